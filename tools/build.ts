@@ -1,0 +1,61 @@
+/**
+ * Builds libenetjs and its C tests.
+ *
+ * @module
+ */
+
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { fail, print, root, run } from "./_run.ts";
+
+/** What the sanitizer builds look for: `address` stands for undefined behaviour too. */
+export type Sanitizer = "address" | "thread";
+
+const folders = { plain: "build", address: "build-asan", thread: "build-tsan" } as const;
+
+async function cmake(args: string[]): Promise<void> {
+  const { ok, ending, output } = await run(["cmake", ...args]);
+  if (!ok) throw new Error(`${output}"cmake ${args.join(" ")}" failed: ${ending}`);
+  for (const line of output.split("\n")) {
+    if (/Building|Linking/.test(line)) print(`${line}\n`);
+  }
+}
+
+async function configure(folder: string, sanitizer?: Sanitizer): Promise<void> {
+  const cache = `${folder}/CMakeCache.txt`;
+  if (existsSync(cache)) {
+    if (readFileSync(cache, "utf8").includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}/native\n`)) {
+      return;
+    }
+    // The checkout was moved or copied, which cmake does not allow.
+    rmSync(folder, { recursive: true });
+  }
+  try {
+    await cmake([
+      ...["-S", `${root}/native`, "-B", folder],
+      `-DCMAKE_BUILD_TYPE=${sanitizer ? "Debug" : "Release"}`,
+      `-DENETJS_SANITIZE=${sanitizer ?? ""}`,
+    ]);
+  } catch (error) {
+    rmSync(cache, { force: true });
+    throw error;
+  }
+}
+
+/**
+ * Brings a build up to date and says what it compiles.
+ *
+ * @returns The build folder, which holds the library and the test programs.
+ * @throws {Error} When cmake or the compiler fails, with their output.
+ */
+export async function build(sanitizer?: Sanitizer): Promise<string> {
+  const folder = `${root}/native/${folders[sanitizer ?? "plain"]}`;
+  mkdirSync(`${root}/.cache`, { recursive: true });
+  using lock = await Deno.open(`${root}/.cache/build.lock`, { create: true, write: true });
+  await lock.lock(true);
+  await configure(folder, sanitizer);
+  await cmake(["--build", folder, "--config", "Release", "-j", String(availableParallelism())]);
+  return folder;
+}
+
+if (import.meta.main) await build().catch(fail);

@@ -1,0 +1,25 @@
+/**
+ * Checks everything that needs no running: format, lint, types, documentation, publishing.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { print, run } from "./_run.ts";
+
+const steps = [
+  "fmt --check",
+  "lint",
+  "check",
+  "doc --lint mod.ts",
+  "publish --dry-run --allow-dirty",
+];
+
+for (const step of steps) {
+  const { ok, output } = await run([process.execPath, ...step.split(" ")]);
+  if (!ok) {
+    print(output);
+    process.exitCode = 1;
+  }
+  print(`${ok ? "ok    " : "failed"} deno ${step}\n`);
+}

@@ -1,0 +1,191 @@
+/**
+ * Finds what building and testing need, and installs what is missing.
+ *
+ * @module
+ */
+
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { capture, fail, print, root, run } from "./_run.ts";
+
+/** The oldest runtimes supported. */
+export const minimum = { deno: "2.9.0", bun: "1.4.0", node: "26.10.0" } as const;
+
+/** A runtime's name. */
+export type Runtime = keyof typeof minimum;
+
+/** How each runtime is asked for the path of its executable. */
+const ask: Record<Runtime, string[]> = {
+  deno: ["eval", "-p", "process.execPath"],
+  bun: ["-p", "process.execPath"],
+  node: ["-p", "process.execPath"],
+};
+
+const cacheFile = `${root}/.cache/runtimes.json`;
+
+function isAtLeast(version: string, wanted: string): boolean {
+  const [a, b] = [version, wanted].map((v) => v.split(".").map(Number));
+  const i = a.findIndex((part, i) => part !== b[i]);
+  return i === -1 || a[i] > b[i];
+}
+
+function versionOf(path: string): string {
+  return capture([path, "--version"])?.match(/\d+\.\d+\.\d+/)?.[0] ?? "0.0.0";
+}
+
+function find(name: Runtime): string {
+  const spec = name === "node" ? "node@26" : name;
+  const seen: string[] = [];
+  for (const launcher of [[name], ["npx", "-y", spec]]) {
+    const path = capture([...launcher, ...ask[name]]);
+    if (path === undefined) continue;
+    const version = versionOf(path);
+    if (isAtLeast(version, minimum[name])) return path;
+    seen.push(`${version} at ${path}`);
+  }
+  throw new Error(
+    `${name} ${minimum[name]} or newer was found neither in PATH nor through "npx -y ${spec}"` +
+      (seen.length > 0 ? `, only ${seen.join(" and ")}` : ""),
+  );
+}
+
+/**
+ * The executables of the three runtimes. Looked up once, then remembered in `.cache/runtimes.json`
+ * as long as the files are there. Works on each of the runtimes.
+ *
+ * @throws {Error} When a runtime cannot be had in a version that is new enough.
+ */
+export function runtimes(): Record<Runtime, string> {
+  const current: Runtime = "deno" in process.versions
+    ? "deno"
+    : "bun" in process.versions
+    ? "bun"
+    : "node";
+  const known: Partial<Record<Runtime, string>> = existsSync(cacheFile)
+    ? JSON.parse(readFileSync(cacheFile, "utf8"))
+    : {};
+  const found = { ...known, [current]: process.execPath };
+  for (const name of Object.keys(minimum) as Runtime[]) {
+    const path = found[name];
+    if (path === undefined || !existsSync(path)) found[name] = find(name);
+  }
+  const text = JSON.stringify(found, null, 2) + "\n";
+  if (text !== JSON.stringify(known, null, 2) + "\n") {
+    mkdirSync(`${root}/.cache`, { recursive: true });
+    writeFileSync(cacheFile, text);
+  }
+  return found as Record<Runtime, string>;
+}
+
+/** What the build needs, apart from the runtimes. */
+type Part = "C compiler" | "cmake" | "libenet";
+
+/** The packages for each part, by package manager. */
+const packages: Record<string, Record<Part, string>> = {
+  "apt-get": {
+    "C compiler": "gcc libc6-dev",
+    cmake: "cmake make",
+    libenet: "libenet-dev pkg-config",
+  },
+  dnf: {
+    "C compiler": "gcc libasan libubsan libtsan",
+    cmake: "cmake make",
+    libenet: "enet-devel pkgconf-pkg-config",
+  },
+  pacman: { "C compiler": "gcc", cmake: "cmake make", libenet: "enet pkgconf" },
+  apk: { "C compiler": "gcc musl-dev", cmake: "cmake make", libenet: "enet-dev pkgconf" },
+  brew: { "C compiler": "llvm", cmake: "cmake", libenet: "enet pkgconf" },
+};
+
+/** The arguments that make a package manager install without questions. */
+const installArguments: Record<string, string[]> = {
+  "apt-get": ["install", "-y", "--no-install-recommends"],
+  dnf: ["install", "-y"],
+  pacman: ["-S", "--noconfirm", "--needed"],
+  apk: ["add"],
+  brew: ["install"],
+};
+
+/** The C compiler that cmake takes too. */
+const compiler = process.env.CC ?? "cc";
+
+function compiles(source: string, flags: string[] = []): boolean {
+  const output = process.platform === "win32" ? "NUL" : "/dev/null";
+  return capture([compiler, "-x", "c", "-", "-o", output, ...flags], source) !== undefined;
+}
+
+function missing(): Part[] {
+  const parts: Part[] = [];
+  const flags = capture(["pkg-config", "--cflags", "--libs", "libenet"])?.split(/\s+/) ??
+    ["-lenet"];
+  if (!compiles("#include <enet/enet.h>\nint main(void) { return enet_initialize(); }", flags)) {
+    if (compiles("#include <stdio.h>\nint main(void) { return 0; }")) parts.push("libenet");
+    else parts.push("C compiler", "libenet");
+  }
+  if (capture(["cmake", "--version"]) === undefined) parts.push("cmake");
+  return parts;
+}
+
+async function install(parts: Part[]): Promise<void> {
+  const manager = Object.keys(packages).find((name) => capture([name, "--version"]) !== undefined);
+  if (manager === undefined || process.platform === "win32") {
+    throw new Error(
+      `Missing: ${
+        parts.join(", ")
+      }. Install them with this system's package manager and try again` +
+        (process.platform === "win32"
+          ? " (MSYS2: pacman -S mingw-w64-ucrt-x86_64-{gcc,cmake,ninja,enet,pkgconf})"
+          : ""),
+    );
+  }
+  const names = parts.flatMap((part) => packages[manager][part].split(" "));
+  const command = [manager, ...installArguments[manager], ...names];
+  const asRoot = manager === "brew" || process.getuid?.() === 0
+    ? []
+    : capture(["sudo", "-n", "true"]) !== undefined
+    ? ["sudo", "-n"]
+    : undefined;
+  if (asRoot === undefined) {
+    throw new Error(
+      `Missing: ${parts.join(", ")}. Installing needs root; run this and try again:\n` +
+        `  sudo ${command.join(" ")}`,
+    );
+  }
+  print(`Missing: ${parts.join(", ")}. Installing: ${names.join(" ")}\n`);
+  const runAsRoot = (command: string[]) =>
+    run([...asRoot, "env", "DEBIAN_FRONTEND=noninteractive", ...command], { onOutput: print });
+  let result = await runAsRoot(command);
+  if (!result.ok && manager === "apt-get") {
+    print("Refreshing the package lists\n");
+    await runAsRoot(["apt-get", "update"]);
+    result = await runAsRoot(command);
+  }
+  if (!result.ok) throw new Error(`"${command.join(" ")}" failed: ${result.ending}`);
+}
+
+/**
+ * Makes sure that everything needed is there.
+ *
+ * @throws {Error} When something cannot be found or installed; the message says what to do.
+ */
+export async function setup(): Promise<void> {
+  const parts = missing();
+  if (parts.length > 0) {
+    await install(parts);
+    const left = missing();
+    if (left.length > 0) throw new Error(`Installed, but still not usable: ${left.join(", ")}`);
+  }
+  if (!existsSync(cacheFile)) print("Looking for Bun and Node\n");
+  runtimes();
+}
+
+if (import.meta.main) {
+  try {
+    await setup();
+    const version = capture(["pkg-config", "--modversion", "libenet"]) ?? "";
+    print(`libenet ${version}, C compiler and cmake are there\n`);
+    for (const [name, path] of Object.entries(runtimes())) print(`${name.padEnd(5)}${path}\n`);
+  } catch (error) {
+    fail(error);
+  }
+}

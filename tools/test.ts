@@ -1,0 +1,280 @@
+/**
+ * Runs the C tests and the tests of the three runtimes, and sums them up.
+ *
+ * Each test file is a process of its own: a crash costs that file only, and counts as a failure.
+ *
+ * @module
+ */
+
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import process from "node:process";
+import { capture, print, root, run, type RunResult } from "./_run.ts";
+import { build, type Sanitizer } from "./build.ts";
+import { type Runtime, runtimes, setup } from "./setup.ts";
+
+/** How many tests ended how. */
+export interface Count {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** Something that runs test files and counts. */
+export interface Suite {
+  name: string;
+  /** The test files, relative to the root folder. */
+  files: string[];
+  run(files: string[]): Promise<Count>;
+}
+
+/** One test file to run. */
+interface Job {
+  title: string;
+  command: string[];
+  env?: Record<string, string>;
+  limitMs: number;
+  /** Counts the tests in the report or output; `undefined` when there is no report. */
+  count(result: RunResult): Count | undefined;
+}
+
+/** The paths of the files in a folder of the checkout that end in `ending`. */
+export function list(folder: string, ending: string): string[] {
+  if (!existsSync(`${root}/${folder}`)) return [];
+  return readdirSync(`${root}/${folder}`)
+    .filter((name) => name.endsWith(ending)).sort().map((name) => `${folder}/${name}`);
+}
+
+function total(counts: Count[]): Count {
+  const sum = { passed: 0, failed: 0, skipped: 0 };
+  for (const { passed, failed, skipped } of counts) {
+    sum.passed += passed;
+    sum.failed += failed;
+    sum.skipped += skipped;
+  }
+  return sum;
+}
+
+async function runJob(job: Job, onOutput: (text: string) => void): Promise<Count> {
+  onOutput(`\n── ${job.title}\n`);
+  const { command, env, limitMs } = job;
+  const result = await run(command, { env: { NO_COLOR: "1", ...env }, limitMs, onOutput });
+  const count = job.count(result) ?? { passed: 0, failed: 0, skipped: 0 };
+  if (!result.ok) {
+    onOutput(`── ${job.title}: ${result.ending}\n`);
+    count.failed ||= 1;
+  } else if (count.passed + count.failed + count.skipped === 0) {
+    onOutput(`── ${job.title}: no test was reported\n`);
+    count.failed = 1;
+  }
+  return count;
+}
+
+/** Runs jobs, `atOnce` at a time. Output stays in order: the first job not yet done prints live. */
+async function runJobs(jobs: Job[], atOnce: number): Promise<Count> {
+  const counts: Count[] = [];
+  const held = jobs.map(() => "");
+  let next = 0;
+  let live = 0;
+  const worker = async () => {
+    while (next < jobs.length) {
+      const i = next++;
+      counts[i] = await runJob(jobs[i], (text) => {
+        if (i === live) print(text);
+        else held[i] += text;
+      });
+      while (counts[live] !== undefined) {
+        live++;
+        print(held[live] ?? "");
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  return total(counts);
+}
+
+/** Counts the lines `ok 1 - name` and `not ok 2 - name`; fewer than the plan `1..N` is a failure. */
+function countTap(output: string): Count {
+  const count = { passed: 0, failed: 0, skipped: 0 };
+  for (const [line, not] of output.matchAll(/^(not )?ok\b.*$/gm)) {
+    if (/# SKIP\b/i.test(line)) count.skipped++;
+    else if (not) count.failed++;
+    else count.passed++;
+  }
+  const planned = Number(output.match(/^1\.\.(\d+)$/m)?.[1] ?? 0);
+  if (count.passed + count.failed + count.skipped < planned) count.failed ||= 1;
+  return count;
+}
+
+/** Counts the test cases in a report by Deno or Bun. */
+function countJUnit(xml: string): Count {
+  const count = { passed: 0, failed: 0, skipped: 0 };
+  for (const [, body = ""] of xml.matchAll(/<testcase\b[^>]*?(?:\/>|>([^]*?)<\/testcase>)/g)) {
+    if (/<failure message="\d+ test steps? failed"/.test(body)) continue; // Its steps are counted.
+    if (/<(failure|error)\b/.test(body)) count.failed++;
+    else if (/<skipped\b/.test(body)) count.skipped++;
+    else count.passed++;
+  }
+  return count;
+}
+
+/** Reads the closing summary of a TAP report by Node. */
+function countNode(tap: string, file: string): Count {
+  const read = (name: string) =>
+    Number([...tap.matchAll(new RegExp(`^# ${name} (\\d+)$`, "gm"))].at(-1)?.[1] ?? 0);
+  // A file without tests, or one that ended in the middle, is reported as one test that passed.
+  const isEmpty = read("tests") === 1 && tap.includes(`\nok 1 - ${file}\n`);
+  return {
+    passed: isEmpty ? 0 : read("pass"),
+    failed: read("fail") + read("cancelled"),
+    skipped: read("skipped") + read("todo"),
+  };
+}
+
+function runtimeJob(runtime: Runtime, file: string, report: string, limitMs: number): Job {
+  const commands: Record<Runtime, string[]> = {
+    deno: [
+      "test",
+      "-A",
+      "--no-check",
+      "--preload=tools/_deno_preload.ts",
+      `--junit-path=${report}`,
+    ],
+    bun: ["test", `--timeout=${limitMs}`, "--reporter=junit", `--reporter-outfile=${report}`],
+    node: [
+      ...["--disable-warning=ExperimentalWarning", "--test"],
+      ...["--test-reporter=spec", "--test-reporter-destination=stdout"],
+      ...["--test-reporter=tap", `--test-reporter-destination=${report}`],
+    ],
+  };
+  return {
+    title: `${runtime} ${file}`,
+    command: [runtimes()[runtime], ...commands[runtime], runtime === "bun" ? `./${file}` : file],
+    limitMs,
+    count() {
+      if (!existsSync(report)) return undefined;
+      const text = readFileSync(report, "utf8");
+      return runtime === "node" ? countNode(text, file) : countJUnit(text);
+    },
+  };
+}
+
+/** A suite that runs `node:test` files on a runtime. */
+export function runtimeSuite(
+  runtime: Runtime,
+  files: string[],
+  { limitMs = 300_000, atOnce = 2 }: { limitMs?: number; atOnce?: number } = {},
+): Suite {
+  return {
+    name: runtime,
+    files,
+    async run(files) {
+      await build();
+      const folder = mkdtempSync(`${tmpdir()}/enetjs-`);
+      try {
+        return await runJobs(
+          files.map((file, i) => runtimeJob(runtime, file, `${folder}/${i}`, limitMs)),
+          atOnce,
+        );
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  };
+}
+
+/**
+ * The command before a sanitized program. gcc 12's thread sanitizer cannot start under the address
+ * space randomization of newer kernels, and `setarch -R` turns that off where it is allowed.
+ */
+function launcher(sanitizer: Sanitizer | undefined): string[] {
+  return sanitizer === "thread" && capture(["setarch", "-R", "true"]) !== undefined
+    ? ["setarch", "-R"]
+    : [];
+}
+
+function nativeSuite(name: string, sanitizer?: Sanitizer): Suite {
+  return {
+    name,
+    files: list("native/tests", "_test.c"),
+    async run(files) {
+      const folder = await build(sanitizer);
+      const jobs = files.map((file): Job => ({
+        title: `${name} ${file}`,
+        command: [...launcher(sanitizer), `${folder}/${file.match(/(\w+)\.c$/)![1]}`],
+        env: { UBSAN_OPTIONS: "print_stacktrace=1" },
+        limitMs: 120_000,
+        count: ({ output }) => countTap(output),
+      }));
+      return await runJobs(jobs, 2);
+    },
+  };
+}
+
+/**
+ * Sets up, runs suites one after the other, prints a table and `N passed, N failed`, and ends the
+ * process with status 1 if anything failed or a suite ran nothing.
+ *
+ * @param suites All suites there are.
+ * @param args Names of suites (`native` stands for all that begin so) and parts of file paths;
+ * nothing means everything.
+ */
+export async function runSuites(suites: Suite[], args: string[]): Promise<never> {
+  const isSuite = (arg: string) => suites.some(({ name }) => name.split(" ")[0] === arg);
+  const names = args.filter(isSuite);
+  const filters = args.filter((arg) => !isSuite(arg) && arg !== "--");
+  const rows: string[][] = [];
+  const counts: Count[] = [];
+  const add = (name: string, count: Count, seconds: number) => {
+    const { passed, failed, skipped } = count;
+    rows.push([name, ...[passed, failed, skipped].map(String), seconds.toFixed(1)]);
+    counts.push(count);
+  };
+  const failure = { passed: 0, failed: 1, skipped: 0 };
+  try {
+    await setup();
+    for (const suite of suites) {
+      if (names.length > 0 && !names.includes(suite.name.split(" ")[0])) continue;
+      const files = suite.files.filter((file) =>
+        filters.length === 0 || filters.some((filter) => file.includes(filter.replace(/^\.\//, "")))
+      );
+      if (filters.length > 0 && files.length === 0) continue;
+      const start = performance.now();
+      const count = await suite.run(files).catch((error) => {
+        print(`${error instanceof Error ? error.message : error}\n`);
+        return failure;
+      });
+      if (count.passed + count.failed === 0) {
+        print(`\n── ${suite.name}: ran no test\n`);
+        count.failed = 1;
+      }
+      add(suite.name, count, (performance.now() - start) / 1000);
+    }
+    if (rows.length === 0) throw new Error(`No test file matches ${filters.join(" ")}`);
+  } catch (error) {
+    print(`${error instanceof Error ? error.message : error}\n`);
+    add("setup", failure, 0);
+  }
+  print("\n");
+  for (const [name, ...numbers] of [["suite", "passed", "failed", "skipped", "seconds"], ...rows]) {
+    print(`${name.padEnd(18)}${numbers.map((n) => n.padStart(9)).join("")}\n`);
+  }
+  const { passed, failed } = total(counts);
+  print(`\n${passed} passed, ${failed} failed\n`);
+  process.exit(failed === 0 ? 0 : 1);
+}
+
+if (import.meta.main) {
+  const common = list("tests", "_test.ts");
+  const suites = [
+    nativeSuite("native"),
+    nativeSuite("native asan+ubsan", "address"),
+    nativeSuite("native tsan", "thread"),
+    runtimeSuite("deno", [...common, ...list("tests/deno", "_test.ts")]),
+    runtimeSuite("bun", common),
+    runtimeSuite("node", common),
+  ];
+  // The sanitizers are not to be had, or not complete, with the compilers for Windows.
+  const isThere = ({ name }: Suite) => process.platform !== "win32" || !/san/.test(name);
+  await runSuites(suites.filter(isThere), process.argv.slice(2));
+}
