@@ -1,0 +1,400 @@
+/**
+ * @file enetjs.h
+ * @brief The native border of @enetjs/enet: an ENet host as a monitor with an event ring.
+ *
+ * Conventions, true for every function unless its comment says otherwise:
+ *
+ * - Numbers cross the border as `double` (exact below 2^53), because that is the one argument type
+ *   which costs a few nanoseconds on Deno, Bun and Node alike. `uint8_t *` parameters are buffers
+ *   that belong to the caller and are used only during the call.
+ * - Results that are negative are errors (`ENETJS_ERR_…`); zero and above is success.
+ * - A host is a handle (index + generation), a peer is `generation * 4096 + index` within its host,
+ *   a packet is a handle. A stale handle gives an error, never another object.
+ * - Every function may be called from any thread; calls on one host take that host's lock. The ring
+ *   in shared memory is written only inside calls made by its consumer, never by a library thread.
+ */
+#ifndef ENETJS_H
+#define ENETJS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define ENETJS_API __declspec(dllexport)
+#else
+#define ENETJS_API __attribute__((visibility("default")))
+#endif
+
+/** Version of this border. TypeScript refuses a library with another one. */
+#define ENETJS_ABI_VERSION 1
+
+/** Peers of one host; a peer id is `generation * ENETJS_PEER_SLOTS + index`. */
+#define ENETJS_PEER_SLOTS 4096
+
+/* ---- Errors ------------------------------------------------------------------------------- */
+
+#define ENETJS_ERR_ARGUMENT (-1)            /**< an argument is outside its range */
+#define ENETJS_ERR_MEMORY (-2)              /**< out of memory */
+#define ENETJS_ERR_STALE (-3)               /**< the connection behind a peer handle has ended */
+#define ENETJS_ERR_CLOSED (-4)              /**< the host is closed */
+#define ENETJS_ERR_NOT_CONNECTED (-5)       /**< the peer is connecting or disconnecting */
+#define ENETJS_ERR_PEERS_EXHAUSTED (-6)     /**< every peer slot of the host is in use */
+#define ENETJS_ERR_TOO_LARGE (-7)           /**< larger than the host's maximum packet size */
+#define ENETJS_ERR_ADDRESS_IN_USE (-8)      /**< another socket has the address */
+#define ENETJS_ERR_ADDRESS_UNAVAILABLE (-9) /**< no interface of this machine has the address */
+#define ENETJS_ERR_PERMISSION (-10)         /**< the system refuses the address or the send */
+#define ENETJS_ERR_SOCKET (-11)             /**< the socket failed */
+#define ENETJS_ERR_THREAD (-12)             /**< no thread could be started */
+#define ENETJS_ERR_CHANNEL (-13)            /**< the connection has no such channel */
+#define ENETJS_ERR_LIMIT (-14)              /**< out of descriptors or hosts */
+#define ENETJS_ERR_LAYOUT (-15)             /**< the shared memory does not fit the configuration */
+#define ENETJS_ERR_LIBENET (-16)            /**< libenet is too old or failed to initialize */
+
+/* ---- Shared memory ------------------------------------------------------------------------ */
+/*
+ * One block per host, allocated and kept alive by JavaScript:
+ *
+ *   header (u32 words) · statistics (doubles) · completion ring · event ring · arena · scratch
+ *
+ * Rings and arena have one producer (native code inside a call of the consumer) and one consumer
+ * (the caller). Positions are free-running u32 counters; capacities are powers of two.
+ */
+
+#define ENETJS_HEADER_BYTES 128
+#define ENETJS_STATS_COUNT 48
+#define ENETJS_RECORD_BYTES 32
+
+/** Header words. The consumer writes the three tails, native code writes everything else. */
+#define ENETJS_WORD_EVENT_HEAD 0
+#define ENETJS_WORD_EVENT_TAIL 1
+#define ENETJS_WORD_COMPLETION_HEAD 2
+#define ENETJS_WORD_COMPLETION_TAIL 3
+#define ENETJS_WORD_ARENA_HEAD 4
+#define ENETJS_WORD_ARENA_TAIL 5
+#define ENETJS_WORD_HELD 6 /**< records that wait in native memory for room in the rings */
+#define ENETJS_WORD_STATS_OFFSET 7
+#define ENETJS_WORD_COMPLETION_OFFSET 8
+#define ENETJS_WORD_EVENT_OFFSET 9
+#define ENETJS_WORD_ARENA_OFFSET 10
+#define ENETJS_WORD_SCRATCH_OFFSET 11
+#define ENETJS_WORD_INLINE_MAXIMUM 12 /**< largest payload that travels in the arena, bytes */
+
+/** Record words (u32). */
+#define ENETJS_RECORD_TYPE 0       /**< type | channel << 8 | ENet packet flags << 16 */
+#define ENETJS_RECORD_PEER 1       /**< peer index */
+#define ENETJS_RECORD_GENERATION 2 /**< peer generation */
+#define ENETJS_RECORD_DATA 3       /**< connect/disconnect data, arena position, packet index, IPv4, token */
+#define ENETJS_RECORD_LENGTH 4     /**< payload bytes */
+#define ENETJS_RECORD_EXTRA 5      /**< disconnect reason, packet generation, port */
+#define ENETJS_RECORD_ARENA_TAIL 6 /**< arena tail once this record has been consumed */
+#define ENETJS_RECORD_ADDRESS 7    /**< IPv4 of a datagram's source or a connected peer */
+
+/** Event ring. */
+#define ENETJS_EVENT_CONNECT 1    /**< DATA: connect data; ADDRESS, EXTRA: IPv4 and port; LENGTH: channels */
+#define ENETJS_EVENT_DISCONNECT 2 /**< DATA: disconnect data; EXTRA: reason */
+#define ENETJS_EVENT_RECEIVE 3    /**< DATA: arena position; LENGTH: bytes */
+#define ENETJS_EVENT_PACKET 4     /**< too large for the arena; DATA, EXTRA: packet index and generation */
+#define ENETJS_EVENT_DATAGRAM 5   /**< DATA: arena position; LENGTH; ADDRESS, EXTRA: source */
+/** Completion ring. */
+#define ENETJS_COMPLETION_CONNECTED 6   /**< a connect() succeeded; LENGTH: channels */
+#define ENETJS_COMPLETION_CLOSED 7      /**< a connection or attempt ended; DATA, EXTRA as disconnect */
+#define ENETJS_COMPLETION_DELIVERED 8   /**< DATA: token */
+#define ENETJS_COMPLETION_UNDELIVERED 9 /**< DATA: token */
+#define ENETJS_COMPLETION_DRAIN 10      /**< the peer's queue fell below its low-water mark */
+#define ENETJS_COMPLETION_FAILED 11     /**< the host's socket failed; DATA: errno */
+
+/** Why a connection ended. */
+#define ENETJS_REASON_REMOTE 0  /**< the other side disconnected */
+#define ENETJS_REASON_LOCAL 1   /**< this side disconnected */
+#define ENETJS_REASON_TIMEOUT 2 /**< the other side did not acknowledge in time */
+#define ENETJS_REASON_RESET 3   /**< this side reset the peer without telling the other */
+#define ENETJS_REASON_REFUSED 4 /**< the other side ended the attempt before it was connected */
+
+/* ---- Host configuration: an array of doubles ---------------------------------------------- */
+
+#define ENETJS_CONFIG_ADDRESS 0 /**< IPv4 in host byte order, or -1 for an unbound client */
+#define ENETJS_CONFIG_PORT 1
+#define ENETJS_CONFIG_PEERS 2
+#define ENETJS_CONFIG_CHANNELS 3
+#define ENETJS_CONFIG_INCOMING_BANDWIDTH 4
+#define ENETJS_CONFIG_OUTGOING_BANDWIDTH 5
+#define ENETJS_CONFIG_COMPRESSION 6 /**< 0 none, 1 range coder */
+#define ENETJS_CONFIG_CHECKSUM 7    /**< 0 none, 1 CRC32 */
+#define ENETJS_CONFIG_MTU 8
+#define ENETJS_CONFIG_DUPLICATE_PEERS 9
+#define ENETJS_CONFIG_MAXIMUM_PACKET_SIZE 10
+#define ENETJS_CONFIG_MAXIMUM_WAITING_DATA 11
+#define ENETJS_CONFIG_RECEIVE_BUFFER 12 /**< SO_RCVBUF, 0 keeps ENet's */
+#define ENETJS_CONFIG_SEND_BUFFER 13    /**< SO_SNDBUF, 0 keeps ENet's */
+#define ENETJS_CONFIG_PUMP 14           /**< 1: a pump thread wakes the consumer */
+#define ENETJS_CONFIG_STALL_LIMIT 15    /**< milliseconds until the pump services for a stalled consumer */
+#define ENETJS_CONFIG_HIGH_WATER 16     /**< bytes queued to one peer above which send reports it */
+#define ENETJS_CONFIG_DATAGRAMS 17      /**< 1: deliver datagrams that are not ENet's */
+#define ENETJS_CONFIG_EVENT_CAPACITY 18 /**< records, a power of two */
+#define ENETJS_CONFIG_COMPLETION_CAPACITY 19
+#define ENETJS_CONFIG_ARENA_BYTES 20 /**< a power of two */
+#define ENETJS_CONFIG_SCRATCH_BYTES 21
+#define ENETJS_CONFIG_COUNT 22
+
+/** Options that `enetjs_host_set` changes on a live host use the ENETJS_CONFIG_… numbers. */
+
+/** Options of `enetjs_peer_set`. */
+#define ENETJS_PEER_PING_INTERVAL 0 /**< a: milliseconds, 0 restores ENet's default */
+#define ENETJS_PEER_TIMEOUT 1       /**< a: limit, b: minimum ms, c: maximum ms; 0 restores a default */
+#define ENETJS_PEER_THROTTLE 2      /**< a: interval ms, b: acceleration, c: deceleration */
+#define ENETJS_PEER_PAUSED 3        /**< a: 1 holds the peer's messages back in native memory, 0 releases them */
+
+/** How `enetjs_peer_disconnect` disconnects. */
+#define ENETJS_DISCONNECT 0       /**< drops what is queued, waits for the acknowledgement */
+#define ENETJS_DISCONNECT_NOW 1   /**< one notice, no waiting */
+#define ENETJS_DISCONNECT_LATER 2 /**< after everything queued has been delivered */
+
+/** Host statistics, positions in the statistics block. */
+#define ENETJS_HOST_STAT_SENT_DATA 0
+#define ENETJS_HOST_STAT_SENT_PACKETS 1
+#define ENETJS_HOST_STAT_RECEIVED_DATA 2
+#define ENETJS_HOST_STAT_RECEIVED_PACKETS 3
+#define ENETJS_HOST_STAT_CONNECTED_PEERS 4
+#define ENETJS_HOST_STAT_HELD_RECORDS 5
+#define ENETJS_HOST_STAT_BACK_PRESSURE 6   /**< times the ring or arena was full */
+#define ENETJS_HOST_STAT_WAKE_UPS 7        /**< bytes written to wake the consumer */
+#define ENETJS_HOST_STAT_PUMP_SERVICES 8   /**< services by the pump for a stalled consumer */
+#define ENETJS_HOST_STAT_FILTERED 9        /**< datagrams the address filter dropped */
+#define ENETJS_HOST_STAT_DATAGRAMS 10      /**< datagrams delivered that were not ENet's */
+#define ENETJS_HOST_STAT_SOCKET_ERRORS 11  /**< send and receive errors that were survived */
+#define ENETJS_HOST_STAT_COUNT 12
+
+/** Peer statistics, positions in the statistics block; fields of ENetPeer unless noted. */
+#define ENETJS_PEER_STAT_STATE 0
+#define ENETJS_PEER_STAT_CHANNEL_COUNT 1
+#define ENETJS_PEER_STAT_CONNECT_ID 2
+#define ENETJS_PEER_STAT_INCOMING_PEER_ID 3
+#define ENETJS_PEER_STAT_OUTGOING_PEER_ID 4
+#define ENETJS_PEER_STAT_INCOMING_BANDWIDTH 5
+#define ENETJS_PEER_STAT_OUTGOING_BANDWIDTH 6
+#define ENETJS_PEER_STAT_INCOMING_DATA_TOTAL 7
+#define ENETJS_PEER_STAT_OUTGOING_DATA_TOTAL 8
+#define ENETJS_PEER_STAT_SINCE_LAST_SEND 9    /**< milliseconds, -1 before the first */
+#define ENETJS_PEER_STAT_SINCE_LAST_RECEIVE 10 /**< milliseconds, -1 before the first */
+#define ENETJS_PEER_STAT_PACKETS_SENT 11
+#define ENETJS_PEER_STAT_PACKETS_LOST 12
+#define ENETJS_PEER_STAT_PACKET_LOSS 13          /**< of ENET_PEER_PACKET_LOSS_SCALE */
+#define ENETJS_PEER_STAT_PACKET_LOSS_VARIANCE 14 /**< of ENET_PEER_PACKET_LOSS_SCALE */
+#define ENETJS_PEER_STAT_PACKET_THROTTLE 15      /**< of ENET_PEER_PACKET_THROTTLE_SCALE */
+#define ENETJS_PEER_STAT_PACKET_THROTTLE_LIMIT 16
+#define ENETJS_PEER_STAT_PACKET_THROTTLE_COUNTER 17
+#define ENETJS_PEER_STAT_PACKET_THROTTLE_ACCELERATION 18
+#define ENETJS_PEER_STAT_PACKET_THROTTLE_DECELERATION 19
+#define ENETJS_PEER_STAT_PACKET_THROTTLE_INTERVAL 20
+#define ENETJS_PEER_STAT_PING_INTERVAL 21
+#define ENETJS_PEER_STAT_TIMEOUT_LIMIT 22
+#define ENETJS_PEER_STAT_TIMEOUT_MINIMUM 23
+#define ENETJS_PEER_STAT_TIMEOUT_MAXIMUM 24
+#define ENETJS_PEER_STAT_LAST_ROUND_TRIP_TIME 25
+#define ENETJS_PEER_STAT_LOWEST_ROUND_TRIP_TIME 26
+#define ENETJS_PEER_STAT_LAST_ROUND_TRIP_TIME_VARIANCE 27
+#define ENETJS_PEER_STAT_HIGHEST_ROUND_TRIP_TIME_VARIANCE 28
+#define ENETJS_PEER_STAT_ROUND_TRIP_TIME 29
+#define ENETJS_PEER_STAT_ROUND_TRIP_TIME_VARIANCE 30
+#define ENETJS_PEER_STAT_MTU 31
+#define ENETJS_PEER_STAT_WINDOW_SIZE 32
+#define ENETJS_PEER_STAT_RELIABLE_DATA_IN_TRANSIT 33
+#define ENETJS_PEER_STAT_TOTAL_WAITING_DATA 34
+#define ENETJS_PEER_STAT_QUEUED_BYTES 35    /**< ours: payload bytes sent but not yet freed by ENet */
+#define ENETJS_PEER_STAT_QUEUED_MESSAGES 36 /**< ours */
+#define ENETJS_PEER_STAT_COUNT 37
+
+/** Counters of the whole library, positions in the array `enetjs_diagnostics` fills. */
+#define ENETJS_DIAGNOSTIC_HOSTS 0
+#define ENETJS_DIAGNOSTIC_PUMPS 1   /**< running pump threads */
+#define ENETJS_DIAGNOSTIC_PACKETS 2 /**< native packets that JavaScript or a queue refers to */
+#define ENETJS_DIAGNOSTIC_ALLOCATIONS 3
+#define ENETJS_DIAGNOSTIC_ALLOCATED_BYTES 4
+#define ENETJS_DIAGNOSTIC_RESERVED_BYTES 5
+#define ENETJS_DIAGNOSTIC_COUNT 6
+
+/* ---- Library ------------------------------------------------------------------------------ */
+
+/** @returns ENETJS_ABI_VERSION of the loaded library. Call it before anything else. */
+ENETJS_API double enetjs_abi_version(void);
+
+/** @returns the version of the libenet in use as major * 65536 + minor * 256 + patch. */
+ENETJS_API double enetjs_libenet_version(void);
+
+/**
+ * Reports every number that C and TypeScript must agree on.
+ * @param out receives doubles: the constants of this header in the order of `layout.c`
+ * @param capacity size of `out` in bytes
+ * @returns how many numbers there are; only those that fit are written
+ */
+ENETJS_API double enetjs_layout(uint8_t *out, double capacity);
+
+/**
+ * Describes an error code.
+ * @param code a negative result of any function
+ * @param out receives UTF-8 text without terminator, cut at `capacity` bytes
+ * @returns the length of the text in bytes
+ */
+ENETJS_API double enetjs_error_text(double code, uint8_t *out, double capacity);
+
+/**
+ * Reads the library's live counters (ENETJS_DIAGNOSTIC_…).
+ * @param out receives doubles
+ * @param capacity size of `out` in bytes
+ * @returns how many counters there are; only those that fit are written
+ */
+ENETJS_API double enetjs_diagnostics(uint8_t *out, double capacity);
+
+/* ---- Host --------------------------------------------------------------------------------- */
+
+/**
+ * Creates a host and binds its socket.
+ * @param config ENETJS_CONFIG_COUNT doubles
+ * @param configBytes size of `config`
+ * @param shared the shared block; must stay valid until `enetjs_host_close` returns. It is touched
+ *   only inside calls on this host made by the caller's side, never by a library thread
+ * @param sharedBytes its size, exactly what the configuration asks for
+ * @returns a host handle, or ERR_ARGUMENT, LAYOUT, MEMORY, LIMIT, ADDRESS_IN_USE,
+ *   ADDRESS_UNAVAILABLE, PERMISSION, SOCKET, LIBENET
+ */
+ENETJS_API double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *shared, double sharedBytes);
+
+/**
+ * Starts the pump thread of a host that was configured with one.
+ * @returns the descriptor on which one byte arrives whenever the consumer should call
+ *   `enetjs_host_service`. It belongs to the caller, who closes it after `enetjs_host_close`; when it
+ *   is closed before that (its thread was terminated), the pump closes the host. Or ERR_CLOSED,
+ *   ARGUMENT (no pump configured, or started before), THREAD, LIMIT
+ */
+ENETJS_API double enetjs_host_start(double host);
+
+/**
+ * Closes a host: joins its pump, destroys every peer without notice and frees all of its memory.
+ * @returns 0, or ERR_CLOSED if it was closed before
+ */
+ENETJS_API double enetjs_host_close(double host);
+
+/**
+ * Services the host: takes what has arrived, sends what is due, moves events into the rings.
+ * @param timeoutMs how long to wait for an event, in milliseconds; 0 never waits. Waiting ends with
+ *   the first record in either ring
+ * @returns the number of records the rings hold, or ERR_CLOSED, SOCKET
+ */
+ENETJS_API double enetjs_host_service(double host, double timeoutMs);
+
+/** Sends what is queued, without receiving. @returns 0, or ERR_CLOSED. */
+ENETJS_API double enetjs_host_flush(double host);
+
+/**
+ * Begins a connection.
+ * @param address IPv4 in host byte order
+ * @param data 32-bit value the other side reads with its connect event
+ * @returns the peer id, or ERR_CLOSED, ARGUMENT, PEERS_EXHAUSTED
+ */
+ENETJS_API double enetjs_host_connect(double host, double address, double port, double channels, double data);
+
+/**
+ * Queues a message to every connected peer; see `enetjs_peer_send` for the payload.
+ * @returns the number of peers it was queued to, or ERR_CLOSED, ARGUMENT, TOO_LARGE, MEMORY
+ */
+ENETJS_API double enetjs_host_broadcast(double host, double channel, double flags, double offset, double length);
+
+/** As `enetjs_host_broadcast`, with the payload in a buffer. */
+ENETJS_API double enetjs_host_broadcast_buffer(double host, double channel, double flags, const uint8_t *data,
+                                               double length);
+
+/** As `enetjs_host_broadcast`, forwarding a native packet without a copy. */
+ENETJS_API double enetjs_host_broadcast_packet(double host, double channel, double flags, double packet);
+
+/**
+ * Changes an option of a live host.
+ * @param option ENETJS_CONFIG_INCOMING_BANDWIDTH (value: incoming, second: outgoing), CHANNELS,
+ *   COMPRESSION, CHECKSUM, MTU, DUPLICATE_PEERS, MAXIMUM_PACKET_SIZE, MAXIMUM_WAITING_DATA,
+ *   RECEIVE_BUFFER, SEND_BUFFER, STALL_LIMIT, HIGH_WATER, DATAGRAMS
+ * @returns 0, or ERR_CLOSED, ARGUMENT, SOCKET
+ */
+ENETJS_API double enetjs_host_set(double host, double option, double value, double second);
+
+/**
+ * Replaces the address filter. A datagram is dropped when its source matches a denied range, or when
+ * there are allowed ranges and it matches none. ENet never sees a dropped datagram.
+ * @param rules u32 triples: first address, last address (host byte order), 1 allow / 0 deny
+ * @param bytes size of `rules`
+ * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY
+ */
+ENETJS_API double enetjs_host_set_filter(double host, const uint8_t *rules, double bytes);
+
+/**
+ * Sends a raw datagram from the host's socket.
+ * @param offset payload position in the shared block
+ * @returns the bytes sent, 0 when the socket's buffer is full, or ERR_CLOSED, ARGUMENT, PERMISSION,
+ *   TOO_LARGE, SOCKET
+ */
+ENETJS_API double enetjs_host_send_datagram(double host, double address, double port, double offset, double length);
+
+/** @returns the local address as IPv4 * 65536 + port (0 before an unbound client first sends), or ERR_CLOSED. */
+ENETJS_API double enetjs_host_address(double host);
+
+/** Writes ENETJS_HOST_STAT_… into the statistics block. @returns 0, or ERR_CLOSED. */
+ENETJS_API double enetjs_host_stats(double host);
+
+/* ---- Peer --------------------------------------------------------------------------------- */
+
+/**
+ * Queues a message. ENet holds a bounded part of a peer's queue, this library the rest.
+ * @param flags ENET_PACKET_FLAG_RELIABLE, _UNSEQUENCED, _UNRELIABLE_FRAGMENT
+ * @param offset payload position in the shared block (scratch or arena); the bytes are copied
+ * @param token 0, or a u32 that comes back in exactly one DELIVERED or UNDELIVERED completion
+ * @returns 0, 1 when the peer's queue is above its high-water mark (a DRAIN completion will follow),
+ *   or ERR_CLOSED, STALE, NOT_CONNECTED, ARGUMENT, CHANNEL, TOO_LARGE, MEMORY; after an error no
+ *   completion follows
+ */
+ENETJS_API double enetjs_peer_send(double host, double peer, double channel, double flags, double offset,
+                                   double length, double token);
+
+/** As `enetjs_peer_send`, with the payload in a buffer. */
+ENETJS_API double enetjs_peer_send_buffer(double host, double peer, double channel, double flags,
+                                          const uint8_t *data, double length, double token);
+
+/** As `enetjs_peer_send`, forwarding a native packet without a copy; the queue takes its own reference. */
+ENETJS_API double enetjs_peer_send_packet(double host, double peer, double channel, double flags, double packet,
+                                          double token);
+
+/**
+ * Ends a connection. A CLOSED completion follows, and a DISCONNECT event if it was connected.
+ * @param mode ENETJS_DISCONNECT, _NOW or _LATER
+ * @returns 0, or ERR_CLOSED, STALE, ARGUMENT
+ */
+ENETJS_API double enetjs_peer_disconnect(double host, double peer, double data, double mode);
+
+/** Forgets a peer without telling the other side; completions as for a disconnect. @returns 0, or ERR_CLOSED, STALE. */
+ENETJS_API double enetjs_peer_reset(double host, double peer);
+
+/** Queues a ping. @returns 0, or ERR_CLOSED, STALE, NOT_CONNECTED. */
+ENETJS_API double enetjs_peer_ping(double host, double peer);
+
+/**
+ * Changes an option (ENETJS_PEER_…) of a connection.
+ * @returns 0, or ERR_CLOSED, STALE, ARGUMENT, NOT_CONNECTED (throttle only)
+ */
+ENETJS_API double enetjs_peer_set(double host, double peer, double option, double a, double b, double c);
+
+/** @returns the ENetPeerState (0–9), or ERR_CLOSED, STALE. */
+ENETJS_API double enetjs_peer_state(double host, double peer);
+
+/** Writes ENETJS_PEER_STAT_… into the statistics block. @returns 0, or ERR_CLOSED, STALE. */
+ENETJS_API double enetjs_peer_stats(double host, double peer);
+
+/* ---- Packet ------------------------------------------------------------------------------- */
+
+/**
+ * Copies out of a native packet.
+ * @param packet handle: generation * 2^32 + index
+ * @returns the bytes copied, or ERR_STALE, ARGUMENT
+ */
+ENETJS_API double enetjs_packet_read(double packet, uint8_t *out, double length);
+
+/** Gives up JavaScript's reference to a packet. @returns 0, or ERR_STALE. */
+ENETJS_API double enetjs_packet_release(double packet);
+
+#endif

@@ -1,0 +1,575 @@
+/*
+ * The host: handles, creation and destruction, and the service of ENet under the lock.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+#include "pool.h"
+
+#define HOST_LIMIT 4096
+#define TRANSIENT_ERROR_LIMIT 64
+
+static struct {
+  enetjs_mutex lock;
+  _Atomic(struct enetjs_host *) items[HOST_LIMIT];
+  uint32_t count;
+} table;
+static enetjs_once table_once = ENETJS_ONCE_INIT;
+
+static void table_initialize(void) { enetjs_mutex_init(&table.lock); }
+
+bool enetjs_is_integer(double value, double minimum, double maximum) {
+  return value >= minimum && value <= maximum && value == floor(value);
+}
+
+/* ---- Handles ------------------------------------------------------------------------------ */
+
+static double handle_of(const struct enetjs_host *h) { return (double)h->generation * HOST_LIMIT + h->index; }
+
+struct enetjs_host *enetjs_host_at(uint32_t index) { return index < HOST_LIMIT ? atomic_load(&table.items[index]) : NULL; }
+
+static struct enetjs_host *lock_by_handle(double handle) {
+  struct enetjs_host *h;
+  uint64_t number;
+  if (!enetjs_is_integer(handle, 0, 9007199254740991.0)) return NULL;
+  number = (uint64_t)handle;
+  h = enetjs_host_at((uint32_t)(number % HOST_LIMIT));
+  if (!h) return NULL;
+  enetjs_mutex_lock(&h->lock);
+  if (h->open && !h->closing && h->generation == number / HOST_LIMIT) return h;
+  enetjs_mutex_unlock(&h->lock);
+  return NULL;
+}
+
+struct enetjs_host *enetjs_host_acquire(double handle) {
+  struct enetjs_host *h = lock_by_handle(handle);
+  if (h) h->consumer = true;
+  return h;
+}
+
+void enetjs_host_release(struct enetjs_host *h) {
+  h->consumer = false;
+  enetjs_mutex_unlock(&h->lock);
+}
+
+/* A control block under the table's lock: a free one, or a new one. Returned with its lock held. */
+static struct enetjs_host *block_take(void) {
+  struct enetjs_host *h;
+  for (uint32_t index = 0; index < table.count; index++) {
+    h = atomic_load(&table.items[index]);
+    if (!enetjs_mutex_trylock(&h->lock)) continue;
+    if (!h->open) return h;
+    enetjs_mutex_unlock(&h->lock);
+  }
+  if (table.count == HOST_LIMIT) return NULL;
+  h = calloc(1, sizeof(*h));
+  if (!h) return NULL;
+  enetjs_mutex_init(&h->lock);
+  enetjs_mutex_lock(&h->lock);
+  h->index = table.count;
+  h->generation = 1;
+  atomic_store(&table.items[table.count++], h);
+  return h;
+}
+
+/* ---- Configuration ------------------------------------------------------------------------ */
+
+static bool power_of_two(double value) {
+  return enetjs_is_integer(value, 16, 1u << 30) && ((uint32_t)value & ((uint32_t)value - 1)) == 0;
+}
+
+static bool config_valid(const double *c) {
+  const double u32 = UINT32_MAX;
+  return enetjs_is_integer(c[ENETJS_CONFIG_ADDRESS], -1, u32) && enetjs_is_integer(c[ENETJS_CONFIG_PORT], 0, 65535) &&
+         enetjs_is_integer(c[ENETJS_CONFIG_PEERS], 1, ENET_PROTOCOL_MAXIMUM_PEER_ID) &&
+         enetjs_is_integer(c[ENETJS_CONFIG_CHANNELS], 1, ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT) &&
+         enetjs_is_integer(c[ENETJS_CONFIG_STALL_LIMIT], 1, 60000) &&
+         enetjs_is_integer(c[ENETJS_CONFIG_PUMP], 0, 1) && power_of_two(c[ENETJS_CONFIG_EVENT_CAPACITY]) &&
+         power_of_two(c[ENETJS_CONFIG_COMPLETION_CAPACITY]) && power_of_two(c[ENETJS_CONFIG_ARENA_BYTES]) &&
+         enetjs_is_integer(c[ENETJS_CONFIG_SCRATCH_BYTES], 0, 1u << 30);
+}
+
+static double shared_size(const double *c) {
+  return ENETJS_HEADER_BYTES + ENETJS_STATS_COUNT * sizeof(double) +
+         ENETJS_RECORD_BYTES * (c[ENETJS_CONFIG_EVENT_CAPACITY] + c[ENETJS_CONFIG_COMPLETION_CAPACITY]) +
+         c[ENETJS_CONFIG_ARENA_BYTES] + c[ENETJS_CONFIG_SCRATCH_BYTES];
+}
+
+static void ring_attach(struct enetjs_host *h, struct enetjs_ring *ring, unsigned head_word, size_t offset,
+                        double capacity) {
+  memset(ring, 0, sizeof(*ring));
+  ring->head_word = &h->header[head_word];
+  ring->tail_word = &h->header[head_word + 1];
+  ring->records = h->shared + offset;
+  ring->capacity = (uint32_t)capacity;
+}
+
+static void shared_attach(struct enetjs_host *h, const double *c, uint8_t *shared, double bytes) {
+  size_t stats = ENETJS_HEADER_BYTES;
+  size_t completions = stats + ENETJS_STATS_COUNT * sizeof(double);
+  size_t events = completions + ENETJS_RECORD_BYTES * (size_t)c[ENETJS_CONFIG_COMPLETION_CAPACITY];
+  size_t arena = events + ENETJS_RECORD_BYTES * (size_t)c[ENETJS_CONFIG_EVENT_CAPACITY];
+  h->shared = shared;
+  h->shared_bytes = (size_t)bytes;
+  h->header = (uint32_t *)(void *)shared;
+  memset(shared, 0, completions);
+  h->stats = (double *)(void *)(shared + stats);
+  ring_attach(h, &h->completions, ENETJS_WORD_COMPLETION_HEAD, completions, c[ENETJS_CONFIG_COMPLETION_CAPACITY]);
+  ring_attach(h, &h->events, ENETJS_WORD_EVENT_HEAD, events, c[ENETJS_CONFIG_EVENT_CAPACITY]);
+  h->arena.head_word = &h->header[ENETJS_WORD_ARENA_HEAD];
+  h->arena.tail_word = &h->header[ENETJS_WORD_ARENA_TAIL];
+  h->arena.bytes = shared + arena;
+  h->arena.head = 0;
+  h->arena.size = (uint32_t)c[ENETJS_CONFIG_ARENA_BYTES];
+  h->scratch_offset = arena + h->arena.size;
+  /* A quarter, so that a payload fits whatever the fill and the wrap. */
+  h->inline_maximum = h->arena.size / 4 < 65536 ? h->arena.size / 4 : 65536;
+  h->header[ENETJS_WORD_STATS_OFFSET] = (uint32_t)stats;
+  h->header[ENETJS_WORD_COMPLETION_OFFSET] = (uint32_t)completions;
+  h->header[ENETJS_WORD_EVENT_OFFSET] = (uint32_t)events;
+  h->header[ENETJS_WORD_ARENA_OFFSET] = (uint32_t)arena;
+  h->header[ENETJS_WORD_SCRATCH_OFFSET] = (uint32_t)h->scratch_offset;
+  h->header[ENETJS_WORD_INLINE_MAXIMUM] = h->inline_maximum;
+}
+
+static ENetHost *enet_create(const double *c, double *error) {
+  ENetAddress address = {0}, *bind_to = NULL;
+  ENetHost *enet;
+  int reason;
+  if (c[ENETJS_CONFIG_ADDRESS] >= 0) {
+    address.host = ENET_HOST_TO_NET_32((enet_uint32)c[ENETJS_CONFIG_ADDRESS]);
+    address.port = (enet_uint16)c[ENETJS_CONFIG_PORT];
+    bind_to = &address;
+  }
+  enetjs_socket_error_clear();
+  enet = enet_host_create(bind_to, (size_t)c[ENETJS_CONFIG_PEERS], (size_t)c[ENETJS_CONFIG_CHANNELS],
+                          (enet_uint32)c[ENETJS_CONFIG_INCOMING_BANDWIDTH],
+                          (enet_uint32)c[ENETJS_CONFIG_OUTGOING_BANDWIDTH]);
+  reason = enetjs_socket_error();
+  if (!enet) *error = reason ? enetjs_socket_error_code(reason) : ENETJS_ERR_MEMORY;
+  return enet;
+}
+
+/* Peers take the host's MTU when they are reset, which for the idle ones has been. */
+static void set_mtu(ENetHost *enet, enet_uint32 mtu) {
+  enet->mtu = mtu;
+  for (size_t index = 0; index < enet->peerCount; index++)
+    if (enet->peers[index].state == ENET_PEER_STATE_DISCONNECTED) enet->peers[index].mtu = mtu;
+}
+
+static double set_socket_buffer(ENetHost *enet, ENetSocketOption option, double bytes) {
+  if (!enetjs_is_integer(bytes, 0, INT32_MAX)) return ENETJS_ERR_ARGUMENT;
+  return enet_socket_set_option(enet->socket, option, (int)bytes) == 0 ? 0 : ENETJS_ERR_SOCKET;
+}
+
+static double set_compression(ENetHost *enet, double value) {
+  if (value == 0) {
+    enet_host_compress(enet, NULL);
+    return 0;
+  }
+  return enet_host_compress_with_range_coder(enet) == 0 ? 0 : ENETJS_ERR_MEMORY;
+}
+
+static double host_option(struct enetjs_host *h, int option, double value, double second) {
+  ENetHost *enet = h->enet;
+  if (!enetjs_is_integer(value, 0, UINT32_MAX) || !enetjs_is_integer(second, 0, UINT32_MAX))
+    return ENETJS_ERR_ARGUMENT;
+  switch (option) {
+    case ENETJS_CONFIG_INCOMING_BANDWIDTH:
+      enet_host_bandwidth_limit(enet, (enet_uint32)value, (enet_uint32)second);
+      return 0;
+    case ENETJS_CONFIG_CHANNELS: enet_host_channel_limit(enet, (size_t)value); return 0;
+    case ENETJS_CONFIG_COMPRESSION: return set_compression(enet, value);
+    case ENETJS_CONFIG_CHECKSUM: enet->checksum = value == 0 ? NULL : enet_crc32; return 0;
+    case ENETJS_CONFIG_MTU:
+      if (value < ENET_PROTOCOL_MINIMUM_MTU || value > ENET_PROTOCOL_MAXIMUM_MTU) return ENETJS_ERR_ARGUMENT;
+      set_mtu(enet, (enet_uint32)value);
+      return 0;
+    case ENETJS_CONFIG_DUPLICATE_PEERS: enet->duplicatePeers = (size_t)value; return 0;
+    case ENETJS_CONFIG_MAXIMUM_PACKET_SIZE: enet->maximumPacketSize = (size_t)value; return 0;
+    case ENETJS_CONFIG_MAXIMUM_WAITING_DATA: enet->maximumWaitingData = (size_t)value; return 0;
+    case ENETJS_CONFIG_RECEIVE_BUFFER: return set_socket_buffer(enet, ENET_SOCKOPT_RCVBUF, value);
+    case ENETJS_CONFIG_SEND_BUFFER: return set_socket_buffer(enet, ENET_SOCKOPT_SNDBUF, value);
+    case ENETJS_CONFIG_STALL_LIMIT: h->stall_limit = (uint32_t)value; return 0;
+    case ENETJS_CONFIG_HIGH_WATER:
+      h->high_water = (size_t)value;
+      for (size_t index = 0; index < enet->peerCount; index++) enetjs_queue_measure(&h->slots[index]);
+      return 0;
+    case ENETJS_CONFIG_DATAGRAMS:
+      h->datagrams = value != 0;
+      enetjs_intercept_update(h);
+      return 0;
+    default: return ENETJS_ERR_ARGUMENT;
+  }
+}
+
+static double apply_config(struct enetjs_host *h, const double *c) {
+  static const int options[] = {ENETJS_CONFIG_COMPRESSION,         ENETJS_CONFIG_CHECKSUM,
+                                ENETJS_CONFIG_MTU,                 ENETJS_CONFIG_DUPLICATE_PEERS,
+                                ENETJS_CONFIG_MAXIMUM_PACKET_SIZE, ENETJS_CONFIG_MAXIMUM_WAITING_DATA,
+                                ENETJS_CONFIG_STALL_LIMIT,         ENETJS_CONFIG_HIGH_WATER,
+                                ENETJS_CONFIG_DATAGRAMS,           ENETJS_CONFIG_RECEIVE_BUFFER,
+                                ENETJS_CONFIG_SEND_BUFFER};
+  for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+    int option = options[i];
+    double result;
+    if ((option == ENETJS_CONFIG_RECEIVE_BUFFER || option == ENETJS_CONFIG_SEND_BUFFER) && c[option] == 0) continue;
+    result = host_option(h, option, c[option], 0);
+    if (result < 0) return result;
+  }
+  return 0;
+}
+
+/* ---- Life --------------------------------------------------------------------------------- */
+
+static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared, double shared_bytes) {
+  double error = 0;
+  h->enet = enet_create(c, &error);
+  if (!h->enet) return error;
+  h->slots = calloc(h->enet->peerCount, sizeof(*h->slots));
+  if (!h->slots) {
+    error = ENETJS_ERR_MEMORY;
+    goto failed;
+  }
+  for (size_t index = 0; index < h->enet->peerCount; index++) {
+    h->slots[index].host = h;
+    h->slots[index].index = (uint32_t)index;
+    h->slots[index].generation = 1;
+  }
+  h->enet->peers[0].data = h; /* how the intercept callback finds us */
+  h->bound = c[ENETJS_CONFIG_ADDRESS] >= 0;
+  h->pump_configured = c[ENETJS_CONFIG_PUMP] != 0;
+  error = apply_config(h, c);
+  if (error < 0) goto failed;
+  shared_attach(h, c, shared, shared_bytes);
+  return 0;
+failed:
+  free(h->slots);
+  h->slots = NULL;
+  enet_host_destroy(h->enet);
+  h->enet = NULL;
+  return error;
+}
+
+double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *shared, double sharedBytes) {
+  double c[ENETJS_CONFIG_COUNT], result;
+  struct enetjs_host *h;
+  int initialized = enetjs_library_initialize();
+  if (initialized < 0) return initialized;
+  if (!config || !shared || configBytes != sizeof(c)) return ENETJS_ERR_ARGUMENT;
+  memcpy(c, config, sizeof(c));
+  if (!config_valid(c)) return ENETJS_ERR_ARGUMENT;
+  if (sharedBytes != shared_size(c) || (uintptr_t)shared % sizeof(double) != 0) return ENETJS_ERR_LAYOUT;
+  enetjs_once_run(&table_once, table_initialize);
+  enetjs_mutex_lock(&table.lock);
+  h = block_take();
+  enetjs_mutex_unlock(&table.lock);
+  if (!h) return ENETJS_ERR_LIMIT;
+  result = open_block(h, c, shared, sharedBytes);
+  if (result == 0) {
+    h->open = true;
+    atomic_fetch_add(&enetjs_live_hosts, 1);
+    result = handle_of(h);
+  }
+  enetjs_host_release(h);
+  return result;
+}
+
+void enetjs_host_destroy_locked(struct enetjs_host *h) {
+  for (size_t i = 0; i < h->enet->peerCount; i++) {
+    enetjs_queue_clear(&h->slots[i]);
+    enetjs_drop_held(h, &h->slots[i].held);
+  }
+  enet_host_destroy(h->enet);
+  h->enet = NULL;
+  enetjs_drop_held(h, &h->events.held);
+  enetjs_drop_held(h, &h->completions.held);
+  enetjs_filter_clear(h);
+  free(h->slots);
+  h->generation++;
+  memset(&h->open, 0, sizeof(*h) - offsetof(struct enetjs_host, open));
+  atomic_fetch_sub(&enetjs_live_hosts, 1);
+}
+
+double enetjs_host_close(double host) {
+  struct enetjs_host *h = lock_by_handle(host);
+  bool pump;
+  if (!h) return ENETJS_ERR_CLOSED;
+  h->closing = true;
+  pump = h->pump_running;
+  h->pump_quit = true;
+  if (pump) enetjs_pump_notify(h);
+  enetjs_mutex_unlock(&h->lock);
+  if (pump) enetjs_thread_join(h->pump);
+  enetjs_mutex_lock(&h->lock);
+  if (pump) {
+    enetjs_fd_close(h->wake);
+    enetjs_fd_close(h->control_read);
+    enetjs_fd_close(h->control_write);
+  }
+  enetjs_host_destroy_locked(h);
+  enetjs_mutex_unlock(&h->lock);
+  return 0;
+}
+
+double enetjs_host_start(double host) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  enetjs_fd consumer_end = ENETJS_FD_NONE;
+  int result;
+  if (!h) return ENETJS_ERR_CLOSED;
+  result = h->pump_configured && !h->pump_running ? enetjs_pump_start(h, &consumer_end) : ENETJS_ERR_ARGUMENT;
+  enetjs_host_release(h);
+  return result < 0 ? result : (double)consumer_end;
+}
+
+/* ---- Service ------------------------------------------------------------------------------ */
+
+/*
+ * ENet reports a timeout straight from its sending phase, and everything the other side decided
+ * through its dispatch queue. A peer that has not been in that queue has a NULL link, because we
+ * clear it whenever a peer leaves the queue.
+ */
+static bool came_through_queue(const ENetPeer *peer) { return peer->dispatchList.next != NULL; }
+
+static void clear_queue_link(ENetPeer *peer) {
+  if (!(peer->flags & ENET_PEER_FLAG_NEEDS_DISPATCH)) peer->dispatchList.next = NULL;
+}
+
+static uint32_t disconnect_reason(const struct enetjs_slot *slot, const ENetPeer *peer, bool received) {
+  bool told = came_through_queue(peer);
+  if (slot->closing) return told || received ? ENETJS_REASON_LOCAL : ENETJS_REASON_TIMEOUT;
+  if (!told) return ENETJS_REASON_TIMEOUT;
+  return slot->connected ? ENETJS_REASON_REMOTE : ENETJS_REASON_REFUSED;
+}
+
+static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received) {
+  struct enetjs_slot *slot = &h->slots[event->peer->incomingPeerID];
+  uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
+  switch (event->type) {
+    case ENET_EVENT_TYPE_CONNECT:
+      enetjs_slot_connected(slot, event->data);
+      clear_queue_link(event->peer);
+      break;
+    case ENET_EVENT_TYPE_RECEIVE:
+      record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_RECEIVE | (uint32_t)event->channelID << 8;
+      enetjs_emit_event(h, slot, record, event->packet);
+      clear_queue_link(event->peer);
+      break;
+    case ENET_EVENT_TYPE_DISCONNECT:
+      enetjs_slot_end(slot, disconnect_reason(slot, event->peer, received), event->data);
+      break;
+    default: break;
+  }
+}
+
+/* What ENet has queued must leave it before it reads on: a disconnect would drop it. */
+static void dispatch_all(struct enetjs_host *h) {
+  ENetEvent event;
+  while (enet_host_check_events(h->enet, &event) > 0) handle_event(h, &event, true);
+}
+
+static void add_totals(struct enetjs_host *h) {
+  ENetHost *enet = h->enet;
+  h->counters[ENETJS_HOST_STAT_SENT_DATA] += enet->totalSentData;
+  h->counters[ENETJS_HOST_STAT_SENT_PACKETS] += enet->totalSentPackets;
+  h->counters[ENETJS_HOST_STAT_RECEIVED_DATA] += enet->totalReceivedData;
+  h->counters[ENETJS_HOST_STAT_RECEIVED_PACKETS] += enet->totalReceivedPackets;
+  enet->totalSentData = enet->totalSentPackets = enet->totalReceivedData = enet->totalReceivedPackets = 0;
+}
+
+static void fail(struct enetjs_host *h, int error) {
+  h->failed = error;
+  enetjs_emit_failure(h, error);
+}
+
+/*
+ * One round of ENet's service. @returns whether another round may find more.
+ * Errors that concern one destination or one datagram are counted and survived: ENet has taken the
+ * offending command off its queue, so the next round gets past it.
+ */
+static bool service_round(struct enetjs_host *h, unsigned *errors) {
+  ENetEvent event;
+  enet_uint32 received_before = h->enet->totalReceivedPackets;
+  int result, error;
+  enetjs_socket_error_clear();
+  result = enet_host_service(h->enet, &event, 0);
+  error = enetjs_socket_error();
+  if (result > 0) {
+    handle_event(h, &event, h->enet->totalReceivedPackets != received_before);
+    return true;
+  }
+  if (result == 0) return h->enet->totalReceivedPackets - received_before >= 256;
+  if (enetjs_socket_error_fatal(error)) {
+    fail(h, error);
+    return false;
+  }
+  h->counters[ENETJS_HOST_STAT_SOCKET_ERRORS]++;
+  return ++*errors < TRANSIENT_ERROR_LIMIT;
+}
+
+void enetjs_flush_protocol(struct enetjs_host *h) {
+  if (h->failed) return;
+  do enet_host_flush(h->enet);
+  while (enetjs_queue_feed(h));
+  add_totals(h);
+}
+
+void enetjs_service_protocol(struct enetjs_host *h) {
+  unsigned errors = 0, rounds = 0;
+  if (h->failed) return;
+  h->services++;
+  while (service_round(h, &errors)) {
+    if (++rounds < h->events.capacity && !(h->consumer && h->events.held.head)) continue;
+    dispatch_all(h);
+    break;
+  }
+  if (h->failed) return;
+  if (enetjs_queue_feed(h)) enetjs_flush_protocol(h);
+  add_totals(h);
+}
+
+static double records_ready(const struct enetjs_host *h) {
+  return (double)(h->events.head - *h->events.tail_word) + (double)(h->completions.head - *h->completions.tail_word);
+}
+
+/* Waits on the socket without the lock. @returns false when the time is up */
+static bool wait_for_socket(struct enetjs_host *h, enet_uint32 until) {
+  enetjs_pollfd fd = {0};
+  enet_uint32 now = enet_time_get();
+  int wait = enetjs_next_wait(h), left;
+  if (ENET_TIME_GREATER_EQUAL(now, until)) return false;
+  left = (int)ENET_TIME_DIFFERENCE(until, now);
+  if (wait < 0 || wait > left) wait = left;
+  fd.fd = h->enet->socket;
+  fd.events = POLLIN;
+  enetjs_host_release(h);
+  enetjs_poll(&fd, 1, wait);
+  return true;
+}
+
+double enetjs_host_service(double host, double timeoutMs) {
+  enet_uint32 until = 0;
+  struct enetjs_host *h;
+  double result;
+  if (!enetjs_is_integer(timeoutMs, 0, INT32_MAX)) return ENETJS_ERR_ARGUMENT;
+  if (timeoutMs > 0) until = enet_time_get() + (enet_uint32)timeoutMs;
+  for (;;) {
+    h = enetjs_host_acquire(host);
+    if (!h) return ENETJS_ERR_CLOSED;
+    h->signalled = false;
+    enetjs_refill(h);
+    enetjs_service_protocol(h);
+    enetjs_refill(h);
+    result = h->failed ? ENETJS_ERR_SOCKET : records_ready(h);
+    if (result != 0 || timeoutMs == 0 || !wait_for_socket(h, until)) break;
+  }
+  enetjs_pump_rearm(h);
+  enetjs_host_release(h);
+  return result;
+}
+
+double enetjs_host_flush(double host) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  if (!h) return ENETJS_ERR_CLOSED;
+  enetjs_flush_protocol(h);
+  enetjs_pump_rearm(h);
+  enetjs_host_release(h);
+  return 0;
+}
+
+/* ---- The rest of the API ------------------------------------------------------------------ */
+
+const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double length) {
+  if (!enetjs_is_integer(offset, 0, (double)h->shared_bytes) ||
+      !enetjs_is_integer(length, 0, (double)h->shared_bytes - offset))
+    return NULL;
+  return h->shared + (size_t)offset;
+}
+
+double enetjs_host_connect(double host, double address, double port, double channels, double data) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  ENetAddress to;
+  ENetPeer *peer;
+  struct enetjs_slot *slot;
+  double result = ENETJS_ERR_ARGUMENT;
+  if (!h) return ENETJS_ERR_CLOSED;
+  if (!enetjs_is_integer(address, 0, UINT32_MAX) || !enetjs_is_integer(port, 1, 65535) ||
+      !enetjs_is_integer(channels, 1, ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT) ||
+      !enetjs_is_integer(data, 0, UINT32_MAX))
+    goto done;
+  to.host = ENET_HOST_TO_NET_32((enet_uint32)address);
+  to.port = (enet_uint16)port;
+  peer = enet_host_connect(h->enet, &to, (size_t)channels, (enet_uint32)data);
+  if (!peer) {
+    result = ENETJS_ERR_PEERS_EXHAUSTED;
+    goto done;
+  }
+  slot = &h->slots[peer->incomingPeerID];
+  slot->outgoing = true;
+  result = (double)slot->generation * ENETJS_PEER_SLOTS + slot->index;
+done:
+  enetjs_host_release(h);
+  return result;
+}
+
+double enetjs_host_set(double host, double option, double value, double second) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  double result = ENETJS_ERR_ARGUMENT;
+  if (!h) return ENETJS_ERR_CLOSED;
+  if (enetjs_is_integer(option, 0, ENETJS_CONFIG_COUNT - 1)) result = host_option(h, (int)option, value, second);
+  enetjs_host_release(h);
+  return result;
+}
+
+double enetjs_host_set_filter(double host, const uint8_t *rules, double bytes) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  double result = ENETJS_ERR_ARGUMENT;
+  if (!h) return ENETJS_ERR_CLOSED;
+  if (rules && enetjs_is_integer(bytes / 12, 0, 1 << 20)) result = enetjs_filter_replace(h, rules, (size_t)(bytes / 12));
+  enetjs_host_release(h);
+  return result;
+}
+
+double enetjs_host_send_datagram(double host, double address, double port, double offset, double length) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  const uint8_t *data;
+  double result = ENETJS_ERR_ARGUMENT;
+  if (!h) return ENETJS_ERR_CLOSED;
+  data = enetjs_shared_at(h, offset, length);
+  if (data && enetjs_is_integer(address, 0, UINT32_MAX) && enetjs_is_integer(port, 1, 65535)) {
+    ENetAddress to;
+    ENetBuffer buffer;
+    to.host = ENET_HOST_TO_NET_32((enet_uint32)address);
+    to.port = (enet_uint16)port;
+    buffer.data = (void *)(uintptr_t)data;
+    buffer.dataLength = (size_t)length;
+    result = enet_socket_send(h->enet->socket, &to, &buffer, 1);
+    if (result < 0) result = enetjs_socket_error_code(enetjs_socket_error());
+  }
+  enetjs_host_release(h);
+  return result;
+}
+
+double enetjs_host_address(double host) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  ENetAddress address;
+  double result = 0;
+  if (!h) return ENETJS_ERR_CLOSED;
+  if (enet_socket_get_address(h->enet->socket, &address) == 0)
+    result = (double)ENET_NET_TO_HOST_32(address.host) * 65536 + address.port;
+  enetjs_host_release(h);
+  return result;
+}
+
+double enetjs_host_stats(double host) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  if (!h) return ENETJS_ERR_CLOSED;
+  add_totals(h);
+  h->counters[ENETJS_HOST_STAT_CONNECTED_PEERS] = h->enet->connectedPeers;
+  h->counters[ENETJS_HOST_STAT_HELD_RECORDS] = h->events.held.count + h->completions.held.count;
+  for (size_t i = 0; i < ENETJS_HOST_STAT_COUNT; i++) h->stats[i] = (double)h->counters[i];
+  enetjs_host_release(h);
+  return 0;
+}

@@ -1,0 +1,204 @@
+/**
+ * @file internal.h
+ * @brief The types that the sources of libenetjs share, and who may touch them.
+ *
+ * A host is a monitor: everything in `struct enetjs_host` below the lock is read and written only
+ * with the lock held. Control blocks are never freed, only reused under a new generation, so a
+ * stale handle can always be checked safely.
+ */
+#ifndef ENETJS_INTERNAL_H
+#define ENETJS_INTERNAL_H
+
+#include <enet/enet.h>
+#include <enet/time.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "enetjs.h"
+#include "net.h"
+#include "threads.h"
+
+/* ENet's own queue to one peer is kept this short; the rest waits in ours (its walk is linear). */
+#define ENETJS_INSIDE_BYTES (128 * 1024)
+#define ENETJS_INSIDE_MESSAGES 2000
+
+/* A held message is charged to ENet's totalWaitingData with this much on top of its bytes, so that
+   empty messages are bounded too. */
+#define ENETJS_HELD_OVERHEAD 64
+
+/* Packets of this size and below are copied per peer by a broadcast, larger ones are shared. */
+#define ENETJS_SHARE_MINIMUM 512
+
+struct enetjs_host;
+
+/** A payload that several queues and JavaScript may refer to; freed with its last reference. */
+struct enetjs_packet {
+  atomic_uint references;
+  uint32_t index; /**< in the packet table, or ENETJS_UNLISTED */
+  uint32_t generation;
+  ENetPacket *packet;
+};
+#define ENETJS_UNLISTED UINT32_MAX
+
+/**
+ * A message on its way to one peer. ENet sees the packet at its head and frees the whole block;
+ * a payload of its own follows the struct.
+ */
+struct enetjs_outgoing {
+  ENetPacket packet;
+  struct enetjs_outgoing *next;
+  struct enetjs_slot *slot;
+  struct enetjs_packet *shared; /**< or NULL */
+  uint32_t token;
+  uint8_t channel;
+};
+
+/** A record that waits for room in a ring, with its payload. */
+struct enetjs_held {
+  struct enetjs_held *next;
+  uint32_t record[ENETJS_RECORD_BYTES / 4];
+  ENetPacket *packet; /**< payload of a message or datagram, or NULL */
+  size_t charge;      /**< bytes charged to the peer's totalWaitingData */
+};
+
+struct enetjs_held_list {
+  struct enetjs_held *head, *tail;
+  size_t count;
+};
+
+/** What we know of one ENetPeer beyond ENet, same index. */
+struct enetjs_slot {
+  struct enetjs_host *host;
+  uint32_t index;
+  uint32_t generation; /**< of the current or next connection; counts up when one ends */
+  bool outgoing;       /**< opened by enetjs_host_connect */
+  bool connected;      /**< its connect event has been reported */
+  bool closing;        /**< this side asked for the end */
+  bool close_later;    /**< disconnect once our own queue is empty */
+  bool paused;
+  bool above_high_water;
+  bool to_feed; /**< member of the host's feed list */
+  uint32_t close_data;
+  size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
+  size_t inside_bytes, inside_messages; /**< ENet's */
+  struct enetjs_outgoing *pending_head, *pending_tail;
+  struct enetjs_held_list held; /**< messages of a paused peer */
+  struct enetjs_slot *next_to_feed;
+};
+
+/** The producer's end of a ring in shared memory. */
+struct enetjs_ring {
+  uint32_t *head_word, *tail_word; /**< in shared memory; the tail is the consumer's and not trusted */
+  uint8_t *records;
+  uint32_t head, capacity;
+  struct enetjs_held_list held;
+};
+
+struct enetjs_arena {
+  uint32_t *head_word, *tail_word;
+  uint8_t *bytes;
+  uint32_t head, size;
+};
+
+/** An inclusive range of IPv4 addresses in host byte order. */
+struct enetjs_range {
+  uint32_t first, last;
+};
+
+struct enetjs_ranges {
+  struct enetjs_range *items;
+  size_t count;
+};
+
+struct enetjs_host {
+  enetjs_mutex lock;
+  uint32_t index, generation; /**< of the handle */
+
+  /* From here on everything is zero while the block is free. */
+  bool open;
+  bool closing; /**< a close has begun and waits for the pump */
+
+  ENetHost *enet;
+  struct enetjs_slot *slots;
+  bool bound;     /**< accepts connections */
+  bool datagrams; /**< delivers what is not ENet's */
+  int failed;     /**< errno of a fatal socket error, or 0 */
+  size_t high_water;
+  struct enetjs_ranges allow, deny;
+  struct enetjs_slot *to_feed;
+
+  /* Shared memory; touched only while `consumer` is true. */
+  bool consumer; /**< the lock is held by a call of the consumer's side */
+  uint8_t *shared;
+  uint32_t *header;
+  double *stats;
+  size_t shared_bytes, scratch_offset;
+  uint32_t inline_maximum;
+  struct enetjs_ring events, completions;
+  struct enetjs_arena arena;
+
+  /* Pump. */
+  bool pump_configured, pump_running, pump_quit, pump_awaits;
+  bool signalled;
+  uint32_t signalled_at, pump_until, stall_limit, services;
+  enetjs_thread pump;
+  enetjs_fd wake, control_read, control_write;
+
+  uint64_t counters[ENETJS_HOST_STAT_COUNT];
+};
+
+/* ---- library.c ---- */
+int enetjs_library_initialize(void);
+extern atomic_uint enetjs_live_hosts, enetjs_live_pumps;
+
+/* ---- host.c ---- */
+struct enetjs_host *enetjs_host_acquire(double handle);
+void enetjs_host_release(struct enetjs_host *h);
+struct enetjs_host *enetjs_host_at(uint32_t index);
+void enetjs_host_destroy_locked(struct enetjs_host *h);
+void enetjs_service_protocol(struct enetjs_host *h);
+void enetjs_flush_protocol(struct enetjs_host *h);
+const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double length);
+bool enetjs_is_integer(double value, double minimum, double maximum);
+
+/* ---- peer.c ---- */
+void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data);
+void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data);
+
+/* ---- queue.c: the way out ---- */
+double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t flags, const uint8_t *data, size_t length,
+                         struct enetjs_packet *shared, uint32_t token);
+void enetjs_queue_measure(struct enetjs_slot *slot); /**< against the high-water mark */
+void enetjs_queue_clear(struct enetjs_slot *slot);
+bool enetjs_queue_feed(struct enetjs_host *h);
+
+/* ---- event.c: the way in ---- */
+void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet);
+void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra);
+void enetjs_emit_failure(struct enetjs_host *h, int error);
+void enetjs_refill(struct enetjs_host *h);
+void enetjs_release_paused(struct enetjs_slot *slot);
+void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list);
+bool enetjs_records_waiting(const struct enetjs_host *h);
+
+/* ---- packet.c ---- */
+struct enetjs_packet *enetjs_packet_wrap(ENetPacket *packet);
+void enetjs_packet_unwrap(struct enetjs_packet *p);
+bool enetjs_packet_list(struct enetjs_packet *p);
+struct enetjs_packet *enetjs_packet_borrow(double handle);
+void enetjs_packet_drop(struct enetjs_packet *p);
+size_t enetjs_packet_live(void);
+
+/* ---- intercept.c ---- */
+void enetjs_intercept_update(struct enetjs_host *h);
+int enetjs_filter_replace(struct enetjs_host *h, const uint8_t *rules, size_t count);
+void enetjs_filter_clear(struct enetjs_host *h);
+
+/* ---- pump.c ---- */
+int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end);
+void enetjs_pump_rearm(struct enetjs_host *h);
+void enetjs_pump_notify(struct enetjs_host *h);
+void enetjs_pump_stop_all(void);
+int enetjs_next_wait(const struct enetjs_host *h);
+
+#endif

@@ -1,0 +1,150 @@
+/* What concerns the library as a whole: versions, error texts, counters, ENet's initialization. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+#include "pool.h"
+
+atomic_uint enetjs_live_hosts, enetjs_live_pumps;
+
+static enetjs_once initialized = ENETJS_ONCE_INIT;
+static int initialize_result = ENETJS_ERR_LIBENET;
+
+/* ENet's default aborts the process; every caller of enet_malloc handles NULL. */
+static void no_memory(void) {}
+
+static void initialize(void) {
+  ENetCallbacks callbacks = {enetjs_pool_malloc, enetjs_pool_free, no_memory};
+  ENetBuffer empty = {0};
+  if (enet_linked_version() < ENET_VERSION_CREATE(1, 3, 17)) return;
+  if (enet_initialize_with_callbacks(ENET_VERSION, &callbacks) != 0) return;
+  /* ENet fills its CRC table on first use, which two hosts might do at once. */
+  enet_crc32(&empty, 1);
+  atexit(enetjs_pump_stop_all);
+  initialize_result = 0;
+}
+
+int enetjs_library_initialize(void) {
+  enetjs_once_run(&initialized, initialize);
+  return initialize_result;
+}
+
+double enetjs_abi_version(void) { return ENETJS_ABI_VERSION; }
+
+double enetjs_libenet_version(void) { return (double)enet_linked_version(); }
+
+double enetjs_error_text(double code, uint8_t *out, double capacity) {
+  const char *text = "Unknown error";
+  size_t length;
+  switch ((int)code) {
+    case ENETJS_ERR_ARGUMENT: text = "An argument is outside its range"; break;
+    case ENETJS_ERR_MEMORY: text = "Out of memory"; break;
+    case ENETJS_ERR_STALE: text = "The connection has ended"; break;
+    case ENETJS_ERR_CLOSED: text = "The host is closed"; break;
+    case ENETJS_ERR_NOT_CONNECTED: text = "The peer is not connected"; break;
+    case ENETJS_ERR_PEERS_EXHAUSTED: text = "Every peer of the host is in use"; break;
+    case ENETJS_ERR_TOO_LARGE: text = "The data is larger than the maximum"; break;
+    case ENETJS_ERR_ADDRESS_IN_USE: text = "The address is in use"; break;
+    case ENETJS_ERR_ADDRESS_UNAVAILABLE: text = "The address does not belong to this machine"; break;
+    case ENETJS_ERR_PERMISSION: text = "The system does not permit it"; break;
+    case ENETJS_ERR_SOCKET: text = "The socket failed"; break;
+    case ENETJS_ERR_THREAD: text = "No thread could be started"; break;
+    case ENETJS_ERR_CHANNEL: text = "The connection has no such channel"; break;
+    case ENETJS_ERR_LIMIT: text = "Out of descriptors or hosts"; break;
+    case ENETJS_ERR_LAYOUT: text = "The shared memory does not fit the configuration"; break;
+    case ENETJS_ERR_LIBENET: text = "libenet 1.3.17 or later is needed"; break;
+  }
+  length = strlen(text);
+  if (!out || capacity < 0) return ENETJS_ERR_ARGUMENT;
+  if ((double)length > capacity) length = (size_t)capacity;
+  memcpy(out, text, length);
+  return (double)length;
+}
+
+static double write_doubles(const double *values, size_t count, uint8_t *out, double capacity) {
+  size_t bytes = count * sizeof(double);
+  if (!out || !(capacity >= 0)) return ENETJS_ERR_ARGUMENT;
+  memcpy(out, values, capacity < (double)bytes ? (size_t)capacity : bytes);
+  return (double)count;
+}
+
+double enetjs_diagnostics(uint8_t *out, double capacity) {
+  struct enetjs_pool_stats pool;
+  double values[ENETJS_DIAGNOSTIC_COUNT];
+  enetjs_pool_stats(&pool);
+  values[ENETJS_DIAGNOSTIC_HOSTS] = atomic_load(&enetjs_live_hosts);
+  values[ENETJS_DIAGNOSTIC_PUMPS] = atomic_load(&enetjs_live_pumps);
+  values[ENETJS_DIAGNOSTIC_PACKETS] = (double)enetjs_packet_live();
+  values[ENETJS_DIAGNOSTIC_ALLOCATIONS] = (double)pool.live_allocations;
+  values[ENETJS_DIAGNOSTIC_ALLOCATED_BYTES] = (double)pool.live_bytes;
+  values[ENETJS_DIAGNOSTIC_RESERVED_BYTES] = (double)pool.reserved_bytes;
+  return write_doubles(values, ENETJS_DIAGNOSTIC_COUNT, out, capacity);
+}
+
+_Static_assert(ENETJS_HEADER_BYTES >= 4 * (ENETJS_WORD_INLINE_MAXIMUM + 1), "header words fit");
+_Static_assert(ENETJS_STATS_COUNT >= ENETJS_PEER_STAT_COUNT, "peer statistics fit");
+_Static_assert(ENETJS_STATS_COUNT >= ENETJS_HOST_STAT_COUNT, "host statistics fit");
+_Static_assert(ENETJS_RECORD_BYTES == 4 * (ENETJS_RECORD_ADDRESS + 1), "record words fill a record");
+_Static_assert(ENETJS_PEER_SLOTS > ENET_PROTOCOL_MAXIMUM_PEER_ID, "every ENet peer has an index");
+
+/* The order is part of the ABI: ffi/layout.ts lists the same names in the same order. */
+double enetjs_layout(uint8_t *out, double capacity) {
+  static const double values[] = {
+      ENETJS_ABI_VERSION,
+      ENETJS_PEER_SLOTS,
+      ENETJS_HEADER_BYTES,
+      ENETJS_STATS_COUNT,
+      ENETJS_RECORD_BYTES,
+      ENETJS_WORD_EVENT_HEAD,
+      ENETJS_WORD_EVENT_TAIL,
+      ENETJS_WORD_COMPLETION_HEAD,
+      ENETJS_WORD_COMPLETION_TAIL,
+      ENETJS_WORD_ARENA_HEAD,
+      ENETJS_WORD_ARENA_TAIL,
+      ENETJS_WORD_HELD,
+      ENETJS_WORD_STATS_OFFSET,
+      ENETJS_WORD_COMPLETION_OFFSET,
+      ENETJS_WORD_EVENT_OFFSET,
+      ENETJS_WORD_ARENA_OFFSET,
+      ENETJS_WORD_SCRATCH_OFFSET,
+      ENETJS_WORD_INLINE_MAXIMUM,
+      ENETJS_RECORD_TYPE,
+      ENETJS_RECORD_PEER,
+      ENETJS_RECORD_GENERATION,
+      ENETJS_RECORD_DATA,
+      ENETJS_RECORD_LENGTH,
+      ENETJS_RECORD_EXTRA,
+      ENETJS_RECORD_ARENA_TAIL,
+      ENETJS_RECORD_ADDRESS,
+      ENETJS_EVENT_CONNECT,
+      ENETJS_EVENT_DISCONNECT,
+      ENETJS_EVENT_RECEIVE,
+      ENETJS_EVENT_PACKET,
+      ENETJS_EVENT_DATAGRAM,
+      ENETJS_COMPLETION_CONNECTED,
+      ENETJS_COMPLETION_CLOSED,
+      ENETJS_COMPLETION_DELIVERED,
+      ENETJS_COMPLETION_UNDELIVERED,
+      ENETJS_COMPLETION_DRAIN,
+      ENETJS_COMPLETION_FAILED,
+      ENETJS_REASON_REMOTE,
+      ENETJS_REASON_LOCAL,
+      ENETJS_REASON_TIMEOUT,
+      ENETJS_REASON_RESET,
+      ENETJS_REASON_REFUSED,
+      ENETJS_CONFIG_COUNT,
+      ENETJS_HOST_STAT_COUNT,
+      ENETJS_PEER_STAT_COUNT,
+      ENETJS_DIAGNOSTIC_COUNT,
+      ENET_PACKET_FLAG_RELIABLE,
+      ENET_PACKET_FLAG_UNSEQUENCED,
+      ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT,
+      ENET_PROTOCOL_MINIMUM_MTU,
+      ENET_PROTOCOL_MAXIMUM_MTU,
+      ENET_PROTOCOL_MAXIMUM_PEER_ID,
+      ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT,
+      ENET_PEER_PACKET_LOSS_SCALE,
+      ENET_PEER_PACKET_THROTTLE_SCALE,
+  };
+  return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
+}

@@ -1,0 +1,50 @@
+/**
+ * @file net.h
+ * @brief The few socket calls beside ENet's: pairs for waking threads, and poll.
+ */
+#ifndef ENETJS_NET_H
+#define ENETJS_NET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#include <winsock2.h>
+typedef SOCKET enetjs_fd;
+typedef WSAPOLLFD enetjs_pollfd;
+#define ENETJS_FD_NONE INVALID_SOCKET
+#else
+#include <poll.h>
+typedef int enetjs_fd;
+typedef struct pollfd enetjs_pollfd;
+#define ENETJS_FD_NONE (-1)
+#endif
+
+/**
+ * Creates two connected, non-blocking stream sockets (AF_UNIX, or loopback TCP where that lacks).
+ * @returns 0, or a negative ENETJS_ERR_… code
+ */
+int enetjs_pair(enetjs_fd ends[2]);
+
+/** Sends one byte without blocking and without SIGPIPE; a full buffer means the byte is there already. */
+void enetjs_poke(enetjs_fd fd);
+
+/** Reads everything that is there. */
+void enetjs_drain(enetjs_fd fd);
+
+void enetjs_fd_close(enetjs_fd fd);
+
+/** poll() that is restarted after a signal. @param timeout_ms -1 waits for ever */
+int enetjs_poll(enetjs_pollfd *fds, unsigned count, int timeout_ms);
+
+/** The error of the last socket call on this thread. */
+int enetjs_socket_error(void);
+void enetjs_socket_error_clear(void);
+
+/** Whether a socket call that failed with this error can never succeed again. */
+bool enetjs_socket_error_fatal(int error);
+
+/** The ENETJS_ERR_… code for an error of socket, bind or sendto. */
+int enetjs_socket_error_code(int error);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * The memory pool behind ENet's malloc and free callbacks. Thread-safe; a block may be freed by
+ * any thread. See pool.c for how it works.
+ */
+#ifndef ENETJS_POOL_H
+#define ENETJS_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Counts of the whole process. Exact while other threads neither allocate nor free.
+ *
+ * reserved_bytes: taken from the system for blocks; what small blocks use is never given back.
+ * live_allocations, live_bytes: handed out and not yet freed, bytes as requested.
+ * peak_live_allocations: most seen live at once. Threads look only when they have used up what they
+ * hold, so it may be off by two batches (of at most 32 blocks) per thread and size class.
+ */
+struct enetjs_pool_stats {
+    uint64_t reserved_bytes;
+    uint64_t live_allocations;
+    uint64_t live_bytes;
+    uint64_t peak_live_allocations;
+};
+
+/*
+ * Returns a block of at least `size` bytes (zero is allowed), aligned to 16, or NULL when memory is
+ * out. The caller owns it until enetjs_pool_free.
+ *
+ * Built with ENETJS_SYSTEM_MALLOC, every block is a malloc of its own, so that AddressSanitizer
+ * sees each use after free.
+ */
+void *enetjs_pool_malloc(size_t size);
+
+/* Frees a block from enetjs_pool_malloc or enetjs_pool_block_take; NULL does nothing. */
+void enetjs_pool_free(void *memory);
+
+/* Fills in `stats`. Takes a lock and visits every thread's counters: not for the hot path. */
+void enetjs_pool_stats(struct enetjs_pool_stats *stats);
+
+/* enetjs_pool_malloc, but out of the size classes even when built with ENETJS_SYSTEM_MALLOC. */
+void *enetjs_pool_block_take(size_t size);
+
+#endif

@@ -1,0 +1,159 @@
+/*
+ * The way out: one enetjs_outgoing per message and peer. ENet gets at most ENETJS_INSIDE_BYTES and
+ * _MESSAGES of a peer's queue (it walks its list for every datagram once the reliable window is
+ * full); the rest waits here in order and is fed on as ENet lets go of what it has.
+ *
+ * ENet frees a message when it is acknowledged, when an unreliable one has been sent or dropped, or
+ * when the connection ends, always inside a call that we make with the lock held, so `on_free` may
+ * touch the host. It must not call back into ENet.
+ */
+#include <string.h>
+
+#include "internal.h"
+#include "pool.h"
+
+static void list_for_feeding(struct enetjs_slot *slot) {
+  if (slot->to_feed) return;
+  slot->to_feed = true;
+  slot->next_to_feed = slot->host->to_feed;
+  slot->host->to_feed = slot;
+}
+
+void enetjs_queue_measure(struct enetjs_slot *slot) {
+  size_t mark = slot->host->high_water;
+  if (!slot->above_high_water) {
+    slot->above_high_water = slot->queued_bytes > mark;
+  } else if (slot->queued_bytes <= mark / 2) {
+    slot->above_high_water = false;
+    enetjs_emit_completion(slot, ENETJS_COMPLETION_DRAIN, 0, 0);
+  }
+}
+
+/* A message leaves the peer's queue: tells whoever waits for it. */
+static void leave(struct enetjs_outgoing *out, bool delivered) {
+  struct enetjs_slot *slot = out->slot;
+  slot->queued_bytes -= out->packet.dataLength;
+  slot->queued_messages--;
+  if (out->token)
+    enetjs_emit_completion(slot, delivered ? ENETJS_COMPLETION_DELIVERED : ENETJS_COMPLETION_UNDELIVERED, out->token,
+                           0);
+  if (out->shared) enetjs_packet_drop(out->shared);
+  enetjs_queue_measure(slot);
+}
+
+/* ENet's free callback; ENet itself frees the block afterwards, for the packet is its head. */
+static void ENET_CALLBACK on_free(ENetPacket *packet) {
+  struct enetjs_outgoing *out = (struct enetjs_outgoing *)packet;
+  struct enetjs_slot *slot = out->slot;
+  slot->inside_bytes -= packet->dataLength;
+  slot->inside_messages--;
+  leave(out, (packet->flags & ENET_PACKET_FLAG_SENT) != 0);
+  if (slot->pending_head || slot->close_later) list_for_feeding(slot);
+}
+
+static bool room_inside(const struct enetjs_slot *slot) {
+  return slot->inside_bytes < ENETJS_INSIDE_BYTES && slot->inside_messages < ENETJS_INSIDE_MESSAGES;
+}
+
+/* Hands a message to ENet. On failure it still belongs to the caller. */
+static bool give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
+  if (enet_peer_send(&slot->host->enet->peers[slot->index], out->channel, &out->packet) != 0) return false;
+  slot->inside_bytes += out->packet.dataLength;
+  slot->inside_messages++;
+  return true;
+}
+
+static struct enetjs_outgoing *outgoing_create(struct enetjs_slot *slot, uint8_t channel, uint32_t flags,
+                                               const uint8_t *data, size_t length, struct enetjs_packet *shared,
+                                               uint32_t token) {
+  struct enetjs_outgoing *out = enetjs_pool_malloc(sizeof(*out) + (shared ? 0 : length));
+  if (!out) return NULL;
+  memset(out, 0, sizeof(*out));
+  if (shared) {
+    atomic_fetch_add(&shared->references, 1);
+    out->shared = shared;
+    out->packet.data = shared->packet->data;
+  } else {
+    out->packet.data = (enet_uint8 *)(out + 1);
+    if (length > 0) memcpy(out->packet.data, data, length);
+  }
+  out->packet.dataLength = length;
+  out->packet.flags = flags | ENET_PACKET_FLAG_NO_ALLOCATE;
+  out->packet.freeCallback = on_free;
+  out->slot = slot;
+  out->token = token;
+  out->channel = channel;
+  return out;
+}
+
+double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t flags, const uint8_t *data, size_t length,
+                         struct enetjs_packet *shared, uint32_t token) {
+  struct enetjs_outgoing *out = outgoing_create(slot, channel, flags, data, length, shared, token);
+  if (!out) return ENETJS_ERR_MEMORY;
+  if (slot->pending_head || !room_inside(slot)) {
+    if (slot->pending_tail)
+      slot->pending_tail->next = out;
+    else
+      slot->pending_head = out;
+    slot->pending_tail = out;
+  } else if (!give_to_enet(slot, out)) {
+    if (out->shared) enetjs_packet_drop(out->shared);
+    enetjs_pool_free(out);
+    return ENETJS_ERR_MEMORY;
+  }
+  slot->queued_bytes += length;
+  slot->queued_messages++;
+  enetjs_queue_measure(slot);
+  return slot->above_high_water ? 1 : 0;
+}
+
+static struct enetjs_outgoing *take_pending(struct enetjs_slot *slot) {
+  struct enetjs_outgoing *out = slot->pending_head;
+  slot->pending_head = out->next;
+  if (!slot->pending_head) slot->pending_tail = NULL;
+  return out;
+}
+
+static void discard_first(struct enetjs_slot *slot) {
+  struct enetjs_outgoing *out = take_pending(slot);
+  leave(out, false);
+  enetjs_pool_free(out);
+}
+
+void enetjs_queue_clear(struct enetjs_slot *slot) {
+  while (slot->pending_head) discard_first(slot);
+}
+
+static bool feed_slot(struct enetjs_slot *slot) {
+  ENetPeer *peer = &slot->host->enet->peers[slot->index];
+  bool fed = false;
+  while (slot->pending_head && room_inside(slot)) {
+    if (!give_to_enet(slot, slot->pending_head)) {
+      /* Out of memory, or the connection is ending: try again with ENet's next release. */
+      if (peer->state == ENET_PEER_STATE_CONNECTED && slot->inside_messages > 0) break;
+      discard_first(slot);
+      continue;
+    }
+    take_pending(slot);
+    fed = true;
+  }
+  if (slot->close_later && !slot->pending_head) {
+    slot->close_later = false;
+    enet_peer_disconnect_later(peer, slot->close_data);
+    fed = true;
+  }
+  return fed;
+}
+
+bool enetjs_queue_feed(struct enetjs_host *h) {
+  bool fed = false;
+  struct enetjs_slot *slot = h->to_feed;
+  h->to_feed = NULL;
+  while (slot) {
+    struct enetjs_slot *next = slot->next_to_feed;
+    slot->to_feed = false;
+    fed |= feed_slot(slot);
+    slot = next;
+  }
+  return fed;
+}
