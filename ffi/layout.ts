@@ -1,0 +1,97 @@
+/**
+ * The numbers that C and TypeScript share, named as in `native/include/enetjs.h` without the
+ * `ENETJS_` prefix. A test compares them with what `enetjs_layout` reports.
+ *
+ * @module
+ */
+
+/** What `enetjs_layout` reports, in its order. */
+export const LAYOUT = {
+  ABI_VERSION: 1,
+  PEER_SLOTS: 4096,
+  HEADER_BYTES: 128,
+  STATS_COUNT: 48,
+  RECORD_BYTES: 32,
+  WORD_EVENT_HEAD: 0,
+  WORD_EVENT_TAIL: 1,
+  WORD_COMPLETION_HEAD: 2,
+  WORD_COMPLETION_TAIL: 3,
+  WORD_ARENA_HEAD: 4,
+  WORD_ARENA_TAIL: 5,
+  WORD_HELD: 6,
+  WORD_STATS_OFFSET: 7,
+  WORD_COMPLETION_OFFSET: 8,
+  WORD_EVENT_OFFSET: 9,
+  WORD_ARENA_OFFSET: 10,
+  WORD_SCRATCH_OFFSET: 11,
+  WORD_INLINE_MAXIMUM: 12,
+  RECORD_TYPE: 0,
+  RECORD_PEER: 1,
+  RECORD_GENERATION: 2,
+  RECORD_DATA: 3,
+  RECORD_LENGTH: 4,
+  RECORD_EXTRA: 5,
+  RECORD_ARENA_TAIL: 6,
+  RECORD_ADDRESS: 7,
+  EVENT_CONNECT: 1,
+  EVENT_DISCONNECT: 2,
+  EVENT_RECEIVE: 3,
+  EVENT_PACKET: 4,
+  EVENT_DATAGRAM: 5,
+  COMPLETION_CONNECTED: 6,
+  COMPLETION_CLOSED: 7,
+  COMPLETION_DELIVERED: 8,
+  COMPLETION_UNDELIVERED: 9,
+  COMPLETION_DRAIN: 10,
+  COMPLETION_FAILED: 11,
+  REASON_REMOTE: 0,
+  REASON_LOCAL: 1,
+  REASON_TIMEOUT: 2,
+  REASON_RESET: 3,
+  REASON_REFUSED: 4,
+  CONFIG_COUNT: 22,
+  HOST_STAT_COUNT: 12,
+  PEER_STAT_COUNT: 37,
+  DIAGNOSTIC_COUNT: 6,
+  FLAG_RELIABLE: 1,
+  FLAG_UNSEQUENCED: 2,
+  FLAG_UNRELIABLE_FRAGMENT: 8,
+  MINIMUM_MTU: 576,
+  MAXIMUM_MTU: 4096,
+  MAXIMUM_PEERS: 0xFFF,
+  MAXIMUM_CHANNELS: 255,
+  PACKET_LOSS_SCALE: 65536,
+  PACKET_THROTTLE_SCALE: 32,
+} as const;
+
+/** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */
+export const CONFIG = {
+  ADDRESS: 0,
+  PORT: 1,
+  PEERS: 2,
+  CHANNELS: 3,
+  INCOMING_BANDWIDTH: 4,
+  OUTGOING_BANDWIDTH: 5,
+  COMPRESSION: 6,
+  CHECKSUM: 7,
+  MTU: 8,
+  DUPLICATE_PEERS: 9,
+  MAXIMUM_PACKET_SIZE: 10,
+  MAXIMUM_WAITING_DATA: 11,
+  RECEIVE_BUFFER: 12,
+  SEND_BUFFER: 13,
+  PUMP: 14,
+  STALL_LIMIT: 15,
+  HIGH_WATER: 16,
+  DATAGRAMS: 17,
+  EVENT_CAPACITY: 18,
+  COMPLETION_CAPACITY: 19,
+  ARENA_BYTES: 20,
+  SCRATCH_BYTES: 21,
+} as const;
+
+/** Options of `enetjs_peer_set`. */
+export const PEER_OPTION = { PING_INTERVAL: 0, TIMEOUT: 1, THROTTLE: 2, PAUSED: 3 } as const;
+
+/** Modes of `enetjs_peer_disconnect`. */
+export const DISCONNECT = { NORMAL: 0, NOW: 1, LATER: 2 } as const;

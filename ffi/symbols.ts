@@ -1,0 +1,66 @@
+/**
+ * The native functions as data: one line per function of `native/include/enetjs.h`, where each is
+ * documented. Every function returns a double.
+ *
+ * @module
+ */
+
+/** How a parameter crosses the border. */
+export type ParameterType = "f64" | "buffer";
+
+/** Names and parameter types of native functions. */
+export type SymbolTable = Readonly<Record<string, readonly ParameterType[]>>;
+
+/** The functions of libenetjs. */
+export const SYMBOLS = {
+  // Library
+  enetjs_abi_version: [],
+  enetjs_libenet_version: [],
+  enetjs_layout: ["buffer", "f64"], // out, capacity
+  enetjs_error_text: ["f64", "buffer", "f64"], // code, out, capacity
+  enetjs_diagnostics: ["buffer", "f64"], // out, capacity
+
+  // Host
+  enetjs_host_create: ["buffer", "f64", "buffer", "f64"], // config, configBytes, shared, sharedBytes
+  enetjs_host_start: ["f64"], // host
+  enetjs_host_close: ["f64"], // host
+  enetjs_host_service: ["f64", "f64"], // host, timeoutMs
+  enetjs_host_flush: ["f64"], // host
+  enetjs_host_connect: ["f64", "f64", "f64", "f64", "f64"], // host, address, port, channels, data
+  enetjs_host_broadcast: ["f64", "f64", "f64", "f64", "f64"], // host, channel, flags, offset, length
+  enetjs_host_broadcast_buffer: ["f64", "f64", "f64", "buffer", "f64"], // host, channel, flags, data, length
+  enetjs_host_broadcast_packet: ["f64", "f64", "f64", "f64"], // host, channel, flags, packet
+  enetjs_host_set: ["f64", "f64", "f64", "f64"], // host, option, value, second
+  enetjs_host_set_filter: ["f64", "buffer", "f64"], // host, rules, bytes
+  enetjs_host_send_datagram: ["f64", "f64", "f64", "f64", "f64"], // host, address, port, offset, length
+  enetjs_host_address: ["f64"], // host
+  enetjs_host_stats: ["f64"], // host
+
+  // Peer
+  enetjs_peer_send: ["f64", "f64", "f64", "f64", "f64", "f64", "f64"], // host, peer, channel, flags, offset, length, token
+  enetjs_peer_send_buffer: ["f64", "f64", "f64", "f64", "buffer", "f64", "f64"], // …, data, length, token
+  enetjs_peer_send_packet: ["f64", "f64", "f64", "f64", "f64", "f64"], // …, packet, token
+  enetjs_peer_disconnect: ["f64", "f64", "f64", "f64"], // host, peer, data, mode
+  enetjs_peer_reset: ["f64", "f64"], // host, peer
+  enetjs_peer_ping: ["f64", "f64"], // host, peer
+  enetjs_peer_set: ["f64", "f64", "f64", "f64", "f64", "f64"], // host, peer, option, a, b, c
+  enetjs_peer_state: ["f64", "f64"], // host, peer
+  enetjs_peer_stats: ["f64", "f64"], // host, peer
+
+  // Packet
+  enetjs_packet_read: ["f64", "buffer", "f64"], // packet, out, length
+  enetjs_packet_release: ["f64"], // packet
+} as const satisfies SymbolTable;
+
+/** A native function of a table entry. */
+export type NativeFunction<P extends readonly ParameterType[]> = (
+  ...values: { -readonly [K in keyof P]: P[K] extends "buffer" ? Uint8Array : number }
+) => number;
+
+/** The callable functions of a table. */
+export type NativeFunctions<T extends SymbolTable> = {
+  readonly [K in keyof T]: NativeFunction<T[K]>;
+};
+
+/** The callable functions of libenetjs. */
+export type Native = NativeFunctions<typeof SYMBOLS>;
