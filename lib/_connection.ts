@@ -1,0 +1,245 @@
+import { PEER_OPTION } from "../ffi/layout.ts";
+import type { Endpoint } from "./_endpoint.ts";
+import { Fifo } from "./_fifo.ts";
+import type { Address } from "./address.ts";
+import { ENetError, nativeError } from "./errors.ts";
+import type { DisconnectReason, PeerMessage } from "./events.ts";
+import type { Peer } from "./peer.ts";
+
+/** What one peer may have waiting in JavaScript before native code holds the rest back. */
+const PAUSE_BYTES = 1024 * 1024;
+const PAUSE_MESSAGES = 4096;
+
+/** How a connection ended. */
+export interface Ending {
+  readonly reason: DisconnectReason;
+  readonly data: number;
+}
+
+/** A connection as the library sees it; {@linkcode Peer} is its public face. */
+export class Connection {
+  readonly endpoint: Endpoint;
+  readonly id: number;
+  readonly address: Readonly<Address>;
+  /** Channels, once connected; before, what was asked for. */
+  channels: number;
+  /** Opened by `host.connect`. */
+  readonly outgoing: boolean;
+  peer!: Peer;
+  established = false;
+  ending: Ending | undefined;
+  /** Set while `host.connect` waits. */
+  connecting: PromiseWithResolvers<Peer> | undefined;
+  iterating = false;
+  readonly #inbox = new Fifo<PeerMessage>();
+  readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<PeerMessage>>>();
+  #closed: PromiseWithResolvers<void> | undefined;
+  #drained: PromiseWithResolvers<void> | undefined;
+  #waitingBytes = 0;
+  #waitingMessages = 0;
+  #paused = false;
+  /** No message will come any more. */
+  #over = false;
+
+  constructor(
+    endpoint: Endpoint,
+    id: number,
+    address: Readonly<Address>,
+    channels: number,
+    outgoing: boolean,
+  ) {
+    this.endpoint = endpoint;
+    this.id = id;
+    this.address = address;
+    this.channels = channels;
+    this.outgoing = outgoing;
+  }
+
+  /** `Peer 127.0.0.1:7777`, for messages. */
+  get name(): string {
+    return `Peer ${this.address.hostname}:${this.address.port}`;
+  }
+
+  /** The error of a native call on this connection. */
+  error(result: number): ENetError {
+    if (!this.endpoint.resources.open) {
+      return new ENetError("ENETJS_ERR_CLOSED", `${this.name}: the host is closed`);
+    }
+    if (this.ending !== undefined) {
+      const { reason, data } = this.ending;
+      return new ENetError(
+        "ENETJS_ERR_STALE",
+        `${this.name}: the connection has ended (${reason}, data ${data})`,
+      );
+    }
+    return nativeError(result, this.name);
+  }
+
+  // Messages that wait in JavaScript, here or in the host's backlog.
+
+  /** Counts a message that now waits. */
+  hold(bytes: number): void {
+    this.#waitingBytes += bytes;
+    this.#waitingMessages++;
+    if (
+      !this.#paused && (this.#waitingBytes > PAUSE_BYTES || this.#waitingMessages > PAUSE_MESSAGES)
+    ) this.#pause(true);
+  }
+
+  /** Counts a message that has been taken. */
+  release(bytes: number): void {
+    this.#waitingBytes -= bytes;
+    this.#waitingMessages--;
+    if (
+      this.#paused && this.#waitingBytes <= PAUSE_BYTES / 2 &&
+      this.#waitingMessages <= PAUSE_MESSAGES / 2
+    ) this.#pause(false);
+  }
+
+  #pause(paused: boolean): void {
+    this.#paused = paused;
+    const { native, handle } = this.endpoint;
+    native.enetjs_peer_set(handle, this.id, PEER_OPTION.PAUSED, Number(paused), 0, 0);
+    if (!paused) this.endpoint.change();
+  }
+
+  // Iteration.
+
+  /** Gives a message to whoever iterates. */
+  receive(message: PeerMessage): void {
+    const reader = this.#readers.shift();
+    if (reader !== undefined) {
+      this.endpoint.unpin();
+      reader.resolve({ value: message, done: false });
+      return;
+    }
+    this.hold(message.packet.length);
+    this.#inbox.push(message);
+  }
+
+  /** The next message, or undefined if one has to wait. */
+  take(): PeerMessage | undefined {
+    const message = this.#inbox.shift();
+    if (message !== undefined) this.release(message.packet.length);
+    return message;
+  }
+
+  /** The next message or the end. */
+  read(): Promise<IteratorResult<PeerMessage>> {
+    const message = this.take();
+    if (message !== undefined) return Promise.resolve({ value: message, done: false });
+    if (this.#over) {
+      return Promise.resolve({ value: undefined, done: true });
+    }
+    this.endpoint.flushIfDirty();
+    const reader = Promise.withResolvers<IteratorResult<PeerMessage>>();
+    this.#readers.push(reader);
+    this.endpoint.pin();
+    return reader.promise;
+  }
+
+  /** Lets everybody who reads know that there will be no more. */
+  endReaders(): void {
+    this.#over = true;
+    for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
+      this.endpoint.unpin();
+      reader.resolve({ value: undefined, done: true });
+    }
+  }
+
+  // What one can wait for.
+
+  /** Resolves when the connection has ended. */
+  closed(): Promise<void> {
+    if (this.ending !== undefined) return Promise.resolve();
+    if (this.#closed === undefined) {
+      this.#closed = Promise.withResolvers();
+      this.endpoint.pin();
+    }
+    return this.#closed.promise;
+  }
+
+  /** Resolves with the next DRAIN completion; rejects if the connection ends first. */
+  drained(): Promise<void> {
+    if (this.#drained === undefined) {
+      this.#drained = Promise.withResolvers();
+      this.endpoint.pin();
+    }
+    return this.#drained.promise;
+  }
+
+  /** A DRAIN completion. */
+  drain(): void {
+    if (this.#drained === undefined) return;
+    this.#drained.resolve();
+    this.#drained = undefined;
+    this.endpoint.unpin();
+  }
+
+  /** A CLOSED completion, or the end of the host: settles everybody who waits, except readers. */
+  close(ending: Ending): void {
+    this.ending ??= ending;
+    if (this.#drained !== undefined) {
+      this.#drained.reject(this.error(-3));
+      this.#drained = undefined;
+      this.endpoint.unpin();
+    }
+    if (this.#closed !== undefined) {
+      this.#closed.resolve();
+      this.endpoint.unpin();
+    }
+    if (this.connecting !== undefined) {
+      this.connecting.reject(this.#connectError(ending));
+      this.connecting = undefined;
+      this.endpoint.unpin();
+    }
+  }
+
+  /** A CONNECTED completion. */
+  connected(channels: number): void {
+    this.channels = channels;
+    this.established = true;
+    if (this.connecting === undefined) return;
+    this.connecting.resolve(this.peer);
+    this.connecting = undefined;
+    this.endpoint.unpin();
+  }
+
+  #connectError({ reason, data }: Ending): ENetError {
+    const where = `${this.address.hostname}:${this.address.port}`;
+    if (!this.endpoint.resources.open) {
+      return new ENetError("ENETJS_ERR_CLOSED", `Connecting to ${where}: the host was closed`);
+    }
+    if (reason === "timeout") {
+      return new ENetError("ENETJS_ERR_TIMEOUT", `Connecting to ${where}: no answer in time`);
+    }
+    return new ENetError(
+      "ENETJS_ERR_REFUSED",
+      `Connecting to ${where}: the attempt was ended (${reason}, data ${data})`,
+    );
+  }
+}
+
+/** The messages of a connection, for one consumer. */
+export function iterateConnection(connection: Connection): AsyncIterableIterator<PeerMessage> {
+  const { inlet } = connection.endpoint;
+  if (connection.iterating) {
+    throw new TypeError(`${connection.name} is being iterated over already`);
+  }
+  inlet.claim(connection);
+  const stop = () => inlet.unclaim(connection);
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      const result = await connection.read();
+      if (result.done) stop();
+      return result;
+    },
+    return() {
+      stop();
+      return Promise.resolve({ value: undefined, done: true });
+    },
+  };
+}

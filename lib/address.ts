@@ -1,0 +1,126 @@
+import { lookup } from "node:dns/promises";
+import { isIPv6 } from "node:net";
+import { integer, options, show } from "./_validate.ts";
+import { ENetError } from "./errors.ts";
+
+/** A UDP address. */
+export interface Address {
+  /** An IPv4 address, or where one connects also a host name. */
+  hostname: string;
+  /** The port, 0–65535. */
+  port: number;
+}
+
+const IPV4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
+
+/** An IPv4 literal as a number in host byte order, or undefined if it is none. */
+export function parseIPv4(text: string): number | undefined {
+  const match = IPV4.exec(text);
+  if (match === null) return undefined;
+  let address = 0;
+  for (const part of match.slice(1)) {
+    const byte = Number(part);
+    if (byte > 255 || (part.length > 1 && part[0] === "0")) return undefined;
+    address = address * 256 + byte;
+  }
+  return address;
+}
+
+/** A number in host byte order as an IPv4 literal. */
+export function formatIPv4(address: number): string {
+  return `${address >>> 24}.${address >>> 16 & 255}.${address >>> 8 & 255}.${address & 255}`;
+}
+
+function refuseIPv6(hostname: string): void {
+  const bare = hostname.replace(/^\[(.*)\]$/, "$1");
+  if (isIPv6(bare)) {
+    throw new TypeError(`ENet speaks IPv4 only: the IPv6 address ${show(hostname)} can't be used`);
+  }
+}
+
+/** Checks a host name without resolving it. */
+export function validateHostname(hostname: unknown, name: string): string {
+  if (typeof hostname !== "string" || hostname === "") {
+    throw new TypeError(`${name} must be a host name or IPv4 address, not ${show(hostname)}`);
+  }
+  refuseIPv6(hostname);
+  if (/^[\d.]+$/.test(hostname) && parseIPv4(hostname) === undefined) {
+    throw new TypeError(`${name} ${show(hostname)} is not an IPv4 address`);
+  }
+  return hostname;
+}
+
+/** Checks an address without resolving it. */
+export function validateAddress(address: unknown, minimumPort: number): Address {
+  options(address, "address", ["hostname", "port"]);
+  const { hostname, port } = address as Partial<Address>;
+  return {
+    hostname: validateHostname(hostname, "address.hostname"),
+    port: integer(port, "address.port", minimumPort, 65535),
+  };
+}
+
+/** Resolves a host name to IPv4 with the runtime's resolver. */
+export async function resolveIPv4(hostname: string): Promise<number> {
+  const literal = hostname === "localhost" ? 0x7F000001 : parseIPv4(hostname);
+  if (literal !== undefined) return literal;
+  try {
+    const { address } = await lookup(hostname, { family: 4 });
+    return parseIPv4(address) as number;
+  } catch (cause) {
+    throw new ENetError(
+      "ENETJS_ERR_RESOLVE",
+      `The host name ${show(hostname)} could not be resolved to an IPv4 address: ` +
+        (cause instanceof Error ? cause.message : String(cause)),
+      { cause },
+    );
+  }
+}
+
+/** Which addresses may talk to a host. */
+export interface AddressFilter {
+  /**
+   * Addresses (`"192.0.2.7"`) and prefixes (`"10.0.0.0/8"`) that may; everybody when empty or
+   * absent.
+   */
+  allow?: readonly string[];
+  /** Addresses and prefixes that may not, even when allowed above. */
+  deny?: readonly string[];
+}
+
+/** First and last address of `a.b.c.d` or `a.b.c.d/n`. */
+function parseRange(text: unknown, name: string): [number, number] {
+  if (typeof text === "string") {
+    refuseIPv6(text.split("/")[0]);
+    const [literal, bits, ...rest] = text.split("/");
+    const address = parseIPv4(literal);
+    const length = bits === undefined ? 32 : /^\d{1,2}$/.test(bits) ? Number(bits) : -1;
+    if (address !== undefined && length >= 0 && length <= 32 && rest.length === 0) {
+      const size = 2 ** (32 - length);
+      const first = Math.floor(address / size) * size;
+      return [first, first + size - 1];
+    }
+  }
+  throw new TypeError(
+    `${name} must be an IPv4 address or prefix such as "10.0.0.0/8", not ${show(text)}`,
+  );
+}
+
+/** A filter as `enetjs_host_set_filter` takes it; only the first `size` bytes count. */
+export function compileFilter(filter: unknown): { bytes: Uint8Array; size: number } {
+  options(filter, "filter", ["allow", "deny"]);
+  const rules: number[] = [];
+  for (const [name, kind] of [["allow", 1], ["deny", 0]] as const) {
+    const list = (filter as AddressFilter)[name] ?? [];
+    if (!Array.isArray(list)) {
+      throw new TypeError(`filter.${name} must be an array, not ${show(list)}`);
+    }
+    list.forEach((text, index) =>
+      rules.push(...parseRange(text, `filter.${name}[${index}]`), kind)
+    );
+  }
+  // At least one word, for some runtimes refuse an empty buffer.
+  const words = new Uint32Array(Math.max(rules.length, 1));
+  words.set(rules);
+  return { bytes: new Uint8Array(words.buffer), size: rules.length * 4 };
+}

@@ -1,0 +1,68 @@
+import { LAYOUT } from "../ffi/layout.ts";
+import { loadLibrary } from "../ffi/loader.ts";
+
+/** What is loaded, and from where. */
+export interface Versions {
+  /** The version of ENet, such as `"1.3.17"`. */
+  readonly libenet: string;
+  /** The version of the border between TypeScript and native code. */
+  readonly abi: number;
+  /** The runtime this is. */
+  readonly runtime: "deno" | "bun" | "node";
+  /** The file libenetjs came from. */
+  readonly library: string;
+}
+
+/** What the native library holds for all hosts of the process now. */
+export interface Diagnostics {
+  /** Open hosts. */
+  readonly hosts: number;
+  /** Running pump threads. */
+  readonly pumps: number;
+  /** Native packets that a queue or a borrowed packet refers to. */
+  readonly packets: number;
+  /** Blocks of native memory in use. */
+  readonly allocations: number;
+  /** Bytes of native memory in use. */
+  readonly allocatedBytes: number;
+  /** Bytes of native memory reserved for blocks; never given back. */
+  readonly reservedBytes: number;
+}
+
+/**
+ * Tells what is loaded; loads it if nothing is yet.
+ *
+ * @throws {ENetError} `ENETJS_ERR_LIBRARY` or `ENETJS_ERR_ABI` if it can't be
+ *
+ * @example
+ * ```ts
+ * import { versions } from "@enetjs/enet";
+ *
+ * const { libenet } = await versions();
+ * console.log(libenet); // 1.3.17
+ * ```
+ */
+export async function versions(): Promise<Versions> {
+  const { native, path, runtime } = await loadLibrary();
+  const number = native.enetjs_libenet_version();
+  return {
+    libenet: `${number >>> 16}.${number >>> 8 & 255}.${number & 255}`,
+    abi: native.enetjs_abi_version(),
+    runtime: runtime.name,
+    library: path,
+  };
+}
+
+/**
+ * Counts what the native library holds; loads it if it is not yet. For tests and monitoring: with
+ * every host closed and every packet let go, all but `reservedBytes` are zero.
+ *
+ * @throws {ENetError} `ENETJS_ERR_LIBRARY` or `ENETJS_ERR_ABI` if it can't be loaded
+ */
+export async function diagnostics(): Promise<Diagnostics> {
+  const { native } = await loadLibrary();
+  const values = new Float64Array(LAYOUT.DIAGNOSTIC_COUNT);
+  native.enetjs_diagnostics(new Uint8Array(values.buffer), values.byteLength);
+  const [hosts, pumps, packets, allocations, allocatedBytes, reservedBytes] = values;
+  return { hosts, pumps, packets, allocations, allocatedBytes, reservedBytes };
+}

@@ -1,0 +1,114 @@
+/**
+ * The codes of {@linkcode ENetError}.
+ *
+ * | code | meaning |
+ * |---|---|
+ * | `ENETJS_ERR_STALE` | the connection behind the peer has ended |
+ * | `ENETJS_ERR_CLOSED` | the host is closed |
+ * | `ENETJS_ERR_NOT_CONNECTED` | the peer is connecting or disconnecting |
+ * | `ENETJS_ERR_PEERS_EXHAUSTED` | every peer of the host is in use |
+ * | `ENETJS_ERR_TIMEOUT` | the other side did not answer in time |
+ * | `ENETJS_ERR_REFUSED` | the other side ended the attempt to connect |
+ * | `ENETJS_ERR_UNDELIVERED` | the connection ended before the message was acknowledged |
+ * | `ENETJS_ERR_RELEASED` | a packet's borrowed bytes were asked for after its event was over |
+ * | `ENETJS_ERR_RESOLVE` | the host name has no IPv4 address |
+ * | `ENETJS_ERR_ADDRESS_IN_USE` | another socket has the address |
+ * | `ENETJS_ERR_ADDRESS_UNAVAILABLE` | the address does not belong to this machine |
+ * | `ENETJS_ERR_PERMISSION` | the system refuses the address or the send |
+ * | `ENETJS_ERR_TOO_LARGE` | larger than a datagram or packet can be |
+ * | `ENETJS_ERR_CHANNEL` | the connection has no such channel |
+ * | `ENETJS_ERR_SOCKET` | the socket failed |
+ * | `ENETJS_ERR_MEMORY`, `ENETJS_ERR_THREAD`, `ENETJS_ERR_LIMIT` | the system is out of memory, threads, or descriptors |
+ * | `ENETJS_ERR_LIBRARY` | the native library was not found or could not be loaded |
+ * | `ENETJS_ERR_ABI` | the native library has another version |
+ * | `ENETJS_ERR_LIBENET` | libenet is older than 1.3.17 |
+ * | `ENETJS_ERR_ARGUMENT`, `ENETJS_ERR_LAYOUT` | a fault of this library: native code refused what it was given |
+ */
+export type ENetErrorCode =
+  | "ENETJS_ERR_ARGUMENT"
+  | "ENETJS_ERR_MEMORY"
+  | "ENETJS_ERR_STALE"
+  | "ENETJS_ERR_CLOSED"
+  | "ENETJS_ERR_NOT_CONNECTED"
+  | "ENETJS_ERR_PEERS_EXHAUSTED"
+  | "ENETJS_ERR_TOO_LARGE"
+  | "ENETJS_ERR_ADDRESS_IN_USE"
+  | "ENETJS_ERR_ADDRESS_UNAVAILABLE"
+  | "ENETJS_ERR_PERMISSION"
+  | "ENETJS_ERR_SOCKET"
+  | "ENETJS_ERR_THREAD"
+  | "ENETJS_ERR_CHANNEL"
+  | "ENETJS_ERR_LIMIT"
+  | "ENETJS_ERR_LAYOUT"
+  | "ENETJS_ERR_LIBENET"
+  | "ENETJS_ERR_TIMEOUT"
+  | "ENETJS_ERR_REFUSED"
+  | "ENETJS_ERR_UNDELIVERED"
+  | "ENETJS_ERR_RELEASED"
+  | "ENETJS_ERR_RESOLVE"
+  | "ENETJS_ERR_LIBRARY"
+  | "ENETJS_ERR_ABI";
+
+/**
+ * A fault of the network, the system or the native library. Faults of arguments are `TypeError` and
+ * `RangeError` instead.
+ *
+ * @example
+ * ```ts
+ * import { ENetError, Host } from "@enetjs/enet";
+ *
+ * try {
+ *   await using host = await Host.listen({ hostname: "192.0.2.1" });
+ * } catch (error) {
+ *   if (!(error instanceof ENetError)) throw error;
+ *   console.log(error.code); // "ENETJS_ERR_ADDRESS_UNAVAILABLE"
+ * }
+ * ```
+ */
+export class ENetError extends Error {
+  /** What happened, from a closed set of codes. */
+  readonly code: ENetErrorCode;
+
+  /**
+   * @param code what happened
+   * @param message a sentence with the values concerned
+   * @param options the `cause`, if another error led to this one
+   */
+  constructor(code: ENetErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = "ENetError";
+    this.code = code;
+  }
+}
+
+/** Native codes, from -1 downwards: `ENETJS_ERR_…` of `native/include/enetjs.h`. */
+const NATIVE: readonly (readonly [ENetErrorCode, string])[] = [
+  ["ENETJS_ERR_ARGUMENT", "an argument is outside its range"],
+  ["ENETJS_ERR_MEMORY", "out of memory"],
+  ["ENETJS_ERR_STALE", "the connection has ended"],
+  ["ENETJS_ERR_CLOSED", "the host is closed"],
+  ["ENETJS_ERR_NOT_CONNECTED", "the peer is not connected"],
+  ["ENETJS_ERR_PEERS_EXHAUSTED", "every peer of the host is in use"],
+  ["ENETJS_ERR_TOO_LARGE", "the data is larger than the maximum"],
+  ["ENETJS_ERR_ADDRESS_IN_USE", "the address is in use"],
+  ["ENETJS_ERR_ADDRESS_UNAVAILABLE", "the address does not belong to this machine"],
+  ["ENETJS_ERR_PERMISSION", "the system does not permit it"],
+  ["ENETJS_ERR_SOCKET", "the socket failed"],
+  ["ENETJS_ERR_THREAD", "no thread could be started"],
+  ["ENETJS_ERR_CHANNEL", "the connection has no such channel"],
+  ["ENETJS_ERR_LIMIT", "out of descriptors or hosts"],
+  ["ENETJS_ERR_LAYOUT", "the shared memory does not fit the configuration"],
+  ["ENETJS_ERR_LIBENET", "libenet 1.3.17 or later is needed"],
+];
+
+/** The error of a negative native result. */
+export function nativeError(result: number, what: string): ENetError {
+  const [code, text] = NATIVE[-result - 1] ?? NATIVE[0];
+  return new ENetError(code, `${what}: ${text}`);
+}
+
+/** Passes a native result on, or throws its error. */
+export function check(result: number, what: string): number {
+  if (result < 0) throw nativeError(result, what);
+  return result;
+}

@@ -1,0 +1,78 @@
+import type { Address } from "./address.ts";
+import type { Packet } from "./packet.ts";
+import type { Peer } from "./peer.ts";
+
+/**
+ * Why a connection ended: the other side disconnected (`"remote"`), this side did (`"local"`), the
+ * other side did not acknowledge in time (`"timeout"`), this side forgot the peer without telling
+ * it (`"reset"`), or the other side ended the attempt before it was connected (`"refused"`).
+ */
+export type DisconnectReason = "remote" | "local" | "timeout" | "reset" | "refused";
+
+/** A connection has been established, from either side. */
+export interface ConnectEvent {
+  readonly type: "connect";
+  /** The connection. */
+  readonly peer: Peer;
+  /** The 32-bit value that the connecting side gave; 0 on that side itself. */
+  readonly data: number;
+}
+
+/** A connection that was established has ended; exactly one follows every connect event. */
+export interface DisconnectEvent {
+  readonly type: "disconnect";
+  /** The connection that was. */
+  readonly peer: Peer;
+  /** Why it ended. */
+  readonly reason: DisconnectReason;
+  /** The 32-bit value that the disconnecting side gave, 0 where nobody did. */
+  readonly data: number;
+}
+
+/** A message has arrived. */
+export interface ReceiveEvent {
+  readonly type: "receive";
+  /** Who sent it. */
+  readonly peer: Peer;
+  /** The channel it came on, from 0. */
+  readonly channelId: number;
+  /** Its bytes. */
+  readonly packet: Packet;
+}
+
+/** A datagram that is not ENet's has arrived; only where `datagrams` is on. */
+export interface DatagramEvent {
+  readonly type: "datagram";
+  /** Who sent it. */
+  readonly address: Address;
+  /** Its bytes. */
+  readonly packet: Packet;
+}
+
+/** What a host reports. */
+export type HostEvent = ConnectEvent | DisconnectEvent | ReceiveEvent | DatagramEvent;
+
+/** What iterating over a peer yields. */
+export interface PeerMessage {
+  /** The channel it came on, from 0. */
+  readonly channelId: number;
+  /** Its bytes. */
+  readonly packet: Packet;
+}
+
+/**
+ * Functions that a host calls as things happen, without an object per event. What one of them
+ * throws surfaces as an uncaught error of the runtime; the host goes on.
+ */
+export interface HostHandlers {
+  /** A connection has been established; see {@linkcode ConnectEvent}. */
+  connect?(peer: Peer, data: number): void;
+  /** A connection has ended; see {@linkcode DisconnectEvent}. */
+  disconnect?(peer: Peer, reason: DisconnectReason, data: number): void;
+  /** A message has arrived. `view` is borrowed: it is valid until this function returns. */
+  receive?(peer: Peer, channelId: number, view: Uint8Array): void;
+  /** A datagram that is not ENet's has arrived. `view` is borrowed as for `receive`. */
+  datagram?(address: Address, view: Uint8Array): void;
+  /** The host's socket has failed and the host is closed. Without this handler the error is uncaught. */
+  error?(error: Error): void;
+}

@@ -1,0 +1,650 @@
+import { CONFIG, LAYOUT } from "../ffi/layout.ts";
+import { loadLibrary } from "../ffi/loader.ts";
+import { Connection } from "./_connection.ts";
+import { Endpoint, Resources, validateFlags } from "./_endpoint.ts";
+import { Inlet } from "./_inlet.ts";
+import { Memory } from "./_memory.ts";
+import { integer, options, U32 } from "./_validate.ts";
+import {
+  type Address,
+  type AddressFilter,
+  compileFilter,
+  formatIPv4,
+  parseIPv4,
+  resolveIPv4,
+  validateAddress,
+} from "./address.ts";
+import { check, ENetError, nativeError } from "./errors.ts";
+import type { HostEvent, HostHandlers } from "./events.ts";
+import {
+  type HostOptions,
+  type HostPlan,
+  type HostSettings,
+  type ListenOptions,
+  planHost,
+  SETTINGS,
+} from "./options.ts";
+import { type Data, PacketFlag } from "./packet.ts";
+import type { Peer } from "./peer.ts";
+
+/** Options of `host.connect`. */
+export interface ConnectOptions {
+  /** Channels to ask for, 1–255; the other side may grant fewer. Default 2. */
+  channels?: number;
+  /** A 32-bit value that the other side reads with its connect event. Default 0. */
+  data?: number;
+  /** Milliseconds to wait for the connection, 1–2,147,483,647. Default 5000. */
+  timeoutMs?: number;
+  /** Gives the attempt up when it aborts; the promise rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+/** Options of `host.close`. */
+export interface CloseOptions {
+  /** Milliseconds to wait for queues to drain and peers to acknowledge. Default 1000. */
+  graceMs?: number;
+}
+
+/** What a host has done since it was created. */
+export interface HostStats {
+  /** Bytes sent in datagrams. */
+  readonly totalSentData: number;
+  /** Datagrams sent. */
+  readonly totalSentPackets: number;
+  /** Bytes received in datagrams. */
+  readonly totalReceivedData: number;
+  /** Datagrams received. */
+  readonly totalReceivedPackets: number;
+  /** Peers connected now. */
+  readonly connectedPeers: number;
+  /** Events that wait in native memory now, because the ring was full or this thread busy. */
+  readonly heldEvents: number;
+  /** How often the ring or the arena was full. */
+  readonly backPressure: number;
+  /** How often the pump has woken this thread. */
+  readonly wakeUps: number;
+  /** How often the pump has serviced the protocol because this thread was busy. */
+  readonly pumpServices: number;
+  /** Datagrams dropped by the address filter. */
+  readonly filtered: number;
+  /** Datagrams that were not ENet's, where these are reported. */
+  readonly datagrams: number;
+  /** Errors of the socket that concerned single datagrams. */
+  readonly socketErrors: number;
+}
+
+/** Closes hosts that were dropped without being closed. */
+const registry = new FinalizationRegistry<Resources>((resources) => resources.close());
+
+/**
+ * An ENet host: a UDP socket, its peers, and the events they cause.
+ *
+ * There are three ways to receive, over one ring of events: `for await (const event of host)`,
+ * {@linkcode HostHandlers} given at creation, and {@linkcode Host.service} for a program that owns
+ * its tick. Beside any of them, `for await (const message of peer)` takes one peer's messages.
+ *
+ * A host keeps the process alive until it is closed, unless {@linkcode Host.unref} is called.
+ *
+ * @example An echo server
+ * ```ts
+ * import { Host } from "@enetjs/enet";
+ *
+ * await using server = await Host.listen({ port: 0, peers: 64 });
+ * console.log("listening on", server.address.port);
+ * setTimeout(() => server.close(), 100);
+ * for await (const event of server) {
+ *   if (event.type === "receive") event.peer.send(event.channelId, event.packet);
+ * }
+ * ```
+ */
+export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposable {
+  readonly #endpoint: Endpoint;
+  readonly #inlet: Inlet;
+  readonly #pump: boolean;
+  #incomingBandwidth: number;
+  #outgoingBandwidth: number;
+  #filter: AddressFilter | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
+    this.#endpoint = endpoint;
+    this.#inlet = inlet;
+    this.#pump = plan.pump;
+    this.#incomingBandwidth = plan.incomingBandwidth;
+    this.#outgoingBandwidth = plan.outgoingBandwidth;
+    if (plan.filter !== undefined) this.filter = plan.filter;
+    inlet.onFailure = () => this.#destroy();
+  }
+
+  /**
+   * Creates a host that others can connect to.
+   *
+   * @param options where to listen, and everything of {@linkcode HostOptions}
+   * @param handlers functions to call as things happen; without them the host is iterated or serviced
+   * @returns the listening host
+   * @throws {TypeError} for an unknown option or one of the wrong type, and for an IPv6 address
+   * @throws {RangeError} for a value out of range
+   * @throws {ENetError} `ENETJS_ERR_ADDRESS_IN_USE`, `ENETJS_ERR_ADDRESS_UNAVAILABLE`,
+   *   `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_LIMIT`, `ENETJS_ERR_MEMORY`,
+   *   `ENETJS_ERR_THREAD`, `ENETJS_ERR_LIBRARY`, `ENETJS_ERR_ABI`, `ENETJS_ERR_LIBENET`
+   */
+  static async listen(options: ListenOptions = {}, handlers?: HostHandlers): Promise<Host> {
+    return await Host.#open(planHost(options, true), handlers);
+  }
+
+  /**
+   * Creates a host that only connects to others; nobody can connect to it.
+   *
+   * @param options limits and settings
+   * @param handlers functions to call as things happen; without them the host is iterated or serviced
+   * @returns the host
+   * @throws {TypeError} for an unknown option or one of the wrong type
+   * @throws {RangeError} for a value out of range
+   * @throws {ENetError} as for {@linkcode Host.listen}
+   */
+  static async create(options: HostOptions = {}, handlers?: HostHandlers): Promise<Host> {
+    return await Host.#open(planHost(options, false), handlers);
+  }
+
+  static async #open(plan: HostPlan, handlers: HostHandlers | undefined): Promise<Host> {
+    if (handlers !== undefined) {
+      options(handlers, "handlers", ["connect", "disconnect", "receive", "datagram", "error"]);
+      for (const [name, handler] of Object.entries(handlers)) {
+        if (typeof handler !== "function" && handler !== undefined) {
+          throw new TypeError(`handlers.${name} must be a function, not ${typeof handler}`);
+        }
+      }
+    }
+    const { runtime, native } = await loadLibrary();
+    const { bind, config } = plan;
+    config[CONFIG.ADDRESS] = bind === undefined ? -1 : await resolveIPv4(bind.hostname);
+    config[CONFIG.PORT] = bind?.port ?? 0;
+    const memory = new Memory(plan.sizes);
+    const handle = check(
+      native.enetjs_host_create(
+        new Uint8Array(config.buffer),
+        config.byteLength,
+        memory.bytes,
+        memory.bytes.length,
+      ),
+      bind === undefined ? "Creating a host" : `Listening on ${bind.hostname}:${bind.port}`,
+    );
+    const resources = new Resources(native, handle);
+    const endpoint = new Endpoint(resources, memory, plan.settings, plan.pump);
+    const inlet = new Inlet(endpoint, handlers);
+    registry.register(endpoint, resources, resources);
+    try {
+      if (plan.pump) {
+        const fd = check(native.enetjs_host_start(handle), "Starting a host");
+        resources.wake = await runtime.attach(fd, wakeUp(inlet));
+      }
+      return new Host(endpoint, inlet, plan);
+    } catch (error) {
+      resources.close();
+      registry.unregister(resources);
+      throw error;
+    }
+  }
+
+  /**
+   * Opens a connection.
+   *
+   * @param address where to; a host name is resolved by the runtime, to IPv4
+   * @param options channels, data, and how long to wait
+   * @returns the connected peer
+   * @throws {TypeError} for an address or option of the wrong type, and for an IPv6 address
+   * @throws {RangeError} for a value out of range
+   * @throws {ENetError} `ENETJS_ERR_TIMEOUT` when there is no answer in time, `ENETJS_ERR_REFUSED` when
+   *   the other side ends the attempt, `ENETJS_ERR_PEERS_EXHAUSTED`, `ENETJS_ERR_RESOLVE`,
+   *   `ENETJS_ERR_CLOSED`; or the reason of the signal
+   */
+  async connect(address: Address, options: ConnectOptions = {}): Promise<Peer> {
+    const to = validateAddress(address, 1);
+    const { channels, data, timeoutMs, signal } = validateConnectOptions(options);
+    signal?.throwIfAborted();
+    this.#requireOpen("Connecting");
+    const ipv4 = await resolveIPv4(to.hostname);
+    signal?.throwIfAborted();
+    this.#requireOpen("Connecting");
+    const { native, handle } = this.#endpoint;
+    const where = `${to.hostname}:${to.port}`;
+    const id = check(
+      native.enetjs_host_connect(handle, ipv4, to.port, channels, data),
+      `Connecting to ${where}`,
+    );
+    const connection = new Connection(
+      this.#endpoint,
+      id,
+      { hostname: formatIPv4(ipv4), port: to.port },
+      channels,
+      true,
+    );
+    this.#inlet.add(connection);
+    return await this.#established(connection, where, timeoutMs, signal);
+  }
+
+  /** Waits for the connection, the timeout or the signal. */
+  async #established(
+    connection: Connection,
+    where: string,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Peer> {
+    const endpoint = this.#endpoint;
+    const connecting = Promise.withResolvers<Peer>();
+    connection.connecting = connecting;
+    endpoint.pin();
+    const giveUp = (error: unknown) => {
+      connecting.reject(error);
+      endpoint.native.enetjs_peer_reset(endpoint.handle, connection.id);
+      endpoint.change();
+    };
+    const onAbort = () => giveUp(signal?.reason);
+    const timer = setTimeout(
+      () =>
+        giveUp(
+          new ENetError(
+            "ENETJS_ERR_TIMEOUT",
+            `Connecting to ${where}: no answer within ${timeoutMs} ms`,
+          ),
+        ),
+      timeoutMs,
+    );
+    signal?.addEventListener("abort", onAbort, { once: true });
+    endpoint.touch();
+    try {
+      return await connecting.promise;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /**
+   * Queues a message to every connected peer; they share one copy of the bytes.
+   *
+   * @param channelId the channel, 0–254; peers with fewer channels are left out
+   * @param data as for `peer.send`
+   * @param flags {@linkcode PacketFlag} bits. Default reliable
+   * @returns how many peers it was queued to
+   * @throws {TypeError} if `data` is nothing that can be sent
+   * @throws {RangeError} if the channel, the flags or the size are out of range
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_MEMORY`
+   */
+  broadcast(channelId: number, data: Data, flags: number = PacketFlag.RELIABLE): number {
+    this.#requireOpen("Broadcasting");
+    return check(
+      this.#endpoint.broadcast(channelId, validateFlags(flags), data),
+      "Broadcasting",
+    );
+  }
+
+  /**
+   * Sends what is queued now, instead of at the end of this turn of the event loop.
+   *
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`
+   */
+  flush(): void {
+    this.#requireOpen("Flushing");
+    this.#endpoint.flush();
+  }
+
+  /**
+   * Services the host by hand: takes what has arrived, sends what is queued, and returns one event.
+   * Call it until it returns null. The bytes of a receive event are borrowed until the next call.
+   *
+   * A host with handlers gives them every event that is there, and returns null.
+   *
+   * @param timeoutMs milliseconds to wait for an event, blocking this thread; 0 never waits.
+   * @returns an event, or null when there is none
+   * @throws {TypeError} while the host is being iterated over
+   * @throws {RangeError} if `timeoutMs` is out of range
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_SOCKET`
+   */
+  service(timeoutMs: number = 0): HostEvent | null {
+    integer(timeoutMs, "timeoutMs", 0, 2 ** 31 - 1);
+    this.#requireOpen("Servicing");
+    if (!this.#inlet.handled) return this.#inlet.poll(timeoutMs) ?? null;
+    this.#inlet.service(timeoutMs);
+    return null;
+  }
+
+  /**
+   * The host's events, until it is closed. A packet is borrowed until the next iteration.
+   *
+   * Iteration ends when the host is closed, and throws `ENETJS_ERR_SOCKET` when its socket fails.
+   *
+   * @throws {TypeError} if somebody iterates over this host already, or if it has handlers
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<HostEvent> {
+    return this.#inlet.iterate();
+  }
+
+  /**
+   * Sends a raw datagram from the host's socket.
+   *
+   * @param address where to; `hostname` must be an IPv4 address
+   * @param data at most 65,507 bytes
+   * @returns false when the socket's buffer is full and nothing was sent
+   * @throws {TypeError} if the address or the data are of the wrong type
+   * @throws {RangeError} if the port or the size are out of range
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`,
+   *   `ENETJS_ERR_SOCKET`
+   */
+  sendDatagram(address: Address, data: Data): boolean {
+    const { hostname, port } = validateAddress(address, 1);
+    const ipv4 = parseIPv4(hostname);
+    if (ipv4 === undefined) {
+      throw new TypeError(
+        `address.hostname must be an IPv4 address here, not "${hostname}": resolve it first`,
+      );
+    }
+    this.#requireOpen("Sending a datagram");
+    return this.#endpoint.sendDatagram(
+      ipv4,
+      port,
+      data,
+      `Sending a datagram to ${hostname}:${port}`,
+    );
+  }
+
+  /**
+   * The local address. A host that only connects has port 0 before it first sends.
+   *
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`
+   */
+  get address(): Address {
+    const { native, handle } = this.#endpoint;
+    const address = check(native.enetjs_host_address(handle), "Reading the address");
+    return { hostname: formatIPv4(Math.floor(address / 65536)), port: address % 65536 };
+  }
+
+  /** The connected peers, as far as their connect events have been taken. */
+  get peers(): Peer[] {
+    return this.#inlet.connected.map(({ peer }) => peer);
+  }
+
+  /**
+   * What the host has done since it was created.
+   *
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`
+   */
+  get stats(): HostStats {
+    const { native, handle, stats } = this.#endpoint;
+    check(native.enetjs_host_stats(handle), "Reading statistics");
+    return {
+      totalSentData: stats[0],
+      totalSentPackets: stats[1],
+      totalReceivedData: stats[2],
+      totalReceivedPackets: stats[3],
+      connectedPeers: stats[4],
+      heldEvents: stats[5],
+      backPressure: stats[6],
+      wakeUps: stats[7],
+      pumpServices: stats[8],
+      filtered: stats[9],
+      datagrams: stats[10],
+      socketErrors: stats[11],
+    };
+  }
+
+  /** Whether the host is closed. */
+  get closed(): boolean {
+    return !this.#endpoint.resources.open;
+  }
+
+  // Settings that can be changed at any time; the same checks and errors as at creation, and
+  // ENETJS_ERR_CLOSED.
+
+  /** Downstream bandwidth in bytes per second, 0 for unlimited. */
+  get incomingBandwidth(): number {
+    return this.#incomingBandwidth;
+  }
+  set incomingBandwidth(value: number) {
+    this.#setBandwidth(integer(value, "incomingBandwidth", 0, U32), this.#outgoingBandwidth);
+  }
+
+  /** Upstream bandwidth in bytes per second, 0 for unlimited. */
+  get outgoingBandwidth(): number {
+    return this.#outgoingBandwidth;
+  }
+  set outgoingBandwidth(value: number) {
+    this.#setBandwidth(this.#incomingBandwidth, integer(value, "outgoingBandwidth", 0, U32));
+  }
+
+  /** Most channels of a connection that others open from now on. */
+  get channels(): number {
+    return this.#endpoint.settings.channels;
+  }
+  set channels(value: number) {
+    this.#set("channels", value);
+  }
+
+  /** Compression of datagrams. Both sides must change together. */
+  get compression(): "none" | "range-coder" {
+    return this.#endpoint.settings.compression;
+  }
+  set compression(value: "none" | "range-coder") {
+    this.#set("compression", value);
+  }
+
+  /** Checksum of datagrams. Both sides must change together. */
+  get checksum(): "none" | "crc32" {
+    return this.#endpoint.settings.checksum;
+  }
+  set checksum(value: "none" | "crc32") {
+    this.#set("checksum", value);
+  }
+
+  /** Largest datagram in bytes of connections from now on. */
+  get mtu(): number {
+    return this.#endpoint.settings.mtu;
+  }
+  set mtu(value: number) {
+    this.#set("mtu", value);
+  }
+
+  /** Most peers of one IPv4 address. */
+  get duplicatePeers(): number {
+    return this.#endpoint.settings.duplicatePeers;
+  }
+  set duplicatePeers(value: number) {
+    this.#set("duplicatePeers", value);
+  }
+
+  /** Largest packet that is sent or received, in bytes. */
+  get maximumPacketSize(): number {
+    return this.#endpoint.settings.maximumPacketSize;
+  }
+  set maximumPacketSize(value: number) {
+    this.#set("maximumPacketSize", value);
+  }
+
+  /** Bytes of one peer that may wait to be consumed. */
+  get maximumWaitingData(): number {
+    return this.#endpoint.settings.maximumWaitingData;
+  }
+  set maximumWaitingData(value: number) {
+    this.#set("maximumWaitingData", value);
+  }
+
+  /** The socket's receive buffer in bytes, as asked for; the system may grant less. */
+  get receiveBufferSize(): number {
+    return this.#endpoint.settings.receiveBufferSize;
+  }
+  set receiveBufferSize(value: number) {
+    this.#set("receiveBufferSize", value);
+  }
+
+  /** The socket's send buffer in bytes, as asked for; the system may grant less. */
+  get sendBufferSize(): number {
+    return this.#endpoint.settings.sendBufferSize;
+  }
+  set sendBufferSize(value: number) {
+    this.#set("sendBufferSize", value);
+  }
+
+  /** Milliseconds of silence of this thread after which the pump services in its place. */
+  get stallLimitMs(): number {
+    return this.#endpoint.settings.stallLimitMs;
+  }
+  set stallLimitMs(value: number) {
+    this.#set("stallLimitMs", value);
+  }
+
+  /** Bytes queued to one peer above which `send` returns false. */
+  get highWaterMark(): number {
+    return this.#endpoint.settings.highWaterMark;
+  }
+  set highWaterMark(value: number) {
+    this.#set("highWaterMark", value);
+  }
+
+  /** Whether datagrams that are not ENet's are reported. */
+  get datagrams(): boolean {
+    return this.#endpoint.settings.datagrams;
+  }
+  set datagrams(value: boolean) {
+    this.#set("datagrams", value);
+  }
+
+  /**
+   * Which addresses may talk to the host; enforced in native code before ENet sees a datagram. A
+   * connected peer that is denied times out.
+   */
+  get filter(): AddressFilter {
+    return { ...this.#filter };
+  }
+  set filter(filter: AddressFilter) {
+    const { bytes, size } = compileFilter(filter);
+    this.#requireOpen("Setting filter");
+    const { native, handle } = this.#endpoint;
+    check(native.enetjs_host_set_filter(handle, bytes, size), "Setting filter");
+    this.#filter = { allow: [...filter.allow ?? []], deny: [...filter.deny ?? []] };
+  }
+
+  /** Keeps the process alive while the host is open; so it is from the start. */
+  ref(): void {
+    this.#endpoint.resources.wake?.ref();
+  }
+
+  /** Lets the process end although the host is open. */
+  unref(): void {
+    this.#endpoint.resources.wake?.unref();
+  }
+
+  /**
+   * Closes the host: tells every peer after its queue has drained, waits for them, then frees
+   * everything. Safe to call more than once.
+   *
+   * @param options how long to wait
+   * @returns a promise that resolves when the host is closed
+   * @throws {RangeError} if `graceMs` is out of range
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    const graceMs = validateGrace(options);
+    this.#closing ??= this.#close(graceMs);
+    return this.#closing;
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    if (this.closed) return;
+    const { native, handle } = this.#endpoint;
+    const closed = this.#inlet.live.map((connection) => {
+      native.enetjs_peer_disconnect(handle, connection.id, 0, 2);
+      return connection.closed();
+    });
+    if (closed.length > 0 && graceMs > 0) {
+      this.#endpoint.flush();
+      this.#endpoint.change();
+      await this.#atMost(graceMs, Promise.all(closed));
+    }
+    this[Symbol.dispose]();
+  }
+
+  /** Waits for a promise, servicing meanwhile where there is no pump. */
+  async #atMost(graceMs: number, promise: Promise<unknown>): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    const timer = setTimeout(over.resolve, graceMs);
+    const ticker = this.#pump ? undefined : setInterval(() => this.#inlet.service(0), 1);
+    try {
+      await Promise.race([promise, over.promise]);
+    } finally {
+      clearTimeout(timer);
+      clearInterval(ticker);
+    }
+  }
+
+  /**
+   * Closes the host at once, with one notice to every peer that may be lost.
+   */
+  [Symbol.dispose](): void {
+    if (this.closed) return;
+    const { native, handle } = this.#endpoint;
+    for (const { id } of this.#inlet.live) native.enetjs_peer_disconnect(handle, id, 0, 1);
+    this.#destroy();
+  }
+
+  /** Closes the host as {@linkcode Host.close} does without options. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #destroy(): void {
+    const { resources } = this.#endpoint;
+    if (!resources.open) return;
+    resources.close();
+    registry.unregister(resources);
+    this.#inlet.close();
+  }
+
+  #requireOpen(what: string): void {
+    this.#endpoint.requireOpen(what);
+  }
+
+  #set<K extends keyof HostSettings>(name: K, value: HostSettings[K]): void {
+    const setting = SETTINGS[name];
+    const encoded = setting.encode(value, name);
+    const { native, handle, settings } = this.#endpoint;
+    this.#requireOpen(`Setting ${name}`);
+    const result = native.enetjs_host_set(handle, setting.option, encoded, 0);
+    if (result < 0) throw nativeError(result, `Setting ${name} to ${value}`);
+    settings[name] = value;
+  }
+
+  #setBandwidth(incoming: number, outgoing: number): void {
+    const { native, handle } = this.#endpoint;
+    check(
+      native.enetjs_host_set(handle, CONFIG.INCOMING_BANDWIDTH, incoming, outgoing),
+      "Setting the bandwidth",
+    );
+    this.#incomingBandwidth = incoming;
+    this.#outgoingBandwidth = outgoing;
+  }
+}
+
+/** What the wake-up calls; it must not keep the host from being collected. */
+function wakeUp(inlet: Inlet): () => void {
+  const weak = new WeakRef(inlet);
+  return () => {
+    const live = weak.deref();
+    if (live?.endpoint.resources.open) live.service(0);
+  };
+}
+
+function validateConnectOptions(given: ConnectOptions) {
+  options(given, "options", ["channels", "data", "timeoutMs", "signal"]);
+  const { channels = 2, data = 0, timeoutMs = 5000, signal } = given;
+  integer(channels, "channels", 1, LAYOUT.MAXIMUM_CHANNELS);
+  integer(data, "data", 0, U32);
+  integer(timeoutMs, "timeoutMs", 1, 2 ** 31 - 1);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError("signal must be an AbortSignal");
+  }
+  return { channels, data, timeoutMs, signal };
+}
+
+function validateGrace(given: CloseOptions): number {
+  options(given, "options", ["graceMs"]);
+  return integer(given.graceMs ?? 1000, "graceMs", 0, 2 ** 31 - 1);
+}

@@ -1,0 +1,211 @@
+import { CONFIG, LAYOUT } from "../ffi/layout.ts";
+import { boolean, integer, oneOf, options, U32 } from "./_validate.ts";
+import { type AddressFilter, compileFilter, validateHostname } from "./address.ts";
+import type { MemorySizes } from "./_memory.ts";
+
+/** Options of `Host.create`. */
+export interface HostOptions {
+  /** Most peers at once, 1–4095. Default 8 for `create`, 64 for `listen`. */
+  peers?: number;
+  /** Most channels of a connection that others open, 1–255. Default 255. */
+  channels?: number;
+  /** Downstream bandwidth in bytes per second, 0 for unlimited. Default 0. */
+  incomingBandwidth?: number;
+  /** Upstream bandwidth in bytes per second, 0 for unlimited. Default 0. */
+  outgoingBandwidth?: number;
+  /** Compression of datagrams; both sides must have the same. Default `"none"`. */
+  compression?: "none" | "range-coder";
+  /** Checksum of datagrams; both sides must have the same. Default `"none"`. */
+  checksum?: "none" | "crc32";
+  /** Largest datagram in bytes, 576–4096. Default 1400. */
+  mtu?: number;
+  /** Most peers of one IPv4 address, 1–4095. Default 4095. */
+  duplicatePeers?: number;
+  /** Largest packet that is sent or received, in bytes. Default 33,554,432 (32 MiB). */
+  maximumPacketSize?: number;
+  /**
+   * Bytes of one peer that may wait to be consumed. Above it ENet acknowledges no more, and the
+   * other side's queue grows. Default 33,554,432 (32 MiB).
+   */
+  maximumWaitingData?: number;
+  /** The socket's receive buffer (`SO_RCVBUF`) in bytes. Default 262,144, ENet's. */
+  receiveBufferSize?: number;
+  /** The socket's send buffer (`SO_SNDBUF`) in bytes. Default 262,144, ENet's. */
+  sendBufferSize?: number;
+  /**
+   * Whether a native thread waits for the socket and wakes this one. Without it nothing happens
+   * but in `host.service()`, for programs that own their tick. Default true.
+   */
+  pump?: boolean;
+  /**
+   * Milliseconds of silence of this thread, 1–60000, after which the pump acknowledges and pings
+   * in its place. Default 10.
+   */
+  stallLimitMs?: number;
+  /** Bytes queued to one peer above which `send` returns false. Default 1,048,576 (1 MiB). */
+  highWaterMark?: number;
+  /** Whether datagrams that are not ENet's are reported. Default false. */
+  datagrams?: boolean;
+  /** Which addresses may talk to the host. Default all. */
+  filter?: AddressFilter;
+  /** Events that wait between native code and this thread, a power of two, 16–1,048,576. Default 4096. */
+  eventCapacity?: number;
+  /** Bytes of small payloads that wait there, a power of two, 4096–268,435,456. Default 1,048,576. */
+  arenaSize?: number;
+}
+
+/** Options of `Host.listen`. */
+export interface ListenOptions extends HostOptions {
+  /** The port, 0 for any free one. Default 0. */
+  port?: number;
+  /** The local address or name to bind. Default `"0.0.0.0"`, every interface. */
+  hostname?: string;
+}
+
+/** Options that a live host changes by assignment, in their native form. */
+export interface HostSettings {
+  channels: number;
+  compression: "none" | "range-coder";
+  checksum: "none" | "crc32";
+  mtu: number;
+  duplicatePeers: number;
+  maximumPacketSize: number;
+  maximumWaitingData: number;
+  receiveBufferSize: number;
+  sendBufferSize: number;
+  stallLimitMs: number;
+  highWaterMark: number;
+  datagrams: boolean;
+}
+
+/** How a setting is checked and which native option it is. */
+interface Setting<T> {
+  readonly option: number;
+  readonly initial: T;
+  /** Checks a value; returns what native code takes. */
+  encode(value: unknown, name: string): number;
+}
+
+const MAXIMUM_SIZE = 2 ** 31 - 1;
+const MEBIBYTE = 2 ** 20;
+
+const integerSetting = (option: number, initial: number, low: number, high: number) => ({
+  option,
+  initial,
+  encode: (value: unknown, name: string) => integer(value, name, low, high),
+});
+
+const choiceSetting = <T extends string>(option: number, off: T, on: T) => ({
+  option,
+  initial: off,
+  encode: (value: unknown, name: string) => Number(oneOf(value, name, [off, on]) === on),
+});
+
+/** Every setting of {@linkcode HostSettings}. */
+export const SETTINGS: { readonly [K in keyof HostSettings]: Setting<HostSettings[K]> } = {
+  channels: integerSetting(
+    CONFIG.CHANNELS,
+    LAYOUT.MAXIMUM_CHANNELS,
+    1,
+    LAYOUT.MAXIMUM_CHANNELS,
+  ),
+  compression: choiceSetting(CONFIG.COMPRESSION, "none", "range-coder"),
+  checksum: choiceSetting(CONFIG.CHECKSUM, "none", "crc32"),
+  mtu: integerSetting(CONFIG.MTU, 1400, LAYOUT.MINIMUM_MTU, LAYOUT.MAXIMUM_MTU),
+  duplicatePeers: integerSetting(
+    CONFIG.DUPLICATE_PEERS,
+    LAYOUT.MAXIMUM_PEERS,
+    1,
+    LAYOUT.MAXIMUM_PEERS,
+  ),
+  maximumPacketSize: integerSetting(CONFIG.MAXIMUM_PACKET_SIZE, 32 * MEBIBYTE, 1, MAXIMUM_SIZE),
+  maximumWaitingData: integerSetting(CONFIG.MAXIMUM_WAITING_DATA, 32 * MEBIBYTE, 1, MAXIMUM_SIZE),
+  receiveBufferSize: integerSetting(CONFIG.RECEIVE_BUFFER, 256 * 1024, 1024, MAXIMUM_SIZE),
+  sendBufferSize: integerSetting(CONFIG.SEND_BUFFER, 256 * 1024, 1024, MAXIMUM_SIZE),
+  stallLimitMs: integerSetting(CONFIG.STALL_LIMIT, 10, 1, 60_000),
+  highWaterMark: integerSetting(CONFIG.HIGH_WATER, MEBIBYTE, 0, MAXIMUM_SIZE),
+  datagrams: {
+    option: CONFIG.DATAGRAMS,
+    initial: false,
+    encode: (value, name) => Number(boolean(value, name)),
+  },
+};
+
+const OTHER_OPTIONS = [
+  "peers",
+  "incomingBandwidth",
+  "outgoingBandwidth",
+  "pump",
+  "filter",
+  "eventCapacity",
+  "arenaSize",
+];
+
+/** Checked options. */
+export interface HostPlan {
+  /** Configuration for `enetjs_host_create`; the address is still to be filled in. */
+  readonly config: Float64Array<ArrayBuffer>;
+  readonly sizes: MemorySizes;
+  readonly settings: HostSettings;
+  readonly pump: boolean;
+  readonly incomingBandwidth: number;
+  readonly outgoingBandwidth: number;
+  readonly filter: AddressFilter | undefined;
+  /** What to bind, or undefined for a host that only connects. */
+  readonly bind: { readonly hostname: string; readonly port: number } | undefined;
+}
+
+function powerOfTwo(value: unknown, name: string, low: number, high: number): number {
+  const number = integer(value, name, low, high);
+  if ((number & (number - 1)) !== 0) {
+    throw new RangeError(`${name} must be a power of two, not ${number}`);
+  }
+  return number;
+}
+
+/** Checks the options of `create` (or with `listening`, of `listen`). */
+export function planHost(given: unknown, listening: boolean): HostPlan {
+  const known = [...Object.keys(SETTINGS), ...OTHER_OPTIONS];
+  options(given, "options", listening ? ["port", "hostname", ...known] : known);
+  const o = given as ListenOptions;
+  const config = new Float64Array(LAYOUT.CONFIG_COUNT);
+  const settings: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(SETTINGS)) {
+    const value = o[name as keyof HostSettings] ?? setting.initial;
+    config[setting.option] = setting.encode(value, name);
+    settings[name] = value;
+  }
+  const pump = boolean(o.pump ?? true, "pump");
+  const incomingBandwidth = integer(o.incomingBandwidth ?? 0, "incomingBandwidth", 0, U32);
+  const outgoingBandwidth = integer(o.outgoingBandwidth ?? 0, "outgoingBandwidth", 0, U32);
+  const sizes: MemorySizes = {
+    events: powerOfTwo(o.eventCapacity ?? 4096, "eventCapacity", 16, MEBIBYTE),
+    completions: 1024,
+    arena: powerOfTwo(o.arenaSize ?? MEBIBYTE, "arenaSize", 4096, 256 * MEBIBYTE),
+    scratch: 64 * 1024,
+  };
+  if (o.filter !== undefined) compileFilter(o.filter);
+  config[CONFIG.PEERS] = integer(o.peers ?? (listening ? 64 : 8), "peers", 1, LAYOUT.MAXIMUM_PEERS);
+  config[CONFIG.INCOMING_BANDWIDTH] = incomingBandwidth;
+  config[CONFIG.OUTGOING_BANDWIDTH] = outgoingBandwidth;
+  config[CONFIG.PUMP] = Number(pump);
+  config[CONFIG.EVENT_CAPACITY] = sizes.events;
+  config[CONFIG.COMPLETION_CAPACITY] = sizes.completions;
+  config[CONFIG.ARENA_BYTES] = sizes.arena;
+  config[CONFIG.SCRATCH_BYTES] = sizes.scratch;
+  return {
+    config,
+    sizes,
+    settings: settings as unknown as HostSettings,
+    pump,
+    incomingBandwidth,
+    outgoingBandwidth,
+    filter: o.filter,
+    bind: listening
+      ? {
+        hostname: validateHostname(o.hostname ?? "0.0.0.0", "hostname"),
+        port: integer(o.port ?? 0, "port", 0, 65535),
+      }
+      : undefined,
+  };
+}

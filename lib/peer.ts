@@ -1,0 +1,449 @@
+import { DISCONNECT, LAYOUT, PEER_OPTION } from "../ffi/layout.ts";
+import { type Connection, iterateConnection } from "./_connection.ts";
+import { validateFlags } from "./_endpoint.ts";
+import { integer, options, U32 } from "./_validate.ts";
+import type { Address } from "./address.ts";
+import type { PeerMessage } from "./events.ts";
+import { type Data, PacketFlag } from "./packet.ts";
+
+/**
+ * Where a connection is in its life; ENet's states in the field's words.
+ *
+ * Source: `ENetPeerState` in `enet/enet.h`.
+ */
+export type PeerState =
+  | "disconnected"
+  | "connecting"
+  | "acknowledging-connect"
+  | "connection-pending"
+  | "connection-succeeded"
+  | "connected"
+  | "disconnect-later"
+  | "disconnecting"
+  | "acknowledging-disconnect"
+  | "zombie";
+
+const STATES: readonly PeerState[] = [
+  "disconnected",
+  "connecting",
+  "acknowledging-connect",
+  "connection-pending",
+  "connection-succeeded",
+  "connected",
+  "disconnect-later",
+  "disconnecting",
+  "acknowledging-disconnect",
+  "zombie",
+];
+
+/** When a peer that does not acknowledge is given up; `Peer.timeout`. */
+export interface TimeoutOptions {
+  /**
+   * How often the resend timeout of a packet is doubled, as a factor of it, before `minimumMs`
+   * counts. Default 32.
+   */
+  limit?: number;
+  /** Milliseconds without acknowledgement after which `limit` counts. Default 5000. */
+  minimumMs?: number;
+  /** Milliseconds without acknowledgement after which the peer is given up in any case. Default 30000. */
+  maximumMs?: number;
+}
+
+/** How unreliable packets are dropped as the round trip gets worse; `Peer.throttle`. */
+export interface ThrottleOptions {
+  /** Milliseconds over which the lowest mean round trip is measured. Default 5000. */
+  intervalMs?: number;
+  /** How fast the throttle opens, 0–32. Default 2. */
+  acceleration?: number;
+  /** How fast the throttle closes, 0–32. Default 2. */
+  deceleration?: number;
+}
+
+/**
+ * What ENet knows of a connection; its own terms, with units. Totals of bytes and packets start
+ * again whenever ENet evaluates them.
+ *
+ * Source: `ENetPeer` in `enet/enet.h`.
+ */
+export interface PeerStats {
+  /** Where the connection is in its life. */
+  readonly state: PeerState;
+  /** Channels of the connection. */
+  readonly channelCount: number;
+  /** Random number that identifies the connection to both sides. */
+  readonly connectId: number;
+  /** This side's index of the peer. */
+  readonly incomingPeerId: number;
+  /** The other side's index of this peer. */
+  readonly outgoingPeerId: number;
+  /** The other side's downstream bandwidth, bytes per second; 0 is unlimited. */
+  readonly incomingBandwidth: number;
+  /** The other side's upstream bandwidth, bytes per second; 0 is unlimited. */
+  readonly outgoingBandwidth: number;
+  /** Bytes received since the last bandwidth throttle. */
+  readonly incomingDataTotal: number;
+  /** Bytes queued since the last bandwidth throttle. */
+  readonly outgoingDataTotal: number;
+  /** Milliseconds since a datagram was sent, -1 before the first. */
+  readonly sinceLastSendMs: number;
+  /** Milliseconds since an acknowledgement was received, -1 before the first. */
+  readonly sinceLastReceiveMs: number;
+  /** Commands sent in the current packet loss interval of 10 s. */
+  readonly packetsSent: number;
+  /** Commands resent in the current packet loss interval of 10 s. */
+  readonly packetsLost: number;
+  /** Mean share of reliable packets that had to be resent, 0–1. */
+  readonly packetLoss: number;
+  /** Variance of the packet loss, 0–1. */
+  readonly packetLossVariance: number;
+  /** Share of unreliable packets that is sent, 0–1. */
+  readonly packetThrottle: number;
+  /** Upper limit of the throttle, 0–1. */
+  readonly packetThrottleLimit: number;
+  /** Position in the throttle's cycle, 0–32. */
+  readonly packetThrottleCounter: number;
+  /** See {@linkcode ThrottleOptions}. */
+  readonly packetThrottleAcceleration: number;
+  /** See {@linkcode ThrottleOptions}. */
+  readonly packetThrottleDeceleration: number;
+  /** See {@linkcode ThrottleOptions}. */
+  readonly packetThrottleIntervalMs: number;
+  /** Milliseconds of silence after which a ping is sent. */
+  readonly pingIntervalMs: number;
+  /** See {@linkcode TimeoutOptions}. */
+  readonly timeoutLimit: number;
+  /** See {@linkcode TimeoutOptions}. */
+  readonly timeoutMinimumMs: number;
+  /** See {@linkcode TimeoutOptions}. */
+  readonly timeoutMaximumMs: number;
+  /** Lowest mean round trip of the previous throttle interval, milliseconds. */
+  readonly lastRoundTripTimeMs: number;
+  /** Lowest mean round trip of the current throttle interval, milliseconds. */
+  readonly lowestRoundTripTimeMs: number;
+  /** Highest variance of the previous throttle interval, milliseconds. */
+  readonly lastRoundTripTimeVarianceMs: number;
+  /** Highest variance of the current throttle interval, milliseconds. */
+  readonly highestRoundTripTimeVarianceMs: number;
+  /** Mean time from sending a reliable packet to its acknowledgement, milliseconds. */
+  readonly roundTripTimeMs: number;
+  /** Variance of the round trip, milliseconds. */
+  readonly roundTripTimeVarianceMs: number;
+  /** Largest datagram of the connection, bytes. */
+  readonly mtu: number;
+  /** Reliable bytes that may be on the way at once. */
+  readonly windowSize: number;
+  /** Reliable bytes on the way, not yet acknowledged. */
+  readonly reliableDataInTransit: number;
+  /** Bytes received that wait to be consumed. */
+  readonly totalWaitingData: number;
+  /** Bytes sent by the program that ENet has not let go of: waiting, or not yet acknowledged. */
+  readonly queuedBytes: number;
+  /** Messages of `queuedBytes`. */
+  readonly queuedMessages: number;
+}
+
+/** The public face of a connection. */
+export let createPeer: (connection: Connection) => Peer;
+/** The connection behind a public face. */
+export let connectionOf: (peer: Peer) => Connection;
+
+/**
+ * One connection: the same object from its connect event to its disconnect event. A later
+ * connection of the same client is another object.
+ *
+ * @example
+ * ```ts
+ * import { Host } from "@enetjs/enet";
+ *
+ * await using server = await Host.listen({ hostname: "127.0.0.1" }, {
+ *   receive: (peer, channelId, view) => void peer.send(channelId, view),
+ * });
+ * await using client = await Host.create();
+ * const peer = await client.connect(server.address);
+ * peer.send(0, "hello");
+ * for await (const { packet } of peer) {
+ *   console.log(packet.text()); // hello
+ *   break;
+ * }
+ * ```
+ */
+export class Peer implements AsyncIterable<PeerMessage> {
+  /** A place for the application's own data; the library never looks at it. */
+  data: unknown = undefined;
+  readonly #connection: Connection;
+
+  private constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** The other side's address. */
+  get address(): Address {
+    return { ...this.#connection.address };
+  }
+
+  /** Channels of the connection; while it is connecting, what was asked for. */
+  get channelCount(): number {
+    return this.#connection.channels;
+  }
+
+  /** Where the connection is in its life; `"disconnected"` once it has ended or the host is closed. */
+  get state(): PeerState {
+    const { endpoint, id } = this.#connection;
+    return STATES[Math.max(0, endpoint.native.enetjs_peer_state(endpoint.handle, id))];
+  }
+
+  /**
+   * What ENet knows of the connection now.
+   *
+   * @throws {ENetError} `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
+   */
+  get stats(): PeerStats {
+    const { endpoint, id } = this.#connection;
+    this.#check(endpoint.native.enetjs_peer_stats(endpoint.handle, id));
+    return readPeerStats(endpoint.stats);
+  }
+
+  /**
+   * Queues a message. It is taken whatever the size of the queue, or the call throws.
+   *
+   * The bytes are copied: changing them afterwards changes nothing. A packet that is being received
+   * is sent on without a copy in JavaScript.
+   *
+   * @param channelId the channel, from 0
+   * @param data text (sent as UTF-8), a buffer, a view of one, or a packet
+   * @param flags {@linkcode PacketFlag} bits. Default reliable
+   * @returns whether the queue to this peer is at or below the host's high-water mark; when false,
+   *   wait for {@linkcode Peer.drain} before sending much more
+   * @throws {TypeError} if `data` is nothing that can be sent
+   * @throws {RangeError} if the channel, the flags or the size are out of range
+   * @throws {ENetError} `ENETJS_ERR_NOT_CONNECTED` before the connection is established or while it
+   *   is disconnecting, `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host,
+   *   `ENETJS_ERR_MEMORY`
+   */
+  send(channelId: number, data: Data, flags: number = PacketFlag.RELIABLE): boolean {
+    return this.#send(channelId, data, validateFlags(flags), 0) === 0;
+  }
+
+  /**
+   * Sends a reliable message and waits for it to arrive.
+   *
+   * @param channelId the channel, from 0
+   * @param data as for {@linkcode Peer.send}
+   * @returns a promise that resolves when the other side has acknowledged all of it, and rejects with
+   *   `ENETJS_ERR_UNDELIVERED` when the connection ends first; faults of the arguments or the
+   *   connection reject as {@linkcode Peer.send} throws
+   */
+  async deliver(channelId: number, data: Data): Promise<void> {
+    const connection = this.#connection;
+    await connection.endpoint.deliver(
+      (token) => this.#send(channelId, data, PacketFlag.RELIABLE, token),
+      () => {
+        const how = connection.ending === undefined ? "" : ` (${connection.ending.reason})`;
+        return `${connection.name}: the connection ended${how} before a message was acknowledged`;
+      },
+    );
+  }
+
+  /**
+   * Waits for the queue to this peer to fall to half the host's high-water mark.
+   *
+   * @returns a promise that resolves then, or at once if the queue is not above the mark; it rejects
+   *   with `ENETJS_ERR_STALE` or `ENETJS_ERR_CLOSED` when the connection or the host ends first
+   */
+  async drain(): Promise<void> {
+    const { endpoint } = this.#connection;
+    if (this.stats.queuedBytes <= endpoint.settings.highWaterMark) return;
+    endpoint.flushIfDirty();
+    await this.#connection.drained();
+  }
+
+  /**
+   * Ends the connection, dropping what is still queued in either direction.
+   *
+   * @param data a 32-bit value that the other side reads with its disconnect event
+   * @returns a promise that resolves when the other side has acknowledged or can't any more. Where
+   *   the connection has ended before, that is at once
+   * @throws {RangeError} if `data` is not an unsigned 32-bit integer
+   */
+  disconnect(data: number = 0): Promise<void> {
+    return this.#disconnect(data, DISCONNECT.NORMAL);
+  }
+
+  /**
+   * Ends the connection after everything queued has been delivered; nothing more can be sent.
+   *
+   * @param data as for {@linkcode Peer.disconnect}
+   * @returns a promise that resolves as for {@linkcode Peer.disconnect}
+   */
+  disconnectLater(data: number = 0): Promise<void> {
+    return this.#disconnect(data, DISCONNECT.LATER);
+  }
+
+  /**
+   * Ends the connection at once, with one notice to the other side that may be lost.
+   *
+   * @param data as for {@linkcode Peer.disconnect}
+   */
+  disconnectNow(data: number = 0): void {
+    void this.#disconnect(data, DISCONNECT.NOW);
+  }
+
+  /**
+   * Forgets the connection without telling the other side, which will time out.
+   *
+   * @throws {ENetError} `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
+   */
+  reset(): void {
+    const { endpoint, id } = this.#connection;
+    this.#check(endpoint.native.enetjs_peer_reset(endpoint.handle, id));
+    endpoint.change();
+  }
+
+  /**
+   * Pings the other side now, beside the pings ENet sends by itself.
+   *
+   * @throws {ENetError} as {@linkcode Peer.send}
+   */
+  ping(): void {
+    const { endpoint, id } = this.#connection;
+    this.#check(endpoint.native.enetjs_peer_ping(endpoint.handle, id));
+    endpoint.touch();
+  }
+
+  /**
+   * Sets how long a connection may be silent before ENet pings.
+   *
+   * @param intervalMs milliseconds; 0 restores ENet's default, 500
+   * @throws {RangeError} if it is no unsigned 32-bit integer
+   * @throws {ENetError} `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
+   */
+  pingInterval(intervalMs: number): void {
+    this.#set(PEER_OPTION.PING_INTERVAL, integer(intervalMs, "intervalMs", 0, U32), 0, 0);
+  }
+
+  /**
+   * Sets when a peer that does not acknowledge is given up.
+   *
+   * @param timeouts what to change; what is absent gets ENet's default
+   * @throws {RangeError} if a value is no unsigned 32-bit integer
+   * @throws {ENetError} `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
+   */
+  timeout(timeouts: TimeoutOptions): void {
+    options(timeouts, "timeouts", ["limit", "minimumMs", "maximumMs"]);
+    const { limit = 0, minimumMs = 0, maximumMs = 0 } = timeouts;
+    this.#set(
+      PEER_OPTION.TIMEOUT,
+      integer(limit, "limit", 0, U32),
+      integer(minimumMs, "minimumMs", 0, U32),
+      integer(maximumMs, "maximumMs", 0, U32),
+    );
+  }
+
+  /**
+   * Sets how unreliable packets are dropped as the round trip gets worse, on both sides.
+   *
+   * @param throttle what to change; what is absent gets ENet's default
+   * @throws {RangeError} if a value is out of range
+   * @throws {ENetError} `ENETJS_ERR_NOT_CONNECTED` before the connection is established,
+   *   `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
+   */
+  throttle(throttle: ThrottleOptions): void {
+    options(throttle, "throttle", ["intervalMs", "acceleration", "deceleration"]);
+    const { intervalMs = 5000, acceleration = 2, deceleration = 2 } = throttle;
+    this.#set(
+      PEER_OPTION.THROTTLE,
+      integer(intervalMs, "intervalMs", 0, U32),
+      integer(acceleration, "acceleration", 0, LAYOUT.PACKET_THROTTLE_SCALE),
+      integer(deceleration, "deceleration", 0, LAYOUT.PACKET_THROTTLE_SCALE),
+    );
+    this.#connection.endpoint.touch();
+  }
+
+  /**
+   * The messages of this peer, until the connection ends. While somebody iterates, the host reports
+   * none of them. Their bytes are copies and stay valid.
+   *
+   * @throws {TypeError} if somebody iterates over this peer already
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<PeerMessage> {
+    return iterateConnection(this.#connection);
+  }
+
+  #send(channelId: number, data: Data, flags: number, token: number): number {
+    const connection = this.#connection;
+    const { channels } = connection;
+    if (!(channelId >= 0 && channelId < channels) || !Number.isInteger(channelId)) {
+      integer(channelId, `channelId of a connection with ${channels} channels`, 0, channels - 1);
+    }
+    const result = connection.endpoint.send(connection.id, channelId, flags, data, token);
+    if (result < 0) throw connection.error(result);
+    return result;
+  }
+
+  #set(option: number, a: number, b: number, c: number): void {
+    const { endpoint, id } = this.#connection;
+    this.#check(endpoint.native.enetjs_peer_set(endpoint.handle, id, option, a, b, c));
+  }
+
+  #check(result: number): void {
+    if (result < 0) throw this.#connection.error(result);
+  }
+
+  #disconnect(data: number, mode: number): Promise<void> {
+    const { endpoint, id } = this.#connection;
+    integer(data, "data", 0, U32);
+    const result = endpoint.native.enetjs_peer_disconnect(endpoint.handle, id, data, mode);
+    if (result < 0) return Promise.resolve();
+    endpoint.touch();
+    endpoint.change();
+    return this.#connection.closed();
+  }
+
+  // What the rest of the library may do, and users may not.
+  static {
+    createPeer = (connection) => connection.peer = new Peer(connection);
+    connectionOf = (peer) => peer.#connection;
+  }
+}
+
+function readPeerStats(stats: Float64Array): PeerStats {
+  return {
+    state: STATES[stats[0]],
+    channelCount: stats[1],
+    connectId: stats[2],
+    incomingPeerId: stats[3],
+    outgoingPeerId: stats[4],
+    incomingBandwidth: stats[5],
+    outgoingBandwidth: stats[6],
+    incomingDataTotal: stats[7],
+    outgoingDataTotal: stats[8],
+    sinceLastSendMs: stats[9],
+    sinceLastReceiveMs: stats[10],
+    packetsSent: stats[11],
+    packetsLost: stats[12],
+    packetLoss: stats[13] / LAYOUT.PACKET_LOSS_SCALE,
+    packetLossVariance: stats[14] / LAYOUT.PACKET_LOSS_SCALE,
+    packetThrottle: stats[15] / LAYOUT.PACKET_THROTTLE_SCALE,
+    packetThrottleLimit: stats[16] / LAYOUT.PACKET_THROTTLE_SCALE,
+    packetThrottleCounter: stats[17],
+    packetThrottleAcceleration: stats[18],
+    packetThrottleDeceleration: stats[19],
+    packetThrottleIntervalMs: stats[20],
+    pingIntervalMs: stats[21],
+    timeoutLimit: stats[22],
+    timeoutMinimumMs: stats[23],
+    timeoutMaximumMs: stats[24],
+    lastRoundTripTimeMs: stats[25],
+    lowestRoundTripTimeMs: stats[26],
+    lastRoundTripTimeVarianceMs: stats[27],
+    highestRoundTripTimeVarianceMs: stats[28],
+    roundTripTimeMs: stats[29],
+    roundTripTimeVarianceMs: stats[30],
+    mtu: stats[31],
+    windowSize: stats[32],
+    reliableDataInTransit: stats[33],
+    totalWaitingData: stats[34],
+    queuedBytes: stats[35],
+    queuedMessages: stats[36],
+  };
+}

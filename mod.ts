@@ -1,0 +1,45 @@
+/**
+ * ENet, the reliable-UDP protocol of games and realtime tools, for Deno, Bun and Node.
+ *
+ * @example A server and a client
+ * ```ts
+ * import { Host } from "@enetjs/enet";
+ *
+ * await using server = await Host.listen({ hostname: "127.0.0.1", peers: 64 }, {
+ *   receive: (peer, channelId, view) => void peer.send(channelId, view),
+ * });
+ *
+ * await using client = await Host.create();
+ * const peer = await client.connect(server.address, { channels: 2, data: 1337 });
+ * peer.send(0, "hello");
+ * for await (const { channelId, packet } of peer) {
+ *   console.log(channelId, packet.text()); // 0 hello
+ *   break;
+ * }
+ * ```
+ *
+ * @module
+ */
+export { type Address, type AddressFilter } from "./lib/address.ts";
+export { type Diagnostics, diagnostics, type Versions, versions } from "./lib/diagnostics.ts";
+export { ENetError, type ENetErrorCode } from "./lib/errors.ts";
+export {
+  type ConnectEvent,
+  type DatagramEvent,
+  type DisconnectEvent,
+  type DisconnectReason,
+  type HostEvent,
+  type HostHandlers,
+  type PeerMessage,
+  type ReceiveEvent,
+} from "./lib/events.ts";
+export { type CloseOptions, type ConnectOptions, Host, type HostStats } from "./lib/host.ts";
+export { type HostOptions, type ListenOptions } from "./lib/options.ts";
+export { type Data, Packet, PacketFlag } from "./lib/packet.ts";
+export {
+  Peer,
+  type PeerState,
+  type PeerStats,
+  type ThrottleOptions,
+  type TimeoutOptions,
+} from "./lib/peer.ts";
