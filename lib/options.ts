@@ -24,8 +24,9 @@ export interface HostOptions {
   /** Largest packet that is sent or received, in bytes. Default 33,554,432 (32 MiB). */
   maximumPacketSize?: number;
   /**
-   * Bytes of one peer that may wait to be consumed. Above it ENet acknowledges no more, and the
-   * other side's queue grows. Default 33,554,432 (32 MiB).
+   * Bytes of one peer that may wait in native memory to be consumed, with 64 more for every message.
+   * Above it ENet acknowledges no more, and the other side's queue grows. What has arrived out of
+   * order counts by itself, up to 28,672 datagrams. Default 33,554,432 (32 MiB).
    */
   maximumWaitingData?: number;
   /** The socket's receive buffer (`SO_RCVBUF`) in bytes. Default 262,144, ENet's. */
@@ -167,28 +168,35 @@ function powerOfTwo(value: unknown, name: string, low: number, high: number): nu
 export function planHost(given: unknown, listening: boolean): HostPlan {
   const known = [...Object.keys(SETTINGS), ...OTHER_OPTIONS];
   options(given, "options", listening ? ["port", "hostname", ...known] : known);
-  const o = given as ListenOptions;
+  const {
+    port = 0,
+    hostname = "0.0.0.0",
+    peers = listening ? 64 : 8,
+    incomingBandwidth = 0,
+    outgoingBandwidth = 0,
+    pump = true,
+    filter,
+    eventCapacity = 4096,
+    arenaSize = MEBIBYTE,
+  } = given as ListenOptions;
   const config = new Float64Array(LAYOUT.CONFIG_COUNT);
   const settings: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(SETTINGS)) {
-    const value = o[name as keyof HostSettings] ?? setting.initial;
+    const { [name as keyof HostSettings]: value = setting.initial } = given as HostSettings;
     config[setting.option] = setting.encode(value, name);
     settings[name] = value;
   }
-  const pump = boolean(o.pump ?? true, "pump");
-  const incomingBandwidth = integer(o.incomingBandwidth ?? 0, "incomingBandwidth", 0, U32);
-  const outgoingBandwidth = integer(o.outgoingBandwidth ?? 0, "outgoingBandwidth", 0, U32);
   const sizes: MemorySizes = {
-    events: powerOfTwo(o.eventCapacity ?? 4096, "eventCapacity", 16, MEBIBYTE),
+    events: powerOfTwo(eventCapacity, "eventCapacity", 16, MEBIBYTE),
     completions: 1024,
-    arena: powerOfTwo(o.arenaSize ?? MEBIBYTE, "arenaSize", 4096, 256 * MEBIBYTE),
+    arena: powerOfTwo(arenaSize, "arenaSize", 4096, 256 * MEBIBYTE),
     scratch: 64 * 1024,
   };
-  if (o.filter !== undefined) compileFilter(o.filter);
-  config[CONFIG.PEERS] = integer(o.peers ?? (listening ? 64 : 8), "peers", 1, LAYOUT.MAXIMUM_PEERS);
-  config[CONFIG.INCOMING_BANDWIDTH] = incomingBandwidth;
-  config[CONFIG.OUTGOING_BANDWIDTH] = outgoingBandwidth;
-  config[CONFIG.PUMP] = Number(pump);
+  if (filter !== undefined) compileFilter(filter);
+  config[CONFIG.PEERS] = integer(peers, "peers", 1, LAYOUT.MAXIMUM_PEERS);
+  config[CONFIG.INCOMING_BANDWIDTH] = integer(incomingBandwidth, "incomingBandwidth", 0, U32);
+  config[CONFIG.OUTGOING_BANDWIDTH] = integer(outgoingBandwidth, "outgoingBandwidth", 0, U32);
+  config[CONFIG.PUMP] = Number(boolean(pump, "pump"));
   config[CONFIG.EVENT_CAPACITY] = sizes.events;
   config[CONFIG.COMPLETION_CAPACITY] = sizes.completions;
   config[CONFIG.ARENA_BYTES] = sizes.arena;
@@ -200,11 +208,11 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     pump,
     incomingBandwidth,
     outgoingBandwidth,
-    filter: o.filter,
+    filter,
     bind: listening
       ? {
-        hostname: validateHostname(o.hostname ?? "0.0.0.0", "hostname"),
-        port: integer(o.port ?? 0, "port", 0, 65535),
+        hostname: validateHostname(hostname, "hostname"),
+        port: integer(port, "port", 0, 65535),
       }
       : undefined,
   };

@@ -4,8 +4,8 @@
  * The rings lie in memory that JavaScript owns and that may vanish with its thread, so they are
  * written only while `consumer` is true, that is, inside a call of the consumer's own thread. What
  * the pump produces, and what finds the rings full, is held in native memory in order and moved on
- * by the next such call. Nothing is dropped: held messages stay charged to ENet's totalWaitingData,
- * so a peer that sends faster than it is read stops being acknowledged at maximumWaitingData.
+ * by the next such call. Nothing is dropped: a peer that sends faster than it is read stops being
+ * acknowledged when as much of it is held as the host allows to wait.
  *
  * Events and completions have a ring each, because a consumer that waits for a completion inside
  * the handling of an event must not be kept from it by events that it has not taken yet.
@@ -81,6 +81,30 @@ static struct enetjs_slot *slot_of(struct enetjs_host *h, const uint32_t *record
   return slot->generation == record[ENETJS_RECORD_GENERATION] ? slot : NULL;
 }
 
+/*
+ * A peer that has too much held is stopped: ENet refuses what it sends, so it is not acknowledged.
+ * The switch is a charge that no limit allows; it is not the held bytes themselves, because ENet
+ * counts what has arrived out of order in the same field. A limit that such packets could reach would
+ * refuse the very packet they wait for, for ever.
+ */
+static void charge(struct enetjs_host *h, const uint32_t *record, size_t bytes) {
+  struct enetjs_slot *slot = slot_of(h, record);
+  if (!slot) return;
+  slot->held_bytes += bytes;
+  if (slot->stopped || slot->held_bytes < h->maximum_waiting) return;
+  slot->stopped = true;
+  h->enet->peers[slot->index].totalWaitingData += ENETJS_STOP_CHARGE;
+}
+
+static void discharge(struct enetjs_host *h, const uint32_t *record, size_t bytes) {
+  struct enetjs_slot *slot = slot_of(h, record);
+  if (!slot) return;
+  slot->held_bytes -= bytes;
+  if (!slot->stopped || slot->held_bytes > h->maximum_waiting / 2) return;
+  slot->stopped = false;
+  h->enet->peers[slot->index].totalWaitingData -= ENETJS_STOP_CHARGE;
+}
+
 static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uint32_t *record, ENetPacket *packet) {
   struct enetjs_held *held = enetjs_pool_malloc(sizeof(*held));
   if (!held) {
@@ -94,7 +118,7 @@ static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uin
   held->charge = 0;
   if ((record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_RECEIVE) {
     held->charge = packet->dataLength + ENETJS_HELD_OVERHEAD;
-    h->enet->peers[record[ENETJS_RECORD_PEER]].totalWaitingData += held->charge;
+    charge(h, record, held->charge);
   }
   if (list->tail)
     list->tail->next = held;
@@ -109,9 +133,7 @@ static struct enetjs_held *unhold(struct enetjs_host *h, struct enetjs_held_list
   list->head = held->next;
   if (!list->head) list->tail = NULL;
   list->count--;
-  /* ENet has reset the counter if the connection has ended since. */
-  if (held->charge && slot_of(h, held->record))
-    h->enet->peers[held->record[ENETJS_RECORD_PEER]].totalWaitingData -= held->charge;
+  if (held->charge) discharge(h, held->record, held->charge);
   return held;
 }
 

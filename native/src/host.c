@@ -159,6 +159,14 @@ static void set_mtu(ENetHost *enet, enet_uint32 mtu) {
     if (enet->peers[index].state == ENET_PEER_STATE_DISCONNECTED) enet->peers[index].mtu = mtu;
 }
 
+/* The limit is ours, for what has arrived in order; ENet's own, for what has not, is never less than
+   what a sender that keeps to the protocol can have under way (see event.c). */
+static void set_maximum_waiting(struct enetjs_host *h, size_t bytes) {
+  size_t ahead = (size_t)ENETJS_PACKETS_AHEAD * h->enet->mtu;
+  h->maximum_waiting = bytes;
+  h->enet->maximumWaitingData = bytes > ahead ? bytes : ahead;
+}
+
 static double set_socket_buffer(ENetHost *enet, ENetSocketOption option, double bytes) {
   if (!enetjs_is_integer(bytes, 0, INT32_MAX)) return ENETJS_ERR_ARGUMENT;
   return enet_socket_set_option(enet->socket, option, (int)bytes) == 0 ? 0 : ENETJS_ERR_SOCKET;
@@ -189,7 +197,7 @@ static double host_option(struct enetjs_host *h, int option, double value, doubl
       return 0;
     case ENETJS_CONFIG_DUPLICATE_PEERS: enet->duplicatePeers = (size_t)value; return 0;
     case ENETJS_CONFIG_MAXIMUM_PACKET_SIZE: enet->maximumPacketSize = (size_t)value; return 0;
-    case ENETJS_CONFIG_MAXIMUM_WAITING_DATA: enet->maximumWaitingData = (size_t)value; return 0;
+    case ENETJS_CONFIG_MAXIMUM_WAITING_DATA: set_maximum_waiting(h, (size_t)value); return 0;
     case ENETJS_CONFIG_RECEIVE_BUFFER: return set_socket_buffer(enet, ENET_SOCKOPT_RCVBUF, value);
     case ENETJS_CONFIG_SEND_BUFFER: return set_socket_buffer(enet, ENET_SOCKOPT_SNDBUF, value);
     case ENETJS_CONFIG_STALL_LIMIT: h->stall_limit = (uint32_t)value; return 0;

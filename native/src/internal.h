@@ -22,9 +22,14 @@
 #define ENETJS_INSIDE_BYTES (128 * 1024)
 #define ENETJS_INSIDE_MESSAGES 2000
 
-/* A held message is charged to ENet's totalWaitingData with this much on top of its bytes, so that
-   empty messages are bounded too. */
+/* A held message counts this much on top of its bytes, so that empty messages are bounded too. */
 #define ENETJS_HELD_OVERHEAD 64
+
+/* Added to the totalWaitingData of a peer that is to be refused; above any limit. */
+#define ENETJS_STOP_CHARGE (SIZE_MAX / 2)
+
+/* How many reliable packets ENet accepts ahead of one that is missing. */
+#define ENETJS_PACKETS_AHEAD ((ENET_PEER_FREE_RELIABLE_WINDOWS - 1) * ENET_PEER_RELIABLE_WINDOW_SIZE)
 
 /* Packets of this size and below are copied per peer by a broadcast, larger ones are shared. */
 #define ENETJS_SHARE_MINIMUM 512
@@ -58,7 +63,7 @@ struct enetjs_held {
   struct enetjs_held *next;
   uint32_t record[ENETJS_RECORD_BYTES / 4];
   ENetPacket *packet; /**< payload of a message or datagram, or NULL */
-  size_t charge;      /**< bytes charged to the peer's totalWaitingData */
+  size_t charge;      /**< what it counts towards the peer's limit, 0 for what is no message */
 };
 
 struct enetjs_held_list {
@@ -78,7 +83,9 @@ struct enetjs_slot {
   bool paused;
   bool above_high_water;
   bool to_feed; /**< member of the host's feed list */
+  bool stopped; /**< so much is held that ENet refuses more */
   uint32_t close_data;
+  size_t held_bytes; /**< of the current connection, with overhead */
   size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
   size_t inside_bytes, inside_messages; /**< ENet's */
   struct enetjs_outgoing *pending_head, *pending_tail;
@@ -123,7 +130,7 @@ struct enetjs_host {
   bool bound;     /**< accepts connections */
   bool datagrams; /**< delivers what is not ENet's */
   int failed;     /**< errno of a fatal socket error, or 0 */
-  size_t high_water;
+  size_t high_water, maximum_waiting;
   struct enetjs_ranges allow, deny;
   struct enetjs_slot *to_feed;
 
@@ -162,6 +169,7 @@ const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double len
 bool enetjs_is_integer(double value, double minimum, double maximum);
 
 /* ---- peer.c ---- */
+bool enetjs_slot_sends(const struct enetjs_slot *slot); /**< whether messages can be queued */
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data);
 void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data);
 

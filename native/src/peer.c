@@ -32,6 +32,10 @@ static double finish(struct enetjs_slot *slot, double result) {
   return result;
 }
 
+bool enetjs_slot_sends(const struct enetjs_slot *slot) {
+  return peer_of(slot)->state == ENET_PEER_STATE_CONNECTED && !slot->closing;
+}
+
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPeer *peer = peer_of(slot);
@@ -62,6 +66,8 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   if (++slot->generation == 0) slot->generation = 1;
   peer->dispatchList.next = NULL; /* see disconnect_reason in host.c */
   peer->totalWaitingData = 0;     /* what is still held is no longer the business of this slot */
+  slot->held_bytes = 0;
+  slot->stopped = false;
 }
 
 /* ---- Sending ---- */
@@ -86,7 +92,7 @@ static bool message_valid(struct message *m, double channel, double flags, doubl
 
 static double send_message(struct enetjs_slot *slot, const struct message *m) {
   ENetPeer *peer = peer_of(slot);
-  if (peer->state != ENET_PEER_STATE_CONNECTED || slot->closing) return ENETJS_ERR_NOT_CONNECTED;
+  if (!enetjs_slot_sends(slot)) return ENETJS_ERR_NOT_CONNECTED;
   if (m->channel >= peer->channelCount) return ENETJS_ERR_CHANNEL;
   if (m->length > slot->host->enet->maximumPacketSize) return ENETJS_ERR_TOO_LARGE;
   return enetjs_queue_send(slot, m->channel, m->flags, m->data, m->length, m->shared, m->token);
@@ -351,7 +357,8 @@ double enetjs_peer_stats(double host, double peer) {
   stats[ENETJS_PEER_STAT_MTU] = p->mtu;
   stats[ENETJS_PEER_STAT_WINDOW_SIZE] = p->windowSize;
   stats[ENETJS_PEER_STAT_RELIABLE_DATA_IN_TRANSIT] = p->reliableDataInTransit;
-  stats[ENETJS_PEER_STAT_TOTAL_WAITING_DATA] = (double)p->totalWaitingData;
+  stats[ENETJS_PEER_STAT_TOTAL_WAITING_DATA] =
+      (double)(slot->held_bytes + p->totalWaitingData - (slot->stopped ? ENETJS_STOP_CHARGE : 0));
   stats[ENETJS_PEER_STAT_QUEUED_BYTES] = (double)slot->queued_bytes;
   stats[ENETJS_PEER_STAT_QUEUED_MESSAGES] = (double)slot->queued_messages;
   return finish(slot, 0);

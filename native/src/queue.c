@@ -23,7 +23,7 @@ void enetjs_queue_measure(struct enetjs_slot *slot) {
   size_t mark = slot->host->high_water;
   if (!slot->above_high_water) {
     slot->above_high_water = slot->queued_bytes > mark;
-  } else if (slot->queued_bytes <= mark / 2) {
+  } else if (slot->queued_bytes <= mark / 2 && enetjs_slot_sends(slot)) {
     slot->above_high_water = false;
     enetjs_emit_completion(slot, ENETJS_COMPLETION_DRAIN, 0, 0);
   }

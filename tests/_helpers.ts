@@ -1,0 +1,214 @@
+/**
+ * What the tests share: deadlines, leak checks, connected hosts and child programs.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import {
+  type ConnectOptions,
+  diagnostics,
+  Host,
+  type HostHandlers,
+  type HostOptions,
+  type ListenOptions,
+  type Peer,
+} from "../mod.ts";
+import { type Runtime, runtimes } from "../tools/setup.ts";
+
+/** The runtime that runs this file. */
+export function currentRuntime(): Runtime {
+  if ("deno" in process.versions) return "deno";
+  return "bun" in process.versions ? "bun" : "node";
+}
+
+/** Settles as the promise does, or rejects once the time is over. */
+export async function withDeadline<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new Error(`${what}: not within ${ms} ms`)),
+    ms,
+  );
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Asks again and again until the answer is truthy, and returns it; rejects once the time is over. */
+export async function until<T>(
+  condition: () => T | Promise<T>,
+  ms: number,
+  what: string,
+): Promise<NonNullable<T>> {
+  const end = performance.now() + ms;
+  for (;;) {
+    const answer = await condition();
+    if (answer) return answer;
+    if (performance.now() > end) throw new Error(`${what}: not within ${ms} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** The part of a `node:test` context that is used here. */
+export interface TestContext {
+  after(check: () => Promise<void>): void;
+}
+
+/** The counters that have to come back to where they were. */
+async function held() {
+  const { hosts, pumps, packets, allocations, allocatedBytes } = await diagnostics();
+  return { hosts, pumps, packets, allocations, allocatedBytes };
+}
+
+/**
+ * Fails the test unless the library holds as much at its end as now. Call and await it first; what
+ * `await using` disposes of is gone by then.
+ */
+export async function leakCheck(t: TestContext): Promise<void> {
+  const before = await held();
+  t.after(async () => {
+    const same = async () => JSON.stringify(await held()) === JSON.stringify(before);
+    await until(same, 1000, "native counters back to their start").catch(() => {});
+    assert.deepEqual(await held(), before);
+  });
+}
+
+/** What `connectedPair` takes. */
+export interface PairOptions {
+  server?: ListenOptions;
+  serverHandlers?: HostHandlers;
+  client?: HostOptions;
+  clientHandlers?: HostHandlers;
+  connect?: ConnectOptions;
+}
+
+/** Two hosts of this process that are connected. */
+export interface Pair extends AsyncDisposable {
+  readonly server: Host;
+  readonly client: Host;
+  /** The client's peer: the server. */
+  readonly peer: Peer;
+  /** The server's peer: the client. */
+  readonly remote: Peer;
+}
+
+/**
+ * Connects two hosts on the loopback address. Neither side's connect event is consumed: an
+ * iteration that begins afterwards gets it. Both hosts need a pump.
+ */
+export async function connectedPair(options: PairOptions = {}): Promise<Pair> {
+  await using stack = new AsyncDisposableStack();
+  const server = stack.use(
+    await Host.listen({ hostname: "127.0.0.1", ...options.server }, options.serverHandlers),
+  );
+  const client = stack.use(await Host.create(options.client, options.clientHandlers));
+  const peer = await client.connect(server.address, options.connect);
+  const remote = await until(() => server.peers[0], 5000, "the server's connect event");
+  const hosts = stack.move();
+  return {
+    server,
+    client,
+    peer,
+    remote,
+    [Symbol.asyncDispose]: () => hosts.disposeAsync(),
+  };
+}
+
+/** How a child program ended. */
+export interface ProgramEnd {
+  /** The exit code, or null after a signal. */
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A running program of `tests/programs`; disposing of it kills it. */
+export interface Program extends AsyncDisposable {
+  readonly process: ChildProcess;
+  /** Resolves when it has ended and its output is complete. */
+  readonly ended: Promise<ProgramEnd>;
+  /** Resolves with the first line of stdout, from the start, that begins so; without that beginning. */
+  line(beginning: string, ms?: number): Promise<string>;
+  /** Writes a line to its stdin. */
+  write(line: string): void;
+}
+
+const COMMANDS: Record<Runtime, readonly string[]> = {
+  deno: ["run", "-A", "--no-check"],
+  bun: [],
+  node: ["--disable-warning=ExperimentalWarning"],
+};
+
+/** How `spawnRuntime` starts a program. */
+export interface SpawnOptions {
+  /** Flags of the runtime beside the usual ones, before the file. */
+  flags?: readonly string[];
+  /** In place of the usual flags. */
+  onlyFlags?: readonly string[];
+  /** Added to the environment. */
+  env?: Record<string, string>;
+}
+
+/**
+ * Starts a program on a runtime.
+ *
+ * @param name the runtime
+ * @param file a file of `tests/programs`
+ * @param args its arguments
+ */
+export function spawnRuntime(
+  name: Runtime,
+  file: string,
+  args: readonly string[] = [],
+  options: SpawnOptions = {},
+): Program {
+  const path = fileURLToPath(new URL(`programs/${file}`, import.meta.url));
+  const flags = options.onlyFlags ?? [...COMMANDS[name], ...options.flags ?? []];
+  const child = spawn(runtimes()[name], [...flags, path, ...args], {
+    stdio: ["pipe", "pipe", "pipe"],
+    env: { ...process.env, NO_COLOR: "1", ...options.env },
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => stdout += text);
+  child.stderr.setEncoding("utf8").on("data", (text: string) => stderr += text);
+  child.stdin.on("error", () => {}); // It may have ended before it read everything.
+  let over = false;
+  const ended = new Promise<ProgramEnd>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      over = true;
+      resolve({ code, signal, stdout, stderr });
+    });
+  });
+  const lineOf = (beginning: string) =>
+    stdout.split("\n").slice(0, -1).find((line) => line.startsWith(beginning));
+  return {
+    process: child,
+    ended,
+    async line(beginning, ms = 20_000) {
+      const found = () => {
+        const line = lineOf(beginning);
+        if (line === undefined && over) {
+          throw new Error(`${file} ended without "${beginning}":\n${stdout}\n${stderr}`);
+        }
+        return line === undefined ? undefined : { line };
+      };
+      const what = `"${beginning}" from ${file}`;
+      const { line } = await until(found, ms, what).catch((error) => {
+        throw new Error(`${error.message}\n${stdout}\n${stderr}`);
+      });
+      return line.slice(beginning.length);
+    },
+    write: (line) => void child.stdin.write(`${line}\n`),
+    async [Symbol.asyncDispose]() {
+      if (!over) child.kill("SIGKILL");
+      await withDeadline(ended, 10_000, `the end of ${file}`);
+    },
+  };
+}
