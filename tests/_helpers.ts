@@ -8,8 +8,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import {
+  type Address,
   type ConnectOptions,
   diagnostics,
+  type DisconnectReason,
   Host,
   type HostHandlers,
   type HostOptions,
@@ -169,9 +171,24 @@ export function spawnRuntime(
 ): Program {
   const path = fileURLToPath(new URL(`programs/${file}`, import.meta.url));
   const flags = options.onlyFlags ?? [...COMMANDS[name], ...options.flags ?? []];
-  const child = spawn(runtimes()[name], [...flags, path, ...args], {
+  return spawnProgram(runtimes()[name], [...flags, path, ...args], { ...options, name: file });
+}
+
+/**
+ * Starts a program.
+ *
+ * @param command the executable
+ * @param args its arguments
+ * @param options what is added to its environment, and what messages call it
+ */
+export function spawnProgram(
+  command: string,
+  args: readonly string[],
+  { env, name = command }: { env?: Record<string, string>; name?: string } = {},
+): Program {
+  const child = spawn(command, args, {
     stdio: ["pipe", "pipe", "pipe"],
-    env: { ...process.env, NO_COLOR: "1", ...options.env },
+    env: { ...process.env, NO_COLOR: "1", ...env },
   });
   let stdout = "";
   let stderr = "";
@@ -195,11 +212,11 @@ export function spawnRuntime(
       const found = () => {
         const line = lineOf(beginning);
         if (line === undefined && over) {
-          throw new Error(`${file} ended without "${beginning}":\n${stdout}\n${stderr}`);
+          throw new Error(`${name} ended without "${beginning}":\n${stdout}\n${stderr}`);
         }
         return line === undefined ? undefined : { line };
       };
-      const what = `"${beginning}" from ${file}`;
+      const what = `"${beginning}" from ${name}`;
       const { line } = await until(found, ms, what).catch((error) => {
         throw new Error(`${error.message}\n${stdout}\n${stderr}`);
       });
@@ -208,7 +225,55 @@ export function spawnRuntime(
     write: (line) => void child.stdin.write(`${line}\n`),
     async [Symbol.asyncDispose]() {
       if (!over) child.kill("SIGKILL");
-      await withDeadline(ended, 10_000, `the end of ${file}`);
+      await withDeadline(ended, 10_000, `the end of ${name}`);
+    },
+  };
+}
+
+/** An event as a journal keeps it; the bytes of a message are a copy. */
+export type Entry =
+  | { type: "connect"; peer: Peer; data: number }
+  | { type: "disconnect"; peer: Peer; reason: DisconnectReason; data: number }
+  | { type: "receive"; peer: Peer; channelId: number; bytes: Uint8Array }
+  | { type: "datagram"; address: Address; bytes: Uint8Array };
+
+/** Handlers that write down every event, for looking at them afterwards. */
+export interface Journal {
+  readonly handlers: HostHandlers;
+  readonly entries: Entry[];
+  /** The entries of a type, so far. */
+  all<T extends Entry["type"]>(type: T): Extract<Entry, { type: T }>[];
+  /** Resolves with the entries of a type as soon as there are so many. */
+  wait<T extends Entry["type"]>(
+    type: T,
+    count?: number,
+    ms?: number,
+  ): Promise<Extract<Entry, { type: T }>[]>;
+}
+
+/** Begins a journal. */
+export function journal(): Journal {
+  const entries: Entry[] = [];
+  const all = <T extends Entry["type"]>(type: T) =>
+    entries.filter((entry): entry is Extract<Entry, { type: T }> => entry.type === type);
+  return {
+    entries,
+    all,
+    async wait(type, count = 1, ms = 10_000) {
+      const enough = () => all(type).length >= count;
+      await until(enough, ms, `${count} of "${type}"`).catch((error) => {
+        throw new Error(`${error.message}, only ${all(type).length}`);
+      });
+      return all(type);
+    },
+    handlers: {
+      connect: (peer, data) => void entries.push({ type: "connect", peer, data }),
+      disconnect: (peer, reason, data) =>
+        void entries.push({ type: "disconnect", peer, reason, data }),
+      receive: (peer, channelId, view) =>
+        void entries.push({ type: "receive", peer, channelId, bytes: new Uint8Array(view) }),
+      datagram: (address, view) =>
+        void entries.push({ type: "datagram", address, bytes: new Uint8Array(view) }),
     },
   };
 }

@@ -138,7 +138,27 @@ async function install(parts: Part[]): Promise<void> {
           : ""),
     );
   }
-  const names = parts.flatMap((part) => packages[manager][part].split(" "));
+  await installPackages(
+    manager,
+    parts.flatMap((part) => packages[manager][part].split(" ")),
+    parts.join(", "),
+  );
+}
+
+/**
+ * Installs packages with a package manager, as root where that is needed.
+ *
+ * @param manager The package manager, one of those in `installArguments`.
+ * @param names The packages.
+ * @param what What is missing, for the reader.
+ * @throws {Error} When it fails, or needs root and has no way to become it; the message says what to
+ * run.
+ */
+export async function installPackages(
+  manager: string,
+  names: string[],
+  what: string,
+): Promise<void> {
   const command = [manager, ...installArguments[manager], ...names];
   const asRoot = manager === "brew" || process.getuid?.() === 0
     ? []
@@ -147,11 +167,11 @@ async function install(parts: Part[]): Promise<void> {
     : undefined;
   if (asRoot === undefined) {
     throw new Error(
-      `Missing: ${parts.join(", ")}. Installing needs root; run this and try again:\n` +
+      `Missing: ${what}. Installing needs root; run this and try again:\n` +
         `  sudo ${command.join(" ")}`,
     );
   }
-  print(`Missing: ${parts.join(", ")}. Installing: ${names.join(" ")}\n`);
+  print(`Missing: ${what}. Installing: ${names.join(" ")}\n`);
   const runAsRoot = (command: string[]) =>
     run([...asRoot, "env", "DEBIAN_FRONTEND=noninteractive", ...command], { onOutput: print });
   let result = await runAsRoot(command);

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import process from "node:process";
 import { capture, print, root, run, type RunResult } from "./_run.ts";
 import { build, type Sanitizer } from "./build.ts";
+import { setupOthers } from "./others.ts";
 import { type Runtime, runtimes, setup } from "./setup.ts";
 
 /** How many tests ended how. */
@@ -170,6 +171,7 @@ export function runtimeSuite(
     files,
     async run(files) {
       await build();
+      await setupOthers();
       const folder = mkdtempSync(`${tmpdir()}/enetjs-`);
       try {
         return await runJobs(

@@ -10,6 +10,7 @@
 
 #define HOST_LIMIT 4096
 #define TRANSIENT_ERROR_LIMIT 64
+#define RECEIVE_BATCH 256 /* datagrams that ENet reads before it looks up */
 
 static struct {
   enetjs_mutex lock;
@@ -28,7 +29,9 @@ bool enetjs_is_integer(double value, double minimum, double maximum) {
 
 static double handle_of(const struct enetjs_host *h) { return (double)h->generation * HOST_LIMIT + h->index; }
 
-struct enetjs_host *enetjs_host_at(uint32_t index) { return index < HOST_LIMIT ? atomic_load(&table.items[index]) : NULL; }
+struct enetjs_host *enetjs_host_at(uint32_t index) {
+  return index < HOST_LIMIT ? atomic_load(&table.items[index]) : NULL;
+}
 
 static struct enetjs_host *lock_by_handle(double handle) {
   struct enetjs_host *h;
@@ -50,6 +53,9 @@ struct enetjs_host *enetjs_host_acquire(double handle) {
 }
 
 void enetjs_host_release(struct enetjs_host *h) {
+  if (h->header)
+    atomic_store_explicit(&h->header[ENETJS_WORD_HELD], (uint32_t)(h->events.held.count + h->completions.held.count),
+                          memory_order_relaxed);
   h->consumer = false;
   enetjs_mutex_unlock(&h->lock);
 }
@@ -74,6 +80,8 @@ static struct enetjs_host *block_take(void) {
   return h;
 }
 
+static void block_clear(struct enetjs_host *h) { memset(&h->open, 0, sizeof(*h) - offsetof(struct enetjs_host, open)); }
+
 /* ---- Configuration ------------------------------------------------------------------------ */
 
 static bool power_of_two(double value) {
@@ -85,9 +93,11 @@ static bool config_valid(const double *c) {
   return enetjs_is_integer(c[ENETJS_CONFIG_ADDRESS], -1, u32) && enetjs_is_integer(c[ENETJS_CONFIG_PORT], 0, 65535) &&
          enetjs_is_integer(c[ENETJS_CONFIG_PEERS], 1, ENET_PROTOCOL_MAXIMUM_PEER_ID) &&
          enetjs_is_integer(c[ENETJS_CONFIG_CHANNELS], 1, ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT) &&
-         enetjs_is_integer(c[ENETJS_CONFIG_STALL_LIMIT], 1, 60000) &&
+         enetjs_is_integer(c[ENETJS_CONFIG_INCOMING_BANDWIDTH], 0, u32) &&
+         enetjs_is_integer(c[ENETJS_CONFIG_OUTGOING_BANDWIDTH], 0, u32) &&
          enetjs_is_integer(c[ENETJS_CONFIG_PUMP], 0, 1) && power_of_two(c[ENETJS_CONFIG_EVENT_CAPACITY]) &&
          power_of_two(c[ENETJS_CONFIG_COMPLETION_CAPACITY]) && power_of_two(c[ENETJS_CONFIG_ARENA_BYTES]) &&
+         c[ENETJS_CONFIG_ARENA_BYTES] >= ENET_PROTOCOL_MAXIMUM_MTU && /* a datagram must fit */
          enetjs_is_integer(c[ENETJS_CONFIG_SCRATCH_BYTES], 0, 1u << 30);
 }
 
@@ -113,7 +123,7 @@ static void shared_attach(struct enetjs_host *h, const double *c, uint8_t *share
   size_t arena = events + ENETJS_RECORD_BYTES * (size_t)c[ENETJS_CONFIG_EVENT_CAPACITY];
   h->shared = shared;
   h->shared_bytes = (size_t)bytes;
-  h->header = (uint32_t *)(void *)shared;
+  h->header = (_Atomic uint32_t *)(void *)shared;
   memset(shared, 0, completions);
   h->stats = (double *)(void *)(shared + stats);
   ring_attach(h, &h->completions, ENETJS_WORD_COMPLETION_HEAD, completions, c[ENETJS_CONFIG_COMPLETION_CAPACITY]);
@@ -172,25 +182,42 @@ static double set_socket_buffer(ENetHost *enet, ENetSocketOption option, double 
   return enet_socket_set_option(enet->socket, option, (int)bytes) == 0 ? 0 : ENETJS_ERR_SOCKET;
 }
 
+/* ENet's range coder takes a byte even of an empty buffer, that is, of an empty message. */
+static size_t ENET_CALLBACK compress_filled(void *context, const ENetBuffer *buffers, size_t count, size_t length,
+                                            enet_uint8 *out, size_t limit) {
+  ENetBuffer filled[ENET_BUFFER_MAXIMUM];
+  size_t kept = 0;
+  for (size_t i = 0; i < count && kept < ENET_BUFFER_MAXIMUM; i++)
+    if (buffers[i].dataLength > 0) filled[kept++] = buffers[i];
+  return enet_range_coder_compress(context, filled, kept, length, out, limit);
+}
+
 static double set_compression(ENetHost *enet, double value) {
+  ENetCompressor compressor = {NULL, compress_filled, enet_range_coder_decompress, enet_range_coder_destroy};
+  if (value > 1) return ENETJS_ERR_ARGUMENT;
   if (value == 0) {
     enet_host_compress(enet, NULL);
     return 0;
   }
-  return enet_host_compress_with_range_coder(enet) == 0 ? 0 : ENETJS_ERR_MEMORY;
+  compressor.context = enet_range_coder_create();
+  if (!compressor.context) return ENETJS_ERR_MEMORY;
+  enet_host_compress(enet, &compressor);
+  return 0;
 }
 
 static double host_option(struct enetjs_host *h, int option, double value, double second) {
   ENetHost *enet = h->enet;
-  if (!enetjs_is_integer(value, 0, UINT32_MAX) || !enetjs_is_integer(second, 0, UINT32_MAX))
-    return ENETJS_ERR_ARGUMENT;
+  if (!enetjs_is_integer(value, 0, UINT32_MAX) || !enetjs_is_integer(second, 0, UINT32_MAX)) return ENETJS_ERR_ARGUMENT;
   switch (option) {
     case ENETJS_CONFIG_INCOMING_BANDWIDTH:
       enet_host_bandwidth_limit(enet, (enet_uint32)value, (enet_uint32)second);
       return 0;
     case ENETJS_CONFIG_CHANNELS: enet_host_channel_limit(enet, (size_t)value); return 0;
     case ENETJS_CONFIG_COMPRESSION: return set_compression(enet, value);
-    case ENETJS_CONFIG_CHECKSUM: enet->checksum = value == 0 ? NULL : enet_crc32; return 0;
+    case ENETJS_CONFIG_CHECKSUM:
+      if (value > 1) return ENETJS_ERR_ARGUMENT;
+      enet->checksum = value == 0 ? NULL : enet_crc32;
+      return 0;
     case ENETJS_CONFIG_MTU:
       if (value < ENET_PROTOCOL_MINIMUM_MTU || value > ENET_PROTOCOL_MAXIMUM_MTU) return ENETJS_ERR_ARGUMENT;
       set_mtu(enet, (enet_uint32)value);
@@ -200,12 +227,16 @@ static double host_option(struct enetjs_host *h, int option, double value, doubl
     case ENETJS_CONFIG_MAXIMUM_WAITING_DATA: set_maximum_waiting(h, (size_t)value); return 0;
     case ENETJS_CONFIG_RECEIVE_BUFFER: return set_socket_buffer(enet, ENET_SOCKOPT_RCVBUF, value);
     case ENETJS_CONFIG_SEND_BUFFER: return set_socket_buffer(enet, ENET_SOCKOPT_SNDBUF, value);
-    case ENETJS_CONFIG_STALL_LIMIT: h->stall_limit = (uint32_t)value; return 0;
+    case ENETJS_CONFIG_STALL_LIMIT:
+      if (value < 1 || value > 60000) return ENETJS_ERR_ARGUMENT;
+      h->stall_limit = (uint32_t)value;
+      return 0;
     case ENETJS_CONFIG_HIGH_WATER:
       h->high_water = (size_t)value;
       for (size_t index = 0; index < enet->peerCount; index++) enetjs_queue_measure(&h->slots[index]);
       return 0;
     case ENETJS_CONFIG_DATAGRAMS:
+      if (value > 1) return ENETJS_ERR_ARGUMENT;
       h->datagrams = value != 0;
       enetjs_intercept_update(h);
       return 0;
@@ -214,11 +245,16 @@ static double host_option(struct enetjs_host *h, int option, double value, doubl
 }
 
 static double apply_config(struct enetjs_host *h, const double *c) {
-  static const int options[] = {ENETJS_CONFIG_COMPRESSION,         ENETJS_CONFIG_CHECKSUM,
-                                ENETJS_CONFIG_MTU,                 ENETJS_CONFIG_DUPLICATE_PEERS,
-                                ENETJS_CONFIG_MAXIMUM_PACKET_SIZE, ENETJS_CONFIG_MAXIMUM_WAITING_DATA,
-                                ENETJS_CONFIG_STALL_LIMIT,         ENETJS_CONFIG_HIGH_WATER,
-                                ENETJS_CONFIG_DATAGRAMS,           ENETJS_CONFIG_RECEIVE_BUFFER,
+  static const int options[] = {ENETJS_CONFIG_COMPRESSION,
+                                ENETJS_CONFIG_CHECKSUM,
+                                ENETJS_CONFIG_MTU,
+                                ENETJS_CONFIG_DUPLICATE_PEERS,
+                                ENETJS_CONFIG_MAXIMUM_PACKET_SIZE,
+                                ENETJS_CONFIG_MAXIMUM_WAITING_DATA,
+                                ENETJS_CONFIG_STALL_LIMIT,
+                                ENETJS_CONFIG_HIGH_WATER,
+                                ENETJS_CONFIG_DATAGRAMS,
+                                ENETJS_CONFIG_RECEIVE_BUFFER,
                                 ENETJS_CONFIG_SEND_BUFFER};
   for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
     int option = options[i];
@@ -255,9 +291,8 @@ static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared
   return 0;
 failed:
   free(h->slots);
-  h->slots = NULL;
   enet_host_destroy(h->enet);
-  h->enet = NULL;
+  block_clear(h);
   return error;
 }
 
@@ -278,6 +313,7 @@ double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *sh
   result = open_block(h, c, shared, sharedBytes);
   if (result == 0) {
     h->open = true;
+    h->owner = enetjs_this_thread();
     atomic_fetch_add(&enetjs_live_hosts, 1);
     result = handle_of(h);
   }
@@ -290,23 +326,22 @@ void enetjs_host_destroy_locked(struct enetjs_host *h) {
     enetjs_queue_clear(&h->slots[i]);
     enetjs_drop_held(h, &h->slots[i].held);
   }
+  enetjs_drop_held(h, &h->events.held); /* while there are ENet's peers to discharge */
   enet_host_destroy(h->enet);
   h->enet = NULL;
-  enetjs_drop_held(h, &h->events.held);
-  enetjs_drop_held(h, &h->completions.held);
+  enetjs_drop_held(h, &h->completions.held); /* with those that the messages inside ENet have left */
+  enetjs_packet_release_all(h);
   enetjs_filter_clear(h);
   free(h->slots);
   h->generation++;
-  memset(&h->open, 0, sizeof(*h) - offsetof(struct enetjs_host, open));
+  block_clear(h);
   atomic_fetch_sub(&enetjs_live_hosts, 1);
 }
 
-double enetjs_host_close(double host) {
-  struct enetjs_host *h = lock_by_handle(host);
-  bool pump;
-  if (!h) return ENETJS_ERR_CLOSED;
+/* With the lock held; releases it. */
+static void close_and_unlock(struct enetjs_host *h) {
+  bool pump = h->pump_running;
   h->closing = true;
-  pump = h->pump_running;
   h->pump_quit = true;
   if (pump) enetjs_pump_notify(h);
   enetjs_mutex_unlock(&h->lock);
@@ -319,7 +354,26 @@ double enetjs_host_close(double host) {
   }
   enetjs_host_destroy_locked(h);
   enetjs_mutex_unlock(&h->lock);
+}
+
+double enetjs_host_close(double host) {
+  struct enetjs_host *h = lock_by_handle(host);
+  if (!h) return ENETJS_ERR_CLOSED;
+  close_and_unlock(h);
   return 0;
+}
+
+void enetjs_host_close_of_thread(const void *owner) {
+  struct enetjs_host *h;
+  for (uint32_t index = 0; (h = enetjs_host_at(index)) != NULL; index++) {
+    enetjs_mutex_lock(&h->lock);
+    if (h->open && !h->closing && h->owner == owner) {
+      if (h->pump_running) enetjs_fd_close_if_same(h->consumer_end, h->consumer_identity);
+      close_and_unlock(h);
+    } else {
+      enetjs_mutex_unlock(&h->lock);
+    }
+  }
 }
 
 double enetjs_host_start(double host) {
@@ -354,7 +408,7 @@ static uint32_t disconnect_reason(const struct enetjs_slot *slot, const ENetPeer
 
 static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received) {
   struct enetjs_slot *slot = &h->slots[event->peer->incomingPeerID];
-  uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
+  uint32_t record[ENETJS_RECORD_BYTES / 4] = {0}, reason;
   switch (event->type) {
     case ENET_EVENT_TYPE_CONNECT:
       enetjs_slot_connected(slot, event->data);
@@ -366,7 +420,8 @@ static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received)
       clear_queue_link(event->peer);
       break;
     case ENET_EVENT_TYPE_DISCONNECT:
-      enetjs_slot_end(slot, disconnect_reason(slot, event->peer, received), event->data);
+      reason = disconnect_reason(slot, event->peer, received);
+      enetjs_slot_end(slot, reason, reason == ENETJS_REASON_LOCAL ? slot->close_data : event->data);
       break;
     default: break;
   }
@@ -393,11 +448,12 @@ static void fail(struct enetjs_host *h, int error) {
 }
 
 /*
- * One round of ENet's service. @returns whether another round may find more.
+ * One round of ENet's service. @returns how many datagrams or events it took at most, 0 when another
+ * round would find nothing.
  * Errors that concern one destination or one datagram are counted and survived: ENet has taken the
  * offending command off its queue, so the next round gets past it.
  */
-static bool service_round(struct enetjs_host *h, unsigned *errors) {
+static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   ENetEvent event;
   enet_uint32 received_before = h->enet->totalReceivedPackets;
   int result, error;
@@ -406,15 +462,15 @@ static bool service_round(struct enetjs_host *h, unsigned *errors) {
   error = enetjs_socket_error();
   if (result > 0) {
     handle_event(h, &event, h->enet->totalReceivedPackets != received_before);
-    return true;
+    return 1;
   }
-  if (result == 0) return h->enet->totalReceivedPackets - received_before >= 256;
+  if (result == 0) return h->enet->totalReceivedPackets - received_before >= RECEIVE_BATCH ? RECEIVE_BATCH : 0;
   if (enetjs_socket_error_fatal(error)) {
     fail(h, error);
-    return false;
+    return 0;
   }
   h->counters[ENETJS_HOST_STAT_SOCKET_ERRORS]++;
-  return ++*errors < TRANSIENT_ERROR_LIMIT;
+  return ++*errors < TRANSIENT_ERROR_LIMIT ? 1 : 0;
 }
 
 void enetjs_flush_protocol(struct enetjs_host *h) {
@@ -449,6 +505,7 @@ static bool wait_for_socket(struct enetjs_host *h, enet_uint32 until) {
   int wait = enetjs_next_wait(h), left;
   if (ENET_TIME_GREATER_EQUAL(now, until)) return false;
   left = (int)ENET_TIME_DIFFERENCE(until, now);
+  if (wait == 0) wait = 1; /* what a service left undone cannot be due at once */
   if (wait < 0 || wait > left) wait = left;
   fd.fd = h->enet->socket;
   fd.events = POLLIN;
@@ -504,8 +561,7 @@ double enetjs_host_connect(double host, double address, double port, double chan
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
   if (!enetjs_is_integer(address, 0, UINT32_MAX) || !enetjs_is_integer(port, 1, 65535) ||
-      !enetjs_is_integer(channels, 1, ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT) ||
-      !enetjs_is_integer(data, 0, UINT32_MAX))
+      !enetjs_is_integer(channels, 1, ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT) || !enetjs_is_integer(data, 0, UINT32_MAX))
     goto done;
   to.host = ENET_HOST_TO_NET_32((enet_uint32)address);
   to.port = (enet_uint16)port;
@@ -514,6 +570,7 @@ double enetjs_host_connect(double host, double address, double port, double chan
     result = ENETJS_ERR_PEERS_EXHAUSTED;
     goto done;
   }
+  peer->dispatchList.next = NULL; /* see came_through_queue */
   slot = &h->slots[peer->incomingPeerID];
   slot->outgoing = true;
   result = (double)slot->generation * ENETJS_PEER_SLOTS + slot->index;
@@ -535,7 +592,8 @@ double enetjs_host_set_filter(double host, const uint8_t *rules, double bytes) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
-  if (rules && enetjs_is_integer(bytes / 12, 0, 1 << 20)) result = enetjs_filter_replace(h, rules, (size_t)(bytes / 12));
+  if (rules && enetjs_is_integer(bytes / 12, 0, 1 << 20))
+    result = enetjs_filter_replace(h, rules, (size_t)(bytes / 12));
   enetjs_host_release(h);
   return result;
 }

@@ -41,6 +41,7 @@ struct enetjs_packet {
   atomic_uint references;
   uint32_t index; /**< in the packet table, or ENETJS_UNLISTED */
   uint32_t generation;
+  const struct enetjs_host *lister; /**< whose consumer the listed reference was given to */
   ENetPacket *packet;
 };
 #define ENETJS_UNLISTED UINT32_MAX
@@ -82,10 +83,10 @@ struct enetjs_slot {
   bool close_later;    /**< disconnect once our own queue is empty */
   bool paused;
   bool above_high_water;
-  bool to_feed; /**< member of the host's feed list */
-  bool stopped; /**< so much is held that ENet refuses more */
-  uint32_t close_data;
-  size_t held_bytes; /**< of the current connection, with overhead */
+  bool to_feed;                         /**< member of the host's feed list */
+  bool stopped;                         /**< so much is held that ENet refuses more */
+  uint32_t close_data;                  /**< what the other side is told */
+  size_t held_bytes;                    /**< of the current connection, with overhead */
   size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
   size_t inside_bytes, inside_messages; /**< ENet's */
   struct enetjs_outgoing *pending_head, *pending_tail;
@@ -95,14 +96,14 @@ struct enetjs_slot {
 
 /** The producer's end of a ring in shared memory. */
 struct enetjs_ring {
-  uint32_t *head_word, *tail_word; /**< in shared memory; the tail is the consumer's and not trusted */
+  _Atomic uint32_t *head_word, *tail_word; /**< in shared memory; the tail is the consumer's and not trusted */
   uint8_t *records;
   uint32_t head, capacity;
   struct enetjs_held_list held;
 };
 
 struct enetjs_arena {
-  uint32_t *head_word, *tail_word;
+  _Atomic uint32_t *head_word, *tail_word;
   uint8_t *bytes;
   uint32_t head, size;
 };
@@ -125,19 +126,21 @@ struct enetjs_host {
   bool open;
   bool closing; /**< a close has begun and waits for the pump */
 
+  const void *owner; /**< identifies the thread that created it, or NULL */
   ENetHost *enet;
   struct enetjs_slot *slots;
   bool bound;     /**< accepts connections */
   bool datagrams; /**< delivers what is not ENet's */
   int failed;     /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
+  size_t held_datagram_bytes; /**< with overhead */
   struct enetjs_ranges allow, deny;
   struct enetjs_slot *to_feed;
 
   /* Shared memory; touched only while `consumer` is true. */
   bool consumer; /**< the lock is held by a call of the consumer's side */
   uint8_t *shared;
-  uint32_t *header;
+  _Atomic uint32_t *header;
   double *stats;
   size_t shared_bytes, scratch_offset;
   uint32_t inline_maximum;
@@ -150,12 +153,15 @@ struct enetjs_host {
   uint32_t signalled_at, pump_until, stall_limit, services;
   enetjs_thread pump;
   enetjs_fd wake, control_read, control_write;
+  enetjs_fd consumer_end; /**< the consumer's, who closes it */
+  struct enetjs_fd_identity consumer_identity;
 
   uint64_t counters[ENETJS_HOST_STAT_COUNT];
 };
 
 /* ---- library.c ---- */
 int enetjs_library_initialize(void);
+const void *enetjs_this_thread(void); /**< @returns NULL where its exit cannot be noticed */
 extern atomic_uint enetjs_live_hosts, enetjs_live_pumps;
 
 /* ---- host.c ---- */
@@ -163,6 +169,7 @@ struct enetjs_host *enetjs_host_acquire(double handle);
 void enetjs_host_release(struct enetjs_host *h);
 struct enetjs_host *enetjs_host_at(uint32_t index);
 void enetjs_host_destroy_locked(struct enetjs_host *h);
+void enetjs_host_close_of_thread(const void *owner);
 void enetjs_service_protocol(struct enetjs_host *h);
 void enetjs_flush_protocol(struct enetjs_host *h);
 const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double length);
@@ -189,10 +196,14 @@ void enetjs_release_paused(struct enetjs_slot *slot);
 void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list);
 bool enetjs_records_waiting(const struct enetjs_host *h);
 
+/* ---- compress.c ---- */
+bool enetjs_compress_with_range_coder(ENetHost *enet);
+
 /* ---- packet.c ---- */
 struct enetjs_packet *enetjs_packet_wrap(ENetPacket *packet);
 void enetjs_packet_unwrap(struct enetjs_packet *p);
-bool enetjs_packet_list(struct enetjs_packet *p);
+bool enetjs_packet_list(struct enetjs_packet *p, const struct enetjs_host *lister);
+void enetjs_packet_release_all(const struct enetjs_host *lister);
 struct enetjs_packet *enetjs_packet_borrow(double handle);
 void enetjs_packet_drop(struct enetjs_packet *p);
 size_t enetjs_packet_live(void);
