@@ -48,13 +48,17 @@
 #define ENETJS_ERR_CHANNEL (-13)            /**< the connection has no such channel */
 #define ENETJS_ERR_LIMIT (-14)              /**< out of descriptors or hosts */
 #define ENETJS_ERR_LAYOUT (-15)             /**< the shared memory does not fit the configuration */
-#define ENETJS_ERR_LIBENET (-16)            /**< libenet is too old or failed to initialize */
+#define ENETJS_ERR_LIBENET (-16)            /**< libenet is not the version this library was built with, or failed */
 
 /* ---- Shared memory ------------------------------------------------------------------------ */
 /*
  * One block per host, allocated and kept alive by JavaScript:
  *
- *   header (u32 words) · statistics (doubles) · completion ring · event ring · arena · scratch
+ *   header (u32 words) · statistics (doubles) · completion ring · event ring · scratch
+ *
+ * and beside it the arena, a block of its own, because JavaScript detaches it from the views that it
+ * has lent before it gives their bytes back. Payloads are named by offsets: in the shared block, or
+ * behind its end in the arena.
  *
  * Rings and arena have one producer (native code inside a call of the consumer) and one consumer
  * (the caller). Positions are free-running u32 counters; capacities are powers of two.
@@ -75,9 +79,8 @@
 #define ENETJS_WORD_STATS_OFFSET 7
 #define ENETJS_WORD_COMPLETION_OFFSET 8
 #define ENETJS_WORD_EVENT_OFFSET 9
-#define ENETJS_WORD_ARENA_OFFSET 10
-#define ENETJS_WORD_SCRATCH_OFFSET 11
-#define ENETJS_WORD_INLINE_MAXIMUM 12 /**< largest payload that travels in the arena, bytes */
+#define ENETJS_WORD_SCRATCH_OFFSET 10
+#define ENETJS_WORD_INLINE_MAXIMUM 11 /**< largest payload that travels in the arena, bytes */
 
 /** Record words (u32). */
 #define ENETJS_RECORD_TYPE 0       /**< type | channel << 8 | ENet packet flags << 16 */
@@ -129,10 +132,10 @@
 #define ENETJS_CONFIG_PUMP 14           /**< 1: a pump thread wakes the consumer */
 #define ENETJS_CONFIG_STALL_LIMIT 15    /**< milliseconds until the pump services for a stalled consumer */
 #define ENETJS_CONFIG_HIGH_WATER 16     /**< bytes queued to one peer above which send reports it */
-#define ENETJS_CONFIG_DATAGRAMS 17      /**< 1: deliver datagrams that are not ENet's */
+#define ENETJS_CONFIG_DATAGRAMS 17      /**< 1: deliver datagrams that are not ENet's, as long as there is room */
 #define ENETJS_CONFIG_EVENT_CAPACITY 18 /**< records, a power of two */
 #define ENETJS_CONFIG_COMPLETION_CAPACITY 19
-#define ENETJS_CONFIG_ARENA_BYTES 20 /**< a power of two */
+#define ENETJS_CONFIG_ARENA_BYTES 20 /**< a power of two, 4096 at least */
 #define ENETJS_CONFIG_SCRATCH_BYTES 21
 #define ENETJS_CONFIG_COUNT 22
 
@@ -156,12 +159,12 @@
 #define ENETJS_HOST_STAT_RECEIVED_PACKETS 3
 #define ENETJS_HOST_STAT_CONNECTED_PEERS 4
 #define ENETJS_HOST_STAT_HELD_RECORDS 5
-#define ENETJS_HOST_STAT_BACK_PRESSURE 6   /**< times the ring or arena was full */
-#define ENETJS_HOST_STAT_WAKE_UPS 7        /**< bytes written to wake the consumer */
-#define ENETJS_HOST_STAT_PUMP_SERVICES 8   /**< services by the pump for a stalled consumer */
-#define ENETJS_HOST_STAT_FILTERED 9        /**< datagrams the address filter dropped */
-#define ENETJS_HOST_STAT_DATAGRAMS 10      /**< datagrams delivered that were not ENet's */
-#define ENETJS_HOST_STAT_SOCKET_ERRORS 11  /**< send and receive errors that were survived */
+#define ENETJS_HOST_STAT_BACK_PRESSURE 6  /**< times the ring or arena was full */
+#define ENETJS_HOST_STAT_WAKE_UPS 7       /**< bytes written to wake the consumer */
+#define ENETJS_HOST_STAT_PUMP_SERVICES 8  /**< services by the pump for a stalled consumer */
+#define ENETJS_HOST_STAT_FILTERED 9       /**< datagrams the address filter dropped */
+#define ENETJS_HOST_STAT_DATAGRAMS 10     /**< datagrams delivered that were not ENet's */
+#define ENETJS_HOST_STAT_SOCKET_ERRORS 11 /**< send and receive errors that were survived */
 #define ENETJS_HOST_STAT_COUNT 12
 
 /** Peer statistics, positions in the statistics block; fields of ENetPeer unless noted. */
@@ -174,7 +177,7 @@
 #define ENETJS_PEER_STAT_OUTGOING_BANDWIDTH 6
 #define ENETJS_PEER_STAT_INCOMING_DATA_TOTAL 7
 #define ENETJS_PEER_STAT_OUTGOING_DATA_TOTAL 8
-#define ENETJS_PEER_STAT_SINCE_LAST_SEND 9    /**< milliseconds, -1 before the first */
+#define ENETJS_PEER_STAT_SINCE_LAST_SEND 9     /**< milliseconds, -1 before the first */
 #define ENETJS_PEER_STAT_SINCE_LAST_RECEIVE 10 /**< milliseconds, -1 before the first */
 #define ENETJS_PEER_STAT_PACKETS_SENT 11
 #define ENETJS_PEER_STAT_PACKETS_LOST 12
@@ -211,7 +214,8 @@
 #define ENETJS_DIAGNOSTIC_ALLOCATIONS 3
 #define ENETJS_DIAGNOSTIC_ALLOCATED_BYTES 4
 #define ENETJS_DIAGNOSTIC_RESERVED_BYTES 5
-#define ENETJS_DIAGNOSTIC_COUNT 6
+#define ENETJS_DIAGNOSTIC_PACKETS_EVER 6 /**< native packets created since the library was loaded */
+#define ENETJS_DIAGNOSTIC_COUNT 7
 
 /* ---- Library ------------------------------------------------------------------------------ */
 
@@ -248,16 +252,26 @@ ENETJS_API double enetjs_diagnostics(uint8_t *out, double capacity);
 /* ---- Host --------------------------------------------------------------------------------- */
 
 /**
- * Creates a host and binds its socket.
+ * Creates a host and binds its socket. The host belongs to the calling thread: it is closed, with the
+ * descriptor of `enetjs_host_start`, when that thread exits before it was.
  * @param config ENETJS_CONFIG_COUNT doubles
  * @param configBytes size of `config`
  * @param shared the shared block; must stay valid until `enetjs_host_close` returns. It is touched
  *   only inside calls on this host made by the caller's side, never by a library thread
  * @param sharedBytes its size, exactly what the configuration asks for
+ * @param arena the arena, aligned to 8, under the same rule
+ * @param arenaBytes its size, ENETJS_CONFIG_ARENA_BYTES
  * @returns a host handle, or ERR_ARGUMENT, LAYOUT, MEMORY, LIMIT, ADDRESS_IN_USE,
  *   ADDRESS_UNAVAILABLE, PERMISSION, SOCKET, LIBENET
  */
-ENETJS_API double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *shared, double sharedBytes);
+ENETJS_API double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *shared, double sharedBytes,
+                                     uint8_t *arena, double arenaBytes);
+
+/**
+ * Gives a host another arena of the same size, when the first is gone. Payloads that lay in it are lost.
+ * @returns 0, or ERR_CLOSED, ARGUMENT
+ */
+ENETJS_API double enetjs_host_set_arena(double host, uint8_t *arena, double arenaBytes);
 
 /**
  * Starts the pump thread of a host that was configured with one.
@@ -270,6 +284,7 @@ ENETJS_API double enetjs_host_start(double host);
 
 /**
  * Closes a host: joins its pump, destroys every peer without notice and frees all of its memory.
+ * Tokens that have not come back by then never do.
  * @returns 0, or ERR_CLOSED if it was closed before
  */
 ENETJS_API double enetjs_host_close(double host);
@@ -343,18 +358,18 @@ ENETJS_API double enetjs_host_stats(double host);
 /**
  * Queues a message. ENet holds a bounded part of a peer's queue, this library the rest.
  * @param flags ENET_PACKET_FLAG_RELIABLE, _UNSEQUENCED, _UNRELIABLE_FRAGMENT
- * @param offset payload position in the shared block (scratch or arena); the bytes are copied
+ * @param offset payload position in scratch or arena; the bytes are copied
  * @param token 0, or a u32 that comes back in exactly one DELIVERED or UNDELIVERED completion
  * @returns 0, 1 when the peer's queue is above its high-water mark (a DRAIN completion will follow),
  *   or ERR_CLOSED, STALE, NOT_CONNECTED, ARGUMENT, CHANNEL, TOO_LARGE, MEMORY; after an error no
  *   completion follows
  */
-ENETJS_API double enetjs_peer_send(double host, double peer, double channel, double flags, double offset,
-                                   double length, double token);
+ENETJS_API double enetjs_peer_send(double host, double peer, double channel, double flags, double offset, double length,
+                                   double token);
 
 /** As `enetjs_peer_send`, with the payload in a buffer. */
-ENETJS_API double enetjs_peer_send_buffer(double host, double peer, double channel, double flags,
-                                          const uint8_t *data, double length, double token);
+ENETJS_API double enetjs_peer_send_buffer(double host, double peer, double channel, double flags, const uint8_t *data,
+                                          double length, double token);
 
 /** As `enetjs_peer_send`, forwarding a native packet without a copy; the queue takes its own reference. */
 ENETJS_API double enetjs_peer_send_packet(double host, double peer, double channel, double flags, double packet,
@@ -388,13 +403,47 @@ ENETJS_API double enetjs_peer_stats(double host, double peer);
 /* ---- Packet ------------------------------------------------------------------------------- */
 
 /**
+ * Creates a packet of zeros, to be written in place or by `enetjs_packet_write` and then sent.
+ * @returns a handle that is JavaScript's reference, or ERR_ARGUMENT, MEMORY
+ */
+ENETJS_API double enetjs_packet_create(double length);
+
+/**
+ * Creates a packet over memory of the caller's, which must stay valid and in place while
+ * `enetjs_packet_references` is above 1, and until the handle is released. As long as such a packet
+ * is queued to a host, that host's pump does not service, so that no library thread reads it.
+ * @returns as `enetjs_packet_create`
+ */
+ENETJS_API double enetjs_packet_share(uint8_t *data, double length);
+
+/** Copies into a native packet. @returns the bytes copied, or ERR_STALE, ARGUMENT */
+ENETJS_API double enetjs_packet_write(double packet, const uint8_t *data, double length);
+
+/**
+ * Makes a received packet outlive its host: from now on only `enetjs_packet_release` ends JavaScript's
+ * reference. Needed before its address is used.
+ * @returns 0, or ERR_STALE
+ */
+ENETJS_API double enetjs_packet_keep(double packet);
+
+/** @returns the address of a packet's bytes, or ERR_STALE. */
+ENETJS_API double enetjs_packet_address(double packet);
+
+/** @returns how many refer to a packet: JavaScript once, and each message queued from it; or ERR_STALE. */
+ENETJS_API double enetjs_packet_references(double packet);
+
+/**
  * Copies out of a native packet.
  * @param packet handle: generation * 2^32 + index
  * @returns the bytes copied, or ERR_STALE, ARGUMENT
  */
 ENETJS_API double enetjs_packet_read(double packet, uint8_t *out, double length);
 
-/** Gives up JavaScript's reference to a packet. @returns 0, or ERR_STALE. */
+/**
+ * Gives up JavaScript's reference to a packet. A received packet that was not kept is given up with its
+ * host at the latest.
+ * @returns 0, or ERR_STALE
+ */
 ENETJS_API double enetjs_packet_release(double packet);
 
 #endif

@@ -16,26 +16,27 @@
 #include "pool.h"
 
 static uint32_t ring_room(const struct enetjs_ring *ring) {
-  uint32_t used = ring->head - *ring->tail_word;
+  uint32_t used = ring->head - atomic_load_explicit(ring->tail_word, memory_order_acquire);
   return used > ring->capacity ? 0 : ring->capacity - used;
 }
 
 static void ring_write(struct enetjs_ring *ring, const uint32_t *record) {
   memcpy(ring->records + (size_t)(ring->head & (ring->capacity - 1)) * ENETJS_RECORD_BYTES, record,
          ENETJS_RECORD_BYTES);
-  *ring->head_word = ++ring->head;
+  atomic_store_explicit(ring->head_word, ++ring->head, memory_order_release);
 }
 
 /* Reserves contiguous bytes. @returns false when they do not fit now */
 static bool arena_reserve(struct enetjs_arena *arena, uint32_t length, uint32_t *position) {
-  uint32_t used = arena->head - *arena->tail_word;
+  uint32_t used = arena->head - atomic_load_explicit(arena->tail_word, memory_order_acquire);
   uint32_t offset = arena->head & (arena->size - 1);
   uint32_t padded = (length + 7) & ~7u;
   uint32_t skip = padded > arena->size - offset ? arena->size - offset : 0;
-  if (used > arena->size || padded + skip > arena->size - used) return false;
+  /* An empty arena takes whatever it is large enough for, wherever it stands. */
+  if (used == 0 ? padded > arena->size : used > arena->size || padded + skip > arena->size - used) return false;
   *position = arena->head + skip;
   arena->head += skip + padded;
-  *arena->head_word = arena->head;
+  atomic_store_explicit(arena->head_word, arena->head, memory_order_relaxed);
   return true;
 }
 
@@ -49,10 +50,12 @@ static bool place_inline(struct enetjs_host *h, uint32_t *record, ENetPacket *pa
   return true;
 }
 
-static bool place_listed(uint32_t *record, ENetPacket *packet) {
-  struct enetjs_packet *p = enetjs_packet_wrap(packet);
+static bool place_listed(struct enetjs_host *h, uint32_t *record, ENetPacket *packet) {
+  struct enetjs_packet *p;
+  if (atomic_load(&h->listed_bytes) >= ENETJS_LISTED_BYTES) return false;
+  p = enetjs_packet_wrap(packet);
   if (!p) return false;
-  if (!enetjs_packet_list(p)) {
+  if (!enetjs_packet_list(p, h)) {
     enetjs_packet_unwrap(p);
     return false;
   }
@@ -66,10 +69,10 @@ static bool place_listed(uint32_t *record, ENetPacket *packet) {
 static bool place(struct enetjs_host *h, struct enetjs_ring *ring, uint32_t *record, ENetPacket *packet) {
   if (ring_room(ring) == 0) return false;
   if (packet) {
+    bool large = packet->dataLength > h->inline_maximum && record[ENETJS_RECORD_TYPE] != ENETJS_EVENT_DATAGRAM;
     record[ENETJS_RECORD_LENGTH] = (uint32_t)packet->dataLength;
     record[ENETJS_RECORD_TYPE] |= (packet->flags & 0xFF) << 16;
-    if (packet->dataLength > h->inline_maximum ? !place_listed(record, packet) : !place_inline(h, record, packet))
-      return false;
+    if (large ? !place_listed(h, record, packet) : !place_inline(h, record, packet)) return false;
   }
   record[ENETJS_RECORD_ARENA_TAIL] = h->arena.head;
   ring_write(ring, record);
@@ -105,6 +108,22 @@ static void discharge(struct enetjs_host *h, const uint32_t *record, size_t byte
   h->enet->peers[slot->index].totalWaitingData -= ENETJS_STOP_CHARGE;
 }
 
+/*
+ * ENet does not take back what unreliable packets counted towards totalWaitingData that it dropped
+ * before they were complete or in order. Left alone, a long and lossy connection would reach the
+ * limit with nothing waiting, so the total is set right whenever nothing is.
+ */
+void enetjs_recount_waiting(struct enetjs_slot *slot) {
+  ENetPeer *peer = &slot->host->enet->peers[slot->index];
+  size_t stop = slot->stopped ? ENETJS_STOP_CHARGE : 0;
+  if (peer->totalWaitingData == stop || !enet_list_empty(&peer->dispatchedCommands)) return;
+  for (size_t i = 0; i < peer->channelCount; i++)
+    if (!enet_list_empty(&peer->channels[i].incomingReliableCommands) ||
+        !enet_list_empty(&peer->channels[i].incomingUnreliableCommands))
+      return;
+  peer->totalWaitingData = stop;
+}
+
 static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uint32_t *record, ENetPacket *packet) {
   struct enetjs_held *held = enetjs_pool_malloc(sizeof(*held));
   if (!held) {
@@ -119,6 +138,8 @@ static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uin
   if ((record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_RECEIVE) {
     held->charge = packet->dataLength + ENETJS_HELD_OVERHEAD;
     charge(h, record, held->charge);
+  } else if ((record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_DATAGRAM) {
+    h->held_datagram_bytes += packet->dataLength + ENETJS_HELD_OVERHEAD;
   }
   if (list->tail)
     list->tail->next = held;
@@ -134,6 +155,8 @@ static struct enetjs_held *unhold(struct enetjs_host *h, struct enetjs_held_list
   if (!list->head) list->tail = NULL;
   list->count--;
   if (held->charge) discharge(h, held->record, held->charge);
+  if ((held->record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_DATAGRAM)
+    h->held_datagram_bytes -= held->record[ENETJS_RECORD_LENGTH] + ENETJS_HELD_OVERHEAD;
   return held;
 }
 
@@ -186,7 +209,6 @@ static void refill_ring(struct enetjs_host *h, struct enetjs_ring *ring) {
 void enetjs_refill(struct enetjs_host *h) {
   refill_ring(h, &h->completions);
   refill_ring(h, &h->events);
-  h->header[ENETJS_WORD_HELD] = (uint32_t)(h->events.held.count + h->completions.held.count);
 }
 
 void enetjs_release_paused(struct enetjs_slot *slot) {

@@ -25,7 +25,7 @@ bool enetjs_is_integer(double value, double minimum, double maximum) {
   return value >= minimum && value <= maximum && value == floor(value);
 }
 
-/* ---- Handles ------------------------------------------------------------------------------ */
+/* ---- Handles --------------------------------------------------------------------------------- */
 
 static double handle_of(const struct enetjs_host *h) { return (double)h->generation * HOST_LIMIT + h->index; }
 
@@ -82,7 +82,7 @@ static struct enetjs_host *block_take(void) {
 
 static void block_clear(struct enetjs_host *h) { memset(&h->open, 0, sizeof(*h) - offsetof(struct enetjs_host, open)); }
 
-/* ---- Configuration ------------------------------------------------------------------------ */
+/* ---- Configuration --------------------------------------------------------------------------- */
 
 static bool power_of_two(double value) {
   return enetjs_is_integer(value, 16, 1u << 30) && ((uint32_t)value & ((uint32_t)value - 1)) == 0;
@@ -104,7 +104,7 @@ static bool config_valid(const double *c) {
 static double shared_size(const double *c) {
   return ENETJS_HEADER_BYTES + ENETJS_STATS_COUNT * sizeof(double) +
          ENETJS_RECORD_BYTES * (c[ENETJS_CONFIG_EVENT_CAPACITY] + c[ENETJS_CONFIG_COMPLETION_CAPACITY]) +
-         c[ENETJS_CONFIG_ARENA_BYTES] + c[ENETJS_CONFIG_SCRATCH_BYTES];
+         c[ENETJS_CONFIG_SCRATCH_BYTES];
 }
 
 static void ring_attach(struct enetjs_host *h, struct enetjs_ring *ring, unsigned head_word, size_t offset,
@@ -116,11 +116,11 @@ static void ring_attach(struct enetjs_host *h, struct enetjs_ring *ring, unsigne
   ring->capacity = (uint32_t)capacity;
 }
 
-static void shared_attach(struct enetjs_host *h, const double *c, uint8_t *shared, double bytes) {
+static void shared_attach(struct enetjs_host *h, const double *c, uint8_t *shared, double bytes, uint8_t *arena) {
   size_t stats = ENETJS_HEADER_BYTES;
   size_t completions = stats + ENETJS_STATS_COUNT * sizeof(double);
   size_t events = completions + ENETJS_RECORD_BYTES * (size_t)c[ENETJS_CONFIG_COMPLETION_CAPACITY];
-  size_t arena = events + ENETJS_RECORD_BYTES * (size_t)c[ENETJS_CONFIG_EVENT_CAPACITY];
+  size_t scratch = events + ENETJS_RECORD_BYTES * (size_t)c[ENETJS_CONFIG_EVENT_CAPACITY];
   h->shared = shared;
   h->shared_bytes = (size_t)bytes;
   h->header = (_Atomic uint32_t *)(void *)shared;
@@ -130,17 +130,15 @@ static void shared_attach(struct enetjs_host *h, const double *c, uint8_t *share
   ring_attach(h, &h->events, ENETJS_WORD_EVENT_HEAD, events, c[ENETJS_CONFIG_EVENT_CAPACITY]);
   h->arena.head_word = &h->header[ENETJS_WORD_ARENA_HEAD];
   h->arena.tail_word = &h->header[ENETJS_WORD_ARENA_TAIL];
-  h->arena.bytes = shared + arena;
+  h->arena.bytes = arena;
   h->arena.head = 0;
   h->arena.size = (uint32_t)c[ENETJS_CONFIG_ARENA_BYTES];
-  h->scratch_offset = arena + h->arena.size;
   /* A quarter, so that a payload fits whatever the fill and the wrap. */
   h->inline_maximum = h->arena.size / 4 < 65536 ? h->arena.size / 4 : 65536;
   h->header[ENETJS_WORD_STATS_OFFSET] = (uint32_t)stats;
   h->header[ENETJS_WORD_COMPLETION_OFFSET] = (uint32_t)completions;
   h->header[ENETJS_WORD_EVENT_OFFSET] = (uint32_t)events;
-  h->header[ENETJS_WORD_ARENA_OFFSET] = (uint32_t)arena;
-  h->header[ENETJS_WORD_SCRATCH_OFFSET] = (uint32_t)h->scratch_offset;
+  h->header[ENETJS_WORD_SCRATCH_OFFSET] = (uint32_t)scratch;
   h->header[ENETJS_WORD_INLINE_MAXIMUM] = h->inline_maximum;
 }
 
@@ -169,8 +167,10 @@ static void set_mtu(ENetHost *enet, enet_uint32 mtu) {
     if (enet->peers[index].state == ENET_PEER_STATE_DISCONNECTED) enet->peers[index].mtu = mtu;
 }
 
-/* The limit is ours, for what has arrived in order; ENet's own, for what has not, is never less than
-   what a sender that keeps to the protocol can have under way (see event.c). */
+/*
+ * The limit is ours, for what has arrived in order; ENet's own, for what has not, is never less than
+ * what a sender that keeps to the protocol can have under way (see event.c).
+ */
 static void set_maximum_waiting(struct enetjs_host *h, size_t bytes) {
   size_t ahead = (size_t)ENETJS_PACKETS_AHEAD * h->enet->mtu;
   h->maximum_waiting = bytes;
@@ -182,26 +182,10 @@ static double set_socket_buffer(ENetHost *enet, ENetSocketOption option, double 
   return enet_socket_set_option(enet->socket, option, (int)bytes) == 0 ? 0 : ENETJS_ERR_SOCKET;
 }
 
-/* ENet's range coder takes a byte even of an empty buffer, that is, of an empty message. */
-static size_t ENET_CALLBACK compress_filled(void *context, const ENetBuffer *buffers, size_t count, size_t length,
-                                            enet_uint8 *out, size_t limit) {
-  ENetBuffer filled[ENET_BUFFER_MAXIMUM];
-  size_t kept = 0;
-  for (size_t i = 0; i < count && kept < ENET_BUFFER_MAXIMUM; i++)
-    if (buffers[i].dataLength > 0) filled[kept++] = buffers[i];
-  return enet_range_coder_compress(context, filled, kept, length, out, limit);
-}
-
 static double set_compression(ENetHost *enet, double value) {
-  ENetCompressor compressor = {NULL, compress_filled, enet_range_coder_decompress, enet_range_coder_destroy};
   if (value > 1) return ENETJS_ERR_ARGUMENT;
-  if (value == 0) {
-    enet_host_compress(enet, NULL);
-    return 0;
-  }
-  compressor.context = enet_range_coder_create();
-  if (!compressor.context) return ENETJS_ERR_MEMORY;
-  enet_host_compress(enet, &compressor);
+  if (value == 1) return enetjs_compress_with_range_coder(enet) ? 0 : ENETJS_ERR_MEMORY;
+  enet_host_compress(enet, NULL);
   return 0;
 }
 
@@ -266,9 +250,9 @@ static double apply_config(struct enetjs_host *h, const double *c) {
   return 0;
 }
 
-/* ---- Life --------------------------------------------------------------------------------- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
-static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared, double shared_bytes) {
+static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared, double shared_bytes, uint8_t *arena) {
   double error = 0;
   h->enet = enet_create(c, &error);
   if (!h->enet) return error;
@@ -287,7 +271,7 @@ static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared
   h->pump_configured = c[ENETJS_CONFIG_PUMP] != 0;
   error = apply_config(h, c);
   if (error < 0) goto failed;
-  shared_attach(h, c, shared, shared_bytes);
+  shared_attach(h, c, shared, shared_bytes, arena);
   return 0;
 failed:
   free(h->slots);
@@ -296,21 +280,26 @@ failed:
   return error;
 }
 
-double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *shared, double sharedBytes) {
+static bool aligned(const uint8_t *memory) { return memory && (uintptr_t)memory % sizeof(double) == 0; }
+
+double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *shared, double sharedBytes,
+                          uint8_t *arena, double arenaBytes) {
   double c[ENETJS_CONFIG_COUNT], result;
   struct enetjs_host *h;
   int initialized = enetjs_library_initialize();
   if (initialized < 0) return initialized;
-  if (!config || !shared || configBytes != sizeof(c)) return ENETJS_ERR_ARGUMENT;
+  if (!config || !shared || !arena || configBytes != sizeof(c)) return ENETJS_ERR_ARGUMENT;
   memcpy(c, config, sizeof(c));
   if (!config_valid(c)) return ENETJS_ERR_ARGUMENT;
-  if (sharedBytes != shared_size(c) || (uintptr_t)shared % sizeof(double) != 0) return ENETJS_ERR_LAYOUT;
+  if (sharedBytes != shared_size(c) || arenaBytes != c[ENETJS_CONFIG_ARENA_BYTES] || !aligned(shared) ||
+      !aligned(arena))
+    return ENETJS_ERR_LAYOUT;
   enetjs_once_run(&table_once, table_initialize);
   enetjs_mutex_lock(&table.lock);
   h = block_take();
   enetjs_mutex_unlock(&table.lock);
   if (!h) return ENETJS_ERR_LIMIT;
-  result = open_block(h, c, shared, sharedBytes);
+  result = open_block(h, c, shared, sharedBytes, arena);
   if (result == 0) {
     h->open = true;
     h->owner = enetjs_this_thread();
@@ -363,12 +352,20 @@ double enetjs_host_close(double host) {
   return 0;
 }
 
+/* A runtime that has forgotten the consumer's end of the wake pair with its thread leaves it to us. */
+static void close_forgotten_end(struct enetjs_host *h) {
+  enetjs_pollfd fd = {0};
+  fd.fd = h->wake;
+  enetjs_poll(&fd, 1, 0);
+  if (fd.revents == 0) enetjs_fd_close_if_same(h->consumer_end, h->consumer_identity);
+}
+
 void enetjs_host_close_of_thread(const void *owner) {
   struct enetjs_host *h;
   for (uint32_t index = 0; (h = enetjs_host_at(index)) != NULL; index++) {
     enetjs_mutex_lock(&h->lock);
     if (h->open && !h->closing && h->owner == owner) {
-      if (h->pump_running) enetjs_fd_close_if_same(h->consumer_end, h->consumer_identity);
+      if (h->pump_running) close_forgotten_end(h);
       close_and_unlock(h);
     } else {
       enetjs_mutex_unlock(&h->lock);
@@ -386,7 +383,7 @@ double enetjs_host_start(double host) {
   return result < 0 ? result : (double)consumer_end;
 }
 
-/* ---- Service ------------------------------------------------------------------------------ */
+/* ---- Service --------------------------------------------------------------------------------- */
 
 /*
  * ENet reports a timeout straight from its sending phase, and everything the other side decided
@@ -418,9 +415,11 @@ static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received)
       record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_RECEIVE | (uint32_t)event->channelID << 8;
       enetjs_emit_event(h, slot, record, event->packet);
       clear_queue_link(event->peer);
+      enetjs_recount_waiting(slot);
       break;
     case ENET_EVENT_TYPE_DISCONNECT:
       reason = disconnect_reason(slot, event->peer, received);
+      if (slot->closing && slot->connected && came_through_queue(event->peer)) enetjs_farewell_send(slot);
       enetjs_slot_end(slot, reason, reason == ENETJS_REASON_LOCAL ? slot->close_data : event->data);
       break;
     default: break;
@@ -481,16 +480,22 @@ void enetjs_flush_protocol(struct enetjs_host *h) {
 }
 
 void enetjs_service_protocol(struct enetjs_host *h) {
-  unsigned errors = 0, rounds = 0;
+  unsigned errors = 0, taken = 0, more;
   if (h->failed) return;
   h->services++;
-  while (service_round(h, &errors)) {
-    if (++rounds < h->events.capacity && !(h->consumer && h->events.held.head)) continue;
+  while ((more = service_round(h, &errors)) > 0) {
+    taken += more;
+    if (taken < h->events.capacity && !(h->consumer && h->events.held.head)) continue;
     dispatch_all(h);
     break;
   }
   if (h->failed) return;
-  if (enetjs_queue_feed(h)) enetjs_flush_protocol(h);
+  /*
+   * Cut short, it has not sent the acknowledgements of what it has read. They must go out before the
+   * consumer can disconnect a peer, which drops them: a peer that lacks the handshake's last one
+   * ignores the disconnect.
+   */
+  if (enetjs_queue_feed(h) || more > 0) enetjs_flush_protocol(h);
   add_totals(h);
 }
 
@@ -514,6 +519,14 @@ static bool wait_for_socket(struct enetjs_host *h, enet_uint32 until) {
   return true;
 }
 
+static void service_for_consumer(struct enetjs_host *h) {
+  uint32_t events = h->events.head, completions = h->completions.head;
+  enetjs_refill(h);
+  enetjs_service_protocol(h);
+  enetjs_refill(h);
+  h->barren = events == h->events.head && completions == h->completions.head ? h->barren + 1 : 0;
+}
+
 double enetjs_host_service(double host, double timeoutMs) {
   enet_uint32 until = 0;
   struct enetjs_host *h;
@@ -524,9 +537,7 @@ double enetjs_host_service(double host, double timeoutMs) {
     h = enetjs_host_acquire(host);
     if (!h) return ENETJS_ERR_CLOSED;
     h->signalled = false;
-    enetjs_refill(h);
-    enetjs_service_protocol(h);
-    enetjs_refill(h);
+    service_for_consumer(h);
     result = h->failed ? ENETJS_ERR_SOCKET : records_ready(h);
     if (result != 0 || timeoutMs == 0 || !wait_for_socket(h, until)) break;
   }
@@ -544,13 +555,28 @@ double enetjs_host_flush(double host) {
   return 0;
 }
 
-/* ---- The rest of the API ------------------------------------------------------------------ */
+/* ---- The rest of the API --------------------------------------------------------------------- */
 
 const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double length) {
-  if (!enetjs_is_integer(offset, 0, (double)h->shared_bytes) ||
-      !enetjs_is_integer(length, 0, (double)h->shared_bytes - offset))
-    return NULL;
-  return h->shared + (size_t)offset;
+  const double shared = (double)h->shared_bytes, arena = h->arena.size;
+  if (enetjs_is_integer(offset, 0, shared) && enetjs_is_integer(length, 0, shared - offset))
+    return h->shared + (size_t)offset;
+  offset -= shared;
+  if (enetjs_is_integer(offset, 0, arena) && enetjs_is_integer(length, 0, arena - offset))
+    return h->arena.bytes + (size_t)offset;
+  return NULL;
+}
+
+double enetjs_host_set_arena(double host, uint8_t *arena, double arenaBytes) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  double result = ENETJS_ERR_ARGUMENT;
+  if (!h) return ENETJS_ERR_CLOSED;
+  if (aligned(arena) && arenaBytes == h->arena.size) {
+    h->arena.bytes = arena;
+    result = 0;
+  }
+  enetjs_host_release(h);
+  return result;
 }
 
 double enetjs_host_connect(double host, double address, double port, double channels, double data) {

@@ -11,7 +11,7 @@
 #define LET_THROUGH 0
 #define TAKEN 1
 
-/* ---- Address filter: sorted, disjoint ranges ---------------------------------------------- */
+/* ---- Address filter: sorted, disjoint ranges ------------------------------------------------- */
 
 static int compare_ranges(const void *a, const void *b) {
   uint32_t x = ((const struct enetjs_range *)a)->first, y = ((const struct enetjs_range *)b)->first;
@@ -51,7 +51,7 @@ static bool collect_ranges(struct enetjs_ranges *ranges, const uint8_t *rules, s
   for (size_t i = 0; i < count; i++) {
     uint32_t rule[3];
     memcpy(rule, rules + i * sizeof(rule), sizeof(rule));
-    if (rule[2] != kind || rule[0] > rule[1]) continue;
+    if (rule[2] != kind) continue;
     ranges->items[ranges->count].first = rule[0];
     ranges->items[ranges->count++].last = rule[1];
   }
@@ -66,8 +66,18 @@ void enetjs_filter_clear(struct enetjs_host *h) {
   memset(&h->deny, 0, sizeof(h->deny));
 }
 
+static bool rules_valid(const uint8_t *rules, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    uint32_t rule[3];
+    memcpy(rule, rules + i * sizeof(rule), sizeof(rule));
+    if (rule[0] > rule[1] || rule[2] > 1) return false;
+  }
+  return true;
+}
+
 int enetjs_filter_replace(struct enetjs_host *h, const uint8_t *rules, size_t count) {
   struct enetjs_ranges allow, deny;
+  if (!rules_valid(rules, count)) return ENETJS_ERR_ARGUMENT;
   if (!collect_ranges(&allow, rules, count, 1)) return ENETJS_ERR_MEMORY;
   if (!collect_ranges(&deny, rules, count, 0)) {
     free(allow.items);
@@ -85,7 +95,7 @@ static bool filtered(const struct enetjs_host *h, uint32_t address) {
   return h->allow.count > 0 && !ranges_contain(&h->allow, address);
 }
 
-/* ---- ENet's own rule for what is a datagram of its protocol ------------------------------- */
+/* ---- ENet's own rule for what is a datagram of its protocol ---------------------------------- */
 
 struct header {
   enet_uint16 peer, flags;
@@ -161,12 +171,15 @@ static bool is_enet(ENetHost *enet) {
   return parse_header(enet, &header) && (from_peer(enet, &header) || is_connect(enet, &header));
 }
 
-/* ---- The callback ------------------------------------------------------------------------- */
+/* ---- The callback ---------------------------------------------------------------------------- */
 
 static void emit_datagram(struct enetjs_host *h, uint32_t address) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
-  ENetPacket *packet = enet_packet_create(h->enet->receivedData, h->enet->receivedDataLength, 0);
+  ENetPacket *packet;
+  if (h->held_datagram_bytes >= h->maximum_waiting) return; /* as a full socket buffer would lose it */
+  packet = enet_packet_create(h->enet->receivedData, h->enet->receivedDataLength, 0);
   if (!packet) return;
+  record[ENETJS_RECORD_LENGTH] = (uint32_t)packet->dataLength;
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_DATAGRAM;
   record[ENETJS_RECORD_ADDRESS] = address;
   record[ENETJS_RECORD_EXTRA] = h->enet->receivedAddress.port;

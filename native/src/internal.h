@@ -31,6 +31,12 @@
 /* How many reliable packets ENet accepts ahead of one that is missing. */
 #define ENETJS_PACKETS_AHEAD ((ENET_PEER_FREE_RELIABLE_WINDOWS - 1) * ENET_PEER_RELIABLE_WINDOW_SIZE)
 
+/* Large packets that a ring refers to; behind them, records are held and count towards their peer's limit. */
+#define ENETJS_LISTED_BYTES ((size_t)8 << 20)
+
+/* After so many wake-ups for nothing, the pump looks first whether there is something. */
+#define ENETJS_BARREN_LIMIT 3
+
 /* Packets of this size and below are copied per peer by a broadcast, larger ones are shared. */
 #define ENETJS_SHARE_MINIMUM 512
 
@@ -41,8 +47,11 @@ struct enetjs_packet {
   atomic_uint references;
   uint32_t index; /**< in the packet table, or ENETJS_UNLISTED */
   uint32_t generation;
-  const struct enetjs_host *lister; /**< whose consumer the listed reference was given to */
+  struct enetjs_host *lister; /**< the host whose end also ends the listed reference, or NULL */
+  const void *owner;          /**< the thread that its listed reference was given to, or NULL */
   ENetPacket *packet;
+  bool external; /**< its bytes are JavaScript's */
+  bool exposed;  /**< its address has been given away, so that only JavaScript can tell who uses it */
 };
 #define ENETJS_UNLISTED UINT32_MAX
 
@@ -83,9 +92,11 @@ struct enetjs_slot {
   bool close_later;    /**< disconnect once our own queue is empty */
   bool paused;
   bool above_high_water;
-  bool to_feed;                         /**< member of the host's feed list */
-  bool stopped;                         /**< so much is held that ENet refuses more */
-  uint32_t close_data;                  /**< what the other side is told */
+  bool to_feed;        /**< member of the host's feed list */
+  bool stopped;        /**< so much is held that ENet refuses more */
+  uint32_t close_data; /**< what the other side is told */
+  uint32_t connect_id; /**< this and the next ENet forgets with the connection, see farewell.c */
+  uint16_t remote_id;
   size_t held_bytes;                    /**< of the current connection, with overhead */
   size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
   size_t inside_bytes, inside_messages; /**< ENet's */
@@ -133,6 +144,7 @@ struct enetjs_host {
   bool datagrams; /**< delivers what is not ENet's */
   int failed;     /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
+  size_t external_messages;   /**< queued over memory that is JavaScript's */
   size_t held_datagram_bytes; /**< with overhead */
   struct enetjs_ranges allow, deny;
   struct enetjs_slot *to_feed;
@@ -142,13 +154,15 @@ struct enetjs_host {
   uint8_t *shared;
   _Atomic uint32_t *header;
   double *stats;
-  size_t shared_bytes, scratch_offset;
+  size_t shared_bytes;
   uint32_t inline_maximum;
   struct enetjs_ring events, completions;
   struct enetjs_arena arena;
+  atomic_size_t listed_bytes; /**< of packets that this host has listed; changed without the lock too */
 
   /* Pump. */
   bool pump_configured, pump_running, pump_quit, pump_awaits;
+  unsigned barren; /**< services of the consumer in a row that brought it nothing */
   bool signalled;
   uint32_t signalled_at, pump_until, stall_limit, services;
   enetjs_thread pump;
@@ -159,12 +173,12 @@ struct enetjs_host {
   uint64_t counters[ENETJS_HOST_STAT_COUNT];
 };
 
-/* ---- library.c ---- */
+/* ---- library.c ------------------------------------------------------------------------------- */
 int enetjs_library_initialize(void);
 const void *enetjs_this_thread(void); /**< @returns NULL where its exit cannot be noticed */
 extern atomic_uint enetjs_live_hosts, enetjs_live_pumps;
 
-/* ---- host.c ---- */
+/* ---- host.c ---------------------------------------------------------------------------------- */
 struct enetjs_host *enetjs_host_acquire(double handle);
 void enetjs_host_release(struct enetjs_host *h);
 struct enetjs_host *enetjs_host_at(uint32_t index);
@@ -175,45 +189,52 @@ void enetjs_flush_protocol(struct enetjs_host *h);
 const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double length);
 bool enetjs_is_integer(double value, double minimum, double maximum);
 
-/* ---- peer.c ---- */
+/* ---- peer.c ---------------------------------------------------------------------------------- */
 bool enetjs_slot_sends(const struct enetjs_slot *slot); /**< whether messages can be queued */
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data);
 void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data);
 
-/* ---- queue.c: the way out ---- */
+/* ---- queue.c: the way out -------------------------------------------------------------------- */
 double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t flags, const uint8_t *data, size_t length,
                          struct enetjs_packet *shared, uint32_t token);
 void enetjs_queue_measure(struct enetjs_slot *slot); /**< against the high-water mark */
 void enetjs_queue_clear(struct enetjs_slot *slot);
 bool enetjs_queue_feed(struct enetjs_host *h);
 
-/* ---- event.c: the way in ---- */
+/* ---- event.c: the way in --------------------------------------------------------------------- */
 void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet);
 void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra);
 void enetjs_emit_failure(struct enetjs_host *h, int error);
+void enetjs_recount_waiting(struct enetjs_slot *slot);
 void enetjs_refill(struct enetjs_host *h);
 void enetjs_release_paused(struct enetjs_slot *slot);
 void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list);
 bool enetjs_records_waiting(const struct enetjs_host *h);
 
-/* ---- compress.c ---- */
+/* ---- farewell.c ------------------------------------------------------------------------------ */
+void enetjs_farewell_remember(struct enetjs_slot *slot);
+void enetjs_farewell_send(const struct enetjs_slot *slot);
+
+/* ---- compress.c ------------------------------------------------------------------------------ */
 bool enetjs_compress_with_range_coder(ENetHost *enet);
 
-/* ---- packet.c ---- */
+/* ---- packet.c -------------------------------------------------------------------------------- */
 struct enetjs_packet *enetjs_packet_wrap(ENetPacket *packet);
 void enetjs_packet_unwrap(struct enetjs_packet *p);
-bool enetjs_packet_list(struct enetjs_packet *p, const struct enetjs_host *lister);
+bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *lister);
 void enetjs_packet_release_all(const struct enetjs_host *lister);
+void enetjs_packet_release_of_thread(const void *owner);
 struct enetjs_packet *enetjs_packet_borrow(double handle);
 void enetjs_packet_drop(struct enetjs_packet *p);
 size_t enetjs_packet_live(void);
+size_t enetjs_packet_ever(void);
 
-/* ---- intercept.c ---- */
+/* ---- intercept.c ----------------------------------------------------------------------------- */
 void enetjs_intercept_update(struct enetjs_host *h);
 int enetjs_filter_replace(struct enetjs_host *h, const uint8_t *rules, size_t count);
 void enetjs_filter_clear(struct enetjs_host *h);
 
-/* ---- pump.c ---- */
+/* ---- pump.c ---------------------------------------------------------------------------------- */
 int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end);
 void enetjs_pump_rearm(struct enetjs_host *h);
 void enetjs_pump_notify(struct enetjs_host *h);

@@ -10,17 +10,37 @@ atomic_uint enetjs_live_hosts, enetjs_live_pumps;
 static enetjs_once initialized = ENETJS_ONCE_INIT;
 static int initialize_result = ENETJS_ERR_LIBENET;
 
+static ENETJS_THREAD_LOCAL char this_thread;
+static enetjs_key exit_key;
+static bool has_exit_key;
+
+/*
+ * A thread that ends without closing its hosts was terminated, as Workers are. Their pumps notice
+ * it by the wake-up's other end being closed, but a host may have none, and not every runtime closes
+ * the descriptors of a terminated Worker.
+ */
+static void ENETJS_KEY_CALL on_thread_exit(void *thread) {
+  enetjs_host_close_of_thread(thread);
+  enetjs_packet_release_of_thread(thread);
+}
+
+const void *enetjs_this_thread(void) {
+  return has_exit_key && enetjs_key_set(exit_key, &this_thread) ? &this_thread : NULL;
+}
+
 /* ENet's default aborts the process; every caller of enet_malloc handles NULL. */
 static void no_memory(void) {}
 
 static void initialize(void) {
   ENetCallbacks callbacks = {enetjs_pool_malloc, enetjs_pool_free, no_memory};
   ENetBuffer empty = {0};
-  if (enet_linked_version() < ENET_VERSION_CREATE(1, 3, 17)) return;
+  /* Its structs are read here, and differ between versions. */
+  if (enet_linked_version() != ENET_VERSION || ENET_VERSION < ENET_VERSION_CREATE(1, 3, 17)) return;
   if (enet_initialize_with_callbacks(ENET_VERSION, &callbacks) != 0) return;
   /* ENet fills its CRC table on first use, which two hosts might do at once. */
   enet_crc32(&empty, 1);
   atexit(enetjs_pump_stop_all);
+  has_exit_key = enetjs_key_create(&exit_key, on_thread_exit);
   initialize_result = 0;
 }
 
@@ -36,12 +56,12 @@ double enetjs_libenet_version(void) { return (double)enet_linked_version(); }
 double enetjs_error_text(double code, uint8_t *out, double capacity) {
   const char *text = "Unknown error";
   size_t length;
-  switch ((int)code) {
+  switch (enetjs_is_integer(code, ENETJS_ERR_LIBENET, ENETJS_ERR_ARGUMENT) ? (int)code : 0) {
     case ENETJS_ERR_ARGUMENT: text = "An argument is outside its range"; break;
     case ENETJS_ERR_MEMORY: text = "Out of memory"; break;
     case ENETJS_ERR_STALE: text = "The connection has ended"; break;
     case ENETJS_ERR_CLOSED: text = "The host is closed"; break;
-    case ENETJS_ERR_NOT_CONNECTED: text = "The peer is not connected"; break;
+    case ENETJS_ERR_NOT_CONNECTED: text = "The peer is connecting or disconnecting"; break;
     case ENETJS_ERR_PEERS_EXHAUSTED: text = "Every peer of the host is in use"; break;
     case ENETJS_ERR_TOO_LARGE: text = "The data is larger than the maximum"; break;
     case ENETJS_ERR_ADDRESS_IN_USE: text = "The address is in use"; break;
@@ -52,10 +72,12 @@ double enetjs_error_text(double code, uint8_t *out, double capacity) {
     case ENETJS_ERR_CHANNEL: text = "The connection has no such channel"; break;
     case ENETJS_ERR_LIMIT: text = "Out of descriptors or hosts"; break;
     case ENETJS_ERR_LAYOUT: text = "The shared memory does not fit the configuration"; break;
-    case ENETJS_ERR_LIBENET: text = "libenet 1.3.17 or later is needed"; break;
+    case ENETJS_ERR_LIBENET:
+      text = "libenet is not the version that libenetjs was built with, so build it again";
+      break;
   }
   length = strlen(text);
-  if (!out || capacity < 0) return ENETJS_ERR_ARGUMENT;
+  if (!out || !(capacity >= 0)) return ENETJS_ERR_ARGUMENT;
   if ((double)length > capacity) length = (size_t)capacity;
   memcpy(out, text, length);
   return (double)length;
@@ -77,6 +99,7 @@ double enetjs_diagnostics(uint8_t *out, double capacity) {
   values[ENETJS_DIAGNOSTIC_PACKETS] = (double)enetjs_packet_live();
   values[ENETJS_DIAGNOSTIC_ALLOCATIONS] = (double)pool.live_allocations;
   values[ENETJS_DIAGNOSTIC_ALLOCATED_BYTES] = (double)pool.live_bytes;
+  values[ENETJS_DIAGNOSTIC_PACKETS_EVER] = (double)enetjs_packet_ever();
   values[ENETJS_DIAGNOSTIC_RESERVED_BYTES] = (double)pool.reserved_bytes;
   return write_doubles(values, ENETJS_DIAGNOSTIC_COUNT, out, capacity);
 }
@@ -105,7 +128,6 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_WORD_STATS_OFFSET,
       ENETJS_WORD_COMPLETION_OFFSET,
       ENETJS_WORD_EVENT_OFFSET,
-      ENETJS_WORD_ARENA_OFFSET,
       ENETJS_WORD_SCRATCH_OFFSET,
       ENETJS_WORD_INLINE_MAXIMUM,
       ENETJS_RECORD_TYPE,

@@ -1,3 +1,4 @@
+/* The sockets beside ENet's: the pairs that wake threads, poll, and what an error means. */
 #include "net.h"
 
 #include <errno.h>
@@ -37,6 +38,12 @@ failed:
   return -1;
 }
 
+struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd) {
+  struct enetjs_fd_identity none = {0};
+  (void)fd;
+  return none;
+}
+
 void enetjs_fd_close(enetjs_fd fd) { closesocket(fd); }
 
 int enetjs_poll(enetjs_pollfd *fds, unsigned count, int timeout_ms) { return WSAPoll(fds, count, timeout_ms); }
@@ -61,6 +68,7 @@ int enetjs_socket_error_code(int error) {
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef MSG_NOSIGNAL
@@ -77,6 +85,16 @@ static int configure(enetjs_fd fd) {
 }
 
 static int connect_pair(enetjs_fd ends[2]) { return socketpair(AF_UNIX, SOCK_STREAM, 0, ends); }
+
+struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd) {
+  struct enetjs_fd_identity identity = {0};
+  struct stat status;
+  if (fstat(fd, &status) == 0) {
+    identity.device = (uint64_t)status.st_dev;
+    identity.inode = (uint64_t)status.st_ino;
+  }
+  return identity;
+}
 
 void enetjs_fd_close(enetjs_fd fd) { close(fd); }
 
@@ -121,6 +139,11 @@ int enetjs_pair(enetjs_fd ends[2]) {
   enetjs_fd_close(ends[0]);
   enetjs_fd_close(ends[1]);
   return ENETJS_ERR_SOCKET;
+}
+
+void enetjs_fd_close_if_same(enetjs_fd fd, struct enetjs_fd_identity identity) {
+  struct enetjs_fd_identity now = enetjs_fd_identify(fd);
+  if (identity.inode != 0 && now.inode == identity.inode && now.device == identity.device) enetjs_fd_close(fd);
 }
 
 void enetjs_poke(enetjs_fd fd) {

@@ -34,6 +34,16 @@ void enetjs_drain(enetjs_fd fd);
 
 void enetjs_fd_close(enetjs_fd fd);
 
+/** What a descriptor refers to, beyond its number, which is reused. */
+struct enetjs_fd_identity {
+  uint64_t device, inode; /**< zero where the system has no such thing */
+};
+
+struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd);
+
+/** Closes a descriptor that another owner may have closed, if it still refers to the same thing. */
+void enetjs_fd_close_if_same(enetjs_fd fd, struct enetjs_fd_identity identity);
+
 /** poll() that is restarted after a signal. @param timeout_ms -1 waits for ever */
 int enetjs_poll(enetjs_pollfd *fds, unsigned count, int timeout_ms);
 

@@ -40,6 +40,7 @@ void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPeer *peer = peer_of(slot);
   slot->connected = true;
+  enetjs_farewell_remember(slot);
   if (slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CONNECTED, 0, 0);
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CONNECT;
   record[ENETJS_RECORD_DATA] = data;
@@ -70,7 +71,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   slot->stopped = false;
 }
 
-/* ---- Sending ---- */
+/* ---- Sending --------------------------------------------------------------------------------- */
 
 struct message {
   uint8_t channel;
@@ -139,7 +140,7 @@ double enetjs_peer_send_packet(double host, double peer, double channel, double 
   return finish(slot, error);
 }
 
-/* ---- Broadcasting ---- */
+/* ---- Broadcasting ---------------------------------------------------------------------------- */
 
 static double broadcast_to_all(struct enetjs_host *h, const struct message *m) {
   double sent = 0;
@@ -217,39 +218,44 @@ double enetjs_host_broadcast_packet(double host, double channel, double flags, d
   return result;
 }
 
-/* ---- Life ---- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
-static void disconnect_later(struct enetjs_slot *slot, uint32_t data) {
-  slot->close_data = data;
+static void disconnect_later(struct enetjs_slot *slot) {
   if (slot->pending_head)
     slot->close_later = true;
   else
-    enet_peer_disconnect_later(peer_of(slot), data);
+    enet_peer_disconnect_later(peer_of(slot), slot->close_data);
 }
 
-static void disconnect(struct enetjs_slot *slot, uint32_t data) {
+static void disconnect(struct enetjs_slot *slot) {
   slot->close_later = false;
   enetjs_queue_clear(slot);
-  enet_peer_disconnect(peer_of(slot), data);
+  enet_peer_disconnect(peer_of(slot), slot->close_data);
+}
+
+static void disconnect_now(struct enetjs_slot *slot) {
+  /* ENet sends no second notice, so the first must not be left unsent. */
+  if (peer_of(slot)->state == ENET_PEER_STATE_DISCONNECTING) enetjs_flush_protocol(slot->host);
+  enet_peer_disconnect_now(peer_of(slot), slot->close_data);
 }
 
 double enetjs_peer_disconnect(double host, double peer, double data, double mode) {
   double error;
   struct enetjs_slot *slot = acquire(host, peer, &error);
-  uint32_t value;
   if (!slot) return error;
   if (!enetjs_is_integer(data, 0, UINT32_MAX) || !enetjs_is_integer(mode, 0, ENETJS_DISCONNECT_LATER))
     return finish(slot, ENETJS_ERR_ARGUMENT);
-  value = (uint32_t)data;
   slot->closing = true;
+  if (peer_of(slot)->state != ENET_PEER_STATE_DISCONNECTING) slot->close_data = (uint32_t)data;
   if (mode == ENETJS_DISCONNECT_NOW)
-    enet_peer_disconnect_now(peer_of(slot), value);
+    disconnect_now(slot);
   else if (mode == ENETJS_DISCONNECT_LATER)
-    disconnect_later(slot, value);
+    disconnect_later(slot);
   else
-    disconnect(slot, value);
+    disconnect(slot);
   /* ENet resets a peer at once, without an event, that was not connected or need not wait. */
-  if (peer_of(slot)->state == ENET_PEER_STATE_DISCONNECTED) enetjs_slot_end(slot, ENETJS_REASON_LOCAL, value);
+  if (peer_of(slot)->state == ENET_PEER_STATE_DISCONNECTED)
+    enetjs_slot_end(slot, ENETJS_REASON_LOCAL, slot->close_data);
   return finish(slot, 0);
 }
 
@@ -266,7 +272,7 @@ double enetjs_peer_ping(double host, double peer) {
   double error;
   struct enetjs_slot *slot = acquire(host, peer, &error);
   if (!slot) return error;
-  if (peer_of(slot)->state != ENET_PEER_STATE_CONNECTED) return finish(slot, ENETJS_ERR_NOT_CONNECTED);
+  if (!enetjs_slot_sends(slot)) return finish(slot, ENETJS_ERR_NOT_CONNECTED);
   enet_peer_ping(peer_of(slot));
   return finish(slot, 0);
 }
@@ -288,7 +294,7 @@ double enetjs_peer_set(double host, double peer, double option, double a, double
     enet_peer_timeout(peer_of(slot), x, y, z);
   } else if (option == ENETJS_PEER_THROTTLE) {
     /* It tells the other side, and a handshake under way compares the values. */
-    if (peer_of(slot)->state != ENET_PEER_STATE_CONNECTED) return finish(slot, ENETJS_ERR_NOT_CONNECTED);
+    if (!enetjs_slot_sends(slot)) return finish(slot, ENETJS_ERR_NOT_CONNECTED);
     enet_peer_throttle_configure(peer_of(slot), x, y, z);
   } else if (option == ENETJS_PEER_PAUSED) {
     if (x)
@@ -301,7 +307,7 @@ double enetjs_peer_set(double host, double peer, double option, double a, double
   return finish(slot, 0);
 }
 
-/* ---- Reading ---- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static uint32_t state_of(const struct enetjs_slot *slot) {
   return slot->close_later ? ENET_PEER_STATE_DISCONNECT_LATER : (uint32_t)peer_of(slot)->state;

@@ -1,5 +1,6 @@
-/*
- * The memory pool behind ENet's malloc and free callbacks. Thread-safe; a block may be freed by
+/**
+ * @file pool.h
+ * @brief The memory pool behind ENet's malloc and free callbacks. Thread-safe; a block may be freed by
  * any thread. See pool.c for how it works.
  */
 #ifndef ENETJS_POOL_H
@@ -17,10 +18,10 @@
  * hold, so it may be off by two batches (of at most 32 blocks) per thread and size class.
  */
 struct enetjs_pool_stats {
-    uint64_t reserved_bytes;
-    uint64_t live_allocations;
-    uint64_t live_bytes;
-    uint64_t peak_live_allocations;
+  uint64_t reserved_bytes;
+  uint64_t live_allocations;
+  uint64_t live_bytes;
+  uint64_t peak_live_allocations;
 };
 
 /*

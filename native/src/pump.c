@@ -19,7 +19,7 @@
 
 enum pump_poll { POLL_CONTROL, POLL_WAKE, POLL_SOCKET, POLL_COUNT };
 
-/* ---- Deadlines ---------------------------------------------------------------------------- */
+/* ---- Deadlines ------------------------------------------------------------------------------- */
 
 static enet_uint32 until(enet_uint32 now, enet_uint32 time) {
   return ENET_TIME_GREATER_EQUAL(now, time) ? 0 : ENET_TIME_DIFFERENCE(time, now);
@@ -28,10 +28,14 @@ static enet_uint32 until(enet_uint32 now, enet_uint32 time) {
 static enet_uint32 peer_wait(ENetPeer *peer, enet_uint32 now) {
   if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_ZOMBIE) return LONG_WAIT;
   if (!enet_list_empty(&peer->sentReliableCommands)) return until(now, peer->nextTimeout);
-  if (!enet_list_empty(&peer->acknowledgements) ||
-      !enet_list_empty(&peer->outgoingCommands))
-    return 0;
-  if (peer->state == ENET_PEER_STATE_CONNECTED) return until(now, peer->lastReceiveTime + peer->pingInterval);
+  if (!enet_list_empty(&peer->acknowledgements) || !enet_list_empty(&peer->outgoingCommands)) return 0;
+#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
+  if (!enet_list_empty(&peer->outgoingSendReliableCommands)) return 0;
+#endif
+  if (peer->state == ENET_PEER_STATE_CONNECTED) {
+    enet_uint32 silent = ENET_TIME_DIFFERENCE(now, peer->lastReceiveTime);
+    return silent >= peer->pingInterval ? 0 : peer->pingInterval - silent;
+  }
   return LONG_WAIT;
 }
 
@@ -40,6 +44,7 @@ int enetjs_next_wait(const struct enetjs_host *h) {
   ENetHost *enet = h->enet;
   enet_uint32 now = enet_time_get(), least = LONG_WAIT;
   if (h->failed) return -1;
+  if (!enet_list_empty(&enet->dispatchQueue)) return 0; /* a flush has ended a connection */
   for (size_t index = 0; index < enet->peerCount && least > 0; index++) {
     enet_uint32 wait = peer_wait(&enet->peers[index], now);
     if (wait < least) least = wait;
@@ -52,7 +57,7 @@ int enetjs_next_wait(const struct enetjs_host *h) {
   return least == LONG_WAIT ? -1 : (int)least;
 }
 
-/* ---- Talking to the consumer and to the pump ---------------------------------------------- */
+/* ---- Talking to the consumer and to the pump ------------------------------------------------- */
 
 static void signal_consumer(struct enetjs_host *h) {
   if (h->signalled) return;
@@ -64,8 +69,10 @@ static void signal_consumer(struct enetjs_host *h) {
 
 void enetjs_pump_notify(struct enetjs_host *h) { enetjs_poke(h->control_write); }
 
-/* After the consumer's service or flush: the pump must look again if it waits for the consumer, or
-   would sleep past a deadline that is new. */
+/*
+ * After the consumer's service or flush: the pump must look again if it waits for the consumer, or
+ * would sleep past a deadline that is new.
+ */
 void enetjs_pump_rearm(struct enetjs_host *h) {
   int wait;
   if (!h->pump_running) return;
@@ -78,15 +85,27 @@ void enetjs_pump_rearm(struct enetjs_host *h) {
   enetjs_pump_notify(h);
 }
 
-/* ---- The thread --------------------------------------------------------------------------- */
+/* ---- The thread ------------------------------------------------------------------------------ */
 
+static void await_consumer(struct enetjs_host *h) {
+  signal_consumer(h);
+  h->pump_awaits = true;
+}
+
+/* In the consumer's place; but where ENet would read memory that is JavaScript's, only the consumer may. */
 static void service_here(struct enetjs_host *h) {
+  if (h->external_messages > 0) {
+    await_consumer(h);
+    return;
+  }
   enetjs_service_protocol(h);
-  if (enetjs_records_waiting(h)) signal_consumer(h);
+  if (!enetjs_records_waiting(h)) return;
+  h->barren = 0;
+  signal_consumer(h);
 }
 
 static void service_for_stalled_consumer(struct enetjs_host *h) {
-  h->counters[ENETJS_HOST_STAT_PUMP_SERVICES]++;
+  if (h->external_messages == 0) h->counters[ENETJS_HOST_STAT_PUMP_SERVICES]++;
   service_here(h);
 }
 
@@ -107,17 +126,22 @@ static bool sleep_until_due(struct enetjs_host *h, enetjs_pollfd *fds, int wait)
 }
 
 static bool stalled(const struct enetjs_host *h) {
-  return h->signalled && ENET_TIME_GREATER_EQUAL(enet_time_get(), h->signalled_at + h->stall_limit);
+  return h->signalled && enet_time_get() - h->signalled_at >= h->stall_limit;
 }
 
-/* Something has arrived: the consumer's turn, or ours if it has been asked in vain. */
+/*
+ * Something has arrived: the consumer's turn, or ours if it has been asked in vain. On a quiet host,
+ * most of what arrives are pings and acknowledgements, which are no business of the consumer's: once
+ * it has been woken for such a few times in a row, the pump takes what arrives and wakes it only for
+ * what comes of that.
+ */
 static void on_readable(struct enetjs_host *h) {
-  if (stalled(h)) {
+  if (stalled(h))
     service_for_stalled_consumer(h);
-  } else {
-    signal_consumer(h);
-    h->pump_awaits = true;
-  }
+  else if (h->barren >= ENETJS_BARREN_LIMIT)
+    service_here(h);
+  else
+    await_consumer(h);
 }
 
 /* @returns false when the consumer's end is gone */
@@ -181,6 +205,8 @@ int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end) {
     goto no_thread;
   }
   h->pump_running = true;
+  h->consumer_end = wake[1];
+  h->consumer_identity = enetjs_fd_identify(wake[1]);
   *consumer_end = wake[1];
   return 0;
 no_thread:

@@ -29,6 +29,12 @@ void enetjs_queue_measure(struct enetjs_slot *slot) {
   }
 }
 
+static void release_shared(struct enetjs_outgoing *out) {
+  if (!out->shared) return;
+  if (out->shared->external) out->slot->host->external_messages--;
+  enetjs_packet_drop(out->shared);
+}
+
 /* A message leaves the peer's queue: tells whoever waits for it. */
 static void leave(struct enetjs_outgoing *out, bool delivered) {
   struct enetjs_slot *slot = out->slot;
@@ -37,7 +43,7 @@ static void leave(struct enetjs_outgoing *out, bool delivered) {
   if (out->token)
     enetjs_emit_completion(slot, delivered ? ENETJS_COMPLETION_DELIVERED : ENETJS_COMPLETION_UNDELIVERED, out->token,
                            0);
-  if (out->shared) enetjs_packet_drop(out->shared);
+  release_shared(out);
   enetjs_queue_measure(slot);
 }
 
@@ -72,6 +78,7 @@ static struct enetjs_outgoing *outgoing_create(struct enetjs_slot *slot, uint8_t
   if (shared) {
     atomic_fetch_add(&shared->references, 1);
     out->shared = shared;
+    if (shared->external) slot->host->external_messages++;
     out->packet.data = shared->packet->data;
   } else {
     out->packet.data = (enet_uint8 *)(out + 1);
@@ -97,7 +104,7 @@ double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t fla
       slot->pending_head = out;
     slot->pending_tail = out;
   } else if (!give_to_enet(slot, out)) {
-    if (out->shared) enetjs_packet_drop(out->shared);
+    release_shared(out);
     enetjs_pool_free(out);
     return ENETJS_ERR_MEMORY;
   }

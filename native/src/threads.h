@@ -1,5 +1,6 @@
-/*
- * The few threading primitives libenetjs needs, over pthreads and over Win32: mutex, thread, once,
+/**
+ * @file threads.h
+ * @brief The few threading primitives libenetjs needs, over pthreads and over Win32: mutex, thread, once,
  * thread-local key with a destructor. Everything is static inline and internal.
  *
  * Functions that can fail return true on success. Nothing here allocates except
@@ -15,15 +16,17 @@
 #ifndef WIN32_LEAN_AND_MEAN
 #define WIN32_LEAN_AND_MEAN
 #endif
-#include <windows.h>
 #include <process.h>
+#include <windows.h>
 #else
 #include <pthread.h>
 #include <signal.h>
 #endif
 
-/* The default TLS model of position-independent code, because the library arrives by dlopen:
- * initial-exec would draw on a small static reserve and may refuse to load. */
+/*
+ * The default TLS model of position-independent code, because the library arrives by dlopen:
+ * initial-exec would draw on a small static reserve and may refuse to load.
+ */
 #ifdef _MSC_VER
 #define ENETJS_THREAD_LOCAL __declspec(thread)
 #else
@@ -36,28 +39,23 @@
 typedef void (*enetjs_thread_main)(void *argument);
 
 struct enetjs_thread_record {
-    enetjs_thread_main run;
-    void *argument;
+  enetjs_thread_main run;
+  void *argument;
 };
 
-static inline void enetjs_thread_record_run(struct enetjs_thread_record *record)
-{
-    struct enetjs_thread_record copy = *record;
-
-    free(record);
-    copy.run(copy.argument);
+static inline void enetjs_thread_record_run(struct enetjs_thread_record *record) {
+  struct enetjs_thread_record copy = *record;
+  free(record);
+  copy.run(copy.argument);
 }
 
-static inline struct enetjs_thread_record *enetjs_thread_record_new(enetjs_thread_main run,
-                                                                    void *argument)
-{
-    struct enetjs_thread_record *record = malloc(sizeof *record);
-
-    if (record != NULL) {
-        record->run = run;
-        record->argument = argument;
-    }
-    return record;
+static inline struct enetjs_thread_record *enetjs_thread_record_new(enetjs_thread_main run, void *argument) {
+  struct enetjs_thread_record *record = malloc(sizeof(*record));
+  if (record) {
+    record->run = run;
+    record->argument = argument;
+  }
+  return record;
 }
 
 #ifdef _WIN32
@@ -67,108 +65,80 @@ typedef SRWLOCK enetjs_mutex;
 
 #define ENETJS_MUTEX_INIT SRWLOCK_INIT
 
-static inline bool enetjs_mutex_init(enetjs_mutex *mutex)
-{
-    InitializeSRWLock(mutex);
-    return true;
+static inline bool enetjs_mutex_init(enetjs_mutex *mutex) {
+  InitializeSRWLock(mutex);
+  return true;
 }
 
-static inline void enetjs_mutex_destroy(enetjs_mutex *mutex)
-{
-    (void)mutex;
-}
+static inline void enetjs_mutex_destroy(enetjs_mutex *mutex) { (void)mutex; }
 
-static inline void enetjs_mutex_lock(enetjs_mutex *mutex)
-{
-    AcquireSRWLockExclusive(mutex);
-}
+static inline void enetjs_mutex_lock(enetjs_mutex *mutex) { AcquireSRWLockExclusive(mutex); }
 
-static inline bool enetjs_mutex_trylock(enetjs_mutex *mutex)
-{
-    return TryAcquireSRWLockExclusive(mutex) != 0;
-}
+static inline bool enetjs_mutex_trylock(enetjs_mutex *mutex) { return TryAcquireSRWLockExclusive(mutex) != 0; }
 
-static inline void enetjs_mutex_unlock(enetjs_mutex *mutex)
-{
-    ReleaseSRWLockExclusive(mutex);
-}
+static inline void enetjs_mutex_unlock(enetjs_mutex *mutex) { ReleaseSRWLockExclusive(mutex); }
 
 typedef HANDLE enetjs_thread;
 
-static inline unsigned __stdcall enetjs_thread_entry(void *record)
-{
-    enetjs_thread_record_run(record);
-    return 0;
+static inline unsigned __stdcall enetjs_thread_entry(void *record) {
+  enetjs_thread_record_run(record);
+  return 0;
 }
 
 /* Starts a thread that calls run(argument). It must be joined or detached exactly once. */
-static inline bool enetjs_thread_start(enetjs_thread *thread, enetjs_thread_main run,
-                                       void *argument)
-{
-    struct enetjs_thread_record *record = enetjs_thread_record_new(run, argument);
-
-    if (record == NULL)
-        return false;
-    *thread = (HANDLE)_beginthreadex(NULL, ENETJS_THREAD_STACK_BYTES, enetjs_thread_entry, record,
-                                     STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
-    if (*thread == NULL)
-        free(record);
-    return *thread != NULL;
+static inline bool enetjs_thread_start(enetjs_thread *thread, enetjs_thread_main run, void *argument) {
+  struct enetjs_thread_record *record = enetjs_thread_record_new(run, argument);
+  if (!record) return false;
+  *thread = (HANDLE)_beginthreadex(NULL, ENETJS_THREAD_STACK_BYTES, enetjs_thread_entry, record,
+                                   STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
+  if (!*thread) free(record);
+  return *thread;
 }
 
 /* Waits for the thread to return and releases it. */
-static inline void enetjs_thread_join(enetjs_thread thread)
-{
-    WaitForSingleObject(thread, INFINITE);
-    CloseHandle(thread);
+static inline void enetjs_thread_join(enetjs_thread thread) {
+  WaitForSingleObject(thread, INFINITE);
+  CloseHandle(thread);
 }
 
 /* Releases the thread, which goes on by itself. */
-static inline void enetjs_thread_detach(enetjs_thread thread)
-{
-    CloseHandle(thread);
-}
+static inline void enetjs_thread_detach(enetjs_thread thread) { CloseHandle(thread); }
 
 typedef INIT_ONCE enetjs_once;
 
 #define ENETJS_ONCE_INIT INIT_ONCE_STATIC_INIT
 
 struct enetjs_once_call {
-    void (*run)(void);
+  void (*run)(void);
 };
 
-static inline BOOL CALLBACK enetjs_once_entry(PINIT_ONCE once, PVOID call, PVOID *context)
-{
-    (void)once;
-    (void)context;
-    ((struct enetjs_once_call *)call)->run();
-    return TRUE;
+static inline BOOL CALLBACK enetjs_once_entry(PINIT_ONCE once, PVOID call, PVOID *context) {
+  (void)once;
+  (void)context;
+  ((struct enetjs_once_call *)call)->run();
+  return TRUE;
 }
 
 /* Calls run once per process; every caller returns after that call has finished. */
-static inline void enetjs_once_run(enetjs_once *once, void (*run)(void))
-{
-    struct enetjs_once_call call = {run};
-
-    InitOnceExecuteOnce(once, enetjs_once_entry, &call, NULL);
+static inline void enetjs_once_run(enetjs_once *once, void (*run)(void)) {
+  struct enetjs_once_call call = {run};
+  InitOnceExecuteOnce(once, enetjs_once_entry, &call, NULL);
 }
 
-/* A per-thread pointer that is handed to the destructor when its thread exits. A destructor is
- * declared `static void ENETJS_KEY_CALL name(void *value)`. */
+/*
+ * A per-thread pointer that is handed to the destructor when its thread exits. A destructor is
+ * declared `static void ENETJS_KEY_CALL name(void *value)`.
+ */
 typedef DWORD enetjs_key;
 
 #define ENETJS_KEY_CALL WINAPI
 
-static inline bool enetjs_key_create(enetjs_key *key, void(ENETJS_KEY_CALL *destructor)(void *))
-{
-    *key = FlsAlloc(destructor);
-    return *key != FLS_OUT_OF_INDEXES;
+static inline bool enetjs_key_create(enetjs_key *key, void(ENETJS_KEY_CALL *destructor)(void *)) {
+  *key = FlsAlloc(destructor);
+  return *key != FLS_OUT_OF_INDEXES;
 }
 
-static inline bool enetjs_key_set(enetjs_key key, void *value)
-{
-    return FlsSetValue(key, value) != 0;
-}
+static inline bool enetjs_key_set(enetjs_key key, void *value) { return FlsSetValue(key, value) != 0; }
 
 #else
 
@@ -177,122 +147,91 @@ typedef pthread_mutex_t enetjs_mutex;
 
 #define ENETJS_MUTEX_INIT PTHREAD_MUTEX_INITIALIZER
 
-static inline bool enetjs_mutex_init(enetjs_mutex *mutex)
-{
-    return pthread_mutex_init(mutex, NULL) == 0;
-}
+static inline bool enetjs_mutex_init(enetjs_mutex *mutex) { return pthread_mutex_init(mutex, NULL) == 0; }
 
-static inline void enetjs_mutex_destroy(enetjs_mutex *mutex)
-{
-    pthread_mutex_destroy(mutex);
-}
+static inline void enetjs_mutex_destroy(enetjs_mutex *mutex) { pthread_mutex_destroy(mutex); }
 
-static inline void enetjs_mutex_lock(enetjs_mutex *mutex)
-{
-    pthread_mutex_lock(mutex);
-}
+static inline void enetjs_mutex_lock(enetjs_mutex *mutex) { pthread_mutex_lock(mutex); }
 
-static inline bool enetjs_mutex_trylock(enetjs_mutex *mutex)
-{
-    return pthread_mutex_trylock(mutex) == 0;
-}
+static inline bool enetjs_mutex_trylock(enetjs_mutex *mutex) { return pthread_mutex_trylock(mutex) == 0; }
 
-static inline void enetjs_mutex_unlock(enetjs_mutex *mutex)
-{
-    pthread_mutex_unlock(mutex);
-}
+static inline void enetjs_mutex_unlock(enetjs_mutex *mutex) { pthread_mutex_unlock(mutex); }
 
 typedef pthread_t enetjs_thread;
 
-static inline void *enetjs_thread_entry(void *record)
-{
-    enetjs_thread_record_run(record);
-    return NULL;
+static inline void *enetjs_thread_entry(void *record) {
+  enetjs_thread_record_run(record);
+  return NULL;
 }
 
-/* Every signal that is not a fault of the running thread itself. Our threads inherit this mask, so
- * that the host program's handlers run on the host program's threads and never on a small stack. */
-static inline void enetjs_thread_signal_mask(sigset_t *set)
-{
-    sigfillset(set);
-    sigdelset(set, SIGSEGV);
-    sigdelset(set, SIGBUS);
-    sigdelset(set, SIGILL);
-    sigdelset(set, SIGFPE);
-    sigdelset(set, SIGTRAP);
+/*
+ * Every signal that is not a fault of the running thread itself. Our threads inherit this mask, so
+ * that the host program's handlers run on the host program's threads and never on a small stack.
+ */
+static inline void enetjs_thread_signal_mask(sigset_t *set) {
+  sigfillset(set);
+  sigdelset(set, SIGSEGV);
+  sigdelset(set, SIGBUS);
+  sigdelset(set, SIGILL);
+  sigdelset(set, SIGFPE);
+  sigdelset(set, SIGTRAP);
 }
 
-/* With the small stack where the system takes it. A program with much static TLS, which glibc
- * carves out of the stack, may be refused: then the default size. */
-static inline bool enetjs_thread_create(enetjs_thread *thread, struct enetjs_thread_record *record)
-{
-    pthread_attr_t attributes;
-    bool started = false;
-
-    if (pthread_attr_init(&attributes) == 0) {
-        started = pthread_attr_setstacksize(&attributes, ENETJS_THREAD_STACK_BYTES) == 0 &&
-                  pthread_create(thread, &attributes, enetjs_thread_entry, record) == 0;
-        pthread_attr_destroy(&attributes);
-    }
-    return started || pthread_create(thread, NULL, enetjs_thread_entry, record) == 0;
+/*
+ * With the small stack where the system takes it. A program with much static TLS, which glibc
+ * carves out of the stack, may be refused: then the default size.
+ */
+static inline bool enetjs_thread_create(enetjs_thread *thread, struct enetjs_thread_record *record) {
+  pthread_attr_t attributes;
+  bool started = false;
+  if (pthread_attr_init(&attributes) == 0) {
+    started = pthread_attr_setstacksize(&attributes, ENETJS_THREAD_STACK_BYTES) == 0 &&
+              pthread_create(thread, &attributes, enetjs_thread_entry, record) == 0;
+    pthread_attr_destroy(&attributes);
+  }
+  return started || pthread_create(thread, NULL, enetjs_thread_entry, record) == 0;
 }
 
 /* Starts a thread that calls run(argument). It must be joined or detached exactly once. */
-static inline bool enetjs_thread_start(enetjs_thread *thread, enetjs_thread_main run,
-                                       void *argument)
-{
-    struct enetjs_thread_record *record = enetjs_thread_record_new(run, argument);
-    sigset_t blocked, previous;
-    bool started;
-
-    if (record == NULL)
-        return false;
-    enetjs_thread_signal_mask(&blocked);
-    pthread_sigmask(SIG_SETMASK, &blocked, &previous);
-    started = enetjs_thread_create(thread, record);
-    pthread_sigmask(SIG_SETMASK, &previous, NULL);
-    if (!started)
-        free(record);
-    return started;
+static inline bool enetjs_thread_start(enetjs_thread *thread, enetjs_thread_main run, void *argument) {
+  struct enetjs_thread_record *record = enetjs_thread_record_new(run, argument);
+  sigset_t blocked, previous;
+  bool started;
+  if (!record) return false;
+  enetjs_thread_signal_mask(&blocked);
+  pthread_sigmask(SIG_SETMASK, &blocked, &previous);
+  started = enetjs_thread_create(thread, record);
+  pthread_sigmask(SIG_SETMASK, &previous, NULL);
+  if (!started) free(record);
+  return started;
 }
 
 /* Waits for the thread to return and releases it. */
-static inline void enetjs_thread_join(enetjs_thread thread)
-{
-    pthread_join(thread, NULL);
-}
+static inline void enetjs_thread_join(enetjs_thread thread) { pthread_join(thread, NULL); }
 
 /* Releases the thread, which goes on by itself. */
-static inline void enetjs_thread_detach(enetjs_thread thread)
-{
-    pthread_detach(thread);
-}
+static inline void enetjs_thread_detach(enetjs_thread thread) { pthread_detach(thread); }
 
 typedef pthread_once_t enetjs_once;
 
 #define ENETJS_ONCE_INIT PTHREAD_ONCE_INIT
 
 /* Calls run once per process; every caller returns after that call has finished. */
-static inline void enetjs_once_run(enetjs_once *once, void (*run)(void))
-{
-    pthread_once(once, run);
-}
+static inline void enetjs_once_run(enetjs_once *once, void (*run)(void)) { pthread_once(once, run); }
 
-/* A per-thread pointer that is handed to the destructor when its thread exits. A destructor is
- * declared `static void ENETJS_KEY_CALL name(void *value)`. */
+/*
+ * A per-thread pointer that is handed to the destructor when its thread exits. A destructor is
+ * declared `static void ENETJS_KEY_CALL name(void *value)`.
+ */
 typedef pthread_key_t enetjs_key;
 
 #define ENETJS_KEY_CALL
 
-static inline bool enetjs_key_create(enetjs_key *key, void(ENETJS_KEY_CALL *destructor)(void *))
-{
-    return pthread_key_create(key, destructor) == 0;
+static inline bool enetjs_key_create(enetjs_key *key, void(ENETJS_KEY_CALL *destructor)(void *)) {
+  return pthread_key_create(key, destructor) == 0;
 }
 
-static inline bool enetjs_key_set(enetjs_key key, void *value)
-{
-    return pthread_setspecific(key, value) == 0;
-}
+static inline bool enetjs_key_set(enetjs_key key, void *value) { return pthread_setspecific(key, value) == 0; }
 
 #endif
 
