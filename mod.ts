@@ -6,7 +6,7 @@
  * import { Host } from "@enetjs/enet";
  *
  * await using server = await Host.listen({ hostname: "127.0.0.1", peers: 64 }, {
- *   receive: (peer, channelId, view) => void peer.send(channelId, view),
+ *   receive: (peer, channelId, view) => peer.send(channelId, view),
  * });
  *
  * await using client = await Host.create();
@@ -35,7 +35,7 @@ export {
 } from "./lib/events.ts";
 export { type CloseOptions, type ConnectOptions, Host, type HostStats } from "./lib/host.ts";
 export { type HostOptions, type ListenOptions } from "./lib/options.ts";
-export { type Data, Packet, PacketFlag } from "./lib/packet.ts";
+export { type Data, Packet, PacketFlag, type PacketFromOptions } from "./lib/packet.ts";
 export {
   Peer,
   type PeerState,

@@ -8,6 +8,7 @@ interface BunFfi {
     path: string,
     symbols: Record<string, { args: readonly string[]; returns: string }>,
   ): { symbols: Record<string, unknown> };
+  toArrayBuffer(pointer: number, offset: number, length: number): ArrayBuffer;
 }
 
 /** The part of the Bun namespace that is used here. */
@@ -30,6 +31,7 @@ export function createBunRuntime(): Runtime {
       );
       return ffi.dlopen(path, Object.fromEntries(definitions)).symbols as NativeFunctions<T>;
     },
+    map: (address, length) => ffi.toArrayBuffer(address, 0, length),
     env: (name) => process.env[name],
     // Bun's node:net delivers nothing for a descriptor.
     async attach(fd: number, onWake: () => void): Promise<Wake> {

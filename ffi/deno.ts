@@ -8,7 +8,11 @@ interface DenoNamespace {
     path: string,
     symbols: Record<string, { parameters: readonly string[]; result: string }>,
   ): { symbols: Record<string, unknown> };
-  permissions: { querySync(descriptor: { name: "env"; variable: string }): { state: string } };
+  permissions: {
+    querySync(descriptor: { name: "env"; variable: string } | { name: "ffi" }): { state: string };
+  };
+  UnsafePointer: { create(address: bigint): unknown };
+  UnsafePointerView: { getArrayBuffer(pointer: unknown, length: number): ArrayBuffer };
   env: { get(name: string): string | undefined };
 }
 
@@ -24,6 +28,11 @@ export function createDenoRuntime(): Runtime {
       const { symbols } = Deno.dlopen(path, Object.fromEntries(definitions));
       return symbols as NativeFunctions<T>;
     },
+    // A permission for one path allows calls, but no pointers.
+    map: Deno.permissions.querySync({ name: "ffi" }).state === "granted"
+      ? (address, length) =>
+        Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(BigInt(address)), length)
+      : undefined,
     // Asked first, because reading without the permission would prompt on a terminal.
     env(name) {
       const { state } = Deno.permissions.querySync({ name: "env", variable: name });

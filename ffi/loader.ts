@@ -21,6 +21,8 @@ export interface Library {
   readonly native: Native;
   /** The file it came from. */
   readonly path: string;
+  /** Whether `ENETJS_DEBUG` asks for released memory to be poisoned and late use to be traced. */
+  readonly debug: boolean;
 }
 
 /** A place that was looked at in vain. */
@@ -48,10 +50,11 @@ function open(runtime: Runtime, path: string): Library {
     throw new ENetError(
       "ENETJS_ERR_ABI",
       `${path} has ABI version ${version}, this @enetjs/enet needs ${LAYOUT.ABI_VERSION}: ` +
-        "rebuild it with `deno task build`, or install the matching version",
+        "in a checkout, rebuild it with `npx -y deno task build`; else install the matching version",
     );
   }
-  return { runtime, native: runtime.open(path, SYMBOLS), path };
+  const debug = runtime.env("ENETJS_DEBUG") === "1";
+  return { runtime, native: runtime.open(path, SYMBOLS), path, debug };
 }
 
 function checkoutPath(): string | undefined {
@@ -105,6 +108,7 @@ async function load(): Promise<Library> {
 }
 
 let loading: Promise<Library> | undefined;
+let loaded: Library | undefined;
 
 /**
  * Loads the native library, or returns the one that is loaded.
@@ -113,9 +117,27 @@ let loading: Promise<Library> | undefined;
  *   version. A later call tries again.
  */
 export function loadLibrary(): Promise<Library> {
-  loading ??= load().catch((error) => {
+  loading ??= load().then((library) => loaded = library, (error) => {
     loading = undefined;
     throw error;
   });
   return loading;
+}
+
+/** The native library, if this thread has loaded it. */
+export function loadedLibrary(): Library | undefined {
+  return loaded;
+}
+
+/**
+ * The native library, which this thread must have loaded.
+ *
+ * @throws {ENetError} `ENETJS_ERR_LIBRARY` when it has not
+ */
+export function requireLibrary(): Library {
+  if (loaded !== undefined) return loaded;
+  throw new ENetError(
+    "ENETJS_ERR_LIBRARY",
+    "The native library is not loaded yet: create a host, or await versions(), first",
+  );
 }

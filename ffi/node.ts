@@ -9,6 +9,7 @@ interface NodeFfi {
     path: string,
     symbols: Record<string, { arguments: readonly string[]; return: string }>,
   ): { functions: Record<string, unknown> };
+  toArrayBuffer(pointer: bigint, length: number, copy: boolean): ArrayBuffer;
 }
 
 /** Node's `node:ffi`, from 26.10. */
@@ -27,6 +28,7 @@ export function createNodeRuntime(): Runtime {
       );
       return ffi.dlopen(path, Object.fromEntries(definitions)).functions as NativeFunctions<T>;
     },
+    map: (address, length) => ffi.toArrayBuffer(BigInt(address), length, false),
     env: (name) => process.env[name],
     attach: attachSocket,
   };

@@ -25,6 +25,11 @@ export interface Runtime {
   readonly name: "deno" | "bun" | "node";
   /** Loads a shared library, for the life of the process. Throws the runtime's own error. */
   open<T extends SymbolTable>(path: string, table: T): NativeFunctions<T>;
+  /**
+   * An ArrayBuffer over native memory, without a copy. Absent where raw pointers are not permitted.
+   * Whoever frees the memory detaches the buffer first.
+   */
+  readonly map: ((address: number, length: number) => ArrayBuffer) | undefined;
   /** Reads an environment variable; undefined also where that is not permitted. */
   env(name: string): string | undefined;
   /** Takes over a descriptor and calls `onWake` whenever bytes have arrived on it. */

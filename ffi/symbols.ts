@@ -21,7 +21,8 @@ export const SYMBOLS = {
   enetjs_diagnostics: ["buffer", "f64"], // out, capacity
 
   // Host
-  enetjs_host_create: ["buffer", "f64", "buffer", "f64"], // config, configBytes, shared, sharedBytes
+  enetjs_host_create: ["buffer", "f64", "buffer", "f64", "buffer", "f64"], // config, configBytes, shared, sharedBytes, arena, arenaBytes
+  enetjs_host_set_arena: ["f64", "buffer", "f64"], // host, arena, arenaBytes
   enetjs_host_start: ["f64"], // host
   enetjs_host_close: ["f64"], // host
   enetjs_host_service: ["f64", "f64"], // host, timeoutMs
@@ -48,6 +49,12 @@ export const SYMBOLS = {
   enetjs_peer_stats: ["f64", "f64"], // host, peer
 
   // Packet
+  enetjs_packet_create: ["f64"], // length
+  enetjs_packet_share: ["buffer", "f64"], // data, length
+  enetjs_packet_write: ["f64", "buffer", "f64"], // packet, data, length
+  enetjs_packet_keep: ["f64"], // packet
+  enetjs_packet_address: ["f64"], // packet
+  enetjs_packet_references: ["f64"], // packet
   enetjs_packet_read: ["f64", "buffer", "f64"], // packet, out, length
   enetjs_packet_release: ["f64"], // packet
 } as const satisfies SymbolTable;

@@ -2,8 +2,9 @@ import { PEER_OPTION } from "../ffi/layout.ts";
 import type { Endpoint } from "./_endpoint.ts";
 import { Fifo } from "./_fifo.ts";
 import type { Address } from "./address.ts";
-import { ENetError, nativeError } from "./errors.ts";
+import { ENetError, NATIVE_ERROR, nativeError } from "./errors.ts";
 import type { DisconnectReason, PeerMessage } from "./events.ts";
+import { type Packet, packets } from "./packet.ts";
 import type { Peer } from "./peer.ts";
 
 /** What one peer may have waiting in JavaScript before native code holds the rest back. */
@@ -27,6 +28,8 @@ export class Connection {
   readonly outgoing: boolean;
   peer!: Peer;
   established = false;
+  /** The program has been given its disconnect event, or has ended it itself. */
+  told = false;
   ending: Ending | undefined;
   /** Set while `host.connect` waits. */
   connecting: PromiseWithResolvers<Peer> | undefined;
@@ -38,6 +41,8 @@ export class Connection {
   #waitingBytes = 0;
   #waitingMessages = 0;
   #paused = false;
+  /** The packet of the message that was handed out last. */
+  #lent: Packet | undefined;
   /** No message will come any more. */
   #over = false;
 
@@ -60,6 +65,15 @@ export class Connection {
     return `Peer ${this.address.hostname}:${this.address.port}`;
   }
 
+  /**
+   * Whether a refused message is to be counted as lost, and not as a fault of the program: the other
+   * side has left, and the program cannot know it yet.
+   */
+  lost(result: number): boolean {
+    return (result === NATIVE_ERROR.STALE || result === NATIVE_ERROR.NOT_CONNECTED) &&
+      this.established && !this.told && this.endpoint.resources.open;
+  }
+
   /** The error of a native call on this connection. */
   error(result: number): ENetError {
     if (!this.endpoint.resources.open) {
@@ -73,6 +87,15 @@ export class Connection {
       );
     }
     return nativeError(result, this.name);
+  }
+
+  /** What a message that was waited for is rejected with. */
+  undelivered(): ENetError {
+    const how = this.ending === undefined ? "" : ` (${this.ending.reason})`;
+    return new ENetError(
+      "ENETJS_ERR_UNDELIVERED",
+      `${this.name}: the connection ended${how} before a message was acknowledged`,
+    );
   }
 
   // Messages that wait in JavaScript, here or in the host's backlog.
@@ -110,7 +133,7 @@ export class Connection {
     const reader = this.#readers.shift();
     if (reader !== undefined) {
       this.endpoint.unpin();
-      reader.resolve({ value: message, done: false });
+      reader.resolve(this.#lend(message));
       return;
     }
     this.hold(message.packet.length);
@@ -124,11 +147,24 @@ export class Connection {
     return message;
   }
 
+  /** Ends the borrowing of the message that was handed out last. */
+  giveBack(): void {
+    if (this.#lent !== undefined) packets.release(this.#lent);
+    this.#lent = undefined;
+  }
+
+  #lend(message: PeerMessage): IteratorResult<PeerMessage> {
+    this.#lent = message.packet;
+    return { value: message, done: false };
+  }
+
   /** The next message or the end. */
   read(): Promise<IteratorResult<PeerMessage>> {
+    this.giveBack();
     const message = this.take();
-    if (message !== undefined) return Promise.resolve({ value: message, done: false });
+    if (message !== undefined) return Promise.resolve(this.#lend(message));
     if (this.#over) {
+      this.told = true;
       return Promise.resolve({ value: undefined, done: true });
     }
     this.endpoint.flushIfDirty();
@@ -138,10 +174,21 @@ export class Connection {
     return reader.promise;
   }
 
+  /** Whether no message will come any more. */
+  get over(): boolean {
+    return this.#over;
+  }
+
   /** Lets everybody who reads know that there will be no more. */
   endReaders(): void {
     this.#over = true;
+    this.dismissReaders();
+  }
+
+  /** Ends the reads of an iteration that is over. */
+  dismissReaders(): void {
     for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
+      this.told ||= this.#over;
       this.endpoint.unpin();
       reader.resolve({ value: undefined, done: true });
     }
@@ -180,7 +227,7 @@ export class Connection {
   close(ending: Ending): void {
     this.ending ??= ending;
     if (this.#drained !== undefined) {
-      this.#drained.reject(this.error(-3));
+      this.#drained.reject(this.error(NATIVE_ERROR.STALE));
       this.#drained = undefined;
       this.endpoint.unpin();
     }
@@ -207,7 +254,8 @@ export class Connection {
 
   #connectError({ reason, data }: Ending): ENetError {
     const where = `${this.address.hostname}:${this.address.port}`;
-    if (!this.endpoint.resources.open) {
+    // Only closing the host ends an attempt from this side.
+    if (reason === "local" || !this.endpoint.resources.open) {
       return new ENetError("ENETJS_ERR_CLOSED", `Connecting to ${where}: the host was closed`);
     }
     if (reason === "timeout") {
@@ -227,12 +275,20 @@ export function iterateConnection(connection: Connection): AsyncIterableIterator
     throw new TypeError(`${connection.name} is being iterated over already`);
   }
   inlet.claim(connection);
-  const stop = () => inlet.unclaim(connection);
+  let over = false;
+  const stop = () => {
+    if (!over) {
+      connection.giveBack();
+      inlet.unclaim(connection);
+    }
+    over = true;
+  };
   return {
     [Symbol.asyncIterator]() {
       return this;
     },
     async next() {
+      if (over) return { value: undefined, done: true };
       const result = await connection.read();
       if (result.done) stop();
       return result;

@@ -1,12 +1,13 @@
 import { setImmediate } from "node:timers";
 import type { Wake } from "../ffi/runtime.ts";
+import type { Library } from "../ffi/loader.ts";
 import type { Native } from "../ffi/symbols.ts";
 import type { Connection } from "./_connection.ts";
-import { integer } from "./_validate.ts";
+import { integer, show } from "./_validate.ts";
 import type { Memory, Ring } from "./_memory.ts";
 import { check, ENetError } from "./errors.ts";
 import type { HostSettings } from "./options.ts";
-import { type Data, Packet, PacketFlag, sourceOf, viewOf } from "./packet.ts";
+import { type Data, Packet, PacketFlag, packets, viewOf } from "./packet.ts";
 
 /** What must be given back, whoever closes the host; refers to nothing else of it. */
 export class Resources {
@@ -34,6 +35,9 @@ const pinned = new Set<object>();
 
 const encoder = new TextEncoder();
 
+/** What UDP over IPv4 can carry. */
+const MAXIMUM_DATAGRAM = 65_507;
+
 /** ENet's flags that can be combined, and those that can't. */
 const FLAGS: readonly number[] = [
   PacketFlag.UNRELIABLE,
@@ -47,7 +51,7 @@ const FLAGS: readonly number[] = [
 export function validateFlags(flags: unknown): number {
   if (!FLAGS.includes(flags as number)) {
     if (typeof flags !== "number") {
-      throw new TypeError(`flags must be PacketFlag bits, not ${flags}`);
+      throw new TypeError(`flags must be PacketFlag bits, not ${show(flags)}`);
     }
     throw new RangeError(
       `flags must be 0, RELIABLE (1), UNSEQUENCED (2), UNRELIABLE_FRAGMENT (8) or 2 | 8, not ${flags}`,
@@ -64,6 +68,8 @@ type Staged =
 
 /** What an endpoint asks of the way in. */
 export interface EndpointInlet {
+  /** Whether `settle` is at work, which flushes when it is done. */
+  readonly settling: boolean;
   /** Takes what is in the rings to where it belongs. */
   settle(): void;
   /** Somebody begins to iterate over a connection. */
@@ -76,7 +82,8 @@ export interface EndpointInlet {
 interface Delivery {
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
-  readonly describe: () => string;
+  /** The error to reject with. */
+  readonly undelivered: () => Error;
 }
 
 /**
@@ -84,6 +91,7 @@ interface Delivery {
  * waits for what. The host itself adds the way in.
  */
 export class Endpoint {
+  readonly library: Library;
   readonly native: Native;
   readonly handle: number;
   readonly memory: Memory;
@@ -103,18 +111,20 @@ export class Endpoint {
   #pins = 0;
 
   constructor(
+    library: Library,
     resources: Resources,
     memory: Memory,
     settings: HostSettings,
     autoFlush: boolean,
   ) {
+    this.library = library;
     this.resources = resources;
     this.native = resources.native;
     this.handle = resources.handle;
     this.memory = memory;
     this.settings = settings;
     this.#autoFlush = autoFlush;
-    this.#scratchOffset = memory.bytes.length - memory.scratch.length;
+    this.#scratchOffset = memory.block.length - memory.scratch.length;
     const { events, completions, stats } = memory.rings();
     this.events = events;
     this.completions = completions;
@@ -134,7 +144,7 @@ export class Endpoint {
   touch(): void {
     if (this.#dirty) return;
     this.#dirty = true;
-    if (this.#autoFlush) setImmediate(() => this.flushIfDirty());
+    if (this.#autoFlush && !this.inlet.settling) setImmediate(() => this.flushIfDirty());
   }
 
   /** Sends what is queued now, if anything is. */
@@ -195,13 +205,14 @@ export class Endpoint {
       return { kind: "shared", offset: this.#scratchOffset, length: written };
     }
     if (data instanceof Packet) {
-      const source = sourceOf(data);
       this.#requireSize(data.length);
+      const source = packets.send(data);
       if (source.kind === "native") {
-        return { kind: "packet", handle: source.handle, length: data.length };
+        return { kind: "packet", handle: source.packet.handle, length: data.length };
       }
-      if (source.kind === "arena" && source.memory === this.memory) {
-        return { kind: "shared", offset: source.offset, length: data.length };
+      if (source.kind === "arena" && source.memory === this.memory && !this.memory.stolen) {
+        const offset = this.memory.nativeOffset(source.offset);
+        return { kind: "shared", offset, length: data.length };
       }
     }
     return this.#stageBytes(viewOf(data));
@@ -225,6 +236,7 @@ export class Endpoint {
 
   /** Queues a message; see `enetjs_peer_send`. */
   send(peer: number, channelId: number, flags: number, data: Data, token: number): number {
+    this.requireOpen("Sending");
     const { native, handle } = this;
     const staged = this.#stage(data);
     this.touch();
@@ -284,21 +296,24 @@ export class Endpoint {
 
   /** Sends a raw datagram; returns false when the socket's buffer is full. */
   sendDatagram(address: number, port: number, data: Data, what: string): boolean {
-    const staged = this.#stage(data);
-    if (staged.kind !== "shared" || staged.length > 65_507) {
-      throw new RangeError(`data of ${staged.length} bytes is larger than a datagram, 65507`);
+    const bytes = typeof data === "string" ? encoder.encode(data) : viewOf(data);
+    if (bytes.length > MAXIMUM_DATAGRAM) {
+      throw new RangeError(
+        `data of ${bytes.length} bytes is larger than a datagram, ${MAXIMUM_DATAGRAM}`,
+      );
     }
+    this.memory.scratch.set(bytes);
     const sent = check(
       this.native.enetjs_host_send_datagram(
         this.handle,
         address,
         port,
-        staged.offset,
-        staged.length,
+        this.#scratchOffset,
+        bytes.length,
       ),
       what,
     );
-    return sent === staged.length;
+    return sent === bytes.length;
   }
 
   // Deliveries.
@@ -306,7 +321,7 @@ export class Endpoint {
   /** Sends a message whose acknowledgement is waited for. */
   deliver(
     send: (token: number) => void,
-    describe: () => string,
+    undelivered: () => Error,
   ): Promise<void> {
     do this.#token = (this.#token + 1) >>> 0; while (
       this.#token === 0 || this.#deliveries.has(this.#token)
@@ -315,7 +330,7 @@ export class Endpoint {
     send(token);
     this.pin();
     return new Promise((resolve, reject) =>
-      void this.#deliveries.set(token, { resolve, reject, describe })
+      void this.#deliveries.set(token, { resolve, reject, undelivered })
     );
   }
 
@@ -326,7 +341,7 @@ export class Endpoint {
     this.#deliveries.delete(token);
     this.unpin();
     if (delivered) delivery.resolve();
-    else delivery.reject(new ENetError("ENETJS_ERR_UNDELIVERED", delivery.describe()));
+    else delivery.reject(delivery.undelivered());
   }
 
   /** The end: nothing will be acknowledged any more. */

@@ -6,7 +6,8 @@ import { Fifo } from "./_fifo.ts";
 import { formatIPv4 } from "./address.ts";
 import { ENetError } from "./errors.ts";
 import type { DisconnectReason, HostEvent, HostHandlers } from "./events.ts";
-import { createPacket, type Packet, releasePacket } from "./packet.ts";
+import { sweepLingering } from "./_native_packet.ts";
+import { type Packet, packets } from "./packet.ts";
 import { connectionOf, createPeer } from "./peer.ts";
 
 /** How often one turn refills the rings from native memory before others get theirs. */
@@ -36,12 +37,15 @@ export class Inlet {
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<HostEvent>>>();
   /** Borrowed by the event that was handed out last. */
   #borrowed: Packet | undefined;
+  /** Whether that event's record still stands in the ring. */
+  #inRing = false;
   #claims = 0;
   #iterating = false;
   #manual = false;
   #consumed = false;
-  #settling = false;
   #failure: ENetError | undefined;
+  /** Whether `settle` is at work. */
+  settling = false;
   /** Called when the socket has failed. */
   onFailure: () => void = () => {};
 
@@ -78,29 +82,37 @@ export class Inlet {
 
   /** Services the host and takes what came of it to where it belongs. */
   service(timeoutMs: number): void {
+    if (this.settling) throw new TypeError("service() was called by a handler that it has called");
     this.#native(timeoutMs);
     this.settle();
   }
 
   #native(timeoutMs: number): void {
-    const { native, handle } = this.endpoint;
+    const { native, handle, memory } = this.endpoint;
+    if (memory.stolen) {
+      const arena = memory.restore();
+      native.enetjs_host_set_arena(handle, arena, arena.length);
+    }
+    // What is lent now must stay: it shares its buffer with what would be given back.
+    if (!this.#inRing) memory.makeRoom();
     native.enetjs_host_service(handle, timeoutMs);
     this.endpoint.serviced();
   }
 
   /** Takes what is in the rings to where it belongs. */
   settle(): void {
-    if (this.#settling || !this.endpoint.resources.open) return;
-    this.#settling = true;
+    if (this.settling || !this.endpoint.resources.open) return;
+    this.settling = true;
     try {
       this.#complete();
+      if (this.#handlers?.receive ?? this.#handlers?.packet) this.#handleBacklog();
       if (this.#handlers !== undefined) this.#drain((index) => this.#handle(index));
       else if (!this.#lazy) this.#drain((index) => this.#store(index));
       this.#feedReaders();
     } finally {
-      this.#settling = false;
+      this.settling = false;
+      this.endpoint.flushIfDirty();
     }
-    this.endpoint.flushIfDirty();
   }
 
   get #lazy(): boolean {
@@ -117,8 +129,10 @@ export class Inlet {
         try {
           consume(index);
         } finally {
-          memory.releaseArena(tail);
-          events.advance();
+          if (resources.open) {
+            memory.consume(tail);
+            events.advance();
+          }
         }
       }
       if (!resources.open || memory.held === 0) return;
@@ -135,6 +149,8 @@ export class Inlet {
 
   #complete(): void {
     const { completions, memory: { words }, resources } = this.endpoint;
+    sweepLingering();
+    let undelivered: number[] | undefined;
     while (resources.open && !completions.empty) {
       const index = completions.record;
       const type = words[index + LAYOUT.RECORD_TYPE];
@@ -144,12 +160,14 @@ export class Inlet {
       const reason = REASONS[words[index + LAYOUT.RECORD_EXTRA]];
       completions.advance();
       if (type === LAYOUT.COMPLETION_DELIVERED) this.endpoint.settleDelivery(data, true);
-      else if (type === LAYOUT.COMPLETION_UNDELIVERED) this.endpoint.settleDelivery(data, false);
+      else if (type === LAYOUT.COMPLETION_UNDELIVERED) (undelivered ??= []).push(data);
       else if (type === LAYOUT.COMPLETION_DRAIN) connection?.drain();
       else if (type === LAYOUT.COMPLETION_CONNECTED) connection?.connected(channels);
       else if (type === LAYOUT.COMPLETION_CLOSED) this.#closed(connection, { reason, data });
       else if (type === LAYOUT.COMPLETION_FAILED) this.#fail(data);
     }
+    // Last, when the reason why the connection ended is known.
+    for (const token of undelivered ?? []) this.endpoint.settleDelivery(token, false);
   }
 
   /** A connection that was established is forgotten with its disconnect event, which is behind its messages. */
@@ -173,7 +191,13 @@ export class Inlet {
     );
     if (this.#handlers === undefined) this.#failure = error;
     else if (this.#handlers.error === undefined) surface(error);
-    else this.#handlers.error(error);
+    else {
+      try {
+        this.#handlers.error(error);
+      } catch (thrown) {
+        surface(thrown);
+      }
+    }
     this.onFailure();
   }
 
@@ -211,8 +235,9 @@ export class Inlet {
     this.#forget(connection);
   }
 
-  #packet(index: number): Packet {
-    const { memory, native } = this.endpoint;
+  /** The packet of a record, or undefined if its bytes are lost. */
+  #packet(index: number, until: string): Packet | undefined {
+    const { library, memory } = this.endpoint;
     const { words } = memory;
     const type = words[index + LAYOUT.RECORD_TYPE];
     const data = words[index + LAYOUT.RECORD_DATA];
@@ -220,16 +245,32 @@ export class Inlet {
     const flags = type >>> 16;
     if ((type & 0xFF) === LAYOUT.EVENT_PACKET) {
       const handle = words[index + LAYOUT.RECORD_EXTRA] * 2 ** 32 + data;
-      return createPacket({ kind: "native", native, handle }, length, flags);
+      return packets.fromNative(library, handle, length, flags, until);
     }
-    return createPacket(
-      { kind: "arena", memory, offset: memory.arenaOffset(data) },
-      length,
-      flags,
-    );
+    if (this.#lost(data, length)) return undefined;
+    return packets.fromArena(library, memory, memory.offsetOf(data), length, flags, until);
   }
 
-  /** The event of a record, with a borrowed packet; undefined where a single peer takes it. */
+  /** What ends the borrowing, for messages. */
+  get #until(): string {
+    if (this.#handlers !== undefined) return "the return of the handler";
+    return this.#manual ? "the next call of service()" : "the next iteration";
+  }
+
+  /** Whether the bytes at an arena position were taken away; tells the program about it. */
+  #lost(position: number, length: number): boolean {
+    const { memory } = this.endpoint;
+    if (!memory.stolen && !memory.isLost(position)) return false;
+    surface(
+      new TypeError(
+        "The buffer of a borrowed view was transferred away, and with it a message of " +
+          `${length} bytes that had not been taken yet: transfer view.slice().buffer instead`,
+      ),
+    );
+    return true;
+  }
+
+  /** The event of a record, with a borrowed packet; undefined where there is none for the host. */
   #event(index: number): HostEvent | undefined {
     const { words } = this.endpoint.memory;
     const type = words[index + LAYOUT.RECORD_TYPE];
@@ -248,16 +289,19 @@ export class Inlet {
           hostname: formatIPv4(words[index + LAYOUT.RECORD_ADDRESS]),
           port: words[index + LAYOUT.RECORD_EXTRA],
         };
-        return { type: "datagram", address, packet: this.#packet(index) };
+        const packet = this.#packet(index, this.#until);
+        return packet && { type: "datagram", address, packet };
       }
       default: {
         const connection = this.#connectionOf(index) as Connection;
         const channelId = type >>> 8 & 0xFF;
-        const packet = this.#packet(index);
+        const until = connection.iterating ? "the next iteration" : this.#until;
+        const packet = this.#packet(index, until);
+        if (packet === undefined) return undefined;
         if (!connection.iterating) {
           return { type: "receive", peer: connection.peer, channelId, packet };
         }
-        own(packet);
+        packets.own(packet);
         connection.receive({ channelId, packet });
       }
     }
@@ -266,35 +310,63 @@ export class Inlet {
   // Handlers.
 
   #handle(index: number): void {
-    const { words } = this.endpoint.memory;
     const handlers = this.#handlers as HostHandlers;
-    const type = words[index + LAYOUT.RECORD_TYPE];
-    if ((type & 0xFF) === LAYOUT.EVENT_RECEIVE) {
+    const { memory } = this.endpoint;
+    const type = memory.words[index + LAYOUT.RECORD_TYPE];
+    const kind = type & 0xFF;
+    if (kind === LAYOUT.EVENT_RECEIVE || kind === LAYOUT.EVENT_PACKET) {
       const connection = this.#connectionOf(index) as Connection;
       if (!connection.iterating) {
-        if (handlers.receive === undefined) return this.#store(index);
-        const { memory } = this.endpoint;
-        const offset = memory.arenaOffset(words[index + LAYOUT.RECORD_DATA]);
-        const view = memory.bytes.subarray(offset, offset + words[index + LAYOUT.RECORD_LENGTH]);
-        try {
-          handlers.receive(connection.peer, type >>> 8 & 0xFF, view);
-        } catch (error) {
-          surface(error);
+        if (handlers.receive === undefined && handlers.packet === undefined) {
+          return this.#store(index);
         }
-        return;
+        if (kind === LAYOUT.EVENT_RECEIVE && handlers.packet === undefined) {
+          return this.#lend(index, handlers, connection, type >>> 8 & 0xFF);
+        }
       }
-    }
-    if (handlers.receive === undefined && (type & 0xFF) === LAYOUT.EVENT_PACKET) {
-      return this.#store(index);
     }
     const event = this.#event(index);
     if (event === undefined) return;
+    tell(event);
+    this.#give(event);
+  }
+
+  /** The shortest way: a view of the arena, and no object beside it. */
+  #lend(index: number, handlers: HostHandlers, connection: Connection, channelId: number): void {
+    const { memory } = this.endpoint;
+    const position = memory.words[index + LAYOUT.RECORD_DATA];
+    const length = memory.words[index + LAYOUT.RECORD_LENGTH];
+    if (this.#lost(position, length)) return;
     try {
-      this.#call(handlers, event);
+      handlers.receive?.(
+        connection.peer,
+        channelId,
+        memory.lend(memory.offsetOf(position), length),
+      );
+    } catch (error) {
+      surface(error);
+    }
+  }
+
+  /** What an iteration over a peer has left. */
+  #handleBacklog(): void {
+    const { resources } = this.endpoint;
+    while (resources.open) {
+      const event = this.#backlog.shift();
+      if (event === undefined) return;
+      if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
+      this.#give(event);
+    }
+  }
+
+  /** Gives an event to its handler, with its packet until that returns. */
+  #give(event: HostEvent): void {
+    try {
+      this.#call(this.#handlers as HostHandlers, event);
     } catch (error) {
       surface(error);
     } finally {
-      if ("packet" in event) releasePacket(event.packet);
+      if ("packet" in event) packets.release(event.packet);
     }
   }
 
@@ -305,6 +377,9 @@ export class Inlet {
       case "disconnect":
         return handlers.disconnect?.(event.peer, event.reason, event.data);
       case "receive":
+        if (handlers.packet !== undefined) {
+          return handlers.packet(event.peer, event.channelId, event.packet);
+        }
         return handlers.receive?.(event.peer, event.channelId, event.packet.view);
       case "datagram":
         return handlers.datagram?.(event.address, event.packet.view);
@@ -317,7 +392,9 @@ export class Inlet {
   #store(index: number): void {
     const event = this.#event(index);
     if (event === undefined) return;
-    if ("packet" in event) own(event.packet);
+    if ("packet" in event) packets.own(event.packet);
+    // Where nobody takes the host's events, nobody can be waited for to learn of it.
+    if (!this.#iterating && !this.#manual) tell(event);
     this.#keep(event);
   }
 
@@ -337,20 +414,25 @@ export class Inlet {
   /** The next event for the host's own consumer, or undefined if it has to wait. */
   #next(): HostEvent | undefined {
     this.#giveBack();
-    const kept = this.#backlog.shift();
-    if (kept !== undefined) {
-      if (kept.type === "receive") connectionOf(kept.peer).release(kept.packet.length);
-      return kept;
-    }
-    return this.#lazy ? this.#borrowNext() : undefined;
+    const event = this.#backlog.shift();
+    if (event === undefined) return this.#lazy ? this.#borrowNext() : undefined;
+    if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
+    if ("packet" in event) this.#borrowed = event.packet;
+    tell(event);
+    return event;
   }
 
   /** Ends the borrowing of the event that was handed out last. */
   #giveBack(): void {
-    if (this.#borrowed === undefined) return;
-    releasePacket(this.#borrowed);
+    if (this.#borrowed !== undefined) packets.release(this.#borrowed);
     this.#borrowed = undefined;
-    this.#releaseRecord();
+    this.#leaveRing();
+  }
+
+  /** Lets the ring go on behind the event that was handed out last. */
+  #leaveRing(): void {
+    if (this.#inRing) this.#releaseRecord();
+    this.#inRing = false;
   }
 
   #borrowNext(): HostEvent | undefined {
@@ -359,16 +441,23 @@ export class Inlet {
       this.#native(0);
       this.#complete();
     }
-    if (!resources.open || events.empty) return undefined;
-    const event = this.#event(events.record) as HostEvent;
-    if ("packet" in event) this.#borrowed = event.packet;
-    else this.#releaseRecord();
-    return event;
+    while (resources.open && !events.empty) {
+      const event = this.#event(events.record);
+      if (event !== undefined && "packet" in event) {
+        this.#borrowed = event.packet;
+        this.#inRing = true;
+      } else {
+        this.#releaseRecord();
+      }
+      if (event === undefined) continue;
+      tell(event);
+      return event;
+    }
   }
 
   #releaseRecord(): void {
     const { events, memory } = this.endpoint;
-    memory.releaseArena(memory.words[events.record + LAYOUT.RECORD_ARENA_TAIL]);
+    memory.consume(memory.words[events.record + LAYOUT.RECORD_ARENA_TAIL]);
     events.advance();
   }
 
@@ -376,6 +465,8 @@ export class Inlet {
     while (this.#readers.size > 0) {
       const event = this.#next();
       if (event === undefined) return;
+      // The next round would take back what this reader has not seen yet.
+      if (this.#readers.size > 1 && "packet" in event) event.packet.retain();
       this.endpoint.unpin();
       this.#readers.shift()?.resolve({ value: event, done: false });
     }
@@ -401,22 +492,33 @@ export class Inlet {
       throw new TypeError("The host has handlers, which take its events");
     }
     this.#iterating = this.#consumed = true;
-    const read = () => this.#read();
+    let over = false;
     const stop = () => {
+      if (over) return;
+      over = true;
       this.#iterating = false;
       this.#giveBack();
+      this.#dismissReaders();
       if (this.endpoint.resources.open) this.endpoint.change();
     };
     return {
       [Symbol.asyncIterator]() {
         return this;
       },
-      next: read,
+      next: () => over ? Promise.resolve({ value: undefined, done: true }) : this.#read(),
       return() {
         stop();
         return Promise.resolve({ value: undefined, done: true });
       },
     };
+  }
+
+  /** Ends the reads of an iteration that is over. */
+  #dismissReaders(): void {
+    for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
+      this.endpoint.unpin();
+      reader.resolve({ value: undefined, done: true });
+    }
   }
 
   #read(): Promise<IteratorResult<HostEvent>> {
@@ -434,6 +536,7 @@ export class Inlet {
   #end(): Promise<IteratorResult<HostEvent>> {
     const failure = this.#failure;
     this.#failure = undefined;
+    this.#iterating = false;
     return failure === undefined
       ? Promise.resolve({ value: undefined, done: true })
       : Promise.reject(failure);
@@ -444,9 +547,9 @@ export class Inlet {
   claim(connection: Connection): void {
     connection.iterating = true;
     this.#claims++;
-    // What has been lent becomes a copy, for the ring now moves on without its consumer.
-    if (this.#borrowed !== undefined) own(this.#borrowed);
-    this.#giveBack();
+    // What has been lent leaves the ring, which now moves on without its consumer.
+    if (this.#borrowed !== undefined) packets.own(this.#borrowed);
+    this.#leaveRing();
     const mine = (event: HostEvent) => event.type === "receive" && event.peer === connection.peer;
     for (const event of this.#backlog.extract(mine)) {
       if (event.type !== "receive") continue;
@@ -459,10 +562,17 @@ export class Inlet {
   unclaim(connection: Connection): void {
     if (!connection.iterating) return;
     connection.iterating = false;
+    connection.dismissReaders();
     this.#claims--;
+    const ended = this.#backlog.extract((event) =>
+      event.type === "disconnect" && event.peer === connection.peer
+    );
+    // What is left belongs before the disconnect event; if that has been reported, it is too late.
+    const late = connection.over && ended.length === 0;
     for (let message = connection.take(); message; message = connection.take()) {
-      this.#keep({ type: "receive", peer: connection.peer, ...message });
+      if (!late) this.#keep({ type: "receive", peer: connection.peer, ...message });
     }
+    for (const event of ended) this.#keep(event);
     this.endpoint.change();
   }
 
@@ -478,14 +588,24 @@ export class Inlet {
     for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
       this.#end().then(reader.resolve, reader.reject);
     }
-    if (this.#borrowed !== undefined) releasePacket(this.#borrowed);
+    for (let event = this.#backlog.shift(); event; event = this.#backlog.shift()) {
+      if ("packet" in event) packets.release(event.packet);
+    }
+    sweepLingering();
     this.endpoint.unpinAll();
+  }
+
+  /** Before the native host goes, and with it what is borrowed of it. */
+  releaseBorrowed(): void {
+    if (this.#borrowed !== undefined) packets.release(this.#borrowed);
+    this.#borrowed = undefined;
+    this.#inRing = false;
   }
 }
 
-/** Makes a borrowed packet's bytes its own. */
-function own(packet: Packet): void {
-  void packet.bytes;
+/** Notes that the program is being told of the end of a connection. */
+function tell(event: HostEvent): void {
+  if (event.type === "disconnect") connectionOf(event.peer).told = true;
 }
 
 /** Hands an error of the program's own code to the runtime, as uncaught. */

@@ -9,7 +9,7 @@ export function show(value: unknown): string {
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (typeof value === "function") return "a function";
   if (typeof value === "object" && value !== null) {
-    return `an object (${value.constructor?.name ?? "no prototype"})`;
+    return `an object (${String(value.constructor?.name ?? "no prototype")})`;
   }
   return String(value);
 }

@@ -60,9 +60,12 @@ export function validateAddress(address: unknown, minimumPort: number): Address 
   };
 }
 
+/** 127.0.0.1 */
+export const LOOPBACK = 0x7F000001;
+
 /** Resolves a host name to IPv4 with the runtime's resolver. */
 export async function resolveIPv4(hostname: string): Promise<number> {
-  const literal = hostname === "localhost" ? 0x7F000001 : parseIPv4(hostname);
+  const literal = hostname === "localhost" ? LOOPBACK : parseIPv4(hostname);
   if (literal !== undefined) return literal;
   try {
     const { address } = await lookup(hostname, { family: 4 });
@@ -106,18 +109,25 @@ function parseRange(text: unknown, name: string): [number, number] {
   );
 }
 
+/** As many as `enetjs_host_set_filter` takes. */
+const MAXIMUM_RULES = 2 ** 20;
+
 /** A filter as `enetjs_host_set_filter` takes it; only the first `size` bytes count. */
 export function compileFilter(filter: unknown): { bytes: Uint8Array; size: number } {
   options(filter, "filter", ["allow", "deny"]);
   const rules: number[] = [];
   for (const [name, kind] of [["allow", 1], ["deny", 0]] as const) {
-    const list = (filter as AddressFilter)[name] ?? [];
+    const { [name]: list = [] } = filter as AddressFilter;
     if (!Array.isArray(list)) {
       throw new TypeError(`filter.${name} must be an array, not ${show(list)}`);
     }
     list.forEach((text, index) =>
       rules.push(...parseRange(text, `filter.${name}[${index}]`), kind)
     );
+  }
+  const count = rules.length / 3;
+  if (count > MAXIMUM_RULES) {
+    throw new RangeError(`filter must have at most ${MAXIMUM_RULES} rules, not ${count}`);
   }
   // At least one word, for some runtimes refuse an empty buffer.
   const words = new Uint32Array(Math.max(rules.length, 1));

@@ -1,4 +1,4 @@
-import { LAYOUT } from "../ffi/layout.ts";
+import { DIAGNOSTIC, LAYOUT } from "../ffi/layout.ts";
 import { loadLibrary } from "../ffi/loader.ts";
 
 /** What is loaded, and from where. */
@@ -19,8 +19,10 @@ export interface Diagnostics {
   readonly hosts: number;
   /** Running pump threads. */
   readonly pumps: number;
-  /** Native packets that a queue or a borrowed packet refers to. */
+  /** Native packets that a queue or a `Packet` refers to. */
   readonly packets: number;
+  /** Native packets that there have been since the library was loaded. */
+  readonly packetsEver: number;
   /** Blocks of native memory in use. */
   readonly allocations: number;
   /** Bytes of native memory in use. */
@@ -39,7 +41,7 @@ export interface Diagnostics {
  * import { versions } from "@enetjs/enet";
  *
  * const { libenet } = await versions();
- * console.log(libenet); // 1.3.17
+ * console.log(libenet); // for example 1.3.17
  * ```
  */
 export async function versions(): Promise<Versions> {
@@ -55,7 +57,7 @@ export async function versions(): Promise<Versions> {
 
 /**
  * Counts what the native library holds; loads it if it is not yet. For tests and monitoring: with
- * every host closed and every packet let go, all but `reservedBytes` are zero.
+ * every host closed and every packet let go, all but `packetsEver` and `reservedBytes` are zero.
  *
  * @throws {ENetError} `ENETJS_ERR_LIBRARY` or `ENETJS_ERR_ABI` if it can't be loaded
  */
@@ -63,6 +65,13 @@ export async function diagnostics(): Promise<Diagnostics> {
   const { native } = await loadLibrary();
   const values = new Float64Array(LAYOUT.DIAGNOSTIC_COUNT);
   native.enetjs_diagnostics(new Uint8Array(values.buffer), values.byteLength);
-  const [hosts, pumps, packets, allocations, allocatedBytes, reservedBytes] = values;
-  return { hosts, pumps, packets, allocations, allocatedBytes, reservedBytes };
+  return {
+    hosts: values[DIAGNOSTIC.HOSTS],
+    pumps: values[DIAGNOSTIC.PUMPS],
+    packets: values[DIAGNOSTIC.PACKETS],
+    packetsEver: values[DIAGNOSTIC.PACKETS_EVER],
+    allocations: values[DIAGNOSTIC.ALLOCATIONS],
+    allocatedBytes: values[DIAGNOSTIC.ALLOCATED_BYTES],
+    reservedBytes: values[DIAGNOSTIC.RESERVED_BYTES],
+  };
 }

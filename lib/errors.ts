@@ -21,7 +21,7 @@
  * | `ENETJS_ERR_MEMORY`, `ENETJS_ERR_THREAD`, `ENETJS_ERR_LIMIT` | the system is out of memory, threads, or descriptors |
  * | `ENETJS_ERR_LIBRARY` | the native library was not found or could not be loaded |
  * | `ENETJS_ERR_ABI` | the native library has another version |
- * | `ENETJS_ERR_LIBENET` | libenet is older than 1.3.17 |
+ * | `ENETJS_ERR_LIBENET` | libenet is not the version that libenetjs was built with |
  * | `ENETJS_ERR_ARGUMENT`, `ENETJS_ERR_LAYOUT` | a fault of this library: native code refused what it was given |
  */
 export type ENetErrorCode =
@@ -61,7 +61,7 @@ export type ENetErrorCode =
  *   await using host = await Host.listen({ hostname: "192.0.2.1" });
  * } catch (error) {
  *   if (!(error instanceof ENetError)) throw error;
- *   console.log(error.code); // "ENETJS_ERR_ADDRESS_UNAVAILABLE"
+ *   console.log(error.code); // ENETJS_ERR_ADDRESS_UNAVAILABLE
  * }
  * ```
  */
@@ -70,6 +70,8 @@ export class ENetError extends Error {
   readonly code: ENetErrorCode;
 
   /**
+   * Makes an error, as the library does.
+   *
    * @param code what happened
    * @param message a sentence with the values concerned
    * @param options the `cause`, if another error led to this one
@@ -87,7 +89,7 @@ const NATIVE: readonly (readonly [ENetErrorCode, string])[] = [
   ["ENETJS_ERR_MEMORY", "out of memory"],
   ["ENETJS_ERR_STALE", "the connection has ended"],
   ["ENETJS_ERR_CLOSED", "the host is closed"],
-  ["ENETJS_ERR_NOT_CONNECTED", "the peer is not connected"],
+  ["ENETJS_ERR_NOT_CONNECTED", "the peer is connecting or disconnecting"],
   ["ENETJS_ERR_PEERS_EXHAUSTED", "every peer of the host is in use"],
   ["ENETJS_ERR_TOO_LARGE", "the data is larger than the maximum"],
   ["ENETJS_ERR_ADDRESS_IN_USE", "the address is in use"],
@@ -98,8 +100,14 @@ const NATIVE: readonly (readonly [ENetErrorCode, string])[] = [
   ["ENETJS_ERR_CHANNEL", "the connection has no such channel"],
   ["ENETJS_ERR_LIMIT", "out of descriptors or hosts"],
   ["ENETJS_ERR_LAYOUT", "the shared memory does not fit the configuration"],
-  ["ENETJS_ERR_LIBENET", "libenet 1.3.17 or later is needed"],
+  [
+    "ENETJS_ERR_LIBENET",
+    "libenet is not the version that libenetjs was built with, so build it again",
+  ],
 ];
+
+/** Native results that are asked for by name. */
+export const NATIVE_ERROR = { STALE: -3, NOT_CONNECTED: -5 } as const;
 
 /** The error of a negative native result. */
 export function nativeError(result: number, what: string): ENetError {

@@ -11,6 +11,7 @@ export type DisconnectReason = "remote" | "local" | "timeout" | "reset" | "refus
 
 /** A connection has been established, from either side. */
 export interface ConnectEvent {
+  /** Which event this is. */
   readonly type: "connect";
   /** The connection. */
   readonly peer: Peer;
@@ -20,6 +21,7 @@ export interface ConnectEvent {
 
 /** A connection that was established has ended; exactly one follows every connect event. */
 export interface DisconnectEvent {
+  /** Which event this is. */
   readonly type: "disconnect";
   /** The connection that was. */
   readonly peer: Peer;
@@ -31,6 +33,7 @@ export interface DisconnectEvent {
 
 /** A message has arrived. */
 export interface ReceiveEvent {
+  /** Which event this is. */
   readonly type: "receive";
   /** Who sent it. */
   readonly peer: Peer;
@@ -42,6 +45,7 @@ export interface ReceiveEvent {
 
 /** A datagram that is not ENet's has arrived; only where `datagrams` is on. */
 export interface DatagramEvent {
+  /** Which event this is. */
   readonly type: "datagram";
   /** Who sent it. */
   readonly address: Address;
@@ -69,8 +73,16 @@ export interface HostHandlers {
   connect?(peer: Peer, data: number): void;
   /** A connection has ended; see {@linkcode DisconnectEvent}. */
   disconnect?(peer: Peer, reason: DisconnectReason, data: number): void;
-  /** A message has arrived. `view` is borrowed: it is valid until this function returns. */
+  /**
+   * A message has arrived. `view` is borrowed, as {@linkcode Packet.view}: it is valid until this
+   * function returns, or reaches its first `await`. Keep a copy, `view.slice()`.
+   */
   receive?(peer: Peer, channelId: number, view: Uint8Array): void;
+  /**
+   * In place of `receive`, where the message is to be kept or sent on without a copy. `packet` is
+   * borrowed until this function returns, unless it is retained.
+   */
+  packet?(peer: Peer, channelId: number, packet: Packet): void;
   /** A datagram that is not ENet's has arrived. `view` is borrowed as for `receive`. */
   datagram?(address: Address, view: Uint8Array): void;
   /** The host's socket has failed and the host is closed. Without this handler the error is uncaught. */

@@ -1,15 +1,16 @@
-import { CONFIG, LAYOUT } from "../ffi/layout.ts";
+import { CONFIG, DISCONNECT, HOST_STAT, LAYOUT } from "../ffi/layout.ts";
 import { loadLibrary } from "../ffi/loader.ts";
 import { Connection } from "./_connection.ts";
 import { Endpoint, Resources, validateFlags } from "./_endpoint.ts";
 import { Inlet } from "./_inlet.ts";
 import { Memory } from "./_memory.ts";
-import { integer, options, U32 } from "./_validate.ts";
+import { integer, options, show, U32 } from "./_validate.ts";
 import {
   type Address,
   type AddressFilter,
   compileFilter,
   formatIPv4,
+  LOOPBACK,
   parseIPv4,
   resolveIPv4,
   validateAddress,
@@ -83,7 +84,8 @@ const registry = new FinalizationRegistry<Resources>((resources) => resources.cl
  * {@linkcode HostHandlers} given at creation, and {@linkcode Host.service} for a program that owns
  * its tick. Beside any of them, `for await (const message of peer)` takes one peer's messages.
  *
- * A host keeps the process alive until it is closed, unless {@linkcode Host.unref} is called.
+ * A host keeps the process alive until it is closed, unless {@linkcode Host.unref} is called. One
+ * without handlers that nothing refers to any more may be collected, which closes it.
  *
  * @example An echo server
  * ```ts
@@ -103,7 +105,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   readonly #pump: boolean;
   #incomingBandwidth: number;
   #outgoingBandwidth: number;
-  #filter: AddressFilter | undefined;
+  #filter: Required<AddressFilter> = { allow: [], deny: [] };
   #closing: Promise<void> | undefined;
 
   private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
@@ -148,37 +150,49 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
 
   static async #open(plan: HostPlan, handlers: HostHandlers | undefined): Promise<Host> {
     if (handlers !== undefined) {
-      options(handlers, "handlers", ["connect", "disconnect", "receive", "datagram", "error"]);
+      options(handlers, "handlers", [
+        "connect",
+        "disconnect",
+        "receive",
+        "packet",
+        "datagram",
+        "error",
+      ]);
       for (const [name, handler] of Object.entries(handlers)) {
         if (typeof handler !== "function" && handler !== undefined) {
-          throw new TypeError(`handlers.${name} must be a function, not ${typeof handler}`);
+          throw new TypeError(`handlers.${name} must be a function, not ${show(handler)}`);
         }
       }
     }
-    const { runtime, native } = await loadLibrary();
+    const library = await loadLibrary();
+    const { native, runtime } = library;
     const { bind, config } = plan;
     config[CONFIG.ADDRESS] = bind === undefined ? -1 : await resolveIPv4(bind.hostname);
     config[CONFIG.PORT] = bind?.port ?? 0;
-    const memory = new Memory(plan.sizes);
+    const memory = new Memory(plan.sizes, library.debug);
     const handle = check(
       native.enetjs_host_create(
         new Uint8Array(config.buffer),
         config.byteLength,
-        memory.bytes,
-        memory.bytes.length,
+        memory.block,
+        memory.block.length,
+        memory.arena,
+        memory.arena.length,
       ),
       bind === undefined ? "Creating a host" : `Listening on ${bind.hostname}:${bind.port}`,
     );
     const resources = new Resources(native, handle);
-    const endpoint = new Endpoint(resources, memory, plan.settings, plan.pump);
+    const endpoint = new Endpoint(library, resources, memory, plan.settings, plan.pump);
     const inlet = new Inlet(endpoint, handlers);
     registry.register(endpoint, resources, resources);
     try {
+      // First, so that no datagram comes in before the filter is in place.
+      const host = new Host(endpoint, inlet, plan);
       if (plan.pump) {
         const fd = check(native.enetjs_host_start(handle), "Starting a host");
         resources.wake = await runtime.attach(fd, wakeUp(inlet));
       }
-      return new Host(endpoint, inlet, plan);
+      return host;
     } catch (error) {
       resources.close();
       registry.unregister(resources);
@@ -203,7 +217,8 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     const { channels, data, timeoutMs, signal } = validateConnectOptions(options);
     signal?.throwIfAborted();
     this.#requireOpen("Connecting");
-    const ipv4 = await resolveIPv4(to.hostname);
+    // The system takes 0.0.0.0 for this machine, but its answers come from 127.0.0.1.
+    const ipv4 = await resolveIPv4(to.hostname) || LOOPBACK;
     signal?.throwIfAborted();
     this.#requireOpen("Connecting");
     const { native, handle } = this.#endpoint;
@@ -245,7 +260,8 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
         giveUp(
           new ENetError(
             "ENETJS_ERR_TIMEOUT",
-            `Connecting to ${where}: no answer within ${timeoutMs} ms`,
+            `Connecting to ${where}: no answer within ${timeoutMs} ms` +
+              (this.#pump ? "" : "; without a pump, call service() meanwhile"),
           ),
         ),
       timeoutMs,
@@ -297,7 +313,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    *
    * @param timeoutMs milliseconds to wait for an event, blocking this thread; 0 never waits.
    * @returns an event, or null when there is none
-   * @throws {TypeError} while the host is being iterated over
+   * @throws {TypeError} while the host is being iterated over, and within a handler of the host
    * @throws {RangeError} if `timeoutMs` is out of range
    * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_SOCKET`
    */
@@ -373,18 +389,18 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     const { native, handle, stats } = this.#endpoint;
     check(native.enetjs_host_stats(handle), "Reading statistics");
     return {
-      totalSentData: stats[0],
-      totalSentPackets: stats[1],
-      totalReceivedData: stats[2],
-      totalReceivedPackets: stats[3],
-      connectedPeers: stats[4],
-      heldEvents: stats[5],
-      backPressure: stats[6],
-      wakeUps: stats[7],
-      pumpServices: stats[8],
-      filtered: stats[9],
-      datagrams: stats[10],
-      socketErrors: stats[11],
+      totalSentData: stats[HOST_STAT.SENT_DATA],
+      totalSentPackets: stats[HOST_STAT.SENT_PACKETS],
+      totalReceivedData: stats[HOST_STAT.RECEIVED_DATA],
+      totalReceivedPackets: stats[HOST_STAT.RECEIVED_PACKETS],
+      connectedPeers: stats[HOST_STAT.CONNECTED_PEERS],
+      heldEvents: stats[HOST_STAT.HELD_RECORDS],
+      backPressure: stats[HOST_STAT.BACK_PRESSURE],
+      wakeUps: stats[HOST_STAT.WAKE_UPS],
+      pumpServices: stats[HOST_STAT.PUMP_SERVICES],
+      filtered: stats[HOST_STAT.FILTERED],
+      datagrams: stats[HOST_STAT.DATAGRAMS],
+      socketErrors: stats[HOST_STAT.SOCKET_ERRORS],
     };
   }
 
@@ -436,7 +452,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     this.#set("checksum", value);
   }
 
-  /** Largest datagram in bytes of connections from now on. */
+  /** Largest datagram in bytes of connections that this host opens from now on. */
   get mtu(): number {
     return this.#endpoint.settings.mtu;
   }
@@ -513,13 +529,14 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * connected peer that is denied times out.
    */
   get filter(): AddressFilter {
-    return { ...this.#filter };
+    const { allow, deny } = this.#filter;
+    return { allow: [...allow], deny: [...deny] };
   }
   set filter(filter: AddressFilter) {
     const { bytes, size } = compileFilter(filter);
-    this.#requireOpen("Setting filter");
+    this.#requireOpen("Setting the filter");
     const { native, handle } = this.#endpoint;
-    check(native.enetjs_host_set_filter(handle, bytes, size), "Setting filter");
+    check(native.enetjs_host_set_filter(handle, bytes, size), "Setting the filter");
     this.#filter = { allow: [...filter.allow ?? []], deny: [...filter.deny ?? []] };
   }
 
@@ -551,7 +568,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     if (this.closed) return;
     const { native, handle } = this.#endpoint;
     const closed = this.#inlet.live.map((connection) => {
-      native.enetjs_peer_disconnect(handle, connection.id, 0, 2);
+      native.enetjs_peer_disconnect(handle, connection.id, 0, DISCONNECT.LATER);
       return connection.closed();
     });
     if (closed.length > 0 && graceMs > 0) {
@@ -581,7 +598,9 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   [Symbol.dispose](): void {
     if (this.closed) return;
     const { native, handle } = this.#endpoint;
-    for (const { id } of this.#inlet.live) native.enetjs_peer_disconnect(handle, id, 0, 1);
+    for (const { id } of this.#inlet.live) {
+      native.enetjs_peer_disconnect(handle, id, 0, DISCONNECT.NOW);
+    }
     this.#destroy();
   }
 
@@ -593,9 +612,11 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   #destroy(): void {
     const { resources } = this.#endpoint;
     if (!resources.open) return;
+    this.#inlet.releaseBorrowed();
     resources.close();
     registry.unregister(resources);
     this.#inlet.close();
+    this.#endpoint.memory.recycle();
   }
 
   #requireOpen(what: string): void {
@@ -639,12 +660,13 @@ function validateConnectOptions(given: ConnectOptions) {
   integer(data, "data", 0, U32);
   integer(timeoutMs, "timeoutMs", 1, 2 ** 31 - 1);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError("signal must be an AbortSignal");
+    throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`);
   }
   return { channels, data, timeoutMs, signal };
 }
 
 function validateGrace(given: CloseOptions): number {
   options(given, "options", ["graceMs"]);
-  return integer(given.graceMs ?? 1000, "graceMs", 0, 2 ** 31 - 1);
+  const { graceMs = 1000 } = given;
+  return integer(graceMs, "graceMs", 0, 2 ** 31 - 1);
 }

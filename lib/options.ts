@@ -17,7 +17,10 @@ export interface HostOptions {
   compression?: "none" | "range-coder";
   /** Checksum of datagrams; both sides must have the same. Default `"none"`. */
   checksum?: "none" | "crc32";
-  /** Largest datagram in bytes, 576–4096. Default 1400. */
+  /**
+   * Largest datagram in bytes of connections that this host opens, 576–4096; the other side takes
+   * it over. Default 1400.
+   */
   mtu?: number;
   /** Most peers of one IPv4 address, 1–4095. Default 4095. */
   duplicatePeers?: number;
@@ -45,7 +48,10 @@ export interface HostOptions {
   stallLimitMs?: number;
   /** Bytes queued to one peer above which `send` returns false. Default 1,048,576 (1 MiB). */
   highWaterMark?: number;
-  /** Whether datagrams that are not ENet's are reported. Default false. */
+  /**
+   * Whether datagrams that are not ENet's are reported; empty ones and those of more than 4096 bytes
+   * never are. Default false.
+   */
   datagrams?: boolean;
   /** Which addresses may talk to the host. Default all. */
   filter?: AddressFilter;

@@ -1,4 +1,4 @@
-import { DISCONNECT, LAYOUT, PEER_OPTION } from "../ffi/layout.ts";
+import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
 import { type Connection, iterateConnection } from "./_connection.ts";
 import { validateFlags } from "./_endpoint.ts";
 import { integer, options, U32 } from "./_validate.ts";
@@ -39,11 +39,11 @@ const STATES: readonly PeerState[] = [
 /** When a peer that does not acknowledge is given up; `Peer.timeout`. */
 export interface TimeoutOptions {
   /**
-   * How often the resend timeout of a packet is doubled, as a factor of it, before `minimumMs`
-   * counts. Default 32.
+   * The resend timeout of a packet doubles with each attempt. Once it is this multiple of its first
+   * value, the peer is given up after `minimumMs`. Default 32.
    */
   limit?: number;
-  /** Milliseconds without acknowledgement after which `limit` counts. Default 5000. */
+  /** Milliseconds without acknowledgement before which the peer is never given up. Default 5000. */
   minimumMs?: number;
   /** Milliseconds without acknowledgement after which the peer is given up in any case. Default 30000. */
   maximumMs?: number;
@@ -156,7 +156,7 @@ export let connectionOf: (peer: Peer) => Connection;
  * import { Host } from "@enetjs/enet";
  *
  * await using server = await Host.listen({ hostname: "127.0.0.1" }, {
- *   receive: (peer, channelId, view) => void peer.send(channelId, view),
+ *   receive: (peer, channelId, view) => peer.send(channelId, view),
  * });
  * await using client = await Host.create();
  * const peer = await client.connect(server.address);
@@ -209,6 +209,10 @@ export class Peer implements AsyncIterable<PeerMessage> {
    * The bytes are copied: changing them afterwards changes nothing. A packet that is being received
    * is sent on without a copy in JavaScript.
    *
+   * A peer may leave while its messages wait for this program. What is sent to it then is lost, as what
+   * is under way is; only after the program has been told of the end (by the disconnect event, or by
+   * the end of the iteration over the peer) does sending to it throw.
+   *
    * @param channelId the channel, from 0
    * @param data text (sent as UTF-8), a buffer, a view of one, or a packet
    * @param flags {@linkcode PacketFlag} bits. Default reliable
@@ -221,7 +225,10 @@ export class Peer implements AsyncIterable<PeerMessage> {
    *   `ENETJS_ERR_MEMORY`
    */
   send(channelId: number, data: Data, flags: number = PacketFlag.RELIABLE): boolean {
-    return this.#send(channelId, data, validateFlags(flags), 0) === 0;
+    const result = this.#send(channelId, data, validateFlags(flags), 0);
+    if (result >= 0) return result === 0;
+    if (this.#connection.lost(result)) return true;
+    throw this.#connection.error(result);
   }
 
   /**
@@ -236,11 +243,12 @@ export class Peer implements AsyncIterable<PeerMessage> {
   async deliver(channelId: number, data: Data): Promise<void> {
     const connection = this.#connection;
     await connection.endpoint.deliver(
-      (token) => this.#send(channelId, data, PacketFlag.RELIABLE, token),
-      () => {
-        const how = connection.ending === undefined ? "" : ` (${connection.ending.reason})`;
-        return `${connection.name}: the connection ended${how} before a message was acknowledged`;
+      (token) => {
+        const result = this.#send(channelId, data, PacketFlag.RELIABLE, token);
+        if (result < 0 && connection.lost(result)) throw connection.undelivered();
+        if (result < 0) throw connection.error(result);
       },
+      () => connection.undelivered(),
     );
   }
 
@@ -296,6 +304,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
   reset(): void {
     const { endpoint, id } = this.#connection;
     this.#check(endpoint.native.enetjs_peer_reset(endpoint.handle, id));
+    this.#connection.told = true;
     endpoint.change();
   }
 
@@ -361,7 +370,8 @@ export class Peer implements AsyncIterable<PeerMessage> {
 
   /**
    * The messages of this peer, until the connection ends. While somebody iterates, the host reports
-   * none of them. Their bytes are copies and stay valid.
+   * none of them. A packet above 64 KiB is borrowed until the next iteration, the bytes of smaller ones
+   * are copies and stay valid.
    *
    * @throws {TypeError} if somebody iterates over this peer already
    */
@@ -372,12 +382,10 @@ export class Peer implements AsyncIterable<PeerMessage> {
   #send(channelId: number, data: Data, flags: number, token: number): number {
     const connection = this.#connection;
     const { channels } = connection;
-    if (!(channelId >= 0 && channelId < channels) || !Number.isInteger(channelId)) {
+    if (!Number.isInteger(channelId) || channelId < 0 || channelId >= channels) {
       integer(channelId, `channelId of a connection with ${channels} channels`, 0, channels - 1);
     }
-    const result = connection.endpoint.send(connection.id, channelId, flags, data, token);
-    if (result < 0) throw connection.error(result);
-    return result;
+    return connection.endpoint.send(connection.id, channelId, flags, data, token);
   }
 
   #set(option: number, a: number, b: number, c: number): void {
@@ -393,6 +401,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
     const { endpoint, id } = this.#connection;
     integer(data, "data", 0, U32);
     const result = endpoint.native.enetjs_peer_disconnect(endpoint.handle, id, data, mode);
+    this.#connection.told = true;
     if (result < 0) return Promise.resolve();
     endpoint.touch();
     endpoint.change();
@@ -408,42 +417,42 @@ export class Peer implements AsyncIterable<PeerMessage> {
 
 function readPeerStats(stats: Float64Array): PeerStats {
   return {
-    state: STATES[stats[0]],
-    channelCount: stats[1],
-    connectId: stats[2],
-    incomingPeerId: stats[3],
-    outgoingPeerId: stats[4],
-    incomingBandwidth: stats[5],
-    outgoingBandwidth: stats[6],
-    incomingDataTotal: stats[7],
-    outgoingDataTotal: stats[8],
-    sinceLastSendMs: stats[9],
-    sinceLastReceiveMs: stats[10],
-    packetsSent: stats[11],
-    packetsLost: stats[12],
-    packetLoss: stats[13] / LAYOUT.PACKET_LOSS_SCALE,
-    packetLossVariance: stats[14] / LAYOUT.PACKET_LOSS_SCALE,
-    packetThrottle: stats[15] / LAYOUT.PACKET_THROTTLE_SCALE,
-    packetThrottleLimit: stats[16] / LAYOUT.PACKET_THROTTLE_SCALE,
-    packetThrottleCounter: stats[17],
-    packetThrottleAcceleration: stats[18],
-    packetThrottleDeceleration: stats[19],
-    packetThrottleIntervalMs: stats[20],
-    pingIntervalMs: stats[21],
-    timeoutLimit: stats[22],
-    timeoutMinimumMs: stats[23],
-    timeoutMaximumMs: stats[24],
-    lastRoundTripTimeMs: stats[25],
-    lowestRoundTripTimeMs: stats[26],
-    lastRoundTripTimeVarianceMs: stats[27],
-    highestRoundTripTimeVarianceMs: stats[28],
-    roundTripTimeMs: stats[29],
-    roundTripTimeVarianceMs: stats[30],
-    mtu: stats[31],
-    windowSize: stats[32],
-    reliableDataInTransit: stats[33],
-    totalWaitingData: stats[34],
-    queuedBytes: stats[35],
-    queuedMessages: stats[36],
+    state: STATES[stats[PEER_STAT.STATE]],
+    channelCount: stats[PEER_STAT.CHANNEL_COUNT],
+    connectId: stats[PEER_STAT.CONNECT_ID],
+    incomingPeerId: stats[PEER_STAT.INCOMING_PEER_ID],
+    outgoingPeerId: stats[PEER_STAT.OUTGOING_PEER_ID],
+    incomingBandwidth: stats[PEER_STAT.INCOMING_BANDWIDTH],
+    outgoingBandwidth: stats[PEER_STAT.OUTGOING_BANDWIDTH],
+    incomingDataTotal: stats[PEER_STAT.INCOMING_DATA_TOTAL],
+    outgoingDataTotal: stats[PEER_STAT.OUTGOING_DATA_TOTAL],
+    sinceLastSendMs: stats[PEER_STAT.SINCE_LAST_SEND],
+    sinceLastReceiveMs: stats[PEER_STAT.SINCE_LAST_RECEIVE],
+    packetsSent: stats[PEER_STAT.PACKETS_SENT],
+    packetsLost: stats[PEER_STAT.PACKETS_LOST],
+    packetLoss: stats[PEER_STAT.PACKET_LOSS] / LAYOUT.PACKET_LOSS_SCALE,
+    packetLossVariance: stats[PEER_STAT.PACKET_LOSS_VARIANCE] / LAYOUT.PACKET_LOSS_SCALE,
+    packetThrottle: stats[PEER_STAT.PACKET_THROTTLE] / LAYOUT.PACKET_THROTTLE_SCALE,
+    packetThrottleLimit: stats[PEER_STAT.PACKET_THROTTLE_LIMIT] / LAYOUT.PACKET_THROTTLE_SCALE,
+    packetThrottleCounter: stats[PEER_STAT.PACKET_THROTTLE_COUNTER],
+    packetThrottleAcceleration: stats[PEER_STAT.PACKET_THROTTLE_ACCELERATION],
+    packetThrottleDeceleration: stats[PEER_STAT.PACKET_THROTTLE_DECELERATION],
+    packetThrottleIntervalMs: stats[PEER_STAT.PACKET_THROTTLE_INTERVAL],
+    pingIntervalMs: stats[PEER_STAT.PING_INTERVAL],
+    timeoutLimit: stats[PEER_STAT.TIMEOUT_LIMIT],
+    timeoutMinimumMs: stats[PEER_STAT.TIMEOUT_MINIMUM],
+    timeoutMaximumMs: stats[PEER_STAT.TIMEOUT_MAXIMUM],
+    lastRoundTripTimeMs: stats[PEER_STAT.LAST_ROUND_TRIP_TIME],
+    lowestRoundTripTimeMs: stats[PEER_STAT.LOWEST_ROUND_TRIP_TIME],
+    lastRoundTripTimeVarianceMs: stats[PEER_STAT.LAST_ROUND_TRIP_TIME_VARIANCE],
+    highestRoundTripTimeVarianceMs: stats[PEER_STAT.HIGHEST_ROUND_TRIP_TIME_VARIANCE],
+    roundTripTimeMs: stats[PEER_STAT.ROUND_TRIP_TIME],
+    roundTripTimeVarianceMs: stats[PEER_STAT.ROUND_TRIP_TIME_VARIANCE],
+    mtu: stats[PEER_STAT.MTU],
+    windowSize: stats[PEER_STAT.WINDOW_SIZE],
+    reliableDataInTransit: stats[PEER_STAT.RELIABLE_DATA_IN_TRANSIT],
+    totalWaitingData: stats[PEER_STAT.TOTAL_WAITING_DATA],
+    queuedBytes: stats[PEER_STAT.QUEUED_BYTES],
+    queuedMessages: stats[PEER_STAT.QUEUED_MESSAGES],
   };
 }
