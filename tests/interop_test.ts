@@ -167,12 +167,12 @@ async function fromTheirClient(other: Other, { options, flags }: Configuration):
   send(connect.peer);
   await received(client);
   client.write(`disconnect ${DISCONNECT_DATA}`);
-  for (let event; event?.type !== "disconnect";) {
-    event = (await withDeadline(events.next(), 20_000, "their disconnect")).value;
-    if (event.type === "disconnect") {
-      assert.equal(event.reason, "remote");
-      assert.equal(event.data, DISCONNECT_DATA);
-    }
+  for (;;) {
+    const { value: event } = await withDeadline(events.next(), 20_000, "their disconnect");
+    if (event.type !== "disconnect") continue;
+    assert.equal(event.reason, "remote");
+    assert.equal(event.data, DISCONNECT_DATA);
+    break;
   }
   await events.return?.();
 }

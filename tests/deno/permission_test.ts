@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { versions } from "../../mod.ts";
+import { type ProgramEnd, spawnRuntime, withDeadline } from "../_helpers.ts";
+
+const { library } = await versions();
+
+/** With one permission at least, for a child with none is given those of this process. */
+async function run(
+  permissions: [string, ...string[]],
+  env = {},
+  file = "permissions.ts",
+): Promise<ProgramEnd> {
+  const onlyFlags = ["run", "--no-check", "--no-prompt", ...permissions];
+  await using program = spawnRuntime("deno", file, [], { onlyFlags, env });
+  return await withDeadline(program.ended, 20_000, file);
+}
+
+test("Sending and receiving need no permission but --allow-ffi for the library's path", async () => {
+  const { code, stdout, stderr } = await run([`--allow-ffi=${library}`]);
+  assert.equal(stderr, "");
+  assert.equal(stdout, "echo 3\necho 1048576\nbye\n");
+  assert.equal(code, 0);
+});
+
+test("Packets do by copies what they do without, where pointers are not permitted", async () => {
+  const { code, stdout, stderr } = await run(
+    [`--allow-ffi=${library}`],
+    {},
+    "permissions_packets.ts",
+  );
+  assert.equal(stderr, "");
+  assert.equal(stdout, "done\n");
+  assert.equal(code, 0);
+});
+
+for (const permission of ["--deny-ffi", "--allow-ffi=/somewhere/else.so"]) {
+  test(`With ${permission} the error is ENETJS_ERR_LIBRARY and names path and remedy`, async () => {
+    const { code, stdout, stderr } = await run([permission]);
+    assert.equal(stderr, "");
+    const [first, ...message] = stdout.split("\n");
+    assert.equal(first, "ENETJS_ERR_LIBRARY");
+    assert.ok(message.join("\n").includes(library), stdout);
+    assert.match(message.join("\n"), /--allow-ffi/);
+    assert.equal(code, 0);
+  });
+}
+
+test("ENETJS_LIBRARY counts where --allow-env covers it, and asks for nothing elsewhere", async () => {
+  const env = { ENETJS_LIBRARY: "/somewhere/else.so" };
+  const without = await run([`--allow-ffi=${library}`], env);
+  assert.equal(without.stdout, "echo 3\necho 1048576\nbye\n");
+  const covered = await run([`--allow-ffi=${library}`, "--allow-env=ENETJS_LIBRARY"], env);
+  assert.match(covered.stdout, /^ENETJS_ERR_LIBRARY\n/);
+  assert.match(covered.stdout, /ENETJS_LIBRARY=\/somewhere\/else\.so/);
+});

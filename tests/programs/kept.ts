@@ -1,0 +1,54 @@
+/**
+ * Hosts that nothing but a waiting promise, iteration or handler refers to: they must survive the
+ * collector. Prints `kept` when all of them still work.
+ */
+import process from "node:process";
+import { Host } from "../../mod.ts";
+
+const { gc, Bun } = globalThis as {
+  gc?: () => void;
+  Bun?: { gc(force: boolean): void };
+};
+const collect = gc ?? (() => Bun!.gc(true));
+const turn = () => new Promise((resolve) => setTimeout(resolve, 10));
+
+/** Only its handlers refer to this host. */
+async function handled(): Promise<number> {
+  const { address } = await Host.listen({ hostname: "127.0.0.1" }, {
+    receive: (peer, channelId, view) => void peer.send(channelId, view),
+  });
+  return address.port;
+}
+
+/** Only its own loop refers to this host. */
+async function iterated(): Promise<number> {
+  const host = await Host.listen({ hostname: "127.0.0.1" });
+  const { port } = host.address;
+  void (async () => {
+    for await (const event of host) {
+      if (event.type === "receive") event.peer.send(event.channelId, event.packet);
+    }
+  })();
+  return port;
+}
+
+/** Only the promise refers to this host, which waits for the last collection. */
+async function echo(port: number, released: Promise<void>): Promise<string> {
+  const host = await Host.create();
+  const peer = await host.connect({ hostname: "127.0.0.1", port });
+  void released.then(() => peer.send(0, "still there"));
+  for await (const { packet } of peer) return packet.text();
+  return "nothing";
+}
+
+const ports = [await handled(), await iterated()];
+const release = Promise.withResolvers<void>();
+const echoes = ports.map((port) => echo(port, release.promise));
+for (let i = 0; i < 20; i++) {
+  collect();
+  await turn();
+}
+release.resolve();
+const texts = await Promise.all(echoes);
+console.log(texts.every((text) => text === "still there") ? "kept" : `lost: ${texts}`);
+process.exit(0);

@@ -1,0 +1,46 @@
+/**
+ * Handlers that throw and reject. Prints as JSON what reached the runtime's uncaught errors and
+ * rejections and what arrived; with the argument `unheard` nobody listens for these.
+ */
+import process from "node:process";
+import { Host } from "../../mod.ts";
+
+const uncaught: string[] = [];
+const rejected: string[] = [];
+const received: number[] = [];
+if (process.argv[2] !== "unheard") {
+  process.on("uncaughtException", (error) => void uncaught.push(error.message));
+  process.on("unhandledRejection", (error) => void rejected.push((error as Error).message));
+}
+let datagrams = 0;
+const disconnected = Promise.withResolvers<void>();
+const server = await Host.listen({ hostname: "127.0.0.1", datagrams: true }, {
+  connect: () => {
+    throw new Error("connect");
+  },
+  receive: ((_peer: unknown, _channelId: number, view: Uint8Array) => {
+    received.push(view.length);
+    if (view.length === 2) return Promise.reject(new Error(`receive ${view.length}`));
+    if (view.length !== 3) throw new Error(`receive ${view.length}`);
+  }) as () => void,
+  disconnect: () => {
+    disconnected.resolve();
+    throw new Error("disconnect");
+  },
+  datagram: () => {
+    if (++datagrams === 1) throw new Error("datagram");
+  },
+});
+const client = await Host.create();
+const peer = await client.connect(server.address);
+for (const length of [1, 2, 3]) peer.send(0, new Uint8Array(length));
+await peer.deliver(0, new Uint8Array(100_000));
+client.sendDatagram(server.address, "first");
+client.sendDatagram(server.address, "second");
+while (datagrams < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+await peer.disconnect();
+await disconnected.promise;
+await client.close();
+await server.close();
+await new Promise((resolve) => setTimeout(resolve, 2));
+console.log(JSON.stringify({ uncaught, rejected, received }));

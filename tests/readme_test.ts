@@ -1,0 +1,169 @@
+/**
+ * Everything a reader may copy runs: the TypeScript blocks of the README, the `@example` blocks of
+ * the doc comments, and the programs in `examples/`. Deno gets the permissions that the README and
+ * the examples name, and no others.
+ *
+ * A block says what it prints, in whatever order: `console.log(…); // hello`. A comment that begins with "for example"
+ * is not compared.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import process from "node:process";
+import { after, test } from "node:test";
+import { root, run } from "../tools/_run.ts";
+import { currentRuntime, type ProgramEnd, spawnRuntime, withDeadline } from "./_helpers.ts";
+
+/** A block of TypeScript in a document or doc comment. */
+interface Block {
+  /** `README.md:20`. */
+  readonly place: string;
+  readonly code: string;
+}
+
+mkdirSync(`${root}/.cache`, { recursive: true });
+const folder = mkdtempSync(`${root}/.cache/blocks-`);
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Files below a folder of the checkout, in order. */
+function filesIn(path: string): string[] {
+  return readdirSync(`${root}/${path}`, { recursive: true, encoding: "utf8" })
+    .map((name) => `${path}/${name.replaceAll("\\", "/")}`)
+    .filter((path) => path.endsWith(".ts")).sort();
+}
+
+/** The `ts` blocks of a file; in a source file, those of its doc comments. */
+function blocksOf(file: string): Block[] {
+  const text = readFileSync(`${root}/${file}`, "utf8");
+  const fence = file.endsWith(".md")
+    ? /^```ts\n([^]*?)^```$/gm
+    : /^ *\* ```ts\n([^]*?)^ *\* ```$/gm;
+  return [...text.matchAll(fence)].map((match) => ({
+    place: `${file}:${text.slice(0, match.index).split("\n").length}`,
+    code: file.endsWith(".md") ? match[1] : match[1].replace(/^ *\* ?/gm, ""),
+  }));
+}
+
+const blocks = ["README.md", "mod.ts", ...filesIn("lib")].flatMap(blocksOf);
+
+/** Where a block is written to, to be run. */
+function fileOf({ place }: Block): string {
+  return `${folder}/${place.replaceAll(/\W/g, "_")}.ts`;
+}
+
+for (const block of blocks) {
+  const import_ = `from "${new URL("../mod.ts", import.meta.url).href}"`;
+  writeFileSync(fileOf(block), block.code.replaceAll(/from "@enetjs\/enet"/g, import_));
+}
+
+/** The lines that a block says it prints. */
+function printed(code: string): string[] {
+  return [...code.matchAll(/console\.log\(.*\),?;? *\/\/ (.*)$/gm)]
+    .map(([, line]) => line).filter((line) => !line.startsWith("for example"));
+}
+
+/** Runs a file on this runtime, on Deno with these permissions. */
+async function runFile(path: string, permissions: string[], args: string[] = []) {
+  const flags = {
+    deno: ["run", "--no-check", "--no-prompt", ...permissions],
+    bun: [],
+    node: ["--disable-warning=ExperimentalWarning"],
+  };
+  await using program = spawnRuntime(
+    currentRuntime(),
+    `../../${path.slice(root.length + 1)}`,
+    args,
+    { onlyFlags: flags[currentRuntime()] },
+  );
+  return await withDeadline(program.ended, 20_000, path);
+}
+
+function assertSuccess({ code, signal, stdout, stderr }: ProgramEnd): void {
+  assert.equal(code ?? signal, 0, `${stdout}\n${stderr}`);
+  assert.equal(stderr, "");
+}
+
+test("There are blocks to run", () => {
+  assert.ok(blocks.filter(({ place }) => place.startsWith("README.md")).length >= 10);
+  assert.ok(blocks.some(({ place }) => place.startsWith("mod.ts")));
+  assert.ok(blocks.some(({ place }) => place.startsWith("lib/host.ts")));
+});
+
+for (const block of blocks) {
+  test(`The example at ${block.place} runs and prints what it says`, async () => {
+    const end = await runFile(fileOf(block), ["--allow-ffi"]);
+    assertSuccess(end);
+    const lines = end.stdout.split("\n");
+    for (const expected of printed(block.code)) {
+      const at = lines.indexOf(expected);
+      assert.ok(at >= 0, `"${expected}" was not printed:\n${end.stdout}`);
+      lines.splice(at, 1);
+    }
+  });
+}
+
+for (const path of filesIn("examples").filter((path) => !path.startsWith("examples/demo/"))) {
+  test(`${path} runs without arguments`, async () => {
+    const comment = readFileSync(`${root}/${path}`, "utf8").split("*/")[0];
+    const command = comment.match(/deno run (--.*?) examples\//);
+    assert.ok(command, "its comment says how to run it");
+    assert.match(comment, / bun examples\//);
+    assert.match(comment, / node examples\//);
+    assertSuccess(await runFile(`${root}/${path}`, command[1].split(" ")));
+  });
+}
+
+test("The echo client gets its answers from the echo server", async () => {
+  const flags = currentRuntime() === "deno" ? { onlyFlags: ["run", "--no-check", "-A"] } : {};
+  const server = "../../examples/echo_server.ts";
+  await using program = spawnRuntime(currentRuntime(), server, ["0"], flags);
+  const port = await program.line("listening on 127.0.0.1:");
+  const client = await runFile(`${root}/examples/echo_client.ts`, ["--allow-ffi"], [port]);
+  assertSuccess(client);
+  assert.match(client.stdout, /^one in .*\ntwo in .*\nthree in .*\n$/);
+  if (process.platform !== "win32") {
+    program.process.kill("SIGINT");
+    // Deno takes every child that was sent a signal for killed by it: only the output tells.
+    const { stdout } = await withDeadline(program.ended, 10_000, "the end of the echo server");
+    assert.match(stdout, /\nclosed\n$/);
+  }
+});
+
+test("The README names every error code", () => {
+  const readme = readFileSync(`${root}/README.md`, "utf8");
+  const source = readFileSync(`${root}/lib/errors.ts`, "utf8");
+  for (const [code] of source.matchAll(/ENETJS_ERR_[A-Z_]+/g)) {
+    assert.ok(code === "ENETJS_ERR_" || readme.includes(`\`${code}\``), code);
+  }
+});
+
+test("The README's links lead somewhere", () => {
+  const readme = readFileSync(`${root}/README.md`, "utf8");
+  const headings = [...readme.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    `#${heading.toLowerCase().replaceAll(/[^\w -]/g, "").replaceAll(" ", "-")}`
+  );
+  for (const [, target] of readme.matchAll(/\]\(([^)]+)\)/g)) {
+    if (target.startsWith("#")) assert.ok(headings.includes(target), target);
+    else assert.ok(existsSync(`${root}/${target}`), target);
+  }
+});
+
+test("The blocks pass the type checker", { skip: currentRuntime() !== "deno" }, async () => {
+  const { ok, output } = await run([
+    process.execPath,
+    "check",
+    "--no-config",
+    ...blocks.map(fileOf),
+  ]);
+  assert.ok(ok, output);
+  assert.match(output, /README_md_/, "nothing was checked");
+});
