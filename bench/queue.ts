@@ -45,6 +45,8 @@ console.log("queued at once   ns per message (median)   ratio");
 for (const [size, values] of results) {
   const value = median(values);
   console.log(
-    `${String(size).padStart(14)}   ${value.toFixed(0).padStart(23)}   ${(value / base).toFixed(2)}`,
+    `${String(size).padStart(14)}   ${value.toFixed(0).padStart(23)}   ${
+      (value / base).toFixed(2)
+    }`,
   );
 }

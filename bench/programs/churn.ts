@@ -1,0 +1,37 @@
+/**
+ * Connections that open and close, some at once; the counterpart of bench/c/churn.c.
+ *
+ *     churn.ts serve
+ *     churn.ts ask PORT ROUNDS AT_ONCE WARMUP
+ */
+import process from "node:process";
+import { Host } from "../../mod.ts";
+import { HOSTNAME, say } from "./_common.ts";
+
+async function serve(): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  using server = await Host.listen({ hostname: HOSTNAME, peers: 128 }, {
+    receive: () => over.resolve(),
+  });
+  say("port", server.address.port);
+  await over.promise;
+}
+
+async function ask([port, rounds, atOnce, warmup]: number[]): Promise<void> {
+  using host = await Host.create({ peers: atOnce }, {});
+  const address = { hostname: HOSTNAME, port };
+  const connections = Array.from({ length: atOnce });
+  let start = 0;
+  for (let round = -warmup; round < rounds; round++) {
+    if (round === 0) start = performance.now();
+    const peers = await Promise.all(connections.map(() => host.connect(address)));
+    host.flush(); // Disconnecting would drop the acknowledgement, and leave the server waiting.
+    await Promise.all(peers.map((peer) => peer.disconnect()));
+  }
+  say("seconds", (performance.now() - start) / 1000);
+  await (await host.connect(address)).deliver(0, "the end");
+}
+
+const [role, ...numbers] = process.argv.slice(2);
+if (role === "serve") await serve();
+else await ask(numbers.map(Number));

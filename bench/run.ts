@@ -1,0 +1,93 @@
+/**
+ * The conductor: runs every workload on each runtime and in C, in turn, round after round, prints a
+ * table of medians with their ratio to C, writes `bench/out/latest.json` and draws the figures.
+ *
+ *     deno task bench [--quick] [--only PART] [--runtime NAME] [--rounds N] [--count small]
+ *
+ * @module
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { fail, print, root } from "../tools/_run.ts";
+import { build } from "../tools/build.ts";
+import { minimum, type Runtime } from "../tools/setup.ts";
+import type { Count, Job, Plan, Sample } from "./_job.ts";
+import { toRows, toTable } from "./_report.ts";
+import { jobs as churn } from "./workloads/churn.ts";
+import { jobs as crowd } from "./workloads/crowd.ts";
+import { jobs as latency } from "./workloads/latency.ts";
+import { jobs as rivals } from "./workloads/rivals.ts";
+import { jobs as throughput } from "./workloads/throughput.ts";
+
+const FAMILIES = [throughput, latency, rivals, crowd, churn];
+
+function readArguments() {
+  const { values } = parseArgs({
+    args: process.argv.slice(2).filter((argument) => argument !== "--"),
+    options: {
+      quick: { type: "boolean", default: false },
+      only: { type: "string", default: "" },
+      runtime: { type: "string" },
+      rounds: { type: "string" },
+      count: { type: "string" },
+      out: { type: "string", default: `${root}/bench/out` },
+    },
+  });
+  const all = Object.keys(minimum) as Runtime[];
+  const runtimes = all.filter((name) => values.runtime === undefined || name === values.runtime);
+  if (runtimes.length === 0) throw new Error(`--runtime must be one of ${all.join(", ")}`);
+  const count = values.count ?? (values.quick ? "quick" : "full");
+  if (!["full", "quick", "small"].includes(count)) {
+    throw new Error(`--count must be full, quick or small, not ${count}`);
+  }
+  const rounds = Number(values.rounds ?? (count === "full" ? 5 : 3));
+  if (!(Number.isInteger(rounds) && rounds > 0)) {
+    throw new Error("--rounds must be a number above 0");
+  }
+  const plan: Plan = { runtimes, count: count as Count };
+  return { plan, rounds, only: values.only, out: values.out };
+}
+
+/** Runs all jobs once; what one of them cannot do is told and left out. */
+async function runRound(jobs: Job[], name: string): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  for (const [i, job] of jobs.entries()) {
+    try {
+      samples.push(...await job.run());
+      print(`${name}, ${i + 1} of ${jobs.length}: ${job.title}\n`);
+    } catch (error) {
+      process.exitCode = 1;
+      print(`${name}, ${job.title} failed: ${error instanceof Error ? error.message : error}\n`);
+    }
+  }
+  return samples;
+}
+
+async function main(): Promise<void> {
+  const { plan, rounds, only, out } = readArguments();
+  const jobs = FAMILIES.flatMap((family) => family(plan))
+    .filter(({ workloads }) => workloads.some((name) => name.includes(only)));
+  if (jobs.length === 0) throw new Error(`No workload has "${only}" in its name`);
+  await build("benches");
+  const seen: Sample[][] = [];
+  for (let round = 1; round <= rounds; round++) {
+    const samples = await runRound(jobs, `Round ${round} of ${rounds}`);
+    seen.push(samples.filter(({ workload }) => workload.includes(only)));
+  }
+  const rows = toRows(seen);
+  mkdirSync(out, { recursive: true });
+  writeFileSync(`${out}/latest.json`, `${JSON.stringify({ rows }, null, 2)}\n`);
+  if (only === "" && plan.count === "full" && plan.runtimes.length > 1) {
+    const { draw } = await import("./plot.ts");
+    draw(rows);
+  }
+  const isMixed = ({ workload }: { workload: string }) => /-(from|to)-c$/.test(workload);
+  print(`\nMedians of ${rounds} rounds; in brackets the ratio to C\n\n`);
+  print(`${toTable(rows.filter((row) => !isMixed(row)))}\n`);
+  if (rows.some(isMixed)) {
+    print(`\nWith a C program at the other end\n\n${toTable(rows.filter(isMixed))}\n`);
+  }
+}
+
+await main().catch(fail);
