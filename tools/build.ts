@@ -4,7 +4,7 @@
  * @module
  */
 
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fail, print, root, run } from "./_run.ts";
 
@@ -24,11 +24,12 @@ async function cmake(args: string[]): Promise<void> {
 async function configure(folder: string, sanitizer?: Sanitizer): Promise<void> {
   const cache = `${folder}/CMakeCache.txt`;
   if (existsSync(cache)) {
-    if (readFileSync(cache, "utf8").includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}/native\n`)) {
-      return;
-    }
-    // The checkout was moved or copied, which cmake does not allow.
-    rmSync(folder, { recursive: true });
+    const ours = readFileSync(cache, "utf8").includes(
+      `CMAKE_HOME_DIRECTORY:INTERNAL=${root}/native\n`,
+    );
+    if (ours && statSync(cache).mtimeMs > statSync(`${root}/native/CMakeLists.txt`).mtimeMs) return;
+    // A checkout that was moved or copied cmake does not allow.
+    if (!ours) rmSync(folder, { recursive: true });
   }
   try {
     await cmake([
@@ -36,6 +37,7 @@ async function configure(folder: string, sanitizer?: Sanitizer): Promise<void> {
       `-DCMAKE_BUILD_TYPE=${sanitizer ? "Debug" : "Release"}`,
       `-DENETJS_SANITIZE=${sanitizer ?? ""}`,
     ]);
+    utimesSync(cache, new Date(), new Date()); // cmake leaves it alone when nothing in it changes.
   } catch (error) {
     rmSync(cache, { force: true });
     throw error;
@@ -45,16 +47,21 @@ async function configure(folder: string, sanitizer?: Sanitizer): Promise<void> {
 /**
  * Brings a build up to date and says what it compiles.
  *
+ * @param target What to build: the library alone, or with the C tests or the C side of the benches.
  * @returns The build folder, which holds the library and the test programs.
  * @throws {Error} When cmake or the compiler fails, with their output.
  */
-export async function build(sanitizer?: Sanitizer): Promise<string> {
+export async function build(
+  target: "enetjs" | "tests" | "benches" = "enetjs",
+  sanitizer?: Sanitizer,
+): Promise<string> {
   const folder = `${root}/native/${folders[sanitizer ?? "plain"]}`;
   mkdirSync(`${root}/.cache`, { recursive: true });
   using lock = await Deno.open(`${root}/.cache/build.lock`, { create: true, write: true });
   await lock.lock(true);
   await configure(folder, sanitizer);
-  await cmake(["--build", folder, "--config", "Release", "-j", String(availableParallelism())]);
+  const jobs = String(availableParallelism());
+  await cmake(["--build", folder, "--config", "Release", "--target", target, "-j", jobs]);
   return folder;
 }
 

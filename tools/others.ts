@@ -9,10 +9,12 @@ import { capture, print, root, run } from "./_run.ts";
 import { installPackages } from "./setup.ts";
 
 const NPM_VERSION = "0.2.9";
-const npmFolder = `${root}/.cache/npm-enet`;
+
+/** Where a package of npm is installed that is used beside the library. */
+const npmFolder = (name: string) => `${root}/.cache/npm-${name}`;
 
 /** The folder of the npm package `enet`, once {@linkcode setupOthers} has run. */
-export const npmEnet: string = `${npmFolder}/node_modules/enet`;
+export const npmEnet: string = `${npmFolder("enet")}/node_modules/enet`;
 
 /** The system's Python, if it has python3-enet. */
 export function pythonEnet(): string | undefined {
@@ -20,22 +22,26 @@ export function pythonEnet(): string | undefined {
   return capture([python, "-c", "import enet"]) === undefined ? undefined : python;
 }
 
+/** Installs a package of npm, unless it is there, and returns its folder. */
+export async function installNpm(name: string, version: string): Promise<string> {
+  const prefix = npmFolder(name);
+  const folder = `${prefix}/node_modules/${name}`;
+  if (existsSync(`${folder}/package.json`)) return folder;
+  print(`Missing: the npm package ${name}. Installing it\n`);
+  const flags = ["--silent", "--no-fund", "--no-audit", "--prefix", prefix];
+  const { ok, ending } = await run(["npm", "install", ...flags, `${name}@${version}`]);
+  if (!ok) throw new Error(`npm could not install ${name}@${version}: ${ending}`);
+  return folder;
+}
+
+/** Installs the npm package `enet` where it is missing. */
+export async function setupNpmEnet(): Promise<string> {
+  return await installNpm("enet", NPM_VERSION);
+}
+
 /** Installs what is missing of both, as far as this machine has them. */
 export async function setupOthers(): Promise<void> {
-  if (!existsSync(`${npmEnet}/package.json`)) {
-    print("Missing: the npm package enet, to test against. Installing it\n");
-    const result = await run([
-      "npm",
-      "install",
-      "--silent",
-      "--no-fund",
-      "--no-audit",
-      "--prefix",
-      npmFolder,
-      `enet@${NPM_VERSION}`,
-    ], {});
-    if (!result.ok) throw new Error(`npm could not install enet@${NPM_VERSION}: ${result.ending}`);
-  }
+  await setupNpmEnet();
   if (pythonEnet() === undefined && capture(["apt-get", "--version"]) !== undefined) {
     await installPackages("apt-get", ["python3-enet"], "python3-enet, to test against");
   }

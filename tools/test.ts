@@ -132,7 +132,8 @@ function countNode(tap: string, file: string): Count {
   };
 }
 
-function runtimeJob(runtime: Runtime, file: string, report: string, limitMs: number): Job {
+function runtimeJob(runtime: Runtime, file: string, report: string, options: SuiteOptions): Job {
+  const { limitMs = 300_000, env } = options;
   const commands: Record<Runtime, string[]> = {
     deno: [
       "test",
@@ -151,6 +152,7 @@ function runtimeJob(runtime: Runtime, file: string, report: string, limitMs: num
   return {
     title: `${runtime} ${file}`,
     command: [runtimes()[runtime], ...commands[runtime], runtime === "bun" ? `./${file}` : file],
+    env,
     limitMs,
     count() {
       if (!existsSync(report)) return undefined;
@@ -160,27 +162,59 @@ function runtimeJob(runtime: Runtime, file: string, report: string, limitMs: num
   };
 }
 
+/** How a suite runs its files. */
+export interface SuiteOptions {
+  /** After this time a file is killed. Default 5 minutes. */
+  limitMs?: number;
+  /** How many files run at once. Default 2. */
+  atOnce?: number;
+  /** Variables added to their environment. */
+  env?: Record<string, string>;
+}
+
 /** A suite that runs `node:test` files on a runtime. */
 export function runtimeSuite(
   runtime: Runtime,
   files: string[],
-  { limitMs = 300_000, atOnce = 2 }: { limitMs?: number; atOnce?: number } = {},
+  options: SuiteOptions = {},
 ): Suite {
   return {
     name: runtime,
     files,
     async run(files) {
-      await build();
+      await build("tests");
       await setupOthers();
       const folder = mkdtempSync(`${tmpdir()}/enetjs-`);
       try {
         return await runJobs(
-          files.map((file, i) => runtimeJob(runtime, file, `${folder}/${i}`, limitMs)),
-          atOnce,
+          files.map((file, i) => runtimeJob(runtime, file, `${folder}/${i}`, options)),
+          options.atOnce ?? 2,
         );
       } finally {
         rmSync(folder, { recursive: true });
       }
+    },
+  };
+}
+
+/**
+ * The same with the library built for the address and undefined behaviour sanitizers. These must come
+ * before everything else in the process; leaks are the runtimes' own, and the tests count ours.
+ */
+function sanitizedSuite(runtime: Runtime, files: string[]): Suite {
+  const suite = (env: Record<string, string>) => runtimeSuite(runtime, files, { env });
+  return {
+    name: `asan ${runtime}`,
+    files,
+    async run(files) {
+      const folder = await build("enetjs", "address");
+      const sanitizer = capture(["gcc", "-print-file-name=libasan.so"])?.trim();
+      if (!sanitizer?.startsWith("/")) throw new Error("gcc's libasan.so was not found");
+      return await suite({
+        LD_PRELOAD: sanitizer,
+        ASAN_OPTIONS: "detect_leaks=0:quarantine_size_mb=8",
+        ENETJS_LIBRARY: `${folder}/libenetjs.so`,
+      }).run(files);
     },
   };
 }
@@ -200,7 +234,7 @@ function nativeSuite(name: string, sanitizer?: Sanitizer): Suite {
     name,
     files: list("native/tests", "_test.c"),
     async run(files) {
-      const folder = await build(sanitizer);
+      const folder = await build("tests", sanitizer);
       const jobs = files.map((file): Job => ({
         title: `${name} ${file}`,
         command: [...launcher(sanitizer), `${folder}/${file.match(/(\w+)\.c$/)![1]}`],
@@ -276,7 +310,11 @@ if (import.meta.main) {
     runtimeSuite("bun", common),
     runtimeSuite("node", common),
   ];
+  const asked = process.argv.slice(2);
+  if (asked.includes("asan")) {
+    suites.push(...(["deno", "bun", "node"] as const).map((name) => sanitizedSuite(name, common)));
+  }
   // The sanitizers are not to be had, or not complete, with the compilers for Windows.
   const isThere = ({ name }: Suite) => process.platform !== "win32" || !/san/.test(name);
-  await runSuites(suites.filter(isThere), process.argv.slice(2));
+  await runSuites(suites.filter(isThere), asked);
 }
