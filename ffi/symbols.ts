@@ -16,6 +16,7 @@ export const SYMBOLS = {
   // Library
   enetjs_abi_version: [],
   enetjs_libenet_version: [],
+  enetjs_datagrams_batched: [],
   enetjs_layout: ["buffer", "f64"], // out, capacity
   enetjs_error_text: ["f64", "buffer", "f64"], // code, out, capacity
   enetjs_diagnostics: ["buffer", "f64"], // out, capacity

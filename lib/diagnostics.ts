@@ -9,6 +9,11 @@ export interface Versions {
   readonly abi: number;
   /** The runtime this is. */
   readonly runtime: "deno" | "bun" | "node";
+  /**
+   * How datagrams pass between ENet and the system: many with one system call, or one by one as
+   * outside Linux, and where something else in the process had loaded libenet before.
+   */
+  readonly datagrams: "batched" | "plain";
   /** The file libenetjs came from. */
   readonly library: string;
 }
@@ -51,6 +56,7 @@ export async function versions(): Promise<Versions> {
     libenet: `${number >>> 16}.${number >>> 8 & 255}.${number & 255}`,
     abi: native.enetjs_abi_version(),
     runtime: runtime.name,
+    datagrams: native.enetjs_datagrams_batched() === 1 ? "batched" : "plain",
     library: path,
   };
 }

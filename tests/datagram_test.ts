@@ -4,7 +4,15 @@ import { once } from "node:events";
 import process from "node:process";
 import { test } from "node:test";
 import { type Address, type AddressFilter, Host, Packet } from "../mod.ts";
-import { connectedPair, journal, leakCheck, until, withDeadline } from "./_helpers.ts";
+import {
+  connectedPair,
+  currentRuntime,
+  journal,
+  leakCheck,
+  spawnRuntime,
+  until,
+  withDeadline,
+} from "./_helpers.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -461,4 +469,17 @@ test("The filter keeps datagrams of the denied from being reported as such", asy
   host.filter = {};
   await plain.send(encode("reported"), host.address);
   assert.deepEqual((await seen.wait("datagram")).map(({ bytes }) => decode(bytes)), ["reported"]);
+});
+
+test("Datagrams pass one by one where libenet was loaded before libenetjs, else batched", {
+  skip: process.platform !== "linux",
+}, async () => {
+  for (const [preload, datagrams] of [["", "batched"], ["libenet.so.7", "plain"]]) {
+    await using program = spawnRuntime(currentRuntime(), "batched.ts", [], {
+      env: { LD_PRELOAD: preload },
+    });
+    const { code, stdout, stderr } = await withDeadline(program.ended, 30_000, "the program");
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(JSON.parse(stdout), { datagrams, length: 1 << 20 });
+  }
 });

@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import process from "node:process";
 import { test } from "node:test";
 import {
   CONFIG,
@@ -149,9 +150,10 @@ test("diagnostics() and versions() read what the library reports", async () => {
   assert.equal(values[DIAGNOSTIC.HOSTS], 2);
   assert.ok(counters.allocations > 0 && counters.allocatedBytes > 0);
   assert.ok(counters.reservedBytes >= counters.allocatedBytes);
-  const { abi, library, runtime: name, libenet } = await versions();
+  const { abi, library, runtime: name, libenet, datagrams } = await versions();
   assert.deepEqual([abi, library, name], [LAYOUT.ABI_VERSION, path, runtime.name]);
   assert.match(libenet, /^\d+\.\d+\.\d+$/);
+  assert.equal(datagrams, process.platform === "linux" ? "batched" : "plain");
 });
 
 test("Calls with stale or senseless handles return errors", async () => {

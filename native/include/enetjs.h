@@ -226,6 +226,14 @@ ENETJS_API double enetjs_abi_version(void);
 ENETJS_API double enetjs_libenet_version(void);
 
 /**
+ * Tells how datagrams pass between ENet and the system.
+ * @returns 1: many with one system call, 0: one by one, as libenet does by itself. It is 0 where the
+ *   system is not Linux, and where the process was put together so that libenet's calls do not reach
+ *   this library, as when it had loaded libenet before
+ */
+ENETJS_API double enetjs_datagrams_batched(void);
+
+/**
  * Reports every number that C and TypeScript must agree on.
  * @param out receives doubles: the constants of this header in the order of `layout.c`
  * @param capacity size of `out` in bytes

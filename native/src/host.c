@@ -316,6 +316,7 @@ void enetjs_host_destroy_locked(struct enetjs_host *h) {
     enetjs_drop_held(h, &h->slots[i].held);
   }
   enetjs_drop_held(h, &h->events.held); /* while there are ENet's peers to discharge */
+  enetjs_batch_destroy(h);
   enet_host_destroy(h->enet);
   h->enet = NULL;
   enetjs_drop_held(h, &h->completions.held); /* with those that the messages inside ENet have left */
@@ -474,8 +475,10 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
 
 void enetjs_flush_protocol(struct enetjs_host *h) {
   if (h->failed) return;
+  enetjs_batch_begin(h);
   do enet_host_flush(h->enet);
   while (enetjs_queue_feed(h));
+  enetjs_batch_end(h);
   add_totals(h);
 }
 
@@ -483,19 +486,20 @@ void enetjs_service_protocol(struct enetjs_host *h) {
   unsigned errors = 0, taken = 0, more;
   if (h->failed) return;
   h->services++;
+  enetjs_batch_begin(h);
   while ((more = service_round(h, &errors)) > 0) {
     taken += more;
     if (taken < h->events.capacity && !(h->consumer && h->events.held.head)) continue;
     dispatch_all(h);
     break;
   }
-  if (h->failed) return;
   /*
    * Cut short, it has not sent the acknowledgements of what it has read. They must go out before the
    * consumer can disconnect a peer, which drops them: a peer that lacks the handshake's last one
    * ignores the disconnect.
    */
-  if (enetjs_queue_feed(h) || more > 0) enetjs_flush_protocol(h);
+  if (!h->failed && (enetjs_queue_feed(h) || more > 0)) enetjs_flush_protocol(h);
+  enetjs_batch_end(h);
   add_totals(h);
 }
 
@@ -510,7 +514,7 @@ static bool wait_for_socket(struct enetjs_host *h, enet_uint32 until) {
   int wait = enetjs_next_wait(h), left;
   if (ENET_TIME_GREATER_EQUAL(now, until)) return false;
   left = (int)ENET_TIME_DIFFERENCE(until, now);
-  if (wait == 0) wait = 1; /* what a service left undone cannot be due at once */
+  if (wait == 0 && !enetjs_batch_prefetched(h)) wait = 1; /* what a service left undone cannot be due at once */
   if (wait < 0 || wait > left) wait = left;
   fd.fd = h->enet->socket;
   fd.events = POLLIN;

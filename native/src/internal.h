@@ -40,6 +40,7 @@
 /* Packets of this size and below are copied per peer by a broadcast, larger ones are shared. */
 #define ENETJS_SHARE_MINIMUM 512
 
+struct enetjs_batch;
 struct enetjs_host;
 
 /** A payload that several queues and JavaScript may refer to; freed with its last reference. */
@@ -139,6 +140,7 @@ struct enetjs_host {
 
   const void *owner; /**< identifies the thread that created it, or NULL */
   ENetHost *enet;
+  struct enetjs_batch *batch; /**< or NULL before the first is begun */
   struct enetjs_slot *slots;
   bool bound;     /**< accepts connections */
   bool datagrams; /**< delivers what is not ENet's */
@@ -214,6 +216,17 @@ bool enetjs_records_waiting(const struct enetjs_host *h);
 /* ---- farewell.c ------------------------------------------------------------------------------ */
 void enetjs_farewell_remember(struct enetjs_slot *slot);
 void enetjs_farewell_send(const struct enetjs_slot *slot);
+
+/* ---- socket.c -------------------------------------------------------------------------------- */
+/*
+ * Around everything in which ENet may send or receive, with the lock held: what it sends in between
+ * leaves at the end at the latest, and only then are ENet's totals right. Sections may be nested.
+ */
+void enetjs_batch_begin(struct enetjs_host *h);
+void enetjs_batch_end(struct enetjs_host *h);
+/** Whether there are datagrams that have been taken from the socket, and ENet has not read. */
+bool enetjs_batch_prefetched(const struct enetjs_host *h);
+void enetjs_batch_destroy(struct enetjs_host *h);
 
 /* ---- compress.c ------------------------------------------------------------------------------ */
 bool enetjs_compress_with_range_coder(ENetHost *enet);

@@ -247,12 +247,14 @@ double enetjs_peer_disconnect(double host, double peer, double data, double mode
     return finish(slot, ENETJS_ERR_ARGUMENT);
   slot->closing = true;
   if (peer_of(slot)->state != ENET_PEER_STATE_DISCONNECTING) slot->close_data = (uint32_t)data;
+  enetjs_batch_begin(slot->host);
   if (mode == ENETJS_DISCONNECT_NOW)
     disconnect_now(slot);
   else if (mode == ENETJS_DISCONNECT_LATER)
     disconnect_later(slot);
   else
     disconnect(slot);
+  enetjs_batch_end(slot->host);
   /* ENet resets a peer at once, without an event, that was not connected or need not wait. */
   if (peer_of(slot)->state == ENET_PEER_STATE_DISCONNECTED)
     enetjs_slot_end(slot, ENETJS_REASON_LOCAL, slot->close_data);

@@ -44,6 +44,7 @@ int enetjs_next_wait(const struct enetjs_host *h) {
   ENetHost *enet = h->enet;
   enet_uint32 now = enet_time_get(), least = LONG_WAIT;
   if (h->failed) return -1;
+  if (enetjs_batch_prefetched(h)) return 0;
   if (!enet_list_empty(&enet->dispatchQueue)) return 0; /* a flush has ended a connection */
   for (size_t index = 0; index < enet->peerCount && least > 0; index++) {
     enet_uint32 wait = peer_wait(&enet->peers[index], now);
@@ -130,10 +131,9 @@ static bool stalled(const struct enetjs_host *h) {
 }
 
 /*
- * Something has arrived: the consumer's turn, or ours if it has been asked in vain. On a quiet host,
- * most of what arrives are pings and acknowledgements, which are no business of the consumer's: once
- * it has been woken for such a few times in a row, the pump takes what arrives and wakes it only for
- * what comes of that.
+ * Something has arrived, or is left of what has: the consumer's turn, or ours if it has been asked in vain. On a quiet
+ * host, most of what arrives are pings and acknowledgements, which are no business of the consumer's: once it has been
+ * woken for such a few times in a row, the pump takes what arrives and wakes it only for what comes of that.
  */
 static void on_readable(struct enetjs_host *h) {
   if (stalled(h))
@@ -152,7 +152,8 @@ static bool pump_until_quit(struct enetjs_host *h) {
     uint32_t services = h->services;
     bool awaited = h->pump_awaits;
     int wait = awaited ? (int)h->stall_limit : enetjs_next_wait(h);
-    if (wait == 0 && serviced) wait = 1; /* what a service left undone cannot be due at once */
+    /* What a service left undone cannot be due at once, except for what it has not read. */
+    if (wait == 0 && serviced && !enetjs_batch_prefetched(h)) wait = 1;
     serviced = false;
     h->pump_until = enet_time_get() + (enet_uint32)(wait < 0 ? LONG_WAIT : wait);
     if (!sleep_until_due(h, fds, wait)) return false;
@@ -160,7 +161,7 @@ static bool pump_until_quit(struct enetjs_host *h) {
     if (awaited) {
       h->pump_awaits = false;
       if (stalled(h)) service_for_stalled_consumer(h);
-    } else if (fds[POLL_SOCKET].revents) {
+    } else if (fds[POLL_SOCKET].revents || enetjs_batch_prefetched(h)) {
       on_readable(h);
     } else if (enetjs_next_wait(h) == 0) {
       service_here(h);

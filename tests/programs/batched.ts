@@ -1,0 +1,15 @@
+// Sends a megabyte to and fro, and prints how datagrams pass and what came back.
+import { Host, versions } from "../../mod.ts";
+
+const done = Promise.withResolvers<number>();
+await using server = await Host.listen({ hostname: "127.0.0.1" }, {
+  receive: (from, channelId, view) => from.send(channelId, view),
+});
+await using client = await Host.create({}, {
+  receive: (_peer, _channelId, view) => done.resolve(view.length),
+});
+const peer = await client.connect(server.address);
+peer.send(0, new Uint8Array(1 << 20));
+const length = await done.promise;
+const { datagrams } = await versions();
+console.log(JSON.stringify({ datagrams, length }));
