@@ -102,8 +102,13 @@ function onReceive(server: Host, { peer, channelId, packet }: ReceiveEvent): voi
 
 const broadcasted = new Tally();
 
+function isReady({ received }: Client): boolean {
+  return received.has(CHANNEL.BROADCAST);
+}
+
 function broadcastWhenAllAreReady(server: Host): void {
-  if (![...clients.values()].every(({ received }) => received.has(CHANNEL.BROADCAST))) return;
+  if (![...clients.values()].every(isReady)) return;
+  for (const client of clients.values()) client.lastNewsMs = performance.now();
   for (let i = 0; i < COUNT.BROADCAST; i++) {
     const message = contents("broadcast", i, 1024);
     broadcasted.add(message);
@@ -193,8 +198,10 @@ async function watch(): Promise<void> {
   const all = [...clients.values()];
   while (all.some(({ exit }) => exit === undefined)) {
     await new Promise((resolve) => setTimeout(resolve, 20));
+    const waitsForOthers = (client: Client) => isReady(client) && !all.every(isReady);
     for (const client of all) {
-      if (client.exit === undefined && performance.now() - client.lastNewsMs > SILENCE_MS) {
+      if (client.exit !== undefined || waitsForOthers(client)) continue;
+      if (performance.now() - client.lastNewsMs > SILENCE_MS) {
         client.faults.push(`reported nothing for ${SILENCE_MS / 1000} s ${after(client)}`);
       }
     }
