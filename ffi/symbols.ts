@@ -28,6 +28,7 @@ export const SYMBOLS = {
   enetjs_host_close: ["f64"], // host
   enetjs_host_service: ["f64", "f64"], // host, timeoutMs
   enetjs_host_flush: ["f64"], // host
+  enetjs_host_push: ["f64"], // host
   enetjs_host_connect: ["f64", "f64", "f64", "f64", "f64"], // host, address, port, channels, data
   enetjs_host_broadcast: ["f64", "f64", "f64", "f64", "f64"], // host, channel, flags, offset, length
   enetjs_host_broadcast_buffer: ["f64", "f64", "f64", "buffer", "f64"], // host, channel, flags, data, length

@@ -28,6 +28,10 @@ export class Connection {
   readonly outgoing: boolean;
   peer!: Peer;
   established = false;
+  /** This side has begun to end it. */
+  closing = false;
+  /** An upper bound of the bytes queued to it, those of broadcasts aside, see `Endpoint.post`. */
+  queuedAtMost = 0;
   /** The program has been given its disconnect event, or has ended it itself. */
   told = false;
   ending: Ending | undefined;
@@ -72,6 +76,11 @@ export class Connection {
   lost(result: number): boolean {
     return (result === NATIVE_ERROR.STALE || result === NATIVE_ERROR.NOT_CONNECTED) &&
       this.established && !this.told && this.endpoint.resources.open;
+  }
+
+  /** Whether messages can be queued, as far as is known here. */
+  get sendable(): boolean {
+    return this.established && !this.closing && this.ending === undefined;
   }
 
   /** The error of a native call on this connection. */

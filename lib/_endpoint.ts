@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers";
+import { LAYOUT } from "../ffi/layout.ts";
 import type { Wake } from "../ffi/runtime.ts";
 import type { Library } from "../ffi/loader.ts";
 import type { Native } from "../ffi/symbols.ts";
@@ -7,6 +8,7 @@ import { integer, show } from "./_validate.ts";
 import type { Memory, Ring } from "./_memory.ts";
 import { check, ENetError } from "./errors.ts";
 import type { HostSettings } from "./options.ts";
+import { Outbox } from "./_outbox.ts";
 import { type Data, Packet, PacketFlag, packets, viewOf } from "./packet.ts";
 
 /** What must be given back, whoever closes the host; refers to nothing else of it. */
@@ -100,6 +102,9 @@ export class Endpoint {
   readonly events: Ring;
   readonly completions: Ring;
   readonly stats: Float64Array;
+  readonly #outbox: Outbox;
+  /** Bytes of all broadcasts so far, which are in the queues of all peers. */
+  #broadcasted = 0;
   /** The way in, which has to hear of changes. */
   inlet!: EndpointInlet;
   readonly #scratchOffset: number;
@@ -129,6 +134,7 @@ export class Endpoint {
     this.events = events;
     this.completions = completions;
     this.stats = stats;
+    this.#outbox = new Outbox(resources.native, resources.handle, memory);
   }
 
   /** Throws if the host is closed. */
@@ -234,12 +240,31 @@ export class Endpoint {
     }
   }
 
+  /** Puts a small message into the outbox, if that can't take the queue above the high-water mark. */
+  post(to: Connection, channelId: number, flags: number, bytes: Uint8Array): boolean {
+    const { highWaterMark, maximumPacketSize } = this.settings;
+    const { length } = bytes;
+    if (to.queuedAtMost + this.#broadcasted + length > highWaterMark) return false;
+    if (length > maximumPacketSize || !this.resources.open) return false;
+    if (!this.#outbox.take(to, channelId, flags, bytes)) return false;
+    to.queuedAtMost += length;
+    this.touch();
+    return true;
+  }
+
   /** Queues a message; see `enetjs_peer_send`. */
-  send(peer: number, channelId: number, flags: number, data: Data, token: number): number {
+  send(to: Connection, channelId: number, flags: number, data: Data, token: number): number {
     this.requireOpen("Sending");
+    const result = this.#send(to.id, channelId, flags, data, token);
+    this.touch();
+    const queued = this.memory.words[LAYOUT.WORD_QUEUED_BYTES] - this.#broadcasted;
+    to.queuedAtMost = result === 0 ? queued : Infinity;
+    return result;
+  }
+
+  #send(peer: number, channelId: number, flags: number, data: Data, token: number): number {
     const { native, handle } = this;
     const staged = this.#stage(data);
-    this.touch();
     switch (staged.kind) {
       case "shared":
         return native.enetjs_peer_send(
@@ -272,6 +297,7 @@ export class Endpoint {
     integer(channelId, "channelId", 0, 254);
     const staged = this.#stage(data);
     this.touch();
+    this.#broadcasted += staged.length;
     switch (staged.kind) {
       case "shared":
         return native.enetjs_host_broadcast(

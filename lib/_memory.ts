@@ -6,6 +6,7 @@ export interface MemorySizes {
   completions: number;
   arena: number;
   scratch: number;
+  outbox: number;
 }
 
 /** One of the two rings, as its consumer sees it. */
@@ -89,6 +90,9 @@ const POISON = 0xDD;
 export class Memory {
   readonly block: Uint8Array;
   readonly words: Uint32Array;
+  /** Messages for `Outbox`. */
+  readonly outbox: Uint8Array;
+  /** What one call takes. */
   readonly scratch: Uint8Array;
   arena: Uint8Array<ArrayBuffer>;
   /** That of the arena. */
@@ -104,11 +108,13 @@ export class Memory {
 
   constructor(sizes: MemorySizes, debug: boolean) {
     const size = LAYOUT.HEADER_BYTES + LAYOUT.STATS_COUNT * 8 +
-      (sizes.events + sizes.completions) * LAYOUT.RECORD_BYTES + sizes.scratch;
+      (sizes.events + sizes.completions) * LAYOUT.RECORD_BYTES + sizes.outbox + sizes.scratch;
     const buffer = spareBlocks.take(size);
     this.block = new Uint8Array(buffer);
-    this.words = new Uint32Array(buffer, 0, (size - sizes.scratch) / 4);
-    this.scratch = this.block.subarray(size - sizes.scratch);
+    const outbox = size - sizes.scratch - sizes.outbox;
+    this.words = new Uint32Array(buffer, 0, outbox / 4);
+    this.outbox = this.block.subarray(outbox, outbox + sizes.outbox);
+    this.scratch = this.block.subarray(outbox + sizes.outbox);
     this.#buffer = spareArenas.take(sizes.arena);
     this.arena = new Uint8Array(this.#buffer);
     this.#sizes = sizes;

@@ -569,6 +569,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     const { native, handle } = this.#endpoint;
     const closed = this.#inlet.live.map((connection) => {
       native.enetjs_peer_disconnect(handle, connection.id, 0, DISCONNECT.LATER);
+      connection.closing = true;
       return connection.closed();
     });
     if (closed.length > 0 && graceMs > 0) {

@@ -197,6 +197,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     completions: 1024,
     arena: powerOfTwo(arenaSize, "arenaSize", 4096, 256 * MEBIBYTE),
     scratch: 64 * 1024,
+    outbox: 32 * 1024,
   };
   if (filter !== undefined) compileFilter(filter);
   config[CONFIG.PEERS] = integer(peers, "peers", 1, LAYOUT.MAXIMUM_PEERS);
@@ -206,7 +207,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
   config[CONFIG.EVENT_CAPACITY] = sizes.events;
   config[CONFIG.COMPLETION_CAPACITY] = sizes.completions;
   config[CONFIG.ARENA_BYTES] = sizes.arena;
-  config[CONFIG.SCRATCH_BYTES] = sizes.scratch;
+  config[CONFIG.SCRATCH_BYTES] = sizes.outbox + sizes.scratch;
   return {
     config,
     sizes,

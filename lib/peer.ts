@@ -225,10 +225,17 @@ export class Peer implements AsyncIterable<PeerMessage> {
    *   `ENETJS_ERR_MEMORY`
    */
   send(channelId: number, data: Data, flags: number = PacketFlag.RELIABLE): boolean {
-    const result = this.#send(channelId, data, validateFlags(flags), 0);
+    const connection = this.#connection;
+    validateFlags(flags);
+    if (
+      data instanceof Uint8Array && connection.endpoint.post(connection, channelId, flags, data)
+    ) {
+      return true;
+    }
+    const result = this.#send(channelId, data, flags, 0);
     if (result >= 0) return result === 0;
-    if (this.#connection.lost(result)) return true;
-    throw this.#connection.error(result);
+    if (connection.lost(result)) return true;
+    throw connection.error(result);
   }
 
   /**
@@ -304,7 +311,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
   reset(): void {
     const { endpoint, id } = this.#connection;
     this.#check(endpoint.native.enetjs_peer_reset(endpoint.handle, id));
-    this.#connection.told = true;
+    this.#connection.told = this.#connection.closing = true;
     endpoint.change();
   }
 
@@ -385,7 +392,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
     if (!Number.isInteger(channelId) || channelId < 0 || channelId >= channels) {
       integer(channelId, `channelId of a connection with ${channels} channels`, 0, channels - 1);
     }
-    return connection.endpoint.send(connection.id, channelId, flags, data, token);
+    return connection.endpoint.send(connection, channelId, flags, data, token);
   }
 
   #set(option: number, a: number, b: number, c: number): void {
@@ -401,7 +408,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
     const { endpoint, id } = this.#connection;
     integer(data, "data", 0, U32);
     const result = endpoint.native.enetjs_peer_disconnect(endpoint.handle, id, data, mode);
-    this.#connection.told = true;
+    this.#connection.told = this.#connection.closing = true;
     if (result < 0) return Promise.resolve();
     endpoint.touch();
     endpoint.change();

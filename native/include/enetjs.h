@@ -68,7 +68,16 @@
 #define ENETJS_STATS_COUNT 48
 #define ENETJS_RECORD_BYTES 32
 
-/** Header words. The consumer writes the three tails, native code writes everything else. */
+/**
+ * The outbox, at the start of the scratch: messages for `enetjs_peer_send` that need no answer. Before
+ * any call with its handle, a host queues them in order and empties the outbox. Each is four u32
+ * words (peer index, peer generation, channel | ENet packet flags << 8, payload bytes) and the
+ * payload, padded to whole words. One whose connection has ended, or that ENet would refuse, is lost.
+ * What the machine has no memory for stays in the outbox.
+ */
+#define ENETJS_OUTBOX_HEADER_BYTES 16
+
+/** Header words. The consumer writes the three tails and the outbox's size, native code everything else. */
 #define ENETJS_WORD_EVENT_HEAD 0
 #define ENETJS_WORD_EVENT_TAIL 1
 #define ENETJS_WORD_COMPLETION_HEAD 2
@@ -81,6 +90,8 @@
 #define ENETJS_WORD_EVENT_OFFSET 9
 #define ENETJS_WORD_SCRATCH_OFFSET 10
 #define ENETJS_WORD_INLINE_MAXIMUM 11 /**< largest payload that travels in the arena, bytes */
+#define ENETJS_WORD_OUTBOX_FILLED 12  /**< bytes in the outbox; set to 0 when they have been queued */
+#define ENETJS_WORD_QUEUED_BYTES 13   /**< in the queue of the peer that was sent to last; at most 2^32 - 1 */
 
 /** Record words (u32). */
 #define ENETJS_RECORD_TYPE 0       /**< type | channel << 8 | ENet packet flags << 16 */
@@ -307,6 +318,9 @@ ENETJS_API double enetjs_host_service(double host, double timeoutMs);
 
 /** Sends what is queued, without receiving. @returns 0, or ERR_CLOSED. */
 ENETJS_API double enetjs_host_flush(double host);
+
+/** Empties the outbox, and nothing else. @returns 0, or ERR_CLOSED. */
+ENETJS_API double enetjs_host_push(double host);
 
 /**
  * Begins a connection.

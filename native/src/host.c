@@ -10,7 +10,7 @@
 
 #define HOST_LIMIT 4096
 #define TRANSIENT_ERROR_LIMIT 64
-#define RECEIVE_BATCH 256 /* datagrams that ENet reads before it looks up */
+#define RECEIVE_LIMIT 256 /* datagrams that ENet reads before it looks up */
 
 static struct {
   enetjs_mutex lock;
@@ -48,7 +48,9 @@ static struct enetjs_host *lock_by_handle(double handle) {
 
 struct enetjs_host *enetjs_host_acquire(double handle) {
   struct enetjs_host *h = lock_by_handle(handle);
-  if (h) h->consumer = true;
+  if (!h) return NULL;
+  h->consumer = true;
+  if (h->header[ENETJS_WORD_OUTBOX_FILLED] > 0) enetjs_outbox_take(h);
   return h;
 }
 
@@ -123,6 +125,7 @@ static void shared_attach(struct enetjs_host *h, const double *c, uint8_t *share
   size_t scratch = events + ENETJS_RECORD_BYTES * (size_t)c[ENETJS_CONFIG_EVENT_CAPACITY];
   h->shared = shared;
   h->shared_bytes = (size_t)bytes;
+  h->scratch_offset = scratch;
   h->header = (_Atomic uint32_t *)(void *)shared;
   memset(shared, 0, completions);
   h->stats = (double *)(void *)(shared + stats);
@@ -427,10 +430,12 @@ static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received)
   }
 }
 
-/* What ENet has queued must leave it before it reads on: a disconnect would drop it. */
-static void dispatch_all(struct enetjs_host *h) {
+/* What ENet has queued must leave it before it reads on: a disconnect would drop it. @returns how much it was */
+static unsigned dispatch_all(struct enetjs_host *h) {
   ENetEvent event;
-  while (enet_host_check_events(h->enet, &event) > 0) handle_event(h, &event, true);
+  unsigned events = 0;
+  for (; enet_host_check_events(h->enet, &event) > 0; events++) handle_event(h, &event, true);
+  return events;
 }
 
 static void add_totals(struct enetjs_host *h) {
@@ -455,16 +460,17 @@ static void fail(struct enetjs_host *h, int error) {
  */
 static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   ENetEvent event;
-  enet_uint32 received_before = h->enet->totalReceivedPackets;
+  enet_uint32 received_before = h->enet->totalReceivedPackets, received;
   int result, error;
   enetjs_socket_error_clear();
   result = enet_host_service(h->enet, &event, 0);
   error = enetjs_socket_error();
+  received = h->enet->totalReceivedPackets - received_before;
   if (result > 0) {
-    handle_event(h, &event, h->enet->totalReceivedPackets != received_before);
-    return 1;
+    handle_event(h, &event, received > 0);
+    return 1 + dispatch_all(h);
   }
-  if (result == 0) return h->enet->totalReceivedPackets - received_before >= RECEIVE_BATCH ? RECEIVE_BATCH : 0;
+  if (result == 0) return received >= RECEIVE_LIMIT || enetjs_batch_unread(h) ? received : 0;
   if (enetjs_socket_error_fatal(error)) {
     fail(h, error);
     return 0;
@@ -489,9 +495,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
   enetjs_batch_begin(h);
   while ((more = service_round(h, &errors)) > 0) {
     taken += more;
-    if (taken < h->events.capacity && !(h->consumer && h->events.held.head)) continue;
-    dispatch_all(h);
-    break;
+    if (taken >= h->events.capacity || (h->consumer && h->events.held.head)) break;
   }
   /*
    * Cut short, it has not sent the acknowledgements of what it has read. They must go out before the

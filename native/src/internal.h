@@ -37,6 +37,10 @@
 /* After so many wake-ups for nothing, the pump looks first whether there is something. */
 #define ENETJS_BARREN_LIMIT 3
 
+/* What a message can be sent with. */
+#define ENETJS_SEND_FLAGS \
+  (ENET_PACKET_FLAG_RELIABLE | ENET_PACKET_FLAG_UNSEQUENCED | ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT)
+
 /* Packets of this size and below are copied per peer by a broadcast, larger ones are shared. */
 #define ENETJS_SHARE_MINIMUM 512
 
@@ -156,7 +160,7 @@ struct enetjs_host {
   uint8_t *shared;
   _Atomic uint32_t *header;
   double *stats;
-  size_t shared_bytes;
+  size_t shared_bytes, scratch_offset;
   uint32_t inline_maximum;
   struct enetjs_ring events, completions;
   struct enetjs_arena arena;
@@ -196,6 +200,10 @@ bool enetjs_slot_sends(const struct enetjs_slot *slot); /**< whether messages ca
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data);
 void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data);
 
+/* ---- outbox.c -------------------------------------------------------------------------------- */
+/** Queues what the consumer has put there; only inside a call of its. */
+void enetjs_outbox_take(struct enetjs_host *h);
+
 /* ---- queue.c: the way out -------------------------------------------------------------------- */
 double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t flags, const uint8_t *data, size_t length,
                          struct enetjs_packet *shared, uint32_t token);
@@ -226,6 +234,8 @@ void enetjs_batch_begin(struct enetjs_host *h);
 void enetjs_batch_end(struct enetjs_host *h);
 /** Whether there are datagrams that have been taken from the socket, and ENet has not read. */
 bool enetjs_batch_prefetched(const struct enetjs_host *h);
+/** Whether ENet has been told that there is nothing, so that it goes on, while there may be. */
+bool enetjs_batch_unread(const struct enetjs_host *h);
 void enetjs_batch_destroy(struct enetjs_host *h);
 
 /* ---- compress.c ------------------------------------------------------------------------------ */

@@ -4,8 +4,6 @@
 #include "internal.h"
 #include "pool.h"
 
-#define SEND_FLAGS (ENET_PACKET_FLAG_RELIABLE | ENET_PACKET_FLAG_UNSEQUENCED | ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT)
-
 static ENetPeer *peer_of(const struct enetjs_slot *slot) { return &slot->host->enet->peers[slot->index]; }
 
 /* Locks the host and finds the connection. @returns the slot, or NULL with the code in *error */
@@ -82,13 +80,13 @@ struct message {
 };
 
 static bool message_valid(struct message *m, double channel, double flags, double token) {
-  if (!enetjs_is_integer(channel, 0, 254) || !enetjs_is_integer(flags, 0, SEND_FLAGS) ||
+  if (!enetjs_is_integer(channel, 0, 254) || !enetjs_is_integer(flags, 0, ENETJS_SEND_FLAGS) ||
       !enetjs_is_integer(token, 0, UINT32_MAX))
     return false;
   m->channel = (uint8_t)channel;
   m->flags = (uint32_t)flags;
   m->token = (uint32_t)token;
-  return (m->flags & ~(uint32_t)SEND_FLAGS) == 0;
+  return (m->flags & ~(uint32_t)ENETJS_SEND_FLAGS) == 0;
 }
 
 static double send_message(struct enetjs_slot *slot, const struct message *m) {

@@ -111,6 +111,8 @@ double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t fla
   slot->queued_bytes += length;
   slot->queued_messages++;
   enetjs_queue_measure(slot);
+  slot->host->header[ENETJS_WORD_QUEUED_BYTES] =
+      slot->queued_bytes < UINT32_MAX ? (uint32_t)slot->queued_bytes : UINT32_MAX;
   return slot->above_high_water ? 1 : 0;
 }
 

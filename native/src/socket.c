@@ -53,7 +53,9 @@ enum {
   DESTINATION_BITS = 9,
   DESTINATIONS = 1 << DESTINATION_BITS, /* more than there can be, so that a search ends */
   NO_RUN = 0xFFFF,
-  REFUSED_MS = 1000, /* for how long runs are not tried after the system has refused one */
+  IN_ROUND = 32,       /* datagrams that ENet is handed at once, so that it dispatches them from the cache; */
+  IN_ROUND_PEERS = 16, /* or one for so many peers, since each round looks at all of them */
+  REFUSED_MS = 1000,   /* for how long runs are not tried after the system has refused one */
   IN_MESSAGES = 16,
   IN_BYTES = 65536 /* of one message: as much as the system joins */
 };
@@ -98,7 +100,9 @@ struct out {
 struct in {
   unsigned count, index; /* of messages; those before the index are done with */
   size_t offset;         /* of the next datagram in the message */
+  unsigned handed;       /* datagrams, in this round */
   bool emptied;          /* the socket had no more when it was last read in this section */
+  bool cut;              /* the round has been ended while there may be more */
   struct mmsghdr message[IN_MESSAGES];
   struct iovec vector[IN_MESSAGES];
   struct sockaddr_in from[IN_MESSAGES];
@@ -375,9 +379,9 @@ static struct in *in_create(struct enetjs_batch *batch) {
   static const int on = 1;
   struct in *in = malloc(sizeof(*in));
   if (!in) return NULL;
-  in->count = in->index = 0;
+  in->count = in->index = in->handed = 0;
   in->offset = 0;
-  in->emptied = false;
+  in->emptied = in->cut = false;
   memset(in->message, 0, sizeof(in->message));
   for (unsigned i = 0; i < IN_MESSAGES; i++) {
     struct msghdr *header = &in->message[i].msg_hdr;
@@ -470,6 +474,16 @@ static int next_datagram(struct enetjs_batch *batch, ENetAddress *address, ENetB
   return (int)take(batch, address, buffer);
 }
 
+static int next_of_round(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer) {
+  struct in *in = batch->in;
+  size_t scaled = batch->enet->peerCount / IN_ROUND_PEERS;
+  int length;
+  in->cut = in->handed >= (scaled > IN_ROUND ? scaled : IN_ROUND);
+  length = in->cut ? 0 : next_datagram(batch, address, buffer);
+  in->handed = length > 0 ? in->handed + 1 : 0;
+  return length;
+}
+
 ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENetBuffer *buffers, size_t bufferCount) {
   struct enetjs_batch *batch = current;
   if (!batch || bufferCount != 1 || batch->enet->socket != socket)
@@ -480,7 +494,7 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
   }
   send_all(batch);
   if (!batch->in && !in_create(batch)) return receive_plain(socket, address, buffers, bufferCount);
-  return next_datagram(batch, address, buffers);
+  return next_of_round(batch, address, buffers);
 }
 
 /* ---- For the host ---------------------------------------------------------------------------- */
@@ -495,7 +509,10 @@ void enetjs_batch_begin(struct enetjs_host *h) {
   }
   if (batch->depth++ > 0) return;
   if (batch->refused && ENET_TIME_DIFFERENCE(enet_time_get(), batch->refused_at) >= REFUSED_MS) batch->refused = false;
-  if (batch->in) batch->in->emptied = false;
+  if (batch->in) {
+    batch->in->handed = 0;
+    batch->in->emptied = batch->in->cut = false;
+  }
   current = batch;
 }
 
@@ -508,6 +525,8 @@ void enetjs_batch_end(struct enetjs_host *h) {
 bool enetjs_batch_prefetched(const struct enetjs_host *h) {
   return h->batch && h->batch->in && h->batch->in->index < h->batch->in->count && !h->failed;
 }
+
+bool enetjs_batch_unread(const struct enetjs_host *h) { return h->batch && h->batch->in && h->batch->in->cut; }
 
 void enetjs_batch_destroy(struct enetjs_host *h) {
   if (!h->batch) return;
@@ -554,6 +573,11 @@ void enetjs_batch_end(struct enetjs_host *h) { (void)h; }
 void enetjs_batch_destroy(struct enetjs_host *h) { (void)h; }
 
 bool enetjs_batch_prefetched(const struct enetjs_host *h) {
+  (void)h;
+  return false;
+}
+
+bool enetjs_batch_unread(const struct enetjs_host *h) {
   (void)h;
   return false;
 }

@@ -432,14 +432,14 @@ TEST(what_was_joined_is_taken_apart) {
   server_open(&c);
   h = host_of(&c);
   check_nothing_read(h); /* from now on the system joins */
-  for (uint32_t i = 0; i < 40; i++) payload_fill(data + 1000 * (size_t)i, i < 39 ? 1000 : 37, i);
+  for (uint32_t i = 0; i < 30; i++) payload_fill(data + 1000 * (size_t)i, i < 29 ? 1000 : 37, i);
   for (int round = 0; round < 5; round++) {
-    send_joined(s, port_of(&c), data, 39037, 1000);
+    send_joined(s, port_of(&c), data, 29037, 1000);
     await_readable(h->enet->socket);
     socket_send(s, port_of(&c), data, 500);
     enetjs_batch_begin(h);
-    for (uint32_t i = 0; i < 40; i++) {
-      size_t length = i < 39 ? 1000 : 37;
+    for (uint32_t i = 0; i < 30; i++) {
+      size_t length = i < 29 ? 1000 : 37;
       CHECK_EQ_INT(receive_as_enet(h, &from, one), length);
       CHECK_EQ_INT(from, port);
       CHECK(payload_is(one, length, i));
@@ -448,6 +448,40 @@ TEST(what_was_joined_is_taken_apart) {
     check_read(h, 0, 500);
     check_nothing_read(h);
   }
+  consumer_close(&c);
+  enet_socket_destroy(s);
+}
+
+TEST(a_round_ends_so_that_what_it_read_is_dispatched) {
+  static uint8_t data[40 * 1000];
+  struct consumer c;
+  struct enetjs_host *h;
+  uint16_t port, from;
+  unsigned rounds = 0;
+  ENetSocket s = socket_open(&port);
+  uint8_t one[LARGEST];
+  server_open(&c);
+  h = host_of(&c);
+  check_nothing_read(h);
+  for (uint32_t i = 0; i < 40; i++) payload_fill(data + 1000 * (size_t)i, 1000, i);
+  send_joined(s, port_of(&c), data, 40 * 1000, 1000);
+  await_readable(h->enet->socket);
+  enetjs_batch_begin(h);
+  for (uint32_t i = 0; i < 40; i++) {
+    int got = receive_as_enet(h, &from, one);
+    if (got == 0) {
+      CHECK(enetjs_batch_unread(h));
+      rounds++;
+      got = receive_as_enet(h, &from, one);
+    }
+    CHECK_EQ_INT(got, 1000);
+    CHECK(!enetjs_batch_unread(h));
+    CHECK(payload_is(one, 1000, i));
+  }
+  CHECK_EQ_INT(receive_as_enet(h, &from, one), 0);
+  CHECK(!enetjs_batch_unread(h));
+  enetjs_batch_end(h);
+  CHECK_EQ_INT(rounds, 1);
   consumer_close(&c);
   enet_socket_destroy(s);
 }
@@ -844,6 +878,7 @@ int main(void) {
       TEST_CASE(what_a_full_buffer_does_not_take_is_lost_without_an_error),
       TEST_CASE(raw_datagrams_leave_at_once),
       TEST_CASE(what_was_joined_is_taken_apart),
+      TEST_CASE(a_round_ends_so_that_what_it_read_is_dispatched),
       TEST_CASE(what_was_not_read_waits_for_the_next_section),
       TEST_CASE(what_arrives_later_is_found_at_once),
       TEST_CASE(a_close_drops_what_was_not_read),
