@@ -26,6 +26,7 @@ export const LAYOUT = {
   WORD_INLINE_MAXIMUM: 11,
   WORD_OUTBOX_FILLED: 12,
   WORD_QUEUED_BYTES: 13,
+  WORD_ATTENDED: 14,
   OUTBOX_HEADER_BYTES: 16,
   RECORD_TYPE: 0,
   RECORD_PEER: 1,
@@ -51,7 +52,7 @@ export const LAYOUT = {
   REASON_TIMEOUT: 2,
   REASON_RESET: 3,
   REASON_REFUSED: 4,
-  CONFIG_COUNT: 22,
+  CONFIG_COUNT: 23,
   HOST_STAT_COUNT: 12,
   PEER_STAT_COUNT: 37,
   DIAGNOSTIC_COUNT: 7,
@@ -90,7 +91,11 @@ export const CONFIG = {
   COMPLETION_CAPACITY: 19,
   ARENA_BYTES: 20,
   SCRATCH_BYTES: 21,
+  SPIN: 22,
 } as const;
+
+/** What `enetjs_host_attend` says. */
+export const ATTEND = { OVER: 0, DUE: 1, AGAIN: 2 } as const;
 
 /** Options of `enetjs_peer_set`. */
 export const PEER_OPTION = { PING_INTERVAL: 0, TIMEOUT: 1, THROTTLE: 2, PAUSED: 3 } as const;

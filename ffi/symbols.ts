@@ -27,6 +27,7 @@ export const SYMBOLS = {
   enetjs_host_start: ["f64"], // host
   enetjs_host_close: ["f64"], // host
   enetjs_host_service: ["f64", "f64"], // host, timeoutMs
+  enetjs_host_attend: ["f64"], // host
   enetjs_host_flush: ["f64"], // host
   enetjs_host_push: ["f64"], // host
   enetjs_host_connect: ["f64", "f64", "f64", "f64", "f64"], // host, address, port, channels, data

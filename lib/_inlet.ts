@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import { LAYOUT } from "../ffi/layout.ts";
+import { ATTEND, LAYOUT } from "../ffi/layout.ts";
 import { Connection, type Ending } from "./_connection.ts";
 import type { Endpoint } from "./_endpoint.ts";
 import { Fifo } from "./_fifo.ts";
@@ -44,6 +44,7 @@ export class Inlet {
   #manual = false;
   #consumed = false;
   #failure: ENetError | undefined;
+  #attending = false;
   /** Whether `settle` is at work. */
   settling = false;
   /** Called when the socket has failed. */
@@ -84,7 +85,28 @@ export class Inlet {
   service(timeoutMs: number): void {
     if (this.settling) throw new TypeError("service() was called by a handler that it has called");
     this.#native(timeoutMs);
-    this.settle();
+    try {
+      this.settle();
+    } finally {
+      this.#attend();
+    }
+  }
+
+  /** Stays for the next message, where native code has found that worth it. */
+  #attend(): void {
+    const { memory, resources } = this.endpoint;
+    if (this.#attending || !resources.open || memory.words[LAYOUT.WORD_ATTENDED] === 0) return;
+    this.#attending = true;
+    setImmediate(() => this.#attendNow());
+  }
+
+  #attendNow(): void {
+    const { native, handle, resources } = this.endpoint;
+    this.#attending = false;
+    if (!resources.open) return;
+    const what = native.enetjs_host_attend(handle);
+    if (what === ATTEND.DUE) this.service(0);
+    else if (what === ATTEND.AGAIN) this.#attend();
   }
 
   #native(timeoutMs: number): void {

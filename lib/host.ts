@@ -508,6 +508,14 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     this.#set("stallLimitMs", value);
   }
 
+  /** Whether this thread stays awake for the next message. */
+  get spin(): "never" | "auto" | "always" {
+    return this.#endpoint.settings.spin;
+  }
+  set spin(value: "never" | "auto" | "always") {
+    this.#set("spin", value);
+  }
+
   /** Bytes queued to one peer above which `send` returns false. */
   get highWaterMark(): number {
     return this.#endpoint.settings.highWaterMark;

@@ -360,6 +360,7 @@ test("Host options and setters read back, and filters are copies", async (t) => 
     receiveBufferSize: 100_000,
     sendBufferSize: 200_000,
     stallLimitMs: 25,
+    spin: "always",
     highWaterMark: 4321,
     datagrams: true,
     filter: { allow: ["127.0.0.0/8"], deny: ["127.0.0.9"] },

@@ -166,6 +166,8 @@ for (const [way, create] of CREATE) {
       const [name, choices] of [
         ["compression", '"none" or "range-coder"'],
         ["checksum", '"none" or "crc32"'],
+        ["spin", '"never" or "auto" or "always"'],
+        ["spin", '"never" or "auto" or "always"'],
       ]
     ) {
       for (const [value, shown] of [...NOT_NUMBERS, ["gzip", '"gzip"'], [NaN, "NaN"]] as const) {

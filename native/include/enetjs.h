@@ -92,6 +92,7 @@
 #define ENETJS_WORD_INLINE_MAXIMUM 11 /**< largest payload that travels in the arena, bytes */
 #define ENETJS_WORD_OUTBOX_FILLED 12  /**< bytes in the outbox; set to 0 when they have been queued */
 #define ENETJS_WORD_QUEUED_BYTES 13   /**< in the queue of the peer that was sent to last; at most 2^32 - 1 */
+#define ENETJS_WORD_ATTENDED 14       /**< 1: the pump leaves the socket to `enetjs_host_attend` */
 
 /** Record words (u32). */
 #define ENETJS_RECORD_TYPE 0       /**< type | channel << 8 | ENet packet flags << 16 */
@@ -148,7 +149,18 @@
 #define ENETJS_CONFIG_COMPLETION_CAPACITY 19
 #define ENETJS_CONFIG_ARENA_BYTES 20 /**< a power of two, 4096 at least */
 #define ENETJS_CONFIG_SCRATCH_BYTES 21
-#define ENETJS_CONFIG_COUNT 22
+#define ENETJS_CONFIG_SPIN 22 /**< ENETJS_SPIN_…: whether the consumer stays for the next message */
+#define ENETJS_CONFIG_COUNT 23
+
+/** After a service that brought something, whether the consumer is to call `enetjs_host_attend`. */
+#define ENETJS_SPIN_NEVER 0
+#define ENETJS_SPIN_AUTO 1   /**< for 50 microseconds, while messages of one peer come that closely */
+#define ENETJS_SPIN_ALWAYS 2 /**< for a millisecond */
+
+/** What `enetjs_host_attend` says. */
+#define ENETJS_ATTEND_OVER 0  /**< nothing has come; the pump watches again */
+#define ENETJS_ATTEND_DUE 1   /**< there is something to service */
+#define ENETJS_ATTEND_AGAIN 2 /**< nothing yet: call again, after other work */
 
 /** Options that `enetjs_host_set` changes on a live host use the ENETJS_CONFIG_… numbers. */
 
@@ -316,6 +328,13 @@ ENETJS_API double enetjs_host_close(double host);
  */
 ENETJS_API double enetjs_host_service(double host, double timeoutMs);
 
+/**
+ * Waits for the next message in place of the pump, if the last service has asked for it, and without
+ * sleeping: for 20 microseconds at most, so that the consumer can do other work in between.
+ * @returns ENETJS_ATTEND_…, or ERR_CLOSED
+ */
+ENETJS_API double enetjs_host_attend(double host);
+
 /** Sends what is queued, without receiving. @returns 0, or ERR_CLOSED. */
 ENETJS_API double enetjs_host_flush(double host);
 
@@ -347,7 +366,7 @@ ENETJS_API double enetjs_host_broadcast_packet(double host, double channel, doub
  * Changes an option of a live host.
  * @param option ENETJS_CONFIG_INCOMING_BANDWIDTH (value: incoming, second: outgoing), CHANNELS,
  *   COMPRESSION, CHECKSUM, MTU, DUPLICATE_PEERS, MAXIMUM_PACKET_SIZE, MAXIMUM_WAITING_DATA,
- *   RECEIVE_BUFFER, SEND_BUFFER, STALL_LIMIT, HIGH_WATER, DATAGRAMS
+ *   RECEIVE_BUFFER, SEND_BUFFER, STALL_LIMIT, SPIN, HIGH_WATER, DATAGRAMS
  * @returns 0, or ERR_CLOSED, ARGUMENT, SOCKET
  */
 ENETJS_API double enetjs_host_set(double host, double option, double value, double second);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "internal.h"
 #include "pool.h"
 
@@ -218,6 +219,10 @@ static double host_option(struct enetjs_host *h, int option, double value, doubl
       if (value < 1 || value > 60000) return ENETJS_ERR_ARGUMENT;
       h->stall_limit = (uint32_t)value;
       return 0;
+    case ENETJS_CONFIG_SPIN:
+      if (value > ENETJS_SPIN_ALWAYS) return ENETJS_ERR_ARGUMENT;
+      h->spin = (int)value;
+      return 0;
     case ENETJS_CONFIG_HIGH_WATER:
       h->high_water = (size_t)value;
       for (size_t index = 0; index < enet->peerCount; index++) enetjs_queue_measure(&h->slots[index]);
@@ -239,6 +244,7 @@ static double apply_config(struct enetjs_host *h, const double *c) {
                                 ENETJS_CONFIG_MAXIMUM_PACKET_SIZE,
                                 ENETJS_CONFIG_MAXIMUM_WAITING_DATA,
                                 ENETJS_CONFIG_STALL_LIMIT,
+                                ENETJS_CONFIG_SPIN,
                                 ENETJS_CONFIG_HIGH_WATER,
                                 ENETJS_CONFIG_DATAGRAMS,
                                 ENETJS_CONFIG_RECEIVE_BUFFER,
@@ -271,6 +277,7 @@ static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared
   }
   h->enet->peers[0].data = h; /* how the intercept callback finds us */
   h->bound = c[ENETJS_CONFIG_ADDRESS] >= 0;
+  enetjs_pace_reset(&h->pace);
   h->pump_configured = c[ENETJS_CONFIG_PUMP] != 0;
   error = apply_config(h, c);
   if (error < 0) goto failed;
@@ -529,10 +536,20 @@ static bool wait_for_socket(struct enetjs_host *h, enet_uint32 until) {
 
 static void service_for_consumer(struct enetjs_host *h) {
   uint32_t events = h->events.head, completions = h->completions.head;
+  uint64_t before = h->counters[ENETJS_HOST_STAT_RECEIVED_PACKETS];
+  struct enetjs_yield yield = {.woken = h->signalled};
+  h->signalled = false;
   enetjs_refill(h);
   enetjs_service_protocol(h);
   enetjs_refill(h);
-  h->barren = events == h->events.head && completions == h->completions.head ? h->barren + 1 : 0;
+  yield.found = events != h->events.head || completions != h->completions.head;
+  yield.datagrams = (unsigned)(h->counters[ENETJS_HOST_STAT_RECEIVED_PACKETS] - before);
+  yield.turns = enetjs_batch_take_turns(h);
+  h->barren = yield.found ? 0 : h->barren + 1;
+  if (!h->pump_running) return;
+  yield.now_us = enetjs_clock_us();
+  enetjs_pace_observe(&h->pace, h->spin, &yield);
+  h->header[ENETJS_WORD_ATTENDED] = h->pace.attending;
 }
 
 double enetjs_host_service(double host, double timeoutMs) {
@@ -544,7 +561,6 @@ double enetjs_host_service(double host, double timeoutMs) {
   for (;;) {
     h = enetjs_host_acquire(host);
     if (!h) return ENETJS_ERR_CLOSED;
-    h->signalled = false;
     service_for_consumer(h);
     result = h->failed ? ENETJS_ERR_SOCKET : records_ready(h);
     if (result != 0 || timeoutMs == 0 || !wait_for_socket(h, until)) break;

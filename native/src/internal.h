@@ -134,6 +134,21 @@ struct enetjs_ranges {
   size_t count;
 };
 
+/** How often the consumer is woken, and what that is decided by; see pace.c. */
+struct enetjs_pace {
+  uint64_t found_us;     /**< when a service last found something */
+  uint32_t found_gap_us; /**< between such services, on average */
+  uint32_t spread;       /**< how often a datagram comes from another source than the one before, in 1/256 */
+  bool attending;        /**< the consumer stays for the next message */
+  uint64_t attend_until_us;
+  unsigned attend_failures, attend_skip;
+  bool coalescing; /**< datagrams are gathered before the consumer is woken */
+  uint64_t rate_before;
+  unsigned coalesced, skip, skip_next; /**< windows: since it began, until it may begin, after its end */
+  uint64_t window_us;
+  unsigned window_wakes, window_datagrams;
+};
+
 struct enetjs_host {
   enetjs_mutex lock;
   uint32_t index, generation; /**< of the handle */
@@ -168,6 +183,9 @@ struct enetjs_host {
 
   /* Pump. */
   bool pump_configured, pump_running, pump_quit, pump_awaits;
+  bool pump_rests; /**< it leaves the socket alone for a while, so that datagrams gather */
+  int spin;        /**< ENETJS_SPIN_… */
+  struct enetjs_pace pace;
   unsigned barren; /**< services of the consumer in a row that brought it nothing */
   bool signalled;
   uint32_t signalled_at, pump_until, stall_limit, services;
@@ -236,6 +254,8 @@ void enetjs_batch_end(struct enetjs_host *h);
 bool enetjs_batch_prefetched(const struct enetjs_host *h);
 /** Whether ENet has been told that there is nothing, so that it goes on, while there may be. */
 bool enetjs_batch_unread(const struct enetjs_host *h);
+/** How often another source had its turn since the last call. */
+unsigned enetjs_batch_take_turns(struct enetjs_host *h);
 void enetjs_batch_destroy(struct enetjs_host *h);
 
 /* ---- compress.c ------------------------------------------------------------------------------ */
@@ -263,5 +283,19 @@ void enetjs_pump_rearm(struct enetjs_host *h);
 void enetjs_pump_notify(struct enetjs_host *h);
 void enetjs_pump_stop_all(void);
 int enetjs_next_wait(const struct enetjs_host *h);
+
+/* ---- pace.c ---------------------------------------------------------------------------------- */
+/** What a service of the consumer brought. */
+struct enetjs_yield {
+  uint64_t now_us;
+  bool woken;         /**< the pump had asked for it */
+  bool found;         /**< it brought records */
+  unsigned datagrams; /**< that were read */
+  unsigned turns;     /**< of these, how many came from another source than the one before */
+};
+void enetjs_pace_reset(struct enetjs_pace *pace);
+/** @param spin ENETJS_SPIN_… */
+void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_yield *yield);
+void enetjs_pace_give_up(struct enetjs_pace *pace);
 
 #endif

@@ -17,6 +17,8 @@
 
 #define LONG_WAIT 0x3FFFFFFF /* until notified; comparable in ENet's wrapping time */
 
+#define REST_MS 1 /* for which datagrams gather, see pace.c */
+
 enum pump_poll { POLL_CONTROL, POLL_WAKE, POLL_SOCKET, POLL_COUNT };
 
 /* ---- Deadlines ------------------------------------------------------------------------------- */
@@ -76,7 +78,7 @@ void enetjs_pump_notify(struct enetjs_host *h) { enetjs_poke(h->control_write); 
  */
 void enetjs_pump_rearm(struct enetjs_host *h) {
   int wait;
-  if (!h->pump_running) return;
+  if (!h->pump_running || h->pace.attending) return;
   if (!h->pump_awaits) {
     wait = enetjs_next_wait(h);
     if (wait < 0 || !ENET_TIME_LESS(enet_time_get() + (enet_uint32)wait, h->pump_until)) return;
@@ -91,6 +93,12 @@ void enetjs_pump_rearm(struct enetjs_host *h) {
 static void await_consumer(struct enetjs_host *h) {
   signal_consumer(h);
   h->pump_awaits = true;
+}
+
+/* The consumer is called for what has come; what comes next may gather until it is called again. */
+static void gather(struct enetjs_host *h) {
+  signal_consumer(h);
+  h->pump_rests = true;
 }
 
 /* In the consumer's place; but where ENet would read memory that is JavaScript's, only the consumer may. */
@@ -112,7 +120,7 @@ static void service_for_stalled_consumer(struct enetjs_host *h) {
 
 /* With the lock held; releases it while it sleeps. @returns false when the consumer's end is gone */
 static bool sleep_until_due(struct enetjs_host *h, enetjs_pollfd *fds, int wait) {
-  bool with_socket = !h->pump_awaits && !h->failed;
+  bool with_socket = !h->pump_awaits && !h->pump_rests && !h->failed;
   fds[POLL_CONTROL].fd = h->control_read;
   fds[POLL_WAKE].fd = h->wake;
   fds[POLL_SOCKET].fd = h->enet->socket;
@@ -140,6 +148,8 @@ static void on_readable(struct enetjs_host *h) {
     service_for_stalled_consumer(h);
   else if (h->barren >= ENETJS_BARREN_LIMIT)
     service_here(h);
+  else if (h->pace.coalescing)
+    gather(h);
   else
     await_consumer(h);
 }
@@ -151,12 +161,13 @@ static bool pump_until_quit(struct enetjs_host *h) {
   while (!h->pump_quit) {
     uint32_t services = h->services;
     bool awaited = h->pump_awaits;
-    int wait = awaited ? (int)h->stall_limit : enetjs_next_wait(h);
+    int wait = awaited ? (int)h->stall_limit : h->pump_rests ? REST_MS : enetjs_next_wait(h);
     /* What a service left undone cannot be due at once, except for what it has not read. */
     if (wait == 0 && serviced && !enetjs_batch_prefetched(h)) wait = 1;
     serviced = false;
     h->pump_until = enet_time_get() + (enet_uint32)(wait < 0 ? LONG_WAIT : wait);
     if (!sleep_until_due(h, fds, wait)) return false;
+    h->pump_rests = false;
     if (h->services != services) continue; /* the consumer has been at work: look afresh */
     if (awaited) {
       h->pump_awaits = false;

@@ -103,6 +103,8 @@ struct in {
   unsigned handed;       /* datagrams, in this round */
   bool emptied;          /* the socket had no more when it was last read in this section */
   bool cut;              /* the round has been ended while there may be more */
+  unsigned turns;        /* datagrams from another source than the one before */
+  uint64_t source;
   struct mmsghdr message[IN_MESSAGES];
   struct iovec vector[IN_MESSAGES];
   struct sockaddr_in from[IN_MESSAGES];
@@ -382,6 +384,8 @@ static struct in *in_create(struct enetjs_batch *batch) {
   in->count = in->index = in->handed = 0;
   in->offset = 0;
   in->emptied = in->cut = false;
+  in->turns = 0;
+  in->source = 0;
   memset(in->message, 0, sizeof(in->message));
   for (unsigned i = 0; i < IN_MESSAGES; i++) {
     struct msghdr *header = &in->message[i].msg_hdr;
@@ -424,6 +428,12 @@ static size_t segment_of(struct mmsghdr *message) {
   return message->msg_len;
 }
 
+static void note_source(struct in *in, const struct sockaddr_in *from) {
+  uint64_t source = (uint64_t)from->sin_addr.s_addr << 16 | from->sin_port;
+  in->turns += source != in->source;
+  in->source = source;
+}
+
 /*
  * Takes the next prefetched datagram that is one for ENet: empty ones would look like none at all, and
  * those that are larger than ENet's buffer are of no protocol of its. @returns its length, or 0
@@ -448,6 +458,7 @@ static size_t take(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer 
     }
     if (length == 0) continue;
     memcpy(buffer->data, data, length);
+    note_source(in, from);
     if (address) {
       address->host = from->sin_addr.s_addr;
       address->port = ENET_NET_TO_HOST_16(from->sin_port);
@@ -528,6 +539,14 @@ bool enetjs_batch_prefetched(const struct enetjs_host *h) {
 
 bool enetjs_batch_unread(const struct enetjs_host *h) { return h->batch && h->batch->in && h->batch->in->cut; }
 
+unsigned enetjs_batch_take_turns(struct enetjs_host *h) {
+  unsigned turns;
+  if (!h->batch || !h->batch->in) return 0;
+  turns = h->batch->in->turns;
+  h->batch->in->turns = 0;
+  return turns;
+}
+
 void enetjs_batch_destroy(struct enetjs_host *h) {
   if (!h->batch) return;
   free(h->batch->out);
@@ -580,6 +599,11 @@ bool enetjs_batch_prefetched(const struct enetjs_host *h) {
 bool enetjs_batch_unread(const struct enetjs_host *h) {
   (void)h;
   return false;
+}
+
+unsigned enetjs_batch_take_turns(struct enetjs_host *h) {
+  (void)h;
+  return 0;
 }
 
 double enetjs_datagrams_batched(void) { return 0; }

@@ -20,6 +20,7 @@
 #include <windows.h>
 #else
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #endif
 
@@ -103,6 +104,8 @@ static inline void enetjs_thread_join(enetjs_thread thread) {
 
 /* Releases the thread, which goes on by itself. */
 static inline void enetjs_thread_detach(enetjs_thread thread) { CloseHandle(thread); }
+
+static inline void enetjs_thread_yield(void) { SwitchToThread(); }
 
 typedef INIT_ONCE enetjs_once;
 
@@ -211,6 +214,8 @@ static inline void enetjs_thread_join(enetjs_thread thread) { pthread_join(threa
 
 /* Releases the thread, which goes on by itself. */
 static inline void enetjs_thread_detach(enetjs_thread thread) { pthread_detach(thread); }
+
+static inline void enetjs_thread_yield(void) { sched_yield(); }
 
 typedef pthread_once_t enetjs_once;
 

@@ -9,11 +9,8 @@ struct peers {
 };
 
 static void peers_open(struct peers *p) {
-  consumer_start(&p->server);
-  p->client = p->server;
-  p->client.config[ENETJS_CONFIG_ADDRESS] = -1;
-  consumer_open(&p->server);
-  consumer_open(&p->client);
+  server_open(&p->server);
+  client_open(&p->client);
   p->peer = connect_pair_of(&p->client, &p->server);
 }
 
