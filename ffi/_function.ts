@@ -1,0 +1,101 @@
+/**
+ * The checked function around a raw one.
+ *
+ * @module
+ */
+import { pending, raisePending } from "./_callback.ts";
+import { argumentLabel, decoderOf, encoderOf } from "./_codec.ts";
+import type { Decoder, Encoder } from "./_scalar.ts";
+import { FfiError } from "./errors.ts";
+import type { RawFunction } from "./runtime.ts";
+import type { Signature } from "./types.ts";
+
+/** What a function belongs to, and must not outlive. */
+export interface Owner {
+  /** How messages name it. */
+  readonly title: string;
+  readonly closed: boolean;
+}
+
+/** What a checked function is made of. */
+interface Parts {
+  readonly raw: RawFunction;
+  readonly owner: Owner;
+  readonly pending: typeof pending;
+  readonly encoders: readonly Encoder[];
+  readonly decode: Decoder;
+  /** Throws for a wrong number of arguments. */
+  arity(count: number): never;
+  /** Throws because the owner is closed. */
+  closed(): never;
+  /** Throws what a callback has thrown. */
+  raise(): never;
+}
+
+/**
+ * The text of a function with so many parameters. Each function gets a text of its own because
+ * engines optimize by it: what several functions share, they call without inlining, and on Deno and
+ * Node without the fast path.
+ */
+function textOf(count: number): string {
+  const names = Array.from({ length: count }, (_, index) => `a${index}`);
+  const encoders = names.map((name) => `e_${name}`);
+  return `"use strict";
+    const { raw, owner, pending, encoders, decode, arity, closed, raise } = parts;
+    const [${encoders}] = encoders;
+    return function (${names}) {
+      if (arguments.length !== ${count}) arity(arguments.length);
+      if (owner.closed) closed();
+      const result = raw(${names.map((name) => `e_${name}(${name})`)});
+      if (pending.failed) raise();
+      return decode(result);
+    };`;
+}
+
+/** The same where no code may be made from text. */
+function interpreted(parts: Parts): RawFunction {
+  const { raw, owner, pending, encoders, decode, arity, closed, raise } = parts;
+  return (...values) => {
+    if (values.length !== encoders.length) arity(values.length);
+    if (owner.closed) closed();
+    const result = raw(...encoders.map((encode, index) => encode(values[index])));
+    if (pending.failed) raise();
+    return decode(result);
+  };
+}
+
+/** A function that checks and converts its arguments, calls a raw one, and converts its result. */
+export function checkedFunction(
+  name: string,
+  signature: Signature,
+  raw: RawFunction,
+  owner: Owner,
+): RawFunction {
+  const { parameters } = signature;
+  const parts: Parts = {
+    raw,
+    owner,
+    pending,
+    encoders: parameters.map((type, index) => encoderOf(type, argumentLabel(name, index))),
+    decode: decoderOf(signature.result, `${name}(), result`),
+    arity(count) {
+      throw new FfiError(
+        "ENETJS_ERR_FFI_ARITY",
+        `${name}() takes ${parameters.length} arguments, not ${count}`,
+        { value: count },
+      );
+    },
+    closed() {
+      throw new FfiError("ENETJS_ERR_FFI_CLOSED", `${name}(): ${owner.title} is closed`, {
+        value: owner.title,
+      });
+    },
+    raise: raisePending,
+  };
+  try {
+    return new Function("parts", textOf(parameters.length))(parts);
+  } catch (error) {
+    if (error instanceof EvalError) return interpreted(parts);
+    throw error;
+  }
+}
