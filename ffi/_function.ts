@@ -6,6 +6,7 @@
 import { pending, raisePending } from "./_callback.ts";
 import { argumentLabel, decoderOf, encoderOf } from "./_codec.ts";
 import type { Decoder, Encoder } from "./_scalar.ts";
+import { errnoCell } from "./_system.ts";
 import { FfiError } from "./errors.ts";
 import type { RawFunction } from "./runtime.ts";
 import type { Signature } from "./types.ts";
@@ -17,11 +18,16 @@ export interface Owner {
   readonly closed: boolean;
 }
 
+/** What C's errno was after the last call, before the runtime did anything that changes it. */
+export const lastErrno: { value: number } = { value: 0 };
+
 /** What a checked function is made of. */
 interface Parts {
   readonly raw: RawFunction;
   readonly owner: Owner;
   readonly pending: typeof pending;
+  readonly errno: Int32Array;
+  readonly last: typeof lastErrno;
   readonly encoders: readonly Encoder[];
   readonly decode: Decoder;
   /** Throws for a wrong number of arguments. */
@@ -32,21 +38,25 @@ interface Parts {
   raise(): never;
 }
 
+/** How many functions there are. */
+let serial = 0;
+
 /**
- * The text of a function with so many parameters. Each function gets a text of its own because
- * engines optimize by it: what several functions share, they call without inlining, and on Deno and
- * Node without the fast path.
+ * The text of a function with so many parameters. Each function gets a text of its own, with a number
+ * because engines recognize texts that are the same: they optimize by text, and what several functions
+ * share they call without inlining, and on Deno and Node without the fast path.
  */
 function textOf(count: number): string {
   const names = Array.from({ length: count }, (_, index) => `a${index}`);
   const encoders = names.map((name) => `e_${name}`);
-  return `"use strict";
-    const { raw, owner, pending, encoders, decode, arity, closed, raise } = parts;
+  return `"use strict"; // ${serial++}
+    const { raw, owner, pending, errno, last, encoders, decode, arity, closed, raise } = parts;
     const [${encoders}] = encoders;
     return function (${names}) {
       if (arguments.length !== ${count}) arity(arguments.length);
       if (owner.closed) closed();
       const result = raw(${names.map((name) => `e_${name}(${name})`)});
+      last.value = errno[0];
       if (pending.failed) raise();
       return decode(result);
     };`;
@@ -54,11 +64,12 @@ function textOf(count: number): string {
 
 /** The same where no code may be made from text. */
 function interpreted(parts: Parts): RawFunction {
-  const { raw, owner, pending, encoders, decode, arity, closed, raise } = parts;
+  const { raw, owner, pending, errno, last, encoders, decode, arity, closed, raise } = parts;
   return (...values) => {
     if (values.length !== encoders.length) arity(values.length);
     if (owner.closed) closed();
     const result = raw(...encoders.map((encode, index) => encode(values[index])));
+    last.value = errno[0];
     if (pending.failed) raise();
     return decode(result);
   };
@@ -76,6 +87,8 @@ export function checkedFunction(
     raw,
     owner,
     pending,
+    errno: errnoCell(),
+    last: lastErrno,
     encoders: parameters.map((type, index) => encoderOf(type, argumentLabel(name, index))),
     decode: decoderOf(signature.result, `${name}(), result`),
     arity(count) {

@@ -53,18 +53,32 @@ function integerEncoder(low: number, high: number, label: string): Encoder {
   };
 }
 
+/** What is left of a value in 64 bits. Engines compile this to almost nothing. */
+const WRAP = {
+  i64: (value: bigint) => BigInt.asIntN(64, value),
+  u64: (value: bigint) => BigInt.asUintN(64, value),
+} as const;
+
 function bigintEncoder(native: Scalar["native"], label: string): Encoder {
   const [low, high] = limitsOf(native);
-  const wide = native === "i64" || native === "u64";
-  return (value) => {
-    if (typeof value === "number") {
-      if (!Number.isSafeInteger(value)) throw rangeError(label, value, low, high);
-      value = BigInt(value);
-    } else if (typeof value !== "bigint") {
-      throw valueError(label, "a bigint or number", value);
-    }
-    if (value < low || value > high) throw rangeError(label, value, low, high);
-    return wide ? value : Number(value);
+  const convert = (value: unknown): bigint => {
+    if (typeof value === "bigint") return value;
+    if (typeof value !== "number") throw valueError(label, "a bigint or number", value);
+    if (!Number.isSafeInteger(value)) throw rangeError(label, value, low, high);
+    return BigInt(value);
+  };
+  if (native === "i64" || native === "u64") {
+    const wrap = WRAP[native];
+    return (given) => {
+      const value = convert(given);
+      if (wrap(value) !== value) throw rangeError(label, given, low, high);
+      return value;
+    };
+  }
+  return (given) => {
+    const value = convert(given);
+    if (value < low || value > high) throw rangeError(label, given, low, high);
+    return Number(value);
   };
 }
 
@@ -75,10 +89,9 @@ function exactEncoder(native: Scalar["native"], label: string): Encoder {
 }
 
 function pointerEncoder(label: string): Encoder {
-  const [low, high] = BITS_64.u64;
   return (value) => {
     if (typeof value !== "bigint") throw valueError(label, "a pointer (a bigint)", value);
-    if (value < low || value > high) throw rangeError(label, value, low, high);
+    if (WRAP.u64(value) !== value) throw rangeError(label, value, ...BITS_64.u64);
     return value;
   };
 }

@@ -78,8 +78,9 @@ export const linker: () => Readonly<Record<keyof typeof LINKER, RawFunction>> = 
 /** The process itself as a library. */
 export const openSelf: (flags: number) => bigint = (flags) => open(SELF).dlopen(0n, flags);
 
-/** This thread's errno. */
+/** This thread's errno. Where pointers are not permitted it is another cell, which C does not know. */
 export const errnoCell: () => Int32Array = once(() => {
+  if (detectRuntime().map === undefined) return new Int32Array(1);
   const address: bigint = open({ [ERRNO]: [[], "u64"] } as const)[ERRNO]();
   return new Int32Array(mapMemory(address, 4));
 });

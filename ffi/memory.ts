@@ -5,7 +5,7 @@
  */
 import { bytesOf } from "./_bytes.ts";
 import { readNative, scalarDecoder, scalarEncoder, writeNative } from "./_scalar.ts";
-import { errnoCell, mapMemory, memory } from "./_system.ts";
+import { mapMemory, memory } from "./_system.ts";
 import { FfiError, show } from "./errors.ts";
 import { detectRuntime } from "./runtime.ts";
 import {
@@ -173,17 +173,6 @@ export function toPointer(buffer: BufferLike): Pointer {
   throw new FfiError("ENETJS_ERR_FFI_NULL", "toPointer(): an empty buffer has no address", {
     value: buffer,
   });
-}
-
-/**
- * C's `errno`: why the last call failed. Ask directly after it.
- *
- * @param value what to set it to first, for functions that only change it when they fail
- */
-export function errno(value?: number): number {
-  const cell = errnoCell();
-  if (value !== undefined) cell[0] = scalarEncoder(scalarOf("int")!, "errno()")(value);
-  return cell[0];
 }
 
 /** Memory of unknown length, read and written one value at a time. */

@@ -27,6 +27,7 @@ export {
   type CallbackSignature,
 } from "./callback.ts";
 export { call, define, functionAt } from "./define.ts";
+export { errno } from "./errno.ts";
 export { FfiError, type FfiErrorCode, type FfiErrorOptions } from "./errors.ts";
 export {
   dlclose,
@@ -46,7 +47,6 @@ export {
 } from "./library.ts";
 export {
   alloc,
-  errno,
   free,
   type MemoryView,
   toArrayBuffer,

@@ -189,7 +189,6 @@ MIXED(5, u, f, d, b, c, h, i, l, u, f, d, b)
 MIXED(6, f, d, b, c, h, i, l, u, f, d, b, c)
 MIXED(7, d, b, c, h, i, l, u, f, d, b, c, h)
 
-API float sum_float(float a, double b, int32_t c) { return a + (float)b + (float)c; }
 
 /* ---- Variadic ------------------------------------------------------------------------------ */
 
