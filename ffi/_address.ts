@@ -32,7 +32,7 @@ function needLibrary(what: string): Library {
 const inUse: Uint8Array[] = [];
 
 /** A function that libenetjs calls, for what the runtimes themselves cannot. */
-function throughLibrary(
+export function throughLibrary(
   { native, runtime }: Library,
   address: bigint,
   { parameters, result }: NativeSignature,

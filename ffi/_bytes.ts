@@ -3,13 +3,13 @@ import type { BufferLike } from "./types.ts";
 
 /** The bytes of a buffer or view, where they are. */
 export function bytesOf(value: BufferLike, label: string): Uint8Array {
-  if (ArrayBuffer.isView(value)) {
-    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  if (buffer instanceof ArrayBuffer ? buffer.detached : !(buffer instanceof SharedArrayBuffer)) {
+    throw valueError(label, "a buffer (an ArrayBuffer or a view) that is not detached", value);
   }
-  if (value instanceof ArrayBuffer || value instanceof SharedArrayBuffer) {
-    return new Uint8Array(value);
-  }
-  throw valueError(label, "a buffer (an ArrayBuffer or a view)", value);
+  return ArrayBuffer.isView(value)
+    ? new Uint8Array(buffer, value.byteOffset, value.byteLength)
+    : new Uint8Array(buffer);
 }
 
 const encoder = new TextEncoder();

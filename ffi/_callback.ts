@@ -9,27 +9,55 @@
 import { FfiError } from "./errors.ts";
 import type { RawCallback, RawFunction } from "./runtime.ts";
 
-/** The error of a callback that the call under way has yet to throw. */
-export const pending: { failed: boolean; error: unknown } = { failed: false, error: undefined };
+/** What the call under way has to do when it returns. */
+export const pending: { any: boolean } = { any: false };
 
-/** Throws what a callback has thrown. */
-export function raisePending(): never {
-  const { error } = pending;
-  pending.failed = false;
-  pending.error = undefined;
-  throw error;
-}
+/** The error that it has to throw. */
+let thrown: { error: unknown } | undefined;
+
+/** What has to wait until no C code is left that called JavaScript. */
+let waiting: (() => void)[] = [];
 
 /** Deeper, the stack may end inside a runtime's own code, which aborts the process. */
 const MAXIMUM_DEPTH = 64;
 
+/** How many callbacks run within each other. */
 let depth = 0;
-const waiting: (() => void)[] = [];
 
-/** Does something at once, or when no callback runs any more and C code has nothing to return to. */
+/** Does what waits, if no callback runs. */
+function finishWaiting(): void {
+  if (depth > 0) return;
+  const actions = waiting;
+  waiting = [];
+  for (const action of actions) action();
+}
+
+/**
+ * Ends a call that has returned while something is pending: throws what a callback has thrown, or
+ * passes the result on. Only then goes what waits, which the result may point into.
+ */
+export function settle<T>(result: T, decode: (result: T) => unknown): unknown {
+  try {
+    if (thrown === undefined) return decode(result);
+    const { error } = thrown;
+    thrown = undefined;
+    throw error;
+  } finally {
+    finishWaiting();
+    pending.any = waiting.length > 0;
+  }
+}
+
+/** Does something at once, or when the C code that a callback has to return to is over. */
 export function whenIdle(action: () => void): void {
-  if (depth === 0) action();
-  else waiting.push(action);
+  if (depth === 0) {
+    action();
+    return;
+  }
+  waiting.push(action);
+  pending.any = true;
+  // What the event loop calls, no call of ours waits for.
+  setTimeout(finishWaiting, 0);
 }
 
 function enter(): void {
@@ -43,24 +71,19 @@ function enter(): void {
   }
 }
 
-function leave(): void {
-  depth--;
-  while (depth === 0 && waiting.length > 0) waiting.shift()!();
-}
-
 /** A function that calls another one and keeps its error. It never throws. */
 export function deferErrors(target: RawFunction, zero: unknown): RawFunction {
   return (...values) => {
-    if (pending.failed) return zero;
+    if (thrown !== undefined) return zero;
     try {
       enter();
       return target(...values);
     } catch (error) {
-      pending.failed = true;
-      pending.error = error;
+      thrown = { error };
+      pending.any = true;
       return zero;
     } finally {
-      leave();
+      depth--;
     }
   };
 }
@@ -69,11 +92,14 @@ export function deferErrors(target: RawFunction, zero: unknown): RawFunction {
 export function reportErrors(target: RawFunction): RawFunction {
   return (...values) => {
     try {
+      enter();
       target(...values);
     } catch (error) {
       queueMicrotask(() => {
         throw error;
       });
+    } finally {
+      depth--;
     }
   };
 }

@@ -4,13 +4,7 @@
  * @module
  */
 import { bytesOf, encodeString } from "./_bytes.ts";
-import {
-  type Decoder,
-  type Encoder,
-  scalarDecoder,
-  scalarEncoder,
-  valueError,
-} from "./_scalar.ts";
+import { type Decoder, type Encoder, scalarDecoder, scalarEncoder } from "./_scalar.ts";
 import { FfiError, show } from "./errors.ts";
 import { stringAt } from "./memory.ts";
 import type { NativeSignature, NativeType } from "./runtime.ts";
@@ -24,11 +18,7 @@ function bufferEncoder(label: string): Encoder {
   return (value) => {
     if (value instanceof Uint8Array && value.length > 0) return value;
     const bytes = bytesOf(value, label);
-    if (bytes.length > 0) return bytes;
-    if (bytes.buffer instanceof ArrayBuffer && bytes.buffer.detached) {
-      throw valueError(label, "a buffer that is not detached", value);
-    }
-    return EMPTY;
+    return bytes.length > 0 ? bytes : EMPTY;
   };
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { pending, raisePending } from "./_callback.ts";
+import { pending, settle } from "./_callback.ts";
 import { argumentLabel, decoderOf, encoderOf } from "./_codec.ts";
 import type { Decoder, Encoder } from "./_scalar.ts";
 import { errnoCell } from "./_system.ts";
@@ -34,8 +34,8 @@ interface Parts {
   arity(count: number): never;
   /** Throws because the owner is closed. */
   closed(): never;
-  /** Throws what a callback has thrown. */
-  raise(): never;
+  /** Ends a call when something is pending. */
+  settle: typeof settle;
 }
 
 /** How many functions there are. */
@@ -50,27 +50,27 @@ function textOf(count: number): string {
   const names = Array.from({ length: count }, (_, index) => `a${index}`);
   const encoders = names.map((name) => `e_${name}`);
   return `"use strict"; // ${serial++}
-    const { raw, owner, pending, errno, last, encoders, decode, arity, closed, raise } = parts;
+    const { raw, owner, pending, errno, last, encoders, decode, arity, closed, settle } = parts;
     const [${encoders}] = encoders;
     return function (${names}) {
       if (arguments.length !== ${count}) arity(arguments.length);
       if (owner.closed) closed();
       const result = raw(${names.map((name) => `e_${name}(${name})`)});
       last.value = errno[0];
-      if (pending.failed) raise();
+      if (pending.any) return settle(result, decode);
       return decode(result);
     };`;
 }
 
 /** The same where no code may be made from text. */
 function interpreted(parts: Parts): RawFunction {
-  const { raw, owner, pending, errno, last, encoders, decode, arity, closed, raise } = parts;
+  const { raw, owner, pending, errno, last, encoders, decode, arity, closed, settle } = parts;
   return (...values) => {
     if (values.length !== encoders.length) arity(values.length);
     if (owner.closed) closed();
     const result = raw(...encoders.map((encode, index) => encode(values[index])));
     last.value = errno[0];
-    if (pending.failed) raise();
+    if (pending.any) return settle(result, decode);
     return decode(result);
   };
 }
@@ -103,7 +103,7 @@ export function checkedFunction(
         value: owner.title,
       });
     },
-    raise: raisePending,
+    settle,
   };
   try {
     return new Function("parts", textOf(parameters.length))(parts);

@@ -165,7 +165,8 @@ export function toArrayBuffer(
  * The address of a buffer's first byte. It is good only while you hold the buffer, and it is not
  * resized or transferred.
  *
- * @throws {FfiError} `ENETJS_ERR_FFI_NULL` for an empty or detached buffer, which has no address
+ * @throws {FfiError} `ENETJS_ERR_FFI_NULL` for an empty buffer, which has no address;
+ *   `ENETJS_ERR_FFI_VALUE` for a detached one
  */
 export function toPointer(buffer: BufferLike): Pointer {
   const bytes = bytesOf(buffer, "toPointer()");
