@@ -1,7 +1,8 @@
 /**
- * What the checks of `@enetjs/enet/ffi` cost: the runtime's own function and the module's checked one,
- * in turns within one process. The runtime's own is also what the library itself calls libenetjs with;
- * the first lines are its signatures, and functions of libenetjs that do next to nothing.
+ * What the module `@enetjs/enet/ffi` costs: the runtime's own function, the one that the library itself
+ * calls libenetjs with, and the checked one that users get, in turns within one process. The first
+ * lines are the signatures of libenetjs, by functions that do next to nothing when they are given
+ * nonsense.
  *
  *     deno run -A bench/ffi.ts
  *     bun bench/ffi.ts
@@ -26,6 +27,8 @@ interface Case {
   readonly values: readonly unknown[];
   /** What the runtime takes in their place. */
   readonly rawValues?: readonly unknown[];
+  /** The library's own. */
+  readonly own?: RawFunction;
 }
 
 const bytes = new Uint8Array(new ArrayBuffer(64));
@@ -34,9 +37,10 @@ const { path, native } = await loadLibrary();
 const LIBC = process.platform === "darwin" ? "/usr/lib/libSystem.B.dylib" : "libc.so.6";
 
 /** A function of libenetjs, which has doubles and buffers only. */
-function ours(name: string, ...values: (number | Uint8Array)[]): Case {
-  const native = values.map((value) => typeof value === "number" ? "f64" : "buffer");
-  return { path, name, signature: { parameters: native, result: "f64" }, native, values };
+function ours(name: keyof typeof native, ...values: (number | Uint8Array)[]): Case {
+  const types = values.map((value) => typeof value === "number" ? "f64" : "buffer");
+  const signature: Signature = { parameters: types, result: "f64" };
+  return { path, name, signature, native: types, values, own: native[name] as RawFunction };
 }
 
 const cases: readonly Case[] = [
@@ -104,15 +108,16 @@ const runtime = detectRuntime();
 const results = { i32: "i32", int: "i32", "long long": "i64", size_t: "u64", f64: "f64" } as const;
 
 console.log(`${runtime.name}, ns a call, medians of ${ROUNDS} rounds of ${CALLS} in turns\n`);
-console.log("| function | arguments | runtime's own | checked | ratio |");
+console.log("| function | arguments | runtime | library | checked |");
 console.log("| -- | -- | --: | --: | --: |");
-for (const { path, name, signature, native, values, rawValues = values } of cases) {
+for (const { path, name, signature, native, values, rawValues = values, own } of cases) {
   const result = results[signature.result as keyof typeof results];
   const raw = runtime.open(path, { [name]: { parameters: native, result } });
   using library = dlopen(path, { [name]: signature });
   const timers = [
     timer(raw.functions[name], rawValues),
     timer(library.symbols[name] as RawFunction, values),
+    ...own === undefined ? [] : [timer(own, rawValues)],
   ];
   const seen = timers.map((): number[] => []);
   for (let round = 0; round < ROUNDS; round++) {
@@ -120,13 +125,13 @@ for (const { path, name, signature, native, values, rawValues = values } of case
     await new Promise((resolve) => setTimeout(resolve, 0));
     timers.forEach((time, index) => seen[index].push(time()));
   }
-  const [own, checked] = seen.map(median);
+  const [first, ...others] = seen.map(median);
   const list = signature.parameters.join(", ").replaceAll(
     /f64(, f64)+/g,
     (all) => `f64 × ${all.split(",").length}`,
   );
+  const [checked, inside] = others.map((ns) => `${ns.toFixed(1)} (${(ns / first).toFixed(2)})`);
   console.log(
-    `| \`${name}\` | ${list || "–"} | ${own.toFixed(1)} | ${checked.toFixed(1)} | ` +
-      `${(checked / own).toFixed(2)} |`,
+    `| \`${name}\` | ${list || "–"} | ${first.toFixed(1)} | ${inside ?? "–"} | ${checked} |`,
   );
 }

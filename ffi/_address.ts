@@ -89,7 +89,11 @@ export function rawFunctionAt(
   variadic: boolean,
 ): RawFunction {
   if (needsVariadicCall(signature, variadic)) {
-    return throughLibrary(needLibrary("A variadic function with floating point"), address, signature);
+    return throughLibrary(
+      needLibrary("A variadic function with floating point"),
+      address,
+      signature,
+    );
   }
   const { functionAt, name } = detectRuntime();
   if (functionAt !== undefined) return functionAt(address, signature);

@@ -5,7 +5,12 @@
  */
 import process from "node:process";
 import { FfiError } from "./errors.ts";
-import { detectRuntime, type NativeSignature, type NativeType, type RawFunction } from "./runtime.ts";
+import {
+  detectRuntime,
+  type NativeSignature,
+  type NativeType,
+  type RawFunction,
+} from "./runtime.ts";
 
 type Table = Readonly<Record<string, readonly [readonly NativeType[], NativeType]>>;
 

@@ -13,14 +13,13 @@ import { scalarEncoder } from "./_scalar.ts";
 import { linker, openSelf } from "./_system.ts";
 import { FfiError, type FfiErrorCode, show } from "./errors.ts";
 import { toString } from "./memory.ts";
-import { detectRuntime, type NativeSignature, type RawFunction, type RawLibrary } from "./runtime.ts";
 import {
-  type NativeFunctions,
-  type Pointer,
-  scalarOf,
-  type Symbols,
-  typeError,
-} from "./types.ts";
+  detectRuntime,
+  type NativeSignature,
+  type RawFunction,
+  type RawLibrary,
+} from "./runtime.ts";
+import { type NativeFunctions, type Pointer, scalarOf, type Symbols, typeError } from "./types.ts";
 
 const darwin = process.platform === "darwin";
 
@@ -322,4 +321,3 @@ export function dlerror(): string | null {
   lastMessage = null;
   return message;
 }
-

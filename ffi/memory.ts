@@ -11,8 +11,8 @@ import { detectRuntime } from "./runtime.ts";
 import {
   type BufferLike,
   type Pointer,
-  scalarOf,
   type ScalarInput,
+  scalarOf,
   type ScalarType,
   type ScalarValue,
   typeError,

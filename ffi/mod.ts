@@ -58,8 +58,8 @@ export {
 export {
   array,
   type ArrayType,
-  type Fields,
   type FieldInput,
+  type Fields,
   type FieldType,
   type FieldValue,
   offsetof,

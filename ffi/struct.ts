@@ -20,8 +20,8 @@ import {
   type BufferLike,
   type Pointer,
   type Scalar,
-  scalarOf,
   type ScalarInput,
+  scalarOf,
   type ScalarType,
   type ScalarValue,
   typeError,
@@ -215,9 +215,11 @@ class StructCell implements Cell {
   }
 
   read(view: DataView, offset: number, label: string): Record<string, unknown> {
-    return Object.fromEntries(this.fields.map(({ name, offset: at, cell }) =>
-      [name, cell.read(view, offset + at, label === "" ? name : `${label}.${name}`)] as const
-    ));
+    return Object.fromEntries(
+      this.fields.map(({ name, offset: at, cell }) =>
+        [name, cell.read(view, offset + at, label === "" ? name : `${label}.${name}`)] as const
+      ),
+    );
   }
 
   write(view: DataView, offset: number, value: unknown, label: string): void {

@@ -118,7 +118,9 @@ test("Integers come back exactly, to the ends of their ranges", () => {
   for (const [round, values] of table) {
     // Long enough for the compiled call to be the one that is tested.
     for (let turn = 0; turn < 3000; turn++) {
-      for (const value of values) assert.equal((round as (value: unknown) => unknown)(value), value);
+      for (const value of values) {
+        assert.equal((round as (value: unknown) => unknown)(value), value);
+      }
     }
   }
 });
@@ -133,7 +135,18 @@ test("C prints 2^63 - 1, -2^63 and 2^64 - 1 as they are, given as bigint or numb
 });
 
 test("Floating point comes back bit by bit, and prints as in C", () => {
-  const doubles = [0, -0, 0.1, -1.5, Math.PI, 5e-324, 1.7976931348623157e308, Infinity, -Infinity, NaN];
+  const doubles = [
+    0,
+    -0,
+    0.1,
+    -1.5,
+    Math.PI,
+    5e-324,
+    1.7976931348623157e308,
+    Infinity,
+    -Infinity,
+    NaN,
+  ];
   for (const value of doubles) {
     assert.ok(Object.is(symbols.round_f64(value), value), `${value}`);
     assert.ok(Object.is(symbols.round_f32(value), Math.fround(value)), `${value}`);
@@ -232,10 +245,13 @@ test("0 to 12 arguments arrive with every type in every position", () => {
 });
 
 test("The same through pointers", () => {
-  const checked = checkMixed((name, parameters) =>
-    functionAt(dlsym(library, name), { parameters, result: "int" }) as (
-      ...values: unknown[]
-    ) => unknown, 2);
+  const checked = checkMixed(
+    (name, parameters) =>
+      functionAt(dlsym(library, name), { parameters, result: "int" }) as (
+        ...values: unknown[]
+      ) => unknown,
+    2,
+  );
   assert.equal(checked, 97 * 2);
 });
 
@@ -277,7 +293,10 @@ test("Variadic functions get their doubles, also when the call is compiled", asy
 
 test("A function without a name is called by its pointer", async () => {
   await prepare();
-  const multiply = functionAt(symbols.get_multiply(), { parameters: ["f64", "i32"], result: "f64" });
+  const multiply = functionAt(symbols.get_multiply(), {
+    parameters: ["f64", "i32"],
+    result: "f64",
+  });
   for (let i = 0; i < 5000; i++) assert.equal(multiply(0.5, i), i / 2);
 });
 

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import {
-  Callback,
+  type Callback,
   callback,
   dlopen,
   functionAt,
@@ -215,10 +215,11 @@ test("A callback may close itself, and the library that calls it", () => {
 
 test("A callback that nobody refers to any more is still there for C", () => {
   let calls = 0;
-  const pointer: Pointer = (() => callback({ parameters: ["int"], result: "int" }, () => {
-    calls++;
-    return 1;
-  }).pointer)();
+  const pointer: Pointer = (() =>
+    callback({ parameters: ["int"], result: "int" }, () => {
+      calls++;
+      return 1;
+    }).pointer)();
   for (let i = 0; i < 200; i++) new Uint8Array(1_000_000).fill(i);
   assert.equal(symbols.call_times(pointer, 1000), 1000);
   assert.equal(calls, 1000);
@@ -273,10 +274,14 @@ test("Signatures that a callback cannot have are refused", () => {
   for (const signature of wrong) {
     fails("ENETJS_ERR_FFI_TYPE", () => callback(signature, nothing), JSON.stringify(signature));
   }
-  fails("ENETJS_ERR_FFI_TYPE", () =>
-    callback({ parameters: [], result: "int" }, nothing, { threadSafe: true }));
-  fails("ENETJS_ERR_FFI_VALUE", () =>
-    callback({ parameters: [], result: "void" }, "no function" as unknown as () => void));
+  fails(
+    "ENETJS_ERR_FFI_TYPE",
+    () => callback({ parameters: [], result: "int" }, nothing, { threadSafe: true }),
+  );
+  fails(
+    "ENETJS_ERR_FFI_VALUE",
+    () => callback({ parameters: [], result: "void" }, "no function" as unknown as () => void),
+  );
 });
 
 test("Memory that a callback is shown is the caller's own", () => {

@@ -71,7 +71,17 @@ const NULL_: FfiErrorCode = "ENETJS_ERR_FFI_NULL";
 
 const none = [null, undefined];
 const noNumbers: readonly unknown[] = [
-  "1", "", {}, [], true, 1n, () => 1, Symbol("one"), { valueOf: () => 1 }, ...none];
+  "1",
+  "",
+  {},
+  [],
+  true,
+  1n,
+  () => 1,
+  Symbol("one"),
+  { valueOf: () => 1 },
+  ...none,
+];
 const noIntegers = [1.5, NaN, Infinity, -Infinity, 2 ** 53, -(2 ** 53), 1e300];
 const noPointers = [1, 0, "0", {}, [], true, new Uint8Array(8), Symbol("one"), () => 1];
 
@@ -153,7 +163,20 @@ test("Too few and too many arguments are refused", () => {
 });
 
 test("Unknown types are refused where they are given", () => {
-  const bad = ["int33", "", "I32", "toString", "__proto__", "u128", 5, null, undefined, {}, [], Symbol()];
+  const bad = [
+    "int33",
+    "",
+    "I32",
+    "toString",
+    "__proto__",
+    "u128",
+    5,
+    null,
+    undefined,
+    {},
+    [],
+    Symbol(),
+  ];
   for (const type of bad) {
     const parameter = type as "i8";
     const parameters = [parameter];

@@ -70,7 +70,9 @@ function model(type: Name, value: unknown): number | bigint | undefined {
   if (type === "f32") return typeof value === "number" ? Math.fround(value) : undefined;
   const bits = INTEGERS[type];
   const wide = Math.abs(bits) === 64;
-  if (typeof value === "number" ? !Number.isSafeInteger(value) : !(wide && typeof value === "bigint")) {
+  if (
+    typeof value === "number" ? !Number.isSafeInteger(value) : !(wide && typeof value === "bigint")
+  ) {
     return undefined;
   }
   const integer = BigInt(value as number | bigint);
@@ -115,7 +117,10 @@ test(`Values round-trip exactly or are refused by name (seed ${SEED})`, () => {
     const round = library.symbols[`round_${type}`] as Anything;
     const outcome = attempt(() => round(value));
     if (expected === undefined) {
-      assert.ok("code" in outcome && CODES.test(outcome.code), `${type}: ${JSON.stringify(outcome)}`);
+      assert.ok(
+        "code" in outcome && CODES.test(outcome.code),
+        `${type}: ${JSON.stringify(outcome)}`,
+      );
       refused++;
     } else {
       const normal = type in INTEGERS && expected === 0 ? 0 : expected;
@@ -152,8 +157,10 @@ test(`Structs of random fields hold what is written into them (seed ${SEED})`, (
       const type = NAMES[next(NAMES.length)];
       const length = next(3);
       const name = `f${field}`;
-      const list = Array.from({ length: Math.max(length, 1) }, () =>
-        next(20) === 0 ? anything(next) : next(100));
+      const list = Array.from(
+        { length: Math.max(length, 1) },
+        () => next(20) === 0 ? anything(next) : next(100),
+      );
       const written = list.map((value) => model(type, value));
       possible &&= written.every((value) => value !== undefined);
       const size = sizeof(type as ScalarType);
@@ -178,7 +185,16 @@ test(`Structs of random fields hold what is written into them (seed ${SEED})`, (
 
 test(`Random tables open, or are refused by name (seed ${SEED})`, () => {
   const next = random(SEED + 3);
-  const types: unknown[] = [...NAMES, "bool", "pointer", "cstring", "buffer", "function", "void", "i33"];
+  const types: unknown[] = [
+    ...NAMES,
+    "bool",
+    "pointer",
+    "cstring",
+    "buffer",
+    "function",
+    "void",
+    "i33",
+  ];
   types.push("", null, undefined, {}, 7, "constructor", struct({ a: "int" }));
   let opened = 0;
   for (let i = 0; i < 2000; i++) {
@@ -192,8 +208,9 @@ test(`Random tables open, or are refused by name (seed ${SEED})`, () => {
     const valid = parameters.every((type) => known(type) && type !== "void") &&
       known(signature.result) && signature.result !== "buffer";
     if (!valid) assert.deepEqual(outcome, { code: "ENETJS_ERR_FFI_TYPE" });
-    else if (name === "no_such_symbol") assert.deepEqual(outcome, { code: "ENETJS_ERR_FFI_SYMBOL" });
-    else {
+    else if (name === "no_such_symbol") {
+      assert.deepEqual(outcome, { code: "ENETJS_ERR_FFI_SYMBOL" });
+    } else {
       assert.deepEqual(outcome, { result: undefined });
       opened++;
     }

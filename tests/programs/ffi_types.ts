@@ -3,8 +3,8 @@
  */
 import {
   array,
-  callback,
   type Callback,
+  callback,
   define,
   dlopen,
   dlsym,
@@ -23,7 +23,12 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ?
 function same<A, B>(_same: Same<A, B>): void {}
 
 const Point = struct({ x: "double", y: "i32" });
-const Shape = struct({ id: "u64", points: array(Point, 3), flags: array("u8", 4), owner: "pointer" });
+const Shape = struct({
+  id: "u64",
+  points: array(Point, 3),
+  flags: array("u8", 4),
+  owner: "pointer",
+});
 
 using library = dlopen("library", {
   nothing: { parameters: [], result: "void" },
@@ -55,12 +60,15 @@ same<Parameters<typeof symbols.others>[3], string>(true);
 same<Parameters<typeof symbols.others>[4], Callback | Pointer>(true);
 same<ReturnType<typeof symbols.truth>, boolean>(true);
 same<ReturnType<typeof symbols.address>, bigint>(true);
-same<ReturnType<typeof symbols.shapes>, {
-  id: bigint;
-  points: { x: number; y: number }[];
-  flags: number[];
-  owner: bigint;
-} | null>(true);
+same<
+  ReturnType<typeof symbols.shapes>,
+  {
+    id: bigint;
+    points: { x: number; y: number }[];
+    flags: number[];
+    owner: bigint;
+  } | null
+>(true);
 
 Shape.encode({ id: 1, points: [{ x: 1, y: 2 }], flags: new Uint8Array(4), owner: 0n });
 const read = Shape.read(0n);
