@@ -4,8 +4,9 @@
  * @module
  */
 import process from "node:process";
-import { FfiError } from "./errors.ts";
 import { readNative, writeNative } from "./_scalar.ts";
+import { addressOf, needPointers } from "./_system.ts";
+import { FfiError } from "./errors.ts";
 import { type Library, loadedLibrary } from "./loader.ts";
 import { detectRuntime, type NativeSignature, type RawFunction } from "./runtime.ts";
 
@@ -33,7 +34,7 @@ const inUse: Uint8Array[] = [];
 
 /** A function that libenetjs calls, for what the runtimes themselves cannot. */
 export function throughLibrary(
-  { native, runtime }: Library,
+  { native }: Library,
   address: bigint,
   { parameters, result }: NativeSignature,
 ): RawFunction {
@@ -50,7 +51,7 @@ export function throughLibrary(
       writeNative(frame, "u64", offset, kindOf(type));
       if (type === "buffer") {
         inUse.push(value);
-        writeNative(frame, "u64", offset + 8, runtime.addressOf(value));
+        writeNative(frame, "u64", offset + 8, addressOf(value));
       } else if (type === "f32" || type === "f64") {
         writeNative(frame, type, offset + 8, value);
       } else {
@@ -88,6 +89,7 @@ export function rawFunctionAt(
   signature: NativeSignature,
   variadic: boolean,
 ): RawFunction {
+  needPointers();
   if (needsVariadicCall(signature, variadic)) {
     return throughLibrary(
       needLibrary("A variadic function with floating point"),

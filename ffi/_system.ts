@@ -43,8 +43,22 @@ function fileNames(): string[] {
   return ["libc.so.6", `libc.musl-${arch}.so.1`];
 }
 
+/**
+ * Makes sure that raw pointers are permitted, without asking for it on a terminal.
+ *
+ * @throws {FfiError} `ENETJS_ERR_FFI_UNSUPPORTED`
+ */
+export function needPointers(): void {
+  if (detectRuntime().map !== undefined) return;
+  throw new FfiError(
+    "ENETJS_ERR_FFI_UNSUPPORTED",
+    "Raw pointers are not permitted: Deno needs --allow-ffi without a path",
+  );
+}
+
 /** Opens functions of the C library. */
 function open<T extends Table>(table: T): Readonly<Record<keyof T, RawFunction>> {
+  needPointers();
   const signatures = Object.entries(table).map(([name, [parameters, result]]) =>
     [name, { parameters, result } satisfies NativeSignature] as const
   );
@@ -57,11 +71,7 @@ function open<T extends Table>(table: T): Readonly<Record<keyof T, RawFunction>>
       cause ??= error;
     }
   }
-  throw new FfiError(
-    "ENETJS_ERR_FFI_UNSUPPORTED",
-    "The C library cannot be used here. Under Deno, this needs --allow-ffi without a path",
-    { cause },
-  );
+  throw new FfiError("ENETJS_ERR_FFI_UNSUPPORTED", "The C library was not found", { cause });
 }
 
 function once<T>(make: () => T): () => T {
@@ -92,10 +102,12 @@ export const errnoCell: () => Int32Array = once(() => {
 
 /** An ArrayBuffer over native memory. */
 export function mapMemory(address: bigint, length: number): ArrayBuffer {
-  const { map } = detectRuntime();
-  if (map !== undefined) return map(Number(address), length);
-  throw new FfiError(
-    "ENETJS_ERR_FFI_UNSUPPORTED",
-    "Raw pointers are not permitted: Deno needs --allow-ffi without a path",
-  );
+  needPointers();
+  return detectRuntime().map!(Number(address), length);
+}
+
+/** Where bytes lie. */
+export function addressOf(bytes: Uint8Array): bigint {
+  needPointers();
+  return detectRuntime().addressOf(bytes);
 }

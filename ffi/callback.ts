@@ -5,6 +5,7 @@
  */
 import { Callback, deferErrors, reportErrors } from "./_callback.ts";
 import { argumentLabel, callbackSignature, decoderOf, encoderOf } from "./_codec.ts";
+import { needPointers } from "./_system.ts";
 import { FfiError, show } from "./errors.ts";
 import { detectRuntime, type RawFunction } from "./runtime.ts";
 import type { Argument, Result, ResultType, ScalarType } from "./types.ts";
@@ -88,6 +89,7 @@ export function callback<const S extends CallbackSignature>(
     : encoderOf(signature.result, "callback(), result");
   const run: RawFunction = (...values) =>
     encode((target as RawFunction)(...decoders.map((decode, index) => decode(values[index]))));
+  needPointers();
   const runtime = detectRuntime();
   if (!options.threadSafe) {
     const wide = native.result === "i64" || native.result === "u64";

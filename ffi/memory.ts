@@ -5,7 +5,7 @@
  */
 import { bytesOf } from "./_bytes.ts";
 import { readNative, scalarDecoder, scalarEncoder, writeNative } from "./_scalar.ts";
-import { mapMemory, memory } from "./_system.ts";
+import { addressOf, mapMemory, memory } from "./_system.ts";
 import { FfiError, show } from "./errors.ts";
 import { detectRuntime } from "./runtime.ts";
 import {
@@ -79,7 +79,8 @@ export function alloc(size: number): Pointer {
 
 /**
  * Frees what {@linkcode alloc} gave. For what a library allocated, call the function it says: it may
- * be C's `free`, `dlopen(null, { free: { parameters: ["pointer"], result: "void" } })`.
+ * be C's `free`, `dlopen(null, { free: { parameters: ["pointer"], result: "void" } })`. Buffers over
+ * the memory must not be used any more.
  *
  * @throws {FfiError} `ENETJS_ERR_FFI_POINTER` for any other pointer, and for one that is freed
  */
@@ -170,7 +171,7 @@ export function toArrayBuffer(
  */
 export function toPointer(buffer: BufferLike): Pointer {
   const bytes = bytesOf(buffer, "toPointer()");
-  if (bytes.length > 0) return detectRuntime().addressOf(bytes);
+  if (bytes.length > 0) return addressOf(bytes);
   throw new FfiError("ENETJS_ERR_FFI_NULL", "toPointer(): an empty buffer has no address", {
     value: buffer,
   });

@@ -29,7 +29,7 @@ import {
 import { loadLibrary } from "../ffi/loader.ts";
 import { detectRuntime } from "../ffi/runtime.ts";
 import { SYMBOLS } from "../ffi/symbols.ts";
-import { LIBRARY } from "./_ffi.ts";
+import { fails, LIBRARY } from "./_ffi.ts";
 
 const decoder = new TextDecoder();
 
@@ -263,6 +263,24 @@ test("The same through libenetjs, which calls functions without a name for Node"
     return checkedFunction(name, signature, raw, { title: name, closed: false });
   }, 2);
   assert.equal(checked, 97 * 2);
+});
+
+test("The same where no code may be made from text", (t) => {
+  const own = globalThis.Function;
+  t.after(() => void (globalThis.Function = own));
+  globalThis.Function = function () {
+    throw new EvalError("Code generation from strings disallowed for this context");
+  } as unknown as FunctionConstructor;
+  const checked = checkMixed((name, parameters) => {
+    const { symbols } = dlopen(LIBRARY, { [name]: { parameters, result: "int" } });
+    fails("ENETJS_ERR_FFI_ARITY", () => symbols[name](...parameters as [], 0 as never));
+    return symbols[name] as (...values: unknown[]) => unknown;
+  }, 2);
+  assert.equal(checked, 97 * 2);
+  const one = dlopen(LIBRARY, { round_i8: { parameters: ["i8"], result: "i8" } });
+  fails("ENETJS_ERR_FFI_RANGE", () => one.symbols.round_i8(128));
+  one.close();
+  fails("ENETJS_ERR_FFI_CLOSED", () => one.symbols.round_i8(1));
 });
 
 test("Variadic functions get their doubles, also when the call is compiled", async () => {
