@@ -83,6 +83,18 @@ export function needsVariadicCall({ parameters }: NativeSignature, variadic: boo
   return variadic && parameters.some(isFloat);
 }
 
+/** What an error of a runtime says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The error for a function that is there, and that the runtime refuses. */
+export function unsupported(what: string, cause: unknown): FfiError {
+  const { name } = detectRuntime();
+  const message = `On ${name}, ${what} cannot be called: ${messageOf(cause)}`;
+  return new FfiError("ENETJS_ERR_FFI_UNSUPPORTED", message, { cause });
+}
+
 /** A raw function of an address. */
 export function rawFunctionAt(
   address: bigint,
@@ -98,6 +110,12 @@ export function rawFunctionAt(
     );
   }
   const { functionAt, name } = detectRuntime();
-  if (functionAt !== undefined) return functionAt(address, signature);
+  if (functionAt !== undefined) {
+    try {
+      return functionAt(address, signature);
+    } catch (error) {
+      throw unsupported("a function with this signature", error);
+    }
+  }
   return throughLibrary(needLibrary(`A function without a name, on ${name},`), address, signature);
 }

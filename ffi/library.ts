@@ -4,7 +4,7 @@
  * @module
  */
 import process from "node:process";
-import { needsVariadicCall, rawFunctionAt } from "./_address.ts";
+import { messageOf, needsVariadicCall, rawFunctionAt, unsupported } from "./_address.ts";
 import { encodeString } from "./_bytes.ts";
 import { whenIdle } from "./_callback.ts";
 import { callSignature } from "./_codec.ts";
@@ -169,10 +169,10 @@ class OpenLibrary implements Library<Symbols>, Owner {
     } catch (error) {
       const known = error instanceof FfiError && error.code !== "ENETJS_ERR_FFI_UNSUPPORTED";
       if (known) return error;
+      const message = `${this.title} cannot be opened for ${show(name)}: ${messageOf(cause)}`;
+      return linkError("ENETJS_ERR_FFI_LIBRARY", message, { value: this.path, cause });
     }
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `${this.title} cannot be opened for ${show(name)}: ${reason}`;
-    return linkError("ENETJS_ERR_FFI_LIBRARY", message, { value: this.path, cause });
+    return unsupported(show(name), cause);
   }
 
   close(): void {

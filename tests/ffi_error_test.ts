@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import process from "node:process";
 import { after, test } from "node:test";
 import {
   call,
@@ -19,6 +20,7 @@ import {
   struct,
 } from "../ffi/mod.ts";
 import { fails, LIBRARY } from "./_ffi.ts";
+import { currentRuntime } from "./_helpers.ts";
 
 const Pair = struct({ a: "int", b: "int" });
 const detached = new ArrayBuffer(8);
@@ -225,6 +227,17 @@ test("A symbol that is not there is named with its library", () => {
   fails("ENETJS_ERR_FFI_VALUE", () => dlsym(library, 5 as unknown as string));
   fails("ENETJS_ERR_FFI_VALUE", () => dlsym({} as typeof library, "round_i8"));
   fails("ENETJS_ERR_FFI_VALUE", () => dlclose({} as typeof library));
+});
+
+test("More parameters than a runtime can pass are refused by name", () => {
+  const parameters = Array.from({ length: 64 }, () => "f64" as const);
+  const abs = { parameters, result: "int" } as const;
+  for (const path of [null, "libc.so.6"]) {
+    if (path !== null && process.platform !== "linux") continue;
+    const open = () => dlopen(path, { abs }).close();
+    if (currentRuntime() === "bun") fails("ENETJS_ERR_FFI_UNSUPPORTED", open);
+    else open();
+  }
 });
 
 test("A library that is not there, or is none, is named", () => {

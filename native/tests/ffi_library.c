@@ -98,88 +98,103 @@ API int mixed_0_0(void) {
   BEGIN();
   return 0;
 }
-#define MIXED_1(r, a)                    \
+/* clang-format off */
+#define MIXED_1(r, a) \
   API int mixed_1_##r(PARAMETER(a, 0)) { \
-    BEGIN();                             \
-    WRITE(a, 0) return 1;                \
+    BEGIN(); \
+    WRITE(a, 0) \
+    return 1; \
   }
-#define MIXED_2(r, a, b)                                  \
+#define MIXED_2(r, a, b) \
   API int mixed_2_##r(PARAMETER(a, 0), PARAMETER(b, 1)) { \
-    BEGIN();                                              \
-    WRITE(a, 0) WRITE(b, 1) return 2;                     \
+    BEGIN(); \
+    WRITE(a, 0) WRITE(b, 1) \
+    return 2; \
   }
-#define MIXED_3(r, a, b, c)                                                \
+#define MIXED_3(r, a, b, c) \
   API int mixed_3_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2)) { \
-    BEGIN();                                                               \
-    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) return 3;                          \
+    BEGIN(); \
+    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) \
+    return 3; \
   }
-#define MIXED_4(r, a, b, c, d)                                                              \
+#define MIXED_4(r, a, b, c, d) \
   API int mixed_4_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3)) { \
-    BEGIN();                                                                                \
-    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) return 4;                               \
+    BEGIN(); \
+    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) \
+    return 4; \
   }
-#define MIXED_5(r, a, b, c, d, e)                                                                            \
+#define MIXED_5(r, a, b, c, d, e) \
   API int mixed_5_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4)) { \
-    BEGIN();                                                                                                 \
-    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) return 5;                                    \
+    BEGIN(); \
+    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) \
+    return 5; \
   }
-#define MIXED_6(r, a, b, c, d, e, f)                                                                       \
-  API int mixed_6_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), \
-                      PARAMETER(f, 5)) {                                                                   \
-    BEGIN();                                                                                               \
-    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) return 6;                      \
+#define MIXED_6(r, a, b, c, d, e, f) \
+  API int mixed_6_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), PARAMETER(f, 5)) { \
+    BEGIN(); \
+    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) \
+    return 6; \
   }
-#define MIXED_7(r, a, b, c, d, e, f, g)                                                                    \
-  API int mixed_7_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), \
-                      PARAMETER(f, 5), PARAMETER(g, 6)) {                                                  \
-    BEGIN();                                                                                               \
-    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) return 7;          \
+#define MIXED_7(r, a, b, c, d, e, f, g) \
+  API int mixed_7_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), PARAMETER(f, 5), \
+      PARAMETER(g, 6)) { \
+    BEGIN(); \
+    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) \
+    return 7; \
   }
-#define MIXED_8(r, a, b, c, d, e, f, g, h)                                                                    \
-  API int mixed_8_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4),    \
-                      PARAMETER(f, 5), PARAMETER(g, 6), PARAMETER(h, 7)) {                                    \
-    BEGIN();                                                                                                  \
-    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) return 8; \
+#define MIXED_8(r, a, b, c, d, e, f, g, h) \
+  API int mixed_8_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), PARAMETER(f, 5), \
+      PARAMETER(g, 6), PARAMETER(h, 7)) { \
+    BEGIN(); \
+    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) \
+    return 8; \
   }
-#define MIXED_9(r, a, b, c, d, e, f, g, h, i)                                                                 \
-  API int mixed_9_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4),    \
-                      PARAMETER(f, 5), PARAMETER(g, 6), PARAMETER(h, 7), PARAMETER(i, 8)) {                   \
-    BEGIN();                                                                                                  \
-    WRITE(a, 0)                                                                                               \
-    WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) WRITE(i, 8) return 9; \
+#define MIXED_9(r, a, b, c, d, e, f, g, h, i) \
+  API int mixed_9_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), PARAMETER(f, 5), \
+      PARAMETER(g, 6), PARAMETER(h, 7), PARAMETER(i, 8)) { \
+    BEGIN(); \
+    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) \
+    WRITE(i, 8) \
+    return 9; \
   }
-#define MIXED_10(r, a, b, c, d, e, f, g, h, i, j)                                                             \
-  API int mixed_10_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4),   \
-                       PARAMETER(f, 5), PARAMETER(g, 6), PARAMETER(h, 7), PARAMETER(i, 8), PARAMETER(j, 9)) { \
-    BEGIN();                                                                                                  \
-    WRITE(a, 0)                                                                                               \
-    WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) WRITE(i, 8)           \
-        WRITE(j, 9) return 10;                                                                                \
+#define MIXED_10(r, a, b, c, d, e, f, g, h, i, j) \
+  API int mixed_10_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), PARAMETER(f, 5), \
+      PARAMETER(g, 6), PARAMETER(h, 7), PARAMETER(i, 8), PARAMETER(j, 9)) { \
+    BEGIN(); \
+    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) \
+    WRITE(i, 8) WRITE(j, 9) \
+    return 10; \
   }
-#define MIXED_11(r, a, b, c, d, e, f, g, h, i, j, k)                                                            \
-  API int mixed_11_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4),     \
-                       PARAMETER(f, 5), PARAMETER(g, 6), PARAMETER(h, 7), PARAMETER(i, 8), PARAMETER(j, 9),     \
-                       PARAMETER(k, 10)) {                                                                      \
-    BEGIN();                                                                                                    \
-    WRITE(a, 0)                                                                                                 \
-    WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) WRITE(i, 8) WRITE(j, 9) \
-        WRITE(k, 10) return 11;                                                                                 \
+#define MIXED_11(r, a, b, c, d, e, f, g, h, i, j, k) \
+  API int mixed_11_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), PARAMETER(f, 5), \
+      PARAMETER(g, 6), PARAMETER(h, 7), PARAMETER(i, 8), PARAMETER(j, 9), PARAMETER(k, 10)) { \
+    BEGIN(); \
+    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) \
+    WRITE(i, 8) WRITE(j, 9) WRITE(k, 10) \
+    return 11; \
   }
-#define MIXED_12(r, a, b, c, d, e, f, g, h, i, j, k, l)                                                         \
-  API int mixed_12_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4),     \
-                       PARAMETER(f, 5), PARAMETER(g, 6), PARAMETER(h, 7), PARAMETER(i, 8), PARAMETER(j, 9),     \
-                       PARAMETER(k, 10), PARAMETER(l, 11)) {                                                    \
-    BEGIN();                                                                                                    \
-    WRITE(a, 0)                                                                                                 \
-    WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) WRITE(i, 8) WRITE(j, 9) \
-        WRITE(k, 10) WRITE(l, 11) return 12;                                                                    \
+#define MIXED_12(r, a, b, c, d, e, f, g, h, i, j, k, l) \
+  API int mixed_12_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), PARAMETER(f, 5), \
+      PARAMETER(g, 6), PARAMETER(h, 7), PARAMETER(i, 8), PARAMETER(j, 9), PARAMETER(k, 10), PARAMETER(l, 11)) { \
+    BEGIN(); \
+    WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) \
+    WRITE(i, 8) WRITE(j, 9) WRITE(k, 10) WRITE(l, 11) \
+    return 12; \
   }
-#define MIXED(r, a, b, c, d, e, f, g, h, i, j, k, l)                                                                 \
-  MIXED_1(r, a)                                                                                                      \
-  MIXED_2(r, a, b) MIXED_3(r, a, b, c) MIXED_4(r, a, b, c, d) MIXED_5(r, a, b, c, d, e) MIXED_6(r, a, b, c, d, e, f) \
-      MIXED_7(r, a, b, c, d, e, f, g) MIXED_8(r, a, b, c, d, e, f, g, h) MIXED_9(r, a, b, c, d, e, f, g, h, i)       \
-          MIXED_10(r, a, b, c, d, e, f, g, h, i, j) MIXED_11(r, a, b, c, d, e, f, g, h, i, j, k)                     \
-              MIXED_12(r, a, b, c, d, e, f, g, h, i, j, k, l)
+#define MIXED(r, a, b, c, d, e, f, g, h, i, j, k, l) \
+  MIXED_1(r, a) \
+  MIXED_2(r, a, b) \
+  MIXED_3(r, a, b, c) \
+  MIXED_4(r, a, b, c, d) \
+  MIXED_5(r, a, b, c, d, e) \
+  MIXED_6(r, a, b, c, d, e, f) \
+  MIXED_7(r, a, b, c, d, e, f, g) \
+  MIXED_8(r, a, b, c, d, e, f, g, h) \
+  MIXED_9(r, a, b, c, d, e, f, g, h, i) \
+  MIXED_10(r, a, b, c, d, e, f, g, h, i, j) \
+  MIXED_11(r, a, b, c, d, e, f, g, h, i, j, k) \
+  MIXED_12(r, a, b, c, d, e, f, g, h, i, j, k, l)
+
 MIXED(0, b, c, h, i, l, u, f, d, b, c, h, i)
 MIXED(1, c, h, i, l, u, f, d, b, c, h, i, l)
 MIXED(2, h, i, l, u, f, d, b, c, h, i, l, u)
@@ -188,7 +203,7 @@ MIXED(4, l, u, f, d, b, c, h, i, l, u, f, d)
 MIXED(5, u, f, d, b, c, h, i, l, u, f, d, b)
 MIXED(6, f, d, b, c, h, i, l, u, f, d, b, c)
 MIXED(7, d, b, c, h, i, l, u, f, d, b, c, h)
-
+/* clang-format on */
 
 /* ---- Variadic ------------------------------------------------------------------------------ */
 
