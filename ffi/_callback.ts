@@ -71,6 +71,24 @@ function enter(): void {
   }
 }
 
+/** As many arguments as fill the stack that C and the beginning of a callback may need: 64 KiB. */
+const ROOM = new Array<undefined>(8192).fill(undefined);
+
+function ignore(): void {}
+
+/** Throws a RangeError if the stack is nearly full, as long as that can be caught. */
+function needStack(): void {
+  ignore.apply(undefined, ROOM as []);
+}
+
+/** A raw function that is not called where a callback would find no stack. */
+export function withStack(raw: RawFunction): RawFunction {
+  return (...values) => {
+    needStack();
+    return raw(...values);
+  };
+}
+
 /** A function that calls another one and keeps its error. It never throws. */
 export function deferErrors(target: RawFunction, zero: unknown): RawFunction {
   return (...values) => {

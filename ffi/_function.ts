@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { pending, settle } from "./_callback.ts";
+import { pending, settle, withStack } from "./_callback.ts";
 import { argumentLabel, decoderOf, encoderOf } from "./_codec.ts";
 import type { Decoder, Encoder } from "./_scalar.ts";
 import { errnoCell } from "./_system.ts";
 import { FfiError } from "./errors.ts";
-import type { RawFunction } from "./runtime.ts";
+import { detectRuntime, type RawFunction } from "./runtime.ts";
 import type { Signature } from "./types.ts";
 
 /** What a function belongs to, and must not outlive. */
@@ -83,8 +83,9 @@ export function checkedFunction(
   owner: Owner,
 ): RawFunction {
   const { parameters } = signature;
+  const callsBack = parameters.includes("function");
   const parts: Parts = {
-    raw,
+    raw: callsBack && detectRuntime().needsStack ? withStack(raw) : raw,
     owner,
     pending,
     errno: errnoCell(),

@@ -59,6 +59,7 @@ export function createBunRuntime(): Runtime {
     functionAt: (address, signature) =>
       ffi.CFunction({ ptr: Number(address), ...bunSignature(signature) }),
     callback: (signature, target) => createCallback(signature, target, false),
+    needsStack: false,
     threadSafeCallback: (signature, target) => createCallback(signature, target, true),
     addressOf: (bytes) => BigInt(ffi.ptr(bytes)),
     map: (address, length) => ffi.toArrayBuffer(address, 0, length),

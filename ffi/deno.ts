@@ -56,6 +56,7 @@ export function createDenoRuntime(): Runtime {
       return (...values) => pointer.call(...values);
     },
     callback: (signature, target) => asRaw(new UnsafeCallback(signature, target)),
+    needsStack: false,
     threadSafeCallback: (signature, target) => asRaw(UnsafeCallback.threadSafe(signature, target)),
     addressOf: (bytes) => UnsafePointer.value(UnsafePointer.of(bytes)),
     // A permission for one path allows calls, but no pointers.

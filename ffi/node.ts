@@ -56,7 +56,8 @@ export function createNodeRuntime(): Runtime {
       const address = library.registerCallback(nodeSignature(signature), target);
       return { address, close: () => library.unregisterCallback(address) };
     },
-    // Node aborts when another thread calls one.
+    // Node aborts when a callback throws, also for want of stack, and when another thread calls one.
+    needsStack: true,
     threadSafeCallback: undefined,
     addressOf: (bytes) => ffi.getRawPointer(bytes),
     map: (address, length) => ffi.toArrayBuffer(BigInt(address), length, false),

@@ -74,6 +74,8 @@ export interface Runtime {
   readonly functionAt: ((address: bigint, signature: NativeSignature) => RawFunction) | undefined;
   /** Makes a function for C, which must not throw. */
   callback(signature: NativeSignature, target: RawFunction): RawCallback;
+  /** Whether the process ends when C calls one and there is no stack left for it. */
+  readonly needsStack: boolean;
   /** The same for one without result that other threads may call. Absent where none may. */
   readonly threadSafeCallback:
     | ((signature: NativeSignature, target: RawFunction) => RawCallback)

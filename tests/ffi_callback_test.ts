@@ -197,6 +197,26 @@ test("Endless recursion through C is an error and not the end of the process", (
   assert.equal(depth, 64);
 });
 
+test("Where the stack ends, a call that would call back is an error and not the end", () => {
+  let calls = 0;
+  let refused = 0;
+  using count = callback({ parameters: [], result: "void" }, () => void calls++);
+  const descend = (): void => {
+    try {
+      descend();
+    } catch (error) {
+      try {
+        symbols.call_nothing(count);
+      } catch {
+        refused++;
+      }
+      throw error;
+    }
+  };
+  assert.throws(descend, RangeError);
+  assert.ok(calls > 0 && refused > 0, `${calls} and ${refused}`);
+});
+
 test("A callback may close itself, and the library that calls it", () => {
   const own = dlopen(LIBRARY, { call_times: { parameters: ["function", "int"], result: "int" } });
   const closing: Callback = callback({ parameters: ["int"], result: "int" }, (value) => {
