@@ -71,8 +71,8 @@ function enter(): void {
   }
 }
 
-/** As many arguments as fill the stack that C and the beginning of a callback may need: 64 KiB. */
-const ROOM = new Array<undefined>(8192).fill(undefined);
+/** As many arguments as fill the stack that C and the beginning of a callback may need: 16 KiB. */
+const ROOM = new Array<undefined>(2048).fill(undefined);
 
 function ignore(): void {}
 

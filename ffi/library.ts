@@ -10,7 +10,7 @@ import { whenIdle } from "./_callback.ts";
 import { callSignature } from "./_codec.ts";
 import { checkedFunction, type Owner } from "./_function.ts";
 import { scalarEncoder } from "./_scalar.ts";
-import { linker, openSelf } from "./_system.ts";
+import { linker, memory, openSelf } from "./_system.ts";
 import { FfiError, type FfiErrorCode, show } from "./errors.ts";
 import { toString } from "./memory.ts";
 import {
@@ -81,6 +81,7 @@ function linkError(
 
 /** What C's own `dlerror` tells. */
 function linkerMessage(): string {
+  memory(); // Opened now, because opening anything ends the text's life.
   const text: bigint = linker().dlerror();
   return text === 0n ? "no reason is known" : toString(text);
 }
