@@ -1,13 +1,25 @@
 import process from "node:process";
-import type { Runtime, Wake } from "./runtime.ts";
-import type { NativeFunctions, SymbolTable } from "./symbols.ts";
+import { markAsUntransferable } from "node:worker_threads";
+import type { NativeSignature, RawCallback, RawFunction, Runtime, Wake } from "./runtime.ts";
+
+/** How `bun:ffi` writes a signature. */
+interface BunSignature {
+  readonly args: readonly string[];
+  readonly returns: string;
+}
 
 /** The part of `bun:ffi` that is used here. */
 interface BunFfi {
   dlopen(
     path: string,
-    symbols: Record<string, { args: readonly string[]; returns: string }>,
-  ): { symbols: Record<string, unknown> };
+    symbols: Record<string, BunSignature>,
+  ): { symbols: Record<string, RawFunction>; close(): void };
+  CFunction(definition: BunSignature & { ptr: number }): RawFunction;
+  JSCallback: new (
+    target: RawFunction,
+    definition: BunSignature & { threadsafe: boolean },
+  ) => { readonly ptr: number; close(): void };
+  ptr(bytes: Uint8Array): number;
   toArrayBuffer(pointer: number, offset: number, length: number): ArrayBuffer;
 }
 
@@ -19,19 +31,48 @@ interface BunNamespace {
   }): Promise<{ ref(): void; unref(): void; terminate(): void }>;
 }
 
+function bunSignature({ parameters, result }: NativeSignature): BunSignature {
+  return { args: parameters, returns: result };
+}
+
 /** Bun's `bun:ffi`. */
 export function createBunRuntime(): Runtime {
   const ffi = process.getBuiltinModule("bun:ffi" as "node:fs") as unknown as BunFfi;
   const { Bun } = globalThis as unknown as { Bun: BunNamespace };
+  const createCallback = (
+    signature: NativeSignature,
+    target: RawFunction,
+    threadsafe: boolean,
+  ): RawCallback => {
+    const callback = new ffi.JSCallback(target, { ...bunSignature(signature), threadsafe });
+    return { address: BigInt(callback.ptr), close: () => callback.close() };
+  };
   return {
     name: "bun",
-    open<T extends SymbolTable>(path: string, table: T) {
-      const definitions = Object.entries(table).map(([name, parameters]) =>
-        [name, { args: parameters, returns: "f64" }] as const
+    open(path, table) {
+      const definitions = Object.entries(table).map(([name, signature]) =>
+        [name, bunSignature(signature)] as const
       );
-      return ffi.dlopen(path, Object.fromEntries(definitions)).symbols as NativeFunctions<T>;
+      const library = ffi.dlopen(path as string, Object.fromEntries(definitions));
+      return { functions: library.symbols, close: () => library.close() };
     },
+    functionAt: (address, signature) =>
+      ffi.CFunction({ ptr: Number(address), ...bunSignature(signature) }),
+    callback: (signature, target) => createCallback(signature, target, false),
+    needsStack: false,
+    threadSafeCallback: (signature, target) => createCallback(signature, target, true),
+    addressOf: (bytes) => BigInt(ffi.ptr(bytes)),
     map: (address, length) => ffi.toArrayBuffer(address, 0, length),
+    // Bun's mark does not stop the buffer's own methods.
+    pin(buffer) {
+      markAsUntransferable(buffer);
+      const refuse = () => {
+        throw new TypeError("The buffer is untransferable");
+      };
+      for (const name of ["transfer", "transferToFixedLength"]) {
+        Object.defineProperty(buffer, name, { value: refuse });
+      }
+    },
     env: (name) => process.env[name],
     // Bun's node:net delivers nothing for a descriptor.
     async attach(fd: number, onWake: () => void): Promise<Wake> {

@@ -1,38 +1,70 @@
+import { markAsUntransferable } from "node:worker_threads";
 import { attachSocket } from "./_socket.ts";
-import type { Runtime } from "./runtime.ts";
-import type { NativeFunctions, SymbolTable } from "./symbols.ts";
+import type { NativeSignature, RawFunction, Runtime } from "./runtime.ts";
+
+/** A pointer, which is null or an object. */
+type DenoPointer = object | null;
+
+/** What a callback is made with, and as. */
+interface DenoCallback {
+  readonly pointer: DenoPointer;
+  close(): void;
+}
 
 /** The part of the Deno namespace that is used here, so that other type checkers need not know it. */
 interface DenoNamespace {
   dlopen(
     path: string,
-    symbols: Record<string, { parameters: readonly string[]; result: string }>,
-  ): { symbols: Record<string, unknown> };
+    symbols: Readonly<Record<string, NativeSignature>>,
+  ): { symbols: Record<string, RawFunction>; close(): void };
   permissions: {
     querySync(descriptor: { name: "env"; variable: string } | { name: "ffi" }): { state: string };
   };
-  UnsafePointer: { create(address: bigint): unknown };
-  UnsafePointerView: { getArrayBuffer(pointer: unknown, length: number): ArrayBuffer };
+  UnsafePointer: {
+    create(address: bigint): DenoPointer;
+    of(value: Uint8Array): DenoPointer;
+    value(pointer: DenoPointer): bigint;
+  };
+  UnsafePointerView: { getArrayBuffer(pointer: DenoPointer, length: number): ArrayBuffer };
+  UnsafeFnPointer: new (
+    pointer: DenoPointer,
+    definition: NativeSignature,
+  ) => { call: RawFunction };
+  UnsafeCallback: {
+    new (definition: NativeSignature, callback: RawFunction): DenoCallback;
+    threadSafe(definition: NativeSignature, callback: RawFunction): DenoCallback;
+  };
   env: { get(name: string): string | undefined };
 }
 
 /** Deno's `Deno.dlopen`; needs `--allow-ffi`, for the library's path at least. */
 export function createDenoRuntime(): Runtime {
   const { Deno } = globalThis as unknown as { Deno: DenoNamespace };
+  const { UnsafePointer, UnsafeCallback, UnsafeFnPointer } = Deno;
+  const asRaw = (callback: DenoCallback) => ({
+    address: UnsafePointer.value(callback.pointer),
+    close: () => callback.close(),
+  });
   return {
     name: "deno",
-    open<T extends SymbolTable>(path: string, table: T) {
-      const definitions = Object.entries(table).map(([name, parameters]) =>
-        [name, { parameters, result: "f64" }] as const
-      );
-      const { symbols } = Deno.dlopen(path, Object.fromEntries(definitions));
-      return symbols as NativeFunctions<T>;
+    open(path, table) {
+      const library = Deno.dlopen(path as string, table);
+      return { functions: library.symbols, close: () => library.close() };
     },
+    functionAt(address, signature) {
+      const pointer = new UnsafeFnPointer(UnsafePointer.create(address), signature);
+      return (...values) => pointer.call(...values);
+    },
+    callback: (signature, target) => asRaw(new UnsafeCallback(signature, target)),
+    needsStack: false,
+    threadSafeCallback: (signature, target) => asRaw(UnsafeCallback.threadSafe(signature, target)),
+    addressOf: (bytes) => UnsafePointer.value(UnsafePointer.of(bytes)),
     // A permission for one path allows calls, but no pointers.
     map: Deno.permissions.querySync({ name: "ffi" }).state === "granted"
       ? (address, length) =>
-        Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(BigInt(address)), length)
+        Deno.UnsafePointerView.getArrayBuffer(UnsafePointer.create(BigInt(address)), length)
       : undefined,
+    pin: markAsUntransferable,
     // Asked first, because reading without the permission would prompt on a terminal.
     env(name) {
       const { state } = Deno.permissions.querySync({ name: "env", variable: name });

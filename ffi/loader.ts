@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { ENetError } from "../lib/errors.ts";
 import { LAYOUT } from "./layout.ts";
 import { detectRuntime, type Runtime } from "./runtime.ts";
-import { type Native, SYMBOLS } from "./symbols.ts";
+import { type Native, openNative, SYMBOLS } from "./symbols.ts";
 
 /** A loaded libenetjs. */
 export interface Library {
@@ -45,7 +45,7 @@ function describe(error: unknown): string {
 
 /** Opens a file and checks its version before anything else of it is used. */
 function open(runtime: Runtime, path: string): Library {
-  const version = runtime.open(path, ABI_TABLE).enetjs_abi_version();
+  const version = openNative(runtime, path, ABI_TABLE).enetjs_abi_version();
   if (version !== LAYOUT.ABI_VERSION) {
     throw new ENetError(
       "ENETJS_ERR_ABI",
@@ -54,7 +54,7 @@ function open(runtime: Runtime, path: string): Library {
     );
   }
   const debug = runtime.env("ENETJS_DEBUG") === "1";
-  return { runtime, native: runtime.open(path, SYMBOLS), path, debug };
+  return { runtime, native: openNative(runtime, path, SYMBOLS), path, debug };
 }
 
 function checkoutPath(): string | undefined {

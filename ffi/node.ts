@@ -1,15 +1,34 @@
 import process from "node:process";
+import { markAsUntransferable } from "node:worker_threads";
 import { attachSocket } from "./_socket.ts";
-import type { Runtime } from "./runtime.ts";
-import type { NativeFunctions, SymbolTable } from "./symbols.ts";
+import type { NativeSignature, RawFunction, Runtime } from "./runtime.ts";
+
+/** How `node:ffi` writes a signature. */
+interface NodeSignature {
+  readonly arguments: readonly string[];
+  readonly return: string;
+}
+
+/** A library of `node:ffi`. */
+interface NodeLibrary {
+  registerCallback(signature: NodeSignature, target: RawFunction): bigint;
+  unregisterCallback(address: bigint): void;
+  close(): void;
+}
 
 /** The part of `node:ffi` that is used here. */
 interface NodeFfi {
+  DynamicLibrary: new (path: null) => NodeLibrary;
   dlopen(
-    path: string,
-    symbols: Record<string, { arguments: readonly string[]; return: string }>,
-  ): { functions: Record<string, unknown> };
+    path: string | null,
+    symbols: Record<string, NodeSignature>,
+  ): { lib: NodeLibrary; functions: Record<string, RawFunction> };
+  getRawPointer(bytes: Uint8Array): bigint;
   toArrayBuffer(pointer: bigint, length: number, copy: boolean): ArrayBuffer;
+}
+
+function nodeSignature({ parameters, result }: NativeSignature): NodeSignature {
+  return { arguments: parameters, return: result };
 }
 
 /** Node's `node:ffi`, from 26.10. */
@@ -20,15 +39,29 @@ export function createNodeRuntime(): Runtime {
       `Node ${process.versions.node} has no node:ffi: @enetjs/enet needs Node 26.10 or later`,
     );
   }
+  /** Callbacks belong to a library, and end with it. */
+  let owner: NodeLibrary | undefined;
   return {
     name: "node",
-    open<T extends SymbolTable>(path: string, table: T) {
-      const definitions = Object.entries(table).map(([name, parameters]) =>
-        [name, { arguments: parameters, return: "f64" }] as const
+    open(path, table) {
+      const definitions = Object.entries(table).map(([name, signature]) =>
+        [name, nodeSignature(signature)] as const
       );
-      return ffi.dlopen(path, Object.fromEntries(definitions)).functions as NativeFunctions<T>;
+      const { lib, functions } = ffi.dlopen(path, Object.fromEntries(definitions));
+      return { functions, close: () => lib.close() };
     },
+    functionAt: undefined,
+    callback(signature, target) {
+      const library = owner ??= new ffi.DynamicLibrary(null);
+      const address = library.registerCallback(nodeSignature(signature), target);
+      return { address, close: () => library.unregisterCallback(address) };
+    },
+    // Node aborts when a callback throws, also for want of stack, and when another thread calls one.
+    needsStack: true,
+    threadSafeCallback: undefined,
+    addressOf: (bytes) => ffi.getRawPointer(bytes),
     map: (address, length) => ffi.toArrayBuffer(BigInt(address), length, false),
+    pin: markAsUntransferable,
     env: (name) => process.env[name],
     attach: attachSocket,
   };

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { NativeSignature, Runtime } from "./runtime.ts";
 
 /** How a parameter crosses the border. */
 export type ParameterType = "f64" | "buffer";
@@ -20,6 +21,7 @@ export const SYMBOLS = {
   enetjs_layout: ["buffer", "f64"], // out, capacity
   enetjs_error_text: ["f64", "buffer", "f64"], // code, out, capacity
   enetjs_diagnostics: ["buffer", "f64"], // out, capacity
+  enetjs_call: ["buffer", "f64"], // frame, bytes
 
   // Host
   enetjs_host_create: ["buffer", "f64", "buffer", "f64", "buffer", "f64"], // config, configBytes, shared, sharedBytes, arena, arenaBytes
@@ -74,3 +76,18 @@ export type NativeFunctions<T extends SymbolTable> = {
 
 /** The callable functions of libenetjs. */
 export type Native = NativeFunctions<typeof SYMBOLS>;
+
+/**
+ * Opens functions that return doubles, without the checks of the public module: those who call them
+ * make sure of their arguments.
+ */
+export function openNative<T extends SymbolTable>(
+  runtime: Runtime,
+  path: string,
+  table: T,
+): NativeFunctions<T> {
+  const signatures = Object.entries(table).map(([name, parameters]) =>
+    [name, { parameters, result: "f64" } satisfies NativeSignature] as const
+  );
+  return runtime.open(path, Object.fromEntries(signatures)).functions as NativeFunctions<T>;
+}

@@ -53,16 +53,21 @@ function blocksOf(file: string): Block[] {
   }));
 }
 
-const blocks = ["README.md", "mod.ts", ...filesIn("lib")].flatMap(blocksOf);
+const blocks = ["README.md", "mod.ts", ...filesIn("lib"), ...filesIn("ffi")].flatMap(blocksOf);
 
 /** Where a block is written to, to be run. */
 function fileOf({ place }: Block): string {
   return `${folder}/${place.replaceAll(/\W/g, "_")}.ts`;
 }
 
+/** The exports of the package. */
+const { exports } = JSON.parse(readFileSync(`${root}/deno.json`, "utf8"));
+
 for (const block of blocks) {
-  const import_ = `from "${new URL("../mod.ts", import.meta.url).href}"`;
-  writeFileSync(fileOf(block), block.code.replaceAll(/from "@enetjs\/enet"/g, import_));
+  const code = block.code.replaceAll(/from "@enetjs\/enet(.*)"/g, (_, path: string) => {
+    return `from "${new URL(`../${exports[`.${path}`]}`, import.meta.url).href}"`;
+  });
+  writeFileSync(fileOf(block), code);
 }
 
 /** The lines that a block says it prints. */
@@ -140,9 +145,11 @@ test("The echo client gets its answers from the echo server", async () => {
 
 test("The README names every error code", () => {
   const readme = readFileSync(`${root}/README.md`, "utf8");
-  const source = readFileSync(`${root}/lib/errors.ts`, "utf8");
-  for (const [code] of source.matchAll(/ENETJS_ERR_[A-Z_]+/g)) {
-    assert.ok(code === "ENETJS_ERR_" || readme.includes(`\`${code}\``), code);
+  for (const file of ["lib/errors.ts", "ffi/errors.ts"]) {
+    const source = readFileSync(`${root}/${file}`, "utf8");
+    for (const [code] of source.matchAll(/ENETJS_ERR_[A-Z_]+/g)) {
+      assert.ok(code === "ENETJS_ERR_" || readme.includes(`\`${code}\``), code);
+    }
   }
 });
 

@@ -230,6 +230,11 @@
 #define ENETJS_PEER_STAT_QUEUED_MESSAGES 36 /**< ours */
 #define ENETJS_PEER_STAT_COUNT 37
 
+/** How an argument or result of `enetjs_call` travels. */
+#define ENETJS_CALL_INTEGER 0 /**< an integer, a pointer, or nothing */
+#define ENETJS_CALL_FLOAT 1
+#define ENETJS_CALL_DOUBLE 2
+
 /** Counters of the whole library, positions in the array `enetjs_diagnostics` fills. */
 #define ENETJS_DIAGNOSTIC_HOSTS 0
 #define ENETJS_DIAGNOSTIC_PUMPS 1   /**< running pump threads */
@@ -279,6 +284,17 @@ ENETJS_API double enetjs_error_text(double code, uint8_t *out, double capacity);
  * @returns how many counters there are; only those that fit are written
  */
 ENETJS_API double enetjs_diagnostics(uint8_t *out, double capacity);
+
+/**
+ * Calls a C function by its address, with the calling convention of a variadic one, which ordinary
+ * functions take too. For what a runtime's own FFI cannot call.
+ * @param frame 64-bit words: the function, ENETJS_CALL_… of its result, the number of arguments, room
+ *   for the result, then for each argument ENETJS_CALL_… and its bits; small integers are extended
+ * @param bytes size of `frame`
+ * @returns 0 when the function was called; ENETJS_ERR_ARGUMENT for a senseless frame, for more
+ *   arguments than can be passed, and on platforms where this has not been written
+ */
+ENETJS_API double enetjs_call(uint8_t *frame, double bytes);
 
 /* ---- Host --------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { versions } from "../../mod.ts";
+import { LIBRARY } from "../_ffi.ts";
 import { type ProgramEnd, spawnRuntime, withDeadline } from "../_helpers.ts";
 
 const { library } = await versions();
@@ -10,9 +11,10 @@ async function run(
   permissions: [string, ...string[]],
   env = {},
   file = "permissions.ts",
+  args: string[] = [],
 ): Promise<ProgramEnd> {
   const onlyFlags = ["run", "--no-check", "--no-prompt", ...permissions];
-  await using program = spawnRuntime("deno", file, [], { onlyFlags, env });
+  await using program = spawnRuntime("deno", file, args, { onlyFlags, env });
   return await withDeadline(program.ended, 20_000, file);
 }
 
@@ -31,6 +33,22 @@ test("Packets do by copies what they do without, where pointers are not permitte
   );
   assert.equal(stderr, "");
   assert.equal(stdout, "done\n");
+  assert.equal(code, 0);
+});
+
+test("The public FFI does without pointers what it can, where they are not permitted", async () => {
+  const file = "ffi_permissions.ts";
+  const { code, stdout, stderr } = await run([`--allow-ffi=${LIBRARY}`], {}, file, [LIBRARY]);
+  assert.equal(stderr, "");
+  const unsupported = ["process", "dlsym", "alloc", "toPointer", "toString", "view", "callback"];
+  assert.deepEqual(stdout.trimEnd().split("\n"), [
+    "call 6",
+    "struct 2",
+    "errno 0",
+    "missing ENETJS_ERR_FFI_LIBRARY",
+    "other ENETJS_ERR_FFI_LIBRARY",
+    ...unsupported.map((name) => `${name} ENETJS_ERR_FFI_UNSUPPORTED`),
+  ]);
   assert.equal(code, 0);
 });
 

@@ -1,0 +1,166 @@
+/**
+ * What runs between C and a JavaScript function that C calls.
+ *
+ * Nothing may be thrown through C's frames, so an error waits until the call that led to it returns.
+ * Until then no other callback runs: C gets zeros.
+ *
+ * @module
+ */
+import { FfiError } from "./errors.ts";
+import type { RawCallback, RawFunction } from "./runtime.ts";
+
+/** What the call under way has to do when it returns. */
+export const pending: { any: boolean } = { any: false };
+
+/** The error that it has to throw. */
+let thrown: { error: unknown } | undefined;
+
+/** What has to wait until no C code is left that called JavaScript. */
+let waiting: (() => void)[] = [];
+
+/** Deeper, the stack may end inside a runtime's own code, which aborts the process. */
+const MAXIMUM_DEPTH = 64;
+
+/** How many callbacks run within each other. */
+let depth = 0;
+
+/** Does what waits, if no callback runs. */
+function finishWaiting(): void {
+  if (depth > 0) return;
+  const actions = waiting;
+  waiting = [];
+  for (const action of actions) action();
+}
+
+/**
+ * Ends a call that has returned while something is pending: throws what a callback has thrown, or
+ * passes the result on. Only then goes what waits, which the result may point into.
+ */
+export function settle<T>(result: T, decode: (result: T) => unknown): unknown {
+  try {
+    if (thrown === undefined) return decode(result);
+    const { error } = thrown;
+    thrown = undefined;
+    throw error;
+  } finally {
+    finishWaiting();
+    pending.any = waiting.length > 0;
+  }
+}
+
+/** Does something at once, or when the C code that a callback has to return to is over. */
+export function whenIdle(action: () => void): void {
+  if (depth === 0) {
+    action();
+    return;
+  }
+  waiting.push(action);
+  pending.any = true;
+  // What the event loop calls, no call of ours waits for.
+  setTimeout(finishWaiting, 0);
+}
+
+function enter(): void {
+  depth++;
+  if (depth > MAXIMUM_DEPTH) {
+    throw new FfiError(
+      "ENETJS_ERR_FFI_RANGE",
+      `Callbacks are nested more than ${MAXIMUM_DEPTH} deep`,
+      { value: depth },
+    );
+  }
+}
+
+/** As many arguments as fill the stack that C and the beginning of a callback may need: 16 KiB. */
+const ROOM = new Array<undefined>(2048).fill(undefined);
+
+function ignore(): void {}
+
+/** Throws a RangeError if the stack is nearly full, as long as that can be caught. */
+function needStack(): void {
+  ignore.apply(undefined, ROOM as []);
+}
+
+/** A raw function that is not called where a callback would find no stack. */
+export function withStack(raw: RawFunction): RawFunction {
+  return (...values) => {
+    needStack();
+    return raw(...values);
+  };
+}
+
+/** A function that calls another one and keeps its error. It never throws. */
+export function deferErrors(target: RawFunction, zero: unknown): RawFunction {
+  return (...values) => {
+    if (thrown !== undefined) return zero;
+    try {
+      enter();
+      return target(...values);
+    } catch (error) {
+      thrown = { error };
+      pending.any = true;
+      return zero;
+    } finally {
+      depth--;
+    }
+  };
+}
+
+/** The same for what is not called within a call of ours: an error is an uncaught one. */
+export function reportErrors(target: RawFunction): RawFunction {
+  return (...values) => {
+    try {
+      enter();
+      target(...values);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    } finally {
+      depth--;
+    }
+  };
+}
+
+/** Callbacks that are not closed: C may call them, whoever else has forgotten them. */
+const open = new Set<Callback>();
+
+/** A JavaScript function that C can call, until it is closed. */
+export class Callback {
+  readonly #raw: RawCallback;
+
+  /**
+   * Made by {@linkcode callback}.
+   *
+   * @ignore
+   */
+  constructor(raw: RawCallback) {
+    this.#raw = raw;
+    open.add(this);
+  }
+
+  /** Whether it is closed. */
+  get closed(): boolean {
+    return !open.has(this);
+  }
+
+  /**
+   * The C function pointer.
+   *
+   * @throws {FfiError} `ENETJS_ERR_FFI_CLOSED` once it is closed
+   */
+  get pointer(): bigint {
+    if (this.closed) throw new FfiError("ENETJS_ERR_FFI_CLOSED", "The callback is closed");
+    return this.#raw.address;
+  }
+
+  /** Frees the function. C must not call it any more. A second call does nothing. */
+  close(): void {
+    if (open.delete(this)) whenIdle(() => this.#raw.close());
+  }
+
+  /** The same as `close`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Arguments and results of calls, both ways.
+ *
+ * @module
+ */
+import { bytesOf, encodeString } from "./_bytes.ts";
+import { type Decoder, type Encoder, scalarDecoder, scalarEncoder } from "./_scalar.ts";
+import { FfiError, show } from "./errors.ts";
+import { stringAt } from "./memory.ts";
+import type { NativeSignature, NativeType } from "./runtime.ts";
+import { structOf } from "./struct.ts";
+import { scalarOf, type Signature, typeError } from "./types.ts";
+
+/** What an empty buffer is passed as: C gets an address that it must not use. */
+const EMPTY = new Uint8Array(new ArrayBuffer(8));
+
+function bufferEncoder(label: string): Encoder {
+  return (value) => {
+    if (value instanceof Uint8Array && value.length > 0) return value;
+    const bytes = bytesOf(value, label);
+    return bytes.length > 0 ? bytes : EMPTY;
+  };
+}
+
+function structEncoder(size: number, label: string): Encoder {
+  const buffer = bufferEncoder(label);
+  return (value) => {
+    const bytes: Uint8Array = buffer(value);
+    if (bytes !== EMPTY && bytes.length >= size) return bytes;
+    throw new FfiError("ENETJS_ERR_FFI_RANGE", `${label}: the struct has ${size} bytes`, { value });
+  };
+}
+
+/** The encoder of an argument, or of a callback's result; `label` begins its messages. */
+export function encoderOf(type: unknown, label: string): Encoder {
+  const scalar = scalarOf(type);
+  if (scalar !== undefined) return scalarEncoder(scalar, label);
+  if (type === "buffer") return bufferEncoder(label);
+  if (type === "cstring") return (value) => encodeString(value, label);
+  const layout = structOf(type);
+  if (layout !== undefined) return structEncoder(layout.size, label);
+  throw typeError(type, label);
+}
+
+/** The decoder of a result, or of a callback's argument; `label` begins its messages. */
+export function decoderOf(type: unknown, label: string): Decoder {
+  const scalar = scalarOf(type);
+  if (scalar !== undefined) return scalarDecoder(scalar, label);
+  if (type === "void") return () => undefined;
+  if (type === "cstring") return stringAt;
+  const layout = structOf(type);
+  if (layout !== undefined) return (value) => value === 0n ? null : layout.read(value);
+  throw typeError(type, label);
+}
+
+/** What a type is where C is called: what is only looked at during the call goes as a buffer. */
+function outgoing(type: unknown, label: string): NativeType {
+  if (type === "buffer" || type === "cstring" || structOf(type)) return "buffer";
+  return scalarOf(type)?.native ?? fail(type, label);
+}
+
+/** What a type is where it comes from C: an address if it is nothing else. */
+function incoming(type: unknown, label: string): NativeType {
+  if (type === "void") return "void";
+  if (type === "cstring" || structOf(type)) return "u64";
+  return scalarOf(type)?.native ?? fail(type, label);
+}
+
+function fail(type: unknown, label: string): never {
+  throw typeError(type, label);
+}
+
+/** The name of an argument in messages. */
+export function argumentLabel(name: string, index: number): string {
+  return `${name}(), argument ${index + 1}`;
+}
+
+/** A signature of a call either way. */
+interface AnySignature {
+  readonly parameters: readonly unknown[];
+  readonly result: unknown;
+}
+
+/** Refuses what is not a signature at all. */
+function checkSignature(name: string, signature: AnySignature): void {
+  if (!Array.isArray(signature?.parameters)) {
+    throw new FfiError(
+      "ENETJS_ERR_FFI_TYPE",
+      `${name}(): ${show(signature?.parameters)} is not a list of parameter types`,
+      { value: signature },
+    );
+  }
+}
+
+/** How a runtime calls a function of this signature. */
+export function callSignature(name: string, signature: Signature): NativeSignature {
+  checkSignature(name, signature);
+  const { parameters, variadic } = signature;
+  return {
+    parameters: parameters.map((type, index) => {
+      const label = argumentLabel(name, index);
+      const native = outgoing(type, label);
+      // C itself passes a float as a double there.
+      return variadic && native === "f32" ? fail(type, label) : native;
+    }),
+    result: incoming(signature.result, `${name}(), result`),
+  };
+}
+
+/** How a runtime calls a callback of this signature. Its result must be a scalar or nothing. */
+export function callbackSignature(name: string, signature: AnySignature): NativeSignature {
+  checkSignature(name, signature);
+  return {
+    parameters: signature.parameters.map((type, i) => {
+      const label = argumentLabel(name, i);
+      return type === "void" ? fail(type, label) : incoming(type, label);
+    }),
+    result: signature.result === "void"
+      ? "void"
+      : scalarOf(signature.result)?.native ?? fail(signature.result, `${name}(), result`),
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * JavaScript functions that C can call.
+ *
+ * @module
+ */
+import { Callback, deferErrors, reportErrors } from "./_callback.ts";
+import { argumentLabel, callbackSignature, decoderOf, encoderOf } from "./_codec.ts";
+import { needPointers } from "./_system.ts";
+import { FfiError, show } from "./errors.ts";
+import { detectRuntime, type RawFunction } from "./runtime.ts";
+import type { Argument, Result, ResultType, ScalarType } from "./types.ts";
+
+export { Callback };
+
+/** How C calls a JavaScript function. A `struct` stands for a pointer, and is given as a copy. */
+export interface CallbackSignature {
+  /** Types of the parameters. */
+  readonly parameters: readonly Exclude<ResultType, "void">[];
+  /** Type of the result: nothing whose memory somebody would have to keep. */
+  readonly result: ScalarType | "void";
+}
+
+/** What a callback with these parameters is given. */
+export type CallbackArguments<P extends CallbackSignature["parameters"]> = {
+  -readonly [K in keyof P]: Result<P[K]>;
+};
+
+/** The JavaScript function of a callback's signature. */
+export type CallbackFunction<S extends CallbackSignature> = (
+  ...values: CallbackArguments<S["parameters"]>
+) => S["result"] extends "void" ? unknown : Argument<S["result"]>;
+
+/** Options of {@linkcode callback}. */
+export interface CallbackOptions {
+  /**
+   * Whether other threads may call it. It then runs in the event loop, without a result, and an error
+   * is an uncaught one. On Deno the thread waits meanwhile, on Bun it does not, so what its pointers
+   * point to may be gone. Node cannot do it.
+   */
+  threadSafe?: boolean;
+}
+
+/**
+ * Makes a C function pointer of a JavaScript function, for a parameter of type `function`.
+ *
+ * What the function throws is thrown by the call that led to it, once C has returned; until then C
+ * gets zeros from every callback. It stays callable until it is closed, so close it, or bind it with
+ * `using`, when C will not call it any more. Unless `threadSafe` is set, another thread must not call
+ * it: Node would abort.
+ *
+ * @param signature what C calls it with
+ * @param target the function
+ * @throws {FfiError} `ENETJS_ERR_FFI_TYPE`, or `ENETJS_ERR_FFI_UNSUPPORTED` where `threadSafe` cannot be
+ *
+ * @example
+ * ```ts
+ * import { callback, dlopen, view } from "@enetjs/enet/ffi";
+ *
+ * using libc = dlopen(null, {
+ *   qsort: { parameters: ["buffer", "size_t", "size_t", "function"], result: "void" },
+ * });
+ * using compare = callback(
+ *   { parameters: ["pointer", "pointer"], result: "int" },
+ *   (a, b) => view(a).read("double") - view(b).read("double"),
+ * );
+ * const numbers = new Float64Array([3, 1, 2]);
+ * libc.symbols.qsort(numbers, numbers.length, 8, compare);
+ * console.log(numbers.join()); // 1,2,3
+ * ```
+ */
+export function callback<const S extends CallbackSignature>(
+  signature: S,
+  target: CallbackFunction<S>,
+  options: CallbackOptions = {},
+): Callback {
+  const native = callbackSignature("callback", signature);
+  if (typeof target !== "function") {
+    throw new FfiError(
+      "ENETJS_ERR_FFI_VALUE",
+      `callback(): a function is due, not ${show(target)}`,
+      { value: target },
+    );
+  }
+  const decoders = signature.parameters.map((type, index) =>
+    decoderOf(type, argumentLabel("callback", index))
+  );
+  const encode = signature.result === "void"
+    ? () => undefined
+    : encoderOf(signature.result, "callback(), result");
+  const run: RawFunction = (...values) =>
+    encode((target as RawFunction)(...decoders.map((decode, index) => decode(values[index]))));
+  needPointers();
+  const runtime = detectRuntime();
+  if (!options.threadSafe) {
+    const wide = native.result === "i64" || native.result === "u64";
+    const zero = native.result === "void" ? undefined : wide ? 0n : 0;
+    return new Callback(runtime.callback(native, deferErrors(run, zero)));
+  }
+  if (native.result !== "void") {
+    throw new FfiError(
+      "ENETJS_ERR_FFI_TYPE",
+      `callback(): one that other threads call has no result, so void and not ${
+        show(signature.result)
+      }`,
+      { value: signature.result },
+    );
+  }
+  if (runtime.threadSafeCallback === undefined) {
+    throw new FfiError(
+      "ENETJS_ERR_FFI_UNSUPPORTED",
+      `callback(): on ${runtime.name}, other threads cannot call JavaScript`,
+    );
+  }
+  return new Callback(runtime.threadSafeCallback(native, reportErrors(run)));
+}

@@ -1,0 +1,101 @@
+/**
+ * C libraries from TypeScript: one FFI for Deno, Bun and Node.
+ *
+ * @example
+ * ```ts
+ * import { dlopen, toString } from "@enetjs/enet/ffi";
+ *
+ * using libc = dlopen(null, {
+ *   strdup: { parameters: ["cstring"], result: "pointer" },
+ *   free: { parameters: ["pointer"], result: "void" },
+ * });
+ * const copy = libc.symbols.strdup("hello");
+ * console.log(toString(copy)); // hello
+ * libc.symbols.free(copy);
+ * ```
+ *
+ * @module
+ */
+import { loadLibrary } from "./loader.ts";
+
+export {
+  Callback,
+  callback,
+  type CallbackArguments,
+  type CallbackFunction,
+  type CallbackOptions,
+  type CallbackSignature,
+} from "./callback.ts";
+export { call, define, functionAt } from "./define.ts";
+export { errno } from "./errno.ts";
+export { FfiError, type FfiErrorCode, type FfiErrorOptions } from "./errors.ts";
+export {
+  dlclose,
+  dlerror,
+  dlopen,
+  type DlopenOptions,
+  dlsym,
+  type Library,
+  type LibraryHandle,
+  RTLD_DEFAULT,
+  RTLD_GLOBAL,
+  RTLD_LAZY,
+  RTLD_LOCAL,
+  RTLD_NODELETE,
+  RTLD_NOLOAD,
+  RTLD_NOW,
+} from "./library.ts";
+export {
+  alloc,
+  free,
+  type MemoryView,
+  toArrayBuffer,
+  type ToArrayBufferOptions,
+  toPointer,
+  toString,
+  view,
+} from "./memory.ts";
+export {
+  array,
+  type ArrayType,
+  type FieldInput,
+  type Fields,
+  type FieldType,
+  type FieldValue,
+  offsetof,
+  sizeof,
+  type Struct,
+  struct,
+  type StructInput,
+  type StructValue,
+} from "./struct.ts";
+export {
+  type Argument,
+  type Arguments,
+  type BigIntType,
+  type BufferLike,
+  type ExactType,
+  type NativeFunction,
+  type NativeFunctions,
+  NULL,
+  type NumberType,
+  type ParameterType,
+  type Pointer,
+  type Result,
+  type ResultType,
+  type ScalarInput,
+  type ScalarType,
+  type ScalarValue,
+  type Signature,
+  type Symbols,
+} from "./types.ts";
+
+/**
+ * Loads libenetjs, which calls what the runtimes themselves cannot: on Node, functions that have no
+ * name; on all of them, variadic functions with floating point. Nothing else needs it.
+ *
+ * @throws {Error} with the code `ENETJS_ERR_LIBRARY` when it is not found
+ */
+export async function prepare(): Promise<void> {
+  await loadLibrary();
+}

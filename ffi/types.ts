@@ -1,0 +1,213 @@
+/**
+ * The C types: their names, what they are in memory, and what TypeScript makes of them.
+ *
+ * @module
+ */
+import process from "node:process";
+import type { Callback } from "./_callback.ts";
+import { FfiError, show } from "./errors.ts";
+import type { NativeType } from "./runtime.ts";
+import type { Fields, Struct, StructValue } from "./struct.ts";
+
+/** An address in native memory; `0n` is C's `NULL`. */
+export type Pointer = bigint;
+
+/** C's `NULL`. */
+export const NULL: Pointer = 0n;
+
+/** Types that are a `number`: integers up to 32 bits, and floating point. */
+export type NumberType =
+  | "i8"
+  | "u8"
+  | "i16"
+  | "u16"
+  | "i32"
+  | "u32"
+  | "f32"
+  | "f64"
+  | "int8_t"
+  | "uint8_t"
+  | "int16_t"
+  | "uint16_t"
+  | "int32_t"
+  | "uint32_t"
+  | "char"
+  | "signed char"
+  | "unsigned char"
+  | "short"
+  | "unsigned short"
+  | "int"
+  | "unsigned int"
+  | "float"
+  | "double";
+
+/**
+ * Types that are a `bigint`: integers of 64 bits, and C's `long` whatever its size. A `number` that is
+ * a safe integer is taken too.
+ */
+export type BigIntType =
+  | "i64"
+  | "u64"
+  | "int64_t"
+  | "uint64_t"
+  | "size_t"
+  | "ssize_t"
+  | "intptr_t"
+  | "uintptr_t"
+  | "long"
+  | "unsigned long"
+  | "long long"
+  | "unsigned long long";
+
+/**
+ * Integers of 64 bits as a `number`. A result beyond 2^53 - 1, where a `number` is no longer exact, is
+ * an error and not another number.
+ */
+export type ExactType = "i53" | "u53";
+
+/** Types of a fixed size: those of struct fields, and of what a view reads and writes. */
+export type ScalarType = NumberType | BigIntType | ExactType | "bool" | "pointer" | "function";
+
+/** Types of parameters. */
+export type ParameterType = ScalarType | "buffer" | "cstring" | Struct<Fields>;
+
+/** Types of results. */
+export type ResultType = ScalarType | "cstring" | "void" | Struct<Fields>;
+
+/** What a `buffer` may be. */
+export type BufferLike = ArrayBufferLike | ArrayBufferView;
+
+/** What a value of a scalar type is when it comes from C. */
+export type ScalarValue<T> = T extends NumberType | ExactType ? number
+  : T extends BigIntType | "pointer" | "function" ? bigint
+  : T extends "bool" ? boolean
+  : never;
+
+/** What a scalar type takes on its way to C. */
+export type ScalarInput<T> = T extends BigIntType ? bigint | number
+  : T extends "function" ? Callback | Pointer
+  : ScalarValue<T>;
+
+/** What a parameter takes. */
+export type Argument<T> = T extends "buffer" | Struct<Fields> ? BufferLike
+  : T extends "cstring" ? string
+  : ScalarInput<T>;
+
+/** What a call returns, or a callback is given. */
+export type Result<T> = T extends "void" ? void
+  : T extends "cstring" ? string | null
+  : T extends Struct<infer F> ? StructValue<F> | null
+  : ScalarValue<T>;
+
+/** The arguments of a parameter list. */
+export type Arguments<P extends readonly ParameterType[]> = {
+  -readonly [K in keyof P]: Argument<P[K]>;
+};
+
+/** How a C function is called. */
+export interface Signature {
+  /** Types of the parameters; for a variadic function those of one way to call it. */
+  readonly parameters: readonly ParameterType[];
+  /** Type of the result. */
+  readonly result: ResultType;
+  /** Whether C declares the function with `...`. */
+  readonly variadic?: boolean;
+  /** The symbol's name, where it is not that of the entry. */
+  readonly name?: string;
+}
+
+/** The functions of a library. */
+export type Symbols = Readonly<Record<string, Signature>>;
+
+/** The JavaScript function of a signature. */
+export type NativeFunction<S extends Signature> = (
+  ...values: Arguments<S["parameters"]>
+) => Result<S["result"]>;
+
+/** The JavaScript functions of a table. */
+export type NativeFunctions<T extends Symbols> = { readonly [K in keyof T]: NativeFunction<T[K]> };
+
+/** How a scalar crosses the border, and what may. */
+export interface Scalar {
+  readonly kind: "integer" | "bigint" | "exact" | "float" | "bool" | "pointer" | "function";
+  /** What the runtimes know it by. */
+  readonly native: Exclude<NativeType, "void" | "buffer">;
+  readonly size: number;
+}
+
+function scalar(kind: Scalar["kind"], native: Scalar["native"]): Scalar {
+  return { kind, native, size: Number(native.slice(1)) / 8 };
+}
+
+const i8 = scalar("integer", "i8");
+const u8 = scalar("integer", "u8");
+const i16 = scalar("integer", "i16");
+const u16 = scalar("integer", "u16");
+const i32 = scalar("integer", "i32");
+const u32 = scalar("integer", "u32");
+const i64 = scalar("bigint", "i64");
+const u64 = scalar("bigint", "u64");
+const f32 = scalar("float", "f32");
+const f64 = scalar("float", "f64");
+
+const windows = process.platform === "win32";
+/** ARM's own convention, which Linux follows and macOS and Windows do not. */
+const unsignedChar = process.platform === "linux" && process.arch.startsWith("arm");
+
+const SCALARS: Readonly<Record<ScalarType, Scalar>> = {
+  i8,
+  u8,
+  i16,
+  u16,
+  i32,
+  u32,
+  i64,
+  u64,
+  f32,
+  f64,
+  i53: scalar("exact", "i64"),
+  u53: scalar("exact", "u64"),
+  int8_t: i8,
+  uint8_t: u8,
+  int16_t: i16,
+  uint16_t: u16,
+  int32_t: i32,
+  uint32_t: u32,
+  int64_t: i64,
+  uint64_t: u64,
+  size_t: u64,
+  ssize_t: i64,
+  intptr_t: i64,
+  uintptr_t: u64,
+  char: unsignedChar ? u8 : i8,
+  "signed char": i8,
+  "unsigned char": u8,
+  short: i16,
+  "unsigned short": u16,
+  int: i32,
+  "unsigned int": u32,
+  long: windows ? scalar("bigint", "i32") : i64,
+  "unsigned long": windows ? scalar("bigint", "u32") : u64,
+  "long long": i64,
+  "unsigned long long": u64,
+  float: f32,
+  double: f64,
+  // As bytes and addresses, which the three runtimes pass alike.
+  bool: scalar("bool", "u8"),
+  pointer: scalar("pointer", "u64"),
+  function: scalar("function", "u64"),
+};
+
+/** The scalar of a name, if it is one. */
+export function scalarOf(type: unknown): Scalar | undefined {
+  return typeof type === "string" && Object.hasOwn(SCALARS, type)
+    ? SCALARS[type as ScalarType]
+    : undefined;
+}
+
+/** The error for a type that does not exist or does not belong there. */
+export function typeError(type: unknown, label: string): FfiError {
+  return new FfiError("ENETJS_ERR_FFI_TYPE", `${label}: ${show(type)} is not a type for this`, {
+    value: type,
+  });
+}
