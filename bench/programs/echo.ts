@@ -1,26 +1,28 @@
 /**
  * Round trips of one message at a time; the counterpart of bench/c/echo.c.
  *
- *     echo.ts serve STYLE
- *     echo.ts ask STYLE PORT SIZE COUNT WARMUP
+ *     echo.ts serve STYLE SPIN
+ *     echo.ts ask STYLE SPIN PORT SIZE COUNT WARMUP
  */
 import process from "node:process";
-import { Host } from "../../mod.ts";
+import { Host, type HostOptions } from "../../mod.ts";
 import { connect, hasPump, HOSTNAME, say, type Style } from "./_common.ts";
 import { RoundTrips } from "./_measure.ts";
 
-const servers: Record<Style, () => Promise<void>> = {
-  async handler() {
+type Spin = HostOptions["spin"];
+
+const servers: Record<Style, (spin: Spin) => Promise<void>> = {
+  async handler(spin) {
     const over = Promise.withResolvers<void>();
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1 }, {
+    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1, spin }, {
       receive: (peer, channelId, view) => void peer.send(channelId, view),
       disconnect: () => over.resolve(),
     });
     say("port", server.address.port);
     await over.promise;
   },
-  async "for-await"() {
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1 });
+  async "for-await"(spin) {
+    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1, spin });
     say("port", server.address.port);
     for await (const event of server) {
       if (event.type === "receive") event.peer.send(event.channelId, event.packet);
@@ -40,7 +42,7 @@ const servers: Record<Style, () => Promise<void>> = {
   },
 };
 
-async function ask(style: Style, port: number, [size, count, warmup]: number[]) {
+async function ask(style: Style, spin: Spin, port: number, [size, count, warmup]: number[]) {
   const message = new Uint8Array(size);
   const over = Promise.withResolvers<void>();
   const onAnswer = () => {
@@ -48,7 +50,7 @@ async function ask(style: Style, port: number, [size, count, warmup]: number[]) 
     if (trips.over) over.resolve();
   };
   await using host = await Host.create(
-    { peers: 1, pump: hasPump(style) },
+    { peers: 1, pump: hasPump(style), spin },
     style === "handler" ? { receive: onAnswer } : undefined,
   );
   const peer = await connect(host, port, style);
@@ -69,6 +71,6 @@ async function ask(style: Style, port: number, [size, count, warmup]: number[]) 
   }
 }
 
-const [role, style, port, ...numbers] = process.argv.slice(2);
-if (role === "serve") await servers[style as Style]();
-else await ask(style as Style, Number(port), numbers.map(Number));
+const [role, style, spin, port, ...numbers] = process.argv.slice(2);
+if (role === "serve") await servers[style as Style](spin as Spin);
+else await ask(style as Style, spin as Spin, Number(port), numbers.map(Number));

@@ -1,10 +1,14 @@
 /**
- * `echo-64`: round trips of one message of 64 bytes at a time between two processes of the same kind.
- * `manual` blocks in `service()` as the C program does; the others wait for events.
+ * `echo-64`: round trips of one message of 64 bytes at a time between two processes of the same kind,
+ * each on its half of the cores. `manual` blocks in `service()` as the C program does; the others wait
+ * for events. `…-spin` has hosts that always stay awake for the next message, `…-one-core` both
+ * processes on one core.
  *
  * @module
  */
+import { availableParallelism } from "node:os";
 import { type Count, type Job, type Plan, samples, STYLES } from "../_job.ts";
+import type { Runtime } from "../../tools/setup.ts";
 import { cCommand, Program, runtimeCommand } from "../_program.ts";
 import type { Style } from "../programs/_common.ts";
 
@@ -22,39 +26,55 @@ async function echo(serve: string[], ask: (args: unknown[]) => string[], count: 
 }
 
 function job(
+  workloads: string[],
   runtime: string,
   style: Style,
   count: number,
-  command: (args: unknown[]) => string[],
+  command: Command,
 ): Job {
   return {
-    workloads: [WORKLOAD],
-    title: `${WORKLOAD} ${runtime} ${style}`,
+    workloads,
+    title: `${workloads.join(" and ")} ${runtime} ${style}`,
     run: async () => {
       const times = await echo(
         command(["serve"]),
         (args) => command(["ask", ...args]),
         count,
       );
-      return samples(WORKLOAD, runtime, style, times);
+      return workloads.flatMap((workload) => samples(workload, runtime, style, times));
     },
   };
 }
 
+const HALF = Math.max(1, availableParallelism() >> 1);
+
+type Command = (args: unknown[]) => string[];
+
+/** Has both sides run on the first core. */
+const onOneCore = (command: Command): Command => (args) => ["taskset", "-c", "0", ...command(args)];
+
+/** Has each side run on its half of the cores. */
+const acrossCores = (command: Command): Command => (args) => {
+  const first = args[0] === "serve" ? 0 : HALF % availableParallelism();
+  return ["taskset", "-c", `${first}-${first + HALF - 1}`, ...command(args)];
+};
+
 /** All latency jobs. */
 export function jobs({ runtimes, count }: Plan): Job[] {
   const trips = ROUND_TRIPS[count];
+  const [spinning, oneCore] = [`${WORKLOAD}-spin`, `${WORKLOAD}-one-core`];
+  const inC = (args: unknown[]) => cCommand("echo", args);
+  const on = (runtime: Runtime, style: Style, spin: string): Command => ([role, ...args]) =>
+    runtimeCommand(runtime, "programs/echo.ts", [role, style, spin, ...args]);
   return [
-    job("c", "manual", trips, (args) => cCommand("echo", args)),
-    ...runtimes.flatMap((runtime) =>
-      STYLES.filter((style) => count !== "quick" || style !== "for-await").map((style) =>
-        job(
-          runtime,
-          style,
-          trips,
-          ([role, ...args]) => runtimeCommand(runtime, "programs/echo.ts", [role, style, ...args]),
-        )
-      )
-    ),
+    job([WORKLOAD, spinning], "c", "manual", trips, acrossCores(inC)),
+    job([oneCore], "c", "manual", trips, onOneCore(inC)),
+    ...runtimes.flatMap((runtime) => [
+      ...STYLES.filter((style) => count !== "quick" || style !== "for-await").map((style) =>
+        job([WORKLOAD], runtime, style, trips, acrossCores(on(runtime, style, "auto")))
+      ),
+      job([spinning], runtime, "handler", trips, acrossCores(on(runtime, "handler", "always"))),
+      job([oneCore], runtime, "handler", trips, onOneCore(on(runtime, "handler", "auto"))),
+    ]),
   ];
 }
