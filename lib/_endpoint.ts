@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers";
 import type { Wake } from "../ffi/runtime.ts";
 import type { Library } from "../ffi/loader.ts";
 import type { Native } from "../ffi/symbols.ts";
-import type { Connection } from "./_connection.ts";
+import type { ChannelSink, Connection } from "./_connection.ts";
 import { integer, show } from "./_validate.ts";
 import type { Memory, Ring } from "./_memory.ts";
 import { check, ENetError } from "./errors.ts";
@@ -76,6 +76,10 @@ export interface EndpointInlet {
   claim(connection: Connection): void;
   /** Nobody does any more. */
   unclaim(connection: Connection): void;
+  /** Somebody begins to read a channel. */
+  claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void;
+  /** Nobody does any more. */
+  unclaimChannel(connection: Connection, channelId: number): void;
 }
 
 /** A promise that waits for the other side to acknowledge a message. */
