@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers";
 import type { Wake } from "../ffi/runtime.ts";
 import type { Library } from "../ffi/loader.ts";
 import type { Native } from "../ffi/symbols.ts";
+import type { Gate } from "./_gate.ts";
 import type { ChannelSink, Connection } from "./_connection.ts";
 import { integer, show } from "./_validate.ts";
 import type { Memory, Ring } from "./_memory.ts";
@@ -36,7 +37,7 @@ const pinned = new Set<object>();
 const encoder = new TextEncoder();
 
 /** What UDP over IPv4 can carry. */
-const MAXIMUM_DATAGRAM = 65_507;
+export const MAXIMUM_DATAGRAM = 65_507;
 
 /** ENet's flags that can be combined, and those that can't. */
 const FLAGS: readonly number[] = [
@@ -104,6 +105,8 @@ export class Endpoint {
   readonly events: Ring;
   readonly completions: Ring;
   readonly stats: Float64Array;
+  /** Who is asked about new source addresses. */
+  gate: Gate | undefined;
   /** The way in, which has to hear of changes. */
   inlet!: EndpointInlet;
   readonly #scratchOffset: number;

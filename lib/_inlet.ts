@@ -96,6 +96,7 @@ export class Inlet {
     // What is lent now must stay: it shares its buffer with what would be given back.
     if (!this.#inRing) memory.makeRoom();
     native.enetjs_host_service(handle, timeoutMs);
+    while (this.endpoint.gate?.answer()) native.enetjs_host_service(handle, 0);
     this.endpoint.serviced();
   }
 

@@ -426,7 +426,12 @@ export class Peer implements AsyncIterable<PeerMessage> {
   /** Refuses channels that the connection has not. */
   #channel(channelId: number): number {
     const { channels } = this.#connection;
-    return integer(channelId, `channelId of a connection with ${channels} channels`, 0, channels - 1);
+    return integer(
+      channelId,
+      `channelId of a connection with ${channels} channels`,
+      0,
+      channels - 1,
+    );
   }
 
   #send(channelId: number, data: Data, flags: number, token: number): number {
