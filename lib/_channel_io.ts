@@ -1,6 +1,6 @@
 import type { ChannelSink, Connection } from "./_connection.ts";
 import { Fifo } from "./_fifo.ts";
-import { ENetError, NATIVE_ERROR } from "./errors.ts";
+import { type ENetError, NATIVE_ERROR } from "./errors.ts";
 import { type Packet, PacketFlag, packets, viewOf } from "./packet.ts";
 
 const encoder = new TextEncoder();

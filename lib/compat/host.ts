@@ -11,7 +11,7 @@ import type { Peer as CorePeer } from "../peer.ts";
 import { emit, report } from "./_report.ts";
 import { Address, type AddressInfo, type AddressLike } from "./address.ts";
 import { PACKET_FLAG } from "./constants.ts";
-import { currentFilter, decisionOf, enlist, type Filtered } from "./filter.ts";
+import { currentFilter, decisionOf, enlist } from "./filter.ts";
 import type { HostPlan } from "./options.ts";
 import { Packet, packetAccess, type PacketData } from "./packet.ts";
 import { type ConnectCallback, dataOf, type Peer, peerAccess, type PeerHost } from "./peer.ts";
@@ -51,7 +51,7 @@ const creating = Symbol("creating");
  * {@linkcode HostEvents}. What a listener throws is an uncaught error of the runtime; the host goes
  * on.
  */
-export class Host extends EventEmitter<HostEvents> implements PeerHost, Filtered {
+export class Host extends EventEmitter<HostEvents> implements Disposable {
   /** The peers that are connecting or connected, by a number of their own. */
   readonly connectedPeers: Record<string, Peer> = {};
   readonly #plan: HostPlan;
@@ -59,6 +59,12 @@ export class Host extends EventEmitter<HostEvents> implements PeerHost, Filtered
   readonly #numbers = new WeakMap<Peer, number>();
   /** Peers that this side connects to. */
   readonly #outgoing = new WeakSet<Peer>();
+  /** This host as its peers see it. */
+  readonly #forPeers: PeerHost = {
+    isOffline: () => this.#destroyed,
+    forget: (peer) => void delete this.connectedPeers[this.#numbers.get(peer) as number],
+    message: (peer, packet, channel) => this.#message(peer, packet, channel),
+  };
   readonly #leaveFilter: () => void;
   readonly #opened: Promise<void>;
   #core: CoreHost | undefined;
@@ -71,17 +77,18 @@ export class Host extends EventEmitter<HostEvents> implements PeerHost, Filtered
   #compression: "none" | "range-coder" = "none";
   #checksum: "none" | "crc32";
 
-  /** @throws {TypeError} always: `createServer` and `createClient` make hosts */
-  constructor(key: unknown, plan: unknown) {
+  private constructor(plan: HostPlan, key: symbol) {
     if (key !== creating) {
       throw new TypeError("A Host is made by createServer, createClient or createServerFromSocket");
     }
     super();
     this.setMaxListeners(0);
-    this.#plan = plan as HostPlan;
-    this.#checksum = this.#plan.checksum ? "crc32" : "none";
-    this.#leaveFilter = enlist(this);
-    this.on("newListener", (name) => void (name === "telex" && this.#watchDatagrams()));
+    this.#plan = plan;
+    this.#checksum = plan.checksum ? "crc32" : "none";
+    this.#leaveFilter = enlist({ applyFilter: () => this.#applyFilter() });
+    (this as EventEmitter).on("newListener", (name: unknown) => {
+      if (name === "telex") this.#watchDatagrams();
+    });
     this.#opened = this.#open();
   }
 
@@ -105,13 +112,13 @@ export class Host extends EventEmitter<HostEvents> implements PeerHost, Filtered
         closed: () => this.destroy(),
       });
     }
-    this.applyFilter();
+    this.#applyFilter();
     if (this.listenerCount("telex") > 0) this.#watchDatagrams();
     if (this.#started) this.#run(core);
   }
 
-  /** Puts the filter of `init` in force; there is no need to call it. */
-  applyFilter(): void {
+  /** Puts the filter of `init` in force. */
+  #applyFilter(): void {
     if (this.#core === undefined || this.#destroyed) return;
     const filter = currentFilter();
     if (this.#bridge !== undefined) return this.#bridge.setFilter(filter);
@@ -158,7 +165,7 @@ export class Host extends EventEmitter<HostEvents> implements PeerHost, Filtered
       case "receive":
         if (!this.#knows(peer)) return;
         if (this.listenerCount("message") + peer.listenerCount("message") === 0) return;
-        return this.message(
+        return this.#message(
           peer,
           packetAccess.received(Buffer.from(event.packet.view), event.packet.flags),
           event.channelId,
@@ -178,7 +185,7 @@ export class Host extends EventEmitter<HostEvents> implements PeerHost, Filtered
     if (known !== undefined) return known;
     const { hostname, port } = core.address;
     const address = this.#bridge?.sourceOf(port) ?? { address: hostname, port };
-    const peer = this.#register(peerAccess.create(this, address));
+    const peer = this.#register(peerAccess.create(this.#forPeers, address));
     this.#attach(peer, core);
     return peer;
   }
@@ -205,13 +212,7 @@ export class Host extends EventEmitter<HostEvents> implements PeerHost, Filtered
     if (this.#knows(peer)) emit(this, "connect", peer, outgoing ? undefined : data, outgoing);
   }
 
-  /** Takes a peer that is gone off the list; there is no need to call it. */
-  forget(peer: Peer): void {
-    delete this.connectedPeers[this.#numbers.get(peer) as number];
-  }
-
-  /** Emits a message; there is no need to call it. */
-  message(peer: Peer, packet: Packet, channel: number): void {
+  #message(peer: Peer, packet: Packet, channel: number): void {
     emit(this, "message", peer, packet, channel);
     emit(peer, "message", packet, channel);
   }
@@ -374,7 +375,7 @@ export class Host extends EventEmitter<HostEvents> implements PeerHost, Filtered
     }
     this.#start();
     const where = { address: to.address(), port: to.port() };
-    const peer = this.#register(peerAccess.create(this, where, callback));
+    const peer = this.#register(peerAccess.create(this.#forPeers, where, callback));
     this.#outgoing.add(peer);
     const ipv4 = parseIPv4(to.address());
     if (this.#core === undefined || this.#bridge !== undefined || ipv4 === undefined) {
@@ -385,7 +386,7 @@ export class Host extends EventEmitter<HostEvents> implements PeerHost, Filtered
       this.#attempt(this.#core, peer, ipv4, where.port, count, value);
       return peer;
     } catch (error) {
-      this.forget(peer);
+      this.#forPeers.forget(peer);
       setTimeout(() => peerAccess.end(peer, 0, undefined, error));
       return undefined;
     }
@@ -508,7 +509,7 @@ export class Host extends EventEmitter<HostEvents> implements PeerHost, Filtered
   static {
     hostAccess = {
       create(plan) {
-        const host = new Host(creating, plan);
+        const host = new Host(plan, creating);
         return { host, opened: host.#opened };
       },
     };
