@@ -9,7 +9,7 @@ const encoder = new TextEncoder();
 export function lossOf(connection: Connection): ENetError | undefined {
   if (connection.failure !== undefined) return connection.failure;
   const reason = connection.ending?.reason;
-  return reason === "timeout" || reason === "reset"
+  return (reason === "timeout" && !connection.leaving) || reason === "reset"
     ? connection.error(NATIVE_ERROR.STALE)
     : undefined;
 }

@@ -39,6 +39,8 @@ export class Connection {
   /** The program has been given its disconnect event, or has ended it itself. */
   told = false;
   ending: Ending | undefined;
+  /** This side has asked for the end. */
+  leaving = false;
   /** Set while `host.connect` waits. */
   connecting: PromiseWithResolvers<Peer> | undefined;
   iterating = false;

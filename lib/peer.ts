@@ -455,7 +455,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
     const { endpoint, id } = this.#connection;
     integer(data, "data", 0, U32);
     const result = endpoint.native.enetjs_peer_disconnect(endpoint.handle, id, data, mode);
-    this.#connection.told = true;
+    this.#connection.told = this.#connection.leaving = true;
     if (result < 0) return Promise.resolve();
     endpoint.touch();
     endpoint.change();

@@ -7,6 +7,7 @@ import { formatIPv4, LOOPBACK, parseIPv4, resolveIPv4 } from "../address.ts";
 import { ENetError } from "../errors.ts";
 import type { HostEvent } from "../events.ts";
 import { beginConnection, endpointOf, Host as CoreHost, type HostStats } from "../host.ts";
+import type { Packet as CorePacket } from "../packet.ts";
 import type { Peer as CorePeer } from "../peer.ts";
 import { emit, report } from "./_report.ts";
 import { Address, type AddressInfo, type AddressLike } from "./address.ts";
@@ -63,7 +64,6 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
   readonly #forPeers: PeerHost = {
     isOffline: () => this.#destroyed,
     forget: (peer) => void delete this.connectedPeers[this.#numbers.get(peer) as number],
-    message: (peer, packet, channel) => this.#message(peer, packet, channel),
   };
   readonly #leaveFilter: () => void;
   readonly #opened: Promise<void>;
@@ -161,16 +161,24 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
       case "connect":
         return this.#connected(peer, event.data);
       case "disconnect":
-        return peerAccess.end(peer, event.data, event.reason);
+        // What this side gave is nothing to be told.
+        return peerAccess.end(peer, event.reason === "remote" ? event.data : 0, event.reason);
       case "receive":
-        if (!this.#knows(peer)) return;
-        if (this.listenerCount("message") + peer.listenerCount("message") === 0) return;
-        return this.#message(
-          peer,
-          packetAccess.received(Buffer.from(event.packet.view), event.packet.flags),
-          event.channelId,
-        );
+        return this.#message(peer, event.channelId, event.packet);
     }
+  }
+
+  #message(peer: Peer, channel: number, { view, flags }: CorePacket): void {
+    const reads = peerAccess.reads(peer, channel);
+    const listeners = this.listenerCount("message") + peer.listenerCount("message");
+    if (!this.#knows(peer) || (!reads && listeners === 0)) return;
+    const bytes = Buffer.from(view);
+    if (listeners > 0) {
+      const packet = packetAccess.received(bytes, flags);
+      emit(this, "message", peer, packet, channel);
+      emit(peer, "message", packet, channel);
+    }
+    if (reads) peerAccess.receive(peer, channel, bytes);
   }
 
   #datagram({ hostname, port }: { hostname: string; port: number }, view: Uint8Array): void {
@@ -210,11 +218,6 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     const outgoing = this.#outgoing.has(peer);
     peerAccess.connected(peer);
     if (this.#knows(peer)) emit(this, "connect", peer, outgoing ? undefined : data, outgoing);
-  }
-
-  #message(peer: Peer, packet: Packet, channel: number): void {
-    emit(this, "message", peer, packet, channel);
-    emit(peer, "message", packet, channel);
   }
 
   /** Whether the host has been destroyed, or its socket is closed. */

@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import type { Buffer } from "node:buffer";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { integer, U32 } from "../_validate.ts";
 import { ENetError, type ENetErrorCode } from "../errors.ts";
@@ -53,8 +54,6 @@ export interface PeerHost {
   isOffline(): boolean;
   /** The peer is gone. */
   forget(peer: Peer): void;
-  /** A message has come through a stream of a channel. */
-  message(peer: Peer, packet: Packet, channel: number): void;
 }
 
 /** What the host may do with its peers. */
@@ -65,6 +64,10 @@ export interface PeerAccess {
   attach(peer: Peer, core: CorePeer): void;
   /** The connection is established. */
   connected(peer: Peer): void;
+  /** Whether streams read a channel. */
+  reads(peer: Peer, channel: number): boolean;
+  /** A message on a channel that streams read. */
+  receive(peer: Peer, channel: number, bytes: Buffer): void;
   /** The connection is over, or was not to be had. */
   end(peer: Peer, data: number, reason: DisconnectReason | undefined, cause?: unknown): void;
 }
@@ -116,10 +119,7 @@ export class Peer extends EventEmitter<PeerEvents> {
     this.#host = host;
     this.#address = address;
     this.#callback = callback;
-    this.#streams = new PeerStreams(
-      (packet, channel) => host.message(this, packet, channel),
-      () => this.#leave(),
-    );
+    this.#streams = new PeerStreams(() => this.#leave());
   }
 
   /** One of {@linkcode PEER_STATE}. */
@@ -350,9 +350,10 @@ export class Peer extends EventEmitter<PeerEvents> {
 
   /**
    * A stream of what comes on a channel. It ends after the last byte when the other side or this one
-   * disconnects, and fails when the connection was lost. A slow reader holds the sender back.
+   * disconnects, and fails when the connection was lost. The channel's messages are emitted too.
    *
-   * While there is a stream, the channel's messages are emitted as the stream takes them.
+   * A slow reader holds the sender back: when 1 MiB waits, the peer is paused with all of its channels.
+   * There may be several streams of a channel; the slowest counts.
    *
    * @param channel the channel, from 0
    * @returns the stream, or undefined if the connection is over
@@ -436,6 +437,8 @@ export class Peer extends EventEmitter<PeerEvents> {
         peer.#answer(undefined);
         if (!peer.#gone) emit(peer, "connect");
       },
+      reads: (peer, channel) => peer.#streams.reads(channel),
+      receive: (peer, channel, bytes) => peer.#streams.receive(channel, bytes),
       end(peer, data, reason, cause) {
         if (!peer.#gone) peer.#end(data, reason, cause);
       },

@@ -1,10 +1,10 @@
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { Duplex, Readable, Writable } from "node:stream";
-import { ChannelReader, ChannelWriter } from "../_channel_io.ts";
+import { ChannelWriter, lossOf } from "../_channel_io.ts";
 import type { Connection } from "../_connection.ts";
+import { Fifo } from "../_fifo.ts";
 import { integer } from "../_validate.ts";
 import { ENetError } from "../errors.ts";
-import { type Packet, packetAccess } from "./packet.ts";
 
 type Callback = (error?: Error | null) => void;
 
@@ -28,68 +28,68 @@ interface Sink {
   wants: boolean;
 }
 
-/** Reads one channel for the streams of it, as fast as the slowest of them. */
+/** Gives what comes on one channel to the streams of it, as fast as the slowest of them takes it. */
 class ChannelFeed {
-  readonly #reader: ChannelReader;
+  readonly #connection: () => Connection | undefined;
   readonly #sinks = new Map<Readable, Sink>();
-  readonly #onMessage: (packet: Packet) => void;
-  readonly #onEmpty: () => void;
-  #reading = false;
+  readonly #inbox = new Fifo<Buffer>();
+  #end: ((stream: Readable) => void) | undefined;
 
-  constructor(reader: ChannelReader, onMessage: (packet: Packet) => void, onEmpty: () => void) {
-    this.#reader = reader;
-    this.#onMessage = onMessage;
-    this.#onEmpty = onEmpty;
-  }
-
-  want(stream: Readable): void {
-    const sink = this.#sinks.get(stream);
-    if (sink === undefined) this.#sinks.set(stream, { stream, wants: true });
-    else sink.wants = true;
-    if (!this.#reading) this.#read();
+  constructor(connection: () => Connection | undefined) {
+    this.#connection = connection;
   }
 
   add(stream: Readable): void {
     this.#sinks.set(stream, { stream, wants: false });
   }
 
-  remove(stream: Readable): void {
+  /** @returns whether streams are left */
+  remove(stream: Readable): boolean {
     this.#sinks.delete(stream);
     if (this.#sinks.size > 0) {
-      if (!this.#reading) this.#read();
-      return;
+      this.#flow();
+      return true;
     }
-    this.#reader.cancel();
-    this.#onEmpty();
+    for (let bytes = this.#inbox.shift(); bytes; bytes = this.#inbox.shift()) {
+      this.#connection()?.release(bytes.length);
+    }
+    return false;
+  }
+
+  want(stream: Readable): void {
+    const sink = this.#sinks.get(stream);
+    if (sink !== undefined) sink.wants = true;
+    this.#flow();
+  }
+
+  /** A message; while it waits here, it counts against what the peer may have waiting. */
+  receive(bytes: Buffer): void {
+    this.#connection()?.hold(bytes.length);
+    this.#inbox.push(bytes);
+    this.#flow();
+  }
+
+  /** No message will come any more. */
+  end(how: (stream: Readable) => void): void {
+    this.#end = how;
+    this.#flow();
   }
 
   get #wanted(): boolean {
-    return this.#sinks.size > 0 && [...this.#sinks.values()].every(({ wants }) => wants);
+    for (const { wants } of this.#sinks.values()) if (!wants) return false;
+    return this.#sinks.size > 0;
   }
 
-  async #read(): Promise<void> {
-    this.#reading = true;
-    try {
-      while (this.#wanted) {
-        using message = await this.#reader.read();
-        if (message === undefined) return this.#end((stream) => stream.push(null));
-        const { bytes: { buffer, byteOffset, byteLength }, flags } = message;
-        const bytes = Buffer.from(buffer, byteOffset, byteLength);
-        this.#onMessage(packetAccess.received(bytes, flags));
-        for (const sink of this.#sinks.values()) sink.wants = sink.stream.push(bytes);
-      }
-    } catch (error) {
-      this.#end((stream) => stream.destroy(error as Error));
-    } finally {
-      this.#reading = false;
+  #flow(): void {
+    while (this.#inbox.size > 0 && this.#wanted) {
+      const bytes = this.#inbox.shift() as Buffer;
+      this.#connection()?.release(bytes.length);
+      for (const sink of this.#sinks.values()) sink.wants = sink.stream.push(bytes);
     }
-  }
-
-  #end(how: (stream: Readable) => void): void {
-    const streams = [...this.#sinks.keys()];
-    this.#sinks.clear();
-    this.#onEmpty();
-    streams.forEach(how);
+    if (this.#inbox.size === 0 && this.#end !== undefined) {
+      for (const stream of this.#sinks.keys()) this.#end(stream);
+      this.#sinks.clear();
+    }
   }
 }
 
@@ -100,7 +100,6 @@ function notConnected(): ENetError {
 
 /** The Node streams of one peer. Before it is connected they wait. */
 export class PeerStreams {
-  readonly #onMessage: (packet: Packet, channel: number) => void;
   readonly #onWritten: () => void;
   readonly #feeds = new Map<number, ChannelFeed>();
   readonly #writers = new Set<Writable>();
@@ -109,8 +108,8 @@ export class PeerStreams {
   /** What streams do once the peer is connected, or with an error when it will not be. */
   #waiting: ((error?: Error) => void)[] = [];
 
-  constructor(onMessage: (packet: Packet, channel: number) => void, onWritten: () => void) {
-    this.#onMessage = onMessage;
+  /** @param onWritten is called when a stream has written something, or will write no more */
+  constructor(onWritten: () => void) {
     this.#onWritten = onWritten;
   }
 
@@ -127,8 +126,23 @@ export class PeerStreams {
 
   /** The connection is over, or will never be. */
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
     this.#answer(notConnected());
+    const loss = this.#connection === undefined ? notConnected() : lossOf(this.#connection);
+    for (const feed of this.#feeds.values()) {
+      feed.end((stream) => loss === undefined ? stream.push(null) : stream.destroy(loss));
+    }
+  }
+
+  /** Whether somebody reads a channel. */
+  reads(channel: number): boolean {
+    return this.#feeds.has(channel);
+  }
+
+  /** A message on a channel that somebody reads. */
+  receive(channel: number, bytes: Buffer): void {
+    this.#feeds.get(channel)?.receive(bytes);
   }
 
   #answer(error: Error | undefined): void {
@@ -187,37 +201,25 @@ export class PeerStreams {
     return stream;
   }
 
-  /** Takes the channel for a stream, now or once connected. */
   #attachReader(stream: Readable, channel: number): void {
-    this.#whenOpen((error) => {
-      if (stream.destroyed) return;
-      if (error !== undefined) return void stream.destroy(error);
+    const feed = this.#feeds.get(channel) ?? new ChannelFeed(() => this.#connection);
+    this.#feeds.set(channel, feed);
+    feed.add(stream);
+    if (this.#connection !== undefined) return;
+    this.#whenOpen(() => {
       try {
-        this.#feed(channel).add(stream);
+        this.#validate(channel);
       } catch (refused) {
         stream.destroy(refused as Error);
       }
     });
   }
 
-  #feed(channel: number): ChannelFeed {
-    const known = this.#feeds.get(channel);
-    if (known !== undefined) return known;
-    this.#validate(channel);
-    const feed = new ChannelFeed(
-      new ChannelReader(this.#connection as Connection, channel),
-      (packet) => this.#onMessage(packet, channel),
-      () => void this.#feeds.delete(channel),
-    );
-    this.#feeds.set(channel, feed);
-    return feed;
-  }
-
   #readSide(channel: number, self: () => Readable): ReadSide {
     return {
-      read: () => this.#whenOpen(() => this.#feeds.get(channel)?.want(self())),
+      read: () => this.#feeds.get(channel)?.want(self()),
       destroy: (error, callback) => {
-        this.#feeds.get(channel)?.remove(self());
+        if (this.#feeds.get(channel)?.remove(self()) === false) this.#feeds.delete(channel);
         callback(error);
       },
     };
