@@ -280,7 +280,7 @@ export class Peer extends EventEmitter<PeerEvents> {
   reset(): this {
     if (this.#gone) return this;
     const core = this.#core;
-    this.#finish();
+    this.#finish(new ENetError("ENETJS_ERR_STALE", "The peer was reset"));
     if (core !== undefined && core.state !== "disconnected") core.reset();
     this.#answer(new ENetError("ENETJS_ERR_STALE", "failed"));
     return this;
@@ -405,10 +405,10 @@ export class Peer extends EventEmitter<PeerEvents> {
     else report(callback, error);
   }
 
-  #finish(): void {
+  #finish(forgotten?: Error): void {
     this.#gone = true;
     this.#host.forget(this);
-    this.#streams.close();
+    this.#streams.close(forgotten);
   }
 
   #end(data: number | undefined, reason: DisconnectReason | undefined, cause?: unknown): void {

@@ -124,12 +124,13 @@ export class PeerStreams {
     this.#answer(undefined);
   }
 
-  /** The connection is over, or will never be. */
-  close(): void {
+  /** The connection is over, or will never be; the error is one if this side has forgotten it. */
+  close(forgotten?: Error): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#answer(notConnected());
-    const loss = this.#connection === undefined ? notConnected() : lossOf(this.#connection);
+    const connection = this.#connection;
+    const loss = forgotten ?? (connection === undefined ? notConnected() : lossOf(connection));
     for (const feed of this.#feeds.values()) {
       feed.end((stream) => loss === undefined ? stream.push(null) : stream.destroy(loss));
     }
