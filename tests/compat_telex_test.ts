@@ -2,7 +2,7 @@
  * JSON datagrams and ENet's traffic on one port, and datagrams that look like the other kind.
  */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { Buffer } from "node:buffer";
 import { createSocket } from "node:dgram";
 import { test } from "node:test";
 import { addressOf, compatPair, next } from "./_compat.ts";
@@ -61,13 +61,10 @@ test(`Of ${COUNT} random datagrams beside ENet's, exactly the telexes are told`,
   const connects: unknown[] = [];
   server.on("connect", () => void connects.push("connect"));
 
-  const told = createHash("sha256");
-  const expected = createHash("sha256");
-  let count = 0;
+  let told: string[] = [];
   server.on("telex", (buffer, from) => {
     assert.deepEqual(from, source);
-    told.update(buffer);
-    count++;
+    told.push(buffer.toString("latin1"));
   });
   const messages: string[] = [];
   server.on("message", (_peer, packet) => void messages.push(String(packet.data())));
@@ -75,23 +72,22 @@ test(`Of ${COUNT} random datagrams beside ENet's, exactly the telexes are told`,
   const random = randomOf(20_260_101);
   let telexes = 0;
   for (let number = 0; number < COUNT;) {
+    const expected = ["{}"];
     for (let i = 0; i < BATCH; i++) {
       const { bytes, telex } = datagramOf(random, number++);
       stranger.send(bytes, port, address);
-      if (!telex) continue;
-      telexes++;
-      expected.update(bytes);
+      if (telex) expected.push(Buffer.from(bytes).toString("latin1"));
     }
     peer.send(0, `{"number":${number}}`);
     // Before the next batch, so that the socket's buffer does not overflow.
     stranger.send("{}", port, address);
-    expected.update("{}");
-    telexes++;
-    await until(() => count >= telexes, 10_000, `telex ${telexes}`);
+    await until(() => told.length >= expected.length, 10_000, `the telexes up to ${number}`);
+    // Some runtimes do not keep the order in which a socket is told to send.
+    assert.deepEqual(told.sort(), expected.sort());
+    telexes += told.length;
+    told = [];
   }
-  assert.equal(count, telexes);
   assert.ok(telexes > COUNT / 5 && telexes < COUNT / 2);
-  assert.equal(told.digest("hex"), expected.digest("hex"));
   await peer.sendAsync(0, "the last message");
   await until(() => messages.at(-1) === "the last message", 5000, "the last message");
   assert.equal(messages.length, COUNT / BATCH + 1);

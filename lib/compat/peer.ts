@@ -366,7 +366,7 @@ export class Peer extends EventEmitter<PeerEvents> {
   /**
    * A stream to a channel. It takes more when the queue to the peer has drained, cuts what is larger
    * than a packet may be, and finishes when everything has been acknowledged. It closes with the
-   * connection, and fails if something was lost with it.
+   * connection; unless this side has ended that at once, it fails if something was lost with it.
    *
    * @param channel the channel, from 0
    * @returns the stream, or undefined if the connection is over

@@ -247,7 +247,8 @@ export class PeerStreams {
           const connection = this.#connection as Connection;
           const { maximumPacketSize } = connection.endpoint.settings;
           writer = new ChannelWriter(connection, channel, maximumPacketSize);
-          writer.onEnd(onEnd);
+          // What this side has dropped by ending the connection at once is no failure.
+          writer.onEnd((loss) => onEnd(connection.ending?.reason === "local" ? undefined : loss));
           callback();
         }),
       write: (chunk, _encoding, callback) =>
