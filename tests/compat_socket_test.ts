@@ -68,7 +68,7 @@ test("A host on a socket connects to others, and is destroyed with its socket", 
   using second = await createServerFromSocketAsync({ socket: sockets[1], peers: 4 });
   second.start();
   const asked: string[] = [];
-  init((address, port) => void asked.push(`${address}:${port}`) ?? 1);
+  init((address, port) => asked.push(`${address}:${port}`));
   const connected = next(second, "connect");
   const peer = await first.connectAsync(addressOf(second));
   const [remote] = await connected;

@@ -232,8 +232,13 @@ export class PeerStreams {
     onEnd: (loss: ENetError | undefined) => void,
   ): WriteSide {
     let writer: ChannelWriter | undefined;
+    // What this side has dropped by ending the connection at once is no failure of the stream.
+    const dropped = () => this.#connection?.ending?.reason === "local";
     const settle = (promise: Promise<void>, callback: Callback) =>
-      promise.then(() => callback(), callback).finally(this.#onWritten);
+      promise.then(() => callback(), (error) => {
+        if (dropped()) self().destroy();
+        callback(error);
+      }).finally(this.#onWritten);
     return {
       // Node holds writes back until this has called back.
       construct: (callback) =>
@@ -247,8 +252,7 @@ export class PeerStreams {
           const connection = this.#connection as Connection;
           const { maximumPacketSize } = connection.endpoint.settings;
           writer = new ChannelWriter(connection, channel, maximumPacketSize);
-          // What this side has dropped by ending the connection at once is no failure.
-          writer.onEnd((loss) => onEnd(connection.ending?.reason === "local" ? undefined : loss));
+          writer.onEnd((loss) => onEnd(dropped() ? undefined : loss));
           callback();
         }),
       write: (chunk, _encoding, callback) =>
