@@ -61,8 +61,13 @@ function fileOf({ place }: Block): string {
 }
 
 for (const block of blocks) {
-  const import_ = `from "${new URL("../mod.ts", import.meta.url).href}"`;
-  writeFileSync(fileOf(block), block.code.replaceAll(/from "@enetjs\/enet"/g, import_));
+  const code = block.code
+    .replaceAll('from "@enetjs/enet"', `from "${new URL("../mod.ts", import.meta.url).href}"`)
+    .replaceAll(
+      'from "@enetjs/enet/compat"',
+      `from "${new URL("../lib/compat/mod.ts", import.meta.url).href}"`,
+    );
+  writeFileSync(fileOf(block), code);
 }
 
 /** The lines that a block says it prints. */

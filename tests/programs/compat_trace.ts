@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-explicit-any -- npm's enet has no types
 /**
  * A server or a client written for npm's `enet`, which prints what it observes: events callbacks
  * and stream data, each in order, with their arguments. It runs on that package and on `lib/compat` alike.
@@ -10,7 +11,6 @@ import { createRequire } from "node:module";
 import process from "node:process";
 
 const [folder, role, port, mode] = process.argv.slice(2);
-// deno-lint-ignore no-explicit-any -- npm's enet has no types
 const enet: any = folder === "new"
   ? await import("../../lib/compat/mod.ts")
   : createRequire(import.meta.url)(folder);
@@ -20,25 +20,21 @@ const say = (kind: string, ...words: unknown[]) =>
 const textOf = (error: unknown) => error instanceof Error ? error.message : String(error);
 
 /** A message as it is observed. */
-// deno-lint-ignore no-explicit-any -- as above
 function describe(packet: any, channel: number): string {
   const data: Buffer = packet.data();
   const text = data.length > 40 ? `${data[0]}x${data.length}` : Buffer.from(data).toString();
   return `${channel} ${packet.dataLength()} ${packet.flags() & 1} ${text}`;
 }
 
-// deno-lint-ignore no-explicit-any -- as above
 function serve(error: any, host: any) {
   say("callback", "created", error);
   if (mode === "compressed") host.enableCompression();
   say("event", "offline", Boolean(host.isOffline()));
-  // deno-lint-ignore no-explicit-any -- as above
   host.on("connect", (peer: any, data: unknown, outgoing: unknown) => {
     say("event", "host connect", data, outgoing, peer.state(), peer.address().address);
     const stream = peer.createReadStream(2);
     stream.on("data", (chunk: Buffer) => say("stream", "data", chunk.length, chunk[0]));
     stream.on("end", () => say("stream", "end"));
-    // deno-lint-ignore no-explicit-any -- as above
     peer.on("message", (packet: any, channel: number) => {
       say("event", "peer message", describe(packet, channel));
       if (channel === 2) return;
@@ -62,7 +58,6 @@ function serve(error: any, host: any) {
       host.destroy();
     });
   });
-  // deno-lint-ignore no-explicit-any -- as above
   host.on("message", (_peer: any, packet: any, channel: number) => {
     say("event", "host message", describe(packet, channel));
   });
@@ -71,11 +66,9 @@ function serve(error: any, host: any) {
   say("port", host.address().port);
 }
 
-// deno-lint-ignore no-explicit-any -- as above
 function visit(error: any, host: any) {
   say("callback", "created", error);
   if (mode === "compressed") host.enableCompression();
-  // deno-lint-ignore no-explicit-any -- as above
   host.on(
     "connect",
     (peer: any, data: unknown, outgoing: unknown) =>
@@ -99,7 +92,6 @@ function visit(error: any, host: any) {
     [0, "bye", undefined],
   ];
   const address = new enet.Address("127.0.0.1", Number(port));
-  // deno-lint-ignore no-explicit-any -- as above
   const peer = host.connect(address, 3, 1337, (error: any, connected: any) => {
     say("callback", "connect", error, connected === peer, connected.state());
     connected.ping();
@@ -123,7 +115,6 @@ function visit(error: any, host: any) {
     say("event", "send", failed);
   }
   peer.on("connect", () => say("event", "peer connect", peer.address().address));
-  // deno-lint-ignore no-explicit-any -- as above
   peer.on("message", (packet: any, channel: number) => {
     say("event", "peer message", describe(packet, channel));
     next();
