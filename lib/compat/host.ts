@@ -94,7 +94,13 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
 
   async #open(): Promise<void> {
     const { kind, address, socket, options } = this.#plan;
-    const settings = { ...options, compression: this.#compression, checksum: this.#checksum };
+    const settings = {
+      ...options,
+      compression: this.#compression,
+      checksum: this.#checksum,
+      // Nothing comes in before the filter is in place.
+      filter: { deny: ["0.0.0.0/0"] },
+    };
     const core = kind === "client"
       ? await CoreHost.create(settings)
       : await CoreHost.listen({ ...settings, ...address });
@@ -121,9 +127,17 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
   #applyFilter(): void {
     if (this.#core === undefined || this.#destroyed) return;
     const filter = currentFilter();
-    if (this.#bridge !== undefined) return this.#bridge.setFilter(filter);
-    this.#core.filter = typeof filter === "object" ? filter : {};
-    Gate.set(endpointOf(this.#core), typeof filter === "function" ? decisionOf(filter) : undefined);
+    const endpoint = endpointOf(this.#core);
+    const bridge = this.#bridge;
+    if (bridge === undefined) {
+      Gate.set(endpoint, typeof filter === "function" ? decisionOf(filter) : undefined);
+      this.#core.filter = typeof filter === "object" ? filter : {};
+    } else {
+      // Of what can reach the loopback address, only the bridge's links may.
+      Gate.set(endpoint, (_ipv4, port) => bridge.sourceOf(port) !== undefined);
+      this.#core.filter = {};
+      bridge.setFilter(filter);
+    }
   }
 
   /** Reports datagrams that are not ENet's only where somebody wants to know. */
@@ -183,8 +197,13 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
 
   #datagram({ hostname, port }: { hostname: string; port: number }, view: Uint8Array): void {
     if (!isTelex(view)) return;
-    this.#received = this.#bridge?.sourceOf(port) ?? { address: hostname, port };
+    this.#received = this.#sourceOf(hostname, port);
     emit(this, "telex", Buffer.from(view), this.#received);
+  }
+
+  /** Who sends from an address; behind a bridge, whom its link stands for. */
+  #sourceOf(address: string, port: number): AddressInfo {
+    return this.#bridge?.sourceOf(port) ?? { address, port };
   }
 
   /** The peer of a connection; a new one where the other side has connected. */
@@ -192,7 +211,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     const known = this.#byCore.get(core);
     if (known !== undefined) return known;
     const { hostname, port } = core.address;
-    const address = this.#bridge?.sourceOf(port) ?? { address: hostname, port };
+    const address = this.#sourceOf(hostname, port);
     const peer = this.#register(peerAccess.create(this.#forPeers, address));
     this.#attach(peer, core);
     return peer;

@@ -130,6 +130,29 @@ TEST(opening_it_again_forgets_and_closing_it_lets_all_through) {
   consumer_close(&server);
 }
 
+TEST(an_old_answer_stands_in_for_the_one_to_come) {
+  struct consumer server;
+  uint16_t port;
+  ENetSocket s = socket_open(&port);
+  gated_open(&server);
+  send_and_read(&server, s);
+  answer(&server, port, 1);
+  enet_time_set(enet_time_get() + 59000);
+  send_and_read(&server, s);
+  CHECK_EQ_INT(enetjs_gate_next(server.host), ENETJS_ERR_STALE);
+  enet_time_set(enet_time_get() + 1000);
+  server.datagrams = 0;
+  send_and_read(&server, s);
+  send_and_read(&server, s);
+  CHECK_EQ_INT(server.datagrams, 2);
+  answer(&server, port, 0);
+  CHECK_EQ_INT(enetjs_gate_next(server.host), ENETJS_ERR_STALE); /* asked once, by two datagrams */
+  send_and_read(&server, s);
+  CHECK_EQ_INT(server.datagrams, 2);
+  enet_socket_destroy(s);
+  consumer_close(&server);
+}
+
 TEST(arguments_are_checked) {
   struct consumer server;
   double host;
@@ -153,6 +176,7 @@ int main(void) {
       TEST_CASE(connections_pass_when_they_may),
       TEST_CASE(a_flood_is_bounded),
       TEST_CASE(opening_it_again_forgets_and_closing_it_lets_all_through),
+      TEST_CASE(an_old_answer_stands_in_for_the_one_to_come),
       TEST_CASE(arguments_are_checked),
   };
   return test_run(cases, TEST_COUNT(cases));
