@@ -43,3 +43,4 @@ export {
   type ThrottleOptions,
   type TimeoutOptions,
 } from "./lib/peer.ts";
+export { type StreamChunk, type WritableOptions } from "./lib/streams.ts";

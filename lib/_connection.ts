@@ -17,6 +17,14 @@ export interface Ending {
   readonly data: number;
 }
 
+/** Takes the messages of one channel, in place of the host and of who iterates over the peer. */
+export interface ChannelSink {
+  /** A message that the library has kept for it. */
+  receive(packet: Packet): void;
+  /** The connection is over, and every message has been given. */
+  end(): void;
+}
+
 /** A connection as the library sees it; {@linkcode Peer} is its public face. */
 export class Connection {
   readonly endpoint: Endpoint;
@@ -38,6 +46,12 @@ export class Connection {
   /** Set while `host.connect` waits. */
   connecting: PromiseWithResolvers<Peer> | undefined;
   iterating = false;
+  /** Who takes the messages of single channels. */
+  readonly sinks: Map<number, ChannelSink> = new Map();
+  /** Called when the connection has ended, before messages that still wait are given out. */
+  readonly closeListeners: Set<() => void> = new Set();
+  /** The error of the host's socket, if that has ended the connection. */
+  failure: ENetError | undefined;
   readonly #inbox = new Fifo<PeerMessage>();
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<PeerMessage>>>();
   #closed: PromiseWithResolvers<void> | undefined;
@@ -137,8 +151,15 @@ export class Connection {
 
   // Iteration.
 
-  /** Gives a message to whoever iterates. */
+  /** Whether the messages of a channel go to somebody else than the host. */
+  takes(channelId: number): boolean {
+    return this.iterating || this.sinks.has(channelId);
+  }
+
+  /** Gives a message to who takes its channel, else to whoever iterates. */
   receive(message: PeerMessage): void {
+    const sink = this.sinks.get(message.channelId);
+    if (sink !== undefined) return sink.receive(message.packet);
     const reader = this.#readers.shift();
     if (reader !== undefined) {
       this.endpoint.unpin();
@@ -154,6 +175,14 @@ export class Connection {
     const message = this.#inbox.shift();
     if (message !== undefined) this.release(message.packet.length);
     return message;
+  }
+
+  /** Moves what waits for whoever iterates to the sink of its channel. */
+  sort(channelId: number): void {
+    for (const message of this.#inbox.extract((message) => message.channelId === channelId)) {
+      this.release(message.packet.length);
+      this.receive(message);
+    }
   }
 
   /** Ends the borrowing of the message that was handed out last. */
@@ -192,6 +221,7 @@ export class Connection {
   endReaders(): void {
     this.#over = true;
     this.dismissReaders();
+    for (const sink of [...this.sinks.values()]) sink.end();
   }
 
   /** Ends the reads of an iteration that is over. */
@@ -235,6 +265,7 @@ export class Connection {
   /** A CLOSED completion, or the end of the host: settles everybody who waits, except readers. */
   close(ending: Ending): void {
     this.ending ??= ending;
+    for (const listener of [...this.closeListeners]) listener();
     if (this.#drained !== undefined) {
       this.#drained.reject(this.error(NATIVE_ERROR.STALE));
       this.#drained = undefined;

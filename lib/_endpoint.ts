@@ -3,7 +3,8 @@ import { LAYOUT } from "../ffi/layout.ts";
 import type { Wake } from "../ffi/runtime.ts";
 import type { Library } from "../ffi/loader.ts";
 import type { Native } from "../ffi/symbols.ts";
-import type { Connection } from "./_connection.ts";
+import type { Gate } from "./_gate.ts";
+import type { ChannelSink, Connection } from "./_connection.ts";
 import { integer, show } from "./_validate.ts";
 import type { Memory, Ring } from "./_memory.ts";
 import { check, ENetError } from "./errors.ts";
@@ -38,7 +39,7 @@ const pinned = new Set<object>();
 const encoder = new TextEncoder();
 
 /** What UDP over IPv4 can carry. */
-const MAXIMUM_DATAGRAM = 65_507;
+export const MAXIMUM_DATAGRAM = 65_507;
 
 /** ENet's flags that can be combined, and those that can't. */
 const FLAGS: readonly number[] = [
@@ -78,6 +79,10 @@ export interface EndpointInlet {
   claim(connection: Connection): void;
   /** Nobody does any more. */
   unclaim(connection: Connection): void;
+  /** Somebody begins to read a channel. */
+  claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void;
+  /** Nobody does any more. */
+  unclaimChannel(connection: Connection, channelId: number): void;
 }
 
 /** A promise that waits for the other side to acknowledge a message. */
@@ -105,6 +110,8 @@ export class Endpoint {
   readonly #outbox: Outbox;
   /** Bytes of all broadcasts so far, which are in the queues of all peers. */
   #broadcasted = 0;
+  /** Who is asked about new source addresses. */
+  gate: Gate | undefined;
   /** The way in, which has to hear of changes. */
   inlet!: EndpointInlet;
   readonly #scratchOffset: number;

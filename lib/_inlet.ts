@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers";
 import { ATTEND, LAYOUT } from "../ffi/layout.ts";
-import { Connection, type Ending } from "./_connection.ts";
+import { type ChannelSink, Connection, type Ending } from "./_connection.ts";
 import type { Endpoint } from "./_endpoint.ts";
 import { Fifo } from "./_fifo.ts";
 import { formatIPv4 } from "./address.ts";
@@ -118,6 +118,7 @@ export class Inlet {
     // What is lent now must stay: it shares its buffer with what would be given back.
     if (!this.#inRing) memory.makeRoom();
     native.enetjs_host_service(handle, timeoutMs);
+    while (this.endpoint.gate?.answer()) native.enetjs_host_service(handle, 0);
     this.endpoint.serviced();
   }
 
@@ -211,6 +212,7 @@ export class Inlet {
       "ENETJS_ERR_SOCKET",
       `The host's socket failed with error ${errno}`,
     );
+    for (const connection of this.#connections.values()) connection.failure = error;
     if (this.#handlers === undefined) this.#failure = error;
     else if (this.#handlers.error === undefined) surface(error);
     else {
@@ -320,7 +322,7 @@ export class Inlet {
         const until = connection.iterating ? "the next iteration" : this.#until;
         const packet = this.#packet(index, until);
         if (packet === undefined) return undefined;
-        if (!connection.iterating) {
+        if (!connection.takes(channelId)) {
           return { type: "receive", peer: connection.peer, channelId, packet };
         }
         packets.own(packet);
@@ -338,7 +340,7 @@ export class Inlet {
     const kind = type & 0xFF;
     if (kind === LAYOUT.EVENT_RECEIVE || kind === LAYOUT.EVENT_PACKET) {
       const connection = this.#connectionOf(index) as Connection;
-      if (!connection.iterating) {
+      if (!connection.takes(type >>> 8 & 0xFF)) {
         if (handlers.receive === undefined && handlers.packet === undefined) {
           return this.#store(index);
         }
@@ -568,16 +570,34 @@ export class Inlet {
 
   claim(connection: Connection): void {
     connection.iterating = true;
+    this.#claim(connection, () => true);
+  }
+
+  /** Moves what the host has kept of somebody's messages to who takes them from now on. */
+  #claim(connection: Connection, claimed: (channelId: number) => boolean): void {
     this.#claims++;
     // What has been lent leaves the ring, which now moves on without its consumer.
     if (this.#borrowed !== undefined) packets.own(this.#borrowed);
     this.#leaveRing();
-    const mine = (event: HostEvent) => event.type === "receive" && event.peer === connection.peer;
+    const mine = (event: HostEvent) =>
+      event.type === "receive" && event.peer === connection.peer && claimed(event.channelId);
     for (const event of this.#backlog.extract(mine)) {
       if (event.type !== "receive") continue;
       connection.release(event.packet.length);
       connection.receive(event);
     }
+    this.endpoint.change();
+  }
+
+  claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void {
+    connection.sinks.set(channelId, sink);
+    this.#claim(connection, (id) => id === channelId);
+    connection.sort(channelId);
+  }
+
+  unclaimChannel(connection: Connection, channelId: number): void {
+    if (!connection.sinks.delete(channelId)) return;
+    this.#claims--;
     this.endpoint.change();
   }
 

@@ -109,6 +109,16 @@ function parseRange(text: unknown, name: string): [number, number] {
   );
 }
 
+/** Whether a filter allows an address in host byte order, as native code decides. */
+export function filterAllows({ allow = [], deny = [] }: AddressFilter, ipv4: number): boolean {
+  const among = (list: readonly string[]) =>
+    list.some((text) => {
+      const [first, last] = parseRange(text, "filter");
+      return ipv4 >= first && ipv4 <= last;
+    });
+  return !among(deny) && (allow.length === 0 || among(allow));
+}
+
 /** As many as `enetjs_host_set_filter` takes. */
 const MAXIMUM_RULES = 2 ** 20;
 

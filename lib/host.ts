@@ -74,6 +74,25 @@ export interface HostStats {
   readonly socketErrors: number;
 }
 
+/** An attempt to connect whose peer is there at once. */
+export interface Attempt {
+  /** The peer, which is connecting. */
+  readonly peer: Peer;
+  /** Settles as the promise of {@linkcode Host.connect} does. */
+  readonly established: Promise<Peer>;
+}
+
+/** Begins to connect to an IPv4 address in host byte order, for as long as ENet tries. */
+export let beginConnection: (
+  host: Host,
+  ipv4: number,
+  port: number,
+  channels: number,
+  data: number,
+) => Attempt;
+/** The endpoint behind a host. */
+export let endpointOf: (host: Host) => Endpoint;
+
 /** Closes hosts that were dropped without being closed. */
 const registry = new FinalizationRegistry<Resources>((resources) => resources.close());
 
@@ -220,22 +239,22 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     // The system takes 0.0.0.0 for this machine, but its answers come from 127.0.0.1.
     const ipv4 = await resolveIPv4(to.hostname) || LOOPBACK;
     signal?.throwIfAborted();
+    const where = `${to.hostname}:${to.port}`;
+    const connection = this.#begin(ipv4, to.port, channels, data, where);
+    return await this.#established(connection, where, timeoutMs, signal);
+  }
+
+  #begin(ipv4: number, port: number, channels: number, data: number, where: string): Connection {
     this.#requireOpen("Connecting");
     const { native, handle } = this.#endpoint;
-    const where = `${to.hostname}:${to.port}`;
     const id = check(
-      native.enetjs_host_connect(handle, ipv4, to.port, channels, data),
+      native.enetjs_host_connect(handle, ipv4, port, channels, data),
       `Connecting to ${where}`,
     );
-    const connection = new Connection(
-      this.#endpoint,
-      id,
-      { hostname: formatIPv4(ipv4), port: to.port },
-      channels,
-      true,
-    );
+    const address = { hostname: formatIPv4(ipv4), port };
+    const connection = new Connection(this.#endpoint, id, address, channels, true);
     this.#inlet.add(connection);
-    return await this.#established(connection, where, timeoutMs, signal);
+    return connection;
   }
 
   /** Waits for the connection, the timeout or the signal. */
@@ -630,6 +649,17 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
 
   #requireOpen(what: string): void {
     this.#endpoint.requireOpen(what);
+  }
+
+  // What the rest of the library may do, and users may not.
+  static {
+    beginConnection = (host, ipv4, port, channels, data) => {
+      const where = `${formatIPv4(ipv4)}:${port}`;
+      const connection = host.#begin(ipv4 || LOOPBACK, port, channels, data, where);
+      const established = host.#established(connection, where, 2 ** 31 - 1, undefined);
+      return { peer: connection.peer, established };
+    };
+    endpointOf = (host) => host.#endpoint;
   }
 
   #set<K extends keyof HostSettings>(name: K, value: HostSettings[K]): void {

@@ -5,6 +5,7 @@ import { integer, options, U32 } from "./_validate.ts";
 import type { Address } from "./address.ts";
 import type { PeerMessage } from "./events.ts";
 import { type Data, PacketFlag } from "./packet.ts";
+import { readableOf, type StreamChunk, writableOf, type WritableOptions } from "./streams.ts";
 
 /**
  * Where a connection is in its life; ENet's states in the field's words.
@@ -378,7 +379,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
   /**
    * The messages of this peer, until the connection ends. While somebody iterates, the host reports
    * none of them. A packet above 64 KiB is borrowed until the next iteration, the bytes of smaller ones
-   * are copies and stay valid.
+   * are copies and stay valid. Channels that are read as streams are left out.
    *
    * @throws {TypeError} if somebody iterates over this peer already
    */
@@ -386,11 +387,64 @@ export class Peer implements AsyncIterable<PeerMessage> {
     return iterateConnection(this.#connection);
   }
 
+  /**
+   * The messages of one channel as a stream of bytes; each chunk is a message, a copy that stays valid
+   * as `packet.bytes` does.
+   * Until the stream is over, neither the host nor an iteration over this peer reports the channel's
+   * messages; what the host has kept of them goes to the stream first.
+   *
+   * Who does not read holds the sender back: after 1 MiB the peer is paused, with all of its
+   * channels, and after the host's `maximumWaitingData` ENet acknowledges nothing more. A sender that
+   * is held back so for longer than its timeout gives the connection up.
+   *
+   * The stream closes after the last message when either side has disconnected. It fails with
+   * `ENETJS_ERR_STALE` when the connection was lost (timeout, reset), and with `ENETJS_ERR_SOCKET`
+   * when the host's socket was. Cancelling it drops what waits; later messages of the channel are
+   * reported by the host again.
+   *
+   * @param channelId the channel, from 0
+   * @returns the stream; of a connection that is over, a closed one
+   * @throws {TypeError} if the channel is being read already
+   * @throws {RangeError} if the connection has no such channel
+   */
+  readable(channelId: number): ReadableStream<Uint8Array> {
+    return readableOf(this.#connection, this.#channel(channelId));
+  }
+
+  /**
+   * A stream of bytes to one channel. Each chunk is sent as one reliable message, or as several where
+   * it is longer than `chunkSize`; an empty one is not sent.
+   *
+   * Writing waits while the queue to this peer is above the host's high-water mark. Closing the stream
+   * waits until everything has been acknowledged; it does not end the connection, and the other side
+   * is not told. When the connection ends, the stream fails with `ENETJS_ERR_STALE`, or
+   * `ENETJS_ERR_UNDELIVERED` if something had not been acknowledged.
+   *
+   * @param channelId the channel, from 0
+   * @param options how chunks are cut
+   * @returns the stream
+   * @throws {TypeError} for an unknown option
+   * @throws {RangeError} if the connection has no such channel, or if `chunkSize` is out of range
+   */
+  writable(channelId: number, options: WritableOptions = {}): WritableStream<StreamChunk> {
+    return writableOf(this.#connection, this.#channel(channelId), options);
+  }
+
+  /** Refuses channels that the connection has not. */
+  #channel(channelId: number): number {
+    const { channels } = this.#connection;
+    return integer(
+      channelId,
+      `channelId of a connection with ${channels} channels`,
+      0,
+      channels - 1,
+    );
+  }
+
   #send(channelId: number, data: Data, flags: number, token: number): number {
     const connection = this.#connection;
-    const { channels } = connection;
-    if (!Number.isInteger(channelId) || channelId < 0 || channelId >= channels) {
-      integer(channelId, `channelId of a connection with ${channels} channels`, 0, channels - 1);
+    if (!Number.isInteger(channelId) || channelId < 0 || channelId >= connection.channels) {
+      this.#channel(channelId);
     }
     return connection.endpoint.send(connection, channelId, flags, data, token);
   }

@@ -332,6 +332,7 @@ void enetjs_host_destroy_locked(struct enetjs_host *h) {
   enetjs_drop_held(h, &h->completions.held); /* with those that the messages inside ENet have left */
   enetjs_packet_release_all(h);
   enetjs_filter_clear(h);
+  enetjs_gate_destroy(h);
   free(h->slots);
   h->generation++;
   block_clear(h);

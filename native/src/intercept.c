@@ -1,5 +1,5 @@
 /*
- * What ENet's intercept callback decides before ENet sees a datagram: the address filter, whether
+ * What ENet's intercept callback decides before ENet sees a datagram: the address filter and the gate, whether
  * an unbound client is being connected to, and which datagrams are not ENet's at all.
  */
 #include <stdlib.h>
@@ -196,7 +196,7 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   struct enetjs_host *h = enet->peers[0].data;
   uint32_t address = ENET_NET_TO_HOST_32(enet->receivedAddress.host);
   (void)event;
-  if (filtered(h, address)) {
+  if (filtered(h, address) || (h->gate && !enetjs_gate_admits(h, address))) {
     h->counters[ENETJS_HOST_STAT_FILTERED]++;
     return TAKEN;
   }
@@ -208,6 +208,6 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
 }
 
 void enetjs_intercept_update(struct enetjs_host *h) {
-  bool needed = h->datagrams || !h->bound || h->allow.count > 0 || h->deny.count > 0;
+  bool needed = h->datagrams || !h->bound || h->allow.count > 0 || h->deny.count > 0 || h->gate;
   h->enet->intercept = needed ? intercept : NULL;
 }

@@ -45,6 +45,7 @@
 #define ENETJS_SHARE_MINIMUM 512
 
 struct enetjs_batch;
+struct enetjs_gate;
 struct enetjs_host;
 
 /** A payload that several queues and JavaScript may refer to; freed with its last reference. */
@@ -168,6 +169,7 @@ struct enetjs_host {
   size_t external_messages;   /**< queued over memory that is JavaScript's */
   size_t held_datagram_bytes; /**< with overhead */
   struct enetjs_ranges allow, deny;
+  struct enetjs_gate *gate; /**< or NULL */
   struct enetjs_slot *to_feed;
 
   /* Shared memory; touched only while `consumer` is true. */
@@ -276,6 +278,13 @@ size_t enetjs_packet_ever(void);
 void enetjs_intercept_update(struct enetjs_host *h);
 int enetjs_filter_replace(struct enetjs_host *h, const uint8_t *rules, size_t count);
 void enetjs_filter_clear(struct enetjs_host *h);
+
+/* ---- gate.c ---------------------------------------------------------------------------------- */
+bool enetjs_gate_admits(struct enetjs_host *h, uint32_t address); /**< of the datagram that ENet has received */
+bool enetjs_gate_asks(const struct enetjs_host *h);
+/** Takes a datagram that has waited and may pass. @returns its length, or 0 */
+size_t enetjs_gate_take(const ENetHost *enet, ENetAddress *address, ENetBuffer *buffer);
+void enetjs_gate_destroy(struct enetjs_host *h);
 
 /* ---- pump.c ---------------------------------------------------------------------------------- */
 int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end);

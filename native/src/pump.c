@@ -108,7 +108,7 @@ static void service_here(struct enetjs_host *h) {
     return;
   }
   enetjs_service_protocol(h);
-  if (!enetjs_records_waiting(h)) return;
+  if (!enetjs_records_waiting(h) && !enetjs_gate_asks(h)) return;
   h->barren = 0;
   signal_consumer(h);
 }

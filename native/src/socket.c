@@ -497,6 +497,7 @@ static int next_of_round(struct enetjs_batch *batch, ENetAddress *address, ENetB
 
 ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENetBuffer *buffers, size_t bufferCount) {
   struct enetjs_batch *batch = current;
+  size_t passed;
   if (!batch || bufferCount != 1 || batch->enet->socket != socket)
     return receive_plain(socket, address, buffers, bufferCount);
   if (batch->probe) {
@@ -504,6 +505,8 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
     return 0;
   }
   send_all(batch);
+  passed = enetjs_gate_take(batch->enet, address, buffers);
+  if (passed > 0) return (int)passed;
   if (!batch->in && !in_create(batch)) return receive_plain(socket, address, buffers, bufferCount);
   return next_of_round(batch, address, buffers);
 }

@@ -1,0 +1,447 @@
+import { EventEmitter } from "node:events";
+import type { Buffer } from "node:buffer";
+import type { Duplex, Readable, Writable } from "node:stream";
+import { integer, U32 } from "../_validate.ts";
+import { ENetError, type ENetErrorCode } from "../errors.ts";
+import type { DisconnectReason } from "../events.ts";
+import {
+  connectionOf,
+  type Peer as CorePeer,
+  type PeerState,
+  type PeerStats,
+  type TimeoutOptions,
+} from "../peer.ts";
+import { emit, report } from "./_report.ts";
+import type { AddressInfo } from "./address.ts";
+import { PACKET_FLAG, PEER_STATE } from "./constants.ts";
+import { Packet, packetAccess, type PacketData } from "./packet.ts";
+import { PeerStreams } from "./streams.ts";
+
+/** Called once: without an error when a packet has been delivered or sent, else with one. */
+export type SendCallback = (error?: Error) => void;
+
+/** Called once: with the peer when it is connected, else with an error. */
+export type ConnectCallback = (error: Error | undefined, peer?: Peer) => void;
+
+/** The events of a {@linkcode Peer} and what their listeners are given. */
+export interface PeerEvents {
+  /** The connection that this side has asked for is there. */
+  connect: [];
+  /** A message: its packet, and the channel. */
+  message: [packet: Packet, channel: number];
+  /**
+   * The connection is over: the 32-bit value that the other side gave, 0 where nobody did; and why,
+   * where the library knows.
+   */
+  disconnect: [data: number | undefined, reason?: DisconnectReason];
+}
+
+const STATES: Record<PeerState, number> = {
+  "disconnected": PEER_STATE.DISCONNECTED,
+  "connecting": PEER_STATE.CONNECTING,
+  "acknowledging-connect": PEER_STATE.ACKNOWLEDGING_CONNECT,
+  "connection-pending": PEER_STATE.CONNECTION_PENDING,
+  "connection-succeeded": PEER_STATE.CONNECTION_SUCCEEDED,
+  "connected": PEER_STATE.CONNECTED,
+  "disconnect-later": PEER_STATE.DISCONNECT_LATER,
+  "disconnecting": PEER_STATE.DISCONNECTING,
+  "acknowledging-disconnect": PEER_STATE.ACKNOWLEDGING_DISCONNECT,
+  "zombie": PEER_STATE.ZOMBIE,
+};
+
+/** What a peer asks of its host. */
+export interface PeerHost {
+  isOffline(): boolean;
+  /** The peer is gone. */
+  forget(peer: Peer): void;
+}
+
+/** What the host may do with its peers. */
+export interface PeerAccess {
+  /** A peer without a connection yet. */
+  create(host: PeerHost, address: AddressInfo, callback?: ConnectCallback): Peer;
+  /** Gives a peer its connection, which may be connecting. */
+  attach(peer: Peer, core: CorePeer): void;
+  /** The connection is established. */
+  connected(peer: Peer): void;
+  /** Whether streams read a channel. */
+  reads(peer: Peer, channel: number): boolean;
+  /** A message on a channel that streams read. */
+  receive(peer: Peer, channel: number, bytes: Buffer): void;
+  /** The connection is over, or was not to be had. */
+  end(peer: Peer, data: number, reason: DisconnectReason | undefined, cause?: unknown): void;
+}
+
+/** See {@linkcode PeerAccess}. */
+export let peerAccess: PeerAccess;
+
+/** The 32-bit value of a connect or disconnect, which programs may also write as a signed one. */
+export function dataOf(data: unknown): number {
+  return integer(data ?? 0, "data", -(2 ** 31), U32) >>> 0;
+}
+
+/**
+ * One connection of a {@linkcode Host}. It emits {@linkcode PeerEvents}.
+ *
+ * @example
+ * ```ts
+ * import { createClient, createServer, type Host } from "@enetjs/enet/compat";
+ *
+ * createServer({ address: "127.0.0.1:0" }, (error, server) => {
+ *   if (error || !server) throw error;
+ *   server.on("message", (_peer, packet) => {
+ *     console.log(packet.data()?.toString()); // hello
+ *     server.destroy();
+ *   });
+ *   server.start();
+ *   createClient((error, client) => {
+ *     if (error || !client) throw error;
+ *     const peer = client.connect(server.address()!, 1, 0, () => {
+ *       peer?.send(0, "hello", () => client.destroy());
+ *     });
+ *   });
+ * });
+ * ```
+ */
+export class Peer extends EventEmitter<PeerEvents> {
+  readonly #host: PeerHost;
+  #address: AddressInfo;
+  #core: CorePeer | undefined;
+  #callback: ConnectCallback | undefined;
+  #streams: PeerStreams;
+  /** Set by `disconnectLater` while its streams still write. */
+  #leaving: number | undefined;
+  #gone = false;
+
+  private constructor(host: PeerHost, address: AddressInfo, callback?: ConnectCallback) {
+    super();
+    this.setMaxListeners(0);
+    this.#host = host;
+    this.#address = address;
+    this.#callback = callback;
+    this.#streams = new PeerStreams(() => this.#leave());
+  }
+
+  /** One of {@linkcode PEER_STATE}. */
+  state(): number {
+    if (this.#gone) return PEER_STATE.DISCONNECTED;
+    if (this.#leaving !== undefined) return PEER_STATE.DISCONNECT_LATER;
+    return this.#core === undefined ? PEER_STATE.CONNECTING : STATES[this.#core.state];
+  }
+
+  /** The other side's address; still after the end. */
+  address(): AddressInfo {
+    return this.#address;
+  }
+
+  /** Bytes received since ENet last evaluated its bandwidth; 0 without a connection. */
+  incomingDataTotal(): number {
+    return this.stats()?.incomingDataTotal ?? 0;
+  }
+
+  /** Bytes sent since ENet last evaluated its bandwidth; 0 without a connection. */
+  outgoingDataTotal(): number {
+    return this.stats()?.outgoingDataTotal ?? 0;
+  }
+
+  /** Reliable bytes on the way, not yet acknowledged; 0 without a connection. */
+  reliableDataInTransit(): number {
+    return this.stats()?.reliableDataInTransit ?? 0;
+  }
+
+  /** Mean round trip in milliseconds; 0 without a connection. */
+  roundTripTime(): number {
+    return this.stats()?.roundTripTimeMs ?? 0;
+  }
+
+  /** Mean share of reliable packets that had to be sent again, 0–1; 0 without a connection. */
+  packetLoss(): number {
+    return this.stats()?.packetLoss ?? 0;
+  }
+
+  /** Everything that ENet knows of the connection, or undefined without one. */
+  stats(): PeerStats | undefined {
+    return this.#try((core) => core.stats);
+  }
+
+  /**
+   * Sends a message. A callback is called exactly once: at once with an error when the message is
+   * refused; else without one when the other side has acknowledged it, or, of an unreliable packet,
+   * when it has been sent; or with the error `packet-not-delivered` when that will not happen any
+   * more.
+   *
+   * @param channel the channel, from 0
+   * @param packet a packet, or text or bytes, which are sent reliably
+   * @param callback is told what becomes of it
+   * @returns whether the message was refused; false is good
+   * @throws {TypeError} if `packet` is nothing that can be sent
+   */
+  send(channel: number, packet: Packet | PacketData, callback?: SendCallback): boolean {
+    const refuse = (code: ENetErrorCode, message: string, cause?: unknown) => {
+      report(callback, new ENetError(code, message, { cause }));
+      return true;
+    };
+    if (this.#host.isOffline()) return refuse("ENETJS_ERR_CLOSED", "host-destroyed");
+    if (this.#gone) return refuse("ENETJS_ERR_STALE", "Peer is disconnected");
+    const message = packet instanceof Packet ? packet : new Packet(packet, PACKET_FLAG.RELIABLE);
+    const bytes = packetAccess.bytes(message);
+    if (bytes === undefined) return refuse("ENETJS_ERR_RELEASED", "null packet");
+    const core = this.#core;
+    if (core === undefined || this.#leaving !== undefined) {
+      return refuse("ENETJS_ERR_NOT_CONNECTED", "Packet not queued");
+    }
+    const flags = packetAccess.flags(message);
+    try {
+      if (callback === undefined) core.send(channel, bytes, flags);
+      else this.#sendWithCallback(core, channel, bytes, flags, message, callback);
+      return false;
+    } catch (error) {
+      const code = error instanceof ENetError ? error.code : "ENETJS_ERR_CHANNEL";
+      return refuse(code, "Packet not queued", error);
+    }
+  }
+
+  #sendWithCallback(
+    core: CorePeer,
+    channel: number,
+    bytes: Uint8Array,
+    flags: number,
+    message: Packet,
+    callback: SendCallback,
+  ): void {
+    const connection = connectionOf(core);
+    const { endpoint } = connection;
+    integer(channel, `channel of a connection with ${core.channelCount}`, 0, core.channelCount - 1);
+    endpoint.deliver((token) => {
+      const result = endpoint.send(connection, channel, flags, bytes, token);
+      if (result < 0) throw connection.error(result);
+    }, () => connection.undelivered()).then(
+      () => {
+        packetAccess.sent(message);
+        report(callback, undefined);
+      },
+      (cause) =>
+        report(
+          callback,
+          new ENetError("ENETJS_ERR_UNDELIVERED", "packet-not-delivered", { cause }),
+        ),
+    );
+  }
+
+  /**
+   * The promise form of {@linkcode Peer.send}.
+   *
+   * @param channel the channel, from 0
+   * @param packet as for {@linkcode Peer.send}
+   * @returns a promise that resolves where the callback is called without an error, and rejects with
+   *   its error
+   */
+  sendAsync(channel: number, packet: Packet | PacketData): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.send(channel, packet, (error) => error === undefined ? resolve() : reject(error));
+    });
+  }
+
+  /** Pings the other side now, beside the pings ENet sends by itself. @returns this peer */
+  ping(): this {
+    this.#try((core) => core.ping());
+    return this;
+  }
+
+  /**
+   * Sets how long a connection may be silent before ENet pings.
+   *
+   * @param intervalMs milliseconds; 0 is ENet's default, 500
+   * @returns this peer
+   * @throws {RangeError} if it is no unsigned 32-bit integer
+   */
+  pingInterval(intervalMs: number): this {
+    this.#try((core) => core.pingInterval(intervalMs));
+    return this;
+  }
+
+  /**
+   * Sets when a peer that does not acknowledge is given up.
+   *
+   * @param timeouts what to change; what is absent gets ENet's default
+   * @returns this peer
+   * @throws {RangeError} if a value is no unsigned 32-bit integer
+   */
+  timeout(timeouts: TimeoutOptions): this {
+    this.#try((core) => core.timeout(timeouts));
+    return this;
+  }
+
+  /**
+   * Forgets the connection without telling the other side; no event follows.
+   *
+   * @returns this peer
+   */
+  reset(): this {
+    if (this.#gone) return this;
+    const core = this.#core;
+    this.#finish(new ENetError("ENETJS_ERR_STALE", "The peer was reset"));
+    if (core !== undefined && core.state !== "disconnected") core.reset();
+    this.#answer(new ENetError("ENETJS_ERR_STALE", "failed"));
+    return this;
+  }
+
+  /**
+   * Ends the connection, dropping what is queued; the `disconnect` event follows when the other side
+   * has acknowledged.
+   *
+   * @param data a 32-bit value for the other side
+   * @returns this peer
+   * @throws {RangeError} if `data` is no 32-bit integer
+   */
+  disconnect(data?: number): this {
+    const value = dataOf(data);
+    if (this.#core === undefined) this.#giveUp();
+    else if (!this.#gone) void this.#core.disconnect(value);
+    return this;
+  }
+
+  /**
+   * Ends the connection at once, with one notice that may be lost. The `disconnect` event comes before
+   * this returns.
+   *
+   * @param data a 32-bit value for the other side
+   * @returns this peer
+   * @throws {RangeError} if `data` is no 32-bit integer
+   */
+  disconnectNow(data?: number): this {
+    const value = dataOf(data);
+    if (this.#gone) return this;
+    this.#core?.disconnectNow(value);
+    this.#end(undefined, "local");
+    return this;
+  }
+
+  /**
+   * Ends the connection after everything queued has been delivered, also what streams to this peer
+   * have taken.
+   *
+   * @param data a 32-bit value for the other side
+   * @returns this peer
+   * @throws {RangeError} if `data` is no 32-bit integer
+   */
+  disconnectLater(data?: number): this {
+    const value = dataOf(data);
+    if (this.#core === undefined) {
+      this.#giveUp();
+    } else if (!this.#gone && this.#leaving === undefined) {
+      this.#leaving = value;
+      this.#leave();
+    }
+    return this;
+  }
+
+  /** Does what `disconnectLater` has begun, once no stream has anything left to write. */
+  #leave(): void {
+    if (this.#leaving === undefined || this.#gone || this.#streams.writing) return;
+    void this.#core?.disconnectLater(this.#leaving);
+    this.#leaving = undefined;
+  }
+
+  /** Ends an attempt that has not begun. */
+  #giveUp(): void {
+    if (!this.#gone) this.#end(0, "local");
+  }
+
+  /**
+   * A stream of what comes on a channel. It ends after the last byte when the other side or this one
+   * disconnects, and fails when the connection was lost. The channel's messages are emitted too.
+   *
+   * A slow reader holds the sender back: when 1 MiB waits, the peer is paused with all of its channels.
+   * There may be several streams of a channel; the slowest counts.
+   *
+   * @param channel the channel, from 0
+   * @returns the stream, or undefined if the connection is over
+   * @throws {RangeError} if the connection has no such channel
+   */
+  createReadStream(channel: number): Readable | undefined {
+    return this.#gone ? undefined : this.#streams.readable(channel);
+  }
+
+  /**
+   * A stream to a channel. It takes more when the queue to the peer has drained, cuts what is larger
+   * than a packet may be, and finishes when everything has been acknowledged. It closes with the
+   * connection; unless this side has ended that at once, it fails if something was lost with it.
+   *
+   * @param channel the channel, from 0
+   * @returns the stream, or undefined if the connection is over
+   * @throws {RangeError} if the connection has no such channel
+   */
+  createWriteStream(channel: number): Writable | undefined {
+    return this.#gone ? undefined : this.#streams.writable(channel);
+  }
+
+  /**
+   * Both in one; its writable side ends with its readable side.
+   *
+   * @param channel the channel, from 0
+   * @returns the stream, or undefined if the connection is over
+   * @throws {RangeError} if the connection has no such channel
+   */
+  createDuplexStream(channel: number): Duplex | undefined {
+    return this.#gone ? undefined : this.#streams.duplex(channel);
+  }
+
+  /** Does something with a connection that may have ended in the meantime. */
+  #try<T>(action: (core: CorePeer) => T): T | undefined {
+    if (this.#core === undefined || this.#gone) return undefined;
+    try {
+      return action(this.#core);
+    } catch (error) {
+      if (error instanceof ENetError) return undefined;
+      throw error;
+    }
+  }
+
+  #answer(error: Error | undefined): void {
+    const callback = this.#callback;
+    this.#callback = undefined;
+    if (error === undefined) report(callback, undefined, this);
+    else report(callback, error);
+  }
+
+  #finish(forgotten?: Error): void {
+    this.#gone = true;
+    this.#host.forget(this);
+    this.#streams.close(forgotten);
+  }
+
+  #end(data: number | undefined, reason: DisconnectReason | undefined, cause?: unknown): void {
+    const code = cause instanceof ENetError ? cause.code : "ENETJS_ERR_STALE";
+    this.#finish();
+    this.#answer(
+      new ENetError(
+        code,
+        code === "ENETJS_ERR_PEERS_EXHAUSTED" ? "maxpeers" : "failed",
+        { cause },
+      ),
+    );
+    emit(this, "disconnect", data, reason);
+  }
+
+  static {
+    peerAccess = {
+      create: (host, address, callback) => new Peer(host, address, callback),
+      attach(peer, core) {
+        peer.#core = core;
+      },
+      connected(peer) {
+        if (peer.#core === undefined) return;
+        peer.#streams.open(connectionOf(peer.#core));
+        if (!connectionOf(peer.#core).outgoing) return;
+        peer.#answer(undefined);
+        if (!peer.#gone) emit(peer, "connect");
+      },
+      reads: (peer, channel) => peer.#streams.reads(channel),
+      receive: (peer, channel, bytes) => peer.#streams.receive(channel, bytes),
+      end(peer, data, reason, cause) {
+        if (!peer.#gone) peer.#end(data, reason, cause);
+      },
+    };
+  }
+}
