@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { LAYOUT } from "../ffi/layout.ts";
 import { fail, print, root, run } from "../tools/_run.ts";
@@ -22,14 +22,7 @@ import { buildModules } from "./_modules.ts";
 import { reachable } from "./_reachable.ts";
 import { currentPlatform, type Platform, PLATFORMS } from "./platforms.ts";
 
-/** Where the packages are built. */
-export const dist: string = `${root}/npm/dist`;
-
-/** The folder of the main package. */
-export const mainFolder: string = `${dist}/enet`;
-
-/** The folder of a platform package. */
-export const platformFolder = (platform: Platform): string => `${dist}/${platform.name}`;
+const dist = `${root}/npm/dist`;
 
 /** Writes what every package has. */
 function writeCommon(folder: string, manifest: Manifest): void {
@@ -75,31 +68,45 @@ function prune(folder: string): void {
   }
 }
 
-/** Builds the main package. */
-export async function buildMain(): Promise<void> {
-  rmSync(mainFolder, { recursive: true, force: true });
-  await buildModules(mainFolder);
-  writeFileSync(`${mainFolder}/ffi/_origin.js`, originModule());
-  prune(mainFolder);
-  writeCommon(mainFolder, mainManifest());
-  cpSync(`${root}/README.md`, `${mainFolder}/README.md`);
+/**
+ * Builds the main package.
+ *
+ * @param folder where packages are built
+ * @returns the package's folder
+ */
+export async function buildMain(folder: string = dist): Promise<string> {
+  const main = `${folder}/enet`;
+  rmSync(main, { recursive: true, force: true });
+  await buildModules(main);
+  writeFileSync(`${main}/ffi/_origin.js`, originModule());
+  prune(main);
+  writeCommon(main, mainManifest());
+  cpSync(`${root}/README.md`, `${main}/README.md`);
+  return main;
 }
 
-/** Writes everything of a platform package but the libraries. */
-export function writePlatform(platform: Platform, folder: string): void {
-  const { library, libenet } = platform;
-  mkdirSync(folder, { recursive: true });
-  writeCommon(folder, platformManifest(platform));
-  cpSync(`${root}/npm/LICENSE-libenet`, `${folder}/LICENSE-libenet`);
+/**
+ * Writes everything of a platform package but the libraries.
+ *
+ * @param folder where packages are built
+ * @returns the package's folder
+ */
+export function writePlatform(platform: Platform, folder: string = dist): string {
+  const { name, library, libenet } = platform;
+  const target = `${folder}/${name}`;
+  rmSync(target, { recursive: true, force: true });
+  mkdirSync(target, { recursive: true });
+  writeCommon(target, platformManifest(platform));
+  cpSync(`${root}/npm/LICENSE-libenet`, `${target}/LICENSE-libenet`);
   const abi = `export const abi = ${LAYOUT.ABI_VERSION};\n`;
   writeFileSync(
-    `${folder}/mod.js`,
+    `${target}/mod.js`,
     `import { fileURLToPath } from "node:url";
 export default fileURLToPath(new URL("${library}", import.meta.url));
 ${abi}`,
   );
   writeFileSync(
-    `${folder}/bun.js`,
+    `${target}/bun.js`,
     `// Bun embeds these files in the executables that it compiles.
 import library from "./${library}" with { type: "file" };
 import libenet from "./${libenet}" with { type: "file" };
@@ -108,7 +115,7 @@ export const files = { "${library}": library, "${libenet}": libenet };
 ${abi}`,
   );
   writeFileSync(
-    `${folder}/mod.d.ts`,
+    `${target}/mod.d.ts`,
     `/** The path of libenetjs. */
 declare const library: string;
 export default library;
@@ -116,19 +123,25 @@ export default library;
 export declare const abi: number;
 `,
   );
+  return target;
 }
 
-/** Builds the package for this machine's platform. */
-export async function buildPlatform(): Promise<void> {
+/**
+ * Builds the package for this machine's platform.
+ *
+ * @param folder where packages are built
+ * @returns the package's folder
+ */
+export async function buildPlatform(folder: string = dist): Promise<string> {
   const platform = currentPlatform();
-  const folder = platformFolder(platform);
-  rmSync(folder, { recursive: true, force: true });
-  writePlatform(platform, folder);
+  const target = writePlatform(platform, folder);
   const native = await buildNative();
-  const { ok, output } = await run(["cmake", "--install", native, "--prefix", folder, "--strip"]);
+  const { ok, output } = await run(["cmake", "--install", native, "--prefix", target, "--strip"]);
   if (!ok) throw new Error(output);
-  for (const file of [platform.library, platform.libenet]) readFileSync(`${folder}/${file}`);
+  const absent = [platform.library, platform.libenet].filter((f) => !existsSync(`${target}/${f}`));
+  if (absent.length > 0) throw new Error(`The build has no ${absent.join(" and no ")}:\n${output}`);
   print(`${packageName(platform)}${platform.tested ? "" : " (untested)"}\n`);
+  return target;
 }
 
 if (import.meta.main) {
@@ -138,9 +151,8 @@ if (import.meta.main) {
     const unknown = asked.find((part) => !(part in parts));
     if (unknown) throw new Error(`${unknown}: there are only ${Object.keys(parts).join(" and ")}`);
     for (const [part, build] of Object.entries(parts)) {
-      if (asked.length === 0 || asked.includes(part)) await build();
+      if (asked.length === 0 || asked.includes(part)) await checkPackage(await build());
     }
-    for (const name of readdirSync(dist)) await checkPackage(`${dist}/${name}`);
   } catch (error) {
     fail(error);
   }
