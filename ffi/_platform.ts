@@ -2,6 +2,7 @@ import process from "node:process";
 
 /** Whether the system's C library is glibc. */
 function hasGlibc(): boolean {
+  if ("deno" in process.versions) return true; // There is no other Deno; asking takes a permission.
   const report = process.report as typeof process.report & { excludeNetwork?: boolean };
   const { excludeNetwork } = report;
   try {
