@@ -9,7 +9,14 @@ import { platforms, version } from "./_origin.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Why a place was of no use. */
-export type Cause = "missing" | "platform" | "abi" | "libenet" | "permission" | "other";
+export type Cause =
+  | "uninstalled"
+  | "missing"
+  | "platform"
+  | "abi"
+  | "libenet"
+  | "permission"
+  | "other";
 
 /** A place that was looked at in vain. */
 export interface Miss {
@@ -79,7 +86,7 @@ function mend({ runtime, first, platform = "" }: Search, misses: readonly Miss[]
       "ENETJS_LIBRARY to its path";
   }
   const { add, anew } = INSTALL[runtime];
-  return has("libenet") ? anew : `${add}@enetjs/${platform}@${version}`;
+  return has("uninstalled") ? `${add}@enetjs/${platform}@${version}` : anew;
 }
 
 /** The error of a search that found nothing. */

@@ -78,10 +78,13 @@ async function packageMissing(platform: string, error: unknown): Promise<Miss> {
     await importPackage(other).then(() => installed.push(`@enetjs/${other}`), () => {});
   }
   const words = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
-  const place = `npm package @enetjs/${platform}`;
-  return installed.length === 0
-    ? { place, cause: "missing", problem: `not installed (${words})` }
-    : { place, cause: "platform", problem: `not installed, only ${installed.join(", ")}` };
+  return {
+    place: `npm package @enetjs/${platform}`,
+    cause: "uninstalled",
+    problem: `not installed${
+      installed.length > 0 ? `, only ${installed.join(", ")}` : ` (${words})`
+    }`,
+  };
 }
 
 async function load(): Promise<Library> {

@@ -4,9 +4,10 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
+import process from "node:process";
 import { buildMain, buildPlatform, writePlatform } from "../../npm/build.ts";
 import { currentPlatform, PLATFORMS } from "../../npm/platforms.ts";
 import { root } from "../../tools/_run.ts";
@@ -70,6 +71,8 @@ export interface Project {
   readonly folder: string;
   /** Runs a command line in it to its end: `["bun", "add", "x"]`. */
   command(line: readonly string[]): Promise<ProgramEnd>;
+  /** Runs a command line in it as a user types it, with `deno` and `bun` in PATH. */
+  shell(line: string): Promise<ProgramEnd>;
   /** Starts a file of it, the way a user does. */
   start(file: string, args?: readonly string[], options?: SpawnOptions): Program;
   /** Starts an executable. */
@@ -80,6 +83,13 @@ export interface Project {
   copy(file: string, name?: string): void;
 }
 
+/** A folder in which the runtimes have the names that users call them by. */
+function binaries(stack: AsyncDisposableStack): string {
+  const folder = temporaryFolder(stack);
+  for (const [name, path] of Object.entries(runtimes())) symlinkSync(path, `${folder}/${name}`);
+  return folder;
+}
+
 /** Makes an empty folder for a runtime. */
 export function createProject(
   stack: AsyncDisposableStack,
@@ -87,6 +97,7 @@ export function createProject(
   env: Record<string, string>,
 ): Project {
   const folder = temporaryFolder(stack);
+  const denoFolder = temporaryFolder(stack); // Deno runs packages from there.
   for (let above = dirname(folder); above !== dirname(above); above = dirname(above)) {
     for (const name of ["package.json", "deno.json", "node_modules"]) {
       assert.ok(!existsSync(`${above}/${name}`), `${above}/${name} is in the way`);
@@ -95,7 +106,7 @@ export function createProject(
   const start = (command: string, args: readonly string[], options: SpawnOptions = {}) =>
     spawnProgram(command, args, {
       cwd: folder,
-      env: { ...env, ...options.env },
+      env: { ...env, DENO_DIR: denoFolder, ...options.env },
       name: args.join(" "),
     });
   const end = async (program: Program) => {
@@ -107,6 +118,8 @@ export function createProject(
     folder,
     command: ([name, ...args]) =>
       end(start(name in FLAGS ? runtimes()[name as Runtime] : name, args)),
+    shell: (line) =>
+      end(start("sh", ["-c", line], { env: { PATH: `${binaries(stack)}:${process.env.PATH}` } })),
     start(file, args = [], options = {}) {
       const flags = options.onlyFlags ?? [...FLAGS[runtime], ...options.flags ?? []];
       return start(runtimes()[runtime], [...flags, file, ...args], options);

@@ -51,7 +51,6 @@ log: { type: stdout, level: fatal }
     NPM_CONFIG_AUDIT: "false",
     NPM_CONFIG_FUND: "false",
     BUN_INSTALL_CACHE_DIR: `${folder}/bun`,
-    DENO_DIR: `${folder}/deno`,
   };
   const resources = stack.move();
   return {
