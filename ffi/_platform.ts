@@ -2,7 +2,8 @@ import process from "node:process";
 
 /** Whether the system's C library is glibc. */
 function hasGlibc(): boolean {
-  if ("deno" in process.versions) return true; // There is no other Deno; asking takes a permission.
+  const { Deno } = globalThis as { Deno?: { build: { env?: string } } };
+  if (Deno) return Deno.build.env !== "musl"; // The report would take a permission there.
   const report = process.report as typeof process.report & { excludeNetwork?: boolean };
   const { excludeNetwork } = report;
   try {

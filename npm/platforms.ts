@@ -39,8 +39,8 @@ function platform(os: Platform["os"], rest: Rest): Platform {
 }
 
 // What is built with an older glibc also runs on newer ones.
-const glibc = { libc: "glibc", container: "debian:12" } as const;
-const musl = { libc: "musl", container: "alpine:3.22" } as const;
+const glibc = { libc: "glibc", container: "node:26-bookworm" } as const;
+const musl = { libc: "musl", container: "node:26-alpine" } as const;
 const intel = { cpu: "x64", runner: "ubuntu-24.04" } as const;
 const arm = { cpu: "arm64", runner: "ubuntu-24.04-arm" } as const;
 

@@ -6,7 +6,7 @@
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { root, run } from "../../tools/_run.ts";
+import { run } from "../../tools/_run.ts";
 import { installNpm } from "../../tools/others.ts";
 import { spawnRuntime } from "../_helpers.ts";
 

@@ -16,7 +16,7 @@ import { exported, version } from "../../npm/_manifest.ts";
 import { reachable } from "../../npm/_reachable.ts";
 import { currentPlatform } from "../../npm/platforms.ts";
 import { root } from "../../tools/_run.ts";
-import { type Runtime } from "../../tools/setup.ts";
+import type { Runtime } from "../../tools/setup.ts";
 import {
   createProject,
   installedProject,
