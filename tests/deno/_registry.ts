@@ -44,12 +44,21 @@ log: { type: stdout, level: fatal }
   const program = stack.use(spawnRuntime("node", "registry.ts", args));
   const host = `//127.0.0.1:${await program.line("port ")}/`;
   writeFileSync(`${folder}/npmrc`, `registry=http:${host}\n${host}:_authToken=anybody\n`);
+  const npm = {
+    USERCONFIG: `${folder}/npmrc`,
+    REGISTRY: `http:${host}`,
+    CACHE: `${folder}/npm`,
+    AUDIT: "false",
+    FUND: "false",
+  };
   const env = {
-    NPM_CONFIG_USERCONFIG: `${folder}/npmrc`,
-    NPM_CONFIG_REGISTRY: `http:${host}`,
-    NPM_CONFIG_CACHE: `${folder}/npm`,
-    NPM_CONFIG_AUDIT: "false",
-    NPM_CONFIG_FUND: "false",
+    // npm takes variables in either case, and npx sets some for what it runs.
+    ...Object.fromEntries(
+      Object.entries(npm).map(([name, value]) => [`NPM_CONFIG_${name}`, value]),
+    ),
+    ...Object.fromEntries(
+      Object.entries(npm).map(([name, value]) => [`npm_config_${name.toLowerCase()}`, value]),
+    ),
     BUN_INSTALL_CACHE_DIR: `${folder}/bun`,
   };
   const resources = stack.move();

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
@@ -69,6 +69,14 @@ test("The main package holds what its exports need, and nothing else", async () 
   }
 });
 
+test("No module of the main package asks where it is", () => {
+  // Bundlers move modules, and dnt would put a replacement in place of import.meta.
+  for (const path of reachable(published.main, ["./mod.js"])) {
+    const code = readFileSync(`${published.main}/${path}`, "utf8");
+    assert.doesNotMatch(code, /\bimport\.meta\b|import-meta/, path);
+  }
+});
+
 test("The platform package holds these files", async () => {
   const { files } = await packed(published.platform);
   assert.deepEqual(
@@ -112,6 +120,25 @@ test("The sizes in the README are right within a tenth", async () => {
     assert.ok(Math.abs(content - unpackedSize) < unpackedSize / 10, `${name}: ${unpackedSize}`);
   }
 });
+
+for (const name of names) {
+  test(`On ${name} every export can be imported, and has names`, async () => {
+    const specifiers = exported.map(([path]) => path.replace(/^\./, "@enetjs/enet"));
+    writeFileSync(
+      `${projects[name].folder}/exports.ts`,
+      `const counts = [];
+for (const specifier of ${JSON.stringify(specifiers)}) {
+  counts.push(Object.keys(await import(specifier)).length);
+}
+console.log(JSON.stringify(counts));
+`,
+    );
+    const { stdout, stderr } = await projects[name].run("exports.ts");
+    assert.match(stdout, /^\[/, stderr);
+    const counts: number[] = JSON.parse(stdout);
+    assert.ok(counts.length === specifiers.length && counts.every((count) => count > 0), stdout);
+  });
+}
 
 for (const name of ["bun", "node"] as const) {
   test(`On ${name} only the package for this platform is installed`, () => {
