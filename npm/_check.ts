@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { print, run } from "../tools/_run.ts";
+import { print, runOrThrow } from "../tools/_run.ts";
 import { installNpm } from "../tools/others.ts";
 
 const PUBLINT = "0.3.25";
@@ -20,15 +20,9 @@ export interface Packed {
   readonly files: readonly { readonly path: string; readonly size: number }[];
 }
 
-async function command(line: string[]): Promise<string> {
-  const { ok, ending, output } = await run(line);
-  if (!ok) throw new Error(`${output}"${line.join(" ")}" failed: ${ending}`);
-  return output;
-}
-
 /** Asks npm what it would publish of a folder. */
 export async function packed(folder: string): Promise<Packed> {
-  const output = await command(["npm", "pack", folder, "--json", "--dry-run", "--silent"]);
+  const output = await runOrThrow(["npm", "pack", folder, "--json", "--dry-run", "--silent"]);
   const answer = JSON.parse(output.slice(output.search(/^[[{]/m)));
   return Object.values(answer)[0] as Packed;
 }
@@ -40,10 +34,10 @@ export async function packed(folder: string): Promise<Packed> {
  */
 export async function checkPackage(folder: string): Promise<void> {
   const publint = await installNpm("publint", PUBLINT);
-  await command(["node", `${publint}/src/cli.js`, "run", folder, "--strict", "--pack", "npm"]);
+  await runOrThrow(["node", `${publint}/src/cli.js`, "run", folder, "--strict", "--pack", "npm"]);
   const attw = await installNpm("@arethetypeswrong/cli", ATTW);
   const esm = ["--pack", folder, "--profile", "esm-only", "--no-emoji", "--no-color"];
-  await command(["node", `${attw}/dist/index.js`, ...esm]);
+  await runOrThrow(["node", `${attw}/dist/index.js`, ...esm]);
   const { name, version, size, unpackedSize } = await packed(folder);
   const kilobytes = (bytes: number) => `${Math.round(bytes / 1000)} kB`;
   print(`${name} ${version}: ${kilobytes(size)} packed, ${kilobytes(unpackedSize)} unpacked\n`);

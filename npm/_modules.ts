@@ -7,7 +7,7 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import process from "node:process";
-import { print, root, run } from "../tools/_run.ts";
+import { print, root, runOrThrow } from "../tools/_run.ts";
 import { exported, name, version } from "./_manifest.ts";
 
 const DNT = "jsr:@deno/dnt@0.42.1";
@@ -43,16 +43,11 @@ async function buildWithDnt(dnt: Dnt, folder: string): Promise<void> {
   });
 }
 
-async function command(line: string[]): Promise<void> {
-  const { ok, ending, output } = await run(line);
-  if (!ok) throw new Error(`${output}"${line.join(" ")}" failed: ${ending}`);
-}
-
 async function buildWithPack(folder: string): Promise<void> {
   const tarball = `${folder}/package.tgz`;
   const flags = ["--allow-dirty", "--no-source-maps", "--output", tarball];
-  await command([process.execPath, "pack", ...flags]);
-  await command(["tar", "-xzf", tarball, "-C", folder]);
+  await runOrThrow([process.execPath, "pack", ...flags]);
+  await runOrThrow(["tar", "-xzf", tarball, "-C", folder]);
 }
 
 /**

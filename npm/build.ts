@@ -7,7 +7,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { LAYOUT } from "../ffi/layout.ts";
-import { fail, print, root, run } from "../tools/_run.ts";
+import { fail, print, root, runOrThrow } from "../tools/_run.ts";
 import { build as buildNative } from "../tools/build.ts";
 import { checkPackage } from "./_check.ts";
 import {
@@ -136,8 +136,7 @@ export async function buildPlatform(folder: string = dist): Promise<string> {
   const platform = currentPlatform();
   const target = writePlatform(platform, folder);
   const native = await buildNative();
-  const { ok, output } = await run(["cmake", "--install", native, "--prefix", target, "--strip"]);
-  if (!ok) throw new Error(output);
+  const output = await runOrThrow(["cmake", "--install", native, "--prefix", target, "--strip"]);
   const absent = [platform.library, platform.libenet].filter((f) => !existsSync(`${target}/${f}`));
   if (absent.length > 0) throw new Error(`The build has no ${absent.join(" and no ")}:\n${output}`);
   print(`${packageName(platform)}${platform.tested ? "" : " (untested)"}\n`);

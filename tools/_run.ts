@@ -95,6 +95,19 @@ export function run(command: string[], options: RunOptions = {}): Promise<RunRes
   });
 }
 
+/**
+ * Runs a command and returns its output.
+ *
+ * @throws {Error} when it fails, with its output
+ */
+export async function runOrThrow(command: string[], options: RunOptions = {}): Promise<string> {
+  const { ok, ending, output } = await run(command, options);
+  if (!ok) {
+    throw new Error(`${options.onOutput ? "" : output}"${command.join(" ")}" failed: ${ending}`);
+  }
+  return output;
+}
+
 /** Runs a command at once and returns its trimmed stdout, or `undefined` when it failed. */
 export function capture(command: string[], input?: string): string | undefined {
   const { status, stdout } = spawnSync(command[0], command.slice(1), {

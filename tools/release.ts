@@ -14,14 +14,13 @@ import { packed } from "../npm/_check.ts";
 import { name, packageName, version } from "../npm/_manifest.ts";
 import { currentPlatform, PLATFORMS } from "../npm/platforms.ts";
 import { sectionOf } from "./_changelog.ts";
-import { fail, print, root, run } from "./_run.ts";
+import { fail, print, root, runOrThrow } from "./_run.ts";
 
 const dist = `${root}/npm/dist`;
 
 async function command(line: string[]): Promise<void> {
   print(`$ ${line.join(" ")}\n`);
-  const { ok, ending } = await run(line, { onOutput: print });
-  if (!ok) throw new Error(`"${line.join(" ")}" failed: ${ending}`);
+  await runOrThrow(line, { onOutput: print });
 }
 
 const changes = () => sectionOf(readFileSync(`${root}/CHANGELOG.md`, "utf8"), version);

@@ -6,7 +6,7 @@
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { run } from "../../tools/_run.ts";
+import { runOrThrow } from "../../tools/_run.ts";
 import { installNpm } from "../../tools/others.ts";
 import { spawnRuntime } from "../_helpers.ts";
 
@@ -65,8 +65,7 @@ log: { type: stdout, level: fatal }
   return {
     env,
     async publish(path) {
-      const { ok, output } = await run(["npm", "publish", path], { env });
-      if (!ok) throw new Error(output);
+      await runOrThrow(["npm", "publish", path], { env });
       const { name } = JSON.parse(readFileSync(`${path}/package.json`, "utf8"));
       backdate(`${folder}/storage/${name}/package.json`);
     },
