@@ -1,14 +1,19 @@
 /**
  * Finds and loads libenetjs, once per thread.
  *
- * Places, in this order: the path in `ENETJS_LIBRARY`; `native/build` of a checkout; the platform
- * package from npm (`@enetjs/linux-x64`, …), a module whose default export is the library's path.
+ * Places, in this order: the path in `ENETJS_LIBRARY`, and then no other; `native/build` of a
+ * checkout; the platform package from npm (`@enetjs/linux-x64`, …), a module whose default export is
+ * the library's path.
  *
  * @module
  */
-import process from "node:process";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ENetError } from "../lib/errors.ts";
+import { AbiMismatch, loadFailure, type Miss, missOf } from "./_load_failure.ts";
+import { buildFolder, importPackage, type PlatformPackage, platforms } from "./_origin.ts";
+import { libraryName, platformName } from "./_platform.ts";
+import { isEmbedded, unpack } from "./_unpack.ts";
 import { LAYOUT } from "./layout.ts";
 import { detectRuntime, type Runtime } from "./runtime.ts";
 import { type Native, openNative, SYMBOLS } from "./symbols.ts";
@@ -25,86 +30,83 @@ export interface Library {
   readonly debug: boolean;
 }
 
-/** A place that was looked at in vain. */
-interface Miss {
-  readonly place: string;
-  readonly problem: string;
-}
-
 const ABI_TABLE = { enetjs_abi_version: [] } as const;
 
-/** The library's file name on this platform. */
-function fileName(): string {
-  if (process.platform === "win32") return "enetjs.dll";
-  return process.platform === "darwin" ? "libenetjs.dylib" : "libenetjs.so";
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** Refuses a library of another version. */
+function checkAbi(version: number): void {
+  if (version === LAYOUT.ABI_VERSION) return;
+  throw new AbiMismatch(
+    `it has ABI version ${version}, this @enetjs/enet needs ${LAYOUT.ABI_VERSION}`,
+  );
 }
 
 /** Opens a file and checks its version before anything else of it is used. */
 function open(runtime: Runtime, path: string): Library {
-  const version = openNative(runtime, path, ABI_TABLE).enetjs_abi_version();
-  if (version !== LAYOUT.ABI_VERSION) {
-    throw new ENetError(
-      "ENETJS_ERR_ABI",
-      `${path} has ABI version ${version}, this @enetjs/enet needs ${LAYOUT.ABI_VERSION}: ` +
-        "in a checkout, rebuild it with `npx -y deno task build`; else install the matching version",
-    );
-  }
+  checkAbi(openNative(runtime, path, ABI_TABLE).enetjs_abi_version());
   const debug = runtime.env("ENETJS_DEBUG") === "1";
   return { runtime, native: openNative(runtime, path, SYMBOLS), path, debug };
 }
 
-function checkoutPath(): string | undefined {
-  const url = new URL(`../native/build/${fileName()}`, import.meta.url);
-  return url.protocol === "file:" ? fileURLToPath(url) : undefined;
+/** Opens the library at a place, or says why not. */
+function tryOpen(runtime: Runtime, place: string, find: () => string): Library | Miss {
+  try {
+    return open(runtime, find());
+  } catch (error) {
+    return missOf(place, error);
+  }
 }
 
-async function packagePath(name: string): Promise<string> {
-  const module = await import(name) as { default: string };
-  return module.default;
+/** Opens the library of the platform package, or says why not. */
+async function tryPackage(runtime: Runtime, platform: string): Promise<Library | Miss> {
+  let found: PlatformPackage;
+  try {
+    found = await importPackage(platform);
+  } catch (error) {
+    return packageMissing(platform, error);
+  }
+  const { default: path, abi, files } = found;
+  return tryOpen(runtime, path, () => {
+    checkAbi(abi);
+    return files !== undefined && isEmbedded(path) ? join(unpack(files), libraryName()) : path;
+  });
 }
 
-function notFound(misses: readonly Miss[]): ENetError {
-  const places = misses.map(({ place, problem }) => `  - ${place}: ${problem}`).join("\n");
-  return new ENetError(
-    "ENETJS_ERR_LIBRARY",
-    `The native library of @enetjs/enet could not be loaded. Looked at:\n${places}\n` +
-      "In a checkout, build it with `npx -y deno task build`; or set ENETJS_LIBRARY to the path of " +
-      `${fileName()}. Under Deno, --allow-ffi must cover the path`,
-  );
+/** Says that a package can't be imported, and which of the others can. */
+async function packageMissing(platform: string, error: unknown): Promise<Miss> {
+  const installed: string[] = [];
+  for (const other of platforms.filter((name) => name !== platform)) {
+    await importPackage(other).then(() => installed.push(`@enetjs/${other}`), () => {});
+  }
+  const words = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
+  return {
+    place: `npm package @enetjs/${platform}`,
+    cause: "uninstalled",
+    problem: `not installed${
+      installed.length > 0 ? `, only ${installed.join(", ")}` : ` (${words})`
+    }`,
+  };
 }
 
 async function load(): Promise<Library> {
   const runtime = detectRuntime();
   const chosen = runtime.env("ENETJS_LIBRARY");
+  if (chosen) {
+    const found = tryOpen(runtime, `ENETJS_LIBRARY=${chosen}`, () => chosen);
+    if ("native" in found) return found;
+    throw loadFailure({ runtime: runtime.name, first: "chosen" }, [found]);
+  }
   const misses: Miss[] = [];
-  const attempt = (path: string): Library | undefined => {
-    try {
-      return open(runtime, path);
-    } catch (error) {
-      if (error instanceof ENetError) throw error;
-      misses.push({ place: path, problem: describe(error) });
-    }
-  };
-  if (chosen !== undefined && chosen !== "") {
-    const library = attempt(chosen);
-    if (library) return library;
-    throw notFound([{ place: `ENETJS_LIBRARY=${chosen}`, problem: misses[0].problem }]);
+  if (buildFolder !== undefined) {
+    const path = fileURLToPath(new URL(libraryName(), buildFolder));
+    const found = tryOpen(runtime, path, () => path);
+    if ("native" in found) return found;
+    misses.push(found);
   }
-  const checkout = checkoutPath();
-  const library = checkout === undefined ? undefined : attempt(checkout);
-  if (library) return library;
-  const name = `@enetjs/${process.platform}-${process.arch}`;
-  try {
-    return attempt(await packagePath(name)) ?? Promise.reject(notFound(misses));
-  } catch (error) {
-    if (error instanceof ENetError) throw error;
-    misses.push({ place: `npm package ${name}`, problem: describe(error) });
-    throw notFound(misses);
-  }
+  const platform = platformName();
+  const found = await tryPackage(runtime, platform);
+  if ("native" in found) return found;
+  const first = buildFolder === undefined ? "package" : "checkout";
+  throw loadFailure({ runtime: runtime.name, first, platform }, [...misses, found]);
 }
 
 let loading: Promise<Library> | undefined;
@@ -113,8 +115,8 @@ let loaded: Library | undefined;
 /**
  * Loads the native library, or returns the one that is loaded.
  *
- * @throws {ENetError} `ENETJS_ERR_LIBRARY` when none is found, `ENETJS_ERR_ABI` when it has another
- *   version. A later call tries again.
+ * @throws {ENetError} `ENETJS_ERR_LIBRARY` when none is found, `ENETJS_ERR_ABI` when one was found
+ *   that has another version. A later call tries again.
  */
 export function loadLibrary(): Promise<Library> {
   loading ??= load().then((library) => loaded = library, (error) => {

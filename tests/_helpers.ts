@@ -179,14 +179,15 @@ export function spawnRuntime(
  *
  * @param command the executable
  * @param args its arguments
- * @param options what is added to its environment, and what messages call it
+ * @param options what is added to its environment, what messages call it, and the folder it runs in
  */
 export function spawnProgram(
   command: string,
   args: readonly string[],
-  { env, name = command }: { env?: Record<string, string>; name?: string } = {},
+  { env, name = command, cwd }: { env?: Record<string, string>; name?: string; cwd?: string } = {},
 ): Program {
   const child = spawn(command, args, {
+    cwd,
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, NO_COLOR: "1", ...env },
   });

@@ -23,6 +23,8 @@ export interface RunOptions {
   onOutput?: (text: string) => void;
   /** After this time the command and its children are killed. */
   limitMs?: number;
+  /** The folder it runs in. Default: the root folder. */
+  cwd?: string;
 }
 
 /** How a command ended. */
@@ -51,11 +53,11 @@ function endWithChildren(): void {
   process.exit(130);
 }
 
-/** Runs a command in the root folder and resolves when it has ended, however it ended. */
+/** Runs a command and resolves when it has ended, however it ended. */
 export function run(command: string[], options: RunOptions = {}): Promise<RunResult> {
-  const { env, onOutput, limitMs } = options;
+  const { env, onOutput, limitMs, cwd = root } = options;
   const child = spawn(command[0], command.slice(1), {
-    cwd: root,
+    cwd,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
     detached: !windows,
@@ -91,6 +93,19 @@ export function run(command: string[], options: RunOptions = {}): Promise<RunRes
       end(code === 0, timedOut ? `killed after ${limitMs! / 1000} s` : signal ?? `exit ${code}`);
     });
   });
+}
+
+/**
+ * Runs a command and returns its output.
+ *
+ * @throws {Error} when it fails, with its output
+ */
+export async function runOrThrow(command: string[], options: RunOptions = {}): Promise<string> {
+  const { ok, ending, output } = await run(command, options);
+  if (!ok) {
+    throw new Error(`${options.onOutput ? "" : output}"${command.join(" ")}" failed: ${ending}`);
+  }
+  return output;
 }
 
 /** Runs a command at once and returns its trimmed stdout, or `undefined` when it failed. */

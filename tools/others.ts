@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { capture, print, root, run } from "./_run.ts";
 import { installPackages } from "./setup.ts";
 
@@ -22,12 +22,22 @@ export function pythonEnet(): string | undefined {
   return capture([python, "-c", "import enet"]) === undefined ? undefined : python;
 }
 
-/** Installs a package of npm, unless it is there, and returns its folder. */
-export async function installNpm(name: string, version: string): Promise<string> {
+/**
+ * Installs a package of npm, unless it is there, and returns its folder.
+ *
+ * @param overrides versions to take of what it depends on, where its own choice can't be had
+ */
+export async function installNpm(
+  name: string,
+  version: string,
+  overrides: Record<string, string> = {},
+): Promise<string> {
   const prefix = npmFolder(name);
   const folder = `${prefix}/node_modules/${name}`;
   if (existsSync(`${folder}/package.json`)) return folder;
   print(`Missing: the npm package ${name}. Installing it\n`);
+  mkdirSync(prefix, { recursive: true });
+  writeFileSync(`${prefix}/package.json`, JSON.stringify({ overrides }));
   const flags = ["--silent", "--no-fund", "--no-audit", "--prefix", prefix];
   const { ok, ending } = await run(["npm", "install", ...flags, `${name}@${version}`]);
   if (!ok) throw new Error(`npm could not install ${name}@${version}: ${ending}`);

@@ -1,0 +1,158 @@
+/**
+ * Builds the npm packages into `npm/dist`: the main package, and the one for this machine's
+ * platform. Arguments choose one of them: `main`, `platform`.
+ *
+ * @module
+ */
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { LAYOUT } from "../ffi/layout.ts";
+import { fail, print, root, runOrThrow } from "../tools/_run.ts";
+import { build as buildNative } from "../tools/build.ts";
+import { checkPackage } from "./_check.ts";
+import {
+  exported,
+  mainManifest,
+  type Manifest,
+  packageName,
+  platformManifest,
+  version,
+} from "./_manifest.ts";
+import { buildModules } from "./_modules.ts";
+import { reachable } from "./_reachable.ts";
+import { currentPlatform, type Platform, PLATFORMS } from "./platforms.ts";
+
+const dist = `${root}/npm/dist`;
+
+/** Writes what every package has. */
+function writeCommon(folder: string, manifest: Manifest): void {
+  writeFileSync(`${folder}/package.json`, JSON.stringify(manifest, null, 2) + "\n");
+  cpSync(`${root}/LICENSE`, `${folder}/LICENSE`);
+}
+
+/** What stands in place of `ffi/_origin.ts`. Bundlers take a caught `import()` for optional. */
+function originModule(): string {
+  const imports = PLATFORMS.map((platform) =>
+    `  ${JSON.stringify(platform.name)}: () => import("${packageName(platform)}").catch(fail),\n`
+  );
+  return `// Made by npm/build.ts.
+const packages = {
+${imports.join("")}};
+
+function fail(error) {
+  throw error;
+}
+
+export const buildFolder = undefined;
+export const version = "${version}";
+export const platforms = Object.keys(packages);
+
+export async function importPackage(platform) {
+  if (!platforms.includes(platform)) throw new Error("there is no such package");
+  return packages[platform]();
+}
+`;
+}
+
+/** Removes the files that no exported module, and no exported type, needs. */
+function prune(folder: string): void {
+  const entries = exported.map(([, path]) => path.replace(/\.ts$/, ""));
+  const needed = new Set([
+    ...reachable(folder, entries.map((path) => `${path}.js`)),
+    ...reachable(folder, entries.map((path) => `${path}.d.ts`)),
+  ]);
+  for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+    if (/\.\w+$/.test(path) && !needed.has(`./${path.replaceAll("\\", "/")}`)) {
+      rmSync(`${folder}/${path}`);
+    }
+  }
+}
+
+/**
+ * Builds the main package.
+ *
+ * @param folder where packages are built
+ * @returns the package's folder
+ */
+export async function buildMain(folder: string = dist): Promise<string> {
+  const main = `${folder}/enet`;
+  rmSync(main, { recursive: true, force: true });
+  await buildModules(main);
+  writeFileSync(`${main}/ffi/_origin.js`, originModule());
+  prune(main);
+  writeCommon(main, mainManifest());
+  cpSync(`${root}/README.md`, `${main}/README.md`);
+  return main;
+}
+
+/**
+ * Writes everything of a platform package but the libraries.
+ *
+ * @param folder where packages are built
+ * @returns the package's folder
+ */
+export function writePlatform(platform: Platform, folder: string = dist): string {
+  const { name, library, libenet } = platform;
+  const target = `${folder}/${name}`;
+  rmSync(target, { recursive: true, force: true });
+  mkdirSync(target, { recursive: true });
+  writeCommon(target, platformManifest(platform));
+  cpSync(`${root}/npm/LICENSE-libenet`, `${target}/LICENSE-libenet`);
+  const abi = `export const abi = ${LAYOUT.ABI_VERSION};\n`;
+  writeFileSync(
+    `${target}/mod.js`,
+    `import { fileURLToPath } from "node:url";
+export default fileURLToPath(new URL("${library}", import.meta.url));
+${abi}`,
+  );
+  writeFileSync(
+    `${target}/bun.js`,
+    `// Bun embeds these files in the executables that it compiles.
+import library from "./${library}" with { type: "file" };
+import libenet from "./${libenet}" with { type: "file" };
+export default library;
+export const files = { "${library}": library, "${libenet}": libenet };
+${abi}`,
+  );
+  writeFileSync(
+    `${target}/mod.d.ts`,
+    `/** The path of libenetjs. */
+declare const library: string;
+export default library;
+/** Its ABI version. */
+export declare const abi: number;
+`,
+  );
+  return target;
+}
+
+/**
+ * Builds the package for this machine's platform.
+ *
+ * @param folder where packages are built
+ * @returns the package's folder
+ */
+export async function buildPlatform(folder: string = dist): Promise<string> {
+  const platform = currentPlatform();
+  const target = writePlatform(platform, folder);
+  const native = await buildNative();
+  const output = await runOrThrow(["cmake", "--install", native, "--prefix", target, "--strip"]);
+  const absent = [platform.library, platform.libenet].filter((f) => !existsSync(`${target}/${f}`));
+  if (absent.length > 0) throw new Error(`The build has no ${absent.join(" and no ")}:\n${output}`);
+  print(`${packageName(platform)}${platform.tested ? "" : " (untested)"}\n`);
+  return target;
+}
+
+if (import.meta.main) {
+  try {
+    const parts = { platform: buildPlatform, main: buildMain };
+    const asked = process.argv.slice(2);
+    const unknown = asked.find((part) => !(part in parts));
+    if (unknown) throw new Error(`${unknown}: there are only ${Object.keys(parts).join(" and ")}`);
+    for (const [part, build] of Object.entries(parts)) {
+      if (asked.length === 0 || asked.includes(part)) await checkPackage(await build());
+    }
+  } catch (error) {
+    fail(error);
+  }
+}

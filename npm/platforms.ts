@@ -1,0 +1,68 @@
+/**
+ * The platforms that there are packages for: one list, from which the packages, the main package's
+ * dependencies and the release workflow's builds derive.
+ *
+ * @module
+ */
+import { platformName } from "../ffi/_platform.ts";
+
+/** A platform that there is a package for. */
+export interface Platform {
+  /** As in the package's name: `@enetjs/linux-x64`. */
+  readonly name: string;
+  /** What npm calls the system, the processor and the C library. */
+  readonly os: "linux" | "darwin" | "win32";
+  readonly cpu: "x64" | "arm64";
+  readonly libc?: "glibc" | "musl";
+  /** The file names of libenetjs and of the libenet that it asks for. */
+  readonly library: string;
+  readonly libenet: string;
+  /** Whether the tests are known to pass there. */
+  readonly tested: boolean;
+  /** Where the release workflow builds it: a machine of GitHub Actions, and a container on it. */
+  readonly runner: string;
+  readonly container?: string;
+}
+
+/** File names by system. */
+const FILES = {
+  linux: { library: "libenetjs.so", libenet: "libenet.so.7" },
+  darwin: { library: "libenetjs.dylib", libenet: "libenet.7.dylib" },
+  win32: { library: "enetjs.dll", libenet: "libenet-7.dll" },
+} as const;
+
+type Rest = Omit<Platform, "name" | "os" | "library" | "libenet">;
+
+function platform(os: Platform["os"], rest: Rest): Platform {
+  const name = `${os}-${rest.cpu}${rest.libc === "musl" ? "-musl" : ""}`;
+  return { name, os, ...FILES[os], ...rest };
+}
+
+// What is built with an older glibc also runs on newer ones.
+const glibc = { libc: "glibc", container: "node:26-bookworm" } as const;
+const musl = { libc: "musl", container: "node:26-alpine" } as const;
+const intel = { cpu: "x64", runner: "ubuntu-24.04" } as const;
+const arm = { cpu: "arm64", runner: "ubuntu-24.04-arm" } as const;
+
+/** Every platform. */
+export const PLATFORMS: readonly Platform[] = [
+  platform("linux", { ...intel, ...glibc, tested: true }),
+  platform("linux", { ...arm, ...glibc, tested: false }),
+  platform("linux", { ...intel, ...musl, tested: false }),
+  platform("linux", { ...arm, ...musl, tested: false }),
+  platform("darwin", { cpu: "arm64", runner: "macos-15", tested: false }),
+  platform("darwin", { cpu: "x64", runner: "macos-15-intel", tested: false }),
+  platform("win32", { cpu: "x64", runner: "windows-2025", tested: false }),
+];
+
+/**
+ * The platform of this machine.
+ *
+ * @throws {Error} when there is no package for it
+ */
+export function currentPlatform(): Platform {
+  const name = platformName();
+  const found = PLATFORMS.find((platform) => platform.name === name);
+  if (!found) throw new Error(`There is no package for ${name}: npm/platforms.ts does not list it`);
+  return found;
+}

@@ -1,0 +1,167 @@
+/**
+ * What happens when the installed native library can't be loaded: the error lists each place and
+ * what was wrong there, and the command that it names mends it.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { test } from "node:test";
+import { version } from "../../npm/_manifest.ts";
+import { currentPlatform } from "../../npm/platforms.ts";
+import { root } from "../../tools/_run.ts";
+import { build } from "../../tools/build.ts";
+import type { Runtime } from "../../tools/setup.ts";
+import type { SpawnOptions } from "../_helpers.ts";
+import { createProject, installedProject, type Project, publishAll } from "./_installed.ts";
+
+const stack = new AsyncDisposableStack();
+
+const names: readonly Runtime[] = ["deno", "bun", "node"];
+const platform = currentPlatform();
+const own = `@enetjs/${platform.name}`;
+const { registry, platform: packageFolder } = stack.use(await publishAll());
+
+/** What a program sees that loads the library. */
+async function load(project: Project, options?: SpawnOptions): Promise<Record<string, string>> {
+  const { stdout, stderr } = await project.run("load.ts", [], options);
+  assert.notEqual(stdout, "", stderr);
+  return JSON.parse(stdout);
+}
+
+/** A folder with the library installed, and where its platform package is. */
+async function prepare(runtime: Runtime): Promise<{ project: Project; folder: string }> {
+  const project = await installedProject(stack, runtime, registry);
+  project.copy("tests/programs/load.ts");
+  const { library } = await load(project);
+  assert.ok(library?.endsWith(`/${platform.library}`), "it is loaded at first");
+  return { project, folder: library.slice(0, -platform.library.length - 1) };
+}
+
+/** What the message says that mends it. */
+function remedy(message: string): string {
+  const lines = message.split("\n");
+  assert.equal(lines[0], "The native library of @enetjs/enet could not be loaded. Looked at:");
+  return lines.at(-1)!.match(/^To mend it: (.*)$/)![1];
+}
+
+/** Does what the message says, and checks that the library is loaded then. */
+async function mend(project: Project, message: string): Promise<void> {
+  const command = remedy(message);
+  const { code, stdout, stderr } = await project.shell(command);
+  assert.equal(code, 0, `${command}\n${stdout}${stderr}`);
+  const after = await load(project);
+  assert.ok(after.library, `${command}\n${stdout}${stderr}\n${after.message}`);
+}
+
+for (const name of names) {
+  test(`Installed on ${name}: the platform package is missing`, async () => {
+    const project = createProject(stack, name, registry.env);
+    project.copy("tests/programs/load.ts");
+    const add = name === "bun" ? ["bun", "add"] : ["npm", "install"];
+    await project.command([...add, "--omit=optional", "@enetjs/enet"]);
+    const { code, message } = await load(project);
+    assert.equal(code, "ENETJS_ERR_LIBRARY");
+    assert.ok(message.includes(`\n  - npm package ${own}: not installed (`), message);
+    assert.ok(remedy(message).endsWith(`${own}@${version}`), message);
+    await mend(project, message);
+  });
+
+  test(`Installed on ${name}: the library has another ABI version`, async () => {
+    const { project, folder } = await prepare(name);
+    const path = `${folder}/${platform.library}`;
+    const wrong = platform.library.replace("enetjs", "wrong_abi");
+    rmSync(path);
+    copyFileSync(`${await build("tests")}/${wrong}`, path);
+    const { code, message } = await load(project);
+    assert.equal(code, "ENETJS_ERR_ABI");
+    assert.match(message, /: it has ABI version 999, this @enetjs\/enet needs \d+\n/);
+    assert.ok(message.includes(`\n  - ${path}: `), message);
+    await mend(project, message);
+  });
+
+  test(`Installed on ${name}: libenet is missing`, { skip: platform.os !== "linux" }, async () => {
+    const { project, folder } = await prepare(name);
+    const path = `${folder}/${platform.library}`;
+    // Under a name that the system does not have either.
+    const bytes = readFileSync(path).toString("latin1").replaceAll("libenet.so.7", "libenet.so.0");
+    rmSync(path);
+    writeFileSync(path, bytes, "latin1");
+    const { code, message } = await load(project);
+    assert.equal(code, "ENETJS_ERR_LIBRARY");
+    assert.ok(message.includes(`\n  - ${path}: libenet is missing beside it and on the system (`));
+    await mend(project, message);
+  });
+
+  test(`Installed on ${name}: the library is no library`, async () => {
+    const { project, folder } = await prepare(name);
+    const path = `${folder}/${platform.library}`;
+    rmSync(path);
+    writeFileSync(path, "nothing".repeat(1000));
+    const { code, message } = await load(project);
+    assert.equal(code, "ENETJS_ERR_LIBRARY");
+    assert.ok(message.includes(`\n  - ${path}: `), message);
+    await mend(project, message);
+  });
+}
+
+const other = platform.os === "darwin" ? ["linux", "x64"] : ["darwin", "arm64"];
+
+test("Installed for another platform", async () => {
+  const project = createProject(stack, "node", registry.env);
+  project.copy("tests/programs/load.ts");
+  const [os, cpu] = other;
+  await project.command(["npm", "install", `--os=${os}`, `--cpu=${cpu}`, "@enetjs/enet"]);
+  const { code, message } = await load(project);
+  assert.equal(code, "ENETJS_ERR_LIBRARY");
+  assert.match(
+    message,
+    new RegExp(`- npm package ${own}: not installed, only @enetjs/${os}-${cpu}`),
+  );
+  await mend(project, message);
+});
+
+for (const name of ["bun", "node"] as const) {
+  const preload = name === "bun" ? "--preload" : "--import";
+  const pretend = (what: Record<string, string>): SpawnOptions => ({
+    flags: [preload, `${root}/tests/programs/pretend.ts`],
+    env: { PRETEND: JSON.stringify(what) },
+  });
+
+  test(`On ${name} with musl, the package for glibc does not fit`, {
+    skip: platform.os !== "linux",
+  }, async () => {
+    const { project } = await prepare(name);
+    const { code, message } = await load(project, pretend({ libc: "musl" }));
+    assert.equal(code, "ENETJS_ERR_LIBRARY");
+    const musl = `@enetjs/${process.platform}-${process.arch}-musl`;
+    assert.ok(message.includes(`\n  - npm package ${musl}: not installed, only ${own}\n`), message);
+    assert.ok(remedy(message).endsWith(`${musl}@${version}`), message);
+  });
+
+  test(`On ${name} there is no package for a platform that is not in the list`, async () => {
+    const { project } = await prepare(name);
+    const { code, message } = await load(project, pretend({ arch: "riscv64" }));
+    assert.equal(code, "ENETJS_ERR_LIBRARY");
+    assert.match(remedy(message), /^there is no package for \w+-riscv64\b.* ENETJS_LIBRARY /);
+  });
+}
+
+test("Installed on Deno: the permission is missing", async () => {
+  const { project, folder } = await prepare("deno");
+  const path = `${folder}/${platform.library}`;
+  const flags = (permission: string) => ({ onlyFlags: ["run", "--no-prompt", permission] });
+  const { code, message } = await load(project, flags("--deny-ffi"));
+  assert.equal(code, "ENETJS_ERR_LIBRARY");
+  assert.ok(message.includes(`\n  - ${path}: not permitted (`), message);
+  assert.equal(remedy(message), "run the program with --allow-ffi");
+  const { library } = await load(project, flags(`--allow-ffi=${path}`));
+  assert.equal(library, path);
+});
+
+// Last, and no hook: Deno 2.9 calls none after a file in which a test is skipped.
+test("The registry ends, and all folders are removed", async () => {
+  await stack.disposeAsync();
+  assert.ok(!existsSync(packageFolder));
+});

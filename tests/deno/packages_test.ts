@@ -1,0 +1,273 @@
+/**
+ * The npm packages: built, published to a registry of this machine, installed from it into empty
+ * folders as users do it, and used there.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import process from "node:process";
+import { test } from "node:test";
+import { checkPackage, packed } from "../../npm/_check.ts";
+import { exported, version } from "../../npm/_manifest.ts";
+import { reachable } from "../../npm/_reachable.ts";
+import { currentPlatform } from "../../npm/platforms.ts";
+import { root } from "../../tools/_run.ts";
+import type { Runtime } from "../../tools/setup.ts";
+import {
+  createProject,
+  installedProject,
+  type Project,
+  publishAll,
+  temporaryFolder,
+} from "./_installed.ts";
+
+const stack = new AsyncDisposableStack();
+
+const names: readonly Runtime[] = ["deno", "bun", "node"];
+const platform = currentPlatform();
+const published = stack.use(await publishAll());
+const installed = await Promise.all(
+  names.map((name) => installedProject(stack, name, published.registry)),
+);
+const projects = Object.fromEntries(names.map((name, i) => [name, installed[i]])) as Record<
+  Runtime,
+  Project
+>;
+for (const project of installed) {
+  project.copy("examples/echo_server.ts");
+  project.copy("examples/echo_client.ts");
+  project.copy("tests/programs/batched.ts");
+  project.copy("tests/programs/load.ts");
+}
+
+// Deno downloads a runtime of its own to put into executables.
+const byDeno = await compile("deno");
+const skip = typeof byDeno !== "string" && /error sending request/.test(byDeno.problem)
+  ? "deno compile can't download what it needs"
+  : false;
+
+test("The packages pass publint and @arethetypeswrong/cli", async () => {
+  await checkPackage(published.main);
+  await checkPackage(published.platform);
+});
+
+test("The main package holds what its exports need, and nothing else", async () => {
+  const { files } = await packed(published.main);
+  const modules = exported.map(([, path]) => path.replace(/\.ts$/, ""));
+  const needed = [
+    ...reachable(published.main, modules.map((path) => `${path}.js`)),
+    ...reachable(published.main, modules.map((path) => `${path}.d.ts`)),
+  ].map((path) => path.slice(2));
+  assert.deepEqual(
+    files.map(({ path }) => path).sort(),
+    ["LICENSE", "README.md", "package.json", ...needed].sort(),
+  );
+  for (const path of needed) {
+    assert.ok(existsSync(`${root}/${path.replace(/\.(d\.ts|js)$/, ".ts")}`), `${path} is of ours`);
+  }
+  for (const path of ["mod.js", "mod.d.ts", "lib/host.js", "lib/host.d.ts", "ffi/loader.js"]) {
+    assert.ok(needed.includes(path), path);
+  }
+});
+
+test("No module of the main package asks where it is", () => {
+  // Bundlers move modules, and dnt would put a replacement in place of import.meta.
+  for (const path of reachable(published.main, ["./mod.js"])) {
+    const code = readFileSync(`${published.main}/${path}`, "utf8");
+    assert.doesNotMatch(code, /\bimport\.meta\b|import-meta/, path);
+  }
+});
+
+test("The platform package holds these files", async () => {
+  const { files } = await packed(published.platform);
+  assert.deepEqual(
+    files.map(({ path }) => path).sort(),
+    [
+      ...["LICENSE", "LICENSE-libenet", "bun.js", "mod.d.ts", "mod.js", "package.json"],
+      ...[platform.library, platform.libenet],
+    ].sort(),
+  );
+});
+
+test("The packages have one version, and no scripts run when they are installed", () => {
+  const { version } = JSON.parse(readFileSync(`${root}/deno.json`, "utf8"));
+  const [main, native] = [published.main, published.platform].map((folder) =>
+    JSON.parse(readFileSync(`${folder}/package.json`, "utf8"))
+  );
+  assert.deepEqual([main.version, native.version], [version, version]);
+  assert.equal(main.optionalDependencies[native.name], version);
+  for (const { scripts, dependencies } of [main, native]) {
+    assert.deepEqual([scripts, dependencies], [undefined, undefined]);
+  }
+  assert.deepEqual(
+    [native.os, native.cpu, native.libc],
+    [[platform.os], [platform.cpu], platform.libc && [platform.libc]],
+  );
+});
+
+/** The sizes that the README tells, of a package. */
+function toldSizes(name: string): number[] {
+  const readme = readFileSync(`${root}/README.md`, "utf8");
+  const row = readme.split("\n").find((line) => line.startsWith(`| \`${name}\``));
+  assert.ok(row, `the README has a row for ${name}`);
+  return [...row.matchAll(/(\d+) kB/g)].map(([, kilobytes]) => Number(kilobytes) * 1000);
+}
+
+test("The sizes in the README are right within a tenth", async () => {
+  for (const folder of [published.main, published.platform]) {
+    const { name, size, unpackedSize } = await packed(folder);
+    const told = toldSizes(name);
+    const is = `${name} has ${Math.round(size / 1000)} kB, ${Math.round(unpackedSize / 1000)} kB`;
+    [size, unpackedSize].forEach((bytes, i) => {
+      assert.ok(Math.abs(told[i] - bytes) < bytes / 10, `${is}: correct the README`);
+    });
+  }
+});
+
+for (const name of names) {
+  test(`On ${name} every export can be imported, and has names`, async () => {
+    const specifiers = exported.map(([path]) => path.replace(/^\./, "@enetjs/enet"));
+    writeFileSync(
+      `${projects[name].folder}/exports.ts`,
+      `const counts = [];
+for (const specifier of ${JSON.stringify(specifiers)}) {
+  counts.push(Object.keys(await import(specifier)).length);
+}
+console.log(JSON.stringify(counts));
+`,
+    );
+    const { stdout, stderr } = await projects[name].run("exports.ts");
+    assert.match(stdout, /^\[/, stderr);
+    const counts: number[] = JSON.parse(stdout);
+    assert.ok(counts.length === specifiers.length && counts.every((count) => count > 0), stdout);
+  });
+}
+
+for (const name of ["bun", "node"] as const) {
+  test(`On ${name} only the package for this platform is installed`, () => {
+    const packages = readdirSync(`${projects[name].folder}/node_modules/@enetjs`).sort();
+    assert.deepEqual(packages, ["enet", platform.name]);
+  });
+}
+
+/** The libraries that have libenet in their path and are mapped into a process. */
+function mapped(pid: number): string[] {
+  const paths = readFileSync(`/proc/${pid}/maps`, "utf8").split("\n")
+    .map((line) => line.replace(/^(\S+\s+){5}/, "")).filter((path) => /libenet/.test(path));
+  return [...new Set(paths)].sort();
+}
+
+for (const serverName of names) {
+  test(`The installed echo server on ${serverName} answers all clients, on the packaged libenet`, {
+    skip: process.platform !== "linux",
+  }, async () => {
+    const server = projects[serverName].start("echo_server.ts", ["0"]);
+    await using _ = server;
+    const port = await server.line("listening on 127.0.0.1:");
+    const paths = mapped(server.process.pid!);
+    assert.deepEqual(
+      paths.map((path) => path.split("/").at(-1)),
+      [platform.libenet, platform.library].sort(),
+    );
+    const [first, second] = paths.map((path) => path.replace(/\/[^/]+$/, ""));
+    assert.equal(first, second, "both come from one folder");
+    assert.match(first, new RegExp(`/@enetjs/${platform.name}`));
+    await Promise.all(names.map(async (clientName) => {
+      const { code, stdout, stderr } = await projects[clientName].run("echo_client.ts", [port]);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /^one in .*\ntwo in .*\nthree in .*\n$/, clientName);
+    }));
+  });
+
+  test(`Installed on ${serverName}, datagrams pass many at a time`, {
+    skip: process.platform !== "linux",
+  }, async () => {
+    const { stdout, stderr } = await projects[serverName].run("batched.ts");
+    assert.deepEqual(JSON.parse(stdout), { datagrams: "batched", length: 1 << 20 }, stderr);
+  });
+}
+
+/** Runs an executable from an empty folder: a server, for a client from the packages. */
+async function serveFrom(executable: string): Promise<string[]> {
+  const env = { PATH: "", TMPDIR: temporaryFolder(stack) };
+  const elsewhere = createProject(stack, "node", env);
+  await using server = elsewhere.execute(executable, ["0"]);
+  const port = await server.line("listening on 127.0.0.1:");
+  const paths = process.platform === "linux" ? mapped(server.process.pid!) : [];
+  const { code, stdout, stderr } = await projects.node.run("echo_client.ts", [port]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^one in .*\ntwo in .*\nthree in .*\n$/);
+  return paths;
+}
+
+/** Compiles the echo server with a command of the README, and moves it to where nothing else is. */
+async function compile(runtime: "deno" | "bun"): Promise<string | { problem: string }> {
+  const readme = readFileSync(`${root}/README.md`, "utf8");
+  const line = readme.match(new RegExp(`^(${runtime} .*compile.*) echo\\.ts`, "m"));
+  assert.ok(line, "the README says how");
+  const { folder } = projects[runtime];
+  const executable = `echo${process.platform === "win32" ? ".exe" : ""}`;
+  const output = runtime === "deno" ? "--output" : "--outfile";
+  const command = [...line[1].split(" "), output, executable, "echo_server.ts"];
+  const { code, stderr } = await projects[runtime].command(command);
+  if (code !== 0) return { problem: stderr };
+  const target = `${temporaryFolder(stack)}/${executable}`;
+  renameSync(`${folder}/${executable}`, target);
+  return target;
+}
+
+test("An echo server compiled by Bun runs from another folder, on the packaged libenet", async () => {
+  const executable = await compile("bun");
+  assert.ok(typeof executable === "string", JSON.stringify(executable));
+  for (const path of await serveFrom(executable)) {
+    if (path !== executable) {
+      assert.match(path, /\/enetjs-packages-\w+\/enetjs-\d+\/[0-9a-f]{32}\//);
+    }
+  }
+});
+
+test("An echo server compiled by Deno runs from another folder, on the packaged libenet", {
+  skip,
+}, async () => {
+  assert.ok(typeof byDeno === "string", JSON.stringify(byDeno));
+  for (const path of await serveFrom(byDeno)) assert.ok(path.startsWith(byDeno), path);
+});
+
+test("The sources from JSR find the library in the platform package", async () => {
+  // As on JSR, the version is in the addresses.
+  const prefix = `/@enetjs/enet/${version}/`;
+  const sources = createServer((request, response) => {
+    const path = request.url!.slice(prefix.length);
+    if (!request.url!.startsWith(prefix) || !existsSync(`${root}/${path}`)) {
+      response.statusCode = 404;
+    } else response.setHeader("content-type", "application/typescript");
+    response.end(response.statusCode === 404 ? "" : readFileSync(`${root}/${path}`));
+  });
+  await once(sources.listen(0, "127.0.0.1"), "listening");
+  try {
+    const { port } = sources.address() as AddressInfo;
+    const project = createProject(stack, "deno", published.registry.env);
+    const host = `127.0.0.1:${port}`;
+    project.copy("tests/programs/load.ts");
+    const { stdout, stderr } = await project.run(
+      "load.ts",
+      [`http://${host}${prefix}mod.ts`],
+      { flags: [`--allow-import=${host}`] },
+    );
+    const { library, datagrams } = JSON.parse(stdout || `"${stderr}"`);
+    assert.equal(typeof datagrams, "string");
+    assert.ok(library.endsWith(`/@enetjs/${platform.name}/${version}/${platform.library}`), stdout);
+  } finally {
+    sources.close();
+  }
+});
+
+// Last, and no hook: Deno 2.9 calls none after a file in which a test is skipped.
+test("The registry ends, and all folders are removed", async () => {
+  await stack.disposeAsync();
+  assert.ok(!existsSync(published.platform));
+});
