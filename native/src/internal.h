@@ -254,4 +254,10 @@ void enetjs_pump_notify(struct enetjs_host *h);
 void enetjs_pump_stop_all(void);
 int enetjs_next_wait(const struct enetjs_host *h);
 
+/* ---- channel.c ------------------------------------------------------------------------------- */
+extern atomic_uint enetjs_live_channels, enetjs_live_plugins;
+extern atomic_size_t enetjs_channel_bytes;
+void enetjs_channel_close_of_thread(const void *owner);
+void enetjs_channel_stop_all(void);
+
 #endif
