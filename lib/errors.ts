@@ -128,7 +128,7 @@ const NATIVE: readonly (readonly [ENetErrorCode, string])[] = [
 ];
 
 /** Native results that are asked for by name. */
-export const NATIVE_ERROR = { STALE: -3, NOT_CONNECTED: -5 } as const;
+export const NATIVE_ERROR = { STALE: -3, CLOSED: -4, NOT_CONNECTED: -5 } as const;
 
 /** The error of a negative native result. */
 export function nativeError(result: number, what: string): ENetError {
