@@ -256,6 +256,7 @@ export class Inlet {
     this.#ending = true;
     this.#failure ??= error;
     this.wake();
+    if (this.#open && !this.#delivering && this.#reader.isEmpty) this.#over();
   }
 
   /** This end lets go of the ring. */

@@ -15,6 +15,7 @@ const {
   CHANNEL_RECORD_HEADER: HEADER,
   CHANNEL_WORD_HEAD: HEAD,
   CHANNEL_WORD_TAIL: TAIL,
+  CHANNEL_WORD_WRAP: WRAP,
   CHANNEL_WORD_PRODUCER_WAITS: PRODUCER_WAITS,
   CHANNEL_WORD_CONSUMER_WAITS: CONSUMER_WAITS,
 } = LAYOUT;
@@ -102,11 +103,9 @@ export class RingWriter extends End {
   }
 
   /** Publishes the message that has been written to the room found last. */
-  publish({ skip }: Room, length: number, kind: number = LAYOUT.CHANNEL_KIND_PLAIN): Offer {
-    if (skip > 0) {
-      this.#record(0, LAYOUT.CHANNEL_KIND_SKIP);
-      this.advance(skip);
-    }
+  publish({ offset, skip }: Room, length: number, kind: number = LAYOUT.CHANNEL_KIND_PLAIN): Offer {
+    if (offset === HEADER) Atomics.store(this.words, WRAP, this.count);
+    this.advance(skip);
     const offer = this.#record(length, kind);
     this.advance(recordBytes(length));
     Atomics.store(this.words, HEAD, this.count);
@@ -170,6 +169,11 @@ export class RingReader extends End {
   /** Whether a wish of the other end has come true since `takeGranted`. */
   #granted = false;
 
+  /** Whether the other end has written nothing more. */
+  get isEmpty(): boolean {
+    return Atomics.load(this.words, HEAD) === this.count;
+  }
+
   /** The next message, if there is one; it stays in the ring until it is released. */
   peek(): Found | undefined {
     const { words } = this.region;
@@ -180,8 +184,8 @@ export class RingReader extends End {
       const rest = this.size - this.at;
       const kind = words[index + LAYOUT.CHANNEL_RECORD_KIND];
       const length = words[index + LAYOUT.CHANNEL_RECORD_LENGTH];
-      if (kind === LAYOUT.CHANNEL_KIND_SKIP) {
-        if (this.at === 0 || rest >= used) throw damaged("a record of its ring is wrong");
+      if (this.at !== 0 && Atomics.load(this.words, WRAP) === this.count) {
+        if (rest >= used) throw damaged("a record of its ring is wrong");
         this.#free(rest);
         continue;
       }

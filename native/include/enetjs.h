@@ -240,8 +240,9 @@
  * Each ring has one producer and one consumer. HEAD and TAIL count the units that were written and
  * consumed, free-running; offsets in the ring are private to each end, and both come to the same ones.
  * A record is a header of RECORD_HEADER bytes, the length and the kind, and the message, padded to a
- * unit. It never wraps: a SKIP record fills what is too short at the end of the ring. An empty ring takes
- * whatever it is large enough for, wherever it stands, so HEAD can be ahead of TAIL by more than the ring.
+ * unit. It never wraps: where the ring's end is too near, WRAP tells that what is left of it is passed over.
+ * An empty ring takes whatever it is large enough for, wherever it stands, so HEAD can be ahead of TAIL by
+ * more than the ring. There is never more than one such place between TAIL and HEAD.
  *
  * Whoever waits stores what for and looks again; whoever makes the change stores it, then takes the
  * wish away by an atomic exchange, and wakes the other if there was one. These accesses are
@@ -255,9 +256,10 @@
 #define ENETJS_CHANNEL_RING_ALIGNMENT 64
 #define ENETJS_CHANNEL_MAXIMUM_BYTES 1073741824 /**< largest capacity */
 
-/** Words (u32) of a direction. The producer writes the first two, the consumer the next two. */
+/** Words (u32) of a direction. The producer writes the first three, the consumer the next two. */
 #define ENETJS_CHANNEL_WORD_HEAD 0
 #define ENETJS_CHANNEL_WORD_PRODUCER_WAITS 1 /**< ENETJS_CHANNEL_WAIT_… */
+#define ENETJS_CHANNEL_WORD_WRAP 2           /**< HEAD before the latest record at the beginning of the ring */
 #define ENETJS_CHANNEL_WORD_TAIL 32
 #define ENETJS_CHANNEL_WORD_CONSUMER_WAITS 33 /**< 1: wake me for the next message */
 /** Constants of a direction, written before the other end sees the block. */
@@ -274,7 +276,6 @@
 #define ENETJS_CHANNEL_KIND_OFFERED 2 /**< the consumer makes it TAKEN, or the producer WITHDRAWN, by an exchange */
 #define ENETJS_CHANNEL_KIND_TAKEN 3
 #define ENETJS_CHANNEL_KIND_WITHDRAWN 4 /**< to be passed over */
-#define ENETJS_CHANNEL_KIND_SKIP 5      /**< nothing, up to the end of the ring */
 
 /** What a producer waits for. */
 #define ENETJS_CHANNEL_WAIT_ANY 1   /**< any message to be taken */

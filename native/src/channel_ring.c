@@ -54,10 +54,8 @@ enum enetjs_channel_ring_result enetjs_channel_ring_reserve(struct enetjs_channe
 bool enetjs_channel_ring_commit(struct enetjs_channel_ring *ring, uint32_t length) {
   _Atomic uint32_t *waits = &ring->words[ENETJS_CHANNEL_WORD_CONSUMER_WAITS];
   uint32_t need = record_bytes(length);
-  if (ring->skipped) {
-    record_write(ring, ring->at, 0, ENETJS_CHANNEL_KIND_SKIP);
-    ring->at = 0;
-  }
+  if (ring->skipped) ring->at = 0;
+  if (ring->at == 0) atomic_store_explicit(&ring->words[ENETJS_CHANNEL_WORD_WRAP], ring->count, memory_order_relaxed);
   record_write(ring, ring->at, length, ENETJS_CHANNEL_KIND_PLAIN);
   ring->at = (ring->at + need) % ring->size;
   ring->count += (ring->skipped + need) / UNIT;
@@ -99,6 +97,11 @@ static bool take(struct enetjs_channel_ring *ring, _Atomic uint32_t *kind, bool 
   return true;
 }
 
+/* Whether the producer has passed over what is left of the ring. */
+static bool wraps_here(const struct enetjs_channel_ring *ring) {
+  return atomic_load_explicit(&ring->words[ENETJS_CHANNEL_WORD_WRAP], memory_order_relaxed) == ring->count;
+}
+
 enum enetjs_channel_ring_result enetjs_channel_ring_peek(struct enetjs_channel_ring *ring, uint8_t **data,
                                                          uint32_t *length, bool *wake) {
   for (;;) {
@@ -108,13 +111,13 @@ enum enetjs_channel_ring_result enetjs_channel_ring_peek(struct enetjs_channel_r
     uint32_t kind, size;
     if (used == 0) return ENETJS_CHANNEL_RING_NONE;
     if (!used_valid(ring, used)) return ENETJS_CHANNEL_RING_BROKEN;
-    kind = atomic_load_explicit(&record[ENETJS_CHANNEL_RECORD_KIND], memory_order_relaxed);
-    size = atomic_load_explicit(&record[ENETJS_CHANNEL_RECORD_LENGTH], memory_order_relaxed);
-    if (kind == ENETJS_CHANNEL_KIND_SKIP) {
-      if (ring->at == 0 || rest >= used) return ENETJS_CHANNEL_RING_BROKEN;
+    if (ring->at != 0 && wraps_here(ring)) {
+      if (rest >= used) return ENETJS_CHANNEL_RING_BROKEN;
       *wake |= advance(ring, rest);
       continue;
     }
+    kind = atomic_load_explicit(&record[ENETJS_CHANNEL_RECORD_KIND], memory_order_relaxed);
+    size = atomic_load_explicit(&record[ENETJS_CHANNEL_RECORD_LENGTH], memory_order_relaxed);
     if (kind < ENETJS_CHANNEL_KIND_PLAIN || kind > ENETJS_CHANNEL_KIND_WITHDRAWN || size > ring->capacity ||
         record_bytes(size) > rest || record_bytes(size) > used)
       return ENETJS_CHANNEL_RING_BROKEN;
