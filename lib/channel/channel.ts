@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { ENetError } from "../errors.ts";
 import type { Data } from "../packet.ts";
 import { Inlet } from "./_inlet.ts";
@@ -57,6 +58,7 @@ export class Channel implements AsyncIterable<Uint8Array>, AsyncDisposable, Disp
   #pins = 0;
   #closing: Promise<void> | undefined;
   #remoteEnded: ENetError | boolean = false;
+  #started = false;
 
   private constructor(link: Link, plan: EndPlan, remote?: ChannelRemote) {
     this.#link = link;
@@ -71,7 +73,11 @@ export class Channel implements AsyncIterable<Uint8Array>, AsyncDisposable, Disp
     registry.register(this, link, this);
     if (plan.handlers !== undefined) this.#pin(1);
     link.listen(this.#listener);
-    this.#inlet.wake(); // The other end may have sent already.
+    // Handlers are called once the program has the channel; the other end may have sent already.
+    setImmediate(() => {
+      this.#started = true;
+      this.#wake();
+    });
   }
 
   /**
@@ -152,7 +158,7 @@ export class Channel implements AsyncIterable<Uint8Array>, AsyncDisposable, Disp
   }
 
   #wake(): void {
-    if (this.closed) return;
+    if (this.closed || !this.#started) return;
     try {
       this.#outlet.progress();
     } catch (error) {
@@ -164,6 +170,7 @@ export class Channel implements AsyncIterable<Uint8Array>, AsyncDisposable, Disp
   /** The other end is gone: nothing can be sent, and what it has sent is still to be taken. */
   #onRemoteEnd(error: ENetError | undefined): void {
     if (this.closed || this.#remoteEnded !== false) return;
+    if (!this.#started) return void setImmediate(() => this.#onRemoteEnd(error));
     this.#remoteEnded = error ?? true;
     this.#outlet.close(this.#closedError("Waiting"));
     this.#inlet.end(error);
@@ -186,7 +193,8 @@ export class Channel implements AsyncIterable<Uint8Array>, AsyncDisposable, Disp
 
   /** Ends the channel if an error tells that its memory is damaged; returns the error. */
   #caught(error: unknown): unknown {
-    if (error instanceof ENetError && error.code === "ENETJS_ERR_FAULT") this.#end(error);
+    const isFault = error instanceof ENetError && error.code === "ENETJS_ERR_FAULT";
+    if (isFault && error !== this.#remoteEnded) this.#end(error);
     return error;
   }
 
