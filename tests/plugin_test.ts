@@ -211,12 +211,14 @@ test("100 cycles of opening and closing in mid-traffic leave nothing behind", as
   await leakCheck(t);
   const cycle = async (i: number) => {
     const received = Promise.withResolvers<void>();
-    const channels = await Promise.all(["echo", `source 3 1000000`].map((mode) =>
-      load(mode, { handlers: { receive: () => received.resolve() } })
-    ));
+    const channels = await Promise.all(
+      ["echo", `source 3 1000000`].map((mode) =>
+        load(mode, { handlers: { receive: () => received.resolve() } })
+      ),
+    );
     for (let n = 0; n < 200; n++) for (const channel of channels) channel.send(new Uint8Array(n));
     await withDeadline(received.promise, 10_000, "traffic");
-    if (i % 2 === 0) for (const channel of channels) channel[Symbol.dispose]();
+    if (i % 2 === 0) { for (const channel of channels) channel[Symbol.dispose](); }
     await withDeadline(Promise.all(channels.map((c) => c.close())), 10_000, "closing");
   };
   for (let i = 0; i < 10; i++) await cycle(i);
@@ -376,7 +378,11 @@ test("A Worker that is terminated in mid-traffic takes its plugins with it", asy
 
 for (const way of ["exit", "throw", "unref", "close", "stalled exit"]) {
   test(`A program with plugins at work ends cleanly by "${way}"`, async () => {
-    const runtime = "deno" in process.versions ? "deno" : "bun" in process.versions ? "bun" : "node";
+    const runtime = "deno" in process.versions
+      ? "deno"
+      : "bun" in process.versions
+      ? "bun"
+      : "node";
     await using program = spawnRuntime(runtime, "plugin_exit.ts", [plugin, way]);
     const { code, signal, stdout, stderr } = await withDeadline(program.ended, 20_000, way);
     const expected = way === "throw" ? 1 : way.endsWith("exit") ? 7 : 0;

@@ -60,9 +60,17 @@ function fileOf({ place }: Block): string {
   return `${folder}/${place.replaceAll(/\W/g, "_")}.ts`;
 }
 
+/** The files behind the entry points of the package. */
+const { exports } = JSON.parse(readFileSync(`${root}/deno.json`, "utf8")) as {
+  exports: Record<string, string>;
+};
+
 for (const block of blocks) {
-  const import_ = `from "${new URL("../mod.ts", import.meta.url).href}"`;
-  writeFileSync(fileOf(block), block.code.replaceAll(/from "@enetjs\/enet"/g, import_));
+  const code = block.code.replaceAll(
+    /from "@enetjs\/enet(\/\w+)?"/g,
+    (_, entry = "") => `from "${new URL(`../${exports[`.${entry}`]}`, import.meta.url).href}"`,
+  );
+  writeFileSync(fileOf(block), code);
 }
 
 /** The lines that a block says it prints. */

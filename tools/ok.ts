@@ -11,7 +11,7 @@ const steps = [
   "fmt --check",
   "lint",
   "check",
-  "doc --lint mod.ts",
+  "doc --lint mod.ts lib/channel/mod.ts",
   "publish --dry-run --allow-dirty",
 ];
 

@@ -114,7 +114,7 @@ static void break_rule(struct instance *p, char rule) {
     case 'r': library->reserve(p->channel, 8, -1, &data); break;
     case 'k': break; /* keeps it */
     case 'w':
-      memset(data, 1, (capacity + 127) / 64 * 64 + 16);
+      memset(data, 1, (capacity + 8 + 63) / 64 * 64 - 8 + 32); /* half of the guard behind the ring */
       library->commit(p->channel, (int64_t)capacity);
       break;
     default: library->commit(p->channel, 8);
