@@ -34,6 +34,15 @@ test("Packets do by copies what they do without, where pointers are not permitte
   assert.equal(code, 0);
 });
 
+test("Channels between threads need no permission, and plugins need --allow-ffi without a path", async () => {
+  const file = "permissions_channel.ts";
+  const scoped = await run([`--allow-ffi=${library}`], {}, file);
+  assert.equal(scoped.stderr, "");
+  assert.equal(scoped.stdout, "hello\nENETJS_ERR_PERMISSION\n");
+  const all = await run(["--allow-ffi"], {}, file);
+  assert.equal(all.stdout, "hello\nENETJS_ERR_PLUGIN_MISSING\n");
+});
+
 for (const permission of ["--deny-ffi", "--allow-ffi=/somewhere/else.so"]) {
   test(`With ${permission} the error is ENETJS_ERR_LIBRARY and names path and remedy`, async () => {
     const { code, stdout, stderr } = await run([permission]);
