@@ -93,7 +93,8 @@ export class PluginLink implements Link {
       await link.#loaded.promise;
       return link;
     } catch (error) {
-      if (link === undefined) native.enetjs_channel_close(handle, 0);
+      // Without a wake-up nobody would tell that it is closed.
+      if (link === undefined || link.#wake === undefined) native.enetjs_channel_close(handle, 0);
       else await link.close();
       throw error;
     }

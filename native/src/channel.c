@@ -200,7 +200,7 @@ static int fail(struct enetjs_channel *c, int code, const char *reason) {
     snprintf(c->reason, sizeof(c->reason), "%s", reason);
   }
   begin_closing(c);
-  enetjs_poke(c->wake);
+  if (c->running) enetjs_poke(c->wake);
   return ENETJS_PLUGIN_FAULT;
 }
 
