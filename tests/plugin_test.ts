@@ -371,6 +371,7 @@ test("Borrowed views of plugin memory become empty; JavaScript can't damage it",
   assert.equal(view.length, 0);
   await withDeadline(received.promise, 10_000, "the echo");
   await until(() => kept.every(({ length }) => length === 0), 5000, "empty views");
+  await withDeadline(channel.onIdle(), 5000, "room in the shared memory");
   const reserved = channel.reserve(50_000);
   await channel.close();
   assert.equal(reserved.length, 0);

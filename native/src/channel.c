@@ -218,7 +218,7 @@ static enum enetjs_channel_ring_result try_reserve(struct enetjs_channel *c, uin
   if (c->sender) return ENETJS_CHANNEL_RING_NONE;
   result = enetjs_channel_ring_reserve(&c->out, length, data);
   if (result != ENETJS_CHANNEL_RING_NONE) return result;
-  enetjs_channel_ring_want_room(&c->out, ENETJS_CHANNEL_WAIT_ANY);
+  enetjs_channel_ring_want_room(&c->out);
   return enetjs_channel_ring_reserve(&c->out, length, data);
 }
 

@@ -63,8 +63,10 @@ bool enetjs_channel_ring_commit(struct enetjs_channel_ring *ring, uint32_t lengt
   return atomic_load(waits) && atomic_exchange(waits, 0);
 }
 
-void enetjs_channel_ring_want_room(struct enetjs_channel_ring *ring, uint32_t what) {
-  atomic_store(&ring->words[ENETJS_CHANNEL_WORD_PRODUCER_WAITS], what);
+void enetjs_channel_ring_want_room(struct enetjs_channel_ring *ring) {
+  uint64_t used = used_bytes(ring->count, atomic_load(&ring->words[ENETJS_CHANNEL_WORD_TAIL]));
+  uint32_t wish = used > ring->size / 2 ? ENETJS_CHANNEL_WAIT_HALF : ENETJS_CHANNEL_WAIT_EMPTY;
+  atomic_store(&ring->words[ENETJS_CHANNEL_WORD_PRODUCER_WAITS], wish);
 }
 
 /* ---- Consumer -------------------------------------------------------------------------------- */

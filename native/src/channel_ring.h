@@ -38,8 +38,11 @@ enum enetjs_channel_ring_result enetjs_channel_ring_reserve(struct enetjs_channe
 /** Producer: publishes what was reserved last. @returns whether the consumer must be woken */
 bool enetjs_channel_ring_commit(struct enetjs_channel_ring *ring, uint32_t length);
 
-/** Producer: asks to be woken (ENETJS_CHANNEL_WAIT_…); look again afterwards, before sleeping. */
-void enetjs_channel_ring_want_room(struct enetjs_channel_ring *ring, uint32_t what);
+/**
+ * Producer: asks to be woken when half of the ring is free, or all of it where half was not enough; look
+ * again afterwards, before sleeping.
+ */
+void enetjs_channel_ring_want_room(struct enetjs_channel_ring *ring);
 
 /** Consumer: the next message. @param wake is set when the producer must be woken */
 enum enetjs_channel_ring_result enetjs_channel_ring_peek(struct enetjs_channel_ring *ring, uint8_t **data,

@@ -148,14 +148,14 @@ static void withdraw(struct state s) {
   begin_message(s);
 }
 
-/* The wish of channel.c, or that of the outlet in TypeScript. */
+/* For room, or that of an outlet in TypeScript that has offers. */
 static void wish(const struct state *s) {
-  struct state c = *s, typescript = *s;
-  c.step = typescript.step = search.flaw == NO_SECOND_LOOK_BY_PRODUCER ? SLEEP : FIND_AGAIN;
-  c.producer_waits = ANY;
-  typescript.producer_waits = used(s->count, s->tail) * 2 <= SIZE ? EMPTY : HALF;
-  add(&c);
-  add(&typescript);
+  struct state room = *s, any = *s;
+  room.step = any.step = search.flaw == NO_SECOND_LOOK_BY_PRODUCER ? SLEEP : FIND_AGAIN;
+  any.producer_waits = ANY;
+  room.producer_waits = used(s->count, s->tail) * 2 <= SIZE ? EMPTY : HALF;
+  add(&room);
+  add(&any);
 }
 
 static bool step_producer(const struct state *before) {

@@ -75,11 +75,11 @@ static void rings_close(struct rings *r) {
   free(r->block);
 }
 
-static bool send_one(struct rings *r, uint32_t wish) {
+static bool send_one(struct rings *r) {
   uint32_t length = sequence_length(&r->sent);
   uint8_t *data;
   while (enetjs_channel_ring_reserve(&r->out, length, &data) != ENETJS_CHANNEL_RING_OK) {
-    enetjs_channel_ring_want_room(&r->out, wish);
+    enetjs_channel_ring_want_room(&r->out);
     if (enetjs_channel_ring_reserve(&r->out, length, &data) == ENETJS_CHANNEL_RING_OK) break;
     if (!sleep_until_woken(&r->producer)) return false;
   }
@@ -91,7 +91,7 @@ static bool send_one(struct rings *r, uint32_t wish) {
 static void produce(void *argument) {
   struct rings *r = argument;
   while (r->sent.number < r->count) {
-    if (send_one(r, r->sent.number % 2 ? ENETJS_CHANNEL_WAIT_ANY : ENETJS_CHANNEL_WAIT_EMPTY)) continue;
+    if (send_one(r)) continue;
     atomic_fetch_add(&r->failures, 1);
     return;
   }
