@@ -67,6 +67,15 @@ export const SYMBOLS = {
   enetjs_packet_references: ["f64"], // packet
   enetjs_packet_read: ["f64", "buffer", "f64"], // packet, out, length
   enetjs_packet_release: ["f64"], // packet
+
+  // Channel
+  enetjs_channel_open: ["buffer", "f64", "buffer", "f64", "f64", "f64", "f64"], // path, pathBytes, configuration, configurationBytes, sendBytes, receiveBytes, updateIntervalMs
+  enetjs_channel_start: ["f64"], // channel
+  enetjs_channel_address: ["f64"], // channel
+  enetjs_channel_notify: ["f64"], // channel
+  enetjs_channel_state: ["f64"], // channel
+  enetjs_channel_error: ["f64", "buffer", "f64"], // channel, out, capacity
+  enetjs_channel_close: ["f64", "f64"], // channel, keepMemory
 } as const satisfies SymbolTable;
 
 /** A native function of a table entry. */

@@ -11,6 +11,11 @@ export class Fifo<T> {
     this.#items.push(item);
   }
 
+  /** The first item, which stays. */
+  peek(): T | undefined {
+    return this.#items[this.#first];
+  }
+
   shift(): T | undefined {
     if (this.#first === this.#items.length) return undefined;
     const item = this.#items[this.#first];

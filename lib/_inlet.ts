@@ -651,7 +651,7 @@ function tell(event: HostEvent): void {
 }
 
 /** Hands an error of the program's own code to the runtime, as uncaught. */
-function surface(error: unknown): void {
+export function surface(error: unknown): void {
   queueMicrotask(() => {
     throw error;
   });

@@ -18,7 +18,7 @@ export interface Versions {
   readonly library: string;
 }
 
-/** What the native library holds for all hosts of the process now. */
+/** What the native library holds for the whole process now. */
 export interface Diagnostics {
   /** Open hosts. */
   readonly hosts: number;
@@ -34,6 +34,12 @@ export interface Diagnostics {
   readonly allocatedBytes: number;
   /** Bytes of native memory reserved for blocks; never given back. */
   readonly reservedBytes: number;
+  /** Channels to plugins that are open or not completely closed. */
+  readonly channels: number;
+  /** Bytes of memory shared with plugins. */
+  readonly channelBytes: number;
+  /** Running threads of plugins. */
+  readonly plugins: number;
 }
 
 /**
@@ -63,7 +69,7 @@ export async function versions(): Promise<Versions> {
 
 /**
  * Counts what the native library holds; loads it if it is not yet. For tests and monitoring: with
- * every host closed and every packet let go, all but `packetsEver` and `reservedBytes` are zero.
+ * every host and channel closed and every packet let go, all but `packetsEver` and `reservedBytes` are zero.
  *
  * @throws {ENetError} `ENETJS_ERR_LIBRARY` or `ENETJS_ERR_ABI` if it can't be loaded
  */
@@ -79,5 +85,8 @@ export async function diagnostics(): Promise<Diagnostics> {
     allocations: values[DIAGNOSTIC.ALLOCATIONS],
     allocatedBytes: values[DIAGNOSTIC.ALLOCATED_BYTES],
     reservedBytes: values[DIAGNOSTIC.RESERVED_BYTES],
+    channels: values[DIAGNOSTIC.CHANNELS],
+    channelBytes: values[DIAGNOSTIC.CHANNEL_BYTES],
+    plugins: values[DIAGNOSTIC.PLUGINS],
   };
 }

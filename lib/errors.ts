@@ -4,7 +4,7 @@
  * | code | meaning |
  * |---|---|
  * | `ENETJS_ERR_STALE` | the connection behind the peer has ended |
- * | `ENETJS_ERR_CLOSED` | the host is closed |
+ * | `ENETJS_ERR_CLOSED` | the host or channel is closed |
  * | `ENETJS_ERR_NOT_CONNECTED` | the peer is connecting or disconnecting |
  * | `ENETJS_ERR_PEERS_EXHAUSTED` | every peer of the host is in use |
  * | `ENETJS_ERR_TIMEOUT` | the other side did not answer in time |
@@ -22,6 +22,13 @@
  * | `ENETJS_ERR_LIBRARY` | the native library was not found or could not be loaded |
  * | `ENETJS_ERR_ABI` | the native library has another version |
  * | `ENETJS_ERR_LIBENET` | libenet is not the version that libenetjs was built with |
+ * | `ENETJS_ERR_PLUGIN_MISSING` | there is no such plugin file |
+ * | `ENETJS_ERR_PLUGIN_PLATFORM` | the plugin's file is no library for this platform |
+ * | `ENETJS_ERR_PLUGIN_LOAD` | the system cannot load the plugin, for example for want of another library |
+ * | `ENETJS_ERR_PLUGIN_SYMBOL` | the library is no plugin: it lacks `enetjs_plugin_interface` |
+ * | `ENETJS_ERR_PLUGIN_ABI` | the plugin was built for another ABI version |
+ * | `ENETJS_ERR_PLUGIN_INITIALIZE` | the plugin's `initialize` failed |
+ * | `ENETJS_ERR_FAULT` | the other side of a channel broke its rules; the channel is closed |
  * | `ENETJS_ERR_ARGUMENT`, `ENETJS_ERR_LAYOUT` | a fault of this library: native code refused what it was given |
  */
 export type ENetErrorCode =
@@ -41,6 +48,13 @@ export type ENetErrorCode =
   | "ENETJS_ERR_LIMIT"
   | "ENETJS_ERR_LAYOUT"
   | "ENETJS_ERR_LIBENET"
+  | "ENETJS_ERR_PLUGIN_MISSING"
+  | "ENETJS_ERR_PLUGIN_PLATFORM"
+  | "ENETJS_ERR_PLUGIN_LOAD"
+  | "ENETJS_ERR_PLUGIN_SYMBOL"
+  | "ENETJS_ERR_PLUGIN_ABI"
+  | "ENETJS_ERR_PLUGIN_INITIALIZE"
+  | "ENETJS_ERR_FAULT"
   | "ENETJS_ERR_TIMEOUT"
   | "ENETJS_ERR_REFUSED"
   | "ENETJS_ERR_UNDELIVERED"
@@ -104,10 +118,17 @@ const NATIVE: readonly (readonly [ENetErrorCode, string])[] = [
     "ENETJS_ERR_LIBENET",
     "libenet is not the version that libenetjs was built with, so build it again",
   ],
+  ["ENETJS_ERR_PLUGIN_MISSING", "there is no such plugin file"],
+  ["ENETJS_ERR_PLUGIN_PLATFORM", "the plugin's file is no library for this platform"],
+  ["ENETJS_ERR_PLUGIN_LOAD", "the system cannot load the plugin"],
+  ["ENETJS_ERR_PLUGIN_SYMBOL", "the library is no plugin"],
+  ["ENETJS_ERR_PLUGIN_ABI", "the plugin has another ABI version"],
+  ["ENETJS_ERR_PLUGIN_INITIALIZE", "the plugin refused to start"],
+  ["ENETJS_ERR_FAULT", "the other side of the channel broke its rules"],
 ];
 
 /** Native results that are asked for by name. */
-export const NATIVE_ERROR = { STALE: -3, NOT_CONNECTED: -5 } as const;
+export const NATIVE_ERROR = { STALE: -3, CLOSED: -4, NOT_CONNECTED: -5 } as const;
 
 /** The error of a negative native result. */
 export function nativeError(result: number, what: string): ENetError {

@@ -55,7 +55,7 @@ test("ffi/layout.ts has the numbers of the header", () => {
     if (name in defines) assert.equal(value, defines[name], name);
     else assert.match(name, /^(FLAG|MINIMUM|MAXIMUM|PACKET)_/, "only ENet's own are not in ours");
   }
-  for (const prefix of ["WORD_", "RECORD_", "EVENT_", "COMPLETION_", "REASON_"]) {
+  for (const prefix of ["WORD_", "RECORD_", "EVENT_", "COMPLETION_", "REASON_", "CHANNEL_"]) {
     for (const name of Object.keys(group(prefix))) assert.ok(`${prefix}${name}` in LAYOUT, name);
   }
 });
@@ -97,7 +97,7 @@ test("Every setting is an option that enetjs_host_set() takes", () => {
 
 test("Native error codes have the names and the order of the header", () => {
   const errors = Object.entries(group("ERR_"));
-  assert.equal(errors.length, 16);
+  assert.equal(errors.length, 23);
   errors.forEach(([name, value], index) => {
     assert.equal(value, -1 - index, name);
     assert.equal(nativeError(value, "x").code, `ENETJS_ERR_${name}`);

@@ -325,6 +325,9 @@ test("Hosts that are dropped without being closed are collected", async () => {
     allocations: 0,
     allocatedBytes: 0,
     reservedBytes: 0,
+    channels: 0,
+    channelBytes: 0,
+    plugins: 0,
   });
 });
 

@@ -60,13 +60,16 @@ function fileOf({ place }: Block): string {
   return `${folder}/${place.replaceAll(/\W/g, "_")}.ts`;
 }
 
-/** The exports of the package. */
-const { exports } = JSON.parse(readFileSync(`${root}/deno.json`, "utf8"));
+/** The files behind the entry points of the package. */
+const { exports } = JSON.parse(readFileSync(`${root}/deno.json`, "utf8")) as {
+  exports: Record<string, string>;
+};
 
 for (const block of blocks) {
-  const code = block.code.replaceAll(/from "@enetjs\/enet(.*)"/g, (_, path: string) => {
-    return `from "${new URL(`../${exports[`.${path}`]}`, import.meta.url).href}"`;
-  });
+  const code = block.code.replaceAll(
+    /from "@enetjs\/enet(\/\w+)?"/g,
+    (_, entry = "") => `from "${new URL(`../${exports[`.${entry}`]}`, import.meta.url).href}"`,
+  );
   writeFileSync(fileOf(block), code);
 }
 

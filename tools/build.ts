@@ -1,5 +1,5 @@
 /**
- * Builds libenetjs and its C tests.
+ * Builds libenetjs, its C tests and the plugins of the examples.
  *
  * @module
  */
@@ -47,12 +47,13 @@ async function configure(folder: string, sanitizer?: Sanitizer): Promise<void> {
 /**
  * Brings a build up to date and says what it compiles.
  *
- * @param target What to build: the library alone, or with the C tests or the C side of the benches.
+ * @param target What to build: the library alone, the plugins of the examples, or the library with the C
+ * tests or the C side of the benches.
  * @returns The build folder, which holds the library and the test programs.
  * @throws {Error} When cmake or the compiler fails, with their output.
  */
 export async function build(
-  target: "enetjs" | "tests" | "benches" = "enetjs",
+  target: "enetjs" | "examples" | "tests" | "benches" = "enetjs",
   sanitizer?: Sanitizer,
 ): Promise<string> {
   const folder = `${root}/native/${folders[sanitizer ?? "plain"]}`;
@@ -65,4 +66,7 @@ export async function build(
   return folder;
 }
 
-if (import.meta.main) await build().catch(fail);
+if (import.meta.main) {
+  await build().catch(fail);
+  await build("examples").catch(fail);
+}

@@ -11,7 +11,7 @@ const steps = [
   "fmt --check",
   "lint",
   "check",
-  "doc --lint mod.ts ffi/mod.ts lib/compat/mod.ts",
+  "doc --lint mod.ts ffi/mod.ts lib/channel/mod.ts lib/compat/mod.ts",
   "publish --dry-run --allow-dirty",
 ];
 

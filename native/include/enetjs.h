@@ -49,6 +49,13 @@
 #define ENETJS_ERR_LIMIT (-14)              /**< out of descriptors or hosts */
 #define ENETJS_ERR_LAYOUT (-15)             /**< the shared memory does not fit the configuration */
 #define ENETJS_ERR_LIBENET (-16)            /**< libenet is not the version this library was built with, or failed */
+#define ENETJS_ERR_PLUGIN_MISSING (-17)     /**< there is no such plugin file */
+#define ENETJS_ERR_PLUGIN_PLATFORM (-18)    /**< the plugin's file is no library for this platform */
+#define ENETJS_ERR_PLUGIN_LOAD (-19)        /**< the system cannot load the plugin */
+#define ENETJS_ERR_PLUGIN_SYMBOL (-20)      /**< the library is no plugin: it lacks the function */
+#define ENETJS_ERR_PLUGIN_ABI (-21)         /**< the plugin has another ABI version */
+#define ENETJS_ERR_PLUGIN_INITIALIZE (-22)  /**< the plugin refused to start */
+#define ENETJS_ERR_FAULT (-23)              /**< the other side of a channel broke its rules */
 
 /* ---- Shared memory ------------------------------------------------------------------------ */
 /*
@@ -242,8 +249,70 @@
 #define ENETJS_DIAGNOSTIC_ALLOCATIONS 3
 #define ENETJS_DIAGNOSTIC_ALLOCATED_BYTES 4
 #define ENETJS_DIAGNOSTIC_RESERVED_BYTES 5
-#define ENETJS_DIAGNOSTIC_PACKETS_EVER 6 /**< native packets created since the library was loaded */
-#define ENETJS_DIAGNOSTIC_COUNT 7
+#define ENETJS_DIAGNOSTIC_PACKETS_EVER 6  /**< native packets created since the library was loaded */
+#define ENETJS_DIAGNOSTIC_CHANNELS 7      /**< channels to plugins, until their memory is free */
+#define ENETJS_DIAGNOSTIC_PLUGINS 8       /**< running plugin threads */
+#define ENETJS_DIAGNOSTIC_CHANNEL_BYTES 9 /**< memory of channels */
+#define ENETJS_DIAGNOSTIC_COUNT 10
+
+/* ---- Memory of a channel ------------------------------------------------------------------ */
+/*
+ * One block per channel: two rings of messages, one for each direction, between two threads.
+ *
+ *   words of direction 0 · words of direction 1 · guard · ring 0 · guard · ring 1 · guard
+ *
+ * Between JavaScript threads the block is a SharedArrayBuffer, and the end that opened the channel sends
+ * in direction 0. Between JavaScript and a plugin it is native memory that JavaScript maps, and
+ * JavaScript sends in direction 0.
+ *
+ * Each ring has one producer and one consumer. HEAD and TAIL count the units that were written and
+ * consumed, free-running; offsets in the ring are private to each end, and both come to the same ones.
+ * A record is a header of RECORD_HEADER bytes, the length and the kind, and the message, padded to a
+ * unit. It never wraps: where the ring's end is too near, WRAP tells that what is left of it is passed over.
+ * An empty ring takes whatever it is large enough for, wherever it stands, so HEAD can be ahead of TAIL by
+ * more than the ring. There is never more than one such place between TAIL and HEAD.
+ *
+ * Whoever waits stores what for and looks again; whoever makes the change stores it, then takes the
+ * wish away by an atomic exchange, and wakes the other if there was one. These accesses are
+ * sequentially consistent, so no wake-up is lost.
+ */
+
+#define ENETJS_CHANNEL_DIRECTION_BYTES 256
+#define ENETJS_CHANNEL_GUARD_BYTES 64
+#define ENETJS_CHANNEL_UNIT_BYTES 8
+#define ENETJS_CHANNEL_RECORD_HEADER 8
+#define ENETJS_CHANNEL_RING_ALIGNMENT 64
+#define ENETJS_CHANNEL_MAXIMUM_BYTES 1073741824 /**< largest capacity */
+
+/** Words (u32) of a direction. The producer writes the first three, the consumer the next two. */
+#define ENETJS_CHANNEL_WORD_HEAD 0
+#define ENETJS_CHANNEL_WORD_PRODUCER_WAITS 1 /**< ENETJS_CHANNEL_WAIT_… */
+#define ENETJS_CHANNEL_WORD_WRAP 2           /**< HEAD before the latest record at the beginning of the ring */
+#define ENETJS_CHANNEL_WORD_TAIL 32
+#define ENETJS_CHANNEL_WORD_CONSUMER_WAITS 33 /**< 1: wake me for the next message */
+/** Constants of a direction, written before the other end sees the block. */
+#define ENETJS_CHANNEL_WORD_OFFSET 48     /**< of the ring in the block */
+#define ENETJS_CHANNEL_WORD_RING_BYTES 49 /**< size of the ring */
+#define ENETJS_CHANNEL_WORD_CAPACITY 50   /**< largest message */
+
+/** Words of a record. */
+#define ENETJS_CHANNEL_RECORD_LENGTH 0
+#define ENETJS_CHANNEL_RECORD_KIND 1
+
+/** Kinds of records. */
+#define ENETJS_CHANNEL_KIND_PLAIN 1
+#define ENETJS_CHANNEL_KIND_OFFERED 2 /**< the consumer makes it TAKEN, or the producer WITHDRAWN, by an exchange */
+#define ENETJS_CHANNEL_KIND_TAKEN 3
+#define ENETJS_CHANNEL_KIND_WITHDRAWN 4 /**< to be passed over */
+
+/** What a producer waits for. */
+#define ENETJS_CHANNEL_WAIT_ANY 1   /**< any message to be taken */
+#define ENETJS_CHANNEL_WAIT_HALF 2  /**< half of the ring to be free */
+#define ENETJS_CHANNEL_WAIT_EMPTY 3 /**< all of it to be free */
+
+/** States of a channel to a plugin. */
+#define ENETJS_CHANNEL_STATE_LOADING 0
+#define ENETJS_CHANNEL_STATE_RUNNING 1
 
 /* ---- Library ------------------------------------------------------------------------------ */
 
@@ -529,5 +598,55 @@ ENETJS_API double enetjs_packet_read(double packet, uint8_t *out, double length)
  * @returns 0, or ERR_STALE
  */
 ENETJS_API double enetjs_packet_release(double packet);
+
+/* ---- Channel ------------------------------------------------------------------------------ */
+
+/**
+ * Creates a channel to a plugin. It belongs to the calling thread, and is closed when that exits.
+ * @param path the plugin's file, UTF-8
+ * @param configuration bytes for the plugin's `initialize`
+ * @param sendBytes largest message to the plugin, 1 to ENETJS_CHANNEL_MAXIMUM_BYTES
+ * @param receiveBytes largest message from the plugin
+ * @param updateIntervalMs how often the plugin's `update` is called; 0: as the plugin asks for
+ * @returns a channel handle, or ERR_ARGUMENT, MEMORY, LIMIT, SOCKET, LIBENET
+ */
+ENETJS_API double enetjs_channel_open(const uint8_t *path, double pathBytes, const uint8_t *configuration,
+                                      double configurationBytes, double sendBytes, double receiveBytes,
+                                      double updateIntervalMs);
+
+/**
+ * Starts the thread that loads and runs the plugin.
+ * @returns the descriptor on which a byte arrives whenever a wish of this end has come true or the
+ *   channel's state has changed. It belongs to the caller, who closes it after `enetjs_channel_close`.
+ *   Or ERR_CLOSED, ARGUMENT (started before), THREAD
+ */
+ENETJS_API double enetjs_channel_start(double channel);
+
+/** @returns the address of the channel's block, to be used until `enetjs_channel_close`; or ERR_CLOSED. */
+ENETJS_API double enetjs_channel_address(double channel);
+
+/** Wakes the plugin's side. @returns 0, or ERR_CLOSED. */
+ENETJS_API double enetjs_channel_notify(double channel);
+
+/**
+ * @returns ENETJS_CHANNEL_STATE_…; or what ended the channel: ERR_PLUGIN_…, FAULT; or ERR_CLOSED, also
+ *   after `enetjs_channel_close` once its end is complete
+ */
+ENETJS_API double enetjs_channel_state(double channel);
+
+/**
+ * Tells what ended a channel.
+ * @param out receives UTF-8 text without terminator, cut at `capacity` bytes
+ * @returns the length of the text in bytes, or ERR_CLOSED, ARGUMENT
+ */
+ENETJS_API double enetjs_channel_error(double channel, uint8_t *out, double capacity);
+
+/**
+ * Closes a channel, whose memory the caller must not touch any more: messages that have not been taken
+ * are dropped, the plugin is shut down on its thread, then everything is freed.
+ * @param keepMemory 1: somebody still sees the block, so it is never freed
+ * @returns 0 when that is done, 1 when the thread will do it and send a last byte, or ERR_CLOSED
+ */
+ENETJS_API double enetjs_channel_close(double channel, double keepMemory);
 
 #endif

@@ -307,4 +307,10 @@ void enetjs_pace_reset(struct enetjs_pace *pace);
 void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_yield *yield);
 void enetjs_pace_give_up(struct enetjs_pace *pace);
 
+/* ---- channel.c ------------------------------------------------------------------------------- */
+extern atomic_uint enetjs_live_channels, enetjs_live_plugins;
+extern atomic_size_t enetjs_channel_bytes;
+void enetjs_channel_close_of_thread(const void *owner);
+void enetjs_channel_stop_all(void);
+
 #endif

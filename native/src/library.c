@@ -21,6 +21,7 @@ static bool has_exit_key;
  */
 static void ENETJS_KEY_CALL on_thread_exit(void *thread) {
   enetjs_host_close_of_thread(thread);
+  enetjs_channel_close_of_thread(thread);
   enetjs_packet_release_of_thread(thread);
 }
 
@@ -40,6 +41,7 @@ static void initialize(void) {
   /* ENet fills its CRC table on first use, which two hosts might do at once. */
   enet_crc32(&empty, 1);
   atexit(enetjs_pump_stop_all);
+  atexit(enetjs_channel_stop_all);
   has_exit_key = enetjs_key_create(&exit_key, on_thread_exit);
   initialize_result = 0;
 }
@@ -56,7 +58,7 @@ double enetjs_libenet_version(void) { return (double)enet_linked_version(); }
 double enetjs_error_text(double code, uint8_t *out, double capacity) {
   const char *text = "Unknown error";
   size_t length;
-  switch (enetjs_is_integer(code, ENETJS_ERR_LIBENET, ENETJS_ERR_ARGUMENT) ? (int)code : 0) {
+  switch (enetjs_is_integer(code, ENETJS_ERR_FAULT, ENETJS_ERR_ARGUMENT) ? (int)code : 0) {
     case ENETJS_ERR_ARGUMENT: text = "An argument is outside its range"; break;
     case ENETJS_ERR_MEMORY: text = "Out of memory"; break;
     case ENETJS_ERR_STALE: text = "The connection has ended"; break;
@@ -75,6 +77,13 @@ double enetjs_error_text(double code, uint8_t *out, double capacity) {
     case ENETJS_ERR_LIBENET:
       text = "libenet is not the version that libenetjs was built with, so build it again";
       break;
+    case ENETJS_ERR_PLUGIN_MISSING: text = "There is no such plugin file"; break;
+    case ENETJS_ERR_PLUGIN_PLATFORM: text = "The plugin's file is no library for this platform"; break;
+    case ENETJS_ERR_PLUGIN_LOAD: text = "The system cannot load the plugin"; break;
+    case ENETJS_ERR_PLUGIN_SYMBOL: text = "The library is no plugin"; break;
+    case ENETJS_ERR_PLUGIN_ABI: text = "The plugin has another ABI version"; break;
+    case ENETJS_ERR_PLUGIN_INITIALIZE: text = "The plugin refused to start"; break;
+    case ENETJS_ERR_FAULT: text = "The other side of the channel broke its rules"; break;
   }
   length = strlen(text);
   if (!out || !(capacity >= 0)) return ENETJS_ERR_ARGUMENT;
@@ -101,6 +110,9 @@ double enetjs_diagnostics(uint8_t *out, double capacity) {
   values[ENETJS_DIAGNOSTIC_ALLOCATED_BYTES] = (double)pool.live_bytes;
   values[ENETJS_DIAGNOSTIC_PACKETS_EVER] = (double)enetjs_packet_ever();
   values[ENETJS_DIAGNOSTIC_RESERVED_BYTES] = (double)pool.reserved_bytes;
+  values[ENETJS_DIAGNOSTIC_CHANNELS] = atomic_load(&enetjs_live_channels);
+  values[ENETJS_DIAGNOSTIC_PLUGINS] = atomic_load(&enetjs_live_plugins);
+  values[ENETJS_DIAGNOSTIC_CHANNEL_BYTES] = (double)atomic_load(&enetjs_channel_bytes);
   return write_doubles(values, ENETJS_DIAGNOSTIC_COUNT, out, capacity);
 }
 
@@ -162,6 +174,31 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_HOST_STAT_COUNT,
       ENETJS_PEER_STAT_COUNT,
       ENETJS_DIAGNOSTIC_COUNT,
+      ENETJS_CHANNEL_DIRECTION_BYTES,
+      ENETJS_CHANNEL_GUARD_BYTES,
+      ENETJS_CHANNEL_UNIT_BYTES,
+      ENETJS_CHANNEL_RECORD_HEADER,
+      ENETJS_CHANNEL_RING_ALIGNMENT,
+      ENETJS_CHANNEL_MAXIMUM_BYTES,
+      ENETJS_CHANNEL_WORD_HEAD,
+      ENETJS_CHANNEL_WORD_PRODUCER_WAITS,
+      ENETJS_CHANNEL_WORD_WRAP,
+      ENETJS_CHANNEL_WORD_TAIL,
+      ENETJS_CHANNEL_WORD_CONSUMER_WAITS,
+      ENETJS_CHANNEL_WORD_OFFSET,
+      ENETJS_CHANNEL_WORD_RING_BYTES,
+      ENETJS_CHANNEL_WORD_CAPACITY,
+      ENETJS_CHANNEL_RECORD_LENGTH,
+      ENETJS_CHANNEL_RECORD_KIND,
+      ENETJS_CHANNEL_KIND_PLAIN,
+      ENETJS_CHANNEL_KIND_OFFERED,
+      ENETJS_CHANNEL_KIND_TAKEN,
+      ENETJS_CHANNEL_KIND_WITHDRAWN,
+      ENETJS_CHANNEL_WAIT_ANY,
+      ENETJS_CHANNEL_WAIT_HALF,
+      ENETJS_CHANNEL_WAIT_EMPTY,
+      ENETJS_CHANNEL_STATE_LOADING,
+      ENETJS_CHANNEL_STATE_RUNNING,
       ENET_PACKET_FLAG_RELIABLE,
       ENET_PACKET_FLAG_UNSEQUENCED,
       ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT,

@@ -1,7 +1,7 @@
 /**
  * @file threads.h
- * @brief The few threading primitives libenetjs needs, over pthreads and over Win32: mutex, thread, once,
- * thread-local key with a destructor. Everything is static inline and internal.
+ * @brief The few threading primitives libenetjs needs, over pthreads and over Win32: mutex, condition, thread,
+ * once, thread-local key with a destructor. Everything is static inline and internal.
  *
  * Functions that can fail return true on success. Nothing here allocates except
  * enetjs_thread_start, whose start record is freed by the new thread.
@@ -10,6 +10,7 @@
 #define ENETJS_THREADS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #ifdef _WIN32
@@ -22,6 +23,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <time.h>
 #endif
 
 /*
@@ -79,6 +81,26 @@ static inline bool enetjs_mutex_trylock(enetjs_mutex *mutex) { return TryAcquire
 
 static inline void enetjs_mutex_unlock(enetjs_mutex *mutex) { ReleaseSRWLockExclusive(mutex); }
 
+/* What threads wait for with a mutex held; they may wake without a reason. */
+typedef CONDITION_VARIABLE enetjs_cond;
+
+static inline bool enetjs_cond_init(enetjs_cond *cond) {
+  InitializeConditionVariable(cond);
+  return true;
+}
+
+static inline void enetjs_cond_broadcast(enetjs_cond *cond) { WakeAllConditionVariable(cond); }
+
+/* Milliseconds of a clock that nobody sets. */
+static inline uint64_t enetjs_now_ms(void) { return GetTickCount64(); }
+
+/* Waits until the deadline of enetjs_now_ms at the latest; UINT64_MAX waits for ever. */
+static inline void enetjs_cond_wait(enetjs_cond *cond, enetjs_mutex *mutex, uint64_t deadline_ms) {
+  uint64_t now = enetjs_now_ms();
+  uint64_t rest = deadline_ms > now ? deadline_ms - now : 0;
+  SleepConditionVariableSRW(cond, mutex, rest < INFINITE ? (DWORD)rest : INFINITE, 0);
+}
+
 typedef HANDLE enetjs_thread;
 
 static inline unsigned __stdcall enetjs_thread_entry(void *record) {
@@ -87,10 +109,11 @@ static inline unsigned __stdcall enetjs_thread_entry(void *record) {
 }
 
 /* Starts a thread that calls run(argument). It must be joined or detached exactly once. */
-static inline bool enetjs_thread_start(enetjs_thread *thread, enetjs_thread_main run, void *argument) {
+static inline bool enetjs_thread_start_sized(enetjs_thread *thread, enetjs_thread_main run, void *argument,
+                                             size_t stack_bytes) {
   struct enetjs_thread_record *record = enetjs_thread_record_new(run, argument);
   if (!record) return false;
-  *thread = (HANDLE)_beginthreadex(NULL, ENETJS_THREAD_STACK_BYTES, enetjs_thread_entry, record,
+  *thread = (HANDLE)_beginthreadex(NULL, (unsigned)stack_bytes, enetjs_thread_entry, record,
                                    STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
   if (!*thread) free(record);
   return *thread;
@@ -160,6 +183,52 @@ static inline bool enetjs_mutex_trylock(enetjs_mutex *mutex) { return pthread_mu
 
 static inline void enetjs_mutex_unlock(enetjs_mutex *mutex) { pthread_mutex_unlock(mutex); }
 
+/* What threads wait for with a mutex held; they may wake without a reason. */
+typedef pthread_cond_t enetjs_cond;
+
+static inline bool enetjs_cond_init(enetjs_cond *cond) {
+#ifdef __APPLE__
+  return pthread_cond_init(cond, NULL) == 0; /* waits are relative there */
+#else
+  pthread_condattr_t attributes;
+  bool initialized;
+  if (pthread_condattr_init(&attributes) != 0) return false;
+  initialized =
+      pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 && pthread_cond_init(cond, &attributes) == 0;
+  pthread_condattr_destroy(&attributes);
+  return initialized;
+#endif
+}
+
+static inline void enetjs_cond_broadcast(enetjs_cond *cond) { pthread_cond_broadcast(cond); }
+
+/* Milliseconds of a clock that nobody sets. */
+static inline uint64_t enetjs_now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Waits until the deadline of enetjs_now_ms at the latest; UINT64_MAX waits for ever. */
+static inline void enetjs_cond_wait(enetjs_cond *cond, enetjs_mutex *mutex, uint64_t deadline_ms) {
+  struct timespec time;
+  if (deadline_ms == UINT64_MAX) {
+    pthread_cond_wait(cond, mutex);
+    return;
+  }
+#ifdef __APPLE__
+  uint64_t now = enetjs_now_ms();
+  deadline_ms = deadline_ms > now ? deadline_ms - now : 0;
+#endif
+  time.tv_sec = (time_t)(deadline_ms / 1000);
+  time.tv_nsec = (long)(deadline_ms % 1000) * 1000000;
+#ifdef __APPLE__
+  pthread_cond_timedwait_relative_np(cond, mutex, &time);
+#else
+  pthread_cond_timedwait(cond, mutex, &time);
+#endif
+}
+
 typedef pthread_t enetjs_thread;
 
 static inline void *enetjs_thread_entry(void *record) {
@@ -181,14 +250,15 @@ static inline void enetjs_thread_signal_mask(sigset_t *set) {
 }
 
 /*
- * With the small stack where the system takes it. A program with much static TLS, which glibc
+ * With a stack of that size where the system takes it. A program with much static TLS, which glibc
  * carves out of the stack, may be refused: then the default size.
  */
-static inline bool enetjs_thread_create(enetjs_thread *thread, struct enetjs_thread_record *record) {
+static inline bool enetjs_thread_create(enetjs_thread *thread, struct enetjs_thread_record *record,
+                                        size_t stack_bytes) {
   pthread_attr_t attributes;
   bool started = false;
   if (pthread_attr_init(&attributes) == 0) {
-    started = pthread_attr_setstacksize(&attributes, ENETJS_THREAD_STACK_BYTES) == 0 &&
+    started = pthread_attr_setstacksize(&attributes, stack_bytes) == 0 &&
               pthread_create(thread, &attributes, enetjs_thread_entry, record) == 0;
     pthread_attr_destroy(&attributes);
   }
@@ -196,14 +266,15 @@ static inline bool enetjs_thread_create(enetjs_thread *thread, struct enetjs_thr
 }
 
 /* Starts a thread that calls run(argument). It must be joined or detached exactly once. */
-static inline bool enetjs_thread_start(enetjs_thread *thread, enetjs_thread_main run, void *argument) {
+static inline bool enetjs_thread_start_sized(enetjs_thread *thread, enetjs_thread_main run, void *argument,
+                                             size_t stack_bytes) {
   struct enetjs_thread_record *record = enetjs_thread_record_new(run, argument);
   sigset_t blocked, previous;
   bool started;
   if (!record) return false;
   enetjs_thread_signal_mask(&blocked);
   pthread_sigmask(SIG_SETMASK, &blocked, &previous);
-  started = enetjs_thread_create(thread, record);
+  started = enetjs_thread_create(thread, record, stack_bytes);
   pthread_sigmask(SIG_SETMASK, &previous, NULL);
   if (!started) free(record);
   return started;
@@ -239,5 +310,10 @@ static inline bool enetjs_key_create(enetjs_key *key, void(ENETJS_KEY_CALL *dest
 static inline bool enetjs_key_set(enetjs_key key, void *value) { return pthread_setspecific(key, value) == 0; }
 
 #endif
+
+/* The same with the small stack that is enough for the library's own threads. */
+static inline bool enetjs_thread_start(enetjs_thread *thread, enetjs_thread_main run, void *argument) {
+  return enetjs_thread_start_sized(thread, run, argument, ENETJS_THREAD_STACK_BYTES);
+}
 
 #endif

@@ -1,0 +1,283 @@
+import { setImmediate } from "node:timers";
+import { Fifo } from "../_fifo.ts";
+import { surface } from "../_inlet.ts";
+import { copyBytes } from "../_slab.ts";
+import type { ENetError } from "../errors.ts";
+import type { Link } from "./_link.ts";
+import type { Region } from "./_memory.ts";
+import { LEND_MINIMUM } from "./_outlet.ts";
+import { type Found, RingReader } from "./_ring.ts";
+import type { EndPlan } from "./options.ts";
+
+/** How many messages one turn of the event loop gives to handlers before others get theirs. */
+const MESSAGES_PER_TURN = 4096;
+
+type Reading = PromiseWithResolvers<IteratorResult<Uint8Array>>;
+
+/** The way in: takes messages from the ring to a handler, to an iteration or to `receive`. */
+export class Inlet {
+  readonly #link: Link;
+  readonly #reader: RingReader;
+  readonly #region: Region;
+  readonly #plan: EndPlan;
+  readonly #readings = new Fifo<Reading>();
+  /** Called with 1 for every promise somebody waits for, and -1 when it is settled. */
+  readonly #pin: (change: number) => void;
+  /** Called when nothing will come any more: all has been taken, or the ring is damaged. */
+  readonly #over: (error?: ENetError) => void;
+  readonly #handled: boolean;
+  #lent: Uint8Array | undefined;
+  #open = true;
+  #ending = false;
+  #failure: ENetError | undefined;
+  /** Whether somebody who reads has got the failure. */
+  #thrown = false;
+  #iterating = false;
+  #delivering = false;
+  /** A round that is due later. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #lastRound = -Infinity;
+
+  constructor(
+    link: Link,
+    plan: EndPlan,
+    pin: (change: number) => void,
+    over: (error?: ENetError) => void,
+  ) {
+    this.#link = link;
+    this.#region = link.inward.region;
+    this.#reader = new RingReader(link.inward);
+    this.#plan = plan;
+    this.#pin = pin;
+    this.#over = over;
+    this.#handled = plan.handlers?.receive !== undefined;
+  }
+
+  /** Largest message. */
+  get capacity(): number {
+    return this.#reader.capacity;
+  }
+
+  /** Looks for messages, for those who wait for some. */
+  wake(): void {
+    if (this.#handled) this.#round();
+    else if (this.#readings.size > 0) this.#feed();
+  }
+
+  /** Wakes the other end if it waits for the room that there is now. */
+  #released(): void {
+    if (this.#reader.takeGranted()) this.#link.wake();
+  }
+
+  /** The next message, if there is one and the ring is sound. */
+  #peek(): Found | undefined {
+    if (!this.#open) return undefined;
+    try {
+      return this.#reader.peek();
+    } catch (error) {
+      this.#over(error as ENetError);
+    }
+  }
+
+  /** The same, and otherwise the other end will wake this one. */
+  #next(): Found | undefined {
+    const found = this.#peek();
+    if (found !== undefined || !this.#open) return found;
+    this.#reader.want(true);
+    const late = this.#peek();
+    if (late !== undefined) this.#reader.want(false);
+    return late;
+  }
+
+  // Handlers.
+
+  /** Gives the handler what there is, if it is time to. */
+  #round(): void {
+    if (this.#delivering || this.#timer !== undefined) return;
+    const rest = this.#lastRound + this.#plan.minIntervalMs - performance.now();
+    if (rest <= 0) return this.#deliver();
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#open) this.#deliver();
+    }, Math.ceil(rest));
+  }
+
+  #deliver(): void {
+    this.#delivering = true;
+    this.#lastRound = performance.now();
+    const complete = this.#deliverSome();
+    this.#delivering = false;
+    if (!this.#open) return;
+    this.#released();
+    if (!complete) setImmediate(() => this.#open && this.#deliver());
+    else if (this.#ending) this.#over();
+  }
+
+  /** Returns whether there is nothing left, and the other end will wake this one. */
+  #deliverSome(): boolean {
+    let bytes = 0;
+    for (let messages = 0; messages < MESSAGES_PER_TURN && bytes <= this.capacity; messages++) {
+      const found = this.#next();
+      if (found === undefined) return true;
+      bytes += found.length;
+      this.#give(found);
+      if (!this.#open) return true;
+    }
+    return false;
+  }
+
+  #give(found: Found): void {
+    const { offset, length } = found;
+    const isLent = length >= LEND_MINIMUM;
+    const view = isLent
+      ? this.#region.lend(offset, length)
+      : copyBytes(this.#region.bytes.subarray(offset, offset + length));
+    if (isLent) this.#lent = view;
+    try {
+      this.#plan.handlers?.receive?.(view);
+    } catch (error) {
+      surface(error);
+    }
+    if (!this.#open) return;
+    this.#takeBack();
+    this.#reader.release(found);
+    this.#released();
+  }
+
+  #takeBack(): void {
+    if (this.#lent !== undefined) this.#region.takeBack(this.#lent);
+    this.#lent = undefined;
+  }
+
+  // Iterating and reading by hand.
+
+  #take(found: Found): Uint8Array {
+    const { offset, length } = found;
+    const bytes = copyBytes(this.#region.bytes.subarray(offset, offset + length));
+    this.#reader.release(found);
+    this.#released();
+    return bytes;
+  }
+
+  #requireNoHandlers(): void {
+    if (this.#handled) {
+      throw new TypeError("The channel has handlers, which take its messages");
+    }
+    if (this.#iterating) throw new TypeError("The channel is being iterated over already");
+  }
+
+  /** The next message, if there is one. */
+  receive(): Uint8Array | null {
+    this.#requireNoHandlers();
+    const found = this.#peek();
+    if (found !== undefined) return this.#take(found);
+    if (this.#open) {
+      this.#released();
+      if (this.#ending) this.#over();
+    }
+    const failure = this.#takeFailure();
+    if (failure !== undefined) throw failure;
+    return null;
+  }
+
+  /** What ended the channel, for the first who reads. */
+  #takeFailure(): ENetError | undefined {
+    if (this.#open || this.#thrown) return undefined;
+    this.#thrown = true;
+    return this.#failure;
+  }
+
+  /** Begins an iteration. */
+  iterate(): AsyncIterableIterator<Uint8Array> {
+    this.#requireNoHandlers();
+    this.#iterating = true;
+    let over = false;
+    const stop = (): Promise<IteratorResult<Uint8Array>> => {
+      if (!over) {
+        over = true;
+        this.#iterating = false;
+        this.#dismissReadings();
+      }
+      return Promise.resolve({ value: undefined, done: true });
+    };
+    return {
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      next: () => over ? stop() : this.#read(),
+      return: stop,
+    };
+  }
+
+  #read(): Promise<IteratorResult<Uint8Array>> {
+    const reading: Reading = Promise.withResolvers();
+    this.#readings.push(reading);
+    this.#pin(1);
+    this.#feed();
+    return reading.promise;
+  }
+
+  #feed(): void {
+    while (this.#open && this.#readings.size > 0) {
+      const found = this.#next();
+      if (found !== undefined) {
+        this.#settle({ value: this.#take(found), done: false });
+        continue;
+      }
+      if (!this.#open) break;
+      this.#released();
+      if (!this.#ending) return;
+      this.#over();
+    }
+    if (!this.#open) this.#dismissReadings();
+  }
+
+  #settle(result: IteratorResult<Uint8Array>): void {
+    this.#pin(-1);
+    this.#readings.shift()?.resolve(result);
+  }
+
+  /** Ends the reads that wait: the first with the failure, if there is one. */
+  #dismissReadings(): void {
+    while (this.#readings.size > 0) {
+      const failure = this.#takeFailure();
+      if (failure === undefined) this.#settle({ value: undefined, done: true });
+      else {
+        this.#pin(-1);
+        this.#readings.shift()?.reject(failure);
+      }
+    }
+  }
+
+  // The end.
+
+  /** The other end is gone: what it has sent is still to be taken. */
+  end(error: ENetError | undefined): void {
+    this.#ending = true;
+    this.#failure ??= error;
+    this.wake();
+    if (this.#open && !this.#delivering && this.#reader.isEmpty) this.#over();
+  }
+
+  /** This end lets go of the ring. */
+  close(error: ENetError | undefined): void {
+    this.#open = false;
+    this.#failure ??= error;
+    clearTimeout(this.#timer);
+    this.#takeBack();
+    this.#dismissReadings();
+    this.#tell();
+  }
+
+  #tell(): void {
+    const { handlers } = this.#plan;
+    if (handlers === undefined) return;
+    try {
+      if (this.#failure === undefined) handlers.close?.();
+      else if (handlers.error !== undefined) handlers.error(this.#failure);
+      else surface(this.#failure);
+    } catch (thrown) {
+      surface(thrown);
+    }
+  }
+}

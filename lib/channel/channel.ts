@@ -1,0 +1,410 @@
+import { setImmediate } from "node:timers";
+import { ENetError } from "../errors.ts";
+import type { Data } from "../packet.ts";
+import { Inlet } from "./_inlet.ts";
+import type { Link, LinkListener } from "./_link.ts";
+import { Outlet } from "./_outlet.ts";
+import { PluginLink } from "./_plugin_link.ts";
+import { type ChannelRemote, ThreadLink } from "./_thread_link.ts";
+import {
+  bytesOf,
+  type ChannelEndOptions,
+  type ChannelOptions,
+  type EndPlan,
+  planEnd,
+  planPlugin,
+  planSendNow,
+  planThreads,
+  type PluginOptions,
+  type SendNowOptions,
+} from "./options.ts";
+
+/** Closes channels that were dropped without being closed. */
+const registry = new FinalizationRegistry<Link>((link) => void link.close());
+
+/** Channels somebody waits for: they must not be collected. */
+const pinned = new Set<object>();
+
+/**
+ * One end of a channel: messages of bytes to and from another end, in order, through memory that both
+ * share. The other end is a plugin in C, see {@linkcode Channel.loadPlugin}, or another JavaScript
+ * thread, see {@linkcode Channel.open}.
+ *
+ * There are three ways to receive: `for await (const bytes of channel)` and {@linkcode Channel.receive}
+ * give copies, `handlers.receive` gets views that are borrowed until it returns.
+ *
+ * A channel keeps the process alive until it is closed, unless {@linkcode Channel.unref} is called. One
+ * without handlers that nothing refers to any more may be collected, which closes it.
+ *
+ * @example
+ * ```ts
+ * import { Channel } from "@enetjs/enet/channel";
+ *
+ * await using near = await Channel.open({ sendBytes: 4096, receiveBytes: 4096 });
+ * await using far = await Channel.join(near.remote!); // in a Worker, when posted there
+ * near.send("hello");
+ * for await (const bytes of far) {
+ *   console.log(new TextDecoder().decode(bytes)); // hello
+ *   break;
+ * }
+ * ```
+ */
+export class Channel implements AsyncIterable<Uint8Array>, AsyncDisposable, Disposable {
+  readonly #link: Link;
+  readonly #outlet: Outlet;
+  readonly #inlet: Inlet;
+  readonly #listener: LinkListener;
+  readonly #remote: ChannelRemote | undefined;
+  #pins = 0;
+  #closing: Promise<void> | undefined;
+  #remoteEnded: ENetError | boolean = false;
+  #started = false;
+
+  private constructor(link: Link, plan: EndPlan, remote?: ChannelRemote) {
+    this.#link = link;
+    this.#remote = remote;
+    const pin = (change: number) => this.#pin(change);
+    this.#outlet = new Outlet(link, pin);
+    this.#inlet = new Inlet(link, plan, pin, (error) => this.#end(error));
+    this.#listener = {
+      wake: () => this.#wake(),
+      end: (error) => this.#onRemoteEnd(error),
+    };
+    registry.register(this, link, this);
+    if (plan.handlers !== undefined) this.#pin(1);
+    link.listen(this.#listener);
+    // Handlers are called once the program has the channel; the other end may have sent already.
+    setImmediate(() => {
+      this.#started = true;
+      this.#wake();
+    });
+  }
+
+  /**
+   * Opens a channel between two JavaScript threads. Post {@linkcode Channel.remote} to the other one, a
+   * Worker for instance, which joins with it.
+   *
+   * @param options sizes, and how this end receives
+   * @returns this thread's end; what it sends before the other has joined waits
+   * @throws {TypeError} for an unknown option or one of the wrong type
+   * @throws {RangeError} for a value out of range
+   *
+   * @example The thread that opens
+   * ```ts
+   * import { Channel } from "@enetjs/enet/channel";
+   * import { Worker } from "node:worker_threads";
+   *
+   * const code = `
+   *   const { parentPort } = require("node:worker_threads");
+   *   parentPort.once("message", ({ memory, port }) => port.close()); // Channel.join(remote)
+   * `;
+   * const worker = new Worker(code, { eval: true });
+   * await using channel = await Channel.open({ sendBytes: 2 ** 20, receiveBytes: 2 ** 20 });
+   * worker.postMessage(channel.remote!, [channel.remote!.port as never]);
+   * for await (const bytes of channel) console.log(bytes.length);
+   * console.log("the other end has closed"); // the other end has closed
+   * ```
+   */
+  static open(options: ChannelOptions = {}): Promise<Channel> {
+    return Promise.try(() => {
+      const { sendBytes, receiveBytes, end } = planThreads(options);
+      const { link, remote } = ThreadLink.open(sendBytes, receiveBytes);
+      return new Channel(link, end, remote);
+    });
+  }
+
+  /**
+   * Joins a channel that another thread has opened.
+   *
+   * @param remote what that thread's {@linkcode Channel.remote} was, as it has arrived here
+   * @param options how this end receives
+   * @returns this thread's end
+   * @throws {TypeError} if `remote` is something else, or for an option that is unknown or of the wrong type
+   * @throws {RangeError} for a value out of range
+   */
+  static join(remote: ChannelRemote, options: ChannelEndOptions = {}): Promise<Channel> {
+    return Promise.try(() => {
+      const end = planEnd(options);
+      return new Channel(ThreadLink.join(remote), end);
+    });
+  }
+
+  /**
+   * Loads a plugin, on a thread of its own, and opens a channel to it. How to write one:
+   * `native/include/enetjs_plugin.h`.
+   *
+   * A plugin can do what the process can. Under Deno it needs `--allow-ffi` without a path.
+   *
+   * @param path the plugin's file, or its `file:` URL
+   * @param options sizes, what the plugin is configured with, and how this end receives
+   * @returns the channel, once the plugin is initialized
+   * @throws {TypeError} for an unknown option, and a path or option of the wrong type
+   * @throws {RangeError} for a value out of range
+   * @throws {ENetError} `ENETJS_ERR_PLUGIN_MISSING`, `ENETJS_ERR_PLUGIN_PLATFORM`,
+   *   `ENETJS_ERR_PLUGIN_LOAD`, `ENETJS_ERR_PLUGIN_SYMBOL`, `ENETJS_ERR_PLUGIN_ABI`,
+   *   `ENETJS_ERR_PLUGIN_INITIALIZE`; `ENETJS_ERR_FAULT` when it broke a rule at once;
+   *   `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_MEMORY`, `ENETJS_ERR_THREAD`, `ENETJS_ERR_LIMIT`,
+   *   `ENETJS_ERR_LIBRARY`, `ENETJS_ERR_ABI`, `ENETJS_ERR_LIBENET`
+   */
+  static async loadPlugin(path: string | URL, options: PluginOptions = {}): Promise<Channel> {
+    const { plan, end } = planPlugin(path, options);
+    return new Channel(await PluginLink.open(plan), end);
+  }
+
+  #pin(change: number): void {
+    this.#pins += change;
+    if (this.#pins > 0) pinned.add(this);
+    else pinned.delete(this);
+  }
+
+  #wake(): void {
+    if (this.closed || !this.#started) return;
+    try {
+      this.#outlet.progress();
+    } catch (error) {
+      this.#caught(error);
+    }
+    this.#inlet.wake();
+  }
+
+  /** The other end is gone: nothing can be sent, and what it has sent is still to be taken. */
+  #onRemoteEnd(error: ENetError | undefined): void {
+    if (this.closed || this.#remoteEnded !== false) return;
+    if (!this.#started) return void setImmediate(() => this.#onRemoteEnd(error));
+    this.#remoteEnded = error ?? true;
+    this.#outlet.close(this.#closedError("Waiting"));
+    this.#inlet.end(error);
+  }
+
+  /** Nothing will be sent or received any more. */
+  #end(error?: ENetError): void {
+    if (this.closed) return;
+    this.#remoteEnded ||= error ?? false;
+    const closed = this.#link.close.bind(this.#link);
+    registry.unregister(this);
+    const done = Promise.withResolvers<void>();
+    this.#closing = done.promise;
+    this.#outlet.close(this.#closedError("Waiting"));
+    this.#inlet.close(error);
+    this.#pins = 0;
+    pinned.delete(this);
+    closed().then(done.resolve, done.reject);
+  }
+
+  /** Ends the channel if an error tells that its memory is damaged; returns the error. */
+  #caught(error: unknown): unknown {
+    const isFault = error instanceof ENetError && error.code === "ENETJS_ERR_FAULT";
+    if (isFault && error !== this.#remoteEnded) this.#end(error);
+    return error;
+  }
+
+  #closedError(what: string): ENetError {
+    const ended = this.#remoteEnded;
+    if (ended instanceof ENetError) return ended;
+    const who = ended ? "the other side has closed the channel" : "the channel is closed";
+    return new ENetError("ENETJS_ERR_CLOSED", `${what}: ${who}`);
+  }
+
+  #requireOpen(what: string): void {
+    if (this.closed || this.#remoteEnded !== false) throw this.#closedError(what);
+  }
+
+  /**
+   * Queues a message. It is copied, so the caller may go on using `data`.
+   *
+   * @param data text (as UTF-8), any buffer or view of one, or a packet
+   * @returns false when the shared memory is full and the message waits in this thread's: wait for
+   *   {@linkcode Channel.drain} before sending much more
+   * @throws {TypeError} if `data` is nothing that can be sent
+   * @throws {RangeError} if it is larger than {@linkcode Channel.sendBytes}
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`
+   */
+  send(data: Data): boolean {
+    this.#requireOpen("Sending");
+    const bytes = bytesOf(data);
+    try {
+      return this.#outlet.send(bytes);
+    } catch (error) {
+      throw this.#caught(error);
+    }
+  }
+
+  /**
+   * Waits until every message that has been sent lies in the shared memory.
+   *
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT` when the channel ends before
+   */
+  async drain(): Promise<void> {
+    this.#requireOpen("Draining");
+    try {
+      await this.#outlet.drained();
+    } catch (error) {
+      throw this.#caught(error);
+    }
+  }
+
+  /**
+   * Waits until the other end has taken every message that has been sent.
+   *
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT` when the channel ends before
+   */
+  async onIdle(): Promise<void> {
+    this.#requireOpen("Waiting");
+    try {
+      await this.#outlet.idle();
+    } catch (error) {
+      throw this.#caught(error);
+    }
+  }
+
+  /**
+   * Sends a message that the other end takes in time, or never gets. It stands behind what has been sent
+   * before, which stays.
+   *
+   * @param data as for {@linkcode Channel.send}
+   * @param options how long to wait
+   * @returns a promise that resolves when the other end has begun to handle the message
+   * @throws {TypeError} if `data` or an option is of the wrong type
+   * @throws {RangeError} if `data` is too large or `timeoutMs` out of range
+   * @throws {ENetError} `ENETJS_ERR_TIMEOUT`, after which the message is withdrawn and the channel as before;
+   *   `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`
+   */
+  async sendNow(data: Data, options: SendNowOptions = {}): Promise<void> {
+    const timeoutMs = planSendNow(options);
+    this.#requireOpen("Sending");
+    const bytes = bytesOf(data);
+    try {
+      await this.#outlet.sendNow(bytes, timeoutMs);
+    } catch (error) {
+      throw this.#caught(error);
+    }
+  }
+
+  /**
+   * Reserves memory for a message, to be written in place and sent by {@linkcode Channel.commit}. From
+   * 16 KiB on it is the shared memory itself, if that has room, and nothing is copied; else it is memory
+   * of this thread, which is copied when there is room. Messages sent meanwhile come after it, when
+   * it is in the shared memory.
+   *
+   * @param length size in bytes, 0 to {@linkcode Channel.sendBytes}
+   * @returns the memory, whose content is undefined; use it until `commit` or `abort`
+   * @throws {TypeError} if there is a reservation already, or `length` is no number
+   * @throws {RangeError} if `length` is out of range
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`
+   */
+  reserve(length: number): Uint8Array {
+    this.#requireOpen("Reserving");
+    try {
+      return this.#outlet.reserve(length);
+    } catch (error) {
+      throw this.#caught(error);
+    }
+  }
+
+  /**
+   * Sends what has been reserved.
+   *
+   * @param length how much of it, from the beginning. Default all
+   * @returns as {@linkcode Channel.send}
+   * @throws {TypeError} if there is no reservation
+   * @throws {RangeError} if `length` is out of range; the reservation stays
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`
+   */
+  commit(length?: number): boolean {
+    this.#requireOpen("Sending");
+    try {
+      return this.#outlet.commit(length);
+    } catch (error) {
+      throw this.#caught(error);
+    }
+  }
+
+  /**
+   * Gives a reservation back without sending.
+   *
+   * @throws {TypeError} if there is no reservation
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`
+   */
+  abort(): void {
+    this.#requireOpen("Aborting");
+    try {
+      this.#outlet.abort();
+    } catch (error) {
+      throw this.#caught(error);
+    }
+  }
+
+  /**
+   * Takes one message, without waiting.
+   *
+   * @returns a copy of the message, or null when there is none
+   * @throws {TypeError} if the channel has a handler for messages or is being iterated over
+   * @throws {ENetError} `ENETJS_ERR_FAULT`, once, when the other side broke its rules
+   */
+  receive(): Uint8Array | null {
+    return this.#inlet.receive();
+  }
+
+  /**
+   * Copies of the messages, until the channel is closed on either side.
+   *
+   * Iteration throws `ENETJS_ERR_FAULT` when the other side broke its rules.
+   *
+   * @throws {TypeError} if the channel has a handler for messages or is being iterated over already
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
+    return this.#inlet.iterate();
+  }
+
+  /** What another thread joins with; undefined for an end that was not made by {@linkcode Channel.open}. */
+  get remote(): ChannelRemote | undefined {
+    return this.#remote;
+  }
+
+  /** Largest message that can be sent, in bytes. */
+  get sendBytes(): number {
+    return this.#outlet.capacity;
+  }
+
+  /** Largest message that can be received, in bytes. */
+  get receiveBytes(): number {
+    return this.#inlet.capacity;
+  }
+
+  /** Whether the channel is closed, on this side or, with everything taken, on the other. */
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Keeps the process alive while the channel is open; so it is from the start. */
+  ref(): void {
+    if (!this.closed) this.#link.ref();
+  }
+
+  /** Lets the process end although the channel is open. */
+  unref(): void {
+    if (!this.closed) this.#link.unref();
+  }
+
+  /**
+   * Closes the channel at once. What the other end has not taken is lost: wait for
+   * {@linkcode Channel.onIdle} before, if it matters. A plugin is shut down and unloaded. Safe to call more
+   * than once.
+   *
+   * @returns a promise that resolves when everything is freed, for which a plugin may let wait
+   */
+  close(): Promise<void> {
+    this.#end();
+    return this.#closing as Promise<void>;
+  }
+
+  /** Closes the channel; the rest of a plugin's end is not waited for. */
+  [Symbol.dispose](): void {
+    this.#end();
+  }
+
+  /** Closes the channel as {@linkcode Channel.close} does. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

@@ -1,0 +1,143 @@
+import { fileURLToPath } from "node:url";
+import { resolve } from "node:path";
+import { LAYOUT } from "../../ffi/layout.ts";
+import { integer, options as checkOptions, show } from "../_validate.ts";
+import type { ENetError } from "../errors.ts";
+import { type Data, viewOf } from "../packet.ts";
+import type { PluginPlan } from "./_plugin_link.ts";
+
+/** Functions that a channel calls as things happen. What they throw is an uncaught error. */
+export interface ChannelHandlers {
+  /**
+   * Called with each message. The view is valid until the function returns: above 16 KiB it lies in the
+   * shared memory, and becomes empty afterwards, except that one of a channel between threads will
+   * show other messages. Copy what you want to keep.
+   *
+   * @param view the message
+   */
+  receive?: (view: Uint8Array) => void;
+  /** Called once when the channel has ended without an error, whichever side closed it. */
+  close?: () => void;
+  /**
+   * Called once when the channel has ended because the other side broke its rules. Without it, the
+   * error is an uncaught one.
+   *
+   * @param error why
+   */
+  error?: (error: ENetError) => void;
+}
+
+/** What each end of a channel can choose. */
+export interface ChannelEndOptions {
+  /** Functions to call; without them the channel is iterated over, or read with `receive()`. */
+  handlers?: ChannelHandlers;
+  /**
+   * Least time in milliseconds between two rounds of `handlers.receive`, each with everything that has
+   * arrived; for programs that draw what they get. Default 0: at once.
+   */
+  minIntervalMs?: number;
+}
+
+/** Options of {@linkcode Channel.open}. */
+export interface ChannelOptions extends ChannelEndOptions {
+  /** Largest message to the other end, in bytes, and memory for those on the way; 1 to 1 GiB. Default 1 MiB. */
+  sendBytes?: number;
+  /** The same for messages from the other end. */
+  receiveBytes?: number;
+}
+
+/** Options of {@linkcode Channel.loadPlugin}. */
+export interface PluginOptions extends ChannelOptions {
+  /** What the plugin's `initialize` gets, text as UTF-8. Default nothing. */
+  configuration?: Data;
+  /** Milliseconds between calls of the plugin's `update`. Default 0: as the plugin asks for. */
+  updateIntervalMs?: number;
+}
+
+/** Options of {@linkcode Channel.sendNow}. */
+export interface SendNowOptions {
+  /** Milliseconds to wait for the other end, 1–2,147,483,647. Default 5000. */
+  timeoutMs?: number;
+}
+
+const END = ["handlers", "minIntervalMs"];
+const BOTH = ["sendBytes", "receiveBytes", ...END];
+const PLUGIN = ["configuration", "updateIntervalMs", ...BOTH];
+const DEFAULT_BYTES = 2 ** 20;
+const MAXIMUM_MS = 2 ** 31 - 1;
+
+const encoder = new TextEncoder();
+
+/** The bytes of anything that can be sent. */
+export function bytesOf(data: Data): Uint8Array {
+  return typeof data === "string" ? encoder.encode(data) : viewOf(data);
+}
+
+/** The options of an end, checked. */
+export interface EndPlan {
+  readonly handlers: ChannelHandlers | undefined;
+  readonly minIntervalMs: number;
+}
+
+function planHandlersAndInterval({ handlers, minIntervalMs = 0 }: ChannelEndOptions): EndPlan {
+  integer(minIntervalMs, "minIntervalMs", 0, MAXIMUM_MS);
+  if (handlers !== undefined) {
+    checkOptions(handlers, "handlers", ["receive", "close", "error"]);
+    for (const [name, handler] of Object.entries(handlers)) {
+      if (typeof handler !== "function" && handler !== undefined) {
+        throw new TypeError(`handlers.${name} must be a function, not ${show(handler)}`);
+      }
+    }
+  }
+  return { handlers, minIntervalMs };
+}
+
+/** Checks the options of one end. */
+export function planEnd(given: ChannelEndOptions): EndPlan {
+  checkOptions(given, "options", END);
+  return planHandlersAndInterval(given);
+}
+
+function planBytes({ sendBytes = DEFAULT_BYTES, receiveBytes = DEFAULT_BYTES }: ChannelOptions) {
+  integer(sendBytes, "sendBytes", 1, LAYOUT.CHANNEL_MAXIMUM_BYTES);
+  integer(receiveBytes, "receiveBytes", 1, LAYOUT.CHANNEL_MAXIMUM_BYTES);
+  return { sendBytes, receiveBytes };
+}
+
+/** Checks the options of a channel between threads. */
+export function planThreads(given: ChannelOptions) {
+  checkOptions(given, "options", BOTH);
+  return { ...planBytes(given), end: planHandlersAndInterval(given) };
+}
+
+/** Checks the path and the options of a plugin. */
+export function planPlugin(
+  path: string | URL,
+  given: PluginOptions,
+): { plan: PluginPlan; end: EndPlan } {
+  checkOptions(given, "options", PLUGIN);
+  const isUrl = path instanceof URL;
+  if (isUrl && path.protocol !== "file:") {
+    throw new TypeError(`path must be a path or a file: URL, not ${path.href}`);
+  }
+  if (!isUrl && (typeof path !== "string" || path === "" || path.includes("\0"))) {
+    throw new TypeError(`path must be a path or a file: URL, not ${show(path)}`);
+  }
+  const { configuration = "", updateIntervalMs = 0 } = given;
+  integer(updateIntervalMs, "updateIntervalMs", 0, MAXIMUM_MS);
+  return {
+    plan: {
+      path: isUrl ? fileURLToPath(path) : resolve(path),
+      configuration: bytesOf(configuration),
+      updateIntervalMs,
+      ...planBytes(given),
+    },
+    end: planHandlersAndInterval(given),
+  };
+}
+
+/** Checks the options of `sendNow`. */
+export function planSendNow(given: SendNowOptions): number {
+  checkOptions(given, "options", ["timeoutMs"]);
+  return integer(given.timeoutMs ?? 5000, "timeoutMs", 1, MAXIMUM_MS);
+}

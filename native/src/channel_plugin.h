@@ -1,0 +1,28 @@
+/**
+ * @file channel_plugin.h
+ * @brief Loading a plugin's library, and telling apart why it cannot be loaded.
+ */
+#ifndef ENETJS_CHANNEL_PLUGIN_H
+#define ENETJS_CHANNEL_PLUGIN_H
+
+#include <stddef.h>
+
+#include "enetjs_plugin.h"
+
+struct enetjs_channel_plugin {
+  void *library; /**< the system's handle, or NULL */
+  const struct enetjs_plugin *functions;
+};
+
+/**
+ * Loads a plugin.
+ * @param path UTF-8
+ * @param reason receives what there is to say of an error beyond its code
+ * @returns 0, or ENETJS_ERR_PLUGIN_… with nothing loaded
+ */
+int enetjs_channel_plugin_load(struct enetjs_channel_plugin *plugin, const char *path, char *reason, size_t size);
+
+/** Unloads a plugin, none of whose code may be running. */
+void enetjs_channel_plugin_unload(struct enetjs_channel_plugin *plugin);
+
+#endif
