@@ -19,7 +19,7 @@ async function run(
 }
 
 test("Sending and receiving need no permission but --allow-ffi for the library's path", async () => {
-  const { code, stdout, stderr } = await run([`--allow-ffi=${LIBRARY}`]);
+  const { code, stdout, stderr } = await run([`--allow-ffi=${library}`]);
   assert.equal(stderr, "");
   assert.equal(stdout, "echo 3\necho 1048576\nbye\n");
   assert.equal(code, 0);
@@ -27,7 +27,7 @@ test("Sending and receiving need no permission but --allow-ffi for the library's
 
 test("Packets do by copies what they do without, where pointers are not permitted", async () => {
   const { code, stdout, stderr } = await run(
-    [`--allow-ffi=${LIBRARY}`],
+    [`--allow-ffi=${library}`],
     {},
     "permissions_packets.ts",
   );
@@ -54,7 +54,7 @@ test("The public FFI does without pointers what it can, where they are not permi
 
 test("Channels between threads need no permission, and plugins need --allow-ffi without a path", async () => {
   const file = "permissions_channel.ts";
-  const scoped = await run([`--allow-ffi=${LIBRARY}`], {}, file);
+  const scoped = await run([`--allow-ffi=${library}`], {}, file);
   assert.equal(scoped.stderr, "");
   assert.equal(scoped.stdout, "hello\nENETJS_ERR_PERMISSION\n");
   const all = await run(["--allow-ffi"], {}, file);
@@ -75,9 +75,9 @@ for (const permission of ["--deny-ffi", "--allow-ffi=/somewhere/else.so"]) {
 
 test("ENETJS_LIBRARY counts where --allow-env covers it, and asks for nothing elsewhere", async () => {
   const env = { ENETJS_LIBRARY: "/somewhere/else.so" };
-  const without = await run([`--allow-ffi=${LIBRARY}`], env);
+  const without = await run([`--allow-ffi=${library}`], env);
   assert.equal(without.stdout, "echo 3\necho 1048576\nbye\n");
-  const covered = await run([`--allow-ffi=${LIBRARY}`, "--allow-env=ENETJS_LIBRARY"], env);
+  const covered = await run([`--allow-ffi=${library}`, "--allow-env=ENETJS_LIBRARY"], env);
   assert.match(covered.stdout, /^ENETJS_ERR_LIBRARY\n/);
   assert.match(covered.stdout, /ENETJS_LIBRARY=\/somewhere\/else\.so/);
 });
