@@ -543,8 +543,8 @@ static void service_for_consumer(struct enetjs_host *h) {
   enetjs_refill(h);
   enetjs_service_protocol(h);
   enetjs_refill(h);
-  yield.found = events != h->events.head || completions != h->completions.head;
   yield.datagrams = (unsigned)(h->counters[ENETJS_HOST_STAT_RECEIVED_PACKETS] - before);
+  yield.found = (yield.datagrams > 0 && h->queued_messages > 0) || events != h->events.head || completions != h->completions.head;
   yield.turns = enetjs_batch_take_turns(h);
   h->barren = yield.found ? 0 : h->barren + 1;
   if (!h->pump_running) return;

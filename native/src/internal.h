@@ -166,6 +166,7 @@ struct enetjs_host {
   bool datagrams; /**< delivers what is not ENet's */
   int failed;     /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
+  size_t queued_messages;     /**< to all peers */
   size_t external_messages;   /**< queued over memory that is JavaScript's */
   size_t held_datagram_bytes; /**< with overhead */
   struct enetjs_ranges allow, deny;

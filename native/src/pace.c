@@ -22,7 +22,7 @@ enum {
   ATTEND_US = 50,          /* how long to stay by default */
   ATTEND_ALWAYS_US = 1000, /* and where the program asks for it */
   ATTEND_TURN_US = 20,
-  ATTEND_GAP_US = 200, /* between services that found something */
+  ATTEND_GAP_US = 1000, /* between services that found something */
   ATTEND_FAILURES = 8, /* that are remembered */
   ATTEND_FORGIVEN = 2,
   WINDOW = 16,           /* wake-ups, after each so many of which it is decided whether to coalesce */

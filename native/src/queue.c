@@ -40,6 +40,7 @@ static void leave(struct enetjs_outgoing *out, bool delivered) {
   struct enetjs_slot *slot = out->slot;
   slot->queued_bytes -= out->packet.dataLength;
   slot->queued_messages--;
+  slot->host->queued_messages--;
   if (out->token)
     enetjs_emit_completion(slot, delivered ? ENETJS_COMPLETION_DELIVERED : ENETJS_COMPLETION_UNDELIVERED, out->token,
                            0);
@@ -110,6 +111,7 @@ double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t fla
   }
   slot->queued_bytes += length;
   slot->queued_messages++;
+  slot->host->queued_messages++;
   enetjs_queue_measure(slot);
   slot->host->header[ENETJS_WORD_QUEUED_BYTES] =
       slot->queued_bytes < UINT32_MAX ? (uint32_t)slot->queued_bytes : UINT32_MAX;
