@@ -500,6 +500,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
   unsigned errors = 0, taken = 0, more;
   if (h->failed) return;
   h->services++;
+  h->queued_of_late = 0;
   enetjs_batch_begin(h);
   while ((more = service_round(h, &errors)) > 0) {
     taken += more;
@@ -513,6 +514,18 @@ void enetjs_service_protocol(struct enetjs_host *h) {
   if (!h->failed && (enetjs_queue_feed(h) || more > 0)) enetjs_flush_protocol(h);
   enetjs_batch_end(h);
   add_totals(h);
+}
+
+/*
+ * Its window full, ENet can send nothing more before it has read what was acknowledged. What comes of
+ * that is held, as when the pump services, for the program is not prepared for events now.
+ */
+void enetjs_service_between_sends(struct enetjs_host *h) {
+  if (h->queued_of_late < ENETJS_SEND_TURN_BYTES || !h->pump_running || h->signalled) return;
+  h->consumer = false;
+  enetjs_service_protocol(h);
+  h->consumer = true;
+  if (enetjs_records_waiting(h)) enetjs_pump_call(h);
 }
 
 static double records_ready(const struct enetjs_host *h) {
@@ -544,7 +557,8 @@ static void service_for_consumer(struct enetjs_host *h) {
   enetjs_service_protocol(h);
   enetjs_refill(h);
   yield.datagrams = (unsigned)(h->counters[ENETJS_HOST_STAT_RECEIVED_PACKETS] - before);
-  yield.found = (yield.datagrams > 0 && h->queued_messages > 0) || events != h->events.head || completions != h->completions.head;
+  yield.found =
+      (yield.datagrams > 0 && h->queued_messages > 0) || events != h->events.head || completions != h->completions.head;
   yield.turns = enetjs_batch_take_turns(h);
   h->barren = yield.found ? 0 : h->barren + 1;
   if (!h->pump_running) return;

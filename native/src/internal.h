@@ -41,6 +41,9 @@
 #define ENETJS_SEND_FLAGS \
   (ENET_PACKET_FLAG_RELIABLE | ENET_PACKET_FLAG_UNSEQUENCED | ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT)
 
+/* After so many bytes, a program that goes on sending is interrupted for what ENet has to do. */
+#define ENETJS_SEND_TURN_BYTES (32 * 1024)
+
 /* Packets of this size and below are copied per peer by a broadcast, larger ones are shared. */
 #define ENETJS_SHARE_MINIMUM 512
 
@@ -167,6 +170,7 @@ struct enetjs_host {
   int failed;     /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
   size_t queued_messages;     /**< to all peers */
+  size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced */
   size_t external_messages;   /**< queued over memory that is JavaScript's */
   size_t held_datagram_bytes; /**< with overhead */
   struct enetjs_ranges allow, deny;
@@ -213,6 +217,8 @@ void enetjs_host_destroy_locked(struct enetjs_host *h);
 void enetjs_host_close_of_thread(const void *owner);
 void enetjs_service_protocol(struct enetjs_host *h);
 void enetjs_flush_protocol(struct enetjs_host *h);
+/** After sends: services where a long series of them would keep ENet from its acknowledgements. */
+void enetjs_service_between_sends(struct enetjs_host *h);
 const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double length);
 bool enetjs_is_integer(double value, double minimum, double maximum);
 
@@ -290,6 +296,7 @@ void enetjs_gate_destroy(struct enetjs_host *h);
 /* ---- pump.c ---------------------------------------------------------------------------------- */
 int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end);
 void enetjs_pump_rearm(struct enetjs_host *h);
+void enetjs_pump_call(struct enetjs_host *h); /**< wakes the consumer */
 void enetjs_pump_notify(struct enetjs_host *h);
 void enetjs_pump_stop_all(void);
 int enetjs_next_wait(const struct enetjs_host *h);

@@ -49,6 +49,7 @@ void enetjs_outbox_take(struct enetjs_host *h) {
 double enetjs_host_push(double host) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   if (!h) return ENETJS_ERR_CLOSED;
+  enetjs_service_between_sends(h);
   enetjs_host_release(h);
   return 0;
 }

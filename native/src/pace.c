@@ -23,7 +23,7 @@ enum {
   ATTEND_ALWAYS_US = 1000, /* and where the program asks for it */
   ATTEND_TURN_US = 20,
   ATTEND_GAP_US = 1000, /* between services that found something */
-  ATTEND_FAILURES = 8, /* that are remembered */
+  ATTEND_FAILURES = 8,  /* that are remembered */
   ATTEND_FORGIVEN = 2,
   WINDOW = 16,           /* wake-ups, after each so many of which it is decided whether to coalesce */
   COALESCE_GAP_US = 500, /* between wake-ups */

@@ -97,6 +97,11 @@ static double send_message(struct enetjs_slot *slot, const struct message *m) {
   return enetjs_queue_send(slot, m->channel, m->flags, m->data, m->length, m->shared, m->token);
 }
 
+static double finish_send(struct enetjs_slot *slot, double result) {
+  enetjs_service_between_sends(slot->host);
+  return finish(slot, result);
+}
+
 double enetjs_peer_send(double host, double peer, double channel, double flags, double offset, double length,
                         double token) {
   double error;
@@ -106,7 +111,7 @@ double enetjs_peer_send(double host, double peer, double channel, double flags, 
   m.data = enetjs_shared_at(slot->host, offset, length);
   if (!m.data || !message_valid(&m, channel, flags, token)) return finish(slot, ENETJS_ERR_ARGUMENT);
   m.length = (size_t)length;
-  return finish(slot, send_message(slot, &m));
+  return finish_send(slot, send_message(slot, &m));
 }
 
 double enetjs_peer_send_buffer(double host, double peer, double channel, double flags, const uint8_t *data,
@@ -119,7 +124,7 @@ double enetjs_peer_send_buffer(double host, double peer, double channel, double 
     return finish(slot, ENETJS_ERR_ARGUMENT);
   m.data = data;
   m.length = (size_t)length;
-  return finish(slot, send_message(slot, &m));
+  return finish_send(slot, send_message(slot, &m));
 }
 
 double enetjs_peer_send_packet(double host, double peer, double channel, double flags, double packet, double token) {
@@ -135,7 +140,7 @@ double enetjs_peer_send_packet(double host, double peer, double channel, double 
     error = send_message(slot, &m);
   }
   if (m.shared) enetjs_packet_drop(m.shared);
-  return finish(slot, error);
+  return finish_send(slot, error);
 }
 
 /* ---- Broadcasting ---------------------------------------------------------------------------- */

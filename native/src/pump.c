@@ -62,7 +62,7 @@ int enetjs_next_wait(const struct enetjs_host *h) {
 
 /* ---- Talking to the consumer and to the pump ------------------------------------------------- */
 
-static void signal_consumer(struct enetjs_host *h) {
+void enetjs_pump_call(struct enetjs_host *h) {
   if (h->signalled) return;
   h->signalled = true;
   h->signalled_at = enet_time_get();
@@ -91,13 +91,13 @@ void enetjs_pump_rearm(struct enetjs_host *h) {
 /* ---- The thread ------------------------------------------------------------------------------ */
 
 static void await_consumer(struct enetjs_host *h) {
-  signal_consumer(h);
+  enetjs_pump_call(h);
   h->pump_awaits = true;
 }
 
 /* The consumer is called for what has come; what comes next may gather until it is called again. */
 static void gather(struct enetjs_host *h) {
-  signal_consumer(h);
+  enetjs_pump_call(h);
   h->pump_rests = true;
 }
 
@@ -110,7 +110,7 @@ static void service_here(struct enetjs_host *h) {
   enetjs_service_protocol(h);
   if (!enetjs_records_waiting(h) && !enetjs_gate_asks(h)) return;
   h->barren = 0;
-  signal_consumer(h);
+  enetjs_pump_call(h);
 }
 
 static void service_for_stalled_consumer(struct enetjs_host *h) {
