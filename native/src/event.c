@@ -108,22 +108,6 @@ static void discharge(struct enetjs_host *h, const uint32_t *record, size_t byte
   h->enet->peers[slot->index].totalWaitingData -= ENETJS_STOP_CHARGE;
 }
 
-/*
- * ENet does not take back what unreliable packets counted towards totalWaitingData that it dropped
- * before they were complete or in order. Left alone, a long and lossy connection would reach the
- * limit with nothing waiting, so the total is set right whenever nothing is.
- */
-void enetjs_recount_waiting(struct enetjs_slot *slot) {
-  ENetPeer *peer = &slot->host->enet->peers[slot->index];
-  size_t stop = slot->stopped ? ENETJS_STOP_CHARGE : 0;
-  if (peer->totalWaitingData == stop || !enet_list_empty(&peer->dispatchedCommands)) return;
-  for (size_t i = 0; i < peer->channelCount; i++)
-    if (!enet_list_empty(&peer->channels[i].incomingReliableCommands) ||
-        !enet_list_empty(&peer->channels[i].incomingUnreliableCommands))
-      return;
-  peer->totalWaitingData = stop;
-}
-
 static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uint32_t *record, ENetPacket *packet) {
   struct enetjs_held *held = enetjs_pool_malloc(sizeof(*held));
   if (!held) {

@@ -216,7 +216,6 @@ double enetjs_gate_open(double host, double open) {
   if (enetjs_is_integer(open, 0, 1)) {
     enetjs_gate_destroy(h);
     if (open == 1) result = open_gate(h, passes);
-    enetjs_intercept_update(h);
   } else {
     result = ENETJS_ERR_ARGUMENT;
   }

@@ -230,7 +230,6 @@ static double host_option(struct enetjs_host *h, int option, double value, doubl
     case ENETJS_CONFIG_DATAGRAMS:
       if (value > 1) return ENETJS_ERR_ARGUMENT;
       h->datagrams = value != 0;
-      enetjs_intercept_update(h);
       return 0;
     default: return ENETJS_ERR_ARGUMENT;
   }
@@ -276,6 +275,7 @@ static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared
     h->slots[index].generation = 1;
   }
   h->enet->peers[0].data = h; /* how the intercept callback finds us */
+  enetjs_intercept_install(h);
   h->bound = c[ENETJS_CONFIG_ADDRESS] >= 0;
   enetjs_pace_reset(&h->pace);
   h->pump_configured = c[ENETJS_CONFIG_PUMP] != 0;

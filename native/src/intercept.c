@@ -86,7 +86,6 @@ int enetjs_filter_replace(struct enetjs_host *h, const uint8_t *rules, size_t co
   enetjs_filter_clear(h);
   h->allow = allow;
   h->deny = deny;
-  enetjs_intercept_update(h);
   return 0;
 }
 
@@ -192,6 +191,12 @@ static bool asks_for_peer(const ENetHost *enet) {
   return parse_header(enet, &header) && header.peer == ENET_PROTOCOL_MAXIMUM_PEER_ID;
 }
 
+static void relieve(struct enetjs_host *h) {
+  struct header header;
+  if (parse_header(h->enet, &header) && header.peer < h->enet->peerCount)
+    enetjs_relieve_waiting(&h->slots[header.peer]);
+}
+
 static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   struct enetjs_host *h = enet->peers[0].data;
   uint32_t address = ENET_NET_TO_HOST_32(enet->receivedAddress.host);
@@ -204,10 +209,8 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
     emit_datagram(h, address);
     return TAKEN;
   }
+  relieve(h);
   return !h->bound && asks_for_peer(enet) ? TAKEN : LET_THROUGH;
 }
 
-void enetjs_intercept_update(struct enetjs_host *h) {
-  bool needed = h->datagrams || !h->bound || h->allow.count > 0 || h->deny.count > 0 || h->gate;
-  h->enet->intercept = needed ? intercept : NULL;
-}
+void enetjs_intercept_install(struct enetjs_host *h) { h->enet->intercept = intercept; }

@@ -41,8 +41,9 @@
 #define ENETJS_SEND_FLAGS \
   (ENET_PACKET_FLAG_RELIABLE | ENET_PACKET_FLAG_UNSEQUENCED | ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT)
 
-/* After so many bytes, a program that goes on sending is interrupted for what ENet has to do. */
-#define ENETJS_SEND_TURN_BYTES (32 * 1024)
+/* After so many bytes, and 64 for each message, a program that goes on sending is interrupted for what ENet has to do.
+ */
+#define ENETJS_SEND_TURN_BYTES (64 * 1024)
 
 /* Packets of this size and below are copied per peer by a broadcast, larger ones are shared. */
 #define ENETJS_SHARE_MINIMUM 512
@@ -170,7 +171,7 @@ struct enetjs_host {
   int failed;     /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
   size_t queued_messages;     /**< to all peers */
-  size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced */
+  size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced, with 64 for each message */
   size_t external_messages;   /**< queued over memory that is JavaScript's */
   size_t held_datagram_bytes; /**< with overhead */
   struct enetjs_ranges allow, deny;
@@ -242,11 +243,14 @@ bool enetjs_queue_feed(struct enetjs_host *h);
 void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet);
 void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra);
 void enetjs_emit_failure(struct enetjs_host *h, int error);
-void enetjs_recount_waiting(struct enetjs_slot *slot);
 void enetjs_refill(struct enetjs_host *h);
 void enetjs_release_paused(struct enetjs_slot *slot);
 void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list);
 bool enetjs_records_waiting(const struct enetjs_host *h);
+
+/* ---- waiting.c ------------------------------------------------------------------------------- */
+void enetjs_recount_waiting(struct enetjs_slot *slot);
+void enetjs_relieve_waiting(struct enetjs_slot *slot);
 
 /* ---- farewell.c ------------------------------------------------------------------------------ */
 void enetjs_farewell_remember(struct enetjs_slot *slot);
@@ -282,7 +286,7 @@ size_t enetjs_packet_live(void);
 size_t enetjs_packet_ever(void);
 
 /* ---- intercept.c ----------------------------------------------------------------------------- */
-void enetjs_intercept_update(struct enetjs_host *h);
+void enetjs_intercept_install(struct enetjs_host *h);
 int enetjs_filter_replace(struct enetjs_host *h, const uint8_t *rules, size_t count);
 void enetjs_filter_clear(struct enetjs_host *h);
 

@@ -112,7 +112,7 @@ double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t fla
   slot->queued_bytes += length;
   slot->queued_messages++;
   slot->host->queued_messages++;
-  slot->host->queued_of_late += length;
+  slot->host->queued_of_late += length + 64;
   enetjs_queue_measure(slot);
   slot->host->header[ENETJS_WORD_QUEUED_BYTES] =
       slot->queued_bytes < UINT32_MAX ? (uint32_t)slot->queued_bytes : UINT32_MAX;

@@ -1307,6 +1307,48 @@ TEST(a_service_ends_under_a_flood) {
   consumer_close(&server);
 }
 
+/* ---- What waits for a lost packet ------------------------------------------------------------ */
+
+static void set_deaf(struct consumer *c, bool deaf) {
+  const uint32_t all[3] = {0, UINT32_MAX, 0};
+  CHECK_EQ_INT(enetjs_host_set_filter(c->host, (const uint8_t *)all, deaf ? sizeof(all) : 0), 0);
+}
+
+/* The client only flushes, which sends nothing again; so the lost packet stays lost until it services. */
+TEST(a_flood_behind_a_lost_packet_does_not_keep_it_out) {
+  static uint8_t bytes[500];
+  struct consumer server, client;
+  size_t limit, sent = 0;
+  unsigned received;
+  double peer;
+  consumer_start(&server);
+  server.config[ENETJS_CONFIG_MAXIMUM_WAITING_DATA] = 1;
+  consumer_open(&server);
+  client_open(&client);
+  peer = connect_pair_of(&client, &server);
+  for (int i = 0; i < 20; i++) poll_both(&client, &server);
+  limit = host_of(&server)->enet->maximumWaitingData;
+  set_deaf(&server, true);
+  CHECK_EQ_INT(send_text(&client, peer, 1, "lost", 0), 0);
+  CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
+  UNTIL(statistic(&server, ENETJS_HOST_STAT_FILTERED) > 0, consumer_poll(&server));
+  set_deaf(&server, false);
+  received = server.receives;
+  while (sent < limit + limit / 4) {
+    for (int i = 0; i < 100; i++, sent += sizeof(bytes))
+      CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 0, bytes, sizeof(bytes), 0) >= 0);
+    CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
+    consumer_poll(&server);
+    consumer_poll(&server);
+  }
+  CHECK_EQ_INT(server.receives, received);
+  CHECK_EQ_INT(send_text(&client, peer, 1, "last", 0), 0);
+  UNTIL(server.last.length == 4 && server.last.type == ENETJS_EVENT_RECEIVE && server.receives >= received + 2,
+        poll_both(&client, &server));
+  consumer_close(&client);
+  consumer_close(&server);
+}
+
 int main(void) {
   static const struct test_case cases[] = {
       TEST_CASE(nonsense_host_handles_are_closed_hosts),
@@ -1357,6 +1399,7 @@ int main(void) {
       TEST_CASE(unreachable_destinations_do_not_stop_the_host),
       TEST_CASE(a_lost_socket_is_a_failure_told_once),
       TEST_CASE(a_service_ends_under_a_flood),
+      TEST_CASE(a_flood_behind_a_lost_packet_does_not_keep_it_out),
   };
   return test_run(cases, TEST_COUNT(cases));
 }
