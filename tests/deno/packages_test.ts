@@ -88,6 +88,7 @@ test("The platform package holds these files", async () => {
     files.map(({ path }) => path).sort(),
     [
       ...["LICENSE", "LICENSE-libenet", "bun.js", "mod.d.ts", "mod.js", "package.json"],
+      "enetjs_plugin.h",
       ...[platform.library, platform.libenet],
     ].sort(),
   );
