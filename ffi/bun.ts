@@ -1,5 +1,5 @@
 import process from "node:process";
-import { markAsUntransferable } from "node:worker_threads";
+import { markAsUntransferable, MessageChannel } from "node:worker_threads";
 import type { NativeSignature, RawCallback, RawFunction, Runtime, Wake } from "./runtime.ts";
 
 /** How `bun:ffi` writes a signature. */
@@ -33,6 +33,24 @@ interface BunNamespace {
 
 function bunSignature({ parameters, result }: NativeSignature): BunSignature {
   return { args: parameters, returns: result };
+}
+
+/**
+ * Calls functions by messages to this thread. While there are immediates, Bun puts off the end of the
+ * process that an uncaught error calls for.
+ */
+function callByMessage(): (call: () => void) => void {
+  const calls: (() => void)[] = [];
+  let channel: MessageChannel | undefined;
+  return (call) => {
+    if (channel === undefined) {
+      channel = new MessageChannel();
+      channel.port1.on("message", () => calls.shift()?.());
+      channel.port1.unref();
+    }
+    calls.push(call);
+    channel.port2.postMessage(null);
+  };
 }
 
 /** Bun's `bun:ffi`. */
@@ -74,6 +92,7 @@ export function createBunRuntime(): Runtime {
       }
     },
     env: (name) => process.env[name],
+    later: callByMessage(),
     // Bun's node:net delivers nothing for a descriptor.
     async attach(fd: number, onWake: () => void): Promise<Wake> {
       const ignore = () => {};

@@ -1,4 +1,5 @@
 import { markAsUntransferable } from "node:worker_threads";
+import { setImmediate } from "node:timers";
 import { attachSocket } from "./_socket.ts";
 import type { NativeSignature, RawFunction, Runtime } from "./runtime.ts";
 
@@ -70,6 +71,7 @@ export function createDenoRuntime(): Runtime {
       const { state } = Deno.permissions.querySync({ name: "env", variable: name });
       return state === "granted" ? Deno.env.get(name) : undefined;
     },
+    later: setImmediate,
     attach: attachSocket,
   };
 }

@@ -1,5 +1,6 @@
 import process from "node:process";
 import { markAsUntransferable } from "node:worker_threads";
+import { setImmediate } from "node:timers";
 import { attachSocket } from "./_socket.ts";
 import type { NativeSignature, RawFunction, Runtime } from "./runtime.ts";
 
@@ -63,6 +64,7 @@ export function createNodeRuntime(): Runtime {
     map: (address, length) => ffi.toArrayBuffer(BigInt(address), length, false),
     pin: markAsUntransferable,
     env: (name) => process.env[name],
+    later: setImmediate,
     attach: attachSocket,
   };
 }

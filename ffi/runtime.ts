@@ -91,6 +91,8 @@ export interface Runtime {
   pin(buffer: ArrayBuffer): void;
   /** Reads an environment variable; undefined also where that is not permitted. */
   env(name: string): string | undefined;
+  /** Calls a function after other work has had its turn, and before the event loop sleeps. */
+  later(call: () => void): void;
   /** Takes over a descriptor and calls `onWake` whenever bytes have arrived on it. */
   attach(fd: number, onWake: () => void): Wake | Promise<Wake>;
 }

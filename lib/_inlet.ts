@@ -94,10 +94,10 @@ export class Inlet {
 
   /** Stays for the next message, where native code has found that worth it. */
   #attend(): void {
-    const { memory, resources } = this.endpoint;
+    const { library, memory, resources } = this.endpoint;
     if (this.#attending || !resources.open || memory.words[LAYOUT.WORD_ATTENDED] === 0) return;
     this.#attending = true;
-    setImmediate(() => this.#attendNow());
+    library.runtime.later(() => this.#attendNow());
   }
 
   #attendNow(): void {

@@ -145,7 +145,7 @@ struct enetjs_pace {
   uint32_t found_gap_us; /**< between such services, on average */
   uint32_t spread;       /**< how often a datagram comes from another source than the one before, in 1/256 */
   bool attending;        /**< the consumer stays for the next message */
-  uint64_t attend_until_us;
+  uint64_t attending_since_us, attend_until_us;
   unsigned attend_failures, attend_skip;
   bool coalescing; /**< datagrams are gathered before the consumer is woken */
   uint64_t rate_before;

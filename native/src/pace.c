@@ -22,6 +22,7 @@ enum {
   ATTEND_US = 50,          /* how long to stay by default */
   ATTEND_ALWAYS_US = 1000, /* and where the program asks for it */
   ATTEND_TURN_US = 20,
+  ATTEND_STRETCH_US = 10000,
   ATTEND_GAP_US = 1000, /* between services that found something */
   ATTEND_FAILURES = 8,  /* that are remembered */
   ATTEND_FORGIVEN = 2,
@@ -89,9 +90,18 @@ static bool is_worth_attending(const struct enetjs_pace *pace, int spin) {
           pace->spread < FIXED / 4 && pace->attend_skip == 0);
 }
 
+/*
+ * Now and then the event loop comes to rest all the same: some runtimes do only then what they have
+ * put off, as to end after an error, or because nothing keeps them.
+ */
+static void attend(struct enetjs_pace *pace, bool worth, uint64_t now) {
+  if (!pace->attending) pace->attending_since_us = now;
+  pace->attending = worth && now - pace->attending_since_us < ATTEND_STRETCH_US;
+}
+
 static void on_found(struct enetjs_pace *pace, int spin, uint64_t now) {
   average(&pace->found_gap_us, gap_since(&pace->found_us, now));
-  pace->attending = is_worth_attending(pace, spin);
+  attend(pace, is_worth_attending(pace, spin), now);
   if (pace->attending)
     pace->attend_until_us = now + (spin == ENETJS_SPIN_ALWAYS ? ATTEND_ALWAYS_US : ATTEND_US);
   else if (pace->attend_skip > 0)

@@ -105,6 +105,16 @@ TEST(attending_in_vain_gets_rare) {
   CHECK(attended > 3 && attended < 300);
 }
 
+TEST(attending_pauses_now_and_then) {
+  struct scene s = scene(ENETJS_SPIN_ALWAYS);
+  unsigned pauses = 0;
+  for (int i = 0; i < 10000; i++) {
+    wake(&s, 20, 1, 0);
+    pauses += !s.pace.attending;
+  }
+  CHECK(pauses >= 18 && pauses <= 22); /* in 200 ms */
+}
+
 TEST(attending_can_be_switched_off_or_asked_for) {
   struct scene never = scene(ENETJS_SPIN_NEVER), always = scene(ENETJS_SPIN_ALWAYS);
   for (int i = 0; i < 1000; i++) {
@@ -213,6 +223,7 @@ int main(void) {
       TEST_CASE(peers_that_wait_for_answers_are_not_kept_waiting),
       TEST_CASE(close_messages_of_one_peer_are_attended),
       TEST_CASE(attending_in_vain_gets_rare),
+      TEST_CASE(attending_pauses_now_and_then),
       TEST_CASE(attending_can_be_switched_off_or_asked_for),
       TEST_CASE(a_message_is_due_without_a_wake_up),
       TEST_CASE(after_waiting_in_vain_the_pump_watches_again),
