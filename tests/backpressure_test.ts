@@ -68,8 +68,10 @@ test("A flood of a million messages to a slow consumer loses and reorders none",
   assert.equal(sequence.count, count);
   assert.ok(waits > 100, `send reported a full queue ${waits} times`);
   assert.ok(server.stats.backPressure > 0, "the ring was full at times");
-  // What may wait at the receiver, twice over for overhead, and both send queues.
-  assert.ok(mostNative < 4 * 1024 * 1024, `${mostNative} bytes of native memory in use`);
+  // What may wait at the receiver, twice over for overhead, and both send queues; and what ENet takes
+  // ahead of a datagram that got lost, at most 28,672 messages, each in three blocks.
+  const ahead = 28_672 * 160;
+  assert.ok(mostNative < 4 * 1024 * 1024 + ahead, `${mostNative} bytes of native memory in use`);
 });
 
 test("A consumer that stops lets the sender's queue grow, and loses nothing when it goes on", async (t) => {
