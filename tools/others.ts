@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { capture, print, root, run } from "./_run.ts";
 import { installPackages } from "./setup.ts";
 
@@ -25,6 +26,9 @@ export function pythonEnet(): string | undefined {
 /**
  * Installs a package of npm, unless it is there, and returns its folder.
  *
+ * It takes its place when it is whole, so that neither an interrupted installation nor another
+ * one at the same time leaves a part of it.
+ *
  * @param overrides versions to take of what it depends on, where its own choice can't be had
  */
 export async function installNpm(
@@ -36,11 +40,20 @@ export async function installNpm(
   const folder = `${prefix}/node_modules/${name}`;
   if (existsSync(`${folder}/package.json`)) return folder;
   print(`Missing: the npm package ${name}. Installing it\n`);
-  mkdirSync(prefix, { recursive: true });
-  writeFileSync(`${prefix}/package.json`, JSON.stringify({ overrides }));
-  const flags = ["--silent", "--no-fund", "--no-audit", "--prefix", prefix];
-  const { ok, ending } = await run(["npm", "install", ...flags, `${name}@${version}`]);
-  if (!ok) throw new Error(`npm could not install ${name}@${version}: ${ending}`);
+  mkdirSync(`${root}/.cache`, { recursive: true });
+  const staging = mkdtempSync(`${root}/.cache/installing-`);
+  try {
+    writeFileSync(`${staging}/package.json`, JSON.stringify({ overrides }));
+    const flags = ["--silent", "--no-fund", "--no-audit", "--prefix", staging];
+    const { ok, ending } = await run(["npm", "install", ...flags, `${name}@${version}`]);
+    if (!ok) throw new Error(`npm could not install ${name}@${version}: ${ending}`);
+    mkdirSync(dirname(prefix), { recursive: true });
+    renameSync(staging, prefix);
+  } catch (error) {
+    if (!existsSync(folder)) throw error; // Otherwise another installation was there first.
+  } finally {
+    rmSync(staging, { recursive: true, force: true });
+  }
   return folder;
 }
 
