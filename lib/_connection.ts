@@ -40,6 +40,8 @@ export class Connection {
   closing = false;
   /** An upper bound of the bytes queued to it, those of broadcasts aside, see `Endpoint.post`. */
   queuedAtMost = 0;
+  /** Native code has said that its queue is full, and not yet that it has drained. */
+  full = false;
   /** The program has been given its disconnect event, or has ended it itself. */
   told = false;
   ending: Ending | undefined;
@@ -256,6 +258,7 @@ export class Connection {
 
   /** A DRAIN completion. */
   drain(): void {
+    this.full = false;
     if (this.#drained === undefined) return;
     this.#drained.resolve();
     this.#drained = undefined;

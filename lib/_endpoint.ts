@@ -52,7 +52,8 @@ const FLAGS: readonly number[] = [
 
 /** Refuses flags that ENet would silently ignore. */
 export function validateFlags(flags: unknown): number {
-  if (!FLAGS.includes(flags as number)) {
+  // The usual ones at once: this is asked for every message.
+  if (flags !== PacketFlag.RELIABLE && !FLAGS.includes(flags as number)) {
     if (typeof flags !== "number") {
       throw new TypeError(`flags must be PacketFlag bits, not ${show(flags)}`);
     }
@@ -266,6 +267,7 @@ export class Endpoint {
     this.touch();
     const queued = this.memory.words[LAYOUT.WORD_QUEUED_BYTES] - this.#broadcasted;
     to.queuedAtMost = result === 0 ? queued : Infinity;
+    to.full ||= result > 0;
     return result;
   }
 

@@ -52,7 +52,10 @@ export interface HostOptions {
    * peer come that closely and waiting pays; `"always"` for 1 ms after every event. Default `"auto"`.
    */
   spin?: "never" | "auto" | "always";
-  /** Bytes queued to one peer above which `send` returns false. Default 1,048,576 (1 MiB). */
+  /**
+   * Bytes queued to one peer above which `send` returns false, until no more than half of them are.
+   * Default 262,144 (256 KiB), four of ENet's windows; more does not make it faster.
+   */
   highWaterMark?: number;
   /**
    * Whether datagrams that are not ENet's are reported; empty ones and those of more than 4096 bytes
@@ -139,7 +142,7 @@ export const SETTINGS: { readonly [K in keyof HostSettings]: Setting<HostSetting
   sendBufferSize: integerSetting(CONFIG.SEND_BUFFER, 256 * 1024, 1024, MAXIMUM_SIZE),
   stallLimitMs: integerSetting(CONFIG.STALL_LIMIT, 10, 1, 60_000),
   spin: choiceSetting(CONFIG.SPIN, ["never", "auto", "always"], "auto"),
-  highWaterMark: integerSetting(CONFIG.HIGH_WATER, MEBIBYTE, 0, MAXIMUM_SIZE),
+  highWaterMark: integerSetting(CONFIG.HIGH_WATER, 256 * 1024, 0, MAXIMUM_SIZE),
   datagrams: {
     option: CONFIG.DATAGRAMS,
     initial: false,

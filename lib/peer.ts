@@ -217,8 +217,9 @@ export class Peer implements AsyncIterable<PeerMessage> {
    * @param channelId the channel, from 0
    * @param data text (sent as UTF-8), a buffer, a view of one, or a packet
    * @param flags {@linkcode PacketFlag} bits. Default reliable
-   * @returns whether the queue to this peer is at or below the host's high-water mark; when false,
-   *   wait for {@linkcode Peer.drain} before sending much more
+   * @returns whether there is room for more: false from when the queue to this peer is above the
+   *   host's high-water mark until it has fallen to half of it; then wait for
+   *   {@linkcode Peer.drain} before sending much more
    * @throws {TypeError} if `data` is nothing that can be sent
    * @throws {RangeError} if the channel, the flags or the size are out of range
    * @throws {ENetError} `ENETJS_ERR_NOT_CONNECTED` before the connection is established or while it
@@ -263,12 +264,12 @@ export class Peer implements AsyncIterable<PeerMessage> {
   /**
    * Waits for the queue to this peer to fall to half the host's high-water mark.
    *
-   * @returns a promise that resolves then, or at once if the queue is not above the mark; it rejects
+   * @returns a promise that resolves then, or at once if the queue has not been above the mark; it rejects
    *   with `ENETJS_ERR_STALE` or `ENETJS_ERR_CLOSED` when the connection or the host ends first
    */
   async drain(): Promise<void> {
-    const { endpoint } = this.#connection;
-    if (this.stats.queuedBytes <= endpoint.settings.highWaterMark) return;
+    const { endpoint, full } = this.#connection;
+    if (!full && this.stats.queuedBytes <= endpoint.settings.highWaterMark) return;
     endpoint.flushIfDirty();
     await this.#connection.drained();
   }

@@ -145,3 +145,22 @@ test("peer.drain() resolves when highWaterMark is raised above the queue", async
   client.highWaterMark = 100_000;
   await withDeadline(drained, 10_000, "drain");
 });
+
+test("Once above its mark, the queue falls to half of it before send() is true or drain() resolves", async (t) => {
+  await leakCheck(t);
+  await using server = await Host.listen({ hostname: "127.0.0.1" });
+  await using client = await Host.create({ highWaterMark: 1000 });
+  const peer = await client.connect(server.address);
+  client.filter = { deny: ["0.0.0.0/0"] }; // so that nothing is acknowledged
+  assert.equal(peer.send(0, new Uint8Array(1500)), false);
+  client.highWaterMark = 2000; // 1500 are below it now, and above its half
+  assert.equal(peer.send(0, new Uint8Array(1)), false);
+  let resolved = false;
+  const drained = peer.drain().then(() => resolved = true);
+  for (let turn = 0; turn < 3; turn++) await setImmediate();
+  assert.equal(resolved, false);
+  client.filter = {};
+  await withDeadline(drained, 10_000, "drain");
+  assert.ok(peer.stats.queuedBytes <= 1000);
+  assert.equal(peer.send(0, new Uint8Array(500)), true);
+});
