@@ -48,7 +48,7 @@ export interface HostOptions {
   stallLimitMs?: number;
   /**
    * Whether this thread stays awake for the next message, which then comes without the delay of a
-   * wake-up; other work goes on meanwhile. `"auto"` stays for 50 µs, as long as the messages of one
+   * wake-up; other work goes on meanwhile. `"auto"` stays for 100 µs, as long as the messages of one
    * peer come that closely and waiting pays; `"always"` for 1 ms after every event. Default `"auto"`.
    */
   spin?: "never" | "auto" | "always";

@@ -161,7 +161,7 @@
 
 /** After a service that brought something, whether the consumer is to call `enetjs_host_attend`. */
 #define ENETJS_SPIN_NEVER 0
-#define ENETJS_SPIN_AUTO 1   /**< for 50 microseconds, while messages of one peer come that closely */
+#define ENETJS_SPIN_AUTO 1   /**< for 100 microseconds, while messages of one peer come that closely */
 #define ENETJS_SPIN_ALWAYS 2 /**< for a millisecond */
 
 /** What `enetjs_host_attend` says. */

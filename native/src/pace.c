@@ -19,7 +19,7 @@
 #include "internal.h"
 
 enum {
-  ATTEND_US = 50,          /* how long to stay by default */
+  ATTEND_US = 100,         /* how long to stay by default */
   ATTEND_ALWAYS_US = 1000, /* and where the program asks for it */
   ATTEND_TURN_US = 20,
   ATTEND_STRETCH_US = 10000,
