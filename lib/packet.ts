@@ -78,7 +78,7 @@ export interface PacketFromOptions {
    * - `"transfer"`: an ArrayBuffer is taken over without a copy; the caller's, and every view of it,
    *   is empty afterwards;
    * - `"share"`: a SharedArrayBuffer, or a view of one, is sent from where it is, without a copy, and
-   *   kept until ENet is done with it. Changing it before then changes what is sent, or sent again.
+   *   kept until ENet is done with it. Changing it before then may change what is sent, or sent again.
    *   As long as such a packet is under way, the host's pump does not service in this thread's place.
    *
    * Default `"copy"`.

@@ -231,6 +231,16 @@ export function spawnProgram(
   };
 }
 
+/**
+ * As `assert.deepEqual`, whose message would show all that differs: for two arrays of 200,000 numbers
+ * it takes gigabytes to find out.
+ */
+export function equalBytes(actual: Uint8Array, expected: Uint8Array, what = "The bytes"): void {
+  assert.equal(actual.length, expected.length, `the length: ${what}`);
+  const at = actual.findIndex((byte, i) => byte !== expected[i]);
+  assert.ok(at < 0, `${what} differ first at ${at}: ${actual[at]}, not ${expected[at]}`);
+}
+
 /** An event as a journal keeps it; the bytes of a message are a copy. */
 export type Entry =
   | { type: "connect"; peer: Peer; data: number }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import assert from "node:assert/strict";
+import { equalBytes } from "./_helpers.ts";
 
 /** A sequence of messages. */
 export class Sequence {
@@ -53,8 +53,6 @@ export class Sequence {
     const expected = this.next();
     let same = bytes.length === expected.length;
     for (let i = 0; same && i < bytes.length; i++) same = bytes[i] === expected[i];
-    if (!same) {
-      assert.deepEqual([number, new Uint8Array(bytes)], [number, new Uint8Array(expected)]);
-    }
+    if (!same) equalBytes(bytes, expected, `the bytes of message ${number}`);
   }
 }

@@ -4,6 +4,7 @@ import { Host, type HostEvent, type Packet, type Peer } from "../mod.ts";
 import {
   connectedPair,
   currentRuntime,
+  equalBytes,
   leakCheck,
   spawnRuntime,
   until,
@@ -182,7 +183,7 @@ test("An iteration's packet is borrowed until the next one", async (t) => {
     assert.throws(() => released.view, gone);
     assert.throws(() => released.text(), gone);
     assert.throws(() => peer.send(0, released), gone);
-    assert.deepEqual(copied.bytes, new Uint8Array(length).fill(2));
+    equalBytes(copied.bytes, new Uint8Array(length).fill(2));
     assert.throws(() => last.view, gone, "break ends the borrowing, too");
   }
 });

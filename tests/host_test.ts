@@ -4,7 +4,15 @@ import { once } from "node:events";
 import process from "node:process";
 import { test } from "node:test";
 import { type Address, ENetError, Host, type HostEvent, type Peer, versions } from "../mod.ts";
-import { connectedPair, type Entry, journal, leakCheck, until, withDeadline } from "./_helpers.ts";
+import {
+  connectedPair,
+  type Entry,
+  equalBytes,
+  journal,
+  leakCheck,
+  until,
+  withDeadline,
+} from "./_helpers.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -566,7 +574,7 @@ test("Host.maximumWaitingData leaves the rest with the sender, and loses nothing
   assert.ok(peer.stats.queuedMessages > 0);
   for (let i = 0; i < count; i++) {
     const { value } = await withDeadline(events.next(), 20_000, `message ${i}`);
-    assert.deepEqual(value.packet.view, pattern(1000));
+    equalBytes(value.packet.view, pattern(1000));
   }
 });
 
@@ -644,7 +652,8 @@ test("Host.broadcast() sends to every peer that has the channel, all bytes right
   for (const [index, seen] of journals.entries()) {
     const received = await seen.wait("receive", sizes.length + index);
     const first = received.filter(({ channelId }) => channelId === 0);
-    assert.deepEqual(first.map(({ bytes }) => bytes), sizes.map(pattern));
+    assert.equal(first.length, sizes.length);
+    first.forEach(({ bytes }, i) => equalBytes(bytes, pattern(sizes[i])));
     const others = received.filter(({ channelId }) => channelId > 0);
     assert.deepEqual(texts(others).sort(), ["one", "two"].slice(2 - index).sort());
   }
@@ -686,7 +695,7 @@ test("Host.broadcast() forwards packets that are being received", async (t) => {
   }
   for (const seen of [a, b]) {
     const received = await seen.wait("receive", sizes.length);
-    assert.deepEqual(received.map(({ bytes }) => bytes), sizes.map(pattern));
+    received.forEach(({ bytes }, i) => equalBytes(bytes, pattern(sizes[i])));
   }
 });
 
@@ -765,7 +774,7 @@ test("Host.service() waits for an event while its thread is blocked", async (t) 
     let event = server.service(10_000);
     while (event?.type === "connect") event = server.service(10_000);
     assert.ok(event?.type === "receive");
-    assert.deepEqual(event.packet.bytes, payload);
+    equalBytes(event.packet.bytes, payload);
   }
 });
 
