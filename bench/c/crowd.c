@@ -11,7 +11,7 @@
 #include "common.h"
 #include <unistd.h>
 
-#define SETTLE_SECONDS 0.5
+#define SETTLE_SECONDS 1
 #define IDLE_RATE 10 /* how often a second clients that send nothing look at their sockets */
 #define LIFETIME_SECONDS 60
 

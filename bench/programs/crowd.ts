@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Host, type HostEvent, type HostOptions, PacketFlag, type Peer } from "../../mod.ts";
 import { HOSTNAME, say, sayUsageSince, type Style } from "./_common.ts";
 
-const SETTLE_MS = 500;
+const SETTLE_MS = 1000;
 
 const style = process.argv[2] as Style;
 const [wanted, rate, size, seconds] = process.argv.slice(3).map(Number);

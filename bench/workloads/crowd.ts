@@ -31,7 +31,7 @@ const CROWDS: Crowd[] = [
   })),
 ];
 
-const SECONDS: Record<Count, number> = { full: 1, quick: 0.5, small: 0.2 };
+const SECONDS: Record<Count, number> = { full: 2, quick: 0.5, small: 0.2 };
 
 async function crowd({ peers, rate, size }: Crowd, serve: string[]) {
   await using server = new Program(serve);

@@ -461,8 +461,9 @@ static void fail(struct enetjs_host *h, int error) {
 }
 
 /*
- * One round of ENet's service. @returns how many datagrams or events it took at most, 0 when another
- * round would find nothing.
+ * One round of ENet's service. @returns how many datagrams or events it took at most, 0 when it has taken
+ * all there was: what comes while the consumer looks at that is for its next service, which then answers
+ * more of it at once.
  * Errors that concern one destination or one datagram are counted and survived: ENet has taken the
  * offending command off its queue, so the next round gets past it.
  */
@@ -474,11 +475,16 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   result = enet_host_service(h->enet, &event, 0);
   error = enetjs_socket_error();
   received = h->enet->totalReceivedPackets - received_before;
-  if (result > 0) {
-    handle_event(h, &event, received > 0);
-    return 1 + dispatch_all(h);
+  if (result >= 0) {
+    /* Other events end ENet's round at once, as does a message that was left of an earlier one. */
+    bool whole = result == 0 || (event.type == ENET_EVENT_TYPE_RECEIVE && received > 0);
+    unsigned events = 0;
+    if (result > 0) {
+      handle_event(h, &event, received > 0);
+      events = 1 + dispatch_all(h);
+    }
+    return !whole || received >= RECEIVE_LIMIT || enetjs_batch_unread(h) ? received + events : 0;
   }
-  if (result == 0) return received >= RECEIVE_LIMIT || enetjs_batch_unread(h) ? received : 0;
   if (enetjs_socket_error_fatal(error)) {
     fail(h, error);
     return 0;

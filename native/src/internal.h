@@ -139,6 +139,15 @@ struct enetjs_ranges {
   size_t count;
 };
 
+/** A way of taking datagrams that is tried for as long as no fewer come because of it; see pace.c. */
+struct enetjs_trial {
+  bool on;
+  uint64_t rate_before;               /**< datagrams a second */
+  unsigned windows, skip, skip_next;  /**< since it began, until it may begin, after its end */
+  uint64_t window_us;                 /**< when the window began */
+  unsigned window_turns, window_datagrams;
+};
+
 /** How often the consumer is woken, and what that is decided by; see pace.c. */
 struct enetjs_pace {
   uint64_t found_us;     /**< when a service last found something */
@@ -147,11 +156,8 @@ struct enetjs_pace {
   bool attending;        /**< the consumer stays for the next message */
   uint64_t attending_since_us, attend_until_us;
   unsigned attend_failures, attend_skip;
-  bool coalescing; /**< datagrams are gathered before the consumer is woken */
-  uint64_t rate_before;
-  unsigned coalesced, skip, skip_next; /**< windows: since it began, until it may begin, after its end */
-  uint64_t window_us;
-  unsigned window_wakes, window_datagrams;
+  struct enetjs_trial coalescing; /**< datagrams are gathered before the consumer is woken */
+  struct enetjs_trial dozing;     /**< and while it attends, before it looks */
 };
 
 struct enetjs_host {

@@ -2,7 +2,7 @@
  * When the consumer is woken: at once while it is quiet, and less often than once per datagram when
  * many come.
  *
- * A wake-up costs two threads some ten microseconds each. Two things make them fewer:
+ * A wake-up costs two threads some ten microseconds each. These make them fewer:
  *
  *   Attending. When one peer's messages follow each other so closely that waiting for the next one
  *   costs no more than a wake-up, the consumer stays for it, in short turns between which its event
@@ -13,7 +13,12 @@
  *   millisecond then, for all that has come, as long as no less comes because of it: peers that wait
  *   for answers send less when answers take longer, and get theirs at once.
  *
- * Who has sent is known where datagrams are read in batches only; elsewhere neither is done.
+ *   Dozing. Where one peer sends datagram after datagram with little between them, each found by
+ *   itself would be acknowledged by itself. While it attends, the consumer sleeps for some tens of
+ *   microseconds before it looks, as long as no less comes because of it: a peer whose window is full
+ *   waits for acknowledgements.
+ *
+ * Who has sent is known where datagrams are read in batches only; elsewhere many peers look like one.
  */
 #include "clock.h"
 #include "internal.h"
@@ -26,11 +31,10 @@ enum {
   ATTEND_GAP_US = 1000, /* between services that found something */
   ATTEND_FAILURES = 8,  /* that are remembered */
   ATTEND_FORGIVEN = 2,
-  WINDOW = 16,           /* wake-ups, after each so many of which it is decided whether to coalesce */
   COALESCE_GAP_US = 500, /* between wake-ups */
-  COALESCE_MINIMUM = 4,  /* datagrams per wake-up */
-  COALESCE_SKIP = 16,    /* windows until it is tried again, doubled each time */
-  COALESCE_SKIP_LIMIT = 4096,
+  DOZE_RATE = 80000,     /* datagrams a second */
+  TRIAL_SKIP = 16,       /* windows until it is tried again, doubled each time */
+  TRIAL_SKIP_LIMIT = 4096,
   LONG_GAP_US = 100000,
   FIXED = 256 /* one, in averages */
 };
@@ -44,49 +48,76 @@ static uint32_t gap_since(uint64_t *last, uint64_t now) {
   return gap < LONG_GAP_US ? (uint32_t)gap : LONG_GAP_US;
 }
 
-/* ---- Coalescing ------------------------------------------------------------------------------ */
+/* ---- Trials ---------------------------------------------------------------------------------- */
 
-static void begin_coalescing(struct enetjs_pace *pace, uint64_t rate) {
-  pace->coalescing = true;
-  pace->coalesced = 0;
-  pace->rate_before = rate;
+/* What a trial is judged by. */
+struct terms {
+  unsigned turns;   /* in a window, at whose end it is judged */
+  unsigned minimum; /* datagrams a turn that make it worth while */
+  unsigned keeps;   /* sixteenths of the rate that must be left */
+};
+
+static const struct terms COALESCING = {16, 4, 8}, DOZING = {64, 8, 15};
+
+static void begin_window(struct enetjs_trial *trial, uint64_t now_us) {
+  trial->window_us = now_us;
+  trial->window_turns = trial->window_datagrams = 0;
 }
 
-static void end_coalescing(struct enetjs_pace *pace) {
-  pace->coalescing = false;
-  pace->skip = pace->skip_next;
-  if (pace->skip_next < COALESCE_SKIP_LIMIT) pace->skip_next *= 2;
+static void end_trial(struct enetjs_trial *trial) {
+  trial->on = false;
+  trial->skip = trial->skip_next;
+  if (trial->skip_next < TRIAL_SKIP_LIMIT) trial->skip_next *= 2;
 }
 
-/* @param rate datagrams a second, in the window that ends */
-static void decide(struct enetjs_pace *pace, uint64_t gap_us, uint64_t rate) {
-  if (pace->coalescing) {
-    if (pace->window_datagrams < COALESCE_MINIMUM * WINDOW || rate < pace->rate_before / 2)
-      end_coalescing(pace);
-    else if (++pace->coalesced == COALESCE_SKIP_LIMIT)
-      pace->skip_next = COALESCE_SKIP;
-  } else if (gap_us < COALESCE_GAP_US && pace->spread > FIXED / 2) {
-    if (pace->skip == 0)
-      begin_coalescing(pace, rate);
-    else
-      pace->skip--;
+static void decide(struct enetjs_trial *trial, const struct terms *terms, uint64_t rate, bool promising) {
+  if (trial->on) {
+    if (trial->window_datagrams < terms->minimum * terms->turns || rate < trial->rate_before / 16 * terms->keeps)
+      end_trial(trial);
+    else if (++trial->windows == TRIAL_SKIP_LIMIT)
+      trial->skip_next = TRIAL_SKIP;
+  } else if (promising && trial->skip > 0) {
+    trial->skip--;
+  } else if (promising) {
+    trial->on = true;
+    trial->windows = 0;
+    trial->rate_before = rate;
   }
 }
 
+/* Counts a turn. @returns the microseconds that the window has taken if it is over, or 0 */
+static uint64_t end_turn(struct enetjs_trial *trial, const struct terms *terms, const struct enetjs_yield *yield) {
+  trial->window_datagrams += yield->datagrams;
+  return ++trial->window_turns < terms->turns ? 0 : yield->now_us - trial->window_us + 1;
+}
+
+static uint64_t rate_of(const struct enetjs_trial *trial, uint64_t elapsed_us) {
+  return (uint64_t)trial->window_datagrams * 1000000 / elapsed_us;
+}
+
 static void on_woken(struct enetjs_pace *pace, const struct enetjs_yield *yield) {
-  uint64_t elapsed = yield->now_us - pace->window_us;
-  pace->window_datagrams += yield->datagrams;
-  if (++pace->window_wakes < WINDOW) return;
-  decide(pace, elapsed / WINDOW, (uint64_t)pace->window_datagrams * 1000000 / (elapsed + 1));
-  pace->window_us = yield->now_us;
-  pace->window_wakes = pace->window_datagrams = 0;
+  struct enetjs_trial *trial = &pace->coalescing;
+  uint64_t elapsed = end_turn(trial, &COALESCING, yield);
+  if (elapsed == 0) return;
+  decide(trial, &COALESCING, rate_of(trial, elapsed),
+         elapsed < COALESCE_GAP_US * COALESCING.turns && pace->spread > FIXED / 2);
+  begin_window(trial, yield->now_us);
+}
+
+static void on_attended(struct enetjs_pace *pace, const struct enetjs_yield *yield) {
+  struct enetjs_trial *trial = &pace->dozing;
+  uint64_t elapsed = end_turn(trial, &DOZING, yield), rate;
+  if (elapsed == 0) return;
+  rate = rate_of(trial, elapsed);
+  decide(trial, &DOZING, rate, rate > DOZE_RATE && trial->window_datagrams < DOZING.minimum * DOZING.turns);
+  begin_window(trial, yield->now_us);
 }
 
 /* ---- Attending ------------------------------------------------------------------------------- */
 
 static bool is_worth_attending(const struct enetjs_pace *pace, int spin) {
   return spin == ENETJS_SPIN_ALWAYS ||
-         (spin == ENETJS_SPIN_AUTO && !pace->coalescing && pace->found_gap_us < ATTEND_GAP_US &&
+         (spin == ENETJS_SPIN_AUTO && !pace->coalescing.on && pace->found_gap_us < ATTEND_GAP_US &&
           pace->spread < FIXED / 4 && pace->attend_skip == 0);
 }
 
@@ -95,7 +126,10 @@ static bool is_worth_attending(const struct enetjs_pace *pace, int spin) {
  * put off, as to end after an error, or because nothing keeps them.
  */
 static void attend(struct enetjs_pace *pace, bool worth, uint64_t now) {
-  if (!pace->attending) pace->attending_since_us = now;
+  if (!pace->attending) {
+    pace->attending_since_us = now;
+    begin_window(&pace->dozing, now);
+  }
   pace->attending = worth && now - pace->attending_since_us < ATTEND_STRETCH_US;
 }
 
@@ -123,8 +157,11 @@ static bool is_readable(const struct enetjs_host *h) {
 
 /* @returns whether something has come */
 static bool attend_for_a_turn(struct enetjs_host *h) {
-  uint64_t now = enetjs_clock_us(), end = now + ATTEND_TURN_US;
+  uint64_t now, end;
   if (enetjs_next_wait(h) == 0) return true;
+  if (h->pace.dozing.on) enetjs_thread_doze();
+  now = enetjs_clock_us();
+  end = now + ATTEND_TURN_US;
   for (; now < end; now = enetjs_clock_us()) {
     if (is_readable(h)) return true;
     enetjs_thread_yield(); /* to the other side, where it shares this core */
@@ -155,11 +192,12 @@ double enetjs_host_attend(double host) {
 
 void enetjs_pace_reset(struct enetjs_pace *pace) {
   pace->found_gap_us = LONG_GAP_US;
-  pace->skip_next = COALESCE_SKIP;
+  pace->coalescing.skip_next = pace->dozing.skip_next = TRIAL_SKIP;
 }
 
 void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_yield *yield) {
   if (yield->datagrams > 0) average(&pace->spread, yield->turns * FIXED / yield->datagrams);
   if (yield->woken) on_woken(pace, yield);
+  if (pace->attending && yield->datagrams > 0) on_attended(pace, yield);
   if (yield->found) on_found(pace, spin, yield->now_us);
 }

@@ -148,7 +148,7 @@ static void on_readable(struct enetjs_host *h) {
     service_for_stalled_consumer(h);
   else if (h->barren >= ENETJS_BARREN_LIMIT)
     service_here(h);
-  else if (h->pace.coalescing)
+  else if (h->pace.coalescing.on)
     gather(h);
   else
     await_consumer(h);

@@ -130,6 +130,9 @@ static inline void enetjs_thread_detach(enetjs_thread thread) { CloseHandle(thre
 
 static inline void enetjs_thread_yield(void) { SwitchToThread(); }
 
+/* Sleeps for less than a tenth of a millisecond, where the system can. */
+static inline void enetjs_thread_doze(void) { SwitchToThread(); }
+
 typedef INIT_ONCE enetjs_once;
 
 #define ENETJS_ONCE_INIT INIT_ONCE_STATIC_INIT
@@ -287,6 +290,12 @@ static inline void enetjs_thread_join(enetjs_thread thread) { pthread_join(threa
 static inline void enetjs_thread_detach(enetjs_thread thread) { pthread_detach(thread); }
 
 static inline void enetjs_thread_yield(void) { sched_yield(); }
+
+/* Sleeps for less than a tenth of a millisecond, where the system can. */
+static inline void enetjs_thread_doze(void) {
+  struct timespec time = {0, 1}; /* and what the system adds, commonly 50 microseconds */
+  nanosleep(&time, NULL);
+}
 
 typedef pthread_once_t enetjs_once;
 

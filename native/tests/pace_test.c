@@ -26,11 +26,30 @@ static void wake(struct scene *s, uint64_t after_us, unsigned datagrams, unsigne
   enetjs_pace_observe(&s->pace, s->spin, &yield);
 }
 
+/** What an attending consumer has taken, some time after the last. */
+static void take(struct scene *s, uint64_t after_us, unsigned datagrams) {
+  struct enetjs_yield yield = {.found = true, .datagrams = datagrams};
+  s->now += after_us;
+  yield.now_us = s->now;
+  enetjs_pace_observe(&s->pace, s->spin, &yield);
+}
+
+/** A peer sends a datagram every `gap_us`, `burst` of them at most without an answer. @returns how many were dozed for */
+static unsigned take_stream(struct scene *s, unsigned services, unsigned gap_us, unsigned burst) {
+  unsigned dozed = 0;
+  for (unsigned i = 0; i < services; i++) {
+    unsigned asleep = s->pace.dozing.on ? 80 : 2 * gap_us, datagrams = asleep / gap_us;
+    dozed += s->pace.dozing.on;
+    take(s, asleep, datagrams < burst ? datagrams : burst);
+  }
+  return dozed;
+}
+
 /** Wakes by many peers that send as often whatever is done. @returns how many coalesced */
 static unsigned wake_by_crowd(struct scene *s, unsigned wakes, unsigned datagrams_per_ms) {
   unsigned coalesced = 0;
   for (unsigned i = 0; i < wakes; i++) {
-    if (s->pace.coalescing) {
+    if (s->pace.coalescing.on) {
       wake(s, 1050, datagrams_per_ms, datagrams_per_ms);
       coalesced++;
     } else {
@@ -43,7 +62,7 @@ static unsigned wake_by_crowd(struct scene *s, unsigned wakes, unsigned datagram
 TEST(a_crowd_is_coalesced) {
   struct scene s = scene(ENETJS_SPIN_AUTO);
   wake_by_crowd(&s, 100, 20);
-  CHECK(s.pace.coalescing);
+  CHECK(s.pace.coalescing.on);
   CHECK_EQ_INT(wake_by_crowd(&s, 10000, 20), 10000);
   CHECK(!s.pace.attending);
 }
@@ -52,14 +71,14 @@ TEST(a_crowd_that_leaves_is_no_longer_coalesced) {
   struct scene s = scene(ENETJS_SPIN_AUTO);
   wake_by_crowd(&s, 100, 20);
   for (int i = 0; i < 100; i++) wake(&s, 1050, 1, 1);
-  CHECK(!s.pace.coalescing);
+  CHECK(!s.pace.coalescing.on);
 }
 
 TEST(a_single_peer_is_not_coalesced) {
   struct scene s = scene(ENETJS_SPIN_NEVER);
   for (int i = 0; i < 10000; i++) {
     wake(&s, 20, 1, 0);
-    CHECK(!s.pace.coalescing);
+    CHECK(!s.pace.coalescing.on);
   }
 }
 
@@ -67,7 +86,7 @@ TEST(rare_messages_of_many_peers_are_not_coalesced) {
   struct scene s = scene(ENETJS_SPIN_AUTO);
   for (int i = 0; i < 10000; i++) {
     wake(&s, 2000, 1, 1);
-    CHECK(!s.pace.coalescing && !s.pace.attending);
+    CHECK(!s.pace.coalescing.on && !s.pace.attending);
   }
 }
 
@@ -76,8 +95,8 @@ TEST(peers_that_wait_for_answers_are_not_kept_waiting) {
   unsigned slow = 0;
   /* Ten peers: each asks again 50 microseconds after its answer. */
   for (int i = 0; i < 20000; i++) {
-    slow += s.pace.coalescing;
-    if (s.pace.coalescing)
+    slow += s.pace.coalescing.on;
+    if (s.pace.coalescing.on)
       wake(&s, 1050, 10, 10);
     else
       wake(&s, 50, 5, 5);
@@ -113,6 +132,26 @@ TEST(attending_pauses_now_and_then) {
     pauses += !s.pace.attending;
   }
   CHECK(pauses >= 18 && pauses <= 22); /* in 200 ms */
+}
+
+TEST(datagrams_that_come_one_by_one_are_dozed_for) {
+  struct scene s = scene(ENETJS_SPIN_AUTO);
+  take_stream(&s, 500, 4, 1000);
+  CHECK(s.pace.dozing.on);
+  CHECK(take_stream(&s, 10000, 4, 1000) > 9900);
+}
+
+TEST(a_peer_that_waits_for_answers_is_not_dozed_for) {
+  struct scene s = scene(ENETJS_SPIN_AUTO);
+  CHECK(take_stream(&s, 100000, 4, 12) < 1000);
+}
+
+TEST(question_and_answer_are_not_dozed_for) {
+  struct scene s = scene(ENETJS_SPIN_AUTO);
+  for (int i = 0; i < 10000; i++) {
+    take(&s, 18, 1);
+    CHECK(!s.pace.dozing.on);
+  }
 }
 
 TEST(attending_can_be_switched_off_or_asked_for) {
@@ -224,6 +263,9 @@ int main(void) {
       TEST_CASE(close_messages_of_one_peer_are_attended),
       TEST_CASE(attending_in_vain_gets_rare),
       TEST_CASE(attending_pauses_now_and_then),
+      TEST_CASE(datagrams_that_come_one_by_one_are_dozed_for),
+      TEST_CASE(a_peer_that_waits_for_answers_is_not_dozed_for),
+      TEST_CASE(question_and_answer_are_not_dozed_for),
       TEST_CASE(attending_can_be_switched_off_or_asked_for),
       TEST_CASE(a_message_is_due_without_a_wake_up),
       TEST_CASE(after_waiting_in_vain_the_pump_watches_again),
