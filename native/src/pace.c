@@ -159,7 +159,7 @@ static bool is_readable(const struct enetjs_host *h) {
 static bool attend_for_a_turn(struct enetjs_host *h) {
   uint64_t now, end;
   if (enetjs_next_wait(h) == 0) return true;
-  if (h->pace.dozing.on) enetjs_thread_doze();
+  if (h->pace.dozing.on && h->spin == ENETJS_SPIN_AUTO) enetjs_thread_doze();
   now = enetjs_clock_us();
   end = now + ATTEND_TURN_US;
   for (; now < end; now = enetjs_clock_us()) {
