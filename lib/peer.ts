@@ -264,12 +264,13 @@ export class Peer implements AsyncIterable<PeerMessage> {
   /**
    * Waits for the queue to this peer to fall to half the host's high-water mark.
    *
-   * @returns a promise that resolves then, or at once if the queue has not been above the mark; it rejects
-   *   with `ENETJS_ERR_STALE` or `ENETJS_ERR_CLOSED` when the connection or the host ends first
+   * @returns a promise that resolves then, or at once if the queue has not been above the mark; it
+   *   rejects with `ENETJS_ERR_STALE` or `ENETJS_ERR_CLOSED` when the connection or the host ends
    */
   async drain(): Promise<void> {
     const { endpoint, full } = this.#connection;
-    if (!full && this.stats.queuedBytes <= endpoint.settings.highWaterMark) return;
+    const { queuedBytes } = this.stats; // which fails where the connection has ended
+    if (!full && queuedBytes <= endpoint.settings.highWaterMark) return;
     endpoint.flushIfDirty();
     await this.#connection.drained();
   }

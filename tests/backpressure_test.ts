@@ -133,6 +133,8 @@ test("peer.drain() resolves at once below the mark and rejects when the connecti
   const drained = peer.drain();
   peer.reset();
   await assert.rejects(drained, { code: "ENETJS_ERR_STALE" });
+  const late = withDeadline(peer.drain(), 5000, "a drain after the end");
+  await assert.rejects(late, { code: "ENETJS_ERR_STALE" });
 });
 
 test("peer.drain() resolves when highWaterMark is raised above the queue", async (t) => {
