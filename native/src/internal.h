@@ -91,6 +91,15 @@ struct enetjs_held_list {
   size_t count;
 };
 
+/** Pings behind unreliable messages that have not been acknowledged; see fence.c. */
+#define ENETJS_FENCES 4
+struct enetjs_fences {
+  size_t bytes; /**< since the last one */
+  unsigned count;
+  enet_uint16 sequence[ENETJS_FENCES];
+  enet_uint32 put_at[ENETJS_FENCES];
+};
+
 /** What we know of one ENetPeer beyond ENet, same index. */
 struct enetjs_slot {
   struct enetjs_host *host;
@@ -102,7 +111,7 @@ struct enetjs_slot {
   bool close_later;    /**< disconnect once our own queue is empty */
   bool paused;
   bool above_high_water;
-  bool to_feed;        /**< member of the host's feed list */
+  bool to_feed;        /**< member of the host's feed list: something is pending, or was */
   bool stopped;        /**< so much is held that ENet refuses more */
   uint32_t close_data; /**< what the other side is told */
   uint32_t connect_id; /**< this and the next ENet forgets with the connection, see farewell.c */
@@ -111,6 +120,7 @@ struct enetjs_slot {
   size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
   size_t inside_bytes, inside_messages; /**< ENet's */
   struct enetjs_outgoing *pending_head, *pending_tail;
+  struct enetjs_fences fences;
   struct enetjs_held_list held; /**< messages of a paused peer */
   struct enetjs_slot *next_to_feed;
 };
@@ -244,6 +254,13 @@ double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t fla
 void enetjs_queue_measure(struct enetjs_slot *slot); /**< against the high-water mark */
 void enetjs_queue_clear(struct enetjs_slot *slot);
 bool enetjs_queue_feed(struct enetjs_host *h);
+int enetjs_queue_wait(const struct enetjs_host *h); /**< ms until something can be fed for that alone, or -1 */
+
+/* ---- fence.c --------------------------------------------------------------------------------- */
+/** Whether ENet may have another unreliable message. */
+bool enetjs_fence_open(struct enetjs_slot *slot);
+void enetjs_fence_pass(struct enetjs_slot *slot, size_t bytes); /**< after it has been given one */
+int enetjs_fence_wait(const struct enetjs_slot *slot);          /**< ms until it may in any case, -1 if it may now */
 
 /* ---- event.c: the way in --------------------------------------------------------------------- */
 void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet);

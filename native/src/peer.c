@@ -52,6 +52,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   struct enetjs_host *h = slot->host;
   ENetPeer *peer = peer_of(slot);
   enetjs_queue_clear(slot);
+  memset(&slot->fences, 0, sizeof(slot->fences));
   enetjs_release_paused(slot);
   if (slot->connected) {
     uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};

@@ -45,6 +45,7 @@ static enet_uint32 peer_wait(ENetPeer *peer, enet_uint32 now) {
 int enetjs_next_wait(const struct enetjs_host *h) {
   ENetHost *enet = h->enet;
   enet_uint32 now = enet_time_get(), least = LONG_WAIT;
+  int queue = enetjs_queue_wait(h);
   if (h->failed) return -1;
   if (enetjs_batch_prefetched(h)) return 0;
   if (!enet_list_empty(&enet->dispatchQueue)) return 0; /* a flush has ended a connection */
@@ -57,6 +58,7 @@ int enetjs_next_wait(const struct enetjs_host *h) {
     enet_uint32 wait = until(now, enet->bandwidthThrottleEpoch + ENET_HOST_BANDWIDTH_THROTTLE_INTERVAL);
     if (wait < least) least = wait;
   }
+  if (queue >= 0 && (enet_uint32)queue < least) return queue;
   return least == LONG_WAIT ? -1 : (int)least;
 }
 

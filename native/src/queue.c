@@ -55,11 +55,15 @@ static void ENET_CALLBACK on_free(ENetPacket *packet) {
   slot->inside_bytes -= packet->dataLength;
   slot->inside_messages--;
   leave(out, (packet->flags & ENET_PACKET_FLAG_SENT) != 0);
-  if (slot->pending_head || slot->close_later) list_for_feeding(slot);
 }
 
-static bool room_inside(const struct enetjs_slot *slot) {
-  return slot->inside_bytes < ENETJS_INSIDE_BYTES && slot->inside_messages < ENETJS_INSIDE_MESSAGES;
+static bool is_reliable(const struct enetjs_outgoing *out) {
+  return (out->packet.flags & ENET_PACKET_FLAG_RELIABLE) != 0;
+}
+
+static bool may_go_inside(struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
+  return slot->inside_bytes < ENETJS_INSIDE_BYTES && slot->inside_messages < ENETJS_INSIDE_MESSAGES &&
+         (is_reliable(out) || enetjs_fence_open(slot));
 }
 
 /* Hands a message to ENet. On failure it still belongs to the caller. */
@@ -67,6 +71,7 @@ static bool give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *out) 
   if (enet_peer_send(&slot->host->enet->peers[slot->index], out->channel, &out->packet) != 0) return false;
   slot->inside_bytes += out->packet.dataLength;
   slot->inside_messages++;
+  if (!is_reliable(out)) enetjs_fence_pass(slot, out->packet.dataLength);
   return true;
 }
 
@@ -98,7 +103,8 @@ double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t fla
                          struct enetjs_packet *shared, uint32_t token) {
   struct enetjs_outgoing *out = outgoing_create(slot, channel, flags, data, length, shared, token);
   if (!out) return ENETJS_ERR_MEMORY;
-  if (slot->pending_head || !room_inside(slot)) {
+  if (slot->pending_head || !may_go_inside(slot, out)) {
+    list_for_feeding(slot);
     if (slot->pending_tail)
       slot->pending_tail->next = out;
     else
@@ -139,9 +145,9 @@ void enetjs_queue_clear(struct enetjs_slot *slot) {
 static bool feed_slot(struct enetjs_slot *slot) {
   ENetPeer *peer = &slot->host->enet->peers[slot->index];
   bool fed = false;
-  while (slot->pending_head && room_inside(slot)) {
+  while (slot->pending_head && may_go_inside(slot, slot->pending_head)) {
     if (!give_to_enet(slot, slot->pending_head)) {
-      /* Out of memory, or the connection is ending: try again with ENet's next release. */
+      /* Out of memory, or the connection is ending: try again later. */
       if (peer->state == ENET_PEER_STATE_CONNECTED && slot->inside_messages > 0) break;
       discard_first(slot);
       continue;
@@ -154,6 +160,7 @@ static bool feed_slot(struct enetjs_slot *slot) {
     enet_peer_disconnect_later(peer, slot->close_data);
     fed = true;
   }
+  if (slot->pending_head) list_for_feeding(slot);
   return fed;
 }
 
@@ -168,4 +175,13 @@ bool enetjs_queue_feed(struct enetjs_host *h) {
     slot = next;
   }
   return fed;
+}
+
+int enetjs_queue_wait(const struct enetjs_host *h) {
+  int least = -1;
+  for (const struct enetjs_slot *slot = h->to_feed; slot; slot = slot->next_to_feed) {
+    int wait = slot->pending_head && !is_reliable(slot->pending_head) ? enetjs_fence_wait(slot) : -1;
+    if (wait >= 0 && (least < 0 || wait < least)) least = wait;
+  }
+  return least;
 }
