@@ -81,6 +81,8 @@ export function createBunRuntime(): Runtime {
     threadSafeCallback: (signature, target) => createCallback(signature, target, true),
     addressOf: (bytes) => BigInt(ffi.ptr(bytes)),
     map: (address, length) => ffi.toArrayBuffer(address, 0, length),
+    // JavaScriptCore counts a buffer that is detached as garbage of its size, which the copy is as well.
+    copiesUpTo: 512,
     // Bun's mark does not stop the buffer's own methods.
     pin(buffer) {
       markAsUntransferable(buffer);

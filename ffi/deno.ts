@@ -65,6 +65,7 @@ export function createDenoRuntime(): Runtime {
       ? (address, length) =>
         Deno.UnsafePointerView.getArrayBuffer(UnsafePointer.create(BigInt(address)), length)
       : undefined,
+    copiesUpTo: 0,
     pin: markAsUntransferable,
     // Asked first, because reading without the permission would prompt on a terminal.
     env(name) {

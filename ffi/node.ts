@@ -62,6 +62,7 @@ export function createNodeRuntime(): Runtime {
     threadSafeCallback: undefined,
     addressOf: (bytes) => ffi.getRawPointer(bytes),
     map: (address, length) => ffi.toArrayBuffer(BigInt(address), length, false),
+    copiesUpTo: 0,
     pin: markAsUntransferable,
     env: (name) => process.env[name],
     later: setImmediate,

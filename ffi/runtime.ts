@@ -87,6 +87,8 @@ export interface Runtime {
    * Whoever frees the memory detaches the buffer first.
    */
   readonly map: ((address: number, length: number) => ArrayBuffer) | undefined;
+  /** Bytes up to which a copy in the heap is cheaper than a view of a buffer that will be detached. */
+  readonly copiesUpTo: number;
   /** Makes a buffer stay where it is: it can no longer be transferred. */
   pin(buffer: ArrayBuffer): void;
   /** Reads an environment variable; undefined also where that is not permitted. */

@@ -98,6 +98,7 @@ export class Memory {
   /** That of the arena. */
   #buffer: ArrayBuffer;
   readonly #sizes: MemorySizes;
+  readonly #copiesUpTo: number;
   readonly #debug: boolean;
   /** A view of the arena has been lent since the last detachment. */
   #lent = false;
@@ -106,7 +107,8 @@ export class Memory {
   /** Arena position before which payloads are lost, see `restore`. */
   #lostUntil: number | undefined;
 
-  constructor(sizes: MemorySizes, debug: boolean) {
+  /** @param copiesUpTo bytes up to which a copy is cheaper than a view */
+  constructor(sizes: MemorySizes, copiesUpTo: number, debug: boolean) {
     const size = LAYOUT.HEADER_BYTES + LAYOUT.STATS_COUNT * 8 +
       (sizes.events + sizes.completions) * LAYOUT.RECORD_BYTES + sizes.outbox + sizes.scratch;
     const buffer = spareBlocks.take(size);
@@ -118,6 +120,7 @@ export class Memory {
     this.#buffer = spareArenas.take(sizes.arena);
     this.arena = new Uint8Array(this.#buffer);
     this.#sizes = sizes;
+    this.#copiesUpTo = debug ? -1 : copiesUpTo;
     this.#debug = debug;
   }
 
@@ -156,8 +159,14 @@ export class Memory {
     return this.block.length + arenaOffset;
   }
 
-  /** Lends bytes of the arena. */
+  /** Whether so many bytes are copied where others are lent. */
+  copies(length: number): boolean {
+    return length <= this.#copiesUpTo;
+  }
+
+  /** Lends bytes of the arena, or copies them where that is cheaper. */
   lend(offset: number, length: number): Uint8Array {
+    if (this.copies(length)) return this.arena.slice(offset, offset + length);
     this.#lent = true;
     // Half the cost of `subarray` on V8.
     return new Uint8Array(this.#buffer, offset, length);

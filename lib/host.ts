@@ -188,7 +188,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     const { bind, config } = plan;
     config[CONFIG.ADDRESS] = bind === undefined ? -1 : await resolveIPv4(bind.hostname);
     config[CONFIG.PORT] = bind?.port ?? 0;
-    const memory = new Memory(plan.sizes, library.debug);
+    const memory = new Memory(plan.sizes, runtime.copiesUpTo, library.debug);
     const handle = check(
       native.enetjs_host_create(
         new Uint8Array(config.buffer),

@@ -208,7 +208,7 @@ export class Packet implements Disposable {
   get bytes(): Uint8Array {
     if (this.#bytes !== undefined) return this.#bytes;
     const source = this.#source;
-    if (source.kind === "owned") return source.bytes;
+    if (source.kind === "owned") return this.#bytes = source.bytes;
     const bytes = source.kind === "native" && source.packet.shared === undefined
       ? source.packet.read()
       : copyBytes(this.#peek());
@@ -236,7 +236,10 @@ export class Packet implements Disposable {
     if (source.kind === "arena") {
       if (source.memory.stolen) throw this.#released("its buffer was transferred away");
       this.#trace();
-      return source.memory.lend(source.offset, this.length);
+      const view = source.memory.lend(source.offset, this.length);
+      // What is written to it must be seen by who looks again.
+      if (source.memory.copies(this.length)) this.#source = { kind: "owned", bytes: view };
+      return view;
     }
     if (source.kind === "native") return this.#nativeView(source.packet);
     if (this.#bytes !== undefined) return this.#bytes;

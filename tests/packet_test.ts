@@ -136,11 +136,11 @@ test("A view that a handler keeps becomes empty or stays what it was", async (t)
     serverHandlers: { receive: (_peer, _channelId, view) => void views.push(view) },
   });
   const count = 2000;
-  for (let seed = 0; seed < count; seed++) pair.peer.send(0, pattern(300, seed));
+  for (let seed = 0; seed < count; seed++) pair.peer.send(0, pattern(1000, seed));
   await until(() => views.length === count, 10_000, "every message");
   const emptied = views.filter((view) => view.length === 0).length;
   assert.ok(emptied > 0, "the arena has been used again");
-  views.forEach((view, seed) => view.length > 0 && equalBytes(view, pattern(300, seed)));
+  views.forEach((view, seed) => view.length > 0 && equalBytes(view, pattern(1000, seed)));
 });
 
 test("A view stays while its event lasts, whatever arrives meanwhile", async (t) => {

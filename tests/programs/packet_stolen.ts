@@ -20,7 +20,7 @@ const server = await Host.listen({ hostname: "127.0.0.1" }, {
 });
 const client = await Host.create();
 const peer = await client.connect(server.address);
-for (let i = 0; i < 10; i++) peer.send(0, new Uint8Array(100));
+for (let i = 0; i < 10; i++) peer.send(0, new Uint8Array(1000)); // small ones may be copies
 while (received + errors.length < 10) await setImmediate();
 for (const error of errors) assert.match(String(error), /transferred away/);
 const before = received;
