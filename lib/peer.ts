@@ -330,7 +330,8 @@ export class Peer implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Sets how long a connection may be silent before ENet pings.
+   * Sets how long a connection may be silent before ENet pings. A ping may be late by a sixteenth of it,
+   * so that many leave together.
    *
    * @param intervalMs milliseconds; 0 restores ENet's default, 500
    * @throws {RangeError} if it is no unsigned 32-bit integer

@@ -17,6 +17,12 @@
 
 #define LONG_WAIT 0x3FFFFFFF /* until notified; comparable in ENet's wrapping time */
 
+/*
+ * By what part of its interval a ping may be late: with many peers, something else has woken the pump until then, and
+ * the ping goes along.
+ */
+#define PING_SLACK 16
+
 #define REST_MS 1 /* for which datagrams gather, see pace.c */
 
 enum pump_poll { POLL_CONTROL, POLL_WAKE, POLL_SOCKET, POLL_COUNT };
@@ -36,7 +42,8 @@ static enet_uint32 peer_wait(ENetPeer *peer, enet_uint32 now) {
 #endif
   if (peer->state == ENET_PEER_STATE_CONNECTED) {
     enet_uint32 silent = ENET_TIME_DIFFERENCE(now, peer->lastReceiveTime);
-    return silent >= peer->pingInterval ? 0 : peer->pingInterval - silent;
+    enet_uint32 limit = peer->pingInterval + peer->pingInterval / PING_SLACK;
+    return silent >= limit ? 0 : limit - silent;
   }
   return LONG_WAIT;
 }
