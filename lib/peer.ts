@@ -131,7 +131,7 @@ export interface PeerStats {
   readonly roundTripTimeVarianceMs: number;
   /** Largest datagram of the connection, bytes. */
   readonly mtu: number;
-  /** Reliable bytes that may be on the way at once. */
+  /** Reliable bytes that may be on the way at once: 96 KiB, less where bandwidth is limited. */
   readonly windowSize: number;
   /** Reliable bytes on the way, not yet acknowledged. */
   readonly reliableDataInTransit: number;

@@ -394,6 +394,7 @@ test("Host.incomingBandwidth and outgoingBandwidth reach the other side", async 
   const { server, peer, remote } = pair;
   const { incomingBandwidth, outgoingBandwidth } = remote.stats;
   assert.deepEqual([incomingBandwidth, outgoingBandwidth], [300_000, 400_000]);
+  assert.ok(remote.stats.windowSize < 64 * 1024, "a limit makes the window smaller");
   server.incomingBandwidth = 100_000;
   server.outgoingBandwidth = 200_000;
   assert.deepEqual([server.incomingBandwidth, server.outgoingBandwidth], [100_000, 200_000]);

@@ -18,9 +18,12 @@
 #include "net.h"
 #include "threads.h"
 
+/* What may be under way to a peer, reliable and unacknowledged; it fits in the buffer that ENet gives its sockets. */
+#define ENETJS_WINDOW_BYTES (96 * 1024)
+
 /* ENet's own queue to one peer is kept this short; the rest waits in ours (its walk is linear). */
-#define ENETJS_INSIDE_BYTES (128 * 1024)
-#define ENETJS_INSIDE_MESSAGES 2000
+#define ENETJS_INSIDE_BYTES (160 * 1024)
+#define ENETJS_INSIDE_MESSAGES 2600
 
 /* A held message counts this much on top of its bytes, so that empty messages are bounded too. */
 #define ENETJS_HELD_OVERHEAD 64

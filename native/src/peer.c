@@ -34,10 +34,19 @@ bool enetjs_slot_sends(const struct enetjs_slot *slot) {
   return peer_of(slot)->state == ENET_PEER_STATE_CONNECTED && !slot->closing;
 }
 
+/*
+ * How much may be unacknowledged is the sender's own business. ENet's 64 KiB make it wait for what a quick
+ * receiver is still reading. Limits of bandwidth have made less of it.
+ */
+static void widen_window(ENetPeer *peer) {
+  if (peer->windowSize == ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE) peer->windowSize = ENETJS_WINDOW_BYTES;
+}
+
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPeer *peer = peer_of(slot);
   slot->connected = true;
+  widen_window(peer);
   enetjs_farewell_remember(slot);
   if (slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CONNECTED, 0, 0);
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CONNECT;
