@@ -155,9 +155,10 @@ struct enetjs_ranges {
 /** A way of taking datagrams that is tried for as long as no fewer come because of it; see pace.c. */
 struct enetjs_trial {
   bool on;
-  uint64_t rate_before;              /**< datagrams a second */
-  unsigned windows, skip, skip_next; /**< since it began, until it may begin, after its end */
-  uint64_t window_us;                /**< when the window began */
+  uint64_t before_us, before_datagrams; /**< how long it has seemed worth while, and what came in that time */
+  bool doubted;                         /**< the last window was a bad one */
+  unsigned windows, skip, skip_next;    /**< good ones since it began; until it may begin, after its end */
+  uint64_t window_us;                   /**< when the window began */
   unsigned window_turns, window_datagrams;
 };
 

@@ -33,8 +33,9 @@ enum {
   ATTEND_FORGIVEN = 2,
   COALESCE_GAP_US = 500, /* between wake-ups */
   DOZE_RATE = 80000,     /* datagrams a second */
-  TRIAL_SKIP = 16,       /* windows until it is tried again, doubled each time */
+  TRIAL_SKIP = 16,       /* windows until it is tried, doubled each time */
   TRIAL_SKIP_LIMIT = 4096,
+  TRIAL_PROVEN = 64, /* good windows after which its end is an accident */
   LONG_GAP_US = 100000,
   FIXED = 256 /* one, in averages */
 };
@@ -64,25 +65,53 @@ static void begin_window(struct enetjs_trial *trial, uint64_t now_us) {
   trial->window_turns = trial->window_datagrams = 0;
 }
 
+static void forget(struct enetjs_trial *trial) { trial->before_us = trial->before_datagrams = 0; }
+
 static void end_trial(struct enetjs_trial *trial) {
   trial->on = false;
+  forget(trial);
   trial->skip = trial->skip_next;
   if (trial->skip_next < TRIAL_SKIP_LIMIT) trial->skip_next *= 2;
 }
 
-static void decide(struct enetjs_trial *trial, const struct terms *terms, uint64_t rate, bool promising) {
-  if (trial->on) {
-    if (trial->window_datagrams < terms->minimum * terms->turns || rate < trial->rate_before / 16 * terms->keeps)
-      end_trial(trial);
-    else if (++trial->windows == TRIAL_SKIP_LIMIT)
-      trial->skip_next = TRIAL_SKIP;
-  } else if (promising && trial->skip > 0) {
-    trial->skip--;
-  } else if (promising) {
-    trial->on = true;
-    trial->windows = 0;
-    trial->rate_before = rate;
+static bool pays(const struct enetjs_trial *trial, const struct terms *terms, uint64_t elapsed_us) {
+  uint64_t keep = trial->before_datagrams * elapsed_us / 16 * terms->keeps;
+  return trial->window_datagrams >= terms->minimum * terms->turns && trial->window_datagrams * trial->before_us >= keep;
+}
+
+/* Peers that stop for a moment make one bad window, so it ends with the second in a row. */
+static void judge(struct enetjs_trial *trial, const struct terms *terms, uint64_t elapsed_us) {
+  bool good = pays(trial, terms, elapsed_us);
+  if (!good && trial->doubted) {
+    end_trial(trial);
+    return;
   }
+  trial->doubted = !good;
+  if (good && ++trial->windows == TRIAL_PROVEN) trial->skip_next = TRIAL_SKIP;
+}
+
+/* One window may have seen a burst, so the rate before is that of all since the last trial. */
+static void look_forward(struct enetjs_trial *trial, uint64_t elapsed_us, bool promising) {
+  if (!promising) {
+    forget(trial);
+    return;
+  }
+  trial->before_us += elapsed_us;
+  trial->before_datagrams += trial->window_datagrams;
+  if (trial->skip > 0) {
+    trial->skip--;
+    return;
+  }
+  trial->on = true;
+  trial->doubted = false;
+  trial->windows = 0;
+}
+
+static void decide(struct enetjs_trial *trial, const struct terms *terms, uint64_t elapsed_us, bool promising) {
+  if (trial->on)
+    judge(trial, terms, elapsed_us);
+  else
+    look_forward(trial, elapsed_us, promising);
 }
 
 /* Counts a turn. @returns the microseconds that the window has taken if it is over, or 0 */
@@ -91,25 +120,21 @@ static uint64_t end_turn(struct enetjs_trial *trial, const struct terms *terms, 
   return ++trial->window_turns < terms->turns ? 0 : yield->now_us - trial->window_us + 1;
 }
 
-static uint64_t rate_of(const struct enetjs_trial *trial, uint64_t elapsed_us) {
-  return (uint64_t)trial->window_datagrams * 1000000 / elapsed_us;
-}
-
 static void on_woken(struct enetjs_pace *pace, const struct enetjs_yield *yield) {
   struct enetjs_trial *trial = &pace->coalescing;
   uint64_t elapsed = end_turn(trial, &COALESCING, yield);
   if (elapsed == 0) return;
-  decide(trial, &COALESCING, rate_of(trial, elapsed),
-         elapsed < COALESCE_GAP_US * COALESCING.turns && pace->spread > FIXED / 2);
+  decide(trial, &COALESCING, elapsed, elapsed < COALESCE_GAP_US * COALESCING.turns && pace->spread > FIXED / 2);
   begin_window(trial, yield->now_us);
 }
 
 static void on_attended(struct enetjs_pace *pace, const struct enetjs_yield *yield) {
   struct enetjs_trial *trial = &pace->dozing;
-  uint64_t elapsed = end_turn(trial, &DOZING, yield), rate;
+  uint64_t elapsed = end_turn(trial, &DOZING, yield);
   if (elapsed == 0) return;
-  rate = rate_of(trial, elapsed);
-  decide(trial, &DOZING, rate, rate > DOZE_RATE && trial->window_datagrams < DOZING.minimum * DOZING.turns);
+  decide(trial, &DOZING, elapsed,
+         (uint64_t)trial->window_datagrams * 1000000 > DOZE_RATE * elapsed &&
+             trial->window_datagrams < DOZING.minimum * DOZING.turns);
   begin_window(trial, yield->now_us);
 }
 
@@ -192,7 +217,8 @@ double enetjs_host_attend(double host) {
 
 void enetjs_pace_reset(struct enetjs_pace *pace) {
   pace->found_gap_us = LONG_GAP_US;
-  pace->coalescing.skip_next = pace->dozing.skip_next = TRIAL_SKIP;
+  pace->coalescing.skip = pace->coalescing.skip_next = TRIAL_SKIP;
+  pace->dozing.skip = pace->dozing.skip_next = TRIAL_SKIP;
 }
 
 void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_yield *yield) {
