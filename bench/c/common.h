@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 /* What a process has used since it began, in seconds. */
 typedef struct {
@@ -42,6 +43,15 @@ static inline void say_usage_since(Usage start) {
   Usage end = usage_now();
   say("user", end.user - start.user);
   say("system", end.system - start.system);
+}
+
+/* Memory in use, in bytes. */
+static inline double memory(void) {
+  long pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (!file || fscanf(file, "%*s %ld", &pages) != 1) pages = 0;
+  if (file) fclose(file);
+  return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
 static inline void fail(const char *what) {

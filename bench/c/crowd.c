@@ -9,20 +9,10 @@
  * RATE is in messages a second and may be 0. Messages are unreliable.
  */
 #include "common.h"
-#include <unistd.h>
 
 #define SETTLE_SECONDS 1
 #define IDLE_RATE 10 /* how often a second clients that send nothing look at their sockets */
 #define LIFETIME_SECONDS 60
-
-/* Memory in use, in bytes. */
-static double memory(void) {
-  long pages = 0;
-  FILE *file = fopen("/proc/self/statm", "r");
-  if (!file || fscanf(file, "%*s %ld", &pages) != 1) pages = 0;
-  if (file) fclose(file);
-  return (double)pages * (double)sysconf(_SC_PAGESIZE);
-}
 
 static enet_uint32 milliseconds_until(double time) {
   double left = (time - now()) * 1000;

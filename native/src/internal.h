@@ -169,7 +169,7 @@ struct enetjs_pace {
   uint32_t spread;       /**< how often a datagram comes from another source than the one before, in 1/256 */
   bool attending;        /**< the consumer stays for the next message */
   uint64_t attending_since_us, attend_until_us;
-  unsigned attend_failures, attend_skip;
+  unsigned attend_failures, attend_skip, turns;
   struct enetjs_trial coalescing; /**< datagrams are gathered before the consumer is woken */
   struct enetjs_trial dozing;     /**< and while it attends, before it looks */
 };

@@ -14,8 +14,8 @@
  *   for answers send less when answers take longer, and get theirs at once.
  *
  *   Dozing. Where one peer sends datagram after datagram with little between them, each found by
- *   itself would be acknowledged by itself. While it attends, the consumer sleeps for some tens of
- *   microseconds before it looks, as long as no less comes because of it: a peer whose window is full
+ *   itself would be acknowledged by itself. While it attends, the consumer now and then sleeps for some
+ *   tens of microseconds before it looks, as long as no less comes because of it: a peer whose window is full
  *   waits for acknowledgements.
  *
  * Who has sent is known where datagrams are read in batches only; elsewhere many peers look like one.
@@ -33,6 +33,7 @@ enum {
   ATTEND_FORGIVEN = 2,
   COALESCE_GAP_US = 500, /* between wake-ups */
   DOZE_RATE = 80000,     /* datagrams a second */
+  DOZE_TURNS = 3,        /* of which one begins with a nap */
   TRIAL_SKIP = 16,       /* windows until it is tried, doubled each time */
   TRIAL_SKIP_LIMIT = 4096,
   TRIAL_PROVEN = 64, /* good windows after which its end is an accident */
@@ -180,11 +181,16 @@ static bool is_readable(const struct enetjs_host *h) {
   return enetjs_poll(&fd, 1, 0) > 0;
 }
 
+/* Not each time: a peer whose acknowledgements are always late keeps stopping for them. */
+static bool is_to_doze(struct enetjs_host *h) {
+  return h->pace.dozing.on && h->spin == ENETJS_SPIN_AUTO && ++h->pace.turns % DOZE_TURNS == 0;
+}
+
 /* @returns whether something has come */
 static bool attend_for_a_turn(struct enetjs_host *h) {
   uint64_t now, end;
   if (enetjs_next_wait(h) == 0) return true;
-  if (h->pace.dozing.on && h->spin == ENETJS_SPIN_AUTO) enetjs_thread_doze();
+  if (is_to_doze(h)) enetjs_thread_doze();
   now = enetjs_clock_us();
   end = now + ATTEND_TURN_US;
   for (; now < end; now = enetjs_clock_us()) {
