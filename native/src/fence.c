@@ -32,11 +32,12 @@ static bool acknowledged(ENetPeer *peer, enet_uint16 sequence) {
   return !has_ping(&peer->sentReliableCommands, sequence) && !has_ping(&peer->outgoingCommands, sequence);
 }
 
+/* Only where it was open, so there is a place. */
 void enetjs_fence_pass(struct enetjs_slot *slot, size_t bytes) {
   ENetPeer *peer = &slot->host->enet->peers[slot->index];
   struct enetjs_fences *fences = &slot->fences;
   fences->bytes += bytes + COMMAND_OVERHEAD;
-  if (fences->bytes < FENCE_BYTES || fences->count == ENETJS_FENCES) return;
+  if (fences->bytes < FENCE_BYTES) return;
   enet_peer_ping(peer);
   fences->bytes = 0;
   fences->sequence[fences->count] = peer->outgoingReliableSequenceNumber;
