@@ -1,5 +1,9 @@
 /* A channel's ring with a thread at each end, and channels to plugins as JavaScript uses them. */
+#include <stdlib.h>
 #include <string.h>
+#if defined(__SANITIZE_THREAD__)
+#include <dlfcn.h>
+#endif
 
 #include "channel_ring.h"
 #include "harness.h"
@@ -373,6 +377,18 @@ TEST(senseless_arguments_are_refused) {
   nothing_left();
 }
 
+/*
+ * That a thread unloads the plugin before another loads it again is the loader's to see to, and the
+ * thread sanitizer does not see it do so. There, the plugin stays.
+ */
+static bool keep_plugin(void) {
+#if defined(__SANITIZE_THREAD__)
+  return dlopen(TEST_PLUGIN, RTLD_NOW | RTLD_LOCAL) != NULL;
+#else
+  return true;
+#endif
+}
+
 int main(void) {
   static const struct test_case cases[] = {
       TEST_CASE(a_ring_carries_a_sequence_between_two_threads),
@@ -386,5 +402,5 @@ int main(void) {
       TEST_CASE(channels_are_closed_when_their_thread_exits),
       TEST_CASE(senseless_arguments_are_refused),
   };
-  return test_run(cases, TEST_COUNT(cases));
+  return keep_plugin() ? test_run(cases, TEST_COUNT(cases)) : EXIT_FAILURE;
 }
