@@ -19,9 +19,16 @@ function random(): number {
   return state / 2 ** 32;
 }
 
+/** A socket for which a datagram to somebody who has gone is lost like any; Bun reports it. */
+function createRelaySocket(): Socket {
+  return createSocket("udp4").on("error", (error) => {
+    if (!error.message.includes("ECONNREFUSED")) throw error;
+  });
+}
+
 /** A UDP relay to a port that loses 5 % of the datagrams, doubles 2 % and delays 10 %. */
 async function lossyRelay(port: number) {
-  const outer = createSocket("udp4");
+  const outer = createRelaySocket();
   const inner = new Map<number, Socket>();
   outer.bind(0, "127.0.0.1");
   await once(outer, "listening");
@@ -33,7 +40,7 @@ async function lossyRelay(port: number) {
     if (fate > 0.98) send();
   };
   outer.on("message", (message, from) => {
-    const socket = inner.get(from.port) ?? createSocket("udp4");
+    const socket = inner.get(from.port) ?? createRelaySocket();
     if (!inner.has(from.port)) {
       socket.on("message", (answer) => pass(() => outer.send(answer, from.port, from.address)));
       inner.set(from.port, socket);
