@@ -18,10 +18,11 @@ import { jobs as churn } from "./workloads/churn.ts";
 import { jobs as crowd } from "./workloads/crowd.ts";
 import { jobs as hosts } from "./workloads/hosts.ts";
 import { jobs as latency } from "./workloads/latency.ts";
+import { jobs as reflect } from "./workloads/reflect.ts";
 import { jobs as rivals } from "./workloads/rivals.ts";
 import { jobs as throughput } from "./workloads/throughput.ts";
 
-const FAMILIES = [throughput, latency, rivals, crowd, churn, hosts];
+const FAMILIES = [throughput, reflect, latency, rivals, crowd, churn, hosts];
 
 function readArguments() {
   const { values } = parseArgs({
