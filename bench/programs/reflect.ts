@@ -110,6 +110,7 @@ async function ask(style: Style, flags: number, port: number, [size, ...numbers]
     style === "handler" ? { receive: onAnswer } : undefined,
   );
   const peer = await connect(host, port, style);
+  peer.throttle({ deceleration: 0 }); // Otherwise ENet drops unreliable messages, on both sides.
   const reflections = new Reflections(() => void peer.send(0, message, flags), numbers);
   const timer = setInterval(() => reflections.tick(), SILENCE_MS);
   reflections.ask();
