@@ -1,8 +1,7 @@
 /*
  * What hosts take that wait for connections.
  *
- *   bench_hosts COUNT   prints `memory`: what this process's has grown by with
- * COUNT hosts of 64 peers, bytes
+ *   bench_hosts COUNT   prints `memory`: by how many bytes this process has grown with COUNT hosts of 64 peers
  */
 #include "common.h"
 

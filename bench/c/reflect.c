@@ -1,9 +1,8 @@
 /*
  * Messages there and back, many under way at once.
  *
- *   bench_reflect serve                                      prints `port N`,
- * sends everything back bench_reflect ask FLAGS PORT SIZE COUNT WARMUP AT_ONCE
- * prints `seconds` and `messages` that came back
+ *   bench_reflect serve                                      prints `port N`, sends everything back
+ *   bench_reflect ask FLAGS PORT SIZE COUNT WARMUP AT_ONCE   prints `seconds` and `messages` that came back
  */
 #include "common.h"
 
@@ -55,9 +54,7 @@ int main(int argc, char **argv) {
     ask((enet_uint32)strtoul(argv[2], NULL, 10), atoi(argv[3]), strtoul(argv[4], NULL, 10), atol(argv[5]),
         atol(argv[6]), atol(argv[7]));
   } else {
-    fail(
-        "usage: bench_reflect serve | ask FLAGS PORT SIZE COUNT WARMUP "
-        "AT_ONCE");
+    fail("usage: bench_reflect serve | ask FLAGS PORT SIZE COUNT WARMUP AT_ONCE");
   }
   return EXIT_SUCCESS;
 }
