@@ -6,19 +6,6 @@
  */
 #include "common.h"
 
-static void serve(void) {
-  ENetHost *host = open_server(1);
-  ENetEvent event;
-  for (;;) {
-    if (!next_event(host, &event, 1000)) continue;
-    if (event.type == ENET_EVENT_TYPE_DISCONNECT) break;
-    if (event.type != ENET_EVENT_TYPE_RECEIVE) continue;
-    if (enet_peer_send(event.peer, 0, event.packet) < 0) fail("the peer is gone");
-    enet_host_flush(host);
-  }
-  enet_host_destroy(host);
-}
-
 static int compare(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
@@ -54,7 +41,7 @@ static void ask(int port, size_t size, long count, long warmup) {
 int main(int argc, char **argv) {
   if (enet_initialize() != 0) return EXIT_FAILURE;
   if (argc == 2 && strcmp(argv[1], "serve") == 0) {
-    serve();
+    serve_echo(1);
   } else if (argc == 6 && strcmp(argv[1], "ask") == 0) {
     ask(atoi(argv[2]), strtoul(argv[3], NULL, 10), atol(argv[4]), atol(argv[5]));
   } else {

@@ -8,18 +8,6 @@
 
 #define SILENCE_MS 200 /* after which what is under way counts as lost */
 
-static void serve(void) {
-  ENetHost *host = open_server(1);
-  ENetEvent event;
-  for (;;) {
-    if (!next_event(host, &event, 1000)) continue;
-    if (event.type == ENET_EVENT_TYPE_DISCONNECT) break;
-    if (event.type != ENET_EVENT_TYPE_RECEIVE) continue;
-    if (enet_peer_send(event.peer, 0, event.packet) < 0) fail("the peer is gone");
-  }
-  enet_host_destroy(host);
-}
-
 static void ask(enet_uint32 flags, int port, size_t size, long count, long warmup, long at_once) {
   ENetHost *host = open_client(1);
   ENetPeer *peer = connect_to(host, port);
@@ -49,7 +37,7 @@ static void ask(enet_uint32 flags, int port, size_t size, long count, long warmu
 int main(int argc, char **argv) {
   if (enet_initialize() != 0) return EXIT_FAILURE;
   if (argc == 2 && strcmp(argv[1], "serve") == 0) {
-    serve();
+    serve_echo(0);
   } else if (argc == 8 && strcmp(argv[1], "ask") == 0) {
     ask((enet_uint32)strtoul(argv[2], NULL, 10), atoi(argv[3]), strtoul(argv[4], NULL, 10), atol(argv[5]),
         atol(argv[6]), atol(argv[7]));

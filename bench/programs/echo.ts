@@ -5,42 +5,12 @@
  *     echo.ts ask STYLE SPIN PORT SIZE COUNT WARMUP
  */
 import process from "node:process";
-import { Host, type HostOptions } from "../../mod.ts";
-import { connect, hasPump, HOSTNAME, say, type Style } from "./_common.ts";
+import { Host, type HostOptions, PacketFlag } from "../../mod.ts";
+import { connect, hasPump, type Style } from "./_common.ts";
+import { echoServers } from "./_echo.ts";
 import { RoundTrips } from "./_measure.ts";
 
 type Spin = HostOptions["spin"];
-
-const servers: Record<Style, (spin: Spin) => Promise<void>> = {
-  async handler(spin) {
-    const over = Promise.withResolvers<void>();
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1, spin }, {
-      receive: (peer, channelId, view) => void peer.send(channelId, view),
-      disconnect: () => over.resolve(),
-    });
-    say("port", server.address.port);
-    await over.promise;
-  },
-  async "for-await"(spin) {
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1, spin });
-    say("port", server.address.port);
-    for await (const event of server) {
-      if (event.type === "receive") event.peer.send(event.channelId, event.packet);
-      if (event.type === "disconnect") break;
-    }
-  },
-  async manual() {
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1, pump: false });
-    say("port", server.address.port);
-    for (;;) {
-      const event = server.service(1000);
-      if (event?.type === "disconnect") break;
-      if (event?.type !== "receive") continue;
-      event.peer.send(event.channelId, event.packet);
-      server.flush();
-    }
-  },
-};
 
 async function ask(style: Style, spin: Spin, port: number, [size, count, warmup]: number[]) {
   const message = new Uint8Array(size);
@@ -72,5 +42,7 @@ async function ask(style: Style, spin: Spin, port: number, [size, count, warmup]
 }
 
 const [role, style, spin, port, ...numbers] = process.argv.slice(2);
-if (role === "serve") await servers[style as Style](spin as Spin);
-else await ask(style as Style, spin as Spin, Number(port), numbers.map(Number));
+if (role === "serve") {
+  const echo = { spin: spin as Spin, flags: PacketFlag.RELIABLE, flush: true };
+  await echoServers[style as Style](echo);
+} else await ask(style as Style, spin as Spin, Number(port), numbers.map(Number));

@@ -6,38 +6,10 @@
  */
 import process from "node:process";
 import { Host } from "../../mod.ts";
-import { connect, hasPump, HOSTNAME, say, type Style } from "./_common.ts";
+import { connect, hasPump, say, type Style } from "./_common.ts";
+import { echoServers } from "./_echo.ts";
 
 const SILENCE_MS = 200;
-
-const servers: Record<Style, (flags: number) => Promise<void>> = {
-  async handler(flags) {
-    const over = Promise.withResolvers<void>();
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1 }, {
-      receive: (peer, channelId, view) => void peer.send(channelId, view, flags),
-      disconnect: () => over.resolve(),
-    });
-    say("port", server.address.port);
-    await over.promise;
-  },
-  async "for-await"(flags) {
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1 });
-    say("port", server.address.port);
-    for await (const event of server) {
-      if (event.type === "receive") event.peer.send(event.channelId, event.packet, flags);
-      if (event.type === "disconnect") break;
-    }
-  },
-  async manual(flags) {
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1, pump: false });
-    say("port", server.address.port);
-    for (;;) {
-      const event = server.service(1000);
-      if (event?.type === "disconnect") break;
-      if (event?.type === "receive") event.peer.send(event.channelId, event.packet, flags);
-    }
-  },
-};
 
 /** Keeps a number of messages under way until enough of them have come back, or are lost. */
 class Reflections {
@@ -60,31 +32,28 @@ class Reflections {
     this.#sent = -warmup;
   }
 
-  /** Sends the first. */
+  /** Sends as many as may be under way. */
   ask(): void {
-    for (let i = 0; i < this.#atOnce; i++) this.#next();
+    for (; this.#sent < this.#count && this.#underWay < this.#atOnce; this.#sent++) this.#send();
   }
 
-  #next(): void {
-    if (this.#sent === this.#count) return;
-    this.#sent++;
-    this.#send();
+  get #underWay(): number {
+    return this.#sent - this.#answered - this.#lost;
   }
 
-  /** Takes an answer and sends another message. */
+  /** Takes an answer and asks again. */
   answer(): void {
     this.#heard = true;
     if (++this.#answered === 0) this.#start = performance.now();
-    this.#next();
+    this.ask();
     this.#endIfDone();
   }
 
-  /** Called now and then: gives up what has had no answer since the last time. */
+  /** Called now and then: gives up what is under way if nothing has come since the last time. */
   tick(): void {
     if (!this.#heard && !this.over) {
-      const lost = this.#sent - this.#answered - this.#lost;
-      this.#lost += lost;
-      for (let i = 0; i < lost; i++) this.#next();
+      this.#lost = this.#sent - this.#answered;
+      this.ask();
       this.#endIfDone();
     }
     this.#heard = false;
@@ -132,5 +101,6 @@ async function ask(style: Style, flags: number, port: number, [size, ...numbers]
 }
 
 const [role, style, flags, port, ...numbers] = process.argv.slice(2);
-if (role === "serve") await servers[style as Style](Number(flags));
-else await ask(style as Style, Number(flags), Number(port), numbers.map(Number));
+if (role === "serve") {
+  await echoServers[style as Style]({ spin: "auto", flags: Number(flags), flush: false });
+} else await ask(style as Style, Number(flags), Number(port), numbers.map(Number));
