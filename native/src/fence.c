@@ -40,18 +40,17 @@ void enetjs_fence_pass(struct enetjs_slot *slot, size_t bytes) {
   if (fences->bytes < FENCE_BYTES) return;
   enet_peer_ping(peer);
   fences->bytes = 0;
-  fences->sequence[fences->count] = peer->outgoingReliableSequenceNumber;
-  fences->put_at[fences->count++] = enet_time_get();
+  fences->fence[fences->count++] =
+      (struct enetjs_fence){.sequence = peer->outgoingReliableSequenceNumber, .put_at = enet_time_get()};
 }
 
 static void remove_first(struct enetjs_fences *fences) {
   fences->count--;
-  memmove(fences->sequence, fences->sequence + 1, fences->count * sizeof(*fences->sequence));
-  memmove(fences->put_at, fences->put_at + 1, fences->count * sizeof(*fences->put_at));
+  memmove(fences->fence, fences->fence + 1, fences->count * sizeof(*fences->fence));
 }
 
 static enet_uint32 left_of_first(const struct enetjs_fences *fences) {
-  enet_uint32 now = enet_time_get(), until = fences->put_at[0] + FENCE_MS;
+  enet_uint32 now = enet_time_get(), until = fences->fence[0].put_at + FENCE_MS;
   return ENET_TIME_LESS(now, until) ? ENET_TIME_DIFFERENCE(until, now) : 0;
 }
 
@@ -63,7 +62,7 @@ bool enetjs_fence_open(struct enetjs_slot *slot) {
   struct enetjs_fences *fences = &slot->fences;
   ENetPeer *peer = &slot->host->enet->peers[slot->index];
   if (fences->count < ENETJS_FENCES) return true;
-  while (fences->count > 0 && (left_of_first(fences) == 0 || acknowledged(peer, fences->sequence[0])))
+  while (fences->count > 0 && (left_of_first(fences) == 0 || acknowledged(peer, fences->fence[0].sequence)))
     remove_first(fences);
   return fences->count < ENETJS_FENCES;
 }

@@ -99,8 +99,10 @@ struct enetjs_held_list {
 struct enetjs_fences {
   size_t bytes; /**< since the last one */
   unsigned count;
-  enet_uint16 sequence[ENETJS_FENCES];
-  enet_uint32 put_at[ENETJS_FENCES];
+  struct enetjs_fence {
+    enet_uint16 sequence;
+    enet_uint32 put_at;
+  } fence[ENETJS_FENCES];
 };
 
 /** What we know of one ENetPeer beyond ENet, same index. */
