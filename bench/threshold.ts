@@ -1,7 +1,7 @@
 /**
  * Where the line between the arena and mapped packets is best drawn: the time to show a payload to the
  * program by copying it into the arena and lending a view, and by mapping native memory. The library
- * draws it at 64 KiB (`inline_maximum` in native/src/host.c). Run it with
+ * draws it at 64 KiB (`inline_maximum` in native/src/host/host.c). Run it with
  *
  *     deno run -A bench/threshold.ts
  *     bun bench/threshold.ts

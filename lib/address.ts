@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { isIPv6 } from "node:net";
-import { integer, options, show } from "./_validate.ts";
+import { integer, options, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
 
 /** A UDP address. */

@@ -1,10 +1,10 @@
 import { CONFIG, DISCONNECT, HOST_STAT, LAYOUT } from "../ffi/layout.ts";
 import { loadLibrary } from "../ffi/loader.ts";
-import { Connection } from "./_connection.ts";
-import { Endpoint, Resources, validateFlags } from "./_endpoint.ts";
-import { Inlet } from "./_inlet.ts";
-import { Memory } from "./_memory.ts";
-import { integer, options, show, U32 } from "./_validate.ts";
+import { Connection } from "./internal/connection.ts";
+import { Endpoint, Resources, validateFlags } from "./internal/endpoint.ts";
+import { Inlet } from "./internal/inlet.ts";
+import { Memory } from "./internal/memory.ts";
+import { integer, options, show, U32 } from "./internal/validate.ts";
 import {
   type Address,
   type AddressFilter,

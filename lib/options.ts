@@ -1,7 +1,7 @@
 import { CONFIG, LAYOUT } from "../ffi/layout.ts";
-import { boolean, integer, oneOf, options, U32 } from "./_validate.ts";
+import { boolean, integer, oneOf, options, U32 } from "./internal/validate.ts";
 import { type AddressFilter, compileFilter, validateHostname } from "./address.ts";
-import type { MemorySizes } from "./_memory.ts";
+import type { MemorySizes } from "./internal/memory.ts";
 
 /** Options of `Host.create`. */
 export interface HostOptions {

@@ -1,8 +1,8 @@
 import { type Library, loadedLibrary, requireLibrary } from "../ffi/loader.ts";
-import type { Memory } from "./_memory.ts";
-import { NativePacket } from "./_native_packet.ts";
-import { copyBytes } from "./_slab.ts";
-import { integer, oneOf, options as checkOptions, show } from "./_validate.ts";
+import type { Memory } from "./internal/memory.ts";
+import { NativePacket } from "./internal/native_packet.ts";
+import { copyBytes } from "./internal/slab.ts";
+import { integer, oneOf, options as checkOptions, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
 
 /** What can be sent: text (as UTF-8), any buffer or view of one, or a packet. */

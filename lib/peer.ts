@@ -1,7 +1,7 @@
 import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
-import { type Connection, iterateConnection } from "./_connection.ts";
-import { validateFlags } from "./_endpoint.ts";
-import { integer, options, U32 } from "./_validate.ts";
+import { type Connection, iterateConnection } from "./internal/connection.ts";
+import { validateFlags } from "./internal/endpoint.ts";
+import { integer, options, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
 import type { PeerMessage } from "./events.ts";
 import { type Data, PacketFlag } from "./packet.ts";

@@ -1,6 +1,6 @@
-import { ChannelReader, ChannelWriter } from "./_channel_io.ts";
-import type { Connection } from "./_connection.ts";
-import { integer, options } from "./_validate.ts";
+import { ChannelReader, ChannelWriter } from "./internal/channel_io.ts";
+import type { Connection } from "./internal/connection.ts";
+import { integer, options } from "./internal/validate.ts";
 
 /** What can be written to the stream of `peer.writable`; text is sent as UTF-8. */
 export type StreamChunk = string | ArrayBufferLike | ArrayBufferView;

@@ -39,11 +39,12 @@ interface Job {
   count(result: RunResult): Count | undefined;
 }
 
-/** The paths of the files in a folder of the checkout that end in `ending`. */
+/** The paths of the files below a folder of the checkout that end in `ending`. */
 export function list(folder: string, ending: string): string[] {
   if (!existsSync(`${root}/${folder}`)) return [];
-  return readdirSync(`${root}/${folder}`)
-    .filter((name) => name.endsWith(ending)).sort().map((name) => `${folder}/${name}`);
+  return readdirSync(`${root}/${folder}`, { recursive: true, encoding: "utf8" })
+    .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
+    .filter((path) => path.endsWith(ending)).sort();
 }
 
 function total(counts: Count[]): Count {
@@ -301,12 +302,13 @@ export async function runSuites(suites: Suite[], args: string[]): Promise<never>
 }
 
 if (import.meta.main) {
-  const common = list("tests", "_test.ts");
+  const all = list("tests", "_test.ts");
+  const common = all.filter((path) => !path.startsWith("tests/deno/"));
   const suites = [
     nativeSuite("native"),
     nativeSuite("native asan+ubsan", "address"),
     nativeSuite("native tsan", "thread"),
-    runtimeSuite("deno", [...common, ...list("tests/deno", "_test.ts")]),
+    runtimeSuite("deno", all),
     runtimeSuite("bun", common),
     runtimeSuite("node", common),
   ];

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers";
-import { Fifo } from "../_fifo.ts";
-import { surface } from "../_inlet.ts";
-import { copyBytes } from "../_slab.ts";
+import { Fifo } from "../internal/fifo.ts";
+import { surface } from "../internal/inlet.ts";
+import { copyBytes } from "../internal/slab.ts";
 import type { ENetError } from "../errors.ts";
 import type { Link } from "./_link.ts";
 import type { Region } from "./_memory.ts";

@@ -1,7 +1,7 @@
 import { LAYOUT } from "../../ffi/layout.ts";
-import { Fifo } from "../_fifo.ts";
-import { copyBytes } from "../_slab.ts";
-import { integer } from "../_validate.ts";
+import { Fifo } from "../internal/fifo.ts";
+import { copyBytes } from "../internal/slab.ts";
+import { integer } from "../internal/validate.ts";
 import { ENetError } from "../errors.ts";
 import type { Link } from "./_link.ts";
 import type { Region } from "./_memory.ts";

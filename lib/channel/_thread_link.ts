@@ -1,4 +1,4 @@
-import { show } from "../_validate.ts";
+import { show } from "../internal/validate.ts";
 import { type Link, type LinkListener, WeakListener } from "./_link.ts";
 import { allocateShared, type Direction, sharedDirections } from "./_memory.ts";
 

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { resolve } from "node:path";
 import { LAYOUT } from "../../ffi/layout.ts";
-import { integer, options as checkOptions, show } from "../_validate.ts";
+import { integer, options as checkOptions, show } from "../internal/validate.ts";
 import type { ENetError } from "../errors.ts";
 import { type Data, viewOf } from "../packet.ts";
 import type { PluginPlan } from "./_plugin_link.ts";

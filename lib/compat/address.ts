@@ -1,4 +1,4 @@
-import { show } from "../_validate.ts";
+import { show } from "../internal/validate.ts";
 import { formatIPv4, parseIPv4, validateHostname } from "../address.ts";
 
 /** An address as programs write it: an object, `"192.0.2.7:7777"`, or an {@linkcode Address}. */

@@ -1,4 +1,4 @@
-import { show } from "../_validate.ts";
+import { show } from "../internal/validate.ts";
 import { emit, report } from "./_report.ts";
 import { type Host, hostAccess } from "./host.ts";
 import { type HostKind, type HostOptions, planHost } from "./options.ts";

@@ -1,4 +1,4 @@
-import { show } from "../_validate.ts";
+import { show } from "../internal/validate.ts";
 import { type AddressFilter, compileFilter, formatIPv4 } from "../address.ts";
 import { surface } from "./_report.ts";
 

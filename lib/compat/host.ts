@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
-import { MAXIMUM_DATAGRAM } from "../_endpoint.ts";
-import { Gate } from "../_gate.ts";
-import { integer } from "../_validate.ts";
+import { MAXIMUM_DATAGRAM } from "../internal/endpoint.ts";
+import { Gate } from "../internal/gate.ts";
+import { integer } from "../internal/validate.ts";
 import { formatIPv4, LOOPBACK, parseIPv4, resolveIPv4 } from "../address.ts";
 import { ENetError } from "../errors.ts";
 import type { HostEvent } from "../events.ts";

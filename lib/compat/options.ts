@@ -1,4 +1,4 @@
-import { boolean, integer, show, U32 } from "../_validate.ts";
+import { boolean, integer, show, U32 } from "../internal/validate.ts";
 import type { HostOptions as CoreOptions } from "../options.ts";
 import { Address, type AddressLike } from "./address.ts";
 import { requireSocket, type UdpSocket } from "./socket_bridge.ts";

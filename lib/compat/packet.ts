@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { show } from "../_validate.ts";
+import { show } from "../internal/validate.ts";
 import { viewOf } from "../packet.ts";
 import { PACKET_FLAG } from "./constants.ts";
 

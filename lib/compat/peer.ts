@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { Buffer } from "node:buffer";
 import type { Duplex, Readable, Writable } from "node:stream";
-import { integer, U32 } from "../_validate.ts";
+import { integer, U32 } from "../internal/validate.ts";
 import { ENetError, type ENetErrorCode } from "../errors.ts";
 import type { DisconnectReason } from "../events.ts";
 import {

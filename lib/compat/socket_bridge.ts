@@ -1,6 +1,6 @@
 import type { Buffer } from "node:buffer";
 import { createSocket, type Socket } from "node:dgram";
-import { show } from "../_validate.ts";
+import { show } from "../internal/validate.ts";
 import { type AddressFilter, filterAllows, parseIPv4 } from "../address.ts";
 import type { AddressInfo } from "./address.ts";
 import { decisionOf, type PacketFilter } from "./filter.ts";

@@ -1,9 +1,9 @@
 import type { Buffer } from "node:buffer";
 import { Duplex, Readable, Writable } from "node:stream";
-import { ChannelWriter, lossOf } from "../_channel_io.ts";
-import type { Connection } from "../_connection.ts";
-import { Fifo } from "../_fifo.ts";
-import { integer } from "../_validate.ts";
+import { ChannelWriter, lossOf } from "../internal/channel_io.ts";
+import type { Connection } from "../internal/connection.ts";
+import { Fifo } from "../internal/fifo.ts";
+import { integer } from "../internal/validate.ts";
 import { ENetError } from "../errors.ts";
 
 type Callback = (error?: Error | null) => void;

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
-#include "pool.h"
+#include "host/internal.h"
+#include "base/pool.h"
 
 atomic_uint enetjs_live_hosts, enetjs_live_pumps;
 

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "../src/internal.h"
+#include "host/internal.h"
 #include "harness.h"
 
 #define LOOPBACK 0x7F000001u

@@ -17,7 +17,7 @@
 
 #include "enetjs_plugin.h"
 #include "sequence.h"
-#include "threads.h"
+#include "base/threads.h"
 
 #define SENDERS 4
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { versions } from "../../mod.ts";
-import { LIBRARY } from "../_ffi.ts";
+import { LIBRARY } from "../ffi/_ffi.ts";
 import { type ProgramEnd, spawnRuntime, withDeadline } from "../_helpers.ts";
 
 const { library } = await versions();

@@ -1,4 +1,4 @@
-/** What tests/plugin_test.ts shows with fewer messages: 1 M each way at once, through a plugin and a Worker. */
+/** What tests/lib/channel/plugin_test.ts shows with fewer messages: 1 M each way at once, through a plugin and a Worker. */
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";

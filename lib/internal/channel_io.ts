@@ -1,0 +1,183 @@
+import type { ChannelSink, Connection } from "./connection.ts";
+import { Fifo } from "./fifo.ts";
+import { type ENetError, NATIVE_ERROR } from "../errors.ts";
+import { type Packet, PacketFlag, packets, viewOf } from "../packet.ts";
+
+const encoder = new TextEncoder();
+
+/** Why a stream of a connection that has ended fails, or undefined where it ends well. */
+export function lossOf(connection: Connection): ENetError | undefined {
+  if (connection.failure !== undefined) return connection.failure;
+  const reason = connection.ending?.reason;
+  return (reason === "timeout" && !connection.closing) || reason === "reset"
+    ? connection.error(NATIVE_ERROR.STALE)
+    : undefined;
+}
+
+/** Reads one channel, message by message. What waits here holds the sender back. */
+export class ChannelReader implements ChannelSink {
+  readonly #connection: Connection;
+  readonly #channelId: number;
+  readonly #inbox = new Fifo<Packet>();
+  #reading: PromiseWithResolvers<Packet | undefined> | undefined;
+  #over = false;
+
+  constructor(connection: Connection, channelId: number) {
+    this.#connection = connection;
+    this.#channelId = channelId;
+    if (connection.sinks.has(channelId)) {
+      throw new TypeError(`${connection.name}: channel ${channelId} is being read already`);
+    }
+    this.#over = connection.over;
+    if (!this.#over) connection.endpoint.inlet.claimChannel(connection, channelId, this);
+  }
+
+  receive(packet: Packet): void {
+    if (this.#reading !== undefined) return this.#settle((reading) => reading.resolve(packet));
+    this.#connection.hold(packet.length);
+    this.#inbox.push(packet);
+  }
+
+  /**
+   * The next message, which its taker disposes of, or undefined at the end; rejects if the connection
+   * was lost.
+   */
+  read(): Promise<Packet | undefined> {
+    const packet = this.#inbox.shift();
+    if (packet !== undefined) {
+      this.#connection.release(packet.length);
+      return Promise.resolve(packet);
+    }
+    if (this.#over) return this.#end();
+    this.#connection.endpoint.flushIfDirty();
+    this.#connection.endpoint.pin();
+    this.#reading = Promise.withResolvers();
+    return this.#reading.promise;
+  }
+
+  #end(): Promise<undefined> {
+    const loss = lossOf(this.#connection);
+    return loss === undefined ? Promise.resolve(undefined) : Promise.reject(loss);
+  }
+
+  #settle(how: (reading: PromiseWithResolvers<Packet | undefined>) => void): void {
+    if (this.#reading === undefined) return;
+    const reading = this.#reading;
+    this.#reading = undefined;
+    this.#connection.endpoint.unpin();
+    how(reading);
+  }
+
+  end(): void {
+    this.#leave();
+    this.#settle(({ resolve, reject }) => this.#end().then(resolve, reject));
+  }
+
+  /** Reads no more, and drops what waits. */
+  cancel(): void {
+    this.#leave();
+    for (let packet = this.#inbox.shift(); packet; packet = this.#inbox.shift()) {
+      this.#connection.release(packet.length);
+      packets.release(packet);
+    }
+    this.#settle(({ resolve }) => resolve(undefined));
+  }
+
+  #leave(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#connection.endpoint.inlet.unclaimChannel(this.#connection, this.#channelId);
+  }
+}
+
+/** Writes bytes to one channel, and knows when all of them have been acknowledged. */
+export class ChannelWriter {
+  readonly #connection: Connection;
+  readonly #channelId: number;
+  readonly #chunkSize: number;
+  #unacknowledged = 0;
+  #loss: unknown;
+  #acknowledged: PromiseWithResolvers<void> | undefined;
+  #onClose: (() => void) | undefined;
+
+  constructor(connection: Connection, channelId: number, chunkSize: number) {
+    this.#connection = connection;
+    this.#channelId = channelId;
+    this.#chunkSize = chunkSize;
+  }
+
+  /** Sets who is called once, when the connection ends; the error is one if something got lost with it. */
+  onEnd(listener: (loss: ENetError | undefined) => void): void {
+    const connection = this.#connection;
+    this.#onClose = () => {
+      this.detach();
+      listener(this.#unacknowledged > 0 ? connection.undelivered() : lossOf(connection));
+    };
+    if (connection.ending === undefined) connection.closeListeners.add(this.#onClose);
+    else this.#onClose();
+  }
+
+  /** Takes {@linkcode ChannelWriter.onEnd} back. */
+  detach(): void {
+    if (this.#onClose !== undefined) this.#connection.closeListeners.delete(this.#onClose);
+  }
+
+  /** The error of a write after the end of the connection. */
+  get ended(): ENetError {
+    return this.#connection.error(NATIVE_ERROR.STALE);
+  }
+
+  /** Queues bytes; resolves when more may be written. */
+  async write(data: string | ArrayBufferLike | ArrayBufferView): Promise<void> {
+    const bytes = typeof data === "string" ? encoder.encode(data) : viewOf(data);
+    for (let start = 0; start < bytes.length; start += this.#chunkSize) {
+      if (this.#loss !== undefined) throw this.#loss;
+      if (this.#queue(bytes.subarray(start, start + this.#chunkSize))) {
+        await this.#connection.peer.drain();
+      }
+    }
+  }
+
+  /** Queues a message. @returns whether the queue is above its high-water mark */
+  #queue(bytes: Uint8Array): boolean {
+    const connection = this.#connection;
+    const { endpoint } = connection;
+    let above = false;
+    const delivered = endpoint.deliver(
+      (token) => {
+        const result = endpoint.send(
+          connection,
+          this.#channelId,
+          PacketFlag.RELIABLE,
+          bytes,
+          token,
+        );
+        if (result < 0) throw connection.error(result);
+        above = result > 0;
+      },
+      () => connection.undelivered(),
+    );
+    this.#unacknowledged++;
+    delivered.then(() => this.#settle(), (error) => {
+      this.#loss ??= error;
+      this.#settle();
+    });
+    return above;
+  }
+
+  #settle(): void {
+    if (--this.#unacknowledged > 0 || this.#acknowledged === undefined) return;
+    const { resolve, reject } = this.#acknowledged;
+    this.#acknowledged = undefined;
+    if (this.#loss === undefined) resolve();
+    else reject(this.#loss);
+  }
+
+  /** Resolves when everything has been acknowledged; rejects if something can't be any more. */
+  flushed(): Promise<void> {
+    if (this.#loss !== undefined) return Promise.reject(this.#loss);
+    if (this.#unacknowledged === 0) return Promise.resolve();
+    this.#acknowledged ??= Promise.withResolvers();
+    return this.#acknowledged.promise;
+  }
+}

@@ -1,0 +1,344 @@
+import { PEER_OPTION } from "../../ffi/layout.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { Fifo } from "./fifo.ts";
+import type { Address } from "../address.ts";
+import { ENetError, NATIVE_ERROR, nativeError } from "../errors.ts";
+import type { DisconnectReason, PeerMessage } from "../events.ts";
+import { type Packet, packets } from "../packet.ts";
+import type { Peer } from "../peer.ts";
+
+/** What one peer may have waiting in JavaScript before native code holds the rest back. */
+const PAUSE_BYTES = 1024 * 1024;
+const PAUSE_MESSAGES = 4096;
+
+/** How a connection ended. */
+export interface Ending {
+  readonly reason: DisconnectReason;
+  readonly data: number;
+}
+
+/** Takes the messages of one channel, in place of the host and of who iterates over the peer. */
+export interface ChannelSink {
+  /** A message that the library has kept for it. */
+  receive(packet: Packet): void;
+  /** The connection is over, and every message has been given. */
+  end(): void;
+}
+
+/** A connection as the library sees it; {@linkcode Peer} is its public face. */
+export class Connection {
+  readonly endpoint: Endpoint;
+  readonly id: number;
+  readonly address: Readonly<Address>;
+  /** Channels, once connected; before, what was asked for. */
+  channels: number;
+  /** Opened by `host.connect`. */
+  readonly outgoing: boolean;
+  peer!: Peer;
+  established = false;
+  /** This side has begun to end it. */
+  closing = false;
+  /** An upper bound of the bytes queued to it, those of broadcasts aside, see `Endpoint.post`. */
+  queuedAtMost = 0;
+  /** Native code has said that its queue is full, and not yet that it has drained. */
+  full = false;
+  /** The program has been given its disconnect event, or has ended it itself. */
+  told = false;
+  ending: Ending | undefined;
+  /** Set while `host.connect` waits. */
+  connecting: PromiseWithResolvers<Peer> | undefined;
+  iterating = false;
+  /** Who takes the messages of single channels. */
+  readonly sinks: Map<number, ChannelSink> = new Map();
+  /** Called when the connection has ended, before messages that still wait are given out. */
+  readonly closeListeners: Set<() => void> = new Set();
+  /** The error of the host's socket, if that has ended the connection. */
+  failure: ENetError | undefined;
+  readonly #inbox = new Fifo<PeerMessage>();
+  readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<PeerMessage>>>();
+  #closed: PromiseWithResolvers<void> | undefined;
+  #drained: PromiseWithResolvers<void> | undefined;
+  #waitingBytes = 0;
+  #waitingMessages = 0;
+  #paused = false;
+  /** The packet of the message that was handed out last. */
+  #lent: Packet | undefined;
+  /** No message will come any more. */
+  #over = false;
+
+  constructor(
+    endpoint: Endpoint,
+    id: number,
+    address: Readonly<Address>,
+    channels: number,
+    outgoing: boolean,
+  ) {
+    this.endpoint = endpoint;
+    this.id = id;
+    this.address = address;
+    this.channels = channels;
+    this.outgoing = outgoing;
+  }
+
+  /** `Peer 127.0.0.1:7777`, for messages. */
+  get name(): string {
+    return `Peer ${this.address.hostname}:${this.address.port}`;
+  }
+
+  /**
+   * Whether a refused message is to be counted as lost, and not as a fault of the program: the other
+   * side has left, and the program cannot know it yet.
+   */
+  lost(result: number): boolean {
+    return (result === NATIVE_ERROR.STALE || result === NATIVE_ERROR.NOT_CONNECTED) &&
+      this.established && !this.told && this.endpoint.resources.open;
+  }
+
+  /** Whether messages can be queued, as far as is known here. */
+  get sendable(): boolean {
+    return this.established && !this.closing && this.ending === undefined;
+  }
+
+  /** The error of a native call on this connection. */
+  error(result: number): ENetError {
+    if (!this.endpoint.resources.open) {
+      return new ENetError("ENETJS_ERR_CLOSED", `${this.name}: the host is closed`);
+    }
+    if (this.ending !== undefined) {
+      const { reason, data } = this.ending;
+      return new ENetError(
+        "ENETJS_ERR_STALE",
+        `${this.name}: the connection has ended (${reason}, data ${data})`,
+      );
+    }
+    return nativeError(result, this.name);
+  }
+
+  /** What a message that was waited for is rejected with. */
+  undelivered(): ENetError {
+    const how = this.ending === undefined ? "" : ` (${this.ending.reason})`;
+    return new ENetError(
+      "ENETJS_ERR_UNDELIVERED",
+      `${this.name}: the connection ended${how} before a message was acknowledged`,
+    );
+  }
+
+  // Messages that wait in JavaScript, here or in the host's backlog.
+
+  /** Counts a message that now waits. */
+  hold(bytes: number): void {
+    this.#waitingBytes += bytes;
+    this.#waitingMessages++;
+    if (
+      !this.#paused && (this.#waitingBytes > PAUSE_BYTES || this.#waitingMessages > PAUSE_MESSAGES)
+    ) this.#pause(true);
+  }
+
+  /** Counts a message that has been taken. */
+  release(bytes: number): void {
+    this.#waitingBytes -= bytes;
+    this.#waitingMessages--;
+    if (
+      this.#paused && this.#waitingBytes <= PAUSE_BYTES / 2 &&
+      this.#waitingMessages <= PAUSE_MESSAGES / 2
+    ) this.#pause(false);
+  }
+
+  #pause(paused: boolean): void {
+    this.#paused = paused;
+    const { native, handle } = this.endpoint;
+    native.enetjs_peer_set(handle, this.id, PEER_OPTION.PAUSED, Number(paused), 0, 0);
+    if (!paused) this.endpoint.change();
+  }
+
+  // Iteration.
+
+  /** Whether the messages of a channel go to somebody else than the host. */
+  takes(channelId: number): boolean {
+    return this.iterating || this.sinks.has(channelId);
+  }
+
+  /** Gives a message to who takes its channel, else to whoever iterates. */
+  receive(message: PeerMessage): void {
+    const sink = this.sinks.get(message.channelId);
+    if (sink !== undefined) return sink.receive(message.packet);
+    const reader = this.#readers.shift();
+    if (reader !== undefined) {
+      this.endpoint.unpin();
+      reader.resolve(this.#lend(message));
+      return;
+    }
+    this.hold(message.packet.length);
+    this.#inbox.push(message);
+  }
+
+  /** The next message, or undefined if one has to wait. */
+  take(): PeerMessage | undefined {
+    const message = this.#inbox.shift();
+    if (message !== undefined) this.release(message.packet.length);
+    return message;
+  }
+
+  /** Moves what waits for whoever iterates to the sink of its channel. */
+  sort(channelId: number): void {
+    for (const message of this.#inbox.extract((message) => message.channelId === channelId)) {
+      this.release(message.packet.length);
+      this.receive(message);
+    }
+  }
+
+  /** Ends the borrowing of the message that was handed out last. */
+  giveBack(): void {
+    if (this.#lent !== undefined) packets.release(this.#lent);
+    this.#lent = undefined;
+  }
+
+  #lend(message: PeerMessage): IteratorResult<PeerMessage> {
+    this.#lent = message.packet;
+    return { value: message, done: false };
+  }
+
+  /** The next message or the end. */
+  read(): Promise<IteratorResult<PeerMessage>> {
+    this.giveBack();
+    const message = this.take();
+    if (message !== undefined) return Promise.resolve(this.#lend(message));
+    if (this.#over) {
+      this.told = true;
+      return Promise.resolve({ value: undefined, done: true });
+    }
+    this.endpoint.flushIfDirty();
+    const reader = Promise.withResolvers<IteratorResult<PeerMessage>>();
+    this.#readers.push(reader);
+    this.endpoint.pin();
+    return reader.promise;
+  }
+
+  /** Whether no message will come any more. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Lets everybody who reads know that there will be no more. */
+  endReaders(): void {
+    this.#over = true;
+    this.dismissReaders();
+    for (const sink of [...this.sinks.values()]) sink.end();
+  }
+
+  /** Ends the reads of an iteration that is over. */
+  dismissReaders(): void {
+    for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
+      this.told ||= this.#over;
+      this.endpoint.unpin();
+      reader.resolve({ value: undefined, done: true });
+    }
+  }
+
+  // What one can wait for.
+
+  /** Resolves when the connection has ended. */
+  closed(): Promise<void> {
+    if (this.ending !== undefined) return Promise.resolve();
+    if (this.#closed === undefined) {
+      this.#closed = Promise.withResolvers();
+      this.endpoint.pin();
+    }
+    return this.#closed.promise;
+  }
+
+  /** Resolves with the next DRAIN completion; rejects if the connection ends first. */
+  drained(): Promise<void> {
+    if (this.#drained === undefined) {
+      this.#drained = Promise.withResolvers();
+      this.endpoint.pin();
+    }
+    return this.#drained.promise;
+  }
+
+  /** A DRAIN completion. */
+  drain(): void {
+    this.full = false;
+    if (this.#drained === undefined) return;
+    this.#drained.resolve();
+    this.#drained = undefined;
+    this.endpoint.unpin();
+  }
+
+  /** A CLOSED completion, or the end of the host: settles everybody who waits, except readers. */
+  close(ending: Ending): void {
+    this.ending ??= ending;
+    for (const listener of [...this.closeListeners]) listener();
+    if (this.#drained !== undefined) {
+      this.#drained.reject(this.error(NATIVE_ERROR.STALE));
+      this.#drained = undefined;
+      this.endpoint.unpin();
+    }
+    if (this.#closed !== undefined) {
+      this.#closed.resolve();
+      this.endpoint.unpin();
+    }
+    if (this.connecting !== undefined) {
+      this.connecting.reject(this.#connectError(ending));
+      this.connecting = undefined;
+      this.endpoint.unpin();
+    }
+  }
+
+  /** A CONNECTED completion. */
+  connected(channels: number): void {
+    this.channels = channels;
+    this.established = true;
+    if (this.connecting === undefined) return;
+    this.connecting.resolve(this.peer);
+    this.connecting = undefined;
+    this.endpoint.unpin();
+  }
+
+  #connectError({ reason, data }: Ending): ENetError {
+    const where = `${this.address.hostname}:${this.address.port}`;
+    // Only closing the host ends an attempt from this side.
+    if (reason === "local" || !this.endpoint.resources.open) {
+      return new ENetError("ENETJS_ERR_CLOSED", `Connecting to ${where}: the host was closed`);
+    }
+    if (reason === "timeout") {
+      return new ENetError("ENETJS_ERR_TIMEOUT", `Connecting to ${where}: no answer in time`);
+    }
+    return new ENetError(
+      "ENETJS_ERR_REFUSED",
+      `Connecting to ${where}: the attempt was ended (${reason}, data ${data})`,
+    );
+  }
+}
+
+/** The messages of a connection, for one consumer. */
+export function iterateConnection(connection: Connection): AsyncIterableIterator<PeerMessage> {
+  const { inlet } = connection.endpoint;
+  if (connection.iterating) {
+    throw new TypeError(`${connection.name} is being iterated over already`);
+  }
+  inlet.claim(connection);
+  let over = false;
+  const stop = () => {
+    if (!over) {
+      connection.giveBack();
+      inlet.unclaim(connection);
+    }
+    over = true;
+  };
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    async next() {
+      if (over) return { value: undefined, done: true };
+      const result = await connection.read();
+      if (result.done) stop();
+      return result;
+    },
+    return() {
+      stop();
+      return Promise.resolve({ value: undefined, done: true });
+    },
+  };
+}

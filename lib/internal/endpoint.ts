@@ -1,0 +1,386 @@
+import { setImmediate } from "node:timers";
+import { LAYOUT } from "../../ffi/layout.ts";
+import type { Wake } from "../../ffi/runtime.ts";
+import type { Library } from "../../ffi/loader.ts";
+import type { Native } from "../../ffi/symbols.ts";
+import type { Gate } from "./gate.ts";
+import type { ChannelSink, Connection } from "./connection.ts";
+import { integer, show } from "./validate.ts";
+import type { Memory, Ring } from "./memory.ts";
+import { check, ENetError } from "../errors.ts";
+import type { HostSettings } from "../options.ts";
+import { Outbox } from "./outbox.ts";
+import { type Data, Packet, PacketFlag, packets, viewOf } from "../packet.ts";
+
+/** What must be given back, whoever closes the host; refers to nothing else of it. */
+export class Resources {
+  readonly native: Native;
+  readonly handle: number;
+  wake: Wake | undefined;
+  open = true;
+
+  constructor(native: Native, handle: number) {
+    this.native = native;
+    this.handle = handle;
+  }
+
+  /** Closes the native host first, so that its pump does not take the closed wake-up for a lost owner. */
+  close(): void {
+    if (!this.open) return;
+    this.open = false;
+    this.native.enetjs_host_close(this.handle);
+    this.wake?.close();
+  }
+}
+
+/** Hosts somebody waits for: they must not be collected. */
+const pinned = new Set<object>();
+
+const encoder = new TextEncoder();
+
+/** What UDP over IPv4 can carry. */
+export const MAXIMUM_DATAGRAM = 65_507;
+
+/** ENet's flags that can be combined, and those that can't. */
+const FLAGS: readonly number[] = [
+  PacketFlag.UNRELIABLE,
+  PacketFlag.RELIABLE,
+  PacketFlag.UNSEQUENCED,
+  PacketFlag.UNRELIABLE_FRAGMENT,
+  PacketFlag.UNSEQUENCED | PacketFlag.UNRELIABLE_FRAGMENT,
+];
+
+/** Refuses flags that ENet would silently ignore. */
+export function validateFlags(flags: unknown): number {
+  // The usual ones at once: this is asked for every message.
+  if (flags !== PacketFlag.RELIABLE && !FLAGS.includes(flags as number)) {
+    if (typeof flags !== "number") {
+      throw new TypeError(`flags must be PacketFlag bits, not ${show(flags)}`);
+    }
+    throw new RangeError(
+      `flags must be 0, RELIABLE (1), UNSEQUENCED (2), UNRELIABLE_FRAGMENT (8) or 2 | 8, not ${flags}`,
+    );
+  }
+  return flags as number;
+}
+
+/** A payload where native code can take it. */
+type Staged =
+  | { readonly kind: "shared"; readonly offset: number; readonly length: number }
+  | { readonly kind: "buffer"; readonly bytes: Uint8Array; readonly length: number }
+  | { readonly kind: "packet"; readonly handle: number; readonly length: number };
+
+/** What an endpoint asks of the way in. */
+export interface EndpointInlet {
+  /** Whether `settle` is at work, which flushes when it is done. */
+  readonly settling: boolean;
+  /** Takes what is in the rings to where it belongs. */
+  settle(): void;
+  /** Somebody begins to iterate over a connection. */
+  claim(connection: Connection): void;
+  /** Nobody does any more. */
+  unclaim(connection: Connection): void;
+  /** Somebody begins to read a channel. */
+  claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void;
+  /** Nobody does any more. */
+  unclaimChannel(connection: Connection, channelId: number): void;
+}
+
+/** A promise that waits for the other side to acknowledge a message. */
+interface Delivery {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+  /** The error to reject with. */
+  readonly undelivered: () => Error;
+}
+
+/**
+ * An open native host as its peers see it: calls, payloads on their way out, flushing, and who
+ * waits for what. The host itself adds the way in.
+ */
+export class Endpoint {
+  readonly library: Library;
+  readonly native: Native;
+  readonly handle: number;
+  readonly memory: Memory;
+  readonly resources: Resources;
+  readonly settings: HostSettings;
+  readonly events: Ring;
+  readonly completions: Ring;
+  readonly stats: Float64Array;
+  readonly #outbox: Outbox;
+  /** Bytes of all broadcasts so far, which are in the queues of all peers. */
+  #broadcasted = 0;
+  /** Who is asked about new source addresses. */
+  gate: Gate | undefined;
+  /** The way in, which has to hear of changes. */
+  inlet!: EndpointInlet;
+  readonly #scratchOffset: number;
+  readonly #deliveries = new Map<number, Delivery>();
+  readonly #autoFlush: boolean;
+  #token = 0;
+  #dirty = false;
+  #changed = false;
+  #pins = 0;
+
+  constructor(
+    library: Library,
+    resources: Resources,
+    memory: Memory,
+    settings: HostSettings,
+    autoFlush: boolean,
+  ) {
+    this.library = library;
+    this.resources = resources;
+    this.native = resources.native;
+    this.handle = resources.handle;
+    this.memory = memory;
+    this.settings = settings;
+    this.#autoFlush = autoFlush;
+    this.#scratchOffset = memory.block.length - memory.scratch.length;
+    const { events, completions, stats } = memory.rings();
+    this.events = events;
+    this.completions = completions;
+    this.stats = stats;
+    this.#outbox = new Outbox(resources.native, resources.handle, memory);
+  }
+
+  /** Throws if the host is closed. */
+  requireOpen(what: string): void {
+    if (!this.resources.open) {
+      throw new ENetError("ENETJS_ERR_CLOSED", `${what}: the host is closed`);
+    }
+  }
+
+  // Flushing: once per turn of the event loop, or when a consumer has nothing left to do.
+
+  /** Notes that something is queued. */
+  touch(): void {
+    if (this.#dirty) return;
+    this.#dirty = true;
+    if (this.#autoFlush && !this.inlet.settling) setImmediate(() => this.flushIfDirty());
+  }
+
+  /** Sends what is queued now, if anything is. */
+  flushIfDirty(): void {
+    if (this.#dirty && this.#autoFlush && this.resources.open) this.flush();
+  }
+
+  /** Sends what is queued now. */
+  flush(): void {
+    this.#dirty = false;
+    this.native.enetjs_host_flush(this.handle);
+    if (!this.completions.empty) this.change();
+  }
+
+  /** After a service, which has flushed. */
+  serviced(): void {
+    this.#dirty = false;
+  }
+
+  /** Has the rings looked at once this turn of microtasks is over. */
+  change(): void {
+    if (this.#changed) return;
+    this.#changed = true;
+    queueMicrotask(() => {
+      this.#changed = false;
+      if (this.resources.open) this.inlet.settle();
+    });
+  }
+
+  // Being kept: while anybody waits for a promise of the host, the collector must leave it alone.
+
+  /** Keeps the host and everything that belongs to it. */
+  pin(): void {
+    if (this.#pins++ === 0) pinned.add(this);
+  }
+
+  /** Undoes one `pin`. */
+  unpin(): void {
+    if (this.#pins > 0 && --this.#pins === 0) pinned.delete(this);
+  }
+
+  /** Undoes every `pin`, at the end. */
+  unpinAll(): void {
+    this.#pins = 0;
+    pinned.delete(this);
+  }
+
+  // Sending.
+
+  /** Puts a payload where native code can take it, and checks its size. */
+  #stage(data: Data): Staged {
+    if (typeof data === "string") {
+      if (data.length * 3 > this.memory.scratch.length) {
+        return this.#stageBytes(encoder.encode(data));
+      }
+      const { written } = encoder.encodeInto(data, this.memory.scratch);
+      this.#requireSize(written);
+      return { kind: "shared", offset: this.#scratchOffset, length: written };
+    }
+    if (data instanceof Packet) {
+      this.#requireSize(data.length);
+      const source = packets.send(data);
+      if (source.kind === "native") {
+        return { kind: "packet", handle: source.packet.handle, length: data.length };
+      }
+      if (source.kind === "arena" && source.memory === this.memory && !this.memory.stolen) {
+        const offset = this.memory.nativeOffset(source.offset);
+        return { kind: "shared", offset, length: data.length };
+      }
+    }
+    return this.#stageBytes(viewOf(data));
+  }
+
+  #stageBytes(bytes: Uint8Array): Staged {
+    this.#requireSize(bytes.length);
+    const { scratch } = this.memory;
+    if (bytes.length > scratch.length) return { kind: "buffer", bytes, length: bytes.length };
+    scratch.set(bytes);
+    return { kind: "shared", offset: this.#scratchOffset, length: bytes.length };
+  }
+
+  #requireSize(length: number): void {
+    if (length > this.settings.maximumPacketSize) {
+      throw new RangeError(
+        `data of ${length} bytes is larger than maximumPacketSize, ${this.settings.maximumPacketSize}`,
+      );
+    }
+  }
+
+  /** Puts a small message into the outbox, if that can't take the queue above the high-water mark. */
+  post(to: Connection, channelId: number, flags: number, bytes: Uint8Array): boolean {
+    const { highWaterMark, maximumPacketSize } = this.settings;
+    const { length } = bytes;
+    if (to.queuedAtMost + this.#broadcasted + length > highWaterMark) return false;
+    if (length > maximumPacketSize || !this.resources.open) return false;
+    if (!this.#outbox.take(to, channelId, flags, bytes)) return false;
+    to.queuedAtMost += length;
+    this.touch();
+    return true;
+  }
+
+  /** Queues a message; see `enetjs_peer_send`. */
+  send(to: Connection, channelId: number, flags: number, data: Data, token: number): number {
+    this.requireOpen("Sending");
+    const result = this.#send(to.id, channelId, flags, data, token);
+    this.touch();
+    const queued = this.memory.words[LAYOUT.WORD_QUEUED_BYTES] - this.#broadcasted;
+    to.queuedAtMost = result === 0 ? queued : Infinity;
+    to.full ||= result > 0;
+    return result;
+  }
+
+  #send(peer: number, channelId: number, flags: number, data: Data, token: number): number {
+    const { native, handle } = this;
+    const staged = this.#stage(data);
+    switch (staged.kind) {
+      case "shared":
+        return native.enetjs_peer_send(
+          handle,
+          peer,
+          channelId,
+          flags,
+          staged.offset,
+          staged.length,
+          token,
+        );
+      case "buffer":
+        return native.enetjs_peer_send_buffer(
+          handle,
+          peer,
+          channelId,
+          flags,
+          staged.bytes,
+          staged.length,
+          token,
+        );
+      case "packet":
+        return native.enetjs_peer_send_packet(handle, peer, channelId, flags, staged.handle, token);
+    }
+  }
+
+  /** Queues a message to every connected peer; see `enetjs_host_broadcast`. */
+  broadcast(channelId: number, flags: number, data: Data): number {
+    const { native, handle } = this;
+    integer(channelId, "channelId", 0, 254);
+    const staged = this.#stage(data);
+    this.touch();
+    this.#broadcasted += staged.length;
+    switch (staged.kind) {
+      case "shared":
+        return native.enetjs_host_broadcast(
+          handle,
+          channelId,
+          flags,
+          staged.offset,
+          staged.length,
+        );
+      case "buffer":
+        return native.enetjs_host_broadcast_buffer(
+          handle,
+          channelId,
+          flags,
+          staged.bytes,
+          staged.length,
+        );
+      case "packet":
+        return native.enetjs_host_broadcast_packet(handle, channelId, flags, staged.handle);
+    }
+  }
+
+  /** Sends a raw datagram; returns false when the socket's buffer is full. */
+  sendDatagram(address: number, port: number, data: Data, what: string): boolean {
+    const bytes = typeof data === "string" ? encoder.encode(data) : viewOf(data);
+    if (bytes.length > MAXIMUM_DATAGRAM) {
+      throw new RangeError(
+        `data of ${bytes.length} bytes is larger than a datagram, ${MAXIMUM_DATAGRAM}`,
+      );
+    }
+    this.memory.scratch.set(bytes);
+    const sent = check(
+      this.native.enetjs_host_send_datagram(
+        this.handle,
+        address,
+        port,
+        this.#scratchOffset,
+        bytes.length,
+      ),
+      what,
+    );
+    return sent === bytes.length;
+  }
+
+  // Deliveries.
+
+  /** Sends a message whose acknowledgement is waited for. */
+  deliver(
+    send: (token: number) => void,
+    undelivered: () => Error,
+  ): Promise<void> {
+    do this.#token = (this.#token + 1) >>> 0; while (
+      this.#token === 0 || this.#deliveries.has(this.#token)
+    );
+    const token = this.#token;
+    send(token);
+    this.pin();
+    return new Promise((resolve, reject) =>
+      void this.#deliveries.set(token, { resolve, reject, undelivered })
+    );
+  }
+
+  /** A DELIVERED or UNDELIVERED completion. */
+  settleDelivery(token: number, delivered: boolean): void {
+    const delivery = this.#deliveries.get(token);
+    if (delivery === undefined) return;
+    this.#deliveries.delete(token);
+    this.unpin();
+    if (delivered) delivery.resolve();
+    else delivery.reject(delivery.undelivered());
+  }
+
+  /** The end: nothing will be acknowledged any more. */
+  abandonDeliveries(): void {
+    for (const token of [...this.#deliveries.keys()]) this.settleDelivery(token, false);
+  }
+}

@@ -1,0 +1,36 @@
+import type { Endpoint } from "./endpoint.ts";
+
+/** Answers, for source addresses, whether their datagrams may pass. */
+export type Decision = (ipv4: number, port: number) => boolean;
+
+/** Asks a function about source addresses that native code has not seen yet. */
+export class Gate {
+  readonly #endpoint: Endpoint;
+  readonly #decide: Decision;
+
+  private constructor(endpoint: Endpoint, decide: Decision) {
+    this.#endpoint = endpoint;
+    this.#decide = decide;
+  }
+
+  /** Puts a function in force, or none; native code forgets what another one has answered. */
+  static set(endpoint: Endpoint, decide: Decision | undefined): void {
+    const { native, handle } = endpoint;
+    native.enetjs_gate_open(handle, Number(decide !== undefined));
+    endpoint.gate = decide && new Gate(endpoint, decide);
+  }
+
+  /** Answers what native code asks. @returns whether there was anything, so that datagrams may pass now */
+  answer(): boolean {
+    const { native, handle, resources } = this.#endpoint;
+    let asked = false;
+    while (resources.open) {
+      const question = native.enetjs_gate_next(handle);
+      if (question < 0) break;
+      asked = true;
+      const allowed = this.#decide(Math.floor(question / 65536), question % 65536);
+      if (resources.open) native.enetjs_gate_answer(handle, question, Number(allowed));
+    }
+    return asked && resources.open;
+  }
+}

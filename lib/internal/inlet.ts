@@ -1,0 +1,658 @@
+import { setImmediate } from "node:timers";
+import { ATTEND, LAYOUT } from "../../ffi/layout.ts";
+import { type ChannelSink, Connection, type Ending } from "./connection.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { Fifo } from "./fifo.ts";
+import { formatIPv4 } from "../address.ts";
+import { ENetError } from "../errors.ts";
+import type { DisconnectReason, HostEvent, HostHandlers } from "../events.ts";
+import { sweepLingering } from "./native_packet.ts";
+import { type Packet, packets } from "../packet.ts";
+import { connectionOf, createPeer } from "../peer.ts";
+
+/** How often one turn refills the rings from native memory before others get theirs. */
+const REFILLS_PER_TURN = 16;
+
+/** What a host keeps for a consumer that has never come. */
+const UNCLAIMED_EVENTS = 4096;
+
+const REASONS: readonly DisconnectReason[] = ["remote", "local", "timeout", "reset", "refused"];
+
+/**
+ * The way in: takes events from the ring to handlers, to iterators or to `host.service`.
+ *
+ * A host whose only consumer is its own iterator (or `service`) leaves events in the ring until they
+ * are asked for, so that they can be borrowed. As soon as somebody iterates over a single peer, or
+ * nobody has asked for the host's events yet, the ring is emptied on every wake-up: messages are
+ * copied to the peer's inbox or to the host's backlog, and a peer that has too much waiting is held
+ * back in native memory. So no consumer keeps another from its messages.
+ */
+export class Inlet {
+  readonly endpoint: Endpoint;
+  readonly #handlers: HostHandlers | undefined;
+  readonly #connections = new Map<number, Connection>();
+  /** By peer index, the latest of each; finds most without the map. */
+  readonly #slots: (Connection | undefined)[] = [];
+  readonly #backlog = new Fifo<HostEvent>();
+  readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<HostEvent>>>();
+  /** Borrowed by the event that was handed out last. */
+  #borrowed: Packet | undefined;
+  /** Whether that event's record still stands in the ring. */
+  #inRing = false;
+  #claims = 0;
+  #iterating = false;
+  #manual = false;
+  #consumed = false;
+  #failure: ENetError | undefined;
+  #attending = false;
+  /** Whether `settle` is at work. */
+  settling = false;
+  /** Called when the socket has failed. */
+  onFailure: () => void = () => {};
+
+  constructor(endpoint: Endpoint, handlers: HostHandlers | undefined) {
+    this.endpoint = endpoint;
+    this.#handlers = handlers;
+    endpoint.inlet = this;
+    if (handlers !== undefined) endpoint.pin();
+  }
+
+  /** Established connections. */
+  get connected(): Connection[] {
+    return [...this.#connections.values()].filter((c) => c.established && !c.ending);
+  }
+
+  /** Every connection that has not ended, established or not. */
+  get live(): Connection[] {
+    return [...this.#connections.values()].filter((c) => !c.ending);
+  }
+
+  /** Whether handlers take the events. */
+  get handled(): boolean {
+    return this.#handlers !== undefined;
+  }
+
+  /** Takes note of a connection that this host opens. */
+  add(connection: Connection): void {
+    createPeer(connection);
+    this.#connections.set(connection.id, connection);
+    this.#slots[connection.id % LAYOUT.PEER_SLOTS] = connection;
+  }
+
+  // Driving.
+
+  /** Services the host and takes what came of it to where it belongs. */
+  service(timeoutMs: number): void {
+    if (this.settling) throw new TypeError("service() was called by a handler that it has called");
+    this.#native(timeoutMs);
+    try {
+      this.settle();
+    } finally {
+      this.#attend();
+    }
+  }
+
+  /** Stays for the next message, where native code has found that worth it. */
+  #attend(): void {
+    const { library, memory, resources } = this.endpoint;
+    if (this.#attending || !resources.open || memory.words[LAYOUT.WORD_ATTENDED] === 0) return;
+    this.#attending = true;
+    library.runtime.later(() => this.#attendNow());
+  }
+
+  #attendNow(): void {
+    const { native, handle, resources } = this.endpoint;
+    this.#attending = false;
+    if (!resources.open) return;
+    const what = native.enetjs_host_attend(handle);
+    if (what === ATTEND.DUE) this.service(0);
+    else if (what === ATTEND.AGAIN) this.#attend();
+  }
+
+  #native(timeoutMs: number): void {
+    const { native, handle, memory } = this.endpoint;
+    if (memory.stolen) {
+      const arena = memory.restore();
+      native.enetjs_host_set_arena(handle, arena, arena.length);
+    }
+    // What is lent now must stay: it shares its buffer with what would be given back.
+    if (!this.#inRing) memory.makeRoom();
+    native.enetjs_host_service(handle, timeoutMs);
+    while (this.endpoint.gate?.answer()) native.enetjs_host_service(handle, 0);
+    this.endpoint.serviced();
+  }
+
+  /** Takes what is in the rings to where it belongs. */
+  settle(): void {
+    if (this.settling || !this.endpoint.resources.open) return;
+    this.settling = true;
+    try {
+      this.#complete();
+      if (this.#handlers?.receive ?? this.#handlers?.packet) this.#handleBacklog();
+      if (this.#handlers !== undefined) this.#drain((index) => this.#handle(index));
+      else if (!this.#lazy) this.#drain((index) => this.#store(index));
+      this.#feedReaders();
+    } finally {
+      this.settling = false;
+      this.endpoint.flushIfDirty();
+    }
+  }
+
+  get #lazy(): boolean {
+    return this.#claims === 0 && (this.#iterating || this.#manual);
+  }
+
+  /** Consumes every record of the event ring and what native code holds behind it. */
+  #drain(consume: (index: number) => void): void {
+    const { events, memory, resources } = this.endpoint;
+    for (let refills = 0;; refills++) {
+      while (resources.open && !events.empty) {
+        const index = events.record;
+        const tail = memory.words[index + LAYOUT.RECORD_ARENA_TAIL];
+        try {
+          consume(index);
+        } finally {
+          if (resources.open) {
+            memory.consume(tail);
+            events.advance();
+          }
+        }
+      }
+      if (!resources.open || memory.held === 0) return;
+      if (refills === REFILLS_PER_TURN) {
+        setImmediate(() => this.settle());
+        return;
+      }
+      this.#native(0);
+      this.#complete();
+    }
+  }
+
+  // Completions.
+
+  #complete(): void {
+    const { completions, memory: { words }, resources } = this.endpoint;
+    sweepLingering();
+    let undelivered: number[] | undefined;
+    while (resources.open && !completions.empty) {
+      const index = completions.record;
+      const type = words[index + LAYOUT.RECORD_TYPE];
+      const data = words[index + LAYOUT.RECORD_DATA];
+      const connection = this.#connectionOf(index);
+      const channels = words[index + LAYOUT.RECORD_LENGTH];
+      const reason = REASONS[words[index + LAYOUT.RECORD_EXTRA]];
+      completions.advance();
+      if (type === LAYOUT.COMPLETION_DELIVERED) this.endpoint.settleDelivery(data, true);
+      else if (type === LAYOUT.COMPLETION_UNDELIVERED) (undelivered ??= []).push(data);
+      else if (type === LAYOUT.COMPLETION_DRAIN) connection?.drain();
+      else if (type === LAYOUT.COMPLETION_CONNECTED) connection?.connected(channels);
+      else if (type === LAYOUT.COMPLETION_CLOSED) this.#closed(connection, { reason, data });
+      else if (type === LAYOUT.COMPLETION_FAILED) this.#fail(data);
+    }
+    // Last, when the reason why the connection ended is known.
+    for (const token of undelivered ?? []) this.endpoint.settleDelivery(token, false);
+  }
+
+  /** A connection that was established is forgotten with its disconnect event, which is behind its messages. */
+  #closed(connection: Connection | undefined, ending: Ending): void {
+    if (connection === undefined) return;
+    connection.close(ending);
+    if (!connection.established) this.#forget(connection);
+  }
+
+  #forget(connection: Connection): void {
+    this.#connections.delete(connection.id);
+    const slot = connection.id % LAYOUT.PEER_SLOTS;
+    if (this.#slots[slot] === connection) this.#slots[slot] = undefined;
+    connection.endReaders();
+  }
+
+  #fail(errno: number): void {
+    const error = new ENetError(
+      "ENETJS_ERR_SOCKET",
+      `The host's socket failed with error ${errno}`,
+    );
+    for (const connection of this.#connections.values()) connection.failure = error;
+    if (this.#handlers === undefined) this.#failure = error;
+    else if (this.#handlers.error === undefined) surface(error);
+    else {
+      try {
+        this.#handlers.error(error);
+      } catch (thrown) {
+        surface(thrown);
+      }
+    }
+    this.onFailure();
+  }
+
+  // Records.
+
+  #connectionOf(index: number): Connection | undefined {
+    const { words } = this.endpoint.memory;
+    const slot = words[index + LAYOUT.RECORD_PEER];
+    const id = words[index + LAYOUT.RECORD_GENERATION] * LAYOUT.PEER_SLOTS + slot;
+    const latest = this.#slots[slot];
+    return latest !== undefined && latest.id === id ? latest : this.#connections.get(id);
+  }
+
+  /** The connection of a connect record: known if this host opened it, new if the other side did. */
+  #connect(index: number): Connection {
+    const { words } = this.endpoint.memory;
+    let connection = this.#connectionOf(index);
+    if (connection === undefined) {
+      const id = words[index + LAYOUT.RECORD_GENERATION] * LAYOUT.PEER_SLOTS +
+        words[index + LAYOUT.RECORD_PEER];
+      const address = {
+        hostname: formatIPv4(words[index + LAYOUT.RECORD_ADDRESS]),
+        port: words[index + LAYOUT.RECORD_EXTRA],
+      };
+      const channels = words[index + LAYOUT.RECORD_LENGTH];
+      connection = new Connection(this.endpoint, id, address, channels, false);
+      this.add(connection);
+      connection.established = true;
+    }
+    return connection;
+  }
+
+  #disconnect(connection: Connection, ending: Ending): void {
+    connection.close(ending);
+    this.#forget(connection);
+  }
+
+  /** The packet of a record, or undefined if its bytes are lost. */
+  #packet(index: number, until: string): Packet | undefined {
+    const { library, memory } = this.endpoint;
+    const { words } = memory;
+    const type = words[index + LAYOUT.RECORD_TYPE];
+    const data = words[index + LAYOUT.RECORD_DATA];
+    const length = words[index + LAYOUT.RECORD_LENGTH];
+    const flags = type >>> 16;
+    if ((type & 0xFF) === LAYOUT.EVENT_PACKET) {
+      const handle = words[index + LAYOUT.RECORD_EXTRA] * 2 ** 32 + data;
+      return packets.fromNative(library, handle, length, flags, until);
+    }
+    if (this.#lost(data, length)) return undefined;
+    return packets.fromArena(library, memory, memory.offsetOf(data), length, flags, until);
+  }
+
+  /** What ends the borrowing, for messages. */
+  get #until(): string {
+    if (this.#handlers !== undefined) return "the return of the handler";
+    return this.#manual ? "the next call of service()" : "the next iteration";
+  }
+
+  /** Whether the bytes at an arena position were taken away; tells the program about it. */
+  #lost(position: number, length: number): boolean {
+    const { memory } = this.endpoint;
+    if (!memory.stolen && !memory.isLost(position)) return false;
+    surface(
+      new TypeError(
+        "The buffer of a borrowed view was transferred away, and with it a message of " +
+          `${length} bytes that had not been taken yet: transfer view.slice().buffer instead`,
+      ),
+    );
+    return true;
+  }
+
+  /** The event of a record, with a borrowed packet; undefined where there is none for the host. */
+  #event(index: number): HostEvent | undefined {
+    const { words } = this.endpoint.memory;
+    const type = words[index + LAYOUT.RECORD_TYPE];
+    const data = words[index + LAYOUT.RECORD_DATA];
+    switch (type & 0xFF) {
+      case LAYOUT.EVENT_CONNECT:
+        return { type: "connect", peer: this.#connect(index).peer, data };
+      case LAYOUT.EVENT_DISCONNECT: {
+        const connection = this.#connectionOf(index) as Connection;
+        const reason = REASONS[words[index + LAYOUT.RECORD_EXTRA]];
+        this.#disconnect(connection, { reason, data });
+        return { type: "disconnect", peer: connection.peer, reason, data };
+      }
+      case LAYOUT.EVENT_DATAGRAM: {
+        const address = {
+          hostname: formatIPv4(words[index + LAYOUT.RECORD_ADDRESS]),
+          port: words[index + LAYOUT.RECORD_EXTRA],
+        };
+        const packet = this.#packet(index, this.#until);
+        return packet && { type: "datagram", address, packet };
+      }
+      default: {
+        const connection = this.#connectionOf(index) as Connection;
+        const channelId = type >>> 8 & 0xFF;
+        const until = connection.iterating ? "the next iteration" : this.#until;
+        const packet = this.#packet(index, until);
+        if (packet === undefined) return undefined;
+        if (!connection.takes(channelId)) {
+          return { type: "receive", peer: connection.peer, channelId, packet };
+        }
+        packets.own(packet);
+        connection.receive({ channelId, packet });
+      }
+    }
+  }
+
+  // Handlers.
+
+  #handle(index: number): void {
+    const handlers = this.#handlers as HostHandlers;
+    const { memory } = this.endpoint;
+    const type = memory.words[index + LAYOUT.RECORD_TYPE];
+    const kind = type & 0xFF;
+    if (kind === LAYOUT.EVENT_RECEIVE || kind === LAYOUT.EVENT_PACKET) {
+      const connection = this.#connectionOf(index) as Connection;
+      if (!connection.takes(type >>> 8 & 0xFF)) {
+        if (handlers.receive === undefined && handlers.packet === undefined) {
+          return this.#store(index);
+        }
+        if (kind === LAYOUT.EVENT_RECEIVE && handlers.packet === undefined) {
+          return this.#lend(index, handlers, connection, type >>> 8 & 0xFF);
+        }
+      }
+    }
+    const event = this.#event(index);
+    if (event === undefined) return;
+    tell(event);
+    this.#give(event);
+  }
+
+  /** The shortest way: a view of the arena, and no object beside it. */
+  #lend(index: number, handlers: HostHandlers, connection: Connection, channelId: number): void {
+    const { memory } = this.endpoint;
+    const position = memory.words[index + LAYOUT.RECORD_DATA];
+    const length = memory.words[index + LAYOUT.RECORD_LENGTH];
+    if (this.#lost(position, length)) return;
+    try {
+      handlers.receive?.(
+        connection.peer,
+        channelId,
+        memory.lend(memory.offsetOf(position), length),
+      );
+    } catch (error) {
+      surface(error);
+    }
+  }
+
+  /** What an iteration over a peer has left. */
+  #handleBacklog(): void {
+    const { resources } = this.endpoint;
+    while (resources.open) {
+      const event = this.#backlog.shift();
+      if (event === undefined) return;
+      if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
+      this.#give(event);
+    }
+  }
+
+  /** Gives an event to its handler, with its packet until that returns. */
+  #give(event: HostEvent): void {
+    try {
+      this.#call(this.#handlers as HostHandlers, event);
+    } catch (error) {
+      surface(error);
+    } finally {
+      if ("packet" in event) packets.release(event.packet);
+    }
+  }
+
+  #call(handlers: HostHandlers, event: HostEvent): void {
+    switch (event.type) {
+      case "connect":
+        return handlers.connect?.(event.peer, event.data);
+      case "disconnect":
+        return handlers.disconnect?.(event.peer, event.reason, event.data);
+      case "receive":
+        if (handlers.packet !== undefined) {
+          return handlers.packet(event.peer, event.channelId, event.packet);
+        }
+        return handlers.receive?.(event.peer, event.channelId, event.packet.view);
+      case "datagram":
+        return handlers.datagram?.(event.address, event.packet.view);
+    }
+  }
+
+  // Iterating and polling.
+
+  /** Moves a record into the backlog. */
+  #store(index: number): void {
+    const event = this.#event(index);
+    if (event === undefined) return;
+    if ("packet" in event) packets.own(event.packet);
+    // Where nobody takes the host's events, nobody can be waited for to learn of it.
+    if (!this.#iterating && !this.#manual) tell(event);
+    this.#keep(event);
+  }
+
+  #keep(event: HostEvent): void {
+    if (event.type === "receive") {
+      connectionOf(event.peer).hold(event.packet.length);
+    } else if (event.type === "datagram" && this.#backlog.size >= UNCLAIMED_EVENTS) {
+      return; // as a full socket buffer would
+    } else if (this.#backlog.size >= UNCLAIMED_EVENTS && !this.#consumed) {
+      // Nobody has ever asked for this host's events: without a bound, a client that only uses
+      // promises and peers would gather them for ever.
+      this.#backlog.extract((kept) => kept.type !== "receive");
+    }
+    this.#backlog.push(event);
+  }
+
+  /** The next event for the host's own consumer, or undefined if it has to wait. */
+  #next(): HostEvent | undefined {
+    this.#giveBack();
+    const event = this.#backlog.shift();
+    if (event === undefined) return this.#lazy ? this.#borrowNext() : undefined;
+    if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
+    if ("packet" in event) this.#borrowed = event.packet;
+    tell(event);
+    return event;
+  }
+
+  /** Ends the borrowing of the event that was handed out last. */
+  #giveBack(): void {
+    if (this.#borrowed !== undefined) packets.release(this.#borrowed);
+    this.#borrowed = undefined;
+    this.#leaveRing();
+  }
+
+  /** Lets the ring go on behind the event that was handed out last. */
+  #leaveRing(): void {
+    if (this.#inRing) this.#releaseRecord();
+    this.#inRing = false;
+  }
+
+  #borrowNext(): HostEvent | undefined {
+    const { events, memory, resources } = this.endpoint;
+    if (events.empty && memory.held > 0) {
+      this.#native(0);
+      this.#complete();
+    }
+    while (resources.open && !events.empty) {
+      const event = this.#event(events.record);
+      if (event !== undefined && "packet" in event) {
+        this.#borrowed = event.packet;
+        this.#inRing = true;
+      } else {
+        this.#releaseRecord();
+      }
+      if (event === undefined) continue;
+      tell(event);
+      return event;
+    }
+  }
+
+  #releaseRecord(): void {
+    const { events, memory } = this.endpoint;
+    memory.consume(memory.words[events.record + LAYOUT.RECORD_ARENA_TAIL]);
+    events.advance();
+  }
+
+  #feedReaders(): void {
+    while (this.#readers.size > 0) {
+      const event = this.#next();
+      if (event === undefined) return;
+      // The next round would take back what this reader has not seen yet.
+      if (this.#readers.size > 1 && "packet" in event) event.packet.retain();
+      this.endpoint.unpin();
+      this.#readers.shift()?.resolve({ value: event, done: false });
+    }
+  }
+
+  /** One event by polling. */
+  poll(timeoutMs: number): HostEvent | undefined {
+    if (this.#iterating) {
+      throw new TypeError("The host is being iterated over: service() would take its events");
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#manual = this.#consumed = true;
+    const ready = this.#next();
+    if (ready !== undefined) return ready;
+    this.service(timeoutMs);
+    return this.#next();
+  }
+
+  /** Begins the iteration of the host's events. */
+  iterate(): AsyncIterableIterator<HostEvent> {
+    if (this.#iterating) throw new TypeError("The host is being iterated over already");
+    if (this.#handlers !== undefined) {
+      throw new TypeError("The host has handlers, which take its events");
+    }
+    this.#iterating = this.#consumed = true;
+    let over = false;
+    const stop = () => {
+      if (over) return;
+      over = true;
+      this.#iterating = false;
+      this.#giveBack();
+      this.#dismissReaders();
+      if (this.endpoint.resources.open) this.endpoint.change();
+    };
+    return {
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      next: () => over ? Promise.resolve({ value: undefined, done: true }) : this.#read(),
+      return() {
+        stop();
+        return Promise.resolve({ value: undefined, done: true });
+      },
+    };
+  }
+
+  /** Ends the reads of an iteration that is over. */
+  #dismissReaders(): void {
+    for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
+      this.endpoint.unpin();
+      reader.resolve({ value: undefined, done: true });
+    }
+  }
+
+  #read(): Promise<IteratorResult<HostEvent>> {
+    if (this.#failure !== undefined || !this.endpoint.resources.open) return this.#end();
+    const event = this.#next();
+    if (event !== undefined) return Promise.resolve({ value: event, done: false });
+    this.endpoint.flushIfDirty();
+    const reader = Promise.withResolvers<IteratorResult<HostEvent>>();
+    this.#readers.push(reader);
+    this.endpoint.pin();
+    return reader.promise;
+  }
+
+  /** The last result of an iteration: the failure of the socket once, else the end. */
+  #end(): Promise<IteratorResult<HostEvent>> {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    this.#iterating = false;
+    return failure === undefined
+      ? Promise.resolve({ value: undefined, done: true })
+      : Promise.reject(failure);
+  }
+
+  // Single peers.
+
+  claim(connection: Connection): void {
+    connection.iterating = true;
+    this.#claim(connection, () => true);
+  }
+
+  /** Moves what the host has kept of somebody's messages to who takes them from now on. */
+  #claim(connection: Connection, claimed: (channelId: number) => boolean): void {
+    this.#claims++;
+    // What has been lent leaves the ring, which now moves on without its consumer.
+    if (this.#borrowed !== undefined) packets.own(this.#borrowed);
+    this.#leaveRing();
+    const mine = (event: HostEvent) =>
+      event.type === "receive" && event.peer === connection.peer && claimed(event.channelId);
+    for (const event of this.#backlog.extract(mine)) {
+      if (event.type !== "receive") continue;
+      connection.release(event.packet.length);
+      connection.receive(event);
+    }
+    this.endpoint.change();
+  }
+
+  claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void {
+    connection.sinks.set(channelId, sink);
+    this.#claim(connection, (id) => id === channelId);
+    connection.sort(channelId);
+  }
+
+  unclaimChannel(connection: Connection, channelId: number): void {
+    if (!connection.sinks.delete(channelId)) return;
+    this.#claims--;
+    this.endpoint.change();
+  }
+
+  unclaim(connection: Connection): void {
+    if (!connection.iterating) return;
+    connection.iterating = false;
+    connection.dismissReaders();
+    this.#claims--;
+    const ended = this.#backlog.extract((event) =>
+      event.type === "disconnect" && event.peer === connection.peer
+    );
+    // What is left belongs before the disconnect event; if that has been reported, it is too late.
+    const late = connection.over && ended.length === 0;
+    for (let message = connection.take(); message; message = connection.take()) {
+      if (!late) this.#keep({ type: "receive", peer: connection.peer, ...message });
+    }
+    for (const event of ended) this.#keep(event);
+    this.endpoint.change();
+  }
+
+  // The end.
+
+  /** After the native host is gone: everybody who waits learns it. */
+  close(): void {
+    for (const connection of [...this.#connections.values()]) {
+      connection.close({ reason: "local", data: 0 });
+      this.#forget(connection);
+    }
+    this.endpoint.abandonDeliveries();
+    for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
+      this.#end().then(reader.resolve, reader.reject);
+    }
+    for (let event = this.#backlog.shift(); event; event = this.#backlog.shift()) {
+      if ("packet" in event) packets.release(event.packet);
+    }
+    sweepLingering();
+    this.endpoint.unpinAll();
+  }
+
+  /** Before the native host goes, and with it what is borrowed of it. */
+  releaseBorrowed(): void {
+    if (this.#borrowed !== undefined) packets.release(this.#borrowed);
+    this.#borrowed = undefined;
+    this.#inRing = false;
+  }
+}
+
+/** Notes that the program is being told of the end of a connection. */
+function tell(event: HostEvent): void {
+  if (event.type === "disconnect") connectionOf(event.peer).told = true;
+}
+
+/** Hands an error of the program's own code to the runtime, as uncaught. */
+export function surface(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}

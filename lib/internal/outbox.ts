@@ -1,0 +1,69 @@
+import { LAYOUT } from "../../ffi/layout.ts";
+import type { Native } from "../../ffi/symbols.ts";
+import type { Memory } from "./memory.ts";
+
+/** Above this, copying outweighs what a call costs. */
+const MAXIMUM_BYTES = 1024;
+
+const HEADER_WORDS = LAYOUT.OUTBOX_HEADER_BYTES / 4;
+
+/** What a message is addressed to. */
+export interface Recipient {
+  readonly id: number;
+  /** Whether messages can be sent to it, as far as is known here. */
+  readonly sendable: boolean;
+  readonly channels: number;
+}
+
+/**
+ * Small messages on their way out, many to a native call: they are written to shared memory, and
+ * native code queues them in order before whatever is asked of it next.
+ */
+export class Outbox {
+  readonly #native: Native;
+  readonly #handle: number;
+  readonly #header: Uint32Array;
+  readonly #bytes: Uint8Array;
+  readonly #words: Uint32Array;
+
+  constructor(native: Native, handle: number, memory: Memory) {
+    this.#native = native;
+    this.#handle = handle;
+    this.#header = memory.words;
+    this.#bytes = memory.outbox;
+    const { buffer, byteOffset, length } = memory.outbox;
+    this.#words = new Uint32Array(buffer, byteOffset, length / 4);
+  }
+
+  /**
+   * Takes a message, or leaves it: one that is large or empty, or cannot be sent, is for a call of its
+   * own, which also says what is wrong with it.
+   *
+   * @returns whether it has been taken
+   */
+  take(to: Recipient, channelId: number, flags: number, bytes: Uint8Array): boolean {
+    const { length } = bytes;
+    if (length === 0 || length > MAXIMUM_BYTES || !to.sendable) return false;
+    if (channelId >>> 0 !== channelId || channelId >= to.channels) return false;
+    const at = this.#place(length);
+    if (at < 0) return false;
+    const words = this.#words;
+    const index = at >>> 2;
+    words[index] = to.id % LAYOUT.PEER_SLOTS;
+    words[index + 1] = to.id / LAYOUT.PEER_SLOTS;
+    words[index + 2] = flags << 8 | channelId;
+    words[index + 3] = length;
+    this.#bytes.set(bytes, at + LAYOUT.OUTBOX_HEADER_BYTES);
+    this.#header[LAYOUT.WORD_OUTBOX_FILLED] = (index + HEADER_WORDS << 2) + (length + 3 & ~3);
+    return true;
+  }
+
+  /** Where there is room for a message, or -1 if native code can't make any. */
+  #place(length: number): number {
+    const header = this.#header;
+    const limit = this.#bytes.length - LAYOUT.OUTBOX_HEADER_BYTES - (length + 3 & ~3);
+    if (header[LAYOUT.WORD_OUTBOX_FILLED] > limit) this.#native.enetjs_host_push(this.#handle);
+    const at = header[LAYOUT.WORD_OUTBOX_FILLED];
+    return at <= limit ? at : -1;
+  }
+}

@@ -1,0 +1,94 @@
+/*
+ * Calling a function whose signature is known at run time only.
+ *
+ * On x86-64 (System V) and on ARM64 (Linux), integers and floating point fill registers of their own
+ * kind, whatever their order, and what does not fit goes to the stack, eight bytes each. So one call
+ * that fills all registers and some stack serves every signature: what a function does not take, it
+ * does not look at. The call is a variadic one, because that tells the function, on x86-64, how many
+ * vector registers are in use, and other functions do not mind.
+ */
+#include <string.h>
+
+#include "host/internal.h"
+
+#if (defined(__x86_64__) && !defined(_WIN32)) || (defined(__aarch64__) && defined(__linux__))
+
+#ifdef __x86_64__
+#define INTEGERS 6
+#else
+#define INTEGERS 8
+#endif
+#define DOUBLES 8
+#define STACK 16
+
+enum { FUNCTION, RESULT_KIND, COUNT, RESULT, ARGUMENTS };
+
+struct registers {
+  uint64_t integer[8];
+  double real[DOUBLES];
+  uint64_t stack[STACK];
+};
+
+/* Sorts the arguments into registers and stack. @returns whether there was room for all */
+static bool distribute(struct registers *to, const uint64_t *arguments, uint64_t count) {
+  size_t integers = 0, reals = 0, stacked = 0;
+  for (uint64_t i = 0; i < count; i++) {
+    uint64_t kind = arguments[2 * i], bits = arguments[2 * i + 1];
+    if (kind == ENETJS_CALL_INTEGER && integers < INTEGERS) {
+      to->integer[integers++] = bits;
+    } else if (kind != ENETJS_CALL_INTEGER && reals < DOUBLES) {
+      memcpy(&to->real[reals++], &bits, sizeof bits);
+    } else if (stacked < STACK) {
+      to->stack[stacked++] = bits;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+#ifdef __x86_64__
+#define INTEGER_ARGUMENTS(r) r.integer[0], r.integer[1], r.integer[2], r.integer[3], r.integer[4], r.integer[5]
+#else
+#define INTEGER_ARGUMENTS(r) \
+  r.integer[0], r.integer[1], r.integer[2], r.integer[3], r.integer[4], r.integer[5], r.integer[6], r.integer[7]
+#endif
+#define REAL_ARGUMENTS(r) r.real[0], r.real[1], r.real[2], r.real[3], r.real[4], r.real[5], r.real[6], r.real[7]
+#define STACK_ARGUMENTS(r)                                                                                    \
+  r.stack[0], r.stack[1], r.stack[2], r.stack[3], r.stack[4], r.stack[5], r.stack[6], r.stack[7], r.stack[8], \
+      r.stack[9], r.stack[10], r.stack[11], r.stack[12], r.stack[13], r.stack[14], r.stack[15]
+#define CALL(function, type, r) \
+  ((type(*)(uint64_t, ...))(function))(INTEGER_ARGUMENTS(r), REAL_ARGUMENTS(r), STACK_ARGUMENTS(r))
+
+double enetjs_call(uint8_t *frame, double bytes) {
+  uint64_t *words = (uint64_t *)(void *)frame;
+  struct registers registers = {{0}, {0}, {0}};
+  float small;
+  double real;
+  if (frame == NULL || !enetjs_is_integer(bytes, ARGUMENTS * 8, 65536)) return ENETJS_ERR_ARGUMENT;
+  if (words[FUNCTION] == 0 || words[COUNT] > ((uint64_t)bytes / 8 - ARGUMENTS) / 2) return ENETJS_ERR_ARGUMENT;
+  if (!distribute(&registers, words + ARGUMENTS, words[COUNT])) return ENETJS_ERR_ARGUMENT;
+  uintptr_t function = (uintptr_t)words[FUNCTION];
+  switch (words[RESULT_KIND]) {
+    case ENETJS_CALL_INTEGER: words[RESULT] = CALL(function, uint64_t, registers); return 0;
+    case ENETJS_CALL_FLOAT:
+      small = CALL(function, float, registers);
+      memcpy(&words[RESULT], &small, sizeof small);
+      return 0;
+    case ENETJS_CALL_DOUBLE:
+      real = CALL(function, double, registers);
+      memcpy(&words[RESULT], &real, sizeof real);
+      return 0;
+    default: return ENETJS_ERR_ARGUMENT;
+  }
+}
+
+#else
+
+double enetjs_call(uint8_t *frame, double bytes) {
+  (void)frame;
+  (void)bytes;
+  return ENETJS_ERR_ARGUMENT;
+}
+
+#endif

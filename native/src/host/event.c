@@ -1,0 +1,216 @@
+/*
+ * The way in: records for the two rings.
+ *
+ * The rings lie in memory that JavaScript owns and that may vanish with its thread, so they are
+ * written only while `consumer` is true, that is, inside a call of the consumer's own thread. What
+ * the pump produces, and what finds the rings full, is held in native memory in order and moved on
+ * by the next such call. Nothing is dropped: a peer that sends faster than it is read stops being
+ * acknowledged when as much of it is held as the host allows to wait.
+ *
+ * Events and completions have a ring each, because a consumer that waits for a completion inside
+ * the handling of an event must not be kept from it by events that it has not taken yet.
+ */
+#include <string.h>
+
+#include "host/internal.h"
+#include "base/pool.h"
+
+static uint32_t ring_room(const struct enetjs_ring *ring) {
+  uint32_t used = ring->head - atomic_load_explicit(ring->tail_word, memory_order_acquire);
+  return used > ring->capacity ? 0 : ring->capacity - used;
+}
+
+static void ring_write(struct enetjs_ring *ring, const uint32_t *record) {
+  memcpy(ring->records + (size_t)(ring->head & (ring->capacity - 1)) * ENETJS_RECORD_BYTES, record,
+         ENETJS_RECORD_BYTES);
+  atomic_store_explicit(ring->head_word, ++ring->head, memory_order_release);
+}
+
+/* Reserves contiguous bytes. @returns false when they do not fit now */
+static bool arena_reserve(struct enetjs_arena *arena, uint32_t length, uint32_t *position) {
+  uint32_t used = arena->head - atomic_load_explicit(arena->tail_word, memory_order_acquire);
+  uint32_t offset = arena->head & (arena->size - 1);
+  uint32_t padded = (length + 7) & ~7u;
+  uint32_t skip = padded > arena->size - offset ? arena->size - offset : 0;
+  /* An empty arena takes whatever it is large enough for, wherever it stands. */
+  if (used == 0 ? padded > arena->size : used > arena->size || padded + skip > arena->size - used) return false;
+  *position = arena->head + skip;
+  arena->head += skip + padded;
+  atomic_store_explicit(arena->head_word, arena->head, memory_order_relaxed);
+  return true;
+}
+
+static bool place_inline(struct enetjs_host *h, uint32_t *record, ENetPacket *packet) {
+  uint32_t position;
+  if (!arena_reserve(&h->arena, (uint32_t)packet->dataLength, &position)) return false;
+  if (packet->dataLength > 0)
+    memcpy(h->arena.bytes + (position & (h->arena.size - 1)), packet->data, packet->dataLength);
+  enet_packet_destroy(packet);
+  record[ENETJS_RECORD_DATA] = position;
+  return true;
+}
+
+static bool place_listed(struct enetjs_host *h, uint32_t *record, ENetPacket *packet) {
+  struct enetjs_packet *p;
+  if (atomic_load(&h->listed_bytes) >= ENETJS_LISTED_BYTES) return false;
+  p = enetjs_packet_wrap(packet);
+  if (!p) return false;
+  if (!enetjs_packet_list(p, h)) {
+    enetjs_packet_unwrap(p);
+    return false;
+  }
+  record[ENETJS_RECORD_TYPE] = (record[ENETJS_RECORD_TYPE] & ~0xFFu) | ENETJS_EVENT_PACKET;
+  record[ENETJS_RECORD_DATA] = p->index;
+  record[ENETJS_RECORD_EXTRA] = p->generation;
+  return true;
+}
+
+/* Writes a record and its payload. @returns false, with nothing changed, when there is no room */
+static bool place(struct enetjs_host *h, struct enetjs_ring *ring, uint32_t *record, ENetPacket *packet) {
+  if (ring_room(ring) == 0) return false;
+  if (packet) {
+    bool large = packet->dataLength > h->inline_maximum && record[ENETJS_RECORD_TYPE] != ENETJS_EVENT_DATAGRAM;
+    record[ENETJS_RECORD_LENGTH] = (uint32_t)packet->dataLength;
+    record[ENETJS_RECORD_TYPE] |= (packet->flags & 0xFF) << 16;
+    if (large ? !place_listed(h, record, packet) : !place_inline(h, record, packet)) return false;
+  }
+  record[ENETJS_RECORD_ARENA_TAIL] = h->arena.head;
+  ring_write(ring, record);
+  return true;
+}
+
+static struct enetjs_slot *slot_of(struct enetjs_host *h, const uint32_t *record) {
+  struct enetjs_slot *slot = &h->slots[record[ENETJS_RECORD_PEER]];
+  return slot->generation == record[ENETJS_RECORD_GENERATION] ? slot : NULL;
+}
+
+/*
+ * A peer that has too much held is stopped: ENet refuses what it sends, so it is not acknowledged.
+ * The switch is a charge that no limit allows; it is not the held bytes themselves, because ENet
+ * counts what has arrived out of order in the same field. A limit that such packets could reach would
+ * refuse the very packet they wait for, for ever.
+ */
+static void charge(struct enetjs_host *h, const uint32_t *record, size_t bytes) {
+  struct enetjs_slot *slot = slot_of(h, record);
+  if (!slot) return;
+  slot->held_bytes += bytes;
+  if (slot->stopped || slot->held_bytes < h->maximum_waiting) return;
+  slot->stopped = true;
+  h->enet->peers[slot->index].totalWaitingData += ENETJS_STOP_CHARGE;
+}
+
+static void discharge(struct enetjs_host *h, const uint32_t *record, size_t bytes) {
+  struct enetjs_slot *slot = slot_of(h, record);
+  if (!slot) return;
+  slot->held_bytes -= bytes;
+  if (!slot->stopped || slot->held_bytes > h->maximum_waiting / 2) return;
+  slot->stopped = false;
+  h->enet->peers[slot->index].totalWaitingData -= ENETJS_STOP_CHARGE;
+}
+
+static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uint32_t *record, ENetPacket *packet) {
+  struct enetjs_held *held = enetjs_pool_malloc(sizeof(*held));
+  if (!held) {
+    /* The one case where an event is lost: the machine has no memory for 64 bytes. */
+    if (packet) enet_packet_destroy(packet);
+    return;
+  }
+  held->next = NULL;
+  memcpy(held->record, record, sizeof(held->record));
+  held->packet = packet;
+  held->charge = 0;
+  if ((record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_RECEIVE) {
+    held->charge = packet->dataLength + ENETJS_HELD_OVERHEAD;
+    charge(h, record, held->charge);
+  } else if ((record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_DATAGRAM) {
+    h->held_datagram_bytes += packet->dataLength + ENETJS_HELD_OVERHEAD;
+  }
+  if (list->tail)
+    list->tail->next = held;
+  else
+    list->head = held;
+  list->tail = held;
+  list->count++;
+}
+
+static struct enetjs_held *unhold(struct enetjs_host *h, struct enetjs_held_list *list) {
+  struct enetjs_held *held = list->head;
+  list->head = held->next;
+  if (!list->head) list->tail = NULL;
+  list->count--;
+  if (held->charge) discharge(h, held->record, held->charge);
+  if ((held->record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_DATAGRAM)
+    h->held_datagram_bytes -= held->record[ENETJS_RECORD_LENGTH] + ENETJS_HELD_OVERHEAD;
+  return held;
+}
+
+static void emit(struct enetjs_host *h, struct enetjs_ring *ring, uint32_t *record, ENetPacket *packet) {
+  if (h->consumer && !ring->held.head) {
+    if (place(h, ring, record, packet)) return;
+    h->counters[ENETJS_HOST_STAT_BACK_PRESSURE]++;
+  }
+  hold(h, &ring->held, record, packet);
+}
+
+void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet) {
+  if (slot) {
+    record[ENETJS_RECORD_PEER] = slot->index;
+    record[ENETJS_RECORD_GENERATION] = slot->generation;
+    if (slot->paused) {
+      hold(h, &slot->held, record, packet);
+      return;
+    }
+  }
+  emit(h, &h->events, record, packet);
+}
+
+void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra) {
+  uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
+  record[ENETJS_RECORD_TYPE] = type;
+  record[ENETJS_RECORD_PEER] = slot->index;
+  record[ENETJS_RECORD_GENERATION] = slot->generation;
+  record[ENETJS_RECORD_DATA] = data;
+  record[ENETJS_RECORD_EXTRA] = extra;
+  record[ENETJS_RECORD_LENGTH] = (uint32_t)slot->host->enet->peers[slot->index].channelCount;
+  emit(slot->host, &slot->host->completions, record, NULL);
+}
+
+void enetjs_emit_failure(struct enetjs_host *h, int error) {
+  uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
+  record[ENETJS_RECORD_TYPE] = ENETJS_COMPLETION_FAILED;
+  record[ENETJS_RECORD_DATA] = (uint32_t)error;
+  emit(h, &h->completions, record, NULL);
+}
+
+static void refill_ring(struct enetjs_host *h, struct enetjs_ring *ring) {
+  while (ring->held.head) {
+    struct enetjs_held *held = ring->held.head;
+    if (!place(h, ring, held->record, held->packet)) return;
+    enetjs_pool_free(unhold(h, &ring->held));
+  }
+}
+
+void enetjs_refill(struct enetjs_host *h) {
+  refill_ring(h, &h->completions);
+  refill_ring(h, &h->events);
+}
+
+void enetjs_release_paused(struct enetjs_slot *slot) {
+  struct enetjs_host *h = slot->host;
+  slot->paused = false;
+  while (slot->held.head) {
+    struct enetjs_held *held = unhold(h, &slot->held);
+    emit(h, &h->events, held->record, held->packet);
+    enetjs_pool_free(held);
+  }
+}
+
+void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list) {
+  while (list->head) {
+    struct enetjs_held *held = unhold(h, list);
+    if (held->packet) enet_packet_destroy(held->packet);
+    enetjs_pool_free(held);
+  }
+}
+
+bool enetjs_records_waiting(const struct enetjs_host *h) { return h->events.held.head || h->completions.held.head; }

@@ -1,0 +1,357 @@
+/**
+ * @file internal.h
+ * @brief The types that the sources of libenetjs share, and who may touch them.
+ *
+ * A host is a monitor: everything in `struct enetjs_host` below the lock is read and written only
+ * with the lock held. Control blocks are never freed, only reused under a new generation, so a
+ * stale handle can always be checked safely.
+ */
+#ifndef ENETJS_INTERNAL_H
+#define ENETJS_INTERNAL_H
+
+#include <enet/enet.h>
+#include <enet/time.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "enetjs.h"
+#include "base/net.h"
+#include "base/threads.h"
+
+/* What may be under way to a peer, reliable and unacknowledged; it fits in the buffer that ENet gives its sockets. */
+#define ENETJS_WINDOW_BYTES (96 * 1024)
+
+/* ENet's own queue to one peer is kept this short; the rest waits in ours (its walk is linear). */
+#define ENETJS_INSIDE_BYTES (160 * 1024)
+#define ENETJS_INSIDE_MESSAGES 2600
+
+/* A held message counts this much on top of its bytes, so that empty messages are bounded too. */
+#define ENETJS_HELD_OVERHEAD 64
+
+/* Added to the totalWaitingData of a peer that is to be refused; above any limit. */
+#define ENETJS_STOP_CHARGE (SIZE_MAX / 2)
+
+/* How many reliable packets ENet accepts ahead of one that is missing. */
+#define ENETJS_PACKETS_AHEAD ((ENET_PEER_FREE_RELIABLE_WINDOWS - 1) * ENET_PEER_RELIABLE_WINDOW_SIZE)
+
+/* Large packets that a ring refers to; behind them, records are held and count towards their peer's limit. */
+#define ENETJS_LISTED_BYTES ((size_t)8 << 20)
+
+/* After so many wake-ups for nothing, the pump looks first whether there is something. */
+#define ENETJS_BARREN_LIMIT 3
+
+/* What a message can be sent with. */
+#define ENETJS_SEND_FLAGS \
+  (ENET_PACKET_FLAG_RELIABLE | ENET_PACKET_FLAG_UNSEQUENCED | ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT)
+
+/* After so many bytes, and 64 for each message, a program that goes on sending is interrupted for what ENet has to do.
+ */
+#define ENETJS_SEND_TURN_BYTES (64 * 1024)
+
+/* Packets of this size and below are copied per peer by a broadcast, larger ones are shared. */
+#define ENETJS_SHARE_MINIMUM 512
+
+struct enetjs_batch;
+struct enetjs_gate;
+struct enetjs_host;
+
+/** A payload that several queues and JavaScript may refer to; freed with its last reference. */
+struct enetjs_packet {
+  atomic_uint references;
+  uint32_t index; /**< in the packet table, or ENETJS_UNLISTED */
+  uint32_t generation;
+  struct enetjs_host *lister; /**< the host whose end also ends the listed reference, or NULL */
+  const void *owner;          /**< the thread that its listed reference was given to, or NULL */
+  ENetPacket *packet;
+  bool external; /**< its bytes are JavaScript's */
+  bool exposed;  /**< its address has been given away, so that only JavaScript can tell who uses it */
+};
+#define ENETJS_UNLISTED UINT32_MAX
+
+/**
+ * A message on its way to one peer. ENet sees the packet at its head and frees the whole block;
+ * a payload of its own follows the struct.
+ */
+struct enetjs_outgoing {
+  ENetPacket packet;
+  struct enetjs_outgoing *next;
+  struct enetjs_slot *slot;
+  struct enetjs_packet *shared; /**< or NULL */
+  uint32_t token;
+  uint8_t channel;
+};
+
+/** A record that waits for room in a ring, with its payload. */
+struct enetjs_held {
+  struct enetjs_held *next;
+  uint32_t record[ENETJS_RECORD_BYTES / 4];
+  ENetPacket *packet; /**< payload of a message or datagram, or NULL */
+  size_t charge;      /**< what it counts towards the peer's limit, 0 for what is no message */
+};
+
+struct enetjs_held_list {
+  struct enetjs_held *head, *tail;
+  size_t count;
+};
+
+/** Pings behind unreliable messages that have not been acknowledged; see fence.c. */
+#define ENETJS_FENCES 4
+struct enetjs_fences {
+  size_t bytes; /**< since the last one */
+  unsigned count;
+  struct enetjs_fence {
+    enet_uint16 sequence;
+    enet_uint32 put_at;
+  } fence[ENETJS_FENCES];
+};
+
+/** What we know of one ENetPeer beyond ENet, same index. */
+struct enetjs_slot {
+  struct enetjs_host *host;
+  uint32_t index;
+  uint32_t generation; /**< of the current or next connection; counts up when one ends */
+  bool outgoing;       /**< opened by enetjs_host_connect */
+  bool connected;      /**< its connect event has been reported */
+  bool closing;        /**< this side asked for the end */
+  bool close_later;    /**< disconnect once our own queue is empty */
+  bool paused;
+  bool above_high_water;
+  bool to_feed;        /**< member of the host's feed list: something is pending, or was */
+  bool stopped;        /**< so much is held that ENet refuses more */
+  uint32_t close_data; /**< what the other side is told */
+  uint32_t connect_id; /**< this and the next ENet forgets with the connection, see farewell.c */
+  uint16_t remote_id;
+  size_t held_bytes;                    /**< of the current connection, with overhead */
+  size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
+  size_t inside_bytes, inside_messages; /**< ENet's */
+  struct enetjs_outgoing *pending_head, *pending_tail;
+  struct enetjs_fences fences;
+  struct enetjs_held_list held; /**< messages of a paused peer */
+  struct enetjs_slot *next_to_feed;
+};
+
+/** The producer's end of a ring in shared memory. */
+struct enetjs_ring {
+  _Atomic uint32_t *head_word, *tail_word; /**< in shared memory; the tail is the consumer's and not trusted */
+  uint8_t *records;
+  uint32_t head, capacity;
+  struct enetjs_held_list held;
+};
+
+struct enetjs_arena {
+  _Atomic uint32_t *head_word, *tail_word;
+  uint8_t *bytes;
+  uint32_t head, size;
+};
+
+/** An inclusive range of IPv4 addresses in host byte order. */
+struct enetjs_range {
+  uint32_t first, last;
+};
+
+struct enetjs_ranges {
+  struct enetjs_range *items;
+  size_t count;
+};
+
+/** A way of taking datagrams that is tried for as long as no fewer come because of it; see pace.c. */
+struct enetjs_trial {
+  bool on;
+  uint64_t before_us, before_datagrams; /**< how long it has seemed worth while, and what came in that time */
+  bool doubted;                         /**< the last window was a bad one */
+  unsigned windows, skip, skip_next;    /**< good ones since it began; until it may begin, after its end */
+  uint64_t window_us;                   /**< when the window began */
+  unsigned window_turns, window_datagrams;
+};
+
+/** How often the consumer is woken, and what that is decided by; see pace.c. */
+struct enetjs_pace {
+  uint64_t found_us;     /**< when a service last found something */
+  uint32_t found_gap_us; /**< between such services, on average */
+  uint32_t spread;       /**< how often a datagram comes from another source than the one before, in 1/256 */
+  bool attending;        /**< the consumer stays for the next message */
+  uint64_t attending_since_us, attend_until_us;
+  unsigned attend_failures, attend_skip, turns;
+  struct enetjs_trial coalescing; /**< datagrams are gathered before the consumer is woken */
+  struct enetjs_trial dozing;     /**< and while it attends, before it looks */
+};
+
+struct enetjs_host {
+  enetjs_mutex lock;
+  uint32_t index, generation; /**< of the handle */
+
+  /* From here on everything is zero while the block is free. */
+  bool open;
+  bool closing; /**< a close has begun and waits for the pump */
+
+  const void *owner; /**< identifies the thread that created it, or NULL */
+  ENetHost *enet;
+  struct enetjs_batch *batch; /**< or NULL before the first is begun */
+  struct enetjs_slot *slots;
+  bool bound;     /**< accepts connections */
+  bool datagrams; /**< delivers what is not ENet's */
+  int failed;     /**< errno of a fatal socket error, or 0 */
+  size_t high_water, maximum_waiting;
+  size_t queued_messages;     /**< to all peers */
+  size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced, with 64 for each message */
+  size_t external_messages;   /**< queued over memory that is JavaScript's */
+  size_t held_datagram_bytes; /**< with overhead */
+  struct enetjs_ranges allow, deny;
+  struct enetjs_gate *gate; /**< or NULL */
+  struct enetjs_slot *to_feed;
+
+  /* Shared memory; touched only while `consumer` is true. */
+  bool consumer; /**< the lock is held by a call of the consumer's side */
+  uint8_t *shared;
+  _Atomic uint32_t *header;
+  double *stats;
+  size_t shared_bytes, scratch_offset;
+  uint32_t inline_maximum;
+  struct enetjs_ring events, completions;
+  struct enetjs_arena arena;
+  atomic_size_t listed_bytes; /**< of packets that this host has listed; changed without the lock too */
+
+  /* Pump. */
+  bool pump_configured, pump_running, pump_quit, pump_awaits;
+  bool pump_rests; /**< it leaves the socket alone for a while, so that datagrams gather */
+  int spin;        /**< ENETJS_SPIN_… */
+  struct enetjs_pace pace;
+  unsigned barren; /**< services of the consumer in a row that brought it nothing */
+  bool signalled;
+  uint32_t signalled_at, pump_until, stall_limit, services;
+  enetjs_thread pump;
+  enetjs_fd wake, control_read, control_write;
+  enetjs_fd consumer_end; /**< the consumer's, who closes it */
+  struct enetjs_fd_identity consumer_identity;
+
+  uint64_t counters[ENETJS_HOST_STAT_COUNT];
+};
+
+/* ---- library.c ------------------------------------------------------------------------------- */
+int enetjs_library_initialize(void);
+const void *enetjs_this_thread(void); /**< @returns NULL where its exit cannot be noticed */
+extern atomic_uint enetjs_live_hosts, enetjs_live_pumps;
+
+/* ---- host.c ---------------------------------------------------------------------------------- */
+struct enetjs_host *enetjs_host_acquire(double handle);
+void enetjs_host_release(struct enetjs_host *h);
+struct enetjs_host *enetjs_host_at(uint32_t index);
+void enetjs_host_destroy_locked(struct enetjs_host *h);
+void enetjs_host_close_of_thread(const void *owner);
+void enetjs_service_protocol(struct enetjs_host *h);
+void enetjs_flush_protocol(struct enetjs_host *h);
+/** After sends: services where a long series of them would keep ENet from its acknowledgements. */
+void enetjs_service_between_sends(struct enetjs_host *h);
+const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double length);
+bool enetjs_is_integer(double value, double minimum, double maximum);
+
+/* ---- peer.c ---------------------------------------------------------------------------------- */
+bool enetjs_slot_sends(const struct enetjs_slot *slot); /**< whether messages can be queued */
+void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data);
+void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data);
+
+/* ---- outbox.c -------------------------------------------------------------------------------- */
+/** Queues what the consumer has put there; only inside a call of its. */
+void enetjs_outbox_take(struct enetjs_host *h);
+
+/* ---- queue.c: the way out -------------------------------------------------------------------- */
+double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t flags, const uint8_t *data, size_t length,
+                         struct enetjs_packet *shared, uint32_t token);
+void enetjs_queue_measure(struct enetjs_slot *slot); /**< against the high-water mark */
+void enetjs_queue_clear(struct enetjs_slot *slot);
+bool enetjs_queue_feed(struct enetjs_host *h);
+int enetjs_queue_wait(const struct enetjs_host *h); /**< ms until something can be fed for that alone, or -1 */
+
+/* ---- fence.c --------------------------------------------------------------------------------- */
+/** Whether ENet may have another unreliable message. */
+bool enetjs_fence_open(struct enetjs_slot *slot);
+void enetjs_fence_pass(struct enetjs_slot *slot, size_t bytes); /**< after it has been given one */
+int enetjs_fence_wait(const struct enetjs_slot *slot);          /**< ms until it may in any case, -1 if it may now */
+
+/* ---- event.c: the way in --------------------------------------------------------------------- */
+void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet);
+void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra);
+void enetjs_emit_failure(struct enetjs_host *h, int error);
+void enetjs_refill(struct enetjs_host *h);
+void enetjs_release_paused(struct enetjs_slot *slot);
+void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list);
+bool enetjs_records_waiting(const struct enetjs_host *h);
+
+/* ---- waiting.c ------------------------------------------------------------------------------- */
+void enetjs_recount_waiting(struct enetjs_slot *slot);
+void enetjs_relieve_waiting(struct enetjs_slot *slot);
+
+/* ---- farewell.c ------------------------------------------------------------------------------ */
+void enetjs_farewell_remember(struct enetjs_slot *slot);
+void enetjs_farewell_send(const struct enetjs_slot *slot);
+
+/* ---- socket.c -------------------------------------------------------------------------------- */
+/*
+ * Around everything in which ENet may send or receive, with the lock held: what it sends in between
+ * leaves at the end at the latest, and only then are ENet's totals right. Sections may be nested.
+ */
+void enetjs_batch_begin(struct enetjs_host *h);
+void enetjs_batch_end(struct enetjs_host *h);
+/** Whether there are datagrams that have been taken from the socket, and ENet has not read. */
+bool enetjs_batch_prefetched(const struct enetjs_host *h);
+/** Whether ENet has been told that there is nothing, so that it goes on, while there may be. */
+bool enetjs_batch_unread(const struct enetjs_host *h);
+/** How often another source had its turn since the last call. */
+unsigned enetjs_batch_take_turns(struct enetjs_host *h);
+void enetjs_batch_destroy(struct enetjs_host *h);
+
+/* ---- compress.c ------------------------------------------------------------------------------ */
+bool enetjs_compress_with_range_coder(ENetHost *enet);
+
+/* ---- packet.c -------------------------------------------------------------------------------- */
+struct enetjs_packet *enetjs_packet_wrap(ENetPacket *packet);
+void enetjs_packet_unwrap(struct enetjs_packet *p);
+bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *lister);
+void enetjs_packet_release_all(const struct enetjs_host *lister);
+void enetjs_packet_release_of_thread(const void *owner);
+struct enetjs_packet *enetjs_packet_borrow(double handle);
+void enetjs_packet_drop(struct enetjs_packet *p);
+size_t enetjs_packet_live(void);
+size_t enetjs_packet_ever(void);
+
+/* ---- intercept.c ----------------------------------------------------------------------------- */
+void enetjs_intercept_install(struct enetjs_host *h);
+int enetjs_filter_replace(struct enetjs_host *h, const uint8_t *rules, size_t count);
+void enetjs_filter_clear(struct enetjs_host *h);
+
+/* ---- gate.c ---------------------------------------------------------------------------------- */
+bool enetjs_gate_admits(struct enetjs_host *h, uint32_t address); /**< of the datagram that ENet has received */
+bool enetjs_gate_asks(const struct enetjs_host *h);
+/** Takes a datagram that has waited and may pass. @returns its length, or 0 */
+size_t enetjs_gate_take(const ENetHost *enet, ENetAddress *address, ENetBuffer *buffer);
+void enetjs_gate_destroy(struct enetjs_host *h);
+
+/* ---- pump.c ---------------------------------------------------------------------------------- */
+int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end);
+void enetjs_pump_rearm(struct enetjs_host *h);
+void enetjs_pump_call(struct enetjs_host *h); /**< wakes the consumer */
+void enetjs_pump_notify(struct enetjs_host *h);
+void enetjs_pump_stop_all(void);
+int enetjs_next_wait(const struct enetjs_host *h);
+
+/* ---- pace.c ---------------------------------------------------------------------------------- */
+/** What a service of the consumer brought. */
+struct enetjs_yield {
+  uint64_t now_us;
+  bool woken;         /**< the pump had asked for it */
+  bool found;         /**< it brought records */
+  unsigned datagrams; /**< that were read */
+  unsigned turns;     /**< of these, how many came from another source than the one before */
+};
+void enetjs_pace_reset(struct enetjs_pace *pace);
+/** @param spin ENETJS_SPIN_… */
+void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_yield *yield);
+void enetjs_pace_give_up(struct enetjs_pace *pace);
+
+/* ---- channel.c ------------------------------------------------------------------------------- */
+extern atomic_uint enetjs_live_channels, enetjs_live_plugins;
+extern atomic_size_t enetjs_channel_bytes;
+void enetjs_channel_close_of_thread(const void *owner);
+void enetjs_channel_stop_all(void);
+
+#endif

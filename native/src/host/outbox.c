@@ -1,0 +1,55 @@
+/*
+ * The outbox: small messages that the consumer has written to shared memory. They are queued before
+ * whatever it asks for next, so that one call serves many of them and their order is kept.
+ *
+ * The memory is JavaScript's, so it is read only inside a call of the consumer, and its numbers are
+ * not trusted.
+ */
+#include <string.h>
+
+#include "host/internal.h"
+
+struct message {
+  uint32_t peer, generation, kind, length;
+};
+_Static_assert(sizeof(struct message) == ENETJS_OUTBOX_HEADER_BYTES, "four words stand before a payload");
+
+/* @returns false when the machine has no memory for it */
+static bool queue_one(struct enetjs_host *h, const struct message *m, const uint8_t *data) {
+  uint8_t channel = (uint8_t)m->kind;
+  struct enetjs_slot *slot;
+  if (m->peer >= h->enet->peerCount) return true;
+  slot = &h->slots[m->peer];
+  /* To a connection that has ended meanwhile, as to one that ends under way: lost. */
+  if (slot->generation != m->generation || !enetjs_slot_sends(slot)) return true;
+  if (channel >= h->enet->peers[m->peer].channelCount) return true;
+  return enetjs_queue_send(slot, channel, m->kind >> 8 & ENETJS_SEND_FLAGS, data, m->length, NULL, 0) >= 0;
+}
+
+void enetjs_outbox_take(struct enetjs_host *h) {
+  uint8_t *outbox = h->shared + h->scratch_offset;
+  size_t filled = h->header[ENETJS_WORD_OUTBOX_FILLED], at = 0;
+  if (filled > h->shared_bytes - h->scratch_offset) filled = 0;
+  while (filled - at >= sizeof(struct message)) {
+    struct message m;
+    size_t padded;
+    memcpy(&m, outbox + at, sizeof(m));
+    padded = sizeof(m) + (((size_t)m.length + 3) & ~(size_t)3);
+    if (padded > filled - at) break;
+    if (!queue_one(h, &m, outbox + at + sizeof(m))) {
+      memmove(outbox, outbox + at, filled - at);
+      h->header[ENETJS_WORD_OUTBOX_FILLED] = (uint32_t)(filled - at);
+      return;
+    }
+    at += padded;
+  }
+  h->header[ENETJS_WORD_OUTBOX_FILLED] = 0;
+}
+
+double enetjs_host_push(double host) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  if (!h) return ENETJS_ERR_CLOSED;
+  enetjs_service_between_sends(h);
+  enetjs_host_release(h);
+  return 0;
+}

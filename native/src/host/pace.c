@@ -1,0 +1,235 @@
+/*
+ * When the consumer is woken: at once while it is quiet, and less often than once per datagram when
+ * many come.
+ *
+ * A wake-up costs two threads some ten microseconds each. These make them fewer:
+ *
+ *   Attending. When one peer's messages follow each other so closely that waiting for the next one
+ *   costs no more than a wake-up, the consumer stays for it, in short turns between which its event
+ *   loop goes on. Where that is in vain, as when both sides share one core, it is given up for twice
+ *   as long each time.
+ *
+ *   Coalescing. When many peers send, each datagram would wake the consumer. It is woken once a
+ *   millisecond then, for all that has come, as long as no less comes because of it: peers that wait
+ *   for answers send less when answers take longer, and get theirs at once.
+ *
+ *   Dozing. Where one peer sends datagram after datagram with little between them, each found by
+ *   itself would be acknowledged by itself. While it attends, the consumer now and then sleeps for some
+ *   tens of microseconds before it looks, as long as no less comes because of it: a peer whose window is full
+ *   waits for acknowledgements.
+ *
+ * Who has sent is known where datagrams are read in batches only; elsewhere many peers look like one.
+ */
+#include "base/clock.h"
+#include "host/internal.h"
+
+enum {
+  ATTEND_US = 100,         /* how long to stay by default */
+  ATTEND_ALWAYS_US = 1000, /* and where the program asks for it */
+  ATTEND_TURN_US = 20,
+  ATTEND_STRETCH_US = 10000,
+  ATTEND_GAP_US = 1000, /* between services that found something */
+  ATTEND_FAILURES = 8,  /* that are remembered */
+  ATTEND_FORGIVEN = 2,
+  COALESCE_GAP_US = 500, /* between wake-ups */
+  DOZE_RATE = 80000,     /* datagrams a second */
+  DOZE_TURNS = 3,        /* of which one begins with a nap */
+  TRIAL_SKIP = 16,       /* windows until it is tried, doubled each time */
+  TRIAL_SKIP_LIMIT = 4096,
+  TRIAL_PROVEN = 64, /* good windows after which its end is an accident */
+  LONG_GAP_US = 100000,
+  FIXED = 256 /* one, in averages */
+};
+
+/* A moving average over about eight values. */
+static void average(uint32_t *mean, uint32_t value) { *mean += ((int32_t)value - (int32_t)*mean) / 8; }
+
+static uint32_t gap_since(uint64_t *last, uint64_t now) {
+  uint64_t gap = now - *last;
+  *last = now;
+  return gap < LONG_GAP_US ? (uint32_t)gap : LONG_GAP_US;
+}
+
+/* ---- Trials ---------------------------------------------------------------------------------- */
+
+/* What a trial is judged by. */
+struct terms {
+  unsigned turns;   /* in a window, at whose end it is judged */
+  unsigned minimum; /* datagrams a turn that make it worth while */
+  unsigned keeps;   /* sixteenths of the rate that must be left */
+};
+
+static const struct terms COALESCING = {16, 4, 8}, DOZING = {64, 8, 15};
+
+static void begin_window(struct enetjs_trial *trial, uint64_t now_us) {
+  trial->window_us = now_us;
+  trial->window_turns = trial->window_datagrams = 0;
+}
+
+static void forget(struct enetjs_trial *trial) { trial->before_us = trial->before_datagrams = 0; }
+
+static void end_trial(struct enetjs_trial *trial) {
+  trial->on = false;
+  forget(trial);
+  trial->skip = trial->skip_next;
+  if (trial->skip_next < TRIAL_SKIP_LIMIT) trial->skip_next *= 2;
+}
+
+static bool pays(const struct enetjs_trial *trial, const struct terms *terms, uint64_t elapsed_us) {
+  uint64_t keep = trial->before_datagrams * elapsed_us / 16 * terms->keeps;
+  return trial->window_datagrams >= terms->minimum * terms->turns && trial->window_datagrams * trial->before_us >= keep;
+}
+
+/* Peers that stop for a moment make one bad window, so it ends with the second in a row. */
+static void judge(struct enetjs_trial *trial, const struct terms *terms, uint64_t elapsed_us) {
+  bool good = pays(trial, terms, elapsed_us);
+  if (!good && trial->doubted) {
+    end_trial(trial);
+    return;
+  }
+  trial->doubted = !good;
+  if (good && ++trial->windows == TRIAL_PROVEN) trial->skip_next = TRIAL_SKIP;
+}
+
+/* One window may have seen a burst, so the rate before is that of all since the last trial. */
+static void look_forward(struct enetjs_trial *trial, uint64_t elapsed_us, bool promising) {
+  if (!promising) {
+    forget(trial);
+    return;
+  }
+  trial->before_us += elapsed_us;
+  trial->before_datagrams += trial->window_datagrams;
+  if (trial->skip > 0) {
+    trial->skip--;
+    return;
+  }
+  trial->on = true;
+  trial->doubted = false;
+  trial->windows = 0;
+}
+
+static void decide(struct enetjs_trial *trial, const struct terms *terms, uint64_t elapsed_us, bool promising) {
+  if (trial->on)
+    judge(trial, terms, elapsed_us);
+  else
+    look_forward(trial, elapsed_us, promising);
+}
+
+/* Counts a turn. @returns the microseconds that the window has taken if it is over, or 0 */
+static uint64_t end_turn(struct enetjs_trial *trial, const struct terms *terms, const struct enetjs_yield *yield) {
+  trial->window_datagrams += yield->datagrams;
+  return ++trial->window_turns < terms->turns ? 0 : yield->now_us - trial->window_us + 1;
+}
+
+static void on_woken(struct enetjs_pace *pace, const struct enetjs_yield *yield) {
+  struct enetjs_trial *trial = &pace->coalescing;
+  uint64_t elapsed = end_turn(trial, &COALESCING, yield);
+  if (elapsed == 0) return;
+  decide(trial, &COALESCING, elapsed, elapsed < COALESCE_GAP_US * COALESCING.turns && pace->spread > FIXED / 2);
+  begin_window(trial, yield->now_us);
+}
+
+static void on_attended(struct enetjs_pace *pace, const struct enetjs_yield *yield) {
+  struct enetjs_trial *trial = &pace->dozing;
+  uint64_t elapsed = end_turn(trial, &DOZING, yield);
+  if (elapsed == 0) return;
+  decide(trial, &DOZING, elapsed,
+         (uint64_t)trial->window_datagrams * 1000000 > DOZE_RATE * elapsed &&
+             trial->window_datagrams < DOZING.minimum * DOZING.turns);
+  begin_window(trial, yield->now_us);
+}
+
+/* ---- Attending ------------------------------------------------------------------------------- */
+
+static bool is_worth_attending(const struct enetjs_pace *pace, int spin) {
+  return spin == ENETJS_SPIN_ALWAYS ||
+         (spin == ENETJS_SPIN_AUTO && !pace->coalescing.on && pace->found_gap_us < ATTEND_GAP_US &&
+          pace->spread < FIXED / 4 && pace->attend_skip == 0);
+}
+
+/*
+ * Now and then the event loop comes to rest all the same: some runtimes do only then what they have
+ * put off, as to end after an error, or because nothing keeps them.
+ */
+static void attend(struct enetjs_pace *pace, bool worth, uint64_t now) {
+  if (!pace->attending) {
+    pace->attending_since_us = now;
+    begin_window(&pace->dozing, now);
+  }
+  pace->attending = worth && now - pace->attending_since_us < ATTEND_STRETCH_US;
+}
+
+static void on_found(struct enetjs_pace *pace, int spin, uint64_t now) {
+  average(&pace->found_gap_us, gap_since(&pace->found_us, now));
+  attend(pace, is_worth_attending(pace, spin), now);
+  if (pace->attending)
+    pace->attend_until_us = now + (spin == ENETJS_SPIN_ALWAYS ? ATTEND_ALWAYS_US : ATTEND_US);
+  else if (pace->attend_skip > 0)
+    pace->attend_skip--;
+}
+
+void enetjs_pace_give_up(struct enetjs_pace *pace) {
+  pace->attending = false;
+  if (pace->attend_failures < ATTEND_FAILURES) pace->attend_failures++;
+  if (pace->attend_failures > ATTEND_FORGIVEN) pace->attend_skip = 1u << (pace->attend_failures - ATTEND_FORGIVEN);
+}
+
+static bool is_readable(const struct enetjs_host *h) {
+  enetjs_pollfd fd = {0};
+  fd.fd = h->enet->socket;
+  fd.events = POLLIN;
+  return enetjs_poll(&fd, 1, 0) > 0;
+}
+
+/* Not each time: a peer whose acknowledgements are always late keeps stopping for them. */
+static bool is_to_doze(struct enetjs_host *h) {
+  return h->pace.dozing.on && h->spin == ENETJS_SPIN_AUTO && ++h->pace.turns % DOZE_TURNS == 0;
+}
+
+/* @returns whether something has come */
+static bool attend_for_a_turn(struct enetjs_host *h) {
+  uint64_t now, end;
+  if (enetjs_next_wait(h) == 0) return true;
+  if (is_to_doze(h)) enetjs_thread_doze();
+  now = enetjs_clock_us();
+  end = now + ATTEND_TURN_US;
+  for (; now < end; now = enetjs_clock_us()) {
+    if (is_readable(h)) return true;
+    enetjs_thread_yield(); /* to the other side, where it shares this core */
+  }
+  return false;
+}
+
+double enetjs_host_attend(double host) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  double result = ENETJS_ATTEND_OVER;
+  if (!h) return ENETJS_ERR_CLOSED;
+  if (h->pace.attending && !h->failed) {
+    if (attend_for_a_turn(h)) {
+      h->pace.attend_failures /= 2;
+      result = ENETJS_ATTEND_DUE;
+    } else if (enetjs_clock_us() < h->pace.attend_until_us) {
+      result = ENETJS_ATTEND_AGAIN;
+    } else {
+      enetjs_pace_give_up(&h->pace);
+    }
+  }
+  if (result == ENETJS_ATTEND_OVER) enetjs_pump_rearm(h);
+  enetjs_host_release(h);
+  return result;
+}
+
+/* ---- What a service brought ------------------------------------------------------------------ */
+
+void enetjs_pace_reset(struct enetjs_pace *pace) {
+  pace->found_gap_us = LONG_GAP_US;
+  pace->coalescing.skip = pace->coalescing.skip_next = TRIAL_SKIP;
+  pace->dozing.skip = pace->dozing.skip_next = TRIAL_SKIP;
+}
+
+void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_yield *yield) {
+  if (yield->datagrams > 0) average(&pace->spread, yield->turns * FIXED / yield->datagrams);
+  if (yield->woken) on_woken(pace, yield);
+  if (pace->attending && yield->datagrams > 0) on_attended(pace, yield);
+  if (yield->found) on_found(pace, spin, yield->now_us);
+}

@@ -1,0 +1,248 @@
+/*
+ * Shared payloads. A payload that JavaScript refers to is listed in a table under a handle
+ * (generation * 2^32 + index); the table has its own lock because packets travel between hosts.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/internal.h"
+#include "base/pool.h"
+
+#define GENERATION_LIMIT (1u << 21) /* handles stay exact in a double */
+
+static struct {
+  enetjs_mutex lock;
+  struct enetjs_packet **items;
+  uint32_t *generations;
+  uint32_t *free_indices;
+  uint32_t capacity, free_count;
+} table;
+static enetjs_once table_once = ENETJS_ONCE_INIT;
+static atomic_size_t live, ever;
+
+static void table_initialize(void) { enetjs_mutex_init(&table.lock); }
+
+static void table_lock(void) {
+  enetjs_once_run(&table_once, table_initialize);
+  enetjs_mutex_lock(&table.lock);
+}
+
+static bool table_grow(void) {
+  uint32_t capacity = table.capacity ? table.capacity * 2 : 256;
+  struct enetjs_packet **items = realloc(table.items, capacity * sizeof(*items));
+  uint32_t *generations, *free_indices;
+  if (!items) return false;
+  table.items = items;
+  generations = realloc(table.generations, capacity * sizeof(*generations));
+  if (!generations) return false;
+  table.generations = generations;
+  free_indices = realloc(table.free_indices, capacity * sizeof(*free_indices));
+  if (!free_indices) return false;
+  table.free_indices = free_indices;
+  for (uint32_t index = capacity; index-- > table.capacity;) {
+    table.items[index] = NULL;
+    table.generations[index] = 1;
+    table.free_indices[table.free_count++] = index;
+  }
+  table.capacity = capacity;
+  return true;
+}
+
+struct enetjs_packet *enetjs_packet_wrap(ENetPacket *packet) {
+  struct enetjs_packet *p = enetjs_pool_malloc(sizeof(*p));
+  if (!p) return NULL;
+  atomic_init(&p->references, 1);
+  p->index = ENETJS_UNLISTED;
+  p->lister = NULL;
+  p->owner = NULL;
+  p->packet = packet;
+  p->external = p->exposed = false;
+  atomic_fetch_add(&live, 1);
+  atomic_fetch_add(&ever, 1);
+  return p;
+}
+
+void enetjs_packet_unwrap(struct enetjs_packet *p) {
+  atomic_fetch_sub(&live, 1);
+  enetjs_pool_free(p);
+}
+
+bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *lister) {
+  bool listed = false;
+  table_lock();
+  if (table.free_count > 0 || table_grow()) {
+    p->index = table.free_indices[--table.free_count];
+    p->generation = table.generations[p->index];
+    p->lister = lister;
+    p->owner = enetjs_this_thread();
+    if (lister) atomic_fetch_add(&lister->listed_bytes, p->packet->dataLength);
+    table.items[p->index] = p;
+    listed = true;
+  }
+  enetjs_mutex_unlock(&table.lock);
+  return listed;
+}
+
+/* With the table locked. */
+static struct enetjs_packet *find(double handle) {
+  uint64_t number;
+  uint32_t index;
+  if (!enetjs_is_integer(handle, 0, 9007199254740991.0)) return NULL;
+  number = (uint64_t)handle;
+  index = (uint32_t)number;
+  if (index >= table.capacity || table.generations[index] != number >> 32) return NULL;
+  return table.items[index];
+}
+
+struct enetjs_packet *enetjs_packet_borrow(double handle) {
+  struct enetjs_packet *p;
+  table_lock();
+  p = find(handle);
+  if (p) atomic_fetch_add(&p->references, 1);
+  enetjs_mutex_unlock(&table.lock);
+  return p;
+}
+
+void enetjs_packet_drop(struct enetjs_packet *p) {
+  if (atomic_fetch_sub(&p->references, 1) != 1) return;
+  enet_packet_destroy(p->packet);
+  enetjs_packet_unwrap(p);
+}
+
+size_t enetjs_packet_live(void) { return atomic_load(&live); }
+size_t enetjs_packet_ever(void) { return atomic_load(&ever); }
+
+/* With the table locked: its host is no longer answerable for it. */
+static void leave_lister(struct enetjs_packet *p) {
+  if (p->lister) atomic_fetch_sub(&p->lister->listed_bytes, p->packet->dataLength);
+  p->lister = NULL;
+}
+
+/* With the table locked. */
+static void unlist(struct enetjs_packet *p) {
+  leave_lister(p);
+  table.items[p->index] = NULL;
+  table.generations[p->index] = table.generations[p->index] % (GENERATION_LIMIT - 1) + 1;
+  table.free_indices[table.free_count++] = p->index;
+}
+
+/* ---- Packets that JavaScript makes ---- */
+
+/* A listed packet over ENet's own memory, or with NO_ALLOCATE over the caller's. */
+static double make(uint8_t *data, double length, enet_uint32 flags) {
+  ENetPacket *packet;
+  struct enetjs_packet *p;
+  if (!enetjs_is_integer(length, 0, INT32_MAX)) return ENETJS_ERR_ARGUMENT;
+  packet = enet_packet_create(data, (size_t)length, flags);
+  if (!packet) return ENETJS_ERR_MEMORY;
+  p = enetjs_packet_wrap(packet);
+  if (!p) {
+    enet_packet_destroy(packet);
+    return ENETJS_ERR_MEMORY;
+  }
+  p->external = (flags & ENET_PACKET_FLAG_NO_ALLOCATE) != 0;
+  if (!enetjs_packet_list(p, NULL)) {
+    enetjs_packet_drop(p);
+    return ENETJS_ERR_MEMORY;
+  }
+  if (!p->external && packet->data) memset(packet->data, 0, packet->dataLength);
+  return (double)p->generation * 4294967296.0 + p->index;
+}
+
+double enetjs_packet_create(double length) { return make(NULL, length, 0); }
+
+double enetjs_packet_share(uint8_t *data, double length) {
+  return data ? make(data, length, ENET_PACKET_FLAG_NO_ALLOCATE) : ENETJS_ERR_ARGUMENT;
+}
+
+/* ---- What JavaScript asks of a packet ---- */
+
+double enetjs_packet_keep(double packet) {
+  struct enetjs_packet *p;
+  table_lock();
+  p = find(packet);
+  if (p) leave_lister(p);
+  enetjs_mutex_unlock(&table.lock);
+  return p ? 0 : ENETJS_ERR_STALE;
+}
+
+double enetjs_packet_address(double packet) {
+  struct enetjs_packet *p;
+  double result = ENETJS_ERR_STALE;
+  table_lock();
+  p = find(packet);
+  if (p) {
+    p->exposed = true;
+    result = (double)(uintptr_t)p->packet->data;
+  }
+  enetjs_mutex_unlock(&table.lock);
+  return result;
+}
+
+double enetjs_packet_references(double packet) {
+  struct enetjs_packet *p;
+  double result = ENETJS_ERR_STALE;
+  table_lock();
+  p = find(packet);
+  if (p) result = atomic_load(&p->references);
+  enetjs_mutex_unlock(&table.lock);
+  return result;
+}
+
+double enetjs_packet_write(double packet, const uint8_t *data, double length) {
+  struct enetjs_packet *p = enetjs_packet_borrow(packet);
+  double result = ENETJS_ERR_ARGUMENT;
+  if (!p) return ENETJS_ERR_STALE;
+  if (data && length == (double)p->packet->dataLength) {
+    if (length > 0) memcpy(p->packet->data, data, p->packet->dataLength);
+    result = length;
+  }
+  enetjs_packet_drop(p);
+  return result;
+}
+
+double enetjs_packet_read(double packet, uint8_t *out, double length) {
+  struct enetjs_packet *p = enetjs_packet_borrow(packet);
+  double result = ENETJS_ERR_ARGUMENT;
+  if (!p) return ENETJS_ERR_STALE;
+  if (out && length == (double)p->packet->dataLength) {
+    if (length > 0) memcpy(out, p->packet->data, p->packet->dataLength);
+    result = length;
+  }
+  enetjs_packet_drop(p);
+  return result;
+}
+
+double enetjs_packet_release(double packet) {
+  struct enetjs_packet *p;
+  table_lock();
+  p = find(packet);
+  if (p) unlist(p);
+  enetjs_mutex_unlock(&table.lock);
+  if (!p) return ENETJS_ERR_STALE;
+  enetjs_packet_drop(p);
+  return 0;
+}
+
+static bool ends_with_host(const struct enetjs_packet *p, const void *lister) { return p->lister == lister; }
+
+static bool ends_with_thread(const struct enetjs_packet *p, const void *owner) {
+  return p->owner == owner && !p->exposed;
+}
+
+static void release_where(bool (*ends)(const struct enetjs_packet *, const void *), const void *what) {
+  table_lock();
+  for (uint32_t index = 0; index < table.capacity; index++) {
+    struct enetjs_packet *p = table.items[index];
+    if (!p || !ends(p, what)) continue;
+    unlist(p);
+    enetjs_packet_drop(p);
+  }
+  enetjs_mutex_unlock(&table.lock);
+}
+
+/* The consumer of a host is gone, and with it whatever it has not kept. */
+void enetjs_packet_release_all(const struct enetjs_host *lister) { release_where(ends_with_host, lister); }
+
+/* A thread is gone, and with it what it has not released; except what another may have been given. */
+void enetjs_packet_release_of_thread(const void *owner) { release_where(ends_with_thread, owner); }

@@ -1,0 +1,256 @@
+/*
+ * The pump: a thread per host that waits so that JavaScript need not.
+ *
+ * It sleeps in poll() on the host's socket, a control pair and ENet's next deadline. When something
+ * arrives it wakes the consumer with one byte, and the consumer services ENet on its own thread.
+ * Where the consumer has not done so within the stall limit, the pump services in its place, so
+ * that acknowledgements and pings go on; what arrives is held in native memory meanwhile. Deadlines
+ * (pings, resends, timeouts) are the pump's own business and wake nobody unless an event comes of
+ * them.
+ *
+ * The pump never touches memory that JavaScript owns. It notices when the other end of its wake
+ * pair is closed without enetjs_host_close, as when a Worker is terminated, and closes the host.
+ */
+#include <string.h>
+
+#include "host/internal.h"
+
+#define LONG_WAIT 0x3FFFFFFF /* until notified; comparable in ENet's wrapping time */
+
+/*
+ * By what part of its interval a ping may be late: with many peers, something else has woken the pump until then, and
+ * the ping goes along.
+ */
+#define PING_SLACK 16
+
+#define REST_MS 1 /* for which datagrams gather, see pace.c */
+
+enum pump_poll { POLL_CONTROL, POLL_WAKE, POLL_SOCKET, POLL_COUNT };
+
+/* ---- Deadlines ------------------------------------------------------------------------------- */
+
+static enet_uint32 until(enet_uint32 now, enet_uint32 time) {
+  return ENET_TIME_GREATER_EQUAL(now, time) ? 0 : ENET_TIME_DIFFERENCE(time, now);
+}
+
+static enet_uint32 peer_wait(ENetPeer *peer, enet_uint32 now) {
+  if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_ZOMBIE) return LONG_WAIT;
+  if (!enet_list_empty(&peer->sentReliableCommands)) return until(now, peer->nextTimeout);
+  if (!enet_list_empty(&peer->acknowledgements) || !enet_list_empty(&peer->outgoingCommands)) return 0;
+#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
+  if (!enet_list_empty(&peer->outgoingSendReliableCommands)) return 0;
+#endif
+  if (peer->state == ENET_PEER_STATE_CONNECTED) {
+    enet_uint32 silent = ENET_TIME_DIFFERENCE(now, peer->lastReceiveTime);
+    enet_uint32 limit = peer->pingInterval + peer->pingInterval / PING_SLACK;
+    return silent >= limit ? 0 : limit - silent;
+  }
+  return LONG_WAIT;
+}
+
+/* Milliseconds until ENet has something to do by itself, or -1. */
+int enetjs_next_wait(const struct enetjs_host *h) {
+  ENetHost *enet = h->enet;
+  enet_uint32 now = enet_time_get(), least = LONG_WAIT;
+  int queue = enetjs_queue_wait(h);
+  if (h->failed) return -1;
+  if (enetjs_batch_prefetched(h)) return 0;
+  if (!enet_list_empty(&enet->dispatchQueue)) return 0; /* a flush has ended a connection */
+  for (size_t index = 0; index < enet->peerCount && least > 0; index++) {
+    enet_uint32 wait = peer_wait(&enet->peers[index], now);
+    if (wait < least) least = wait;
+  }
+  if (enet->connectedPeers > 0 &&
+      (enet->recalculateBandwidthLimits || enet->bandwidthLimitedPeers > 0 || enet->outgoingBandwidth > 0)) {
+    enet_uint32 wait = until(now, enet->bandwidthThrottleEpoch + ENET_HOST_BANDWIDTH_THROTTLE_INTERVAL);
+    if (wait < least) least = wait;
+  }
+  if (queue >= 0 && (enet_uint32)queue < least) return queue;
+  return least == LONG_WAIT ? -1 : (int)least;
+}
+
+/* ---- Talking to the consumer and to the pump ------------------------------------------------- */
+
+void enetjs_pump_call(struct enetjs_host *h) {
+  if (h->signalled) return;
+  h->signalled = true;
+  h->signalled_at = enet_time_get();
+  h->counters[ENETJS_HOST_STAT_WAKE_UPS]++;
+  enetjs_poke(h->wake);
+}
+
+void enetjs_pump_notify(struct enetjs_host *h) { enetjs_poke(h->control_write); }
+
+/*
+ * After the consumer's service or flush: the pump must look again if it waits for the consumer, or
+ * would sleep past a deadline that is new.
+ */
+void enetjs_pump_rearm(struct enetjs_host *h) {
+  int wait;
+  if (!h->pump_running || h->pace.attending) return;
+  if (!h->pump_awaits) {
+    wait = enetjs_next_wait(h);
+    if (wait < 0 || !ENET_TIME_LESS(enet_time_get() + (enet_uint32)wait, h->pump_until)) return;
+    h->pump_until = enet_time_get() + (enet_uint32)wait;
+  }
+  h->pump_awaits = false;
+  enetjs_pump_notify(h);
+}
+
+/* ---- The thread ------------------------------------------------------------------------------ */
+
+static void await_consumer(struct enetjs_host *h) {
+  enetjs_pump_call(h);
+  h->pump_awaits = true;
+}
+
+/* The consumer is called for what has come; what comes next may gather until it is called again. */
+static void gather(struct enetjs_host *h) {
+  enetjs_pump_call(h);
+  h->pump_rests = true;
+}
+
+/* In the consumer's place; but where ENet would read memory that is JavaScript's, only the consumer may. */
+static void service_here(struct enetjs_host *h) {
+  if (h->external_messages > 0) {
+    await_consumer(h);
+    return;
+  }
+  enetjs_service_protocol(h);
+  if (!enetjs_records_waiting(h) && !enetjs_gate_asks(h)) return;
+  h->barren = 0;
+  enetjs_pump_call(h);
+}
+
+static void service_for_stalled_consumer(struct enetjs_host *h) {
+  if (h->external_messages == 0) h->counters[ENETJS_HOST_STAT_PUMP_SERVICES]++;
+  service_here(h);
+}
+
+/* With the lock held; releases it while it sleeps. @returns false when the consumer's end is gone */
+static bool sleep_until_due(struct enetjs_host *h, enetjs_pollfd *fds, int wait) {
+  bool with_socket = !h->pump_awaits && !h->pump_rests && !h->failed;
+  fds[POLL_CONTROL].fd = h->control_read;
+  fds[POLL_WAKE].fd = h->wake;
+  fds[POLL_SOCKET].fd = h->enet->socket;
+  fds[POLL_CONTROL].events = fds[POLL_SOCKET].events = POLLIN;
+  fds[POLL_WAKE].events = 0;
+  for (unsigned i = 0; i < POLL_COUNT; i++) fds[i].revents = 0;
+  enetjs_mutex_unlock(&h->lock);
+  enetjs_poll(fds, with_socket ? POLL_COUNT : POLL_SOCKET, wait);
+  if (fds[POLL_CONTROL].revents) enetjs_drain(fds[POLL_CONTROL].fd);
+  enetjs_mutex_lock(&h->lock);
+  return !(fds[POLL_WAKE].revents & (POLLHUP | POLLERR | POLLNVAL));
+}
+
+static bool stalled(const struct enetjs_host *h) {
+  return h->signalled && enet_time_get() - h->signalled_at >= h->stall_limit;
+}
+
+/*
+ * Something has arrived, or is left of what has: the consumer's turn, or ours if it has been asked in vain. On a quiet
+ * host, most of what arrives are pings and acknowledgements, which are no business of the consumer's: once it has been
+ * woken for such a few times in a row, the pump takes what arrives and wakes it only for what comes of that.
+ */
+static void on_readable(struct enetjs_host *h) {
+  if (stalled(h))
+    service_for_stalled_consumer(h);
+  else if (h->barren >= ENETJS_BARREN_LIMIT)
+    service_here(h);
+  else if (h->pace.coalescing.on)
+    gather(h);
+  else
+    await_consumer(h);
+}
+
+/* @returns false when the consumer's end is gone */
+static bool pump_until_quit(struct enetjs_host *h) {
+  enetjs_pollfd fds[POLL_COUNT];
+  bool serviced = false;
+  while (!h->pump_quit) {
+    uint32_t services = h->services;
+    bool awaited = h->pump_awaits;
+    int wait = awaited ? (int)h->stall_limit : h->pump_rests ? REST_MS : enetjs_next_wait(h);
+    /* What a service left undone cannot be due at once, except for what it has not read. */
+    if (wait == 0 && serviced && !enetjs_batch_prefetched(h)) wait = 1;
+    serviced = false;
+    h->pump_until = enet_time_get() + (enet_uint32)(wait < 0 ? LONG_WAIT : wait);
+    if (!sleep_until_due(h, fds, wait)) return false;
+    h->pump_rests = false;
+    if (h->services != services) continue; /* the consumer has been at work: look afresh */
+    if (awaited) {
+      h->pump_awaits = false;
+      if (stalled(h)) service_for_stalled_consumer(h);
+    } else if (fds[POLL_SOCKET].revents || enetjs_batch_prefetched(h)) {
+      on_readable(h);
+    } else if (enetjs_next_wait(h) == 0) {
+      service_here(h);
+      serviced = true;
+    }
+  }
+  return true;
+}
+
+static void abandon(struct enetjs_host *h) {
+  if (h->closing) return; /* a closer waits to join us */
+  h->closing = true;
+  enetjs_thread_detach(h->pump);
+  enetjs_fd_close(h->wake);
+  enetjs_fd_close(h->control_read);
+  enetjs_fd_close(h->control_write);
+  enetjs_host_destroy_locked(h);
+}
+
+static void pump_main(void *argument) {
+  struct enetjs_host *h = argument;
+  enetjs_mutex_lock(&h->lock);
+  if (!pump_until_quit(h)) abandon(h);
+  atomic_fetch_sub(&enetjs_live_pumps, 1);
+  enetjs_mutex_unlock(&h->lock);
+}
+
+/* @returns 0 with the consumer's end of the wake pair, or an error code */
+int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end) {
+  enetjs_fd wake[2], control[2];
+  int error = enetjs_pair(wake);
+  if (error < 0) return error;
+  error = enetjs_pair(control);
+  if (error < 0) goto no_control;
+  h->wake = wake[0];
+  h->control_read = control[0];
+  h->control_write = control[1];
+  atomic_fetch_add(&enetjs_live_pumps, 1);
+  if (!enetjs_thread_start(&h->pump, pump_main, h)) {
+    atomic_fetch_sub(&enetjs_live_pumps, 1);
+    error = ENETJS_ERR_THREAD;
+    goto no_thread;
+  }
+  h->pump_running = true;
+  h->consumer_end = wake[1];
+  h->consumer_identity = enetjs_fd_identify(wake[1]);
+  *consumer_end = wake[1];
+  return 0;
+no_thread:
+  enetjs_fd_close(control[0]);
+  enetjs_fd_close(control[1]);
+no_control:
+  enetjs_fd_close(wake[0]);
+  enetjs_fd_close(wake[1]);
+  return error;
+}
+
+/* At exit: no pump may run on while the process is taken down. Hosts are left to the system. */
+void enetjs_pump_stop_all(void) {
+  struct enetjs_host *h;
+  for (uint32_t index = 0; (h = enetjs_host_at(index)) != NULL; index++) {
+    bool join;
+    enetjs_mutex_lock(&h->lock);
+    join = h->open && h->pump_running && !h->closing;
+    if (join) {
+      h->closing = h->pump_quit = true;
+      enetjs_pump_notify(h);
+    }
+    enetjs_mutex_unlock(&h->lock);
+    if (join) enetjs_thread_join(h->pump);
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * The faults of npm's `enet` that `lib/compat` does not have.
+ */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { createSocket } from "node:dgram";
+import { test } from "node:test";
+import {
+  Address,
+  createClientAsync,
+  createServerAsync,
+  Host,
+  init,
+  Packet,
+  PACKET_FLAG,
+  PEER_STATE,
+} from "../../../lib/compat/mod.ts";
+import { diagnostics, Host as CoreHost } from "../../../mod.ts";
+import { addressOf, compatPair, next } from "./_compat.ts";
+import { currentRuntime, leakCheck, spawnRuntime, until, withDeadline } from "../../_helpers.ts";
+
+test("A listener that throws is an uncaught error, and the host goes on", async () => {
+  await using program = spawnRuntime(currentRuntime(), "compat_throwing.ts");
+  const { code, stdout, stderr } = await withDeadline(program.ended, 20_000, "the program");
+  assert.equal(code, 0, stderr);
+  const { uncaught, received } = JSON.parse(stdout);
+  assert.deepEqual(received, ["first", "second", "third"]);
+  assert.deepEqual(uncaught, [
+    "destroy",
+    "filter",
+    "host connect",
+    ...Array(3).fill("host message"),
+    "peer disconnect",
+    ...Array(3).fill("peer message"),
+    "send callback",
+    "telex",
+  ]);
+});
+
+test("A send that fails leaves nothing behind", async (t) => {
+  await leakCheck(t);
+  using pair = await compatPair();
+  await pair.peer.sendAsync(0, "settled");
+  pair.peer.disconnectNow();
+  await next(pair.remote, "disconnect");
+  const before = await diagnostics();
+  for (let i = 0; i < 1000; i++) {
+    assert.equal(pair.peer.send(0, new Packet(Buffer.alloc(10_000), PACKET_FLAG.RELIABLE)), true);
+    assert.equal(pair.peer.send(0, Buffer.alloc(10_000), () => {}), true);
+  }
+  const { allocations, packets } = await diagnostics();
+  assert.deepEqual({ allocations, packets }, {
+    allocations: before.allocations,
+    packets: before.packets,
+  });
+});
+
+test("broadcast() takes text, bytes and packets, any number of times", async (t) => {
+  await leakCheck(t);
+  using server = await createServerAsync({ address: "127.0.0.1:0" });
+  server.start();
+  using clients = new DisposableStack();
+  const messages: string[][] = [];
+  for (let i = 0; i < 3; i++) {
+    const client = clients.use(await createClientAsync());
+    const mine: string[] = [];
+    messages.push(mine);
+    const connected = next(server, "connect");
+    const peer = await client.connectAsync(addressOf(server));
+    peer.on("message", (packet, channel) => void mine.push(`${channel} ${packet.data()}`));
+    await connected;
+  }
+  const packet = new Packet("packet", PACKET_FLAG.RELIABLE);
+  server.broadcast(0, "text");
+  server.broadcast(0, Buffer.from("bytes"));
+  server.broadcast(0, packet);
+  server.broadcast(0, packet);
+  await until(() => messages.every(({ length }) => length === 4), 5000, "every message");
+  for (const mine of messages) {
+    assert.deepEqual(mine, ["0 text", "0 bytes", "0 packet", "0 packet"]);
+  }
+  packet.destroy();
+  assert.throws(() => server.broadcast(0, packet), { code: "ENETJS_ERR_RELEASED" });
+  assert.throws(() => server.broadcast(255, "x"), RangeError);
+});
+
+test("A datagram of ENet's own that is JSON is ENet's, and no telex", async (t) => {
+  await leakCheck(t);
+  // The header of a datagram that begins with {" names peer 2850, in its fourth session.
+  const named = 2850;
+  using server = await createServerAsync({ address: "127.0.0.1:0", peers: named + 1 });
+  server.start();
+  const telexes: string[] = [];
+  server.on("telex", (buffer) => void telexes.push(buffer.toString()));
+  await using client = await CoreHost.create({ peers: named + 1 });
+  const { address, port } = addressOf(server);
+  const where = { hostname: address, port };
+  const connect = () => client.connect(where, { channels: 1, timeoutMs: 30_000 });
+  for (let i = 0; i < named; i += 50) await Promise.all(Array.from({ length: 50 }, connect));
+  const connected = () => server.peers().length;
+  for (let session = 0; session < 4; session++) {
+    await until(() => connected() === named, 10_000, "every peer but the last");
+    const peer = await connect();
+    await until(() => connected() === named + 1, 10_000, "the last peer");
+    client.sendDatagram(where, `{"session":${session}}`);
+    client.sendDatagram(where, '["no telex"]');
+    await peer.deliver(0, "after the datagrams");
+    if (session < 3) await peer.disconnect();
+  }
+  assert.deepEqual(telexes, ['{"session":0}', '{"session":1}', '{"session":2}']);
+  using stranger = await createClientAsync();
+  const telex = next(server, "telex");
+  await stranger.sendAsync(address, port, '{"session":3}');
+  assert.equal((await telex)[0].toString(), '{"session":3}', "the same from elsewhere is a telex");
+});
+
+test("Addresses: names are resolved, and IPv6 is refused with a message that says so", async (t) => {
+  await leakCheck(t);
+  using server = await createServerAsync({ address: "localhost:0" });
+  server.start();
+  using client = await createClientAsync();
+  const peer = await client.connectAsync({
+    address: "localhost",
+    port: String(addressOf(server).port),
+  });
+  assert.equal(peer.state(), PEER_STATE.CONNECTED);
+  for (const address of ["::1", "[::1]", "2001:db8::7"]) {
+    assert.throws(() => client.connect({ address, port: 7 }), /IPv4 only/);
+    assert.throws(() => new Address(address, 7), /IPv4 only/);
+  }
+  await assert.rejects(client.connectAsync({ address: "name.invalid", port: 7 }), (error) => {
+    assert.equal((error as { code: string }).code, "ENETJS_ERR_RESOLVE");
+    return true;
+  });
+  for (const port of [-1, 65536, 1.5]) {
+    assert.throws(() => new Address("127.0.0.1", port), RangeError);
+  }
+  for (const address of ["1.2.3", "1.2.3.4.5", "256.1.1.1", ""]) {
+    assert.throws(() => new Address(address, 7), TypeError);
+  }
+  const number = new Address("1.2.3.4", 5).host();
+  assert.equal(number, 0x04030201);
+  assert.deepEqual(new Address(number, 5).address(), "1.2.3.4");
+});
+
+test("Checksums, statistics, timeouts and pings are there", async (t) => {
+  await leakCheck(t);
+  using pair = await compatPair({ server: { checksum: true }, client: { checksum: true } });
+  const { peer, client } = pair;
+  await peer.sendAsync(0, "x".repeat(5000));
+  assert.ok(peer.roundTripTime() >= 0 && peer.roundTripTime() < 1000);
+  assert.equal(peer.packetLoss(), 0);
+  assert.equal(peer.timeout({ limit: 4, minimumMs: 100, maximumMs: 200 }), peer);
+  assert.equal(peer.pingInterval(250), peer);
+  const { timeoutMaximumMs, pingIntervalMs } = peer.stats()!;
+  assert.deepEqual([timeoutMaximumMs, pingIntervalMs], [200, 250]);
+  assert.throws(() => peer.timeout({ limit: -1 }), RangeError);
+  assert.ok((client.stats()?.totalSentData as number) > 5000);
+  client.disableChecksum();
+  const reason = next(peer, "disconnect");
+  peer.send(0, "which the server takes for garbage");
+  assert.deepEqual(await reason, [0, "timeout"]);
+});
+
+test("Compression can be switched before and after a host is open", async (t) => {
+  await leakCheck(t);
+  using pair = await compatPair();
+  const { server, client, peer } = pair;
+  const zeros = Buffer.alloc(100_000);
+  const sentBy = async () => {
+    const before = client.stats()!.totalSentData;
+    await peer.sendAsync(0, zeros);
+    return client.stats()!.totalSentData - before;
+  };
+  assert.ok(await sentBy() > zeros.length);
+  assert.equal(server.enableCompression().isOnline(), true);
+  client.enableCompression();
+  assert.ok(await sentBy() < zeros.length / 4);
+  server.disableCompression();
+  client.disableCompression();
+  assert.ok(await sentBy() > zeros.length);
+  assert.equal(client.throttleBandwidth(), client);
+});
+
+test("Clients refuse connections, and nothing is emitted before start()", async (t) => {
+  await leakCheck(t);
+  using server = await createServerAsync({ address: "127.0.0.1:0" });
+  using client = await createClientAsync();
+  const events: string[] = [];
+  server.on("connect", () => void events.push("connect"));
+  server.on("message", (_peer, packet) => void events.push(String(packet.data())));
+  const peer = await client.connectAsync(addressOf(server));
+  await peer.sendAsync(0, "waits");
+  assert.deepEqual(events, []);
+  const message = next(server, "message");
+  server.start(50);
+  server.start();
+  await message;
+  assert.deepEqual(events, ["connect", "waits"]);
+  using other = await createClientAsync();
+  const refused = other.connect({ address: "127.0.0.1", port: client.address()!.port })!;
+  const telex = next(client, "telex");
+  await other.sendAsync("127.0.0.1", client.address()!.port, '{"after":"the request"}');
+  await telex;
+  assert.equal(refused.state(), PEER_STATE.CONNECTING);
+  assert.throws(() => Reflect.construct(Host, []), TypeError);
+});
+
+test("The filter: rules are enforced, and a function is asked once for each address", async (t) => {
+  await leakCheck(t);
+  t.after(() => Promise.resolve(init()));
+  using server = await createServerAsync({ address: "127.0.0.1:0" });
+  server.start();
+  const { address, port } = addressOf(server);
+  const sockets = await Promise.all(Array.from({ length: 4 }, async () => {
+    const socket = createSocket("udp4");
+    await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+    return socket;
+  }));
+  const [allowed, denied] = sockets.map((socket) => socket.address().port);
+  const asked: string[] = [];
+  const heard: number[] = [];
+  server.on("telex", (_buffer, source) => void heard.push(source.port));
+  init((from, port) => {
+    asked.push(`${from}:${port}`);
+    return port === denied ? 0 : 1;
+  });
+  const send = (index: number) => sockets[index].send("{}", port, address);
+  send(1);
+  for (let i = 0; i < 50; i++) {
+    const count = heard.length;
+    send(1);
+    send(0);
+    await until(() => heard.length > count, 5000, "the telex that may pass");
+  }
+  assert.deepEqual(heard, Array(50).fill(allowed), "the first one too, and none of the other");
+  assert.deepEqual(asked.sort(), [`127.0.0.1:${allowed}`, `127.0.0.1:${denied}`].sort());
+
+  init({ deny: ["127.0.0.0/8"] });
+  const before = server.stats()!.filtered;
+  send(0);
+  await until(() => server.stats()!.filtered > before, 5000, "the datagram that is dropped");
+  init();
+  send(2);
+  await until(() => heard.includes(sockets[2].address().port), 5000, "a telex without a filter");
+  assert.equal(asked.length, 2);
+  for (const socket of sockets) socket.close();
+  assert.throws(() => init(7 as never), TypeError);
+  assert.throws(() => init({ allow: ["::1"] }), TypeError);
+});
+
+test("A flood from many addresses asks about a bounded number of them", async (t) => {
+  await leakCheck(t);
+  t.after(() => Promise.resolve(init()));
+  using server = await createServerAsync({ address: "127.0.0.1:0" });
+  using client = await createClientAsync();
+  server.start();
+  let asked = 0;
+  init(() => ++asked);
+  const { port } = addressOf(server);
+  const peer = await client.connectAsync({ address: "127.0.0.1", port });
+  const start = performance.now();
+  for (let i = 0; i < 30; i++) {
+    const sockets = Array.from({ length: 100 }, () => createSocket("udp4"));
+    await Promise.all(
+      sockets.map((socket) =>
+        new Promise<void>((resolve) => socket.send("garbage", port, "127.0.0.1", () => resolve()))
+      ),
+    );
+    for (const socket of sockets) socket.close();
+    await peer.sendAsync(0, "who is known gets through");
+  }
+  const seconds = Math.ceil((performance.now() - start) / 1000);
+  assert.ok(asked <= 2 + 1024 * (seconds + 1), `asked ${asked} times in ${seconds} s`);
+});

@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Host, type HostEvent, type Peer } from "../../mod.ts";
+import { leakCheck, until, withDeadline } from "../_helpers.ts";
+
+const stale = { name: "ENetError", code: "ENETJS_ERR_STALE" };
+
+/** Every method and getter of a peer whose connection has ended while its host is open. */
+async function assertStale(peer: Peer): Promise<void> {
+  const { address, channelCount } = peer;
+  assert.equal(peer.state, "disconnected");
+  assert.deepEqual(peer.address, address);
+  assert.equal(peer.channelCount, channelCount);
+  assert.throws(() => peer.stats, stale);
+  assert.throws(() => peer.send(0, "late"), stale);
+  assert.throws(() => peer.send(0, new Uint8Array(100_000)), stale);
+  assert.throws(() => peer.reset(), stale);
+  assert.throws(() => peer.ping(), stale);
+  assert.throws(() => peer.pingInterval(1), stale);
+  assert.throws(() => peer.timeout({ maximumMs: 1 }), stale);
+  assert.throws(() => peer.throttle({ intervalMs: 1 }), stale);
+  await assert.rejects(peer.deliver(0, "late"), stale);
+  await assert.rejects(peer.drain(), stale);
+  // Where the connection has ended already there is nothing left to do.
+  await peer.disconnect(1);
+  await peer.disconnectLater(2);
+  peer.disconnectNow(3);
+  assert.deepEqual(await Array.fromAsync(peer), []);
+}
+
+test("A peer is stale once its slot has been reused, on both sides", async (t) => {
+  await leakCheck(t);
+  const events: HostEvent[] = [];
+  await using server = await Host.listen({ hostname: "127.0.0.1", peers: 1 }, {
+    connect: (peer, data) => void events.push({ type: "connect", peer, data }),
+    disconnect: (peer, reason, data) =>
+      void events.push({ type: "disconnect", peer, reason, data }),
+    receive: (peer, channelId, view) => {
+      seen.push([peer, channelId, new TextDecoder().decode(view)]);
+      peer.send(channelId, view);
+    },
+  });
+  const seen: [Peer, number, string][] = [];
+  await using client = await Host.create({ peers: 1 });
+  const olds: [Peer, Peer][] = [];
+  for (let i = 0; i < 5; i++) {
+    const peer = await client.connect(server.address, { data: i });
+    await until(() => events.length === 1, 5000, "the connect event");
+    const remote = events[0].type === "connect" ? events[0].peer : assert.fail();
+    assert.deepEqual(events, [{ type: "connect", peer: remote, data: i }]);
+    const { connectId, incomingPeerId } = remote.stats;
+    assert.equal(incomingPeerId, 0, "the same slot");
+
+    for (const pair of olds) {
+      for (const old of pair) await assertStale(old);
+    }
+    // The new connection has noticed nothing of it.
+    assert.equal(remote.stats.connectId, connectId);
+    assert.equal(remote.stats.pingIntervalMs, 500);
+    assert.equal(remote.stats.timeoutMaximumMs, 30_000);
+    assert.equal(remote.stats.packetThrottleIntervalMs, 5000);
+    peer.send(1, `message ${i}`);
+    for await (const { channelId, packet } of peer) {
+      assert.equal(channelId, 1);
+      assert.equal(packet.text(), `message ${i}`);
+      break;
+    }
+    assert.deepEqual(seen.splice(0), [[remote, 1, `message ${i}`]]);
+    assert.equal(peer.state, "connected");
+    assert.equal(remote.state, "connected");
+    assert.equal(events.length, 1);
+
+    await withDeadline(peer.disconnect(100 + i), 5000, "disconnecting");
+    await until(() => events.length === 2, 5000, "the disconnect event");
+    assert.deepEqual(events.splice(0)[1], {
+      type: "disconnect",
+      peer: remote,
+      reason: "remote",
+      data: 100 + i,
+    });
+    await assertStale(peer);
+    await assertStale(remote);
+    olds.push([peer, remote]);
+  }
+  assert.equal(new Set(olds.flat()).size, 10, "every connection is another object");
+});
+
+test("A peer is the same object in every event of its connection", async (t) => {
+  await leakCheck(t);
+  await using server = await Host.listen({ hostname: "127.0.0.1" });
+  await using client = await Host.create();
+  const peer = await client.connect(server.address);
+  const own: HostEvent[] = [];
+  for (let i = 0; i < 3; i++) peer.send(0, `${i}`);
+  let remote: Peer | undefined;
+  for await (const event of server) {
+    if (event.type === "connect") {
+      remote = event.peer;
+      remote.data = { name: "somebody" };
+      assert.deepEqual(server.peers, [remote]);
+    } else if (event.type === "receive") {
+      assert.equal(event.peer, remote);
+      assert.deepEqual(event.peer.data, { name: "somebody" });
+      event.peer.send(0, event.packet);
+      if (event.packet.text() === "2") void event.peer.disconnectLater();
+    } else if (event.type === "disconnect") {
+      assert.equal(event.peer, remote);
+      assert.deepEqual(event.peer.data, { name: "somebody" });
+      assert.deepEqual(server.peers, []);
+      break;
+    }
+  }
+  for await (const event of client) {
+    own.push(event);
+    if (event.type === "disconnect") break;
+  }
+  assert.deepEqual(own.map(({ type }) => type), [
+    "connect",
+    "receive",
+    "receive",
+    "receive",
+    "disconnect",
+  ]);
+  assert.ok(own.every((event) => "peer" in event && event.peer === peer));
+});
+
+test("A peer that was reset is stale at once", async (t) => {
+  await leakCheck(t);
+  await using server = await Host.listen({ hostname: "127.0.0.1", peers: 2 });
+  await using client = await Host.create({ peers: 1 });
+  const old = await client.connect(server.address);
+  old.reset();
+  assert.throws(() => old.send(0, "late"), stale);
+  assert.throws(() => old.reset(), stale);
+  const peer = await client.connect(server.address);
+  await assertStale(old);
+  await withDeadline(peer.deliver(0, "new"), 5000, "a delivery");
+});
+
+test("A message to a peer that has left is lost, not thrown, until the program is told", async (t) => {
+  await leakCheck(t);
+  await using server = await Host.listen({ hostname: "127.0.0.1" });
+  await using client = await Host.create();
+  const events = server[Symbol.asyncIterator]();
+  const peer = await client.connect(server.address);
+  const { value: connect } = await withDeadline(events.next(), 5000, "the connect event");
+  const remote: Peer = connect.peer;
+  peer.send(0, "question");
+  await peer.disconnectLater(7);
+  await until(() => remote.state === "disconnected", 5000, "the other side's end");
+  const { value: question } = await events.next();
+  assert.equal(question.packet.text(), "question");
+  assert.equal(remote.send(0, "answer"), true);
+  assert.equal(remote.send(0, question.packet), true);
+  await assert.rejects(remote.deliver(0, "answer"), { code: "ENETJS_ERR_UNDELIVERED" });
+  const { value: disconnect } = await events.next();
+  assert.equal(disconnect.data, 7);
+  assert.throws(() => remote.send(0, "answer"), stale);
+  await events.return?.();
+});
+
+test("A handler that answers a peer that has left does not throw", async (t) => {
+  await leakCheck(t);
+  const told: string[] = [];
+  await using server = await Host.listen({ hostname: "127.0.0.1" }, {
+    receive: (peer, channelId, view) => {
+      peer.send(channelId, view);
+      told.push("receive");
+    },
+    disconnect: (peer) => {
+      assert.throws(() => peer.send(0, "late"), stale);
+      told.push("disconnect");
+    },
+  });
+  await using client = await Host.create();
+  for (let i = 0; i < 20; i++) {
+    const peer = await client.connect(server.address);
+    peer.send(0, "question");
+    await peer.disconnectLater();
+  }
+  await until(() => told.length === 40, 5000, "every event");
+});
+
+test("Without anybody to tell, a peer that has left is stale at once", async (t) => {
+  await leakCheck(t);
+  await using server = await Host.listen({ hostname: "127.0.0.1" }, {
+    connect: (peer) => peer.disconnectNow(),
+  });
+  await using client = await Host.create();
+  const peer = await client.connect(server.address);
+  await until(() => peer.state === "disconnected", 5000, "the other side's end");
+  await until(() => client.peers.length === 0, 5000, "the disconnect event");
+  assert.throws(() => peer.send(0, "late"), stale);
+});

@@ -1,0 +1,727 @@
+/**
+ * What the library refuses, and what it says then: every argument, option and setting of every
+ * public function. A message must carry the value at fault and name the argument.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { type Data, ENetError, type ENetErrorCode, Host, Packet } from "../../mod.ts";
+import {
+  connectedPair,
+  currentRuntime,
+  leakCheck,
+  type Pair,
+  spawnRuntime,
+  withDeadline,
+} from "../_helpers.ts";
+
+const U32 = 2 ** 32 - 1;
+const I32 = 2 ** 31 - 1;
+
+/** An error class, or the code of an `ENetError`. */
+type Fault = typeof TypeError | typeof RangeError | ENetErrorCode;
+
+/** Values that are no numbers, and how messages show them. */
+const NOT_NUMBERS: readonly (readonly [unknown, string])[] = [
+  [null, "null"],
+  ["", '""'],
+  ["7", '"7"'],
+  [true, "true"],
+  [7n, "7n"],
+  [Symbol("seven"), "Symbol(seven)"],
+  [{}, "an object (Object)"],
+  [{ valueOf: () => 1 }, "an object (Object)"],
+  [Object.create(null), "an object (no prototype)"],
+  [new Date(0), "an object (Date)"],
+  [[1], "an array of 1"],
+  [() => 1, "a function"],
+];
+
+/** Those of them that suit wherever something else is wanted too. */
+const not = (...types: readonly string[]) =>
+  NOT_NUMBERS.filter(([value]) => !types.includes(typeof value));
+
+/** Numbers that are no integers of any range. */
+const NEVER_INTEGERS = [NaN, Infinity, -Infinity, 0.5, 1.5, -1, 2 ** 53, -(2 ** 53), 1e300];
+
+/** Fails unless a call throws, or rejects, with a fault whose message contains all of `says`. */
+async function refuses(
+  call: () => unknown,
+  fault: Fault,
+  ...says: readonly string[]
+): Promise<void> {
+  let error: unknown;
+  try {
+    await withDeadline(Promise.resolve(call()), 10_000, "the refusal");
+  } catch (thrown) {
+    error = thrown;
+  }
+  assert.ok(error instanceof Error, `${call} was not refused; expected: ${says.join(", ")}`);
+  if (typeof fault === "string") {
+    assert.ok(error instanceof ENetError, String(error));
+    assert.equal(error.name, "ENetError");
+    assert.equal(error.code, fault, error.message);
+  } else {
+    assert.equal(error.constructor, fault, error.message);
+  }
+  for (const part of says) {
+    assert.ok(error.message.includes(part), `"${error.message}" does not say "${part}"`);
+  }
+}
+
+/** Everything that must be refused where an integer of a range is wanted. */
+async function refusesAllButIntegers(
+  set: (value: never) => unknown,
+  name: string,
+  low: number,
+  high: number,
+): Promise<void> {
+  for (const [value, shown] of NOT_NUMBERS) {
+    await refuses(() => set(value as never), TypeError, name, "must be a number", `not ${shown}`);
+  }
+  const range = `must be an integer from ${low} to ${high}`;
+  for (const value of [...NEVER_INTEGERS, low - 1, high + 1]) {
+    await refuses(() => set(value as never), RangeError, name, range, `not ${value}`);
+  }
+}
+
+/** The same for options, which may be undefined, and arguments, which may not. */
+async function refusesUndefined(set: (value: never) => unknown, name: string): Promise<void> {
+  await refuses(() => set(undefined as never), TypeError, name, "not undefined");
+}
+
+const OBJECTS: readonly (readonly [unknown, string])[] = [
+  ...not("object"),
+  [null, "null"],
+  [[], "an array of 0"],
+];
+
+// What a host is created with.
+
+const INTEGER_OPTIONS = [
+  ["peers", 1, 4095],
+  ["channels", 1, 255],
+  ["incomingBandwidth", 0, U32],
+  ["outgoingBandwidth", 0, U32],
+  ["mtu", 576, 4096],
+  ["duplicatePeers", 1, 4095],
+  ["maximumPacketSize", 1, I32],
+  ["maximumWaitingData", 1, I32],
+  ["receiveBufferSize", 1024, I32],
+  ["sendBufferSize", 1024, I32],
+  ["stallLimitMs", 1, 60_000],
+  ["highWaterMark", 0, I32],
+  ["eventCapacity", 16, 2 ** 20],
+  ["arenaSize", 4096, 2 ** 28],
+] as const;
+
+/** Both ways to create a host. */
+const CREATE = [
+  [
+    "listen",
+    (options: unknown, handlers?: unknown) => Host.listen(options as never, handlers as never),
+  ],
+  [
+    "create",
+    (options: unknown, handlers?: unknown) => Host.create(options as never, handlers as never),
+  ],
+] as const;
+
+for (const [way, create] of CREATE) {
+  test(`Host.${way}() rejects when a number is of the wrong type or out of range`, async () => {
+    for (const [name, low, high] of INTEGER_OPTIONS) {
+      await refusesAllButIntegers((value) => create({ [name]: value }), name, low, high);
+    }
+    for (const name of ["eventCapacity", "arenaSize"]) {
+      for (const value of [16_385, 24_576, 100_000]) {
+        await refuses(
+          () => create({ [name]: value }),
+          RangeError,
+          name,
+          `power of two, not ${value}`,
+        );
+      }
+    }
+  });
+
+  test(`Host.${way}() rejects when a switch is no boolean or a choice is none of the choices`, async () => {
+    for (const name of ["pump", "datagrams"]) {
+      for (const [value, shown] of [...not("boolean"), [0, "0"], [1, "1"]] as const) {
+        await refuses(
+          () => create({ [name]: value }),
+          TypeError,
+          name,
+          "a boolean",
+          `not ${shown}`,
+        );
+      }
+    }
+    for (
+      const [name, choices] of [
+        ["compression", '"none" or "range-coder"'],
+        ["checksum", '"none" or "crc32"'],
+        ["spin", '"never" or "auto" or "always"'],
+        ["spin", '"never" or "auto" or "always"'],
+      ]
+    ) {
+      for (const [value, shown] of [...NOT_NUMBERS, ["gzip", '"gzip"'], [NaN, "NaN"]] as const) {
+        await refuses(() => create({ [name]: value }), TypeError, name, choices, `not ${shown}`);
+      }
+    }
+  });
+
+  test(`Host.${way}() rejects when options or handlers are no objects, unknown or no functions`, async () => {
+    for (const [value, shown] of OBJECTS) {
+      await refuses(() => create(value), TypeError, "options must be an object", `not ${shown}`);
+      await refuses(
+        () => create({}, value),
+        TypeError,
+        "handlers must be an object",
+        `not ${shown}`,
+      );
+    }
+    await refuses(() => create({ Peers: 1 }), TypeError, 'options has no option "Peers"', "peers");
+    await refuses(() => create({ "": 1 }), TypeError, 'options has no option ""');
+    await refuses(() => create({}, { recieve() {} }), TypeError, '"recieve"', "receive");
+    for (const name of ["connect", "disconnect", "receive", "datagram", "error"]) {
+      for (const [value, shown] of [...not("function"), [1, "1"]] as const) {
+        const says = [`handlers.${name} must be a function`, `not ${shown}`];
+        await refuses(() => create({}, { [name]: value }), TypeError, ...says);
+      }
+    }
+  });
+
+  test(`Host.${way}() rejects when the filter is malformed`, async () => {
+    await refusesBadFilters((filter) => create({ filter }));
+    await refuses(() => create({ filter: null }), TypeError, "filter must be an object, not null");
+  });
+
+  test(`Host.${way}() takes every option at both ends of its range`, async (t) => {
+    await leakCheck(t);
+    for (const [name, low, high] of INTEGER_OPTIONS) {
+      // The largest arena and the most peers are asked for elsewhere: they are only large.
+      const most = name === "arenaSize" ? 2 ** 20 : high;
+      for (const value of [low, most, undefined]) {
+        await using host = await create({ [name]: value });
+        assert.equal(host.closed, false);
+      }
+    }
+  });
+}
+
+test("Host.listen() rejects when the port or the host name can't be one", async () => {
+  await refusesAllButIntegers((port) => Host.listen({ port }), "port", 0, 65_535);
+  for (const [value, shown] of [...not("string"), ["", '""'], [1, "1"]] as const) {
+    const says = ["hostname must be a host name or IPv4 address", `not ${shown}`];
+    await refuses(() => Host.listen({ hostname: value as string }), TypeError, ...says);
+  }
+  for (
+    const hostname of ["256.0.0.1", "1.2.3", "1.2.3.4.5", "127.0.0.01", "1.2.3.", "2130706433"]
+  ) {
+    const says = `hostname "${hostname}" is not an IPv4 address`;
+    await refuses(() => Host.listen({ hostname }), TypeError, says);
+  }
+});
+
+test("Host.create() rejects when it is given an address to bind", async () => {
+  for (const name of ["port", "hostname"]) {
+    await refuses(() => Host.create({ [name]: 0 }), TypeError, `options has no option "${name}"`);
+  }
+});
+
+const IPV6 = ["::1", "::", "[::1]", "fe80::1", "::ffff:127.0.0.1", "2001:db8::7"];
+
+test("IPv6 addresses are refused with a message that says ENet is IPv4", async () => {
+  await using host = await Host.listen({ hostname: "127.0.0.1" });
+  for (const hostname of IPV6) {
+    const says = ["IPv4 only", `"${hostname}"`];
+    await refuses(() => Host.listen({ hostname }), TypeError, ...says);
+    await refuses(() => host.connect({ hostname, port: 1 }), TypeError, ...says);
+    await refuses(() => host.sendDatagram({ hostname, port: 1 }, "x"), TypeError, ...says);
+    await refuses(() => host.filter = { allow: [hostname] }, TypeError, ...says);
+    await refuses(() => host.filter = { deny: [hostname] }, TypeError, ...says);
+  }
+  await refuses(() => host.filter = { deny: ["fe80::/10"] }, TypeError, "IPv4 only", "fe80::");
+});
+
+test("Host.listen() rejects when the port is in use", async (t) => {
+  await leakCheck(t);
+  await using first = await Host.listen({ hostname: "127.0.0.1" });
+  const { port } = first.address;
+  await refuses(
+    () => Host.listen({ hostname: "127.0.0.1", port }),
+    "ENETJS_ERR_ADDRESS_IN_USE",
+    `127.0.0.1:${port}`,
+    "in use",
+  );
+});
+
+test("Host.listen() rejects when the address is not of this machine", async (t) => {
+  await leakCheck(t);
+  await refuses(
+    () => Host.listen({ hostname: "192.0.2.1" }), // reserved for documentation
+    "ENETJS_ERR_ADDRESS_UNAVAILABLE",
+    "192.0.2.1:0",
+    "this machine",
+  );
+});
+
+/** Whether this user may not bind every port. */
+function keepsPorts(): boolean {
+  if (process.platform !== "linux" || process.getuid?.() === 0) return false;
+  return Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8")) > 1;
+}
+
+test("Host.listen() rejects when the system keeps the port for others", {
+  skip: keepsPorts() ? false : "every port is free for this user",
+}, async () => {
+  await refuses(
+    () => Host.listen({ hostname: "127.0.0.1", port: 1 }),
+    "ENETJS_ERR_PERMISSION",
+    "127.0.0.1:1",
+    "permit",
+  );
+});
+
+test("Host.listen() and Host.connect() reject when a host name can't be resolved", async (t) => {
+  await leakCheck(t);
+  const hostname = "nonexistent.invalid";
+  const says = [`"${hostname}"`, "could not be resolved"];
+  await refuses(() => Host.listen({ hostname }), "ENETJS_ERR_RESOLVE", ...says);
+  await using host = await Host.create();
+  await refuses(() => host.connect({ hostname, port: 1 }), "ENETJS_ERR_RESOLVE", ...says);
+  // What a resolver itself refuses is no other kind of error.
+  for (const odd of ["a b", "host\0name", "-", "x".repeat(300), "127.0.0.1:80"]) {
+    await refuses(() => host.connect({ hostname: odd, port: 1 }), "ENETJS_ERR_RESOLVE", "resolved");
+  }
+});
+
+// A live host.
+
+const SETTERS = INTEGER_OPTIONS.map(([name, low, high]) => [name, low, high] as const)
+  .filter(([name]) => !["peers", "eventCapacity", "arenaSize"].includes(name));
+
+test("Host setters throw when a value is of the wrong type or out of range, and change nothing", async (t) => {
+  await leakCheck(t);
+  await using host = await Host.listen({ hostname: "127.0.0.1" });
+  const settings = host as unknown as Record<string, unknown>;
+  const set = (name: string) => (value: unknown) => void (settings[name] = value);
+  for (const [name, low, high] of SETTERS) {
+    const before = settings[name];
+    await refusesAllButIntegers(set(name), name, low, high);
+    await refusesUndefined(set(name), name);
+    assert.equal(settings[name], before);
+  }
+  for (const [value, shown] of [...not("boolean"), [undefined, "undefined"], [1, "1"]] as const) {
+    const says = ["datagrams must be a boolean", `not ${shown}`];
+    await refuses(() => set("datagrams")(value), TypeError, ...says);
+  }
+  for (
+    const [name, choices] of [
+      ["compression", '"none" or "range-coder"'],
+      ["checksum", '"none" or "crc32"'],
+    ]
+  ) {
+    for (const [value, shown] of [...NOT_NUMBERS, [undefined, "undefined"]] as const) {
+      await refuses(() => set(name)(value), TypeError, name, choices, `not ${shown}`);
+    }
+  }
+  await refusesBadFilters((filter) => void (host.filter = filter as never));
+  await refuses(() => host.filter = undefined as never, TypeError, "filter", "not undefined");
+  assert.deepEqual(host.filter, { allow: [], deny: [] });
+  assert.deepEqual([host.compression, host.checksum, host.datagrams], ["none", "none", false]);
+});
+
+test("Host setters take both ends of their ranges", async () => {
+  await using host = await Host.listen({ hostname: "127.0.0.1" });
+  const settings = host as unknown as Record<string, unknown>;
+  for (const [name, low, high] of SETTERS) {
+    for (const value of [low, high]) {
+      settings[name] = value;
+      assert.equal(settings[name], value, name);
+    }
+  }
+});
+
+test("A filter takes 1,048,576 rules and no more", async (t) => {
+  await leakCheck(t);
+  await using host = await Host.listen({ hostname: "127.0.0.1" });
+  const allow = new Array(2 ** 20).fill("10.0.0.1");
+  host.filter = { allow };
+  assert.equal(host.filter.allow?.length, 2 ** 20);
+  const says = ["filter must have at most 1048576 rules", "not 1048577"];
+  await refuses(() => host.filter = { allow, deny: ["10.0.0.2"] }, RangeError, ...says);
+  assert.deepEqual(host.filter.deny, []);
+});
+
+async function refusesBadFilters(set: (filter: unknown) => unknown): Promise<void> {
+  for (const [value, shown] of OBJECTS) {
+    await refuses(() => set(value), TypeError, "filter must be an object", `not ${shown}`);
+  }
+  await refuses(() => set({ permit: [] }), TypeError, '"permit"', "allow, deny");
+  for (const name of ["allow", "deny"]) {
+    for (const [value, shown] of NOT_NUMBERS) {
+      if (Array.isArray(value)) continue;
+      const says = [`filter.${name} must be an array`, `not ${shown}`];
+      await refuses(() => set({ [name]: value }), TypeError, ...says);
+    }
+    for (const [value, shown] of [...NOT_NUMBERS, [undefined, "undefined"], [1, "1"]] as const) {
+      const says = [`filter.${name}[1] must be an IPv4 address or prefix`, `not ${shown}`];
+      await refuses(() => set({ [name]: ["127.0.0.1", value] }), TypeError, ...says);
+    }
+    for (
+      const rule of [
+        ...["localhost", "127.0.0", "127.0.0.256", "127.0.0.1/33", "127.0.0.1/", "127.0.0.1/-1"],
+        ...["127.0.0.1/8/8", "/8", "127.0.0.1/8.5", "127.0.0.1/1e1", " 127.0.0.1", "127.0.0.01"],
+      ]
+    ) {
+      await refuses(() => set({ [name]: [rule] }), TypeError, `filter.${name}[0]`, `"${rule}"`);
+    }
+  }
+}
+
+test("Host.connect() rejects when the address is no address", async (t) => {
+  await leakCheck(t);
+  await using host = await Host.create();
+  const connect = (address: unknown) => host.connect(address as never);
+  for (const [value, shown] of [...OBJECTS, [undefined, "undefined"]] as const) {
+    await refuses(() => connect(value), TypeError, "address must be an object", `not ${shown}`);
+  }
+  await refuses(() => connect({ host: "a", port: 1 }), TypeError, '"host"', "hostname, port");
+  for (const [value, shown] of [...not("string"), [undefined, "undefined"], ["", '""']] as const) {
+    const says = ["address.hostname must be a host name or IPv4 address", `not ${shown}`];
+    await refuses(() => connect({ hostname: value, port: 1 }), TypeError, ...says);
+  }
+  await refuses(() => connect({ hostname: "300.1.1.1", port: 1 }), TypeError, '"300.1.1.1"');
+  const at = (port: unknown) => connect({ hostname: "127.0.0.1", port });
+  await refusesAllButIntegers(at, "address.port", 1, 65_535);
+  await refusesUndefined(at, "address.port");
+});
+
+test("Host.connect() rejects when an option is of the wrong type or out of range", async (t) => {
+  await leakCheck(t);
+  await using host = await Host.create();
+  const connect = (options: unknown) =>
+    host.connect({ hostname: "127.0.0.1", port: 9 }, options as never);
+  for (const [value, shown] of OBJECTS) {
+    await refuses(() => connect(value), TypeError, "options must be an object", `not ${shown}`);
+  }
+  await refuses(() => connect({ timeout: 1 }), TypeError, '"timeout"', "timeoutMs");
+  for (
+    const [name, low, high] of [
+      ["channels", 1, 255],
+      ["data", 0, U32],
+      ["timeoutMs", 1, I32],
+    ] as const
+  ) {
+    await refusesAllButIntegers((value) => connect({ [name]: value }), name, low, high);
+  }
+  for (const [value, shown] of [...NOT_NUMBERS, [1, "1"]] as const) {
+    const says = ["signal must be an AbortSignal", `not ${shown}`];
+    await refuses(() => connect({ signal: value }), TypeError, ...says);
+  }
+  await refuses(() => connect({ signal: new AbortController() }), TypeError, "AbortController");
+  assert.deepEqual(host.peers, []);
+});
+
+test("Host.connect() rejects when every peer of the host is in use", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair({ client: { peers: 1 } });
+  const { client, server } = pair;
+  const { hostname, port } = server.address;
+  await refuses(
+    () => client.connect(server.address),
+    "ENETJS_ERR_PEERS_EXHAUSTED",
+    `${hostname}:${port}`,
+    "every peer",
+  );
+});
+
+test("Host.service() and Host.close() refuse what is no number of milliseconds", async () => {
+  await using host = await Host.create({ pump: false });
+  await refusesAllButIntegers((ms) => host.service(ms), "timeoutMs", 0, I32);
+  const close = (graceMs: never) => host.close({ graceMs });
+  await refusesAllButIntegers(close, "graceMs", 0, I32);
+  for (const [value, shown] of OBJECTS) {
+    const says = ["options must be an object", `not ${shown}`];
+    await refuses(() => host.close(value as never), TypeError, ...says);
+  }
+  await refuses(() => host.close({ grace: 1 } as never), TypeError, '"grace"', "graceMs");
+  assert.equal(host.closed, false);
+  assert.equal(host.service(), null);
+});
+
+// Data and flags.
+
+const DETACHED = (() => {
+  const bytes = new Uint8Array(new ArrayBuffer(8), 2, 4);
+  const { buffer } = bytes;
+  const view = new DataView(buffer, 2, 4);
+  structuredClone(buffer, { transfer: [buffer] });
+  return [buffer, bytes, view] as const;
+})();
+
+/** Everything that takes data must refuse what is none. */
+async function refusesAllButData(send: (data: Data) => unknown): Promise<void> {
+  const values = [...not("string"), [undefined, "undefined"], [0, "0"], [NaN, "NaN"]] as const;
+  for (const [value, shown] of values) {
+    const says = ["data must be a string, an ArrayBuffer", `not ${shown}`];
+    await refuses(() => send(value as Data), TypeError, ...says);
+  }
+  const promise = Promise.resolve("x") as unknown as Data;
+  await refuses(() => send(promise), TypeError, "an object (Promise)");
+  await refuses(() => send(new Blob(["x"]) as unknown as Data), TypeError, "an object (Blob)");
+  for (const data of DETACHED) await refuses(() => send(data), TypeError, "detached ArrayBuffer");
+}
+
+async function refusesBadFlags(send: (flags: number) => unknown): Promise<void> {
+  for (const [value, shown] of NOT_NUMBERS) {
+    const says = ["flags must be PacketFlag bits", `not ${shown}`];
+    await refuses(() => send(value as number), TypeError, ...says);
+  }
+  // Reliable excludes the others; 4 (NO_ALLOCATE), 256 (SENT) and the rest are not the program's.
+  for (const flags of [3, 4, 5, 9, 11, 16, 255, 256, -1, 1.5, NaN, Infinity, 2 ** 32 + 1]) {
+    await refuses(() => send(flags), RangeError, "flags must be", "RELIABLE (1)", `not ${flags}`);
+  }
+}
+
+async function withPair(t: Parameters<typeof leakCheck>[0], body: (pair: Pair) => Promise<void>) {
+  await leakCheck(t);
+  await using pair = await connectedPair({ client: { maximumPacketSize: 1000 } });
+  await body(pair);
+  // Nothing that was refused has gone out or done harm.
+  pair.peer.send(0, "the only message");
+  for await (const { packet } of pair.remote) {
+    assert.equal(packet.text(), "the only message");
+    break;
+  }
+}
+
+test("Peer.send() and Peer.deliver() refuse bad data, flags, channels and sizes", async (t) => {
+  await withPair(t, async ({ peer }) => {
+    await refusesAllButData((data) => peer.send(0, data));
+    await refusesAllButData((data) => peer.deliver(0, data));
+    await refusesBadFlags((flags) => peer.send(0, "x", flags));
+    const channel = "channelId of a connection with 2 channels";
+    for (
+      const send of [
+        (channelId: number) => peer.send(channelId, "x"),
+        (channelId: number) => peer.deliver(channelId, "x"),
+      ]
+    ) {
+      await refusesAllButIntegers(send, channel, 0, 1);
+      await refusesUndefined(send, channel);
+      await refuses(() => send(255), RangeError, channel, "not 255");
+    }
+    for (
+      const data of [
+        "x".repeat(1001),
+        "é".repeat(501),
+        new Uint8Array(1001),
+        Packet.from("é".repeat(501)),
+      ]
+    ) {
+      const size = typeof data === "string" ? Packet.from(data).length : data.length;
+      const says = [`data of ${size} bytes`, "maximumPacketSize, 1000"];
+      await refuses(() => peer.send(0, data), RangeError, ...says);
+      await refuses(() => peer.deliver(0, data), RangeError, ...says);
+    }
+    const large = new Uint8Array(100_000);
+    await refuses(() => peer.send(0, large), RangeError, "data of 100000 bytes");
+    await refuses(() => peer.send(0, "é".repeat(50_000)), RangeError, "data of 100000 bytes");
+  });
+});
+
+test("Host.broadcast() throws when data, flags, channel or size are bad", async (t) => {
+  await withPair(t, async ({ client }) => {
+    await refusesAllButData((data) => client.broadcast(0, data));
+    await refusesBadFlags((flags) => client.broadcast(0, "x", flags));
+    const broadcast = (channelId: number) => client.broadcast(channelId, "x");
+    await refusesAllButIntegers(broadcast, "channelId", 0, 254);
+    await refusesUndefined(broadcast, "channelId");
+    await refuses(() => client.broadcast(0, new Uint8Array(1001)), RangeError, "1001", "1000");
+  });
+});
+
+test("Host.sendDatagram() throws when address, data or size are bad", async (t) => {
+  await leakCheck(t);
+  await using host = await Host.create({ maximumPacketSize: 1 }); // which concerns no datagram
+  const to = { hostname: "127.0.0.1", port: 9 };
+  await refusesAllButData((data) => host.sendDatagram(to, data));
+  const at = (port: number) => host.sendDatagram({ hostname: "127.0.0.1", port }, "x");
+  await refusesAllButIntegers(at, "address.port", 1, 65_535);
+  await refusesUndefined(at, "address.port");
+  for (const [value, shown] of [...OBJECTS, [undefined, "undefined"]] as const) {
+    const says = ["address must be an object", `not ${shown}`];
+    await refuses(() => host.sendDatagram(value as never, "x"), TypeError, ...says);
+  }
+  for (const hostname of ["localhost", "nonexistent.invalid"]) {
+    const says = ["must be an IPv4 address here", `"${hostname}"`, "resolve"];
+    await refuses(() => host.sendDatagram({ hostname, port: 9 }, "x"), TypeError, ...says);
+  }
+  for (const data of [new Uint8Array(65_508), "x".repeat(65_508), new ArrayBuffer(10 ** 6)]) {
+    const size = Packet.from(data).length;
+    const says = [`data of ${size} bytes`, "65507"];
+    await refuses(() => host.sendDatagram(to, data), RangeError, ...says);
+  }
+});
+
+test("Packet.from() throws when the data can't be sent", async () => {
+  await refusesAllButData((data) => Packet.from(data));
+});
+
+// A peer.
+
+test("Peer methods refuse values of the wrong type or out of range", async (t) => {
+  await withPair(t, async ({ peer }) => {
+    for (const end of ["disconnect", "disconnectLater", "disconnectNow"] as const) {
+      await refusesAllButIntegers((data) => peer[end](data), "data", 0, U32);
+    }
+    await refusesAllButIntegers((ms) => peer.pingInterval(ms), "intervalMs", 0, U32);
+    await refusesUndefined((ms) => peer.pingInterval(ms), "intervalMs");
+    for (const [value, shown] of [...OBJECTS, [undefined, "undefined"]] as const) {
+      const timeouts = ["timeouts must be an object", `not ${shown}`];
+      await refuses(() => peer.timeout(value as never), TypeError, ...timeouts);
+      const throttle = ["throttle must be an object", `not ${shown}`];
+      await refuses(() => peer.throttle(value as never), TypeError, ...throttle);
+    }
+    await refuses(() => peer.timeout({ maximum: 1 } as never), TypeError, '"maximum"', "maximumMs");
+    await refuses(() => peer.throttle({ speed: 1 } as never), TypeError, '"speed"', "intervalMs");
+    for (const name of ["limit", "minimumMs", "maximumMs"]) {
+      await refusesAllButIntegers((value) => peer.timeout({ [name]: value }), name, 0, U32);
+    }
+    for (
+      const [name, high] of [
+        ["intervalMs", U32],
+        ["acceleration", 32],
+        ["deceleration", 32],
+      ] as const
+    ) {
+      await refusesAllButIntegers((value) => peer.throttle({ [name]: value }), name, 0, high);
+    }
+    assert.equal(peer.state, "connected");
+    const { pingIntervalMs, timeoutLimit, packetThrottleAcceleration } = peer.stats;
+    assert.deepEqual([pingIntervalMs, timeoutLimit, packetThrottleAcceleration], [500, 32, 2]);
+  });
+});
+
+test("Everything on a closed host or its peers throws or rejects with ENETJS_ERR_CLOSED", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair();
+  const { client, peer } = pair;
+  await client.close();
+  const settings = client as unknown as Record<string, unknown>;
+  const calls: (() => unknown)[] = [
+    () => client.connect({ hostname: "127.0.0.1", port: 9 }),
+    () => client.broadcast(0, "x"),
+    () => client.flush(),
+    () => client.service(),
+    () => client.sendDatagram({ hostname: "127.0.0.1", port: 9 }, "x"),
+    () => client.address,
+    () => client.stats,
+    () => client.filter = {},
+    ...SETTERS.map(([name, low]) => () => settings[name] = low),
+    () => client.compression = "range-coder",
+    () => client.checksum = "crc32",
+    () => client.datagrams = true,
+    () => peer.send(0, "x"),
+    () => peer.deliver(0, "x"),
+    () => peer.drain(),
+    () => peer.stats,
+    () => peer.reset(),
+    () => peer.ping(),
+    () => peer.pingInterval(1),
+    () => peer.timeout({}),
+    () => peer.throttle({}),
+  ];
+  for (const call of calls) await refuses(call, "ENETJS_ERR_CLOSED", "the host is closed");
+});
+
+// The native library.
+
+/** What a program that loads the library sees. */
+async function load(library: string, module?: string): Promise<Record<string, string>> {
+  await using program = spawnRuntime(currentRuntime(), "load.ts", module ? [module] : [], {
+    env: { ENETJS_LIBRARY: library },
+  });
+  const { code, stdout, stderr } = await withDeadline(program.ended, 30_000, "the program");
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+/** The path of a file in this checkout. */
+const checkout = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+const SUFFIX = process.platform === "darwin" ? "dylib" : "so";
+
+test("Loading rejects with ENETJS_ERR_LIBRARY when ENETJS_LIBRARY names no file", async () => {
+  const { name, code, message } = await load("/nonexistent/libenetjs.so");
+  assert.deepEqual([name, code], ["ENetError", "ENETJS_ERR_LIBRARY"]);
+  assert.match(message, /could not be loaded/);
+  assert.match(message, /- ENETJS_LIBRARY=\/nonexistent\/libenetjs\.so: missing, or .+/);
+  assert.match(message, /^To mend it: unset ENETJS_LIBRARY$/m);
+  assert.doesNotMatch(message, /npm package/, "what was chosen is not replaced");
+});
+
+test("Loading rejects with ENETJS_ERR_LIBRARY when ENETJS_LIBRARY is a text file", async () => {
+  const path = checkout("deno.json");
+  const { code, message } = await load(path);
+  assert.equal(code, "ENETJS_ERR_LIBRARY");
+  assert.ok(message.includes(`ENETJS_LIBRARY=${path}: `), message);
+});
+
+test("Loading rejects with ENETJS_ERR_LIBRARY when a library is not ours", {
+  skip: process.platform !== "linux",
+}, async () => {
+  const { code, message } = await load("libc.so.6");
+  assert.equal(code, "ENETJS_ERR_LIBRARY");
+  assert.match(message, /enetjs_abi_version/);
+});
+
+test("Loading rejects with ENETJS_ERR_ABI when the library has another version", {
+  skip: process.platform === "win32",
+}, async () => {
+  const path = checkout(`native/build/libwrong_abi.${SUFFIX}`);
+  const { name, code, message } = await load(path);
+  assert.deepEqual([name, code], ["ENetError", "ENETJS_ERR_ABI"]);
+  assert.ok(message.includes(path), message);
+  assert.match(message, /ABI version 999\b/);
+  assert.match(message, /needs \d+\n/);
+  assert.match(message, /^To mend it: unset ENETJS_LIBRARY$/m);
+});
+
+test("Loading lists every place and the remedy when there is no library anywhere", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "enetjs-"));
+  try {
+    for (const part of ["mod.ts", "lib", "ffi"]) {
+      cpSync(checkout(part), join(folder, part), { recursive: true });
+    }
+    writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+    const { code, message } = await load("", pathToFileURL(join(folder, "mod.ts")).href);
+    assert.equal(code, "ENETJS_ERR_LIBRARY");
+    assert.match(
+      message,
+      /Looked at:\n {2}- .*native.build.*: .+\n {2}- npm package @enetjs\/.+: .+\n/,
+    );
+    assert.ok(message.includes(folder), message);
+    assert.match(message, /^To mend it: npx -y deno task build$/m);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("Loading takes the library that ENETJS_LIBRARY names", {
+  skip: process.platform === "win32",
+}, async () => {
+  const path = checkout(`native/build/libenetjs.${SUFFIX}`);
+  assert.ok(existsSync(path));
+  const { library, runtime, libenet } = await load(path);
+  assert.deepEqual([library, runtime], [path, currentRuntime()]);
+  assert.match(libenet, /^1\.3\.\d+$/);
+});
