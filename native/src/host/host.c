@@ -204,7 +204,7 @@ static double host_option(struct enetjs_host *h, int option, double value, doubl
     case ENETJS_CONFIG_COMPRESSION: return set_compression(enet, value);
     case ENETJS_CONFIG_CHECKSUM:
       if (value > 1) return ENETJS_ERR_ARGUMENT;
-      enet->checksum = value == 0 ? NULL : enet_crc32;
+      enet->checksum = value == 0 ? NULL : enetjs_datagram_checksum;
       return 0;
     case ENETJS_CONFIG_MTU:
       if (value < ENET_PROTOCOL_MINIMUM_MTU || value > ENET_PROTOCOL_MAXIMUM_MTU) return ENETJS_ERR_ARGUMENT;

@@ -17,6 +17,7 @@
 #include "enetjs.h"
 #include "base/net.h"
 #include "base/threads.h"
+#include "wire/datagram.h"
 
 /* What may be under way to a peer, reliable and unacknowledged; it fits in the buffer that ENet gives its sockets. */
 #define ENETJS_WINDOW_BYTES (96 * 1024)
@@ -198,6 +199,7 @@ struct enetjs_host {
   size_t held_datagram_bytes; /**< with overhead */
   struct enetjs_ranges allow, deny;
   struct enetjs_gate *gate; /**< or NULL */
+  enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed;
 
   /* Shared memory; touched only while `consumer` is true. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host/internal.h"
+#include "wire/datagram.h"
 
 /* Results of the intercept callback. */
 #define LET_THROUGH 0
@@ -96,78 +97,24 @@ static bool filtered(const struct enetjs_host *h, uint32_t address) {
 
 /* ---- ENet's own rule for what is a datagram of its protocol ---------------------------------- */
 
-struct header {
-  enet_uint16 peer, flags;
-  enet_uint8 session;
-  size_t size;
-};
-
-static bool parse_header(const ENetHost *enet, struct header *header) {
-  enet_uint16 word;
-  if (enet->receivedDataLength < offsetof(ENetProtocolHeader, sentTime)) return false;
-  memcpy(&word, enet->receivedData, sizeof(word));
-  word = ENET_NET_TO_HOST_16(word);
-  header->session = (enet_uint8)((word & ENET_PROTOCOL_HEADER_SESSION_MASK) >> ENET_PROTOCOL_HEADER_SESSION_SHIFT);
-  header->flags = word & ENET_PROTOCOL_HEADER_FLAG_MASK;
-  header->peer = (enet_uint16)(word & ~(ENET_PROTOCOL_HEADER_FLAG_MASK | ENET_PROTOCOL_HEADER_SESSION_MASK));
-  header->size = header->flags & ENET_PROTOCOL_HEADER_FLAG_SENT_TIME ? sizeof(ENetProtocolHeader)
-                                                                     : offsetof(ENetProtocolHeader, sentTime);
-  if (enet->checksum) header->size += sizeof(enet_uint32);
-  return enet->receivedDataLength >= header->size;
-}
-
-/* From a peer of ours: the header names a live peer and the datagram comes from its address. */
-static bool from_peer(const ENetHost *enet, const struct header *header) {
+/* From a peer of ours: the header names a live peer and the datagram comes from its address. @returns it, or NULL */
+static const ENetPeer *peer_of(const ENetHost *enet, const struct enetjs_datagram *datagram) {
   const ENetPeer *peer;
-  if (header->peer >= enet->peerCount) return false;
-  peer = &enet->peers[header->peer];
-  if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_ZOMBIE) return false;
+  if (datagram->peer >= enet->peerCount) return NULL;
+  peer = &enet->peers[datagram->peer];
+  if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_ZOMBIE) return NULL;
   if ((enet->receivedAddress.host != peer->address.host || enet->receivedAddress.port != peer->address.port) &&
       peer->address.host != ENET_HOST_BROADCAST)
-    return false;
-  return peer->outgoingPeerID >= ENET_PROTOCOL_MAXIMUM_PEER_ID || header->session == peer->incomingSessionID;
+    return NULL;
+  if (peer->outgoingPeerID < ENET_PROTOCOL_MAXIMUM_PEER_ID && datagram->session != peer->incomingSessionID) return NULL;
+  return peer;
 }
 
-/* The commands of a datagram, decompressed where it is. @returns their length, 0 if it can't be */
-static size_t commands_of(ENetHost *enet, const struct header *header, enet_uint8 *out, size_t limit) {
-  const enet_uint8 *data = enet->receivedData + header->size;
-  size_t length = enet->receivedDataLength - header->size;
-  if (header->flags & ENET_PROTOCOL_HEADER_FLAG_COMPRESSED) {
-    if (!enet->compressor.context || !enet->compressor.decompress) return 0;
-    length = enet->compressor.decompress(enet->compressor.context, data, length, out, limit);
-    return length > limit ? 0 : length;
-  }
-  if (length > limit) return 0;
-  memcpy(out, data, length);
-  return length;
-}
-
-static bool checksum_valid(const ENetHost *enet, const struct header *header, enet_uint8 *datagram, size_t length) {
-  enet_uint32 expected, zero = 0;
-  enet_uint8 *field = datagram + header->size - sizeof(expected);
-  ENetBuffer buffer;
-  memcpy(&expected, field, sizeof(expected));
-  memcpy(field, &zero, sizeof(zero));
-  buffer.data = datagram;
-  buffer.dataLength = length;
-  return enet->checksum(&buffer, 1) == expected;
-}
-
-/* A request to connect: no peer id yet, and the first command is CONNECT. */
-static bool is_connect(ENetHost *enet, const struct header *header) {
-  enet_uint8 datagram[ENET_PROTOCOL_MAXIMUM_MTU];
-  size_t length;
-  if (header->peer != ENET_PROTOCOL_MAXIMUM_PEER_ID) return false;
-  memcpy(datagram, enet->receivedData, header->size);
-  length = commands_of(enet, header, datagram + header->size, sizeof(datagram) - header->size);
-  if (length < sizeof(ENetProtocolConnect)) return false;
-  if ((datagram[header->size] & ENET_PROTOCOL_COMMAND_MASK) != ENET_PROTOCOL_COMMAND_CONNECT) return false;
-  return !enet->checksum || checksum_valid(enet, header, datagram, header->size + length);
-}
-
-static bool is_enet(ENetHost *enet) {
-  struct header header;
-  return parse_header(enet, &header) && (from_peer(enet, &header) || is_connect(enet, &header));
+/* Of an opened datagram. */
+static bool is_connect(const struct enetjs_datagram *datagram) {
+  return datagram->peer == ENET_PROTOCOL_MAXIMUM_PEER_ID &&
+         datagram->length >= datagram->header_bytes + sizeof(ENetProtocolConnect) &&
+         (datagram->bytes[datagram->header_bytes] & ENET_PROTOCOL_COMMAND_MASK) == ENET_PROTOCOL_COMMAND_CONNECT;
 }
 
 /* ---- The callback ---------------------------------------------------------------------------- */
@@ -186,31 +133,41 @@ static void emit_datagram(struct enetjs_host *h, uint32_t address) {
   enetjs_emit_event(h, NULL, record, packet);
 }
 
-static bool asks_for_peer(const ENetHost *enet) {
-  struct header header;
-  return parse_header(enet, &header) && header.peer == ENET_PROTOCOL_MAXIMUM_PEER_ID;
+static int not_enets(struct enetjs_host *h, uint32_t address) {
+  if (h->datagrams) emit_datagram(h, address);
+  return TAKEN;
 }
 
-static void relieve(struct enetjs_host *h) {
-  struct header header;
-  if (parse_header(h->enet, &header) && header.peer < h->enet->peerCount)
-    enetjs_relieve_waiting(&h->slots[header.peer]);
+static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, const ENetPeer *peer) {
+  if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, peer->connectID)) return TAKEN;
+  enetjs_relieve_waiting(&h->slots[peer->incomingPeerID]);
+  enetjs_datagram_hand_over(h->enet, datagram);
+  return LET_THROUGH;
+}
+
+static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram, uint32_t address) {
+  if (datagram->peer != ENET_PROTOCOL_MAXIMUM_PEER_ID ||
+      !enetjs_datagram_open(h->enet, datagram, h->datagram_room, 0) || !is_connect(datagram))
+    return not_enets(h, address);
+  if (!h->bound) return TAKEN;
+  enetjs_datagram_hand_over(h->enet, datagram);
+  return LET_THROUGH;
 }
 
 static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   struct enetjs_host *h = enet->peers[0].data;
   uint32_t address = ENET_NET_TO_HOST_32(enet->receivedAddress.host);
+  struct enetjs_datagram datagram;
+  const ENetPeer *peer;
   (void)event;
   if (filtered(h, address) || (h->gate && !enetjs_gate_admits(h, address))) {
     h->counters[ENETJS_HOST_STAT_FILTERED]++;
     return TAKEN;
   }
-  if (h->datagrams && !is_enet(enet)) {
-    emit_datagram(h, address);
-    return TAKEN;
-  }
-  relieve(h);
-  return !h->bound && asks_for_peer(enet) ? TAKEN : LET_THROUGH;
+  if (!enetjs_datagram_parse(enet, enet->receivedData, enet->receivedDataLength, &datagram))
+    return not_enets(h, address);
+  peer = peer_of(enet, &datagram);
+  return peer ? from_peer(h, &datagram, peer) : from_stranger(h, &datagram, address);
 }
 
 void enetjs_intercept_install(struct enetjs_host *h) { h->enet->intercept = intercept; }
