@@ -40,11 +40,12 @@ test("Acknowledged: the callback is called once, without an error", async (t) =>
   await leakCheck(t);
   using pair = await compatPair();
   const sends = recorder();
-  for (let i = 0; i < COUNT; i++) assert.equal(sends.send(pair.peer), false);
+  // These first: ENet drops unreliable messages itself when it sees round trips grow, as behind a queue.
   for (let i = 0; i < COUNT; i++) {
     const flags = i % 2 === 0 ? 0 : PACKET_FLAG.UNSEQUENCED;
     assert.equal(sends.send(pair.peer, new Packet("unreliable", flags)), false);
   }
+  for (let i = 0; i < COUNT; i++) assert.equal(sends.send(pair.peer), false);
   await sends.settle("delivered");
   await pair.peer.sendAsync(0, "one more round");
   await sends.settle("delivered");
