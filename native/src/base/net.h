@@ -21,10 +21,14 @@ typedef struct pollfd enetjs_pollfd;
 #endif
 
 /**
- * Creates two connected, non-blocking stream sockets (AF_UNIX, or loopback TCP where that lacks).
+ * Creates two connected, non-blocking stream sockets (AF_UNIX, or loopback TCP where that lacks), which no
+ * child process inherits.
  * @returns 0, or a negative ENETJS_ERR_… code
  */
 int enetjs_pair(enetjs_fd ends[2]);
+
+/** Creates a UDP socket over IPv4 that no child process inherits. @returns ENETJS_FD_NONE on failure */
+enetjs_fd enetjs_udp_socket(void);
 
 /** Sends one byte without blocking and without SIGPIPE; a full buffer means the byte is there already. */
 void enetjs_poke(enetjs_fd fd);
