@@ -157,7 +157,7 @@
 #define ENETJS_CONFIG_COMPLETION_CAPACITY 19
 #define ENETJS_CONFIG_ARENA_BYTES 20 /**< a power of two, 4096 at least */
 #define ENETJS_CONFIG_SCRATCH_BYTES 21
-#define ENETJS_CONFIG_SPIN 22 /**< ENETJS_SPIN_…: whether the consumer stays for the next message */
+#define ENETJS_CONFIG_SPIN 22      /**< ENETJS_SPIN_…: whether the consumer stays for the next message */
 #define ENETJS_CONFIG_UNGUARDED 23 /**< 1: bind also where ENETJS_ERR_UNGUARDED is due */
 #define ENETJS_CONFIG_COUNT 24
 

@@ -87,8 +87,9 @@ double enetjs_error_text(double code, uint8_t *out, double capacity) {
     case ENETJS_ERR_PLUGIN_INITIALIZE: text = "The plugin refused to start"; break;
     case ENETJS_ERR_FAULT: text = "The other side of the channel broke its rules"; break;
     case ENETJS_ERR_UNGUARDED:
-      text = "libenet's calls do not reach libenetjs, so nothing protects the host: the process had loaded libenet "
-             "before, or the system is not Linux; create a host before that, or listen with unguarded: true";
+      text =
+          "libenet's calls do not reach libenetjs, so nothing protects the host: the process had loaded libenet "
+          "before, or the system is not Linux; create a host before that, or listen with unguarded: true";
       break;
   }
   length = strlen(text);

@@ -26,4 +26,6 @@ await using client = await Host.create();
 const peer = await client.connect({ hostname, port: Number(process.argv[2]) });
 await peer.deliver(0, "from a client");
 await peer.disconnect();
-console.log(JSON.stringify({ listen, refused, accepted, compat, port: server.address()!.port > 0 }));
+console.log(
+  JSON.stringify({ listen, refused, accepted, compat, port: server.address()!.port > 0 }),
+);

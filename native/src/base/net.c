@@ -185,8 +185,13 @@ int enetjs_pair(enetjs_fd ends[2]) {
   return ENETJS_ERR_SOCKET;
 }
 
-void enetjs_fd_close_if_same(enetjs_fd fd, struct enetjs_fd_identity identity) {
-  struct enetjs_fd_identity now = enetjs_fd_identify(fd);
+void enetjs_fd_close_forgotten(enetjs_fd fd, struct enetjs_fd_identity identity, enetjs_fd other_end) {
+  struct enetjs_fd_identity now;
+  enetjs_pollfd other = {0};
+  other.fd = other_end;
+  enetjs_poll(&other, 1, 0);
+  if (other.revents != 0) return; /* a hang-up: it is closed, and the number may be another's */
+  now = enetjs_fd_identify(fd);
   if (identity.inode != 0 && now.inode == identity.inode && now.device == identity.device) enetjs_fd_close(fd);
 }
 

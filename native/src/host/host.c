@@ -376,20 +376,12 @@ double enetjs_host_close(double host) {
   return 0;
 }
 
-/* A runtime that has forgotten the consumer's end of the wake pair with its thread leaves it to us. */
-static void close_forgotten_end(struct enetjs_host *h) {
-  enetjs_pollfd fd = {0};
-  fd.fd = h->wake;
-  enetjs_poll(&fd, 1, 0);
-  if (fd.revents == 0) enetjs_fd_close_if_same(h->consumer_end, h->consumer_identity);
-}
-
 void enetjs_host_close_of_thread(const void *owner) {
   struct enetjs_host *h;
   for (uint32_t index = 0; (h = enetjs_host_at(index)) != NULL; index++) {
     enetjs_mutex_lock(&h->lock);
     if (h->open && !h->closing && h->owner == owner) {
-      if (h->pump_running) close_forgotten_end(h);
+      if (h->pump_running) enetjs_fd_close_forgotten(h->consumer_end, h->consumer_identity, h->wake);
       close_and_unlock(h);
     } else {
       enetjs_mutex_unlock(&h->lock);

@@ -28,14 +28,14 @@
 
 #if defined(__linux__)
 
-#include "wire/open.h"
-
 #include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "wire/open.h"
 
 #ifndef SOL_UDP
 #define SOL_UDP 17

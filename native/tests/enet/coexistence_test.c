@@ -21,13 +21,13 @@
 #define ARENA_BYTES (1 << 18)
 #define BLOCK_BYTES (ENETJS_HEADER_BYTES + ENETJS_STATS_COUNT * 8 + ENETJS_RECORD_BYTES * 2 * EVENTS + 65536)
 
-#define UNTIL(condition, statement)                              \
-  do {                                                           \
-    uint64_t until_deadline = test_deadline_ms(PATIENCE_MS);     \
-    while (!(condition)) {                                       \
+#define UNTIL(condition, statement)                               \
+  do {                                                            \
+    uint64_t until_deadline = test_deadline_ms(PATIENCE_MS);      \
+    while (!(condition)) {                                        \
       CHECK(!test_deadline_passed(until_deadline) && #condition); \
-      statement;                                                 \
-    }                                                            \
+      statement;                                                  \
+    }                                                             \
   } while (0)
 
 static void *symbol(void *library, const char *name) {
@@ -44,8 +44,7 @@ static void *load(const char *file, int flags) {
   return library;
 }
 
-#define FIND(library, result, name, ...) \
-  ((result(*)(__VA_ARGS__))(uintptr_t)symbol((library), #name))
+#define FIND(library, result, name, ...) ((result (*)(__VA_ARGS__))(uintptr_t)symbol((library), #name))
 
 /* ---- A host of another program --------------------------------------------------------------- */
 
@@ -136,16 +135,16 @@ static double ours_open(struct ours *o, void *library, double address, bool ungu
   c[ENETJS_CONFIG_ARENA_BYTES] = ARENA_BYTES;
   c[ENETJS_CONFIG_SCRATCH_BYTES] = 65536;
   c[ENETJS_CONFIG_UNGUARDED] = unguarded;
-  return o->host = FIND(library, double, enetjs_host_create, const uint8_t *, double, uint8_t *, double, uint8_t *,
-                        double)((uint8_t *)c, sizeof(c), (uint8_t *)o->block, BLOCK_BYTES, (uint8_t *)o->arena,
-                                ARENA_BYTES);
+  return o->host =
+             FIND(library, double, enetjs_host_create, const uint8_t *, double, uint8_t *, double, uint8_t *, double)(
+                 (uint8_t *)c, sizeof(c), (uint8_t *)o->block, BLOCK_BYTES, (uint8_t *)o->arena, ARENA_BYTES);
 }
 
 static uint16_t ours_port(struct ours *o) { return (uint16_t)((uint64_t)CALL(o, enetjs_host_address) & 0xFFFF); }
 
 static void ours_connect(struct ours *o, uint16_t port) {
   CHECK(FIND(o->library, double, enetjs_host_connect, double, double, double, double, double)(o->host, LOOPBACK, port,
-                                                                                             2, 0) > 0);
+                                                                                              2, 0) > 0);
 }
 
 static void ours_send(struct ours *o) {
