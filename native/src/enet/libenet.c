@@ -18,15 +18,13 @@
  */
 #include "enet/libenet.h"
 
-#include <enet/enet.h>
 #include <stdatomic.h>
 
 #include "base/clock.h"
-#include "base/pool.h"
 #include "base/threads.h"
 #include "enetjs.h"
 
-static bool owned;
+bool enetjs_libenet_owned;
 
 #if defined(__linux__)
 
@@ -100,17 +98,6 @@ static void no_memory(void) {}
 
 bool enetjs_libenet_initialize(void) {
   ENetCallbacks callbacks = {enetjs_pool_malloc, enetjs_pool_free, no_memory};
-  owned = calls_arrive();
-  return (owned ? enet_initialize_with_callbacks(ENET_VERSION, &callbacks) : enet_initialize()) == 0;
-}
-
-bool enetjs_libenet_owned(void) { return owned; }
-
-void *enetjs_libenet_take(size_t size) { return owned ? enetjs_pool_malloc(size) : enet_malloc(size); }
-
-void enetjs_libenet_give(void *memory) {
-  if (owned)
-    enetjs_pool_free(memory);
-  else
-    enet_free(memory);
+  enetjs_libenet_owned = calls_arrive();
+  return (enetjs_libenet_owned ? enet_initialize_with_callbacks(ENET_VERSION, &callbacks) : enet_initialize()) == 0;
 }

@@ -5,8 +5,11 @@
 #ifndef ENETJS_LIBENET_H
 #define ENETJS_LIBENET_H
 
+#include <enet/enet.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "base/pool.h"
 
 /**
  * Finds out whether nobody else has used libenet yet, and gives it the memory pool if so. To be called once,
@@ -16,10 +19,18 @@
 bool enetjs_libenet_initialize(void);
 
 /** Whether its clock and its memory are this library's. Constant after initialization. */
-bool enetjs_libenet_owned(void);
+extern bool enetjs_libenet_owned;
 
 /** Memory that ENet frees, or that enetjs_libenet_give does. @returns NULL when there is none */
-void *enetjs_libenet_take(size_t size);
-void enetjs_libenet_give(void *memory);
+static inline void *enetjs_libenet_take(size_t size) {
+  return enetjs_libenet_owned ? enetjs_pool_malloc(size) : enet_malloc(size);
+}
+
+static inline void enetjs_libenet_give(void *memory) {
+  if (enetjs_libenet_owned)
+    enetjs_pool_free(memory);
+  else
+    enet_free(memory);
+}
 
 #endif

@@ -297,7 +297,7 @@ static int require_guard(const double *c) {
   if (c[ENETJS_CONFIG_ADDRESS] < 0 || c[ENETJS_CONFIG_UNGUARDED] == 1) return 0;
   arrives = enetjs_batch_arrives();
   if (arrives < 0) return arrives;
-  return arrives && enetjs_libenet_owned() ? 0 : ENETJS_ERR_UNGUARDED;
+  return arrives && enetjs_libenet_owned ? 0 : ENETJS_ERR_UNGUARDED;
 }
 
 static bool aligned(const uint8_t *memory) { return memory && (uintptr_t)memory % sizeof(double) == 0; }

@@ -975,7 +975,7 @@ TEST(out_of_memory_is_not_out_of_peers) {
   static const ENetCallbacks failing = {take_if_there, enetjs_pool_free, none_there},
                              usual = {enetjs_pool_malloc, enetjs_pool_free, none_there};
   struct consumer client;
-  if (!enetjs_libenet_owned()) return; /* ENet's memory is the system's */
+  if (!enetjs_libenet_owned) return; /* ENet's memory is the system's */
   client_open(&client);
   CHECK_EQ_INT(enet_initialize_with_callbacks(ENET_VERSION, &failing), 0);
   memory_is_out = true;
