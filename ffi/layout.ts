@@ -52,7 +52,7 @@ export const LAYOUT = {
   REASON_TIMEOUT: 2,
   REASON_RESET: 3,
   REASON_REFUSED: 4,
-  CONFIG_COUNT: 23,
+  CONFIG_COUNT: 24,
   HOST_STAT_COUNT: 12,
   PEER_STAT_COUNT: 37,
   DIAGNOSTIC_COUNT: 10,
@@ -117,6 +117,7 @@ export const CONFIG = {
   ARENA_BYTES: 20,
   SCRATCH_BYTES: 21,
   SPIN: 22,
+  UNGUARDED: 23,
 } as const;
 
 /** What `enetjs_host_attend` says. */

@@ -22,6 +22,7 @@
  * | `ENETJS_ERR_LIBRARY` | the native library was not found or could not be loaded |
  * | `ENETJS_ERR_ABI` | the native library has another version |
  * | `ENETJS_ERR_LIBENET` | libenet is not the version that libenetjs was built with |
+ * | `ENETJS_ERR_UNGUARDED` | the process had loaded libenet before, or the system is not Linux, so a host would have no protection against strangers; see `ListenOptions.unguarded` |
  * | `ENETJS_ERR_PLUGIN_MISSING` | there is no such plugin file |
  * | `ENETJS_ERR_PLUGIN_PLATFORM` | the plugin's file is no library for this platform |
  * | `ENETJS_ERR_PLUGIN_LOAD` | the system cannot load the plugin, for example for want of another library |
@@ -55,6 +56,7 @@ export type ENetErrorCode =
   | "ENETJS_ERR_PLUGIN_ABI"
   | "ENETJS_ERR_PLUGIN_INITIALIZE"
   | "ENETJS_ERR_FAULT"
+  | "ENETJS_ERR_UNGUARDED"
   | "ENETJS_ERR_TIMEOUT"
   | "ENETJS_ERR_REFUSED"
   | "ENETJS_ERR_UNDELIVERED"
@@ -125,6 +127,11 @@ const NATIVE: readonly (readonly [ENetErrorCode, string])[] = [
   ["ENETJS_ERR_PLUGIN_ABI", "the plugin has another ABI version"],
   ["ENETJS_ERR_PLUGIN_INITIALIZE", "the plugin refused to start"],
   ["ENETJS_ERR_FAULT", "the other side of the channel broke its rules"],
+  [
+    "ENETJS_ERR_UNGUARDED",
+    "libenet's calls do not reach libenetjs, so nothing protects the host: the process had loaded libenet " +
+    "before, or the system is not Linux; create a host before that, or listen with unguarded: true",
+  ],
 ];
 
 /** Native results that are asked for by name. */

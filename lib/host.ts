@@ -147,7 +147,8 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * @throws {RangeError} for a value out of range
    * @throws {ENetError} `ENETJS_ERR_ADDRESS_IN_USE`, `ENETJS_ERR_ADDRESS_UNAVAILABLE`,
    *   `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_LIMIT`, `ENETJS_ERR_MEMORY`,
-   *   `ENETJS_ERR_THREAD`, `ENETJS_ERR_LIBRARY`, `ENETJS_ERR_ABI`, `ENETJS_ERR_LIBENET`
+   *   `ENETJS_ERR_THREAD`, `ENETJS_ERR_LIBRARY`, `ENETJS_ERR_ABI`, `ENETJS_ERR_LIBENET`,
+   *   `ENETJS_ERR_UNGUARDED` where nothing protects the host, unless `unguarded` is true
    */
   static async listen(options: ListenOptions = {}, handlers?: HostHandlers): Promise<Host> {
     return await Host.#open(planHost(options, true), handlers);
@@ -161,7 +162,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * @returns the host
    * @throws {TypeError} for an unknown option or one of the wrong type
    * @throws {RangeError} for a value out of range
-   * @throws {ENetError} as for {@linkcode Host.listen}
+   * @throws {ENetError} as for {@linkcode Host.listen}, without `ENETJS_ERR_UNGUARDED`
    */
   static async create(options: HostOptions = {}, handlers?: HostHandlers): Promise<Host> {
     return await Host.#open(planHost(options, false), handlers);
@@ -228,7 +229,8 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * @throws {TypeError} for an address or option of the wrong type, and for an IPv6 address
    * @throws {RangeError} for a value out of range
    * @throws {ENetError} `ENETJS_ERR_TIMEOUT` when there is no answer in time, `ENETJS_ERR_REFUSED` when
-   *   the other side ends the attempt, `ENETJS_ERR_PEERS_EXHAUSTED`, `ENETJS_ERR_RESOLVE`,
+   *   the other side ends the attempt, `ENETJS_ERR_PEERS_EXHAUSTED`, `ENETJS_ERR_MEMORY`,
+   *   `ENETJS_ERR_RESOLVE`,
    *   `ENETJS_ERR_CLOSED`; or the reason of the signal
    */
   async connect(address: Address, options: ConnectOptions = {}): Promise<Peer> {

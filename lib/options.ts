@@ -76,6 +76,14 @@ export interface ListenOptions extends HostOptions {
   port?: number;
   /** The local address or name to bind. Default `"0.0.0.0"`, every interface. */
   hostname?: string;
+  /**
+   * Whether to listen even where nothing protects the host: calls of libenet do not reach this
+   * library when the process had loaded libenet before, and on systems other than Linux. Without
+   * protection, strangers can use up memory and peers, and setting the system's clock ends
+   * connections. By default such a host is refused with `ENETJS_ERR_UNGUARDED`. Where the protection
+   * works, this changes nothing. Default false.
+   */
+  unguarded?: boolean;
 }
 
 /** Options that a live host changes by assignment, in their native form. */
@@ -160,6 +168,8 @@ const OTHER_OPTIONS = [
   "arenaSize",
 ];
 
+const LISTEN_OPTIONS = ["port", "hostname", "unguarded"];
+
 /** Checked options. */
 export interface HostPlan {
   /** Configuration for `enetjs_host_create`; the address is still to be filled in. */
@@ -185,10 +195,11 @@ function powerOfTwo(value: unknown, name: string, low: number, high: number): nu
 /** Checks the options of `create` (or with `listening`, of `listen`). */
 export function planHost(given: unknown, listening: boolean): HostPlan {
   const known = [...Object.keys(SETTINGS), ...OTHER_OPTIONS];
-  options(given, "options", listening ? ["port", "hostname", ...known] : known);
+  options(given, "options", listening ? [...LISTEN_OPTIONS, ...known] : known);
   const {
     port = 0,
     hostname = "0.0.0.0",
+    unguarded = false,
     peers = listening ? 64 : 8,
     incomingBandwidth = 0,
     outgoingBandwidth = 0,
@@ -216,6 +227,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
   config[CONFIG.INCOMING_BANDWIDTH] = integer(incomingBandwidth, "incomingBandwidth", 0, U32);
   config[CONFIG.OUTGOING_BANDWIDTH] = integer(outgoingBandwidth, "outgoingBandwidth", 0, U32);
   config[CONFIG.PUMP] = Number(boolean(pump, "pump"));
+  config[CONFIG.UNGUARDED] = Number(boolean(unguarded, "unguarded"));
   config[CONFIG.EVENT_CAPACITY] = sizes.events;
   config[CONFIG.COMPLETION_CAPACITY] = sizes.completions;
   config[CONFIG.ARENA_BYTES] = sizes.arena;

@@ -93,7 +93,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
   }
 
   async #open(): Promise<void> {
-    const { kind, address, socket, options } = this.#plan;
+    const { kind, address, unguarded, socket, options } = this.#plan;
     const settings = {
       ...options,
       compression: this.#compression,
@@ -103,7 +103,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     };
     const core = kind === "client"
       ? await CoreHost.create(settings)
-      : await CoreHost.listen({ ...settings, ...address });
+      : await CoreHost.listen({ ...settings, ...address, unguarded });
     if (this.#destroyed) {
       core[Symbol.dispose]();
       throw new ENetError("ENETJS_ERR_CLOSED", "host-destroyed");

@@ -17,6 +17,11 @@ export interface HostOptions {
   up?: number;
   /** Whether datagrams carry CRC32 checksums; both sides must have the same. Default false. */
   checksum?: boolean;
+  /**
+   * Whether a server may listen where nothing protects it; see `ListenOptions.unguarded`. Not in npm's
+   * `enet`. Default false.
+   */
+  unguarded?: boolean;
   /** The socket of `createServerFromSocket`, bound. */
   socket?: UdpSocket;
 }
@@ -30,6 +35,7 @@ export interface HostPlan {
   /** Where to listen. */
   readonly address: { readonly hostname: string; readonly port: number };
   readonly checksum: boolean;
+  readonly unguarded: boolean;
   readonly socket: UdpSocket | undefined;
   readonly options: CoreOptions;
 }
@@ -43,12 +49,14 @@ export function planHost(kind: HostKind, given: unknown): HostPlan {
   if (typeof given !== "object" || given === null) {
     throw new TypeError(`options must be an object, not ${show(given)}`);
   }
-  const { address, peers, channels, down, up, checksum = false, socket } = given as HostOptions;
+  const { address, peers, channels, down, up, checksum = false, unguarded = false, socket } =
+    given as HostOptions;
   const where = kind === "server" ? new Address(address ?? {}) : new Address("127.0.0.1", 0);
   return {
     kind,
     address: { hostname: where.address(), port: where.port() },
     checksum: boolean(checksum, "checksum"),
+    unguarded: boolean(unguarded, "unguarded"),
     socket: kind === "custom" ? requireSocket(socket) : undefined,
     options: {
       peers: integer(peers || 128, "peers", 1, 4095),

@@ -56,6 +56,7 @@
 #define ENETJS_ERR_PLUGIN_ABI (-21)         /**< the plugin has another ABI version */
 #define ENETJS_ERR_PLUGIN_INITIALIZE (-22)  /**< the plugin refused to start */
 #define ENETJS_ERR_FAULT (-23)              /**< the other side of a channel broke its rules */
+#define ENETJS_ERR_UNGUARDED (-24)          /**< libenet's calls do not reach this library, so nothing guards a host */
 
 /* ---- Shared memory ------------------------------------------------------------------------ */
 /*
@@ -156,8 +157,9 @@
 #define ENETJS_CONFIG_COMPLETION_CAPACITY 19
 #define ENETJS_CONFIG_ARENA_BYTES 20 /**< a power of two, 4096 at least */
 #define ENETJS_CONFIG_SCRATCH_BYTES 21
-#define ENETJS_CONFIG_SPIN 22 /**< ENETJS_SPIN_…: whether the consumer stays for the next message */
-#define ENETJS_CONFIG_COUNT 23
+#define ENETJS_CONFIG_SPIN 22      /**< ENETJS_SPIN_…: whether the consumer stays for the next message */
+#define ENETJS_CONFIG_UNGUARDED 23 /**< 1: bind also where ENETJS_ERR_UNGUARDED is due */
+#define ENETJS_CONFIG_COUNT 24
 
 /** After a service that brought something, whether the consumer is to call `enetjs_host_attend`. */
 #define ENETJS_SPIN_NEVER 0
@@ -332,7 +334,7 @@ ENETJS_API double enetjs_datagrams_batched(void);
 
 /**
  * Reports every number that C and TypeScript must agree on.
- * @param out receives doubles: the constants of this header in the order of `layout.c`
+ * @param out receives doubles: the constants of this header in the order of `library.c`
  * @param capacity size of `out` in bytes
  * @returns how many numbers there are; only those that fit are written
  */
@@ -378,7 +380,7 @@ ENETJS_API double enetjs_call(uint8_t *frame, double bytes);
  * @param arena the arena, aligned to 8, under the same rule
  * @param arenaBytes its size, ENETJS_CONFIG_ARENA_BYTES
  * @returns a host handle, or ERR_ARGUMENT, LAYOUT, MEMORY, LIMIT, ADDRESS_IN_USE,
- *   ADDRESS_UNAVAILABLE, PERMISSION, SOCKET, LIBENET
+ *   ADDRESS_UNAVAILABLE, PERMISSION, SOCKET, LIBENET, UNGUARDED
  */
 ENETJS_API double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *shared, double sharedBytes,
                                      uint8_t *arena, double arenaBytes);

@@ -4,6 +4,7 @@
 
 #include "host/internal.h"
 #include "base/pool.h"
+#include "enet/libenet.h"
 
 atomic_uint enetjs_live_hosts, enetjs_live_pumps;
 
@@ -29,15 +30,11 @@ const void *enetjs_this_thread(void) {
   return has_exit_key && enetjs_key_set(exit_key, &this_thread) ? &this_thread : NULL;
 }
 
-/* ENet's default aborts the process; every caller of enet_malloc handles NULL. */
-static void no_memory(void) {}
-
 static void initialize(void) {
-  ENetCallbacks callbacks = {enetjs_pool_malloc, enetjs_pool_free, no_memory};
   ENetBuffer empty = {0};
   /* Its structs are read here, and differ between versions. */
   if (enet_linked_version() != ENET_VERSION || ENET_VERSION < ENET_VERSION_CREATE(1, 3, 17)) return;
-  if (enet_initialize_with_callbacks(ENET_VERSION, &callbacks) != 0) return;
+  if (!enetjs_libenet_initialize()) return;
   /* ENet fills its CRC table on first use, which two hosts might do at once. */
   enet_crc32(&empty, 1);
   atexit(enetjs_pump_stop_all);
@@ -51,6 +48,11 @@ int enetjs_library_initialize(void) {
   return initialize_result;
 }
 
+#if defined(__linux__)
+/* Before anybody else can use the libenet that has been loaded as our dependency; see enet/libenet.c. */
+__attribute__((constructor)) static void on_load(void) { enetjs_library_initialize(); }
+#endif
+
 double enetjs_abi_version(void) { return ENETJS_ABI_VERSION; }
 
 double enetjs_libenet_version(void) { return (double)enet_linked_version(); }
@@ -58,7 +60,7 @@ double enetjs_libenet_version(void) { return (double)enet_linked_version(); }
 double enetjs_error_text(double code, uint8_t *out, double capacity) {
   const char *text = "Unknown error";
   size_t length;
-  switch (enetjs_is_integer(code, ENETJS_ERR_FAULT, ENETJS_ERR_ARGUMENT) ? (int)code : 0) {
+  switch (enetjs_is_integer(code, ENETJS_ERR_UNGUARDED, ENETJS_ERR_ARGUMENT) ? (int)code : 0) {
     case ENETJS_ERR_ARGUMENT: text = "An argument is outside its range"; break;
     case ENETJS_ERR_MEMORY: text = "Out of memory"; break;
     case ENETJS_ERR_STALE: text = "The connection has ended"; break;
@@ -84,6 +86,11 @@ double enetjs_error_text(double code, uint8_t *out, double capacity) {
     case ENETJS_ERR_PLUGIN_ABI: text = "The plugin has another ABI version"; break;
     case ENETJS_ERR_PLUGIN_INITIALIZE: text = "The plugin refused to start"; break;
     case ENETJS_ERR_FAULT: text = "The other side of the channel broke its rules"; break;
+    case ENETJS_ERR_UNGUARDED:
+      text =
+          "libenet's calls do not reach libenetjs, so nothing protects the host: the process had loaded libenet "
+          "before, or the system is not Linux; create a host before that, or listen with unguarded: true";
+      break;
   }
   length = strlen(text);
   if (!out || !(capacity >= 0)) return ENETJS_ERR_ARGUMENT;
@@ -116,7 +123,7 @@ double enetjs_diagnostics(uint8_t *out, double capacity) {
   return write_doubles(values, ENETJS_DIAGNOSTIC_COUNT, out, capacity);
 }
 
-_Static_assert(ENETJS_HEADER_BYTES >= 4 * (ENETJS_WORD_INLINE_MAXIMUM + 1), "header words fit");
+_Static_assert(ENETJS_HEADER_BYTES >= 4 * (ENETJS_WORD_ATTENDED + 1), "header words fit");
 _Static_assert(ENETJS_STATS_COUNT >= ENETJS_PEER_STAT_COUNT, "peer statistics fit");
 _Static_assert(ENETJS_STATS_COUNT >= ENETJS_HOST_STAT_COUNT, "host statistics fit");
 _Static_assert(ENETJS_RECORD_BYTES == 4 * (ENETJS_RECORD_ADDRESS + 1), "record words fill a record");

@@ -77,6 +77,9 @@ static inline void config_initialize(double *c) {
   c[ENETJS_CONFIG_COMPLETION_CAPACITY] = 1024;
   c[ENETJS_CONFIG_ARENA_BYTES] = 1 << 18;
   c[ENETJS_CONFIG_SCRATCH_BYTES] = 65536;
+#if !defined(__linux__)
+  c[ENETJS_CONFIG_UNGUARDED] = 1; /* there is no guard */
+#endif
 }
 
 static inline size_t config_shared_bytes(const double *c) {

@@ -97,7 +97,7 @@ test("Every setting is an option that enetjs_host_set() takes", () => {
 
 test("Native error codes have the names and the order of the header", () => {
   const errors = Object.entries(group("ERR_"));
-  assert.equal(errors.length, 23);
+  assert.equal(errors.length, 24);
   errors.forEach(([name, value], index) => {
     assert.equal(value, -1 - index, name);
     assert.equal(nativeError(value, "x").code, `ENETJS_ERR_${name}`);

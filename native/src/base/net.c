@@ -8,16 +8,42 @@
 
 #if defined(_WIN32)
 
+static enetjs_fd open_socket(int type) {
+  return WSASocketW(AF_INET, type, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+}
+
+/* A wake-up is one byte, which must not wait for more. */
 static int configure(enetjs_fd fd) {
   u_long on = 1;
+  BOOL at_once = TRUE;
+  if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, (const char *)&at_once, sizeof(at_once)) != 0) return -1;
   return ioctlsocket(fd, FIONBIO, &on);
+}
+
+/* Whether the accepted end is connected to the other one, and not to whoever else has found the listener. */
+static bool connected_to(enetjs_fd accepted, enetjs_fd other) {
+  struct sockaddr_in theirs, ours;
+  int length = sizeof(theirs), own_length = sizeof(ours);
+  return getpeername(accepted, (struct sockaddr *)&theirs, &length) == 0 &&
+         getsockname(other, (struct sockaddr *)&ours, &own_length) == 0 &&
+         theirs.sin_addr.s_addr == ours.sin_addr.s_addr && theirs.sin_port == ours.sin_port;
+}
+
+static enetjs_fd accept_from(enetjs_fd listener, enetjs_fd other) {
+  for (;;) {
+    enetjs_fd accepted = accept(listener, NULL, NULL);
+    if (accepted == ENETJS_FD_NONE) return accepted;
+    if (SetHandleInformation((HANDLE)accepted, HANDLE_FLAG_INHERIT, 0) && connected_to(accepted, other))
+      return accepted;
+    enetjs_fd_close(accepted);
+  }
 }
 
 /* Windows has no socketpair: a listener on the loopback interface, one connection, listener closed. */
 static int connect_pair(enetjs_fd ends[2]) {
   struct sockaddr_in address;
   int length = sizeof(address);
-  enetjs_fd listener = socket(AF_INET, SOCK_STREAM, 0);
+  enetjs_fd listener = open_socket(SOCK_STREAM);
   ends[0] = ends[1] = ENETJS_FD_NONE;
   if (listener == ENETJS_FD_NONE) return -1;
   memset(&address, 0, sizeof(address));
@@ -26,9 +52,9 @@ static int connect_pair(enetjs_fd ends[2]) {
   if (bind(listener, (struct sockaddr *)&address, length) != 0 || listen(listener, 1) != 0 ||
       getsockname(listener, (struct sockaddr *)&address, &length) != 0)
     goto failed;
-  ends[0] = socket(AF_INET, SOCK_STREAM, 0);
+  ends[0] = open_socket(SOCK_STREAM);
   if (ends[0] == ENETJS_FD_NONE || connect(ends[0], (struct sockaddr *)&address, length) != 0) goto failed;
-  ends[1] = accept(listener, NULL, NULL);
+  ends[1] = accept_from(listener, ends[0]);
   if (ends[1] == ENETJS_FD_NONE) goto failed;
   enetjs_fd_close(listener);
   return 0;
@@ -37,6 +63,8 @@ failed:
   enetjs_fd_close(listener);
   return -1;
 }
+
+enetjs_fd enetjs_udp_socket(void) { return open_socket(SOCK_DGRAM); }
 
 struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd) {
   struct enetjs_fd_identity none = {0};
@@ -75,16 +103,32 @@ int enetjs_socket_error_code(int error) {
 #define MSG_NOSIGNAL 0
 #endif
 
+/* Where the flag is, no child process can come in between. */
+#ifdef SOCK_CLOEXEC
+#define CLOSE_ON_EXEC SOCK_CLOEXEC
+#else
+#define CLOSE_ON_EXEC 0
+#endif
+
+static bool close_on_exec(enetjs_fd fd) { return CLOSE_ON_EXEC != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) == 0; }
+
+enetjs_fd enetjs_udp_socket(void) {
+  enetjs_fd fd = socket(AF_INET, SOCK_DGRAM | CLOSE_ON_EXEC, 0);
+  if (fd == ENETJS_FD_NONE || close_on_exec(fd)) return fd;
+  close(fd);
+  return ENETJS_FD_NONE;
+}
+
 static int configure(enetjs_fd fd) {
 #if defined(SO_NOSIGPIPE)
   int on = 1;
   if (setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof(on)) != 0) return -1;
 #endif
-  if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return -1;
+  if (!close_on_exec(fd)) return -1;
   return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL, 0) | O_NONBLOCK);
 }
 
-static int connect_pair(enetjs_fd ends[2]) { return socketpair(AF_UNIX, SOCK_STREAM, 0, ends); }
+static int connect_pair(enetjs_fd ends[2]) { return socketpair(AF_UNIX, SOCK_STREAM | CLOSE_ON_EXEC, 0, ends); }
 
 struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd) {
   struct enetjs_fd_identity identity = {0};
@@ -141,8 +185,13 @@ int enetjs_pair(enetjs_fd ends[2]) {
   return ENETJS_ERR_SOCKET;
 }
 
-void enetjs_fd_close_if_same(enetjs_fd fd, struct enetjs_fd_identity identity) {
-  struct enetjs_fd_identity now = enetjs_fd_identify(fd);
+void enetjs_fd_close_forgotten(enetjs_fd fd, struct enetjs_fd_identity identity, enetjs_fd other_end) {
+  struct enetjs_fd_identity now;
+  enetjs_pollfd other = {0};
+  other.fd = other_end;
+  enetjs_poll(&other, 1, 0);
+  if (other.revents != 0) return; /* a hang-up: it is closed, and the number may be another's */
+  now = enetjs_fd_identify(fd);
   if (identity.inode != 0 && now.inode == identity.inode && now.device == identity.device) enetjs_fd_close(fd);
 }
 

@@ -21,10 +21,14 @@ typedef struct pollfd enetjs_pollfd;
 #endif
 
 /**
- * Creates two connected, non-blocking stream sockets (AF_UNIX, or loopback TCP where that lacks).
+ * Creates two connected, non-blocking stream sockets (AF_UNIX, or loopback TCP where that lacks), which no
+ * child process inherits.
  * @returns 0, or a negative ENETJS_ERR_… code
  */
 int enetjs_pair(enetjs_fd ends[2]);
+
+/** Creates a UDP socket over IPv4 that no child process inherits. @returns ENETJS_FD_NONE on failure */
+enetjs_fd enetjs_udp_socket(void);
 
 /** Sends one byte without blocking and without SIGPIPE; a full buffer means the byte is there already. */
 void enetjs_poke(enetjs_fd fd);
@@ -41,8 +45,13 @@ struct enetjs_fd_identity {
 
 struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd);
 
-/** Closes a descriptor that another owner may have closed, if it still refers to the same thing. */
-void enetjs_fd_close_if_same(enetjs_fd fd, struct enetjs_fd_identity identity);
+/**
+ * Closes an end of a pair that a runtime had, and has forgotten with the thread that ends. A runtime closes it
+ * on that thread, or never. So this is for the exit of that very thread: what is open then is closed by nobody
+ * else, and its number cannot become another's between the look and the close.
+ * @param other_end of the pair, or ENETJS_FD_NONE when that is closed
+ */
+void enetjs_fd_close_forgotten(enetjs_fd fd, struct enetjs_fd_identity identity, enetjs_fd other_end);
 
 /** poll() that is restarted after a signal. @param timeout_ms -1 waits for ever */
 int enetjs_poll(enetjs_pollfd *fds, unsigned count, int timeout_ms);

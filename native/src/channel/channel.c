@@ -571,7 +571,7 @@ void enetjs_channel_close_of_thread(const void *owner) {
   for (uint32_t index = 0; (c = channel_at(index)) != NULL; index++) {
     enetjs_mutex_lock(&c->lock);
     if (c->open && !c->released && c->owner == owner) {
-      enetjs_fd_close_if_same(c->consumer_end, c->consumer_identity);
+      enetjs_fd_close_forgotten(c->consumer_end, c->consumer_identity, c->running ? c->wake : ENETJS_FD_NONE);
       release(c, false);
     }
     enetjs_mutex_unlock(&c->lock);

@@ -7,7 +7,9 @@
 
 #include "base/clock.h"
 #include "host/internal.h"
-#include "base/pool.h"
+#include "base/random.h"
+#include "enet/libenet.h"
+#include "wire/open.h"
 
 #define HOST_LIMIT 4096
 #define TRANSIENT_ERROR_LIMIT 64
@@ -101,7 +103,8 @@ static bool config_valid(const double *c) {
          enetjs_is_integer(c[ENETJS_CONFIG_PUMP], 0, 1) && power_of_two(c[ENETJS_CONFIG_EVENT_CAPACITY]) &&
          power_of_two(c[ENETJS_CONFIG_COMPLETION_CAPACITY]) && power_of_two(c[ENETJS_CONFIG_ARENA_BYTES]) &&
          c[ENETJS_CONFIG_ARENA_BYTES] >= ENET_PROTOCOL_MAXIMUM_MTU && /* a datagram must fit */
-         enetjs_is_integer(c[ENETJS_CONFIG_SCRATCH_BYTES], 0, 1u << 30);
+         enetjs_is_integer(c[ENETJS_CONFIG_SCRATCH_BYTES], 0, 1u << 30) &&
+         enetjs_is_integer(c[ENETJS_CONFIG_UNGUARDED], 0, 1);
 }
 
 static double shared_size(const double *c) {
@@ -149,18 +152,16 @@ static void shared_attach(struct enetjs_host *h, const double *c, uint8_t *share
 static ENetHost *enet_create(const double *c, double *error) {
   ENetAddress address = {0}, *bind_to = NULL;
   ENetHost *enet;
-  int reason;
+  int reason = 0;
   if (c[ENETJS_CONFIG_ADDRESS] >= 0) {
     address.host = ENET_HOST_TO_NET_32((enet_uint32)c[ENETJS_CONFIG_ADDRESS]);
     address.port = (enet_uint16)c[ENETJS_CONFIG_PORT];
     bind_to = &address;
   }
-  enetjs_socket_error_clear();
-  enet = enet_host_create(bind_to, (size_t)c[ENETJS_CONFIG_PEERS], (size_t)c[ENETJS_CONFIG_CHANNELS],
+  enet = enetjs_enet_open(bind_to, (size_t)c[ENETJS_CONFIG_PEERS], (size_t)c[ENETJS_CONFIG_CHANNELS],
                           (enet_uint32)c[ENETJS_CONFIG_INCOMING_BANDWIDTH],
-                          (enet_uint32)c[ENETJS_CONFIG_OUTGOING_BANDWIDTH]);
-  reason = enetjs_socket_error();
-  if (!enet) *error = reason ? enetjs_socket_error_code(reason) : ENETJS_ERR_MEMORY;
+                          (enet_uint32)c[ENETJS_CONFIG_OUTGOING_BANDWIDTH], &reason);
+  if (!enet) *error = reason;
   return enet;
 }
 
@@ -290,13 +291,22 @@ failed:
   return error;
 }
 
+/* Strangers reach a host that is bound. @returns 0 when it may be, or an error code */
+static int require_guard(const double *c) {
+  int arrives;
+  if (c[ENETJS_CONFIG_ADDRESS] < 0 || c[ENETJS_CONFIG_UNGUARDED] == 1) return 0;
+  arrives = enetjs_batch_arrives();
+  if (arrives < 0) return arrives;
+  return arrives && enetjs_libenet_owned ? 0 : ENETJS_ERR_UNGUARDED;
+}
+
 static bool aligned(const uint8_t *memory) { return memory && (uintptr_t)memory % sizeof(double) == 0; }
 
 double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *shared, double sharedBytes,
                           uint8_t *arena, double arenaBytes) {
   double c[ENETJS_CONFIG_COUNT], result;
   struct enetjs_host *h;
-  int initialized = enetjs_library_initialize();
+  int guarded, initialized = enetjs_library_initialize();
   if (initialized < 0) return initialized;
   if (!config || !shared || !arena || configBytes != sizeof(c)) return ENETJS_ERR_ARGUMENT;
   memcpy(c, config, sizeof(c));
@@ -304,6 +314,8 @@ double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *sh
   if (sharedBytes != shared_size(c) || arenaBytes != c[ENETJS_CONFIG_ARENA_BYTES] || !aligned(shared) ||
       !aligned(arena))
     return ENETJS_ERR_LAYOUT;
+  guarded = require_guard(c);
+  if (guarded < 0) return guarded;
   enetjs_once_run(&table_once, table_initialize);
   enetjs_mutex_lock(&table.lock);
   h = block_take();
@@ -364,20 +376,12 @@ double enetjs_host_close(double host) {
   return 0;
 }
 
-/* A runtime that has forgotten the consumer's end of the wake pair with its thread leaves it to us. */
-static void close_forgotten_end(struct enetjs_host *h) {
-  enetjs_pollfd fd = {0};
-  fd.fd = h->wake;
-  enetjs_poll(&fd, 1, 0);
-  if (fd.revents == 0) enetjs_fd_close_if_same(h->consumer_end, h->consumer_identity);
-}
-
 void enetjs_host_close_of_thread(const void *owner) {
   struct enetjs_host *h;
   for (uint32_t index = 0; (h = enetjs_host_at(index)) != NULL; index++) {
     enetjs_mutex_lock(&h->lock);
     if (h->open && !h->closing && h->owner == owner) {
-      if (h->pump_running) close_forgotten_end(h);
+      if (h->pump_running) enetjs_fd_close_forgotten(h->consumer_end, h->consumer_identity, h->wake);
       close_and_unlock(h);
     } else {
       enetjs_mutex_unlock(&h->lock);
@@ -541,10 +545,8 @@ static double records_ready(const struct enetjs_host *h) {
 /* Waits on the socket without the lock. @returns false when the time is up */
 static bool wait_for_socket(struct enetjs_host *h, enet_uint32 until) {
   enetjs_pollfd fd = {0};
-  enet_uint32 now = enet_time_get();
-  int wait = enetjs_next_wait(h), left;
-  if (ENET_TIME_GREATER_EQUAL(now, until)) return false;
-  left = (int)ENET_TIME_DIFFERENCE(until, now);
+  int wait = enetjs_next_wait(h), left = (int)(until - enet_time_get()); /* ENet's macros compare within a day */
+  if (left <= 0) return false;
   if (wait == 0 && !enetjs_batch_prefetched(h)) wait = 1; /* what a service left undone cannot be due at once */
   if (wait < 0 || wait > left) wait = left;
   fd.fd = h->enet->socket;
@@ -624,6 +626,12 @@ double enetjs_host_set_arena(double host, uint8_t *arena, double arenaBytes) {
   return result;
 }
 
+static bool has_free_peer(const ENetHost *enet) {
+  for (size_t index = 0; index < enet->peerCount; index++)
+    if (enet->peers[index].state == ENET_PEER_STATE_DISCONNECTED) return true;
+  return false;
+}
+
 double enetjs_host_connect(double host, double address, double port, double channels, double data) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   ENetAddress to;
@@ -636,9 +644,10 @@ double enetjs_host_connect(double host, double address, double port, double chan
     goto done;
   to.host = ENET_HOST_TO_NET_32((enet_uint32)address);
   to.port = (enet_uint16)port;
+  enetjs_random(&h->enet->randomSeed, sizeof(h->enet->randomSeed)); /* of which ENet makes the connect id */
   peer = enet_host_connect(h->enet, &to, (size_t)channels, (enet_uint32)data);
   if (!peer) {
-    result = ENETJS_ERR_PEERS_EXHAUSTED;
+    result = has_free_peer(h->enet) ? ENETJS_ERR_MEMORY : ENETJS_ERR_PEERS_EXHAUSTED;
     goto done;
   }
   peer->dispatchList.next = NULL; /* see came_through_queue */

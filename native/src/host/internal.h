@@ -220,6 +220,7 @@ struct enetjs_host {
   struct enetjs_pace pace;
   unsigned barren; /**< services of the consumer in a row that brought it nothing */
   bool signalled;
+  bool pump_has_deadline; /**< else it sleeps until it is notified, and pump_until says nothing */
   uint32_t signalled_at, pump_until, stall_limit, services;
   enetjs_thread pump;
   enetjs_fd wake, control_read, control_write;
@@ -294,6 +295,8 @@ void enetjs_farewell_send(const struct enetjs_slot *slot);
  */
 void enetjs_batch_begin(struct enetjs_host *h);
 void enetjs_batch_end(struct enetjs_host *h);
+/** @returns 1 when libenet's calls arrive, 0 when they do not, or an error code when that cannot be told */
+int enetjs_batch_arrives(void);
 /** Whether there are datagrams that have been taken from the socket, and ENet has not read. */
 bool enetjs_batch_prefetched(const struct enetjs_host *h);
 /** Whether ENet has been told that there is nothing, so that it goes on, while there may be. */

@@ -22,7 +22,7 @@ static bool queue_one(struct enetjs_host *h, const struct message *m, const uint
   slot = &h->slots[m->peer];
   /* To a connection that has ended meanwhile, as to one that ends under way: lost. */
   if (slot->generation != m->generation || !enetjs_slot_sends(slot)) return true;
-  if (channel >= h->enet->peers[m->peer].channelCount) return true;
+  if (channel >= h->enet->peers[m->peer].channelCount || m->length > h->enet->maximumPacketSize) return true;
   return enetjs_queue_send(slot, channel, m->kind >> 8 & ENETJS_SEND_FLAGS, data, m->length, NULL, 0) >= 0;
 }
 

@@ -15,7 +15,7 @@
 
 #include "host/internal.h"
 
-#define LONG_WAIT 0x3FFFFFFF /* until notified; comparable in ENet's wrapping time */
+#define LONG_WAIT 0x3FFFFFFF /* ENet has nothing to do by itself; above any wait */
 
 /*
  * By what part of its interval a ping may be late: with many peers, something else has woken the pump until then, and
@@ -81,6 +81,16 @@ void enetjs_pump_call(struct enetjs_host *h) {
 
 void enetjs_pump_notify(struct enetjs_host *h) { enetjs_poke(h->control_write); }
 
+/* @param wait milliseconds, -1 until it is notified */
+static void set_pump_until(struct enetjs_host *h, int wait) {
+  h->pump_has_deadline = wait >= 0;
+  h->pump_until = enet_time_get() + (enet_uint32)wait;
+}
+
+static bool earlier_than_pump(const struct enetjs_host *h, int wait) {
+  return !h->pump_has_deadline || ENET_TIME_LESS(enet_time_get() + (enet_uint32)wait, h->pump_until);
+}
+
 /*
  * After the consumer's service or flush: the pump must look again if it waits for the consumer, or
  * would sleep past a deadline that is new.
@@ -90,8 +100,8 @@ void enetjs_pump_rearm(struct enetjs_host *h) {
   if (!h->pump_running || h->pace.attending) return;
   if (!h->pump_awaits) {
     wait = enetjs_next_wait(h);
-    if (wait < 0 || !ENET_TIME_LESS(enet_time_get() + (enet_uint32)wait, h->pump_until)) return;
-    h->pump_until = enet_time_get() + (enet_uint32)wait;
+    if (wait < 0 || !earlier_than_pump(h, wait)) return;
+    set_pump_until(h, wait);
   }
   h->pump_awaits = false;
   enetjs_pump_notify(h);
@@ -174,7 +184,7 @@ static bool pump_until_quit(struct enetjs_host *h) {
     /* What a service left undone cannot be due at once, except for what it has not read. */
     if (wait == 0 && serviced && !enetjs_batch_prefetched(h)) wait = 1;
     serviced = false;
-    h->pump_until = enet_time_get() + (enet_uint32)(wait < 0 ? LONG_WAIT : wait);
+    set_pump_until(h, wait);
     if (!sleep_until_due(h, fds, wait)) return false;
     h->pump_rests = false;
     if (h->services != services) continue; /* the consumer has been at work: look afresh */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "host/internal.h"
-#include "base/pool.h"
+#include "enet/libenet.h"
 
 static void list_for_feeding(struct enetjs_slot *slot) {
   if (slot->to_feed) return;
@@ -78,7 +78,7 @@ static bool give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *out) 
 static struct enetjs_outgoing *outgoing_create(struct enetjs_slot *slot, uint8_t channel, uint32_t flags,
                                                const uint8_t *data, size_t length, struct enetjs_packet *shared,
                                                uint32_t token) {
-  struct enetjs_outgoing *out = enetjs_pool_malloc(sizeof(*out) + (shared ? 0 : length));
+  struct enetjs_outgoing *out = enetjs_libenet_take(sizeof(*out) + (shared ? 0 : length));
   if (!out) return NULL;
   memset(out, 0, sizeof(*out));
   if (shared) {
@@ -112,7 +112,7 @@ double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t fla
     slot->pending_tail = out;
   } else if (!give_to_enet(slot, out)) {
     release_shared(out);
-    enetjs_pool_free(out);
+    enetjs_libenet_give(out);
     return ENETJS_ERR_MEMORY;
   }
   slot->queued_bytes += length;
@@ -135,7 +135,7 @@ static struct enetjs_outgoing *take_pending(struct enetjs_slot *slot) {
 static void discard_first(struct enetjs_slot *slot) {
   struct enetjs_outgoing *out = take_pending(slot);
   leave(out, false);
-  enetjs_pool_free(out);
+  enetjs_libenet_give(out);
 }
 
 void enetjs_queue_clear(struct enetjs_slot *slot) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "host/internal.h"
 
 #define WAYS 4
@@ -203,7 +204,7 @@ static double open_gate(struct enetjs_host *h, bool passes) {
   h->gate = calloc(1, sizeof(*h->gate));
   if (!h->gate) return ENETJS_ERR_MEMORY;
   h->gate->passes = passes;
-  h->gate->seed = h->enet->randomSeed;
+  enetjs_random(&h->gate->seed, sizeof(h->gate->seed));
   h->gate->second_began = enet_time_get();
   return 0;
 }

@@ -35,6 +35,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "wire/open.h"
+
 #ifndef SOL_UDP
 #define SOL_UDP 17
 #endif
@@ -573,15 +575,17 @@ static bool probe(ENetHost *enet) {
   return batch.probe_sent && batch.probe_received;
 }
 
-double enetjs_datagrams_batched(void) {
+int enetjs_batch_arrives(void) {
   static atomic_int known = -1;
   ENetAddress address = {0};
   ENetHost *enet;
   int result = atomic_load(&known);
-  if (result >= 0 || enetjs_library_initialize() < 0) return result > 0;
+  if (result >= 0) return result;
+  result = enetjs_library_initialize();
+  if (result < 0) return result;
   address.host = ENET_HOST_TO_NET_32(INADDR_LOOPBACK);
-  enet = enet_host_create(&address, 1, 1, 0, 0);
-  if (!enet) return 0;
+  enet = enetjs_enet_open(&address, 1, 1, 0, 0, &result);
+  if (!enet) return result;
   result = probe(enet);
   enet_host_destroy(enet);
   atomic_store(&known, result);
@@ -590,6 +594,7 @@ double enetjs_datagrams_batched(void) {
 
 #else
 
+int enetjs_batch_arrives(void) { return 0; }
 void enetjs_batch_begin(struct enetjs_host *h) { (void)h; }
 void enetjs_batch_end(struct enetjs_host *h) { (void)h; }
 void enetjs_batch_destroy(struct enetjs_host *h) { (void)h; }
@@ -609,6 +614,6 @@ unsigned enetjs_batch_take_turns(struct enetjs_host *h) {
   return 0;
 }
 
-double enetjs_datagrams_batched(void) { return 0; }
-
 #endif
+
+double enetjs_datagrams_batched(void) { return enetjs_batch_arrives() > 0; }

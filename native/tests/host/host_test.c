@@ -1,5 +1,7 @@
 /* The whole interface of a host, of its peers and packets, without a pump. */
 #include "../consumer.h"
+#include "base/pool.h"
+#include "enet/libenet.h"
 
 static const double nonsense[] = {NAN,   INFINITY, -INFINITY,          -1,          0.5, -0.5,
                                   1e300, -1e300,   9007199254740993.0, 4294967296.5};
@@ -272,7 +274,8 @@ TEST(impossible_configurations_are_refused) {
                                   {ENETJS_CONFIG_EVENT_CAPACITY, 24},
                                   {ENETJS_CONFIG_COMPLETION_CAPACITY, 8},
                                   {ENETJS_CONFIG_ARENA_BYTES, 2048},
-                                  {ENETJS_CONFIG_ARENA_BYTES, 5000}};
+                                  {ENETJS_CONFIG_ARENA_BYTES, 5000},
+                                  {ENETJS_CONFIG_UNGUARDED, 2}};
   for (size_t i = 0; i < TEST_COUNT(bad); i++) check_bad_config((unsigned)bad[i][0], bad[i][1], ENETJS_ERR_ARGUMENT);
   for (unsigned option = 0; option < ENETJS_CONFIG_COUNT; option++) {
     double c[ENETJS_CONFIG_COUNT];
@@ -368,7 +371,7 @@ TEST(layout_version_and_texts) {
   CHECK_EQ_INT(enetjs_layout(text, NAN), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_layout(text, -1), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_diagnostics(NULL, 8), ENETJS_ERR_ARGUMENT);
-  for (int code = ENETJS_ERR_LIBENET; code < 0; code++) {
+  for (int code = ENETJS_ERR_UNGUARDED; code < 0; code++) {
     double length = enetjs_error_text(code, text, sizeof(text)),
            unknown = enetjs_error_text(-100, other, sizeof(other));
     CHECK(length > 5);
@@ -950,6 +953,40 @@ TEST(peers_run_out_and_come_back) {
   consumer_close(&client);
 }
 
+/* The other side learns an id, from which it must not learn the next. */
+TEST(connect_ids_do_not_follow_from_each_other) {
+  enum { ATTEMPTS = 8 };
+  struct consumer client;
+  double ids[ATTEMPTS];
+  client_open(&client);
+  for (int i = 0; i < ATTEMPTS; i++) {
+    double peer = enetjs_host_connect(client.host, LOOPBACK, 9, 1, 0);
+    ids[i] = peer_statistic(&client, peer, ENETJS_PEER_STAT_CONNECT_ID);
+    for (int k = 0; k < i; k++) CHECK(fabs(ids[i] - ids[k]) > ATTEMPTS);
+  }
+  consumer_close(&client);
+}
+
+static bool memory_is_out;
+static void *ENET_CALLBACK take_if_there(size_t size) { return memory_is_out ? NULL : enetjs_pool_malloc(size); }
+static void ENET_CALLBACK none_there(void) {}
+
+TEST(out_of_memory_is_not_out_of_peers) {
+  static const ENetCallbacks failing = {take_if_there, enetjs_pool_free, none_there},
+                             usual = {enetjs_pool_malloc, enetjs_pool_free, none_there};
+  struct consumer client;
+  if (!enetjs_libenet_owned) return; /* ENet's memory is the system's */
+  client_open(&client);
+  CHECK_EQ_INT(enet_initialize_with_callbacks(ENET_VERSION, &failing), 0);
+  memory_is_out = true;
+  CHECK_EQ_INT(enetjs_host_connect(client.host, LOOPBACK, 9, 1, 0), ENETJS_ERR_MEMORY);
+  memory_is_out = false;
+  CHECK(enetjs_host_connect(client.host, LOOPBACK, 9, 1, 0) > 0);
+  CHECK_EQ_INT(enet_initialize_with_callbacks(ENET_VERSION, &usual), 0);
+  consumer_close(&client);
+  check_nothing_left();
+}
+
 TEST(a_stale_handle_never_reaches_the_next_peer) {
   struct consumer server, client;
   double first, second;
@@ -1393,6 +1430,8 @@ int main(void) {
       TEST_CASE(an_attempt_can_be_given_up),
       TEST_CASE(a_refused_attempt_says_so),
       TEST_CASE(peers_run_out_and_come_back),
+      TEST_CASE(connect_ids_do_not_follow_from_each_other),
+      TEST_CASE(out_of_memory_is_not_out_of_peers),
       TEST_CASE(a_stale_handle_never_reaches_the_next_peer),
       TEST_CASE(an_end_that_a_flush_brought_is_due_at_once),
       TEST_CASE(the_address_filter_knows_ranges),

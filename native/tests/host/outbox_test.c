@@ -87,7 +87,9 @@ TEST(messages_that_cannot_be_sent_are_lost_alone) {
   peers_open(&p);
   p.server.context = &next;
   p.server.on_event = expect_numbers;
+  CHECK_EQ_INT(enetjs_host_set(p.client.host, ENETJS_CONFIG_MAXIMUM_PACKET_SIZE, 4, 0), 0);
   put_number(&p.client, p.peer, 0);
+  put(&p.client, p.peer, reliable, 5, "large", 5);                                     /* than a packet may be */
   put(&p.client, p.peer + ENETJS_PEER_SLOTS, reliable, 4, "late", 4);                  /* another connection */
   put(&p.client, p.peer + 1, reliable, 4, "none", 4);                                  /* a free slot */
   put(&p.client, ENETJS_PEER_SLOTS + ENETJS_PEER_SLOTS - 1.0, reliable, 4, "away", 4); /* no slot */

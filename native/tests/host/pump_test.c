@@ -195,6 +195,38 @@ TEST(a_stalled_consumer_loses_neither_peers_nor_messages) {
 
 /* ---- Quiet ----------------------------------------------------------------------------------- */
 
+static bool sleeps(const struct consumer *c) {
+  struct enetjs_host *h = host_of(c);
+  uint32_t until;
+  enetjs_mutex_lock(&h->lock);
+  until = h->pump_until; /* it is written before the pump goes to sleep */
+  enetjs_mutex_unlock(&h->lock);
+  return until != 0;
+}
+
+TEST(a_pump_that_has_slept_for_days_is_told_of_a_deadline) {
+  const enet_uint32 days = 1074 * 1000 * 1000; /* 12.43 of them: a bit more than 2^30 ms */
+  struct consumer client;
+  uint8_t datagram[4096];
+  unsigned attempts = 0;
+  uint16_t port;
+  ENetSocket silent = socket_open(&port);
+  pumped_open(&client, -1);
+  UNTIL(sleeps(&client), test_yield());
+  for (enet_uint32 more = 0; more < 3; more++) {
+    double peer;
+    enet_time_set(enet_time_get() + days);
+    peer = enetjs_host_connect(client.host, LOOPBACK, port, 1, 0);
+    CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
+    attempts = 0;
+    UNTIL(attempts == 2, attempts += socket_receive(silent, NULL, datagram, sizeof(datagram)) > 0);
+    CHECK_EQ_INT(enetjs_peer_reset(client.host, peer), 0);
+  }
+  enet_socket_destroy(silent);
+  consumer_close(&client);
+  check_nothing_left();
+}
+
 TEST(an_idle_host_does_nothing) {
   struct consumer c;
   uint32_t before;
@@ -518,6 +550,7 @@ int main(int argc, char **argv) {
       TEST_CASE(deadlines_are_kept_without_the_consumer),
       TEST_CASE(a_waiting_service_does_not_spin),
       TEST_CASE(a_stalled_consumer_loses_neither_peers_nor_messages),
+      TEST_CASE(a_pump_that_has_slept_for_days_is_told_of_a_deadline),
       TEST_CASE(an_idle_host_does_nothing),
       TEST_CASE(silent_peers_cost_no_more_than_their_pings),
       TEST_CASE(two_threads_and_the_pump_share_a_host),

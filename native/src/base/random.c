@@ -1,0 +1,43 @@
+/*
+ * The operating system's random source, for whatever a stranger must not guess: connect ids, sessions,
+ * keys of hash tables. Any thread may call it. A number that can be guessed is worse than none, so where
+ * the system has no such source the process ends.
+ */
+#include "base/random.h"
+
+#include <stdlib.h>
+
+#if defined(_WIN32)
+
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#include <windows.h>
+#include <bcrypt.h>
+
+void enetjs_random(void *out, size_t bytes) {
+  if (BCryptGenRandom(NULL, out, (ULONG)bytes, BCRYPT_USE_SYSTEM_PREFERRED_RNG) != 0) abort();
+}
+
+#elif defined(__linux__)
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/random.h>
+
+void enetjs_random(void *out, size_t bytes) {
+  uint8_t *at = out;
+  while (bytes > 0) {
+    ssize_t got = getrandom(at, bytes, 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) abort();
+    at += got;
+    bytes -= (size_t)got;
+  }
+}
+
+#else
+
+void enetjs_random(void *out, size_t bytes) { arc4random_buf(out, bytes); }
+
+#endif

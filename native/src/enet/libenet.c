@@ -1,0 +1,103 @@
+/*
+ * Whether libenet is this library's alone, and what is replaced in it then: its clock and its allocator.
+ *
+ * The clock. libenet goes by the wall clock, which is set now and then: a step forward looks like silence,
+ * and ends connections; a step back delays what is to be sent again. libenetjs defines enet_time_get itself.
+ * Loaded as its dependency, libenet calls that in place of its own, by the ordinary lookup of symbols (see
+ * wire/socket.c), and then time is monotonic. It begins with the wall clock's, for other code in the process
+ * may call libenet's own function and compare.
+ *
+ * The allocator. ENet has one for the whole process, and it must not change while blocks of the former one
+ * live. If libenet's calls arrive here, it was loaded as our dependency: initialization happens at load, so
+ * nobody can have used it before. If they do not, somebody else has loaded libenet, a second copy of this
+ * library for example: then its allocator stays as it is, and so does its clock. Where calls cannot be
+ * redirected (every system but Linux), nothing is replaced.
+ *
+ * Invariant: time that this library reads is always the time that libenet reads.
+ * Any thread may call these functions.
+ */
+#include "enet/libenet.h"
+
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/threads.h"
+#include "enetjs.h"
+
+bool enetjs_libenet_owned;
+
+#if defined(__linux__)
+
+#include <dlfcn.h>
+#include <sys/time.h>
+
+enum clock_state {
+  CLOCK_UNKNOWN, /* until the first call */
+  CLOCK_OURS,
+  CLOCK_LIBENETS /* libenet's calls do not arrive here */
+};
+
+static atomic_int clock_state;
+static _Atomic enet_uint32 offset_ms; /* of ENet's time from the monotonic clock's */
+
+static enet_uint32 monotonic_ms(void) { return (enet_uint32)(enetjs_clock_us() / 1000); }
+
+/* Whatever clock libenet goes by: this is how it reads it, and a host without peers has nothing else to do. */
+static enet_uint32 time_of_libenet(void) {
+  static enetjs_mutex lock = ENETJS_MUTEX_INIT;
+  static ENetHost host;
+  enet_uint32 time;
+  enetjs_mutex_lock(&lock);
+  enet_host_flush(&host);
+  time = host.serviceTime;
+  enetjs_mutex_unlock(&lock);
+  return time;
+}
+
+static void begin_with_wall_clock(void) {
+  struct timeval now;
+  gettimeofday(&now, NULL);
+  atomic_store(&offset_ms, (enet_uint32)now.tv_sec * 1000 + (enet_uint32)now.tv_usec / 1000 - monotonic_ms());
+}
+
+/* Never 0, which means never in several fields of ENet's. */
+ENETJS_API enet_uint32 enet_time_get(void) {
+  int state = atomic_load_explicit(&clock_state, memory_order_relaxed);
+  enet_uint32 time;
+  if (state == CLOCK_LIBENETS) return time_of_libenet();
+  if (state == CLOCK_UNKNOWN) atomic_store(&clock_state, CLOCK_OURS);
+  time = monotonic_ms() + atomic_load_explicit(&offset_ms, memory_order_relaxed);
+  return time ? time : 1;
+}
+
+ENETJS_API void enet_time_set(enet_uint32 time) {
+  void (*set)(enet_uint32) = NULL;
+  if (atomic_load(&clock_state) != CLOCK_LIBENETS) {
+    atomic_store(&offset_ms, time - monotonic_ms());
+    return;
+  }
+  *(void **)&set = dlsym(RTLD_NEXT, "enet_time_set");
+  if (set) set(time);
+}
+
+static bool calls_arrive(void) {
+  int unknown = CLOCK_UNKNOWN;
+  begin_with_wall_clock();
+  (void)time_of_libenet();
+  return !atomic_compare_exchange_strong(&clock_state, &unknown, CLOCK_LIBENETS);
+}
+
+#else
+
+static bool calls_arrive(void) { return false; }
+
+#endif
+
+/* ENet's default aborts the process; every caller of enet_malloc handles NULL. */
+static void no_memory(void) {}
+
+bool enetjs_libenet_initialize(void) {
+  ENetCallbacks callbacks = {enetjs_pool_malloc, enetjs_pool_free, no_memory};
+  enetjs_libenet_owned = calls_arrive();
+  return (enetjs_libenet_owned ? enet_initialize_with_callbacks(ENET_VERSION, &callbacks) : enet_initialize()) == 0;
+}

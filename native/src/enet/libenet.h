@@ -1,0 +1,36 @@
+/**
+ * @file libenet.h
+ * @brief Whether libenet is this library's alone; its clock, and the memory that ENet frees.
+ */
+#ifndef ENETJS_LIBENET_H
+#define ENETJS_LIBENET_H
+
+#include <enet/enet.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/pool.h"
+
+/**
+ * Finds out whether nobody else has used libenet yet, and gives it the memory pool if so. To be called once,
+ * before anything of ENet's is used, when libenet has been found to have the version of its headers.
+ * @returns false when ENet cannot be initialized
+ */
+bool enetjs_libenet_initialize(void);
+
+/** Whether its clock and its memory are this library's. Constant after initialization. */
+extern bool enetjs_libenet_owned;
+
+/** Memory that ENet frees, or that enetjs_libenet_give does. @returns NULL when there is none */
+static inline void *enetjs_libenet_take(size_t size) {
+  return enetjs_libenet_owned ? enetjs_pool_malloc(size) : enet_malloc(size);
+}
+
+static inline void enetjs_libenet_give(void *memory) {
+  if (enetjs_libenet_owned)
+    enetjs_pool_free(memory);
+  else
+    enet_free(memory);
+}
+
+#endif
