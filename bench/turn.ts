@@ -1,6 +1,6 @@
 /**
  * How late a timer of 1 ms is while a client floods and each message costs the program 30 µs, for each
- * way to receive. Run it with
+ * way to receive; beside it, the same work without the library. Run it with
  *
  *     deno run -A bench/turn.ts
  *     bun bench/turn.ts
@@ -12,6 +12,8 @@
  */
 import process from "node:process";
 import { Worker } from "node:worker_threads";
+import { setImmediate } from "node:timers";
+import { TURN_BUDGET_MS } from "../lib/internal/turn.ts";
 import { Channel } from "../lib/channel/mod.ts";
 import { burn, Bystanders, receiveFlood, WAYS, WORK_MS } from "../tests/_flood.ts";
 
@@ -41,6 +43,18 @@ async function receiveChannel(way: string, onMessage: () => void): Promise<void>
   await worker.terminate();
 }
 
+/** The same work without the library, in turns of 5 ms: what else the machine does delays it as well. */
+async function workInTurns(onMessage: () => void): Promise<void> {
+  let end = 0;
+  for (let received = 0; received < count; received++) {
+    if (performance.now() > end) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      end = performance.now() + TURN_BUDGET_MS;
+    }
+    onMessage();
+  }
+}
+
 async function measure(
   way: string,
   flood: (onMessage: () => void) => Promise<void>,
@@ -66,6 +80,7 @@ async function measure(
   );
 }
 
+await measure("no library", workInTurns);
 for (const way of WAYS) await measure(way, (onMessage) => receiveFlood(way, count, onMessage));
 for (const way of ["channel iteration", "channel handlers"]) {
   await measure(way, (onMessage) => receiveChannel(way, onMessage));

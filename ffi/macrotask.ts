@@ -11,12 +11,19 @@ import { MessageChannel } from "node:worker_threads";
 type Macrotask = (call: () => void) => void;
 
 /** As long as Deno has immediates, it polls sockets once in 61 rounds, tokio's `event_interval`. */
-const DENO_ROUNDS = 64;
+const ROUNDS_TO_SOCKETS = 64;
 
-/** Deno runs timers in each round; a round costs 1 µs. */
-function afterRounds(call: () => void, rounds: number = DENO_ROUNDS): void {
-  if (rounds === 1) setImmediate(call);
-  else setImmediate(afterRounds, call, rounds - 1);
+/** In how many calls sockets get their turn once: a round costs 1 µs. */
+const CALLS_TO_SOCKETS = 4;
+
+/** Deno runs timers in each round, but not sockets. */
+function byRounds(): Macrotask {
+  let calls = 0;
+  const after = (call: () => void, rounds: number): void => {
+    if (rounds === 1) setImmediate(call);
+    else setImmediate(after, call, rounds - 1);
+  };
+  return (call) => after(call, ++calls % CALLS_TO_SOCKETS === 0 ? ROUNDS_TO_SOCKETS : 1);
 }
 
 /**
@@ -41,13 +48,15 @@ function byMessage(): Macrotask {
 
 function createMacrotask(): Macrotask {
   const globals = globalThis as { Deno?: unknown; Bun?: unknown };
-  if (globals.Deno) return afterRounds;
+  if (globals.Deno) return byRounds();
   return globals.Bun ? byMessage() : setImmediate;
 }
 
 let macrotask: Macrotask | undefined;
 
-/** Calls a function after timers and sockets have had their turn. It keeps the process alive until then. */
+/**
+ * Calls a function after timers have had their turn, and sockets as well, on Deno at the latest with the
+ * fourth call. It keeps the process alive until then. */
 export function callInNextTurn(call: () => void): void {
   macrotask ??= createMacrotask();
   macrotask(call);

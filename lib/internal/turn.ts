@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers";
 import { callInNextTurn } from "../../ffi/macrotask.ts";
 import { Fifo } from "./fifo.ts";
 import { integer } from "./validate.ts";
@@ -22,12 +23,13 @@ export function validateTurnBudget(value: unknown): number {
   return integer(value, "turnBudgetMs", 1, 60_000);
 }
 
-/** Messages between two looks at the clock, at most: a look costs a tenth of a small message. */
-const LONGEST_STRIDE = 8;
+/** Messages between two looks at the clock, at most: a look takes half as long as a small message does. */
+const LONGEST_STRIDE = 64;
 
-/** Part of the budget that so many messages must not take, or the clock is looked at for each. */
+/** Part of the budget that the messages between two looks must not take. */
 const STRIDE_SHARE = 1 / 8;
 
+/** Part of the budget above which a turn is ended when there is nothing to do. */
 const NEARLY_SPENT = 3 / 4;
 
 /** When the turn began, later by what others have taken of it. */
@@ -37,6 +39,8 @@ let seen = 0;
 /** Messages until it is looked at again. */
 let unlooked = 0;
 let stride = 1;
+/** Whether a turn will begin although no consumer waits for it. */
+let renewing = false;
 
 /** Begins a macrotask in which messages are given out; the turn may be older. */
 export function beginTask(): void {
@@ -51,7 +55,14 @@ export function beginTask(): void {
  */
 export function endTask(budgetMs: number): void {
   seen = performance.now();
-  if (seen - start > budgetMs * NEARLY_SPENT) renewal.request();
+  if (seen - start < budgetMs * NEARLY_SPENT || renewing) return;
+  renewing = true;
+  setImmediate(renew);
+}
+
+function renew(): void {
+  renewing = false;
+  beginTurn();
 }
 
 /** Begins a turn, where the program itself decides how long it stays. */
@@ -67,10 +78,11 @@ export function spent(budgetMs: number): boolean {
 
 function look(budgetMs: number): boolean {
   const now = performance.now();
-  const isSlow = now - seen > budgetMs * STRIDE_SHARE;
+  // Grows slowly, so that messages that take long cannot come many at a time behind a few quick ones.
+  if (now - seen > budgetMs * STRIDE_SHARE) stride = 1;
+  else if (stride < LONGEST_STRIDE) stride++;
   seen = now;
   if (now - start >= budgetMs) return true;
-  stride = isSlow ? 1 : Math.min(stride * 2, LONGEST_STRIDE);
   unlooked = stride;
   return false;
 }
@@ -104,6 +116,3 @@ export class Later {
     later.#call();
   }
 }
-
-/** A turn with nothing to do. */
-const renewal = new Later(() => {});
