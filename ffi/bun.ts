@@ -1,4 +1,5 @@
 import process from "node:process";
+import { setImmediate } from "node:timers";
 import { markAsUntransferable, MessageChannel } from "node:worker_threads";
 import type { NativeSignature, RawCallback, RawFunction, Runtime, Wake } from "./runtime.ts";
 
@@ -35,13 +36,17 @@ function bunSignature({ parameters, result }: NativeSignature): BunSignature {
   return { args: parameters, returns: result };
 }
 
+/** Messages of this thread to itself between which Bun serves no timers and sockets. */
+const MESSAGES_IN_A_ROW = 64;
+
 /**
  * Calls functions by messages to this thread. While there are immediates, Bun puts off the end of the
- * process that an uncaught error calls for.
+ * process that an uncaught error calls for; while there are messages, it does not get to timers.
  */
 function callByMessage(): (call: () => void) => void {
   const calls: (() => void)[] = [];
   let channel: MessageChannel | undefined;
+  let count = 0;
   return (call) => {
     if (channel === undefined) {
       channel = new MessageChannel();
@@ -49,7 +54,9 @@ function callByMessage(): (call: () => void) => void {
       channel.port1.unref();
     }
     calls.push(call);
-    channel.port2.postMessage(null);
+    const post = () => channel?.port2.postMessage(null);
+    if (++count % MESSAGES_IN_A_ROW === 0) setImmediate(post);
+    else post();
   };
 }
 

@@ -4,6 +4,7 @@ import { Connection } from "./internal/connection.ts";
 import { Endpoint, Resources, validateFlags } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
 import { Memory } from "./internal/memory.ts";
+import { validateTurnBudget } from "./internal/turn.ts";
 import { integer, options, show, U32 } from "./internal/validate.ts";
 import {
   type Address,
@@ -121,7 +122,6 @@ const registry = new FinalizationRegistry<Resources>((resources) => resources.cl
 export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposable {
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
-  readonly #pump: boolean;
   #incomingBandwidth: number;
   #outgoingBandwidth: number;
   #filter: Required<AddressFilter> = { allow: [], deny: [] };
@@ -130,7 +130,6 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
     this.#endpoint = endpoint;
     this.#inlet = inlet;
-    this.#pump = plan.pump;
     this.#incomingBandwidth = plan.incomingBandwidth;
     this.#outgoingBandwidth = plan.outgoingBandwidth;
     if (plan.filter !== undefined) this.filter = plan.filter;
@@ -202,7 +201,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
       bind === undefined ? "Creating a host" : `Listening on ${bind.hostname}:${bind.port}`,
     );
     const resources = new Resources(native, handle);
-    const endpoint = new Endpoint(library, resources, memory, plan.settings, plan.pump);
+    const endpoint = new Endpoint(library, resources, memory, plan);
     const inlet = new Inlet(endpoint, handlers);
     registry.register(endpoint, resources, resources);
     try {
@@ -282,7 +281,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
           new ENetError(
             "ENETJS_ERR_TIMEOUT",
             `Connecting to ${where}: no answer within ${timeoutMs} ms` +
-              (this.#pump ? "" : "; without a pump, call service() meanwhile"),
+              (this.#endpoint.pump ? "" : "; without a pump, call service() meanwhile"),
           ),
         ),
       timeoutMs,
@@ -330,7 +329,8 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * Services the host by hand: takes what has arrived, sends what is queued, and returns one event.
    * Call it until it returns null. The bytes of a receive event are borrowed until the next call.
    *
-   * A host with handlers gives them every event that is there, and returns null.
+   * A host with handlers gives them the events that are there, and returns null. What its
+   * {@linkcode Host.turnBudgetMs} did not suffice for waits for the next call.
    *
    * @param timeoutMs milliseconds to wait for an event, blocking this thread; 0 never waits.
    * @returns an event, or null when there is none
@@ -537,6 +537,16 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     this.#set("spin", value);
   }
 
+  /** Milliseconds for which messages are handed out before timers and sockets get their turn. */
+  get turnBudgetMs(): number {
+    return this.#endpoint.turnBudgetMs;
+  }
+  set turnBudgetMs(value: number) {
+    const budget = validateTurnBudget(value);
+    this.#requireOpen("Setting turnBudgetMs");
+    this.#endpoint.turnBudgetMs = budget;
+  }
+
   /** Bytes queued to one peer above which `send` returns false. */
   get highWaterMark(): number {
     return this.#endpoint.settings.highWaterMark;
@@ -613,7 +623,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   async #atMost(graceMs: number, promise: Promise<unknown>): Promise<void> {
     const over = Promise.withResolvers<void>();
     const timer = setTimeout(over.resolve, graceMs);
-    const ticker = this.#pump ? undefined : setInterval(() => this.#inlet.service(0), 1);
+    const ticker = this.#endpoint.pump ? undefined : setInterval(() => this.#inlet.service(0), 1);
     try {
       await Promise.race([promise, over.promise]);
     } finally {
@@ -690,7 +700,7 @@ function wakeUp(inlet: Inlet): () => void {
   const weak = new WeakRef(inlet);
   return () => {
     const live = weak.deref();
-    if (live?.endpoint.resources.open) live.service(0);
+    if (live?.endpoint.resources.open) live.wake();
   };
 }
 

@@ -1,5 +1,6 @@
 import { CONFIG, LAYOUT } from "../ffi/layout.ts";
 import { boolean, integer, oneOf, options, U32 } from "./internal/validate.ts";
+import { TURN_BUDGET_MS, validateTurnBudget } from "./internal/turn.ts";
 import { type AddressFilter, compileFilter, validateHostname } from "./address.ts";
 import type { MemorySizes } from "./internal/memory.ts";
 
@@ -52,6 +53,13 @@ export interface HostOptions {
    * peer come that closely and waiting pays; `"always"` for 1 ms after every event. Default `"auto"`.
    */
   spin?: "never" | "auto" | "always";
+  /**
+   * Milliseconds, 1–60000, for which messages are handed to the program before timers and sockets get
+   * their turn of the event loop. All hosts and channels of a thread share them: a flood on one host
+   * delays a timer by about that long. A call of `service()` gives handlers messages for as long, and
+   * leaves the others for the next call. Default 5.
+   */
+  turnBudgetMs?: number;
   /**
    * Bytes queued to one peer above which `send` returns false, until no more than half of them are.
    * Default 262,144 (256 KiB), four of ENet's windows; more does not make it faster.
@@ -163,6 +171,7 @@ const OTHER_OPTIONS = [
   "incomingBandwidth",
   "outgoingBandwidth",
   "pump",
+  "turnBudgetMs",
   "filter",
   "eventCapacity",
   "arenaSize",
@@ -177,6 +186,7 @@ export interface HostPlan {
   readonly sizes: MemorySizes;
   readonly settings: HostSettings;
   readonly pump: boolean;
+  readonly turnBudgetMs: number;
   readonly incomingBandwidth: number;
   readonly outgoingBandwidth: number;
   readonly filter: AddressFilter | undefined;
@@ -204,6 +214,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     incomingBandwidth = 0,
     outgoingBandwidth = 0,
     pump = true,
+    turnBudgetMs = TURN_BUDGET_MS,
     filter,
     eventCapacity = 4096,
     arenaSize = MEBIBYTE,
@@ -237,6 +248,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     sizes,
     settings: settings as unknown as HostSettings,
     pump,
+    turnBudgetMs: validateTurnBudget(turnBudgetMs),
     incomingBandwidth,
     outgoingBandwidth,
     filter,

@@ -1,16 +1,13 @@
-import { setImmediate } from "node:timers";
 import { Fifo } from "../internal/fifo.ts";
 import { surface } from "../internal/inlet.ts";
 import { copyBytes } from "../internal/slab.ts";
+import { endTask, Later, spent } from "../internal/turn.ts";
 import type { ENetError } from "../errors.ts";
 import type { Link } from "./_link.ts";
 import type { Region } from "./_memory.ts";
 import { LEND_MINIMUM } from "./_outlet.ts";
 import { type Found, RingReader } from "./_ring.ts";
 import type { EndPlan } from "./options.ts";
-
-/** How many messages one turn of the event loop gives to handlers before others get theirs. */
-const MESSAGES_PER_TURN = 4096;
 
 type Reading = PromiseWithResolvers<IteratorResult<Uint8Array>>;
 
@@ -34,6 +31,7 @@ export class Inlet {
   #thrown = false;
   #iterating = false;
   #delivering = false;
+  readonly #rest: Later = new Later(() => this.#resume());
   /** A round that is due later. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lastRound = -Infinity;
@@ -62,6 +60,13 @@ export class Inlet {
   wake(): void {
     if (this.#handled) this.#round();
     else if (this.#readings.size > 0) this.#feed();
+  }
+
+  /** Goes on with what the last turn had no time for. */
+  #resume(): void {
+    if (!this.#open) return;
+    if (this.#handled) this.#deliver();
+    else this.#feed();
   }
 
   /** Wakes the other end if it waits for the room that there is now. */
@@ -109,17 +114,18 @@ export class Inlet {
     this.#delivering = false;
     if (!this.#open) return;
     this.#released();
-    if (!complete) setImmediate(() => this.#open && this.#deliver());
+    if (!complete) this.#rest.request();
     else if (this.#ending) this.#over();
   }
 
   /** Returns whether there is nothing left, and the other end will wake this one. */
   #deliverSome(): boolean {
-    let bytes = 0;
-    for (let messages = 0; messages < MESSAGES_PER_TURN && bytes <= this.capacity; messages++) {
+    while (!spent(this.#plan.turnBudgetMs)) {
       const found = this.#next();
-      if (found === undefined) return true;
-      bytes += found.length;
+      if (found === undefined) {
+        endTask(this.#plan.turnBudgetMs);
+        return true;
+      }
       this.#give(found);
       if (!this.#open) return true;
     }
@@ -219,6 +225,7 @@ export class Inlet {
 
   #feed(): void {
     while (this.#open && this.#readings.size > 0) {
+      if (spent(this.#plan.turnBudgetMs)) return this.#rest.request();
       const found = this.#next();
       if (found !== undefined) {
         this.#settle({ value: this.#take(found), done: false });
@@ -226,7 +233,7 @@ export class Inlet {
       }
       if (!this.#open) break;
       this.#released();
-      if (!this.#ending) return;
+      if (!this.#ending) return endTask(this.#plan.turnBudgetMs);
       this.#over();
     }
     if (!this.#open) this.#dismissReadings();

@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers";
+import { beginTask } from "../internal/turn.ts";
 import { ENetError } from "../errors.ts";
 import type { Data } from "../packet.ts";
 import { Inlet } from "./_inlet.ts";
@@ -159,6 +160,7 @@ export class Channel implements AsyncIterable<Uint8Array>, AsyncDisposable, Disp
 
   #wake(): void {
     if (this.closed || !this.#started) return;
+    beginTask();
     try {
       this.#outlet.progress();
     } catch (error) {

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { resolve } from "node:path";
 import { LAYOUT } from "../../ffi/layout.ts";
 import { integer, options as checkOptions, show } from "../internal/validate.ts";
+import { TURN_BUDGET_MS, validateTurnBudget } from "../internal/turn.ts";
 import type { ENetError } from "../errors.ts";
 import { type Data, viewOf } from "../packet.ts";
 import type { PluginPlan } from "./_plugin_link.ts";
@@ -36,6 +37,11 @@ export interface ChannelEndOptions {
    * arrived; for programs that draw what they get. Default 0: at once.
    */
   minIntervalMs?: number;
+  /**
+   * Milliseconds, 1–60000, for which messages are handed to the program before timers and sockets get
+   * their turn of the event loop; all channels and hosts of a thread share them. Default 5.
+   */
+  turnBudgetMs?: number;
 }
 
 /** Options of {@linkcode Channel.open}. */
@@ -60,7 +66,7 @@ export interface SendNowOptions {
   timeoutMs?: number;
 }
 
-const END = ["handlers", "minIntervalMs"];
+const END = ["handlers", "minIntervalMs", "turnBudgetMs"];
 const BOTH = ["sendBytes", "receiveBytes", ...END];
 const PLUGIN = ["configuration", "updateIntervalMs", ...BOTH];
 const DEFAULT_BYTES = 2 ** 20;
@@ -77,9 +83,12 @@ export function bytesOf(data: Data): Uint8Array {
 export interface EndPlan {
   readonly handlers: ChannelHandlers | undefined;
   readonly minIntervalMs: number;
+  readonly turnBudgetMs: number;
 }
 
-function planHandlersAndInterval({ handlers, minIntervalMs = 0 }: ChannelEndOptions): EndPlan {
+function planHandlersAndTimes(
+  { handlers, minIntervalMs = 0, turnBudgetMs = TURN_BUDGET_MS }: ChannelEndOptions,
+): EndPlan {
   integer(minIntervalMs, "minIntervalMs", 0, MAXIMUM_MS);
   if (handlers !== undefined) {
     checkOptions(handlers, "handlers", ["receive", "close", "error"]);
@@ -89,13 +98,13 @@ function planHandlersAndInterval({ handlers, minIntervalMs = 0 }: ChannelEndOpti
       }
     }
   }
-  return { handlers, minIntervalMs };
+  return { handlers, minIntervalMs, turnBudgetMs: validateTurnBudget(turnBudgetMs) };
 }
 
 /** Checks the options of one end. */
 export function planEnd(given: ChannelEndOptions): EndPlan {
   checkOptions(given, "options", END);
-  return planHandlersAndInterval(given);
+  return planHandlersAndTimes(given);
 }
 
 function planBytes({ sendBytes = DEFAULT_BYTES, receiveBytes = DEFAULT_BYTES }: ChannelOptions) {
@@ -107,7 +116,7 @@ function planBytes({ sendBytes = DEFAULT_BYTES, receiveBytes = DEFAULT_BYTES }: 
 /** Checks the options of a channel between threads. */
 export function planThreads(given: ChannelOptions) {
   checkOptions(given, "options", BOTH);
-  return { ...planBytes(given), end: planHandlersAndInterval(given) };
+  return { ...planBytes(given), end: planHandlersAndTimes(given) };
 }
 
 /** Checks the path and the options of a plugin. */
@@ -132,7 +141,7 @@ export function planPlugin(
       updateIntervalMs,
       ...planBytes(given),
     },
-    end: planHandlersAndInterval(given),
+    end: planHandlersAndTimes(given),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { ChannelSink, Connection } from "./connection.ts";
 import { Fifo } from "./fifo.ts";
+import { endTask, Later, spent } from "./turn.ts";
 import { type ENetError, NATIVE_ERROR } from "../errors.ts";
 import { type Packet, PacketFlag, packets, viewOf } from "../packet.ts";
 
@@ -20,6 +21,7 @@ export class ChannelReader implements ChannelSink {
   readonly #channelId: number;
   readonly #inbox = new Fifo<Packet>();
   #reading: PromiseWithResolvers<Packet | undefined> | undefined;
+  readonly #rest: Later = new Later(() => this.#feed());
   #over = false;
 
   constructor(connection: Connection, channelId: number) {
@@ -33,7 +35,10 @@ export class ChannelReader implements ChannelSink {
   }
 
   receive(packet: Packet): void {
-    if (this.#reading !== undefined) return this.#settle((reading) => reading.resolve(packet));
+    // Who waits for another turn has something in the inbox.
+    if (this.#reading !== undefined && this.#inbox.size === 0) {
+      return this.#settle((reading) => reading.resolve(packet));
+    }
     this.#connection.hold(packet.length);
     this.#inbox.push(packet);
   }
@@ -43,16 +48,31 @@ export class ChannelReader implements ChannelSink {
    * was lost.
    */
   read(): Promise<Packet | undefined> {
-    const packet = this.#inbox.shift();
-    if (packet !== undefined) {
-      this.#connection.release(packet.length);
-      return Promise.resolve(packet);
+    const { endpoint } = this.#connection;
+    const isSpent = spent(endpoint.turnBudgetMs);
+    if (!isSpent) {
+      if (this.#inbox.size > 0) return Promise.resolve(this.#take());
+      if (this.#over) return this.#end();
+      endTask(endpoint.turnBudgetMs);
     }
-    if (this.#over) return this.#end();
-    this.#connection.endpoint.flushIfDirty();
-    this.#connection.endpoint.pin();
+    endpoint.flushIfDirty();
+    endpoint.pin();
     this.#reading = Promise.withResolvers();
+    if (isSpent) this.#rest.request();
     return this.#reading.promise;
+  }
+
+  #take(): Packet {
+    const packet = this.#inbox.shift() as Packet;
+    this.#connection.release(packet.length);
+    return packet;
+  }
+
+  /** Serves who reads, in another turn than that of the call. */
+  #feed(): void {
+    if (this.#reading === undefined) return;
+    if (this.#inbox.size > 0) this.#settle(({ resolve }) => resolve(this.#take()));
+    else if (this.#over) this.#settle(({ resolve, reject }) => this.#end().then(resolve, reject));
   }
 
   #end(): Promise<undefined> {
@@ -70,7 +90,7 @@ export class ChannelReader implements ChannelSink {
 
   end(): void {
     this.#leave();
-    this.#settle(({ resolve, reject }) => this.#end().then(resolve, reject));
+    this.#feed();
   }
 
   /** Reads no more, and drops what waits. */

@@ -1,6 +1,7 @@
 import { PEER_OPTION } from "../../ffi/layout.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
+import { endTask, Later, spent } from "./turn.ts";
 import type { Address } from "../address.ts";
 import { ENetError, NATIVE_ERROR, nativeError } from "../errors.ts";
 import type { DisconnectReason, PeerMessage } from "../events.ts";
@@ -56,6 +57,7 @@ export class Connection {
   failure: ENetError | undefined;
   readonly #inbox = new Fifo<PeerMessage>();
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<PeerMessage>>>();
+  readonly #rest: Later = new Later(() => this.#feed());
   #closed: PromiseWithResolvers<void> | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
   #waitingBytes = 0;
@@ -162,7 +164,8 @@ export class Connection {
   receive(message: PeerMessage): void {
     const sink = this.sinks.get(message.channelId);
     if (sink !== undefined) return sink.receive(message.packet);
-    const reader = this.#readers.shift();
+    // Who waits for another turn has something in the inbox.
+    const reader = this.#inbox.size === 0 ? this.#readers.shift() : undefined;
     if (reader !== undefined) {
       this.endpoint.unpin();
       reader.resolve(this.#lend(message));
@@ -201,17 +204,32 @@ export class Connection {
   /** The next message or the end. */
   read(): Promise<IteratorResult<PeerMessage>> {
     this.giveBack();
-    const message = this.take();
-    if (message !== undefined) return Promise.resolve(this.#lend(message));
-    if (this.#over) {
-      this.told = true;
-      return Promise.resolve({ value: undefined, done: true });
+    const isSpent = spent(this.endpoint.turnBudgetMs);
+    if (!isSpent && this.#readers.size === 0) {
+      const message = this.take();
+      if (message !== undefined) return Promise.resolve(this.#lend(message));
+      if (this.#over) {
+        this.told = true;
+        return Promise.resolve({ value: undefined, done: true });
+      }
+      endTask(this.endpoint.turnBudgetMs);
     }
     this.endpoint.flushIfDirty();
     const reader = Promise.withResolvers<IteratorResult<PeerMessage>>();
     this.#readers.push(reader);
     this.endpoint.pin();
+    if (isSpent) this.#rest.request();
     return reader.promise;
+  }
+
+  /** Serves the readers, in another turn than that of their calls. */
+  #feed(): void {
+    while (this.#readers.size > 0 && this.#inbox.size > 0) {
+      if (spent(this.endpoint.turnBudgetMs)) return this.#rest.request();
+      this.endpoint.unpin();
+      this.#readers.shift()?.resolve(this.#lend(this.take() as PeerMessage));
+    }
+    if (this.#over) this.dismissReaders();
   }
 
   /** Whether no message will come any more. */
@@ -222,7 +240,7 @@ export class Connection {
   /** Lets everybody who reads know that there will be no more. */
   endReaders(): void {
     this.#over = true;
-    this.dismissReaders();
+    this.#feed();
     for (const sink of [...this.sinks.values()]) sink.end();
   }
 

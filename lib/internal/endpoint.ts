@@ -8,7 +8,7 @@ import type { ChannelSink, Connection } from "./connection.ts";
 import { integer, show } from "./validate.ts";
 import type { Memory, Ring } from "./memory.ts";
 import { check, ENetError } from "../errors.ts";
-import type { HostSettings } from "../options.ts";
+import type { HostPlan, HostSettings } from "../options.ts";
 import { Outbox } from "./outbox.ts";
 import { type Data, Packet, PacketFlag, packets, viewOf } from "../packet.ts";
 
@@ -117,7 +117,10 @@ export class Endpoint {
   inlet!: EndpointInlet;
   readonly #scratchOffset: number;
   readonly #deliveries = new Map<number, Delivery>();
-  readonly #autoFlush: boolean;
+  /** Whether a native thread wakes this one; without it nothing happens but in `service`. */
+  readonly pump: boolean;
+  /** What consumers may take of a turn of the event loop before others get theirs. */
+  turnBudgetMs: number;
   #token = 0;
   #dirty = false;
   #changed = false;
@@ -127,8 +130,7 @@ export class Endpoint {
     library: Library,
     resources: Resources,
     memory: Memory,
-    settings: HostSettings,
-    autoFlush: boolean,
+    { settings, pump, turnBudgetMs }: HostPlan,
   ) {
     this.library = library;
     this.resources = resources;
@@ -136,7 +138,8 @@ export class Endpoint {
     this.handle = resources.handle;
     this.memory = memory;
     this.settings = settings;
-    this.#autoFlush = autoFlush;
+    this.pump = pump;
+    this.turnBudgetMs = turnBudgetMs;
     this.#scratchOffset = memory.block.length - memory.scratch.length;
     const { events, completions, stats } = memory.rings();
     this.events = events;
@@ -158,12 +161,12 @@ export class Endpoint {
   touch(): void {
     if (this.#dirty) return;
     this.#dirty = true;
-    if (this.#autoFlush && !this.inlet.settling) setImmediate(() => this.flushIfDirty());
+    if (this.pump && !this.inlet.settling) setImmediate(() => this.flushIfDirty());
   }
 
   /** Sends what is queued now, if anything is. */
   flushIfDirty(): void {
-    if (this.#dirty && this.#autoFlush && this.resources.open) this.flush();
+    if (this.#dirty && this.pump && this.resources.open) this.flush();
   }
 
   /** Sends what is queued now. */

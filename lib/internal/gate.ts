@@ -20,11 +20,16 @@ export class Gate {
     endpoint.gate = decide && new Gate(endpoint, decide);
   }
 
-  /** Answers what native code asks. @returns whether there was anything, so that datagrams may pass now */
-  answer(): boolean {
+  /**
+   * Answers what native code asks.
+   *
+   * @param spent whether the rest has to wait for another turn
+   * @returns whether there was anything, so that datagrams may pass now
+   */
+  answer(spent: () => boolean): boolean {
     const { native, handle, resources } = this.#endpoint;
     let asked = false;
-    while (resources.open) {
+    while (resources.open && !spent()) {
       const question = native.enetjs_gate_next(handle);
       if (question < 0) break;
       asked = true;

@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers";
 import { ATTEND, LAYOUT } from "../../ffi/layout.ts";
 import { type ChannelSink, Connection, type Ending } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -7,11 +6,9 @@ import { formatIPv4 } from "../address.ts";
 import { ENetError } from "../errors.ts";
 import type { DisconnectReason, HostEvent, HostHandlers } from "../events.ts";
 import { sweepLingering } from "./native_packet.ts";
+import { beginTask, beginTurn, endTask, Later, spent } from "./turn.ts";
 import { type Packet, packets } from "../packet.ts";
 import { connectionOf, createPeer } from "../peer.ts";
-
-/** How often one turn refills the rings from native memory before others get theirs. */
-const REFILLS_PER_TURN = 16;
 
 /** What a host keeps for a consumer that has never come. */
 const UNCLAIMED_EVENTS = 4096;
@@ -45,6 +42,7 @@ export class Inlet {
   #consumed = false;
   #failure: ENetError | undefined;
   #attending = false;
+  readonly #rest: Later = new Later(() => this.#resume());
   /** Whether `settle` is at work. */
   settling = false;
   /** Called when the socket has failed. */
@@ -81,15 +79,41 @@ export class Inlet {
 
   // Driving.
 
-  /** Services the host and takes what came of it to where it belongs. */
+  /** Services the host on a wake-up. */
+  wake(): void {
+    beginTask();
+    this.#service(0);
+  }
+
+  /** Services the host because the program wants it, whose turns are its own business. */
   service(timeoutMs: number): void {
+    beginTurn();
+    this.#service(timeoutMs, beginTurn);
+  }
+
+  /** Services the host and takes what came of it to where it belongs. */
+  #service(timeoutMs: number, whenWaited?: () => void): void {
     if (this.settling) throw new TypeError("service() was called by a handler that it has called");
     this.#native(timeoutMs);
+    whenWaited?.();
     try {
       this.settle();
     } finally {
       this.#attend();
     }
+  }
+
+  /** Goes on with what the last turn had no time for. */
+  #resume(): void {
+    if (this.endpoint.resources.open) this.#service(0);
+  }
+
+  /** Whether the rest has to wait for another turn, which is then asked for. */
+  #spent(): boolean {
+    if (!spent(this.endpoint.turnBudgetMs)) return false;
+    // Without a pump nothing happens but in the program's calls of service().
+    if (this.endpoint.pump || this.#readers.size > 0) this.#rest.request();
+    return true;
   }
 
   /** Stays for the next message, where native code has found that worth it. */
@@ -104,8 +128,9 @@ export class Inlet {
     const { native, handle, resources } = this.endpoint;
     this.#attending = false;
     if (!resources.open) return;
+    beginTask();
     const what = native.enetjs_host_attend(handle);
-    if (what === ATTEND.DUE) this.service(0);
+    if (what === ATTEND.DUE) this.#service(0);
     else if (what === ATTEND.AGAIN) this.#attend();
   }
 
@@ -118,7 +143,7 @@ export class Inlet {
     // What is lent now must stay: it shares its buffer with what would be given back.
     if (!this.#inRing) memory.makeRoom();
     native.enetjs_host_service(handle, timeoutMs);
-    while (this.endpoint.gate?.answer()) native.enetjs_host_service(handle, 0);
+    while (this.endpoint.gate?.answer(() => this.#spent())) native.enetjs_host_service(handle, 0);
     this.endpoint.serviced();
   }
 
@@ -128,9 +153,11 @@ export class Inlet {
     this.settling = true;
     try {
       this.#complete();
-      if (this.#handlers?.receive ?? this.#handlers?.packet) this.#handleBacklog();
-      if (this.#handlers !== undefined) this.#drain((index) => this.#handle(index));
-      else if (!this.#lazy) this.#drain((index) => this.#store(index));
+      if (this.#handlers === undefined) {
+        if (!this.#lazy) this.#drain((index) => this.#store(index));
+      } else if (this.#handleBacklog()) {
+        this.#drain((index) => this.#handle(index));
+      }
       this.#feedReaders();
     } finally {
       this.settling = false;
@@ -142,11 +169,12 @@ export class Inlet {
     return this.#claims === 0 && (this.#iterating || this.#manual);
   }
 
-  /** Consumes every record of the event ring and what native code holds behind it. */
+  /** Consumes the records of the event ring and what native code holds behind it, within the budget. */
   #drain(consume: (index: number) => void): void {
     const { events, memory, resources } = this.endpoint;
-    for (let refills = 0;; refills++) {
+    for (;;) {
       while (resources.open && !events.empty) {
+        if (this.#spent()) return;
         const index = events.record;
         const tail = memory.words[index + LAYOUT.RECORD_ARENA_TAIL];
         try {
@@ -158,11 +186,8 @@ export class Inlet {
           }
         }
       }
-      if (!resources.open || memory.held === 0) return;
-      if (refills === REFILLS_PER_TURN) {
-        setImmediate(() => this.settle());
-        return;
-      }
+      if (!resources.open || memory.held === 0) return endTask(this.endpoint.turnBudgetMs);
+      if (this.#spent()) return;
       this.#native(0);
       this.#complete();
     }
@@ -372,15 +397,17 @@ export class Inlet {
     }
   }
 
-  /** What an iteration over a peer has left. */
-  #handleBacklog(): void {
+  /** What an iteration over a peer has left. @returns whether the ring has its turn now */
+  #handleBacklog(): boolean {
     const { resources } = this.endpoint;
-    while (resources.open) {
-      const event = this.#backlog.shift();
-      if (event === undefined) return;
+    if (!(this.#handlers?.receive ?? this.#handlers?.packet)) return true;
+    while (resources.open && this.#backlog.size > 0) {
+      if (this.#spent()) return false;
+      const event = this.#backlog.shift() as HostEvent;
       if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
       this.#give(event);
     }
+    return true;
   }
 
   /** Gives an event to its handler, with its packet until that returns. */
@@ -486,9 +513,9 @@ export class Inlet {
   }
 
   #feedReaders(): void {
-    while (this.#readers.size > 0) {
+    while (this.#readers.size > 0 && !this.#spent()) {
       const event = this.#next();
-      if (event === undefined) return;
+      if (event === undefined) return endTask(this.endpoint.turnBudgetMs);
       // The next round would take back what this reader has not seen yet.
       if (this.#readers.size > 1 && "packet" in event) event.packet.retain();
       this.endpoint.unpin();
@@ -547,12 +574,18 @@ export class Inlet {
 
   #read(): Promise<IteratorResult<HostEvent>> {
     if (this.#failure !== undefined || !this.endpoint.resources.open) return this.#end();
-    const event = this.#next();
-    if (event !== undefined) return Promise.resolve({ value: event, done: false });
+    const isSpent = spent(this.endpoint.turnBudgetMs);
+    if (!isSpent && this.#readers.size === 0) {
+      const event = this.#next();
+      if (event !== undefined) return Promise.resolve({ value: event, done: false });
+      endTask(this.endpoint.turnBudgetMs);
+    }
+    this.#giveBack();
     this.endpoint.flushIfDirty();
     const reader = Promise.withResolvers<IteratorResult<HostEvent>>();
     this.#readers.push(reader);
     this.endpoint.pin();
+    if (isSpent) this.#rest.request();
     return reader.promise;
   }
 

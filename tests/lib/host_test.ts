@@ -368,6 +368,7 @@ test("Host options and setters read back, and filters are copies", async (t) => 
     receiveBufferSize: 100_000,
     sendBufferSize: 200_000,
     stallLimitMs: 25,
+    turnBudgetMs: 7,
     spin: "always",
     highWaterMark: 4321,
     datagrams: true,

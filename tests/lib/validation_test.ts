@@ -116,6 +116,7 @@ const INTEGER_OPTIONS = [
   ["receiveBufferSize", 1024, I32],
   ["sendBufferSize", 1024, I32],
   ["stallLimitMs", 1, 60_000],
+  ["turnBudgetMs", 1, 60_000],
   ["highWaterMark", 0, I32],
   ["eventCapacity", 16, 2 ** 20],
   ["arenaSize", 4096, 2 ** 28],

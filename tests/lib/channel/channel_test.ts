@@ -4,6 +4,7 @@ import { Worker } from "node:worker_threads";
 import { LAYOUT } from "../../../ffi/layout.ts";
 import { Channel, type ChannelOptions, type ChannelRemote } from "../../../lib/channel/mod.ts";
 import { ENetError, Packet } from "../../../mod.ts";
+import { burn, Bystanders, WORK_MS } from "../../_flood.ts";
 import { currentRuntime, spawnRuntime, until, withDeadline } from "../../_helpers.ts";
 import { Sequence } from "../../_sequence.ts";
 
@@ -276,6 +277,37 @@ test("A channel can be closed from its handlers, which get nothing more", async 
   assert.deepEqual([count, closes], [1, 1]);
 });
 
+for (const way of ["iteration", "handlers"]) {
+  test(`A Worker that floods a channel leaves timers and sockets their turn, by ${way}`, async () => {
+    const count = 20_000;
+    const most = 6 * 5 / WORK_MS; // Six turns of 5 ms.
+    using bystanders = await Bystanders.create();
+    const over = Promise.withResolvers<void>();
+    let received = 0;
+    const take = (bytes: Uint8Array) => {
+      if (received === count) return;
+      if (bytes.length !== received % 3000) over.reject(new Error(`${bytes.length} bytes`));
+      bystanders.message();
+      burn(WORK_MS);
+      if (++received === count) over.resolve();
+    };
+    await using far = await withWorker("flood", {
+      receiveBytes: 2 ** 24,
+      handlers: way === "handlers" ? { receive: take } : undefined,
+    });
+    if (way === "iteration") {
+      void (async () => {
+        for await (const bytes of far.channel) take(bytes);
+      })();
+    }
+    await withDeadline(over.promise, 60_000, "the flood");
+    const { lateMs, longest, segments } = bystanders;
+    assert.ok(longest <= most, `${longest} messages without a timer`);
+    assert.ok(lateMs.length >= count / most, `the timer was called ${lateMs.length} times`);
+    assert.ok(segments >= count / most / 2, `${segments} TCP segments`);
+  });
+}
+
 test("minIntervalMs gathers messages into rounds, and loses none", async () => {
   const count = async (minIntervalMs: number) => {
     let received = 0;
@@ -332,6 +364,9 @@ test("Channel.open(), join() and loadPlugin() refuse senseless arguments", async
   await assert.rejects(Channel.open({ bytes: 1 } as never), /has no option "bytes"/);
   await assert.rejects(Channel.open({ handlers: { receive: 5 as never } }), TypeError);
   await assert.rejects(Channel.open({ minIntervalMs: -1 }), RangeError);
+  for (const turnBudgetMs of [0, 1.5, 60_001]) {
+    await assert.rejects(Channel.open({ turnBudgetMs }), RangeError);
+  }
   const { port1, port2 } = new MessageChannel();
   for (const remote of [undefined, null, 5, {}, { memory: new SharedArrayBuffer(8) }]) {
     await assert.rejects(Channel.join(remote as never), TypeError);

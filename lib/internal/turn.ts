@@ -1,0 +1,118 @@
+/**
+ * The time that consumers of messages may take of one turn of the event loop. A consumer that finds the
+ * next message ready goes on in the same turn, so a flood could keep timers and sockets waiting for as
+ * long as it lasts. Therefore each way to receive asks `spent` before every message; once the budget is
+ * used up, it goes on by a `Later`.
+ *
+ * All hosts and channels of a thread share the turn. It ends only where timers and sockets have surely
+ * been served, which is when a `Later` is called: several wake-ups can follow each other without.
+ * Between wake-ups of ours the clock stands still.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import { callInNextTurn } from "../../ffi/macrotask.ts";
+import { Fifo } from "./fifo.ts";
+import { integer } from "./validate.ts";
+
+/** Milliseconds, where the program sets no other budget. */
+export const TURN_BUDGET_MS = 5;
+
+/** Checks a budget that the program sets. */
+export function validateTurnBudget(value: unknown): number {
+  return integer(value, "turnBudgetMs", 1, 60_000);
+}
+
+/** Messages between two looks at the clock, at most: a look takes half as long as a small message does. */
+const LONGEST_STRIDE = 64;
+
+/** Part of the budget that the messages between two looks must not take. */
+const STRIDE_SHARE = 1 / 8;
+
+/** Part of the budget above which a turn is ended when there is nothing to do. */
+const NEARLY_SPENT = 3 / 4;
+
+/** When the turn began, later by what others have taken of it. */
+let start = 0;
+/** When the clock was last looked at. */
+let seen = 0;
+/** Messages until it is looked at again. */
+let unlooked = 0;
+let stride = 1;
+/** Whether a turn will begin although no consumer waits for it. */
+let renewing = false;
+
+/** Begins a macrotask in which messages are given out; the turn may be older. */
+export function beginTask(): void {
+  const now = performance.now();
+  start += now - seen;
+  seen = now;
+}
+
+/**
+ * Notes that a consumer has taken what there was, so that what others do now is not counted. Where
+ * little is left of the budget the turn is ended meanwhile, so that the next message need not wait.
+ */
+export function endTask(budgetMs: number): void {
+  seen = performance.now();
+  if (seen - start < budgetMs * NEARLY_SPENT || renewing) return;
+  renewing = true;
+  setImmediate(renew);
+}
+
+function renew(): void {
+  renewing = false;
+  beginTurn();
+}
+
+/** Begins a turn, where the program itself decides how long it stays. */
+export function beginTurn(): void {
+  start = seen = performance.now();
+  unlooked = 0;
+}
+
+/** Whether the turn's budget is used up. To be asked before every message. */
+export function spent(budgetMs: number): boolean {
+  return --unlooked <= 0 && look(budgetMs);
+}
+
+function look(budgetMs: number): boolean {
+  const now = performance.now();
+  // Grows slowly, so that messages that take long cannot come many at a time behind a few quick ones.
+  if (now - seen > budgetMs * STRIDE_SHARE) stride = 1;
+  else if (stride < LONGEST_STRIDE) stride++;
+  seen = now;
+  if (now - start >= budgetMs) return true;
+  unlooked = stride;
+  return false;
+}
+
+/** Those who wait for a turn, in the order in which they came. */
+const waiting = new Fifo<Later>();
+
+/** Something to be done at the beginning of a turn of its own. */
+export class Later {
+  readonly #call: () => void;
+  #isWaiting = false;
+
+  constructor(call: () => void) {
+    this.#call = call;
+  }
+
+  /** Has it done once; asking again before changes nothing. */
+  request(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    waiting.push(this);
+    if (waiting.size === 1) callInNextTurn(Later.#next);
+  }
+
+  // One a turn: the messages that a promise brings are only consumed after the call.
+  static #next(): void {
+    const later = waiting.shift() as Later;
+    if (waiting.size > 0) callInNextTurn(Later.#next);
+    later.#isWaiting = false;
+    beginTurn();
+    later.#call();
+  }
+}
