@@ -39,6 +39,7 @@ static struct {
   unsigned current_left;
   uint32_t connect_id;
   unsigned channels;
+  bool stalls; /* the program takes next to nothing */
   struct body body, kept[KEPT];
 } generator;
 
@@ -442,7 +443,7 @@ static void call_something(void) {
 
 static void change_consumer(void) {
   static const uint16_t takes[] = {0, 0, 1, 3, 1000, 1000, 1000};
-  do_step(STEP_TAKE, takes[below(7)], 0, 0, 0);
+  do_step(STEP_TAKE, takes[below(generator.stalls ? 3 : 7)], 0, 0, 0);
 }
 
 static void fail_something(void) {
@@ -478,6 +479,8 @@ static void generate_start(uint64_t seed) {
   generator.random = seed;
   test_random_u32(&generator.random);
   generate_open();
+  generator.stalls = chance(20);
+  if (generator.stalls) change_consumer();
 }
 
 static void generate_step(void) {
