@@ -107,17 +107,17 @@ static void replay(void) {
 
 static uint64_t next_seed(uint64_t seed) { return (seed + 1) * 6364136223846793005u + 1442695040888963407u; }
 
-static void tell_progress(void) {
-  static uint64_t told, datagrams;
+static void tell_progress(uint64_t done) {
+  static uint64_t told, then;
   uint64_t now = system_real_ms();
   if (!run.progress || now - told < PROGRESS_MS) return;
   if (told)
-    printf("# %.1f million datagrams, %.0f a second, %llu connections, seed %llu\n", (double)subject.datagrams / 1e6,
-           (double)(subject.datagrams - datagrams) * 1000 / (double)(now - told), (unsigned long long)subject.connects,
+    printf("# %.1f million datagrams, %.0f a second, %llu connections, seed %llu\n", (double)done / 1e6,
+           (double)(done - then) * 1000 / (double)(now - told), (unsigned long long)subject.connects,
            (unsigned long long)run.seed);
   fflush(stdout);
   told = now;
-  datagrams = subject.datagrams;
+  then = done;
 }
 
 static void fuzz(void) {
@@ -130,7 +130,7 @@ static void fuzz(void) {
     done += subject.datagrams;
     subject_close();
     if (done >= run.datagrams) break;
-    tell_progress();
+    tell_progress(done);
   }
   subject.datagrams = done;
 }

@@ -15,6 +15,7 @@
 
 enum mood {
   MOOD_HONEST,
+  MOOD_RUSH,     /* honest too, and soon once round all sequence numbers */
   MOOD_GAPS,     /* reliable messages behind a missing one */
   MOOD_EMPTY,    /* the same without bytes, as many as fit */
   MOOD_BOMB,     /* many fragments announced, of few bytes */
@@ -179,6 +180,12 @@ static void fill_whole(struct endpoint *e, uint32_t channel) {
   e->unreliable[channel] = 0;
 }
 
+static void fill_rush(struct endpoint *e) {
+  uint32_t channel = some_channel() % 2;
+  e->unreliable[channel] = 0;
+  while (fits(6)) put_reliable(channel, ++e->reliable[channel], 0);
+}
+
 static void fill_gaps(struct endpoint *e) {
   uint32_t commands = 1 + below(8), channel = some_channel();
   while (commands-- > 0)
@@ -289,6 +296,7 @@ static void fill(struct endpoint *e) {
       else
         fill_honest(e);
       break;
+    case MOOD_RUSH: fill_rush(e); break;
     case MOOD_GAPS: fill_gaps(e); break;
     case MOOD_EMPTY: fill_empty(e); break;
     case MOOD_BOMB: fill_bomb(e); break;
@@ -344,21 +352,39 @@ static void greet(uint32_t index) {
   do_step(STEP_HELLO, index, chance(95) ? generator.channels : odd_number(), id, chance(90) ? 0 : odd_number());
 }
 
-static void change_mood(struct endpoint *e) {
-  if (e->mood_left-- > 0) return;
-  e->mood = below(3) == 0 ? MOOD_HONEST : below(MOOD_COUNT);
-  e->mood_left = 10 + below(600);
-}
-
 /* What the host thinks of it: for deep states, most of what is sent should be to a connection that is there. */
 static bool is_forgotten(const struct endpoint *e) {
   return e->peer_id >= world.enet->peerCount || world.enet->peers[e->peer_id].state != ENET_PEER_STATE_CONNECTED;
 }
 
+/* Goes on from where the host is, whatever has become of the rest. */
+static void follow(struct endpoint *e) {
+  const ENetPeer *peer = &world.enet->peers[e->peer_id];
+  for (size_t i = 0; i < peer->channelCount && i < WORLD_CHANNELS; i++) {
+    e->reliable[i] = peer->channels[i].incomingReliableSequenceNumber;
+    e->unreliable[i] = peer->channels[i].incomingUnreliableSequenceNumber;
+  }
+}
+
+static void change_mood(struct endpoint *e) {
+  if (e->mood_left-- > 0) return;
+  e->mood = below(3) == 0 ? MOOD_HONEST : below(MOOD_COUNT);
+  if ((e->mood == MOOD_RUSH || e->mood == MOOD_EMPTY) && chance(70)) e->mood = MOOD_HONEST; /* they take long */
+  e->mood_left = 10 + below(600);
+}
+
 static void of_joined(uint32_t index, struct endpoint *e) {
-  if (is_forgotten(e) && chance(10)) {
-    greet(index);
-    return;
+  if (is_forgotten(e)) {
+    if (chance(10)) {
+      greet(index);
+      return;
+    }
+    if (chance(10)) {
+      do_step(STEP_LEAVE, index, below(2), 0, 0); /* perhaps while the host says the same */
+      return;
+    }
+  } else if (chance(5)) {
+    follow(e);
   }
   change_mood(e);
   if (e->pending > 0 && chance(25))

@@ -270,13 +270,14 @@ static void call_send(double peer, const struct step *s) {
   static const uint32_t flags[] = {ENET_PACKET_FLAG_RELIABLE, 0, ENET_PACKET_FLAG_UNSEQUENCED,
                                    ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT};
   static uint8_t bytes[16384];
-  if (!may_queue()) return;
-  if (s->a == CALL_SEND)
-    enetjs_peer_send_buffer(subject.consumer.host, peer, s->c % 256 % 9, flags[s->c / 256 % 4], bytes,
-                            s->d % sizeof(bytes), 0);
-  else
-    enetjs_host_broadcast_buffer(subject.consumer.host, s->c % 256 % 9, flags[s->c / 256 % 4], bytes,
-                                 s->d % sizeof(bytes));
+  double host = subject.consumer.host, channel = s->c % 256 % 9, flag = flags[s->c / 256 % 4], length = s->d % 16384;
+  for (uint32_t left = s->d % 8 ? 1 : 1 + s->d / 16384 % 64; left > 0 && may_queue(); left--) {
+    bool watched = subject_host()->completions.held.count < 64;
+    if (s->a == CALL_SEND)
+      enetjs_peer_send_buffer(host, peer, channel, flag, bytes, length, watched ? left : 0);
+    else
+      enetjs_host_broadcast_buffer(host, channel, flag, bytes, length);
+  }
 }
 
 static void call_set(const struct step *s) {
@@ -309,13 +310,14 @@ static void call_answer(const struct step *s) {
 }
 
 static void call_filter(const struct step *s) {
-  uint32_t rules[6] = {world_address(s->b % 12), world_address(s->b % 12 + s->c % 3), 0, WORLD_ADDRESS,
-                       WORLD_ADDRESS + 65535, 1};
-  enetjs_host_set_filter(subject.consumer.host, (const uint8_t *)rules, s->d % 3 * 12);
+  uint32_t first = world_address(s->b % 12), second = world_address(s->c % 12);
+  uint32_t rules[9] = {first, first + s->c % 3, 0, WORLD_ADDRESS, WORLD_ADDRESS + 65535, 1, second, second, 0};
+  enetjs_host_set_filter(subject.consumer.host, (const uint8_t *)rules, s->d % 4 * 12);
 }
 
 static void call_stats(double peer) {
   statistic(&subject.consumer, 0);
+  enetjs_next_wait(subject_host());
   enetjs_peer_stats(subject.consumer.host, peer);
   enetjs_peer_state(subject.consumer.host, peer);
 }
