@@ -230,19 +230,37 @@ function launcher(sanitizer: Sanitizer | undefined): string[] {
     : [];
 }
 
-function nativeSuite(name: string, sanitizer?: Sanitizer): Suite {
+/** How a suite of C tests runs them. */
+export interface NativeOptions {
+  /** The test files. Default: all. */
+  files?: string[];
+  /** Each file runs once for each list of arguments. Default: once, without arguments. */
+  argumentLists?: string[][];
+  /** After this time a file is killed. Default 2 minutes. */
+  limitMs?: number;
+}
+
+/** A suite that builds and runs C tests, two at a time. */
+export function nativeSuite(
+  name: string,
+  sanitizer?: Sanitizer,
+  options: NativeOptions = {},
+): Suite {
+  const { argumentLists = [[]], limitMs = 120_000 } = options;
   return {
     name,
-    files: list("native/tests", "_test.c"),
+    files: options.files ?? list("native/tests", "_test.c"),
     async run(files) {
       const folder = await build("tests", sanitizer);
-      const jobs = files.map((file): Job => ({
-        title: `${name} ${file}`,
-        command: [...launcher(sanitizer), `${folder}/${file.match(/(\w+)\.c$/)![1]}`],
-        env: { UBSAN_OPTIONS: "print_stacktrace=1" },
-        limitMs: 120_000,
-        count: ({ output }) => countTap(output),
-      }));
+      const jobs = files.flatMap((file) =>
+        argumentLists.map((args): Job => ({
+          title: [name, file, ...args].join(" "),
+          command: [...launcher(sanitizer), `${folder}/${file.match(/(\w+)\.c$/)![1]}`, ...args],
+          env: { UBSAN_OPTIONS: "print_stacktrace=1" },
+          limitMs,
+          count: ({ output }) => countTap(output),
+        }))
+      );
       return await runJobs(jobs, 2);
     },
   };

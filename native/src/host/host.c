@@ -406,10 +406,12 @@ double enetjs_host_start(double host) {
  * through its dispatch queue. A peer that has not been in that queue has a NULL link, because we
  * clear it whenever a peer leaves the queue.
  */
-static bool came_through_queue(const ENetPeer *peer) { return peer->dispatchList.next != NULL; }
+static bool came_through_queue(const ENetPeer *peer) {
+  return peer->dispatchList.next != NULL && !enetjs_in_dispatch_queue(peer);
+}
 
 static void clear_queue_link(ENetPeer *peer) {
-  if (!(peer->flags & ENET_PEER_FLAG_NEEDS_DISPATCH)) peer->dispatchList.next = NULL;
+  if (!enetjs_in_dispatch_queue(peer)) peer->dispatchList.next = NULL;
 }
 
 static uint32_t disconnect_reason(const struct enetjs_slot *slot, const ENetPeer *peer, bool received) {
@@ -650,7 +652,7 @@ double enetjs_host_connect(double host, double address, double port, double chan
     result = has_free_peer(h->enet) ? ENETJS_ERR_MEMORY : ENETJS_ERR_PEERS_EXHAUSTED;
     goto done;
   }
-  peer->dispatchList.next = NULL; /* see came_through_queue */
+  enetjs_leave_dispatch_queue(peer);
   slot = &h->slots[peer->incomingPeerID];
   slot->outgoing = true;
   result = (double)slot->generation * ENETJS_PEER_SLOTS + slot->index;

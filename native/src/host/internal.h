@@ -284,6 +284,10 @@ bool enetjs_records_waiting(const struct enetjs_host *h);
 void enetjs_recount_waiting(struct enetjs_slot *slot);
 void enetjs_relieve_waiting(struct enetjs_slot *slot);
 
+/* ---- dispatch_queue.c ------------------------------------------------------------------------ */
+bool enetjs_in_dispatch_queue(const ENetPeer *peer);
+void enetjs_leave_dispatch_queue(ENetPeer *peer);
+
 /* ---- farewell.c ------------------------------------------------------------------------------ */
 void enetjs_farewell_remember(struct enetjs_slot *slot);
 void enetjs_farewell_send(const struct enetjs_slot *slot);

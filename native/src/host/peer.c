@@ -73,8 +73,8 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   if (slot->connected || slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CLOSED, data, reason);
   slot->connected = slot->outgoing = slot->closing = slot->close_later = slot->above_high_water = false;
   if (++slot->generation == 0) slot->generation = 1;
-  peer->dispatchList.next = NULL; /* see disconnect_reason in host.c */
-  peer->totalWaitingData = 0;     /* what is still held is no longer the business of this slot */
+  enetjs_leave_dispatch_queue(peer);
+  peer->totalWaitingData = 0; /* what is still held is no longer the business of this slot */
   slot->held_bytes = 0;
   slot->stopped = false;
 }

@@ -1,0 +1,489 @@
+/**
+ * @file subject.h
+ * @brief The host under test: what the fuzzer does to it, and what must hold after every datagram.
+ */
+#ifndef ENETJS_TESTS_FUZZ_SUBJECT_H
+#define ENETJS_TESTS_FUZZ_SUBJECT_H
+
+#include "base/pool.h"
+#include "script.h"
+#include "world.h"
+
+enum budget {
+  BUDGET_MEMORY = 1,     /* what the connections of a host hold, see memory_limit */
+  BUDGET_HANDSHAKES = 2, /* an unproved address gets no more than it has sent, and guesses no connection */
+  BUDGET_TIME = 4,       /* no service computes for longer than SERVICE_LIMIT_MS */
+  BUDGET_ALL = 7
+};
+
+/*
+ * Budgets that the test enforces; --strict enforces all. Others are only counted, and a host that is
+ * over its memory is closed. Each belongs here once the host keeps to it.
+ */
+#define ENFORCED 0
+
+#define SERVICE_LIMIT_MS 50
+#define PEER_SLACK (1 << 20)   /* of each connection, beyond what its settings allow */
+#define HOST_SLACK (512 << 10) /* a range coder, datagrams, acknowledgements before they are sent */
+#define HANDLES 16             /* peers that calls are made for; some of them are stale */
+
+enum setting {
+  SETTING_PEERS,
+  SETTING_CHANNELS,
+  SETTING_MTU, /* in 16 bytes */
+  SETTING_SWITCHES,
+  SETTING_EVENTS, /* binary logarithm */
+  SETTING_ARENA,  /* binary logarithm */
+  SETTING_WAITING_KIB,
+  SETTING_PACKET_KIB,
+  SETTING_DUPLICATES,
+  SETTING_COUNT
+};
+
+enum switches { SWITCH_COMPRESS = 1, SWITCH_CHECKSUM = 2, SWITCH_DATAGRAMS = 4, SWITCH_UNBOUND = 8, SWITCH_JOINS = 16 };
+
+enum call {
+  CALL_SEND,
+  CALL_BROADCAST,
+  CALL_DISCONNECT,
+  CALL_RESET,
+  CALL_PAUSE,
+  CALL_THROTTLE,
+  CALL_TIMEOUT,
+  CALL_INTERVAL,
+  CALL_PING,
+  CALL_SET,
+  CALL_CONNECT,
+  CALL_FLUSH,
+  CALL_GATE,
+  CALL_ANSWER,
+  CALL_FILTER,
+  CALL_STATS,
+  CALL_DATAGRAM,
+  CALL_COUNT
+};
+
+/** What events have told of a slot. */
+struct seen {
+  bool connected;
+  uint32_t generation, channels;
+};
+
+static struct {
+  struct consumer consumer;
+  bool open;
+  unsigned enforced; /* BUDGET_… */
+  bool over_budget;  /* it is to be closed */
+  double base;      /* bytes allocated by a host that nobody has talked to */
+  double limit;     /* of what is allocated, without what the program has queued */
+  size_t maximum_packet, maximum_waiting;
+  double handle[HANDLES];
+  unsigned handles, take;
+  struct seen seen[ENETJS_PEER_SLOTS];
+  struct script script; /* all steps of this host */
+  /* Of all hosts. */
+  uint64_t datagrams, connects, receives, over_memory, slow;
+  double peak;
+  uint64_t longest_ns;
+} subject = {.enforced = ENFORCED};
+
+static void violated(const char *what, double actual, double limit) {
+  printf("# %s: %.0f, and not %.0f\n", what, actual, limit);
+  test_end();
+}
+
+static struct enetjs_host *subject_host(void) { return host_of(&subject.consumer); }
+
+/* ---- What the program is told ---------------------------------------------------------------- */
+
+static void see(bool holds, const char *what, const struct record *r) {
+  if (!holds) violated(what, r->index, r->generation);
+}
+
+static void on_connect(struct seen *seen, const struct record *r) {
+  uint32_t index = world_find(r->address, (uint16_t)r->extra);
+  see(!seen->connected, "connected twice", r);
+  see(r->length >= 1 && r->length <= ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT, "connected without channels", r);
+  *seen = (struct seen){true, r->generation, r->length};
+  subject.handle[subject.handles++ % HANDLES] = r->peer;
+  subject.connects++;
+  if (index >= WORLD_READERS) world.guessed++;
+}
+
+/* Forwards a part of what is large, and lets go of it. */
+static void on_packet(const struct record *r) {
+  double packet = packet_of(r);
+  if (r->length % 4 == 0)
+    enetjs_peer_send_packet(subject.consumer.host, r->peer, r->channel, ENET_PACKET_FLAG_RELIABLE, packet, 0);
+  CHECK_EQ_INT(enetjs_packet_release(packet), 0);
+}
+
+static void on_event(struct consumer *c, const struct record *r) {
+  struct seen *seen;
+  (void)c;
+  if (r->type == ENETJS_EVENT_DATAGRAM) return;
+  see(r->index < ENETJS_PEER_SLOTS, "an event of no peer", r);
+  seen = &subject.seen[r->index];
+  if (r->type == ENETJS_EVENT_CONNECT) {
+    on_connect(seen, r);
+    return;
+  }
+  see(seen->connected && seen->generation == r->generation, "an event of a peer that is not connected", r);
+  if (r->type == ENETJS_EVENT_DISCONNECT) {
+    see(r->extra <= ENETJS_REASON_REFUSED, "disconnected for no reason", r);
+    seen->connected = false;
+    return;
+  }
+  subject.receives++;
+  see(r->channel < seen->channels, "a message on no channel", r);
+  see(r->length <= subject.maximum_packet, "a message above the limit", r);
+  if (r->type == ENETJS_EVENT_PACKET) on_packet(r);
+}
+
+static void take_records(void) {
+  struct consumer *c = &subject.consumer;
+  for (unsigned i = 0; i < subject.take && completion_take(c);) i++;
+  for (unsigned i = 0; i < subject.take && event_take(c);) i++;
+}
+
+/* ---- What must hold -------------------------------------------------------------------------- */
+
+static double allocated(void) {
+  struct enetjs_pool_stats stats;
+  enetjs_pool_stats(&stats);
+  return (double)stats.live_bytes;
+}
+
+/* What the program itself has queued, and large packets that it has been told of. */
+static double of_program(void) {
+  const struct enetjs_host *h = subject_host();
+  double bytes = (double)h->queued_messages * 1024 + (double)atomic_load(&h->listed_bytes);
+  for (size_t i = 0; i < h->enet->peerCount; i++) bytes += 2 * (double)h->slots[i].queued_bytes;
+  return bytes;
+}
+
+/* A limit for the whole host belongs here as well, once there is one. */
+static double memory_limit(void) {
+  double of_peer = (double)subject.maximum_waiting + (double)subject.maximum_packet + PEER_SLACK;
+  return subject.base + HOST_SLACK + (double)subject_host()->enet->peerCount * of_peer;
+}
+
+static void check_memory(void) {
+  double bytes = allocated();
+  if (bytes - subject.base > subject.peak) subject.peak = bytes - subject.base;
+  if (bytes <= subject.limit || bytes <= subject.limit + of_program()) return;
+  if (subject.enforced & BUDGET_MEMORY) violated("bytes that the host holds", bytes, subject.limit + of_program());
+  subject.over_memory++;
+  subject.over_budget = true;
+}
+
+static void check_handshakes(void) {
+  if (!(subject.enforced & BUDGET_HANDSHAKES)) return;
+  if (world.unproved_excess > 0) violated("datagrams beyond what unproved addresses have sent", 1, 0);
+  if (world.guessed > 0) violated("connections of addresses that read no answer", 1, 0);
+}
+
+static void check_time(uint64_t ns) {
+  if (ns > subject.longest_ns) subject.longest_ns = ns;
+  if (ns > 1000000) subject.slow++;
+  if ((subject.enforced & BUDGET_TIME) && ns > SERVICE_LIMIT_MS * 1000000ull)
+    violated("nanoseconds of a service", (double)ns, SERVICE_LIMIT_MS * 1e6);
+}
+
+static void subject_service(void) {
+  uint64_t before = system_cpu_ns();
+  double result = enetjs_host_service(subject.consumer.host, 0);
+  check_time(system_cpu_ns() - before);
+  if (result < 0) violated("the service failed", result, 0);
+  check_memory();
+  take_records();
+  check_handshakes();
+  if (subject.datagrams % 64 == 0) canaries_check(&subject.consumer);
+}
+
+/* ---- Its life -------------------------------------------------------------------------------- */
+
+static void subject_close(void) {
+  if (!subject.open) return;
+  subject.open = false;
+  enet_range_coder_destroy(world.coder);
+  world.coder = NULL;
+  consumer_close(&subject.consumer);
+  check_nothing_left();
+}
+
+static void configure(double *c, const uint8_t *setting) {
+  uint8_t switches = setting[SETTING_SWITCHES];
+  if (switches & SWITCH_UNBOUND) c[ENETJS_CONFIG_ADDRESS] = -1;
+  c[ENETJS_CONFIG_PEERS] = setting[SETTING_PEERS];
+  c[ENETJS_CONFIG_CHANNELS] = setting[SETTING_CHANNELS];
+  c[ENETJS_CONFIG_MTU] = setting[SETTING_MTU] * 16;
+  c[ENETJS_CONFIG_COMPRESSION] = (switches & SWITCH_COMPRESS) != 0;
+  c[ENETJS_CONFIG_CHECKSUM] = (switches & SWITCH_CHECKSUM) != 0;
+  c[ENETJS_CONFIG_DATAGRAMS] = (switches & SWITCH_DATAGRAMS) != 0;
+  c[ENETJS_CONFIG_EVENT_CAPACITY] = 1u << setting[SETTING_EVENTS];
+  c[ENETJS_CONFIG_COMPLETION_CAPACITY] = 16;
+  c[ENETJS_CONFIG_ARENA_BYTES] = 1u << setting[SETTING_ARENA];
+  c[ENETJS_CONFIG_SCRATCH_BYTES] = 4096;
+  c[ENETJS_CONFIG_DUPLICATE_PEERS] = setting[SETTING_DUPLICATES];
+  c[ENETJS_CONFIG_MAXIMUM_WAITING_DATA] = setting[SETTING_WAITING_KIB] * 1024;
+  c[ENETJS_CONFIG_MAXIMUM_PACKET_SIZE] = setting[SETTING_PACKET_KIB] * 1024;
+}
+
+static void subject_open(const struct step *step) {
+  struct consumer *c = &subject.consumer;
+  CHECK(step->length == SETTING_COUNT);
+  subject_close();
+  simulated.random = step->b;
+  simulated.now_us = (uint64_t)step->a * 1000;
+  simulated.wall_us = simulated.queued = simulated.taken = 0;
+  simulated.joins = (step->bytes[SETTING_SWITCHES] & SWITCH_JOINS) != 0;
+  simulated.receive_error = simulated.send_error = 0;
+  simulated.deliver = world_deliver;
+  consumer_start(c);
+  configure(c->config, step->bytes);
+  c->config[ENETJS_CONFIG_INCOMING_BANDWIDTH] = step->c;
+  c->config[ENETJS_CONFIG_OUTGOING_BANDWIDTH] = step->d;
+  c->on_event = on_event;
+  consumer_open(c);
+  subject.open = true;
+  subject.over_budget = false;
+  subject_host()->enet->randomSeed = step->b; /* ENet's depends on an address */
+  world_reset(subject_host()->enet);
+  memset(subject.seen, 0, sizeof(subject.seen));
+  memset(subject.handle, 0, sizeof(subject.handle));
+  subject.handles = 0;
+  subject.take = 1000;
+  subject.maximum_waiting = (size_t)c->config[ENETJS_CONFIG_MAXIMUM_WAITING_DATA];
+  subject.maximum_packet = (size_t)c->config[ENETJS_CONFIG_MAXIMUM_PACKET_SIZE];
+  subject.base = allocated();
+  subject.limit = memory_limit();
+}
+
+/* ---- The program's calls --------------------------------------------------------------------- */
+
+static bool may_queue(void) {
+  return subject_host()->queued_messages < 500 && of_program() < 1 << 20;
+}
+
+static void call_send(double peer, const struct step *s) {
+  static const uint32_t flags[] = {ENET_PACKET_FLAG_RELIABLE, 0, ENET_PACKET_FLAG_UNSEQUENCED,
+                                   ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT};
+  static uint8_t bytes[16384];
+  double host = subject.consumer.host, channel = s->c % 256 % 9, flag = flags[s->c / 256 % 4], length = s->d % 16384;
+  for (uint32_t left = s->d % 8 ? 1 : 1 + s->d / 16384 % 64; left > 0 && may_queue(); left--) {
+    bool watched = subject_host()->completions.held.count < 64;
+    if (s->a == CALL_SEND)
+      enetjs_peer_send_buffer(host, peer, channel, flag, bytes, length, watched ? left : 0);
+    else
+      enetjs_host_broadcast_buffer(host, channel, flag, bytes, length);
+  }
+}
+
+static void call_set(const struct step *s) {
+  double host = subject.consumer.host;
+  switch (s->b % 9) {
+    case 0: enetjs_host_set(host, ENETJS_CONFIG_INCOMING_BANDWIDTH, s->c, s->d); break;
+    case 1: enetjs_host_set(host, ENETJS_CONFIG_CHANNELS, s->c % 10, 0); break;
+    case 2: enetjs_host_set(host, ENETJS_CONFIG_COMPRESSION, s->c % 2, 0); break;
+    case 3: enetjs_host_set(host, ENETJS_CONFIG_CHECKSUM, s->c % 2, 0); break;
+    case 4: enetjs_host_set(host, ENETJS_CONFIG_MTU, 576 + s->c % 3521, 0); break;
+    case 5: enetjs_host_set(host, ENETJS_CONFIG_DUPLICATE_PEERS, s->c % 8, 0); break;
+    case 6: enetjs_host_set(host, ENETJS_CONFIG_MAXIMUM_PACKET_SIZE, s->c % (subject.maximum_packet + 1), 0); break;
+    case 7: enetjs_host_set(host, ENETJS_CONFIG_MAXIMUM_WAITING_DATA, s->c % (subject.maximum_waiting + 1), 0); break;
+    default: enetjs_host_set(host, ENETJS_CONFIG_DATAGRAMS, s->c % 2, 0);
+  }
+}
+
+static void call_connect(const struct step *s) {
+  uint32_t index = s->b % WORLD_READERS;
+  double peer = enetjs_host_connect(subject.consumer.host, world_address(index), world_port(index), 1 + s->c % 8, s->d);
+  if (peer < 0) return;
+  world.endpoint[index].called = true;
+  subject.handle[subject.handles++ % HANDLES] = peer;
+}
+
+static void call_answer(const struct step *s) {
+  double question;
+  for (unsigned i = 0; i < 8 && (question = enetjs_gate_next(subject.consumer.host)) >= 0; i++)
+    CHECK_EQ_INT(enetjs_gate_answer(subject.consumer.host, question, (s->b >> i & 3) > 0), 0);
+}
+
+static void call_filter(const struct step *s) {
+  uint32_t first = world_address(s->b % 12), second = world_address(s->c % 12);
+  uint32_t rules[9] = {first, first + s->c % 3, 0, WORLD_ADDRESS, WORLD_ADDRESS + 65535, 1, second, second, 0};
+  enetjs_host_set_filter(subject.consumer.host, (const uint8_t *)rules, s->d % 4 * 12);
+}
+
+static void call_stats(double peer) {
+  statistic(&subject.consumer, 0);
+  enetjs_next_wait(subject_host());
+  enetjs_peer_stats(subject.consumer.host, peer);
+  enetjs_peer_state(subject.consumer.host, peer);
+}
+
+static void call_datagram(const struct step *s) {
+  uint32_t index = s->b % WORLD_READERS;
+  world.endpoint[index].called = true;
+  enetjs_host_send_datagram(subject.consumer.host, world_address(index), world_port(index),
+                            subject.consumer.words[ENETJS_WORD_SCRATCH_OFFSET], s->c % 1500);
+}
+
+static void subject_call(const struct step *s) {
+  double host = subject.consumer.host, peer = subject.handle[s->b % HANDLES];
+  switch ((enum call)s->a) {
+    case CALL_SEND:
+    case CALL_BROADCAST: call_send(peer, s); break;
+    case CALL_DISCONNECT: enetjs_peer_disconnect(host, peer, s->d, s->c % 3); break;
+    case CALL_RESET: enetjs_peer_reset(host, peer); break;
+    case CALL_PAUSE: enetjs_peer_set(host, peer, ENETJS_PEER_PAUSED, s->c % 2, 0, 0); break;
+    case CALL_THROTTLE: enetjs_peer_set(host, peer, ENETJS_PEER_THROTTLE, s->c, s->d % 64, s->d / 64 % 64); break;
+    case CALL_TIMEOUT: enetjs_peer_set(host, peer, ENETJS_PEER_TIMEOUT, s->c % 64, s->d % 8000, s->d % 40000); break;
+    case CALL_INTERVAL: enetjs_peer_set(host, peer, ENETJS_PEER_PING_INTERVAL, s->c % 2000, 0, 0); break;
+    case CALL_PING: enetjs_peer_ping(host, peer); break;
+    case CALL_SET: call_set(s); break;
+    case CALL_CONNECT: call_connect(s); break;
+    case CALL_FLUSH: enetjs_host_flush(host); break;
+    case CALL_GATE: CHECK_EQ_INT(enetjs_gate_open(host, s->b % 2), 0); break;
+    case CALL_ANSWER: call_answer(s); break;
+    case CALL_FILTER: call_filter(s); break;
+    case CALL_STATS: call_stats(peer); break;
+    case CALL_DATAGRAM: call_datagram(s); break;
+    case CALL_COUNT: break;
+  }
+  take_records();
+}
+
+/* ---- What the endpoints do ------------------------------------------------------------------- */
+
+static void send_composed(uint32_t index, const struct endpoint *as, const struct step *s, const uint8_t *body,
+                          size_t length) {
+  struct system_datagram *d = system_queue();
+  struct endpoint *e = &world.endpoint[index];
+  if (d) {
+    d->address = world_address(index);
+    d->port = world_port(index);
+    d->length = length;
+    if (s->d & COMPOSE_RAW)
+      memcpy(d->bytes, body, length);
+    else
+      d->length = world_compose(d->bytes, as, s->b, s->c, s->d, body, length);
+    e->received += d->length;
+    subject.datagrams++;
+  }
+  if (!(s->d & COMPOSE_HOLD) || simulated.queued == SYSTEM_INBOX) subject_service();
+}
+
+static void do_from(const struct step *s) {
+  uint32_t index = s->a % WORLD_ENDPOINTS, other = s->d >> COMPOSE_AS_SHIFT;
+  send_composed(index, &world.endpoint[other ? (other - 1) % WORLD_ENDPOINTS : index], s, s->bytes, s->length);
+}
+
+static void send_body(uint32_t index, uint32_t age, const void *body, size_t length) {
+  struct step s = {.kind = STEP_FROM, .a = index, .c = age};
+  send_composed(index, &world.endpoint[index], &s, body, length);
+}
+
+static void do_ack(const struct step *s) {
+  struct endpoint *e = &world.endpoint[s->a % WORLD_ENDPOINTS];
+  ENetProtocolAcknowledge body[WORLD_PENDING];
+  unsigned count = e->pending < s->b ? e->pending : s->b;
+  for (unsigned i = 0; i < count; i++) {
+    const struct pending *p = &e->acknowledge[i];
+    body[i].header.command = ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
+    body[i].header.channelID = p->channel;
+    body[i].header.reliableSequenceNumber = body[i].receivedReliableSequenceNumber = htons(p->sequence);
+    body[i].receivedSentTime = htons(p->sent_time);
+    if (p->command == ENET_PROTOCOL_COMMAND_VERIFY_CONNECT && e->standing == GREETED) {
+      e->standing = JOINED;
+      e->proved = true;
+    }
+  }
+  e->pending -= count;
+  memmove(e->acknowledge, e->acknowledge + count, e->pending * sizeof(*e->acknowledge));
+  send_body(s->a % WORLD_ENDPOINTS, s->c, body, count * sizeof(*body));
+}
+
+static void number_anew(struct endpoint *e) {
+  e->control = 1;
+  e->group = 0;
+  memset(e->reliable, 0, sizeof(e->reliable));
+  memset(e->unreliable, 0, sizeof(e->unreliable));
+}
+
+static void do_hello(const struct step *s) {
+  struct endpoint *e = &world.endpoint[s->a % WORLD_ENDPOINTS];
+  ENetProtocolConnect body = {.header = {ENET_PROTOCOL_COMMAND_CONNECT | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF,
+                                         htons(1)}};
+  forget(e);
+  number_anew(e);
+  e->standing = GREETED;
+  e->connect_id = s->c;
+  body.outgoingPeerID = htons((uint16_t)(s->a % WORLD_ENDPOINTS));
+  body.incomingSessionID = body.outgoingSessionID = 0xFF;
+  body.mtu = htonl(1400);
+  body.windowSize = htonl(ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE);
+  body.channelCount = htonl(s->b);
+  body.incomingBandwidth = htonl(s->d);
+  body.packetThrottleInterval = htonl(ENET_PEER_PACKET_THROTTLE_INTERVAL);
+  body.packetThrottleAcceleration = htonl(ENET_PEER_PACKET_THROTTLE_ACCELERATION);
+  body.packetThrottleDeceleration = htonl(ENET_PEER_PACKET_THROTTLE_DECELERATION);
+  body.connectID = s->c;
+  send_body(s->a % WORLD_ENDPOINTS, 0, &body, sizeof(body));
+}
+
+static void do_verify(const struct step *s) {
+  struct endpoint *e = &world.endpoint[s->a % WORLD_ENDPOINTS];
+  ENetProtocolVerifyConnect body = {
+      .header = {ENET_PROTOCOL_COMMAND_VERIFY_CONNECT | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF, htons(1)}};
+  if (e->standing != CALLED) return;
+  number_anew(e);
+  body.outgoingPeerID = htons((uint16_t)(s->a % WORLD_ENDPOINTS));
+  body.mtu = e->call.mtu;
+  body.windowSize = e->call.windowSize;
+  body.channelCount = htonl(s->c);
+  body.packetThrottleInterval = e->call.packetThrottleInterval;
+  body.packetThrottleAcceleration = e->call.packetThrottleAcceleration;
+  body.packetThrottleDeceleration = e->call.packetThrottleDeceleration;
+  body.connectID = e->call.connectID ^ s->b;
+  send_body(s->a % WORLD_ENDPOINTS, 0, &body, sizeof(body));
+  e->standing = JOINED;
+}
+
+static void do_leave(const struct step *s) {
+  struct endpoint *e = &world.endpoint[s->a % WORLD_ENDPOINTS];
+  ENetProtocolDisconnect body = {.header = {ENET_PROTOCOL_COMMAND_DISCONNECT, 0xFF, 0}};
+  body.header.command |= s->b ? ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE : ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED;
+  if (s->b) body.header.reliableSequenceNumber = htons(++e->control);
+  send_body(s->a % WORLD_ENDPOINTS, 0, &body, sizeof(body));
+  forget(e);
+}
+
+/** Does a step, and remembers it. */
+static void subject_do(const struct step *step) {
+  if (step->kind == STEP_OPEN) subject.script.used = 0;
+  script_add(&subject.script, step);
+  if (step->kind != STEP_OPEN && !subject.open) return;
+  switch (step->kind) {
+    case STEP_OPEN: subject_open(step); break;
+    case STEP_FROM: do_from(step); break;
+    case STEP_ACK: do_ack(step); break;
+    case STEP_HELLO: do_hello(step); break;
+    case STEP_VERIFY: do_verify(step); break;
+    case STEP_LEAVE: do_leave(step); break;
+    case STEP_TIME:
+      simulated.now_us += (uint64_t)step->a * 1000 + step->b;
+      subject_service();
+      break;
+    case STEP_WALL: simulated.wall_us += ((int64_t)step->a - (int64_t)step->b) * 1000000; break;
+    case STEP_CALL: subject_call(step); break;
+    case STEP_TAKE: subject.take = step->a; break;
+    case STEP_FAULT:
+      simulated.receive_error = (int)step->a;
+      simulated.send_error = (int)step->b;
+      break;
+    case STEP_COUNT: break;
+  }
+}
+
+#endif
