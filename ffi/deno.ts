@@ -74,5 +74,7 @@ export function createDenoRuntime(): Runtime {
     },
     later: setImmediate,
     attach: attachSocket,
+    // A watcher reloads in the same thread, and says so by this event, which also comes at the end.
+    onReload: (call) => globalThis.addEventListener("unload", call),
   };
 }
