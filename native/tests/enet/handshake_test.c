@@ -247,5 +247,6 @@ int main(void) {
       TEST_CASE(nothing_is_sent_for_the_acknowledgement_alone),
       TEST_CASE(a_connection_that_is_confirmed_repeats_nothing),
   };
+  if (enetjs_library_initialize() < 0) return EXIT_FAILURE; /* before plain ENet allocates */
   return test_run(cases, TEST_COUNT(cases));
 }

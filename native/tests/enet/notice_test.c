@@ -531,5 +531,6 @@ int main(int argc, char **argv) {
 #else
   (void)argc;
 #endif
+  if (enetjs_library_initialize() < 0) return EXIT_FAILURE; /* before plain ENet allocates */
   return test_run(cases, TEST_COUNT(cases));
 }
