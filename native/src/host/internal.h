@@ -198,11 +198,11 @@ struct enetjs_host {
   ENetHost *enet;
   struct enetjs_batch *batch; /**< or NULL before the first is begun */
   struct enetjs_slot *slots;
-  bool bound;     /**< accepts connections */
-  bool datagrams; /**< delivers what is not ENet's */
-  bool vacating;  /**< it is to be closed: who connects is disconnected */
+  bool bound;         /**< accepts connections */
+  bool datagrams;     /**< delivers what is not ENet's */
+  bool vacating;      /**< it is to be closed: who connects is disconnected */
   bool awaits_vacant; /**< the consumer is to be told when no peer is left */
-  int failed;     /**< errno of a fatal socket error, or 0 */
+  int failed;         /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
   size_t queued_messages;     /**< to all peers */
   size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced, with 64 for each message */
