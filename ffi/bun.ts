@@ -60,6 +60,18 @@ function callByMessage(): (call: () => void) => void {
   };
 }
 
+/**
+ * `bun --hot` evaluates all modules anew, tells the old ones nothing, and keeps the global object. So
+ * that is where each load of this module leaves what the next one calls.
+ */
+function callAtNextLoad(call: () => void): void {
+  if (!process.execArgv.includes("--hot")) return;
+  const key = Symbol.for(`@enetjs/enet ${import.meta.url}`);
+  const loads = globalThis as { [key]?: () => void };
+  loads[key]?.();
+  loads[key] = call;
+}
+
 /** Bun's `bun:ffi`. */
 export function createBunRuntime(): Runtime {
   const ffi = process.getBuiltinModule("bun:ffi" as "node:fs") as unknown as BunFfi;
@@ -102,6 +114,7 @@ export function createBunRuntime(): Runtime {
     },
     env: (name) => process.env[name],
     later: callByMessage(),
+    onReload: callAtNextLoad,
     // Bun's node:net delivers nothing for a descriptor.
     async attach(fd: number, onWake: () => void): Promise<Wake> {
       const ignore = () => {};

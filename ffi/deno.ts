@@ -1,3 +1,4 @@
+import process from "node:process";
 import { markAsUntransferable } from "node:worker_threads";
 import { setImmediate } from "node:timers";
 import { attachSocket } from "./_socket.ts";
@@ -74,5 +75,8 @@ export function createDenoRuntime(): Runtime {
     },
     later: setImmediate,
     attach: attachSocket,
+    // A watcher reloads in the same thread, and says so by two events, which also come at the end. This
+    // is the last listener of the second, so that those of the program find everything as it was.
+    onReload: (call) => globalThis.addEventListener("unload", () => void process.on("exit", call)),
   };
 }

@@ -67,5 +67,7 @@ export function createNodeRuntime(): Runtime {
     env: (name) => process.env[name],
     later: setImmediate,
     attach: attachSocket,
+    // Its watcher starts a new process.
+    onReload: () => {},
   };
 }

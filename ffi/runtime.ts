@@ -97,6 +97,11 @@ export interface Runtime {
   later(call: () => void): void;
   /** Takes over a descriptor and calls `onWake` whenever bytes have arrived on it. */
   attach(fd: number, onWake: () => void): Wake | Promise<Wake>;
+  /**
+   * Has a function called when this program is about to be replaced by a newer version of itself in
+   * the same process, as by `deno run --watch` and `bun --hot`, which leave native things as they are.
+   */
+  onReload(call: () => void): void;
 }
 
 /** Deno and Bun also report a Node version, so they are asked first. */

@@ -1,4 +1,4 @@
-import { CONFIG, DISCONNECT, HOST_STAT, LAYOUT } from "../ffi/layout.ts";
+import { CONFIG, HOST_STAT, LAYOUT } from "../ffi/layout.ts";
 import { loadLibrary } from "../ffi/loader.ts";
 import { Connection } from "./internal/connection.ts";
 import { Endpoint, Resources, validateFlags } from "./internal/endpoint.ts";
@@ -186,6 +186,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     const library = await loadLibrary();
     const { native, runtime } = library;
     const { bind, config } = plan;
+    Resources.closeOnReload(runtime);
     config[CONFIG.ADDRESS] = bind === undefined ? -1 : await resolveIPv4(bind.hostname);
     config[CONFIG.PORT] = bind?.port ?? 0;
     const memory = new Memory(plan.sizes, runtime.copiesUpTo, library.debug);
@@ -591,7 +592,9 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
 
   /**
    * Closes the host: tells every peer after its queue has drained, waits for them, then frees
-   * everything. Safe to call more than once.
+   * everything. Peers whose connect event has not been taken are told like all others; an attempt to
+   * connect that is under way is waited for and ended, and its promise rejects at once. Safe to call
+   * more than once.
    *
    * @param options how long to wait
    * @returns a promise that resolves when the host is closed
@@ -606,15 +609,14 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   async #close(graceMs: number): Promise<void> {
     if (this.closed) return;
     const { native, handle } = this.#endpoint;
-    const closed = this.#inlet.live.map((connection) => {
-      native.enetjs_peer_disconnect(handle, connection.id, 0, DISCONNECT.LATER);
+    const { vacant, live } = this.#inlet;
+    for (const connection of live) {
       connection.closing = true;
-      return connection.closed();
-    });
-    if (closed.length > 0 && graceMs > 0) {
-      this.#endpoint.flush();
+      if (!connection.established) connection.close({ reason: "local", data: 0 });
+    }
+    if (native.enetjs_host_vacate(handle) === 1 && graceMs > 0) {
       this.#endpoint.change();
-      await this.#atMost(graceMs, Promise.all(closed));
+      await this.#atMost(graceMs, vacant.promise);
     }
     this[Symbol.dispose]();
   }
@@ -633,14 +635,11 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   }
 
   /**
-   * Closes the host at once, with one notice to every peer that may be lost.
+   * Closes the host at once, with one notice to every peer that may be lost. The library sends the
+   * same notices for a host that is collected, that belongs to a Worker that ends, or that is open
+   * when the process exits; not when a signal or a crash ends the process.
    */
   [Symbol.dispose](): void {
-    if (this.closed) return;
-    const { native, handle } = this.#endpoint;
-    for (const { id } of this.#inlet.live) {
-      native.enetjs_peer_disconnect(handle, id, 0, DISCONNECT.NOW);
-    }
     this.#destroy();
   }
 

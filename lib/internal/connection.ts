@@ -294,6 +294,7 @@ export class Connection {
     }
     if (this.#closed !== undefined) {
       this.#closed.resolve();
+      this.#closed = undefined;
       this.endpoint.unpin();
     }
     if (this.connecting !== undefined) {

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers";
 import { LAYOUT } from "../../ffi/layout.ts";
-import type { Wake } from "../../ffi/runtime.ts";
+import type { Runtime, Wake } from "../../ffi/runtime.ts";
 import type { Library } from "../../ffi/loader.ts";
 import type { Native } from "../../ffi/symbols.ts";
 import type { Gate } from "./gate.ts";
@@ -12,6 +12,10 @@ import type { HostPlan, HostSettings } from "../options.ts";
 import { Outbox } from "./outbox.ts";
 import { type Data, Packet, PacketFlag, packets, viewOf } from "../packet.ts";
 
+/** What every open host has to give back. */
+const held = new Set<Resources>();
+let watching = false;
+
 /** What must be given back, whoever closes the host; refers to nothing else of it. */
 export class Resources {
   readonly native: Native;
@@ -22,12 +26,24 @@ export class Resources {
   constructor(native: Native, handle: number) {
     this.native = native;
     this.handle = handle;
+    held.add(this);
+  }
+
+  /**
+   * Has every host closed when the program is loaded anew in the same process. Called before a host is
+   * created, so that one of an earlier load does not keep its port from it.
+   */
+  static closeOnReload(runtime: Runtime): void {
+    if (watching) return;
+    watching = true;
+    runtime.onReload(() => held.forEach((resources) => resources.close()));
   }
 
   /** Closes the native host first, so that its pump does not take the closed wake-up for a lost owner. */
   close(): void {
     if (!this.open) return;
     this.open = false;
+    held.delete(this);
     this.native.enetjs_host_close(this.handle);
     this.wake?.close();
   }

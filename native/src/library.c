@@ -1,6 +1,9 @@
 /* What concerns the library as a whole: versions, error texts, counters, ENet's initialization. */
 #include <stdlib.h>
 #include <string.h>
+#ifndef _WIN32
+#include <unistd.h>
+#endif
 
 #include "host/internal.h"
 #include "base/pool.h"
@@ -30,6 +33,32 @@ const void *enetjs_this_thread(void) {
   return has_exit_key && enetjs_key_set(exit_key, &this_thread) ? &this_thread : NULL;
 }
 
+/*
+ * What is done at the exit of the process. A child that was forked off and exits before it has become
+ * another program has neither our threads nor the right to speak to our peers.
+ */
+#ifndef _WIN32
+static pid_t owner_process;
+#endif
+
+static void on_exit_of_process(void) {
+#ifndef _WIN32
+  if (getpid() != owner_process) return;
+#endif
+  enetjs_channel_stop_all();
+  enetjs_pump_stop_all();
+}
+
+static void watch_exit(void) {
+#ifndef _WIN32
+  owner_process = getpid();
+#endif
+  atexit(on_exit_of_process);
+#ifdef __linux__
+  at_quick_exit(on_exit_of_process); /* how Bun ends there */
+#endif
+}
+
 static void initialize(void) {
   ENetBuffer empty = {0};
   /* Its structs are read here, and differ between versions. */
@@ -37,8 +66,7 @@ static void initialize(void) {
   if (!enetjs_libenet_initialize()) return;
   /* ENet fills its CRC table on first use, which two hosts might do at once. */
   enet_crc32(&empty, 1);
-  atexit(enetjs_pump_stop_all);
-  atexit(enetjs_channel_stop_all);
+  watch_exit();
   has_exit_key = enetjs_key_create(&exit_key, on_thread_exit);
   initialize_result = 0;
 }
@@ -172,6 +200,7 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_COMPLETION_UNDELIVERED,
       ENETJS_COMPLETION_DRAIN,
       ENETJS_COMPLETION_FAILED,
+      ENETJS_COMPLETION_VACANT,
       ENETJS_REASON_REMOTE,
       ENETJS_REASON_LOCAL,
       ENETJS_REASON_TIMEOUT,

@@ -175,12 +175,18 @@ void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t da
   emit(slot->host, &slot->host->completions, record, NULL);
 }
 
-void enetjs_emit_failure(struct enetjs_host *h, int error) {
+static void emit_of_host(struct enetjs_host *h, uint32_t type, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
-  record[ENETJS_RECORD_TYPE] = ENETJS_COMPLETION_FAILED;
-  record[ENETJS_RECORD_DATA] = (uint32_t)error;
+  record[ENETJS_RECORD_TYPE] = type;
+  record[ENETJS_RECORD_DATA] = data;
   emit(h, &h->completions, record, NULL);
 }
+
+void enetjs_emit_failure(struct enetjs_host *h, int error) {
+  emit_of_host(h, ENETJS_COMPLETION_FAILED, (uint32_t)error);
+}
+
+void enetjs_emit_vacant(struct enetjs_host *h) { emit_of_host(h, ENETJS_COMPLETION_VACANT, 0); }
 
 static void refill_ring(struct enetjs_host *h, struct enetjs_ring *ring) {
   while (ring->held.head) {

@@ -333,6 +333,7 @@ double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *sh
 }
 
 void enetjs_host_destroy_locked(struct enetjs_host *h) {
+  enetjs_farewell_all(h);
   for (size_t i = 0; i < h->enet->peerCount; i++) {
     enetjs_queue_clear(&h->slots[i]);
     enetjs_drop_held(h, &h->slots[i].held);
@@ -477,6 +478,7 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   ENetEvent event;
   enet_uint32 received_before = h->enet->totalReceivedPackets, received;
   int result, error;
+  enetjs_handshake_repeat(h);
   enetjs_socket_error_clear();
   result = enet_host_service(h->enet, &event, 0);
   error = enetjs_socket_error();
@@ -502,8 +504,10 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
 void enetjs_flush_protocol(struct enetjs_host *h) {
   if (h->failed) return;
   enetjs_batch_begin(h);
-  do enet_host_flush(h->enet);
-  while (enetjs_queue_feed(h));
+  do {
+    enetjs_handshake_repeat(h);
+    enet_host_flush(h->enet);
+  } while (enetjs_queue_feed(h));
   enetjs_batch_end(h);
   add_totals(h);
 }
@@ -524,6 +528,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
    * ignores the disconnect.
    */
   if (!h->failed && (enetjs_queue_feed(h) || more > 0)) enetjs_flush_protocol(h);
+  enetjs_slots_check_vacant(h);
   enetjs_batch_end(h);
   add_totals(h);
 }

@@ -106,6 +106,14 @@ struct enetjs_fences {
   } fence[ENETJS_FENCES];
 };
 
+/** The acknowledgement of VERIFY_CONNECT that is repeated; see handshake.c. */
+struct enetjs_handshake {
+  bool unconfirmed; /**< the server has acknowledged nothing yet */
+  bool listed;      /**< member of the host's list, which is cleared when next looked at */
+  uint16_t sequence, sent_time;
+  struct enetjs_slot *next;
+};
+
 /** What we know of one ENetPeer beyond ENet, same index. */
 struct enetjs_slot {
   struct enetjs_host *host;
@@ -127,6 +135,7 @@ struct enetjs_slot {
   size_t inside_bytes, inside_messages; /**< ENet's */
   struct enetjs_outgoing *pending_head, *pending_tail;
   struct enetjs_fences fences;
+  struct enetjs_handshake handshake;
   struct enetjs_held_list held; /**< messages of a paused peer */
   struct enetjs_slot *next_to_feed;
 };
@@ -189,9 +198,11 @@ struct enetjs_host {
   ENetHost *enet;
   struct enetjs_batch *batch; /**< or NULL before the first is begun */
   struct enetjs_slot *slots;
-  bool bound;     /**< accepts connections */
-  bool datagrams; /**< delivers what is not ENet's */
-  int failed;     /**< errno of a fatal socket error, or 0 */
+  bool bound;         /**< accepts connections */
+  bool datagrams;     /**< delivers what is not ENet's */
+  bool vacating;      /**< it is to be closed: who connects is disconnected */
+  bool awaits_vacant; /**< the consumer is to be told when no peer is left */
+  int failed;         /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
   size_t queued_messages;     /**< to all peers */
   size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced, with 64 for each message */
@@ -201,6 +212,7 @@ struct enetjs_host {
   struct enetjs_gate *gate; /**< or NULL */
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed;
+  struct enetjs_slot *unconfirmed; /**< by handshake.next */
 
   /* Shared memory; touched only while `consumer` is true. */
   bool consumer; /**< the lock is held by a call of the consumer's side */
@@ -252,6 +264,7 @@ bool enetjs_is_integer(double value, double minimum, double maximum);
 bool enetjs_slot_sends(const struct enetjs_slot *slot); /**< whether messages can be queued */
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data);
 void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data);
+void enetjs_slots_check_vacant(struct enetjs_host *h); /**< while the consumer waits for it */
 
 /* ---- outbox.c -------------------------------------------------------------------------------- */
 /** Queues what the consumer has put there; only inside a call of its. */
@@ -275,6 +288,7 @@ int enetjs_fence_wait(const struct enetjs_slot *slot);          /**< ms until it
 void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet);
 void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra);
 void enetjs_emit_failure(struct enetjs_host *h, int error);
+void enetjs_emit_vacant(struct enetjs_host *h);
 void enetjs_refill(struct enetjs_host *h);
 void enetjs_release_paused(struct enetjs_slot *slot);
 void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list);
@@ -291,6 +305,14 @@ void enetjs_leave_dispatch_queue(ENetPeer *peer);
 /* ---- farewell.c ------------------------------------------------------------------------------ */
 void enetjs_farewell_remember(struct enetjs_slot *slot);
 void enetjs_farewell_send(const struct enetjs_slot *slot);
+/** Tells every peer, before the host is destroyed or the process exits; ends all connections without events. */
+void enetjs_farewell_all(struct enetjs_host *h);
+
+/* ---- handshake.c ----------------------------------------------------------------------------- */
+void enetjs_handshake_remember(struct enetjs_slot *slot); /**< when this side's attempt has succeeded */
+void enetjs_handshake_repeat(struct enetjs_host *h);      /**< before ENet sends */
+void enetjs_handshake_sent(const ENetHost *enet, const ENetAddress *address); /**< each datagram of ENet */
+int enetjs_handshake_send(struct enetjs_slot *slot, enet_uint8 channel, ENetPacket *packet);
 
 /* ---- socket.c -------------------------------------------------------------------------------- */
 /*

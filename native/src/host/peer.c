@@ -45,6 +45,12 @@ static void widen_window(ENetPeer *peer) {
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPeer *peer = peer_of(slot);
+  if (slot->outgoing) enetjs_handshake_remember(slot);
+  if (slot->host->vacating) {
+    slot->closing = true;
+    enet_peer_disconnect(peer, 0);
+    return;
+  }
   slot->connected = true;
   widen_window(peer);
   enetjs_farewell_remember(slot);
@@ -76,7 +82,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   enetjs_leave_dispatch_queue(peer);
   peer->totalWaitingData = 0; /* what is still held is no longer the business of this slot */
   slot->held_bytes = 0;
-  slot->stopped = false;
+  slot->stopped = slot->handshake.unconfirmed = false;
 }
 
 /* ---- Sending --------------------------------------------------------------------------------- */
@@ -261,6 +267,7 @@ double enetjs_peer_disconnect(double host, double peer, double data, double mode
   slot->closing = true;
   if (peer_of(slot)->state != ENET_PEER_STATE_DISCONNECTING) slot->close_data = (uint32_t)data;
   enetjs_batch_begin(slot->host);
+  enetjs_handshake_repeat(slot->host); /* ENet may flush */
   if (mode == ENETJS_DISCONNECT_NOW)
     disconnect_now(slot);
   else if (mode == ENETJS_DISCONNECT_LATER)
@@ -271,7 +278,48 @@ double enetjs_peer_disconnect(double host, double peer, double data, double mode
   /* ENet resets a peer at once, without an event, that was not connected or need not wait. */
   if (peer_of(slot)->state == ENET_PEER_STATE_DISCONNECTED)
     enetjs_slot_end(slot, ENETJS_REASON_LOCAL, slot->close_data);
+  enetjs_slots_check_vacant(slot->host);
   return finish(slot, 0);
+}
+
+/*
+ * One that is connecting is disconnected once it is connected (see enetjs_slot_connected): before, it does
+ * not know the id by which the other side can be told.
+ */
+static void vacate(struct enetjs_slot *slot) {
+  if (slot->closing || !(slot->connected || slot->outgoing)) return;
+  slot->closing = true;
+  slot->close_data = 0;
+  if (peer_of(slot)->state != ENET_PEER_STATE_CONNECTING) disconnect_later(slot);
+}
+
+/* Attempts of others are not waited for: anybody can begin them. */
+static bool is_vacant(const struct enetjs_host *h) {
+  for (size_t index = 0; index < h->enet->peerCount; index++) {
+    ENetPeerState state = h->enet->peers[index].state;
+    if (state != ENET_PEER_STATE_DISCONNECTED && state != ENET_PEER_STATE_ACKNOWLEDGING_CONNECT) return false;
+  }
+  return true;
+}
+
+void enetjs_slots_check_vacant(struct enetjs_host *h) {
+  if (!h->awaits_vacant || !is_vacant(h)) return;
+  h->awaits_vacant = false;
+  enetjs_emit_vacant(h);
+}
+
+double enetjs_host_vacate(double host) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  bool waits;
+  if (!h) return ENETJS_ERR_CLOSED;
+  h->vacating = true;
+  for (size_t index = 0; index < h->enet->peerCount; index++) vacate(&h->slots[index]);
+  enetjs_flush_protocol(h);
+  waits = !is_vacant(h);
+  h->awaits_vacant = waits;
+  enetjs_pump_rearm(h);
+  enetjs_host_release(h);
+  return waits;
 }
 
 double enetjs_peer_reset(double host, double peer) {
@@ -280,6 +328,7 @@ double enetjs_peer_reset(double host, double peer) {
   if (!slot) return error;
   enet_peer_reset(peer_of(slot));
   enetjs_slot_end(slot, ENETJS_REASON_RESET, 0);
+  enetjs_slots_check_vacant(slot->host);
   return finish(slot, 0);
 }
 

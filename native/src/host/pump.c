@@ -25,6 +25,8 @@
 
 #define REST_MS 1 /* for which datagrams gather, see pace.c */
 
+#define EXIT_WAIT_MS 100 /* for a lock, once the process exits */
+
 enum pump_poll { POLL_CONTROL, POLL_WAKE, POLL_SOCKET, POLL_COUNT };
 
 /* ---- Deadlines ------------------------------------------------------------------------------- */
@@ -249,18 +251,39 @@ no_control:
   return error;
 }
 
-/* At exit: no pump may run on while the process is taken down. Hosts are left to the system. */
+/* ---- The end of the process ------------------------------------------------------------------ */
+
+/*
+ * A thread that was stopped inside a call would hold the lock for ever, so it is not waited for.
+ * @returns whether the host is open, with the lock held then
+ */
+static bool lock_at_exit(struct enetjs_host *h) {
+  uint64_t deadline = enetjs_now_ms() + EXIT_WAIT_MS;
+  while (!enetjs_mutex_trylock(&h->lock)) {
+    if (enetjs_now_ms() >= deadline) return false;
+    enetjs_thread_yield();
+  }
+  if (h->open && !h->closing) return true;
+  enetjs_mutex_unlock(&h->lock);
+  return false;
+}
+
+/*
+ * At exit: no pump may run on while the process is taken down, and peers are told. Hosts are left to the system.
+ * What other threads still call finds them closed.
+ */
 void enetjs_pump_stop_all(void) {
   struct enetjs_host *h;
   for (uint32_t index = 0; (h = enetjs_host_at(index)) != NULL; index++) {
-    bool join;
-    enetjs_mutex_lock(&h->lock);
-    join = h->open && h->pump_running && !h->closing;
-    if (join) {
-      h->closing = h->pump_quit = true;
-      enetjs_pump_notify(h);
-    }
+    bool pump;
+    if (!lock_at_exit(h)) continue;
+    pump = h->pump_running;
+    h->closing = h->pump_quit = true;
+    if (pump) enetjs_pump_notify(h);
     enetjs_mutex_unlock(&h->lock);
-    if (join) enetjs_thread_join(h->pump);
+    if (pump) enetjs_thread_join(h->pump);
+    enetjs_mutex_lock(&h->lock);
+    enetjs_farewell_all(h);
+    enetjs_mutex_unlock(&h->lock);
   }
 }

@@ -68,7 +68,7 @@ static bool may_go_inside(struct enetjs_slot *slot, const struct enetjs_outgoing
 
 /* Hands a message to ENet. On failure it still belongs to the caller. */
 static bool give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
-  if (enet_peer_send(&slot->host->enet->peers[slot->index], out->channel, &out->packet) != 0) return false;
+  if (enetjs_handshake_send(slot, out->channel, &out->packet) != 0) return false;
   slot->inside_bytes += out->packet.dataLength;
   slot->inside_messages++;
   if (!is_reliable(out)) enetjs_fence_pass(slot, out->packet.dataLength);

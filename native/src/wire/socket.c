@@ -366,7 +366,11 @@ ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, c
                                 size_t bufferCount) {
   struct enetjs_batch *batch = current;
   if (!batch || !address || batch->enet->socket != socket) return send_plain(socket, address, buffers, bufferCount);
-  if (!batch->probe) return collect(batch, address, buffers, bufferCount);
+  if (!batch->probe) {
+    int length = collect(batch, address, buffers, bufferCount);
+    enetjs_handshake_sent(batch->enet, address);
+    return length;
+  }
   batch->probe_sent = true;
   return 0;
 }
