@@ -608,6 +608,8 @@ size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetB
     return 0;
   }
   guard->returns = true;
+  guard->enet->totalReceivedData -= (enet_uint32)pending->length; /* which has been counted when it came */
+  guard->enet->totalReceivedPackets--;
   memcpy(buffer->data, pending->bytes, pending->length);
   if (address) *address = pending->attempt.address;
   return pending->length;
