@@ -346,6 +346,7 @@ TEST(stock_clients_connect) {
     struct client client;
     struct wire wire = wire_of(kind);
     wired_open(&server, wire);
+    CHECK_EQ_INT(enetjs_host_set(server.host, ENETJS_CONFIG_DATAGRAMS, 0, 0), 0);
     for (unsigned i = 1; i <= 3; i++) {
       client_begin(&client, wire, port_of(&server));
       UNTIL(client.connects == 1 && server.connects == i, poll_with(&client, &server));
@@ -638,6 +639,7 @@ TEST(the_table_is_bounded_and_the_oldest_goes_first) {
   static uint16_t ids[3000];
   struct consumer server;
   struct forger f, oldest, kept, last;
+  enet_uint32 now;
   if (!has_guard()) return;
   guarded_open(&server);
   forger_open(&oldest, &server);
@@ -647,6 +649,8 @@ TEST(the_table_is_bounded_and_the_oldest_goes_first) {
   settle(&server);
   CHECK(forger_receive(&oldest) > 0 && forger_receive(&kept) > 0);
   forger_ping(&kept, kept.outgoing); /* which is worth more than what follows */
+  settle(&server);
+  now = enet_time_get(); /* it stands still, or some would end meanwhile */
   forger_open(&f, &server);
   for (unsigned i = 0; i < ATTEMPTS; i++) {
     if (i % 3000 == 0) { /* one port has 4,095 ids at most */
@@ -655,10 +659,11 @@ TEST(the_table_is_bounded_and_the_oldest_goes_first) {
     }
     f.connect.connectID = next_connect_id();
     forger_connect(&f);
-    UNTIL(forger_receive(&f) > 0, consumer_poll(&server));
+    UNTIL(forger_receive(&f) > 0, (enet_time_set(now), consumer_poll(&server)));
     ids[i % 3000] = f.id;
     if (i % 3000 == 2999) check_distinct(ids, 3000);
   }
+  enet_time_set(now);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), ATTEMPTS);
   forger_acknowledge(&oldest);
   settle(&server);
@@ -667,7 +672,6 @@ TEST(the_table_is_bounded_and_the_oldest_goes_first) {
   forger_connect(&last);
   settle(&server);
   CHECK(forger_receive(&last) > 0);
-  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), ATTEMPTS);
   forger_acknowledge(&last);
   UNTIL(server.connects == 1, consumer_poll(&server));
   forger_acknowledge(&kept);
