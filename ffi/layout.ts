@@ -90,7 +90,7 @@ export const LAYOUT = {
   MAXIMUM_CHANNELS: 255,
   PACKET_LOSS_SCALE: 65536,
   PACKET_THROTTLE_SCALE: 32,
-  REFUSED_FULL: 0x66756c6c,
+  REFUSED_FULL: 1718971500,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */

@@ -136,7 +136,7 @@
  * The data of the DISCONNECT with which a full host answers a CONNECT, the ASCII codes of "full". The
  * client's connection ends with ENETJS_REASON_REFUSED, or with a disconnect event in a program on ENet.
  */
-#define ENETJS_REFUSED_FULL 0x66756C6C
+#define ENETJS_REFUSED_FULL 1718971500
 
 /* ---- Host configuration: an array of doubles ---------------------------------------------- */
 

@@ -322,27 +322,25 @@ static size_t compress_commands(const struct enetjs_guard *guard, const enet_uin
   return compressed < length ? compressed : 0;
 }
 
-static size_t write_answer(const struct enetjs_guard *guard, const struct attempt *attempt, bool compressed,
-                           enet_uint8 *bytes) {
+/* Compressed where ENet would do it, so that hosts whose settings differ stay apart. */
+static size_t write_answer(const struct enetjs_guard *guard, const struct attempt *attempt, enet_uint8 *bytes) {
   ENetProtocolVerifyConnect verify;
   ENetProtocolHeader header;
   enet_uint8 small[sizeof(verify)];
-  size_t commands = sizeof(header) + (guard->enet->checksum ? sizeof(enet_uint32) : 0), length = sizeof(verify);
+  size_t commands = sizeof(header) + (guard->enet->checksum ? sizeof(enet_uint32) : 0), compressed;
   enet_uint16 flags = ENET_PROTOCOL_HEADER_FLAG_SENT_TIME;
   put_promise(guard, attempt, &verify);
-  if (compressed) {
-    length = compress_commands(guard, (const enet_uint8 *)&verify, small);
-    if (length == 0) return ANSWER_BYTES;
-    flags |= ENET_PROTOCOL_HEADER_FLAG_COMPRESSED;
-  }
+  compressed = compress_commands(guard, (const enet_uint8 *)&verify, small);
+  if (compressed > 0) flags |= ENET_PROTOCOL_HEADER_FLAG_COMPRESSED;
   header.peerID = ENET_HOST_TO_NET_16((enet_uint16)(header_word(attempt) | flags));
   header.sentTime = ENET_HOST_TO_NET_16((enet_uint16)guard->enet->serviceTime);
   memcpy(bytes, &header, sizeof(header));
   memcpy(bytes + commands, &verify, sizeof(verify));
   if (guard->enet->checksum)
     put_checksum(guard, bytes, sizeof(header), commands + sizeof(verify), attempt->connect.connectID);
-  if (compressed) memcpy(bytes + commands, small, length);
-  return commands + length;
+  if (compressed == 0) return commands + sizeof(verify);
+  memcpy(bytes + commands, small, compressed);
+  return commands + compressed;
 }
 
 static void send_answer(struct enetjs_guard *guard, struct attempt *attempt, enet_uint8 *bytes, size_t length) {
@@ -354,11 +352,8 @@ static void send_answer(struct enetjs_guard *guard, struct attempt *attempt, ene
 /* @returns false when there is no answer of so few bytes as it may be sent */
 static bool answer_within_credit(struct enetjs_guard *guard, struct attempt *attempt) {
   enet_uint8 bytes[ANSWER_BYTES];
-  size_t credit = attempt->received - attempt->sent, length;
-  if (attempt->received < attempt->sent) return false;
-  length = write_answer(guard, attempt, false, bytes);
-  if (length > credit) length = write_answer(guard, attempt, true, bytes);
-  if (length > credit) return false;
+  size_t length = write_answer(guard, attempt, bytes);
+  if (attempt->sent + length > attempt->received) return false;
   send_answer(guard, attempt, bytes, length);
   return true;
 }
@@ -544,7 +539,7 @@ static void on_promised(struct enetjs_guard *guard, struct attempt *attempt) {
     attempt->promised = true;
     enqueue(guard, &guard->promised, index);
   }
-  send_answer(guard, attempt, bytes, write_answer(guard, attempt, false, bytes));
+  send_answer(guard, attempt, bytes, write_answer(guard, attempt, bytes));
 }
 
 static enum enetjs_guard_verdict taken_as_bad(struct enetjs_guard *guard) {

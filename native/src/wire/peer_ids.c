@@ -57,6 +57,10 @@ ENetPeer *enetjs_peer_ids_find(const struct enetjs_peer_ids *ids, const ENetAddr
   return NULL;
 }
 
+enet_uint16 enetjs_peer_ids_of(const struct enetjs_peer_ids *ids, const ENetPeer *peer) {
+  return ids->place[peer->incomingPeerID].id;
+}
+
 /* The answer to a broadcast may come from anywhere, so its id is shared with none. */
 bool enetjs_peer_ids_usable(const struct enetjs_peer_ids *ids, const ENetAddress *address, enet_uint16 id) {
   if (id >= IDS) return false;

@@ -22,6 +22,9 @@ void enetjs_peer_ids_destroy(struct enetjs_peer_ids *ids);
 /** @returns the peer that a datagram with this id from this address is for, or NULL */
 ENetPeer *enetjs_peer_ids_find(const struct enetjs_peer_ids *ids, const ENetAddress *from, enet_uint16 id);
 
+/** @returns the id that means this peer */
+enet_uint16 enetjs_peer_ids_of(const struct enetjs_peer_ids *ids, const ENetPeer *peer);
+
 /** Whether no other connection with this address has the id, or had it of late. */
 bool enetjs_peer_ids_usable(const struct enetjs_peer_ids *ids, const ENetAddress *address, enet_uint16 id);
 
