@@ -54,7 +54,7 @@ export const LAYOUT = {
   REASON_RESET: 3,
   REASON_REFUSED: 4,
   CONFIG_COUNT: 24,
-  HOST_STAT_COUNT: 12,
+  HOST_STAT_COUNT: 15,
   PEER_STAT_COUNT: 37,
   DIAGNOSTIC_COUNT: 10,
   CHANNEL_DIRECTION_BYTES: 256,
@@ -91,6 +91,7 @@ export const LAYOUT = {
   MAXIMUM_CHANNELS: 255,
   PACKET_LOSS_SCALE: 65536,
   PACKET_THROTTLE_SCALE: 32,
+  REFUSED_FULL: 1718971500,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */
@@ -144,6 +145,9 @@ export const HOST_STAT = {
   FILTERED: 9,
   DATAGRAMS: 10,
   SOCKET_ERRORS: 11,
+  HALF_OPEN: 12,
+  REFUSED_FULL: 13,
+  BAD_HANDSHAKES: 14,
 } as const;
 
 /** Peer statistics: positions in the statistics block. */

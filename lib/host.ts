@@ -73,6 +73,12 @@ export interface HostStats {
   readonly datagrams: number;
   /** Errors of the socket that concerned single datagrams. */
   readonly socketErrors: number;
+  /** Connections that wait for the client's acknowledgement now. They take no peer. */
+  readonly halfOpen: number;
+  /** Attempts to connect that were refused because every peer was in use. */
+  readonly refusedFull: number;
+  /** Datagrams to a half-open connection with a wrong id, session or sequence number. */
+  readonly badHandshakes: number;
 }
 
 /** An attempt to connect whose peer is there at once. */
@@ -423,6 +429,9 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
       filtered: stats[HOST_STAT.FILTERED],
       datagrams: stats[HOST_STAT.DATAGRAMS],
       socketErrors: stats[HOST_STAT.SOCKET_ERRORS],
+      halfOpen: stats[HOST_STAT.HALF_OPEN],
+      refusedFull: stats[HOST_STAT.REFUSED_FULL],
+      badHandshakes: stats[HOST_STAT.BAD_HANDSHAKES],
     };
   }
 

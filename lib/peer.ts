@@ -73,7 +73,7 @@ export interface PeerStats {
   readonly channelCount: number;
   /** Random number that identifies the connection to both sides. */
   readonly connectId: number;
-  /** This side's index of the peer. */
+  /** Number that means this side's peer in datagrams of the other; random for each connection. */
   readonly incomingPeerId: number;
   /** The other side's index of this peer. */
   readonly outgoingPeerId: number;

@@ -134,6 +134,12 @@
 #define ENETJS_REASON_RESET 3   /**< this side reset the peer without telling the other */
 #define ENETJS_REASON_REFUSED 4 /**< the other side ended the attempt before it was connected */
 
+/**
+ * The data of the DISCONNECT with which a full host answers a CONNECT, the ASCII codes of "full". The
+ * client's connection ends with ENETJS_REASON_REFUSED, or with a disconnect event in a program on ENet.
+ */
+#define ENETJS_REFUSED_FULL 1718971500
+
 /* ---- Host configuration: an array of doubles ---------------------------------------------- */
 
 #define ENETJS_CONFIG_ADDRESS 0 /**< IPv4 in host byte order, or -1 for an unbound client */
@@ -198,7 +204,10 @@
 #define ENETJS_HOST_STAT_FILTERED 9       /**< datagrams the address filter dropped */
 #define ENETJS_HOST_STAT_DATAGRAMS 10     /**< datagrams delivered that were not ENet's */
 #define ENETJS_HOST_STAT_SOCKET_ERRORS 11 /**< send and receive errors that were survived */
-#define ENETJS_HOST_STAT_COUNT 12
+#define ENETJS_HOST_STAT_HALF_OPEN 12     /**< connections that wait for the client's acknowledgement, now */
+#define ENETJS_HOST_STAT_REFUSED_FULL 13  /**< attempts answered with ENETJS_REFUSED_FULL */
+#define ENETJS_HOST_STAT_BAD_HANDSHAKES 14 /**< datagrams to a half-open connection with wrong numbers */
+#define ENETJS_HOST_STAT_COUNT 15
 
 /** Peer statistics, positions in the statistics block; fields of ENetPeer unless noted. */
 #define ENETJS_PEER_STAT_STATE 0

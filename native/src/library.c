@@ -244,6 +244,7 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT,
       ENET_PEER_PACKET_LOSS_SCALE,
       ENET_PEER_PACKET_THROTTLE_SCALE,
+      ENETJS_REFUSED_FULL,
   };
   return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
 }

@@ -3,6 +3,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import process from "node:process";
 import { test } from "node:test";
+import { LAYOUT } from "../../ffi/layout.ts";
 import { type Address, ENetError, Host, type HostEvent, type Peer, versions } from "../../mod.ts";
 import {
   connectedPair,
@@ -134,9 +135,12 @@ test("Host.connect() rejects when the other side ends the attempt", async (t) =>
   try {
     socket.bind(0, LOOPBACK);
     await once(socket, "listening");
-    // ENet's DISCONNECT for peer 0, unsequenced, with data 0xFFFFFFFE.
+    // ENet's DISCONNECT, unsequenced, with data 0xFFFFFFFE, for the peer that the CONNECT names.
     const refusal = Uint8Array.of(0, 0, 0x44, 0xFF, 0, 0, 0xFF, 0xFF, 0xFF, 0xFE);
-    socket.once("message", (_, { port }) => socket.send(refusal, port, LOOPBACK));
+    socket.once("message", (connect, { port }) => {
+      refusal.set(connect.subarray(8, 10));
+      socket.send(refusal, port, LOOPBACK);
+    });
     const { port } = socket.address();
     const attempt = client.connect({ hostname: LOOPBACK, port });
     const message = await rejection(attempt, "ENETJS_ERR_REFUSED");
@@ -250,7 +254,9 @@ test("A server takes no more peers than it has, and takes another when one leave
   await using client = await Host.create();
   const first = await client.connect(server.address);
   await client.connect(server.address);
-  await rejection(client.connect(server.address, { timeoutMs: 100 }), "ENETJS_ERR_TIMEOUT");
+  const message = await rejection(client.connect(server.address), "ENETJS_ERR_REFUSED");
+  assert.match(message, new RegExp(`data ${LAYOUT.REFUSED_FULL}`));
+  assert.equal(server.stats.refusedFull, 1);
   await first.disconnect();
   await seen.wait("disconnect");
   await client.connect(server.address);
@@ -309,7 +315,7 @@ test("Host.stats are complete, finite and count what happens", async (t) => {
   assert.deepEqual(Object.keys(before), [
     ...["totalSentData", "totalSentPackets", "totalReceivedData", "totalReceivedPackets"],
     ...["connectedPeers", "heldEvents", "backPressure", "wakeUps", "pumpServices", "filtered"],
-    ...["datagrams", "socketErrors"],
+    ...["datagrams", "socketErrors", "halfOpen", "refusedFull", "badHandshakes"],
   ]);
   for (const [name, value] of Object.entries(before)) {
     assert.ok(Number.isInteger(value) && value >= 0, `${name} is ${value}`);

@@ -10,6 +10,8 @@
 #include "base/random.h"
 #include "enet/libenet.h"
 #include "wire/open.h"
+#include "wire/guard.h"
+#include "wire/peer_ids.h"
 
 #define HOST_LIMIT 4096
 #define TRANSIENT_ERROR_LIMIT 64
@@ -261,6 +263,23 @@ static double apply_config(struct enetjs_host *h, const double *c) {
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
+/*
+ * A host that accepts connections can have neither where libenet's socket calls do not arrive in
+ * socket.c: the guard has ENet receive what it wants, and without the guard ENet gives its own ids.
+ */
+static bool open_guard(struct enetjs_host *h) {
+  if (h->bound && enetjs_datagrams_batched() <= 0) return true;
+  h->peer_ids = enetjs_peer_ids_create(h->enet);
+  if (!h->peer_ids) return false;
+  if (h->bound) h->guard = enetjs_guard_create(h->enet, h->peer_ids);
+  return !h->bound || h->guard;
+}
+
+static void close_guard(struct enetjs_host *h) {
+  enetjs_guard_destroy(h->guard);
+  enetjs_peer_ids_destroy(h->peer_ids);
+}
+
 static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared, double shared_bytes, uint8_t *arena) {
   double error = 0;
   h->enet = enet_create(c, &error);
@@ -278,6 +297,10 @@ static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared
   h->enet->peers[0].data = h; /* how the intercept callback finds us */
   enetjs_intercept_install(h);
   h->bound = c[ENETJS_CONFIG_ADDRESS] >= 0;
+  if (!open_guard(h)) {
+    error = ENETJS_ERR_MEMORY;
+    goto failed;
+  }
   enetjs_pace_reset(&h->pace);
   h->pump_configured = c[ENETJS_CONFIG_PUMP] != 0;
   error = apply_config(h, c);
@@ -285,6 +308,7 @@ static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared
   shared_attach(h, c, shared, shared_bytes, arena);
   return 0;
 failed:
+  close_guard(h);
   free(h->slots);
   enet_host_destroy(h->enet);
   block_clear(h);
@@ -346,6 +370,7 @@ void enetjs_host_destroy_locked(struct enetjs_host *h) {
   enetjs_packet_release_all(h);
   enetjs_filter_clear(h);
   enetjs_gate_destroy(h);
+  close_guard(h);
   free(h->slots);
   h->generation++;
   block_clear(h);
@@ -658,6 +683,7 @@ double enetjs_host_connect(double host, double address, double port, double chan
     goto done;
   }
   enetjs_leave_dispatch_queue(peer);
+  if (h->peer_ids) enetjs_peer_ids_of_connecting(h->peer_ids, peer);
   slot = &h->slots[peer->incomingPeerID];
   slot->outgoing = true;
   result = (double)slot->generation * ENETJS_PEER_SLOTS + slot->index;
@@ -716,10 +742,20 @@ double enetjs_host_address(double host) {
   return result;
 }
 
+static void count_guard(struct enetjs_host *h) {
+  struct enetjs_guard_stats stats;
+  if (!h->guard) return;
+  stats = enetjs_guard_stats(h->guard);
+  h->counters[ENETJS_HOST_STAT_HALF_OPEN] = stats.half_open;
+  h->counters[ENETJS_HOST_STAT_REFUSED_FULL] = stats.refused;
+  h->counters[ENETJS_HOST_STAT_BAD_HANDSHAKES] = stats.bad;
+}
+
 double enetjs_host_stats(double host) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   if (!h) return ENETJS_ERR_CLOSED;
   add_totals(h);
+  count_guard(h);
   h->counters[ENETJS_HOST_STAT_CONNECTED_PEERS] = h->enet->connectedPeers;
   h->counters[ENETJS_HOST_STAT_HELD_RECORDS] = h->events.held.count + h->completions.held.count;
   for (size_t i = 0; i < ENETJS_HOST_STAT_COUNT; i++) h->stats[i] = (double)h->counters[i];

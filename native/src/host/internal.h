@@ -54,6 +54,8 @@
 
 struct enetjs_batch;
 struct enetjs_gate;
+struct enetjs_guard;
+struct enetjs_peer_ids;
 struct enetjs_host;
 
 /** A payload that several queues and JavaScript may refer to; freed with its last reference. */
@@ -209,7 +211,9 @@ struct enetjs_host {
   size_t external_messages;   /**< queued over memory that is JavaScript's */
   size_t held_datagram_bytes; /**< with overhead */
   struct enetjs_ranges allow, deny;
-  struct enetjs_gate *gate; /**< or NULL */
+  struct enetjs_gate *gate;         /**< or NULL */
+  struct enetjs_peer_ids *peer_ids; /**< or NULL where ids on the wire are ENet's own, see open_block */
+  struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed;
   struct enetjs_slot *unconfirmed; /**< by handshake.next */

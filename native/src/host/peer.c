@@ -3,6 +3,7 @@
 
 #include "host/internal.h"
 #include "base/pool.h"
+#include "wire/peer_ids.h"
 
 static ENetPeer *peer_of(const struct enetjs_slot *slot) { return &slot->host->enet->peers[slot->index]; }
 
@@ -396,7 +397,8 @@ double enetjs_peer_stats(double host, double peer) {
   stats[ENETJS_PEER_STAT_STATE] = state_of(slot);
   stats[ENETJS_PEER_STAT_CHANNEL_COUNT] = (double)p->channelCount;
   stats[ENETJS_PEER_STAT_CONNECT_ID] = p->connectID;
-  stats[ENETJS_PEER_STAT_INCOMING_PEER_ID] = p->incomingPeerID;
+  stats[ENETJS_PEER_STAT_INCOMING_PEER_ID] =
+      slot->host->peer_ids ? enetjs_peer_ids_of(slot->host->peer_ids, p) : p->incomingPeerID;
   stats[ENETJS_PEER_STAT_OUTGOING_PEER_ID] = p->outgoingPeerID;
   stats[ENETJS_PEER_STAT_INCOMING_BANDWIDTH] = p->incomingBandwidth;
   stats[ENETJS_PEER_STAT_OUTGOING_BANDWIDTH] = p->outgoingBandwidth;

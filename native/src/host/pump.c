@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "host/internal.h"
+#include "wire/guard.h"
 
 #define LONG_WAIT 0x3FFFFFFF /* ENet has nothing to do by itself; above any wait */
 
@@ -56,7 +57,7 @@ int enetjs_next_wait(const struct enetjs_host *h) {
   enet_uint32 now = enet_time_get(), least = LONG_WAIT;
   int queue = enetjs_queue_wait(h);
   if (h->failed) return -1;
-  if (enetjs_batch_prefetched(h)) return 0;
+  if (enetjs_batch_prefetched(h) || (h->guard && enetjs_guard_pending(h->guard))) return 0;
   if (!enet_list_empty(&enet->dispatchQueue)) return 0; /* a flush has ended a connection */
   for (size_t index = 0; index < enet->peerCount && least > 0; index++) {
     enet_uint32 wait = peer_wait(&enet->peers[index], now);

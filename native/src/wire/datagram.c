@@ -58,6 +58,15 @@ bool enetjs_datagram_open(ENetHost *enet, struct enetjs_datagram *datagram, enet
   return !enet->checksum || verify(enet, datagram, connect_id);
 }
 
+void enetjs_datagram_readdress(struct enetjs_datagram *datagram, enet_uint16 peer) {
+  enet_uint16 word;
+  datagram->peer = peer;
+  datagram->flags &= ENET_PROTOCOL_HEADER_FLAG_SENT_TIME; /* opened, it is no longer compressed */
+  word = ENET_HOST_TO_NET_16(
+      (enet_uint16)(peer | datagram->flags | datagram->session << ENET_PROTOCOL_HEADER_SESSION_SHIFT));
+  memcpy(datagram->bytes, &word, sizeof(word));
+}
+
 void enetjs_datagram_hand_over(ENetHost *enet, const struct enetjs_datagram *datagram) {
   if (datagram->flags & ENET_PROTOCOL_HEADER_FLAG_COMPRESSED)
     datagram->bytes[0] &= (enet_uint8)~(ENET_PROTOCOL_HEADER_FLAG_COMPRESSED >> 8);

@@ -37,6 +37,9 @@ bool enetjs_datagram_parse(const ENetHost *enet, enet_uint8 *bytes, size_t lengt
 bool enetjs_datagram_open(ENetHost *enet, struct enetjs_datagram *datagram, enetjs_datagram_room room,
                           enet_uint32 connect_id);
 
+/** Writes another peer id into the header of an opened datagram. */
+void enetjs_datagram_readdress(struct enetjs_datagram *datagram, enet_uint16 peer);
+
 /** Has ENet take an opened datagram in place of the one that it has received. Only within its intercept callback. */
 void enetjs_datagram_hand_over(ENetHost *enet, const struct enetjs_datagram *datagram);
 

@@ -1,12 +1,15 @@
 /*
- * What ENet's intercept callback decides before ENet sees a datagram: the address filter and the gate, whether
- * an unbound client is being connected to, and which datagrams are not ENet's at all.
+ * What ENet's intercept callback decides before ENet sees a datagram: the address filter and the gate, which peer
+ * it is for, what the guard does with connections that begin, whether an unbound client is being connected to,
+ * and which datagrams are not ENet's at all.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "host/internal.h"
 #include "wire/datagram.h"
+#include "wire/guard.h"
+#include "wire/peer_ids.h"
 
 /* Results of the intercept callback. */
 #define LET_THROUGH 0
@@ -97,15 +100,24 @@ static bool filtered(const struct enetjs_host *h, uint32_t address) {
 
 /* ---- ENet's own rule for what is a datagram of its protocol ---------------------------------- */
 
-/* From a peer of ours: the header names a live peer and the datagram comes from its address. @returns it, or NULL */
-static const ENetPeer *peer_of(const ENetHost *enet, const struct enetjs_datagram *datagram) {
+/* The live peer that an id means where ids are ENet's own. */
+static const ENetPeer *peer_at(const ENetHost *enet, enet_uint16 index) {
   const ENetPeer *peer;
-  if (datagram->peer >= enet->peerCount) return NULL;
-  peer = &enet->peers[datagram->peer];
+  if (index >= enet->peerCount) return NULL;
+  peer = &enet->peers[index];
   if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_ZOMBIE) return NULL;
   if ((enet->receivedAddress.host != peer->address.host || enet->receivedAddress.port != peer->address.port) &&
       peer->address.host != ENET_HOST_BROADCAST)
     return NULL;
+  return peer;
+}
+
+/* From a peer of ours: the header names a live peer and the datagram comes from its address. @returns it, or NULL */
+static const ENetPeer *peer_of(const struct enetjs_host *h, const struct enetjs_datagram *datagram) {
+  const ENetPeer *peer = h->peer_ids
+                             ? enetjs_peer_ids_find(h->peer_ids, &h->enet->receivedAddress, datagram->peer)
+                             : peer_at(h->enet, datagram->peer);
+  if (!peer) return NULL;
   if (peer->outgoingPeerID < ENET_PROTOCOL_MAXIMUM_PEER_ID && datagram->session != peer->incomingSessionID) return NULL;
   return peer;
 }
@@ -138,20 +150,48 @@ static int not_enets(struct enetjs_host *h, uint32_t address) {
   return TAKEN;
 }
 
+/*
+ * The answer to another CONNECT than this peer's, which ENet would take for a refusal: a late one to an
+ * attempt that was given up, or a forged one. Of an opened datagram.
+ */
+static bool answers_another(const ENetPeer *peer, const struct enetjs_datagram *datagram) {
+  ENetProtocolVerifyConnect verify;
+  if (peer->state != ENET_PEER_STATE_CONNECTING || datagram->length < datagram->header_bytes + sizeof(verify))
+    return false;
+  memcpy(&verify, datagram->bytes + datagram->header_bytes, sizeof(verify));
+  return (verify.header.command & ENET_PROTOCOL_COMMAND_MASK) == ENET_PROTOCOL_COMMAND_VERIFY_CONNECT &&
+         verify.connectID != peer->connectID;
+}
+
 static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, const ENetPeer *peer) {
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, peer->connectID)) return TAKEN;
+  if (answers_another(peer, datagram)) return TAKEN;
+  if (h->peer_ids) enetjs_datagram_readdress(datagram, peer->incomingPeerID);
   enetjs_relieve_waiting(&h->slots[peer->incomingPeerID]);
   enetjs_datagram_hand_over(h->enet, datagram);
   return LET_THROUGH;
 }
 
-static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram, uint32_t address) {
-  if (datagram->peer != ENET_PROTOCOL_MAXIMUM_PEER_ID ||
-      !enetjs_datagram_open(h->enet, datagram, h->datagram_room, 0) || !is_connect(datagram))
+static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram, uint32_t address) {
+  if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, 0) || !is_connect(datagram))
     return not_enets(h, address);
   if (!h->bound) return TAKEN;
+  if (h->guard) {
+    enetjs_guard_connect(h->guard, datagram, h->enet->receivedDataLength);
+    return TAKEN;
+  }
   enetjs_datagram_hand_over(h->enet, datagram);
   return LET_THROUGH;
+}
+
+static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram, uint32_t address) {
+  if (datagram->peer == ENET_PROTOCOL_MAXIMUM_PEER_ID) return from_nobody(h, datagram, address);
+  if (!h->guard) return not_enets(h, address);
+  switch (enetjs_guard_prove(h->guard, datagram, h->datagram_room)) {
+    case ENETJS_GUARD_HANDED_OVER: return LET_THROUGH;
+    case ENETJS_GUARD_TAKEN: return TAKEN;
+    default: return not_enets(h, address);
+  }
 }
 
 static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
@@ -160,13 +200,14 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   struct enetjs_datagram datagram;
   const ENetPeer *peer;
   (void)event;
+  if (h->guard && enetjs_guard_returns(h->guard)) return LET_THROUGH;
   if (filtered(h, address) || (h->gate && !enetjs_gate_admits(h, address))) {
     h->counters[ENETJS_HOST_STAT_FILTERED]++;
     return TAKEN;
   }
   if (!enetjs_datagram_parse(enet, enet->receivedData, enet->receivedDataLength, &datagram))
     return not_enets(h, address);
-  peer = peer_of(enet, &datagram);
+  peer = peer_of(h, &datagram);
   return peer ? from_peer(h, &datagram, peer) : from_stranger(h, &datagram, address);
 }
 

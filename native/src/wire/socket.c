@@ -25,6 +25,7 @@
  *   not see it, for the next service (see enetjs_next_wait).
  */
 #include "host/internal.h"
+#include "wire/guard.h"
 
 #if defined(__linux__)
 
@@ -116,6 +117,7 @@ struct in {
 
 struct enetjs_batch {
   ENetHost *enet;
+  struct enetjs_guard *guard; /* or NULL */
   uint64_t *errors;
   unsigned depth;    /* of nested sections */
   bool segmentation; /* the system has it */
@@ -365,14 +367,19 @@ static int collect(struct enetjs_batch *batch, const ENetAddress *address, const
 ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, const ENetBuffer *buffers,
                                 size_t bufferCount) {
   struct enetjs_batch *batch = current;
+  int length;
   if (!batch || !address || batch->enet->socket != socket) return send_plain(socket, address, buffers, bufferCount);
-  if (!batch->probe) {
-    int length = collect(batch, address, buffers, bufferCount);
-    enetjs_handshake_sent(batch->enet, address);
-    return length;
+  if (batch->probe) {
+    batch->probe_sent = true;
+    return 0;
   }
-  batch->probe_sent = true;
-  return 0;
+  if (batch->guard && enetjs_guard_swallows(batch->guard, address, buffers)) {
+    batch->enet->totalSentPackets--; /* which ENet is about to count */
+    return 0;
+  }
+  length = collect(batch, address, buffers, bufferCount);
+  enetjs_handshake_sent(batch->enet, address);
+  return length;
 }
 
 /* ---- The way in ------------------------------------------------------------------------------ */
@@ -510,8 +517,10 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
     batch->probe_received = true;
     return 0;
   }
-  send_all(batch);
-  passed = enetjs_gate_take(batch->enet, address, buffers);
+  /* While ENet reads what has been fetched before, what is sent of it gathers. */
+  if (!batch->in || batch->in->handed == 0 || batch->in->index == batch->in->count) send_all(batch);
+  passed = batch->guard ? enetjs_guard_take(batch->guard, address, buffers) : 0;
+  if (passed == 0) passed = enetjs_gate_take(batch->enet, address, buffers);
   if (passed > 0) return (int)passed;
   if (!batch->in && !in_create(batch)) return receive_plain(socket, address, buffers, bufferCount);
   return next_of_round(batch, address, buffers);
@@ -525,6 +534,7 @@ void enetjs_batch_begin(struct enetjs_host *h) {
     batch = h->batch = calloc(1, sizeof(*batch));
     if (!batch) return;
     batch->enet = h->enet;
+    batch->guard = h->guard;
     batch->errors = &h->counters[ENETJS_HOST_STAT_SOCKET_ERRORS];
   }
   if (batch->depth++ > 0) return;

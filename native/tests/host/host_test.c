@@ -918,11 +918,13 @@ TEST(an_attempt_can_be_given_up) {
 
 /* A DISCONNECT in answer to a CONNECT, as a server sends it that does not want the peer. */
 static void refuse(ENetSocket s) {
-  static const uint8_t refusal[] = {
+  uint8_t refusal[] = {
       0, 0, ENET_PROTOCOL_COMMAND_DISCONNECT | ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED, 0xFF, 0, 0, 0xF0, 0, 0, 1};
   uint8_t datagram[4096];
   uint16_t port;
-  if (socket_receive(s, &port, datagram, sizeof(datagram)) > 0) socket_send(s, port, refusal, sizeof(refusal));
+  if (socket_receive(s, &port, datagram, sizeof(datagram)) <= 0) return;
+  memcpy(refusal, datagram + sizeof(ENetProtocolHeader) + offsetof(ENetProtocolConnect, outgoingPeerID), 2);
+  socket_send(s, port, refusal, sizeof(refusal));
 }
 
 TEST(a_refused_attempt_says_so) {

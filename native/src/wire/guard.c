@@ -1,0 +1,659 @@
+/*
+ * The guard: half-open connections, outside ENet.
+ *
+ * The way of a connection
+ *   A CONNECT is answered with a VERIFY_CONNECT whose peer id, sessions and sequence number are random.
+ *   Clients echo them and check none. The exact acknowledgement ends the attempt: ENet is handed the
+ *   CONNECT, and as the next datagram the client's own, in which the acknowledged sequence number is the
+ *   one that ENet has given to its own VERIFY_CONNECT. That one is marked as sent and never leaves, so
+ *   the client sees one handshake and ENet another, with the same sessions.
+ *
+ * What a stranger can spend
+ *   Bytes: no attempt is sent more than it has sent. There is one exception, for a client whose
+ *   acknowledgement was lost: it believes that it is connected, so at most three datagrams with the
+ *   promised id and session are each answered once more.
+ *   Memory: the table grows on demand up to ATTEMPTS, and is freed when it is empty. An attempt leaves
+ *   after LIFETIME_MS, or when the table is full and it is the oldest. Those that have shown the
+ *   promised id and session stay for PROMISED_MS, and leave after all others.
+ *   Peers: none before the acknowledgement.
+ *   A wrong guess is counted and has no other effect: whoever forges an address must not lock it out.
+ */
+#include "wire/guard.h"
+
+#include <enet/time.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "enetjs.h"
+
+#define ATTEMPTS 16384 /* at most, and FEWEST at first; powers of two */
+#define FEWEST 64
+#define LIFETIME_MS 3000
+#define PROMISED_MS 10000
+#define PROMISED_ANSWERS 3
+#define DRAWS 64         /* of an id that is not in use */
+#define FITTING_DRAWS 8  /* of an answer that compresses to what may be sent; one in twelve does not at first */
+#define ENETS_SEQUENCE 1 /* of the VERIFY_CONNECT of a new peer */
+#define LEAST_SEQUENCE 256 /* above those that ENet uses soon, which a late acknowledgement must not hit */
+#define SESSIONS ((ENET_PROTOCOL_HEADER_SESSION_MASK >> ENET_PROTOCOL_HEADER_SESSION_SHIFT) + 1)
+#define NOBODY UINT32_MAX /* no attempt, as an index */
+#define ANSWER_BYTES (sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolVerifyConnect))
+
+struct attempt {
+  ENetAddress address;
+  enet_uint16 id, sequence;      /* promised */
+  enet_uint8 incoming, outgoing; /* promised sessions, as the peer here will name them */
+  enet_uint8 answers_left;       /* to datagrams that carry the promised id and session */
+  bool promised;                 /* there has been one */
+  enet_uint32 began, answered;   /* when; the last answer */
+  enet_uint32 queued;            /* when it came into its queue */
+  enet_uint32 received, sent;    /* bytes */
+  uint32_t next;                 /* with the same hash, or of the free ones */
+  uint32_t older, newer;         /* in its queue */
+  ENetProtocolConnect connect;
+};
+
+/* Attempts with the same lifetime, counted from when they came into it, the oldest first. */
+struct queue {
+  uint32_t oldest, newest;
+  enet_uint32 lifetime;
+};
+
+/* An attempt that ENet has been handed, and the client's datagram that is to follow. */
+struct pending {
+  bool active;
+  ENetPeer *peer;
+  struct attempt attempt;
+  size_t length;
+  enet_uint8 bytes[ENET_PROTOCOL_MAXIMUM_MTU];
+};
+
+struct enetjs_guard {
+  ENetHost *enet;
+  struct enetjs_peer_ids *ids;
+  uint64_t seed;
+  struct attempt *attempts; /* NULL while there are none */
+  uint32_t *buckets;        /* as many as there is room for attempts */
+  uint32_t room, count, free;
+  struct queue fresh, promised;
+  enet_uint32 full_at; /* the number of the datagram at which the host was last found full */
+  bool returns; /* ENet is about to be shown what has been taken */
+  struct pending pending;
+  enet_uint8 connect[sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolConnect)];
+  uint64_t refused, bad;
+};
+
+/* ---- The table ------------------------------------------------------------------------------- */
+
+static uint32_t *bucket_of(struct enetjs_guard *guard, const ENetAddress *address) {
+  uint64_t key = ((uint64_t)address->host << 16 | address->port) ^ guard->seed;
+  key = (key ^ key >> 32) * 0x9E3779B97F4A7C15u;
+  key = (key ^ key >> 29) * (guard->seed | 1);
+  return &guard->buckets[key >> 32 & (guard->room - 1)];
+}
+
+static bool is_from(const struct attempt *attempt, const ENetAddress *address) {
+  return attempt->address.host == address->host && attempt->address.port == address->port;
+}
+
+static void release(struct enetjs_guard *guard) {
+  free(guard->attempts);
+  free(guard->buckets);
+  guard->attempts = NULL;
+  guard->buckets = NULL;
+  guard->room = guard->count = 0;
+  guard->free = NOBODY;
+  guard->fresh.oldest = guard->fresh.newest = guard->promised.oldest = guard->promised.newest = NOBODY;
+}
+
+static bool grow(struct enetjs_guard *guard) {
+  uint32_t room = guard->room ? 2 * guard->room : FEWEST, *buckets;
+  struct attempt *attempts;
+  if (room > ATTEMPTS) return false;
+  buckets = malloc(room * sizeof(*buckets));
+  attempts = buckets ? realloc(guard->attempts, room * sizeof(*attempts)) : NULL;
+  if (!attempts) {
+    free(buckets);
+    return false;
+  }
+  free(guard->buckets);
+  guard->buckets = buckets;
+  guard->attempts = attempts;
+  memset(buckets, 0xFF, room * sizeof(*buckets)); /* NOBODY */
+  for (uint32_t i = guard->room; i < room; i++) {
+    attempts[i].next = guard->free;
+    guard->free = i;
+  }
+  /* All that were there are in use, for it grows when it is full. */
+  uint32_t used = guard->room;
+  guard->room = room;
+  for (uint32_t i = 0; i < used; i++) {
+    uint32_t *bucket = bucket_of(guard, &attempts[i].address);
+    attempts[i].next = *bucket;
+    *bucket = i;
+  }
+  return true;
+}
+
+static void enqueue(struct enetjs_guard *guard, struct queue *queue, uint32_t index) {
+  struct attempt *attempt = &guard->attempts[index];
+  attempt->queued = guard->enet->serviceTime;
+  attempt->newer = NOBODY;
+  attempt->older = queue->newest;
+  if (queue->newest == NOBODY)
+    queue->oldest = index;
+  else
+    guard->attempts[queue->newest].newer = index;
+  queue->newest = index;
+}
+
+static void dequeue(struct enetjs_guard *guard, uint32_t index) {
+  struct attempt *attempt = &guard->attempts[index];
+  struct queue *queue = attempt->promised ? &guard->promised : &guard->fresh;
+  *(attempt->older == NOBODY ? &queue->oldest : &guard->attempts[attempt->older].newer) = attempt->newer;
+  *(attempt->newer == NOBODY ? &queue->newest : &guard->attempts[attempt->newer].older) = attempt->older;
+}
+
+static void drop(struct enetjs_guard *guard, uint32_t index) {
+  struct attempt *attempt = &guard->attempts[index];
+  uint32_t *link = bucket_of(guard, &attempt->address);
+  while (*link != index) link = &guard->attempts[*link].next;
+  *link = attempt->next;
+  dequeue(guard, index);
+  attempt->next = guard->free;
+  guard->free = index;
+  guard->count--;
+}
+
+static void expire_queue(struct enetjs_guard *guard, const struct queue *queue, enet_uint32 now) {
+  while (queue->oldest != NOBODY) {
+    const struct attempt *oldest = &guard->attempts[queue->oldest];
+    if (ENET_TIME_LESS(now, oldest->queued + queue->lifetime)) return;
+    drop(guard, queue->oldest);
+  }
+}
+
+static void expire(struct enetjs_guard *guard, enet_uint32 now) {
+  if (guard->count == 0) return;
+  expire_queue(guard, &guard->fresh, now);
+  expire_queue(guard, &guard->promised, now);
+  if (guard->count == 0) release(guard);
+}
+
+/* @returns the place for a new attempt, which may have been another's */
+static struct attempt *add(struct enetjs_guard *guard, const ENetAddress *address) {
+  uint32_t index, *bucket;
+  struct attempt *attempt;
+  if (guard->count == guard->room && !grow(guard)) {
+    if (guard->count == 0) return NULL;
+    drop(guard, guard->fresh.oldest == NOBODY ? guard->promised.oldest : guard->fresh.oldest);
+  }
+  index = guard->free;
+  attempt = &guard->attempts[index];
+  guard->free = attempt->next;
+  memset(attempt, 0, sizeof(*attempt));
+  attempt->address = *address;
+  bucket = bucket_of(guard, address);
+  attempt->next = *bucket;
+  *bucket = index;
+  enqueue(guard, &guard->fresh, index);
+  guard->count++;
+  return attempt;
+}
+
+static struct attempt *find_connect(struct enetjs_guard *guard, enet_uint32 connect_id) {
+  const ENetAddress *from = &guard->enet->receivedAddress;
+  if (guard->count == 0) return NULL;
+  for (uint32_t i = *bucket_of(guard, from); i != NOBODY; i = guard->attempts[i].next)
+    if (is_from(&guard->attempts[i], from) && guard->attempts[i].connect.connectID == connect_id)
+      return &guard->attempts[i];
+  return NULL;
+}
+
+/* @param known set when there is an attempt of the address at all */
+static struct attempt *find_id(struct enetjs_guard *guard, enet_uint16 id, bool *known) {
+  const ENetAddress *from = &guard->enet->receivedAddress;
+  *known = false;
+  if (guard->count == 0) return NULL;
+  for (uint32_t i = *bucket_of(guard, from); i != NOBODY; i = guard->attempts[i].next) {
+    if (!is_from(&guard->attempts[i], from)) continue;
+    *known = true;
+    if (guard->attempts[i].id == id) return &guard->attempts[i];
+  }
+  return NULL;
+}
+
+static uint32_t index_of(const struct enetjs_guard *guard, const struct attempt *attempt) {
+  return (uint32_t)(attempt - guard->attempts);
+}
+
+/* ---- What is sent ---------------------------------------------------------------------------- */
+
+static void send_datagram(struct enetjs_guard *guard, const ENetAddress *to, enet_uint8 *bytes, size_t length) {
+  ENetBuffer buffer;
+  int sent;
+  buffer.data = bytes;
+  buffer.dataLength = length;
+  sent = enet_socket_send(guard->enet->socket, to, &buffer, 1);
+  if (sent <= 0) return;
+  guard->enet->totalSentData += (enet_uint32)sent;
+  guard->enet->totalSentPackets++;
+}
+
+static void put_checksum(const struct enetjs_guard *guard, enet_uint8 *bytes, size_t at, size_t length,
+                         enet_uint32 connect_id) {
+  ENetBuffer buffer;
+  memcpy(bytes + at, &connect_id, sizeof(connect_id));
+  buffer.data = bytes;
+  buffer.dataLength = length;
+  connect_id = guard->enet->checksum(&buffer, 1);
+  memcpy(bytes + at, &connect_id, sizeof(connect_id));
+}
+
+static enet_uint16 header_word(const struct attempt *attempt) {
+  return (enet_uint16)(ENET_NET_TO_HOST_16(attempt->connect.outgoingPeerID) |
+                       attempt->outgoing << ENET_PROTOCOL_HEADER_SESSION_SHIFT);
+}
+
+static void refuse(struct enetjs_guard *guard, const struct attempt *attempt) {
+  enet_uint8 bytes[sizeof(enet_uint16) + sizeof(enet_uint32) + sizeof(ENetProtocolDisconnect)];
+  enet_uint16 word = ENET_HOST_TO_NET_16(header_word(attempt));
+  size_t length = sizeof(word);
+  ENetProtocolDisconnect command;
+  command.header.command = ENET_PROTOCOL_COMMAND_DISCONNECT | ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED;
+  command.header.channelID = 0xFF;
+  command.header.reliableSequenceNumber = 0;
+  command.data = ENET_HOST_TO_NET_32(ENETJS_REFUSED_FULL);
+  memcpy(bytes, &word, sizeof(word));
+  if (guard->enet->checksum) length += sizeof(enet_uint32);
+  memcpy(bytes + length, &command, sizeof(command));
+  length += sizeof(command);
+  if (guard->enet->checksum) put_checksum(guard, bytes, sizeof(word), length, attempt->connect.connectID);
+  guard->refused++;
+  send_datagram(guard, &attempt->address, bytes, length);
+}
+
+static enet_uint32 limit(enet_uint32 value, enet_uint32 least, enet_uint32 most) {
+  return value < least ? least : value > most ? most : value;
+}
+
+/* What ENet would promise; see enet_protocol_handle_connect(). */
+static void put_promise(const struct enetjs_guard *guard, const struct attempt *attempt,
+                        ENetProtocolVerifyConnect *verify) {
+  const ENetHost *enet = guard->enet;
+  const ENetProtocolConnect *connect = &attempt->connect;
+  enet_uint32 window = enet->incomingBandwidth == 0
+                           ? ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE
+                           : enet->incomingBandwidth / ENET_PEER_WINDOW_SIZE_SCALE * ENET_PROTOCOL_MINIMUM_WINDOW_SIZE;
+  enet_uint32 theirs = ENET_NET_TO_HOST_32(connect->windowSize);
+  window = limit(window < theirs ? window : theirs, ENET_PROTOCOL_MINIMUM_WINDOW_SIZE,
+                 ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE);
+  verify->header.command = ENET_PROTOCOL_COMMAND_VERIFY_CONNECT | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
+  verify->header.channelID = 0xFF;
+  verify->header.reliableSequenceNumber = ENET_HOST_TO_NET_16(attempt->sequence);
+  verify->outgoingPeerID = ENET_HOST_TO_NET_16(attempt->id);
+  verify->incomingSessionID = attempt->outgoing;
+  verify->outgoingSessionID = attempt->incoming;
+  verify->mtu = ENET_HOST_TO_NET_32(
+      limit(ENET_NET_TO_HOST_32(connect->mtu), ENET_PROTOCOL_MINIMUM_MTU, ENET_PROTOCOL_MAXIMUM_MTU));
+  verify->windowSize = ENET_HOST_TO_NET_32(window);
+  verify->channelCount = ENET_HOST_TO_NET_32(
+      limit(ENET_NET_TO_HOST_32(connect->channelCount), 1, (enet_uint32)enet->channelLimit));
+  verify->incomingBandwidth = ENET_HOST_TO_NET_32(enet->incomingBandwidth);
+  verify->outgoingBandwidth = ENET_HOST_TO_NET_32(enet->outgoingBandwidth);
+  verify->packetThrottleInterval = connect->packetThrottleInterval;
+  verify->packetThrottleAcceleration = connect->packetThrottleAcceleration;
+  verify->packetThrottleDeceleration = connect->packetThrottleDeceleration;
+  verify->connectID = connect->connectID;
+}
+
+/* The checksum is that of what is compressed, with the flag set. @returns the length, 0 if it does not become less */
+static size_t compress_commands(const struct enetjs_guard *guard, const enet_uint8 *in, enet_uint8 *out) {
+  const ENetCompressor *compressor = &guard->enet->compressor;
+  const size_t length = sizeof(ENetProtocolVerifyConnect);
+  ENetBuffer buffer;
+  size_t compressed;
+  if (!compressor->context || !compressor->compress) return 0;
+  buffer.data = (void *)(uintptr_t)in;
+  buffer.dataLength = length;
+  compressed = compressor->compress(compressor->context, &buffer, 1, length, out, length);
+  return compressed < length ? compressed : 0;
+}
+
+/* Compressed where ENet would do it, so that hosts whose settings differ stay apart. */
+static size_t write_answer(const struct enetjs_guard *guard, const struct attempt *attempt, enet_uint8 *bytes) {
+  ENetProtocolVerifyConnect verify;
+  ENetProtocolHeader header;
+  enet_uint8 small[sizeof(verify)];
+  size_t commands = sizeof(header) + (guard->enet->checksum ? sizeof(enet_uint32) : 0), compressed;
+  enet_uint16 flags = ENET_PROTOCOL_HEADER_FLAG_SENT_TIME;
+  put_promise(guard, attempt, &verify);
+  compressed = compress_commands(guard, (const enet_uint8 *)&verify, small);
+  if (compressed > 0) flags |= ENET_PROTOCOL_HEADER_FLAG_COMPRESSED;
+  header.peerID = ENET_HOST_TO_NET_16((enet_uint16)(header_word(attempt) | flags));
+  header.sentTime = ENET_HOST_TO_NET_16((enet_uint16)guard->enet->serviceTime);
+  memcpy(bytes, &header, sizeof(header));
+  memcpy(bytes + commands, &verify, sizeof(verify));
+  if (guard->enet->checksum)
+    put_checksum(guard, bytes, sizeof(header), commands + sizeof(verify), attempt->connect.connectID);
+  if (compressed == 0) return commands + sizeof(verify);
+  memcpy(bytes + commands, small, compressed);
+  return commands + compressed;
+}
+
+static void send_answer(struct enetjs_guard *guard, struct attempt *attempt, enet_uint8 *bytes, size_t length) {
+  attempt->answered = guard->enet->serviceTime;
+  attempt->sent += (enet_uint32)length;
+  send_datagram(guard, &attempt->address, bytes, length);
+}
+
+/* @returns false when there is no answer of so few bytes as it may be sent */
+static bool answer_within_credit(struct enetjs_guard *guard, struct attempt *attempt) {
+  enet_uint8 bytes[ANSWER_BYTES];
+  size_t length = write_answer(guard, attempt, bytes);
+  if (attempt->sent + length > attempt->received) return false;
+  send_answer(guard, attempt, bytes, length);
+  return true;
+}
+
+/* ---- CONNECT --------------------------------------------------------------------------------- */
+
+/* The peer that ENet would take. @returns NULL when the host is full */
+static ENetPeer *free_peer(const ENetHost *enet) {
+  for (size_t i = 0; i < enet->peerCount; i++)
+    if (enet->peers[i].state == ENET_PEER_STATE_DISCONNECTED) return &enet->peers[i];
+  return NULL;
+}
+
+/*
+ * What was found for the datagram before this one still holds, so a flood does not have all peers walked each
+ * time. The number begins anew with each service, and what ends a connection comes between services, or in a
+ * datagram.
+ */
+static bool is_full(struct enetjs_guard *guard) {
+  enet_uint32 number = guard->enet->totalReceivedPackets;
+  bool full = (guard->full_at != 0 && number == guard->full_at + 1) || free_peer(guard->enet) == NULL;
+  guard->full_at = full ? number : 0;
+  return full;
+}
+
+/* Another than the client's last one in that place, so that what is late of that is not taken for ours. */
+static enet_uint8 draw_session(enet_uint8 random, enet_uint8 last) {
+  enet_uint8 session = random % SESSIONS;
+  return session == last ? (session + 1) % SESSIONS : session;
+}
+
+static bool draw(struct enetjs_guard *guard, struct attempt *attempt) {
+  struct {
+    enet_uint16 id, sequence;
+    enet_uint8 incoming, outgoing;
+  } random;
+  attempt->id = ENET_PROTOCOL_MAXIMUM_PEER_ID;
+  for (unsigned i = 0; i < DRAWS; i++) {
+    bool known;
+    enetjs_random(&random, sizeof(random));
+    random.id &= ENET_PROTOCOL_MAXIMUM_PEER_ID;
+    if (find_id(guard, random.id, &known) || !enetjs_peer_ids_usable(guard->ids, &attempt->address, random.id))
+      continue;
+    attempt->id = random.id;
+    attempt->sequence = random.sequence < LEAST_SEQUENCE ? random.sequence + LEAST_SEQUENCE : random.sequence;
+    attempt->incoming = draw_session(random.incoming, attempt->connect.outgoingSessionID);
+    attempt->outgoing = draw_session(random.outgoing, attempt->connect.incomingSessionID);
+    return true;
+  }
+  return false;
+}
+
+/* An attempt that could not be answered has no numbers promised, so it may have others. */
+static void answer_connect(struct enetjs_guard *guard, struct attempt *attempt) {
+  unsigned draws = attempt->sent > 0 ? 1 : FITTING_DRAWS;
+  while (!answer_within_credit(guard, attempt) && --draws > 0)
+    if (!draw(guard, attempt)) return;
+}
+
+static void begin(struct enetjs_guard *guard, const struct attempt *wanted) {
+  struct attempt *attempt = add(guard, &wanted->address);
+  if (!attempt) return;
+  attempt->connect = wanted->connect;
+  attempt->received = wanted->received;
+  attempt->answers_left = PROMISED_ANSWERS;
+  attempt->began = guard->enet->serviceTime;
+  if (draw(guard, attempt))
+    answer_connect(guard, attempt);
+  else
+    drop(guard, index_of(guard, attempt));
+}
+
+static bool is_acceptable(const ENetProtocolConnect *connect) {
+  enet_uint32 channels = ENET_NET_TO_HOST_32(connect->channelCount);
+  return channels >= ENET_PROTOCOL_MINIMUM_CHANNEL_COUNT && channels <= ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT &&
+         ENET_NET_TO_HOST_16(connect->outgoingPeerID) < ENET_PROTOCOL_MAXIMUM_PEER_ID;
+}
+
+void enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received) {
+  struct enetjs_peer_census census;
+  struct attempt wanted = {0}, *attempt;
+  wanted.address = guard->enet->receivedAddress;
+  wanted.received = (enet_uint32)received;
+  memcpy(&wanted.connect, connect->bytes + connect->header_bytes, sizeof(wanted.connect));
+  if (!is_acceptable(&wanted.connect)) return;
+  expire(guard, guard->enet->serviceTime);
+  attempt = find_connect(guard, wanted.connect.connectID);
+  if (attempt) {
+    attempt->received += (enet_uint32)received;
+    answer_connect(guard, attempt);
+    return;
+  }
+  census = enetjs_peer_ids_census(guard->ids, &wanted.address, wanted.connect.connectID);
+  if (census.known || census.same_host >= guard->enet->duplicatePeers) return;
+  if (is_full(guard))
+    refuse(guard, &wanted);
+  else
+    begin(guard, &wanted);
+}
+
+/* ---- The acknowledgement --------------------------------------------------------------------- */
+
+/* @returns the acknowledgement of the answer among those that a datagram begins with, or NULL */
+static enet_uint8 *find_acknowledgement(const struct enetjs_datagram *datagram, const struct attempt *attempt,
+                                        bool *any) {
+  ENetProtocolAcknowledge command;
+  *any = false;
+  for (size_t at = datagram->header_bytes; at + sizeof(command) <= datagram->length; at += sizeof(command)) {
+    memcpy(&command, datagram->bytes + at, sizeof(command));
+    if ((command.header.command & ENET_PROTOCOL_COMMAND_MASK) != ENET_PROTOCOL_COMMAND_ACKNOWLEDGE) return NULL;
+    *any = true;
+    if (command.header.channelID == 0xFF &&
+        command.receivedReliableSequenceNumber == ENET_HOST_TO_NET_16(attempt->sequence))
+      return datagram->bytes + at;
+  }
+  return NULL;
+}
+
+/* The first command becomes the acknowledgement that ENet expects, for it accepts nothing before that. */
+static void put_acknowledgement(const struct enetjs_guard *guard, struct enetjs_datagram *datagram, enet_uint8 *found,
+                                const struct attempt *attempt) {
+  enet_uint8 *first = datagram->bytes + datagram->header_bytes;
+  enet_uint32 now = guard->enet->serviceTime;
+  ENetProtocolAcknowledge command;
+  memcpy(&command, found, sizeof(command));
+  memmove(found, first, sizeof(command));
+  command.receivedReliableSequenceNumber = ENET_HOST_TO_NET_16(ENETS_SEQUENCE);
+  /* A time outside the attempt is none of ours. */
+  if ((enet_uint16)(now - ENET_NET_TO_HOST_16(command.receivedSentTime)) > now - attempt->began)
+    command.receivedSentTime = ENET_HOST_TO_NET_16((enet_uint16)attempt->answered);
+  memcpy(first, &command, sizeof(command));
+}
+
+/*
+ * ENet counts the sessions of a place up. From what it cannot take for a session it counts from what the
+ * CONNECT says, so that it arrives at what was promised.
+ */
+static void prepare_sessions(ENetPeer *peer, ENetProtocolConnect *connect, const struct attempt *attempt) {
+  peer->incomingSessionID = peer->outgoingSessionID = 0xFF;
+  connect->incomingSessionID = (attempt->outgoing + SESSIONS - 1) % SESSIONS;
+  connect->outgoingSessionID = (attempt->incoming + SESSIONS - 1) % SESSIONS;
+}
+
+static void hand_over_connect(struct enetjs_guard *guard, const ENetProtocolConnect *connect) {
+  enet_uint16 word = ENET_HOST_TO_NET_16(ENET_PROTOCOL_MAXIMUM_PEER_ID);
+  struct enetjs_datagram datagram;
+  size_t length = sizeof(word) + (guard->enet->checksum ? sizeof(enet_uint32) : 0);
+  memcpy(guard->connect, &word, sizeof(word));
+  memcpy(guard->connect + length, connect, sizeof(*connect));
+  enetjs_datagram_parse(guard->enet, guard->connect, length + sizeof(*connect), &datagram);
+  enetjs_datagram_hand_over(guard->enet, &datagram);
+}
+
+/* @returns false, with the client told, when there is no peer left */
+static bool promote(struct enetjs_guard *guard, const struct attempt *attempt, struct enetjs_datagram *datagram) {
+  struct pending *pending = &guard->pending;
+  ENetProtocolConnect connect = attempt->connect;
+  ENetPeer *peer = free_peer(guard->enet);
+  if (!peer) {
+    refuse(guard, attempt);
+    return false;
+  }
+  enetjs_datagram_readdress(datagram, peer->incomingPeerID);
+  pending->active = true;
+  pending->peer = peer;
+  pending->attempt = *attempt;
+  pending->length = datagram->length;
+  memcpy(pending->bytes, datagram->bytes, datagram->length);
+  prepare_sessions(peer, &connect, attempt);
+  enetjs_peer_ids_assign(guard->ids, peer, &attempt->address, attempt->id);
+  hand_over_connect(guard, &connect);
+  return true;
+}
+
+/* The client has shown that it knows what was promised, but not that it had the answer. */
+static void on_promised(struct enetjs_guard *guard, struct attempt *attempt) {
+  enet_uint8 bytes[ANSWER_BYTES];
+  uint32_t index = index_of(guard, attempt);
+  if (attempt->answers_left == 0) return;
+  attempt->answers_left--;
+  if (!attempt->promised) {
+    dequeue(guard, index);
+    attempt->promised = true;
+    enqueue(guard, &guard->promised, index);
+  }
+  send_answer(guard, attempt, bytes, write_answer(guard, attempt, bytes));
+}
+
+static enum enetjs_guard_verdict taken_as_bad(struct enetjs_guard *guard) {
+  guard->bad++;
+  return ENETJS_GUARD_TAKEN;
+}
+
+enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct enetjs_datagram *datagram,
+                                             enetjs_datagram_room room) {
+  struct attempt *attempt, proved;
+  enet_uint8 *found;
+  bool known, any;
+  expire(guard, guard->enet->serviceTime);
+  attempt = find_id(guard, datagram->peer, &known);
+  if (!attempt || datagram->session != attempt->incoming || attempt->sent == 0) {
+    guard->bad += known;
+    return ENETJS_GUARD_STRANGER;
+  }
+  if (!enetjs_datagram_open(guard->enet, datagram, room, attempt->connect.connectID)) return taken_as_bad(guard);
+  found = find_acknowledgement(datagram, attempt, &any);
+  if (!found) {
+    if (any) return taken_as_bad(guard);
+    on_promised(guard, attempt);
+    return ENETJS_GUARD_TAKEN;
+  }
+  put_acknowledgement(guard, datagram, found, attempt);
+  proved = *attempt;
+  drop(guard, index_of(guard, attempt));
+  return promote(guard, &proved, datagram) ? ENETJS_GUARD_HANDED_OVER : ENETJS_GUARD_TAKEN;
+}
+
+/* ---- After ENet has had the CONNECT ---------------------------------------------------------- */
+
+static bool is_accepted(const struct pending *pending) {
+  return pending->peer->state == ENET_PEER_STATE_ACKNOWLEDGING_CONNECT &&
+         pending->peer->connectID == pending->attempt.connect.connectID &&
+         is_from(&pending->attempt, &pending->peer->address);
+}
+
+/*
+ * ENet ignores the acknowledgement of what it has not sent. Where it has, the command is in the other list.
+ * @returns false where there was no memory for it, and the peer would wait for ever
+ */
+static bool mark_as_sent(ENetPeer *peer) {
+  if (enet_list_empty(&peer->outgoingCommands)) return !enet_list_empty(&peer->sentReliableCommands);
+  ((ENetOutgoingCommand *)enet_list_front(&peer->outgoingCommands))->sendAttempts = 1;
+  return true;
+}
+
+size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetBuffer *buffer) {
+  struct pending *pending = &guard->pending;
+  if (!pending->active) return 0;
+  pending->active = false;
+  if (!is_accepted(pending)) {
+    refuse(guard, &pending->attempt);
+    return 0;
+  }
+  if (!mark_as_sent(pending->peer)) {
+    enet_peer_reset(pending->peer);
+    refuse(guard, &pending->attempt);
+    return 0;
+  }
+  guard->returns = true;
+  guard->enet->totalReceivedData -= (enet_uint32)pending->length; /* which has been counted when it came */
+  guard->enet->totalReceivedPackets--;
+  memcpy(buffer->data, pending->bytes, pending->length);
+  if (address) *address = pending->attempt.address;
+  return pending->length;
+}
+
+bool enetjs_guard_returns(struct enetjs_guard *guard) {
+  struct enetjs_datagram datagram;
+  if (!guard->returns) return false;
+  guard->returns = false;
+  enetjs_datagram_parse(guard->enet, guard->enet->receivedData, guard->enet->receivedDataLength, &datagram);
+  enetjs_datagram_hand_over(guard->enet, &datagram);
+  return true;
+}
+
+bool enetjs_guard_pending(const struct enetjs_guard *guard) { return guard->pending.active; }
+
+bool enetjs_guard_swallows(const struct enetjs_guard *guard, const ENetAddress *to, const ENetBuffer *datagram) {
+  enet_uint16 word;
+  if (!guard->pending.active || !is_from(&guard->pending.attempt, to)) return false;
+  memcpy(&word, datagram->data, sizeof(word));
+  return (ENET_NET_TO_HOST_16(word) & (enet_uint16)~ENET_PROTOCOL_HEADER_FLAG_MASK) ==
+         header_word(&guard->pending.attempt);
+}
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_peer_ids *ids) {
+  struct enetjs_guard *guard = calloc(1, sizeof(*guard));
+  if (!guard) return NULL;
+  guard->enet = enet;
+  guard->ids = ids;
+  guard->fresh.lifetime = LIFETIME_MS;
+  guard->promised.lifetime = PROMISED_MS;
+  enetjs_random(&guard->seed, sizeof(guard->seed));
+  release(guard);
+  return guard;
+}
+
+void enetjs_guard_destroy(struct enetjs_guard *guard) {
+  if (!guard) return;
+  release(guard);
+  free(guard);
+}
+
+struct enetjs_guard_stats enetjs_guard_stats(struct enetjs_guard *guard) {
+  struct enetjs_guard_stats stats;
+  expire(guard, enet_time_get());
+  stats.half_open = guard->count;
+  stats.refused = guard->refused;
+  stats.bad = guard->bad;
+  return stats;
+}

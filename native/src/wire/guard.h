@@ -1,0 +1,58 @@
+/**
+ * @file guard.h
+ * @brief Connections begin here: a stranger gets no peer before it has shown that it receives what we send.
+ *
+ * The guard answers a CONNECT in ENet's place and remembers the attempt in a table of its own. Only the
+ * acknowledgement of that answer, which repeats numbers that nobody else has seen, makes a peer of it.
+ * Call with the host's lock held; the functions marked so only within ENet's intercept callback.
+ */
+#ifndef ENETJS_GUARD_H
+#define ENETJS_GUARD_H
+
+#include "wire/datagram.h"
+#include "wire/peer_ids.h"
+
+struct enetjs_guard;
+
+struct enetjs_guard_stats {
+  size_t half_open;
+  uint64_t refused; /**< CONNECTs and completed handshakes that found the host full */
+  uint64_t bad;     /**< datagrams from the address of an attempt with the wrong numbers */
+};
+
+/** What becomes of a datagram from no peer of ours. */
+enum enetjs_guard_verdict {
+  ENETJS_GUARD_STRANGER, /**< of no attempt */
+  ENETJS_GUARD_TAKEN,
+  ENETJS_GUARD_HANDED_OVER /**< ENet is to go on, with the attempt's CONNECT */
+};
+
+/** @returns NULL when there is no memory */
+struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_peer_ids *ids);
+void enetjs_guard_destroy(struct enetjs_guard *guard);
+
+/** Answers an opened CONNECT from a stranger. In the callback. @param received its bytes on the wire */
+void enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received);
+
+/** Looks whether a datagram belongs to an attempt. In the callback. */
+enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct enetjs_datagram *datagram,
+                                             enetjs_datagram_room room);
+
+/**
+ * After ENET_GUARD_HANDED_OVER: what ENet is to receive next.
+ * @returns its length, or 0 when there is nothing
+ */
+size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetBuffer *buffer);
+
+/** Whether ENet has received what was taken; then it is handed over as it is. In the callback, before all else. */
+bool enetjs_guard_returns(struct enetjs_guard *guard);
+
+/** Whether there is something to take. */
+bool enetjs_guard_pending(const struct enetjs_guard *guard);
+
+/** Whether ENet's own answer to a CONNECT is about to be sent, which the client has had from the guard already. */
+bool enetjs_guard_swallows(const struct enetjs_guard *guard, const ENetAddress *to, const ENetBuffer *datagram);
+
+struct enetjs_guard_stats enetjs_guard_stats(struct enetjs_guard *guard);
+
+#endif

@@ -1,0 +1,903 @@
+/*
+ * How connections begin: what a stranger can spend, and that stock ENet clients notice nothing of it.
+ * The forged clients here are plain sockets that write ENet's protocol themselves.
+ */
+#include "../consumer.h"
+
+#define ADDRESSES 5000
+#define ATTEMPTS 16384 /* what the guard remembers at most */
+#define LIFETIME_MS 3000
+#define PROMISED_MS 10000
+#define VERIFY_BYTES (sizeof(ENetProtocolHeader) + sizeof(ENetProtocolVerifyConnect))
+#define ROUNDS (1000 / SLOW)
+
+/* ---- A forged client ------------------------------------------------------------------------- */
+
+struct wire {
+  bool compressed, checksum;
+  void *coder; /* where compressed */
+};
+
+struct forger {
+  struct wire wire;
+  ENetSocket socket;
+  uint16_t port, to;
+  ENetProtocolConnect connect;
+  size_t sent, received; /* bytes */
+  unsigned answers;
+  uint16_t id, sequence, time; /* of the last answer, and its sessions */
+  uint8_t incoming, outgoing;
+  uint32_t refusal; /* the data of the last DISCONNECT */
+};
+
+/* As random as those of ENet, so that it compresses as little. */
+static uint32_t next_connect_id(void) {
+  static uint64_t random = 1;
+  return test_random_u32(&random);
+}
+
+static void forger_open_at(struct forger *f, const struct consumer *server, uint32_t host) {
+  ENetAddress address;
+  memset(f, 0, sizeof(*f));
+  f->to = port_of(server);
+  f->socket = enet_socket_create(ENET_SOCKET_TYPE_DATAGRAM);
+  address.host = ENET_HOST_TO_NET_32(host);
+  address.port = 0;
+  CHECK_EQ_INT(enet_socket_bind(f->socket, &address), 0);
+  CHECK_EQ_INT(enet_socket_get_address(f->socket, &address), 0);
+  enet_socket_set_option(f->socket, ENET_SOCKOPT_NONBLOCK, 1);
+  f->port = address.port;
+  f->connect.header.command = ENET_PROTOCOL_COMMAND_CONNECT | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
+  f->connect.header.channelID = 0xFF;
+  f->connect.header.reliableSequenceNumber = ENET_HOST_TO_NET_16(1);
+  f->connect.outgoingPeerID = ENET_HOST_TO_NET_16(5);
+  f->connect.incomingSessionID = f->connect.outgoingSessionID = 0xFF;
+  f->connect.mtu = ENET_HOST_TO_NET_32(1400);
+  f->connect.windowSize = ENET_HOST_TO_NET_32(65536);
+  f->connect.channelCount = ENET_HOST_TO_NET_32(2);
+  f->connect.packetThrottleInterval = ENET_HOST_TO_NET_32(5000);
+  f->connect.packetThrottleAcceleration = f->connect.packetThrottleDeceleration = ENET_HOST_TO_NET_32(2);
+  f->connect.connectID = next_connect_id();
+}
+
+static void forger_open(struct forger *f, const struct consumer *server) { forger_open_at(f, server, LOOPBACK); }
+
+static void forger_close(struct forger *f) { enet_socket_destroy(f->socket); }
+
+static void forger_send(struct forger *f, uint16_t word, const void *commands, size_t length) {
+  uint8_t bytes[256];
+  size_t at = 2;
+  bool to_peer = (word & 0xFFF) != ENET_PROTOCOL_MAXIMUM_PEER_ID;
+  uint32_t sum = to_peer ? f->connect.connectID : 0;
+  ENetBuffer buffer = {bytes, 0}, source = {(void *)(uintptr_t)commands, length};
+  if (f->wire.compressed) word |= ENET_PROTOCOL_HEADER_FLAG_COMPRESSED;
+  word = ENET_HOST_TO_NET_16(word);
+  memcpy(bytes, &word, 2);
+  if (ENET_NET_TO_HOST_16(word) & ENET_PROTOCOL_HEADER_FLAG_SENT_TIME) {
+    memset(bytes + at, 0, 2);
+    at += 2;
+  }
+  if (f->wire.checksum) {
+    memcpy(bytes + at, &sum, 4);
+    at += 4;
+  }
+  memcpy(bytes + at, commands, length);
+  if (f->wire.checksum) {
+    buffer.dataLength = at + length;
+    sum = enet_crc32(&buffer, 1);
+    memcpy(bytes + at - 4, &sum, 4);
+  }
+  if (f->wire.compressed)
+    length = enet_range_coder_compress(f->wire.coder, &source, 1, length, bytes + at, sizeof(bytes) - at);
+  CHECK(length > 0);
+  CHECK_EQ_INT(socket_send(f->socket, f->to, bytes, at + length), (int)(at + length));
+  f->sent += at + length;
+}
+
+static void forger_connect(struct forger *f) {
+  forger_send(f, ENET_PROTOCOL_MAXIMUM_PEER_ID | ENET_PROTOCOL_HEADER_FLAG_SENT_TIME, &f->connect, sizeof(f->connect));
+}
+
+static void acknowledge(struct forger *f, uint16_t id, uint8_t session, uint16_t sequence, uint16_t time) {
+  ENetProtocolAcknowledge command;
+  command.header.command = ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
+  command.header.channelID = 0xFF;
+  command.header.reliableSequenceNumber = command.receivedReliableSequenceNumber = ENET_HOST_TO_NET_16(sequence);
+  command.receivedSentTime = ENET_HOST_TO_NET_16(time);
+  forger_send(f, (uint16_t)(id | session << ENET_PROTOCOL_HEADER_SESSION_SHIFT), &command, sizeof(command));
+}
+
+static void forger_acknowledge(struct forger *f) { acknowledge(f, f->id, f->outgoing, f->sequence, f->time); }
+
+static void forger_ping(struct forger *f, uint8_t session) {
+  ENetProtocolPing command;
+  command.header.command = ENET_PROTOCOL_COMMAND_PING | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
+  command.header.channelID = 0xFF;
+  command.header.reliableSequenceNumber = ENET_HOST_TO_NET_16(2);
+  forger_send(f, (uint16_t)(f->id | session << ENET_PROTOCOL_HEADER_SESSION_SHIFT | ENET_PROTOCOL_HEADER_FLAG_SENT_TIME),
+              &command, sizeof(command));
+}
+
+static void note_answer(struct forger *f, const uint8_t *commands, uint16_t time) {
+  ENetProtocolVerifyConnect verify;
+  ENetProtocolDisconnect disconnect;
+  switch (commands[0] & ENET_PROTOCOL_COMMAND_MASK) {
+    case ENET_PROTOCOL_COMMAND_VERIFY_CONNECT:
+      memcpy(&verify, commands, sizeof(verify));
+      CHECK(verify.connectID == f->connect.connectID);
+      f->answers++;
+      f->id = ENET_NET_TO_HOST_16(verify.outgoingPeerID);
+      f->sequence = ENET_NET_TO_HOST_16(verify.header.reliableSequenceNumber);
+      f->time = time;
+      f->incoming = verify.incomingSessionID;
+      f->outgoing = verify.outgoingSessionID;
+      break;
+    case ENET_PROTOCOL_COMMAND_DISCONNECT:
+      memcpy(&disconnect, commands, sizeof(disconnect));
+      f->refusal = ENET_NET_TO_HOST_32(disconnect.data);
+      break;
+    default: break;
+  }
+}
+
+/* @returns the length of the datagram that has come, or 0 */
+static int forger_receive(struct forger *f) {
+  uint8_t bytes[4096], plain[4096];
+  const uint8_t *commands = bytes + 2;
+  uint16_t word, time = 0;
+  int length = socket_receive(f->socket, NULL, bytes, sizeof(bytes));
+  if (length <= 0) return 0;
+  f->received += (size_t)length;
+  word = (uint16_t)(bytes[0] << 8 | bytes[1]);
+  CHECK_EQ_INT(word & 0xFFF, ENET_NET_TO_HOST_16(f->connect.outgoingPeerID));
+  if (word & ENET_PROTOCOL_HEADER_FLAG_SENT_TIME) {
+    time = (uint16_t)(commands[0] << 8 | commands[1]);
+    commands += 2;
+  }
+  if (f->wire.checksum) commands += 4;
+  if (word & ENET_PROTOCOL_HEADER_FLAG_COMPRESSED) {
+    CHECK(enet_range_coder_decompress(f->wire.coder, commands, (size_t)(bytes + length - commands), plain,
+                                      sizeof(plain)) > 0);
+    commands = plain;
+  }
+  note_answer(f, commands, time);
+  return length;
+}
+
+/* Services until the host has read all that was sent before, which another datagram behind it shows. */
+static void settle(struct consumer *server) {
+  uint16_t port;
+  ENetSocket last = socket_open(&port);
+  unsigned before = server->datagrams;
+  CHECK_EQ_INT(socket_send(last, port_of(server), "!", 1), 1);
+  UNTIL(server->datagrams > before, consumer_poll(server));
+  consumer_poll(server);
+  enet_socket_destroy(last);
+}
+
+static void guarded_open(struct consumer *server) {
+  consumer_start(server);
+  server->config[ENETJS_CONFIG_DATAGRAMS] = 1;
+  consumer_open(server);
+}
+
+static bool has_guard(void) { return enetjs_datagrams_batched() > 0; }
+
+/* ---- A stock client, and what may happen to its datagrams ------------------------------------- */
+
+struct client {
+  ENetHost *host;
+  ENetPeer *peer;
+  unsigned connects, disconnects, receives;
+  uint32_t data;
+};
+
+static void client_begin(struct client *c, struct wire wire, uint16_t port) {
+  ENetAddress address;
+  memset(c, 0, sizeof(*c));
+  c->host = enet_host_create(NULL, 64, 4, 0, 0);
+  CHECK(c->host != NULL);
+  if (wire.compressed) CHECK_EQ_INT(enet_host_compress_with_range_coder(c->host), 0);
+  if (wire.checksum) c->host->checksum = enet_crc32;
+  address.host = ENET_HOST_TO_NET_32(LOOPBACK);
+  address.port = port;
+  c->peer = enet_host_connect(c->host, &address, 3, 7);
+  CHECK(c->peer != NULL);
+}
+
+static void client_poll(struct client *c) {
+  ENetEvent event;
+  while (enet_host_service(c->host, &event, 0) > 0) {
+    c->connects += event.type == ENET_EVENT_TYPE_CONNECT;
+    c->disconnects += event.type == ENET_EVENT_TYPE_DISCONNECT;
+    c->data = event.data;
+    if (event.type != ENET_EVENT_TYPE_RECEIVE) continue;
+    c->receives++;
+    enet_packet_destroy(event.packet);
+  }
+}
+
+static void poll_with(struct client *c, struct consumer *server) {
+  client_poll(c);
+  consumer_poll(server);
+}
+
+static void client_send(struct client *c, const char *text) {
+  CHECK_EQ_INT(enet_peer_send(c->peer, 0, enet_packet_create(text, strlen(text), ENET_PACKET_FLAG_RELIABLE)), 0);
+}
+
+static void client_exchange(struct client *c, struct consumer *server) {
+  unsigned receives = c->receives, served = server->receives;
+  client_send(c, "there");
+  CHECK(send_text(server, server->peer, 1, "and back", 0) >= 0);
+  UNTIL(c->receives > receives && server->receives > served, poll_with(c, server));
+}
+
+static void client_end(struct client *c) { enet_host_destroy(c->host); }
+
+enum { TO_SERVER, TO_CLIENT };
+
+/* How often a datagram is passed on: by its direction, its number in it and its first command. */
+typedef unsigned (*copies)(int direction, unsigned number);
+
+struct relay {
+  ENetSocket socket[2]; /* which the client, and which the server knows */
+  uint16_t port[2], client_port, server_port;
+  unsigned number[2];
+  copies copies;
+  uint8_t first[4096]; /* the first datagram to the server */
+  size_t first_length;
+  uint8_t kept[4096]; /* that is passed on after the next one, where copies() says so */
+  size_t kept_length[2];
+};
+
+#define AFTER_THE_NEXT 100
+
+static void relay_open(struct relay *r, const struct consumer *server, copies copies) {
+  memset(r, 0, sizeof(*r));
+  for (int i = 0; i < 2; i++) r->socket[i] = socket_open(&r->port[i]);
+  r->server_port = port_of(server);
+  r->copies = copies;
+}
+
+static void relay_close(struct relay *r) {
+  for (int i = 0; i < 2; i++) enet_socket_destroy(r->socket[i]);
+}
+
+static void pass_on(struct relay *r, int direction, const uint8_t *bytes, size_t length) {
+  socket_send(r->socket[!direction], direction == TO_SERVER ? r->server_port : r->client_port, bytes, length);
+}
+
+static void relay_poll(struct relay *r) {
+  uint8_t bytes[4096];
+  uint16_t port;
+  int length;
+  for (int direction = 0; direction < 2; direction++)
+    while ((length = socket_receive(r->socket[direction], &port, bytes, sizeof(bytes))) > 0) {
+      unsigned times = r->copies(direction, r->number[direction]++);
+      if (direction == TO_SERVER) r->client_port = port;
+      if (direction == TO_SERVER && r->number[0] == 1) memcpy(r->first, bytes, r->first_length = (size_t)length);
+      if (times == AFTER_THE_NEXT) {
+        memcpy(r->kept, bytes, r->kept_length[direction] = (size_t)length);
+        continue;
+      }
+      for (unsigned i = 0; i < times; i++) pass_on(r, direction, bytes, (size_t)length);
+      if (r->kept_length[direction]) pass_on(r, direction, r->kept, r->kept_length[direction]);
+      r->kept_length[direction] = 0;
+    }
+}
+
+/* Connects through a relay, and exchanges a message. @param early sent before the connection is complete there */
+static void connect_through(copies copies, const char *early, unsigned *to_client) {
+  struct consumer server;
+  struct client client;
+  struct relay relay;
+  struct wire plain = {0};
+  unsigned wanted = 0;
+  guarded_open(&server);
+  relay_open(&relay, &server, copies);
+  client_begin(&client, plain, relay.port[0]);
+  UNTIL(client.connects == 1, (poll_with(&client, &server), relay_poll(&relay)));
+  if (early) {
+    client_send(&client, early);
+    wanted = 1;
+  }
+  UNTIL(server.connects == 1 && server.receives == wanted, (poll_with(&client, &server), relay_poll(&relay)));
+  relay.copies = copies;
+  CHECK(send_text(&server, server.peer, 1, "welcome", 0) >= 0);
+  UNTIL(client.receives == 1, (poll_with(&client, &server), relay_poll(&relay)));
+  CHECK_EQ_INT(server.connects + client.connects, 2);
+  CHECK_EQ_INT(server.disconnects + client.disconnects, 0);
+  if (to_client) *to_client = relay.number[TO_CLIENT];
+  /* A CONNECT that comes late begins nothing. */
+  pass_on(&relay, TO_SERVER, relay.first, relay.first_length);
+  settle(&server);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
+  client_end(&client);
+  relay_close(&relay);
+  consumer_close(&server);
+}
+
+/* ---- Honest clients -------------------------------------------------------------------------- */
+
+static struct wire wire_of(unsigned kind) {
+  struct wire wire = {0};
+  wire.compressed = kind & 1;
+  wire.checksum = (kind & 2) != 0;
+  if (wire.compressed) wire.coder = enet_range_coder_create();
+  return wire;
+}
+
+static void wired_open(struct consumer *server, struct wire wire) {
+  consumer_start(server);
+  server->config[ENETJS_CONFIG_DATAGRAMS] = 1;
+  server->config[ENETJS_CONFIG_COMPRESSION] = wire.compressed;
+  server->config[ENETJS_CONFIG_CHECKSUM] = wire.checksum;
+  consumer_open(server);
+}
+
+static void wire_end(struct wire wire) {
+  if (wire.coder) enet_range_coder_destroy(wire.coder);
+}
+
+TEST(stock_clients_connect) {
+  for (unsigned kind = 0; kind < 4; kind++) {
+    struct consumer server;
+    struct client client;
+    struct wire wire = wire_of(kind);
+    wired_open(&server, wire);
+    CHECK_EQ_INT(enetjs_host_set(server.host, ENETJS_CONFIG_DATAGRAMS, 0, 0), 0);
+    for (unsigned i = 1; i <= 3; i++) {
+      client_begin(&client, wire, port_of(&server));
+      UNTIL(client.connects == 1 && server.connects == i, poll_with(&client, &server));
+      CHECK_EQ_INT(server.last.data, 7);
+      CHECK_EQ_INT(client.peer->channelCount, 3);
+      CHECK_EQ_INT(peer_statistic(&server, server.peer, ENETJS_PEER_STAT_CHANNEL_COUNT), 3);
+      CHECK(peer_statistic(&server, server.peer, ENETJS_PEER_STAT_ROUND_TRIP_TIME) < 500);
+      client_exchange(&client, &server);
+      enet_peer_disconnect(client.peer, 9);
+      UNTIL(client.disconnects == 1 && server.disconnects == i, poll_with(&client, &server));
+      CHECK_EQ_INT(server.last.data, 9);
+      client_end(&client);
+    }
+    CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_BAD_HANDSHAKES), 0);
+    CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
+    consumer_close(&server);
+    wire_end(wire);
+  }
+}
+
+static unsigned each_once(int direction, unsigned number) {
+  (void)direction, (void)number;
+  return 1;
+}
+
+static unsigned each_twice(int direction, unsigned number) {
+  (void)direction, (void)number;
+  return 2;
+}
+
+static unsigned lose_the_answer(int direction, unsigned number) { return direction == TO_SERVER || number > 0; }
+
+/* The client's first, its CONNECT, arrives; its second holds the acknowledgement. */
+static unsigned lose_the_acknowledgement(int direction, unsigned number) {
+  return direction == TO_CLIENT || number != 1;
+}
+
+static unsigned swap_after_the_first(int direction, unsigned number) {
+  return direction == TO_SERVER && number == 1 ? AFTER_THE_NEXT : 1;
+}
+
+TEST(a_late_connect_begins_nothing) { connect_through(each_once, NULL, NULL); }
+
+TEST(duplicates_do_no_harm) { connect_through(each_twice, "early", NULL); }
+
+TEST(a_lost_answer_is_repeated) { connect_through(lose_the_answer, NULL, NULL); }
+
+TEST(a_lost_acknowledgement_is_asked_for_again) {
+  if (!has_guard()) return;
+  connect_through(lose_the_acknowledgement, NULL, NULL); /* by pings */
+  connect_through(lose_the_acknowledgement, "early", NULL); /* by a message */
+}
+
+TEST(an_overtaken_acknowledgement_does_no_harm) { connect_through(swap_after_the_first, "early", NULL); }
+
+TEST(an_address_and_port_connects_again_and_again) {
+  struct consumer server;
+  struct client client;
+  struct wire plain = {0};
+  ENetAddress to = {ENET_HOST_TO_NET_32(LOOPBACK), 0};
+  guarded_open(&server);
+  to.port = port_of(&server);
+  client_begin(&client, plain, to.port);
+  for (unsigned i = 1; i <= 40; i++) {
+    UNTIL(client.connects == i && server.connects == i, poll_with(&client, &server));
+    client_exchange(&client, &server);
+    if (i % 2) {
+      enet_peer_disconnect_now(client.peer, 0);
+    } else {
+      enet_peer_reset(client.peer); /* the host is not told, and keeps the old one beside the new */
+      CHECK_EQ_INT(enetjs_peer_reset(server.host, server.peer), 0);
+    }
+    client.peer = enet_host_connect(client.host, &to, 3, 7);
+    CHECK(client.peer != NULL);
+  }
+  client_end(&client);
+  consumer_close(&server);
+}
+
+static int compare_ids(const void *a, const void *b) { return *(const uint16_t *)a - *(const uint16_t *)b; }
+
+static void check_distinct(uint16_t *ids, size_t count) {
+  qsort(ids, count, sizeof(*ids), compare_ids);
+  for (size_t i = 1; i < count; i++) CHECK(ids[i] != ids[i - 1]);
+}
+
+TEST(connections_of_one_address_have_ids_of_their_own) {
+  struct consumer server;
+  struct client client;
+  struct wire plain = {0};
+  uint16_t ids[64];
+  ENetAddress to = {ENET_HOST_TO_NET_32(LOOPBACK), 0};
+  consumer_start(&server);
+  server.config[ENETJS_CONFIG_PEERS] = 64;
+  consumer_open(&server);
+  to.port = port_of(&server);
+  client_begin(&client, plain, to.port);
+  for (unsigned i = 1; i < 64; i++) CHECK(enet_host_connect(client.host, &to, 1, i) != NULL);
+  UNTIL(client.connects == 64 && server.connects == 64, poll_with(&client, &server));
+  for (unsigned i = 0; i < 64; i++) ids[i] = client.host->peers[i].outgoingPeerID;
+  check_distinct(ids, 64);
+  client_end(&client);
+  consumer_close(&server);
+}
+
+/* ---- What a stranger can spend --------------------------------------------------------------- */
+
+TEST(an_unproved_address_gets_no_more_than_it_sends) {
+  if (!has_guard()) return;
+  for (unsigned kind = 0; kind < 4; kind++) {
+    struct consumer server;
+    struct wire wire = wire_of(kind);
+    unsigned unanswered = 0;
+    wired_open(&server, wire);
+    for (unsigned i = 0; i < 200; i++) {
+      struct forger f;
+      forger_open(&f, &server);
+      f.wire = wire;
+      for (unsigned times = 1; times <= 3; times++) {
+        forger_connect(&f);
+        settle(&server);
+        while (forger_receive(&f) > 0) continue;
+        CHECK(f.received <= f.sent);
+        if (!wire.compressed) CHECK_EQ_INT(f.answers, times);
+        if (!wire.compressed) CHECK_EQ_INT(f.received, times * (VERIFY_BYTES + (wire.checksum ? 4 : 0)));
+        if (times == 1) unanswered += f.answers == 0;
+      }
+      CHECK(f.answers >= 2);
+      forger_close(&f);
+    }
+    CHECK(unanswered < 10); /* compressed, an answer may not fit in what may be sent at first */
+    CHECK_EQ_INT(server.connects, 0);
+    consumer_close(&server);
+    wire_end(wire);
+  }
+}
+
+static void check_connectable(struct consumer *server) {
+  struct client client;
+  struct wire plain = {0};
+  unsigned before = server->connects;
+  client_begin(&client, plain, port_of(server));
+  UNTIL(client.connects == 1 && server->connects == before + 1, poll_with(&client, server));
+  client_exchange(&client, server);
+  client_end(&client);
+}
+
+TEST(forged_connects_leave_the_host_connectable) {
+  struct consumer server;
+  struct forger f;
+  guarded_open(&server);
+  forger_open(&f, &server);
+  for (unsigned i = 0; i < 64; i++) {
+    f.connect.connectID = next_connect_id();
+    forger_connect(&f);
+  }
+  forger_close(&f);
+  settle(&server);
+  if (has_guard()) CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 64);
+  check_connectable(&server);
+  for (unsigned i = 0; i < ADDRESSES; i++) {
+    forger_open_at(&f, &server, 0x7F010000u + i);
+    forger_connect(&f);
+    forger_close(&f);
+    if (i % 64 == 0) consumer_poll(&server);
+  }
+  settle(&server);
+  check_connectable(&server);
+  CHECK_EQ_INT(server.connects, 2);
+  consumer_close(&server);
+}
+
+TEST(blind_guesses_do_not_complete) {
+  struct consumer server;
+  consumer_start(&server);
+  server.config[ENETJS_CONFIG_PEERS] = 64;
+  server.config[ENETJS_CONFIG_DATAGRAMS] = 1;
+  consumer_open(&server);
+  for (uint16_t i = 0; i < 32; i++) {
+    struct forger f;
+    forger_open(&f, &server);
+    forger_connect(&f);
+    settle(&server);
+    /* ENet's own numbers; whichever half of its time is the past, one of these lies in it. */
+    for (uint8_t session = 0; session < 4; session++)
+      for (uint32_t time = 0; time < 0x10000; time += 0x8000) acknowledge(&f, i, session, 1, (uint16_t)time);
+    settle(&server);
+    forger_close(&f);
+  }
+  CHECK_EQ_INT(server.connects, 0);
+  CHECK(statistic(&server, ENETJS_HOST_STAT_BAD_HANDSHAKES) >= 32);
+  consumer_close(&server);
+}
+
+TEST(each_promised_number_must_be_right) {
+  struct consumer server;
+  struct forger f;
+  if (!has_guard()) return;
+  guarded_open(&server);
+  forger_open(&f, &server);
+  forger_connect(&f);
+  settle(&server);
+  CHECK(forger_receive(&f) > 0);
+  acknowledge(&f, (f.id + 1) % 4095, f.outgoing, f.sequence, f.time);
+  acknowledge(&f, f.id, f.outgoing ^ 1, f.sequence, f.time);
+  acknowledge(&f, f.id, f.outgoing, (uint16_t)(f.sequence + 1), f.time);
+  settle(&server);
+  CHECK_EQ_INT(server.connects, 0);
+  CHECK_EQ_INT(forger_receive(&f), 0);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_BAD_HANDSHAKES), 3);
+  forger_acknowledge(&f); /* wrong guesses lock nobody out */
+  UNTIL(server.connects == 1, consumer_poll(&server));
+  forger_close(&f);
+  consumer_close(&server);
+}
+
+TEST(a_wrong_time_is_replaced_by_ours) {
+  struct consumer server;
+  struct forger f;
+  if (!has_guard()) return;
+  guarded_open(&server);
+  for (unsigned i = 1; i <= 2; i++) {
+    forger_open(&f, &server);
+    forger_connect(&f);
+    settle(&server);
+    CHECK(forger_receive(&f) > 0);
+    acknowledge(&f, f.id, f.outgoing, f.sequence, (uint16_t)(f.time + (i == 1 ? 30000 : -30000)));
+    UNTIL(server.connects == i, consumer_poll(&server));
+    CHECK(peer_statistic(&server, server.peer, ENETJS_PEER_STAT_ROUND_TRIP_TIME) < LIFETIME_MS);
+    forger_close(&f);
+  }
+  consumer_close(&server);
+}
+
+TEST(a_promised_id_and_session_are_answered_three_times) {
+  struct consumer server;
+  struct forger f;
+  unsigned answers;
+  if (!has_guard()) return;
+  guarded_open(&server);
+  forger_open(&f, &server);
+  forger_connect(&f);
+  settle(&server);
+  CHECK(forger_receive(&f) > 0);
+  for (unsigned i = 0; i < 6; i++) {
+    forger_ping(&f, f.outgoing ^ 1);
+    forger_ping(&f, f.outgoing);
+    settle(&server);
+    answers = f.answers;
+    while (forger_receive(&f) > 0) continue;
+    CHECK_EQ_INT(f.answers - answers, i < 3);
+  }
+  forger_acknowledge(&f);
+  UNTIL(server.connects == 1, consumer_poll(&server));
+  forger_close(&f);
+  consumer_close(&server);
+}
+
+static void skip(uint32_t ms) { enet_time_set(enet_time_get() + ms); }
+
+TEST(attempts_end_in_time) {
+  struct consumer server;
+  struct forger plain, promised;
+  if (!has_guard()) return;
+  guarded_open(&server);
+  forger_open(&plain, &server);
+  forger_open(&promised, &server);
+  forger_connect(&plain);
+  forger_connect(&promised);
+  settle(&server);
+  CHECK(forger_receive(&promised) > 0);
+  forger_ping(&promised, promised.outgoing);
+  settle(&server);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 2);
+  skip(LIFETIME_MS);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 1);
+  skip(PROMISED_MS - LIFETIME_MS - 1000);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 1);
+  skip(1000);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
+  forger_acknowledge(&promised);
+  settle(&server);
+  CHECK_EQ_INT(server.connects, 0);
+  forger_close(&plain);
+  forger_close(&promised);
+  consumer_close(&server);
+}
+
+TEST(the_table_is_bounded_and_the_oldest_goes_first) {
+  static uint16_t ids[3000];
+  struct consumer server;
+  struct forger f, oldest, kept, last;
+  enet_uint32 now;
+  if (!has_guard()) return;
+  guarded_open(&server);
+  forger_open(&oldest, &server);
+  forger_open(&kept, &server);
+  forger_connect(&oldest);
+  forger_connect(&kept);
+  settle(&server);
+  CHECK(forger_receive(&oldest) > 0 && forger_receive(&kept) > 0);
+  forger_ping(&kept, kept.outgoing); /* which is worth more than what follows */
+  settle(&server);
+  now = enet_time_get(); /* it stands still, or some would end meanwhile */
+  forger_open(&f, &server);
+  for (unsigned i = 0; i < ATTEMPTS; i++) {
+    if (i % 3000 == 0) { /* one port has 4,095 ids at most */
+      forger_close(&f);
+      forger_open(&f, &server);
+    }
+    f.connect.connectID = next_connect_id();
+    forger_connect(&f);
+    UNTIL(forger_receive(&f) > 0, (enet_time_set(now), consumer_poll(&server)));
+    ids[i % 3000] = f.id;
+    if (i % 3000 == 2999) check_distinct(ids, 3000);
+  }
+  enet_time_set(now);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), ATTEMPTS);
+  forger_acknowledge(&oldest);
+  settle(&server);
+  CHECK_EQ_INT(server.connects, 0);
+  forger_open(&last, &server);
+  forger_connect(&last);
+  settle(&server);
+  CHECK(forger_receive(&last) > 0);
+  forger_acknowledge(&last);
+  UNTIL(server.connects == 1, consumer_poll(&server));
+  forger_acknowledge(&kept);
+  UNTIL(server.connects == 2, consumer_poll(&server));
+  forger_close(&f);
+  forger_close(&oldest);
+  forger_close(&kept);
+  forger_close(&last);
+  consumer_close(&server);
+}
+
+/* ---- Refusals -------------------------------------------------------------------------------- */
+
+TEST(a_full_host_says_so) {
+  for (unsigned kind = 0; kind < 4; kind++) {
+    struct consumer server;
+    struct client first, second;
+    struct forger f;
+    struct wire wire = wire_of(kind);
+    if (!has_guard()) return;
+    consumer_start(&server);
+    server.config[ENETJS_CONFIG_PEERS] = 1;
+    server.config[ENETJS_CONFIG_DATAGRAMS] = 1;
+    server.config[ENETJS_CONFIG_COMPRESSION] = wire.compressed;
+    server.config[ENETJS_CONFIG_CHECKSUM] = wire.checksum;
+    consumer_open(&server);
+    client_begin(&first, wire, port_of(&server));
+    UNTIL(first.connects == 1 && server.connects == 1, poll_with(&first, &server));
+    client_begin(&second, wire, port_of(&server));
+    UNTIL(second.disconnects == 1, (poll_with(&second, &server), client_poll(&first)));
+    CHECK_EQ_INT(second.data, ENETJS_REFUSED_FULL);
+    forger_open(&f, &server);
+    f.wire = wire;
+    forger_connect(&f);
+    settle(&server);
+    CHECK_EQ_INT(forger_receive(&f), wire.checksum ? 14 : 10);
+    CHECK_EQ_INT(f.refusal, ENETJS_REFUSED_FULL);
+    CHECK_EQ_INT(forger_receive(&f), 0);
+    CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_FULL), 2);
+    client_exchange(&first, &server);
+    client_end(&first);
+    client_end(&second);
+    forger_close(&f);
+    consumer_close(&server);
+    wire_end(wire);
+  }
+}
+
+/* Two attempts are open, and there is one place: by the number of peers, or of peers of one address. */
+static void take_the_last_place(unsigned option) {
+  struct consumer server;
+  struct forger f[2];
+  consumer_start(&server);
+  server.config[option] = 1;
+  server.config[ENETJS_CONFIG_DATAGRAMS] = 1;
+  consumer_open(&server);
+  for (int i = 0; i < 2; i++) {
+    forger_open(&f[i], &server);
+    forger_connect(&f[i]);
+  }
+  settle(&server);
+  for (int i = 0; i < 2; i++) {
+    CHECK(forger_receive(&f[i]) > 0);
+    forger_acknowledge(&f[i]);
+    settle(&server);
+  }
+  CHECK_EQ_INT(server.connects, 1);
+  CHECK_EQ_INT(forger_receive(&f[0]), 0);
+  CHECK_EQ_INT(forger_receive(&f[1]), 10);
+  CHECK_EQ_INT(f[1].refusal, ENETJS_REFUSED_FULL);
+  for (int i = 0; i < 2; i++) forger_close(&f[i]);
+  consumer_close(&server);
+}
+
+TEST(a_place_that_is_gone_is_refused_in_the_end) {
+  if (!has_guard()) return;
+  take_the_last_place(ENETJS_CONFIG_PEERS);
+  take_the_last_place(ENETJS_CONFIG_DUPLICATE_PEERS);
+}
+
+TEST(what_enet_would_ignore_is_ignored) {
+  struct consumer server;
+  struct forger f;
+  if (!has_guard()) return;
+  guarded_open(&server);
+  forger_open(&f, &server);
+  f.connect.channelCount = 0;
+  forger_connect(&f);
+  f.connect.channelCount = ENET_HOST_TO_NET_32(256);
+  forger_connect(&f);
+  f.connect.channelCount = ENET_HOST_TO_NET_32(1);
+  f.connect.outgoingPeerID = ENET_HOST_TO_NET_16(ENET_PROTOCOL_MAXIMUM_PEER_ID);
+  forger_connect(&f);
+  settle(&server);
+  CHECK_EQ_INT(forger_receive(&f), 0);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
+  forger_close(&f);
+  consumer_close(&server);
+}
+
+/* ---- Where ENet looks up --------------------------------------------------------------------- */
+
+/* ENet sends after 256 datagrams, also when the last of them was the CONNECT that it was handed. */
+TEST(enets_own_answer_is_never_seen) {
+  struct consumer server;
+  if (!has_guard()) return;
+  consumer_start(&server);
+  server.config[ENETJS_CONFIG_PEERS] = 64;
+  consumer_open(&server);
+  for (unsigned before = 250; before < 260; before++) {
+    struct forger f;
+    unsigned connects = server.connects;
+    forger_open(&f, &server);
+    forger_connect(&f);
+    UNTIL(forger_receive(&f) > 0, consumer_poll(&server));
+    for (unsigned i = 0; i < before; i++) CHECK_EQ_INT(socket_send(f.socket, f.to, "!", 1), 1);
+    forger_acknowledge(&f);
+    UNTIL(server.connects == connects + 1, consumer_poll(&server));
+    CHECK_EQ_INT(enetjs_peer_disconnect(server.host, server.peer, 3, ENETJS_DISCONNECT_NOW), 0);
+    UNTIL(f.refusal == 3, forger_receive(&f));
+    CHECK_EQ_INT(f.answers, 1);
+    forger_close(&f);
+  }
+  consumer_close(&server);
+}
+
+/* ---- Our own attempts ------------------------------------------------------------------------ */
+
+/* A server that answers a CONNECT with what it likes. */
+struct answerer {
+  ENetSocket socket;
+  uint16_t port, client_port;
+  ENetProtocolConnect connect;
+};
+
+static bool answerer_receive(struct answerer *a) {
+  uint8_t bytes[4096];
+  if (socket_receive(a->socket, &a->client_port, bytes, sizeof(bytes)) < 52) return false;
+  memcpy(&a->connect, bytes + sizeof(ENetProtocolHeader), sizeof(a->connect));
+  return true;
+}
+
+static void answer_with_refusal(struct answerer *a, const ENetProtocolConnect *connect) {
+  uint8_t bytes[10] = {0, 0, ENET_PROTOCOL_COMMAND_DISCONNECT | ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED, 0xFF};
+  memcpy(bytes, &connect->outgoingPeerID, 2);
+  socket_send(a->socket, a->client_port, bytes, sizeof(bytes));
+}
+
+static void answer_with_verify(struct answerer *a, const ENetProtocolConnect *connect) {
+  ENetProtocolVerifyConnect verify;
+  uint8_t bytes[VERIFY_BYTES] = {0};
+  enet_uint16 word = connect->outgoingPeerID | ENET_HOST_TO_NET_16(ENET_PROTOCOL_HEADER_FLAG_SENT_TIME);
+  memset(&verify, 0, sizeof(verify));
+  verify.header.command = ENET_PROTOCOL_COMMAND_VERIFY_CONNECT | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
+  verify.header.channelID = 0xFF;
+  verify.header.reliableSequenceNumber = ENET_HOST_TO_NET_16(1);
+  verify.mtu = connect->mtu;
+  verify.windowSize = connect->windowSize;
+  verify.channelCount = connect->channelCount;
+  verify.packetThrottleInterval = connect->packetThrottleInterval;
+  verify.packetThrottleAcceleration = connect->packetThrottleAcceleration;
+  verify.packetThrottleDeceleration = connect->packetThrottleDeceleration;
+  verify.connectID = connect->connectID;
+  memcpy(bytes, &word, 2);
+  memcpy(bytes + sizeof(ENetProtocolHeader), &verify, sizeof(verify));
+  socket_send(a->socket, a->client_port, bytes, sizeof(bytes));
+}
+
+TEST(answers_to_abandoned_attempts_miss) {
+  struct consumer client;
+  struct answerer server = {0};
+  ENetProtocolConnect abandoned;
+  unsigned forged_seed = 0;
+  server.socket = socket_open(&server.port);
+  client_open(&client);
+  for (unsigned i = 1; i <= ROUNDS; i++) {
+    double peer = enetjs_host_connect(client.host, LOOPBACK, server.port, 1, 0);
+    UNTIL(answerer_receive(&server), consumer_poll(&client));
+    abandoned = server.connect;
+    CHECK_EQ_INT(enetjs_peer_reset(client.host, peer), 0);
+    CHECK(enetjs_host_connect(client.host, LOOPBACK, server.port, 1, 0) > 0);
+    UNTIL(answerer_receive(&server), consumer_poll(&client));
+    CHECK(server.connect.outgoingPeerID != abandoned.outgoingPeerID);
+    forged_seed += server.connect.connectID == abandoned.connectID + 1;
+    answer_with_verify(&server, &abandoned);
+    answer_with_refusal(&server, &abandoned);
+    abandoned.outgoingPeerID = server.connect.outgoingPeerID;
+    answer_with_verify(&server, &abandoned);
+    answer_with_verify(&server, &server.connect);
+    UNTIL(client.connects == i || client.last_completion.extra == ENETJS_REASON_REFUSED, consumer_poll(&client));
+    CHECK_EQ_INT(client.connects, i);
+    CHECK_EQ_INT(client.disconnects, 0);
+    CHECK_EQ_INT(enetjs_peer_reset(client.host, client.peer), 0);
+    client.disconnects = 0;
+    consumer_drain(&client);
+    client.disconnects = 0;
+  }
+  CHECK_EQ_INT(forged_seed, 0);
+  enet_socket_destroy(server.socket);
+  consumer_close(&client);
+  check_nothing_left();
+}
+
+int main(void) {
+  static const struct test_case cases[] = {
+      TEST_CASE(stock_clients_connect),
+      TEST_CASE(a_late_connect_begins_nothing),
+      TEST_CASE(duplicates_do_no_harm),
+      TEST_CASE(a_lost_answer_is_repeated),
+      TEST_CASE(a_lost_acknowledgement_is_asked_for_again),
+      TEST_CASE(an_overtaken_acknowledgement_does_no_harm),
+      TEST_CASE(an_address_and_port_connects_again_and_again),
+      TEST_CASE(connections_of_one_address_have_ids_of_their_own),
+      TEST_CASE(an_unproved_address_gets_no_more_than_it_sends),
+      TEST_CASE(forged_connects_leave_the_host_connectable),
+      TEST_CASE(blind_guesses_do_not_complete),
+      TEST_CASE(each_promised_number_must_be_right),
+      TEST_CASE(a_wrong_time_is_replaced_by_ours),
+      TEST_CASE(a_promised_id_and_session_are_answered_three_times),
+      TEST_CASE(attempts_end_in_time),
+      TEST_CASE(the_table_is_bounded_and_the_oldest_goes_first),
+      TEST_CASE(a_full_host_says_so),
+      TEST_CASE(a_place_that_is_gone_is_refused_in_the_end),
+      TEST_CASE(what_enet_would_ignore_is_ignored),
+      TEST_CASE(enets_own_answer_is_never_seen),
+      TEST_CASE(answers_to_abandoned_attempts_miss),
+  };
+  return test_run(cases, TEST_COUNT(cases));
+}
