@@ -618,14 +618,14 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   async #close(graceMs: number): Promise<void> {
     if (this.closed) return;
     const { native, handle } = this.#endpoint;
-    const { vacant, live } = this.#inlet;
+    const { shutdown, live } = this.#inlet;
     for (const connection of live) {
       connection.closing = true;
       if (!connection.established) connection.close({ reason: "local", data: 0 });
     }
-    if (native.enetjs_host_vacate(handle) === 1 && graceMs > 0) {
+    if (native.enetjs_host_shutdown(handle) === 1 && graceMs > 0) {
       this.#endpoint.change();
-      await this.#atMost(graceMs, vacant.promise);
+      await this.#atMost(graceMs, shutdown.promise);
     }
     this[Symbol.dispose]();
   }

@@ -45,8 +45,8 @@ export class Inlet {
   readonly #rest: Later = new Later(() => this.#resume());
   /** Whether `settle` is at work. */
   settling = false;
-  /** Resolves when no peer is left after `enetjs_host_vacate`, and at the end of the host. */
-  readonly vacant: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** Resolves when no peer is left after `enetjs_host_shutdown`, and at the end of the host. */
+  readonly shutdown: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Called when the socket has failed. */
   onFailure: () => void = () => {};
 
@@ -215,7 +215,7 @@ export class Inlet {
       else if (type === LAYOUT.COMPLETION_CONNECTED) connection?.connected(channels);
       else if (type === LAYOUT.COMPLETION_CLOSED) this.#closed(connection, { reason, data });
       else if (type === LAYOUT.COMPLETION_FAILED) this.#fail(data);
-      else if (type === LAYOUT.COMPLETION_VACANT) this.vacant.resolve();
+      else if (type === LAYOUT.COMPLETION_SHUTDOWN) this.shutdown.resolve();
     }
     // Last, when the reason why the connection ended is known.
     for (const token of undelivered ?? []) this.endpoint.settleDelivery(token, false);
@@ -662,7 +662,7 @@ export class Inlet {
       connection.close({ reason: "local", data: 0 });
       this.#forget(connection);
     }
-    this.vacant.resolve();
+    this.shutdown.resolve();
     this.endpoint.abandonDeliveries();
     for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
       this.#end().then(reader.resolve, reader.reject);

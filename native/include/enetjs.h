@@ -125,7 +125,7 @@
 #define ENETJS_COMPLETION_UNDELIVERED 9 /**< DATA: token */
 #define ENETJS_COMPLETION_DRAIN 10      /**< the peer's queue fell below its low-water mark */
 #define ENETJS_COMPLETION_FAILED 11     /**< the host's socket failed; DATA: errno */
-#define ENETJS_COMPLETION_VACANT 12     /**< no peer is left, see `enetjs_host_vacate` */
+#define ENETJS_COMPLETION_SHUTDOWN 12   /**< no peer is left, see `enetjs_host_shutdown` */
 
 /** Why a connection ended. */
 #define ENETJS_REASON_REMOTE 0  /**< the other side disconnected */
@@ -413,11 +413,11 @@ ENETJS_API double enetjs_host_start(double host);
 /**
  * Prepares a host for its end: disconnects every peer after everything queued has been delivered, also
  * those whose connect events have not been taken. One that connects from now on is disconnected
- * without a connect event. When no peer is left, there is an ENETJS_COMPLETION_VACANT, once.
+ * without a connect event. When no peer is left, there is an ENETJS_COMPLETION_SHUTDOWN, once.
  * @returns 1 when there are peers to wait for, 0 when there are none (then there is no completion), or
  *   ERR_CLOSED
  */
-ENETJS_API double enetjs_host_vacate(double host);
+ENETJS_API double enetjs_host_shutdown(double host);
 
 /**
  * Closes a host: joins its pump, sends one notice, which may be lost, to each peer that has not been

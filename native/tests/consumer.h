@@ -59,7 +59,7 @@ struct consumer {
   double peer; /**< of the last connect event */
   struct record last, last_completion;
   unsigned connects, disconnects, receives, datagrams, packets;
-  unsigned connected, closed, delivered, undelivered, drains, failures, vacant;
+  unsigned connected, closed, delivered, undelivered, drains, failures, shutdowns;
 };
 
 static inline void config_initialize(double *c) {
@@ -205,7 +205,7 @@ static inline void count_completion(struct consumer *c, const struct record *r) 
     case ENETJS_COMPLETION_UNDELIVERED: c->undelivered++; break;
     case ENETJS_COMPLETION_DRAIN: c->drains++; break;
     case ENETJS_COMPLETION_FAILED: c->failures++; break;
-    case ENETJS_COMPLETION_VACANT: c->vacant++; break;
+    case ENETJS_COMPLETION_SHUTDOWN: c->shutdowns++; break;
     default: CHECK(!"a known completion");
   }
 }

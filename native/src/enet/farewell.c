@@ -1,8 +1,8 @@
 /*
  * The notices that ENet fails to give: one unsequenced DISCONNECT in a datagram of its own, put
- * together by hand. It reads fields of ENetPeer only, never a queue, so it may be sent where the
- * payloads in ENet's queues are no longer to be read, as at the exit of the process. It never blocks.
- * With the host's lock held, on any thread.
+ * together by hand. Sending one reads no payload of ENet's queues, so it is allowed where memory of
+ * JavaScript may be gone, as at the exit of the process. It never blocks. Called with the host's lock
+ * held, on any thread.
  *
  * When both sides disconnect at once, the other side's DISCONNECT makes ENet drop our own before it
  * has left, and the acknowledgement of theirs with it. They would then wait until they time out. So
@@ -84,7 +84,7 @@ static bool is_there(const ENetPeer *peer) {
   return peer->state != ENET_PEER_STATE_DISCONNECTED && peer->state != ENET_PEER_STATE_ZOMBIE;
 }
 
-/* Whether the request to connect has left, so that the other side may have answered. Sends no further one. */
+/* Whether the CONNECT has left, so that the server may have answered; it is then not retransmitted any more. */
 static bool awaits_answer(ENetPeer *peer) {
   if (!enet_list_empty(&peer->outgoingCommands)) return false;
   peer->nextTimeout = enet_time_get() + NEVER_MS;
@@ -92,9 +92,9 @@ static bool awaits_answer(ENetPeer *peer) {
 }
 
 /*
- * Who has been asked to connect and has not answered cannot be told: it knows us by an id that comes
- * with its answer. The answer may have arrived unread. With all other peers reset, ENet has nothing
- * to send.
+ * A server that we have asked to connect can be told only by the id that comes with its answer. The
+ * answer may have arrived and not been read, so ENet reads once more. All other peers have been reset,
+ * so that it has nothing to send.
  */
 static void tell_who_has_answered(struct enetjs_host *h) {
   ENetEvent event;

@@ -1,19 +1,21 @@
 /*
- * The last acknowledgement of a handshake, in every datagram until it has arrived. With the host's
- * lock held.
+ * The last acknowledgement of a handshake is repeated in every datagram until the server has it.
+ * Called with the host's lock held.
  *
- * A client is connected when VERIFY_CONNECT has come, a server when the acknowledgement of that has.
- * Until then an ENet server drops whatever else the client sends. The client's first messages leave
- * in datagrams of their own: if one of them overtakes the acknowledgement, or that is lost, it has to be
- * retransmitted, after ENet's first timeout of 500 ms; an unreliable one is lost.
+ * A client is connected when VERIFY_CONNECT has come, a server when the acknowledgement of it has
+ * (protocol.c, enet_protocol_handle_acknowledge). Until then an ENet server drops every message of the
+ * client. The client's first messages leave in later datagrams than the acknowledgement. When one
+ * overtakes it, or the acknowledgement is lost, the message is retransmitted after ENet's first timeout
+ * of 500 ms; an unreliable message is lost.
  *
- * ENet puts acknowledgements first into a datagram, and takes one that it has had before for a
- * measurement of the round trip and nothing else. So before each datagram that we send on such a
- * connection, the acknowledgement is queued once more. The first acknowledgement that comes from the
- * server shows that it is connected, and ends that; ENet has sent it a ping with the first datagram.
+ * ENet puts acknowledgements first into a datagram. An acknowledgement that arrives twice is a second
+ * measurement of the round trip to it and nothing else. So the acknowledgement is queued once more
+ * before each datagram. The first acknowledgement that comes from the server shows that the server is
+ * connected, and ends the repetition; ENet has sent a ping with the first datagram, so it comes within
+ * a round trip.
  *
- * Room for it: while it is repeated, ENet is told of a smaller MTU when it is given a message, and
- * makes the fragments smaller.
+ * Fragments fill a datagram. To leave room for the acknowledgement, ENet is given messages with a
+ * smaller MTU while it is repeated.
  *
  * ENet gives no chance between the datagrams of a burst except when it hands one to the socket
  * (enetjs_handshake_sent). Where its calls do not arrive here (see socket.c), the first datagram of a
@@ -49,7 +51,7 @@ static bool has_to_send(const ENetPeer *peer) {
   return !enet_list_empty(&peer->outgoingCommands);
 }
 
-/* A server that sends anything to be acknowledged is connected, too. */
+/* Where another acknowledgement waits, the server has sent something since, so it is connected. */
 static void queue_again(struct enetjs_slot *slot) {
   ENetPeer *peer = peer_of(slot);
   ENetProtocol command;
@@ -98,7 +100,7 @@ static bool is_in_burst(const ENetPeer *peer) {
   return has_to_send(peer);
 }
 
-/* One with the acknowledgement alone asks for no further one, or there would be no end. */
+/* A datagram with the acknowledgement alone calls for no further one, or there would be no end of them. */
 void enetjs_handshake_sent(const ENetHost *enet, const ENetAddress *address) {
   const struct enetjs_host *h = enet->peers[0].data;
   if (enet->commandCount < 2) return;

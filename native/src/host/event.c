@@ -186,7 +186,7 @@ void enetjs_emit_failure(struct enetjs_host *h, int error) {
   emit_of_host(h, ENETJS_COMPLETION_FAILED, (uint32_t)error);
 }
 
-void enetjs_emit_vacant(struct enetjs_host *h) { emit_of_host(h, ENETJS_COMPLETION_VACANT, 0); }
+void enetjs_emit_shutdown(struct enetjs_host *h) { emit_of_host(h, ENETJS_COMPLETION_SHUTDOWN, 0); }
 
 static void refill_ring(struct enetjs_host *h, struct enetjs_ring *ring) {
   while (ring->held.head) {

@@ -553,7 +553,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
    * ignores the disconnect.
    */
   if (!h->failed && (enetjs_queue_feed(h) || more > 0)) enetjs_flush_protocol(h);
-  enetjs_slots_check_vacant(h);
+  enetjs_slots_check_shutdown(h);
   enetjs_batch_end(h);
   add_totals(h);
 }

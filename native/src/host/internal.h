@@ -200,11 +200,11 @@ struct enetjs_host {
   ENetHost *enet;
   struct enetjs_batch *batch; /**< or NULL before the first is begun */
   struct enetjs_slot *slots;
-  bool bound;         /**< accepts connections */
-  bool datagrams;     /**< delivers what is not ENet's */
-  bool vacating;      /**< it is to be closed: who connects is disconnected */
-  bool awaits_vacant; /**< the consumer is to be told when no peer is left */
-  int failed;         /**< errno of a fatal socket error, or 0 */
+  bool bound;           /**< accepts connections */
+  bool datagrams;       /**< delivers what is not ENet's */
+  bool shutting_down;   /**< a peer that connects is disconnected at once */
+  bool awaits_shutdown; /**< the consumer is to be told when no peer is left */
+  int failed;           /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
   size_t queued_messages;     /**< to all peers */
   size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced, with 64 for each message */
@@ -268,7 +268,7 @@ bool enetjs_is_integer(double value, double minimum, double maximum);
 bool enetjs_slot_sends(const struct enetjs_slot *slot); /**< whether messages can be queued */
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data);
 void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data);
-void enetjs_slots_check_vacant(struct enetjs_host *h); /**< while the consumer waits for it */
+void enetjs_slots_check_shutdown(struct enetjs_host *h); /**< tells the consumer once no peer is left */
 
 /* ---- outbox.c -------------------------------------------------------------------------------- */
 /** Queues what the consumer has put there; only inside a call of its. */
@@ -292,7 +292,7 @@ int enetjs_fence_wait(const struct enetjs_slot *slot);          /**< ms until it
 void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet);
 void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra);
 void enetjs_emit_failure(struct enetjs_host *h, int error);
-void enetjs_emit_vacant(struct enetjs_host *h);
+void enetjs_emit_shutdown(struct enetjs_host *h);
 void enetjs_refill(struct enetjs_host *h);
 void enetjs_release_paused(struct enetjs_slot *slot);
 void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list);

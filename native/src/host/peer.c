@@ -47,9 +47,10 @@ void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPeer *peer = peer_of(slot);
   if (slot->outgoing) enetjs_handshake_remember(slot);
-  if (slot->host->vacating) {
+  if (slot->host->shutting_down) {
     slot->closing = true;
-    enet_peer_disconnect(peer, 0);
+    slot->close_data = 0;
+    enet_peer_disconnect(peer, slot->close_data);
     return;
   }
   slot->connected = true;
@@ -279,23 +280,23 @@ double enetjs_peer_disconnect(double host, double peer, double data, double mode
   /* ENet resets a peer at once, without an event, that was not connected or need not wait. */
   if (peer_of(slot)->state == ENET_PEER_STATE_DISCONNECTED)
     enetjs_slot_end(slot, ENETJS_REASON_LOCAL, slot->close_data);
-  enetjs_slots_check_vacant(slot->host);
+  enetjs_slots_check_shutdown(slot->host);
   return finish(slot, 0);
 }
 
 /*
- * One that is connecting is disconnected once it is connected (see enetjs_slot_connected): before, it does
- * not know the id by which the other side can be told.
+ * A peer that is still connecting is disconnected once it is connected (see enetjs_slot_connected): the id
+ * that a server knows it by comes with the server's answer.
  */
-static void vacate(struct enetjs_slot *slot) {
+static void shut_down(struct enetjs_slot *slot) {
   if (slot->closing || !(slot->connected || slot->outgoing)) return;
   slot->closing = true;
   slot->close_data = 0;
   if (peer_of(slot)->state != ENET_PEER_STATE_CONNECTING) disconnect_later(slot);
 }
 
-/* Attempts of others are not waited for: anybody can begin them. */
-static bool is_vacant(const struct enetjs_host *h) {
+/* Half-open connections of others are not waited for: any stranger can begin them. */
+static bool has_no_peers(const struct enetjs_host *h) {
   for (size_t index = 0; index < h->enet->peerCount; index++) {
     ENetPeerState state = h->enet->peers[index].state;
     if (state != ENET_PEER_STATE_DISCONNECTED && state != ENET_PEER_STATE_ACKNOWLEDGING_CONNECT) return false;
@@ -303,21 +304,21 @@ static bool is_vacant(const struct enetjs_host *h) {
   return true;
 }
 
-void enetjs_slots_check_vacant(struct enetjs_host *h) {
-  if (!h->awaits_vacant || !is_vacant(h)) return;
-  h->awaits_vacant = false;
-  enetjs_emit_vacant(h);
+void enetjs_slots_check_shutdown(struct enetjs_host *h) {
+  if (!h->awaits_shutdown || !has_no_peers(h)) return;
+  h->awaits_shutdown = false;
+  enetjs_emit_shutdown(h);
 }
 
-double enetjs_host_vacate(double host) {
+double enetjs_host_shutdown(double host) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   bool waits;
   if (!h) return ENETJS_ERR_CLOSED;
-  h->vacating = true;
-  for (size_t index = 0; index < h->enet->peerCount; index++) vacate(&h->slots[index]);
+  h->shutting_down = true;
+  for (size_t index = 0; index < h->enet->peerCount; index++) shut_down(&h->slots[index]);
   enetjs_flush_protocol(h);
-  waits = !is_vacant(h);
-  h->awaits_vacant = waits;
+  waits = !has_no_peers(h);
+  h->awaits_shutdown = waits;
   enetjs_pump_rearm(h);
   enetjs_host_release(h);
   return waits;
@@ -329,7 +330,7 @@ double enetjs_peer_reset(double host, double peer) {
   if (!slot) return error;
   enet_peer_reset(peer_of(slot));
   enetjs_slot_end(slot, ENETJS_REASON_RESET, 0);
-  enetjs_slots_check_vacant(slot->host);
+  enetjs_slots_check_shutdown(slot->host);
   return finish(slot, 0);
 }
 

@@ -255,8 +255,8 @@ no_control:
 /* ---- The end of the process ------------------------------------------------------------------ */
 
 /*
- * A thread that was stopped inside a call would hold the lock for ever, so it is not waited for.
- * @returns whether the host is open, with the lock held then
+ * A thread that the system has stopped inside a call never releases the lock, so the wait for it is bounded.
+ * @returns whether the host is open; only then the lock is held
  */
 static bool lock_at_exit(struct enetjs_host *h) {
   uint64_t deadline = enetjs_now_ms() + EXIT_WAIT_MS;
@@ -270,8 +270,8 @@ static bool lock_at_exit(struct enetjs_host *h) {
 }
 
 /*
- * At exit: no pump may run on while the process is taken down, and peers are told. Hosts are left to the system.
- * What other threads still call finds them closed.
+ * At exit no pump may run on while the process is taken down, and peers are told. The memory of the hosts is
+ * left to the system. Calls that other threads still make find the hosts closed.
  */
 void enetjs_pump_stop_all(void) {
   struct enetjs_host *h;

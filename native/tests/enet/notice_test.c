@@ -221,33 +221,33 @@ TEST(a_disconnect_that_had_not_left_is_told) {
   check_nothing_left();
 }
 
-/* ---- Vacating -------------------------------------------------------------------------------- */
+/* ---- Shutting down -------------------------------------------------------------------------------- */
 
-TEST(vacating_an_empty_host_waits_for_nobody) {
+TEST(shutting_down_an_empty_host_waits_for_nobody) {
   struct consumer server;
   server_open(&server);
-  CHECK_EQ_INT(enetjs_host_vacate(server.host), 0);
+  CHECK_EQ_INT(enetjs_host_shutdown(server.host), 0);
   for (int i = 0; i < 5; i++) consumer_poll(&server);
-  CHECK_EQ_INT(server.vacant, 0);
+  CHECK_EQ_INT(server.shutdowns, 0);
   consumer_close(&server);
-  CHECK_EQ_INT(enetjs_host_vacate(server.host), ENETJS_ERR_CLOSED);
+  CHECK_EQ_INT(enetjs_host_shutdown(server.host), ENETJS_ERR_CLOSED);
 }
 
-TEST(vacating_waits_for_peers_whose_connect_events_were_not_taken) {
+TEST(shutting_down_waits_for_peers_whose_connect_events_were_not_taken) {
   struct consumer server;
   struct stock clients[CLIENTS];
   server_open(&server);
   connect_all(clients, CLIENTS, port_of(&server));
   UNTIL(connects_of(clients, CLIENTS) == CLIENTS && statistic(&server, ENETJS_HOST_STAT_CONNECTED_PEERS) == CLIENTS,
         (service_untaken(&server), poll_all(clients, CLIENTS)));
-  CHECK_EQ_INT(enetjs_host_vacate(server.host), 1);
-  UNTIL(server.vacant == 1, (consumer_poll(&server), poll_all(clients, CLIENTS)));
+  CHECK_EQ_INT(enetjs_host_shutdown(server.host), 1);
+  UNTIL(server.shutdowns == 1, (consumer_poll(&server), poll_all(clients, CLIENTS)));
   CHECK_EQ_INT(server.connects, CLIENTS);
   CHECK_EQ_INT(server.disconnects, CLIENTS);
   CHECK_EQ_INT(server.last.extra, ENETJS_REASON_LOCAL);
   CHECK_EQ_INT(disconnects_of(clients, CLIENTS), CLIENTS);
   for (int i = 0; i < 5; i++) consumer_poll(&server);
-  CHECK_EQ_INT(server.vacant, 1);
+  CHECK_EQ_INT(server.shutdowns, 1);
   consumer_close(&server);
   for (int i = 0; i < 20; i++) poll_all(clients, CLIENTS);
   for (int i = 0; i < CLIENTS; i++) {
@@ -257,7 +257,7 @@ TEST(vacating_waits_for_peers_whose_connect_events_were_not_taken) {
   check_nothing_left();
 }
 
-TEST(vacating_delivers_what_is_queued) {
+TEST(shutting_down_delivers_what_is_queued) {
   enum { MESSAGES = 3000 };
   struct consumer client;
   struct stock server;
@@ -266,9 +266,9 @@ TEST(vacating_delivers_what_is_queued) {
   client_open(&client);
   peer = connect_to_stock(&client, &server);
   for (int i = 0; i < MESSAGES; i++) CHECK(send_text(&client, peer, 1, "before the end", 0) >= 0);
-  CHECK_EQ_INT(enetjs_host_vacate(client.host), 1);
+  CHECK_EQ_INT(enetjs_host_shutdown(client.host), 1);
   CHECK_EQ_INT(send_text(&client, peer, 1, "too late", 0), ENETJS_ERR_NOT_CONNECTED);
-  UNTIL(client.vacant == 1, (consumer_poll(&client), stock_poll(&server)));
+  UNTIL(client.shutdowns == 1, (consumer_poll(&client), stock_poll(&server)));
   CHECK_EQ_INT(server.receives, MESSAGES);
   CHECK_EQ_INT(server.disconnects, 1);
   consumer_close(&client);
@@ -276,16 +276,16 @@ TEST(vacating_delivers_what_is_queued) {
   check_nothing_left();
 }
 
-/* An own attempt is answered while the host is vacated: the other side is told, the program hears of its end only. */
-TEST(vacating_ends_an_attempt_once_it_is_answered) {
+/* An own attempt is answered while the host is shut down: the other side is told, the program hears of its end only. */
+TEST(shutting_down_ends_an_attempt_once_it_is_answered) {
   struct consumer client;
   struct stock server;
   stock_open(&server, true);
   client_open(&client);
   CHECK(enetjs_host_connect(client.host, LOOPBACK, server.enet->address.port, 2, 0) > 0);
   CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
-  CHECK_EQ_INT(enetjs_host_vacate(client.host), 1);
-  UNTIL(client.vacant == 1, (consumer_poll(&client), stock_poll(&server)));
+  CHECK_EQ_INT(enetjs_host_shutdown(client.host), 1);
+  UNTIL(client.shutdowns == 1, (consumer_poll(&client), stock_poll(&server)));
   CHECK_EQ_INT(server.connects, 1);
   CHECK_EQ_INT(server.disconnects, 1);
   CHECK_EQ_INT(client.connects + client.connected, 0);
@@ -295,14 +295,14 @@ TEST(vacating_ends_an_attempt_once_it_is_answered) {
   check_nothing_left();
 }
 
-TEST(vacating_does_not_wait_for_attempts_of_others) {
+TEST(shutting_down_does_not_wait_for_attempts_of_others) {
   struct consumer server;
   struct stock client;
   server_open(&server);
   connect_all(&client, 1, port_of(&server));
   enet_host_flush(client.enet);
   UNTIL(statistic(&server, ENETJS_HOST_STAT_SENT_PACKETS) >= 1, service_untaken(&server));
-  CHECK_EQ_INT(enetjs_host_vacate(server.host), 0);
+  CHECK_EQ_INT(enetjs_host_shutdown(server.host), 0);
   /* One that goes on and succeeds is disconnected. */
   UNTIL(client.disconnects == 1, (consumer_poll(&server), poll_all(&client, 1)));
   CHECK_EQ_INT(server.connects + server.disconnects, 0);
@@ -318,10 +318,10 @@ TEST(a_peer_that_is_reset_is_waited_for_no_longer) {
   stock_open(&server, true);
   client_open(&client);
   peer = connect_to_stock(&client, &server);
-  CHECK_EQ_INT(enetjs_host_vacate(client.host), 1);
+  CHECK_EQ_INT(enetjs_host_shutdown(client.host), 1);
   CHECK_EQ_INT(enetjs_peer_reset(client.host, peer), 0);
   consumer_drain(&client);
-  CHECK_EQ_INT(client.vacant, 1);
+  CHECK_EQ_INT(client.shutdowns, 1);
   consumer_close(&client);
   enet_host_destroy(server.enet);
   check_nothing_left();
@@ -511,11 +511,11 @@ int main(int argc, char **argv) {
       TEST_CASE(closing_sends_no_request_that_had_not_left),
       TEST_CASE(nobody_is_told_twice),
       TEST_CASE(a_disconnect_that_had_not_left_is_told),
-      TEST_CASE(vacating_an_empty_host_waits_for_nobody),
-      TEST_CASE(vacating_waits_for_peers_whose_connect_events_were_not_taken),
-      TEST_CASE(vacating_delivers_what_is_queued),
-      TEST_CASE(vacating_ends_an_attempt_once_it_is_answered),
-      TEST_CASE(vacating_does_not_wait_for_attempts_of_others),
+      TEST_CASE(shutting_down_an_empty_host_waits_for_nobody),
+      TEST_CASE(shutting_down_waits_for_peers_whose_connect_events_were_not_taken),
+      TEST_CASE(shutting_down_delivers_what_is_queued),
+      TEST_CASE(shutting_down_ends_an_attempt_once_it_is_answered),
+      TEST_CASE(shutting_down_does_not_wait_for_attempts_of_others),
       TEST_CASE(a_peer_that_is_reset_is_waited_for_no_longer),
       TEST_CASE(a_closed_wake_up_tells_all_peers),
       TEST_CASE(a_thread_that_exits_tells_all_peers),
