@@ -52,8 +52,10 @@ export const LAYOUT = {
   REASON_TIMEOUT: 2,
   REASON_RESET: 3,
   REASON_REFUSED: 4,
+  REASON_LIMIT: 5,
   CONFIG_COUNT: 23,
-  HOST_STAT_COUNT: 12,
+  LIMIT_COUNT: 5,
+  HOST_STAT_COUNT: 18,
   PEER_STAT_COUNT: 37,
   DIAGNOSTIC_COUNT: 10,
   CHANNEL_DIRECTION_BYTES: 256,
@@ -125,6 +127,15 @@ export const ATTEND = { OVER: 0, DUE: 1, AGAIN: 2 } as const;
 /** Options of `enetjs_peer_set`. */
 export const PEER_OPTION = { PING_INTERVAL: 0, TIMEOUT: 1, THROTTLE: 2, PAUSED: 3 } as const;
 
+/** Limits of `enetjs_host_set_limits`: positions of their rate and burst. */
+export const LIMIT = {
+  CONNECTS: 0,
+  DATAGRAMS: 1,
+  BYTES: 2,
+  MESSAGES: 3,
+  MESSAGE_BYTES: 4,
+} as const;
+
 /** Modes of `enetjs_peer_disconnect`. */
 export const DISCONNECT = { NORMAL: 0, NOW: 1, LATER: 2 } as const;
 
@@ -142,6 +153,12 @@ export const HOST_STAT = {
   FILTERED: 9,
   DATAGRAMS: 10,
   SOCKET_ERRORS: 11,
+  LIMITED_CONNECTS: 12,
+  LIMITED_DATAGRAMS: 13,
+  LIMITED_BYTES: 14,
+  LIMITED_MESSAGES: 15,
+  LIMITED_MESSAGE_BYTES: 16,
+  LIMITED_PEERS: 17,
 } as const;
 
 /** Peer statistics: positions in the statistics block. */

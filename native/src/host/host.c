@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "host/internal.h"
 #include "base/pool.h"
+#include "wire/limits.h"
 
 #define HOST_LIMIT 4096
 #define TRANSIENT_ERROR_LIMIT 64
@@ -333,6 +334,7 @@ void enetjs_host_destroy_locked(struct enetjs_host *h) {
   enetjs_packet_release_all(h);
   enetjs_filter_clear(h);
   enetjs_gate_destroy(h);
+  enetjs_limits_destroy(h->limits);
   free(h->slots);
   h->generation++;
   block_clear(h);
@@ -471,6 +473,7 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   ENetEvent event;
   enet_uint32 received_before = h->enet->totalReceivedPackets, received;
   int result, error;
+  if (h->limits) enetjs_limits_begin_round(h->limits);
   enetjs_socket_error_clear();
   result = enet_host_service(h->enet, &event, 0);
   error = enetjs_socket_error();
@@ -512,6 +515,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
     taken += more;
     if (taken >= h->events.capacity || (h->consumer && h->events.held.head)) break;
   }
+  if (h->limits) enetjs_limits_enforce(h);
   /*
    * Cut short, it has not sent the acknowledgements of what it has read. They must go out before the
    * consumer can disconnect a peer, which drops them: a peer that lacks the handshake's last one

@@ -55,6 +55,7 @@
 struct enetjs_batch;
 struct enetjs_gate;
 struct enetjs_host;
+struct enetjs_limits;
 
 /** A payload that several queues and JavaScript may refer to; freed with its last reference. */
 struct enetjs_packet {
@@ -198,7 +199,8 @@ struct enetjs_host {
   size_t external_messages;   /**< queued over memory that is JavaScript's */
   size_t held_datagram_bytes; /**< with overhead */
   struct enetjs_ranges allow, deny;
-  struct enetjs_gate *gate; /**< or NULL */
+  struct enetjs_gate *gate;     /**< or NULL */
+  struct enetjs_limits *limits; /**< or NULL */
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed;
 
@@ -327,6 +329,10 @@ bool enetjs_gate_asks(const struct enetjs_host *h);
 /** Takes a datagram that has waited and may pass. @returns its length, or 0 */
 size_t enetjs_gate_take(const ENetHost *enet, ENetAddress *address, ENetBuffer *buffer);
 void enetjs_gate_destroy(struct enetjs_host *h);
+
+/* ---- limit.c --------------------------------------------------------------------------------- */
+/** Disconnects the peers that have exceeded their limits; not within ENet's receive loop. */
+void enetjs_limits_enforce(struct enetjs_host *h);
 
 /* ---- pump.c ---------------------------------------------------------------------------------- */
 int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end);

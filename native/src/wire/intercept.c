@@ -1,12 +1,13 @@
 /*
- * What ENet's intercept callback decides before ENet sees a datagram: the address filter and the gate, whether
- * an unbound client is being connected to, and which datagrams are not ENet's at all.
+ * What ENet's intercept callback decides before ENet sees a datagram: the address filter and the gate, the
+ * limits, whether an unbound client is being connected to, and which datagrams are not ENet's at all.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "host/internal.h"
 #include "wire/datagram.h"
+#include "wire/limits.h"
 
 /* Results of the intercept callback. */
 #define LET_THROUGH 0
@@ -117,6 +118,22 @@ static bool is_connect(const struct enetjs_datagram *datagram) {
          (datagram->bytes[datagram->header_bytes] & ENET_PROTOCOL_COMMAND_MASK) == ENET_PROTOCOL_COMMAND_CONNECT;
 }
 
+/* ---- Limits ---------------------------------------------------------------------------------- */
+
+/* Whoever completes a handshake has proved its address; whoever this host connects to has been chosen by it. */
+static bool is_established(const ENetPeer *peer) { return peer && peer->state != ENET_PEER_STATE_ACKNOWLEDGING_CONNECT; }
+
+static bool within_limits(const struct enetjs_host *h, uint32_t address, const ENetPeer *peer) {
+  return !h->limits ||
+         enetjs_limits_admit_datagram(h->limits, address, h->enet->receivedDataLength, is_established(peer));
+}
+
+/* A datagram in the name of a peer has failed its checksum, or what else opening it takes. */
+static void forgive(const struct enetjs_host *h, const ENetPeer *peer) {
+  if (h->limits && is_established(peer))
+    enetjs_limits_refund_datagram(h->limits, ENET_NET_TO_HOST_32(peer->address.host), h->enet->receivedDataLength);
+}
+
 /* ---- The callback ---------------------------------------------------------------------------- */
 
 static void emit_datagram(struct enetjs_host *h, uint32_t address) {
@@ -139,7 +156,11 @@ static int not_enets(struct enetjs_host *h, uint32_t address) {
 }
 
 static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, const ENetPeer *peer) {
-  if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, peer->connectID)) return TAKEN;
+  if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, peer->connectID)) {
+    forgive(h, peer);
+    return TAKEN;
+  }
+  if (h->limits && !enetjs_limits_admit_messages(h->limits, datagram, peer)) return TAKEN;
   enetjs_relieve_waiting(&h->slots[peer->incomingPeerID]);
   enetjs_datagram_hand_over(h->enet, datagram);
   return LET_THROUGH;
@@ -149,7 +170,7 @@ static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram
   if (datagram->peer != ENET_PROTOCOL_MAXIMUM_PEER_ID ||
       !enetjs_datagram_open(h->enet, datagram, h->datagram_room, 0) || !is_connect(datagram))
     return not_enets(h, address);
-  if (!h->bound) return TAKEN;
+  if (!h->bound || (h->limits && !enetjs_limits_admit_connect(h->limits, address))) return TAKEN;
   enetjs_datagram_hand_over(h->enet, datagram);
   return LET_THROUGH;
 }
@@ -158,15 +179,17 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   struct enetjs_host *h = enet->peers[0].data;
   uint32_t address = ENET_NET_TO_HOST_32(enet->receivedAddress.host);
   struct enetjs_datagram datagram;
-  const ENetPeer *peer;
+  const ENetPeer *peer = NULL;
+  bool parsed;
   (void)event;
   if (filtered(h, address) || (h->gate && !enetjs_gate_admits(h, address))) {
     h->counters[ENETJS_HOST_STAT_FILTERED]++;
     return TAKEN;
   }
-  if (!enetjs_datagram_parse(enet, enet->receivedData, enet->receivedDataLength, &datagram))
-    return not_enets(h, address);
-  peer = peer_of(enet, &datagram);
+  parsed = enetjs_datagram_parse(enet, enet->receivedData, enet->receivedDataLength, &datagram);
+  if (parsed) peer = peer_of(enet, &datagram);
+  if (!within_limits(h, address, peer)) return TAKEN;
+  if (!parsed) return not_enets(h, address);
   return peer ? from_peer(h, &datagram, peer) : from_stranger(h, &datagram, address);
 }
 
