@@ -72,7 +72,8 @@ export interface PeerLimits {
    * not disconnected for that as long as some of its messages pass.
    *
    * `"disconnect"`: the connection ends at once. The peer is told by one notice, which may be lost, and
-   * the program gets the disconnect event with the reason `"limit"`.
+   * the program gets the disconnect event with the reason `"limit"`. Only datagrams of the connection itself
+   * can bring that about: its address, port, peer and session, and with `checksum: "crc32"` its connect id.
    *
    * Default `"drop"`.
    */

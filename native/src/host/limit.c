@@ -46,8 +46,10 @@ void enetjs_limits_enforce(struct enetjs_host *h) {
   uint32_t connect_id;
   while (enetjs_limits_take_excess(h->limits, &index, &connect_id)) {
     ENetPeer *peer = &h->enet->peers[index];
+    struct enetjs_slot *slot = &h->slots[index];
     if (!has(peer, connect_id)) continue;
+    if (slot->connected || slot->outgoing) h->counters[ENETJS_HOST_STAT_LIMITED_PEERS]++;
     enet_peer_disconnect_now(peer, 0);
-    enetjs_slot_end(&h->slots[index], ENETJS_REASON_LIMIT, 0);
+    enetjs_slot_end(slot, ENETJS_REASON_LIMIT, 0);
   }
 }

@@ -232,7 +232,6 @@ static void count_refused(struct enetjs_limits *l, int limit, const struct enetj
 static void mark(struct enetjs_limits *l, struct peer_account *account) {
   account->over = true;
   l->over++;
-  l->refused[ENETJS_LIMIT_COUNT]++;
 }
 
 bool enetjs_limits_admit_messages(struct enetjs_limits *l, struct enetjs_datagram *datagram, const ENetPeer *peer) {

@@ -51,7 +51,7 @@ bool enetjs_limit_rules_valid(const struct enetjs_limit_rules *rules);
  * @param limits NULL where there are none; is NULL afterwards where the rules have none
  * @param peers of the host
  * @param seed a random number, for limits that are created
- * @param refused ENETJS_LIMIT_COUNT counters in the units of the limits, and behind them one of peers
+ * @param refused counts what each limit refuses, in its units: ENETJS_LIMIT_COUNT numbers
  * @returns false when memory is short; then nothing has changed
  */
 bool enetjs_limits_replace(struct enetjs_limits **limits, const struct enetjs_limit_rules *rules, size_t peers,
