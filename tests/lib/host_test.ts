@@ -309,7 +309,8 @@ test("Host.stats are complete, finite and count what happens", async (t) => {
   assert.deepEqual(Object.keys(before), [
     ...["totalSentData", "totalSentPackets", "totalReceivedData", "totalReceivedPackets"],
     ...["connectedPeers", "heldEvents", "backPressure", "wakeUps", "pumpServices", "filtered"],
-    ...["datagrams", "socketErrors"],
+    ...["datagrams", "socketErrors", "limitedConnects", "limitedDatagrams", "limitedBytes"],
+    ...["limitedMessages", "limitedMessageBytes", "limitedPeers"],
   ]);
   for (const [name, value] of Object.entries(before)) {
     assert.ok(Number.isInteger(value) && value >= 0, `${name} is ${value}`);
