@@ -39,6 +39,13 @@ export {
   type ReceiveEvent,
 } from "./lib/events.ts";
 export { type CloseOptions, type ConnectOptions, Host, type HostStats } from "./lib/host.ts";
+export {
+  type AddressLimits,
+  type Limits,
+  type PeerLimits,
+  type RateLimit,
+  type ResolvedLimits,
+} from "./lib/limits.ts";
 export { type HostOptions, type ListenOptions } from "./lib/options.ts";
 export { type Data, Packet, PacketFlag, type PacketFromOptions } from "./lib/packet.ts";
 export {

@@ -53,8 +53,10 @@ export const LAYOUT = {
   REASON_TIMEOUT: 2,
   REASON_RESET: 3,
   REASON_REFUSED: 4,
+  REASON_LIMIT: 5,
   CONFIG_COUNT: 24,
-  HOST_STAT_COUNT: 15,
+  LIMIT_COUNT: 5,
+  HOST_STAT_COUNT: 21,
   PEER_STAT_COUNT: 37,
   DIAGNOSTIC_COUNT: 10,
   CHANNEL_DIRECTION_BYTES: 256,
@@ -128,6 +130,15 @@ export const ATTEND = { OVER: 0, DUE: 1, AGAIN: 2 } as const;
 /** Options of `enetjs_peer_set`. */
 export const PEER_OPTION = { PING_INTERVAL: 0, TIMEOUT: 1, THROTTLE: 2, PAUSED: 3 } as const;
 
+/** Limits of `enetjs_host_set_limits`: positions of their rate and burst. */
+export const LIMIT = {
+  CONNECTS: 0,
+  DATAGRAMS: 1,
+  BYTES: 2,
+  MESSAGES: 3,
+  MESSAGE_BYTES: 4,
+} as const;
+
 /** Modes of `enetjs_peer_disconnect`. */
 export const DISCONNECT = { NORMAL: 0, NOW: 1, LATER: 2 } as const;
 
@@ -148,6 +159,12 @@ export const HOST_STAT = {
   HALF_OPEN: 12,
   REFUSED_FULL: 13,
   BAD_HANDSHAKES: 14,
+  LIMITED_CONNECTS: 15,
+  LIMITED_DATAGRAMS: 16,
+  LIMITED_BYTES: 17,
+  LIMITED_MESSAGES: 18,
+  LIMITED_MESSAGE_BYTES: 19,
+  LIMITED_PEERS: 20,
 } as const;
 
 /** Peer statistics: positions in the statistics block. */

@@ -5,9 +5,10 @@ import type { Peer } from "./peer.ts";
 /**
  * Why a connection ended: the other side disconnected (`"remote"`), this side did (`"local"`), the
  * other side did not acknowledge in time (`"timeout"`), this side forgot the peer without telling
- * it (`"reset"`), or the other side ended the attempt before it was connected (`"refused"`).
+ * it (`"reset"`), the other side ended the attempt before it was connected (`"refused"`), or it
+ * exceeded one of the `limits` for a peer where that ends the connection (`"limit"`).
  */
-export type DisconnectReason = "remote" | "local" | "timeout" | "reset" | "refused";
+export type DisconnectReason = "remote" | "local" | "timeout" | "reset" | "refused" | "limit";
 
 /** A connection has been established, from either side. */
 export interface ConnectEvent {

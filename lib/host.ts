@@ -18,6 +18,7 @@ import {
 } from "./address.ts";
 import { check, ENetError, nativeError } from "./errors.ts";
 import type { HostEvent, HostHandlers } from "./events.ts";
+import { encodeLimits, type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
 import {
   type HostOptions,
   type HostPlan,
@@ -79,6 +80,18 @@ export interface HostStats {
   readonly refusedFull: number;
   /** Datagrams to a half-open connection with a wrong id, session or sequence number. */
   readonly badHandshakes: number;
+  /** Attempts to connect dropped by `limits.address.connects`. */
+  readonly limitedConnects: number;
+  /** Datagrams dropped by `limits.address.datagrams`. */
+  readonly limitedDatagrams: number;
+  /** Bytes of the datagrams dropped by `limits.address.bytes`. */
+  readonly limitedBytes: number;
+  /** Messages refused by `limits.peer.messages`; each time that one is retransmitted counts. */
+  readonly limitedMessages: number;
+  /** Bytes of the messages refused by `limits.peer.bytes`; each time that one is retransmitted counts. */
+  readonly limitedMessageBytes: number;
+  /** Connections that ended with the reason `"limit"`. */
+  readonly limitedPeers: number;
 }
 
 /** An attempt to connect whose peer is there at once. */
@@ -131,6 +144,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   #incomingBandwidth: number;
   #outgoingBandwidth: number;
   #filter: Required<AddressFilter> = { allow: [], deny: [] };
+  #limits!: ResolvedLimits;
   #closing: Promise<void> | undefined;
 
   private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
@@ -139,6 +153,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     this.#incomingBandwidth = plan.incomingBandwidth;
     this.#outgoingBandwidth = plan.outgoingBandwidth;
     if (plan.filter !== undefined) this.filter = plan.filter;
+    this.limits = plan.limits;
     inlet.onFailure = () => this.#destroy();
   }
 
@@ -432,6 +447,12 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
       halfOpen: stats[HOST_STAT.HALF_OPEN],
       refusedFull: stats[HOST_STAT.REFUSED_FULL],
       badHandshakes: stats[HOST_STAT.BAD_HANDSHAKES],
+      limitedConnects: stats[HOST_STAT.LIMITED_CONNECTS],
+      limitedDatagrams: stats[HOST_STAT.LIMITED_DATAGRAMS],
+      limitedBytes: stats[HOST_STAT.LIMITED_BYTES],
+      limitedMessages: stats[HOST_STAT.LIMITED_MESSAGES],
+      limitedMessageBytes: stats[HOST_STAT.LIMITED_MESSAGE_BYTES],
+      limitedPeers: stats[HOST_STAT.LIMITED_PEERS],
     };
   }
 
@@ -587,6 +608,26 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     const { native, handle } = this.#endpoint;
     check(native.enetjs_host_set_filter(handle, bytes, size), "Setting the filter");
     this.#filter = { allow: [...filter.allow ?? []], deny: [...filter.deny ?? []] };
+  }
+
+  /**
+   * How much may come from an address and from a peer; see {@linkcode Limits}. What is absent when limits
+   * are assigned gets its default. What an address or a peer has used up of a limit stays used up.
+   */
+  get limits(): ResolvedLimits {
+    return structuredClone(this.#limits);
+  }
+  set limits(limits: Limits) {
+    const plan = planLimits(limits);
+    const encoded = encodeLimits(plan);
+    this.#requireOpen("Setting the limits");
+    const { native, handle } = this.#endpoint;
+    const disconnects = Number(plan.peer.excess === "disconnect");
+    check(
+      native.enetjs_host_set_limits(handle, encoded, encoded.length, disconnects),
+      "Setting the limits",
+    );
+    this.#limits = plan;
   }
 
   /** Keeps the process alive while the host is open; so it is from the start. */

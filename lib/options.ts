@@ -3,6 +3,7 @@ import { boolean, integer, oneOf, options, U32 } from "./internal/validate.ts";
 import { TURN_BUDGET_MS, validateTurnBudget } from "./internal/turn.ts";
 import { type AddressFilter, compileFilter, validateHostname } from "./address.ts";
 import type { MemorySizes } from "./internal/memory.ts";
+import { type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
 
 /** Options of `Host.create`. */
 export interface HostOptions {
@@ -72,6 +73,11 @@ export interface HostOptions {
   datagrams?: boolean;
   /** Which addresses may talk to the host. Default all. */
   filter?: AddressFilter;
+  /**
+   * How much may come from an address and from a peer. Default 1024 attempts to connect a second for each
+   * address, with a burst of 4096, and nothing else; see {@linkcode Limits}.
+   */
+  limits?: Limits;
   /** Events that wait between native code and this thread, a power of two, 16–1,048,576. Default 4096. */
   eventCapacity?: number;
   /** Bytes of small payloads that wait there, a power of two, 4096–268,435,456. Default 1,048,576. */
@@ -173,6 +179,7 @@ const OTHER_OPTIONS = [
   "pump",
   "turnBudgetMs",
   "filter",
+  "limits",
   "eventCapacity",
   "arenaSize",
 ];
@@ -190,6 +197,7 @@ export interface HostPlan {
   readonly incomingBandwidth: number;
   readonly outgoingBandwidth: number;
   readonly filter: AddressFilter | undefined;
+  readonly limits: ResolvedLimits;
   /** What to bind, or undefined for a host that only connects. */
   readonly bind: { readonly hostname: string; readonly port: number } | undefined;
 }
@@ -216,6 +224,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     pump = true,
     turnBudgetMs = TURN_BUDGET_MS,
     filter,
+    limits = {},
     eventCapacity = 4096,
     arenaSize = MEBIBYTE,
   } = given as ListenOptions;
@@ -252,6 +261,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     incomingBandwidth,
     outgoingBandwidth,
     filter,
+    limits: planLimits(limits),
     bind: listening
       ? {
         hostname: validateHostname(hostname, "hostname"),

@@ -10,7 +10,9 @@ import { HOSTNAME, say } from "./_common.ts";
 
 async function serve(): Promise<void> {
   const over = Promise.withResolvers<void>();
-  using server = await Host.listen({ hostname: HOSTNAME, peers: 128 }, {
+  // More connections a second than one address may open by default.
+  const limits = { address: { connects: { perSecond: Infinity } } };
+  using server = await Host.listen({ hostname: HOSTNAME, peers: 128, limits }, {
     receive: () => over.resolve(),
   });
   say("port", server.address.port);

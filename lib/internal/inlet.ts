@@ -13,7 +13,14 @@ import { connectionOf, createPeer } from "../peer.ts";
 /** What a host keeps for a consumer that has never come. */
 const UNCLAIMED_EVENTS = 4096;
 
-const REASONS: readonly DisconnectReason[] = ["remote", "local", "timeout", "reset", "refused"];
+const REASONS: readonly DisconnectReason[] = [
+  "remote",
+  "local",
+  "timeout",
+  "reset",
+  "refused",
+  "limit",
+];
 
 /**
  * The way in: takes events from the ring to handlers, to iterators or to `host.service`.

@@ -133,6 +133,7 @@
 #define ENETJS_REASON_TIMEOUT 2 /**< the other side did not acknowledge in time */
 #define ENETJS_REASON_RESET 3   /**< this side reset the peer without telling the other */
 #define ENETJS_REASON_REFUSED 4 /**< the other side ended the attempt before it was connected */
+#define ENETJS_REASON_LIMIT 5   /**< this side disconnected, because the other exceeded a limit */
 
 /**
  * The data of the DISCONNECT with which a full host answers a CONNECT, the ASCII codes of "full". The
@@ -186,6 +187,14 @@
 #define ENETJS_PEER_THROTTLE 2      /**< a: interval ms, b: acceleration, c: deceleration */
 #define ENETJS_PEER_PAUSED 3        /**< a: 1 holds the peer's messages back in native memory, 0 releases them */
 
+/** Limits of `enetjs_host_set_limits`: units a second. */
+#define ENETJS_LIMIT_CONNECTS 0      /**< CONNECTs of an address */
+#define ENETJS_LIMIT_DATAGRAMS 1     /**< datagrams of an address */
+#define ENETJS_LIMIT_BYTES 2         /**< bytes of these */
+#define ENETJS_LIMIT_MESSAGES 3      /**< messages of a peer */
+#define ENETJS_LIMIT_MESSAGE_BYTES 4 /**< bytes of these, with ENet's header for each message or fragment */
+#define ENETJS_LIMIT_COUNT 5
+
 /** How `enetjs_peer_disconnect` disconnects. */
 #define ENETJS_DISCONNECT 0       /**< drops what is queued, waits for the acknowledgement */
 #define ENETJS_DISCONNECT_NOW 1   /**< one notice, no waiting */
@@ -204,10 +213,16 @@
 #define ENETJS_HOST_STAT_FILTERED 9       /**< datagrams the address filter dropped */
 #define ENETJS_HOST_STAT_DATAGRAMS 10     /**< datagrams delivered that were not ENet's */
 #define ENETJS_HOST_STAT_SOCKET_ERRORS 11 /**< send and receive errors that were survived */
-#define ENETJS_HOST_STAT_HALF_OPEN 12     /**< connections that wait for the client's acknowledgement, now */
-#define ENETJS_HOST_STAT_REFUSED_FULL 13  /**< attempts answered with ENETJS_REFUSED_FULL */
+#define ENETJS_HOST_STAT_HALF_OPEN 12      /**< connections that wait for the client's acknowledgement, now */
+#define ENETJS_HOST_STAT_REFUSED_FULL 13   /**< attempts answered with ENETJS_REFUSED_FULL */
 #define ENETJS_HOST_STAT_BAD_HANDSHAKES 14 /**< datagrams to a half-open connection with wrong numbers */
-#define ENETJS_HOST_STAT_COUNT 15
+#define ENETJS_HOST_STAT_LIMITED_CONNECTS 15 /**< this and the next four: refused by each ENETJS_LIMIT_…, in its units */
+#define ENETJS_HOST_STAT_LIMITED_DATAGRAMS 16
+#define ENETJS_HOST_STAT_LIMITED_BYTES 17
+#define ENETJS_HOST_STAT_LIMITED_MESSAGES 18
+#define ENETJS_HOST_STAT_LIMITED_MESSAGE_BYTES 19
+#define ENETJS_HOST_STAT_LIMITED_PEERS 20 /**< connections that a limit has ended */
+#define ENETJS_HOST_STAT_COUNT 21
 
 /** Peer statistics, positions in the statistics block; fields of ENetPeer unless noted. */
 #define ENETJS_PEER_STAT_STATE 0
@@ -486,6 +501,17 @@ ENETJS_API double enetjs_host_set(double host, double option, double value, doub
  * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY
  */
 ENETJS_API double enetjs_host_set_filter(double host, const uint8_t *rules, double bytes);
+
+/**
+ * Replaces all limits. A host has none at first. CONNECTs are not limited on a host that takes none.
+ * @param limits pairs of doubles, one for each ENETJS_LIMIT_…: units a second, 0.01 to 2^32 - 1, or 0 for no
+ *   limit; and the burst, 1 to 2^32 - 1 units, for bytes at least the largest MTU
+ * @param bytes size of `limits`
+ * @param disconnects 1: peers that exceed theirs are disconnected, with ENETJS_REASON_LIMIT; 0: what
+ *   exceeds it is dropped
+ * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY
+ */
+ENETJS_API double enetjs_host_set_limits(double host, const uint8_t *limits, double bytes, double disconnects);
 
 /**
  * Sends a raw datagram from the host's socket.

@@ -154,6 +154,8 @@ double enetjs_diagnostics(uint8_t *out, double capacity) {
 _Static_assert(ENETJS_HEADER_BYTES >= 4 * (ENETJS_WORD_ATTENDED + 1), "header words fit");
 _Static_assert(ENETJS_STATS_COUNT >= ENETJS_PEER_STAT_COUNT, "peer statistics fit");
 _Static_assert(ENETJS_STATS_COUNT >= ENETJS_HOST_STAT_COUNT, "host statistics fit");
+_Static_assert(ENETJS_HOST_STAT_LIMITED_PEERS - ENETJS_HOST_STAT_LIMITED_CONNECTS == ENETJS_LIMIT_COUNT,
+               "counters of limits are in the limits' order");
 _Static_assert(ENETJS_RECORD_BYTES == 4 * (ENETJS_RECORD_ADDRESS + 1), "record words fill a record");
 _Static_assert(ENETJS_PEER_SLOTS > ENET_PROTOCOL_MAXIMUM_PEER_ID, "every ENet peer has an index");
 
@@ -206,7 +208,9 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_REASON_TIMEOUT,
       ENETJS_REASON_RESET,
       ENETJS_REASON_REFUSED,
+      ENETJS_REASON_LIMIT,
       ENETJS_CONFIG_COUNT,
+      ENETJS_LIMIT_COUNT,
       ENETJS_HOST_STAT_COUNT,
       ENETJS_PEER_STAT_COUNT,
       ENETJS_DIAGNOSTIC_COUNT,

@@ -14,6 +14,7 @@ import {
   DISCONNECT,
   HOST_STAT,
   LAYOUT,
+  LIMIT,
   PEER_OPTION,
   PEER_STAT,
 } from "../../ffi/layout.ts";
@@ -64,6 +65,7 @@ test("ffi/layout.ts has the configuration, options, modes and statistics of the 
   const { DISCONNECT: NORMAL, ...rest } = defines;
   assert.deepEqual(CONFIG, group("CONFIG_"));
   assert.deepEqual(HOST_STAT, group("HOST_STAT_"));
+  assert.deepEqual(LIMIT, group("LIMIT_"));
   assert.deepEqual(PEER_STAT, group("PEER_STAT_"));
   assert.deepEqual(DIAGNOSTIC, group("DIAGNOSTIC_"));
   assert.deepEqual(DISCONNECT, {
@@ -77,7 +79,7 @@ test("ffi/layout.ts has the configuration, options, modes and statistics of the 
 });
 
 test("Positions count up from 0 without a gap, and each group has as many as its count", () => {
-  const groups = { CONFIG, HOST_STAT, PEER_STAT, DIAGNOSTIC };
+  const groups = { CONFIG, HOST_STAT, LIMIT, PEER_STAT, DIAGNOSTIC };
   for (const [name, table] of Object.entries(groups)) {
     const positions = Object.values(table);
     assert.deepEqual(positions, positions.map((_, index) => index), name);

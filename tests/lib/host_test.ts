@@ -316,6 +316,8 @@ test("Host.stats are complete, finite and count what happens", async (t) => {
     ...["totalSentData", "totalSentPackets", "totalReceivedData", "totalReceivedPackets"],
     ...["connectedPeers", "heldEvents", "backPressure", "wakeUps", "pumpServices", "filtered"],
     ...["datagrams", "socketErrors", "halfOpen", "refusedFull", "badHandshakes"],
+    ...["limitedConnects", "limitedDatagrams", "limitedBytes"],
+    ...["limitedMessages", "limitedMessageBytes", "limitedPeers"],
   ]);
   for (const [name, value] of Object.entries(before)) {
     assert.ok(Number.isInteger(value) && value >= 0, `${name} is ${value}`);

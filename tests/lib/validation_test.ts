@@ -203,6 +203,11 @@ for (const [way, create] of CREATE) {
     await refuses(() => create({ filter: null }), TypeError, "filter must be an object, not null");
   });
 
+  test(`Host.${way}() rejects when the limits are malformed`, async () => {
+    await refusesBadLimits((limits) => create({ limits }));
+    await refuses(() => create({ limits: null }), TypeError, "limits must be an object, not null");
+  });
+
   test(`Host.${way}() takes every option at both ends of its range`, async (t) => {
     await leakCheck(t);
     for (const [name, low, high] of INTEGER_OPTIONS) {
@@ -336,6 +341,10 @@ test("Host setters throw when a value is of the wrong type or out of range, and 
   await refusesBadFilters((filter) => void (host.filter = filter as never));
   await refuses(() => host.filter = undefined as never, TypeError, "filter", "not undefined");
   assert.deepEqual(host.filter, { allow: [], deny: [] });
+  const { limits } = host;
+  await refusesBadLimits((limits) => void (host.limits = limits as never));
+  await refuses(() => host.limits = undefined as never, TypeError, "limits", "not undefined");
+  assert.deepEqual(host.limits, limits);
   assert.deepEqual([host.compression, host.checksum, host.datagrams], ["none", "none", false]);
 });
 
@@ -386,6 +395,69 @@ async function refusesBadFilters(set: (filter: unknown) => unknown): Promise<voi
     }
   }
 }
+
+/** Every limit, and the smallest burst that it takes. */
+const LIMITS = [
+  ["address", "connects", 1],
+  ["address", "datagrams", 1],
+  ["address", "bytes", 4096],
+  ["peer", "messages", 1],
+  ["peer", "bytes", 4096],
+] as const;
+
+async function refusesBadLimits(set: (limits: unknown) => unknown): Promise<void> {
+  for (const [value, shown] of OBJECTS) {
+    await refuses(() => set(value), TypeError, "limits must be an object", `not ${shown}`);
+    for (const group of ["address", "peer"]) {
+      const says = [`limits.${group} must be an object`, `not ${shown}`];
+      await refuses(() => set({ [group]: value }), TypeError, ...says);
+    }
+  }
+  await refuses(() => set({ peers: {} }), TypeError, '"peers"', "address, peer");
+  await refuses(
+    () => set({ address: { connectsPerSecond: 1 } }),
+    TypeError,
+    'limits.address has no option "connectsPerSecond"',
+    "connects, datagrams, bytes",
+  );
+  await refuses(() => set({ peer: { message: {} } }), TypeError, "messages, bytes, excess");
+  for (const [value, shown] of [...NOT_NUMBERS, ["close", '"close"']] as const) {
+    const says = ['limits.peer.excess must be "drop" or "disconnect"', `not ${shown}`];
+    await refuses(() => set({ peer: { excess: value } }), TypeError, ...says);
+  }
+  for (const [group, name, least] of LIMITS) {
+    const path = `limits.${group}.${name}`;
+    const limit = (value: unknown) => set({ [group]: { [name]: value } });
+    for (const [value, shown] of OBJECTS) {
+      await refuses(() => limit(value), TypeError, `${path} must be an object`, `not ${shown}`);
+    }
+    await refuses(() => limit({ rate: 1 }), TypeError, '"rate"', "perSecond, burst");
+    await refuses(() => limit({}), TypeError, `${path}.perSecond must be a number, not undefined`);
+    for (const [value, shown] of NOT_NUMBERS) {
+      const says = [`${path}.perSecond must be a number`, `not ${shown}`];
+      await refuses(() => limit({ perSecond: value }), TypeError, ...says);
+    }
+    for (const value of [0, -1, 0.009, 2 ** 32, NaN, -Infinity]) {
+      const says = [`${path}.perSecond must be from`, "Infinity for no limit", `not ${value}`];
+      await refuses(() => limit({ perSecond: value }), RangeError, ...says);
+    }
+    const burst = (value: unknown) => limit({ perSecond: 1, burst: value });
+    await refusesAllButIntegers(burst, `${path}.burst`, least, U32);
+  }
+}
+
+test("Limits take both ends of their ranges", async () => {
+  await using host = await Host.listen({ hostname: "127.0.0.1" });
+  for (const [group, name, least] of LIMITS) {
+    for (const perSecond of [0.01, U32, Infinity]) {
+      for (const burst of [least, U32]) {
+        host.limits = { [group]: { [name]: { perSecond, burst } } };
+        const { [name]: limit } = host.limits[group] as Record<string, unknown>;
+        assert.deepEqual(limit, { perSecond, burst });
+      }
+    }
+  }
+});
 
 test("Host.connect() rejects when the address is no address", async (t) => {
   await leakCheck(t);

@@ -9,8 +9,9 @@
 #include "host/internal.h"
 #include "base/random.h"
 #include "enet/libenet.h"
-#include "wire/open.h"
 #include "wire/guard.h"
+#include "wire/limits.h"
+#include "wire/open.h"
 #include "wire/peer_ids.h"
 
 #define HOST_LIMIT 4096
@@ -371,6 +372,7 @@ void enetjs_host_destroy_locked(struct enetjs_host *h) {
   enetjs_filter_clear(h);
   enetjs_gate_destroy(h);
   close_guard(h);
+  enetjs_limits_destroy(h->limits);
   free(h->slots);
   h->generation++;
   block_clear(h);
@@ -504,6 +506,7 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   enet_uint32 received_before = h->enet->totalReceivedPackets, received;
   int result, error;
   enetjs_handshake_repeat(h);
+  if (h->limits) enetjs_limits_begin_round(h->limits);
   enetjs_socket_error_clear();
   result = enet_host_service(h->enet, &event, 0);
   error = enetjs_socket_error();
@@ -547,6 +550,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
     taken += more;
     if (taken >= h->events.capacity || (h->consumer && h->events.held.head)) break;
   }
+  if (h->limits) enetjs_limits_enforce(h);
   /*
    * Cut short, it has not sent the acknowledgements of what it has read. They must go out before the
    * consumer can disconnect a peer, which drops them: a peer that lacks the handshake's last one

@@ -57,6 +57,7 @@ struct enetjs_gate;
 struct enetjs_guard;
 struct enetjs_peer_ids;
 struct enetjs_host;
+struct enetjs_limits;
 
 /** A payload that several queues and JavaScript may refer to; freed with its last reference. */
 struct enetjs_packet {
@@ -212,6 +213,7 @@ struct enetjs_host {
   size_t held_datagram_bytes; /**< with overhead */
   struct enetjs_ranges allow, deny;
   struct enetjs_gate *gate;         /**< or NULL */
+  struct enetjs_limits *limits;     /**< or NULL */
   struct enetjs_peer_ids *peer_ids; /**< or NULL where ids on the wire are ENet's own, see open_block */
   struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */
   enetjs_datagram_room datagram_room;
@@ -360,6 +362,10 @@ bool enetjs_gate_asks(const struct enetjs_host *h);
 /** Takes a datagram that has waited and may pass. @returns its length, or 0 */
 size_t enetjs_gate_take(const ENetHost *enet, ENetAddress *address, ENetBuffer *buffer);
 void enetjs_gate_destroy(struct enetjs_host *h);
+
+/* ---- limit.c --------------------------------------------------------------------------------- */
+/** Disconnects the peers that have exceeded their limits; not within ENet's receive loop. */
+void enetjs_limits_enforce(struct enetjs_host *h);
 
 /* ---- pump.c ---------------------------------------------------------------------------------- */
 int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end);

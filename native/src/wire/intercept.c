@@ -1,7 +1,7 @@
 /*
  * What ENet's intercept callback decides before ENet sees a datagram: the address filter and the gate, which peer
- * it is for, what the guard does with connections that begin, whether an unbound client is being connected to,
- * and which datagrams are not ENet's at all.
+ * it is for, the limits, what the guard does with connections that begin, whether an unbound client is being
+ * connected to, and which datagrams are not ENet's at all.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "host/internal.h"
 #include "wire/datagram.h"
 #include "wire/guard.h"
+#include "wire/limits.h"
 #include "wire/peer_ids.h"
 
 /* Results of the intercept callback. */
@@ -129,6 +130,22 @@ static bool is_connect(const struct enetjs_datagram *datagram) {
          (datagram->bytes[datagram->header_bytes] & ENET_PROTOCOL_COMMAND_MASK) == ENET_PROTOCOL_COMMAND_CONNECT;
 }
 
+/* ---- Limits ---------------------------------------------------------------------------------- */
+
+/* Whoever completes a handshake has proved its address; whoever this host connects to has been chosen by it. */
+static bool is_established(const ENetPeer *peer) { return peer && peer->state != ENET_PEER_STATE_ACKNOWLEDGING_CONNECT; }
+
+static bool within_limits(const struct enetjs_host *h, uint32_t address, const ENetPeer *peer) {
+  return !h->limits ||
+         enetjs_limits_admit_datagram(h->limits, address, h->enet->receivedDataLength, is_established(peer));
+}
+
+/* A datagram in the name of a peer has failed its checksum, or what else opening it takes. */
+static void forgive(const struct enetjs_host *h, const ENetPeer *peer) {
+  if (h->limits && is_established(peer))
+    enetjs_limits_refund_datagram(h->limits, ENET_NET_TO_HOST_32(peer->address.host), h->enet->receivedDataLength);
+}
+
 /* ---- The callback ---------------------------------------------------------------------------- */
 
 static void emit_datagram(struct enetjs_host *h, uint32_t address) {
@@ -164,8 +181,12 @@ static bool answers_another(const ENetPeer *peer, const struct enetjs_datagram *
 }
 
 static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, const ENetPeer *peer) {
-  if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, peer->connectID)) return TAKEN;
+  if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, peer->connectID)) {
+    forgive(h, peer);
+    return TAKEN;
+  }
   if (answers_another(peer, datagram)) return TAKEN;
+  if (h->limits && !enetjs_limits_admit_messages(h->limits, datagram, peer)) return TAKEN;
   if (h->peer_ids) enetjs_datagram_readdress(datagram, peer->incomingPeerID);
   enetjs_relieve_waiting(&h->slots[peer->incomingPeerID]);
   enetjs_datagram_hand_over(h->enet, datagram);
@@ -175,7 +196,7 @@ static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, co
 static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram, uint32_t address) {
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, 0) || !is_connect(datagram))
     return not_enets(h, address);
-  if (!h->bound) return TAKEN;
+  if (!h->bound || (h->limits && !enetjs_limits_admit_connect(h->limits, address))) return TAKEN;
   if (h->guard) {
     enetjs_guard_connect(h->guard, datagram, h->enet->receivedDataLength);
     return TAKEN;
@@ -198,16 +219,18 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   struct enetjs_host *h = enet->peers[0].data;
   uint32_t address = ENET_NET_TO_HOST_32(enet->receivedAddress.host);
   struct enetjs_datagram datagram;
-  const ENetPeer *peer;
+  const ENetPeer *peer = NULL;
+  bool parsed;
   (void)event;
   if (h->guard && enetjs_guard_returns(h->guard)) return LET_THROUGH;
   if (filtered(h, address) || (h->gate && !enetjs_gate_admits(h, address))) {
     h->counters[ENETJS_HOST_STAT_FILTERED]++;
     return TAKEN;
   }
-  if (!enetjs_datagram_parse(enet, enet->receivedData, enet->receivedDataLength, &datagram))
-    return not_enets(h, address);
-  peer = peer_of(h, &datagram);
+  parsed = enetjs_datagram_parse(enet, enet->receivedData, enet->receivedDataLength, &datagram);
+  if (parsed) peer = peer_of(h, &datagram);
+  if (!within_limits(h, address, peer)) return TAKEN;
+  if (!parsed) return not_enets(h, address);
   return peer ? from_peer(h, &datagram, peer) : from_stranger(h, &datagram, address);
 }
 

@@ -1,0 +1,159 @@
+import { LAYOUT, LIMIT } from "../ffi/layout.ts";
+import { integer, oneOf, options, show, U32 } from "./internal/validate.ts";
+
+/**
+ * A rate and a burst: a token bucket. It holds `burst` units at first, each unit that passes takes one
+ * out, and `perSecond` of them come back every second, up to `burst`. What finds it empty exceeds the limit,
+ * and takes nothing out.
+ */
+export interface RateLimit {
+  /**
+   * Units a second, 0.01 to 4,294,967,295; `Infinity` is no limit. It is not 0, which could be read as
+   * "nothing may pass".
+   */
+  perSecond: number;
+  /**
+   * Units that may come at once, an integer up to 4,294,967,295; of bytes at least 4096, the largest
+   * datagram, for a smaller bucket would never let one pass. Default what comes back in a second.
+   */
+  burst?: number;
+}
+
+/**
+ * Limits for each source address, an IPv4 address with all of its ports. What exceeds one is dropped and
+ * counted; no connection is ended because of it, but one that loses too much may time out.
+ *
+ * An address has two accounts with the same limits. The connected peers of the address pay from one,
+ * together; everything else that comes from the address pays from the other: attempts to connect, datagrams
+ * that are not ENet's, what is left of earlier connections. Anybody can forge these, and so use up the second
+ * account of an address: its connected peers do not notice, new connections from the address come later.
+ *
+ * Accounts are kept for 16,384 addresses of each kind. A new one takes the place of one that has been silent
+ * for long, which begins anew with a full burst if it comes back. So somebody with many addresses, or who
+ * forges them, is held to the limits at each of them, and makes nobody else exceed theirs.
+ */
+export interface AddressLimits {
+  /**
+   * Attempts to connect; each repetition of an attempt counts, and a client repeats it after 0.5, 1.5 and
+   * 3.5 s without an answer. Default 1024 a second with a burst of 4096: as many as the peers of the largest
+   * host, so that they can all come back at once from behind one router (a school, a LAN party, a mobile
+   * network) after a restart. Programs that only test how fast connections open can reach it.
+   */
+  connects?: RateLimit;
+  /**
+   * Datagrams. Default no limit: a peer on a fast network sends hundreds of thousands a second, and what
+   * a program does with datagrams that are not ENet's is its own.
+   */
+  datagrams?: RateLimit;
+  /** Bytes of datagrams, without the headers of UDP and IP. Default no limit, for the same reason. */
+  bytes?: RateLimit;
+}
+
+/**
+ * Limits for each connection. There is none by default: how much a peer may send is for the program to know.
+ */
+export interface PeerLimits {
+  /**
+   * Messages of a peer. One in fragments counts once, with its first fragment; a message that is
+   * retransmitted because its acknowledgement was lost counts again. Default no limit.
+   */
+  messages?: RateLimit;
+  /**
+   * Bytes of the messages of a peer, with ENet's header of 6 to 24 bytes for each message and each fragment,
+   * as decompressed. Default no limit.
+   */
+  bytes?: RateLimit;
+  /**
+   * What happens to a peer that exceeds one of the two.
+   *
+   * `"drop"`: what exceeds it is lost if it is unreliable. If it is reliable, it is not acknowledged, and
+   * the sender retransmits it, later each time; the messages behind it on its channel wait for it. A peer that
+   * goes on sending more than its rate fills its own queue, and what it sends arrives ever later. It is
+   * not disconnected for that as long as some of its messages pass.
+   *
+   * `"disconnect"`: the connection ends at once. The peer is told by one notice, which may be lost, and
+   * the program gets the disconnect event with the reason `"limit"`. Only datagrams of the connection itself
+   * can bring that about: its address, port, peer and session, and with `checksum: "crc32"` its connect id.
+   *
+   * Default `"drop"`.
+   */
+  excess?: "drop" | "disconnect";
+}
+
+/**
+ * How much may come from an address and from a peer. Native code keeps the limits, before ENet or JavaScript
+ * spends anything on what exceeds them. `host.stats` counts what was refused.
+ */
+export interface Limits {
+  /** For each source address. */
+  address?: AddressLimits;
+  /** For each connection. */
+  peer?: PeerLimits;
+}
+
+/** {@linkcode Limits} in force, with the defaults where nothing was given. */
+export interface ResolvedLimits {
+  /** For each source address. */
+  address: Record<"connects" | "datagrams" | "bytes", Required<RateLimit>>;
+  /** For each connection. */
+  peer: Record<"messages" | "bytes", Required<RateLimit>> & { excess: "drop" | "disconnect" };
+}
+
+const NONE: RateLimit = { perSecond: Infinity };
+const CONNECTS: RateLimit = { perSecond: 1024, burst: 4096 };
+const EXCESS = ["drop", "disconnect"] as const;
+const MINIMUM_RATE = 0.01;
+
+function validateRate(given: unknown, name: string, minimumBurst: number): Required<RateLimit> {
+  options(given, name, ["perSecond", "burst"]);
+  const { perSecond, burst: burstGiven } = given as RateLimit;
+  if (typeof perSecond !== "number") {
+    throw new TypeError(`${name}.perSecond must be a number, not ${show(perSecond)}`);
+  }
+  if (perSecond !== Infinity && !(perSecond >= MINIMUM_RATE && perSecond <= U32)) {
+    throw new RangeError(
+      `${name}.perSecond must be from ${MINIMUM_RATE} to ${U32}, or Infinity for no limit, not ${perSecond}`,
+    );
+  }
+  const burst = burstGiven === undefined
+    ? Math.max(Math.ceil(perSecond), minimumBurst)
+    : burstGiven;
+  if (perSecond === Infinity && burst === Infinity) return { perSecond, burst };
+  return { perSecond, burst: integer(burst, `${name}.burst`, minimumBurst, U32) };
+}
+
+/** Checks limits and puts the defaults where there is nothing. */
+export function planLimits(given: unknown): ResolvedLimits {
+  options(given, "limits", ["address", "peer"]);
+  const { address = {}, peer = {} } = given as Limits;
+  options(address, "limits.address", ["connects", "datagrams", "bytes"]);
+  options(peer, "limits.peer", ["messages", "bytes", "excess"]);
+  const { connects = CONNECTS, datagrams = NONE, bytes = NONE } = address;
+  const { messages = NONE, bytes: messageBytes = NONE, excess = EXCESS[0] } = peer;
+  return {
+    address: {
+      connects: validateRate(connects, "limits.address.connects", 1),
+      datagrams: validateRate(datagrams, "limits.address.datagrams", 1),
+      bytes: validateRate(bytes, "limits.address.bytes", LAYOUT.MAXIMUM_MTU),
+    },
+    peer: {
+      messages: validateRate(messages, "limits.peer.messages", 1),
+      bytes: validateRate(messageBytes, "limits.peer.bytes", LAYOUT.MAXIMUM_MTU),
+      excess: oneOf(excess, "limits.peer.excess", EXCESS),
+    },
+  };
+}
+
+/** Limits as `enetjs_host_set_limits` takes them. */
+export function encodeLimits({ address, peer }: ResolvedLimits): Uint8Array {
+  const values = new Float64Array(2 * LAYOUT.LIMIT_COUNT);
+  const put = (limit: number, { perSecond, burst }: Required<RateLimit>) => {
+    if (perSecond !== Infinity) values.set([perSecond, burst], 2 * limit);
+  };
+  put(LIMIT.CONNECTS, address.connects);
+  put(LIMIT.DATAGRAMS, address.datagrams);
+  put(LIMIT.BYTES, address.bytes);
+  put(LIMIT.MESSAGES, peer.messages);
+  put(LIMIT.MESSAGE_BYTES, peer.bytes);
+  return new Uint8Array(values.buffer);
+}
