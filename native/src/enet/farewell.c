@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "host/internal.h"
+#include "wire/guard.h"
 
 #define ANSWER_ROUNDS 16 /* of ENet's service, while answers to our own attempts are looked for */
 #define NEVER_MS 60000
@@ -92,13 +93,17 @@ static bool awaits_answer(ENetPeer *peer) {
 }
 
 /*
- * A server that we have asked to connect can be told only by the id that comes with its answer. The
- * answer may have arrived and not been read, so ENet reads once more. All other peers have been reset,
- * so that it has nothing to send.
+ * A server that we have asked to connect can be told only by the id that comes with its answer, and a client
+ * that the guard has answered only once it has acknowledged that. Either may have arrived and not been read, so
+ * ENet reads once more. All other peers have been reset, so that it has nothing to send.
  */
 static void tell_who_has_answered(struct enetjs_host *h) {
   ENetEvent event;
-  for (unsigned round = 0; round < ANSWER_ROUNDS && enet_host_service(h->enet, &event, 0) > 0; round++) {
+  for (unsigned round = 0; round < ANSWER_ROUNDS; round++) {
+    if (enet_host_service(h->enet, &event, 0) <= 0) {
+      if (!h->guard || !enetjs_guard_pending(h->guard)) return;
+      continue;
+    }
     if (event.type == ENET_EVENT_TYPE_RECEIVE) enet_packet_destroy(event.packet);
     if (event.type != ENET_EVENT_TYPE_CONNECT) continue;
     tell(h, event.peer);
@@ -107,7 +112,7 @@ static void tell_who_has_answered(struct enetjs_host *h) {
 }
 
 void enetjs_farewell_all(struct enetjs_host *h) {
-  bool answers = false;
+  bool answers = h->guard && enetjs_guard_stats(h->guard).half_open > 0;
   if (h->failed) return;
   enetjs_batch_begin(h);
   for (size_t index = 0; index < h->enet->peerCount; index++) {

@@ -132,7 +132,7 @@ TEST(closing_tells_peers_whose_connect_events_were_not_taken) { check_close_tell
 TEST(closing_tells_with_checksum) { check_close_tells(true, false); }
 TEST(closing_tells_with_compression_and_checksum) { check_close_tells(true, true); }
 
-/* The server has a slot for each, and its answer is on the way. */
+/* The server has answered each, and their acknowledgements have arrived and not been read. */
 TEST(closing_tells_peers_that_are_connecting) {
   struct consumer server;
   struct stock clients[CLIENTS];
@@ -140,6 +140,7 @@ TEST(closing_tells_peers_that_are_connecting) {
   connect_all(clients, CLIENTS, port_of(&server));
   for (int i = 0; i < CLIENTS; i++) enet_host_flush(clients[i].enet);
   UNTIL(statistic(&server, ENETJS_HOST_STAT_SENT_PACKETS) >= CLIENTS, service_untaken(&server));
+  UNTIL(connects_of(clients, CLIENTS) == CLIENTS, poll_all(clients, CLIENTS));
   consumer_close(&server);
   check_all_told_once(clients, CLIENTS);
   check_nothing_left();
