@@ -353,13 +353,16 @@ static void greet(uint32_t index) {
 }
 
 /* What the host thinks of it: for deep states, most of what is sent should be to a connection that is there. */
-static bool is_forgotten(const struct endpoint *e) {
-  return e->peer_id >= world.enet->peerCount || world.enet->peers[e->peer_id].state != ENET_PEER_STATE_CONNECTED;
+static const ENetPeer *peer_of(const struct endpoint *e) {
+  for (size_t i = 0; i < world.enet->peerCount; i++) {
+    const ENetPeer *peer = &world.enet->peers[i];
+    if (peer->connectID == e->connect_id && peer->state == ENET_PEER_STATE_CONNECTED) return peer;
+  }
+  return NULL;
 }
 
 /* Goes on from where the host is, whatever has become of the rest. */
-static void follow(struct endpoint *e) {
-  const ENetPeer *peer = &world.enet->peers[e->peer_id];
+static void follow(struct endpoint *e, const ENetPeer *peer) {
   for (size_t i = 0; i < peer->channelCount && i < WORLD_CHANNELS; i++) {
     e->reliable[i] = peer->channels[i].incomingReliableSequenceNumber;
     e->unreliable[i] = peer->channels[i].incomingUnreliableSequenceNumber;
@@ -374,7 +377,8 @@ static void change_mood(struct endpoint *e) {
 }
 
 static void of_joined(uint32_t index, struct endpoint *e) {
-  if (is_forgotten(e)) {
+  const ENetPeer *peer = peer_of(e);
+  if (!peer) {
     if (chance(10)) {
       greet(index);
       return;
@@ -384,7 +388,7 @@ static void of_joined(uint32_t index, struct endpoint *e) {
       return;
     }
   } else if (chance(5)) {
-    follow(e);
+    follow(e, peer);
   }
   change_mood(e);
   if (e->pending > 0 && chance(25))
