@@ -4,7 +4,7 @@
  *
  * Each endpoint keeps a mood for some hundred datagrams, so that an attack gets far and states are
  * deep. Numbers are drawn near those that matter: the next in order, the edges of windows, powers of
- * two. One seed gives one sequence of steps.
+ * two. One seed gives one sequence of steps, with one compiler (which orders the arguments of calls).
  */
 #ifndef ENETJS_TESTS_FUZZ_GENERATOR_H
 #define ENETJS_TESTS_FUZZ_GENERATOR_H
@@ -15,17 +15,17 @@
 
 enum mood {
   MOOD_HONEST,
-  MOOD_RUSH,     /* honest too, and soon once round all sequence numbers */
-  MOOD_GAPS,     /* reliable messages behind a missing one */
-  MOOD_EMPTY,    /* the same without bytes, as many as fit */
-  MOOD_BOMB,     /* many fragments announced, of few bytes */
-  MOOD_PARTS,    /* fragments whose message is never complete */
-  MOOD_AHEAD,    /* unreliable ones that wait for a reliable one */
-  MOOD_GROUPS,   /* unsequenced ones */
-  MOOD_CONTROL,  /* limits, throttles, pings, what belongs to a handshake */
+  MOOD_RUSH,      /* honest too, and soon once round all sequence numbers */
+  MOOD_GAPS,      /* reliable messages behind a missing one */
+  MOOD_EMPTY,     /* the same without bytes, as many as fit */
+  MOOD_BOMB,      /* many fragments announced, of few bytes */
+  MOOD_PARTS,     /* fragments whose message is never complete */
+  MOOD_AHEAD,     /* unreliable ones that wait for a reliable one */
+  MOOD_GROUPS,    /* unsequenced ones */
+  MOOD_CONTROL,   /* limits, throttles, pings, what belongs to a handshake */
   MOOD_REVOLVING, /* comes, fills what it may, goes, comes again */
-  MOOD_CHAOS,    /* any command with any field */
-  MOOD_AGAIN,    /* what was sent before, damaged */
+  MOOD_CHAOS,     /* any command with any field */
+  MOOD_AGAIN,     /* what was sent before, damaged */
   MOOD_COUNT
 };
 
@@ -92,7 +92,14 @@ static void put_payload(size_t length) {
   generator.body.length += length;
 }
 
-static uint32_t some_channel(void) { return below(generator.channels < WORLD_CHANNELS ? generator.channels : WORLD_CHANNELS); }
+static uint32_t some_channel(void) {
+  return below(generator.channels < WORLD_CHANNELS ? generator.channels : WORLD_CHANNELS);
+}
+
+/** The sequence number of a message that waits for one before it, mostly. */
+static uint16_t ahead_of(uint16_t last, uint32_t by) {
+  return chance(80) ? (uint16_t)(last + by) : near_sequence(last);
+}
 
 static void put_reliable(uint32_t channel, uint16_t sequence, size_t length) {
   if (!fits(6 + length)) return;
@@ -143,7 +150,8 @@ static void put_anything(void) {
   uint32_t channel = chance(10) ? 0xFF : chance(5) ? odd_number() : some_channel();
   if (number == ENET_PROTOCOL_COMMAND_DISCONNECT && chance(90)) number = ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
   if (!fits(size + 1500)) return;
-  put_command(number | flags[below(sizeof(flags))], channel & 0xFF, near_sequence(e->reliable[channel % WORLD_CHANNELS]));
+  put_command(number | flags[below(sizeof(flags))], channel & 0xFF,
+              near_sequence(e->reliable[channel % WORLD_CHANNELS]));
   for (size_t i = 4; i < size; i += 2) put(chance(50) ? near_sequence(e->reliable[0]) : odd_number(), 2);
   if (number >= ENET_PROTOCOL_COMMAND_SEND_RELIABLE && chance(60)) put_payload(below(200));
 }
@@ -188,21 +196,23 @@ static void fill_rush(struct endpoint *e) {
 
 static void fill_gaps(struct endpoint *e) {
   uint32_t commands = 1 + below(8), channel = some_channel();
-  while (commands-- > 0)
-    put_reliable(channel, chance(80) ? (uint16_t)(e->reliable[channel] + 2 + below(3000)) : near_sequence(e->reliable[channel]),
-                 chance(30) ? 1000 : small_length());
+  while (commands-- > 0) {
+    uint16_t sequence = ahead_of(e->reliable[channel], 2 + below(3000));
+    put_reliable(channel, sequence, chance(30) ? 1000 : small_length());
+  }
 }
 
 /* In falling order now and then, for which ENet's search is longest. */
 static void fill_empty(struct endpoint *e) {
   uint32_t channel = some_channel(), at = 2 + below(20000), kind = below(3);
+  uint16_t behind = (uint16_t)(e->reliable[channel] + (kind == 1 ? 1 : at % 64));
   bool falling = chance(50);
   for (uint32_t i = 0; i < 230 && fits(8); i++) {
     uint32_t step = falling ? 230 - i : i;
     if (kind == 0)
       put_reliable(channel, (uint16_t)(e->reliable[channel] + at + step), 0);
     else
-      put_unreliable(channel, (uint16_t)(e->reliable[channel] + (kind == 1 ? 1 : at % 64)), (uint16_t)(at * 3 + step), 0);
+      put_unreliable(channel, behind, (uint16_t)(at * 3 + step), 0);
   }
 }
 
@@ -210,7 +220,8 @@ static void fill_bomb(struct endpoint *e) {
   uint32_t channel = some_channel();
   bool reliable = chance(60);
   while (fits(40) && chance(85)) {
-    struct fragment f = {.start = (uint16_t)(e->reliable[channel] + (chance(90) ? 2 + below(5000) : 1)), .length = below(3)};
+    struct fragment f = {.length = below(3)};
+    f.start = (uint16_t)(e->reliable[channel] + (chance(90) ? 2 + below(5000) : 1));
     f.sequence = reliable ? f.start : (uint16_t)(e->reliable[channel] + below(3));
     f.count = chance(70) ? ENET_PROTOCOL_MAXIMUM_FRAGMENT_COUNT - below(3) : odd_number();
     f.number = chance(80) ? below(32) : odd_number();
@@ -241,15 +252,19 @@ static void fill_parts(struct endpoint *e) {
 
 static void fill_ahead(struct endpoint *e) {
   uint32_t channel = some_channel(), commands = 1 + below(10);
-  while (commands-- > 0)
-    put_unreliable(channel, chance(80) ? (uint16_t)(e->reliable[channel] + 1 + below(3)) : near_sequence(e->reliable[channel]),
-                   near_sequence(e->unreliable[channel]++), small_length());
+  while (commands-- > 0) {
+    uint16_t sequence = ahead_of(e->reliable[channel], 1 + below(3));
+    uint16_t unreliable = near_sequence(e->unreliable[channel]++);
+    put_unreliable(channel, sequence, unreliable, small_length());
+  }
 }
 
 static void fill_groups(struct endpoint *e) {
   uint32_t channel = some_channel(), commands = 1 + below(10);
-  while (commands-- > 0)
-    put_unsequenced(channel, chance(70) ? e->group++ : (uint16_t)(e->group + below(3) * 1024 * below(40)), small_length());
+  while (commands-- > 0) {
+    uint16_t group = chance(70) ? e->group++ : (uint16_t)(e->group + 1024 * below(120));
+    put_unsequenced(channel, group, small_length());
+  }
 }
 
 static void fill_control(struct endpoint *e) {
@@ -353,13 +368,16 @@ static void greet(uint32_t index) {
 }
 
 /* What the host thinks of it: for deep states, most of what is sent should be to a connection that is there. */
-static bool is_forgotten(const struct endpoint *e) {
-  return e->peer_id >= world.enet->peerCount || world.enet->peers[e->peer_id].state != ENET_PEER_STATE_CONNECTED;
+static const ENetPeer *peer_of(const struct endpoint *e) {
+  for (size_t i = 0; i < world.enet->peerCount; i++) {
+    const ENetPeer *peer = &world.enet->peers[i];
+    if (peer->connectID == e->connect_id && peer->state == ENET_PEER_STATE_CONNECTED) return peer;
+  }
+  return NULL;
 }
 
 /* Goes on from where the host is, whatever has become of the rest. */
-static void follow(struct endpoint *e) {
-  const ENetPeer *peer = &world.enet->peers[e->peer_id];
+static void follow(struct endpoint *e, const ENetPeer *peer) {
   for (size_t i = 0; i < peer->channelCount && i < WORLD_CHANNELS; i++) {
     e->reliable[i] = peer->channels[i].incomingReliableSequenceNumber;
     e->unreliable[i] = peer->channels[i].incomingUnreliableSequenceNumber;
@@ -374,7 +392,8 @@ static void change_mood(struct endpoint *e) {
 }
 
 static void of_joined(uint32_t index, struct endpoint *e) {
-  if (is_forgotten(e)) {
+  const ENetPeer *peer = peer_of(e);
+  if (!peer) {
     if (chance(10)) {
       greet(index);
       return;
@@ -384,7 +403,7 @@ static void of_joined(uint32_t index, struct endpoint *e) {
       return;
     }
   } else if (chance(5)) {
-    follow(e);
+    follow(e, peer);
   }
   change_mood(e);
   if (e->pending > 0 && chance(25))
