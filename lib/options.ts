@@ -17,7 +17,11 @@ export interface HostOptions {
   outgoingBandwidth?: number;
   /** Compression of datagrams; both sides must have the same. Default `"none"`. */
   compression?: "none" | "range-coder";
-  /** Checksum of datagrams; both sides must have the same. Default `"none"`. */
+  /**
+   * Checksum of datagrams; both sides must have the same. `"crc32"` depends on the connect id, 32 random
+   * bits of each connection, so that someone who does not read its datagrams cannot forge one, such as a
+   * disconnect, from a peer's address. It is no encryption. Default `"none"`.
+   */
   checksum?: "none" | "crc32";
   /**
    * Largest datagram in bytes of connections that this host opens, 576–4096; the other side takes
