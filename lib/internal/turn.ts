@@ -57,7 +57,7 @@ export function endTask(): void {
   seen = performance.now();
 }
 
-/** Begins a turn, where the program itself decides how long it stays. */
+/** Begins a turn: others have been served, or the program itself decides when they are. */
 export function beginTurn(): void {
   start = seen = performance.now();
   unlooked = 0;
