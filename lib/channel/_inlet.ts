@@ -123,7 +123,7 @@ export class Inlet {
     while (!spent(this.#plan.turnBudgetMs)) {
       const found = this.#next();
       if (found === undefined) {
-        endTask(this.#plan.turnBudgetMs);
+        endTask();
         return true;
       }
       this.#give(found);
@@ -233,7 +233,7 @@ export class Inlet {
       }
       if (!this.#open) break;
       this.#released();
-      if (!this.#ending) return endTask(this.#plan.turnBudgetMs);
+      if (!this.#ending) return endTask();
       this.#over();
     }
     if (!this.#open) this.#dismissReadings();

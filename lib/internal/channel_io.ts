@@ -53,7 +53,7 @@ export class ChannelReader implements ChannelSink {
     if (!isSpent) {
       if (this.#inbox.size > 0) return Promise.resolve(this.#take());
       if (this.#over) return this.#end();
-      endTask(endpoint.turnBudgetMs);
+      endTask();
     }
     endpoint.flushIfDirty();
     endpoint.pin();

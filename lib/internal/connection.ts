@@ -212,7 +212,7 @@ export class Connection {
         this.told = true;
         return Promise.resolve({ value: undefined, done: true });
       }
-      endTask(this.endpoint.turnBudgetMs);
+      endTask();
     }
     this.endpoint.flushIfDirty();
     const reader = Promise.withResolvers<IteratorResult<PeerMessage>>();

@@ -6,7 +6,7 @@ import { formatIPv4 } from "../address.ts";
 import { ENetError } from "../errors.ts";
 import type { DisconnectReason, HostEvent, HostHandlers } from "../events.ts";
 import { sweepLingering } from "./native_packet.ts";
-import { beginTask, beginTurn, endTask, Later, spent } from "./turn.ts";
+import { beginTask, beginTurn, beginWakeUp, endTask, Later, spent } from "./turn.ts";
 import { type Packet, packets } from "../packet.ts";
 import { connectionOf, createPeer } from "../peer.ts";
 
@@ -90,7 +90,7 @@ export class Inlet {
 
   /** Services the host on a wake-up. */
   wake(): void {
-    beginTask();
+    beginWakeUp(this.endpoint.handle);
     this.#service(0);
   }
 
@@ -195,7 +195,7 @@ export class Inlet {
           }
         }
       }
-      if (!resources.open || memory.held === 0) return endTask(this.endpoint.turnBudgetMs);
+      if (!resources.open || memory.held === 0) return endTask();
       if (this.#spent()) return;
       this.#native(0);
       this.#complete();
@@ -525,7 +525,7 @@ export class Inlet {
   #feedReaders(): void {
     while (this.#readers.size > 0 && !this.#spent()) {
       const event = this.#next();
-      if (event === undefined) return endTask(this.endpoint.turnBudgetMs);
+      if (event === undefined) return endTask();
       // The next round would take back what this reader has not seen yet.
       if (this.#readers.size > 1 && "packet" in event) event.packet.retain();
       this.endpoint.unpin();
@@ -588,7 +588,7 @@ export class Inlet {
     if (!isSpent && this.#readers.size === 0) {
       const event = this.#next();
       if (event !== undefined) return Promise.resolve({ value: event, done: false });
-      endTask(this.endpoint.turnBudgetMs);
+      endTask();
     }
     this.#giveBack();
     this.endpoint.flushIfDirty();

@@ -5,12 +5,11 @@
  * used up, it goes on by a `Later`.
  *
  * All hosts and channels of a thread share the turn. It ends only where timers and sockets have surely
- * been served, which is when a `Later` is called: several wake-ups can follow each other without.
- * Between wake-ups of ours the clock stands still.
+ * been served: when a `Later` is called, and when a host is woken again. The wake-ups of several
+ * hosts can follow each other without. Between wake-ups of ours the clock stands still.
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import { callInNextTurn } from "../../ffi/macrotask.ts";
 import { Fifo } from "./fifo.ts";
 import { integer } from "./validate.ts";
@@ -29,9 +28,6 @@ const LONGEST_STRIDE = 64;
 /** Part of the budget that the messages between two looks must not take. */
 const STRIDE_SHARE = 1 / 8;
 
-/** Part of the budget above which a turn is ended when there is nothing to do. */
-const NEARLY_SPENT = 3 / 4;
-
 /** When the turn began, later by what others have taken of it. */
 let start = 0;
 /** When the clock was last looked at. */
@@ -39,8 +35,8 @@ let seen = 0;
 /** Messages until it is looked at again. */
 let unlooked = 0;
 let stride = 1;
-/** Whether a turn will begin although no consumer waits for it. */
-let renewing = false;
+/** The host that was woken first in this turn, 0 for none. */
+let first = 0;
 
 /** Begins a macrotask in which messages are given out; the turn may be older. */
 export function beginTask(): void {
@@ -49,26 +45,23 @@ export function beginTask(): void {
   seen = now;
 }
 
-/**
- * Notes that a consumer has taken what there was, so that what others do now is not counted. Where
- * little is left of the budget the turn is ended meanwhile, so that the next message need not wait.
- */
-export function endTask(budgetMs: number): void {
+/** The same when a host is woken, by its handle: its socket is read once in a round of the event loop. */
+export function beginWakeUp(host: number): void {
+  if (first === host) beginTurn();
+  else beginTask();
+  first ||= host;
+}
+
+/** Notes that a consumer has taken what there was, so that what others do now is not counted. */
+export function endTask(): void {
   seen = performance.now();
-  if (seen - start < budgetMs * NEARLY_SPENT || renewing) return;
-  renewing = true;
-  setImmediate(renew);
 }
 
-function renew(): void {
-  renewing = false;
-  beginTurn();
-}
-
-/** Begins a turn, where the program itself decides how long it stays. */
+/** Begins a turn: others have been served, or the program itself decides when they are. */
 export function beginTurn(): void {
   start = seen = performance.now();
   unlooked = 0;
+  first = 0;
 }
 
 /** Whether the turn's budget is used up. To be asked before every message. */

@@ -110,3 +110,14 @@ test("Deliveries are told of while a flood is received", async (t) => {
   await withDeadline(flood, 30_000, "the flood");
   assert.ok(delivered >= COUNT / MOST_IN_A_ROW / 2, `${delivered} deliveries`);
 });
+
+test("What a handler throws ends the process in the midst of a flood", async () => {
+  await using server = spawnRuntime(currentRuntime(), "flood_throwing.ts");
+  const port = await server.line("port ");
+  await using _client = spawnRuntime(currentRuntime(), "flood.ts", [port, `${COUNT}`]);
+  const { code, stdout, stderr } = await withDeadline(server.ended, 30_000, "the end");
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /In a flood/);
+  const received = Number(/received (\d+)/.exec(stdout)?.[1] ?? 1000);
+  assert.ok(received < 1000 + MOST_IN_A_ROW, `${received} messages`);
+});
