@@ -145,7 +145,7 @@ export const HOST_STAT = {
   SOCKET_ERRORS: 11,
   HALF_OPEN: 12,
   REFUSED_FULL: 13,
-  BAD_HANDSHAKES: 14,
+  BAD_HANDSHAKE: 14,
 } as const;
 
 /** Peer statistics: positions in the statistics block. */

@@ -10,9 +10,10 @@
 
 #if defined(_WIN32)
 
+/* clang-format off: bcrypt.h needs what windows.h declares */
 #include <windows.h>
-
 #include <bcrypt.h>
+/* clang-format on */
 
 void enetjs_random(void *out, size_t bytes) {
   if (BCryptGenRandom(NULL, out, (ULONG)bytes, BCRYPT_USE_SYSTEM_PREFERRED_RNG) != 0) abort();
