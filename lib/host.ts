@@ -446,7 +446,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
       socketErrors: stats[HOST_STAT.SOCKET_ERRORS],
       halfOpen: stats[HOST_STAT.HALF_OPEN],
       refusedFull: stats[HOST_STAT.REFUSED_FULL],
-      badHandshakes: stats[HOST_STAT.BAD_HANDSHAKES],
+      badHandshakes: stats[HOST_STAT.BAD_HANDSHAKE],
       limitedConnects: stats[HOST_STAT.LIMITED_CONNECTS],
       limitedDatagrams: stats[HOST_STAT.LIMITED_DATAGRAMS],
       limitedBytes: stats[HOST_STAT.LIMITED_BYTES],

@@ -12,8 +12,10 @@
 #ifndef WIN32_LEAN_AND_MEAN
 #define WIN32_LEAN_AND_MEAN
 #endif
+/* clang-format off: bcrypt.h needs what windows.h declares */
 #include <windows.h>
 #include <bcrypt.h>
+/* clang-format on */
 
 void enetjs_random(void *out, size_t bytes) {
   if (BCryptGenRandom(NULL, out, (ULONG)bytes, BCRYPT_USE_SYSTEM_PREFERRED_RNG) != 0) abort();

@@ -752,7 +752,7 @@ static void count_guard(struct enetjs_host *h) {
   stats = enetjs_guard_stats(h->guard);
   h->counters[ENETJS_HOST_STAT_HALF_OPEN] = stats.half_open;
   h->counters[ENETJS_HOST_STAT_REFUSED_FULL] = stats.refused;
-  h->counters[ENETJS_HOST_STAT_BAD_HANDSHAKES] = stats.bad;
+  h->counters[ENETJS_HOST_STAT_BAD_HANDSHAKE] = stats.bad;
 }
 
 double enetjs_host_stats(double host) {

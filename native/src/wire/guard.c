@@ -21,7 +21,6 @@
 #include "wire/guard.h"
 
 #include <enet/time.h>
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,9 +32,9 @@
 #define LIFETIME_MS 3000
 #define PROMISED_MS 10000
 #define PROMISED_ANSWERS 3
-#define DRAWS 64         /* of an id that is not in use */
-#define FITTING_DRAWS 8  /* of an answer that compresses to what may be sent; one in twelve does not at first */
-#define ENETS_SEQUENCE 1 /* of the VERIFY_CONNECT of a new peer */
+#define DRAWS 64           /* of an id that is not in use */
+#define FITTING_DRAWS 8    /* of an answer that compresses to what may be sent; one in twelve does not at first */
+#define ENETS_SEQUENCE 1   /* of the VERIFY_CONNECT of a new peer */
 #define LEAST_SEQUENCE 256 /* above those that ENet uses soon, which a late acknowledgement must not hit */
 #define SESSIONS ((ENET_PROTOCOL_HEADER_SESSION_MASK >> ENET_PROTOCOL_HEADER_SESSION_SHIFT) + 1)
 #define NOBODY UINT32_MAX /* no attempt, as an index */
@@ -79,7 +78,7 @@ struct enetjs_guard {
   uint32_t room, count, free;
   struct queue fresh, promised;
   enet_uint32 full_at; /* the number of the datagram at which the host was last found full */
-  bool returns; /* ENet is about to be shown what has been taken */
+  bool returns;        /* ENet is about to be shown what has been taken */
   struct pending pending;
   enet_uint8 connect[sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolConnect)];
   uint64_t refused, bad;
@@ -270,8 +269,9 @@ static void refuse(struct enetjs_guard *guard, const struct attempt *attempt) {
   if (guard->enet->checksum) length += sizeof(enet_uint32);
   memcpy(bytes + length, &command, sizeof(command));
   length += sizeof(command);
-  if (guard->enet->checksum) put_checksum(guard, bytes, sizeof(word), length, attempt->connect.connectID);
   guard->refused++;
+  if (length > attempt->received) return;
+  if (guard->enet->checksum) put_checksum(guard, bytes, sizeof(word), length, attempt->connect.connectID);
   send_datagram(guard, &attempt->address, bytes, length);
 }
 
@@ -288,8 +288,8 @@ static void put_promise(const struct enetjs_guard *guard, const struct attempt *
                            ? ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE
                            : enet->incomingBandwidth / ENET_PEER_WINDOW_SIZE_SCALE * ENET_PROTOCOL_MINIMUM_WINDOW_SIZE;
   enet_uint32 theirs = ENET_NET_TO_HOST_32(connect->windowSize);
-  window = limit(window < theirs ? window : theirs, ENET_PROTOCOL_MINIMUM_WINDOW_SIZE,
-                 ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE);
+  window =
+      limit(window < theirs ? window : theirs, ENET_PROTOCOL_MINIMUM_WINDOW_SIZE, ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE);
   verify->header.command = ENET_PROTOCOL_COMMAND_VERIFY_CONNECT | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
   verify->header.channelID = 0xFF;
   verify->header.reliableSequenceNumber = ENET_HOST_TO_NET_16(attempt->sequence);
@@ -299,8 +299,8 @@ static void put_promise(const struct enetjs_guard *guard, const struct attempt *
   verify->mtu = ENET_HOST_TO_NET_32(
       limit(ENET_NET_TO_HOST_32(connect->mtu), ENET_PROTOCOL_MINIMUM_MTU, ENET_PROTOCOL_MAXIMUM_MTU));
   verify->windowSize = ENET_HOST_TO_NET_32(window);
-  verify->channelCount = ENET_HOST_TO_NET_32(
-      limit(ENET_NET_TO_HOST_32(connect->channelCount), 1, (enet_uint32)enet->channelLimit));
+  verify->channelCount =
+      ENET_HOST_TO_NET_32(limit(ENET_NET_TO_HOST_32(connect->channelCount), 1, (enet_uint32)enet->channelLimit));
   verify->incomingBandwidth = ENET_HOST_TO_NET_32(enet->incomingBandwidth);
   verify->outgoingBandwidth = ENET_HOST_TO_NET_32(enet->outgoingBandwidth);
   verify->packetThrottleInterval = connect->packetThrottleInterval;

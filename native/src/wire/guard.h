@@ -39,7 +39,7 @@ enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct 
                                              enetjs_datagram_room room);
 
 /**
- * After ENET_GUARD_HANDED_OVER: what ENet is to receive next.
+ * After ENETJS_GUARD_HANDED_OVER: what ENet is to receive next.
  * @returns its length, or 0 when there is nothing
  */
 size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetBuffer *buffer);

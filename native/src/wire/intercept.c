@@ -115,9 +115,8 @@ static const ENetPeer *peer_at(const ENetHost *enet, enet_uint16 index) {
 
 /* From a peer of ours: the header names a live peer and the datagram comes from its address. @returns it, or NULL */
 static const ENetPeer *peer_of(const struct enetjs_host *h, const struct enetjs_datagram *datagram) {
-  const ENetPeer *peer = h->peer_ids
-                             ? enetjs_peer_ids_find(h->peer_ids, &h->enet->receivedAddress, datagram->peer)
-                             : peer_at(h->enet, datagram->peer);
+  const ENetPeer *peer = h->peer_ids ? enetjs_peer_ids_find(h->peer_ids, &h->enet->receivedAddress, datagram->peer)
+                                     : peer_at(h->enet, datagram->peer);
   if (!peer) return NULL;
   if (peer->outgoingPeerID < ENET_PROTOCOL_MAXIMUM_PEER_ID && datagram->session != peer->incomingSessionID) return NULL;
   return peer;
