@@ -24,9 +24,11 @@ export interface RateLimit {
  * counted; no connection is ended because of it, but one that loses too much may time out.
  *
  * An address has two accounts with the same limits. The connected peers of the address pay from one,
- * together; everything else that comes from the address pays from the other: attempts to connect, datagrams
+ * together; everything else that comes from the address pays from the other: requests to connect, datagrams
  * that are not ENet's, what is left of earlier connections. Anybody can forge these, and so use up the second
- * account of an address: its connected peers do not notice, new connections from the address come later.
+ * account of an address: its connected peers do not notice. With a limit for datagrams or bytes, new
+ * connections from the address then come later. Connects are charged to the first account, when the client
+ * has completed the handshake; so nobody can use them up by forging requests.
  *
  * Accounts are kept for 16,384 addresses of each kind. A new one takes the place of one that has been silent
  * for long, which begins anew with a full burst if it comes back. So somebody with many addresses, or who
@@ -34,8 +36,8 @@ export interface RateLimit {
  */
 export interface AddressLimits {
   /**
-   * Attempts to connect; each repetition of an attempt counts, and a client repeats it after 0.5, 1.5 and
-   * 3.5 s without an answer. Default 1024 a second with a burst of 4096: as many as the peers of the largest
+   * Connections opened. Above the limit a request is dropped, and the client repeats it after 0.5, 1.5 and
+   * 3.5 s; those that are half-open at that moment may still complete. Default 1024 a second with a burst of 4096: as many as the peers of the largest
    * host, so that they can all come back at once from behind one router (a school, a LAN party, a mobile
    * network) after a restart. Programs that only test how fast connections open can reach it.
    */

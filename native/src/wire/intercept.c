@@ -145,6 +145,10 @@ static void forgive(const struct enetjs_host *h, const ENetPeer *peer) {
     enetjs_limits_refund_datagram(h->limits, ENET_NET_TO_HOST_32(peer->address.host), h->enet->receivedDataLength);
 }
 
+static void connects(const struct enetjs_host *h, uint32_t address) {
+  if (h->limits) enetjs_limits_charge_connect(h->limits, address);
+}
+
 /* ---- The callback ---------------------------------------------------------------------------- */
 
 static void emit_datagram(struct enetjs_host *h, uint32_t address) {
@@ -200,6 +204,7 @@ static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram, 
     enetjs_guard_connect(h->guard, datagram, h->enet->receivedDataLength);
     return TAKEN;
   }
+  connects(h, address);
   enetjs_datagram_hand_over(h->enet, datagram);
   return LET_THROUGH;
 }
@@ -208,7 +213,7 @@ static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram
   if (datagram->peer == ENET_PROTOCOL_MAXIMUM_PEER_ID) return from_nobody(h, datagram, address);
   if (!h->guard) return not_enets(h, address);
   switch (enetjs_guard_prove(h->guard, datagram, h->datagram_room)) {
-    case ENETJS_GUARD_HANDED_OVER: return LET_THROUGH;
+    case ENETJS_GUARD_HANDED_OVER: connects(h, address); return LET_THROUGH;
     case ENETJS_GUARD_TAKEN: return TAKEN;
     default: return not_enets(h, address);
   }

@@ -94,17 +94,25 @@ static struct account *set_of(const struct enetjs_limits *l, struct account *tab
   return &table[(key >> 40 & (SETS - 1)) * WAYS];
 }
 
+/* @returns NULL where an address has no account */
+static struct account *find_account(const struct enetjs_limits *l, int table, uint32_t address) {
+  struct account *set = set_of(l, l->tables[table], address);
+  for (unsigned i = 0; i < WAYS; i++)
+    if (set[i].address == address) return &set[i];
+  return NULL;
+}
+
 /* The account of an address; one that is new takes the place of the one that has been silent longest. */
 static struct account *account_of(struct enetjs_limits *l, int table, uint32_t address) {
-  struct account *set = set_of(l, l->tables[table], address), *silent = set;
+  struct account *found = find_account(l, table, address), *set, *silent;
   uint32_t now = (uint32_t)(time_of(l) >> (TIME_BITS + 10));
-  for (unsigned i = 0; i < WAYS; i++) {
-    if (set[i].address == address) {
-      set[i].seen = now;
-      return &set[i];
-    }
-    if (now - set[i].seen > now - silent->seen) silent = &set[i];
+  if (found) {
+    found->seen = now;
+    return found;
   }
+  silent = set = set_of(l, l->tables[table], address);
+  for (unsigned i = 1; i < WAYS; i++)
+    if (now - set[i].seen > now - silent->seen) silent = &set[i];
   memset(silent, 0, sizeof(*silent));
   silent->address = address;
   silent->seen = now;
@@ -137,17 +145,26 @@ void enetjs_limits_refund_datagram(struct enetjs_limits *l, uint32_t address, si
   refund(&account->full_at[ENETJS_LIMIT_BYTES], time_for(&l->rate[ENETJS_LIMIT_BYTES], bytes));
 }
 
+/* When the bucket of connects would be full again after one more. */
+static uint64_t connects_full_after(struct enetjs_limits *l, struct account *account) {
+  return full_after(&l->rate[ENETJS_LIMIT_CONNECTS], &account->full_at[ENETJS_LIMIT_CONNECTS], time_of(l), 1);
+}
+
 bool enetjs_limits_admit_connect(struct enetjs_limits *l, uint32_t address) {
-  const struct rate *rate = &l->rate[ENETJS_LIMIT_CONNECTS];
   struct account *account;
-  uint64_t now, full_at;
+  uint64_t full_at;
   if (!limited(l, ENETJS_LIMIT_CONNECTS)) return true;
-  now = time_of(l);
-  account = account_of(l, UNPROVED, address);
-  full_at = full_after(rate, &account->full_at[ENETJS_LIMIT_CONNECTS], now, 1);
-  if (exceeds(rate, full_at, now)) return refuse(l, ENETJS_LIMIT_CONNECTS, 1);
-  account->full_at[ENETJS_LIMIT_CONNECTS] = full_at;
-  return true;
+  account = find_account(l, ESTABLISHED, address);
+  if (!account) return true;
+  full_at = connects_full_after(l, account);
+  return !exceeds(&l->rate[ENETJS_LIMIT_CONNECTS], full_at, l->now) || refuse(l, ENETJS_LIMIT_CONNECTS, 1);
+}
+
+void enetjs_limits_charge_connect(struct enetjs_limits *l, uint32_t address) {
+  struct account *account;
+  if (!limited(l, ENETJS_LIMIT_CONNECTS)) return;
+  account = account_of(l, ESTABLISHED, address);
+  account->full_at[ENETJS_LIMIT_CONNECTS] = connects_full_after(l, account);
 }
 
 /* ---- Peers ----------------------------------------------------------------------------------- */
@@ -310,8 +327,8 @@ struct needs {
 
 static struct needs needs_of(const struct enetjs_limit_rules *rules) {
   struct needs needs;
-  needs.established = has(rules, ENETJS_LIMIT_DATAGRAMS) || has(rules, ENETJS_LIMIT_BYTES);
-  needs.unproved = needs.established || has(rules, ENETJS_LIMIT_CONNECTS);
+  needs.unproved = has(rules, ENETJS_LIMIT_DATAGRAMS) || has(rules, ENETJS_LIMIT_BYTES);
+  needs.established = needs.unproved || has(rules, ENETJS_LIMIT_CONNECTS);
   needs.peers = has(rules, ENETJS_LIMIT_MESSAGES) || has(rules, ENETJS_LIMIT_MESSAGE_BYTES);
   return needs;
 }
@@ -345,7 +362,7 @@ bool enetjs_limits_replace(struct enetjs_limits **limits, const struct enetjs_li
                            uint64_t seed, uint64_t *refused) {
   struct needs needs = needs_of(rules);
   struct enetjs_limits *l = *limits;
-  if (!needs.unproved && !needs.peers) {
+  if (!needs.established && !needs.peers) {
     enetjs_limits_destroy(l);
     *limits = NULL;
     return true;

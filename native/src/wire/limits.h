@@ -7,7 +7,8 @@
  *
  * An address has two accounts, and both have the same limits. Its established peers pay from one of them,
  * everything else that comes in its name from the other. So forged traffic in the name of an address
- * takes nothing from the peers of that address; a new connection from there may have to wait.
+ * takes nothing from the peers of that address. Connects are charged to the first account, once the
+ * address has completed the handshake: forged CONNECTs cost it nothing.
  *
  * The accounts of addresses lie in two tables of fixed size, set-associative with a random seed. A new
  * address takes the place of the one in its set that has been silent longest, and begins with a full
@@ -73,8 +74,11 @@ bool enetjs_limits_admit_datagram(struct enetjs_limits *limits, uint32_t address
 /** Takes the charge of an established peer's datagram back: its checksum has shown that it is forged. */
 void enetjs_limits_refund_datagram(struct enetjs_limits *limits, uint32_t address, size_t bytes);
 
-/** Charges a CONNECT to an address. @returns false when it is to be dropped */
+/** Whether a CONNECT may be answered. Nothing is charged, for its address may be forged. @returns false: drop it */
 bool enetjs_limits_admit_connect(struct enetjs_limits *limits, uint32_t address);
+
+/** Charges a connection to an address that has shown that it is there. */
+void enetjs_limits_charge_connect(struct enetjs_limits *limits, uint32_t address);
 
 /**
  * Charges the messages of an opened datagram to its peer. A message counts once, with its first

@@ -33,9 +33,15 @@ static struct enetjs_limits *limits_with(int limit, double per_second, double bu
   return limits_of(&rules);
 }
 
+static bool connects(struct enetjs_limits *limits, uint32_t address) {
+  if (!enetjs_limits_admit_connect(limits, address)) return false;
+  enetjs_limits_charge_connect(limits, address);
+  return true;
+}
+
 static unsigned connects_of(struct enetjs_limits *limits, uint32_t address, unsigned attempts) {
   unsigned admitted = 0;
-  while (attempts-- > 0) admitted += enetjs_limits_admit_connect(limits, address);
+  while (attempts-- > 0) admitted += connects(limits, address);
   return admitted;
 }
 
@@ -148,12 +154,19 @@ TEST(cycling_through_addresses_forgives_and_refuses_nobody) {
   enetjs_limits_destroy(limits);
 }
 
+TEST(a_request_alone_charges_nothing) {
+  struct enetjs_limits *limits = limits_with(ENETJS_LIMIT_CONNECTS, 0.01, 1);
+  for (int i = 0; i < 1000; i++) CHECK(enetjs_limits_admit_connect(limits, HOME));
+  CHECK_EQ_INT(connects_of(limits, HOME, 10), 1);
+  enetjs_limits_destroy(limits);
+}
+
 static uint32_t spread(uint32_t i) { return i * 2654435761u; }
 
 TEST(many_addresses_are_known_at_once) {
   struct enetjs_limits *limits = limits_with(ENETJS_LIMIT_CONNECTS, 0.01, 1);
   unsigned known = 0;
-  for (uint32_t i = 1; i <= 4096; i++) CHECK(enetjs_limits_admit_connect(limits, spread(i)));
+  for (uint32_t i = 1; i <= 4096; i++) CHECK(connects(limits, spread(i)));
   for (uint32_t i = 1; i <= 4096; i++) known += !enetjs_limits_admit_connect(limits, spread(i));
   CHECK(known > 4000); /* but for those whose set was full */
   enetjs_limits_destroy(limits);
@@ -558,6 +571,7 @@ int main(void) {
       TEST_CASE(forged_traffic_takes_nothing_from_established_peers),
       TEST_CASE(a_failed_checksum_costs_the_peer_nothing),
       TEST_CASE(cycling_through_addresses_forgives_and_refuses_nobody),
+      TEST_CASE(a_request_alone_charges_nothing),
       TEST_CASE(many_addresses_are_known_at_once),
       TEST_CASE(a_datagram_is_cut_before_the_first_message_too_many),
       TEST_CASE(a_message_in_fragments_counts_once),
