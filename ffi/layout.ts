@@ -52,8 +52,8 @@ export const LAYOUT = {
   REASON_TIMEOUT: 2,
   REASON_RESET: 3,
   REASON_REFUSED: 4,
-  CONFIG_COUNT: 23,
-  HOST_STAT_COUNT: 12,
+  CONFIG_COUNT: 24,
+  HOST_STAT_COUNT: 14,
   PEER_STAT_COUNT: 37,
   DIAGNOSTIC_COUNT: 10,
   CHANNEL_DIRECTION_BYTES: 256,
@@ -117,6 +117,7 @@ export const CONFIG = {
   ARENA_BYTES: 20,
   SCRATCH_BYTES: 21,
   SPIN: 22,
+  MAXIMUM_HOST_DATA: 23,
 } as const;
 
 /** What `enetjs_host_attend` says. */
@@ -142,6 +143,8 @@ export const HOST_STAT = {
   FILTERED: 9,
   DATAGRAMS: 10,
   SOCKET_ERRORS: 11,
+  DATA: 12,
+  REFUSED: 13,
 } as const;
 
 /** Peer statistics: positions in the statistics block. */

@@ -72,6 +72,10 @@ export interface HostStats {
   readonly datagrams: number;
   /** Errors of the socket that concerned single datagrams. */
   readonly socketErrors: number;
+  /** Bytes of native memory that count towards `maximumHostData` now. */
+  readonly hostData: number;
+  /** Datagrams of which a memory or work limit refused all or a part; reliable data is sent again. */
+  readonly refused: number;
 }
 
 /** An attempt to connect whose peer is there at once. */
@@ -420,6 +424,8 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
       filtered: stats[HOST_STAT.FILTERED],
       datagrams: stats[HOST_STAT.DATAGRAMS],
       socketErrors: stats[HOST_STAT.SOCKET_ERRORS],
+      hostData: stats[HOST_STAT.DATA],
+      refused: stats[HOST_STAT.REFUSED],
     };
   }
 
@@ -495,7 +501,15 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     this.#set("maximumPacketSize", value);
   }
 
-  /** Bytes of one peer that may wait to be consumed. */
+  /** Bytes of native memory that all peers together may take; 0 stands for the default. */
+  get maximumHostData(): number {
+    return this.#endpoint.settings.maximumHostData;
+  }
+  set maximumHostData(value: number) {
+    this.#set("maximumHostData", value);
+  }
+
+  /** Bytes of native memory that what one peer has sent may take until it is consumed. */
   get maximumWaitingData(): number {
     return this.#endpoint.settings.maximumWaitingData;
   }

@@ -157,7 +157,8 @@
 #define ENETJS_CONFIG_ARENA_BYTES 20 /**< a power of two, 4096 at least */
 #define ENETJS_CONFIG_SCRATCH_BYTES 21
 #define ENETJS_CONFIG_SPIN 22 /**< ENETJS_SPIN_…: whether the consumer stays for the next message */
-#define ENETJS_CONFIG_COUNT 23
+#define ENETJS_CONFIG_MAXIMUM_HOST_DATA 23 /**< bytes of native memory for all peers; 0 for the default */
+#define ENETJS_CONFIG_COUNT 24
 
 /** After a service that brought something, whether the consumer is to call `enetjs_host_attend`. */
 #define ENETJS_SPIN_NEVER 0
@@ -195,7 +196,9 @@
 #define ENETJS_HOST_STAT_FILTERED 9       /**< datagrams the address filter dropped */
 #define ENETJS_HOST_STAT_DATAGRAMS 10     /**< datagrams delivered that were not ENet's */
 #define ENETJS_HOST_STAT_SOCKET_ERRORS 11 /**< send and receive errors that were survived */
-#define ENETJS_HOST_STAT_COUNT 12
+#define ENETJS_HOST_STAT_DATA 12    /**< bytes that count towards the maximum of the host */
+#define ENETJS_HOST_STAT_REFUSED 13 /**< datagrams of which a limit refused all or a part */
+#define ENETJS_HOST_STAT_COUNT 14
 
 /** Peer statistics, positions in the statistics block; fields of ENetPeer unless noted. */
 #define ENETJS_PEER_STAT_STATE 0
@@ -232,7 +235,7 @@
 #define ENETJS_PEER_STAT_MTU 31
 #define ENETJS_PEER_STAT_WINDOW_SIZE 32
 #define ENETJS_PEER_STAT_RELIABLE_DATA_IN_TRANSIT 33
-#define ENETJS_PEER_STAT_TOTAL_WAITING_DATA 34
+#define ENETJS_PEER_STAT_TOTAL_WAITING_DATA 34 /**< ours: native memory for what it has sent, bytes */
 #define ENETJS_PEER_STAT_QUEUED_BYTES 35    /**< ours: payload bytes sent but not yet freed by ENet */
 #define ENETJS_PEER_STAT_QUEUED_MESSAGES 36 /**< ours */
 #define ENETJS_PEER_STAT_COUNT 37
@@ -451,7 +454,7 @@ ENETJS_API double enetjs_host_broadcast_packet(double host, double channel, doub
  * Changes an option of a live host.
  * @param option ENETJS_CONFIG_INCOMING_BANDWIDTH (value: incoming, second: outgoing), CHANNELS,
  *   COMPRESSION, CHECKSUM, MTU, DUPLICATE_PEERS, MAXIMUM_PACKET_SIZE, MAXIMUM_WAITING_DATA,
- *   RECEIVE_BUFFER, SEND_BUFFER, STALL_LIMIT, SPIN, HIGH_WATER, DATAGRAMS
+ *   MAXIMUM_HOST_DATA, RECEIVE_BUFFER, SEND_BUFFER, STALL_LIMIT, SPIN, HIGH_WATER, DATAGRAMS
  * @returns 0, or ERR_CLOSED, ARGUMENT, SOCKET
  */
 ENETJS_API double enetjs_host_set(double host, double option, double value, double second);

@@ -29,7 +29,10 @@ const void *enetjs_this_thread(void) {
   return has_exit_key && enetjs_key_set(exit_key, &this_thread) ? &this_thread : NULL;
 }
 
-/* ENet's default aborts the process; every caller of enet_malloc handles NULL. */
+/*
+ * ENet's default aborts the process. Its callers of enet_malloc survive NULL, but three of them ignore it
+ * and wait for what has not been sent: see enetjs_end_stranded.
+ */
 static void no_memory(void) {}
 
 static void initialize(void) {

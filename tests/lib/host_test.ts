@@ -309,7 +309,7 @@ test("Host.stats are complete, finite and count what happens", async (t) => {
   assert.deepEqual(Object.keys(before), [
     ...["totalSentData", "totalSentPackets", "totalReceivedData", "totalReceivedPackets"],
     ...["connectedPeers", "heldEvents", "backPressure", "wakeUps", "pumpServices", "filtered"],
-    ...["datagrams", "socketErrors"],
+    ...["datagrams", "socketErrors", "hostData", "refused"],
   ]);
   for (const [name, value] of Object.entries(before)) {
     assert.ok(Number.isInteger(value) && value >= 0, `${name} is ${value}`);
@@ -365,6 +365,7 @@ test("Host options and setters read back, and filters are copies", async (t) => 
     duplicatePeers: 9,
     maximumPacketSize: 12_345,
     maximumWaitingData: 54_321,
+    maximumHostData: 9_876_543,
     receiveBufferSize: 100_000,
     sendBufferSize: 200_000,
     stallLimitMs: 25,

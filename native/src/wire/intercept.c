@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pool.h"
 #include "host/internal.h"
 #include "wire/datagram.h"
 
@@ -122,8 +123,11 @@ static bool is_connect(const struct enetjs_datagram *datagram) {
 static void emit_datagram(struct enetjs_host *h, uint32_t address) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPacket *packet;
-  if (h->held_datagram_bytes >= h->maximum_waiting) return; /* as a full socket buffer would lose it */
+  /* Lost as in a full socket buffer. */
+  if (h->held_datagram_bytes >= h->maximum_waiting || enetjs_host_data(h) >= enetjs_host_data_limit(h)) return;
+  enetjs_pool_charge(h->account);
   packet = enet_packet_create(h->enet->receivedData, h->enet->receivedDataLength, 0);
+  enetjs_pool_charge(NULL);
   if (!packet) return;
   record[ENETJS_RECORD_LENGTH] = (uint32_t)packet->dataLength;
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_DATAGRAM;
@@ -140,7 +144,7 @@ static int not_enets(struct enetjs_host *h, uint32_t address) {
 
 static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, const ENetPeer *peer) {
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, peer->connectID)) return TAKEN;
-  enetjs_relieve_waiting(&h->slots[peer->incomingPeerID]);
+  if (!enetjs_allow(&h->slots[peer->incomingPeerID], datagram)) return TAKEN;
   enetjs_datagram_hand_over(h->enet, datagram);
   return LET_THROUGH;
 }
@@ -150,6 +154,10 @@ static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram
       !enetjs_datagram_open(h->enet, datagram, h->datagram_room, 0) || !is_connect(datagram))
     return not_enets(h, address);
   if (!h->bound) return TAKEN;
+  if (!enetjs_allow_connect(h, h->enet->receivedAddress.host)) {
+    h->counters[ENETJS_HOST_STAT_REFUSED]++;
+    return TAKEN;
+  }
   enetjs_datagram_hand_over(h->enet, datagram);
   return LET_THROUGH;
 }
@@ -160,6 +168,7 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   struct enetjs_datagram datagram;
   const ENetPeer *peer;
   (void)event;
+  enetjs_pool_charge(NULL); /* where enet_socket_receive is not ours, which ends the datagram before */
   if (filtered(h, address) || (h->gate && !enetjs_gate_admits(h, address))) {
     h->counters[ENETJS_HOST_STAT_FILTERED]++;
     return TAKEN;

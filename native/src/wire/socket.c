@@ -24,6 +24,7 @@
  *   are handed out one by one. ENet may stop before the last; the rest waits here, where poll() does
  *   not see it, for the next service (see enetjs_next_wait).
  */
+#include "base/pool.h"
 #include "host/internal.h"
 
 #if defined(__linux__)
@@ -504,6 +505,7 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
     batch->probe_received = true;
     return 0;
   }
+  enetjs_pool_charge(NULL); /* ENet is done with the datagram before */
   send_all(batch);
   passed = enetjs_gate_take(batch->enet, address, buffers);
   if (passed > 0) return (int)passed;
