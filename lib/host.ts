@@ -509,7 +509,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     this.#set("maximumHostData", value);
   }
 
-  /** Bytes of native memory that what one peer has sent may take until it is consumed. */
+  /** Bytes of one peer that may wait to be consumed. */
   get maximumWaitingData(): number {
     return this.#endpoint.settings.maximumWaitingData;
   }

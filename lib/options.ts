@@ -27,11 +27,11 @@ export interface HostOptions {
   /** Largest packet that is sent or received, in bytes. Default 33,554,432 (32 MiB). */
   maximumPacketSize?: number;
   /**
-   * Bytes of native memory that what one peer has sent may take until it is consumed; each message
-   * takes 150 to 300 more than its own bytes. Above it no more is acknowledged, and the other side's
-   * queue grows. Beyond it, a connection takes at most one packet of `maximumPacketSize` and 1 MiB.
-   * What an ended connection has left to be consumed counts towards the next ones of its address.
-   * Default 33,554,432 (32 MiB).
+   * Bytes of one peer that may wait in native memory to be consumed, with 64 more for every message.
+   * Above it no more is acknowledged, and the other side's queue grows. All the native memory that a
+   * connection takes stays below `maximumWaitingData` + `maximumPacketSize` + 1 MiB, whatever its peer
+   * sends. What an ended connection has left to be consumed counts towards the next ones of its
+   * address. Default 33,554,432 (32 MiB).
    */
   maximumWaitingData?: number;
   /**

@@ -4,13 +4,13 @@
  * Counted is the memory of the pool that a connection holds (base/budget.h): what ENet allocates while it
  * handles a datagram of the connection, and the records that are held for JavaScript. What has been handed
  * to JavaScript counts towards the host only. In terms of a host's maximumWaitingData (W),
- * maximumPacketSize (P) and maximumHostData (H), a datagram is cut before the first command that breaks
- * one of these:
+ * maximumPacketSize (P) and maximumHostData (H), commands that break one of these are left out of their
+ * datagram:
  *
- *   Out of order: the connection stays within W.
- *   Next in order: the consumer takes what it has (less than W is held), and the connection stays within
- *     W + P + NEXT_SLACK. So the message that others wait for is let in by an account that those others
- *     fill.
+ *   Out of order: the consumer takes what it has (less than W is held); what is not held yet stays within
+ *     W + AHEAD_SLACK, and the connection within W + P + NEXT_SLACK.
+ *   Next in order: the same without the middle condition. So when the consumer has taken what is held, the
+ *     message that others wait for fits beside them, however long.
  *   Without data: the connection stays within W + P + CONTROL_SLACK, less than 1 MiB above W + P.
  *   The host stays within H. Once half of H is used, a connection also stays within its equal share of the
  *     other half.
@@ -18,11 +18,11 @@
  * What an ended connection still holds counts as a debt of its address, in every rule, so connecting
  * anew gains nothing. Addresses share ENETJS_DEBT_BUCKETS buckets.
  *
- * Nothing fails because of a limit: what is cut off has never been looked at. But its sender must not
+ * Nothing fails because of a limit: ENet never sees what is left out. But its sender must not
  * time out, for as long as the consumer stalls. A stock ENet ends a connection
  * (enet_protocol_check_timeouts) when nothing has been acknowledged for 5 s, and when one command has not
  * been although its own timeout, which doubles each time, has grown beyond 5 s. Against the first, a
- * ping takes the place of what is cut off, once a second: ENet acknowledges any ping, and any
+ * ping takes the place of what is left out, once a second: ENet acknowledges any ping, and any
  * acknowledgement will do. Against the second, every few seconds a few messages are let in after all, as
  * many as a sender has under way, within W + P + NEXT_SLACK.
  *
@@ -36,8 +36,9 @@
 
 enum {
   HOST_DATA_MINIMUM = 256 << 20, /* of the default */
-  NEXT_SLACK = 512 * 1024,
-  CONTROL_SLACK = 768 * 1024,
+  AHEAD_SLACK = 512 * 1024, /* what a sender has under way in small messages fits in, whatever W is */
+  NEXT_SLACK = 768 * 1024,
+  CONTROL_SLACK = 960 * 1024,
   PING_MS = 1000,
   TRICKLE_AFTER_MS = 4000, /* a command that has waited for as long is sent at least once more before it is too late */
   TRICKLE_MS = 250,
@@ -119,7 +120,7 @@ static size_t trickle_of(struct enetjs_stall *stall, enet_uint32 now) {
   return 0;
 }
 
-/* There is room: what was cut off was no shorter than a command's header, which a ping is. */
+/* There is room: what was left out was no shorter than a command's header, which a ping is. */
 static void ping_instead(struct enetjs_stall *stall, struct enetjs_datagram *datagram, enet_uint32 now) {
   ENetProtocolCommandHeader ping = {ENET_PROTOCOL_COMMAND_PING | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF, 0};
   if (stall->pinged != 0 && !has_passed(now, stall->pinged, PING_MS)) return;
@@ -138,13 +139,12 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   struct enetjs_allowance allowance;
   struct enetjs_inspection inspection;
   enet_uint32 now = h->enet->serviceTime;
-  size_t debt, bytes, held, limit = most_of_connection(h);
+  size_t debt, bytes, limit = most_of_connection(h);
   bool blocked;
   if (!account) return false;
   debt = (size_t)*debt_of(h, peer->address.host);
   bytes = (size_t)account->bytes + debt;
-  held = slot->held_bytes + debt;
-  blocked = slot->stopped || held >= h->maximum_waiting;
+  blocked = slot->stopped || slot->held_bytes + debt >= h->maximum_waiting;
   allowance.control = room(bytes, limit + CONTROL_SLACK);
   allowance.next = allowance.assembly = room(bytes, limit + NEXT_SLACK);
   if (blocked) {
@@ -154,9 +154,11 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
     if (trickle < TRICKLE_BYTES) allowance.assembly = 0; /* one message, however long */
   } else {
     memset(stall, 0, offsetof(struct enetjs_stall, pinged));
-    allowance.ahead = smaller(room(bytes, h->maximum_waiting), host_room(h, bytes));
+    allowance.ahead = smaller(allowance.next, room((size_t)account->bytes - slot->held_cost,
+                                                   h->maximum_waiting + AHEAD_SLACK));
+    allowance.ahead = smaller(allowance.ahead, host_room(h, bytes));
   }
-  allowance.next = smaller(allowance.next, host_room(h, held));
+  allowance.next = smaller(allowance.next, host_room(h, slot->held_cost + debt));
   allowance.assembly = smaller(allowance.assembly, host_room(h, bytes));
   inspection = enetjs_inspect(peer, datagram, &allowance);
   if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_REFUSED]++;

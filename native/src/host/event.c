@@ -91,18 +91,20 @@ static struct enetjs_slot *slot_of(struct enetjs_host *h, const uint32_t *record
  * What a peer is stopped by are the held bytes, not all that its account holds: a limit that messages
  * could reach which have arrived out of order would keep out the very message that they wait for.
  */
-static void charge(struct enetjs_host *h, const uint32_t *record, size_t bytes) {
-  struct enetjs_slot *slot = slot_of(h, record);
+static void charge(struct enetjs_host *h, const struct enetjs_held *held) {
+  struct enetjs_slot *slot = slot_of(h, held->record);
   if (!slot) return;
-  slot->held_bytes += bytes;
+  slot->held_bytes += held->charge;
+  slot->held_cost += held->cost;
   if (slot->stopped || slot->held_bytes < h->maximum_waiting) return;
   slot->stopped = true;
 }
 
-static void discharge(struct enetjs_host *h, const uint32_t *record, size_t bytes) {
-  struct enetjs_slot *slot = slot_of(h, record);
+static void discharge(struct enetjs_host *h, const struct enetjs_held *held) {
+  struct enetjs_slot *slot = slot_of(h, held->record);
   if (!slot) return;
-  slot->held_bytes -= bytes;
+  slot->held_bytes -= held->charge;
+  slot->held_cost -= held->cost;
   if (!slot->stopped || slot->held_bytes > h->maximum_waiting / 2) return;
   slot->stopped = false;
 }
@@ -126,10 +128,11 @@ static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uin
   held->packet = packet;
   held->charge = 0;
   if ((record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_RECEIVE) {
-    held->charge = cost_of(packet);
-    charge(h, record, held->charge);
+    held->charge = packet->dataLength + ENETJS_HELD_OVERHEAD;
+    held->cost = cost_of(packet);
+    charge(h, held);
   } else if ((record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_DATAGRAM) {
-    held->charge = cost_of(packet);
+    held->charge = packet->dataLength + ENETJS_HELD_OVERHEAD;
     h->held_datagram_bytes += held->charge;
   }
   if (list->tail)
@@ -148,7 +151,7 @@ static struct enetjs_held *unhold(struct enetjs_host *h, struct enetjs_held_list
   if ((held->record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_DATAGRAM)
     h->held_datagram_bytes -= held->charge;
   else if (held->charge)
-    discharge(h, held->record, held->charge);
+    discharge(h, held);
   return held;
 }
 

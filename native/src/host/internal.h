@@ -27,6 +27,9 @@
 #define ENETJS_INSIDE_BYTES (160 * 1024)
 #define ENETJS_INSIDE_MESSAGES 2600
 
+/* A held message counts this much on top of its bytes, so that empty messages are bounded too. */
+#define ENETJS_HELD_OVERHEAD 64
+
 /* Buckets of addresses, for what ended connections still hold. */
 #define ENETJS_DEBT_BUCKETS 1024
 
@@ -82,7 +85,8 @@ struct enetjs_held {
   struct enetjs_held *next;
   uint32_t record[ENETJS_RECORD_BYTES / 4];
   ENetPacket *packet; /**< payload of a message or datagram, or NULL */
-  size_t charge;      /**< what it counts towards the peer's limit, 0 for what is no message */
+  size_t charge;      /**< what it counts towards the limit, 0 for what is no message */
+  size_t cost;        /**< the memory that it takes */
 };
 
 struct enetjs_held_list {
@@ -128,7 +132,8 @@ struct enetjs_slot {
   struct enetjs_account *account;       /**< of the connection that charged_connect_id tells, or NULL */
   enet_uint32 charged_connect_id, charged_address;
   struct enetjs_stall stall;
-  size_t held_bytes;                    /**< messages of the current connection, the memory they take */
+  size_t held_bytes;                    /**< messages of the current connection, with overhead */
+  size_t held_cost;                     /**< the memory that they take */
   size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
   size_t inside_bytes, inside_messages; /**< ENet's */
   struct enetjs_outgoing *pending_head, *pending_tail;
@@ -207,7 +212,7 @@ struct enetjs_host {
   size_t queued_messages;     /**< to all peers */
   size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced, with 64 for each message */
   size_t external_messages;   /**< queued over memory that is JavaScript's */
-  size_t held_datagram_bytes; /**< the memory they take */
+  size_t held_datagram_bytes; /**< with overhead */
   struct enetjs_ranges allow, deny;
   struct enetjs_gate *gate; /**< or NULL */
   enetjs_datagram_room datagram_room;

@@ -75,7 +75,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   if (++slot->generation == 0) slot->generation = 1;
   peer->dispatchList.next = NULL; /* see disconnect_reason in host.c */
   enetjs_allowance_end(slot);     /* what is still held is no longer the business of this slot */
-  slot->held_bytes = 0;
+  slot->held_bytes = slot->held_cost = 0;
   slot->stopped = false;
 }
 

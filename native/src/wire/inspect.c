@@ -21,7 +21,7 @@
 
 #include "base/pool.h"
 
-enum { FRAGMENTS_PER_WORD = 32 };
+enum { FRAGMENTS_PER_WORD = 32, CHANNELS_FOLLOWED = 8 };
 
 struct inspector {
   ENetPeer *peer;
@@ -31,9 +31,11 @@ struct inspector {
   bool acknowledged; /* the header has a sent time, without which ENet acknowledges nothing */
   size_t packet_cost, command_cost, acknowledgement_cost;
   ENetListIterator after_acknowledged; /* where the next acknowledgement is looked for first */
-  bool in_order;                       /* the last message was, on this channel with this number: */
-  enet_uint8 channel;
-  enet_uint16 sequence;
+  struct {
+    bool known;
+    enet_uint8 channel;
+    enet_uint16 sequence; /* that follows on the channel after what the datagram has brought in order */
+  } next[CHANNELS_FOLLOWED];
 };
 
 /* What a walk has found. */
@@ -56,7 +58,7 @@ static const size_t command_sizes[ENET_PROTOCOL_COMMAND_COUNT] = {0,
                                                                   sizeof(ENetProtocolThrottleConfigure),
                                                                   sizeof(ENetProtocolSendFragment)};
 
-static bool cut(struct inspector *in, enum enetjs_verdict verdict) {
+static bool refuse(struct inspector *in, enum enetjs_verdict verdict) {
   in->result.verdict = verdict;
   return false;
 }
@@ -77,7 +79,7 @@ static size_t message_cost(const struct inspector *in, size_t length, size_t fra
 static void take(size_t *left, size_t cost) { *left -= cost < *left ? cost : *left; }
 
 static bool spend(struct inspector *in, size_t cost, size_t allowed) {
-  if (cost > allowed) return cut(in, ENETJS_CUT_MEMORY);
+  if (cost > allowed) return refuse(in, ENETJS_CUT_MEMORY);
   take(&in->left.ahead, cost);
   take(&in->left.next, cost);
   take(&in->left.assembly, cost);
@@ -109,7 +111,15 @@ static bool in_window(const ENetChannel *channel, enet_uint16 sequence) {
 }
 
 static bool follows(const struct inspector *in, enet_uint8 id, enet_uint16 sequence) {
-  return in->in_order && in->channel == id && in->sequence == sequence;
+  unsigned i = id % CHANNELS_FOLLOWED;
+  return in->next[i].known && in->next[i].channel == id && in->next[i].sequence == sequence;
+}
+
+static void follow(struct inspector *in, enet_uint8 id, enet_uint16 sequence) {
+  unsigned i = id % CHANNELS_FOLLOWED;
+  in->next[i].known = true;
+  in->next[i].channel = id;
+  in->next[i].sequence = (enet_uint16)(sequence + 1);
 }
 
 /* How ENet compares while it looks for a place: -1 pass over, 0 here, 1 behind this one. */
@@ -195,7 +205,7 @@ static bool reliable_message(struct inspector *in, const ENetProtocol *command, 
   if (!in_window(channel, sequence) || sequence == channel->incomingReliableSequenceNumber)
     return spend_control(in, command);
   place = find(in, &channel->incomingReliableCommands, channel, sequence, 0);
-  if (place.refused) return cut(in, ENETJS_CUT_EXCESS);
+  if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
   if (place.known) return spend_control(in, command);
   cost = message_cost(in, length, fragments) + acknowledgement;
   allowed = in->left.ahead;
@@ -204,9 +214,7 @@ static bool reliable_message(struct inspector *in, const ENetProtocol *command, 
     allowed = larger(allowed, fragments ? in->left.assembly : in->left.next);
   }
   if (!spend(in, cost, allowed)) return false;
-  in->in_order = next && (fragments == 0 || fragments == 1);
-  in->channel = id;
-  in->sequence = (enet_uint16)(sequence + 1);
+  if (next && fragments <= 1) follow(in, id, sequence);
   return true;
 }
 
@@ -223,7 +231,7 @@ static bool unreliable_message(struct inspector *in, const ENetProtocol *command
     return spend_control(in, command);
   bound_incomplete(channel);
   place = find(in, &channel->incomingUnreliableCommands, channel, reliable, unreliable);
-  if (place.refused) return cut(in, ENETJS_CUT_EXCESS);
+  if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
   if (place.known) return spend_control(in, command);
   cost = message_cost(in, length, fragments) + acknowledgement_of(in, command);
   return spend(in, cost, current ? larger(in->left.ahead, in->left.next) : in->left.ahead);
@@ -258,7 +266,7 @@ static bool send_fragment(struct inspector *in, const ENetProtocol *command, uns
   ENetChannel *channel = &in->peer->channels[command->header.channelID];
   size_t total = ENET_NET_TO_HOST_32(command->sendFragment.totalLength);
   size_t count = ENET_NET_TO_HOST_32(command->sendFragment.fragmentCount);
-  if (!is_possible(in, command, length)) return cut(in, ENETJS_CUT_EXCESS);
+  if (!is_possible(in, command, length)) return refuse(in, ENETJS_CUT_EXCESS);
   if (kind == ENET_PROTOCOL_COMMAND_SEND_FRAGMENT)
     return reliable_message(in, command, channel, ENET_NET_TO_HOST_16(command->sendFragment.startSequenceNumber), total,
                             count);
@@ -276,6 +284,10 @@ static bool ends_search(ENetListIterator i) {
   return (command->command.header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE) && command->sendAttempts < 1;
 }
 
+static bool acknowledgement_step(struct inspector *in) {
+  return ++in->result.acknowledgement_steps <= ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM;
+}
+
 static bool acknowledge(struct inspector *in, const ENetProtocol *command) {
   enet_uint16 sequence = ENET_NET_TO_HOST_16(command->acknowledge.receivedReliableSequenceNumber);
   enet_uint8 channel = command->header.channelID;
@@ -283,17 +295,17 @@ static bool acknowledge(struct inspector *in, const ENetProtocol *command) {
   ENetListIterator i = in->after_acknowledged;
   if (i != enet_list_end(sent) && matches(i, sequence, channel)) {
     in->after_acknowledged = enet_list_next(i);
-    return step(in) || cut(in, ENETJS_CUT_EXCESS);
+    return true;
   }
   for (i = enet_list_begin(sent); i != enet_list_end(sent); i = enet_list_next(i)) {
-    if (!step(in)) return cut(in, ENETJS_CUT_EXCESS);
+    if (!acknowledgement_step(in)) return refuse(in, ENETJS_CUT_EXCESS);
     if (!matches(i, sequence, channel)) continue;
     in->after_acknowledged = enet_list_next(i);
     return true;
   }
   for (i = enet_list_begin(outgoing); i != enet_list_end(outgoing) && !ends_search(i) && !matches(i, sequence, channel);
        i = enet_list_next(i))
-    if (!step(in)) return cut(in, ENETJS_CUT_EXCESS);
+    if (!acknowledgement_step(in)) return refuse(in, ENETJS_CUT_EXCESS);
   return true;
 }
 
@@ -314,7 +326,7 @@ static bool carries_data(unsigned kind) {
          kind == ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT;
 }
 
-/* @returns false when the datagram is to end before the command */
+/* @returns false when ENet is not to see the command */
 static bool inspect_command(struct inspector *in, const ENetProtocol *command, unsigned kind, size_t length) {
   switch (kind) {
     case ENET_PROTOCOL_COMMAND_ACKNOWLEDGE: return acknowledge(in, command);
@@ -338,7 +350,7 @@ struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *
                          .command_cost = enetjs_pool_cost(sizeof(ENetIncomingCommand)),
                          .acknowledgement_cost = enetjs_pool_cost(sizeof(ENetAcknowledgement)),
                          .after_acknowledged = enet_list_begin(&peer->sentReliableCommands)};
-  enet_uint8 *at = datagram->bytes + datagram->header_bytes;
+  enet_uint8 *at = datagram->bytes + datagram->header_bytes, *out = at;
   for (unsigned count = 0; at + sizeof(ENetProtocolCommandHeader) <= in.end; count++) {
     const ENetProtocol *command = (const ENetProtocol *)at;
     unsigned kind = command->header.command & ENET_PROTOCOL_COMMAND_MASK;
@@ -346,10 +358,16 @@ struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *
     if (size == 0 || size > (size_t)(in.end - at)) break; /* where ENet stops, too */
     length = data_length(command, kind);
     if (carries_data(kind) && !has_data(&in, command, size, length)) break;
-    if (count == ENETJS_COMMANDS_MAXIMUM) cut(&in, ENETJS_CUT_EXCESS);
-    if (in.result.verdict != ENETJS_PASSED || !inspect_command(&in, command, kind, length)) break;
+    if (count == ENETJS_COMMANDS_MAXIMUM) refuse(&in, ENETJS_CUT_EXCESS);
+    if (in.result.verdict == ENETJS_CUT_EXCESS) break;
+    if (inspect_command(&in, command, kind, length)) {
+      if (out != at) memmove(out, at, size + length);
+      out += size + length;
+    } else if (in.result.verdict == ENETJS_CUT_EXCESS) {
+      break;
+    }
     at += size + length;
   }
-  if (in.result.verdict != ENETJS_PASSED) datagram->length = (size_t)(at - datagram->bytes);
+  if (in.result.verdict != ENETJS_PASSED) datagram->length = (size_t)(out - datagram->bytes);
   return in.result;
 }

@@ -3,9 +3,12 @@
  * @brief What a datagram would make ENet do, told before ENet does it.
  *
  * The inspector walks the commands of an opened datagram as ENet will, reads ENet's lists but changes
- * only one thing in them (it drops unreliable messages that wait), and shortens the datagram before the
- * first command that costs more than is allowed. What is cut off stays unacknowledged, so its sender
+ * only one thing in them (it drops unreliable messages that wait), and takes out of the datagram the
+ * commands that need more memory than is allowed. Where a command would make ENet work for too long, or
+ * none can be meant, the datagram ends before it. What is left out stays unacknowledged, so its sender
  * sends it again.
+ *
+ * Commands behind one that is left out are kept: the message that the others wait for may be any of them.
  */
 #ifndef ENETJS_INSPECT_H
 #define ENETJS_INSPECT_H
@@ -19,8 +22,14 @@
 /** Commands of a datagram that ENet is given; a stock ENet sends 32 at most. */
 #define ENETJS_COMMANDS_MAXIMUM 255
 
-/** List steps that a datagram may cause. One retransmission that passes a full reliable window fits in. */
+/** List steps that its messages may cause. One retransmission that passes a full reliable window fits in. */
 #define ENETJS_STEPS_MAXIMUM 32768
+
+/**
+ * And those that its acknowledgements may. The 32 of a stock ENet fit in although all have been
+ * acknowledged before, with as many messages unacknowledged as we let ENet have (ENETJS_INSIDE_MESSAGES).
+ */
+#define ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM 98304
 
 /** Incomplete unreliable messages that a channel keeps. */
 #define ENETJS_INCOMPLETE_MAXIMUM 128
@@ -34,7 +43,7 @@ struct enetjs_allowance {
 };
 
 enum enetjs_verdict {
-  ENETJS_PASSED,     /**< nothing was cut off */
+  ENETJS_PASSED,     /**< nothing was left out */
   ENETJS_CUT_MEMORY, /**< an allowance was too small */
   ENETJS_CUT_EXCESS  /**< too many commands or list steps, or an impossible fragment */
 };
@@ -42,7 +51,8 @@ enum enetjs_verdict {
 struct enetjs_inspection {
   enum enetjs_verdict verdict;
   size_t bytes; /**< that the commands that are left take, at most */
-  size_t steps; /**< that the inspector has made; ENet makes at most twice as many */
+  size_t steps; /**< that the inspector has made for messages; ENet makes at most twice as many */
+  size_t acknowledgement_steps; /**< and for acknowledgements; ENet makes no more */
 };
 
 /** Shortens the datagram. @param peer that it is from */
