@@ -40,7 +40,7 @@ enum {
   NEXT_SLACK = 768 * 1024,
   CONTROL_SLACK = 960 * 1024,
   PING_MS = 1000,
-  TRICKLE_AFTER_MS = 4000, /* a command that has waited for as long is sent at least once more before it is too late */
+  TRICKLE_AFTER_MS = 2000, /* what has waited for as long is sent at least once more before it is too late */
   TRICKLE_MS = 250,
   TRICKLE_BYTES = 768 * 1024
 };
@@ -108,14 +108,18 @@ static bool has_passed(enet_uint32 now, enet_uint32 since, enet_uint32 limit) {
   return since != 0 && ENET_TIME_DIFFERENCE(now, since) >= limit;
 }
 
+static bool has_come(const struct enetjs_stall *stall, const ENetPeer *peer) {
+  return stall->channel >= peer->channelCount ||
+         peer->channels[stall->channel].incomingReliableSequenceNumber != (enet_uint16)(stall->sequence - 1);
+}
+
 /* @returns what may be let in although the consumer has not taken what it has */
 static size_t trickle_of(struct enetjs_stall *stall, enet_uint32 now) {
   if (!has_passed(now, stall->since, TRICKLE_AFTER_MS)) return 0;
   if (stall->opened == 0) stall->opened = stamp(now);
   if (!has_passed(now, stall->opened, TRICKLE_MS) && stall->trickled < TRICKLE_BYTES)
     return TRICKLE_BYTES - stall->trickled;
-  stall->since = stamp(now);
-  stall->opened = 0;
+  stall->since = stall->opened = 0;
   stall->trickled = 0;
   return 0;
 }
@@ -147,13 +151,13 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   blocked = slot->stopped || slot->held_bytes + debt >= h->maximum_waiting;
   allowance.control = room(bytes, limit + CONTROL_SLACK);
   allowance.next = allowance.assembly = room(bytes, limit + NEXT_SLACK);
+  if (stall->since && !stall->opened && has_come(stall, peer)) stall->since = 0;
   if (blocked) {
     size_t trickle = trickle_of(stall, now);
     allowance.ahead = 0;
     allowance.next = smaller(allowance.next, trickle);
     if (trickle < TRICKLE_BYTES) allowance.assembly = 0; /* one message, however long */
   } else {
-    memset(stall, 0, offsetof(struct enetjs_stall, pinged));
     allowance.ahead = smaller(allowance.next, room((size_t)account->bytes - slot->held_cost,
                                                    h->maximum_waiting + AHEAD_SLACK));
     allowance.ahead = smaller(allowance.ahead, host_room(h, bytes));
@@ -164,7 +168,11 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_REFUSED]++;
   if (blocked && stall->opened) stall->trickled += inspection.bytes;
   if (inspection.verdict == ENETJS_CUT_MEMORY) {
-    if (blocked && stall->since == 0) stall->since = stamp(now);
+    if (inspection.next_refused && stall->since == 0) {
+      stall->since = stamp(now);
+      stall->channel = inspection.channel;
+      stall->sequence = inspection.sequence;
+    }
     ping_instead(stall, datagram, now);
   }
   enetjs_pool_charge(account);

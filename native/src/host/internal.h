@@ -107,7 +107,9 @@ struct enetjs_fences {
 
 /** How a stopped peer is kept from timing out; see allowance.c. Times are ENet's, 0 for none. */
 struct enetjs_stall {
-  enet_uint32 since;  /**< the first refusal, or the end of the last trickle */
+  enet_uint32 since;  /**< the refusal of this message */
+  enet_uint16 sequence;
+  enet_uint8 channel;
   enet_uint32 opened; /**< the beginning of a trickle */
   size_t trickled;    /**< bytes, in this trickle */
   enet_uint32 pinged; /**< the last ping that took the place of what was refused */

@@ -64,7 +64,10 @@ static bool refuse(struct inspector *in, enum enetjs_verdict verdict) {
 }
 
 /* @returns false when the steps of the datagram are used up */
-static bool step(struct inspector *in) { return ++in->result.steps <= ENETJS_STEPS_MAXIMUM; }
+static bool step(struct inspector *in, size_t *walked) {
+  in->result.steps += ++*walked <= ENETJS_STEPS_NEAR ? 1 : ENETJS_STEPS_FAR_WEIGHT;
+  return in->result.steps <= ENETJS_STEPS_MAXIMUM;
+}
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
@@ -140,10 +143,11 @@ static int compare(const ENetChannel *channel, const ENetIncomingCommand *other,
 static struct place find(struct inspector *in, ENetList *list, const ENetChannel *channel, enet_uint16 reliable,
                          enet_uint16 unreliable) {
   struct place place = {false, false};
+  size_t walked = 0;
   for (ENetListIterator i = enet_list_previous(enet_list_end(list)); i != enet_list_end(list);
        i = enet_list_previous(i)) {
     int order;
-    if (!step(in)) {
+    if (!step(in, &walked)) {
       place.refused = true;
       return place;
     }
@@ -183,9 +187,10 @@ static void bound_incomplete(ENetChannel *channel) {
 
 /* Unreliable messages may be lost, and not keep out the one that others wait for. Drops as many as a walk may pass. */
 static void drop_waiting_unreliable(struct inspector *in) {
+  size_t walked = 0;
   for (size_t c = 0; c < in->peer->channelCount; c++) {
     ENetList *list = &in->peer->channels[c].incomingUnreliableCommands;
-    while (!enet_list_empty(list) && step(in)) {
+    while (!enet_list_empty(list) && step(in, &walked)) {
       size_t cost = message_cost(in, ((ENetIncomingCommand *)enet_list_begin(list))->packet->dataLength, 0);
       drop(enet_list_begin(list));
       in->left.next += cost;
@@ -212,6 +217,11 @@ static bool reliable_message(struct inspector *in, const ENetProtocol *command, 
   if (next && cost > allowed) {
     if (cost > (fragments ? in->left.assembly : in->left.next)) drop_waiting_unreliable(in);
     allowed = larger(allowed, fragments ? in->left.assembly : in->left.next);
+  }
+  if (next && cost > allowed && !in->result.next_refused) {
+    in->result.next_refused = true;
+    in->result.channel = id;
+    in->result.sequence = sequence;
   }
   if (!spend(in, cost, allowed)) return false;
   if (next && fragments <= 1) follow(in, id, sequence);

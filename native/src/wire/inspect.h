@@ -22,8 +22,14 @@
 /** Commands of a datagram that ENet is given; a stock ENet sends 32 at most. */
 #define ENETJS_COMMANDS_MAXIMUM 255
 
-/** List steps that its messages may cause. One retransmission that passes a full reliable window fits in. */
-#define ENETJS_STEPS_MAXIMUM 32768
+/**
+ * List steps that its messages may cause, where those of a walk beyond the first ENETJS_STEPS_NEAR count
+ * ENETJS_STEPS_FAR_WEIGHT each, for they miss the cache. One retransmission that passes a full reliable
+ * window (28,672) fits in, and so do 32 that pass 4096.
+ */
+#define ENETJS_STEPS_MAXIMUM 131072
+#define ENETJS_STEPS_NEAR 4096
+#define ENETJS_STEPS_FAR_WEIGHT 4
 
 /**
  * And those that its acknowledgements may. The 32 of a stock ENet fit in although all have been
@@ -51,8 +57,11 @@ enum enetjs_verdict {
 struct enetjs_inspection {
   enum enetjs_verdict verdict;
   size_t bytes; /**< that the commands that are left take, at most */
-  size_t steps; /**< that the inspector has made for messages; ENet makes at most twice as many */
+  size_t steps; /**< weighted, of the inspector for messages; ENet makes at most twice as many */
   size_t acknowledgement_steps; /**< and for acknowledgements; ENet makes no more */
+  bool next_refused;            /**< for memory, a message that was next in order: */
+  enet_uint8 channel;
+  enet_uint16 sequence;
 };
 
 /** Shortens the datagram. @param peer that it is from */
