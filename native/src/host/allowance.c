@@ -8,9 +8,10 @@
  * datagram:
  *
  *   Out of order: the consumer takes what it has (less than W is held); what is not held yet stays within
- *     W + AHEAD_SLACK, and the connection within W + P + NEXT_SLACK.
+ *     W + AHEAD_SLACK, and the connection within W + P + NEXT_SLACK. The slack is for a small W: a sender
+ *     goes on while a message is missing, and ENet doubles the timeout of each that is refused, every time.
  *   Next in order: the same without the middle condition. So when the consumer has taken what is held, the
- *     message that others wait for fits beside them, however long.
+ *     message that others wait for fits beside them, unless it is nearly as long as P and they exceed W.
  *   Without data: the connection stays within W + P + CONTROL_SLACK, less than 1 MiB above W + P.
  *   The host stays within H. Once half of H is used, a connection also stays within its equal share of the
  *     other half.
@@ -36,7 +37,7 @@
 
 enum {
   HOST_DATA_MINIMUM = 256 << 20, /* of the default */
-  AHEAD_SLACK = 512 * 1024, /* what a sender has under way in small messages fits in, whatever W is */
+  AHEAD_SLACK = 2 << 20, /* or half of P if that is less */
   NEXT_SLACK = 768 * 1024,
   CONTROL_SLACK = 960 * 1024,
   PING_MS = 1000,
@@ -159,7 +160,8 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
     if (trickle < TRICKLE_BYTES) allowance.assembly = 0; /* one message, however long */
   } else {
     allowance.ahead = smaller(allowance.next, room((size_t)account->bytes - slot->held_cost,
-                                                   h->maximum_waiting + AHEAD_SLACK));
+                                                   h->maximum_waiting +
+                                                       smaller(AHEAD_SLACK, h->enet->maximumPacketSize / 2)));
     allowance.ahead = smaller(allowance.ahead, host_room(h, bytes));
   }
   allowance.next = smaller(allowance.next, host_room(h, slot->held_cost + debt));

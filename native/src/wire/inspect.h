@@ -25,10 +25,10 @@
 /**
  * List steps that its messages may cause, where those of a walk beyond the first ENETJS_STEPS_NEAR count
  * ENETJS_STEPS_FAR_WEIGHT each, for they miss the cache. One retransmission that passes a full reliable
- * window (28,672) fits in, and so do 32 that pass 4096.
+ * window (28,672) fits in, and so do 16 that pass 8192.
  */
 #define ENETJS_STEPS_MAXIMUM 131072
-#define ENETJS_STEPS_NEAR 4096
+#define ENETJS_STEPS_NEAR 8192
 #define ENETJS_STEPS_FAR_WEIGHT 4
 
 /**
