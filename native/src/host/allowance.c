@@ -117,7 +117,6 @@ static bool has_come(const struct enetjs_stall *stall, const ENetPeer *peer) {
 /* @returns what may be let in although the consumer has not taken what it has */
 static size_t trickle_of(struct enetjs_stall *stall, enet_uint32 now) {
   if (!has_passed(now, stall->since, TRICKLE_AFTER_MS)) return 0;
-  if (stall->opened == 0) stall->opened = stamp(now);
   if (!has_passed(now, stall->opened, TRICKLE_MS) && stall->trickled < TRICKLE_BYTES)
     return TRICKLE_BYTES - stall->trickled;
   stall->since = stall->opened = 0;
@@ -152,12 +151,12 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   blocked = slot->stopped || slot->held_bytes + debt >= h->maximum_waiting;
   allowance.control = room(bytes, limit + CONTROL_SLACK);
   allowance.next = allowance.assembly = room(bytes, limit + NEXT_SLACK);
-  if (stall->since && !stall->opened && has_come(stall, peer)) stall->since = 0;
+  if (!stall->opened && has_come(stall, peer)) stall->since = 0;
   if (blocked) {
     size_t trickle = trickle_of(stall, now);
     allowance.ahead = 0;
     allowance.next = smaller(allowance.next, trickle);
-    if (trickle < TRICKLE_BYTES) allowance.assembly = 0; /* one message, however long */
+    if (trickle < TRICKLE_BYTES) allowance.assembly = smaller(allowance.assembly, trickle); /* the first, however long */
   } else {
     allowance.ahead = smaller(allowance.next, room((size_t)account->bytes - slot->held_cost,
                                                    h->maximum_waiting +
@@ -168,7 +167,10 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   allowance.assembly = smaller(allowance.assembly, host_room(h, bytes));
   inspection = enetjs_inspect(peer, datagram, &allowance);
   if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_REFUSED]++;
-  if (blocked && stall->opened) stall->trickled += inspection.bytes;
+  if (blocked && inspection.reliable > 0) {
+    if (stall->opened == 0) stall->opened = stamp(now);
+    stall->trickled += inspection.reliable;
+  }
   if (inspection.verdict == ENETJS_CUT_MEMORY) {
     if (inspection.next_refused && stall->since == 0) {
       stall->since = stamp(now);

@@ -224,6 +224,7 @@ static bool reliable_message(struct inspector *in, const ENetProtocol *command, 
     in->result.sequence = sequence;
   }
   if (!spend(in, cost, allowed)) return false;
+  in->result.reliable += cost;
   if (next && fragments <= 1) follow(in, id, sequence);
   return true;
 }

@@ -59,6 +59,7 @@ struct enetjs_inspection {
   size_t bytes; /**< that the commands that are left take, at most */
   size_t steps; /**< weighted, of the inspector for messages; ENet makes at most twice as many */
   size_t acknowledgement_steps; /**< and for acknowledgements; ENet makes no more */
+  size_t reliable;              /**< bytes that new reliable messages take */
   bool next_refused;            /**< for memory, a message that was next in order: */
   enet_uint8 channel;
   enet_uint16 sequence;
