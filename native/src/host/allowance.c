@@ -42,7 +42,6 @@ enum {
   CONTROL_SLACK = 960 * 1024,
   PING_MS = 1000,
   TRICKLE_AFTER_MS = 2000, /* what has waited for as long is sent at least once more before it is too late */
-  TRICKLE_MS = 250,
   TRICKLE_BYTES = 768 * 1024
 };
 
@@ -114,14 +113,14 @@ static bool has_come(const struct enetjs_stall *stall, const ENetPeer *peer) {
          peer->channels[stall->channel].incomingReliableSequenceNumber != (enet_uint16)(stall->sequence - 1);
 }
 
-/* @returns what may be let in although the consumer has not taken what it has */
-static size_t trickle_of(struct enetjs_stall *stall, enet_uint32 now) {
+/*
+ * What a sender has under way has been sent at different times, and each part comes again at its own. Only
+ * what is next in order is let in, so newer messages do not use up what the older ones need.
+ * @returns what may be let in although the consumer has not taken what it has
+ */
+static size_t trickle_of(const struct enetjs_stall *stall, enet_uint32 now) {
   if (!has_passed(now, stall->since, TRICKLE_AFTER_MS)) return 0;
-  if (!has_passed(now, stall->opened, TRICKLE_MS) && stall->trickled < TRICKLE_BYTES)
-    return TRICKLE_BYTES - stall->trickled;
-  stall->since = stall->opened = 0;
-  stall->trickled = 0;
-  return 0;
+  return room(stall->trickled, TRICKLE_BYTES);
 }
 
 /* There is room: what was left out was no shorter than a command's header, which a ping is. */
@@ -151,7 +150,7 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   blocked = slot->stopped || slot->held_bytes + debt >= h->maximum_waiting;
   allowance.control = room(bytes, limit + CONTROL_SLACK);
   allowance.next = allowance.assembly = room(bytes, limit + NEXT_SLACK);
-  if (!stall->opened && has_come(stall, peer)) stall->since = 0;
+  if (!blocked && has_come(stall, peer)) stall->since = stall->trickled = 0;
   if (blocked) {
     size_t trickle = trickle_of(stall, now);
     allowance.ahead = 0;
@@ -167,13 +166,11 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   allowance.assembly = smaller(allowance.assembly, host_room(h, bytes));
   inspection = enetjs_inspect(peer, datagram, &allowance);
   if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_REFUSED]++;
-  if (blocked && inspection.reliable > 0) {
-    if (stall->opened == 0) stall->opened = stamp(now);
-    stall->trickled += inspection.reliable;
-  }
+  if (blocked) stall->trickled += inspection.reliable;
   if (inspection.verdict == ENETJS_CUT_MEMORY) {
-    if (inspection.next_refused && stall->since == 0) {
+    if (inspection.next_refused && (stall->since == 0 || stall->trickled > 0)) {
       stall->since = stamp(now);
+      stall->trickled = 0;
       stall->channel = inspection.channel;
       stall->sequence = inspection.sequence;
     }

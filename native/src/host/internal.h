@@ -107,11 +107,10 @@ struct enetjs_fences {
 
 /** How a stopped peer is kept from timing out; see allowance.c. Times are ENet's, 0 for none. */
 struct enetjs_stall {
-  enet_uint32 since;  /**< the refusal of this message */
+  enet_uint32 since;  /**< the refusal of this message, or when what may be let in was used up */
   enet_uint16 sequence;
   enet_uint8 channel;
-  enet_uint32 opened; /**< the beginning of a trickle */
-  size_t trickled;    /**< bytes, in this trickle */
+  size_t trickled;    /**< bytes that were let in since */
   enet_uint32 pinged; /**< the last ping that took the place of what was refused */
 };
 

@@ -284,7 +284,7 @@ static void check_stall(uint32_t size) {
   static uint8_t bytes[4000];
   struct consumer server, client;
   enet_uint32 start;
-  unsigned sent = 4000;
+  unsigned sent = size < 2000 ? 20000 : 8000;
   double peer;
   consumer_start(&server);
   server.config[ENETJS_CONFIG_MAXIMUM_WAITING_DATA] = 1 << 20;
