@@ -580,6 +580,29 @@ test("Host.maximumWaitingData leaves the rest with the sender, and loses nothing
   }
 });
 
+test("Host.maximumHostData bounds what all peers together have waiting, and loses nothing", async (t) => {
+  await leakCheck(t);
+  const limit = 1_000_000;
+  await using server = await Host.listen({
+    hostname: LOOPBACK,
+    eventCapacity: 16,
+    arenaSize: 4096,
+  });
+  await using client = await Host.create();
+  const peers = [await client.connect(server.address), await client.connect(server.address)];
+  server.maximumHostData = limit;
+  const count = 2000;
+  for (let i = 0; i < count; i++) for (const peer of peers) peer.send(0, pattern(1000));
+  await until(() => server.stats.refused > 0, 10_000, "a refusal");
+  assert.ok(server.stats.hostData <= limit, `${server.stats.hostData} bytes`);
+  server.maximumHostData = 0;
+  let received = 0;
+  for await (const event of server) {
+    if (event.type === "receive" && ++received === count * peers.length) break;
+  }
+  assert.ok(server.stats.hostData < limit);
+});
+
 test("Host.highWaterMark decides what send() returns, from its change on", async (t) => {
   await leakCheck(t);
   await using pair = await connectedPair();

@@ -4,7 +4,8 @@
  *
  * A block that the pool hands out while its thread charges an account carries the account's id, and
  * its true size (header and rounding included) counts towards the account and the account's host until
- * the block is freed. The counters are plain integers. Everything that changes an account (charged
+ * the block is freed. (The pool adds what it has charged when the thread charges another account, or none:
+ * until then the counters are behind.) The counters are plain integers. Everything that changes an account (charged
  * allocations, frees of charged blocks, opening and closing) happens with the lock of its host held;
  * a block that outlives that rule is moved to no account first.
  *

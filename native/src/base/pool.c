@@ -122,11 +122,14 @@ struct magazine {
   struct block *spare;    /* holds `limit` blocks, or is NULL */
   _Atomic uint32_t count; /* of the active chain */
   uint32_t limit;
+  uint32_t block_bytes;
 };
 
 struct cache {
   _Atomic int64_t drawn; /* whole chains into active ones less those out of them, and mallocs */
   _Atomic int64_t bytes; /* live, since the last fold */
+  size_t charged;                 /* to the account, and not added to it yet */
+  uint32_t account_id;            /* of the account, or 0 */
   struct enetjs_account *account; /* charged for what the thread allocates, or NULL */
   uint32_t trims;                 /* of the pool's, that the thread has answered */
   struct magazine magazines[CLASS_COUNT];
@@ -291,9 +294,14 @@ static void depot_push(struct depot *depot, struct block *chain, uint32_t count)
 
 /* ---- Caches ---------------------------------------------------------------------------------- */
 
+static void cache_init_magazine(struct magazine *magazine, const struct depot *depot) {
+  magazine->limit = depot->chain_limit;
+  magazine->block_bytes = (uint32_t)depot->block_bytes;
+}
+
 static void cache_init(struct cache *cache) {
   *cache = (struct cache){0};
-  for (unsigned i = 0; i < CLASS_COUNT; i++) cache->magazines[i].limit = pool.depots[i].chain_limit;
+  for (unsigned i = 0; i < CLASS_COUNT; i++) cache_init_magazine(&cache->magazines[i], &pool.depots[i]);
 }
 
 static void cache_register(struct cache *cache) {
@@ -391,8 +399,8 @@ static void block_charge(struct block *block, struct enetjs_account *account) {
   if (account) enetjs_account_add(account, cost_of(block));
 }
 
-static void block_discharge(struct block *block) {
-  if (block->account) enetjs_account_subtract(enetjs_account_of(block->account), cost_of(block));
+static void block_discharge(struct block *block, size_t cost) {
+  if (block->account) enetjs_account_subtract(enetjs_account_of(block->account), cost);
 }
 
 static void *magazine_take(struct cache *cache, struct magazine *magazine, size_t size) {
@@ -401,12 +409,13 @@ static void *magazine_take(struct cache *cache, struct magazine *magazine, size_
   magazine_set_count(magazine, magazine_count(magazine) - 1);
   block->size = size;
   count_add(&cache->bytes, (int64_t)size);
-  block_charge(block, cache->account);
+  block->account = cache->account_id;
+  cache->charged += magazine->block_bytes; /* goes nowhere while there is no account */
   return block + 1;
 }
 
 static void magazine_give(struct cache *cache, struct magazine *magazine, struct block *block) {
-  block_discharge(block);
+  block_discharge(block, magazine->block_bytes);
   count_add(&cache->bytes, -(int64_t)block->size);
   block->next = magazine->active;
   magazine->active = block;
@@ -468,7 +477,7 @@ static void *system_take(size_t size) {
 }
 
 static void system_give(struct block *block) {
-  block_discharge(block);
+  block_discharge(block, cost_of(block));
   system_count(-1, -(int64_t)block->size);
   reserved_subtract(sizeof(*block) + block->size);
   free(block);
@@ -548,12 +557,15 @@ void enetjs_pool_charge(struct enetjs_account *account) {
     cache_leave(cache);
     if (cache == &pool.shared) return;
   }
+  if (cache->account) enetjs_account_add(cache->account, cache->charged);
+  cache->charged = 0;
   cache->account = account;
+  cache->account_id = account ? account->id : 0;
 }
 
 void enetjs_pool_move(void *memory, struct enetjs_account *account) {
   struct block *block = (struct block *)memory - 1;
-  block_discharge(block);
+  block_discharge(block, cost_of(block));
   block_charge(block, account);
 }
 

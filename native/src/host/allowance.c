@@ -40,6 +40,8 @@ enum {
   AHEAD_SLACK = 2 << 20, /* or half of P if that is less */
   NEXT_SLACK = 768 * 1024,
   CONTROL_SLACK = 960 * 1024,
+  FRAGMENT_MINIMUM = ENET_PROTOCOL_MINIMUM_MTU - 32, /* bytes, in all but the last of a message */
+  CONTROL_COMMANDS = 64,                             /* pings and the like */
   PING_MS = 1000,
   TRICKLE_AFTER_MS = 2000, /* what has waited for as long is sent at least once more before it is too late */
   TRICKLE_BYTES = 768 * 1024
@@ -71,8 +73,9 @@ static size_t share_of(const struct enetjs_host *h, size_t peers) {
 
 /* @param used by one peer */
 static size_t host_room(struct enetjs_host *h, size_t used) {
-  size_t limit = enetjs_host_data_limit(h), total = enetjs_host_data(h);
-  return larger(room(total, limit / 2),
+  size_t limit = enetjs_host_data_limit(h), total = enetjs_host_data(h), free_for_all = room(total, limit / 2);
+  if (free_for_all >= most_of_connection(h)) return free_for_all;
+  return larger(free_for_all,
                 smaller(room(total, limit), room(used, share_of(h, h->enet->connectedPeers))));
 }
 
@@ -164,6 +167,7 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   }
   allowance.next = smaller(allowance.next, host_room(h, slot->held_cost + debt));
   allowance.assembly = smaller(allowance.assembly, host_room(h, bytes));
+  allowance.outgoing = slot->inside_messages + slot->inside_bytes / FRAGMENT_MINIMUM + CONTROL_COMMANDS;
   inspection = enetjs_inspect(peer, datagram, &allowance);
   if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_REFUSED]++;
   if (blocked) stall->trickled += inspection.reliable;

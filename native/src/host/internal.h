@@ -207,7 +207,6 @@ struct enetjs_host {
   size_t high_water, maximum_waiting;
   size_t maximum_data;            /**< as configured; 0 for the default */
   struct enetjs_account *account; /**< everything that is charged to the host or its connections */
-  int64_t debts[ENETJS_DEBT_BUCKETS];
   uint32_t debt_seed;
   unsigned pool_failures; /**< of the pool, that have been looked into */
   size_t queued_messages;     /**< to all peers */
@@ -244,6 +243,7 @@ struct enetjs_host {
   struct enetjs_fd_identity consumer_identity;
 
   uint64_t counters[ENETJS_HOST_STAT_COUNT];
+  int64_t debts[ENETJS_DEBT_BUCKETS];
 };
 
 /* ---- library.c ------------------------------------------------------------------------------- */

@@ -28,6 +28,8 @@ struct inspector {
   const enet_uint8 *end;
   struct enetjs_allowance left;
   struct enetjs_inspection result;
+  bool plenty;       /* any messages fit */
+  bool few_steps;    /* and any acknowledgements are found soon */
   bool acknowledged; /* the header has a sent time, without which ENet acknowledges nothing */
   size_t packet_cost, command_cost, acknowledgement_cost;
   ENetListIterator after_acknowledged; /* where the next acknowledgement is looked for first */
@@ -255,6 +257,12 @@ static bool has_data(const struct inspector *in, const ENetProtocol *command, si
 
 static bool send_message(struct inspector *in, const ENetProtocol *command, unsigned kind, size_t length) {
   ENetChannel *channel = &in->peer->channels[command->header.channelID];
+  if (in->plenty && kind == ENET_PROTOCOL_COMMAND_SEND_RELIABLE &&
+      enet_list_empty(&channel->incomingReliableCommands))
+    return true;
+  if (in->plenty && enet_list_empty(&channel->incomingUnreliableCommands) &&
+      kind != ENET_PROTOCOL_COMMAND_SEND_RELIABLE)
+    return true;
   if (kind == ENET_PROTOCOL_COMMAND_SEND_RELIABLE)
     return reliable_message(in, command, channel, ENET_NET_TO_HOST_16(command->header.reliableSequenceNumber), length,
                             0);
@@ -304,6 +312,7 @@ static bool acknowledge(struct inspector *in, const ENetProtocol *command) {
   enet_uint8 channel = command->header.channelID;
   ENetList *sent = &in->peer->sentReliableCommands, *outgoing = &in->peer->outgoingCommands;
   ENetListIterator i = in->after_acknowledged;
+  if (in->few_steps) return true;
   if (i != enet_list_end(sent) && matches(i, sequence, channel)) {
     in->after_acknowledged = enet_list_next(i);
     return true;
@@ -356,6 +365,9 @@ struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *
   struct inspector in = {.peer = peer,
                          .end = datagram->bytes + datagram->length,
                          .left = *allowance,
+                         .plenty = allowance->ahead >= ENETJS_PLENTY,
+                         .few_steps = allowance->outgoing <= ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM /
+                                                                 (datagram->length / sizeof(ENetProtocolAcknowledge) + 1),
                          .acknowledged = (datagram->flags & ENET_PROTOCOL_HEADER_FLAG_SENT_TIME) != 0,
                          .packet_cost = enetjs_pool_cost(sizeof(ENetPacket)),
                          .command_cost = enetjs_pool_cost(sizeof(ENetIncomingCommand)),

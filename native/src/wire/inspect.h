@@ -37,6 +37,9 @@
  */
 #define ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM 98304
 
+/** More than the messages of one datagram can take, fragments apart. */
+#define ENETJS_PLENTY ((size_t)512 * 1024)
+
 /** Incomplete unreliable messages that a channel keeps. */
 #define ENETJS_INCOMPLETE_MAXIMUM 128
 
@@ -46,6 +49,7 @@ struct enetjs_allowance {
   size_t next;     /**< a message that is next in order and complete, and unreliable ones that are not out of order */
   size_t assembly; /**< the first fragment of a message that is next in order: all of the message */
   size_t control;  /**< acknowledgements of commands that carry no data */
+  size_t outgoing; /**< not bytes: how many commands of ours ENet has sent or is to send, at most */
 };
 
 enum enetjs_verdict {
