@@ -54,9 +54,9 @@ export const LAYOUT = {
   REASON_RESET: 3,
   REASON_REFUSED: 4,
   REASON_LIMIT: 5,
-  CONFIG_COUNT: 24,
+  CONFIG_COUNT: 25,
   LIMIT_COUNT: 5,
-  HOST_STAT_COUNT: 21,
+  HOST_STAT_COUNT: 23,
   PEER_STAT_COUNT: 37,
   DIAGNOSTIC_COUNT: 10,
   CHANNEL_DIRECTION_BYTES: 256,
@@ -122,6 +122,7 @@ export const CONFIG = {
   SCRATCH_BYTES: 21,
   SPIN: 22,
   UNGUARDED: 23,
+  MAXIMUM_HOST_DATA: 24,
 } as const;
 
 /** What `enetjs_host_attend` says. */
@@ -165,6 +166,8 @@ export const HOST_STAT = {
   LIMITED_MESSAGES: 18,
   LIMITED_MESSAGE_BYTES: 19,
   LIMITED_PEERS: 20,
+  DATA: 21,
+  REFUSED: 22,
 } as const;
 
 /** Peer statistics: positions in the statistics block. */

@@ -92,6 +92,10 @@ export interface HostStats {
   readonly limitedMessageBytes: number;
   /** Connections that ended with the reason `"limit"`. */
   readonly limitedPeers: number;
+  /** Bytes of native memory that count towards `maximumHostData` now. */
+  readonly hostData: number;
+  /** Datagrams of which a memory or work limit refused all or a part; reliable data is sent again. */
+  readonly refused: number;
 }
 
 /** An attempt to connect whose peer is there at once. */
@@ -453,6 +457,8 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
       limitedMessages: stats[HOST_STAT.LIMITED_MESSAGES],
       limitedMessageBytes: stats[HOST_STAT.LIMITED_MESSAGE_BYTES],
       limitedPeers: stats[HOST_STAT.LIMITED_PEERS],
+      hostData: stats[HOST_STAT.DATA],
+      refused: stats[HOST_STAT.REFUSED],
     };
   }
 
@@ -526,6 +532,14 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   }
   set maximumPacketSize(value: number) {
     this.#set("maximumPacketSize", value);
+  }
+
+  /** Bytes of native memory that all peers together may take; 0 stands for the default. */
+  get maximumHostData(): number {
+    return this.#endpoint.settings.maximumHostData;
+  }
+  set maximumHostData(value: number) {
+    this.#set("maximumHostData", value);
   }
 
   /** Bytes of one peer that may wait to be consumed. */

@@ -34,10 +34,20 @@ export interface HostOptions {
   maximumPacketSize?: number;
   /**
    * Bytes of one peer that may wait in native memory to be consumed, with 64 more for every message.
-   * Above it ENet acknowledges no more, and the other side's queue grows. What has arrived out of
-   * order counts by itself, up to 28,672 datagrams. Default 33,554,432 (32 MiB).
+   * Above it no more is acknowledged, and the other side's queue grows. All the native memory that a
+   * connection takes stays below `maximumWaitingData` + `maximumPacketSize` + 1 MiB, whatever its peer
+   * sends. What an ended connection has left to be consumed counts towards the next ones of its
+   * address. Default 33,554,432 (32 MiB).
    */
   maximumWaitingData?: number;
+  /**
+   * Bytes of native memory that what all peers have sent may take, with the events and datagrams that
+   * wait and the packets that have not been released. When half of it is in use, a peer is let in no
+   * more once it has its share of that half, so that one cannot starve the others; above it, nobody
+   * is, and no connection is accepted. Default 0, which stands for 268,435,456 (256 MiB), or twice the
+   * sum of `maximumWaitingData` and `maximumPacketSize` where that is more.
+   */
+  maximumHostData?: number;
   /** The socket's receive buffer (`SO_RCVBUF`) in bytes. Default 262,144, ENet's. */
   receiveBufferSize?: number;
   /** The socket's send buffer (`SO_SNDBUF`) in bytes. Default 262,144, ENet's. */
@@ -113,6 +123,7 @@ export interface HostSettings {
   duplicatePeers: number;
   maximumPacketSize: number;
   maximumWaitingData: number;
+  maximumHostData: number;
   receiveBufferSize: number;
   sendBufferSize: number;
   stallLimitMs: number;
@@ -164,6 +175,7 @@ export const SETTINGS: { readonly [K in keyof HostSettings]: Setting<HostSetting
   ),
   maximumPacketSize: integerSetting(CONFIG.MAXIMUM_PACKET_SIZE, 32 * MEBIBYTE, 1, MAXIMUM_SIZE),
   maximumWaitingData: integerSetting(CONFIG.MAXIMUM_WAITING_DATA, 32 * MEBIBYTE, 1, MAXIMUM_SIZE),
+  maximumHostData: integerSetting(CONFIG.MAXIMUM_HOST_DATA, 0, 0, U32),
   receiveBufferSize: integerSetting(CONFIG.RECEIVE_BUFFER, 256 * 1024, 1024, MAXIMUM_SIZE),
   sendBufferSize: integerSetting(CONFIG.SEND_BUFFER, 256 * 1024, 1024, MAXIMUM_SIZE),
   stallLimitMs: integerSetting(CONFIG.STALL_LIMIT, 10, 1, 60_000),

@@ -135,7 +135,7 @@ export interface PeerStats {
   readonly windowSize: number;
   /** Reliable bytes on the way, not yet acknowledged. */
   readonly reliableDataInTransit: number;
-  /** Bytes received that wait to be consumed. */
+  /** Bytes of native memory that hold what has been received and not been consumed. */
   readonly totalWaitingData: number;
   /** Bytes sent by the program that ENet has not let go of: waiting, or not yet acknowledged. */
   readonly queuedBytes: number;
@@ -397,8 +397,8 @@ export class Peer implements AsyncIterable<PeerMessage> {
    * messages; what the host has kept of them goes to the stream first.
    *
    * Who does not read holds the sender back: after 1 MiB the peer is paused, with all of its
-   * channels, and after the host's `maximumWaitingData` ENet acknowledges nothing more. A sender that
-   * is held back so for longer than its timeout gives the connection up.
+   * channels, and after the host's `maximumWaitingData` no more is let in: the sender keeps the
+   * rest. It does not time out, because its pings and a message now and then are acknowledged.
    *
    * The stream closes after the last message when either side has disconnected. It fails with
    * `ENETJS_ERR_STALE` when the connection was lost (timeout, reset), and with `ENETJS_ERR_SOCKET`

@@ -165,9 +165,10 @@
 #define ENETJS_CONFIG_COMPLETION_CAPACITY 19
 #define ENETJS_CONFIG_ARENA_BYTES 20 /**< a power of two, 4096 at least */
 #define ENETJS_CONFIG_SCRATCH_BYTES 21
-#define ENETJS_CONFIG_SPIN 22      /**< ENETJS_SPIN_…: whether the consumer stays for the next message */
-#define ENETJS_CONFIG_UNGUARDED 23 /**< 1: bind also where ENETJS_ERR_UNGUARDED is due */
-#define ENETJS_CONFIG_COUNT 24
+#define ENETJS_CONFIG_SPIN 22              /**< ENETJS_SPIN_…: whether the consumer stays for the next message */
+#define ENETJS_CONFIG_UNGUARDED 23         /**< 1: bind also where ENETJS_ERR_UNGUARDED is due */
+#define ENETJS_CONFIG_MAXIMUM_HOST_DATA 24 /**< bytes of native memory for all peers; 0 for the default */
+#define ENETJS_CONFIG_COUNT 25
 
 /** After a service that brought something, whether the consumer is to call `enetjs_host_attend`. */
 #define ENETJS_SPIN_NEVER 0
@@ -213,8 +214,8 @@
 #define ENETJS_HOST_STAT_FILTERED 9       /**< datagrams the address filter dropped */
 #define ENETJS_HOST_STAT_DATAGRAMS 10     /**< datagrams delivered that were not ENet's */
 #define ENETJS_HOST_STAT_SOCKET_ERRORS 11 /**< send and receive errors that were survived */
-#define ENETJS_HOST_STAT_HALF_OPEN 12      /**< connections that wait for the client's acknowledgement, now */
-#define ENETJS_HOST_STAT_REFUSED_FULL 13   /**< attempts answered with ENETJS_REFUSED_FULL */
+#define ENETJS_HOST_STAT_HALF_OPEN 12     /**< connections that wait for the client's acknowledgement, now */
+#define ENETJS_HOST_STAT_REFUSED_FULL 13  /**< attempts answered with ENETJS_REFUSED_FULL */
 #define ENETJS_HOST_STAT_BAD_HANDSHAKE 14 /**< datagrams to a half-open connection with wrong numbers */
 #define ENETJS_HOST_STAT_LIMITED_CONNECTS 15 /**< this and the next four: refused by each ENETJS_LIMIT_…, in its units */
 #define ENETJS_HOST_STAT_LIMITED_DATAGRAMS 16
@@ -222,7 +223,9 @@
 #define ENETJS_HOST_STAT_LIMITED_MESSAGES 18
 #define ENETJS_HOST_STAT_LIMITED_MESSAGE_BYTES 19
 #define ENETJS_HOST_STAT_LIMITED_PEERS 20 /**< connections that a limit has ended */
-#define ENETJS_HOST_STAT_COUNT 21
+#define ENETJS_HOST_STAT_DATA 21          /**< bytes that count towards the maximum of the host */
+#define ENETJS_HOST_STAT_REFUSED 22       /**< datagrams of which a budget refused all or a part */
+#define ENETJS_HOST_STAT_COUNT 23
 
 /** Peer statistics, positions in the statistics block; fields of ENetPeer unless noted. */
 #define ENETJS_PEER_STAT_STATE 0
@@ -259,7 +262,7 @@
 #define ENETJS_PEER_STAT_MTU 31
 #define ENETJS_PEER_STAT_WINDOW_SIZE 32
 #define ENETJS_PEER_STAT_RELIABLE_DATA_IN_TRANSIT 33
-#define ENETJS_PEER_STAT_TOTAL_WAITING_DATA 34
+#define ENETJS_PEER_STAT_TOTAL_WAITING_DATA 34 /**< ours: native memory for what it has sent, bytes */
 #define ENETJS_PEER_STAT_QUEUED_BYTES 35    /**< ours: payload bytes sent but not yet freed by ENet */
 #define ENETJS_PEER_STAT_QUEUED_MESSAGES 36 /**< ours */
 #define ENETJS_PEER_STAT_COUNT 37
@@ -488,7 +491,7 @@ ENETJS_API double enetjs_host_broadcast_packet(double host, double channel, doub
  * Changes an option of a live host.
  * @param option ENETJS_CONFIG_INCOMING_BANDWIDTH (value: incoming, second: outgoing), CHANNELS,
  *   COMPRESSION, CHECKSUM, MTU, DUPLICATE_PEERS, MAXIMUM_PACKET_SIZE, MAXIMUM_WAITING_DATA,
- *   RECEIVE_BUFFER, SEND_BUFFER, STALL_LIMIT, SPIN, HIGH_WATER, DATAGRAMS
+ *   MAXIMUM_HOST_DATA, RECEIVE_BUFFER, SEND_BUFFER, STALL_LIMIT, SPIN, HIGH_WATER, DATAGRAMS
  * @returns 0, or ERR_CLOSED, ARGUMENT, SOCKET
  */
 ENETJS_API double enetjs_host_set(double host, double option, double value, double second);

@@ -315,9 +315,9 @@ test("Host.stats are complete, finite and count what happens", async (t) => {
   assert.deepEqual(Object.keys(before), [
     ...["totalSentData", "totalSentPackets", "totalReceivedData", "totalReceivedPackets"],
     ...["connectedPeers", "heldEvents", "backPressure", "wakeUps", "pumpServices", "filtered"],
-    ...["datagrams", "socketErrors", "halfOpen", "refusedFull", "badHandshakes"],
-    ...["limitedConnects", "limitedDatagrams", "limitedBytes"],
-    ...["limitedMessages", "limitedMessageBytes", "limitedPeers"],
+      ...["datagrams", "socketErrors", "halfOpen", "refusedFull", "badHandshakes"],
+      ...["limitedConnects", "limitedDatagrams", "limitedBytes"],
+      ...["limitedMessages", "limitedMessageBytes", "limitedPeers", "hostData", "refused"],
   ]);
   for (const [name, value] of Object.entries(before)) {
     assert.ok(Number.isInteger(value) && value >= 0, `${name} is ${value}`);
@@ -373,6 +373,7 @@ test("Host options and setters read back, and filters are copies", async (t) => 
     duplicatePeers: 9,
     maximumPacketSize: 12_345,
     maximumWaitingData: 54_321,
+    maximumHostData: 9_876_543,
     receiveBufferSize: 100_000,
     sendBufferSize: 200_000,
     stallLimitMs: 25,
@@ -586,6 +587,29 @@ test("Host.maximumWaitingData leaves the rest with the sender, and loses nothing
     const { value } = await withDeadline(events.next(), 20_000, `message ${i}`);
     equalBytes(value.packet.view, pattern(1000));
   }
+});
+
+test("Host.maximumHostData bounds what all peers together have waiting, and loses nothing", async (t) => {
+  await leakCheck(t);
+  const limit = 1_000_000;
+  await using server = await Host.listen({
+    hostname: LOOPBACK,
+    eventCapacity: 16,
+    arenaSize: 4096,
+  });
+  await using client = await Host.create();
+  const peers = [await client.connect(server.address), await client.connect(server.address)];
+  server.maximumHostData = limit;
+  const count = 2000;
+  for (let i = 0; i < count; i++) for (const peer of peers) peer.send(0, pattern(1000));
+  await until(() => server.stats.refused > 0, 10_000, "a refusal");
+  assert.ok(server.stats.hostData <= limit, `${server.stats.hostData} bytes`);
+  server.maximumHostData = 0;
+  let received = 0;
+  for await (const event of server) {
+    if (event.type === "receive" && ++received === count * peers.length) break;
+  }
+  assert.ok(server.stats.hostData < limit);
 });
 
 test("Host.highWaterMark decides what send() returns, from its change on", async (t) => {

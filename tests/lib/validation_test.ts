@@ -113,6 +113,7 @@ const INTEGER_OPTIONS = [
   ["duplicatePeers", 1, 4095],
   ["maximumPacketSize", 1, I32],
   ["maximumWaitingData", 1, I32],
+  ["maximumHostData", 0, U32],
   ["receiveBufferSize", 1024, I32],
   ["sendBufferSize", 1024, I32],
   ["stallLimitMs", 1, 60_000],

@@ -21,18 +21,37 @@
  *   more. A thread folds its counts into the process-wide ones when it visits a depot or the system
  *   and when it exits. One thread's count may be negative: it has freed what others allocated.
  *
- * Ownership
- *   Slabs belong to the depots for ever. Caches belong to their thread and are freed when it exits,
- *   after their chains went back to the depots. Blocks above the largest class are a malloc each.
+ * Accounts
+ *   A thread may charge an account (budget.h) for what it allocates. The header of a live block names
+ *   the account; that of a free block does not matter. Only a thread with a cache of its own charges:
+ *   the shared one is for threads that are past the end of theirs, or for which memory was out.
  *
- * Locks are leaves: none is taken while another is held, except a depot's under the shared cache's.
+ * Ownership
+ *   Slabs belong to the depots. Caches belong to their thread and are freed when it exits, after their
+ *   chains went back to the depots. Blocks above the largest class are a malloc each.
+ *
+ * Trimming
+ *   A slab is aligned to SLAB_ALIGNMENT, so a block's slab is found by masking its address. When much
+ *   more is reserved than live, a trim takes all chains out of a depot, counts the blocks of each slab,
+ *   frees the slabs that are complete and gives back the other blocks. What lies in the magazines of
+ *   other threads keeps its slabs: at most two chains a class and thread. A thread that allocates with
+ *   a service empties its magazines once after each trim (enetjs_pool_relax).
+ *
+ * Locks are leaves: none is taken while another is held, except a depot's under the shared cache's,
+ * and any of them under that of the trim, which nobody waits for.
  */
 #include "base/pool.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#elif defined(_WIN32)
+#include <malloc.h>
+#endif
 
+#include "base/clock.h"
 #include "base/threads.h"
 
 /*
@@ -50,10 +69,14 @@ enum {
   LARGEST = 8192,
   CLASS_COUNT = 32,
   CLASS_SYSTEM = CLASS_COUNT, /* the block is a malloc of its own */
-  SLAB_BYTES = 64 * 1024,     /* at least; a slab is a whole number of blocks */
+  SLAB_ALIGNMENT = 128 * 1024,
+  SLAB_BYTES = SLAB_ALIGNMENT - 64, /* leaves room for malloc's header between slabs that lie side by side */
   CHAIN_MAX = 32,
   CHAIN_MIN = 4,
-  CHAIN_BYTES = 32 * 1024 /* keeps what a thread can hoard of a large class small */
+  CHAIN_BYTES = 32 * 1024, /* keeps what a thread can hoard of a large class small */
+  SYSTEM_OVERHEAD = 32,    /* of a block that is a malloc of its own: our header and malloc's */
+  SLACK_BYTES = 4 << 20,   /* a trim must promise as much */
+  TRIM_INTERVAL_US = 1000000
 };
 
 struct block {
@@ -62,6 +85,7 @@ struct block {
     size_t size;        /* live */
   };
   uint32_t class_index;
+  uint32_t account; /* live: id of the account that is charged, or 0 */
 };
 
 _Static_assert(sizeof(struct block) == GRANULE,
@@ -77,7 +101,8 @@ _Static_assert(sizeof(struct chain_link) <= GRANULE, "a chain's link fits in the
 
 struct slab {
   struct slab *next;
-  uint64_t padding;
+  uint32_t blocks;
+  uint32_t found; /* by a trim that is under way */
 };
 
 _Static_assert(sizeof(struct slab) == GRANULE, "a slab's first block is aligned");
@@ -97,12 +122,17 @@ struct magazine {
   struct block *spare;    /* holds `limit` blocks, or is NULL */
   _Atomic uint32_t count; /* of the active chain */
   uint32_t limit;
+  uint32_t block_bytes;
 };
 
 struct cache {
-  struct magazine magazines[CLASS_COUNT];
   _Atomic int64_t drawn; /* whole chains into active ones less those out of them, and mallocs */
   _Atomic int64_t bytes; /* live, since the last fold */
+  size_t charged;                 /* to the account, and not added to it yet */
+  uint32_t account_id;            /* of the account, or 0 */
+  struct enetjs_account *account; /* charged for what the thread allocates, or NULL */
+  uint32_t trims;                 /* of the pool's, that the thread has answered */
+  struct magazine magazines[CLASS_COUNT];
   struct cache *previous;
   struct cache *next;
 };
@@ -123,7 +153,13 @@ static struct {
   _Atomic int64_t bytes;
   _Atomic int64_t peak;
   _Atomic uint64_t reserved_bytes;
-} pool = {.shared_mutex = ENETJS_MUTEX_INIT, .registry_mutex = ENETJS_MUTEX_INIT};
+
+  enetjs_mutex trim_mutex;
+  _Atomic uint64_t trimmed_us;
+  _Atomic uint32_t trims;
+  _Atomic uint64_t high;                /* most bytes reserved since malloc was last asked to give back */
+  _Atomic uint32_t pushes, pushes_seen; /* of chains to depots; until the last trim */
+} pool = {.shared_mutex = ENETJS_MUTEX_INIT, .registry_mutex = ENETJS_MUTEX_INIT, .trim_mutex = ENETJS_MUTEX_INIT};
 
 static enetjs_once pool_once = ENETJS_ONCE_INIT;
 static ENETJS_THREAD_LOCAL struct cache *own_cache;
@@ -169,7 +205,11 @@ static void cache_fold(struct cache *cache) {
   count_add(&cache->bytes, -bytes);
 }
 
-static void reserved_add(size_t bytes) { atomic_fetch_add_explicit(&pool.reserved_bytes, bytes, memory_order_relaxed); }
+static void reserved_add(size_t bytes) {
+  uint64_t now = atomic_fetch_add_explicit(&pool.reserved_bytes, bytes, memory_order_relaxed) + bytes;
+  if (now > atomic_load_explicit(&pool.high, memory_order_relaxed))
+    atomic_store_explicit(&pool.high, now, memory_order_relaxed); /* a guide, so a lost race does not matter */
+}
 
 static void reserved_subtract(size_t bytes) {
   atomic_fetch_sub_explicit(&pool.reserved_bytes, bytes, memory_order_relaxed);
@@ -179,16 +219,37 @@ static void reserved_subtract(size_t bytes) {
 
 static struct chain_link *chain_link_of(struct block *chain) { return (struct chain_link *)(chain + 1); }
 
+static struct slab *slab_allocate(void) {
+#ifdef _WIN32
+  return _aligned_malloc(SLAB_BYTES, SLAB_ALIGNMENT);
+#else
+  void *memory;
+  return posix_memalign(&memory, SLAB_ALIGNMENT, SLAB_BYTES) == 0 ? memory : NULL;
+#endif
+}
+
+static void slab_free(struct slab *slab) {
+#ifdef _WIN32
+  _aligned_free(slab);
+#else
+  free(slab);
+#endif
+}
+
+static struct slab *slab_of(struct block *block) {
+  return (struct slab *)((uintptr_t)block & ~(uintptr_t)(SLAB_ALIGNMENT - 1));
+}
+
 static bool depot_grow(struct depot *depot) {
-  size_t blocks = (SLAB_BYTES + depot->block_bytes - 1) / depot->block_bytes;
-  size_t bytes = sizeof(struct slab) + blocks * depot->block_bytes;
-  struct slab *slab = malloc(bytes);
+  struct slab *slab = slab_allocate();
   if (!slab) return false;
   slab->next = depot->slabs;
+  slab->blocks = (uint32_t)((SLAB_BYTES - sizeof(*slab)) / depot->block_bytes);
+  slab->found = 0;
   depot->slabs = slab;
   depot->uncut = (unsigned char *)(slab + 1);
-  depot->uncut_blocks = blocks;
-  reserved_add(bytes);
+  depot->uncut_blocks = slab->blocks;
+  reserved_add(SLAB_BYTES);
   return true;
 }
 
@@ -228,13 +289,19 @@ static void depot_push(struct depot *depot, struct block *chain, uint32_t count)
   link->next_chain = depot->chains;
   depot->chains = chain;
   enetjs_mutex_unlock(&depot->mutex);
+  atomic_fetch_add_explicit(&pool.pushes, 1, memory_order_relaxed);
 }
 
 /* ---- Caches ---------------------------------------------------------------------------------- */
 
+static void cache_init_magazine(struct magazine *magazine, const struct depot *depot) {
+  magazine->limit = depot->chain_limit;
+  magazine->block_bytes = (uint32_t)depot->block_bytes;
+}
+
 static void cache_init(struct cache *cache) {
   *cache = (struct cache){0};
-  for (unsigned i = 0; i < CLASS_COUNT; i++) cache->magazines[i].limit = pool.depots[i].chain_limit;
+  for (unsigned i = 0; i < CLASS_COUNT; i++) cache_init_magazine(&cache->magazines[i], &pool.depots[i]);
 }
 
 static void cache_register(struct cache *cache) {
@@ -322,16 +389,33 @@ static void cache_leave(struct cache *cache) {
 
 static unsigned class_of(size_t size) { return pool.class_of_granule[(size - (size != 0)) / GRANULE]; }
 
+static size_t cost_of(const struct block *block) {
+  if (block->class_index == CLASS_SYSTEM) return block->size + SYSTEM_OVERHEAD;
+  return pool.depots[block->class_index].block_bytes;
+}
+
+static void block_charge(struct block *block, struct enetjs_account *account) {
+  block->account = account ? account->id : 0;
+  if (account) enetjs_account_add(account, cost_of(block));
+}
+
+static void block_discharge(struct block *block, size_t cost) {
+  if (block->account) enetjs_account_subtract(enetjs_account_of(block->account), cost);
+}
+
 static void *magazine_take(struct cache *cache, struct magazine *magazine, size_t size) {
   struct block *block = magazine->active;
   magazine->active = block->next;
   magazine_set_count(magazine, magazine_count(magazine) - 1);
   block->size = size;
   count_add(&cache->bytes, (int64_t)size);
+  block->account = cache->account_id;
+  cache->charged += magazine->block_bytes; /* goes nowhere while there is no account */
   return block + 1;
 }
 
 static void magazine_give(struct cache *cache, struct magazine *magazine, struct block *block) {
+  block_discharge(block, magazine->block_bytes);
   count_add(&cache->bytes, -(int64_t)block->size);
   block->next = magazine->active;
   magazine->active = block;
@@ -369,12 +453,15 @@ static void cache_spill(struct cache *cache, unsigned index) {
 
 /* ---- Blocks that are a malloc of their own --------------------------------------------------- */
 
-static void system_count(int64_t blocks, int64_t bytes) {
+/* @returns the account that the thread charges */
+static struct enetjs_account *system_count(int64_t blocks, int64_t bytes) {
   struct cache *cache = cache_enter();
+  struct enetjs_account *account = cache->account;
   count_add(&cache->drawn, blocks);
   count_add(&cache->bytes, bytes);
   cache_fold(cache);
   cache_leave(cache);
+  return account;
 }
 
 static void *system_take(size_t size) {
@@ -385,11 +472,12 @@ static void *system_take(size_t size) {
   block->size = size;
   block->class_index = CLASS_SYSTEM;
   reserved_add(sizeof(*block) + size);
-  system_count(1, (int64_t)size);
+  block_charge(block, system_count(1, (int64_t)size));
   return block + 1;
 }
 
 static void system_give(struct block *block) {
+  block_discharge(block, cost_of(block));
   system_count(-1, -(int64_t)block->size);
   reserved_subtract(sizeof(*block) + block->size);
   free(block);
@@ -432,11 +520,60 @@ void *enetjs_pool_block_take(size_t size) {
   return magazine_take(cache, magazine, size);
 }
 
+static atomic_uint failures;
+
+unsigned enetjs_pool_failures(void) { return atomic_load_explicit(&failures, memory_order_relaxed); }
+
+static NOINLINE void *failed(void) {
+  atomic_fetch_add_explicit(&failures, 1, memory_order_relaxed);
+  return NULL;
+}
+
+#ifdef ENETJS_SYSTEM_MALLOC
+_Atomic int64_t enetjs_pool_test_countdown = INT64_MAX;
+
+static bool test_says_no(void) {
+  int64_t left = atomic_load(&enetjs_pool_test_countdown);
+  return left != INT64_MAX && atomic_fetch_sub(&enetjs_pool_test_countdown, 1) == 1;
+}
+#endif
+
 void *enetjs_pool_malloc(size_t size) {
 #ifdef ENETJS_SYSTEM_MALLOC
-  return system_take(size);
+  void *memory = test_says_no() ? NULL : system_take(size);
 #else
-  return enetjs_pool_block_take(size);
+  void *memory = enetjs_pool_block_take(size);
+#endif
+  return memory ? memory : failed();
+}
+
+/* ---- Accounts -------------------------------------------------------------------------------- */
+
+void enetjs_pool_charge(struct enetjs_account *account) {
+  struct cache *cache = own_cache;
+  if (!cache) {
+    if (!account) return;
+    cache = cache_enter();
+    cache_leave(cache);
+    if (cache == &pool.shared) return;
+  }
+  if (cache->account) enetjs_account_add(cache->account, cache->charged);
+  cache->charged = 0;
+  cache->account = account;
+  cache->account_id = account ? account->id : 0;
+}
+
+void enetjs_pool_move(void *memory, struct enetjs_account *account) {
+  struct block *block = (struct block *)memory - 1;
+  block_discharge(block, cost_of(block));
+  block_charge(block, account);
+}
+
+size_t enetjs_pool_cost(size_t size) {
+#ifdef ENETJS_SYSTEM_MALLOC
+  return size + SYSTEM_OVERHEAD;
+#else
+  return size > LARGEST ? size + SYSTEM_OVERHEAD : pool.depots[class_of(size)].block_bytes;
 #endif
 }
 
@@ -456,6 +593,149 @@ void enetjs_pool_free(void *memory) {
   else
     magazine_give(cache, magazine, block);
 }
+
+/* ---- Trimming -------------------------------------------------------------------------------- */
+
+static uint64_t load_u64(_Atomic uint64_t *value) { return atomic_load_explicit(value, memory_order_relaxed); }
+
+/* What the threads have not folded is small beside what this is asked for. */
+static bool slabs_are_slack(void) {
+  int64_t live = count_load(&pool.bytes);
+  return load_u64(&pool.reserved_bytes) > 2 * (uint64_t)(live > 0 ? live : 0) + SLACK_BYTES &&
+         atomic_load_explicit(&pool.pushes, memory_order_relaxed) !=
+             atomic_load_explicit(&pool.pushes_seen, memory_order_relaxed);
+}
+
+static bool malloc_is_slack(void) { return load_u64(&pool.high) > load_u64(&pool.reserved_bytes) + SLACK_BYTES; }
+
+bool enetjs_pool_slack(void) { return slabs_are_slack() || malloc_is_slack(); }
+
+/* Gives back what the thread hoards; it stays in use. */
+static void cache_flush(struct cache *cache) {
+  for (unsigned i = 0; i < CLASS_COUNT; i++) {
+    struct magazine *magazine = &cache->magazines[i];
+    uint32_t count = magazine_count(magazine);
+    if (magazine->active) depot_push(&pool.depots[i], magazine->active, count);
+    if (magazine->spare) depot_push(&pool.depots[i], magazine->spare, magazine->limit);
+    magazine->active = magazine->spare = NULL;
+    magazine_set_count(magazine, 0);
+    count_add(&cache->drawn, -(int64_t)count);
+  }
+  cache_fold(cache);
+}
+
+void enetjs_pool_relax(void) {
+  struct cache *cache = own_cache;
+  uint32_t trims = atomic_load_explicit(&pool.trims, memory_order_relaxed);
+  if (!cache || cache->trims == trims) return;
+  cache->trims = trims;
+  cache_flush(cache);
+}
+
+/* Calls visit for each block of the chains, which may change its link. */
+static void chains_visit(struct block *chain, void (*visit)(struct block *, void *), void *context) {
+  while (chain) {
+    struct block *next_chain = chain_link_of(chain)->next_chain;
+    while (chain) {
+      struct block *next = chain->next;
+      visit(chain, context);
+      chain = next;
+    }
+    chain = next_chain;
+  }
+}
+
+static void count_block(struct block *block, void *context) {
+  (void)context;
+  slab_of(block)->found++;
+}
+
+struct rest {
+  struct depot *depot;
+  struct block *chain;
+  uint32_t count;
+};
+
+static void rest_push(struct rest *rest) {
+  if (rest->chain) depot_push(rest->depot, rest->chain, rest->count);
+  rest->chain = NULL;
+  rest->count = 0;
+}
+
+static void keep_block(struct block *block, void *context) {
+  struct rest *rest = context;
+  if (slab_of(block)->found == slab_of(block)->blocks) return;
+  block->next = rest->chain;
+  rest->chain = block;
+  if (++rest->count == rest->depot->chain_limit) rest_push(rest);
+}
+
+/* Unlinks the slabs all of whose blocks were found, and forgets what was found of the others. @returns them */
+static struct slab *depot_unlink(struct depot *depot) {
+  struct slab *complete = NULL, **link;
+  enetjs_mutex_lock(&depot->mutex);
+  for (link = &depot->slabs; *link;) {
+    struct slab *slab = *link;
+    if (slab->found == slab->blocks) {
+      *link = slab->next;
+      slab->next = complete;
+      complete = slab;
+    } else {
+      slab->found = 0;
+      link = &slab->next;
+    }
+  }
+  enetjs_mutex_unlock(&depot->mutex);
+  return complete;
+}
+
+/* While the chains are out of the depot, they are the trim's own; other threads cut new blocks meanwhile. */
+static void depot_trim(struct depot *depot) {
+  struct rest rest = {depot, NULL, 0};
+  struct block *chains;
+  struct slab *slab;
+  enetjs_mutex_lock(&depot->mutex);
+  chains = depot->chains;
+  depot->chains = NULL;
+  enetjs_mutex_unlock(&depot->mutex);
+  chains_visit(chains, count_block, NULL);
+  chains_visit(chains, keep_block, &rest);
+  rest_push(&rest);
+  slab = depot_unlink(depot);
+  while (slab) {
+    struct slab *next = slab->next;
+    slab_free(slab);
+    reserved_subtract(SLAB_BYTES);
+    slab = next;
+  }
+}
+
+static void slabs_trim(void) {
+  if (own_cache) cache_flush(own_cache);
+  for (unsigned i = 0; i < CLASS_COUNT; i++) depot_trim(&pool.depots[i]);
+  atomic_store_explicit(&pool.pushes_seen, atomic_load_explicit(&pool.pushes, memory_order_relaxed),
+                        memory_order_relaxed);
+  atomic_fetch_add_explicit(&pool.trims, 1, memory_order_relaxed);
+}
+
+void enetjs_pool_trim(void) {
+  uint64_t now;
+  if (!enetjs_pool_slack() || !enetjs_mutex_trylock(&pool.trim_mutex)) return;
+  now = enetjs_clock_us();
+  if (now - load_u64(&pool.trimmed_us) >= TRIM_INTERVAL_US) {
+    atomic_store_explicit(&pool.trimmed_us, now, memory_order_relaxed);
+    if (slabs_are_slack()) slabs_trim();
+    if (malloc_is_slack()) {
+#if defined(__GLIBC__)
+      malloc_trim(0);
+#endif
+      atomic_store_explicit(&pool.high, load_u64(&pool.reserved_bytes), memory_order_relaxed);
+    }
+  }
+  enetjs_mutex_unlock(&pool.trim_mutex);
+}
+
+/* ---- Statistics ------------------------------------------------------------------------------ */
 
 /* While other threads run, their counts may be read on both sides of a fold. */
 static uint64_t not_negative(int64_t count) { return count > 0 ? (uint64_t)count : 0; }

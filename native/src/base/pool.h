@@ -6,13 +6,16 @@
 #ifndef ENETJS_POOL_H
 #define ENETJS_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/budget.h"
 
 /*
  * Counts of the whole process. Exact while other threads neither allocate nor free.
  *
- * reserved_bytes: taken from the system for blocks; what small blocks use is never given back.
+ * reserved_bytes: taken from the system for blocks; what small blocks use is given back by a trim.
  * live_allocations, live_bytes: handed out and not yet freed, bytes as requested.
  * peak_live_allocations: most seen live at once. Threads look only when they have used up what they
  * hold, so it may be off by two batches (of at most 32 blocks) per thread and size class.
@@ -35,6 +38,38 @@ void *enetjs_pool_malloc(size_t size);
 
 /* Frees a block from enetjs_pool_malloc or enetjs_pool_block_take; NULL does nothing. */
 void enetjs_pool_free(void *memory);
+
+/*
+ * Charges the account for what the calling thread allocates from now on, NULL for nobody. With the lock
+ * of the account's host held, from here until the next call.
+ */
+void enetjs_pool_charge(struct enetjs_account *account);
+
+/* Charges another account, or NULL for nobody, for a live block. With the host's lock held. */
+void enetjs_pool_move(void *memory, struct enetjs_account *account);
+
+/* What an account is charged for a block of `size` bytes: the memory that it takes. */
+size_t enetjs_pool_cost(size_t size);
+
+/* How often memory was out, since the beginning. */
+unsigned enetjs_pool_failures(void);
+
+#ifdef ENETJS_SYSTEM_MALLOC
+/* For tests: how many calls of enetjs_pool_malloc until one fails; INT64_MAX for none. */
+extern _Atomic int64_t enetjs_pool_test_countdown;
+#endif
+
+/* Whether a trim would give back much. A few loads; true at most until a trim. */
+bool enetjs_pool_slack(void);
+
+/*
+ * Gives memory that nobody uses back to the system, if that is much, and at most once a second. It
+ * visits every free block, so it takes milliseconds after a flood. No other lock need be held.
+ */
+void enetjs_pool_trim(void);
+
+/* After a trim, empties the calling thread's magazines once, so that they keep nothing from the next. */
+void enetjs_pool_relax(void);
 
 /* Fills in `stats`. Takes a lock and visits every thread's counters: not for the hot path. */
 void enetjs_pool_stats(struct enetjs_pool_stats *stats);

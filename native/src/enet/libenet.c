@@ -93,7 +93,10 @@ static bool calls_arrive(void) { return false; }
 
 #endif
 
-/* ENet's default aborts the process; every caller of enet_malloc handles NULL. */
+/*
+ * ENet's default aborts the process. Its callers of enet_malloc survive NULL, but three of them ignore it
+ * and wait for what has not been sent: see enetjs_end_stranded.
+ */
 static void no_memory(void) {}
 
 bool enetjs_libenet_initialize(void) {

@@ -4,8 +4,8 @@
  * The rings lie in memory that JavaScript owns and that may vanish with its thread, so they are
  * written only while `consumer` is true, that is, inside a call of the consumer's own thread. What
  * the pump produces, and what finds the rings full, is held in native memory in order and moved on
- * by the next such call. Nothing is dropped: a peer that sends faster than it is read stops being
- * acknowledged when as much of it is held as the host allows to wait.
+ * by the next such call. Nothing is dropped: a peer that sends faster than it is read is stopped, that
+ * is, no more of it is let in, when as much of it is held as the host allows to wait (see allowance.c).
  *
  * Events and completions have a ring each, because a consumer that waits for a completion inside
  * the handling of an event must not be kept from it by events that it has not taken yet.
@@ -59,6 +59,9 @@ static bool place_listed(struct enetjs_host *h, uint32_t *record, ENetPacket *pa
     enetjs_packet_unwrap(p);
     return false;
   }
+  /* From now on it is freed without the host's lock. */
+  enetjs_pool_move(packet, NULL);
+  if (packet->data && !(packet->flags & ENET_PACKET_FLAG_NO_ALLOCATE)) enetjs_pool_move(packet->data, NULL);
   record[ENETJS_RECORD_TYPE] = (record[ENETJS_RECORD_TYPE] & ~0xFFu) | ENETJS_EVENT_PACKET;
   record[ENETJS_RECORD_DATA] = p->index;
   record[ENETJS_RECORD_EXTRA] = p->generation;
@@ -85,45 +88,52 @@ static struct enetjs_slot *slot_of(struct enetjs_host *h, const uint32_t *record
 }
 
 /*
- * A peer that has too much held is stopped: ENet refuses what it sends, so it is not acknowledged.
- * The switch is a charge that no limit allows; it is not the held bytes themselves, because ENet
- * counts what has arrived out of order in the same field. A limit that such packets could reach would
- * refuse the very packet they wait for, for ever.
+ * What a peer is stopped by are the held bytes, not all that its account holds: a limit that messages
+ * could reach which have arrived out of order would keep out the very message that they wait for.
  */
-static void charge(struct enetjs_host *h, const uint32_t *record, size_t bytes) {
-  struct enetjs_slot *slot = slot_of(h, record);
+static void charge(struct enetjs_host *h, const struct enetjs_held *held) {
+  struct enetjs_slot *slot = slot_of(h, held->record);
   if (!slot) return;
-  slot->held_bytes += bytes;
+  slot->held_bytes += held->charge;
+  slot->held_cost += held->cost;
   if (slot->stopped || slot->held_bytes < h->maximum_waiting) return;
   slot->stopped = true;
-  h->enet->peers[slot->index].totalWaitingData += ENETJS_STOP_CHARGE;
 }
 
-static void discharge(struct enetjs_host *h, const uint32_t *record, size_t bytes) {
-  struct enetjs_slot *slot = slot_of(h, record);
+static void discharge(struct enetjs_host *h, const struct enetjs_held *held) {
+  struct enetjs_slot *slot = slot_of(h, held->record);
   if (!slot) return;
-  slot->held_bytes -= bytes;
+  slot->held_bytes -= held->charge;
+  slot->held_cost -= held->cost;
   if (!slot->stopped || slot->held_bytes > h->maximum_waiting / 2) return;
   slot->stopped = false;
-  h->enet->peers[slot->index].totalWaitingData -= ENETJS_STOP_CHARGE;
+}
+
+static size_t cost_of(const ENetPacket *packet) {
+  return enetjs_pool_cost(sizeof(struct enetjs_held)) + enetjs_pool_cost(sizeof(*packet)) +
+         (packet->dataLength > 0 ? enetjs_pool_cost(packet->dataLength) : 0);
 }
 
 static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uint32_t *record, ENetPacket *packet) {
   struct enetjs_held *held = enetjs_pool_malloc(sizeof(*held));
+  struct enetjs_slot *slot = slot_of(h, record);
   if (!held) {
     /* The one case where an event is lost: the machine has no memory for 64 bytes. */
     if (packet) enet_packet_destroy(packet);
     return;
   }
+  enetjs_pool_move(held, slot && slot->account ? slot->account : h->account);
   held->next = NULL;
   memcpy(held->record, record, sizeof(held->record));
   held->packet = packet;
   held->charge = 0;
   if ((record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_RECEIVE) {
     held->charge = packet->dataLength + ENETJS_HELD_OVERHEAD;
-    charge(h, record, held->charge);
+    held->cost = cost_of(packet);
+    charge(h, held);
   } else if ((record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_DATAGRAM) {
-    h->held_datagram_bytes += packet->dataLength + ENETJS_HELD_OVERHEAD;
+    held->charge = packet->dataLength + ENETJS_HELD_OVERHEAD;
+    h->held_datagram_bytes += held->charge;
   }
   if (list->tail)
     list->tail->next = held;
@@ -138,9 +148,10 @@ static struct enetjs_held *unhold(struct enetjs_host *h, struct enetjs_held_list
   list->head = held->next;
   if (!list->head) list->tail = NULL;
   list->count--;
-  if (held->charge) discharge(h, held->record, held->charge);
   if ((held->record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_DATAGRAM)
-    h->held_datagram_bytes -= held->record[ENETJS_RECORD_LENGTH] + ENETJS_HELD_OVERHEAD;
+    h->held_datagram_bytes -= held->charge;
+  else if (held->charge)
+    discharge(h, held);
   return held;
 }
 

@@ -175,16 +175,6 @@ static void set_mtu(ENetHost *enet, enet_uint32 mtu) {
     if (enet->peers[index].state == ENET_PEER_STATE_DISCONNECTED) enet->peers[index].mtu = mtu;
 }
 
-/*
- * The limit is ours, for what has arrived in order; ENet's own, for what has not, is never less than
- * what a sender that keeps to the protocol can have under way (see event.c).
- */
-static void set_maximum_waiting(struct enetjs_host *h, size_t bytes) {
-  size_t ahead = (size_t)ENETJS_PACKETS_AHEAD * h->enet->mtu;
-  h->maximum_waiting = bytes;
-  h->enet->maximumWaitingData = bytes > ahead ? bytes : ahead;
-}
-
 static double set_socket_buffer(ENetHost *enet, ENetSocketOption option, double bytes) {
   if (!enetjs_is_integer(bytes, 0, INT32_MAX)) return ENETJS_ERR_ARGUMENT;
   return enet_socket_set_option(enet->socket, option, (int)bytes) == 0 ? 0 : ENETJS_ERR_SOCKET;
@@ -216,7 +206,8 @@ static double host_option(struct enetjs_host *h, int option, double value, doubl
       return 0;
     case ENETJS_CONFIG_DUPLICATE_PEERS: enet->duplicatePeers = (size_t)value; return 0;
     case ENETJS_CONFIG_MAXIMUM_PACKET_SIZE: enet->maximumPacketSize = (size_t)value; return 0;
-    case ENETJS_CONFIG_MAXIMUM_WAITING_DATA: set_maximum_waiting(h, (size_t)value); return 0;
+    case ENETJS_CONFIG_MAXIMUM_WAITING_DATA: h->maximum_waiting = (size_t)value; return 0;
+    case ENETJS_CONFIG_MAXIMUM_HOST_DATA: h->maximum_data = (size_t)value; return 0;
     case ENETJS_CONFIG_RECEIVE_BUFFER: return set_socket_buffer(enet, ENET_SOCKOPT_RCVBUF, value);
     case ENETJS_CONFIG_SEND_BUFFER: return set_socket_buffer(enet, ENET_SOCKOPT_SNDBUF, value);
     case ENETJS_CONFIG_STALL_LIMIT:
@@ -246,6 +237,7 @@ static double apply_config(struct enetjs_host *h, const double *c) {
                                 ENETJS_CONFIG_DUPLICATE_PEERS,
                                 ENETJS_CONFIG_MAXIMUM_PACKET_SIZE,
                                 ENETJS_CONFIG_MAXIMUM_WAITING_DATA,
+                                ENETJS_CONFIG_MAXIMUM_HOST_DATA,
                                 ENETJS_CONFIG_STALL_LIMIT,
                                 ENETJS_CONFIG_SPIN,
                                 ENETJS_CONFIG_HIGH_WATER,
@@ -285,8 +277,13 @@ static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared
   double error = 0;
   h->enet = enet_create(c, &error);
   if (!h->enet) return error;
+  /* Its count of what waits misses much, and never takes back what it drops. The limit is ours, see allowance.c. */
+  h->enet->maximumWaitingData = SIZE_MAX;
+  h->debt_seed = (uint32_t)enetjs_clock_us();
+  h->pool_failures = enetjs_pool_failures();
+  h->account = enetjs_account_open(NULL);
   h->slots = calloc(h->enet->peerCount, sizeof(*h->slots));
-  if (!h->slots) {
+  if (!h->slots || !h->account) {
     error = ENETJS_ERR_MEMORY;
     goto failed;
   }
@@ -311,6 +308,7 @@ static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared
 failed:
   close_guard(h);
   free(h->slots);
+  enetjs_account_close(h->account, NULL);
   enet_host_destroy(h->enet);
   block_clear(h);
   return error;
@@ -358,8 +356,9 @@ double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *sh
 }
 
 void enetjs_host_destroy_locked(struct enetjs_host *h) {
+  size_t peers = h->enet->peerCount;
   enetjs_farewell_all(h);
-  for (size_t i = 0; i < h->enet->peerCount; i++) {
+  for (size_t i = 0; i < peers; i++) {
     enetjs_queue_clear(&h->slots[i]);
     enetjs_drop_held(h, &h->slots[i].held);
   }
@@ -368,6 +367,8 @@ void enetjs_host_destroy_locked(struct enetjs_host *h) {
   enet_host_destroy(h->enet);
   h->enet = NULL;
   enetjs_drop_held(h, &h->completions.held); /* with those that the messages inside ENet have left */
+  for (size_t i = 0; i < peers; i++) enetjs_allowance_end(&h->slots[i]);
+  enetjs_account_close(h->account, NULL);
   enetjs_packet_release_all(h);
   enetjs_filter_clear(h);
   enetjs_gate_destroy(h);
@@ -461,7 +462,6 @@ static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received)
       record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_RECEIVE | (uint32_t)event->channelID << 8;
       enetjs_emit_event(h, slot, record, event->packet);
       clear_queue_link(event->peer);
-      enetjs_recount_waiting(slot);
       break;
     case ENET_EVENT_TYPE_DISCONNECT:
       reason = disconnect_reason(slot, event->peer, received);
@@ -510,6 +510,7 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   enetjs_socket_error_clear();
   result = enet_host_service(h->enet, &event, 0);
   error = enetjs_socket_error();
+  enetjs_pool_charge(NULL);
   received = h->enet->totalReceivedPackets - received_before;
   if (result >= 0) {
     /* Other events end ENet's round at once, as does a message that was left of an earlier one. */
@@ -527,6 +528,40 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   }
   h->counters[ENETJS_HOST_STAT_SOCKET_ERRORS]++;
   return ++*errors < TRANSIENT_ERROR_LIMIT ? 1 : 0;
+}
+
+static bool is_empty(ENetPeer *peer) {
+#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
+  if (!enet_list_empty(&peer->outgoingSendReliableCommands)) return false;
+#endif
+  return enet_list_empty(&peer->outgoingCommands) && enet_list_empty(&peer->sentReliableCommands) &&
+         enet_list_empty(&peer->acknowledgements);
+}
+
+/* Only an acknowledgement, or a command of its own that must be acknowledged, moves ENet on from these. */
+static bool is_in_transition(const ENetPeer *peer) {
+  return peer->state == ENET_PEER_STATE_CONNECTING || peer->state == ENET_PEER_STATE_ACKNOWLEDGING_CONNECT ||
+         peer->state == ENET_PEER_STATE_DISCONNECTING || peer->state == ENET_PEER_STATE_ACKNOWLEDGING_DISCONNECT;
+}
+
+/*
+ * ENet ignores that it has no memory for a CONNECT, VERIFY_CONNECT, DISCONNECT or the acknowledgement of
+ * one. The peer then waits for what has never been sent, and would wait until the host is closed.
+ */
+void enetjs_end_stranded(struct enetjs_host *h) {
+  unsigned failures = enetjs_pool_failures(), in_transition = 0;
+  if (failures == h->pool_failures) return;
+  for (size_t index = 0; index < h->enet->peerCount; index++) {
+    ENetPeer *peer = &h->enet->peers[index];
+    struct enetjs_slot *slot = &h->slots[index];
+    if (!is_in_transition(peer)) continue;
+    in_transition++;
+    if (!is_empty(peer)) continue;
+    enet_peer_reset(peer);
+    enetjs_slot_end(slot, slot->closing ? ENETJS_REASON_LOCAL : ENETJS_REASON_TIMEOUT,
+                    slot->closing ? slot->close_data : 0);
+  }
+  if (in_transition == 0) h->pool_failures = failures;
 }
 
 void enetjs_flush_protocol(struct enetjs_host *h) {
@@ -557,6 +592,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
    * ignores the disconnect.
    */
   if (!h->failed && (enetjs_queue_feed(h) || more > 0)) enetjs_flush_protocol(h);
+  enetjs_end_stranded(h);
   enetjs_slots_check_shutdown(h);
   enetjs_batch_end(h);
   add_totals(h);
@@ -605,7 +641,11 @@ static void service_for_consumer(struct enetjs_host *h) {
       (yield.datagrams > 0 && h->queued_messages > 0) || events != h->events.head || completions != h->completions.head;
   yield.turns = enetjs_batch_take_turns(h);
   h->barren = yield.found ? 0 : h->barren + 1;
-  if (!h->pump_running) return;
+  enetjs_pool_relax();
+  if (!h->pump_running) {
+    enetjs_pool_trim();
+    return;
+  }
   yield.now_us = enetjs_clock_us();
   enetjs_pace_observe(&h->pace, h->spin, &yield);
   h->header[ENETJS_WORD_ATTENDED] = h->pace.attending;
@@ -673,6 +713,7 @@ double enetjs_host_connect(double host, double address, double port, double chan
   ENetAddress to;
   ENetPeer *peer;
   struct enetjs_slot *slot;
+  unsigned failures;
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
   if (!enetjs_is_integer(address, 0, UINT32_MAX) || !enetjs_is_integer(port, 1, 65535) ||
@@ -681,7 +722,12 @@ double enetjs_host_connect(double host, double address, double port, double chan
   to.host = ENET_HOST_TO_NET_32((enet_uint32)address);
   to.port = (enet_uint16)port;
   enetjs_random(&h->enet->randomSeed, sizeof(h->enet->randomSeed)); /* of which ENet makes the connect id */
+  failures = enetjs_pool_failures();
   peer = enet_host_connect(h->enet, &to, (size_t)channels, (enet_uint32)data);
+  if (enetjs_pool_failures() != failures && peer && is_empty(peer)) {
+    enet_peer_reset(peer);
+    peer = NULL;
+  }
   if (!peer) {
     result = has_free_peer(h->enet) ? ENETJS_ERR_MEMORY : ENETJS_ERR_PEERS_EXHAUSTED;
     goto done;
@@ -761,6 +807,7 @@ double enetjs_host_stats(double host) {
   add_totals(h);
   count_guard(h);
   h->counters[ENETJS_HOST_STAT_CONNECTED_PEERS] = h->enet->connectedPeers;
+  h->counters[ENETJS_HOST_STAT_DATA] = enetjs_host_data(h);
   h->counters[ENETJS_HOST_STAT_HELD_RECORDS] = h->events.held.count + h->completions.held.count;
   for (size_t i = 0; i < ENETJS_HOST_STAT_COUNT; i++) h->stats[i] = (double)h->counters[i];
   enetjs_host_release(h);

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "enetjs.h"
+#include "base/budget.h"
 #include "base/net.h"
 #include "base/threads.h"
 #include "wire/datagram.h"
@@ -29,11 +30,8 @@
 /* A held message counts this much on top of its bytes, so that empty messages are bounded too. */
 #define ENETJS_HELD_OVERHEAD 64
 
-/* Added to the totalWaitingData of a peer that is to be refused; above any limit. */
-#define ENETJS_STOP_CHARGE (SIZE_MAX / 2)
-
-/* How many reliable packets ENet accepts ahead of one that is missing. */
-#define ENETJS_PACKETS_AHEAD ((ENET_PEER_FREE_RELIABLE_WINDOWS - 1) * ENET_PEER_RELIABLE_WINDOW_SIZE)
+/* Buckets of addresses, for what ended connections still hold. */
+#define ENETJS_DEBT_BUCKETS 1024
 
 /* Large packets that a ring refers to; behind them, records are held and count towards their peer's limit. */
 #define ENETJS_LISTED_BYTES ((size_t)8 << 20)
@@ -90,7 +88,8 @@ struct enetjs_held {
   struct enetjs_held *next;
   uint32_t record[ENETJS_RECORD_BYTES / 4];
   ENetPacket *packet; /**< payload of a message or datagram, or NULL */
-  size_t charge;      /**< what it counts towards the peer's limit, 0 for what is no message */
+  size_t charge;      /**< what it counts towards the limit, 0 for what is no message */
+  size_t cost;        /**< the memory that it takes */
 };
 
 struct enetjs_held_list {
@@ -117,6 +116,15 @@ struct enetjs_handshake {
   struct enetjs_slot *next;
 };
 
+/** How a stopped peer is kept from timing out; see allowance.c. Times are ENet's, 0 for none. */
+struct enetjs_stall {
+  enet_uint32 since; /**< the refusal of this message, or when what may be let in was used up */
+  enet_uint16 sequence;
+  enet_uint8 channel;
+  size_t trickled;    /**< bytes that were let in since */
+  enet_uint32 pinged; /**< the last ping that took the place of what was refused */
+};
+
 /** What we know of one ENetPeer beyond ENet, same index. */
 struct enetjs_slot {
   struct enetjs_host *host;
@@ -129,11 +137,15 @@ struct enetjs_slot {
   bool paused;
   bool above_high_water;
   bool to_feed;        /**< member of the host's feed list: something is pending, or was */
-  bool stopped;        /**< so much is held that ENet refuses more */
+  bool stopped;        /**< so much is held that more is refused */
   uint32_t close_data; /**< what the other side is told */
   uint32_t connect_id; /**< this and the next ENet forgets with the connection, see farewell.c */
   uint16_t remote_id;
-  size_t held_bytes;                    /**< of the current connection, with overhead */
+  struct enetjs_account *account;       /**< of the connection that charged_connect_id tells, or NULL */
+  enet_uint32 charged_connect_id, charged_address;
+  struct enetjs_stall stall;
+  size_t held_bytes;                    /**< messages of the current connection, with overhead */
+  size_t held_cost;                     /**< the memory that they take */
   size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
   size_t inside_bytes, inside_messages; /**< ENet's */
   struct enetjs_outgoing *pending_head, *pending_tail;
@@ -207,6 +219,10 @@ struct enetjs_host {
   bool awaits_shutdown; /**< the consumer is to be told when no peer is left */
   int failed;           /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
+  size_t maximum_data;            /**< as configured; 0 for the default */
+  struct enetjs_account *account; /**< everything that is charged to the host or its connections */
+  uint32_t debt_seed;
+  unsigned pool_failures; /**< of the pool, that have been looked into */
   size_t queued_messages;     /**< to all peers */
   size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced, with 64 for each message */
   size_t external_messages;   /**< queued over memory that is JavaScript's */
@@ -246,6 +262,7 @@ struct enetjs_host {
   struct enetjs_fd_identity consumer_identity;
 
   uint64_t counters[ENETJS_HOST_STAT_COUNT];
+  int64_t debts[ENETJS_DEBT_BUCKETS];
 };
 
 /* ---- library.c ------------------------------------------------------------------------------- */
@@ -260,6 +277,7 @@ struct enetjs_host *enetjs_host_at(uint32_t index);
 void enetjs_host_destroy_locked(struct enetjs_host *h);
 void enetjs_host_close_of_thread(const void *owner);
 void enetjs_service_protocol(struct enetjs_host *h);
+void enetjs_end_stranded(struct enetjs_host *h); /**< after ENet may have run out of memory */
 void enetjs_flush_protocol(struct enetjs_host *h);
 /** After sends: services where a long series of them would keep ENet from its acknowledgements. */
 void enetjs_service_between_sends(struct enetjs_host *h);
@@ -300,9 +318,18 @@ void enetjs_release_paused(struct enetjs_slot *slot);
 void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list);
 bool enetjs_records_waiting(const struct enetjs_host *h);
 
-/* ---- waiting.c ------------------------------------------------------------------------------- */
-void enetjs_recount_waiting(struct enetjs_slot *slot);
-void enetjs_relieve_waiting(struct enetjs_slot *slot);
+/* ---- allowance.c ----------------------------------------------------------------------------- */
+size_t enetjs_host_data_limit(const struct enetjs_host *h); /**< bytes */
+size_t enetjs_host_data(struct enetjs_host *h);             /**< bytes that count towards it */
+/**
+ * Shortens an opened datagram of a peer to what the peer may have us do, and charges the peer for what
+ * ENet allocates until enetjs_pool_charge. @returns false when ENet is not to see it
+ */
+bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram);
+/** Whether a stranger may open a connection. @param address in network byte order */
+bool enetjs_allow_connect(struct enetjs_host *h, enet_uint32 address);
+/** What the connection still holds counts as a debt of its address from now on. */
+void enetjs_allowance_end(struct enetjs_slot *slot);
 
 /* ---- dispatch_queue.c ------------------------------------------------------------------------ */
 bool enetjs_in_dispatch_queue(const ENetPeer *peer);

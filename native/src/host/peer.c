@@ -82,8 +82,8 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   slot->connected = slot->outgoing = slot->closing = slot->close_later = slot->above_high_water = false;
   if (++slot->generation == 0) slot->generation = 1;
   enetjs_leave_dispatch_queue(peer);
-  peer->totalWaitingData = 0; /* what is still held is no longer the business of this slot */
-  slot->held_bytes = 0;
+  enetjs_allowance_end(slot); /* what is still held is no longer the business of this slot */
+  slot->held_bytes = slot->held_cost = 0;
   slot->stopped = slot->handshake.unconfirmed = false;
 }
 
@@ -277,8 +277,9 @@ double enetjs_peer_disconnect(double host, double peer, double data, double mode
   else
     disconnect(slot);
   enetjs_batch_end(slot->host);
+  enetjs_end_stranded(slot->host);
   /* ENet resets a peer at once, without an event, that was not connected or need not wait. */
-  if (peer_of(slot)->state == ENET_PEER_STATE_DISCONNECTED)
+  if (peer_of(slot)->state == ENET_PEER_STATE_DISCONNECTED && slot->closing)
     enetjs_slot_end(slot, ENETJS_REASON_LOCAL, slot->close_data);
   enetjs_slots_check_shutdown(slot->host);
   return finish(slot, 0);
@@ -430,8 +431,7 @@ double enetjs_peer_stats(double host, double peer) {
   stats[ENETJS_PEER_STAT_MTU] = p->mtu;
   stats[ENETJS_PEER_STAT_WINDOW_SIZE] = p->windowSize;
   stats[ENETJS_PEER_STAT_RELIABLE_DATA_IN_TRANSIT] = p->reliableDataInTransit;
-  stats[ENETJS_PEER_STAT_TOTAL_WAITING_DATA] =
-      (double)(slot->held_bytes + p->totalWaitingData - (slot->stopped ? ENETJS_STOP_CHARGE : 0));
+  stats[ENETJS_PEER_STAT_TOTAL_WAITING_DATA] = slot->account ? (double)slot->account->bytes : 0;
   stats[ENETJS_PEER_STAT_QUEUED_BYTES] = (double)slot->queued_bytes;
   stats[ENETJS_PEER_STAT_QUEUED_MESSAGES] = (double)slot->queued_messages;
   return finish(slot, 0);

@@ -13,6 +13,7 @@
  */
 #include <string.h>
 
+#include "base/pool.h"
 #include "host/internal.h"
 #include "wire/guard.h"
 
@@ -23,6 +24,8 @@
  * the ping goes along.
  */
 #define PING_SLACK 16
+
+#define TRIM_MS 1000 /* until memory that nobody uses is given back */
 
 #define REST_MS 1 /* for which datagrams gather, see pace.c */
 
@@ -69,6 +72,7 @@ int enetjs_next_wait(const struct enetjs_host *h) {
     if (wait < least) least = wait;
   }
   if (queue >= 0 && (enet_uint32)queue < least) return queue;
+  if (least > TRIM_MS && enetjs_pool_slack()) return TRIM_MS;
   return least == LONG_WAIT ? -1 : (int)least;
 }
 
@@ -152,6 +156,7 @@ static bool sleep_until_due(struct enetjs_host *h, enetjs_pollfd *fds, int wait)
   enetjs_mutex_unlock(&h->lock);
   enetjs_poll(fds, with_socket ? POLL_COUNT : POLL_SOCKET, wait);
   if (fds[POLL_CONTROL].revents) enetjs_drain(fds[POLL_CONTROL].fd);
+  enetjs_pool_trim();
   enetjs_mutex_lock(&h->lock);
   return !(fds[POLL_WAKE].revents & (POLLHUP | POLLERR | POLLNVAL));
 }

@@ -610,13 +610,10 @@ size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetB
   return pending->length;
 }
 
-bool enetjs_guard_returns(struct enetjs_guard *guard) {
-  struct enetjs_datagram datagram;
+bool enetjs_guard_returns(struct enetjs_guard *guard, struct enetjs_datagram *datagram) {
   if (!guard->returns) return false;
   guard->returns = false;
-  enetjs_datagram_parse(guard->enet, guard->enet->receivedData, guard->enet->receivedDataLength, &datagram);
-  enetjs_datagram_hand_over(guard->enet, &datagram);
-  return true;
+  return enetjs_datagram_parse(guard->enet, guard->enet->receivedData, guard->enet->receivedDataLength, datagram);
 }
 
 bool enetjs_guard_pending(const struct enetjs_guard *guard) { return guard->pending.active; }

@@ -44,8 +44,8 @@ enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct 
  */
 size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetBuffer *buffer);
 
-/** Whether ENet has received what was taken; then it is handed over as it is. In the callback, before all else. */
-bool enetjs_guard_returns(struct enetjs_guard *guard);
+/** Whether ENet has received what was taken: an opened datagram, with ENet's own peer id. In the callback, first. */
+bool enetjs_guard_returns(struct enetjs_guard *guard, struct enetjs_datagram *datagram);
 
 /** Whether there is something to take. */
 bool enetjs_guard_pending(const struct enetjs_guard *guard);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pool.h"
 #include "host/internal.h"
 #include "wire/datagram.h"
 #include "wire/guard.h"
@@ -154,8 +155,11 @@ static void connects(const struct enetjs_host *h, uint32_t address) {
 static void emit_datagram(struct enetjs_host *h, uint32_t address) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPacket *packet;
-  if (h->held_datagram_bytes >= h->maximum_waiting) return; /* as a full socket buffer would lose it */
+  /* Lost as in a full socket buffer. */
+  if (h->held_datagram_bytes >= h->maximum_waiting || enetjs_host_data(h) >= enetjs_host_data_limit(h)) return;
+  enetjs_pool_charge(h->account);
   packet = enet_packet_create(h->enet->receivedData, h->enet->receivedDataLength, 0);
+  enetjs_pool_charge(NULL);
   if (!packet) return;
   record[ENETJS_RECORD_LENGTH] = (uint32_t)packet->dataLength;
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_DATAGRAM;
@@ -183,23 +187,32 @@ static bool answers_another(const ENetPeer *peer, const struct enetjs_datagram *
          verify.connectID != peer->connectID;
 }
 
+/* Of an opened datagram with ENet's own peer id. */
+static int allow(struct enetjs_host *h, struct enetjs_datagram *datagram, const ENetPeer *peer) {
+  if (h->limits && !enetjs_limits_admit_messages(h->limits, datagram, peer)) return TAKEN;
+  if (!enetjs_allow(&h->slots[peer->incomingPeerID], datagram)) return TAKEN;
+  enetjs_datagram_hand_over(h->enet, datagram);
+  return LET_THROUGH;
+}
+
 static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, const ENetPeer *peer) {
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, peer->connectID)) {
     forgive(h, peer);
     return TAKEN;
   }
   if (answers_another(peer, datagram)) return TAKEN;
-  if (h->limits && !enetjs_limits_admit_messages(h->limits, datagram, peer)) return TAKEN;
   if (h->peer_ids) enetjs_datagram_readdress(datagram, peer->incomingPeerID);
-  enetjs_relieve_waiting(&h->slots[peer->incomingPeerID]);
-  enetjs_datagram_hand_over(h->enet, datagram);
-  return LET_THROUGH;
+  return allow(h, datagram, peer);
 }
 
 static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram, uint32_t address) {
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, 0) || !is_connect(datagram))
     return not_enets(h, address);
   if (!h->bound || (h->limits && !enetjs_limits_admit_connect(h->limits, address))) return TAKEN;
+  if (!enetjs_allow_connect(h, h->enet->receivedAddress.host)) {
+    h->counters[ENETJS_HOST_STAT_REFUSED]++;
+    return TAKEN;
+  }
   if (h->guard) {
     enetjs_guard_connect(h->guard, datagram, h->enet->receivedDataLength);
     return TAKEN;
@@ -226,7 +239,9 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   const ENetPeer *peer = NULL;
   bool parsed;
   (void)event;
-  if (h->guard && enetjs_guard_returns(h->guard)) return LET_THROUGH;
+  enetjs_pool_charge(NULL); /* where enet_socket_receive is not ours, which ends the datagram before */
+  if (h->guard && enetjs_guard_returns(h->guard, &datagram))
+    return allow(h, &datagram, &enet->peers[datagram.peer]);
   if (filtered(h, address) || (h->gate && !enetjs_gate_admits(h, address))) {
     h->counters[ENETJS_HOST_STAT_FILTERED]++;
     return TAKEN;

@@ -24,6 +24,7 @@
  *   are handed out one by one. ENet may stop before the last; the rest waits here, where poll() does
  *   not see it, for the next service (see enetjs_next_wait).
  */
+#include "base/pool.h"
 #include "host/internal.h"
 #include "wire/guard.h"
 
@@ -517,6 +518,7 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
     batch->probe_received = true;
     return 0;
   }
+  enetjs_pool_charge(NULL); /* ENet is done with the datagram before */
   /* While ENet reads what has been fetched before, what is sent of it gathers. */
   if (!batch->in || batch->in->handed == 0 || batch->in->index == batch->in->count) send_all(batch);
   passed = batch->guard ? enetjs_guard_take(batch->guard, address, buffers) : 0;

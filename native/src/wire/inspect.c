@@ -1,0 +1,396 @@
+/*
+ * See inspect.h. Everything here follows ENet 1.3.17's protocol.c and peer.c: which commands allocate
+ * what, and which lists they make ENet walk from which end.
+ *
+ *   Reliable data: its place in incomingReliableCommands, from the end. A first fragment is looked for
+ *   twice.
+ *   Unreliable data: its place in incomingUnreliableCommands, from the end. Then everything at the front
+ *   of it that belongs to the current reliable sequence number, which is the incomplete messages.
+ *   Acknowledgements: sentReliableCommands from the front, and if it is not there, the unreliable ones in
+ *   front of the first unsent reliable command of outgoingCommands.
+ *
+ * Walks that remove what they pass are not counted: each command is removed once.
+ *
+ * The lists are those before the datagram. What its own commands change is followed as far as honest
+ * datagrams need it: acknowledgements come in the order of the list, messages in the order of a channel.
+ * Called with the host's lock held, by the intercept callback.
+ */
+#include "wire/inspect.h"
+
+#include <string.h>
+
+#include "base/pool.h"
+
+enum { FRAGMENTS_PER_WORD = 32, CHANNELS_FOLLOWED = 8 };
+
+struct inspector {
+  ENetPeer *peer;
+  const enet_uint8 *end;
+  struct enetjs_allowance left;
+  struct enetjs_inspection result;
+  bool plenty;       /* any messages fit */
+  bool few_steps;    /* and any acknowledgements are found soon */
+  bool acknowledged; /* the header has a sent time, without which ENet acknowledges nothing */
+  size_t packet_cost, command_cost, acknowledgement_cost;
+  ENetListIterator after_acknowledged; /* where the next acknowledgement is looked for first */
+  struct {
+    bool known;
+    enet_uint8 channel;
+    enet_uint16 sequence; /* that follows on the channel after what the datagram has brought in order */
+  } next[CHANNELS_FOLLOWED];
+};
+
+/* What a walk has found. */
+struct place {
+  bool known; /* ENet has the command, or a start of its message */
+  bool refused;
+};
+
+static const size_t command_sizes[ENET_PROTOCOL_COMMAND_COUNT] = {0,
+                                                                  sizeof(ENetProtocolAcknowledge),
+                                                                  sizeof(ENetProtocolConnect),
+                                                                  sizeof(ENetProtocolVerifyConnect),
+                                                                  sizeof(ENetProtocolDisconnect),
+                                                                  sizeof(ENetProtocolPing),
+                                                                  sizeof(ENetProtocolSendReliable),
+                                                                  sizeof(ENetProtocolSendUnreliable),
+                                                                  sizeof(ENetProtocolSendFragment),
+                                                                  sizeof(ENetProtocolSendUnsequenced),
+                                                                  sizeof(ENetProtocolBandwidthLimit),
+                                                                  sizeof(ENetProtocolThrottleConfigure),
+                                                                  sizeof(ENetProtocolSendFragment)};
+
+static bool refuse(struct inspector *in, enum enetjs_verdict verdict) {
+  in->result.verdict = verdict;
+  return false;
+}
+
+/* @returns false when the steps of the datagram are used up */
+static bool step(struct inspector *in, size_t *walked) {
+  in->result.steps += ++*walked <= ENETJS_STEPS_NEAR ? 1 : ENETJS_STEPS_FAR_WEIGHT;
+  return in->result.steps <= ENETJS_STEPS_MAXIMUM;
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+static size_t message_cost(const struct inspector *in, size_t length, size_t fragments) {
+  size_t cost = in->packet_cost + in->command_cost;
+  if (length > 0) cost += enetjs_pool_cost(length);
+  if (fragments > 0)
+    cost += enetjs_pool_cost((fragments + FRAGMENTS_PER_WORD - 1) / FRAGMENTS_PER_WORD * sizeof(enet_uint32));
+  return cost;
+}
+
+static void take(size_t *left, size_t cost) { *left -= cost < *left ? cost : *left; }
+
+static bool spend(struct inspector *in, size_t cost, size_t allowed) {
+  if (cost > allowed) return refuse(in, ENETJS_CUT_MEMORY);
+  take(&in->left.ahead, cost);
+  take(&in->left.next, cost);
+  take(&in->left.assembly, cost);
+  take(&in->left.control, cost);
+  in->result.bytes += cost;
+  return true;
+}
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+static size_t acknowledgement_of(const struct inspector *in, const ENetProtocol *command) {
+  return in->acknowledged && command->header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE ? in->acknowledgement_cost
+                                                                                              : 0;
+}
+
+static bool spend_control(struct inspector *in, const ENetProtocol *command) {
+  size_t cost = acknowledgement_of(in, command);
+  return cost == 0 || spend(in, cost, in->left.control);
+}
+
+/* ---- Order ----------------------------------------------------------------------------------- */
+
+/* ENet discards what is behind the window, and what is too far ahead. */
+static bool in_window(const ENetChannel *channel, enet_uint16 sequence) {
+  unsigned window = sequence / ENET_PEER_RELIABLE_WINDOW_SIZE;
+  unsigned current = channel->incomingReliableSequenceNumber / ENET_PEER_RELIABLE_WINDOW_SIZE;
+  if (sequence < channel->incomingReliableSequenceNumber) window += ENET_PEER_RELIABLE_WINDOWS;
+  return window >= current && window < current + ENET_PEER_FREE_RELIABLE_WINDOWS - 1;
+}
+
+static bool follows(const struct inspector *in, enet_uint8 id, enet_uint16 sequence) {
+  unsigned i = id % CHANNELS_FOLLOWED;
+  return in->next[i].known && in->next[i].channel == id && in->next[i].sequence == sequence;
+}
+
+static void follow(struct inspector *in, enet_uint8 id, enet_uint16 sequence) {
+  unsigned i = id % CHANNELS_FOLLOWED;
+  in->next[i].known = true;
+  in->next[i].channel = id;
+  in->next[i].sequence = (enet_uint16)(sequence + 1);
+}
+
+/* How ENet compares while it looks for a place: -1 pass over, 0 here, 1 behind this one. */
+static int compare(const ENetChannel *channel, const ENetIncomingCommand *other, enet_uint16 reliable,
+                   enet_uint16 unreliable) {
+  enet_uint16 current = channel->incomingReliableSequenceNumber;
+  if (reliable >= current) {
+    if (other->reliableSequenceNumber < current) return -1;
+  } else if (other->reliableSequenceNumber >= current) {
+    return 1;
+  }
+  if (other->reliableSequenceNumber != reliable) return other->reliableSequenceNumber < reliable ? 1 : -1;
+  if (other->unreliableSequenceNumber != unreliable) return other->unreliableSequenceNumber < unreliable ? 1 : -1;
+  return 0;
+}
+
+/* Reliable commands have no unreliable number: it is 0 in all of them. */
+static struct place find(struct inspector *in, ENetList *list, const ENetChannel *channel, enet_uint16 reliable,
+                         enet_uint16 unreliable) {
+  struct place place = {false, false};
+  size_t walked = 0;
+  for (ENetListIterator i = enet_list_previous(enet_list_end(list)); i != enet_list_end(list);
+       i = enet_list_previous(i)) {
+    int order;
+    if (!step(in, &walked)) {
+      place.refused = true;
+      return place;
+    }
+    order = compare(channel, (ENetIncomingCommand *)i, reliable, unreliable);
+    if (order < 0) continue;
+    place.known = order == 0;
+    return place;
+  }
+  return place;
+}
+
+/* ---- Unreliable messages that wait ------------------------------------------------------------ */
+
+/* As ENet frees them. */
+static void drop(ENetListIterator i) {
+  ENetIncomingCommand *command = enet_list_remove(i);
+  if (command->packet && --command->packet->referenceCount == 0) enet_packet_destroy(command->packet);
+  if (command->fragments) enet_free(command->fragments);
+  enet_free(command);
+}
+
+static bool is_incomplete(const ENetChannel *channel, ENetListIterator i) {
+  const ENetIncomingCommand *command = (ENetIncomingCommand *)i;
+  return command->reliableSequenceNumber == channel->incomingReliableSequenceNumber && command->fragmentsRemaining > 0;
+}
+
+/* What ENet walks for every unreliable message; only incomplete ones stay there. */
+static void bound_incomplete(ENetChannel *channel) {
+  ENetList *list = &channel->incomingUnreliableCommands;
+  size_t count = 0;
+  ENetListIterator i = enet_list_begin(list);
+  for (; i != enet_list_end(list) && count < ENETJS_INCOMPLETE_MAXIMUM && is_incomplete(channel, i); count++)
+    i = enet_list_next(i);
+  if (count == ENETJS_INCOMPLETE_MAXIMUM)
+    while (count-- > 0) drop(enet_list_begin(list));
+}
+
+/* Unreliable messages may be lost, and not keep out the one that others wait for. Drops as many as a walk may pass. */
+static void drop_waiting_unreliable(struct inspector *in) {
+  size_t walked = 0;
+  for (size_t c = 0; c < in->peer->channelCount; c++) {
+    ENetList *list = &in->peer->channels[c].incomingUnreliableCommands;
+    while (!enet_list_empty(list) && step(in, &walked)) {
+      size_t cost = message_cost(in, ((ENetIncomingCommand *)enet_list_begin(list))->packet->dataLength, 0);
+      drop(enet_list_begin(list));
+      in->left.next += cost;
+      in->left.assembly += cost;
+    }
+  }
+}
+
+/* ---- Commands -------------------------------------------------------------------------------- */
+
+static bool reliable_message(struct inspector *in, const ENetProtocol *command, ENetChannel *channel,
+                             enet_uint16 sequence, size_t length, size_t fragments) {
+  enet_uint8 id = command->header.channelID;
+  bool next = sequence == (enet_uint16)(channel->incomingReliableSequenceNumber + 1) || follows(in, id, sequence);
+  size_t acknowledgement = acknowledgement_of(in, command), cost, allowed;
+  struct place place;
+  if (!in_window(channel, sequence) || sequence == channel->incomingReliableSequenceNumber)
+    return spend_control(in, command);
+  place = find(in, &channel->incomingReliableCommands, channel, sequence, 0);
+  if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
+  if (place.known) return spend_control(in, command);
+  cost = message_cost(in, length, fragments) + acknowledgement;
+  allowed = in->left.ahead;
+  if (next && cost > allowed) {
+    if (cost > (fragments ? in->left.assembly : in->left.next)) drop_waiting_unreliable(in);
+    allowed = larger(allowed, fragments ? in->left.assembly : in->left.next);
+  }
+  if (next && cost > allowed && !in->result.next_refused) {
+    in->result.next_refused = true;
+    in->result.channel = id;
+    in->result.sequence = sequence;
+  }
+  if (!spend(in, cost, allowed)) return false;
+  in->result.reliable += cost;
+  if (next && fragments <= 1) follow(in, id, sequence);
+  return true;
+}
+
+static bool unreliable_message(struct inspector *in, const ENetProtocol *command, ENetChannel *channel, size_t length,
+                               size_t fragments) {
+  enet_uint16 reliable = ENET_NET_TO_HOST_16(command->header.reliableSequenceNumber);
+  enet_uint16 unreliable = ENET_NET_TO_HOST_16(command->sendUnreliable.unreliableSequenceNumber);
+  bool current = reliable == channel->incomingReliableSequenceNumber ||
+                 follows(in, command->header.channelID, (enet_uint16)(reliable + 1));
+  struct place place;
+  size_t cost;
+  if (!in_window(channel, reliable) || (reliable == channel->incomingReliableSequenceNumber &&
+                                        unreliable <= channel->incomingUnreliableSequenceNumber))
+    return spend_control(in, command);
+  bound_incomplete(channel);
+  place = find(in, &channel->incomingUnreliableCommands, channel, reliable, unreliable);
+  if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
+  if (place.known) return spend_control(in, command);
+  cost = message_cost(in, length, fragments) + acknowledgement_of(in, command);
+  return spend(in, cost, current ? larger(in->left.ahead, in->left.next) : in->left.ahead);
+}
+
+static bool has_data(const struct inspector *in, const ENetProtocol *command, size_t size, size_t length) {
+  return (size_t)(in->end - (const enet_uint8 *)command) - size >= length &&
+         length <= in->peer->host->maximumPacketSize && command->header.channelID < in->peer->channelCount;
+}
+
+static bool send_message(struct inspector *in, const ENetProtocol *command, unsigned kind, size_t length) {
+  ENetChannel *channel = &in->peer->channels[command->header.channelID];
+  if (in->plenty && kind == ENET_PROTOCOL_COMMAND_SEND_RELIABLE &&
+      enet_list_empty(&channel->incomingReliableCommands))
+    return true;
+  if (in->plenty && enet_list_empty(&channel->incomingUnreliableCommands) &&
+      kind != ENET_PROTOCOL_COMMAND_SEND_RELIABLE)
+    return true;
+  if (kind == ENET_PROTOCOL_COMMAND_SEND_RELIABLE)
+    return reliable_message(in, command, channel, ENET_NET_TO_HOST_16(command->header.reliableSequenceNumber), length,
+                            0);
+  if (kind == ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE) return unreliable_message(in, command, channel, length, 0);
+  bound_incomplete(channel);
+  return spend(in, message_cost(in, length, 0) + acknowledgement_of(in, command), larger(in->left.ahead, in->left.next));
+}
+
+/* ENet lets a fragment claim more fragments than its message has bytes, and zeroes a bit for each of them. */
+static bool is_possible(const struct inspector *in, const ENetProtocol *command, size_t length) {
+  enet_uint32 count = ENET_NET_TO_HOST_32(command->sendFragment.fragmentCount);
+  enet_uint32 total = ENET_NET_TO_HOST_32(command->sendFragment.totalLength);
+  enet_uint32 offset = ENET_NET_TO_HOST_32(command->sendFragment.fragmentOffset);
+  return count <= ENET_PROTOCOL_MAXIMUM_FRAGMENT_COUNT && count <= total &&
+         ENET_NET_TO_HOST_32(command->sendFragment.fragmentNumber) < count &&
+         total <= in->peer->host->maximumPacketSize && offset < total && length <= total - offset;
+}
+
+static bool send_fragment(struct inspector *in, const ENetProtocol *command, unsigned kind, size_t length) {
+  ENetChannel *channel = &in->peer->channels[command->header.channelID];
+  size_t total = ENET_NET_TO_HOST_32(command->sendFragment.totalLength);
+  size_t count = ENET_NET_TO_HOST_32(command->sendFragment.fragmentCount);
+  if (!is_possible(in, command, length)) return refuse(in, ENETJS_CUT_EXCESS);
+  if (kind == ENET_PROTOCOL_COMMAND_SEND_FRAGMENT)
+    return reliable_message(in, command, channel, ENET_NET_TO_HOST_16(command->sendFragment.startSequenceNumber), total,
+                            count);
+  return unreliable_message(in, command, channel, total, count);
+}
+
+static bool matches(ENetListIterator i, enet_uint16 sequence, enet_uint8 channel) {
+  const ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
+  return command->reliableSequenceNumber == sequence && command->command.header.channelID == channel;
+}
+
+/* In outgoingCommands ENet gives up at the first reliable command that has never been sent. */
+static bool ends_search(ENetListIterator i) {
+  const ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
+  return (command->command.header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE) && command->sendAttempts < 1;
+}
+
+static bool acknowledgement_step(struct inspector *in) {
+  return ++in->result.acknowledgement_steps <= ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM;
+}
+
+static bool acknowledge(struct inspector *in, const ENetProtocol *command) {
+  enet_uint16 sequence = ENET_NET_TO_HOST_16(command->acknowledge.receivedReliableSequenceNumber);
+  enet_uint8 channel = command->header.channelID;
+  ENetList *sent = &in->peer->sentReliableCommands, *outgoing = &in->peer->outgoingCommands;
+  ENetListIterator i = in->after_acknowledged;
+  if (in->few_steps) return true;
+  if (i != enet_list_end(sent) && matches(i, sequence, channel)) {
+    in->after_acknowledged = enet_list_next(i);
+    return true;
+  }
+  for (i = enet_list_begin(sent); i != enet_list_end(sent); i = enet_list_next(i)) {
+    if (!acknowledgement_step(in)) return refuse(in, ENETJS_CUT_EXCESS);
+    if (!matches(i, sequence, channel)) continue;
+    in->after_acknowledged = enet_list_next(i);
+    return true;
+  }
+  for (i = enet_list_begin(outgoing); i != enet_list_end(outgoing) && !ends_search(i) && !matches(i, sequence, channel);
+       i = enet_list_next(i))
+    if (!acknowledgement_step(in)) return refuse(in, ENETJS_CUT_EXCESS);
+  return true;
+}
+
+/* @returns how many bytes of data follow the command; dataLength is at different places */
+static size_t data_length(const ENetProtocol *command, unsigned kind) {
+  switch (kind) {
+    case ENET_PROTOCOL_COMMAND_SEND_RELIABLE: return ENET_NET_TO_HOST_16(command->sendReliable.dataLength);
+    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE: return ENET_NET_TO_HOST_16(command->sendUnreliable.dataLength);
+    case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return ENET_NET_TO_HOST_16(command->sendUnsequenced.dataLength);
+    case ENET_PROTOCOL_COMMAND_SEND_FRAGMENT:
+    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT: return ENET_NET_TO_HOST_16(command->sendFragment.dataLength);
+    default: return 0;
+  }
+}
+
+static bool carries_data(unsigned kind) {
+  return (kind >= ENET_PROTOCOL_COMMAND_SEND_RELIABLE && kind <= ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED) ||
+         kind == ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT;
+}
+
+/* @returns false when ENet is not to see the command */
+static bool inspect_command(struct inspector *in, const ENetProtocol *command, unsigned kind, size_t length) {
+  switch (kind) {
+    case ENET_PROTOCOL_COMMAND_ACKNOWLEDGE: return acknowledge(in, command);
+    case ENET_PROTOCOL_COMMAND_SEND_RELIABLE:
+    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE:
+    case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return send_message(in, command, kind, length);
+    case ENET_PROTOCOL_COMMAND_SEND_FRAGMENT:
+    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT: return send_fragment(in, command, kind, length);
+    case ENET_PROTOCOL_COMMAND_DISCONNECT: return true; /* its acknowledgement is the last one */
+    default: return spend_control(in, command);
+  }
+}
+
+struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *datagram,
+                                        const struct enetjs_allowance *allowance) {
+  struct inspector in = {.peer = peer,
+                         .end = datagram->bytes + datagram->length,
+                         .left = *allowance,
+                         .plenty = allowance->ahead >= ENETJS_PLENTY,
+                         .few_steps = allowance->outgoing <= ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM /
+                                                                 (datagram->length / sizeof(ENetProtocolAcknowledge) + 1),
+                         .acknowledged = (datagram->flags & ENET_PROTOCOL_HEADER_FLAG_SENT_TIME) != 0,
+                         .packet_cost = enetjs_pool_cost(sizeof(ENetPacket)),
+                         .command_cost = enetjs_pool_cost(sizeof(ENetIncomingCommand)),
+                         .acknowledgement_cost = enetjs_pool_cost(sizeof(ENetAcknowledgement)),
+                         .after_acknowledged = enet_list_begin(&peer->sentReliableCommands)};
+  enet_uint8 *at = datagram->bytes + datagram->header_bytes, *out = at;
+  for (unsigned count = 0; at + sizeof(ENetProtocolCommandHeader) <= in.end; count++) {
+    const ENetProtocol *command = (const ENetProtocol *)at;
+    unsigned kind = command->header.command & ENET_PROTOCOL_COMMAND_MASK;
+    size_t size = kind < ENET_PROTOCOL_COMMAND_COUNT ? command_sizes[kind] : 0, length;
+    if (size == 0 || size > (size_t)(in.end - at)) break; /* where ENet stops, too */
+    length = data_length(command, kind);
+    if (carries_data(kind) && !has_data(&in, command, size, length)) break;
+    if (count == ENETJS_COMMANDS_MAXIMUM) refuse(&in, ENETJS_CUT_EXCESS);
+    if (in.result.verdict == ENETJS_CUT_EXCESS) break;
+    if (inspect_command(&in, command, kind, length)) {
+      if (out != at) memmove(out, at, size + length);
+      out += size + length;
+    } else if (in.result.verdict == ENETJS_CUT_EXCESS) {
+      break;
+    }
+    at += size + length;
+  }
+  if (in.result.verdict != ENETJS_PASSED) datagram->length = (size_t)(out - datagram->bytes);
+  return in.result;
+}

@@ -1,0 +1,76 @@
+/**
+ * @file inspect.h
+ * @brief What a datagram would make ENet do, told before ENet does it.
+ *
+ * The inspector walks the commands of an opened datagram as ENet will, reads ENet's lists but changes
+ * only one thing in them (it drops unreliable messages that wait), and takes out of the datagram the
+ * commands that need more memory than is allowed. Where a command would make ENet work for too long, or
+ * none can be meant, the datagram ends before it. What is left out stays unacknowledged, so its sender
+ * sends it again.
+ *
+ * Commands behind one that is left out are kept: the message that the others wait for may be any of them.
+ */
+#ifndef ENETJS_INSPECT_H
+#define ENETJS_INSPECT_H
+
+#include <enet/enet.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "wire/datagram.h"
+
+/** Commands of a datagram that ENet is given; a stock ENet sends 32 at most. */
+#define ENETJS_COMMANDS_MAXIMUM 255
+
+/**
+ * List steps that its messages may cause, where those of a walk beyond the first ENETJS_STEPS_NEAR count
+ * ENETJS_STEPS_FAR_WEIGHT each, for they miss the cache. One retransmission that passes a full reliable
+ * window (28,672) fits in, and so do 16 that pass 8192.
+ */
+#define ENETJS_STEPS_MAXIMUM 131072
+#define ENETJS_STEPS_NEAR 8192
+#define ENETJS_STEPS_FAR_WEIGHT 4
+
+/**
+ * And those that its acknowledgements may. The 32 of a stock ENet fit in although all have been
+ * acknowledged before, with as many messages unacknowledged as we let ENet have (ENETJS_INSIDE_MESSAGES).
+ */
+#define ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM 98304
+
+/** More than the messages of one datagram can take, fragments apart. */
+#define ENETJS_PLENTY ((size_t)512 * 1024)
+
+/** Incomplete unreliable messages that a channel keeps. */
+#define ENETJS_INCOMPLETE_MAXIMUM 128
+
+/** Bytes of the pool that the commands of a datagram may take. */
+struct enetjs_allowance {
+  size_t ahead;    /**< data that is out of order */
+  size_t next;     /**< a message that is next in order and complete, and unreliable ones that are not out of order */
+  size_t assembly; /**< the first fragment of a message that is next in order: all of the message */
+  size_t control;  /**< acknowledgements of commands that carry no data */
+  size_t outgoing; /**< not bytes: how many commands of ours ENet has sent or is to send, at most */
+};
+
+enum enetjs_verdict {
+  ENETJS_PASSED,     /**< nothing was left out */
+  ENETJS_CUT_MEMORY, /**< an allowance was too small */
+  ENETJS_CUT_EXCESS  /**< too many commands or list steps, or an impossible fragment */
+};
+
+struct enetjs_inspection {
+  enum enetjs_verdict verdict;
+  size_t bytes; /**< that the commands that are left take, at most */
+  size_t steps; /**< weighted, of the inspector for messages; ENet makes at most twice as many */
+  size_t acknowledgement_steps; /**< and for acknowledgements; ENet makes no more */
+  size_t reliable;              /**< bytes that new reliable messages take */
+  bool next_refused;            /**< for memory, a message that was next in order: */
+  enet_uint8 channel;
+  enet_uint16 sequence;
+};
+
+/** Shortens the datagram. @param peer that it is from */
+struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *datagram,
+                                        const struct enetjs_allowance *allowance);
+
+#endif

@@ -1,0 +1,336 @@
+/*
+ * What a peer can make the host spend: memory, and list steps for one datagram. The peer is forged, so
+ * that it can send what no ENet would. Memory is what the pool has handed out, whoever counts it.
+ */
+#include "base/pool.h"
+#include "forger.h"
+#include "wire/inspect.h"
+
+enum { W = 4 << 20, P = 1 << 20, SLACK = 1 << 20, MTU = 1400 };
+
+static void take_packet(struct consumer *c, const struct record *r) {
+  (void)c;
+  if (r->type == ENETJS_EVENT_PACKET) CHECK_EQ_INT(enetjs_packet_release(packet_of(r)), 0);
+}
+
+static void limited_open(struct consumer *server) {
+  consumer_start(server);
+  server->config[ENETJS_CONFIG_MAXIMUM_WAITING_DATA] = W;
+  server->config[ENETJS_CONFIG_MAXIMUM_PACKET_SIZE] = P;
+  server->config[ENETJS_CONFIG_CHANNELS] = 255;
+  server->config[ENETJS_CONFIG_EVENT_CAPACITY] = 16;
+  server->config[ENETJS_CONFIG_ARENA_BYTES] = 4096;
+  server->on_event = take_packet;
+  consumer_open(server);
+}
+
+static double allocated(void) { return diagnostic(ENETJS_DIAGNOSTIC_ALLOCATED_BYTES); }
+
+static void finish(struct forger *f, struct consumer *server) {
+  struct enetjs_host *h = host_of(server);
+  forge_disconnect(f);
+  enet_socket_destroy(f->socket);
+  UNTIL(h->enet->connectedPeers == 0, consumer_poll(server));
+  consumer_poll(server);
+  CHECK_EQ_INT(enetjs_host_data(h), 0);
+  consumer_close(server);
+  check_nothing_left();
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+/* Each claims as many fragments as there can be, for a message of one byte or of enough. */
+static void check_bomb(uint32_t total) {
+  struct consumer server;
+  struct forger f;
+  double before, most = 0;
+  limited_open(&server);
+  forger_open(&f);
+  forger_connect(&f, &server, 255);
+  before = allocated();
+  forge_begin(&f);
+  for (unsigned i = 0; i < 7000; i++) {
+    if (!forge_fits(&f, 32, MTU)) forger_send(&f, &server);
+    forge_fragment(&f, ENET_PROTOCOL_COMMAND_SEND_FRAGMENT, (uint8_t)(i % 255), 0, (uint16_t)(2 + i / 255), 1 << 20, 0,
+                   total, 0);
+    if (allocated() - before > most) most = allocated() - before;
+  }
+  forger_send(&f, &server);
+  CHECK(most < W + P + SLACK);
+  CHECK((size_t)host_of(&server)->slots[0].account->bytes < (size_t)W + P + SLACK);
+  CHECK(statistic(&server, ENETJS_HOST_STAT_REFUSED) > 0);
+  finish(&f, &server);
+}
+
+TEST(impossible_fragments_take_nothing) { check_bomb(1); }
+TEST(possible_fragments_stay_within_the_budget) { check_bomb(P); }
+
+TEST(empty_messages_behind_a_gap_stay_within_the_budget) {
+  struct consumer server;
+  struct forger f;
+  limited_open(&server);
+  forger_open(&f);
+  forger_connect(&f, &server, 8);
+  forge_begin(&f);
+  for (unsigned i = 0; i < 100000; i++) {
+    if (!forge_fits(&f, 6, MTU)) forger_send(&f, &server);
+    forge_reliable(&f, (uint8_t)(i % 8), (uint16_t)(2 + i / 8), 0);
+  }
+  forger_send(&f, &server);
+  CHECK(allocated() < W + P + SLACK);
+  CHECK(host_of(&server)->slots[0].account->bytes > W); /* it was tried */
+  /* The missing ones get in, and all that waits comes out. */
+  for (unsigned channel = 0; channel < 8; channel++) forge_reliable(&f, (uint8_t)channel, 1, 0);
+  forger_send(&f, &server);
+  for (unsigned i = 0; i < 20; i++) consumer_poll(&server);
+  CHECK(server.receives > 15000);
+  CHECK(peer_statistic(&server, server.peer, ENETJS_PEER_STAT_TOTAL_WAITING_DATA) < W / 4.0);
+  finish(&f, &server);
+}
+
+/* Whatever the order, size and kind, and although nobody consumes. */
+TEST(random_messages_stay_within_the_budget) {
+  struct consumer server;
+  struct forger f;
+  uint64_t random = 5;
+  limited_open(&server);
+  forger_open(&f);
+  forger_connect(&f, &server, 4);
+  forge_begin(&f);
+  for (unsigned i = 0; i < 200000 / SLOW; i++) {
+    uint16_t sequence = (uint16_t)(1 + test_random_below(&random, 20000));
+    uint8_t channel = (uint8_t)test_random_below(&random, 4);
+    uint16_t length = (uint16_t)test_random_below(&random, test_random_below(&random, 8) ? 8 : 1200);
+    if (!forge_fits(&f, 32 + (size_t)length, MTU)) forger_send(&f, &server);
+    switch (test_random_below(&random, 4)) {
+      case 0: sequence = (uint16_t)(1 + i / 16); /* fall through */
+      case 1: forge_reliable(&f, channel, sequence, length); break;
+      case 2:
+        forge_fragment(&f, ENET_PROTOCOL_COMMAND_SEND_FRAGMENT, channel, 0, sequence, 2 + length, 0, 5000, 0);
+        break;
+      default:
+        forge_fragment(&f, ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT, channel, 0, sequence, 2 + length, 0, 5000, 0);
+    }
+    CHECK((size_t)host_of(&server)->account->bytes < (size_t)W + P + SLACK);
+  }
+  CHECK(statistic(&server, ENETJS_HOST_STAT_REFUSED) > 0);
+  finish(&f, &server);
+}
+
+/* ---- Reconnecting ---------------------------------------------------------------------------- */
+
+TEST(reconnecting_resets_nothing) {
+  struct consumer server;
+  struct forger f;
+  unsigned connections = 0;
+  consumer_start(&server);
+  server.config[ENETJS_CONFIG_MAXIMUM_WAITING_DATA] = 1 << 20;
+  server.config[ENETJS_CONFIG_MAXIMUM_PACKET_SIZE] = 1 << 20;
+  server.config[ENETJS_CONFIG_EVENT_CAPACITY] = 16;
+  server.config[ENETJS_CONFIG_ARENA_BYTES] = 4096;
+  server.on_event = take_packet;
+  consumer_open(&server);
+  forger_open(&f);
+  f.to = port_of(&server);
+  for (unsigned round = 0; round < 60; round++) {
+    struct enetjs_host *h = host_of(&server);
+    f.connect_id++;
+    forge_connect_command(&f, 2);
+    for (int i = 0; i < 5 && h->enet->connectedPeers == 0; i++) {
+      CHECK(enetjs_host_service(server.host, 0) >= 0);
+      forge_verified(&f);
+    }
+    CHECK(enetjs_host_service(server.host, 0) >= 0);
+    if (h->enet->connectedPeers == 0) continue;
+    connections++;
+    forge_begin(&f);
+    for (unsigned i = 0; i < 1000; i++) {
+      if (!forge_fits(&f, 1300, MTU)) forger_send(&f, &server);
+      forge_reliable(&f, 0, (uint16_t)(1 + i), 1200);
+    }
+    forger_send(&f, &server);
+    forge_disconnect(&f);
+    UNTIL(h->enet->connectedPeers == 0, CHECK(enetjs_host_service(server.host, 0) >= 0));
+  }
+  printf("# %u connections, %g bytes\n", connections, allocated());
+  CHECK(connections >= 1);
+  CHECK(allocated() < 3 << 20);
+  for (int i = 0; i < 50; i++) consumer_poll(&server);
+  CHECK_EQ_INT(enetjs_host_data(host_of(&server)), 0);
+  forger_connect(&f, &server, 2); /* when it has been consumed, the address is as good as any other */
+  finish(&f, &server);
+}
+
+/* ---- The whole host -------------------------------------------------------------------------- */
+
+TEST(one_peer_cannot_starve_another) {
+  struct consumer server;
+  struct forger greedy, modest;
+  struct enetjs_host *h;
+  limited_open(&server);
+  h = host_of(&server);
+  CHECK_EQ_INT(enetjs_host_set(server.host, ENETJS_CONFIG_MAXIMUM_HOST_DATA, 4 << 20, 0), 0);
+  forger_open(&greedy);
+  forger_open(&modest);
+  forger_connect(&greedy, &server, 8);
+  forger_connect(&modest, &server, 8);
+  forge_begin(&greedy);
+  for (unsigned i = 0; i < 20000; i++) {
+    if (!forge_fits(&greedy, 600, MTU)) forger_send(&greedy, &server);
+    forge_reliable(&greedy, (uint8_t)(i % 8), (uint16_t)(2 + i / 8), 500);
+  }
+  forger_send(&greedy, &server);
+  CHECK(enetjs_host_data(h) <= 4 << 20);
+  CHECK(enetjs_host_data(h) > 1 << 20);
+  for (int i = 0; i < 10; i++) consumer_poll(&server);
+  forge_begin(&modest);
+  for (unsigned i = 0; i < 100; i++) {
+    if (!forge_fits(&modest, 600, MTU)) forger_send(&modest, &server);
+    forge_reliable(&modest, 0, (uint16_t)(1 + i), 500);
+  }
+  forger_send(&modest, &server);
+  for (int i = 0; i < 10; i++) consumer_poll(&server);
+  CHECK_EQ_INT(server.receives, 100);
+  CHECK(enetjs_host_data(h) <= 4 << 20);
+  forge_disconnect(&greedy);
+  enet_socket_destroy(greedy.socket);
+  finish(&modest, &server);
+}
+
+/* ---- Work ------------------------------------------------------------------------------------ */
+
+/* Runs the inspector as the host would, without handing the datagram on. */
+static struct enetjs_inspection inspect_by_hand(struct consumer *server, struct forger *f) {
+  static const struct enetjs_allowance plenty = {1 << 30, 1 << 30, 1 << 30, 1 << 30, 1 << 30};
+  struct enetjs_host *h = host_of(server);
+  struct enetjs_datagram datagram;
+  CHECK(enetjs_datagram_parse(h->enet, f->bytes, f->length, &datagram));
+  return enetjs_inspect(&h->enet->peers[0], &datagram, &plenty);
+}
+
+static void fill_window(struct forger *f, struct consumer *server) {
+  forge_begin(f);
+  for (unsigned i = 2; i < 28600; i++) {
+    if (!forge_fits(f, 6, MTU)) forger_send(f, server);
+    forge_reliable(f, 0, (uint16_t)i, 0);
+  }
+  forger_send(f, server);
+  CHECK(enet_list_size(&host_of(server)->enet->peers[0].channels[0].incomingReliableCommands) > 28000);
+}
+
+TEST(steps_of_a_datagram_are_bounded) {
+  struct consumer server;
+  struct forger f;
+  struct enetjs_inspection inspection;
+  server_open(&server);
+  forger_open(&f);
+  forger_connect(&f, &server, 2);
+  fill_window(&f, &server);
+  /* As many as fit, each of which is looked for all the way: 6.6 million steps for ENet. */
+  while (forge_fits(&f, 6, MTU)) forge_reliable(&f, 0, 2, 0);
+  inspection = inspect_by_hand(&server, &f);
+  CHECK_EQ_INT(inspection.verdict, ENETJS_CUT_EXCESS);
+  CHECK(inspection.steps <= ENETJS_STEPS_MAXIMUM + ENETJS_STEPS_FAR_WEIGHT);
+  /* One gets through. */
+  forge_begin(&f);
+  forge_reliable(&f, 0, 1, 0);
+  inspection = inspect_by_hand(&server, &f);
+  CHECK_EQ_INT(inspection.verdict, ENETJS_PASSED);
+  forger_send(&f, &server);
+  CHECK(host_of(&server)->enet->peers[0].channels[0].incomingReliableSequenceNumber > 28000);
+  for (int i = 0; i < 40; i++) consumer_poll(&server);
+  CHECK_EQ_INT(server.receives, 28599);
+  finish(&f, &server);
+}
+
+TEST(incomplete_unreliable_messages_are_bounded) {
+  struct consumer server;
+  struct forger f;
+  struct enetjs_host *h;
+  server_open(&server);
+  h = host_of(&server);
+  forger_open(&f);
+  forger_connect(&f, &server, 2);
+  forge_begin(&f);
+  for (unsigned i = 1; i < 20000; i++) {
+    if (!forge_fits(&f, 32, MTU)) forger_send(&f, &server);
+    forge_fragment(&f, ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT, 0, 0, (uint16_t)i, 2, 0, 100, 0);
+    CHECK(enet_list_size(&h->enet->peers[0].channels[0].incomingUnreliableCommands) < ENETJS_INCOMPLETE_MAXIMUM + 60);
+  }
+  finish(&f, &server);
+}
+
+TEST(commands_of_a_datagram_are_bounded) {
+  struct consumer server;
+  struct forger f;
+  ENetProtocolPing ping;
+  struct enetjs_inspection inspection;
+  server_open(&server);
+  forger_open(&f);
+  forger_connect(&f, &server, 2);
+  forge_begin(&f);
+  ping.header = forge_header(ENET_PROTOCOL_COMMAND_PING, ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF, 1);
+  while (forge_fits(&f, sizeof(ping), ENET_PROTOCOL_MAXIMUM_MTU)) forge_put(&f, &ping, sizeof(ping));
+  inspection = inspect_by_hand(&server, &f);
+  CHECK_EQ_INT(inspection.verdict, ENETJS_CUT_EXCESS);
+  CHECK(inspection.bytes <= ENETJS_COMMANDS_MAXIMUM * enetjs_pool_cost(sizeof(ENetAcknowledgement)));
+  finish(&f, &server);
+}
+
+/* ---- A receiver that stalls ------------------------------------------------------------------ */
+
+/* Sixty seconds of ENet's clock, in which the server services and nothing is consumed. */
+static void check_stall(uint32_t size) {
+  static uint8_t bytes[4000];
+  struct consumer server, client;
+  enet_uint32 start;
+  unsigned sent = size < 2000 ? 20000 : 8000;
+  double peer;
+  consumer_start(&server);
+  server.config[ENETJS_CONFIG_MAXIMUM_WAITING_DATA] = 1 << 20;
+  server.config[ENETJS_CONFIG_MAXIMUM_PACKET_SIZE] = 32 << 20;
+  server.config[ENETJS_CONFIG_EVENT_CAPACITY] = 16;
+  server.config[ENETJS_CONFIG_ARENA_BYTES] = 4096;
+  server.on_event = take_packet;
+  consumer_open(&server);
+  client_open(&client);
+  peer = connect_pair_of(&client, &server);
+  for (unsigned i = 0; i < sent; i++) CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, size, 0) >= 0);
+  UNTIL(host_of(&server)->slots[0].stopped, (consumer_poll(&client), enetjs_host_service(server.host, 0)));
+  start = enet_time_get();
+  while (ENET_TIME_DIFFERENCE(enet_time_get(), start) < 60000) {
+    enet_time_set(enet_time_get() + 10);
+    for (int i = 0; i < 2; i++) {
+      consumer_poll(&client);
+      CHECK(enetjs_host_service(server.host, 0) >= 0);
+    }
+    CHECK_EQ_INT(enetjs_peer_state(client.host, peer), ENET_PEER_STATE_CONNECTED);
+    CHECK((size_t)host_of(&server)->account->bytes < (size_t)(1 << 20) + (32 << 20) + SLACK);
+  }
+  printf("# %u bytes each: %lld bytes held after 60 s\n", size, (long long)host_of(&server)->account->bytes);
+  UNTIL(server.receives + server.packets == sent, (enet_time_set(enet_time_get() + 5), poll_both(&client, &server)));
+  consumer_close(&client);
+  consumer_close(&server);
+  check_nothing_left();
+}
+
+TEST(a_stalled_receiver_does_not_lose_its_sender) {
+  check_stall(1000);
+  check_stall(4000);
+}
+
+int main(void) {
+  static const struct test_case cases[] = {
+      TEST_CASE(impossible_fragments_take_nothing),
+      TEST_CASE(possible_fragments_stay_within_the_budget),
+      TEST_CASE(empty_messages_behind_a_gap_stay_within_the_budget),
+      TEST_CASE(random_messages_stay_within_the_budget),
+      TEST_CASE(reconnecting_resets_nothing),
+      TEST_CASE(one_peer_cannot_starve_another),
+      TEST_CASE(steps_of_a_datagram_are_bounded),
+      TEST_CASE(incomplete_unreliable_messages_are_bounded),
+      TEST_CASE(commands_of_a_datagram_are_bounded),
+      TEST_CASE(a_stalled_receiver_does_not_lose_its_sender),
+  };
+  return test_run(cases, TEST_COUNT(cases));
+}
