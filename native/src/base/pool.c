@@ -31,9 +31,10 @@
  *   chains went back to the depots. Blocks above the largest class are a malloc each.
  *
  * Trimming
- *   A slab is aligned to SLAB_ALIGNMENT, so a block's slab is found by masking its address. When much
- *   more is reserved than live, a trim takes all chains out of a depot, counts the blocks of each slab,
- *   frees the slabs that are complete and gives back the other blocks. What lies in the magazines of
+ *   When much more is reserved than live, a trim takes all chains out of a depot, counts the blocks of each
+ *   slab, frees the slabs that are complete and gives back the other blocks. It finds a block's slab in a
+ *   sorted table. (Slabs aligned to their size would need none, but compete for the same cache lines:
+ *   that cost 14 ns a message.) What lies in the magazines of
  *   other threads keeps its slabs: at most two chains a class and thread. A thread that allocates with
  *   a service empties its magazines once after each trim (enetjs_pool_relax).
  *
@@ -46,8 +47,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #if defined(__GLIBC__)
-#include <malloc.h>
-#elif defined(_WIN32)
 #include <malloc.h>
 #endif
 
@@ -69,8 +68,7 @@ enum {
   LARGEST = 8192,
   CLASS_COUNT = 32,
   CLASS_SYSTEM = CLASS_COUNT, /* the block is a malloc of its own */
-  SLAB_ALIGNMENT = 128 * 1024,
-  SLAB_BYTES = SLAB_ALIGNMENT - 64, /* leaves room for malloc's header between slabs that lie side by side */
+  SLAB_BYTES = 64 * 1024,     /* at least; a slab is a whole number of blocks */
   CHAIN_MAX = 32,
   CHAIN_MIN = 4,
   CHAIN_BYTES = 32 * 1024, /* keeps what a thread can hoard of a large class small */
@@ -111,6 +109,7 @@ struct depot {
   enetjs_mutex mutex;
   struct block *chains;
   struct slab *slabs;
+  size_t slab_count;
   unsigned char *uncut;
   size_t uncut_blocks;
   size_t block_bytes;
@@ -219,37 +218,18 @@ static void reserved_subtract(size_t bytes) {
 
 static struct chain_link *chain_link_of(struct block *chain) { return (struct chain_link *)(chain + 1); }
 
-static struct slab *slab_allocate(void) {
-#ifdef _WIN32
-  return _aligned_malloc(SLAB_BYTES, SLAB_ALIGNMENT);
-#else
-  void *memory;
-  return posix_memalign(&memory, SLAB_ALIGNMENT, SLAB_BYTES) == 0 ? memory : NULL;
-#endif
-}
-
-static void slab_free(struct slab *slab) {
-#ifdef _WIN32
-  _aligned_free(slab);
-#else
-  free(slab);
-#endif
-}
-
-static struct slab *slab_of(struct block *block) {
-  return (struct slab *)((uintptr_t)block & ~(uintptr_t)(SLAB_ALIGNMENT - 1));
-}
-
 static bool depot_grow(struct depot *depot) {
-  struct slab *slab = slab_allocate();
+  size_t blocks = (SLAB_BYTES + depot->block_bytes - 1) / depot->block_bytes;
+  struct slab *slab = malloc(sizeof(*slab) + blocks * depot->block_bytes);
   if (!slab) return false;
   slab->next = depot->slabs;
-  slab->blocks = (uint32_t)((SLAB_BYTES - sizeof(*slab)) / depot->block_bytes);
+  slab->blocks = (uint32_t)blocks;
   slab->found = 0;
   depot->slabs = slab;
   depot->uncut = (unsigned char *)(slab + 1);
   depot->uncut_blocks = slab->blocks;
-  reserved_add(SLAB_BYTES);
+  depot->slab_count++;
+  reserved_add(sizeof(*slab) + blocks * depot->block_bytes);
   return true;
 }
 
@@ -645,16 +625,41 @@ static void chains_visit(struct block *chain, void (*visit)(struct block *, void
   }
 }
 
-static void count_block(struct block *block, void *context) {
-  (void)context;
-  slab_of(block)->found++;
-}
-
+/* A trim of one depot: its slabs by address, and the blocks that stay. */
 struct rest {
+  struct slab **slabs;
+  size_t slab_count, latest;
+  size_t slab_bytes;
   struct depot *depot;
   struct block *chain;
   uint32_t count;
 };
+
+static int compare_slabs(const void *a, const void *b) {
+  uintptr_t x = (uintptr_t) * (struct slab *const *)a, y = (uintptr_t) * (struct slab *const *)b;
+  return x < y ? -1 : x > y;
+}
+
+static bool lies_in(const struct rest *rest, const struct block *block, size_t i) {
+  return (uintptr_t)block - (uintptr_t)rest->slabs[i] < rest->slab_bytes;
+}
+
+/* Blocks of a chain mostly lie in the same slab. */
+static struct slab *slab_of(struct rest *rest, const struct block *block) {
+  size_t low = 0, high = rest->slab_count;
+  if (lies_in(rest, block, rest->latest)) return rest->slabs[rest->latest];
+  while (high - low > 1) {
+    size_t middle = low + (high - low) / 2;
+    if ((uintptr_t)rest->slabs[middle] <= (uintptr_t)block)
+      low = middle;
+    else
+      high = middle;
+  }
+  rest->latest = low;
+  return rest->slabs[low];
+}
+
+static void count_block(struct block *block, void *context) { slab_of(context, block)->found++; }
 
 static void rest_push(struct rest *rest) {
   if (rest->chain) depot_push(rest->depot, rest->chain, rest->count);
@@ -664,7 +669,8 @@ static void rest_push(struct rest *rest) {
 
 static void keep_block(struct block *block, void *context) {
   struct rest *rest = context;
-  if (slab_of(block)->found == slab_of(block)->blocks) return;
+  const struct slab *slab = slab_of(rest, block);
+  if (slab->found == slab->blocks) return;
   block->next = rest->chain;
   rest->chain = block;
   if (++rest->count == rest->depot->chain_limit) rest_push(rest);
@@ -678,6 +684,7 @@ static struct slab *depot_unlink(struct depot *depot) {
     struct slab *slab = *link;
     if (slab->found == slab->blocks) {
       *link = slab->next;
+      depot->slab_count--;
       slab->next = complete;
       complete = slab;
     } else {
@@ -689,25 +696,39 @@ static struct slab *depot_unlink(struct depot *depot) {
   return complete;
 }
 
+/* Takes the chains out of the depot, with a table of its slabs. @returns them; NULL if there are none */
+static struct block *depot_detach(struct depot *depot, struct rest *rest) {
+  struct block *chains = NULL;
+  enetjs_mutex_lock(&depot->mutex);
+  rest->slabs = depot->chains ? malloc(depot->slab_count * sizeof(struct slab *)) : NULL;
+  if (rest->slabs) {
+    for (struct slab *slab = depot->slabs; slab; slab = slab->next) rest->slabs[rest->slab_count++] = slab;
+    chains = depot->chains;
+    depot->chains = NULL;
+  }
+  enetjs_mutex_unlock(&depot->mutex);
+  if (chains) qsort(rest->slabs, rest->slab_count, sizeof(struct slab *), compare_slabs);
+  return chains;
+}
+
 /* While the chains are out of the depot, they are the trim's own; other threads cut new blocks meanwhile. */
 static void depot_trim(struct depot *depot) {
-  struct rest rest = {depot, NULL, 0};
-  struct block *chains;
+  struct rest rest = {.depot = depot};
+  struct block *chains = depot_detach(depot, &rest);
   struct slab *slab;
-  enetjs_mutex_lock(&depot->mutex);
-  chains = depot->chains;
-  depot->chains = NULL;
-  enetjs_mutex_unlock(&depot->mutex);
-  chains_visit(chains, count_block, NULL);
+  if (!chains) return;
+  rest.slab_bytes = sizeof(*slab) + (SLAB_BYTES + depot->block_bytes - 1) / depot->block_bytes * depot->block_bytes;
+  chains_visit(chains, count_block, &rest);
   chains_visit(chains, keep_block, &rest);
   rest_push(&rest);
   slab = depot_unlink(depot);
   while (slab) {
     struct slab *next = slab->next;
-    slab_free(slab);
-    reserved_subtract(SLAB_BYTES);
+    free(slab);
+    reserved_subtract(rest.slab_bytes);
     slab = next;
   }
+  free(rest.slabs);
 }
 
 static void slabs_trim(void) {

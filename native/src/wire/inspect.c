@@ -312,7 +312,6 @@ static bool acknowledge(struct inspector *in, const ENetProtocol *command) {
   enet_uint8 channel = command->header.channelID;
   ENetList *sent = &in->peer->sentReliableCommands, *outgoing = &in->peer->outgoingCommands;
   ENetListIterator i = in->after_acknowledged;
-  if (in->few_steps) return true;
   if (i != enet_list_end(sent) && matches(i, sequence, channel)) {
     in->after_acknowledged = enet_list_next(i);
     return true;
@@ -349,7 +348,7 @@ static bool carries_data(unsigned kind) {
 /* @returns false when ENet is not to see the command */
 static bool inspect_command(struct inspector *in, const ENetProtocol *command, unsigned kind, size_t length) {
   switch (kind) {
-    case ENET_PROTOCOL_COMMAND_ACKNOWLEDGE: return acknowledge(in, command);
+    case ENET_PROTOCOL_COMMAND_ACKNOWLEDGE: return in->few_steps || acknowledge(in, command);
     case ENET_PROTOCOL_COMMAND_SEND_RELIABLE:
     case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE:
     case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return send_message(in, command, kind, length);

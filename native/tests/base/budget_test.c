@@ -52,7 +52,7 @@ static void check_gives_back(bool pump, uint32_t size, unsigned count) {
   UNTIL(server.receives + server.packets == count, poll_both(&client, &server));
   CHECK_EQ_INT(enetjs_peer_disconnect(client.host, peer, 0, ENETJS_DISCONNECT), 0);
   UNTIL(client.closed == 1, poll_both(&client, &server));
-  CHECK(most > before + (60 << 20));
+  CHECK(most > before + (40 << 20));
   if (pump) {
     consumer_close(&client);
     UNTIL(resident() < before + (16 << 20), test_yield());
