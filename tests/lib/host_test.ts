@@ -315,9 +315,9 @@ test("Host.stats are complete, finite and count what happens", async (t) => {
   assert.deepEqual(Object.keys(before), [
     ...["totalSentData", "totalSentPackets", "totalReceivedData", "totalReceivedPackets"],
     ...["connectedPeers", "heldEvents", "backPressure", "wakeUps", "pumpServices", "filtered"],
-      ...["datagrams", "socketErrors", "halfOpen", "refusedFull", "badHandshakes"],
-      ...["limitedConnects", "limitedDatagrams", "limitedBytes"],
-      ...["limitedMessages", "limitedMessageBytes", "limitedPeers", "hostData", "refused"],
+    ...["datagrams", "socketErrors", "halfOpen", "refusedFull", "badHandshakes"],
+    ...["limitedConnects", "limitedDatagrams", "limitedBytes"],
+    ...["limitedMessages", "limitedMessageBytes", "limitedPeers", "hostData", "refused"],
   ]);
   for (const [name, value] of Object.entries(before)) {
     assert.ok(Number.isInteger(value) && value >= 0, `${name} is ${value}`);
