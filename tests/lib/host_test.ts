@@ -3,7 +3,6 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import process from "node:process";
 import { test } from "node:test";
-import { LAYOUT } from "../../ffi/layout.ts";
 import { type Address, ENetError, Host, type HostEvent, type Peer, versions } from "../../mod.ts";
 import {
   connectedPair,
@@ -255,7 +254,7 @@ test("A server takes no more peers than it has, and takes another when one leave
   const first = await client.connect(server.address);
   await client.connect(server.address);
   const message = await rejection(client.connect(server.address), "ENETJS_ERR_REFUSED");
-  assert.match(message, new RegExp(`data ${LAYOUT.REFUSED_FULL}`));
+  assert.match(message, /data 1718971500/); // "full"
   assert.equal(server.stats.refusedFull, 1);
   await first.disconnect();
   await seen.wait("disconnect");
