@@ -66,7 +66,9 @@ function callByMessage(): (call: () => void) => void {
  */
 function callAtNextLoad(call: () => void): void {
   if (!process.execArgv.includes("--hot")) return;
-  const key = Symbol.for(`@enetjs/enet ${import.meta.url}`);
+  // Of this copy of the library, also where a bundler has put several into one file.
+  const place = new Error().stack?.split("\n")[1];
+  const key = Symbol.for(`@enetjs/enet ${place}`);
   const loads = globalThis as { [key]?: () => void };
   loads[key]?.();
   loads[key] = call;

@@ -9,15 +9,20 @@ const { gc, Bun } = globalThis as {
 };
 const collect = gc ?? (() => Bun!.gc(true));
 
-async function drop(): Promise<void> {
+/** Keeps them until they have been counted. */
+const opened: Channel[] = [];
+
+async function open(): Promise<void> {
   const options = { configuration: "source 1 1000000", receiveBytes: 64 };
   const channel = await Channel.loadPlugin(process.argv[2], options);
   channel.send("a message");
   for await (const _ of channel) break;
+  opened.push(channel);
 }
 
-for (let i = 0; i < 5; i++) await drop();
+for (let i = 0; i < 5; i++) await open();
 console.log(`${(await diagnostics()).plugins} plugins`);
+opened.length = 0;
 const end = performance.now() + 15_000;
 while ((await diagnostics()).channels > 0 && performance.now() < end) {
   collect();
