@@ -4,9 +4,8 @@
  *
  * @module
  */
-import { ENetError } from "../lib/errors.ts";
 import { platforms, version } from "./_origin.ts";
-import type { Runtime } from "./runtime.ts";
+import type { Runtime } from "./contract.ts";
 
 /** Why a place was of no use. */
 export type Cause =
@@ -34,6 +33,18 @@ export interface Search {
   readonly first: "chosen" | "checkout" | "package";
   /** The platform that a package was looked for. */
   readonly platform?: string;
+}
+
+/** No library could be loaded. */
+export class LoadError extends Error {
+  /** `ENETJS_ERR_ABI` if one of another ABI version was found, `ENETJS_ERR_LIBRARY` otherwise. */
+  readonly code: "ENETJS_ERR_LIBRARY" | "ENETJS_ERR_ABI";
+
+  constructor(code: LoadError["code"], message: string) {
+    super(message);
+    this.name = "LoadError";
+    this.code = code;
+  }
 }
 
 /** The library has another ABI version. */
@@ -90,9 +101,9 @@ function mend({ runtime, first, platform = "" }: Search, misses: readonly Miss[]
 }
 
 /** The error of a search that found nothing. */
-export function loadFailure(search: Search, misses: readonly Miss[]): ENetError {
+export function loadFailure(search: Search, misses: readonly Miss[]): LoadError {
   const places = misses.map(({ place, problem }) => `  - ${place}: ${problem}`).join("\n");
-  return new ENetError(
+  return new LoadError(
     misses.some(({ cause }) => cause === "abi") ? "ENETJS_ERR_ABI" : "ENETJS_ERR_LIBRARY",
     `The native library of @enetjs/enet could not be loaded. Looked at:\n${places}\n` +
       `To mend it: ${mend(search, misses)}`,

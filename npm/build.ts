@@ -7,6 +7,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { LAYOUT } from "../ffi/layout.ts";
+import { reachable } from "../tools/_imports.ts";
 import { fail, print, root, runOrThrow } from "../tools/_run.ts";
 import { build as buildNative } from "../tools/build.ts";
 import { checkPackage } from "./_check.ts";
@@ -19,7 +20,6 @@ import {
   version,
 } from "./_manifest.ts";
 import { buildModules } from "./_modules.ts";
-import { reachable } from "./_reachable.ts";
 import { currentPlatform, type Platform, PLATFORMS } from "./platforms.ts";
 
 const dist = `${root}/npm/dist`;
@@ -55,14 +55,14 @@ export async function importPackage(platform) {
 }
 
 /** Removes the files that no exported module, and no exported type, needs. */
-function prune(folder: string): void {
-  const entries = exported.map(([, path]) => path.replace(/\.ts$/, ""));
+async function prune(folder: string): Promise<void> {
+  const entries = exported.map(([, path]) => path.replace(/^\.\/|\.ts$/g, ""));
   const needed = new Set([
-    ...reachable(folder, entries.map((path) => `${path}.js`)),
-    ...reachable(folder, entries.map((path) => `${path}.d.ts`)),
+    ...await reachable(folder, entries.map((path) => `${path}.js`)),
+    ...await reachable(folder, entries.map((path) => `${path}.d.ts`)),
   ]);
   for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
-    if (/\.\w+$/.test(path) && !needed.has(`./${path.replaceAll("\\", "/")}`)) {
+    if (/\.\w+$/.test(path) && !needed.has(path.replaceAll("\\", "/"))) {
       rmSync(`${folder}/${path}`);
     }
   }
@@ -79,7 +79,7 @@ export async function buildMain(folder: string = dist): Promise<string> {
   rmSync(main, { recursive: true, force: true });
   await buildModules(main);
   writeFileSync(`${main}/ffi/_origin.js`, originModule());
-  prune(main);
+  await prune(main);
   writeCommon(main, mainManifest());
   cpSync(`${root}/README.md`, `${main}/README.md`);
   return main;
