@@ -6,7 +6,7 @@
  *
  * @module
  */
-// The package itself has no dependencies, and its list of imports stays empty.
+// Only this file needs them, so they are not among the imports in deno.json.
 // deno-lint-ignore no-import-prefix
 import * as Plot from "npm:@observablehq/plot@0.6.17";
 // deno-lint-ignore no-import-prefix

@@ -10,9 +10,13 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { capture, print, root, run, type RunResult } from "./_run.ts";
+import { stdAssertFlags } from "./_std_assert.ts";
 import { build, type Sanitizer } from "./build.ts";
 import { setupOthers } from "./others.ts";
 import { type Runtime, runtimes, setup } from "./setup.ts";
+
+/** Where the tests are that run on Deno only, and use `@std/assert`. */
+const DENO_ONLY = "tests/deno/";
 
 /** How many tests ended how. */
 export interface Count {
@@ -133,15 +137,12 @@ function countNode(tap: string, file: string): Count {
   };
 }
 
-function runtimeJob(runtime: Runtime, file: string, report: string, options: SuiteOptions): Job {
-  const { limitMs = 300_000, env } = options;
+function runtimeJob(runtime: Runtime, file: string, report: string, options: JobOptions): Job {
+  const { limitMs = 300_000, env, flags } = options;
   const commands: Record<Runtime, string[]> = {
     deno: [
-      "test",
-      "-A",
-      "--no-check",
-      "--preload=tools/_deno_preload.ts",
-      `--junit-path=${report}`,
+      ...["test", "-A", "--no-check", "--preload=tools/_deno_preload.ts"],
+      ...[`--junit-path=${report}`, ...flags],
     ],
     bun: ["test", `--timeout=${limitMs}`, "--reporter=junit", `--reporter-outfile=${report}`],
     node: [
@@ -173,6 +174,12 @@ export interface SuiteOptions {
   env?: Record<string, string>;
 }
 
+/** How one of them is run. */
+interface JobOptions extends SuiteOptions {
+  /** Flags for Deno. */
+  flags: string[];
+}
+
 /** A suite that runs `node:test` files on a runtime. */
 export function runtimeSuite(
   runtime: Runtime,
@@ -186,9 +193,13 @@ export function runtimeSuite(
       await build("tests");
       await setupOthers();
       const folder = mkdtempSync(`${tmpdir()}/enetjs-`);
+      const usesAssert = files.some((file) => file.startsWith(DENO_ONLY));
+      const flags = usesAssert ? await stdAssertFlags() : [];
       try {
         return await runJobs(
-          files.map((file, i) => runtimeJob(runtime, file, `${folder}/${i}`, options)),
+          files.map((file, i) =>
+            runtimeJob(runtime, file, `${folder}/${i}`, { ...options, flags })
+          ),
           options.atOnce ?? 2,
         );
       } finally {
@@ -303,7 +314,7 @@ export async function runSuites(suites: Suite[], args: string[]): Promise<never>
 
 if (import.meta.main) {
   const all = list("tests", "_test.ts");
-  const common = all.filter((path) => !path.startsWith("tests/deno/"));
+  const common = all.filter((path) => !path.startsWith(DENO_ONLY));
   const suites = [
     nativeSuite("native"),
     nativeSuite("native asan+ubsan", "address"),

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import assert from "node:assert/strict";
+import { assert, assertEquals } from "@std/assert";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
@@ -81,13 +81,13 @@ const house = await importsOf(root, [
 ]);
 
 test("mod.ts depends on lib/, lib/ on ffi/, and nothing the other way or on other folders", () => {
-  assert.ok(house.get("mod.ts")!.includes("lib/host.ts"), "the imports are followed");
-  assert.deepEqual(upward(house), []);
+  assert(house.get("mod.ts")!.includes("lib/host.ts"), "the imports are followed");
+  assertEquals(upward(house), []);
 });
 
 test("Nothing outside lib/ imports lib/internal/", () => {
   const outside = [...house].filter(([file]) => !file.startsWith("lib/"));
-  assert.deepEqual(
+  assertEquals(
     outside.filter(([, targets]) => targets.some((target) => target.startsWith("lib/internal/"))),
     [],
   );
@@ -97,13 +97,13 @@ test("No file depends on itself by way of others, but for the circles known", ()
   const unknown = circles(house).filter((circle) =>
     !KNOWN_CIRCLES.some((known) => circle.every((file) => known.includes(file)))
   );
-  assert.deepEqual(unknown, []);
+  assertEquals(unknown, []);
 });
 
 test("Every file in the list of known circles is in a circle still", () => {
   const files = new Set(circles(house).flat());
   const gone = KNOWN_CIRCLES.flat().filter((file) => !files.has(file));
-  assert.deepEqual(gone, [], "take them off the list");
+  assertEquals(gone, [], "take them off the list");
 });
 
 test("A circle is found, also one of types and by import()", async () => {
@@ -114,7 +114,7 @@ test("A circle is found, also one of types and by import()", async () => {
     "ffi/d.ts": '// import "./e.ts";\nexport * from "./a.ts";\n',
     "ffi/e.ts": 'export * from "./d.ts";\n',
   });
-  assert.deepEqual(circles(imports), [["ffi/a.ts", "ffi/b.ts", "ffi/c.ts"]]);
+  assertEquals(circles(imports), [["ffi/a.ts", "ffi/b.ts", "ffi/c.ts"]]);
 });
 
 test("An import that leads up, or to another folder, is found", async () => {
@@ -125,5 +125,5 @@ test("An import that leads up, or to another folder, is found", async () => {
     "lib/c.ts": 'import "../other.ts";\nexport type A = 1;\n',
     "other.ts": "",
   });
-  assert.deepEqual(upward(imports), ["ffi/b.ts → lib/c.ts", "lib/c.ts → other.ts"]);
+  assertEquals(upward(imports), ["ffi/b.ts → lib/c.ts", "lib/c.ts → other.ts"]);
 });
