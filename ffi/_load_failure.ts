@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { platforms, version } from "./_origin.ts";
 import type { Runtime } from "./contract.ts";
 
@@ -87,6 +88,18 @@ const INSTALL = {
   deno: { add: "deno add npm:", anew: "deno install --reload" },
 } as const;
 
+/**
+ * The folder that `npm/build.ts` has built packages into, if this module runs from there: npm installs
+ * a folder as a link, and from where that leads no other package is found. Only a stack tells where
+ * a module is after bundlers have moved it.
+ */
+function builtFolder(): string | undefined {
+  const line = new Error().stack?.split("\n").find((line) => line.includes("_load_failure.js"));
+  const place = line?.match(/(file:\/\/.*|\/.*|[A-Za-z]:[\\/].*)[\\/]enet[\\/]ffi[\\/]/)?.[1];
+  if (place === undefined || !/[\\/]npm[\\/]dist$/.test(place)) return undefined;
+  return place.startsWith("file:") ? fileURLToPath(place) : place;
+}
+
 function mend({ runtime, first, platform = "" }: Search, misses: readonly Miss[]): string {
   const has = (cause: Cause) => misses.some((miss) => miss.cause === cause);
   if (has("permission")) return "run the program with --allow-ffi";
@@ -95,6 +108,11 @@ function mend({ runtime, first, platform = "" }: Search, misses: readonly Miss[]
   if (platforms.length > 0 && !platforms.includes(platform)) {
     return `there is no package for ${platform}: build libenetjs from a checkout, and set ` +
       "ENETJS_LIBRARY to its path";
+  }
+  const built = builtFolder();
+  if (built !== undefined) {
+    const tarballs = ["enet", platform].map((name) => `"${built}/enetjs-${name}-${version}.tgz"`);
+    return `${runtime === "bun" ? "bun add" : "npm install"} ${tarballs.join(" ")}`;
   }
   const { add, anew } = INSTALL[runtime];
   return has("uninstalled") ? `${add}@enetjs/${platform}@${version}` : anew;

@@ -1,10 +1,12 @@
 /**
  * Builds the npm packages into `npm/dist`: the main package, and the one for this machine's
- * platform. Arguments choose one of them: `main`, `platform`.
+ * platform; and beside their folders a tarball of each, which can be installed. Arguments choose one of
+ * them: `main`, `platform`.
  *
  * @module
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import process from "node:process";
 import { LAYOUT } from "../ffi/layout.ts";
 import { reachable } from "../tools/_imports.ts";
@@ -143,6 +145,21 @@ export async function buildPlatform(folder: string = dist): Promise<string> {
   return target;
 }
 
+/**
+ * Makes the tarball of a built package, beside its folder, in place of one of another version.
+ *
+ * @returns its path
+ */
+export async function packTarball(folder: string): Promise<string> {
+  const destination = dirname(folder);
+  const old = new RegExp(`^enetjs-${basename(folder)}-\\d.*\\.tgz$`);
+  for (const file of readdirSync(destination)) if (old.test(file)) rmSync(`${destination}/${file}`);
+  const output = await runOrThrow([
+    ...["npm", "pack", folder, "--silent", "--pack-destination", destination],
+  ]);
+  return `${destination}/${output.trim().split("\n").at(-1)}`;
+}
+
 if (import.meta.main) {
   try {
     const parts = { platform: buildPlatform, main: buildMain };
@@ -150,7 +167,10 @@ if (import.meta.main) {
     const unknown = asked.find((part) => !(part in parts));
     if (unknown) throw new Error(`${unknown}: there are only ${Object.keys(parts).join(" and ")}`);
     for (const [part, build] of Object.entries(parts)) {
-      if (asked.length === 0 || asked.includes(part)) await checkPackage(await build());
+      if (asked.length > 0 && !asked.includes(part)) continue;
+      const folder = await build();
+      await checkPackage(folder);
+      print(`${await packTarball(folder)}\n`);
     }
   } catch (error) {
     fail(error);

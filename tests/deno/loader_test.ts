@@ -5,23 +5,30 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { version } from "../../npm/_manifest.ts";
+import { packTarball } from "../../npm/build.ts";
 import { currentPlatform } from "../../npm/platforms.ts";
 import { root } from "../../tools/_run.ts";
 import { build } from "../../tools/build.ts";
 import type { Runtime } from "../../tools/setup.ts";
 import type { SpawnOptions } from "../_helpers.ts";
-import { createProject, installedProject, type Project, publishAll } from "./_installed.ts";
+import {
+  createProject,
+  installedProject,
+  type Project,
+  publishAll,
+  temporaryFolder,
+} from "./_installed.ts";
 
 const stack = new AsyncDisposableStack();
 
 const names: readonly Runtime[] = ["deno", "bun", "node"];
 const platform = currentPlatform();
 const own = `@enetjs/${platform.name}`;
-const { registry, platform: packageFolder } = stack.use(await publishAll());
+const { registry, main, platform: packageFolder } = stack.use(await publishAll());
 
 /** What a program sees that loads the library. */
 async function load(project: Project, options?: SpawnOptions): Promise<Record<string, string>> {
@@ -102,6 +109,28 @@ for (const name of names) {
     const { code, message } = await load(project);
     assertEquals(code, "ENETJS_ERR_LIBRARY");
     assert(message.includes(`\n  - ${path}: `), message);
+    await mend(project, message);
+  });
+}
+
+// Bun copies folders, and takes what is missing from the registry.
+for (const name of ["deno", "node"] as const) {
+  test(`Installed for ${name}: the package is a link to where it was built`, async () => {
+    const dist = `${temporaryFolder(stack)}/npm/dist`;
+    cpSync(main, `${dist}/enet`, { recursive: true });
+    cpSync(packageFolder, `${dist}/${platform.name}`, { recursive: true });
+    await packTarball(`${dist}/enet`);
+    await packTarball(`${dist}/${platform.name}`);
+    const project = createProject(stack, name, registry.env);
+    project.copy("tests/programs/load.ts");
+    await project.command(["npm", "install", `${dist}/enet`, `${dist}/${platform.name}`]);
+    // Deno reads without permission only what is in node_modules.
+    const { code, message } = await load(
+      project,
+      name === "deno" ? { flags: ["--allow-read"] } : {},
+    );
+    assertEquals(code, "ENETJS_ERR_LIBRARY");
+    assertMatch(remedy(message), /^npm install ".*\.tgz" ".*\.tgz"$/);
     await mend(project, message);
   });
 }
