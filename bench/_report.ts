@@ -53,7 +53,7 @@ export function toRows(rounds: Sample[][]): Row[] {
 }
 
 /** A number with three digits or so. */
-function short(value: number): string {
+export function short(value: number): string {
   if (Math.abs(value) >= 1e6) return `${(value / 1e6).toFixed(2)} M`;
   if (Math.abs(value) >= 1e4) return `${(value / 1e3).toFixed(0)} k`;
   return value.toFixed(Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2);

@@ -11,9 +11,10 @@
  * @module
  */
 import process from "node:process";
+import type { NativeType, RawFunction } from "../ffi/contract.ts";
 import { loadLibrary } from "../ffi/loader.ts";
 import { dlopen, type Signature } from "../ffi/mod.ts";
-import { detectRuntime, type NativeType, type RawFunction } from "../ffi/runtime.ts";
+import { detectRuntime } from "../ffi/runtime.ts";
 
 const ROUNDS = 15;
 const CALLS = 300_000;

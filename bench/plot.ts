@@ -6,66 +6,155 @@
  *
  * @module
  */
-// The package itself has no dependencies, and its list of imports stays empty.
+// Only this file needs them, so they are not among the imports in deno.json.
 // deno-lint-ignore no-import-prefix
 import * as Plot from "npm:@observablehq/plot@0.6.17";
 // deno-lint-ignore no-import-prefix
 import { parseHTML } from "npm:linkedom@0.18.12";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { root } from "../tools/_run.ts";
-import type { Row } from "./_report.ts";
+import { type Row, short } from "./_report.ts";
 
 const RUNTIMES = ["deno", "bun", "node"];
-const COLORS = { domain: ["c", ...RUNTIMES], range: ["#888888", "#4269d0", "#efb118", "#3ca951"] };
 const WIDTH = 800;
+const TITLE_HEIGHT = 34;
+const LABEL_HEIGHT = 14;
+
+/** The colours, in light and in dark mode. Each is a variable of the figure: `var(--deno)`. */
+const THEMES = {
+  light: {
+    ...{ paper: "#ffffff", ink: "#1f2328", line: "#d0d7de", c: "#656d76", other: "#9a6fb0" },
+    ...{ deno: "#2f5fc4", bun: "#b26a00", node: "#2b8a3e" },
+  },
+  dark: {
+    ...{ paper: "#0d1117", ink: "#e6edf3", line: "#30363d", c: "#9198a1", other: "#c297d8" },
+    ...{ deno: "#7aa2f7", bun: "#f0b132", node: "#5fc977" },
+  },
+};
+
+const COLORS = {
+  domain: ["c", ...RUNTIMES],
+  range: ["c", ...RUNTIMES].map((name) => `var(--${name})`),
+  unknown: "var(--other)",
+};
 
 type Page = { document: unknown };
 
-/** Draws a plot and writes it as a file that stands on its own. */
-function save(name: string, options: Plot.PlotOptions): void {
+/** A theme as the content of a rule. */
+const declarations = (theme: Readonly<Record<string, string>>) =>
+  Object.entries(theme).map(([name, color]) => `--${name}: ${color};`).join(" ");
+
+/** Viewers that know no `prefers-color-scheme` show the light theme. */
+const STYLE = `<style>:root { ${declarations(THEMES.light)} }
+@media (prefers-color-scheme: dark) { :root { ${declarations(THEMES.dark)} } }</style>`;
+
+/** Draws a plot with what it shows as its title, as a text that stands on its own. */
+function figure(name: string, title: string, options: Plot.PlotOptions): [string, string] {
   const { document } = parseHTML("<!doctype html><html><body></body></html>") as unknown as Page;
   const svg = Plot.plot({
     ...options,
     document: document as unknown as Plot.PlotOptions["document"],
     width: WIDTH,
-    style: { background: "white", color: "black" },
+    marginTop: 50,
+    style: { background: "var(--paper)", color: "var(--ink)" },
   }) as unknown as { setAttribute(name: string, value: string): void; outerHTML: string };
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  writeFileSync(`${root}/bench/figures/${name}.svg`, `${svg.outerHTML}\n`);
+  svg.setAttribute("role", "img");
+  // Above what Plot has drawn.
+  const height = options.height! + TITLE_HEIGHT;
+  svg.setAttribute("viewBox", `0 ${-TITLE_HEIGHT} ${WIDTH} ${height}`);
+  svg.setAttribute("height", `${height}`);
+  const heading =
+    `<title>${title}</title>${STYLE}<text x="10" y="-12" text-anchor="start" font-size="16" ` +
+    `font-weight="bold" fill="var(--ink)">${title}</text>`;
+  const [start] = svg.outerHTML.match(/^<svg[^>]*>/)!;
+  return [name, `${start}${heading}${svg.outerHTML.slice(start.length)}\n`];
 }
 
+/** `"1.7 to 2.1"`: the least and greatest of some numbers, or what stands for none. */
+function range(values: readonly (number | null)[]): string {
+  const numbers = values.filter((value) => value !== null);
+  if (numbers.length === 0) return "?";
+  const text = (value: number) => Number(value.toPrecision(2)).toString();
+  const [least, greatest] = [Math.min(...numbers), Math.max(...numbers)].map(text);
+  return least === greatest ? least : `${least} to ${greatest}`;
+}
+
+/** The ratios to C of the library's handlers in a workload. */
+const ratiosOf = (rows: Row[], workload: string) =>
+  rows.filter((row) =>
+    row.workload === workload && row.style === "handler" && RUNTIMES.includes(row.runtime)
+  ).map(({ ratio }) => ratio);
+
+/** What a metric is counted in, beside a number: `"CPU ns a message"`. */
+const UNITS: Readonly<Record<string, string>> = {
+  "messages/s": "messages/s",
+  "cpu ns/message": "ns of CPU a message",
+  "cpu ms/s": "ms of CPU a second",
+};
+
 /** Bars of ratios to C, a panel for each workload, a bar for each program and style. */
-function ratios(name: string, title: string, rows: Row[]): void {
-  const label = ({ runtime, style }: Row) => `${runtime} ${style}`;
-  save(name, {
-    height: 60 + rows.length * 20 + new Set(rows.map(({ workload }) => workload)).size * 12,
+function ratios(name: string, title: string, rows: Row[]): [string, string] {
+  const label = ({ runtime, style }: Row) => runtime === "c" ? "c" : `${runtime} ${style}`;
+  const workloads = [...new Set(rows.map(({ workload }) => workload))];
+  return figure(name, title, {
+    height: 80 + rows.length * 18 + workloads.length * 40,
     marginLeft: 110,
-    marginRight: 150,
-    marginTop: 40,
-    x: { label: title, zero: true, grid: true, labelAnchor: "left", axis: "top" },
-    y: { label: null, domain: [...new Set(rows.map(label))] },
-    fy: { label: null, domain: [...new Set(rows.map(({ workload }) => workload))] },
+    marginRight: 230,
+    x: { label: "times C's", zero: true, grid: true, labelAnchor: "left", axis: "top" },
+    y: { label: null, domain: [...new Set(rows.map(label))], tickSize: 0 },
+    fy: { label: null, domain: workloads, axis: null, padding: 0.18 },
     color: COLORS,
     marks: [
       Plot.barX(rows, { x: "ratio", y: label, fy: "workload", fill: "runtime" }),
       Plot.text(rows, {
         ...{ x: "ratio", y: label, fy: "workload", dx: 4, textAnchor: "start" },
-        text: ({ ratio }: Row) => ratio!.toFixed(2),
+        text: ({ ratio, median, metric }: Row) =>
+          `${ratio!.toFixed(2)} (${short(median)} ${UNITS[metric] ?? metric})`,
       }),
-      Plot.ruleX([1], { stroke: "#888888", strokeDasharray: "4 3" }),
+      Plot.text(workloads, {
+        ...{ fy: (workload: string) => workload, text: (workload: string) => workload },
+        ...{ frameAnchor: "top-left", dx: -104, dy: -14, fontWeight: "bold" },
+      }),
+      Plot.ruleX([1], { stroke: "var(--c)", strokeDasharray: "4 3" }),
     ],
   });
 }
 
+/** The heights of labels beside the ends of lines on a logarithmic axis: one above the other. */
+function labelHeights(ends: Row[], all: Row[], height: number): Map<Row, number> {
+  const medians = all.map(({ median }) => median);
+  const span = Math.max(...medians) / Math.min(...medians);
+  const step = span ** (LABEL_HEIGHT / height);
+  const heights = new Map<Row, number>();
+  let last = 0;
+  for (const row of ends.toSorted((a, b) => a.median - b.median)) {
+    last = Math.max(row.median, last * step);
+    heights.set(row, last);
+  }
+  return heights;
+}
+
 /** CPU of the server over the number of its peers. */
-function growth(rows: Row[]): void {
+function growth(rows: Row[]): [string, string] {
   const points = rows.filter(({ workload, metric }) =>
     workload.startsWith("growth-") && metric === "cpu ms/s"
   ).map((row) => ({ ...row, peers: Number(row.workload.slice("growth-".length)) }));
-  const most = Math.max(...points.map(({ peers }) => peers));
-  save("growth", {
-    height: 400,
-    marginRight: 60,
+  const [least, most] = [Math.min, Math.max].map((f) => f(...points.map(({ peers }) => peers)));
+  const growthOf = (runtime: string) => {
+    const [before, after] = [least, most].map((peers) =>
+      points.find((point) => point.runtime === runtime && point.peers === peers)?.median
+    );
+    return before && after ? after / before : null;
+  };
+  const ours = range(RUNTIMES.map(growthOf));
+  const title = `From ${least} to ${most} peers, a server's CPU grows ${ours} times, ` +
+    `C's ${range([growthOf("c")])} times`;
+  const ends = points.filter(({ peers }) => peers === most);
+  const heights = labelHeights(ends, points, 330);
+  return figure("growth", title, {
+    height: 420,
+    marginRight: 130,
     marginLeft: 60,
     x: {
       type: "log",
@@ -78,32 +167,35 @@ function growth(rows: Row[]): void {
     marks: [
       Plot.lineY(points, { x: "peers", y: "median", stroke: "runtime" }),
       Plot.dot(points, { x: "peers", y: "median", fill: "runtime" }),
-      Plot.text(points.filter(({ peers }) => peers === most), {
-        ...{
-          x: "peers",
-          y: "median",
-          text: "runtime",
-          fill: "runtime",
-          dx: 8,
-          textAnchor: "start",
-        },
+      Plot.text(ends, {
+        ...{ x: "peers", fill: "runtime", dx: 8, textAnchor: "start" },
+        y: (row: Row) => heights.get(row)!,
+        text: ({ runtime, median }: Row) => `${runtime} ${short(median)} ms/s`,
       }),
     ],
   });
 }
 
 /** Round trips by percentile. */
-function latency(rows: Row[]): void {
+function latency(rows: Row[]): [string, string] {
   const points = rows.filter(({ workload }) => workload === "echo-64").map((row) => ({
     ...row,
     percentile: row.metric.replace(" µs", ""),
-    label: `${row.runtime} ${row.style}`,
+    label: row.runtime === "c" ? "c" : `${row.runtime} ${row.style}`,
   })).filter(({ runtime, style }) =>
     COLORS.domain.includes(runtime) && (runtime === "c" || style !== "for-await")
   );
-  save("latency", {
-    height: 400,
-    marginRight: 110,
+  const half = points.filter(({ percentile }) => percentile === "p50");
+  const ours = half.filter(({ style, runtime }) => style === "handler" && runtime !== "c");
+  const inC = half.filter(({ runtime }) => runtime === "c");
+  const title = `Half of all echoes to handlers take at most ${
+    range(ours.map(({ median }) => median))
+  } µs, C's ${range(inC.map(({ median }) => median))} µs`;
+  const ends = points.filter(({ percentile }) => percentile === "p99.9");
+  const heights = labelHeights(ends, points, 330);
+  return figure("latency", title, {
+    height: 420,
+    marginRight: 150,
     marginLeft: 60,
     x: { type: "point", label: "percentile", domain: ["p50", "p90", "p99", "p99.9"] },
     y: { type: "log", label: "round trip, µs", grid: true },
@@ -116,34 +208,41 @@ function latency(rows: Row[]): void {
       Plot.lineY(points.filter(({ style }) => style !== "manual"), {
         ...{ x: "percentile", y: "median", z: "label", stroke: "runtime" },
       }),
-      Plot.text(points.filter(({ percentile }) => percentile === "p99.9"), {
-        ...{ x: "percentile", y: "median", text: "label", fill: "runtime" },
-        ...{ dx: 8, textAnchor: "start" },
+      Plot.text(ends, {
+        ...{ x: "percentile", fill: "runtime", dx: 8, textAnchor: "start" },
+        y: (row: Row) => heights.get(row)!,
+        text: ({ label, median }: Row & { label: string }) => `${label} ${short(median)} µs`,
       }),
     ],
   });
 }
 
 /** Messages a second of everybody at the same work. */
-function rivals(rows: Row[]): void {
+function rivals(rows: Row[]): [string, string] {
+  const workloads = ["receive-64-reliable", "receive-64-unreliable"];
   const bars = rows.filter(({ workload, metric, style, runtime }) =>
-    ["receive-64-reliable", "receive-64-unreliable"].includes(workload) &&
-    metric === "messages/s" && (runtime === "c" || style === "handler")
+    workloads.includes(workload) && metric === "messages/s" &&
+    (runtime === "c" || style === "handler")
   );
-  save("rivals", {
-    height: 380,
-    marginLeft: 90,
+  const reliable = bars.filter(({ workload }) => workload === workloads[0]);
+  const others = reliable.filter(({ runtime }) => !COLORS.domain.includes(runtime));
+  const best = Math.max(...others.map(({ median }) => median));
+  const ours = reliable.filter(({ runtime }) => RUNTIMES.includes(runtime));
+  const factor = range(ours.map(({ median }) => median / best));
+  const title = `The library receives ${factor} times as many messages as the best rival`;
+  return figure("rivals", title, {
+    height: 420,
+    marginLeft: 110,
     marginRight: 150,
-    marginTop: 40,
     x: {
       label: "million messages of 64 bytes a second",
       grid: true,
       axis: "top",
       labelAnchor: "left",
     },
-    y: { label: null },
-    fy: { label: null },
-    color: { ...COLORS, unknown: "#bbbbbb" },
+    y: { label: null, tickSize: 0 },
+    fy: { label: null, domain: workloads, axis: null, padding: 0.12 },
+    color: COLORS,
     marks: [
       Plot.barX(bars, {
         ...{ y: "runtime", fy: "workload", fill: "runtime", sort: { y: "-x" } },
@@ -154,26 +253,57 @@ function rivals(rows: Row[]): void {
         x: ({ median }: Row) => median / 1e6,
         text: ({ median }: Row) => (median / 1e6).toFixed(2),
       }),
+      Plot.text(workloads, {
+        ...{ fy: (workload: string) => workload, text: (workload: string) => workload },
+        ...{ frameAnchor: "top-left", dx: -104, dy: -14, fontWeight: "bold" },
+      }),
     ],
   });
 }
 
-/** Draws all figures. */
-export function draw(rows: Row[]): void {
-  mkdirSync(`${root}/bench/figures`, { recursive: true });
-  const ours = rows.filter(({ runtime }) => RUNTIMES.includes(runtime));
+/** Draws all figures, into a folder. */
+export function draw(rows: Row[], folder: string = `${root}/bench/figures`): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [name, svg] of figures(rows)) writeFileSync(`${folder}/${name}.svg`, svg);
+}
+
+/** The figures, by their names. */
+function figures(rows: Row[]): [string, string][] {
+  const ours = rows.filter(({ runtime }) => COLORS.domain.includes(runtime));
   const pick = (metric: string, workloads: RegExp) =>
     ours.filter((row) => row.metric === metric && workloads.test(row.workload));
-  ratios("receive", "messages/s received, ratio to C", pick("messages/s", /^receive-.*able$/));
-  ratios("send", "messages/s sent, ratio to C", pick("messages/s", /^send-.*able$/));
-  ratios("mixed", "CPU per message with C at the other end, ratio to C", [
-    ...pick("cpu ns/message", /-from-c$/),
-    ...pick("cpu ns/message", /-to-c$/),
-  ]);
-  ratios("crowd", "server's CPU, ratio to C", pick("cpu ms/s", /^(fanout|crowd|idle)-/));
-  latency(rows);
-  growth(rows);
-  rivals(rows);
+  const finding = (metric: string, workload: string) =>
+    range(ratiosOf(ours.filter((row) => row.metric === metric), workload));
+  return [
+    ratios(
+      "receive",
+      `Received per second: ${finding("messages/s", "receive-64-reliable")} times C's 64-byte ` +
+        `messages, ${finding("messages/s", "receive-64k-reliable")} times those of 64 KiB`,
+      pick("messages/s", /^receive-.*able$/),
+    ),
+    ratios(
+      "send",
+      `Sent per second: ${
+        finding("messages/s", "send-64-reliable")
+      } times C's messages of 64 bytes`,
+      pick("messages/s", /^send-.*able$/),
+    ),
+    ratios(
+      "mixed",
+      `With C at the other end, a 64-byte message takes ${
+        finding("cpu ns/message", "receive-64-reliable-from-c")
+      } times C's CPU to receive`,
+      [...pick("cpu ns/message", /-from-c$/), ...pick("cpu ns/message", /-to-c$/)],
+    ),
+    ratios(
+      "crowd",
+      `A server of 1,000 busy peers takes ${finding("cpu ms/s", "crowd-1000")} times C's CPU`,
+      pick("cpu ms/s", /^(fanout|crowd|idle)-/),
+    ),
+    latency(rows),
+    growth(rows),
+    rivals(rows),
+  ];
 }
 
 if (import.meta.main) {

@@ -6,9 +6,10 @@
 import process from "node:process";
 import { readNative, writeNative } from "./_scalar.ts";
 import { addressOf, needPointers } from "./_system.ts";
+import type { NativeSignature, RawFunction } from "./contract.ts";
 import { FfiError } from "./errors.ts";
 import { type Library, loadedLibrary } from "./loader.ts";
-import { detectRuntime, type NativeSignature, type RawFunction } from "./runtime.ts";
+import { detectRuntime } from "./runtime.ts";
 
 /** The frame of `enetjs_call`: 64-bit words, named as in `native/include/enetjs.h`. */
 const FRAME = { FUNCTION: 0, RESULT_KIND: 8, COUNT: 16, RESULT: 24, ARGUMENTS: 32 } as const;

@@ -7,7 +7,7 @@
  * @module
  */
 import { FfiError } from "./errors.ts";
-import type { RawCallback, RawFunction } from "./runtime.ts";
+import type { RawCallback, RawFunction } from "./contract.ts";
 
 /** What the call under way has to do when it returns. */
 export const pending: { any: boolean } = { any: false };

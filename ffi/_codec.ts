@@ -7,7 +7,7 @@ import { bytesOf, encodeString } from "./_bytes.ts";
 import { type Decoder, type Encoder, scalarDecoder, scalarEncoder } from "./_scalar.ts";
 import { FfiError, show } from "./errors.ts";
 import { stringAt } from "./memory.ts";
-import type { NativeSignature, NativeType } from "./runtime.ts";
+import type { NativeSignature, NativeType } from "./contract.ts";
 import { structOf } from "./struct.ts";
 import { scalarOf, type Signature, typeError } from "./types.ts";
 

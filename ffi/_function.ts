@@ -7,8 +7,9 @@ import { pending, settle, withStack } from "./_callback.ts";
 import { argumentLabel, decoderOf, encoderOf } from "./_codec.ts";
 import type { Decoder, Encoder } from "./_scalar.ts";
 import { errnoCell } from "./_system.ts";
+import type { RawFunction } from "./contract.ts";
 import { FfiError } from "./errors.ts";
-import { detectRuntime, type RawFunction } from "./runtime.ts";
+import { detectRuntime } from "./runtime.ts";
 import type { Signature } from "./types.ts";
 
 /** What a function belongs to, and must not outlive. */

@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { ENetError } from "../lib/errors.ts";
+import { fileURLToPath } from "node:url";
 import { platforms, version } from "./_origin.ts";
-import type { Runtime } from "./runtime.ts";
+import type { Runtime } from "./contract.ts";
 
 /** Why a place was of no use. */
 export type Cause =
@@ -34,6 +34,18 @@ export interface Search {
   readonly first: "chosen" | "checkout" | "package";
   /** The platform that a package was looked for. */
   readonly platform?: string;
+}
+
+/** No library could be loaded. */
+export class LoadError extends Error {
+  /** `ENETJS_ERR_ABI` if one of another ABI version was found, `ENETJS_ERR_LIBRARY` otherwise. */
+  readonly code: "ENETJS_ERR_LIBRARY" | "ENETJS_ERR_ABI";
+
+  constructor(code: LoadError["code"], message: string) {
+    super(message);
+    this.name = "LoadError";
+    this.code = code;
+  }
 }
 
 /** The library has another ABI version. */
@@ -76,6 +88,18 @@ const INSTALL = {
   deno: { add: "deno add npm:", anew: "deno install --reload" },
 } as const;
 
+/**
+ * The folder that `npm/build.ts` has built packages into, if this module runs from there: npm installs
+ * a folder as a link, and from where that leads no other package is found. Only a stack tells where
+ * a module is after bundlers have moved it.
+ */
+function builtFolder(): string | undefined {
+  const line = new Error().stack?.split("\n").find((line) => line.includes("_load_failure.js"));
+  const place = line?.match(/(file:\/\/.*|\/.*|[A-Za-z]:[\\/].*)[\\/]enet[\\/]ffi[\\/]/)?.[1];
+  if (place === undefined || !/[\\/]npm[\\/]dist$/.test(place)) return undefined;
+  return place.startsWith("file:") ? fileURLToPath(place) : place;
+}
+
 function mend({ runtime, first, platform = "" }: Search, misses: readonly Miss[]): string {
   const has = (cause: Cause) => misses.some((miss) => miss.cause === cause);
   if (has("permission")) return "run the program with --allow-ffi";
@@ -85,14 +109,19 @@ function mend({ runtime, first, platform = "" }: Search, misses: readonly Miss[]
     return `there is no package for ${platform}: build libenetjs from a checkout, and set ` +
       "ENETJS_LIBRARY to its path";
   }
+  const built = builtFolder();
+  if (built !== undefined) {
+    const tarballs = ["enet", platform].map((name) => `"${built}/enetjs-${name}-${version}.tgz"`);
+    return `${runtime === "bun" ? "bun add" : "npm install"} ${tarballs.join(" ")}`;
+  }
   const { add, anew } = INSTALL[runtime];
   return has("uninstalled") ? `${add}@enetjs/${platform}@${version}` : anew;
 }
 
 /** The error of a search that found nothing. */
-export function loadFailure(search: Search, misses: readonly Miss[]): ENetError {
+export function loadFailure(search: Search, misses: readonly Miss[]): LoadError {
   const places = misses.map(({ place, problem }) => `  - ${place}: ${problem}`).join("\n");
-  return new ENetError(
+  return new LoadError(
     misses.some(({ cause }) => cause === "abi") ? "ENETJS_ERR_ABI" : "ENETJS_ERR_LIBRARY",
     `The native library of @enetjs/enet could not be loaded. Looked at:\n${places}\n` +
       `To mend it: ${mend(search, misses)}`,

@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import type { Wake } from "./runtime.ts";
+import type { Wake } from "./contract.ts";
 
 /** Wakes by `node:net`, on the runtimes whose sockets take a descriptor. */
 export function attachSocket(fd: number, onWake: () => void): Wake {

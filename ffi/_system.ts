@@ -4,13 +4,9 @@
  * @module
  */
 import process from "node:process";
+import type { NativeSignature, NativeType, RawFunction } from "./contract.ts";
 import { FfiError } from "./errors.ts";
-import {
-  detectRuntime,
-  type NativeSignature,
-  type NativeType,
-  type RawFunction,
-} from "./runtime.ts";
+import { detectRuntime } from "./runtime.ts";
 
 type Table = Readonly<Record<string, readonly [readonly NativeType[], NativeType]>>;
 

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import { markAsUntransferable, MessageChannel } from "node:worker_threads";
-import type { NativeSignature, RawCallback, RawFunction, Runtime, Wake } from "./runtime.ts";
+import type { NativeSignature, RawCallback, RawFunction, Runtime, Wake } from "./contract.ts";
 
 /** How `bun:ffi` writes a signature. */
 interface BunSignature {

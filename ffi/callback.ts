@@ -6,8 +6,9 @@
 import { Callback, deferErrors, reportErrors } from "./_callback.ts";
 import { argumentLabel, callbackSignature, decoderOf, encoderOf } from "./_codec.ts";
 import { needPointers } from "./_system.ts";
+import type { RawFunction } from "./contract.ts";
 import { FfiError, show } from "./errors.ts";
-import { detectRuntime, type RawFunction } from "./runtime.ts";
+import { detectRuntime } from "./runtime.ts";
 import type { Argument, Result, ResultType, ScalarType } from "./types.ts";
 
 export { Callback };

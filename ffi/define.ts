@@ -8,7 +8,7 @@ import { checkedFunction, type Owner } from "./_function.ts";
 import { FfiError, show } from "./errors.ts";
 import { ownerOf, rawFunctionOf } from "./library.ts";
 import { checkPointer } from "./memory.ts";
-import type { RawFunction } from "./runtime.ts";
+import type { RawFunction } from "./contract.ts";
 import type { NativeFunction, ParameterType, Pointer, ResultType, Signature } from "./types.ts";
 
 function functionOf(name: string, pointer: Pointer, signature: Signature): RawFunction {

@@ -2,7 +2,7 @@ import process from "node:process";
 import { markAsUntransferable } from "node:worker_threads";
 import { setImmediate } from "node:timers";
 import { attachSocket } from "./_socket.ts";
-import type { NativeSignature, RawFunction, Runtime } from "./runtime.ts";
+import type { NativeSignature, RawFunction, Runtime } from "./contract.ts";
 
 /** A pointer, which is null or an object. */
 type DenoPointer = object | null;

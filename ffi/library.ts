@@ -11,14 +11,10 @@ import { callSignature } from "./_codec.ts";
 import { checkedFunction, type Owner } from "./_function.ts";
 import { scalarEncoder } from "./_scalar.ts";
 import { linker, memory, openSelf } from "./_system.ts";
+import type { NativeSignature, RawFunction, RawLibrary } from "./contract.ts";
 import { FfiError, type FfiErrorCode, show } from "./errors.ts";
 import { toString } from "./memory.ts";
-import {
-  detectRuntime,
-  type NativeSignature,
-  type RawFunction,
-  type RawLibrary,
-} from "./runtime.ts";
+import { detectRuntime } from "./runtime.ts";
 import { type NativeFunctions, type Pointer, scalarOf, type Symbols, typeError } from "./types.ts";
 
 const darwin = process.platform === "darwin";

@@ -9,13 +9,13 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ENetError } from "../lib/errors.ts";
 import { AbiMismatch, loadFailure, type Miss, missOf } from "./_load_failure.ts";
 import { buildFolder, importPackage, type PlatformPackage, platforms } from "./_origin.ts";
 import { libraryName, platformName } from "./_platform.ts";
 import { isEmbedded, unpack } from "./_unpack.ts";
+import type { Runtime } from "./contract.ts";
 import { LAYOUT } from "./layout.ts";
-import { detectRuntime, type Runtime } from "./runtime.ts";
+import { detectRuntime } from "./runtime.ts";
 import { type Native, openNative, SYMBOLS } from "./symbols.ts";
 
 /** A loaded libenetjs. */
@@ -115,7 +115,7 @@ let loaded: Library | undefined;
 /**
  * Loads the native library, or returns the one that is loaded.
  *
- * @throws {ENetError} `ENETJS_ERR_LIBRARY` when none is found, `ENETJS_ERR_ABI` when one was found
+ * @throws {LoadError} `ENETJS_ERR_LIBRARY` when none is found, `ENETJS_ERR_ABI` when one was found
  *   that has another version. A later call tries again.
  */
 export function loadLibrary(): Promise<Library> {
@@ -129,17 +129,4 @@ export function loadLibrary(): Promise<Library> {
 /** The native library, if this thread has loaded it. */
 export function loadedLibrary(): Library | undefined {
   return loaded;
-}
-
-/**
- * The native library, which this thread must have loaded.
- *
- * @throws {ENetError} `ENETJS_ERR_LIBRARY` when it has not
- */
-export function requireLibrary(): Library {
-  if (loaded !== undefined) return loaded;
-  throw new ENetError(
-    "ENETJS_ERR_LIBRARY",
-    "The native library is not loaded yet: create a host, or await versions(), first",
-  );
 }

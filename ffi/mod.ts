@@ -55,26 +55,18 @@ export {
   toString,
   view,
 } from "./memory.ts";
+export { array, offsetof, sizeof, struct } from "./struct.ts";
 export {
-  array,
+  type Argument,
+  type Arguments,
   type ArrayType,
+  type BigIntType,
+  type BufferLike,
+  type ExactType,
   type FieldInput,
   type Fields,
   type FieldType,
   type FieldValue,
-  offsetof,
-  sizeof,
-  type Struct,
-  struct,
-  type StructInput,
-  type StructValue,
-} from "./struct.ts";
-export {
-  type Argument,
-  type Arguments,
-  type BigIntType,
-  type BufferLike,
-  type ExactType,
   type NativeFunction,
   type NativeFunctions,
   NULL,
@@ -87,6 +79,9 @@ export {
   type ScalarType,
   type ScalarValue,
   type Signature,
+  type Struct,
+  type StructInput,
+  type StructValue,
   type Symbols,
 } from "./types.ts";
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { NativeSignature, Runtime } from "./runtime.ts";
+import type { NativeSignature, Runtime } from "./contract.ts";
 
 /** How a parameter crosses the border. */
 export type ParameterType = "f64" | "buffer";

@@ -6,8 +6,7 @@
 import process from "node:process";
 import type { Callback } from "./_callback.ts";
 import { FfiError, show } from "./errors.ts";
-import type { NativeType } from "./runtime.ts";
-import type { Fields, Struct, StructValue } from "./struct.ts";
+import type { NativeType } from "./contract.ts";
 
 /** An address in native memory; `0n` is C's `NULL`. */
 export type Pointer = bigint;
@@ -87,6 +86,79 @@ export type ScalarValue<T> = T extends NumberType | ExactType ? number
 export type ScalarInput<T> = T extends BigIntType ? bigint | number
   : T extends "function" ? Callback | Pointer
   : ScalarValue<T>;
+
+/** What a field of a struct, or an element of an array, may be. */
+export type FieldType = ScalarType | ArrayType<FieldType, number> | Struct<Fields>;
+
+/** The fields of a struct, in C's order. */
+export type Fields = Readonly<{ [name: string]: FieldType }>;
+
+/** What reading a field gives. */
+export type FieldValue<T> = T extends ScalarType ? ScalarValue<T>
+  : T extends Struct<infer F> ? StructValue<F>
+  : T extends ArrayType<infer E, number> ? FieldValue<E>[]
+  : never;
+
+/** What reading a struct gives: an object of its own, which does not follow the memory. */
+export type StructValue<F extends Fields> = { -readonly [K in keyof F]: FieldValue<F[K]> };
+
+/** What writing a field takes. */
+export type FieldInput<T> = T extends ScalarType ? ScalarInput<T>
+  : T extends Struct<infer F> ? StructInput<F>
+  : T extends ArrayType<infer E, number> ? ArrayLike<FieldInput<E>>
+  : never;
+
+/** What writing a struct takes: a value for each field, and nothing else. */
+export type StructInput<F extends Fields> = { readonly [K in keyof F]: FieldInput<F[K]> };
+
+/** An array of a fixed length within a struct. */
+export interface ArrayType<E extends FieldType, N extends number> {
+  /** The type of its elements. */
+  readonly element: E;
+  /** How many there are. */
+  readonly length: N;
+  /** Bytes of all of them. */
+  readonly size: number;
+  /** What its address is a multiple of. */
+  readonly alignment: number;
+}
+
+/** The layout of a struct. */
+export interface Struct<F extends Fields> {
+  /** Its fields. */
+  readonly fields: F;
+  /** Bytes, with the padding at the end. */
+  readonly size: number;
+  /** What its address is a multiple of. */
+  readonly alignment: number;
+  /**
+   * Where a field begins, in bytes.
+   *
+   * @throws {FfiError} `ENETJS_ERR_FFI_TYPE` when there is no such field
+   */
+  offsetof(field: keyof F & string): number;
+  /**
+   * Reads a struct out of memory.
+   *
+   * @param source a pointer to it, or the buffer it is in
+   * @param byteOffset where it begins there
+   * @throws {FfiError} `ENETJS_ERR_FFI_RANGE` when it does not fit into the buffer,
+   *   `ENETJS_ERR_FFI_NULL`
+   */
+  read(source: Pointer | BufferLike, byteOffset?: number): StructValue<F>;
+  /**
+   * Writes a struct into memory. Padding is left as it is, and a fault leaves what precedes it.
+   *
+   * @param target a pointer to it, or the buffer it is in
+   * @param value what to write
+   * @param byteOffset where it begins there
+   * @throws {FfiError} as the fields' types do; `ENETJS_ERR_FFI_RANGE` when it does not fit into the
+   *   buffer, `ENETJS_ERR_FFI_NULL`
+   */
+  write(target: Pointer | BufferLike, value: StructInput<F>, byteOffset?: number): void;
+  /** A buffer with a struct written into it. */
+  encode(value: StructInput<F>): Uint8Array<ArrayBuffer>;
+}
 
 /** What a parameter takes. */
 export type Argument<T> = T extends "buffer" | Struct<Fields> ? BufferLike

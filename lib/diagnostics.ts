@@ -1,5 +1,5 @@
 import { DIAGNOSTIC, LAYOUT } from "../ffi/layout.ts";
-import { loadLibrary } from "../ffi/loader.ts";
+import { loadLibrary } from "./internal/library.ts";
 
 /** What is loaded, and from where. */
 export interface Versions {

@@ -1,8 +1,8 @@
 import { CONFIG, HOST_STAT, LAYOUT } from "../ffi/layout.ts";
-import { loadLibrary } from "../ffi/loader.ts";
 import { Connection } from "./internal/connection.ts";
 import { Endpoint, Resources, validateFlags } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
+import { loadLibrary } from "./internal/library.ts";
 import { Memory } from "./internal/memory.ts";
 import { validateTurnBudget } from "./internal/turn.ts";
 import { integer, options, show, U32 } from "./internal/validate.ts";

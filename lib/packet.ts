@@ -1,4 +1,5 @@
-import { type Library, loadedLibrary, requireLibrary } from "../ffi/loader.ts";
+import { type Library, loadedLibrary } from "../ffi/loader.ts";
+import { requireLibrary } from "./internal/library.ts";
 import type { Memory } from "./internal/memory.ts";
 import { NativePacket } from "./internal/native_packet.ts";
 import { copyBytes } from "./internal/slab.ts";

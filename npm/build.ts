@@ -1,12 +1,15 @@
 /**
  * Builds the npm packages into `npm/dist`: the main package, and the one for this machine's
- * platform. Arguments choose one of them: `main`, `platform`.
+ * platform; and beside their folders a tarball of each, which can be installed. Arguments choose one of
+ * them: `main`, `platform`.
  *
  * @module
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import process from "node:process";
 import { LAYOUT } from "../ffi/layout.ts";
+import { reachable } from "../tools/_imports.ts";
 import { fail, print, root, runOrThrow } from "../tools/_run.ts";
 import { build as buildNative } from "../tools/build.ts";
 import { checkPackage } from "./_check.ts";
@@ -19,7 +22,6 @@ import {
   version,
 } from "./_manifest.ts";
 import { buildModules } from "./_modules.ts";
-import { reachable } from "./_reachable.ts";
 import { currentPlatform, type Platform, PLATFORMS } from "./platforms.ts";
 
 const dist = `${root}/npm/dist`;
@@ -55,14 +57,14 @@ export async function importPackage(platform) {
 }
 
 /** Removes the files that no exported module, and no exported type, needs. */
-function prune(folder: string): void {
-  const entries = exported.map(([, path]) => path.replace(/\.ts$/, ""));
+async function prune(folder: string): Promise<void> {
+  const entries = exported.map(([, path]) => path.replace(/^\.\/|\.ts$/g, ""));
   const needed = new Set([
-    ...reachable(folder, entries.map((path) => `${path}.js`)),
-    ...reachable(folder, entries.map((path) => `${path}.d.ts`)),
+    ...await reachable(folder, entries.map((path) => `${path}.js`)),
+    ...await reachable(folder, entries.map((path) => `${path}.d.ts`)),
   ]);
   for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
-    if (/\.\w+$/.test(path) && !needed.has(`./${path.replaceAll("\\", "/")}`)) {
+    if (/\.\w+$/.test(path) && !needed.has(path.replaceAll("\\", "/"))) {
       rmSync(`${folder}/${path}`);
     }
   }
@@ -79,7 +81,7 @@ export async function buildMain(folder: string = dist): Promise<string> {
   rmSync(main, { recursive: true, force: true });
   await buildModules(main);
   writeFileSync(`${main}/ffi/_origin.js`, originModule());
-  prune(main);
+  await prune(main);
   writeCommon(main, mainManifest());
   cpSync(`${root}/README.md`, `${main}/README.md`);
   return main;
@@ -143,6 +145,21 @@ export async function buildPlatform(folder: string = dist): Promise<string> {
   return target;
 }
 
+/**
+ * Makes the tarball of a built package, beside its folder, in place of one of another version.
+ *
+ * @returns its path
+ */
+export async function packTarball(folder: string): Promise<string> {
+  const destination = dirname(folder);
+  const old = new RegExp(`^enetjs-${basename(folder)}-\\d.*\\.tgz$`);
+  for (const file of readdirSync(destination)) if (old.test(file)) rmSync(`${destination}/${file}`);
+  const output = await runOrThrow([
+    ...["npm", "pack", folder, "--silent", "--pack-destination", destination],
+  ]);
+  return `${destination}/${output.trim().split("\n").at(-1)}`;
+}
+
 if (import.meta.main) {
   try {
     const parts = { platform: buildPlatform, main: buildMain };
@@ -150,7 +167,10 @@ if (import.meta.main) {
     const unknown = asked.find((part) => !(part in parts));
     if (unknown) throw new Error(`${unknown}: there are only ${Object.keys(parts).join(" and ")}`);
     for (const [part, build] of Object.entries(parts)) {
-      if (asked.length === 0 || asked.includes(part)) await checkPackage(await build());
+      if (asked.length > 0 && !asked.includes(part)) continue;
+      const folder = await build();
+      await checkPackage(folder);
+      print(`${await packTarball(folder)}\n`);
     }
   } catch (error) {
     fail(error);

@@ -6,11 +6,12 @@
 
 import process from "node:process";
 import { print, run } from "./_run.ts";
+import { stdAssertFlags } from "./_std_assert.ts";
 
 const steps = [
   "fmt --check",
   "lint",
-  "check",
+  ["check", ...await stdAssertFlags()].join(" "),
   "doc --lint mod.ts ffi/mod.ts lib/channel/mod.ts lib/compat/mod.ts",
   "publish --dry-run --allow-dirty",
 ];

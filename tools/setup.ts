@@ -1,5 +1,5 @@
 /**
- * Finds what building and testing need, and installs what is missing.
+ * Finds what building and testing need, and installs what is missing, or says how to.
  *
  * @module
  */
@@ -146,13 +146,30 @@ async function install(parts: Part[]): Promise<void> {
 }
 
 /**
+ * Whether packages of the system may be installed without asking: with `--install`, in CI, and for
+ * root, unless that is a user with sudo. So a fresh machine or container sets itself up, and
+ * a person's own machine is left alone.
+ */
+export function mayInstall(): boolean {
+  const { CI, SUDO_USER } = process.env;
+  return process.argv.includes("--install") || CI === "true" ||
+    process.getuid?.() === 0 && !SUDO_USER;
+}
+
+/** The command line that installs packages, for the reader. */
+export function installLine(manager: string, names: string[]): string {
+  const sudo = manager === "brew" || process.getuid?.() === 0 ? [] : ["sudo"];
+  return [...sudo, manager, ...installArguments[manager], ...names].join(" ");
+}
+
+/**
  * Installs packages with a package manager, as root where that is needed.
  *
  * @param manager The package manager, one of those in `installArguments`.
  * @param names The packages.
  * @param what What is missing, for the reader.
- * @throws {Error} When it fails, or needs root and has no way to become it; the message says what to
- * run.
+ * @throws {Error} When nobody has asked for it, it fails, or it needs root and has no way to become it;
+ * the message says what to run.
  */
 export async function installPackages(
   manager: string,
@@ -160,6 +177,13 @@ export async function installPackages(
   what: string,
 ): Promise<void> {
   const command = [manager, ...installArguments[manager], ...names];
+  const line = installLine(manager, names);
+  if (!mayInstall()) {
+    throw new Error(
+      `Missing: ${what}. This installs it:\n  ${line}\n` +
+        "So does this, which looks for all that is needed:\n  npx -y deno task setup",
+    );
+  }
   const asRoot = manager === "brew" || process.getuid?.() === 0
     ? []
     : capture(["sudo", "-n", "true"]) !== undefined
@@ -167,8 +191,7 @@ export async function installPackages(
     : undefined;
   if (asRoot === undefined) {
     throw new Error(
-      `Missing: ${what}. Installing needs root; run this and try again:\n` +
-        `  sudo ${command.join(" ")}`,
+      `Missing: ${what}. Installing needs root; run this and try again:\n  ${line}`,
     );
   }
   print(`Missing: ${what}. Installing: ${names.join(" ")}\n`);

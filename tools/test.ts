@@ -10,9 +10,13 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { capture, print, root, run, type RunResult } from "./_run.ts";
+import { stdAssertFlags } from "./_std_assert.ts";
 import { build, type Sanitizer } from "./build.ts";
 import { setupOthers } from "./others.ts";
 import { type Runtime, runtimes, setup } from "./setup.ts";
+
+/** Where the tests are that run on Deno only, and use `@std/assert`. */
+const DENO_ONLY = "tests/deno/";
 
 /** How many tests ended how. */
 export interface Count {
@@ -133,15 +137,12 @@ function countNode(tap: string, file: string): Count {
   };
 }
 
-function runtimeJob(runtime: Runtime, file: string, report: string, options: SuiteOptions): Job {
-  const { limitMs = 300_000, env } = options;
+function runtimeJob(runtime: Runtime, file: string, report: string, options: JobOptions): Job {
+  const { limitMs = 300_000, env, flags } = options;
   const commands: Record<Runtime, string[]> = {
     deno: [
-      "test",
-      "-A",
-      "--no-check",
-      "--preload=tools/_deno_preload.ts",
-      `--junit-path=${report}`,
+      ...["test", "-A", "--no-check", "--preload=tools/_deno_preload.ts"],
+      ...[`--junit-path=${report}`, ...flags],
     ],
     bun: ["test", `--timeout=${limitMs}`, "--reporter=junit", `--reporter-outfile=${report}`],
     node: [
@@ -173,6 +174,12 @@ export interface SuiteOptions {
   env?: Record<string, string>;
 }
 
+/** How one of them is run. */
+interface JobOptions extends SuiteOptions {
+  /** Flags for Deno. */
+  flags: string[];
+}
+
 /** A suite that runs `node:test` files on a runtime. */
 export function runtimeSuite(
   runtime: Runtime,
@@ -186,9 +193,13 @@ export function runtimeSuite(
       await build("tests");
       await setupOthers();
       const folder = mkdtempSync(`${tmpdir()}/enetjs-`);
+      const usesAssert = files.some((file) => file.startsWith(DENO_ONLY));
+      const flags = usesAssert ? await stdAssertFlags() : [];
       try {
         return await runJobs(
-          files.map((file, i) => runtimeJob(runtime, file, `${folder}/${i}`, options)),
+          files.map((file, i) =>
+            runtimeJob(runtime, file, `${folder}/${i}`, { ...options, flags })
+          ),
           options.atOnce ?? 2,
         );
       } finally {
@@ -266,6 +277,9 @@ export function nativeSuite(
   };
 }
 
+/** What the arguments may be apart from suites and files. `mayInstall()` looks for `--install`. */
+const OPTIONS = ["--", "--install", "--quick"];
+
 /**
  * Sets up, runs suites one after the other, prints a table and `N passed, N failed`, and ends the
  * process with status 1 if anything failed or a suite ran nothing.
@@ -277,7 +291,7 @@ export function nativeSuite(
 export async function runSuites(suites: Suite[], args: string[]): Promise<never> {
   const isSuite = (arg: string) => suites.some(({ name }) => name.split(" ")[0] === arg);
   const names = args.filter(isSuite);
-  const filters = args.filter((arg) => !isSuite(arg) && arg !== "--");
+  const filters = args.filter((arg) => !isSuite(arg) && !OPTIONS.includes(arg));
   const rows: string[][] = [];
   const counts: Count[] = [];
   const add = (name: string, count: Count, seconds: number) => {
@@ -287,6 +301,8 @@ export async function runSuites(suites: Suite[], args: string[]): Promise<never>
   };
   const failure = { passed: 0, failed: 1, skipped: 0 };
   try {
+    const unknown = filters.find((arg) => arg.startsWith("-"));
+    if (unknown) throw new Error(`${unknown}: the options are --install and --quick`);
     await setup();
     for (const suite of suites) {
       if (names.length > 0 && !names.includes(suite.name.split(" ")[0])) continue;
@@ -319,18 +335,29 @@ export async function runSuites(suites: Suite[], args: string[]): Promise<never>
   process.exit(failed === 0 ? 0 : 1);
 }
 
+/** With `--quick`: the files that find most mistakes in least time. */
+const QUICK = [
+  ...["native/tests/base/", "native/tests/host/", "native/tests/wire/gate_test.c"],
+  ...["tests/ffi/", "tests/lib/handlers_test.ts", "tests/lib/peer_test.ts"],
+];
+
 if (import.meta.main) {
   const all = list("tests", "_test.ts");
-  const common = all.filter((path) => !path.startsWith("tests/deno/"));
-  const suites = [
-    nativeSuite("native"),
+  const common = all.filter((path) => !path.startsWith(DENO_ONLY));
+  const asked = process.argv.slice(2);
+  const quick = asked.includes("--quick");
+  if (quick) asked.push(...QUICK);
+  const sanitized = [
     nativeSuite("native asan+ubsan", "address"),
     nativeSuite("native tsan", "thread"),
+  ];
+  const suites = [
+    nativeSuite("native"),
+    ...quick ? [] : sanitized,
     runtimeSuite("deno", all),
     runtimeSuite("bun", common),
     runtimeSuite("node", common),
   ];
-  const asked = process.argv.slice(2);
   if (asked.includes("asan")) {
     suites.push(...(["deno", "bun", "node"] as const).map((name) => sanitizedSuite(name, common)));
   }

@@ -1,7 +1,8 @@
 import { LAYOUT } from "../../ffi/layout.ts";
-import { type Library, loadLibrary } from "../../ffi/loader.ts";
-import type { Wake } from "../../ffi/runtime.ts";
+import type { Wake } from "../../ffi/contract.ts";
+import type { Library } from "../../ffi/loader.ts";
 import { check, ENetError, NATIVE_ERROR, nativeError } from "../errors.ts";
+import { loadLibrary } from "../internal/library.ts";
 import { type Link, type LinkListener, WeakListener } from "./_link.ts";
 import { type Direction, directions, NativeRegion, WORDS_BYTES } from "./_memory.ts";
 

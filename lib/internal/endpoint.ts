@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers";
 import { LAYOUT } from "../../ffi/layout.ts";
-import type { Runtime, Wake } from "../../ffi/runtime.ts";
+import type { Runtime, Wake } from "../../ffi/contract.ts";
 import type { Library } from "../../ffi/loader.ts";
 import type { Native } from "../../ffi/symbols.ts";
 import type { Gate } from "./gate.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import assert from "node:assert/strict";
+import { assert, assertEquals } from "@std/assert";
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
@@ -100,7 +100,7 @@ export function createProject(
   const denoFolder = temporaryFolder(stack); // Deno runs packages from there.
   for (let above = dirname(folder); above !== dirname(above); above = dirname(above)) {
     for (const name of ["package.json", "deno.json", "node_modules"]) {
-      assert.ok(!existsSync(`${above}/${name}`), `${above}/${name} is in the way`);
+      assert(!existsSync(`${above}/${name}`), `${above}/${name} is in the way`);
     }
   }
   const start = (command: string, args: readonly string[], options: SpawnOptions = {}) =>
@@ -142,6 +142,6 @@ export async function installedProject(
 ): Promise<Project> {
   const project = createProject(stack, runtime, env);
   const { code, stdout, stderr } = await project.command(INSTALL[runtime]);
-  assert.equal(code, 0, `${INSTALL[runtime].join(" ")}\n${stdout}${stderr}`);
+  assertEquals(code, 0, `${INSTALL[runtime].join(" ")}\n${stdout}${stderr}`);
   return project;
 }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import assert from "node:assert/strict";
+import { assert } from "@std/assert";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { buildMain, buildPlatform } from "../../npm/build.ts";
@@ -42,13 +42,13 @@ for (const [name, command] of Object.entries(commands)) {
   test(`What is tested on ${name} is the npm package`, async () => {
     const { output } = await run([command[0], "tests/programs/load.ts"], { cwd: folder });
     const { library } = JSON.parse(output.match(/^{.*}$/m)![0]);
-    assert.ok(library.startsWith(`${packages}/`), output);
+    assert(library.startsWith(`${packages}/`), output);
   });
 
   test(`The conformance tests pass on ${name} with the npm package`, async () => {
     const { ok, ending, output } = await run(command, { cwd: folder, limitMs: 120_000 });
-    assert.ok(ok, `${ending}\n${output}`);
+    assert(ok, `${ending}\n${output}`);
     const passed = output.match(/^\s*(?:ℹ pass (\d+)|(\d+) pass)$/m);
-    assert.ok(Number(passed?.[1] ?? passed?.[2]) > 100, output);
+    assert(Number(passed?.[1] ?? passed?.[2]) > 100, output);
   });
 }

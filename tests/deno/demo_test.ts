@@ -3,7 +3,7 @@
  *
  * @module
  */
-import assert from "node:assert/strict";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import process from "node:process";
 import { test } from "node:test";
 import { run, type RunResult } from "../../tools/_run.ts";
@@ -18,42 +18,42 @@ function demo(fault = ""): Promise<RunResult> {
 /** The row of a runtime in the demo's table, as cells. */
 function row(output: string, name: string): string[] {
   const line = output.split("\n").find((line) => line.startsWith(`${name} `));
-  assert.ok(line, `no row for ${name} in:\n${output}`);
+  assert(line, `no row for ${name} in:\n${output}`);
   return line.split(/ {2,}/);
 }
 
 test("The demo verifies every client and ends with status 0", async () => {
   const { ending, output } = await demo();
-  assert.equal(ending, "exit 0", output);
+  assertEquals(ending, "exit 0", output);
   for (const name of ["deno", "bun", "node"]) {
     const [, version, messages, bytes, milliseconds, verified] = row(output, name);
-    assert.match(version, /^\d+\.\d+\.\d+/);
-    assert.ok(Number(messages.replaceAll(",", "")) > 10_000, messages);
-    assert.ok(Number(bytes.replaceAll(",", "")) > 2 * 8 * 1024 * 1024, bytes);
-    assert.ok(Number(milliseconds) > 0, milliseconds);
-    assert.equal(verified, "yes");
+    assertMatch(version, /^\d+\.\d+\.\d+/);
+    assert(Number(messages.replaceAll(",", "")) > 10_000, messages);
+    assert(Number(bytes.replaceAll(",", "")) > 2 * 8 * 1024 * 1024, bytes);
+    assert(Number(milliseconds) > 0, milliseconds);
+    assertEquals(verified, "yes");
   }
 });
 
 test("The demo notices a flipped bit and ends with status 1", async () => {
   const { ending, output } = await demo("corrupt:bun");
-  assert.equal(ending, "exit 1", output);
-  assert.match(output, /bun: SHA-256 of the file at the server: [0-9a-f]{64}, expected/);
-  assert.equal(row(output, "bun").at(-1), "NO");
-  assert.equal(row(output, "deno").at(-1), "yes");
-  assert.equal(row(output, "node").at(-1), "yes");
+  assertEquals(ending, "exit 1", output);
+  assertMatch(output, /bun: SHA-256 of the file at the server: [0-9a-f]{64}, expected/);
+  assertEquals(row(output, "bun").at(-1), "NO");
+  assertEquals(row(output, "deno").at(-1), "yes");
+  assertEquals(row(output, "node").at(-1), "yes");
 });
 
 test("The demo ends with status 1 when a client crashes", async () => {
   const { ending, output } = await demo("crash:node");
-  assert.equal(ending, "exit 1", output);
-  assert.match(output, /node: ended with SIGKILL after the stage/);
-  assert.equal(row(output, "node").at(-1), "NO");
+  assertEquals(ending, "exit 1", output);
+  assertMatch(output, /node: ended with SIGKILL after the stage/);
+  assertEquals(row(output, "node").at(-1), "NO");
 });
 
 test("The demo ends with status 1 when a client hangs", async () => {
   const { ending, output } = await demo("hang:deno");
-  assert.equal(ending, "exit 1", output);
-  assert.match(output, /deno: reported nothing for 10 s after the stage/);
-  assert.equal(row(output, "deno").at(-1), "NO");
+  assertEquals(ending, "exit 1", output);
+  assertMatch(output, /deno: reported nothing for 10 s after the stage/);
+  assertEquals(row(output, "deno").at(-1), "NO");
 });

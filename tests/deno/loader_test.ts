@@ -4,29 +4,36 @@
  *
  * @module
  */
-import assert from "node:assert/strict";
-import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { copyFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { version } from "../../npm/_manifest.ts";
+import { packTarball } from "../../npm/build.ts";
 import { currentPlatform } from "../../npm/platforms.ts";
 import { root } from "../../tools/_run.ts";
 import { build } from "../../tools/build.ts";
 import type { Runtime } from "../../tools/setup.ts";
 import type { SpawnOptions } from "../_helpers.ts";
-import { createProject, installedProject, type Project, publishAll } from "./_installed.ts";
+import {
+  createProject,
+  installedProject,
+  type Project,
+  publishAll,
+  temporaryFolder,
+} from "./_installed.ts";
 
 const stack = new AsyncDisposableStack();
 
 const names: readonly Runtime[] = ["deno", "bun", "node"];
 const platform = currentPlatform();
 const own = `@enetjs/${platform.name}`;
-const { registry, platform: packageFolder } = stack.use(await publishAll());
+const { registry, main, platform: packageFolder } = stack.use(await publishAll());
 
 /** What a program sees that loads the library. */
 async function load(project: Project, options?: SpawnOptions): Promise<Record<string, string>> {
   const { stdout, stderr } = await project.run("load.ts", [], options);
-  assert.notEqual(stdout, "", stderr);
+  assertNotEquals(stdout, "", stderr);
   return JSON.parse(stdout);
 }
 
@@ -35,14 +42,14 @@ async function prepare(runtime: Runtime): Promise<{ project: Project; folder: st
   const project = await installedProject(stack, runtime, registry);
   project.copy("tests/programs/load.ts");
   const { library } = await load(project);
-  assert.ok(library?.endsWith(`/${platform.library}`), "it is loaded at first");
+  assert(library?.endsWith(`/${platform.library}`), "it is loaded at first");
   return { project, folder: library.slice(0, -platform.library.length - 1) };
 }
 
 /** What the message says that mends it. */
 function remedy(message: string): string {
   const lines = message.split("\n");
-  assert.equal(lines[0], "The native library of @enetjs/enet could not be loaded. Looked at:");
+  assertEquals(lines[0], "The native library of @enetjs/enet could not be loaded. Looked at:");
   return lines.at(-1)!.match(/^To mend it: (.*)$/)![1];
 }
 
@@ -50,9 +57,9 @@ function remedy(message: string): string {
 async function mend(project: Project, message: string): Promise<void> {
   const command = remedy(message);
   const { code, stdout, stderr } = await project.shell(command);
-  assert.equal(code, 0, `${command}\n${stdout}${stderr}`);
+  assertEquals(code, 0, `${command}\n${stdout}${stderr}`);
   const after = await load(project);
-  assert.ok(after.library, `${command}\n${stdout}${stderr}\n${after.message}`);
+  assert(after.library, `${command}\n${stdout}${stderr}\n${after.message}`);
 }
 
 for (const name of names) {
@@ -62,9 +69,9 @@ for (const name of names) {
     const add = name === "bun" ? ["bun", "add"] : ["npm", "install"];
     await project.command([...add, "--omit=optional", "@enetjs/enet"]);
     const { code, message } = await load(project);
-    assert.equal(code, "ENETJS_ERR_LIBRARY");
-    assert.ok(message.includes(`\n  - npm package ${own}: not installed (`), message);
-    assert.ok(remedy(message).endsWith(`${own}@${version}`), message);
+    assertEquals(code, "ENETJS_ERR_LIBRARY");
+    assert(message.includes(`\n  - npm package ${own}: not installed (`), message);
+    assert(remedy(message).endsWith(`${own}@${version}`), message);
     await mend(project, message);
   });
 
@@ -75,9 +82,9 @@ for (const name of names) {
     rmSync(path);
     copyFileSync(`${await build("tests")}/${wrong}`, path);
     const { code, message } = await load(project);
-    assert.equal(code, "ENETJS_ERR_ABI");
-    assert.match(message, /: it has ABI version 999, this @enetjs\/enet needs \d+\n/);
-    assert.ok(message.includes(`\n  - ${path}: `), message);
+    assertEquals(code, "ENETJS_ERR_ABI");
+    assertMatch(message, /: it has ABI version 999, this @enetjs\/enet needs \d+\n/);
+    assert(message.includes(`\n  - ${path}: `), message);
     await mend(project, message);
   });
 
@@ -89,8 +96,8 @@ for (const name of names) {
     rmSync(path);
     writeFileSync(path, bytes, "latin1");
     const { code, message } = await load(project);
-    assert.equal(code, "ENETJS_ERR_LIBRARY");
-    assert.ok(message.includes(`\n  - ${path}: libenet is missing beside it and on the system (`));
+    assertEquals(code, "ENETJS_ERR_LIBRARY");
+    assert(message.includes(`\n  - ${path}: libenet is missing beside it and on the system (`));
     await mend(project, message);
   });
 
@@ -100,8 +107,30 @@ for (const name of names) {
     rmSync(path);
     writeFileSync(path, "nothing".repeat(1000));
     const { code, message } = await load(project);
-    assert.equal(code, "ENETJS_ERR_LIBRARY");
-    assert.ok(message.includes(`\n  - ${path}: `), message);
+    assertEquals(code, "ENETJS_ERR_LIBRARY");
+    assert(message.includes(`\n  - ${path}: `), message);
+    await mend(project, message);
+  });
+}
+
+// Bun copies folders, and takes what is missing from the registry.
+for (const name of ["deno", "node"] as const) {
+  test(`Installed for ${name}: the package is a link to where it was built`, async () => {
+    const dist = `${temporaryFolder(stack)}/npm/dist`;
+    cpSync(main, `${dist}/enet`, { recursive: true });
+    cpSync(packageFolder, `${dist}/${platform.name}`, { recursive: true });
+    await packTarball(`${dist}/enet`);
+    await packTarball(`${dist}/${platform.name}`);
+    const project = createProject(stack, name, registry.env);
+    project.copy("tests/programs/load.ts");
+    await project.command(["npm", "install", `${dist}/enet`, `${dist}/${platform.name}`]);
+    // Deno reads without permission only what is in node_modules.
+    const { code, message } = await load(
+      project,
+      name === "deno" ? { flags: ["--allow-read"] } : {},
+    );
+    assertEquals(code, "ENETJS_ERR_LIBRARY");
+    assertMatch(remedy(message), /^npm install ".*\.tgz" ".*\.tgz"$/);
     await mend(project, message);
   });
 }
@@ -114,8 +143,8 @@ test("Installed for another platform", async () => {
   const [os, cpu] = other;
   await project.command(["npm", "install", `--os=${os}`, `--cpu=${cpu}`, "@enetjs/enet"]);
   const { code, message } = await load(project);
-  assert.equal(code, "ENETJS_ERR_LIBRARY");
-  assert.match(
+  assertEquals(code, "ENETJS_ERR_LIBRARY");
+  assertMatch(
     message,
     new RegExp(`- npm package ${own}: not installed, only @enetjs/${os}-${cpu}`),
   );
@@ -134,17 +163,17 @@ for (const name of ["bun", "node"] as const) {
   }, async () => {
     const { project } = await prepare(name);
     const { code, message } = await load(project, pretend({ libc: "musl" }));
-    assert.equal(code, "ENETJS_ERR_LIBRARY");
+    assertEquals(code, "ENETJS_ERR_LIBRARY");
     const musl = `@enetjs/${process.platform}-${process.arch}-musl`;
-    assert.ok(message.includes(`\n  - npm package ${musl}: not installed, only ${own}\n`), message);
-    assert.ok(remedy(message).endsWith(`${musl}@${version}`), message);
+    assert(message.includes(`\n  - npm package ${musl}: not installed, only ${own}\n`), message);
+    assert(remedy(message).endsWith(`${musl}@${version}`), message);
   });
 
   test(`On ${name} there is no package for a platform that is not in the list`, async () => {
     const { project } = await prepare(name);
     const { code, message } = await load(project, pretend({ arch: "riscv64" }));
-    assert.equal(code, "ENETJS_ERR_LIBRARY");
-    assert.match(remedy(message), /^there is no package for \w+-riscv64\b.* ENETJS_LIBRARY /);
+    assertEquals(code, "ENETJS_ERR_LIBRARY");
+    assertMatch(remedy(message), /^there is no package for \w+-riscv64\b.* ENETJS_LIBRARY /);
   });
 }
 
@@ -153,15 +182,15 @@ test("Installed on Deno: the permission is missing", async () => {
   const path = `${folder}/${platform.library}`;
   const flags = (permission: string) => ({ onlyFlags: ["run", "--no-prompt", permission] });
   const { code, message } = await load(project, flags("--deny-ffi"));
-  assert.equal(code, "ENETJS_ERR_LIBRARY");
-  assert.ok(message.includes(`\n  - ${path}: not permitted (`), message);
-  assert.equal(remedy(message), "run the program with --allow-ffi");
+  assertEquals(code, "ENETJS_ERR_LIBRARY");
+  assert(message.includes(`\n  - ${path}: not permitted (`), message);
+  assertEquals(remedy(message), "run the program with --allow-ffi");
   const { library } = await load(project, flags(`--allow-ffi=${path}`));
-  assert.equal(library, path);
+  assertEquals(library, path);
 });
 
 // Last, and no hook: Deno 2.9 calls none after a file in which a test is skipped.
 test("The registry ends, and all folders are removed", async () => {
   await stack.disposeAsync();
-  assert.ok(!existsSync(packageFolder));
+  assert(!existsSync(packageFolder));
 });

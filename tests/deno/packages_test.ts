@@ -4,7 +4,7 @@
  *
  * @module
  */
-import assert from "node:assert/strict";
+import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -13,8 +13,8 @@ import process from "node:process";
 import { test } from "node:test";
 import { checkPackage, packed } from "../../npm/_check.ts";
 import { exported, version } from "../../npm/_manifest.ts";
-import { reachable } from "../../npm/_reachable.ts";
 import { currentPlatform } from "../../npm/platforms.ts";
+import { reachable } from "../../tools/_imports.ts";
 import { root } from "../../tools/_run.ts";
 import type { Runtime } from "../../tools/setup.ts";
 import {
@@ -57,34 +57,34 @@ test("The packages pass publint and @arethetypeswrong/cli", async () => {
 
 test("The main package holds what its exports need, and nothing else", async () => {
   const { files } = await packed(published.main);
-  const modules = exported.map(([, path]) => path.replace(/\.ts$/, ""));
+  const modules = exported.map(([, path]) => path.replace(/^\.\/|\.ts$/g, ""));
   const needed = [
-    ...reachable(published.main, modules.map((path) => `${path}.js`)),
-    ...reachable(published.main, modules.map((path) => `${path}.d.ts`)),
-  ].map((path) => path.slice(2));
-  assert.deepEqual(
+    ...await reachable(published.main, modules.map((path) => `${path}.js`)),
+    ...await reachable(published.main, modules.map((path) => `${path}.d.ts`)),
+  ];
+  assertEquals(
     files.map(({ path }) => path).sort(),
     ["LICENSE", "README.md", "package.json", ...needed].sort(),
   );
   for (const path of needed) {
-    assert.ok(existsSync(`${root}/${path.replace(/\.(d\.ts|js)$/, ".ts")}`), `${path} is of ours`);
+    assert(existsSync(`${root}/${path.replace(/\.(d\.ts|js)$/, ".ts")}`), `${path} is of ours`);
   }
   for (const path of ["mod.js", "mod.d.ts", "lib/host.js", "lib/host.d.ts", "ffi/loader.js"]) {
-    assert.ok(needed.includes(path), path);
+    assert(needed.includes(path), path);
   }
 });
 
-test("No module of the main package asks where it is", () => {
+test("No module of the main package asks where it is", async () => {
   // Bundlers move modules, and dnt would put a replacement in place of import.meta.
-  for (const path of reachable(published.main, ["./mod.js"])) {
+  for (const path of await reachable(published.main, ["mod.js"])) {
     const code = readFileSync(`${published.main}/${path}`, "utf8");
-    assert.doesNotMatch(code, /\bimport\.meta\b|import-meta/, path);
+    assertNotMatch(code, /\bimport\.meta\b|import-meta/, path);
   }
 });
 
 test("The platform package holds these files", async () => {
   const { files } = await packed(published.platform);
-  assert.deepEqual(
+  assertEquals(
     files.map(({ path }) => path).sort(),
     [
       ...["LICENSE", "LICENSE-libenet", "bun.js", "mod.d.ts", "mod.js", "package.json"],
@@ -99,12 +99,12 @@ test("The packages have one version, and no scripts run when they are installed"
   const [main, native] = [published.main, published.platform].map((folder) =>
     JSON.parse(readFileSync(`${folder}/package.json`, "utf8"))
   );
-  assert.deepEqual([main.version, native.version], [version, version]);
-  assert.equal(main.optionalDependencies[native.name], version);
+  assertEquals([main.version, native.version], [version, version]);
+  assertEquals(main.optionalDependencies[native.name], version);
   for (const { scripts, dependencies } of [main, native]) {
-    assert.deepEqual([scripts, dependencies], [undefined, undefined]);
+    assertEquals([scripts, dependencies], [undefined, undefined]);
   }
-  assert.deepEqual(
+  assertEquals(
     [native.os, native.cpu, native.libc],
     [[platform.os], [platform.cpu], platform.libc && [platform.libc]],
   );
@@ -114,7 +114,7 @@ test("The packages have one version, and no scripts run when they are installed"
 function toldSizes(name: string): number[] {
   const readme = readFileSync(`${root}/README.md`, "utf8");
   const row = readme.split("\n").find((line) => line.startsWith(`| \`${name}\``));
-  assert.ok(row, `the README has a row for ${name}`);
+  assert(row, `the README has a row for ${name}`);
   return [...row.matchAll(/(\d+) kB/g)].map(([, kilobytes]) => Number(kilobytes) * 1000);
 }
 
@@ -124,7 +124,7 @@ test("The sizes in the README are right within a tenth", async () => {
     const told = toldSizes(name);
     const is = `${name} has ${Math.round(size / 1000)} kB, ${Math.round(unpackedSize / 1000)} kB`;
     [size, unpackedSize].forEach((bytes, i) => {
-      assert.ok(Math.abs(told[i] - bytes) < bytes / 10, `${is}: correct the README`);
+      assert(Math.abs(told[i] - bytes) < bytes / 10, `${is}: correct the README`);
     });
   }
 });
@@ -142,16 +142,16 @@ console.log(JSON.stringify(counts));
 `,
     );
     const { stdout, stderr } = await projects[name].run("exports.ts");
-    assert.match(stdout, /^\[/, stderr);
+    assertMatch(stdout, /^\[/, stderr);
     const counts: number[] = JSON.parse(stdout);
-    assert.ok(counts.length === specifiers.length && counts.every((count) => count > 0), stdout);
+    assert(counts.length === specifiers.length && counts.every((count) => count > 0), stdout);
   });
 }
 
 for (const name of ["bun", "node"] as const) {
   test(`On ${name} only the package for this platform is installed`, () => {
     const packages = readdirSync(`${projects[name].folder}/node_modules/@enetjs`).sort();
-    assert.deepEqual(packages, ["enet", platform.name]);
+    assertEquals(packages, ["enet", platform.name]);
   });
 }
 
@@ -170,17 +170,17 @@ for (const serverName of names) {
     await using _ = server;
     const port = await server.line("listening on 127.0.0.1:");
     const paths = mapped(server.process.pid!);
-    assert.deepEqual(
+    assertEquals(
       paths.map((path) => path.split("/").at(-1)),
       [platform.libenet, platform.library].sort(),
     );
     const [first, second] = paths.map((path) => path.replace(/\/[^/]+$/, ""));
-    assert.equal(first, second, "both come from one folder");
-    assert.match(first, new RegExp(`/@enetjs/${platform.name}`));
+    assertEquals(first, second, "both come from one folder");
+    assertMatch(first, new RegExp(`/@enetjs/${platform.name}`));
     await Promise.all(names.map(async (clientName) => {
       const { code, stdout, stderr } = await projects[clientName].run("echo_client.ts", [port]);
-      assert.equal(code, 0, stderr);
-      assert.match(stdout, /^one in .*\ntwo in .*\nthree in .*\n$/, clientName);
+      assertEquals(code, 0, stderr);
+      assertMatch(stdout, /^one in .*\ntwo in .*\nthree in .*\n$/, clientName);
     }));
   });
 
@@ -188,7 +188,7 @@ for (const serverName of names) {
     skip: process.platform !== "linux",
   }, async () => {
     const { stdout, stderr } = await projects[serverName].run("batched.ts");
-    assert.deepEqual(JSON.parse(stdout), { datagrams: "batched", length: 1 << 20 }, stderr);
+    assertEquals(JSON.parse(stdout), { datagrams: "batched", length: 1 << 20 }, stderr);
   });
 }
 
@@ -200,8 +200,8 @@ async function serveFrom(executable: string): Promise<string[]> {
   const port = await server.line("listening on 127.0.0.1:");
   const paths = process.platform === "linux" ? mapped(server.process.pid!) : [];
   const { code, stdout, stderr } = await projects.node.run("echo_client.ts", [port]);
-  assert.equal(code, 0, stderr);
-  assert.match(stdout, /^one in .*\ntwo in .*\nthree in .*\n$/);
+  assertEquals(code, 0, stderr);
+  assertMatch(stdout, /^one in .*\ntwo in .*\nthree in .*\n$/);
   return paths;
 }
 
@@ -209,7 +209,7 @@ async function serveFrom(executable: string): Promise<string[]> {
 async function compile(runtime: "deno" | "bun"): Promise<string | { problem: string }> {
   const readme = readFileSync(`${root}/README.md`, "utf8");
   const line = readme.match(new RegExp(`^(${runtime} .*compile.*) echo\\.ts`, "m"));
-  assert.ok(line, "the README says how");
+  assert(line, "the README says how");
   const { folder } = projects[runtime];
   const executable = `echo${process.platform === "win32" ? ".exe" : ""}`;
   const output = runtime === "deno" ? "--output" : "--outfile";
@@ -223,10 +223,10 @@ async function compile(runtime: "deno" | "bun"): Promise<string | { problem: str
 
 test("An echo server compiled by Bun runs from another folder, on the packaged libenet", async () => {
   const executable = await compile("bun");
-  assert.ok(typeof executable === "string", JSON.stringify(executable));
+  assert(typeof executable === "string", JSON.stringify(executable));
   for (const path of await serveFrom(executable)) {
     if (path !== executable) {
-      assert.match(path, /\/enetjs-packages-\w+\/enetjs-\d+\/[0-9a-f]{32}\//);
+      assertMatch(path, /\/enetjs-packages-\w+\/enetjs-\d+\/[0-9a-f]{32}\//);
     }
   }
 });
@@ -234,8 +234,8 @@ test("An echo server compiled by Bun runs from another folder, on the packaged l
 test("An echo server compiled by Deno runs from another folder, on the packaged libenet", {
   skip,
 }, async () => {
-  assert.ok(typeof byDeno === "string", JSON.stringify(byDeno));
-  for (const path of await serveFrom(byDeno)) assert.ok(path.startsWith(byDeno), path);
+  assert(typeof byDeno === "string", JSON.stringify(byDeno));
+  for (const path of await serveFrom(byDeno)) assert(path.startsWith(byDeno), path);
 });
 
 test("The sources from JSR find the library in the platform package", async () => {
@@ -260,8 +260,8 @@ test("The sources from JSR find the library in the platform package", async () =
       { flags: [`--allow-import=${host}`] },
     );
     const { library, datagrams } = JSON.parse(stdout || `"${stderr}"`);
-    assert.equal(typeof datagrams, "string");
-    assert.ok(library.endsWith(`/@enetjs/${platform.name}/${version}/${platform.library}`), stdout);
+    assertEquals(typeof datagrams, "string");
+    assert(library.endsWith(`/@enetjs/${platform.name}/${version}/${platform.library}`), stdout);
   } finally {
     sources.close();
   }
@@ -270,5 +270,5 @@ test("The sources from JSR find the library in the platform package", async () =
 // Last, and no hook: Deno 2.9 calls none after a file in which a test is skipped.
 test("The registry ends, and all folders are removed", async () => {
   await stack.disposeAsync();
-  assert.ok(!existsSync(published.platform));
+  assert(!existsSync(published.platform));
 });

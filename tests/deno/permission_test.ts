@@ -1,4 +1,4 @@
-import assert from "node:assert/strict";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { test } from "node:test";
 import { versions } from "../../mod.ts";
 import { LIBRARY } from "../ffi/_ffi.ts";
@@ -20,9 +20,9 @@ async function run(
 
 test("Sending and receiving need no permission but --allow-ffi for the library's path", async () => {
   const { code, stdout, stderr } = await run([`--allow-ffi=${library}`]);
-  assert.equal(stderr, "");
-  assert.equal(stdout, "echo 3\necho 1048576\nbye\n");
-  assert.equal(code, 0);
+  assertEquals(stderr, "");
+  assertEquals(stdout, "echo 3\necho 1048576\nbye\n");
+  assertEquals(code, 0);
 });
 
 test("Packets do by copies what they do without, where pointers are not permitted", async () => {
@@ -31,17 +31,17 @@ test("Packets do by copies what they do without, where pointers are not permitte
     {},
     "permissions_packets.ts",
   );
-  assert.equal(stderr, "");
-  assert.equal(stdout, "done\n");
-  assert.equal(code, 0);
+  assertEquals(stderr, "");
+  assertEquals(stdout, "done\n");
+  assertEquals(code, 0);
 });
 
 test("The public FFI does without pointers what it can, where they are not permitted", async () => {
   const file = "ffi_permissions.ts";
   const { code, stdout, stderr } = await run([`--allow-ffi=${LIBRARY}`], {}, file, [LIBRARY]);
-  assert.equal(stderr, "");
+  assertEquals(stderr, "");
   const unsupported = ["process", "dlsym", "alloc", "toPointer", "toString", "view", "callback"];
-  assert.deepEqual(stdout.trimEnd().split("\n"), [
+  assertEquals(stdout.trimEnd().split("\n"), [
     "call 6",
     "struct 2",
     "errno 0",
@@ -49,35 +49,35 @@ test("The public FFI does without pointers what it can, where they are not permi
     "other ENETJS_ERR_FFI_LIBRARY",
     ...unsupported.map((name) => `${name} ENETJS_ERR_FFI_UNSUPPORTED`),
   ]);
-  assert.equal(code, 0);
+  assertEquals(code, 0);
 });
 
 test("Channels between threads need no permission, and plugins need --allow-ffi without a path", async () => {
   const file = "permissions_channel.ts";
   const scoped = await run([`--allow-ffi=${library}`], {}, file);
-  assert.equal(scoped.stderr, "");
-  assert.equal(scoped.stdout, "hello\nENETJS_ERR_PERMISSION\n");
+  assertEquals(scoped.stderr, "");
+  assertEquals(scoped.stdout, "hello\nENETJS_ERR_PERMISSION\n");
   const all = await run(["--allow-ffi"], {}, file);
-  assert.equal(all.stdout, "hello\nENETJS_ERR_PLUGIN_MISSING\n");
+  assertEquals(all.stdout, "hello\nENETJS_ERR_PLUGIN_MISSING\n");
 });
 
 for (const permission of ["--deny-ffi", "--allow-ffi=/somewhere/else.so"]) {
   test(`With ${permission} the error is ENETJS_ERR_LIBRARY and names path and remedy`, async () => {
     const { code, stdout, stderr } = await run([permission]);
-    assert.equal(stderr, "");
+    assertEquals(stderr, "");
     const [first, ...message] = stdout.split("\n");
-    assert.equal(first, "ENETJS_ERR_LIBRARY");
-    assert.ok(message.join("\n").includes(library), stdout);
-    assert.match(message.join("\n"), /--allow-ffi/);
-    assert.equal(code, 0);
+    assertEquals(first, "ENETJS_ERR_LIBRARY");
+    assert(message.join("\n").includes(library), stdout);
+    assertMatch(message.join("\n"), /--allow-ffi/);
+    assertEquals(code, 0);
   });
 }
 
 test("ENETJS_LIBRARY counts where --allow-env covers it, and asks for nothing elsewhere", async () => {
   const env = { ENETJS_LIBRARY: "/somewhere/else.so" };
   const without = await run([`--allow-ffi=${library}`], env);
-  assert.equal(without.stdout, "echo 3\necho 1048576\nbye\n");
+  assertEquals(without.stdout, "echo 3\necho 1048576\nbye\n");
   const covered = await run([`--allow-ffi=${library}`, "--allow-env=ENETJS_LIBRARY"], env);
-  assert.match(covered.stdout, /^ENETJS_ERR_LIBRARY\n/);
-  assert.match(covered.stdout, /ENETJS_LIBRARY=\/somewhere\/else\.so/);
+  assertMatch(covered.stdout, /^ENETJS_ERR_LIBRARY\n/);
+  assertMatch(covered.stdout, /ENETJS_LIBRARY=\/somewhere\/else\.so/);
 });
