@@ -279,7 +279,7 @@ static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared
   if (!h->enet) return error;
   /* Its count of what waits misses much, and never takes back what it drops. The limit is ours, see allowance.c. */
   h->enet->maximumWaitingData = SIZE_MAX;
-  h->debt_seed = (uint32_t)enetjs_clock_us();
+  enetjs_random(&h->debt_seed, sizeof(h->debt_seed));
   h->pool_failures = enetjs_pool_failures();
   h->account = enetjs_account_open(NULL);
   h->slots = calloc(h->enet->peerCount, sizeof(*h->slots));

@@ -20,7 +20,7 @@ enum budget {
  * Budgets that the test enforces; --strict enforces all. Others are only counted, and a host that is
  * over its memory is closed. Each belongs here once the host keeps to it.
  */
-#define ENFORCED 0
+#define ENFORCED (BUDGET_MEMORY | BUDGET_HANDSHAKES)
 
 #define SERVICE_LIMIT_MS 50
 #define SENDS 16               /* queued by the program; with more, what a service takes is not the peers' doing */
@@ -166,7 +166,9 @@ static double of_program(void) {
 /* A limit for the whole host belongs here as well, once there is one. */
 static double memory_limit(void) {
   double of_peer = (double)subject.maximum_waiting + (double)subject.maximum_packet + PEER_SLACK;
-  return subject.base + HOST_SLACK + (double)subject_host()->enet->peerCount * of_peer;
+  double of_peers = (double)subject_host()->enet->peerCount * of_peer;
+  double of_host = (double)enetjs_host_data_limit(subject_host());
+  return subject.base + HOST_SLACK + (of_peers < of_host ? of_peers : of_host);
 }
 
 static void check_memory(void) {
