@@ -33,4 +33,11 @@ static inline void enetjs_libenet_give(void *memory) {
     enet_free(memory);
 }
 
+/** Charges nobody any more for a packet that ENet has allocated. With the lock of its host held. */
+static inline void enetjs_libenet_discharge(ENetPacket *packet) {
+  if (!enetjs_libenet_owned) return;
+  enetjs_pool_move(packet, NULL);
+  if (packet->data && !(packet->flags & ENET_PACKET_FLAG_NO_ALLOCATE)) enetjs_pool_move(packet->data, NULL);
+}
+
 #endif

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "host/internal.h"
-#include "base/pool.h"
+#include "enet/libenet.h"
 
 static uint32_t ring_room(const struct enetjs_ring *ring) {
   uint32_t used = ring->head - atomic_load_explicit(ring->tail_word, memory_order_acquire);
@@ -59,9 +59,7 @@ static bool place_listed(struct enetjs_host *h, uint32_t *record, ENetPacket *pa
     enetjs_packet_unwrap(p);
     return false;
   }
-  /* From now on it is freed without the host's lock. */
-  enetjs_pool_move(packet, NULL);
-  if (packet->data && !(packet->flags & ENET_PACKET_FLAG_NO_ALLOCATE)) enetjs_pool_move(packet->data, NULL);
+  enetjs_libenet_discharge(packet); /* from now on it is freed without the host's lock */
   record[ENETJS_RECORD_TYPE] = (record[ENETJS_RECORD_TYPE] & ~0xFFu) | ENETJS_EVENT_PACKET;
   record[ENETJS_RECORD_DATA] = p->index;
   record[ENETJS_RECORD_EXTRA] = p->generation;

@@ -9,6 +9,7 @@
 #include "host/internal.h"
 #include "base/random.h"
 #include "enet/libenet.h"
+#include "enet/waiting.h"
 #include "wire/guard.h"
 #include "wire/limits.h"
 #include "wire/open.h"
@@ -175,6 +176,17 @@ static void set_mtu(ENetHost *enet, enet_uint32 mtu) {
     if (enet->peers[index].state == ENET_PEER_STATE_DISCONNECTED) enet->peers[index].mtu = mtu;
 }
 
+/*
+ * The limit is ours, see allowance.c. ENet's own stands in for it where libenet's memory is not ours to count; it is
+ * never less than what a sender that keeps to the protocol can have under way, or the message that others wait for
+ * would be refused.
+ */
+static void set_maximum_waiting(struct enetjs_host *h, size_t bytes) {
+  size_t ahead = (size_t)ENETJS_PACKETS_AHEAD * h->enet->mtu;
+  h->maximum_waiting = bytes;
+  h->enet->maximumWaitingData = enetjs_libenet_owned ? SIZE_MAX : bytes > ahead ? bytes : ahead;
+}
+
 static double set_socket_buffer(ENetHost *enet, ENetSocketOption option, double bytes) {
   if (!enetjs_is_integer(bytes, 0, INT32_MAX)) return ENETJS_ERR_ARGUMENT;
   return enet_socket_set_option(enet->socket, option, (int)bytes) == 0 ? 0 : ENETJS_ERR_SOCKET;
@@ -206,7 +218,7 @@ static double host_option(struct enetjs_host *h, int option, double value, doubl
       return 0;
     case ENETJS_CONFIG_DUPLICATE_PEERS: enet->duplicatePeers = (size_t)value; return 0;
     case ENETJS_CONFIG_MAXIMUM_PACKET_SIZE: enet->maximumPacketSize = (size_t)value; return 0;
-    case ENETJS_CONFIG_MAXIMUM_WAITING_DATA: h->maximum_waiting = (size_t)value; return 0;
+    case ENETJS_CONFIG_MAXIMUM_WAITING_DATA: set_maximum_waiting(h, (size_t)value); return 0;
     case ENETJS_CONFIG_MAXIMUM_HOST_DATA: h->maximum_data = (size_t)value; return 0;
     case ENETJS_CONFIG_RECEIVE_BUFFER: return set_socket_buffer(enet, ENET_SOCKOPT_RCVBUF, value);
     case ENETJS_CONFIG_SEND_BUFFER: return set_socket_buffer(enet, ENET_SOCKOPT_SNDBUF, value);
@@ -277,8 +289,6 @@ static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared
   double error = 0;
   h->enet = enet_create(c, &error);
   if (!h->enet) return error;
-  /* Its count of what waits misses much, and never takes back what it drops. The limit is ours, see allowance.c. */
-  h->enet->maximumWaitingData = SIZE_MAX;
   enetjs_random(&h->debt_seed, sizeof(h->debt_seed));
   h->pool_failures = enetjs_pool_failures();
   h->account = enetjs_account_open(NULL);
@@ -462,6 +472,7 @@ static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received)
       record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_RECEIVE | (uint32_t)event->channelID << 8;
       enetjs_emit_event(h, slot, record, event->packet);
       clear_queue_link(event->peer);
+      if (!enetjs_libenet_owned) enetjs_recount_waiting(event->peer);
       break;
     case ENET_EVENT_TYPE_DISCONNECT:
       reason = disconnect_reason(slot, event->peer, received);

@@ -33,6 +33,9 @@
 /* Buckets of addresses, for what ended connections still hold. */
 #define ENETJS_DEBT_BUCKETS 1024
 
+/* How many reliable packets ENet accepts ahead of one that is missing. */
+#define ENETJS_PACKETS_AHEAD ((ENET_PEER_FREE_RELIABLE_WINDOWS - 1) * ENET_PEER_RELIABLE_WINDOW_SIZE)
+
 /* Large packets that a ring refers to; behind them, records are held and count towards their peer's limit. */
 #define ENETJS_LISTED_BYTES ((size_t)8 << 20)
 
