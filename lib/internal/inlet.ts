@@ -6,7 +6,16 @@ import { formatIPv4 } from "../address.ts";
 import { ENetError } from "../errors.ts";
 import type { DisconnectReason, HostEvent, HostHandlers } from "../events.ts";
 import { sweepLingering } from "./native_packet.ts";
-import { beginTask, beginTurn, beginWakeUp, endTask, Later, spent } from "./turn.ts";
+import {
+  allowed,
+  beginTask,
+  beginTurn,
+  beginWakeUp,
+  endTask,
+  Later,
+  returnUnused,
+  spent,
+} from "./turn.ts";
 import { type Packet, packets } from "../packet.ts";
 import { connectionOf, createPeer } from "../peer.ts";
 
@@ -120,15 +129,23 @@ export class Inlet {
   /** Whether the rest has to wait for another turn, which is then asked for. */
   #spent(): boolean {
     if (!spent(this.endpoint.turnBudgetMs)) return false;
-    // Without a pump nothing happens but in the program's calls of service().
-    if (this.endpoint.pump || this.#readers.size > 0) this.#rest.request();
+    this.#defer();
     return true;
   }
 
-  /** Stays for the next message, where native code has found that worth it. */
+  /** Asks for another turn. Without a pump nothing happens but in the program's calls of service(). */
+  #defer(): void {
+    if (this.endpoint.pump || this.#readers.size > 0) this.#rest.request();
+  }
+
+  /**
+   * Stays for the next message, where native code has found that worth it. Not while messages wait for another
+   * turn, which would come later by each look.
+   */
   #attend(): void {
     const { library, memory, resources } = this.endpoint;
     if (this.#attending || !resources.open || memory.words[LAYOUT.WORD_ATTENDED] === 0) return;
+    if (this.#rest.isWaiting) return;
     this.#attending = true;
     library.runtime.later(() => this.#attendNow());
   }
@@ -136,7 +153,7 @@ export class Inlet {
   #attendNow(): void {
     const { native, handle, resources } = this.endpoint;
     this.#attending = false;
-    if (!resources.open) return;
+    if (!resources.open || this.#rest.isWaiting) return;
     beginTask();
     const what = native.enetjs_host_attend(handle);
     if (what === ATTEND.DUE) this.#service(0);
@@ -183,23 +200,33 @@ export class Inlet {
     const { events, memory, resources } = this.endpoint;
     for (;;) {
       while (resources.open && !events.empty) {
-        if (this.#spent()) return;
-        const index = events.record;
-        const tail = memory.words[index + LAYOUT.RECORD_ARENA_TAIL];
-        try {
-          consume(index);
-        } finally {
-          if (resources.open) {
-            memory.consume(tail);
-            events.advance();
-          }
-        }
+        const messages = allowed(this.endpoint.turnBudgetMs);
+        if (messages === 0) return this.#defer();
+        returnUnused(this.#consume(consume, messages));
       }
       if (!resources.open || memory.held === 0) return endTask();
       if (this.#spent()) return;
       this.#native(0);
       this.#complete();
     }
+  }
+
+  /** Consumes records of the event ring. @returns how many it did not find */
+  #consume(consume: (index: number) => void, messages: number): number {
+    const { events, memory, resources } = this.endpoint;
+    for (; messages > 0 && resources.open && !events.empty; messages--) {
+      const index = events.record;
+      const tail = memory.words[index + LAYOUT.RECORD_ARENA_TAIL];
+      try {
+        consume(index);
+      } finally {
+        if (resources.open) {
+          memory.consume(tail);
+          events.advance();
+        }
+      }
+    }
+    return messages;
   }
 
   // Completions.

@@ -69,6 +69,23 @@ export function spent(budgetMs: number): boolean {
   return --unlooked <= 0 && look(budgetMs);
 }
 
+/**
+ * The same for several messages at once, in a loop that counts them itself.
+ *
+ * @returns how many messages may be given out before it is asked again; 0 when the budget is used up
+ */
+export function allowed(budgetMs: number): number {
+  if (unlooked <= 1 && look(budgetMs)) return 0;
+  const messages = unlooked;
+  unlooked = 0;
+  return messages;
+}
+
+/** Notes how many of them were not given out. */
+export function returnUnused(messages: number): void {
+  unlooked = messages;
+}
+
 function look(budgetMs: number): boolean {
   const now = performance.now();
   // Grows slowly, so that messages that take long cannot come many at a time behind a few quick ones.
@@ -90,6 +107,11 @@ export class Later {
 
   constructor(call: () => void) {
     this.#call = call;
+  }
+
+  /** Whether it is still to be done. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
   }
 
   /** Has it done once; asking again before changes nothing. */
