@@ -14,7 +14,7 @@ type Macrotask = (call: () => void) => void;
 const ROUNDS_TO_SOCKETS = 64;
 
 /** In how many calls sockets get their turn once: a round costs 1 µs. */
-const CALLS_TO_SOCKETS = 4;
+const CALLS_TO_SOCKETS = 2;
 
 /** Deno runs timers in each round, but not sockets. */
 function byRounds(): Macrotask {
@@ -55,8 +55,9 @@ function createMacrotask(): Macrotask {
 let macrotask: Macrotask | undefined;
 
 /**
- * Calls a function after timers have had their turn, and sockets as well, on Deno at the latest with the
- * fourth call. It keeps the process alive until then. */
+ * Calls a function after timers have had their turn, and sockets as well; on Deno these with every second
+ * call. It keeps the process alive until then.
+ */
 export function callInNextTurn(call: () => void): void {
   macrotask ??= createMacrotask();
   macrotask(call);

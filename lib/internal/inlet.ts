@@ -97,8 +97,12 @@ export class Inlet {
 
   // Driving.
 
-  /** Services the host on a wake-up. */
+  /**
+   * Services the host on a wake-up. What waits for another turn is not to have one before its time: Deno
+   * may read the wake-up's socket again and again without looking at others.
+   */
   wake(): void {
+    if (this.#rest.isWaiting) return;
     beginWakeUp(this.endpoint.handle);
     this.#service(0);
   }
