@@ -111,9 +111,13 @@ export class Inlet {
   /** Whether the rest has to wait for another turn, which is then asked for. */
   #spent(): boolean {
     if (!spent(this.endpoint.turnBudgetMs)) return false;
-    // Without a pump nothing happens but in the program's calls of service().
-    if (this.endpoint.pump || this.#readers.size > 0) this.#rest.request();
+    this.#postpone();
     return true;
+  }
+
+  /** Asks for another turn; without a pump nothing happens but in the program's calls of service(). */
+  #postpone(): void {
+    if (this.endpoint.pump || this.#readers.size > 0) this.#rest.request();
   }
 
   /** Stays for the next message, where native code has found that worth it. */
@@ -171,10 +175,10 @@ export class Inlet {
 
   /** Consumes the records of the event ring and what native code holds behind it, within the budget. */
   #drain(consume: (index: number) => void): void {
-    const { events, memory, resources } = this.endpoint;
+    const { events, memory, resources, turnBudgetMs } = this.endpoint;
     for (;;) {
       while (resources.open && !events.empty) {
-        if (this.#spent()) return;
+        if (spent(turnBudgetMs)) return this.#postpone();
         const index = events.record;
         const tail = memory.words[index + LAYOUT.RECORD_ARENA_TAIL];
         try {
