@@ -76,11 +76,11 @@ export interface HostStats {
   readonly socketErrors: number;
   /** Connections that wait for the client's acknowledgement now. They take no peer. */
   readonly halfOpen: number;
-  /** Attempts to connect that were refused because every peer was in use. */
+  /** Attempts to connect that this host answered with a refusal: every peer was in use, or memory was short. */
   readonly refusedFull: number;
-  /** Datagrams to a half-open connection with a wrong id, session or sequence number. */
+  /** Datagrams that name a half-open connection by its id, with a wrong session or sequence number. */
   readonly badHandshakes: number;
-  /** Attempts to connect dropped by `limits.address.connects`. */
+  /** Requests to connect dropped by `limits.address.connects`. */
   readonly limitedConnects: number;
   /** Datagrams dropped by `limits.address.datagrams`. */
   readonly limitedDatagrams: number;

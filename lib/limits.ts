@@ -14,7 +14,7 @@ export interface RateLimit {
   perSecond: number;
   /**
    * Units that may come at once, an integer up to 4,294,967,295; of bytes at least 4096, the largest
-   * datagram, for a smaller bucket would never let one pass. Default what comes back in a second.
+   * datagram, for a smaller bucket would never let one pass. Default the units of one second, or the least allowed where that is more.
    */
   burst?: number;
 }

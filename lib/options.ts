@@ -42,9 +42,9 @@ export interface HostOptions {
   maximumWaitingData?: number;
   /**
    * Bytes of native memory that what all peers have sent may take, with the events and datagrams that
-   * wait and the packets that have not been released. When half of it is in use, a peer is let in no
-   * more once it has its share of that half, so that one cannot starve the others; above it, nobody
-   * is, and no connection is accepted. Default 0, which stands for 268,435,456 (256 MiB), or twice the
+   * wait and the packets that have not been released. When half of it is in use, data of a peer that
+   * has used its equal share of that half is refused, so that one cannot starve the others. At the
+   * limit all data is refused, and so are new connections. Default 0, which stands for 268,435,456 (256 MiB), or twice the
    * sum of `maximumWaitingData` and `maximumPacketSize` where that is more.
    */
   maximumHostData?: number;
@@ -88,7 +88,7 @@ export interface HostOptions {
   /** Which addresses may talk to the host. Default all. */
   filter?: AddressFilter;
   /**
-   * How much may come from an address and from a peer. Default 1024 attempts to connect a second for each
+   * How much may come from an address and from a peer. Default 1024 connections a second for each
    * address, with a burst of 4096, and nothing else; see {@linkcode Limits}.
    */
   limits?: Limits;

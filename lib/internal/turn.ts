@@ -4,9 +4,10 @@
  * long as it lasts. Therefore each way to receive asks `spent` before every message; once the budget is
  * used up, it goes on by a `Later`.
  *
- * All hosts and channels of a thread share the turn. It ends only where timers and sockets have surely
- * been served: when a `Later` is called, and when a host is woken again. The wake-ups of several
- * hosts can follow each other without. Between wake-ups of ours the clock stands still.
+ * All hosts and channels of a thread share one budget a turn. A turn ends when a `Later` is called, and
+ * when the host that was woken first is woken again. Timers have run by then; sockets, too, except that
+ * Deno serves them with every second `Later`. The wake-up of another host ends no turn. Time between
+ * wake-ups does not count.
  *
  * @module
  */

@@ -216,7 +216,7 @@
 #define ENETJS_HOST_STAT_SOCKET_ERRORS 11 /**< send and receive errors that were survived */
 #define ENETJS_HOST_STAT_HALF_OPEN 12     /**< connections that wait for the client's acknowledgement, now */
 #define ENETJS_HOST_STAT_REFUSED_FULL 13  /**< attempts answered with ENETJS_REFUSED_FULL */
-#define ENETJS_HOST_STAT_BAD_HANDSHAKE 14 /**< datagrams to a half-open connection with wrong numbers */
+#define ENETJS_HOST_STAT_BAD_HANDSHAKE 14 /**< datagrams to a half-open connection with another session or sequence number */
 #define ENETJS_HOST_STAT_LIMITED_CONNECTS 15 /**< this and the next four: refused by each ENETJS_LIMIT_…, in its units */
 #define ENETJS_HOST_STAT_LIMITED_DATAGRAMS 16
 #define ENETJS_HOST_STAT_LIMITED_BYTES 17

@@ -1,6 +1,8 @@
 /*
  * How much memory a peer may take, and what becomes of one that has taken it.
  *
+ * Only where libenet is ours (enet/libenet.h); elsewhere ENet's own limit stands in for it.
+ *
  * Counted is the memory of the pool that a connection holds (base/budget.h): what ENet allocates while it
  * handles a datagram of the connection, and the records that are held for JavaScript. What has been handed
  * to JavaScript counts towards the host only. In terms of a host's maximumWaitingData (W),
@@ -10,7 +12,7 @@
  *   Out of order: the consumer takes what it has (less than W is held); what is not held yet stays within
  *     W + AHEAD_SLACK, and the connection within W + P + NEXT_SLACK. The slack is for a small W: a sender
  *     goes on while a message is missing, and ENet doubles the timeout of each that is refused, every time.
- *   Next in order: the same without the middle condition. So when the consumer has taken what is held, the
+ *   Next in order: less than W is held, and the connection stays within W + P + NEXT_SLACK. So when the consumer has taken what is held, the
  *     message that others wait for fits beside them, unless it is nearly as long as P and they exceed W.
  *   Without data: the connection stays within W + P + CONTROL_SLACK, less than 1 MiB above W + P.
  *   The host stays within H. Once half of H is used, a connection also stays within its equal share of the
@@ -160,7 +162,7 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
     allowance.next = smaller(allowance.next, trickle);
     if (trickle < TRICKLE_BYTES) allowance.assembly = smaller(allowance.assembly, trickle); /* the first, however long */
   } else {
-    allowance.ahead = smaller(allowance.next, room((size_t)account->bytes - slot->held_cost,
+    allowance.ahead = smaller(allowance.next, room(room(slot->held_cost, (size_t)account->bytes),
                                                    h->maximum_waiting +
                                                        smaller(AHEAD_SLACK, h->enet->maximumPacketSize / 2)));
     allowance.ahead = smaller(allowance.ahead, host_room(h, bytes));

@@ -182,7 +182,7 @@ static void set_mtu(ENetHost *enet, enet_uint32 mtu) {
  * would be refused.
  */
 static void set_maximum_waiting(struct enetjs_host *h, size_t bytes) {
-  size_t ahead = (size_t)ENETJS_PACKETS_AHEAD * h->enet->mtu;
+  size_t ahead = (size_t)ENETJS_PACKETS_AHEAD * ENET_PROTOCOL_MAXIMUM_MTU;
   h->maximum_waiting = bytes;
   h->enet->maximumWaitingData = enetjs_libenet_owned ? SIZE_MAX : bytes > ahead ? bytes : ahead;
 }

@@ -233,7 +233,7 @@ struct enetjs_host {
   struct enetjs_ranges allow, deny;
   struct enetjs_gate *gate;         /**< or NULL */
   struct enetjs_limits *limits;     /**< or NULL */
-  struct enetjs_peer_ids *peer_ids; /**< or NULL where ids on the wire are ENet's own, see open_block */
+  struct enetjs_peer_ids *peer_ids; /**< or NULL where ids on the wire are ENet's own, see open_guard in host.c */
   struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed;

@@ -40,6 +40,9 @@
 #define NOBODY UINT32_MAX /* no attempt, as an index */
 #define ANSWER_BYTES (sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolVerifyConnect))
 
+/* What an attempt is looked for by, beside its address and port. */
+enum key { BY_CONNECT, BY_ID, KEYS };
+
 struct attempt {
   ENetAddress address;
   enet_uint16 id, sequence;      /* promised */
@@ -49,7 +52,7 @@ struct attempt {
   enet_uint32 began, answered;   /* when; the last answer */
   enet_uint32 queued;            /* when it came into its queue */
   enet_uint32 received, sent;    /* bytes */
-  uint32_t next;                 /* with the same hash, or of the free ones */
+  uint32_t next[KEYS];           /* with the same hash; of the free ones */
   uint32_t older, newer;         /* in its queue */
   ENetProtocolConnect connect;
 };
@@ -86,11 +89,29 @@ struct enetjs_guard {
 
 /* ---- The table ------------------------------------------------------------------------------- */
 
-static uint32_t *bucket_of(struct enetjs_guard *guard, const ENetAddress *address) {
-  uint64_t key = ((uint64_t)address->host << 16 | address->port) ^ guard->seed;
-  key = (key ^ key >> 32) * 0x9E3779B97F4A7C15u;
-  key = (key ^ key >> 29) * (guard->seed | 1);
-  return &guard->buckets[key >> 32 & (guard->room - 1)];
+/* Of an address and port that opens thousands of attempts, each has a place of its own. */
+static uint32_t *bucket_of(struct enetjs_guard *guard, enum key key, const ENetAddress *address, enet_uint32 number) {
+  uint64_t hash = ((uint64_t)address->host << 16 | address->port) ^ guard->seed;
+  hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
+  hash = (hash ^ hash >> 29 ^ number) * (guard->seed | 1);
+  hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
+  return &guard->buckets[key * guard->room + (hash >> 32 & (guard->room - 1))];
+}
+
+static uint32_t *bucket_of_attempt(struct enetjs_guard *guard, enum key key, const struct attempt *attempt) {
+  return bucket_of(guard, key, &attempt->address, key == BY_ID ? attempt->id : attempt->connect.connectID);
+}
+
+static void link_attempt(struct enetjs_guard *guard, enum key key, uint32_t index) {
+  uint32_t *bucket = bucket_of_attempt(guard, key, &guard->attempts[index]);
+  guard->attempts[index].next[key] = *bucket;
+  *bucket = index;
+}
+
+static void unlink_attempt(struct enetjs_guard *guard, enum key key, uint32_t index) {
+  uint32_t *link = bucket_of_attempt(guard, key, &guard->attempts[index]);
+  while (*link != index && *link != NOBODY) link = &guard->attempts[*link].next[key];
+  if (*link == index) *link = guard->attempts[index].next[key];
 }
 
 static bool is_from(const struct attempt *attempt, const ENetAddress *address) {
@@ -111,7 +132,7 @@ static bool grow(struct enetjs_guard *guard) {
   uint32_t room = guard->room ? 2 * guard->room : FEWEST, *buckets;
   struct attempt *attempts;
   if (room > ATTEMPTS) return false;
-  buckets = malloc(room * sizeof(*buckets));
+  buckets = malloc(KEYS * room * sizeof(*buckets));
   attempts = buckets ? realloc(guard->attempts, room * sizeof(*attempts)) : NULL;
   if (!attempts) {
     free(buckets);
@@ -120,18 +141,17 @@ static bool grow(struct enetjs_guard *guard) {
   free(guard->buckets);
   guard->buckets = buckets;
   guard->attempts = attempts;
-  memset(buckets, 0xFF, room * sizeof(*buckets)); /* NOBODY */
+  memset(buckets, 0xFF, KEYS * room * sizeof(*buckets)); /* NOBODY */
   for (uint32_t i = guard->room; i < room; i++) {
-    attempts[i].next = guard->free;
+    attempts[i].next[0] = guard->free;
     guard->free = i;
   }
   /* All that were there are in use, for it grows when it is full. */
   uint32_t used = guard->room;
   guard->room = room;
   for (uint32_t i = 0; i < used; i++) {
-    uint32_t *bucket = bucket_of(guard, &attempts[i].address);
-    attempts[i].next = *bucket;
-    *bucket = i;
+    link_attempt(guard, BY_CONNECT, i);
+    link_attempt(guard, BY_ID, i);
   }
   return true;
 }
@@ -156,12 +176,10 @@ static void dequeue(struct enetjs_guard *guard, uint32_t index) {
 }
 
 static void drop(struct enetjs_guard *guard, uint32_t index) {
-  struct attempt *attempt = &guard->attempts[index];
-  uint32_t *link = bucket_of(guard, &attempt->address);
-  while (*link != index) link = &guard->attempts[*link].next;
-  *link = attempt->next;
+  unlink_attempt(guard, BY_CONNECT, index);
+  unlink_attempt(guard, BY_ID, index);
   dequeue(guard, index);
-  attempt->next = guard->free;
+  guard->attempts[index].next[0] = guard->free;
   guard->free = index;
   guard->count--;
 }
@@ -181,9 +199,9 @@ static void expire(struct enetjs_guard *guard, enet_uint32 now) {
   if (guard->count == 0) release(guard);
 }
 
-/* @returns the place for a new attempt, which may have been another's */
-static struct attempt *add(struct enetjs_guard *guard, const ENetAddress *address) {
-  uint32_t index, *bucket;
+/* @returns the place for a new attempt, which may have been another's; it has no id yet */
+static struct attempt *add(struct enetjs_guard *guard, const ENetAddress *address, const ENetProtocolConnect *connect) {
+  uint32_t index;
   struct attempt *attempt;
   if (guard->count == guard->room && !grow(guard)) {
     if (guard->count == 0) return NULL;
@@ -191,12 +209,13 @@ static struct attempt *add(struct enetjs_guard *guard, const ENetAddress *addres
   }
   index = guard->free;
   attempt = &guard->attempts[index];
-  guard->free = attempt->next;
+  guard->free = attempt->next[0];
   memset(attempt, 0, sizeof(*attempt));
   attempt->address = *address;
-  bucket = bucket_of(guard, address);
-  attempt->next = *bucket;
-  *bucket = index;
+  attempt->connect = *connect;
+  attempt->id = ENET_PROTOCOL_MAXIMUM_PEER_ID;
+  link_attempt(guard, BY_CONNECT, index);
+  link_attempt(guard, BY_ID, index);
   enqueue(guard, &guard->fresh, index);
   guard->count++;
   return attempt;
@@ -205,22 +224,17 @@ static struct attempt *add(struct enetjs_guard *guard, const ENetAddress *addres
 static struct attempt *find_connect(struct enetjs_guard *guard, enet_uint32 connect_id) {
   const ENetAddress *from = &guard->enet->receivedAddress;
   if (guard->count == 0) return NULL;
-  for (uint32_t i = *bucket_of(guard, from); i != NOBODY; i = guard->attempts[i].next)
+  for (uint32_t i = *bucket_of(guard, BY_CONNECT, from, connect_id); i != NOBODY; i = guard->attempts[i].next[BY_CONNECT])
     if (is_from(&guard->attempts[i], from) && guard->attempts[i].connect.connectID == connect_id)
       return &guard->attempts[i];
   return NULL;
 }
 
-/* @param known set when there is an attempt of the address at all */
-static struct attempt *find_id(struct enetjs_guard *guard, enet_uint16 id, bool *known) {
+static struct attempt *find_id(struct enetjs_guard *guard, enet_uint16 id) {
   const ENetAddress *from = &guard->enet->receivedAddress;
-  *known = false;
   if (guard->count == 0) return NULL;
-  for (uint32_t i = *bucket_of(guard, from); i != NOBODY; i = guard->attempts[i].next) {
-    if (!is_from(&guard->attempts[i], from)) continue;
-    *known = true;
-    if (guard->attempts[i].id == id) return &guard->attempts[i];
-  }
+  for (uint32_t i = *bucket_of(guard, BY_ID, from, id); i != NOBODY; i = guard->attempts[i].next[BY_ID])
+    if (is_from(&guard->attempts[i], from) && guard->attempts[i].id == id) return &guard->attempts[i];
   return NULL;
 }
 
@@ -390,14 +404,13 @@ static bool draw(struct enetjs_guard *guard, struct attempt *attempt) {
     enet_uint16 id, sequence;
     enet_uint8 incoming, outgoing;
   } random;
-  attempt->id = ENET_PROTOCOL_MAXIMUM_PEER_ID;
   for (unsigned i = 0; i < DRAWS; i++) {
-    bool known;
     enetjs_random(&random, sizeof(random));
     random.id &= ENET_PROTOCOL_MAXIMUM_PEER_ID;
-    if (find_id(guard, random.id, &known) || !enetjs_peer_ids_usable(guard->ids, &attempt->address, random.id))
-      continue;
+    if (find_id(guard, random.id) || !enetjs_peer_ids_usable(guard->ids, &attempt->address, random.id)) continue;
+    unlink_attempt(guard, BY_ID, index_of(guard, attempt));
     attempt->id = random.id;
+    link_attempt(guard, BY_ID, index_of(guard, attempt));
     attempt->sequence = random.sequence < LEAST_SEQUENCE ? random.sequence + LEAST_SEQUENCE : random.sequence;
     attempt->incoming = draw_session(random.incoming, attempt->connect.outgoingSessionID);
     attempt->outgoing = draw_session(random.outgoing, attempt->connect.incomingSessionID);
@@ -414,9 +427,8 @@ static void answer_connect(struct enetjs_guard *guard, struct attempt *attempt) 
 }
 
 static void begin(struct enetjs_guard *guard, const struct attempt *wanted) {
-  struct attempt *attempt = add(guard, &wanted->address);
+  struct attempt *attempt = add(guard, &wanted->address, &wanted->connect);
   if (!attempt) return;
-  attempt->connect = wanted->connect;
   attempt->received = wanted->received;
   attempt->answers_left = PROMISED_ANSWERS;
   attempt->began = guard->enet->serviceTime;
@@ -456,30 +468,29 @@ void enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
 
 /* ---- The acknowledgement --------------------------------------------------------------------- */
 
-/* @returns the acknowledgement of the answer among those that a datagram begins with, or NULL */
-static enet_uint8 *find_acknowledgement(const struct enetjs_datagram *datagram, const struct attempt *attempt,
+/*
+ * Whether a datagram begins with the acknowledgement of the answer. Only the first command counts: a client has
+ * received nothing else that it could acknowledge, and a datagram may hold hundreds of guesses.
+ * @param any set when it begins with an acknowledgement at all
+ */
+static bool begins_with_acknowledgement(const struct enetjs_datagram *datagram, const struct attempt *attempt,
                                         bool *any) {
   ENetProtocolAcknowledge command;
   *any = false;
-  for (size_t at = datagram->header_bytes; at + sizeof(command) <= datagram->length; at += sizeof(command)) {
-    memcpy(&command, datagram->bytes + at, sizeof(command));
-    if ((command.header.command & ENET_PROTOCOL_COMMAND_MASK) != ENET_PROTOCOL_COMMAND_ACKNOWLEDGE) return NULL;
-    *any = true;
-    if (command.header.channelID == 0xFF &&
-        command.receivedReliableSequenceNumber == ENET_HOST_TO_NET_16(attempt->sequence))
-      return datagram->bytes + at;
-  }
-  return NULL;
+  if (datagram->length < datagram->header_bytes + sizeof(command)) return false;
+  memcpy(&command, datagram->bytes + datagram->header_bytes, sizeof(command));
+  *any = (command.header.command & ENET_PROTOCOL_COMMAND_MASK) == ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
+  return *any && command.header.channelID == 0xFF &&
+         command.receivedReliableSequenceNumber == ENET_HOST_TO_NET_16(attempt->sequence);
 }
 
 /* The first command becomes the acknowledgement that ENet expects, for it accepts nothing before that. */
-static void put_acknowledgement(const struct enetjs_guard *guard, struct enetjs_datagram *datagram, enet_uint8 *found,
+static void put_acknowledgement(const struct enetjs_guard *guard, struct enetjs_datagram *datagram,
                                 const struct attempt *attempt) {
   enet_uint8 *first = datagram->bytes + datagram->header_bytes;
   enet_uint32 now = guard->enet->serviceTime;
   ENetProtocolAcknowledge command;
-  memcpy(&command, found, sizeof(command));
-  memmove(found, first, sizeof(command));
+  memcpy(&command, first, sizeof(command));
   command.receivedReliableSequenceNumber = ENET_HOST_TO_NET_16(ENETS_SEQUENCE);
   /* A time outside the attempt is none of ours. */
   if ((enet_uint16)(now - ENET_NET_TO_HOST_16(command.receivedSentTime)) > now - attempt->began)
@@ -550,22 +561,20 @@ static enum enetjs_guard_verdict taken_as_bad(struct enetjs_guard *guard) {
 enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct enetjs_datagram *datagram,
                                              enetjs_datagram_room room) {
   struct attempt *attempt, proved;
-  enet_uint8 *found;
-  bool known, any;
+  bool any;
   expire(guard, guard->enet->serviceTime);
-  attempt = find_id(guard, datagram->peer, &known);
+  attempt = find_id(guard, datagram->peer);
   if (!attempt || datagram->session != attempt->incoming || attempt->sent == 0) {
-    guard->bad += known;
+    guard->bad += attempt != NULL;
     return ENETJS_GUARD_STRANGER;
   }
   if (!enetjs_datagram_open(guard->enet, datagram, room, attempt->connect.connectID)) return taken_as_bad(guard);
-  found = find_acknowledgement(datagram, attempt, &any);
-  if (!found) {
+  if (!begins_with_acknowledgement(datagram, attempt, &any)) {
     if (any) return taken_as_bad(guard);
     on_promised(guard, attempt);
     return ENETJS_GUARD_TAKEN;
   }
-  put_acknowledgement(guard, datagram, found, attempt);
+  put_acknowledgement(guard, datagram, attempt);
   proved = *attempt;
   drop(guard, index_of(guard, attempt));
   return promote(guard, &proved, datagram) ? ENETJS_GUARD_HANDED_OVER : ENETJS_GUARD_TAKEN;

@@ -17,7 +17,7 @@ struct enetjs_guard;
 struct enetjs_guard_stats {
   size_t half_open;
   uint64_t refused; /**< CONNECTs and completed handshakes that found the host full */
-  uint64_t bad;     /**< datagrams from the address of an attempt with the wrong numbers */
+  uint64_t bad;     /**< datagrams to an attempt with another session or sequence number */
 };
 
 /** What becomes of a datagram from no peer of ours. */

@@ -8,7 +8,8 @@
  * An address has two accounts, and both have the same limits. Its established peers pay from one of them,
  * everything else that comes in its name from the other. So forged traffic in the name of an address
  * takes nothing from the peers of that address. Connects are charged to the first account, once the
- * address has completed the handshake: forged CONNECTs cost it nothing.
+ * address has completed the handshake: forged CONNECTs cost it nothing. Where there is no guard (guard.h), a CONNECT
+ * is charged when it comes.
  *
  * The accounts of addresses lie in two tables of fixed size, set-associative with a random seed. A new
  * address takes the place of the one in its set that has been silent longest, and begins with a full
