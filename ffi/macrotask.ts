@@ -13,7 +13,7 @@ type Macrotask = (call: () => void) => void;
 /** As long as Deno has immediates, it polls sockets once in 61 rounds, tokio's `event_interval`. */
 const ROUNDS_TO_SOCKETS = 64;
 
-/** In how many calls sockets get their turn once: a round costs 1 µs. */
+/** Sockets are served once in so many calls. Serving them takes ROUNDS_TO_SOCKETS rounds of about 1 µs. */
 const CALLS_TO_SOCKETS = 2;
 
 /** Deno runs timers in each round, but not sockets. */

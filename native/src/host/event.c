@@ -94,8 +94,7 @@ static void charge(struct enetjs_host *h, const struct enetjs_held *held) {
   if (!slot) return;
   slot->held_bytes += held->charge;
   slot->held_cost += held->cost;
-  if (slot->stopped || slot->held_bytes < h->maximum_waiting) return;
-  slot->stopped = true;
+  if (slot->held_bytes >= h->maximum_waiting) slot->stopped = true;
 }
 
 static void discharge(struct enetjs_host *h, const struct enetjs_held *held) {
@@ -103,8 +102,7 @@ static void discharge(struct enetjs_host *h, const struct enetjs_held *held) {
   if (!slot) return;
   slot->held_bytes -= held->charge;
   slot->held_cost -= held->cost;
-  if (!slot->stopped || slot->held_bytes > h->maximum_waiting / 2) return;
-  slot->stopped = false;
+  if (slot->held_bytes <= h->maximum_waiting / 2) slot->stopped = false;
 }
 
 static size_t cost_of(const ENetPacket *packet) {

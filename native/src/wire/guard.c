@@ -9,13 +9,14 @@
  *   the client sees one handshake and ENet another, with the same sessions.
  *
  * What a stranger can spend
- *   Bytes: no attempt is sent more than it has sent. There is one exception, for a client whose
+ *   Bytes: an address is sent no more bytes for an attempt than it has sent. There is one exception, for a client whose
  *   acknowledgement was lost: it believes that it is connected, so at most three datagrams with the
  *   promised id and session are each answered once more.
  *   Memory: the table grows on demand up to ATTEMPTS, and is freed when it is empty. An attempt leaves
  *   after LIFETIME_MS, or when the table is full and it is the oldest. Those that have shown the
  *   promised id and session stay for PROMISED_MS, and leave after all others.
  *   Peers: none before the acknowledgement.
+ *   Time: an attempt is found by its address, port and connect id, or peer id, in a chain of its own.
  *   A wrong guess is counted and has no other effect: whoever forges an address must not lock it out.
  */
 #include "wire/guard.h"

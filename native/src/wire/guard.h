@@ -4,7 +4,8 @@
  *
  * The guard answers a CONNECT in ENet's place and remembers the attempt in a table of its own. Only the
  * acknowledgement of that answer, which repeats numbers that nobody else has seen, makes a peer of it.
- * Call with the host's lock held; the functions marked so only within ENet's intercept callback.
+ * Call with the host's lock held. Functions marked "In the callback" may be called only within ENet's
+ * intercept callback.
  */
 #ifndef ENETJS_GUARD_H
 #define ENETJS_GUARD_H
