@@ -626,6 +626,8 @@ bool enetjs_guard_returns(struct enetjs_guard *guard, struct enetjs_datagram *da
   return enetjs_datagram_parse(guard->enet, guard->enet->receivedData, guard->enet->receivedDataLength, datagram);
 }
 
+void enetjs_guard_begin(struct enetjs_guard *guard) { guard->full_at = 0; }
+
 bool enetjs_guard_pending(const struct enetjs_guard *guard) { return guard->pending.active; }
 
 bool enetjs_guard_swallows(const struct enetjs_guard *guard, const ENetAddress *to, const ENetBuffer *datagram) {

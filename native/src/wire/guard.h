@@ -56,4 +56,7 @@ bool enetjs_guard_swallows(const struct enetjs_guard *guard, const ENetAddress *
 
 struct enetjs_guard_stats enetjs_guard_stats(struct enetjs_guard *guard);
 
+/** A service begins, with datagrams numbered anew. */
+void enetjs_guard_begin(struct enetjs_guard *guard);
+
 #endif

@@ -28,6 +28,7 @@ struct inspector {
   const enet_uint8 *end;
   struct enetjs_allowance left;
   struct enetjs_inspection result;
+  bool relies;       /* on an unreliable message that waits, which must not be dropped then */
   bool plenty;       /* any messages fit */
   bool few_steps;    /* and any acknowledgements are found soon */
   bool acknowledged; /* the header has a sent time, without which ENet acknowledges nothing */
@@ -190,6 +191,7 @@ static void bound_incomplete(ENetChannel *channel) {
 /* Unreliable messages may be lost, and not keep out the one that others wait for. Drops as many as a walk may pass. */
 static void drop_waiting_unreliable(struct inspector *in) {
   size_t walked = 0;
+  if (in->relies) return;
   for (size_t c = 0; c < in->peer->channelCount; c++) {
     ENetList *list = &in->peer->channels[c].incomingUnreliableCommands;
     while (!enet_list_empty(list) && step(in, &walked)) {
@@ -245,6 +247,7 @@ static bool unreliable_message(struct inspector *in, const ENetProtocol *command
   bound_incomplete(channel);
   place = find(in, &channel->incomingUnreliableCommands, channel, reliable, unreliable);
   if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
+  in->relies = true;
   if (place.known) return spend_control(in, command);
   cost = message_cost(in, length, fragments) + acknowledgement_of(in, command);
   return spend(in, cost, current ? larger(in->left.ahead, in->left.next) : in->left.ahead);
@@ -346,15 +349,21 @@ static bool carries_data(unsigned kind) {
 }
 
 /* @returns false when ENet is not to see the command */
-static bool inspect_command(struct inspector *in, const ENetProtocol *command, unsigned kind, size_t length) {
+static bool inspect_command(struct inspector *in, ENetProtocol *command, unsigned kind, size_t length) {
   switch (kind) {
-    case ENET_PROTOCOL_COMMAND_ACKNOWLEDGE: return in->few_steps || acknowledge(in, command);
+    case ENET_PROTOCOL_COMMAND_ACKNOWLEDGE:
+      /* That of a CONNECT is its answer: without the command ENet would wait for that for ever. None has number 0. */
+      if (in->peer->state == ENET_PEER_STATE_CONNECTING) command->acknowledge.receivedReliableSequenceNumber = 0;
+      return in->few_steps || acknowledge(in, command);
     case ENET_PROTOCOL_COMMAND_SEND_RELIABLE:
     case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE:
     case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return send_message(in, command, kind, length);
     case ENET_PROTOCOL_COMMAND_SEND_FRAGMENT:
     case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT: return send_fragment(in, command, kind, length);
-    case ENET_PROTOCOL_COMMAND_DISCONNECT: return true; /* its acknowledgement is the last one */
+    case ENET_PROTOCOL_COMMAND_DISCONNECT:
+      /* Without a sent time ENet never acknowledges, and would wait for ever to have done so. */
+      if (!in->acknowledged) command->header.command &= (enet_uint8)~ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
+      return true; /* its acknowledgement is the last one */
     default: return spend_control(in, command);
   }
 }
@@ -374,7 +383,7 @@ struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *
                          .after_acknowledged = enet_list_begin(&peer->sentReliableCommands)};
   enet_uint8 *at = datagram->bytes + datagram->header_bytes, *out = at;
   for (unsigned count = 0; at + sizeof(ENetProtocolCommandHeader) <= in.end; count++) {
-    const ENetProtocol *command = (const ENetProtocol *)at;
+    ENetProtocol *command = (ENetProtocol *)at;
     unsigned kind = command->header.command & ENET_PROTOCOL_COMMAND_MASK;
     size_t size = kind < ENET_PROTOCOL_COMMAND_COUNT ? command_sizes[kind] : 0, length;
     if (size == 0 || size > (size_t)(in.end - at)) break; /* where ENet stops, too */

@@ -540,6 +540,7 @@ void enetjs_batch_begin(struct enetjs_host *h) {
     batch->errors = &h->counters[ENETJS_HOST_STAT_SOCKET_ERRORS];
   }
   if (batch->depth++ > 0) return;
+  if (batch->guard) enetjs_guard_begin(batch->guard);
   if (batch->refused && ENET_TIME_DIFFERENCE(enet_time_get(), batch->refused_at) >= REFUSED_MS) batch->refused = false;
   if (batch->in) {
     batch->in->handed = 0;
