@@ -30,10 +30,12 @@
 
 #define ATTEMPTS 16384 /* at most, and FEWEST at first; powers of two */
 #define FEWEST 64
+#define PROMISED (ATTEMPTS / 4) /* at most, of those that are kept longer */
 #define LIFETIME_MS 3000
 #define PROMISED_MS 10000
 #define PROMISED_ANSWERS 3
-#define DRAWS 64           /* of an id that is not in use */
+#define DRAWS 64           /* of an id that no peer has */
+#define PATIENT_DRAWS 32   /* that no other attempt has, either */
 #define FITTING_DRAWS 8    /* of an answer that compresses to what may be sent; one in twelve does not at first */
 #define ENETS_SEQUENCE 1   /* of the VERIFY_CONNECT of a new peer */
 #define LEAST_SEQUENCE 256 /* above those that ENet uses soon, which a late acknowledgement must not hit */
@@ -60,7 +62,7 @@ struct attempt {
 
 /* Attempts with the same lifetime, counted from when they came into it, the oldest first. */
 struct queue {
-  uint32_t oldest, newest;
+  uint32_t oldest, newest, count;
   enet_uint32 lifetime;
 };
 
@@ -159,6 +161,7 @@ static bool grow(struct enetjs_guard *guard) {
 
 static void enqueue(struct enetjs_guard *guard, struct queue *queue, uint32_t index) {
   struct attempt *attempt = &guard->attempts[index];
+  queue->count++;
   attempt->queued = guard->enet->serviceTime;
   attempt->newer = NOBODY;
   attempt->older = queue->newest;
@@ -172,6 +175,7 @@ static void enqueue(struct enetjs_guard *guard, struct queue *queue, uint32_t in
 static void dequeue(struct enetjs_guard *guard, uint32_t index) {
   struct attempt *attempt = &guard->attempts[index];
   struct queue *queue = attempt->promised ? &guard->promised : &guard->fresh;
+  queue->count--;
   *(attempt->older == NOBODY ? &queue->oldest : &guard->attempts[attempt->older].newer) = attempt->newer;
   *(attempt->newer == NOBODY ? &queue->newest : &guard->attempts[attempt->newer].older) = attempt->older;
 }
@@ -406,9 +410,15 @@ static bool draw(struct enetjs_guard *guard, struct attempt *attempt) {
     enet_uint8 incoming, outgoing;
   } random;
   for (unsigned i = 0; i < DRAWS; i++) {
+    struct attempt *other;
     enetjs_random(&random, sizeof(random));
     random.id &= ENET_PROTOCOL_MAXIMUM_PEER_ID;
-    if (find_id(guard, random.id) || !enetjs_peer_ids_usable(guard->ids, &attempt->address, random.id)) continue;
+    if (!enetjs_peer_ids_usable(guard->ids, &attempt->address, random.id)) continue;
+    other = find_id(guard, random.id);
+    if (other && other != attempt) {
+      if (i < PATIENT_DRAWS) continue;
+      drop(guard, index_of(guard, other)); /* forged CONNECTs with all ids keep nobody out of an address */
+    }
     unlink_attempt(guard, BY_ID, index_of(guard, attempt));
     attempt->id = random.id;
     link_attempt(guard, BY_ID, index_of(guard, attempt));
@@ -549,6 +559,7 @@ static void on_promised(struct enetjs_guard *guard, struct attempt *attempt) {
   if (!attempt->promised) {
     dequeue(guard, index);
     attempt->promised = true;
+    if (guard->promised.count >= PROMISED) drop(guard, guard->promised.oldest);
     enqueue(guard, &guard->promised, index);
   }
   send_answer(guard, attempt, bytes, write_answer(guard, attempt, bytes));
