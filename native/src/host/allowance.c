@@ -12,6 +12,8 @@
  *   Out of order: the consumer takes what it has (less than W is held); what is not held yet stays within
  *     W + AHEAD_SLACK, and the connection within W + P + NEXT_SLACK. The slack is for a small W: a sender
  *     goes on while a message is missing, and ENet doubles the timeout of each that is refused, every time.
+ *     A message further ahead than so many bytes of its kind could fill is left out, too: it would take the
+ *     room of nearer ones that are missing, and these would come one datagram for each timeout.
  *   Next in order: less than W is held, and the connection stays within W + P + NEXT_SLACK. So when the consumer has taken what is held, the
  *     message that others wait for fits beside them, unless it is nearly as long as P and they exceed W.
  *   Without data: the connection stays within W + P + CONTROL_SLACK, less than 1 MiB above W + P.
@@ -158,13 +160,12 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   if (!blocked && has_come(stall, peer)) stall->since = stall->trickled = 0;
   if (blocked) {
     size_t trickle = trickle_of(stall, now);
-    allowance.ahead = 0;
+    allowance.ahead = allowance.span = 0;
     allowance.next = smaller(allowance.next, trickle);
     if (trickle < TRICKLE_BYTES) allowance.assembly = smaller(allowance.assembly, trickle); /* the first, however long */
   } else {
-    allowance.ahead = smaller(allowance.next, room(room(slot->held_cost, (size_t)account->bytes),
-                                                   h->maximum_waiting +
-                                                       smaller(AHEAD_SLACK, h->enet->maximumPacketSize / 2)));
+    allowance.span = h->maximum_waiting + smaller(AHEAD_SLACK, h->enet->maximumPacketSize / 2);
+    allowance.ahead = smaller(allowance.next, room(room(slot->held_cost, (size_t)account->bytes), allowance.span));
     allowance.ahead = smaller(allowance.ahead, host_room(h, bytes));
   }
   allowance.next = smaller(allowance.next, host_room(h, slot->held_cost + debt));

@@ -15,6 +15,8 @@
 #include "host/internal.h"
 #include "enet/libenet.h"
 
+enum { RESUME_BYTES = 1 << 20 };
+
 static uint32_t ring_room(const struct enetjs_ring *ring) {
   uint32_t used = ring->head - atomic_load_explicit(ring->tail_word, memory_order_acquire);
   return used > ring->capacity ? 0 : ring->capacity - used;
@@ -85,8 +87,14 @@ static struct enetjs_slot *slot_of(struct enetjs_host *h, const uint32_t *record
   return slot->generation == record[ENETJS_RECORD_GENERATION] ? slot : NULL;
 }
 
+/* How much has to be taken before a stopped peer is let in again. Not more than some windows: its sender times out. */
+static size_t resume_at(size_t limit) { return limit - (limit / 2 < RESUME_BYTES ? limit / 2 : RESUME_BYTES); }
+
+/* What keeping small messages takes is several times their bytes, and must leave room for what is under way. */
+static size_t cost_limit(const struct enetjs_host *h) { return h->maximum_waiting + h->enet->maximumPacketSize / 2; }
+
 /*
- * What a peer is stopped by are the held bytes, not all that its account holds: a limit that messages
+ * What a peer is stopped by is what is held, not all that its account holds: a limit that messages
  * could reach which have arrived out of order would keep out the very message that they wait for.
  */
 static void charge(struct enetjs_host *h, const struct enetjs_held *held) {
@@ -94,7 +102,7 @@ static void charge(struct enetjs_host *h, const struct enetjs_held *held) {
   if (!slot) return;
   slot->held_bytes += held->charge;
   slot->held_cost += held->cost;
-  if (slot->held_bytes >= h->maximum_waiting) slot->stopped = true;
+  if (slot->held_bytes >= h->maximum_waiting || slot->held_cost >= cost_limit(h)) slot->stopped = true;
 }
 
 static void discharge(struct enetjs_host *h, const struct enetjs_held *held) {
@@ -102,7 +110,8 @@ static void discharge(struct enetjs_host *h, const struct enetjs_held *held) {
   if (!slot) return;
   slot->held_bytes -= held->charge;
   slot->held_cost -= held->cost;
-  if (slot->held_bytes <= h->maximum_waiting / 2) slot->stopped = false;
+  if (slot->held_bytes <= resume_at(h->maximum_waiting) && slot->held_cost <= resume_at(cost_limit(h)))
+    slot->stopped = false;
 }
 
 static size_t cost_of(const ENetPacket *packet) {

@@ -35,7 +35,7 @@
 #define PROMISED_MS 10000
 #define PROMISED_ANSWERS 3
 #define DRAWS 64           /* of an id that no peer has */
-#define PATIENT_DRAWS 32   /* that no other attempt has, either */
+#define PATIENT_DRAWS 56   /* that no other attempt has, either */
 #define FITTING_DRAWS 8    /* of an answer that compresses to what may be sent; one in twelve does not at first */
 #define ENETS_SEQUENCE 1   /* of the VERIFY_CONNECT of a new peer */
 #define LEAST_SEQUENCE 256 /* above those that ENet uses soon, which a late acknowledgement must not hit */

@@ -205,6 +205,14 @@ static void drop_waiting_unreliable(struct inspector *in) {
 
 /* ---- Commands -------------------------------------------------------------------------------- */
 
+/*
+ * Messages far ahead must not use up the room of nearer ones that are still missing: a sender goes on while some are,
+ * and doubles the timeout of each that is refused. Room is kept as if all in between were as long as this one.
+ */
+static bool is_too_far(const struct inspector *in, const ENetChannel *channel, enet_uint16 sequence, size_t cost) {
+  return (size_t)(enet_uint16)(sequence - channel->incomingReliableSequenceNumber) * cost > in->left.span;
+}
+
 static bool reliable_message(struct inspector *in, const ENetProtocol *command, ENetChannel *channel,
                              enet_uint16 sequence, size_t length, size_t fragments) {
   enet_uint8 id = command->header.channelID;
@@ -217,7 +225,7 @@ static bool reliable_message(struct inspector *in, const ENetProtocol *command, 
   if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
   if (place.known) return spend_control(in, command);
   cost = message_cost(in, length, fragments) + acknowledgement;
-  allowed = in->left.ahead;
+  allowed = is_too_far(in, channel, sequence, cost / larger(fragments, 1)) ? 0 : in->left.ahead;
   if (next && cost > allowed) {
     if (cost > (fragments ? in->left.assembly : in->left.next)) drop_waiting_unreliable(in);
     allowed = larger(allowed, fragments ? in->left.assembly : in->left.next);

@@ -46,6 +46,7 @@
 /** Bytes of the pool that the commands of a datagram may take. */
 struct enetjs_allowance {
   size_t ahead;    /**< data that is out of order */
+  size_t span;     /**< what is further ahead than so many bytes of such data could fill waits for what is nearer */
   size_t next;     /**< a message that is next in order and complete, and unreliable ones that are not out of order */
   size_t assembly; /**< the first fragment of a message that is next in order: all of the message */
   size_t control;  /**< acknowledgements of commands that carry no data */

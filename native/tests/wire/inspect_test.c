@@ -201,7 +201,7 @@ TEST(one_peer_cannot_starve_another) {
 
 /* Runs the inspector as the host would, without handing the datagram on. */
 static struct enetjs_inspection inspect_by_hand(struct consumer *server, struct forger *f) {
-  static const struct enetjs_allowance plenty = {1 << 30, 1 << 30, 1 << 30, 1 << 30, 1 << 30};
+  static const struct enetjs_allowance plenty = {1 << 30, 1 << 30, 1 << 30, 1 << 30, 1 << 30, 1 << 30};
   struct enetjs_host *h = host_of(server);
   struct enetjs_datagram datagram;
   CHECK(enetjs_datagram_parse(h->enet, f->bytes, f->length, &datagram));
