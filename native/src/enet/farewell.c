@@ -11,8 +11,6 @@
  *
  * When a host is destroyed, ENet tells nobody. So enetjs_farewell_all does, whoever destroys it.
  */
-#include <string.h>
-
 #include "host/internal.h"
 #include "wire/guard.h"
 
@@ -25,29 +23,11 @@ struct notice {
 };
 
 static void send_notice(ENetHost *enet, const ENetPeer *peer, const struct notice *notice) {
-  ENetProtocolDisconnect command;
-  enet_uint8 datagram[2 + sizeof(enet_uint32) + sizeof(command)];
-  enet_uint16 header = ENET_HOST_TO_NET_16(
-      (enet_uint16)(notice->remote_id | peer->outgoingSessionID << ENET_PROTOCOL_HEADER_SESSION_SHIFT));
-  size_t length = sizeof(header), checksum_at = length;
+  enet_uint16 word = (enet_uint16)(notice->remote_id | peer->outgoingSessionID << ENET_PROTOCOL_HEADER_SESSION_SHIFT);
+  enetjs_disconnect_room datagram;
   ENetBuffer buffer;
-  command.header.command = ENET_PROTOCOL_COMMAND_DISCONNECT | ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED;
-  command.header.channelID = 0xFF;
-  command.header.reliableSequenceNumber = 0;
-  command.data = ENET_HOST_TO_NET_32(notice->data);
-  memcpy(datagram, &header, sizeof(header));
-  if (enet->checksum) {
-    memcpy(datagram + checksum_at, &notice->connect_id, sizeof(notice->connect_id));
-    length += sizeof(notice->connect_id);
-  }
-  memcpy(datagram + length, &command, sizeof(command));
-  length += sizeof(command);
   buffer.data = datagram;
-  buffer.dataLength = length;
-  if (enet->checksum) {
-    enet_uint32 sum = enet->checksum(&buffer, 1);
-    memcpy(datagram + checksum_at, &sum, sizeof(sum));
-  }
+  buffer.dataLength = enetjs_datagram_disconnect(enet, datagram, word, notice->connect_id, notice->data);
   enet_socket_send(enet->socket, &peer->address, &buffer, 1);
 }
 

@@ -78,6 +78,33 @@ void enetjs_datagram_hand_over(ENetHost *enet, const struct enetjs_datagram *dat
   enet->receivedDataLength = datagram->length;
 }
 
+void enetjs_datagram_sign(const ENetHost *enet, enet_uint8 *bytes, size_t at, size_t length, enet_uint32 connect_id) {
+  ENetBuffer buffer;
+  enet_uint32 sum;
+  memcpy(bytes + at, &connect_id, sizeof(connect_id));
+  buffer.data = bytes;
+  buffer.dataLength = length;
+  sum = enet->checksum(&buffer, 1);
+  memcpy(bytes + at, &sum, sizeof(sum));
+}
+
+size_t enetjs_datagram_disconnect(const ENetHost *enet, enetjs_disconnect_room room, enet_uint16 word,
+                                  enet_uint32 connect_id, enet_uint32 data) {
+  ENetProtocolDisconnect command;
+  size_t length = sizeof(word);
+  word = ENET_HOST_TO_NET_16(word);
+  command.header.command = ENET_PROTOCOL_COMMAND_DISCONNECT | ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED;
+  command.header.channelID = 0xFF;
+  command.header.reliableSequenceNumber = 0;
+  command.data = ENET_HOST_TO_NET_32(data);
+  memcpy(room, &word, sizeof(word));
+  if (enet->checksum) length += sizeof(enet_uint32);
+  memcpy(room + length, &command, sizeof(command));
+  length += sizeof(command);
+  if (enet->checksum) enetjs_datagram_sign(enet, room, sizeof(word), length, connect_id);
+  return length;
+}
+
 enet_uint32 ENET_CALLBACK enetjs_datagram_checksum(const ENetBuffer *buffers, size_t count) {
   if (count == 1 && verified.bytes && buffers->data == verified.bytes) {
     verified.bytes = NULL;

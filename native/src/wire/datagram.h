@@ -43,6 +43,25 @@ void enetjs_datagram_readdress(struct enetjs_datagram *datagram, enet_uint16 pee
 /** Has ENet take an opened datagram in place of the one that it has received. Only within its intercept callback. */
 void enetjs_datagram_hand_over(ENetHost *enet, const struct enetjs_datagram *datagram);
 
+/**
+ * Puts the checksum into a datagram of ours.
+ * @param at where its field is
+ * @param connect_id of the peer that it is for
+ */
+void enetjs_datagram_sign(const ENetHost *enet, enet_uint8 *bytes, size_t at, size_t length, enet_uint32 connect_id);
+
+/** Room for one DISCONNECT. */
+typedef enet_uint8
+    enetjs_disconnect_room[sizeof(enet_uint16) + sizeof(enet_uint32) + sizeof(ENetProtocolDisconnect)];
+
+/**
+ * Writes a datagram of one unsequenced DISCONNECT, which nobody acknowledges.
+ * @param word the receiver's peer id and session, as in a header
+ * @returns its length: 10 bytes, 14 with a checksum
+ */
+size_t enetjs_datagram_disconnect(const ENetHost *enet, enetjs_disconnect_room room, enet_uint16 word,
+                                  enet_uint32 connect_id, enet_uint32 data);
+
 /** CRC32, which takes the word for a datagram that has been verified already. For `ENetHost::checksum`. */
 enet_uint32 ENET_CALLBACK enetjs_datagram_checksum(const ENetBuffer *buffers, size_t count);
 

@@ -260,38 +260,17 @@ static void send_datagram(struct enetjs_guard *guard, const ENetAddress *to, ene
   guard->enet->totalSentPackets++;
 }
 
-static void put_checksum(const struct enetjs_guard *guard, enet_uint8 *bytes, size_t at, size_t length,
-                         enet_uint32 connect_id) {
-  ENetBuffer buffer;
-  memcpy(bytes + at, &connect_id, sizeof(connect_id));
-  buffer.data = bytes;
-  buffer.dataLength = length;
-  connect_id = guard->enet->checksum(&buffer, 1);
-  memcpy(bytes + at, &connect_id, sizeof(connect_id));
-}
-
 static enet_uint16 header_word(const struct attempt *attempt) {
   return (enet_uint16)(ENET_NET_TO_HOST_16(attempt->connect.outgoingPeerID) |
                        attempt->outgoing << ENET_PROTOCOL_HEADER_SESSION_SHIFT);
 }
 
 static void refuse(struct enetjs_guard *guard, const struct attempt *attempt) {
-  enet_uint8 bytes[sizeof(enet_uint16) + sizeof(enet_uint32) + sizeof(ENetProtocolDisconnect)];
-  enet_uint16 word = ENET_HOST_TO_NET_16(header_word(attempt));
-  size_t length = sizeof(word);
-  ENetProtocolDisconnect command;
-  command.header.command = ENET_PROTOCOL_COMMAND_DISCONNECT | ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED;
-  command.header.channelID = 0xFF;
-  command.header.reliableSequenceNumber = 0;
-  command.data = ENET_HOST_TO_NET_32(ENETJS_REFUSED_FULL);
-  memcpy(bytes, &word, sizeof(word));
-  if (guard->enet->checksum) length += sizeof(enet_uint32);
-  memcpy(bytes + length, &command, sizeof(command));
-  length += sizeof(command);
+  enetjs_disconnect_room datagram;
+  size_t length = enetjs_datagram_disconnect(guard->enet, datagram, header_word(attempt), attempt->connect.connectID,
+                                             ENETJS_REFUSED_FULL);
   guard->refused++;
-  if (length > attempt->received) return;
-  if (guard->enet->checksum) put_checksum(guard, bytes, sizeof(word), length, attempt->connect.connectID);
-  send_datagram(guard, &attempt->address, bytes, length);
+  if (length <= attempt->received) send_datagram(guard, &attempt->address, datagram, length);
 }
 
 static enet_uint32 limit(enet_uint32 value, enet_uint32 least, enet_uint32 most) {
@@ -356,7 +335,7 @@ static size_t write_answer(const struct enetjs_guard *guard, const struct attemp
   memcpy(bytes, &header, sizeof(header));
   memcpy(bytes + commands, &verify, sizeof(verify));
   if (guard->enet->checksum)
-    put_checksum(guard, bytes, sizeof(header), commands + sizeof(verify), attempt->connect.connectID);
+    enetjs_datagram_sign(guard->enet, bytes, sizeof(header), commands + sizeof(verify), attempt->connect.connectID);
   if (compressed == 0) return commands + sizeof(verify);
   memcpy(bytes + commands, small, compressed);
   return commands + compressed;
