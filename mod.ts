@@ -31,6 +31,7 @@ export { ENetError, type ENetErrorCode } from "./lib/errors.ts";
 export {
   type ConnectEvent,
   type DatagramEvent,
+  DisconnectCode,
   type DisconnectEvent,
   type DisconnectReason,
   type HostEvent,
@@ -45,6 +46,7 @@ export {
   type PeerLimits,
   type RateLimit,
   type ResolvedLimits,
+  type ResolvedRate,
 } from "./lib/limits.ts";
 export { type HostOptions, type ListenOptions } from "./lib/options.ts";
 export { type Data, Packet, PacketFlag, type PacketFromOptions } from "./lib/packet.ts";

@@ -31,10 +31,12 @@ export function formatIPv4(address: number): string {
   return `${address >>> 24}.${address >>> 16 & 255}.${address >>> 8 & 255}.${address & 255}`;
 }
 
-function refuseIPv6(hostname: string): void {
+function refuseIPv6(hostname: string, name: string): void {
   const bare = hostname.replace(/^\[(.*)\]$/, "$1");
   if (isIPv6(bare)) {
-    throw new TypeError(`ENet speaks IPv4 only: the IPv6 address ${show(hostname)} can't be used`);
+    throw new TypeError(
+      `${name} can't be the IPv6 address ${show(hostname)}, for ENet speaks IPv4 only`,
+    );
   }
 }
 
@@ -43,7 +45,7 @@ export function validateHostname(hostname: unknown, name: string): string {
   if (typeof hostname !== "string" || hostname === "") {
     throw new TypeError(`${name} must be a host name or IPv4 address, not ${show(hostname)}`);
   }
-  refuseIPv6(hostname);
+  refuseIPv6(hostname, name);
   if (/^[\d.]+$/.test(hostname) && parseIPv4(hostname) === undefined) {
     throw new TypeError(`${name} ${show(hostname)} is not an IPv4 address`);
   }
@@ -94,7 +96,7 @@ export interface AddressFilter {
 /** First and last address of `a.b.c.d` or `a.b.c.d/n`. */
 function parseRange(text: unknown, name: string): [number, number] {
   if (typeof text === "string") {
-    refuseIPv6(text.split("/")[0]);
+    refuseIPv6(text.split("/")[0], name);
     const [literal, bits, ...rest] = text.split("/");
     const address = parseIPv4(literal);
     const length = bits === undefined ? 32 : /^\d{1,2}$/.test(bits) ? Number(bits) : -1;
