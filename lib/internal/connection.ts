@@ -326,6 +326,7 @@ export class Connection {
     return new ENetError(
       "ENETJS_ERR_REFUSED",
       `Connecting to ${where}: the attempt was ended (${reason}, data ${data})`,
+      { data },
     );
   }
 }
