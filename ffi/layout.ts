@@ -56,7 +56,7 @@ export const LAYOUT = {
   REASON_LIMIT: 5,
   CONFIG_COUNT: 25,
   LIMIT_COUNT: 5,
-  HOST_STAT_COUNT: 23,
+  HOST_STAT_COUNT: 24,
   PEER_STAT_COUNT: 37,
   DIAGNOSTIC_COUNT: 10,
   CHANNEL_DIRECTION_BYTES: 256,
@@ -97,6 +97,7 @@ export const LAYOUT = {
   CODE_LIMIT: 1818848628,
   HOST_DATA_MINIMUM: 268435456,
   SLOWEST_SECONDS: 100,
+  MAXIMUM_FILTER_RULES: 1048576,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */
@@ -171,6 +172,7 @@ export const HOST_STAT = {
   LIMITED_PEERS: 20,
   DATA: 21,
   REFUSED: 22,
+  REFUSED_DUPLICATES: 23,
 } as const;
 
 /** Peer statistics: positions in the statistics block. */

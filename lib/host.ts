@@ -69,6 +69,11 @@ export interface HostStats {
   readonly halfOpen: number;
   /** Attempts to connect that this host answered with a refusal: every peer was in use, or memory was short. */
   readonly refusedFull: number;
+  /**
+   * Requests to connect from an address that has `duplicatePeers` peers, which are dropped. Each one counts that a
+   * client repeats.
+   */
+  readonly refusedDuplicates: number;
   /** Datagrams that name a half-open connection by its id, with a wrong session or sequence number. */
   readonly badHandshakes: number;
   /** Requests to connect dropped by `limits.address.connects`. */
@@ -428,6 +433,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
       socketErrors: stats[HOST_STAT.SOCKET_ERRORS],
       halfOpen: stats[HOST_STAT.HALF_OPEN],
       refusedFull: stats[HOST_STAT.REFUSED_FULL],
+      refusedDuplicates: stats[HOST_STAT.REFUSED_DUPLICATES],
       badHandshakes: stats[HOST_STAT.BAD_HANDSHAKE],
       limitedConnects: stats[HOST_STAT.LIMITED_CONNECTS],
       limitedDatagrams: stats[HOST_STAT.LIMITED_DATAGRAMS],

@@ -252,6 +252,7 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_CODE_LIMIT,
       ENETJS_HOST_DATA_MINIMUM,
       ENETJS_SLOWEST_SECONDS,
+      ENETJS_MAXIMUM_FILTER_RULES,
   };
   return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
 }

@@ -322,7 +322,14 @@ test("Host.stats are complete, finite and count what happens", async (t) => {
   assert.deepEqual(Object.keys(before), [
     ...["totalSentData", "totalSentPackets", "totalReceivedData", "totalReceivedPackets"],
     ...["connectedPeers", "heldEvents", "backPressure", "wakeUps", "pumpServices", "filtered"],
-    ...["datagrams", "socketErrors", "halfOpen", "refusedFull", "badHandshakes"],
+    ...[
+      "datagrams",
+      "socketErrors",
+      "halfOpen",
+      "refusedFull",
+      "refusedDuplicates",
+      "badHandshakes",
+    ],
     ...["limitedConnects", "limitedDatagrams", "limitedBytes"],
     ...["limitedMessages", "limitedMessageBytes", "limitedPeers", "hostData", "refused"],
   ]);
@@ -492,7 +499,11 @@ test("Host.duplicatePeers limits the peers of one address, from its change on", 
   // Another address is another matter.
   await using other = await Host.listen({ hostname: "127.0.0.2" });
   await other.connect(server.address);
+  const { refusedDuplicates } = server.stats;
+  assert.ok(refusedDuplicates >= 1, `${refusedDuplicates}`);
   await rejection(other.connect(server.address, { timeoutMs: 100 }), "ENETJS_ERR_TIMEOUT");
+  assert.ok(server.stats.refusedDuplicates > refusedDuplicates);
+  assert.equal(server.stats.refusedFull, 0);
   server.duplicatePeers = 2;
   await client.connect(server.address);
   const from = (await seen.wait("connect", 3)).map(({ peer }) => peer.address.hostname);
