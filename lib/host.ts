@@ -3,20 +3,23 @@ import { Connection } from "./internal/connection.ts";
 import { Endpoint, Resources, validateFlags } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
 import { loadLibrary } from "./internal/library.ts";
+import { noAnswer, receivedDatagrams } from "./internal/no_answer.ts";
 import { Memory } from "./internal/memory.ts";
 import { validateTurnBudget } from "./internal/turn.ts";
 import { integer, options, show, U32 } from "./internal/validate.ts";
 import {
   type Address,
   type AddressFilter,
+  type AddressLike,
   compileFilter,
+  filterAllows,
   formatIPv4,
   LOOPBACK,
   parseIPv4,
   resolveIPv4,
   validateAddress,
 } from "./address.ts";
-import { check, ENetError, nativeError } from "./errors.ts";
+import { check, nativeError } from "./errors.ts";
 import type { HostEvent, HostHandlers } from "./events.ts";
 import { encodeLimits, type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
 import {
@@ -248,7 +251,8 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   /**
    * Opens a connection.
    *
-   * @param address where to; a host name is resolved by the runtime, to IPv4
+   * @param address where to, as `{ hostname, port }` or `"hostname:port"`; a host name is resolved by
+   *   the runtime, to IPv4
    * @param options channels, data, and how long to wait
    * @returns the connected peer
    * @throws {TypeError} for an address or option of the wrong type, and for an IPv6 address
@@ -258,7 +262,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    *   `ENETJS_ERR_RESOLVE`,
    *   `ENETJS_ERR_CLOSED`; or the reason of the signal
    */
-  async connect(address: Address, options: ConnectOptions = {}): Promise<Peer> {
+  async connect(address: AddressLike, options: ConnectOptions = {}): Promise<Peer> {
     const to = validateAddress(address, 1);
     const { channels, data, timeoutMs, signal } = validateConnectOptions(options);
     signal?.throwIfAborted();
@@ -294,6 +298,13 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     const endpoint = this.#endpoint;
     const connecting = Promise.withResolvers<Peer>();
     connection.connecting = connecting;
+    const before = receivedDatagrams(endpoint);
+    const unanswered = connection.unanswered = (limit: string) =>
+      noAnswer(`Connecting to ${where}: no answer ${limit}`, {
+        endpoint,
+        denied: !filterAllows(this.#filter, parseIPv4(connection.address.hostname)!),
+        arrived: receivedDatagrams(endpoint) - before,
+      });
     endpoint.pin();
     const giveUp = (error: unknown) => {
       connecting.reject(error);
@@ -301,17 +312,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
       endpoint.change();
     };
     const onAbort = () => giveUp(signal?.reason);
-    const timer = setTimeout(
-      () =>
-        giveUp(
-          new ENetError(
-            "ENETJS_ERR_TIMEOUT",
-            `Connecting to ${where}: no answer within ${timeoutMs} ms` +
-              (this.#endpoint.pump ? "" : "; without a pump, call service() meanwhile"),
-          ),
-        ),
-      timeoutMs,
-    );
+    const timer = setTimeout(() => giveUp(unanswered(`within ${timeoutMs} ms`)), timeoutMs);
     signal?.addEventListener("abort", onAbort, { once: true });
     endpoint.touch();
     try {
@@ -386,7 +387,8 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   /**
    * Sends a raw datagram from the host's socket.
    *
-   * @param address where to; `hostname` must be an IPv4 address
+   * @param address where to, as `{ hostname, port }` or `"hostname:port"`; the host must be an IPv4
+   *   address
    * @param data at most 65,507 bytes
    * @returns false when the socket's buffer is full and nothing was sent
    * @throws {TypeError} if the address or the data are of the wrong type
@@ -394,7 +396,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`,
    *   `ENETJS_ERR_SOCKET`
    */
-  sendDatagram(address: Address, data: Data): boolean {
+  sendDatagram(address: AddressLike, data: Data): boolean {
     const { hostname, port } = validateAddress(address, 1);
     const ipv4 = parseIPv4(hostname);
     if (ipv4 === undefined) {

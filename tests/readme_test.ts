@@ -20,6 +20,7 @@ import {
 } from "node:fs";
 import process from "node:process";
 import { after, test } from "node:test";
+import { ERROR_MEANINGS } from "../mod.ts";
 import { root, run } from "../tools/_run.ts";
 import { currentRuntime, type ProgramEnd, spawnRuntime, withDeadline } from "./_helpers.ts";
 
@@ -146,13 +147,19 @@ test("The echo client gets its answers from the echo server", async () => {
   }
 });
 
-test("The README names every error code", () => {
+test("docs/errors.md explains every code of ENetError, with the library's own words", () => {
+  const page = readFileSync(`${root}/docs/errors.md`, "utf8");
+  const rows = [...page.matchAll(/^\| `(ENETJS_ERR_\w+)` *\| (.*?) *\| (.*?) *\|$/gm)];
+  const told = rows.map(([, code, meaning]) => [code, meaning]);
+  assert.deepEqual(told.sort(), Object.entries(ERROR_MEANINGS).sort());
+  for (const [, code, , remedy] of rows) assert.match(remedy, /\w.*\.$/, code);
+});
+
+test("The README names every error code of the FFI", () => {
   const readme = readFileSync(`${root}/README.md`, "utf8");
-  for (const file of ["lib/errors.ts", "ffi/errors.ts"]) {
-    const source = readFileSync(`${root}/${file}`, "utf8");
-    for (const [code] of source.matchAll(/ENETJS_ERR_[A-Z_]+/g)) {
-      assert.ok(code === "ENETJS_ERR_" || readme.includes(`\`${code}\``), code);
-    }
+  const source = readFileSync(`${root}/ffi/errors.ts`, "utf8");
+  for (const [code] of source.matchAll(/ENETJS_ERR_[A-Z_]+/g)) {
+    assert.ok(code === "ENETJS_ERR_" || readme.includes(`\`${code}\``), code);
   }
 });
 

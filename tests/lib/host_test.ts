@@ -143,7 +143,7 @@ test("Host.connect() rejects when the other side ends the attempt", async (t) =>
     const { port } = socket.address();
     const attempt = client.connect({ hostname: LOOPBACK, port });
     const message = await rejection(attempt, "ENETJS_ERR_REFUSED");
-    assert.match(message, new RegExp(`${LOOPBACK}:${port}.*refused, data 4294967294`));
+    assert.match(message, new RegExp(`${LOOPBACK}:${port}.*refused, with data 4294967294`));
     assert.deepEqual(client.peers, []);
   } finally {
     socket.close();
