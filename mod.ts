@@ -26,6 +26,7 @@
  * @module
  */
 export { type Address, type AddressFilter, type AddressLike } from "./lib/address.ts";
+export { type ConnectOptions, type RetryOptions } from "./lib/connect.ts";
 export { type Diagnostics, diagnostics, type Versions, versions } from "./lib/diagnostics.ts";
 export { ENetError, type ENetErrorCode, ERROR_MEANINGS } from "./lib/errors.ts";
 export {
@@ -38,7 +39,7 @@ export {
   type PeerMessage,
   type ReceiveEvent,
 } from "./lib/events.ts";
-export { type CloseOptions, type ConnectOptions, Host, type HostStats } from "./lib/host.ts";
+export { type CloseOptions, Host, type HostStats } from "./lib/host.ts";
 export {
   type AddressLimits,
   type Limits,

@@ -1,4 +1,4 @@
-import { lookup } from "node:dns/promises";
+import dns from "node:dns/promises";
 import { isIPv6 } from "node:net";
 import { integer, options, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
@@ -88,7 +88,7 @@ export async function resolveIPv4(hostname: string): Promise<number> {
   const literal = hostname === "localhost" ? LOOPBACK : parseIPv4(hostname);
   if (literal !== undefined) return literal;
   try {
-    const { address } = await lookup(hostname, { family: 4 });
+    const { address } = await dns.lookup(hostname, { family: 4 });
     return parseIPv4(address) as number;
   } catch (cause) {
     throw new ENetError(

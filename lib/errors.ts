@@ -59,18 +59,21 @@ export type ENetErrorCode = keyof typeof ERROR_MEANINGS;
 export class ENetError extends Error {
   /** What happened, from a closed set of codes. */
   readonly code: ENetErrorCode;
+  /** With `ENETJS_ERR_REFUSED`: the 32-bit number that the other side gave as its reason. */
+  readonly data: number | undefined;
 
   /**
    * Makes an error, as the library does.
    *
    * @param code what happened
    * @param message a sentence with the values concerned
-   * @param options the `cause`, if another error led to this one
+   * @param options the `cause`, if another error led to this one, and the `data` of the other side
    */
-  constructor(code: ENetErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(code: ENetErrorCode, message: string, options?: { cause?: unknown; data?: number }) {
     super(message, options);
     this.name = "ENetError";
     this.code = code;
+    this.data = options?.data;
   }
 }
 

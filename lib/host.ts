@@ -1,9 +1,8 @@
-import { CONFIG, HOST_STAT, LAYOUT } from "../ffi/layout.ts";
-import { Connection } from "./internal/connection.ts";
+import { CONFIG, HOST_STAT } from "../ffi/layout.ts";
+import { Connector } from "./internal/connect.ts";
 import { Endpoint, Resources, validateFlags } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
 import { loadLibrary } from "./internal/library.ts";
-import { noAnswer, receivedDatagrams } from "./internal/no_answer.ts";
 import { Memory } from "./internal/memory.ts";
 import { validateTurnBudget } from "./internal/turn.ts";
 import { integer, options, show, U32 } from "./internal/validate.ts";
@@ -19,6 +18,7 @@ import {
   resolveIPv4,
   validateAddress,
 } from "./address.ts";
+import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
 import { check, nativeError } from "./errors.ts";
 import type { HostEvent, HostHandlers } from "./events.ts";
 import { encodeLimits, type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
@@ -32,18 +32,6 @@ import {
 } from "./options.ts";
 import { type Data, PacketFlag } from "./packet.ts";
 import type { Peer } from "./peer.ts";
-
-/** Options of `host.connect`. */
-export interface ConnectOptions {
-  /** Channels to ask for, 1–255; the other side may grant fewer. Default 2. */
-  channels?: number;
-  /** A 32-bit value that the other side reads with its connect event. Default 0. */
-  data?: number;
-  /** Milliseconds to wait for the connection, 1–2,147,483,647. Default 5000. */
-  timeoutMs?: number;
-  /** Gives the attempt up when it aborts; the promise rejects with its reason. */
-  signal?: AbortSignal;
-}
 
 /** Options of `host.close`. */
 export interface CloseOptions {
@@ -148,6 +136,7 @@ const registry = new FinalizationRegistry<Resources>((resources) => resources.cl
 export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposable {
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
+  readonly #connector: Connector;
   #incomingBandwidth: number;
   #outgoingBandwidth: number;
   #filter: Required<AddressFilter> = { allow: [], deny: [] };
@@ -157,6 +146,11 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
     this.#endpoint = endpoint;
     this.#inlet = inlet;
+    this.#connector = new Connector(
+      endpoint,
+      inlet,
+      (ipv4) => filterAllows(this.#filter, ipv4),
+    );
     this.#incomingBandwidth = plan.incomingBandwidth;
     this.#outgoingBandwidth = plan.outgoingBandwidth;
     if (plan.filter !== undefined) this.filter = plan.filter;
@@ -251,76 +245,62 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   /**
    * Opens a connection.
    *
+   * With {@linkcode ConnectOptions.retry} it goes on trying until a connection is there, `signal` aborts or
+   * the host closes, or an error comes after which a further attempt makes no sense.
+   *
    * @param address where to, as `{ hostname, port }` or `"hostname:port"`; a host name is resolved by
-   *   the runtime, to IPv4
-   * @param options channels, data, and how long to wait
+   *   the runtime, to IPv4, anew for each attempt
+   * @param options channels, data, how long to wait, and whether to go on trying
    * @returns the connected peer
    * @throws {TypeError} for an address or option of the wrong type, and for an IPv6 address
    * @throws {RangeError} for a value out of range
    * @throws {ENetError} `ENETJS_ERR_TIMEOUT` when there is no answer in time, `ENETJS_ERR_REFUSED` when
-   *   the other side ends the attempt, `ENETJS_ERR_PEERS_EXHAUSTED`, `ENETJS_ERR_MEMORY`,
-   *   `ENETJS_ERR_RESOLVE`,
-   *   `ENETJS_ERR_CLOSED`; or the reason of the signal
+   *   the other side ends the attempt, with its number in `error.data`, `ENETJS_ERR_PEERS_EXHAUSTED`,
+   *   `ENETJS_ERR_MEMORY`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_CLOSED`; or the reason of the signal
    */
   async connect(address: AddressLike, options: ConnectOptions = {}): Promise<Peer> {
     const to = validateAddress(address, 1);
-    const { channels, data, timeoutMs, signal } = validateConnectOptions(options);
-    signal?.throwIfAborted();
-    this.#requireOpen("Connecting");
-    // The system takes 0.0.0.0 for this machine, but its answers come from 127.0.0.1.
-    const ipv4 = await resolveIPv4(to.hostname) || LOOPBACK;
-    signal?.throwIfAborted();
-    const where = `${to.hostname}:${to.port}`;
-    const connection = this.#begin(ipv4, to.port, channels, data, where);
-    return await this.#established(connection, where, timeoutMs, signal);
+    return await this.#connector.connect(to, planConnect(options));
   }
 
-  #begin(ipv4: number, port: number, channels: number, data: number, where: string): Connection {
-    this.#requireOpen("Connecting");
-    const { native, handle } = this.#endpoint;
-    const id = check(
-      native.enetjs_host_connect(handle, ipv4, port, channels, data),
-      `Connecting to ${where}`,
-    );
-    const address = { hostname: formatIPv4(ipv4), port };
-    const connection = new Connection(this.#endpoint, id, address, channels, true);
-    this.#inlet.add(connection);
-    return connection;
-  }
-
-  /** Waits for the connection, the timeout or the signal. */
-  async #established(
-    connection: Connection,
-    where: string,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Peer> {
-    const endpoint = this.#endpoint;
-    const connecting = Promise.withResolvers<Peer>();
-    connection.connecting = connecting;
-    const before = receivedDatagrams(endpoint);
-    const unanswered = connection.unanswered = (limit: string) =>
-      noAnswer(`Connecting to ${where}: no answer ${limit}`, {
-        endpoint,
-        denied: !filterAllows(this.#filter, parseIPv4(connection.address.hostname)!),
-        arrived: receivedDatagrams(endpoint) - before,
-      });
-    endpoint.pin();
-    const giveUp = (error: unknown) => {
-      connecting.reject(error);
-      endpoint.native.enetjs_peer_reset(endpoint.handle, connection.id);
-      endpoint.change();
-    };
-    const onAbort = () => giveUp(signal?.reason);
-    const timer = setTimeout(() => giveUp(unanswered(`within ${timeoutMs} ms`)), timeoutMs);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    endpoint.touch();
-    try {
-      return await connecting.promise;
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-    }
+  /**
+   * One connection after the other: the first, and after it has ended the next one, with the waits of
+   * {@linkcode RetryOptions} before each. They begin anew after a connection that has lasted longer than
+   * the wait before it.
+   *
+   * The iteration ends when `signal` aborts, which disconnects the peer of the moment, and when the host
+   * closes. It throws an error after which a further attempt makes no sense, see
+   * {@linkcode RetryOptions.when}. Leaving the loop disconnects the peer after everything queued has been
+   * delivered.
+   *
+   * @param address as for {@linkcode Host.connect}
+   * @param options as for {@linkcode Host.connect}; `retry` need not be given
+   * @returns the connected peers
+   * @throws {TypeError} for an address or option of the wrong type, and for an IPv6 address
+   * @throws {RangeError} for a value out of range
+   *
+   * @example
+   * ```ts
+   * import { Host } from "@enetjs/enet";
+   *
+   * await using server = await Host.listen({ hostname: "127.0.0.1" }, {
+   *   connect: (peer) => void peer.disconnectLater(),
+   * });
+   * await using client = await Host.create();
+   * const end = new AbortController();
+   * let count = 0;
+   * const retry = { minimumMs: 10 };
+   * for await (const peer of client.sessions(server.address, { retry, signal: end.signal })) {
+   *   for await (const { packet } of peer) console.log(packet.text());
+   *   if (++count === 3) end.abort(); // Three times connected, three times disconnected.
+   * }
+   * ```
+   */
+  sessions(address: AddressLike, options: ConnectOptions = {}): AsyncIterableIterator<Peer> {
+    const to = validateAddress(address, 1);
+    const plan = planConnect(options);
+    const retry = plan.retry ?? planRetry({});
+    return this.#connector.sessions(to, { ...plan, retry });
   }
 
   /**
@@ -674,6 +654,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
 
   async #close(graceMs: number): Promise<void> {
     if (this.closed) return;
+    this.#connector.end();
     const { native, handle } = this.#endpoint;
     const { shutdown, live } = this.#inlet;
     for (const connection of live) {
@@ -717,6 +698,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   #destroy(): void {
     const { resources } = this.#endpoint;
     if (!resources.open) return;
+    this.#connector.end();
     this.#inlet.releaseBorrowed();
     resources.close();
     registry.unregister(resources);
@@ -732,8 +714,9 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   static {
     beginConnection = (host, ipv4, port, channels, data) => {
       const where = `${formatIPv4(ipv4)}:${port}`;
-      const connection = host.#begin(ipv4 || LOOPBACK, port, channels, data, where);
-      const established = host.#established(connection, where, 2 ** 31 - 1, undefined);
+      const connector = host.#connector;
+      const connection = connector.begin(ipv4 || LOOPBACK, port, channels, data, where);
+      const established = connector.established(connection);
       return { peer: connection.peer, established };
     };
     endpointOf = (host) => host.#endpoint;
@@ -767,18 +750,6 @@ function wakeUp(inlet: Inlet): () => void {
     const live = weak.deref();
     if (live?.endpoint.resources.open) live.wake();
   };
-}
-
-function validateConnectOptions(given: ConnectOptions) {
-  options(given, "options", ["channels", "data", "timeoutMs", "signal"]);
-  const { channels = 2, data = 0, timeoutMs = 5000, signal } = given;
-  integer(channels, "channels", 1, LAYOUT.MAXIMUM_CHANNELS);
-  integer(data, "data", 0, U32);
-  integer(timeoutMs, "timeoutMs", 1, 2 ** 31 - 1);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`);
-  }
-  return { channels, data, timeoutMs, signal };
 }
 
 function validateGrace(given: CloseOptions): number {

@@ -325,7 +325,9 @@ export class Connection {
     if (reason === "timeout" && this.unanswered !== undefined) {
       return this.unanswered("for as long as ENet tries");
     }
-    return new ENetError("ENETJS_ERR_REFUSED", `Connecting to ${where}: ${refusal(data)}`);
+    return new ENetError("ENETJS_ERR_REFUSED", `Connecting to ${where}: ${refusal(data)}`, {
+      data,
+    });
   }
 }
 

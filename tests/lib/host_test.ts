@@ -110,7 +110,9 @@ test("Host.connect() rejects when nobody answers in time, and gives the peer bac
   for (let attempt = 0; attempt < 3; attempt++) {
     const promise = client.connect(bare(nobody), { timeoutMs: 30 });
     const message = await rejection(promise, "ENETJS_ERR_TIMEOUT");
-    assert.ok(message.startsWith(`Connecting to ${LOOPBACK}:${nobody.port}: no answer within 30 ms`));
+    assert.ok(
+      message.startsWith(`Connecting to ${LOOPBACK}:${nobody.port}: no answer within 30 ms`),
+    );
   }
   assert.deepEqual([client.peers, seen.entries], [[], []]);
   await client.connect(server.address);

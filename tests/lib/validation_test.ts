@@ -502,6 +502,32 @@ test("Host.connect() rejects when an option is of the wrong type or out of range
     await refuses(() => connect({ signal: value }), TypeError, ...says);
   }
   await refuses(() => connect({ signal: new AbortController() }), TypeError, "AbortController");
+  const retry = (value: unknown) => connect({ retry: value });
+  for (const [value, shown] of OBJECTS) {
+    await refuses(() => retry(value), TypeError, "retry must be an object", `not ${shown}`);
+  }
+  await refuses(() => retry({ minimum: 1 }), TypeError, '"minimum"', "minimumMs");
+  for (const name of ["minimumMs", "maximumMs"]) {
+    await refusesAllButIntegers(
+      (value) => retry({ [name]: value }),
+      `retry.${name}`,
+      1,
+      86_400_000,
+    );
+  }
+  const crossed = { minimumMs: 2000, maximumMs: 1000 };
+  await refuses(() => retry(crossed), RangeError, "retry.maximumMs", "2000", "1000");
+  await refuses(() => retry({ jitter: "1" }), TypeError, "retry.jitter must be a number", '"1"');
+  for (const value of [-0.1, 1.1, NaN]) {
+    await refuses(() => retry({ jitter: value }), RangeError, "retry.jitter", `not ${value}`);
+  }
+  await refuses(
+    () => retry({ when: true }),
+    TypeError,
+    "retry.when must be a function",
+    "not true",
+  );
+  await refuses(() => host.sessions({ hostname: "a", port: 0 }), RangeError, "address.port");
   assert.deepEqual(host.peers, []);
 });
 
