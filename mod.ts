@@ -32,6 +32,7 @@ export { ENetError, type ENetErrorCode, ERROR_MEANINGS } from "./lib/errors.ts";
 export {
   type ConnectEvent,
   type DatagramEvent,
+  DisconnectCode,
   type DisconnectEvent,
   type DisconnectReason,
   type HostEvent,
@@ -46,6 +47,7 @@ export {
   type PeerLimits,
   type RateLimit,
   type ResolvedLimits,
+  type ResolvedRate,
 } from "./lib/limits.ts";
 export { type HostOptions, type ListenOptions } from "./lib/options.ts";
 export { type Data, Packet, PacketFlag, type PacketFromOptions } from "./lib/packet.ts";

@@ -35,10 +35,12 @@ export function formatIPv4(address: number): string {
 }
 
 /** Refuses an IPv6 address, in brackets with or without a port, or bare. */
-function refuseIPv6(hostname: string): void {
+function refuseIPv6(hostname: string, name: string): void {
   const [, bare = hostname] = /^\[([^\]]*)\](?::.*)?$/.exec(hostname) ?? [];
   if (isIPv6(bare)) {
-    throw new TypeError(`ENet speaks IPv4 only: the IPv6 address ${show(hostname)} can't be used`);
+    throw new TypeError(
+      `${name} can't be the IPv6 address ${show(hostname)}, for ENet speaks IPv4 only`,
+    );
   }
 }
 
@@ -47,7 +49,7 @@ export function validateHostname(hostname: unknown, name: string): string {
   if (typeof hostname !== "string" || hostname === "") {
     throw new TypeError(`${name} must be a host name or IPv4 address, not ${show(hostname)}`);
   }
-  refuseIPv6(hostname);
+  refuseIPv6(hostname, name);
   if (/[:/\\[\]]/.test(hostname)) {
     throw new TypeError(
       `${name} must be a host name or IPv4 address without scheme and port, not ${show(hostname)}`,
@@ -61,7 +63,7 @@ export function validateHostname(hostname: unknown, name: string): string {
 
 /** Takes `"hostname:port"` apart. */
 function parseAddress(text: string): unknown {
-  refuseIPv6(text);
+  refuseIPv6(text, "address");
   const match = /^(.+):(\d+)$/.exec(text);
   if (match === null) {
     throw new TypeError(`address must have a port, as in "example.com:7777", not ${show(text)}`);
@@ -114,7 +116,7 @@ export interface AddressFilter {
 /** First and last address of `a.b.c.d` or `a.b.c.d/n`. */
 function parseRange(text: unknown, name: string): [number, number] {
   if (typeof text === "string") {
-    refuseIPv6(text.split("/")[0]);
+    refuseIPv6(text.split("/")[0], name);
     const [literal, bits, ...rest] = text.split("/");
     const address = parseIPv4(literal);
     const length = bits === undefined ? 32 : /^\d{1,2}$/.test(bits) ? Number(bits) : -1;

@@ -59,7 +59,7 @@ function mayPass(error: ENetError): boolean {
     case "ENETJS_ERR_RESOLVE":
       return true;
     case "ENETJS_ERR_REFUSED":
-      return error.data === LAYOUT.REFUSED_FULL;
+      return error.data === LAYOUT.CODE_FULL;
     default:
       return false;
   }

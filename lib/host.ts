@@ -23,6 +23,8 @@ import { check, nativeError } from "./errors.ts";
 import type { HostEvent, HostHandlers } from "./events.ts";
 import { encodeLimits, type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
 import {
+  checkHostData,
+  effectiveHostData,
   type HostOptions,
   type HostPlan,
   type HostSettings,
@@ -139,7 +141,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   readonly #connector: Connector;
   #incomingBandwidth: number;
   #outgoingBandwidth: number;
-  #filter: Required<AddressFilter> = { allow: [], deny: [] };
+  #filter!: Readonly<Required<AddressFilter>>;
   #limits!: ResolvedLimits;
   #closing: Promise<void> | undefined;
 
@@ -153,9 +155,11 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     );
     this.#incomingBandwidth = plan.incomingBandwidth;
     this.#outgoingBandwidth = plan.outgoingBandwidth;
-    if (plan.filter !== undefined) this.filter = plan.filter;
+    this.filter = plan.filter;
     this.limits = plan.limits;
     inlet.onFailure = () => this.#destroy();
+    // A misspelt setting is a TypeError in place of a property that nobody reads.
+    Object.preventExtensions(this);
   }
 
   /**
@@ -516,9 +520,12 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     this.#set("maximumPacketSize", value);
   }
 
-  /** Bytes of native memory that all peers together may take; 0 stands for the default. */
+  /**
+   * Bytes of native memory that what all peers have sent may take, at least `maximumWaitingData` +
+   * `maximumPacketSize`. 0 restores the default, and reads as the bytes that it stands for, which follow the other two.
+   */
   get maximumHostData(): number {
-    return this.#endpoint.settings.maximumHostData;
+    return effectiveHostData(this.#endpoint.settings);
   }
   set maximumHostData(value: number) {
     this.#set("maximumHostData", value);
@@ -594,24 +601,28 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * Which addresses may talk to the host; enforced in native code before ENet sees a datagram. A
    * connected peer that is denied times out.
    */
-  get filter(): AddressFilter {
-    const { allow, deny } = this.#filter;
-    return { allow: [...allow], deny: [...deny] };
+  get filter(): Readonly<Required<AddressFilter>> {
+    return this.#filter;
   }
   set filter(filter: AddressFilter) {
     const { bytes, size } = compileFilter(filter);
     this.#requireOpen("Setting the filter");
     const { native, handle } = this.#endpoint;
     check(native.enetjs_host_set_filter(handle, bytes, size), "Setting the filter");
-    this.#filter = { allow: [...filter.allow ?? []], deny: [...filter.deny ?? []] };
+    const { allow = [], deny = [] } = filter;
+    this.#filter = Object.freeze({
+      allow: Object.freeze([...allow]),
+      deny: Object.freeze([...deny]),
+    });
   }
 
   /**
    * How much may come from an address and from a peer; see {@linkcode Limits}. What is absent when limits
-   * are assigned gets its default. What an address or a peer has used up of a limit stays used up.
+   * are assigned gets its default. What an address or a peer has used up of a limit stays used up. What is read is
+   * frozen: assign a whole object, `host.limits = { ...host.limits, peer: { … } }`.
    */
   get limits(): ResolvedLimits {
-    return structuredClone(this.#limits);
+    return this.#limits;
   }
   set limits(limits: Limits) {
     const plan = planLimits(limits);
@@ -726,6 +737,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     const setting = SETTINGS[name];
     const encoded = setting.encode(value, name);
     const { native, handle, settings } = this.#endpoint;
+    checkHostData({ ...settings, [name]: value });
     this.#requireOpen(`Setting ${name}`);
     const result = native.enetjs_host_set(handle, setting.option, encoded, 0);
     if (result < 0) throw nativeError(result, `Setting ${name} to ${value}`);

@@ -185,6 +185,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
 
   private constructor(connection: Connection) {
     this.#connection = connection;
+    Object.preventExtensions(this); // a misspelt property is a TypeError
   }
 
   /** The other side's address. */

@@ -334,7 +334,7 @@ export class Connection {
 /** What the number of a refusal says. */
 function refusal(data: number): string {
   const answer = `the other side refused, with data ${data}`;
-  if (data === LAYOUT.REFUSED_FULL) return `${answer}: it is full, so try again later`;
+  if (data === LAYOUT.CODE_FULL) return `${answer}: it is full, so try again later`;
   if (data === 0) return `${answer}: it gives no reason`;
   return `${answer}: its program knows what that means`;
 }

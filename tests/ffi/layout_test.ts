@@ -22,7 +22,7 @@ import { loadLibrary } from "../../ffi/loader.ts";
 import { SYMBOLS } from "../../ffi/symbols.ts";
 import { SETTINGS } from "../../lib/options.ts";
 import { ERROR_MEANINGS, nativeError } from "../../lib/errors.ts";
-import { diagnostics, PacketFlag, versions } from "../../mod.ts";
+import { diagnostics, DisconnectCode, PacketFlag, versions } from "../../mod.ts";
 import { connectedPair } from "../_helpers.ts";
 
 const header = readFileSync(new URL("../../native/include/enetjs.h", import.meta.url), "utf8");
@@ -56,7 +56,9 @@ test("ffi/layout.ts has the numbers of the header", () => {
     if (name in defines) assert.equal(value, defines[name], name);
     else assert.match(name, /^(FLAG|MINIMUM|MAXIMUM|PACKET)_/, "only ENet's own are not in ours");
   }
-  for (const prefix of ["WORD_", "RECORD_", "EVENT_", "COMPLETION_", "REASON_", "CHANNEL_"]) {
+  for (
+    const prefix of ["WORD_", "RECORD_", "EVENT_", "COMPLETION_", "REASON_", "CODE_", "CHANNEL_"]
+  ) {
     for (const name of Object.keys(group(prefix))) assert.ok(`${prefix}${name}` in LAYOUT, name);
   }
 });
@@ -132,6 +134,13 @@ test("The symbol table has the functions of the header with their parameters", (
   });
   assert.equal((header.match(/^ENETJS_API /gm) ?? []).length, declared.length);
   assert.deepEqual(Object.entries(SYMBOLS), declared);
+});
+
+test("DisconnectCode has the numbers of the header, each of four ASCII characters", () => {
+  assert.deepEqual(DisconnectCode, group("CODE_"));
+  const text = (code: number) =>
+    String.fromCharCode(code >>> 24, code >>> 16 & 255, code >>> 8 & 255, code & 255);
+  assert.deepEqual(Object.values(DisconnectCode).map(text), ["full", "limt"]);
 });
 
 test("PacketFlag has the numbers of ENet", () => {

@@ -53,9 +53,9 @@ test("Text that is no address is refused with what is wrong about it", async () 
     ["a:0", /address\.port must be an integer from 1 to 65535, not 0/],
     ["udp://a:7777", /without scheme and port, not "udp:\/\/a"/],
     ["300.0.0.1:7777", /"300\.0\.0\.1" is not an IPv4 address/],
-    ["[::1]:7777", /IPv4 only: the IPv6 address "\[::1\]:7777"/],
-    ["[::1]", /IPv4 only: the IPv6 address "\[::1\]"/],
-    ["::1", /IPv4 only: the IPv6 address "::1"/],
+    ["[::1]:7777", /the IPv6 address "\[::1\]:7777", for ENet speaks IPv4 only/],
+    ["[::1]", /the IPv6 address "\[::1\]", for ENet speaks IPv4 only/],
+    ["::1", /the IPv6 address "::1", for ENet speaks IPv4 only/],
     ["[fe80::1%lo]:7777", /IPv4 only/],
   ];
   for (const [text, says] of cases) {
