@@ -25,10 +25,10 @@
  *
  * @module
  */
-export { type Address, type AddressFilter } from "./lib/address.ts";
+export { type Address, type AddressFilter, type AddressLike } from "./lib/address.ts";
 export { type ConnectOptions, type RetryOptions } from "./lib/connect.ts";
 export { type Diagnostics, diagnostics, type Versions, versions } from "./lib/diagnostics.ts";
-export { ENetError, type ENetErrorCode } from "./lib/errors.ts";
+export { ENetError, type ENetErrorCode, ERROR_MEANINGS } from "./lib/errors.ts";
 export {
   type ConnectEvent,
   type DatagramEvent,

@@ -12,6 +12,9 @@ export interface Address {
   port: number;
 }
 
+/** An address as an object, or as text such as `"example.com:7777"`. */
+export type AddressLike = Readonly<Address> | string;
+
 const IPV4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
 
 /** An IPv4 literal as a number in host byte order, or undefined if it is none. */
@@ -32,8 +35,9 @@ export function formatIPv4(address: number): string {
   return `${address >>> 24}.${address >>> 16 & 255}.${address >>> 8 & 255}.${address & 255}`;
 }
 
+/** Refuses an IPv6 address, in brackets with or without a port, or bare. */
 function refuseIPv6(hostname: string, name: string): void {
-  const bare = hostname.replace(/^\[(.*)\]$/, "$1");
+  const [, bare = hostname] = /^\[([^\]]*)\](?::.*)?$/.exec(hostname) ?? [];
   if (isIPv6(bare)) {
     throw new TypeError(
       `${name} can't be the IPv6 address ${show(hostname)}, for ENet speaks IPv4 only`,
@@ -47,14 +51,30 @@ export function validateHostname(hostname: unknown, name: string): string {
     throw new TypeError(`${name} must be a host name or IPv4 address, not ${show(hostname)}`);
   }
   refuseIPv6(hostname, name);
+  if (/[:/\\[\]]/.test(hostname)) {
+    throw new TypeError(
+      `${name} must be a host name or IPv4 address without scheme and port, not ${show(hostname)}`,
+    );
+  }
   if (/^[\d.]+$/.test(hostname) && parseIPv4(hostname) === undefined) {
     throw new TypeError(`${name} ${show(hostname)} is not an IPv4 address`);
   }
   return hostname;
 }
 
+/** Takes `"hostname:port"` apart. */
+function parseAddress(text: string): unknown {
+  refuseIPv6(text, "address");
+  const match = /^(.+):(\d+)$/.exec(text);
+  if (match === null) {
+    throw new TypeError(`address must have a port, as in "example.com:7777", not ${show(text)}`);
+  }
+  return { hostname: match[1], port: Number(match[2]) };
+}
+
 /** Checks an address without resolving it. */
-export function validateAddress(address: unknown, minimumPort: number): Address {
+export function validateAddress(given: unknown, minimumPort: number): Address {
+  const address = typeof given === "string" ? parseAddress(given) : given;
   options(address, "address", ["hostname", "port"]);
   const { hostname, port } = address as Partial<Address>;
   return {

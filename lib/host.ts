@@ -2,6 +2,7 @@ import { CONFIG, HOST_STAT } from "../ffi/layout.ts";
 import { Connector } from "./internal/connect.ts";
 import { Endpoint, Resources, validateFlags } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
+import { count, makeInspectable } from "./internal/inspect.ts";
 import { loadLibrary } from "./internal/library.ts";
 import { Memory } from "./internal/memory.ts";
 import { validateTurnBudget } from "./internal/turn.ts";
@@ -9,7 +10,9 @@ import { integer, options, show, U32 } from "./internal/validate.ts";
 import {
   type Address,
   type AddressFilter,
+  type AddressLike,
   compileFilter,
+  filterAllows,
   formatIPv4,
   LOOPBACK,
   parseIPv4,
@@ -151,7 +154,11 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
     this.#endpoint = endpoint;
     this.#inlet = inlet;
-    this.#connector = new Connector(endpoint, inlet);
+    this.#connector = new Connector(
+      endpoint,
+      inlet,
+      (ipv4) => filterAllows(this.#filter, ipv4),
+    );
     this.#incomingBandwidth = plan.incomingBandwidth;
     this.#outgoingBandwidth = plan.outgoingBandwidth;
     this.filter = plan.filter;
@@ -251,7 +258,8 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * With {@linkcode ConnectOptions.retry} it goes on trying until a connection is there, `signal` aborts or
    * the host closes, or an error comes after which a further attempt makes no sense.
    *
-   * @param address where to; a host name is resolved by the runtime, to IPv4, anew for each attempt
+   * @param address where to, as `{ hostname, port }` or `"hostname:port"`; a host name is resolved by
+   *   the runtime, to IPv4, anew for each attempt
    * @param options channels, data, how long to wait, and whether to go on trying
    * @returns the connected peer
    * @throws {TypeError} for an address or option of the wrong type, and for an IPv6 address
@@ -260,7 +268,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    *   the other side ends the attempt, with its number in `error.data`, `ENETJS_ERR_PEERS_EXHAUSTED`,
    *   `ENETJS_ERR_MEMORY`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_CLOSED`; or the reason of the signal
    */
-  async connect(address: Address, options: ConnectOptions = {}): Promise<Peer> {
+  async connect(address: AddressLike, options: ConnectOptions = {}): Promise<Peer> {
     const to = validateAddress(address, 1);
     return await this.#connector.connect(to, planConnect(options));
   }
@@ -298,7 +306,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * }
    * ```
    */
-  sessions(address: Address, options: ConnectOptions = {}): AsyncIterableIterator<Peer> {
+  sessions(address: AddressLike, options: ConnectOptions = {}): AsyncIterableIterator<Peer> {
     const to = validateAddress(address, 1);
     const plan = planConnect(options);
     const retry = plan.retry ?? planRetry({});
@@ -369,7 +377,8 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   /**
    * Sends a raw datagram from the host's socket.
    *
-   * @param address where to; `hostname` must be an IPv4 address
+   * @param address where to, as `{ hostname, port }` or `"hostname:port"`; the host must be an IPv4
+   *   address
    * @param data at most 65,507 bytes
    * @returns false when the socket's buffer is full and nothing was sent
    * @throws {TypeError} if the address or the data are of the wrong type
@@ -377,7 +386,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`,
    *   `ENETJS_ERR_SOCKET`
    */
-  sendDatagram(address: Address, data: Data): boolean {
+  sendDatagram(address: AddressLike, data: Data): boolean {
     const { hostname, port } = validateAddress(address, 1);
     const ipv4 = parseIPv4(hostname);
     if (ipv4 === undefined) {
@@ -719,8 +728,16 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     this.#endpoint.requireOpen(what);
   }
 
+  #describe(): string {
+    if (this.closed) return "closed";
+    const { hostname, port } = this.address;
+    const peers = count(this.stats.connectedPeers, "connected peer");
+    return `${hostname}:${port}, ${peers}${this.#closing === undefined ? "" : ", closing"}`;
+  }
+
   // What the rest of the library may do, and users may not.
   static {
+    makeInspectable(this.prototype, "Host", (host) => host.#describe());
     beginConnection = (host, ipv4, port, channels, data) => {
       const where = `${formatIPv4(ipv4)}:${port}`;
       const connector = host.#connector;

@@ -15,6 +15,7 @@ import { connectionOf, type Peer } from "../peer.ts";
 import { Connection } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Inlet } from "./inlet.ts";
+import { noAnswer, receivedDatagrams } from "./no_answer.ts";
 
 /** Settles as a promise does, or rejects with the reason of a signal. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -79,11 +80,14 @@ async function wait(ms: number, signal: AbortSignal): Promise<void> {
 export class Connector {
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
+  readonly #allowed: (ipv4: number) => boolean;
   readonly #end = new AbortController();
 
-  constructor(endpoint: Endpoint, inlet: Inlet) {
+  /** @param allowed whether the host's filter lets the answers of an address in */
+  constructor(endpoint: Endpoint, inlet: Inlet, allowed: (ipv4: number) => boolean) {
     this.#endpoint = endpoint;
     this.#inlet = inlet;
+    this.#allowed = allowed;
   }
 
   /** The host begins to close: nothing more is tried. Attempts that have a peer are ended by the host. */
@@ -167,7 +171,10 @@ export class Connector {
   async #attempt(to: Address, { channels, data, timeoutMs, signal }: ConnectPlan): Promise<Peer> {
     const where = `${to.hostname}:${to.port}`;
     const late = new AbortController();
-    const timer = setTimeout(() => late.abort(this.#lateError(where, timeoutMs)), timeoutMs);
+    const before = receivedDatagrams(this.#endpoint);
+    let ipv4: number | undefined;
+    const unanswered = (limit: string) => this.#lateError(where, limit, ipv4, before);
+    const timer = setTimeout(() => late.abort(unanswered(`within ${timeoutMs} ms`)), timeoutMs);
     const limit = anyOf(late.signal, signal);
     try {
       const resolved = await this.#untilEnd(
@@ -176,19 +183,23 @@ export class Connector {
         (ended) => abortable(resolveIPv4(to.hostname), ended),
       );
       // The system takes 0.0.0.0 for this machine, but its answers come from 127.0.0.1.
-      const connection = this.begin(resolved || LOOPBACK, to.port, channels, data, where);
+      ipv4 = resolved || LOOPBACK;
+      const connection = this.begin(ipv4, to.port, channels, data, where);
+      connection.unanswered = unanswered;
       return await this.established(connection, limit);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  #lateError(where: string, timeoutMs: number): ENetError {
-    return new ENetError(
-      "ENETJS_ERR_TIMEOUT",
-      `Connecting to ${where}: no answer within ${timeoutMs} ms` +
-        (this.#endpoint.pump ? "" : "; without a pump, call service() meanwhile"),
-    );
+  #lateError(where: string, limit: string, ipv4: number | undefined, before: number): ENetError {
+    const endpoint = this.#endpoint;
+    const what = `Connecting to ${where}: no answer ${limit}`;
+    if (ipv4 === undefined) {
+      return new ENetError("ENETJS_ERR_TIMEOUT", `${what}: the host name is still being resolved`);
+    }
+    const arrived = receivedDatagrams(endpoint) - before;
+    return noAnswer(what, { endpoint, denied: !this.#allowed(ipv4), arrived });
   }
 
   /** One connection after the other, until the signal aborts or the host closes. */

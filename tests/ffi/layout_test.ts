@@ -21,7 +21,7 @@ import {
 import { loadLibrary } from "../../ffi/loader.ts";
 import { SYMBOLS } from "../../ffi/symbols.ts";
 import { SETTINGS } from "../../lib/options.ts";
-import { nativeError } from "../../lib/errors.ts";
+import { ERROR_MEANINGS, nativeError } from "../../lib/errors.ts";
 import { diagnostics, DisconnectCode, PacketFlag, versions } from "../../mod.ts";
 import { connectedPair } from "../_helpers.ts";
 
@@ -110,14 +110,14 @@ test("Native error codes have the names and the order of the header", () => {
   assert.equal(nativeError(-1 - errors.length, "x").code, "ENETJS_ERR_ARGUMENT");
 });
 
-test("enetjs_error_text() and the messages of ENetError say the same", async () => {
+test("enetjs_error_text() begins with what ENetError says", async () => {
   const { native } = await loadLibrary();
   const buffer = new Uint8Array(256);
   for (const value of Object.values(group("ERR_"))) {
     const length = native.enetjs_error_text(value, buffer, buffer.length);
     const text = new TextDecoder().decode(buffer.subarray(0, length));
-    const { message } = nativeError(value, "");
-    assert.equal(message.slice(2).toLowerCase(), text.toLowerCase());
+    const meaning = ERROR_MEANINGS[nativeError(value, "").code];
+    assert.ok(text.toLowerCase().startsWith(meaning.toLowerCase()), `${text}: ${meaning}`);
   }
 });
 

@@ -118,7 +118,9 @@ test("Host.connect() rejects when nobody answers in time, and gives the peer bac
   for (let attempt = 0; attempt < 3; attempt++) {
     const promise = client.connect(bare(nobody), { timeoutMs: 30 });
     const message = await rejection(promise, "ENETJS_ERR_TIMEOUT");
-    assert.equal(message, `Connecting to ${LOOPBACK}:${nobody.port}: no answer within 30 ms`);
+    assert.ok(
+      message.startsWith(`Connecting to ${LOOPBACK}:${nobody.port}: no answer within 30 ms`),
+    );
   }
   assert.deepEqual([client.peers, seen.entries], [[], []]);
   await client.connect(server.address);
@@ -151,7 +153,7 @@ test("Host.connect() rejects when the other side ends the attempt", async (t) =>
     const { port } = socket.address();
     const attempt = client.connect({ hostname: LOOPBACK, port });
     const message = await rejection(attempt, "ENETJS_ERR_REFUSED");
-    assert.match(message, new RegExp(`${LOOPBACK}:${port}.*refused, data 4294967294`));
+    assert.match(message, new RegExp(`${LOOPBACK}:${port}.*refused, with data 4294967294`));
     assert.deepEqual(client.peers, []);
   } finally {
     socket.close();
