@@ -198,7 +198,6 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
         "connect",
         "disconnect",
         "receive",
-        "packet",
         "datagram",
         "error",
       ]);
