@@ -2,6 +2,7 @@ import { CONFIG, HOST_STAT } from "../ffi/layout.ts";
 import { Connector } from "./internal/connect.ts";
 import { Endpoint, Resources, validateFlags } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
+import { count, makeInspectable } from "./internal/inspect.ts";
 import { loadLibrary } from "./internal/library.ts";
 import { Memory } from "./internal/memory.ts";
 import { validateTurnBudget } from "./internal/turn.ts";
@@ -720,8 +721,16 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     this.#endpoint.requireOpen(what);
   }
 
+  #describe(): string {
+    if (this.closed) return "closed";
+    const { hostname, port } = this.address;
+    const peers = count(this.stats.connectedPeers, "connected peer");
+    return `${hostname}:${port}, ${peers}${this.#closing === undefined ? "" : ", closing"}`;
+  }
+
   // What the rest of the library may do, and users may not.
   static {
+    makeInspectable(this.prototype, "Host", (host) => host.#describe());
     beginConnection = (host, ipv4, port, channels, data) => {
       const where = `${formatIPv4(ipv4)}:${port}`;
       const connector = host.#connector;

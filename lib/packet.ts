@@ -1,4 +1,5 @@
 import { loadedLibrary } from "../ffi/loader.ts";
+import { count, makeInspectable, preview } from "./internal/inspect.ts";
 import { requireLibrary } from "./internal/library.ts";
 import type { Memory } from "./internal/memory.ts";
 import { NativePacket } from "./internal/native_packet.ts";
@@ -419,7 +420,18 @@ export class Packet implements Disposable {
     );
   }
 
+  #describe(): string {
+    const size = count(this.length, "byte");
+    const source = this.#source;
+    if (source.kind === "gone") return `${size}, gone: ${source.why}`;
+    const isReadable = source.kind === "owned" || source.kind === "arena" && !source.stolen;
+    // Looking at native memory would keep the packet.
+    const bytes = this.#bytes ?? (isReadable ? this.#peek() : undefined);
+    return bytes === undefined || this.length === 0 ? size : `${size}, ${preview(bytes)}`;
+  }
+
   static {
+    makeInspectable(this.prototype, "Packet", (packet) => packet.#describe());
     packets = {
       fromArena(memory, offset, length, flags, until) {
         return new Packet(memory, length, flags, undefined, until, offset);

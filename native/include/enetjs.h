@@ -284,7 +284,7 @@
 #define ENETJS_DIAGNOSTIC_PUMPS 1   /**< running pump threads */
 #define ENETJS_DIAGNOSTIC_PACKETS 2 /**< native packets that JavaScript or a queue refers to */
 #define ENETJS_DIAGNOSTIC_ALLOCATIONS 3
-#define ENETJS_DIAGNOSTIC_ALLOCATED_BYTES 4
+#define ENETJS_DIAGNOSTIC_ALLOCATED_BYTES 4 /**< the memory that they take */
 #define ENETJS_DIAGNOSTIC_RESERVED_BYTES 5
 #define ENETJS_DIAGNOSTIC_PACKETS_EVER 6  /**< native packets created since the library was loaded */
 #define ENETJS_DIAGNOSTIC_CHANNELS 7      /**< channels to plugins, until their memory is free */
