@@ -205,7 +205,6 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
         "connect",
         "disconnect",
         "receive",
-        "packet",
         "datagram",
         "error",
       ]);

@@ -168,7 +168,7 @@ export let connectionOf: (peer: Peer) => Connection;
  * import { Host } from "@enetjs/enet";
  *
  * await using server = await Host.listen({ hostname: "127.0.0.1" }, {
- *   receive: (peer, channelId, view) => peer.send(channelId, view),
+ *   receive: (peer, channelId, packet) => peer.send(channelId, packet),
  * });
  * await using client = await Host.create();
  * const peer = await client.connect(server.address);
