@@ -57,7 +57,7 @@ export const LAYOUT = {
   CONFIG_COUNT: 25,
   LIMIT_COUNT: 5,
   HOST_STAT_COUNT: 23,
-  PEER_STAT_COUNT: 37,
+  PEER_STAT_COUNT: 39,
   DIAGNOSTIC_COUNT: 10,
   CHANNEL_DIRECTION_BYTES: 256,
   CHANNEL_GUARD_BYTES: 64,
@@ -94,6 +94,9 @@ export const LAYOUT = {
   PACKET_LOSS_SCALE: 65536,
   PACKET_THROTTLE_SCALE: 32,
   REFUSED_FULL: 1718971500,
+  COMPLETION_SENT_RELIABLY: 13,
+  BROADCAST_EXCEPT: 0,
+  BROADCAST_TO: 1,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */
@@ -209,6 +212,8 @@ export const PEER_STAT = {
   TOTAL_WAITING_DATA: 34,
   QUEUED_BYTES: 35,
   QUEUED_MESSAGES: 36,
+  SENT_RELIABLY: 37,
+  THROTTLED: 38,
 } as const;
 
 /** Counters of the whole library: positions in what `enetjs_diagnostics` fills. */

@@ -249,6 +249,9 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENET_PEER_PACKET_LOSS_SCALE,
       ENET_PEER_PACKET_THROTTLE_SCALE,
       ENETJS_REFUSED_FULL,
+      ENETJS_COMPLETION_SENT_RELIABLY,
+      ENETJS_BROADCAST_EXCEPT,
+      ENETJS_BROADCAST_TO,
   };
   return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
 }
