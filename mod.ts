@@ -38,7 +38,14 @@ export {
   type PeerMessage,
   type ReceiveEvent,
 } from "./lib/events.ts";
-export { type CloseOptions, type ConnectOptions, Host, type HostStats } from "./lib/host.ts";
+export { Group, type GroupSendOptions } from "./lib/group.ts";
+export {
+  type BroadcastOptions,
+  type CloseOptions,
+  type ConnectOptions,
+  Host,
+  type HostStats,
+} from "./lib/host.ts";
 export {
   type AddressLimits,
   type Limits,

@@ -1,9 +1,10 @@
 import { CONFIG, HOST_STAT, LAYOUT } from "../ffi/layout.ts";
 import { Connection } from "./internal/connection.ts";
-import { Endpoint, Resources, validateFlags } from "./internal/endpoint.ts";
+import { Endpoint, Resources } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
 import { loadLibrary } from "./internal/library.ts";
 import { Memory } from "./internal/memory.ts";
+import { recipientsOf } from "./internal/recipients.ts";
 import { validateTurnBudget } from "./internal/turn.ts";
 import { integer, options, show, U32 } from "./internal/validate.ts";
 import {
@@ -18,6 +19,7 @@ import {
 } from "./address.ts";
 import { check, ENetError, nativeError } from "./errors.ts";
 import type { HostEvent, HostHandlers } from "./events.ts";
+import { createGroup, type Group } from "./group.ts";
 import { encodeLimits, type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
 import {
   type HostOptions,
@@ -40,6 +42,14 @@ export interface ConnectOptions {
   timeoutMs?: number;
   /** Gives the attempt up when it aborts; the promise rejects with its reason. */
   signal?: AbortSignal;
+}
+
+/** Options of `host.broadcast`. Peers that have ended are left out. */
+export interface BroadcastOptions {
+  /** The only peers that get the message. Default all connected ones. */
+  to?: Iterable<Peer>;
+  /** A peer, or several, that do not get it. Default nobody. */
+  except?: Peer | Iterable<Peer>;
 }
 
 /** Options of `host.close`. */
@@ -323,22 +333,34 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   }
 
   /**
-   * Queues a message to every connected peer; they share one copy of the bytes.
+   * Queues a message to every connected peer, or to some of them; they share one copy of the bytes.
    *
    * @param channelId the channel, 0–254; peers with fewer channels are left out
    * @param data as for `peer.send`
-   * @param flags {@linkcode PacketFlag} bits. Default reliable
-   * @returns how many peers it was queued to
-   * @throws {TypeError} if `data` is nothing that can be sent
+   * @param flags how it is sent. Default reliable
+   * @param options who gets it, and who does not. Default every peer
+   * @returns how many peers it was queued to; 0 once the host is closed
+   * @throws {TypeError} if `data` is nothing that can be sent, or the options have a peer of another host
    * @throws {RangeError} if the channel, the flags or the size are out of range
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_MEMORY`
+   * @throws {ENetError} `ENETJS_ERR_MEMORY`
    */
-  broadcast(channelId: number, data: Data, flags: number = PacketFlag.RELIABLE): number {
-    this.#requireOpen("Broadcasting");
-    return check(
-      this.#endpoint.broadcast(channelId, validateFlags(flags), data),
-      "Broadcasting",
-    );
+  broadcast(
+    channelId: number,
+    data: Data,
+    flags: PacketFlag = PacketFlag.RELIABLE,
+    options?: BroadcastOptions,
+  ): number {
+    const { peers, bytes, mode } = recipientsOf(options, this.#endpoint);
+    return this.#endpoint.broadcast(channelId, flags, data, peers, bytes, mode);
+  }
+
+  /**
+   * Makes an empty group of this host's peers, for messages to all who are in it.
+   *
+   * @returns the group
+   */
+  group(): Group {
+    return createGroup(this.#endpoint);
   }
 
   /**

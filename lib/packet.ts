@@ -10,7 +10,7 @@ import { ENetError } from "./errors.ts";
 export type Data = string | ArrayBufferLike | ArrayBufferView | Packet;
 
 /**
- * How a packet is sent; ENet's names and numbers. 0 is unreliable and sequenced.
+ * How a message is sent; ENet's names and numbers.
  *
  * Source: `ENetPacketFlag` in `enet/enet.h`.
  */
@@ -21,9 +21,17 @@ export const PacketFlag = {
   RELIABLE: 1,
   /** May be lost, and may arrive in any order. */
   UNSEQUENCED: 2,
-  /** An unreliable packet over the MTU goes in unreliable fragments, not in reliable ones. */
+  /**
+   * As UNRELIABLE; and one that is larger than a datagram goes in unreliable fragments. Without this
+   * flag, ENet sends such a message reliably.
+   */
   UNRELIABLE_FRAGMENT: 8,
+  /** As UNSEQUENCED; one that is larger than a datagram is sent as UNRELIABLE_FRAGMENT. */
+  UNSEQUENCED_FRAGMENT: 10,
 } as const;
+
+/** One of the numbers of {@linkcode PacketFlag}. */
+export type PacketFlag = typeof PacketFlag[keyof typeof PacketFlag];
 
 /** Where a packet's bytes are. */
 type Source =
@@ -110,11 +118,8 @@ export interface PacketFromOptions {
 export class Packet implements Disposable {
   /** Size in bytes. */
   readonly length: number;
-  /**
-   * The {@linkcode PacketFlag} bits it was received with. What is sent on is reliable unless
-   * `send` is told otherwise.
-   */
-  readonly flags: number;
+  /** How it was received. What is sent on is reliable unless `send` is told otherwise. */
+  readonly flags: PacketFlag;
   #source: Source;
   #library: Library | undefined;
   /** A copy that has been asked for. */
@@ -129,7 +134,7 @@ export class Packet implements Disposable {
   private constructor(source: Source, length: number, flags: number) {
     this.#source = source;
     this.length = length;
-    this.flags = flags;
+    this.flags = flags as PacketFlag;
     if (source.kind === "native") registry.register(this, source.packet, source.packet);
   }
 

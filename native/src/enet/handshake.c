@@ -113,7 +113,7 @@ void enetjs_handshake_sent(const ENetHost *enet, const ENetAddress *address) {
 }
 
 size_t enetjs_handshake_reserve(const struct enetjs_slot *slot) {
-  return slot->handshake.unconfirmed ? ACKNOWLEDGEMENT_BYTES : 0;
+  return slot->handshake.unconfirmed && !is_confirmed(peer_of(slot)) ? ACKNOWLEDGEMENT_BYTES : 0;
 }
 
 int enetjs_handshake_send(struct enetjs_slot *slot, enet_uint8 channel, ENetPacket *packet) {
