@@ -434,9 +434,15 @@ export class Packet implements Disposable {
 
 /** Where the program called into the library. */
 function callSite(): string {
-  const lines = (new Error().stack ?? "").split("\n").slice(1);
-  const outside = lines.find((line) => !/\/lib\/(_\w+|packet|peer|host)\.ts/.test(line));
-  return (outside ?? "").trim();
+  const lines = (new Error().stack ?? "").split("\n").filter((line) => /\bat\b|@/.test(line));
+  // As sources, as modules of the npm package, or wherever else this file is.
+  const [, folder] = /([^\s(@]*[\\/])lib[\\/]packet\.[jt]s/.exec(lines[0] ?? "") ?? [];
+  const isOurs = (line: string) =>
+    folder !== undefined &&
+    ["lib", "ffi"].some((part) =>
+      line.includes(`${folder}${part}/`) || line.includes(`${folder}${part}\\`)
+    );
+  return (lines.find((line) => !isOurs(line)) ?? "").trim();
 }
 
 /** Takes the memory of an ArrayBuffer over. */
@@ -464,7 +470,7 @@ export function viewOf(data: unknown): Uint8Array {
   }
   if (data instanceof ArrayBuffer && !data.detached) return new Uint8Array(data);
   if (data instanceof SharedArrayBuffer) return new Uint8Array(data);
-  if (data instanceof ArrayBuffer) throw new TypeError("data is a detached ArrayBuffer");
+  if (data instanceof ArrayBuffer) throw detached("data is a detached ArrayBuffer");
   throw new TypeError(
     `data must be a string, an ArrayBuffer, a view of one or a Packet, not ${show(data)}`,
   );
@@ -472,6 +478,13 @@ export function viewOf(data: unknown): Uint8Array {
 
 function requireAttached(buffer: ArrayBufferLike): void {
   if (buffer instanceof ArrayBuffer && buffer.detached) {
-    throw new TypeError("data is a view of a detached ArrayBuffer");
+    throw detached("data is a view of a detached ArrayBuffer");
   }
+}
+
+function detached(what: string): TypeError {
+  return new TypeError(
+    `${what}: its bytes were transferred elsewhere, or it was the view of a packet whose event is ` +
+      "over; keep a copy with view.slice() before that",
+  );
 }
