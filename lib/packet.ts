@@ -10,7 +10,8 @@ import { ENetError } from "./errors.ts";
 export type Data = string | ArrayBufferLike | ArrayBufferView | Packet;
 
 /**
- * How a message is sent; ENet's names and numbers.
+ * How a message is sent; ENet's names and numbers. Without a flag that says FRAGMENT, ENet sends an
+ * unreliable message reliably that is larger than a datagram.
  *
  * Source: `ENetPacketFlag` in `enet/enet.h`.
  */
@@ -21,17 +22,14 @@ export const PacketFlag = {
   RELIABLE: 1,
   /** May be lost, and may arrive in any order. */
   UNSEQUENCED: 2,
-  /**
-   * As UNRELIABLE; and one that is larger than a datagram goes in unreliable fragments. Without this
-   * flag, ENet sends such a message reliably.
-   */
+  /** As UNRELIABLE; a message larger than a datagram goes in unreliable fragments. */
   UNRELIABLE_FRAGMENT: 8,
-  /** As UNSEQUENCED; one that is larger than a datagram is sent as UNRELIABLE_FRAGMENT. */
+  /** As UNSEQUENCED; a message larger than a datagram goes in unreliable fragments. */
   UNSEQUENCED_FRAGMENT: 10,
 } as const;
 
 /** One of the numbers of {@linkcode PacketFlag}. */
-export type PacketFlag = typeof PacketFlag[keyof typeof PacketFlag];
+export type PacketFlag = 0 | 1 | 2 | 8 | 10;
 
 /** Where a packet's bytes are. */
 type Source =
