@@ -11,7 +11,7 @@
  * import { Host } from "@enetjs/enet";
  *
  * await using server = await Host.listen({ hostname: "127.0.0.1", peers: 64 }, {
- *   receive: (peer, channelId, view) => peer.send(channelId, view),
+ *   receive: (peer, channelId, packet) => peer.send(channelId, packet),
  * });
  *
  * await using client = await Host.create();

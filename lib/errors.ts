@@ -60,7 +60,7 @@ export class ENetError extends Error {
   /** What happened, from a closed set of codes. */
   readonly code: ENetErrorCode;
   /** With `ENETJS_ERR_REFUSED`: the 32-bit number that the other side gave as its reason. */
-  readonly data: number | undefined;
+  declare readonly data?: number;
 
   /**
    * Makes an error, as the library does.
@@ -73,7 +73,7 @@ export class ENetError extends Error {
     super(message, options);
     this.name = "ENetError";
     this.code = code;
-    this.data = options?.data;
+    if (options?.data !== undefined) this.data = options.data;
   }
 }
 

@@ -2,6 +2,7 @@ import { CONFIG, HOST_STAT } from "../ffi/layout.ts";
 import { Connector } from "./internal/connect.ts";
 import { Endpoint, Resources } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
+import { count, makeInspectable } from "./internal/inspect.ts";
 import { loadLibrary } from "./internal/library.ts";
 import { Memory } from "./internal/memory.ts";
 import { recipientsOf } from "./internal/recipients.ts";
@@ -81,6 +82,11 @@ export interface HostStats {
   readonly halfOpen: number;
   /** Attempts to connect that this host answered with a refusal: every peer was in use, or memory was short. */
   readonly refusedFull: number;
+  /**
+   * Requests to connect from an address that has `duplicatePeers` peers, which are dropped. Each one counts that a
+   * client repeats.
+   */
+  readonly refusedDuplicates: number;
   /** Datagrams that name a half-open connection by its id, with a wrong session or sequence number. */
   readonly badHandshakes: number;
   /** Requests to connect dropped by `limits.address.connects`. */
@@ -209,7 +215,6 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
         "connect",
         "disconnect",
         "receive",
-        "packet",
         "datagram",
         "error",
       ]);
@@ -458,6 +463,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
       socketErrors: stats[HOST_STAT.SOCKET_ERRORS],
       halfOpen: stats[HOST_STAT.HALF_OPEN],
       refusedFull: stats[HOST_STAT.REFUSED_FULL],
+      refusedDuplicates: stats[HOST_STAT.REFUSED_DUPLICATES],
       badHandshakes: stats[HOST_STAT.BAD_HANDSHAKE],
       limitedConnects: stats[HOST_STAT.LIMITED_CONNECTS],
       limitedDatagrams: stats[HOST_STAT.LIMITED_DATAGRAMS],
@@ -743,8 +749,16 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     this.#endpoint.requireOpen(what);
   }
 
+  #describe(): string {
+    if (this.closed) return "closed";
+    const { hostname, port } = this.address;
+    const peers = count(this.stats.connectedPeers, "connected peer");
+    return `${hostname}:${port}, ${peers}${this.#closing === undefined ? "" : ", closing"}`;
+  }
+
   // What the rest of the library may do, and users may not.
   static {
+    makeInspectable(this.prototype, "Host", (host) => host.#describe());
     beginConnection = (host, ipv4, port, channels, data) => {
       const where = `${formatIPv4(ipv4)}:${port}`;
       const connector = host.#connector;

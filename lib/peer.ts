@@ -1,6 +1,7 @@
 import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
 import { type Connection, iterateConnection } from "./internal/connection.ts";
 import { validateFlags } from "./internal/endpoint.ts";
+import { makeInspectable } from "./internal/inspect.ts";
 import { integer, options, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
 import type { PeerMessage } from "./events.ts";
@@ -177,7 +178,7 @@ export let connectionOf: (peer: Peer) => Connection;
  * import { Host } from "@enetjs/enet";
  *
  * await using server = await Host.listen({ hostname: "127.0.0.1" }, {
- *   receive: (peer, channelId, view) => peer.send(channelId, view),
+ *   receive: (peer, channelId, packet) => peer.send(channelId, packet),
  * });
  * await using client = await Host.create();
  * const peer = await client.connect(server.address);
@@ -498,8 +499,21 @@ export class Peer implements AsyncIterable<PeerMessage> {
     return this.#connection.closed();
   }
 
+  #describe(): string {
+    const { address, ending } = this.#connection;
+    const where = `${address.hostname}:${address.port}`;
+    if (ending !== undefined) return `${where}, ended: ${ending.reason}, data ${ending.data}`;
+    const { endpoint, id } = this.#connection;
+    if (endpoint.native.enetjs_peer_stats(endpoint.handle, id) < 0) {
+      return `${where}, ${this.state}`;
+    }
+    const { state, roundTripTimeMs, queuedBytes } = readPeerStats(endpoint.stats);
+    return `${where}, ${state}, ${roundTripTimeMs} ms, queued ${queuedBytes} B`;
+  }
+
   // What the rest of the library may do, and users may not.
   static {
+    makeInspectable(this.prototype, "Peer", (peer) => peer.#describe());
     createPeer = (connection) => connection.peer = new Peer(connection);
     connectionOf = (peer) => peer.#connection;
   }

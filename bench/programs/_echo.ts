@@ -20,7 +20,7 @@ export const echoServers: Record<Style, (echo: Echo) => Promise<void>> = {
   async handler({ spin, flags }) {
     const over = Promise.withResolvers<void>();
     await using server = await Host.listen({ hostname: HOSTNAME, peers: 1, spin }, {
-      receive: (peer, channelId, view) => void peer.send(channelId, view, flags),
+      receive: (peer, channelId, packet) => void peer.send(channelId, packet, flags),
       disconnect: () => over.resolve(),
     });
     say("port", server.address.port);

@@ -24,7 +24,7 @@ const receivers: Record<Style, () => Promise<void>> = {
   async handler() {
     const over = Promise.withResolvers<void>();
     await using server = await Host.listen({ hostname: HOSTNAME, peers: 1 }, {
-      receive: (_peer, _channelId, view) => meter.take(view),
+      receive: (_peer, _channelId, packet) => meter.take(packet.view),
       disconnect: () => over.resolve(),
     });
     say("port", server.address.port);

@@ -241,10 +241,10 @@ export class Endpoint {
       this.#requireSize(data.length);
       const source = packets.send(data);
       if (source.kind === "native") {
-        return { kind: "packet", handle: source.packet.handle, length: data.length };
+        return { kind: "packet", handle: source.handle, length: data.length };
       }
-      if (source.kind === "arena" && source.memory === this.memory && !this.memory.stolen) {
-        const offset = this.memory.nativeOffset(source.offset);
+      if (source === this.memory && !this.memory.stolen) {
+        const offset = this.memory.nativeOffset(packets.offset(data));
         return { kind: "shared", offset, length: data.length };
       }
     }

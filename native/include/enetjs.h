@@ -197,6 +197,9 @@
 #define ENETJS_PEER_THROTTLE 2      /**< a: interval ms, b: acceleration, c: deceleration */
 #define ENETJS_PEER_PAUSED 3        /**< a: 1 holds the peer's messages back in native memory, 0 releases them */
 
+/** Of `enetjs_host_set_filter`. */
+#define ENETJS_MAXIMUM_FILTER_RULES 1048576
+
 /** Limits of `enetjs_host_set_limits`: units a second. */
 #define ENETJS_LIMIT_CONNECTS 0      /**< CONNECTs of an address */
 #define ENETJS_LIMIT_DATAGRAMS 1     /**< datagrams of an address */
@@ -237,7 +240,8 @@
 #define ENETJS_HOST_STAT_LIMITED_PEERS 20 /**< connections that a limit has ended */
 #define ENETJS_HOST_STAT_DATA 21          /**< bytes that count towards the maximum of the host */
 #define ENETJS_HOST_STAT_REFUSED 22       /**< datagrams of which a budget refused all or a part */
-#define ENETJS_HOST_STAT_COUNT 23
+#define ENETJS_HOST_STAT_REFUSED_DUPLICATES 23 /**< CONNECTs from addresses with as many peers as they may have */
+#define ENETJS_HOST_STAT_COUNT 24
 
 /** Peer statistics, positions in the statistics block; fields of ENetPeer unless noted. */
 #define ENETJS_PEER_STAT_STATE 0
@@ -295,7 +299,7 @@
 #define ENETJS_DIAGNOSTIC_PUMPS 1   /**< running pump threads */
 #define ENETJS_DIAGNOSTIC_PACKETS 2 /**< native packets that JavaScript or a queue refers to */
 #define ENETJS_DIAGNOSTIC_ALLOCATIONS 3
-#define ENETJS_DIAGNOSTIC_ALLOCATED_BYTES 4
+#define ENETJS_DIAGNOSTIC_ALLOCATED_BYTES 4 /**< the memory that they take */
 #define ENETJS_DIAGNOSTIC_RESERVED_BYTES 5
 #define ENETJS_DIAGNOSTIC_PACKETS_EVER 6  /**< native packets created since the library was loaded */
 #define ENETJS_DIAGNOSTIC_CHANNELS 7      /**< channels to plugins, until their memory is free */
@@ -523,7 +527,8 @@ ENETJS_API double enetjs_host_set(double host, double option, double value, doub
 /**
  * Replaces the address filter. A datagram is dropped when its source matches a denied range, or when
  * there are allowed ranges and it matches none. ENet never sees a dropped datagram.
- * @param rules u32 triples: first address, last address (host byte order), 1 allow / 0 deny
+ * @param rules u32 triples: first address, last address (host byte order), 1 allow / 0 deny; at most
+ *   ENETJS_MAXIMUM_FILTER_RULES
  * @param bytes size of `rules`
  * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY
  */
