@@ -40,7 +40,8 @@ export {
   type PeerMessage,
   type ReceiveEvent,
 } from "./lib/events.ts";
-export { type CloseOptions, Host, type HostStats } from "./lib/host.ts";
+export { Group, type GroupSendOptions } from "./lib/group.ts";
+export { type BroadcastOptions, type CloseOptions, Host, type HostStats } from "./lib/host.ts";
 export {
   type AddressLimits,
   type Limits,

@@ -57,7 +57,7 @@ export const LAYOUT = {
   CONFIG_COUNT: 25,
   LIMIT_COUNT: 5,
   HOST_STAT_COUNT: 24,
-  PEER_STAT_COUNT: 37,
+  PEER_STAT_COUNT: 39,
   DIAGNOSTIC_COUNT: 10,
   CHANNEL_DIRECTION_BYTES: 256,
   CHANNEL_GUARD_BYTES: 64,
@@ -98,6 +98,9 @@ export const LAYOUT = {
   HOST_DATA_MINIMUM: 268435456,
   SLOWEST_SECONDS: 100,
   MAXIMUM_FILTER_RULES: 1048576,
+  COMPLETION_SENT_RELIABLY: 13,
+  BROADCAST_EXCEPT: 0,
+  BROADCAST_TO: 1,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */
@@ -214,6 +217,8 @@ export const PEER_STAT = {
   TOTAL_WAITING_DATA: 34,
   QUEUED_BYTES: 35,
   QUEUED_MESSAGES: 36,
+  SENT_RELIABLY: 37,
+  THROTTLED: 38,
 } as const;
 
 /** Counters of the whole library: positions in what `enetjs_diagnostics` fills. */

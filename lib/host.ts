@@ -1,10 +1,11 @@
 import { CONFIG, HOST_STAT } from "../ffi/layout.ts";
 import { Connector } from "./internal/connect.ts";
-import { Endpoint, Resources, validateFlags } from "./internal/endpoint.ts";
+import { Endpoint, Resources } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
 import { count, makeInspectable } from "./internal/inspect.ts";
 import { loadLibrary } from "./internal/library.ts";
 import { Memory } from "./internal/memory.ts";
+import { recipientsOf } from "./internal/recipients.ts";
 import { validateTurnBudget } from "./internal/turn.ts";
 import { integer, options, show, U32 } from "./internal/validate.ts";
 import {
@@ -22,6 +23,7 @@ import {
 import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
 import { check, nativeError } from "./errors.ts";
 import type { HostEvent, HostHandlers } from "./events.ts";
+import { createGroup, type Group } from "./group.ts";
 import { encodeLimits, type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
 import {
   checkHostData,
@@ -35,6 +37,14 @@ import {
 } from "./options.ts";
 import { type Data, PacketFlag } from "./packet.ts";
 import type { Peer } from "./peer.ts";
+
+/** Options of `host.broadcast`. Peers that have ended are left out. */
+export interface BroadcastOptions {
+  /** The only peers that get the message. Default all connected ones. */
+  to?: Iterable<Peer>;
+  /** A peer, or several, that do not get it. Default nobody. */
+  except?: Peer | Iterable<Peer>;
+}
 
 /** Options of `host.close`. */
 export interface CloseOptions {
@@ -314,22 +324,34 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * Queues a message to every connected peer; they share one copy of the bytes.
+   * Queues a message to every connected peer, or to some of them; they share one copy of the bytes.
    *
    * @param channelId the channel, 0–254; peers with fewer channels are left out
    * @param data as for `peer.send`
-   * @param flags {@linkcode PacketFlag} bits. Default reliable
-   * @returns how many peers it was queued to
-   * @throws {TypeError} if `data` is nothing that can be sent
+   * @param flags how it is sent. Default reliable
+   * @param options who gets it, and who does not. Default every peer
+   * @returns how many peers it was queued to; 0 once the host is closed
+   * @throws {TypeError} if `data` is nothing that can be sent, or the options have a peer of another host
    * @throws {RangeError} if the channel, the flags or the size are out of range
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_MEMORY`
+   * @throws {ENetError} `ENETJS_ERR_MEMORY`
    */
-  broadcast(channelId: number, data: Data, flags: number = PacketFlag.RELIABLE): number {
-    this.#requireOpen("Broadcasting");
-    return check(
-      this.#endpoint.broadcast(channelId, validateFlags(flags), data),
-      "Broadcasting",
-    );
+  broadcast(
+    channelId: number,
+    data: Data,
+    flags: PacketFlag = PacketFlag.RELIABLE,
+    options?: BroadcastOptions,
+  ): number {
+    const { peers, bytes, mode } = recipientsOf(options, this.#endpoint);
+    return this.#endpoint.broadcast(channelId, flags, data, peers, bytes, mode);
+  }
+
+  /**
+   * Makes an empty group of this host's peers, for messages to all who are in it.
+   *
+   * @returns the group
+   */
+  group(): Group {
+    return createGroup(this.#endpoint);
   }
 
   /**

@@ -11,7 +11,8 @@ import { ENetError } from "./errors.ts";
 export type Data = string | ArrayBufferLike | ArrayBufferView | Packet;
 
 /**
- * How a packet is sent; ENet's names and numbers. 0 is unreliable and sequenced.
+ * How a message is sent; ENet's names and numbers. Without a flag that says FRAGMENT, ENet sends an
+ * unreliable message reliably that is larger than a datagram.
  *
  * Source: `ENetPacketFlag` in `enet/enet.h`.
  */
@@ -22,9 +23,14 @@ export const PacketFlag = {
   RELIABLE: 1,
   /** May be lost, and may arrive in any order. */
   UNSEQUENCED: 2,
-  /** An unreliable packet over the MTU goes in unreliable fragments, not in reliable ones. */
+  /** As UNRELIABLE; a message larger than a datagram goes in unreliable fragments. */
   UNRELIABLE_FRAGMENT: 8,
+  /** As UNSEQUENCED; a message larger than a datagram goes in unreliable fragments. */
+  UNSEQUENCED_FRAGMENT: 10,
 } as const;
+
+/** One of the numbers of {@linkcode PacketFlag}. */
+export type PacketFlag = 0 | 1 | 2 | 8 | 10;
 
 /** The bytes are in JavaScript memory of their own: `Packet.#bytes`. */
 const OWNED = { kind: "owned" } as const;
@@ -132,11 +138,8 @@ export interface PacketFromOptions {
 export class Packet implements Disposable {
   /** Size in bytes. */
   readonly length: number;
-  /**
-   * The {@linkcode PacketFlag} bits it was received with. What is sent on is reliable unless
-   * `send` is told otherwise.
-   */
-  readonly flags: number;
+  /** How it was received. What is sent on is reliable unless `send` is told otherwise. */
+  readonly flags: PacketFlag;
   #source: Source;
   /** Where in the arena the bytes are, as long as they are there. */
   readonly #offset: number;
@@ -154,7 +157,7 @@ export class Packet implements Disposable {
     offset = 0,
   ) {
     this.length = length;
-    this.flags = flags;
+    this.flags = flags as PacketFlag;
     this.#source = source;
     this.#offset = offset;
     this.#bytes = bytes;

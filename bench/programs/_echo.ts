@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { Host, type HostOptions } from "../../mod.ts";
+import { Host, type HostOptions, type PacketFlag } from "../../mod.ts";
 import { HOSTNAME, say, type Style } from "./_common.ts";
 
 /** How a server answers. */
 export interface Echo {
   spin: HostOptions["spin"];
   /** What answers are sent with. */
-  flags: number;
+  flags: PacketFlag;
   /** Whether a manual server sends each answer at once, or with what comes after it. */
   flush: boolean;
 }

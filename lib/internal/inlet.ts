@@ -267,7 +267,8 @@ export class Inlet {
       const data = words[index + LAYOUT.RECORD_DATA];
       const connection = this.#connectionOf(index);
       const channels = words[index + LAYOUT.RECORD_LENGTH];
-      const reason = REASONS[words[index + LAYOUT.RECORD_EXTRA]];
+      const extra = words[index + LAYOUT.RECORD_EXTRA];
+      const reason = REASONS[extra];
       completions.advance();
       if (type === LAYOUT.COMPLETION_DELIVERED) this.endpoint.settleDelivery(data, true);
       else if (type === LAYOUT.COMPLETION_UNDELIVERED) (undelivered ??= []).push(data);
@@ -276,6 +277,9 @@ export class Inlet {
       else if (type === LAYOUT.COMPLETION_CLOSED) this.#closed(connection, { reason, data });
       else if (type === LAYOUT.COMPLETION_FAILED) this.#fail(data);
       else if (type === LAYOUT.COMPLETION_SHUTDOWN) this.shutdown.resolve();
+      else if (type === LAYOUT.COMPLETION_SENT_RELIABLY) {
+        this.#sentReliably(connection, data, extra);
+      }
     }
     // Last, when the reason why the connection ended is known.
     for (const token of undelivered ?? []) this.endpoint.settleDelivery(token, false);
@@ -293,6 +297,18 @@ export class Inlet {
     const slot = connection.id % LAYOUT.PEER_SLOTS;
     if (this.#slots[slot] === connection) this.#slots[slot] = undefined;
     connection.endReaders();
+  }
+
+  /** Warns a program that is being debugged, once for each host. */
+  #sentReliably(connection: Connection | undefined, length: number, largest: number): void {
+    if (!this.endpoint.library.debug) return;
+    console.warn(
+      `ENETJS_DEBUG: ${
+        connection?.name ?? "A peer"
+      }: ENet sends an unreliable message of ${length} bytes ` +
+        `reliably, because a datagram holds ${largest}: send it with PacketFlag.UNRELIABLE_FRAGMENT, or ` +
+        "make it smaller. peer.stats.unreliableSentReliably counts such messages.",
+    );
   }
 
   #fail(errno: number): void {
