@@ -25,12 +25,14 @@
  *
  * @module
  */
-export { type Address, type AddressFilter } from "./lib/address.ts";
+export { type Address, type AddressFilter, type AddressLike } from "./lib/address.ts";
+export { type ConnectOptions, type RetryOptions } from "./lib/connect.ts";
 export { type Diagnostics, diagnostics, type Versions, versions } from "./lib/diagnostics.ts";
-export { ENetError, type ENetErrorCode } from "./lib/errors.ts";
+export { ENetError, type ENetErrorCode, ERROR_MEANINGS } from "./lib/errors.ts";
 export {
   type ConnectEvent,
   type DatagramEvent,
+  DisconnectCode,
   type DisconnectEvent,
   type DisconnectReason,
   type HostEvent,
@@ -38,13 +40,14 @@ export {
   type PeerMessage,
   type ReceiveEvent,
 } from "./lib/events.ts";
-export { type CloseOptions, type ConnectOptions, Host, type HostStats } from "./lib/host.ts";
+export { type CloseOptions, Host, type HostStats } from "./lib/host.ts";
 export {
   type AddressLimits,
   type Limits,
   type PeerLimits,
   type RateLimit,
   type ResolvedLimits,
+  type ResolvedRate,
 } from "./lib/limits.ts";
 export { type HostOptions, type ListenOptions } from "./lib/options.ts";
 export { type Data, Packet, PacketFlag, type PacketFromOptions } from "./lib/packet.ts";

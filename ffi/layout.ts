@@ -93,7 +93,10 @@ export const LAYOUT = {
   MAXIMUM_CHANNELS: 255,
   PACKET_LOSS_SCALE: 65536,
   PACKET_THROTTLE_SCALE: 32,
-  REFUSED_FULL: 1718971500,
+  CODE_FULL: 1718971500,
+  CODE_LIMIT: 1818848628,
+  HOST_DATA_MINIMUM: 268435456,
+  SLOWEST_SECONDS: 100,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */

@@ -10,6 +10,18 @@ import type { Peer } from "./peer.ts";
  */
 export type DisconnectReason = "remote" | "local" | "timeout" | "reset" | "refused" | "limit";
 
+/**
+ * The data of a disconnect that the library sends by itself: four ASCII characters, as a number. A program
+ * that is disconnected gets it with the reason `"remote"`, also from ENet in C; one that connects reads it in the
+ * message of `ENETJS_ERR_REFUSED`. Programs are free to disconnect with the same numbers.
+ */
+export const DisconnectCode = {
+  /** `"full"`: every peer of the host is in use. */
+  FULL: 1718971500,
+  /** `"limt"`: the connection exceeded a limit of the host, where `limits.peer.excess` is `"disconnect"`. */
+  LIMIT: 1818848628,
+} as const;
+
 /** A connection has been established, from either side. */
 export interface ConnectEvent {
   /** Which event this is. */

@@ -1,4 +1,5 @@
 import { type Library, loadedLibrary } from "../ffi/loader.ts";
+import { count, makeInspectable, preview } from "./internal/inspect.ts";
 import { requireLibrary } from "./internal/library.ts";
 import type { Memory } from "./internal/memory.ts";
 import { NativePacket } from "./internal/native_packet.ts";
@@ -383,7 +384,18 @@ export class Packet implements Disposable {
     );
   }
 
+  #describe(): string {
+    const size = count(this.length, "byte");
+    const source = this.#source;
+    if (source.kind === "gone" && this.#bytes === undefined) return `${size}, gone: ${source.why}`;
+    const isReadable = source.kind === "owned" || source.kind === "arena" && !source.memory.stolen;
+    // Looking at native memory would keep the packet.
+    const bytes = this.#bytes ?? (isReadable ? this.#peek() : undefined);
+    return bytes === undefined || this.length === 0 ? size : `${size}, ${preview(bytes)}`;
+  }
+
   static {
+    makeInspectable(this.prototype, "Packet", (packet) => packet.#describe());
     packets = {
       fromArena(library, memory, offset, length, flags, until) {
         const packet = new Packet({ kind: "arena", memory, offset }, length, flags);
@@ -429,9 +441,15 @@ export class Packet implements Disposable {
 
 /** Where the program called into the library. */
 function callSite(): string {
-  const lines = (new Error().stack ?? "").split("\n").slice(1);
-  const outside = lines.find((line) => !/\/lib\/(_\w+|packet|peer|host)\.ts/.test(line));
-  return (outside ?? "").trim();
+  const lines = (new Error().stack ?? "").split("\n").filter((line) => /\bat\b|@/.test(line));
+  // As sources, as modules of the npm package, or wherever else this file is.
+  const [, folder] = /([^\s(@]*[\\/])lib[\\/]packet\.[jt]s/.exec(lines[0] ?? "") ?? [];
+  const isOurs = (line: string) =>
+    folder !== undefined &&
+    ["lib", "ffi"].some((part) =>
+      line.includes(`${folder}${part}/`) || line.includes(`${folder}${part}\\`)
+    );
+  return (lines.find((line) => !isOurs(line)) ?? "").trim();
 }
 
 /** Takes the memory of an ArrayBuffer over. */
@@ -459,7 +477,7 @@ export function viewOf(data: unknown): Uint8Array {
   }
   if (data instanceof ArrayBuffer && !data.detached) return new Uint8Array(data);
   if (data instanceof SharedArrayBuffer) return new Uint8Array(data);
-  if (data instanceof ArrayBuffer) throw new TypeError("data is a detached ArrayBuffer");
+  if (data instanceof ArrayBuffer) throw detached("data is a detached ArrayBuffer");
   throw new TypeError(
     `data must be a string, an ArrayBuffer, a view of one or a Packet, not ${show(data)}`,
   );
@@ -467,6 +485,13 @@ export function viewOf(data: unknown): Uint8Array {
 
 function requireAttached(buffer: ArrayBufferLike): void {
   if (buffer instanceof ArrayBuffer && buffer.detached) {
-    throw new TypeError("data is a view of a detached ArrayBuffer");
+    throw detached("data is a view of a detached ArrayBuffer");
   }
+}
+
+function detached(what: string): TypeError {
+  return new TypeError(
+    `${what}: its bytes were transferred elsewhere, or it was the view of a packet whose event is ` +
+      "over; keep a copy with view.slice() before that",
+  );
 }

@@ -1,6 +1,7 @@
 import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
 import { type Connection, iterateConnection } from "./internal/connection.ts";
 import { validateFlags } from "./internal/endpoint.ts";
+import { makeInspectable } from "./internal/inspect.ts";
 import { integer, options, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
 import type { PeerMessage } from "./events.ts";
@@ -44,9 +45,15 @@ export interface TimeoutOptions {
    * value, the peer is given up after `minimumMs`. Default 32.
    */
   limit?: number;
-  /** Milliseconds without acknowledgement before which the peer is never given up. Default 5000. */
+  /**
+   * Milliseconds without acknowledgement before which the peer is never given up. Default 5000, or
+   * `maximumMs` where that is less.
+   */
   minimumMs?: number;
-  /** Milliseconds without acknowledgement after which the peer is given up in any case. Default 30000. */
+  /**
+   * Milliseconds without acknowledgement after which the peer is given up in any case. Default 30000,
+   * or `minimumMs` where that is more.
+   */
   maximumMs?: number;
 }
 
@@ -143,6 +150,10 @@ export interface PeerStats {
   readonly queuedMessages: number;
 }
 
+/** ENet's times after which a silent peer is given up. */
+const DEFAULT_MINIMUM_MS = 5000;
+const DEFAULT_MAXIMUM_MS = 30_000;
+
 /** The public face of a connection. */
 export let createPeer: (connection: Connection) => Peer;
 /** The connection behind a public face. */
@@ -175,6 +186,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
 
   private constructor(connection: Connection) {
     this.#connection = connection;
+    Object.preventExtensions(this); // a misspelt property is a TypeError
   }
 
   /** The other side's address. */
@@ -344,19 +356,24 @@ export class Peer implements AsyncIterable<PeerMessage> {
   /**
    * Sets when a peer that does not acknowledge is given up.
    *
-   * @param timeouts what to change; what is absent gets ENet's default
-   * @throws {RangeError} if a value is no unsigned 32-bit integer
+   * @param timeouts what to change; what is absent or 0 gets its default
+   * @throws {RangeError} if a value is no unsigned 32-bit integer, or `minimumMs` above `maximumMs`
    * @throws {ENetError} `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
    */
   timeout(timeouts: TimeoutOptions): void {
     options(timeouts, "timeouts", ["limit", "minimumMs", "maximumMs"]);
     const { limit = 0, minimumMs = 0, maximumMs = 0 } = timeouts;
-    this.#set(
-      PEER_OPTION.TIMEOUT,
-      integer(limit, "limit", 0, U32),
-      integer(minimumMs, "minimumMs", 0, U32),
-      integer(maximumMs, "maximumMs", 0, U32),
-    );
+    integer(limit, "limit", 0, U32);
+    integer(minimumMs, "minimumMs", 0, U32);
+    integer(maximumMs, "maximumMs", 0, U32);
+    if (minimumMs > 0 && maximumMs > 0 && minimumMs > maximumMs) {
+      throw new RangeError(
+        `minimumMs must not be above maximumMs, ${maximumMs}, but it is ${minimumMs}`,
+      );
+    }
+    const least = minimumMs || Math.min(DEFAULT_MINIMUM_MS, maximumMs || DEFAULT_MINIMUM_MS);
+    const most = maximumMs || Math.max(DEFAULT_MAXIMUM_MS, least);
+    this.#set(PEER_OPTION.TIMEOUT, limit, least, most);
   }
 
   /**
@@ -472,8 +489,21 @@ export class Peer implements AsyncIterable<PeerMessage> {
     return this.#connection.closed();
   }
 
+  #describe(): string {
+    const { address, ending } = this.#connection;
+    const where = `${address.hostname}:${address.port}`;
+    if (ending !== undefined) return `${where}, ended: ${ending.reason}, data ${ending.data}`;
+    const { endpoint, id } = this.#connection;
+    if (endpoint.native.enetjs_peer_stats(endpoint.handle, id) < 0) {
+      return `${where}, ${this.state}`;
+    }
+    const { state, roundTripTimeMs, queuedBytes } = readPeerStats(endpoint.stats);
+    return `${where}, ${state}, ${roundTripTimeMs} ms, queued ${queuedBytes} B`;
+  }
+
   // What the rest of the library may do, and users may not.
   static {
+    makeInspectable(this.prototype, "Peer", (peer) => peer.#describe());
     createPeer = (connection) => connection.peer = new Peer(connection);
     connectionOf = (peer) => peer.#connection;
   }

@@ -1,4 +1,4 @@
-import { PEER_OPTION } from "../../ffi/layout.ts";
+import { LAYOUT, PEER_OPTION } from "../../ffi/layout.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
 import { endTask, Later, spent } from "./turn.ts";
@@ -48,6 +48,8 @@ export class Connection {
   ending: Ending | undefined;
   /** Set while `host.connect` waits. */
   connecting: PromiseWithResolvers<Peer> | undefined;
+  /** The error of `host.connect` when nothing answers within a time. */
+  unanswered: ((limit: string) => ENetError) | undefined;
   iterating = false;
   /** Who takes the messages of single channels. */
   readonly sinks: Map<number, ChannelSink> = new Map();
@@ -320,14 +322,21 @@ export class Connection {
     if (reason === "local" || !this.endpoint.resources.open) {
       return new ENetError("ENETJS_ERR_CLOSED", `Connecting to ${where}: the host was closed`);
     }
-    if (reason === "timeout") {
-      return new ENetError("ENETJS_ERR_TIMEOUT", `Connecting to ${where}: no answer in time`);
+    if (reason === "timeout" && this.unanswered !== undefined) {
+      return this.unanswered("for as long as ENet tries");
     }
-    return new ENetError(
-      "ENETJS_ERR_REFUSED",
-      `Connecting to ${where}: the attempt was ended (${reason}, data ${data})`,
-    );
+    return new ENetError("ENETJS_ERR_REFUSED", `Connecting to ${where}: ${refusal(data)}`, {
+      data,
+    });
   }
+}
+
+/** What the number of a refusal says. */
+function refusal(data: number): string {
+  const answer = `the other side refused, with data ${data}`;
+  if (data === LAYOUT.CODE_FULL) return `${answer}: it is full, so try again later`;
+  if (data === 0) return `${answer}: it gives no reason`;
+  return `${answer}: its program knows what that means`;
 }
 
 /** The messages of a connection, for one consumer. */

@@ -136,10 +136,11 @@
 #define ENETJS_REASON_LIMIT 5   /**< this side disconnected, because the other exceeded a limit */
 
 /**
- * The data of the DISCONNECT with which a full host answers a CONNECT, the ASCII codes of "full". The
- * client's connection ends with ENETJS_REASON_REFUSED, or with a disconnect event in a program on ENet.
+ * The data of a DISCONNECT that this library sends by itself: four ASCII characters. An attempt to connect ends
+ * with ENETJS_REASON_REFUSED, a connection with ENETJS_REASON_REMOTE; in a program on ENet, with a disconnect event.
  */
-#define ENETJS_REFUSED_FULL 1718971500
+#define ENETJS_CODE_FULL 1718971500  /**< "full": every peer is in use */
+#define ENETJS_CODE_LIMIT 1818848628 /**< "limt": the other side exceeded a limit of this host */
 
 /* ---- Host configuration: an array of doubles ---------------------------------------------- */
 
@@ -170,6 +171,9 @@
 #define ENETJS_CONFIG_MAXIMUM_HOST_DATA 24 /**< bytes of native memory for all peers; 0 for the default */
 #define ENETJS_CONFIG_COUNT 25
 
+/** Bytes: the default of MAXIMUM_HOST_DATA, or twice what one connection may take where that is more. */
+#define ENETJS_HOST_DATA_MINIMUM 268435456
+
 /** After a service that brought something, whether the consumer is to call `enetjs_host_attend`. */
 #define ENETJS_SPIN_NEVER 0
 #define ENETJS_SPIN_AUTO 1   /**< for 100 microseconds, while messages of one peer come that closely */
@@ -196,6 +200,9 @@
 #define ENETJS_LIMIT_MESSAGE_BYTES 4 /**< bytes of these, with ENet's header for each message or fragment */
 #define ENETJS_LIMIT_COUNT 5
 
+/** The slowest rate of a limit: a unit in as many seconds. */
+#define ENETJS_SLOWEST_SECONDS 100
+
 /** How `enetjs_peer_disconnect` disconnects. */
 #define ENETJS_DISCONNECT 0       /**< drops what is queued, waits for the acknowledgement */
 #define ENETJS_DISCONNECT_NOW 1   /**< one notice, no waiting */
@@ -215,7 +222,7 @@
 #define ENETJS_HOST_STAT_DATAGRAMS 10     /**< datagrams delivered that were not ENet's */
 #define ENETJS_HOST_STAT_SOCKET_ERRORS 11 /**< send and receive errors that were survived */
 #define ENETJS_HOST_STAT_HALF_OPEN 12     /**< connections that wait for the client's acknowledgement, now */
-#define ENETJS_HOST_STAT_REFUSED_FULL 13  /**< attempts answered with ENETJS_REFUSED_FULL */
+#define ENETJS_HOST_STAT_REFUSED_FULL 13  /**< attempts answered with ENETJS_CODE_FULL */
 #define ENETJS_HOST_STAT_BAD_HANDSHAKE 14 /**< datagrams to a half-open connection with another session or sequence number */
 #define ENETJS_HOST_STAT_LIMITED_CONNECTS 15 /**< this and the next four: refused by each ENETJS_LIMIT_…, in its units */
 #define ENETJS_HOST_STAT_LIMITED_DATAGRAMS 16
@@ -277,7 +284,7 @@
 #define ENETJS_DIAGNOSTIC_PUMPS 1   /**< running pump threads */
 #define ENETJS_DIAGNOSTIC_PACKETS 2 /**< native packets that JavaScript or a queue refers to */
 #define ENETJS_DIAGNOSTIC_ALLOCATIONS 3
-#define ENETJS_DIAGNOSTIC_ALLOCATED_BYTES 4
+#define ENETJS_DIAGNOSTIC_ALLOCATED_BYTES 4 /**< the memory that they take */
 #define ENETJS_DIAGNOSTIC_RESERVED_BYTES 5
 #define ENETJS_DIAGNOSTIC_PACKETS_EVER 6  /**< native packets created since the library was loaded */
 #define ENETJS_DIAGNOSTIC_CHANNELS 7      /**< channels to plugins, until their memory is free */
@@ -507,7 +514,7 @@ ENETJS_API double enetjs_host_set_filter(double host, const uint8_t *rules, doub
 
 /**
  * Replaces all limits. A host has none at first. CONNECTs are not limited on a host that takes none.
- * @param limits pairs of doubles, one for each ENETJS_LIMIT_…: units a second, 0.01 to 2^32 - 1, or 0 for no
+ * @param limits pairs of doubles, one for each ENETJS_LIMIT_…: units a second, 1 / ENETJS_SLOWEST_SECONDS to 2^32 - 1, or 0 for no
  *   limit; and the burst, 1 to 2^32 - 1 units, for bytes at least the largest MTU
  * @param bytes size of `limits`
  * @param disconnects 1: peers that exceed theirs are disconnected, with ENETJS_REASON_LIMIT; 0: what

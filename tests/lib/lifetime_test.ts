@@ -261,7 +261,7 @@ test("A closed host fails with ENETJS_ERR_CLOSED", async (t) => {
     duplicatePeers: 1,
     maximumPacketSize: 1,
     maximumWaitingData: 1,
-    maximumHostData: 1,
+    maximumHostData: 100_000_000,
     receiveBufferSize: 65536,
     sendBufferSize: 65536,
     stallLimitMs: 1,

@@ -268,7 +268,7 @@ static enet_uint16 header_word(const struct attempt *attempt) {
 static void refuse(struct enetjs_guard *guard, const struct attempt *attempt) {
   enetjs_disconnect_room datagram;
   size_t length = enetjs_datagram_disconnect(guard->enet, datagram, header_word(attempt), attempt->connect.connectID,
-                                             ENETJS_REFUSED_FULL);
+                                             ENETJS_CODE_FULL);
   guard->refused++;
   if (length <= attempt->received) send_datagram(guard, &attempt->address, datagram, length);
 }
