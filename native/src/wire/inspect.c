@@ -13,6 +13,7 @@
  *
  * The lists are those before the datagram. What its own commands change is followed as far as honest
  * datagrams need it: acknowledgements come in the order of the list, messages in the order of a channel.
+ * ENet removes what is acknowledged, so the next in the list is then as far from the front as it was.
  * Called with the host's lock held, by the intercept callback.
  */
 #include "wire/inspect.h"
@@ -33,7 +34,8 @@ struct inspector {
   bool few_steps;    /* and any acknowledgements are found soon */
   bool acknowledged; /* the header has a sent time, without which ENet acknowledges nothing */
   size_t packet_cost, command_cost, acknowledgement_cost;
-  ENetListIterator after_acknowledged; /* where the next acknowledgement is looked for first */
+  ENetListIterator after_acknowledged; /* where the next acknowledgement is looked for first, */
+  size_t before_acknowledged;          /* and how many ENet passes to get there */
   struct {
     bool known;
     enet_uint8 channel;
@@ -354,8 +356,9 @@ static bool ends_search(ENetListIterator i) {
   return (command->command.header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE) && command->sendAttempts < 1;
 }
 
-static bool acknowledgement_step(struct inspector *in) {
-  return ++in->result.acknowledgement_steps <= ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM;
+static bool acknowledgement_steps(struct inspector *in, size_t steps) {
+  in->result.acknowledgement_steps += steps;
+  return in->result.acknowledgement_steps <= ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM;
 }
 
 static bool acknowledge(struct inspector *in, const ENetProtocol *command) {
@@ -363,19 +366,24 @@ static bool acknowledge(struct inspector *in, const ENetProtocol *command) {
   enet_uint8 channel = command->header.channelID;
   ENetList *sent = &in->peer->sentReliableCommands, *outgoing = &in->peer->outgoingCommands;
   ENetListIterator i = in->after_acknowledged;
+  size_t passed = 0;
   if (i != enet_list_end(sent) && matches(i, sequence, channel)) {
     in->after_acknowledged = enet_list_next(i);
-    return true;
+    return acknowledgement_steps(in, in->before_acknowledged + 1) || refuse(in, ENETJS_CUT_EXCESS);
   }
   for (i = enet_list_begin(sent); i != enet_list_end(sent); i = enet_list_next(i)) {
-    if (!acknowledgement_step(in)) return refuse(in, ENETJS_CUT_EXCESS);
-    if (!matches(i, sequence, channel)) continue;
+    if (!acknowledgement_steps(in, 1)) return refuse(in, ENETJS_CUT_EXCESS);
+    if (!matches(i, sequence, channel)) {
+      passed++;
+      continue;
+    }
     in->after_acknowledged = enet_list_next(i);
+    in->before_acknowledged = passed;
     return true;
   }
   for (i = enet_list_begin(outgoing); i != enet_list_end(outgoing) && !ends_search(i) && !matches(i, sequence, channel);
        i = enet_list_next(i))
-    if (!acknowledgement_step(in)) return refuse(in, ENETJS_CUT_EXCESS);
+    if (!acknowledgement_steps(in, 1)) return refuse(in, ENETJS_CUT_EXCESS);
   return true;
 }
 

@@ -352,6 +352,52 @@ TEST(steps_of_a_datagram_are_bounded) {
   finish(&f, &server);
 }
 
+/* What ENet passes for an acknowledgement, which is from the front of the list each time. */
+static size_t steps_of_acknowledgement(ENetPeer *peer, uint16_t sequence) {
+  size_t steps = 0;
+  for (ENetListIterator i = enet_list_begin(&peer->sentReliableCommands);
+       i != enet_list_end(&peer->sentReliableCommands); i = enet_list_next(i)) {
+    const ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
+    steps++;
+    if (command->command.header.channelID == 0 && command->reliableSequenceNumber == sequence) break;
+  }
+  return steps;
+}
+
+/* @param count of messages that are acknowledged, in their order @returns what was found of the datagram */
+static struct enetjs_inspection check_acknowledgements(struct consumer *server, struct forger *f, uint16_t first,
+                                                       uint16_t count) {
+  struct enetjs_inspection inspection;
+  ENetPeer *peer = &host_of(server)->enet->peers[0];
+  size_t before = enet_list_size(&peer->sentReliableCommands), steps = 0;
+  forge_begin(f);
+  for (uint16_t i = 0; i < count; i++) {
+    forge_acknowledge(f, 0, (uint16_t)(first + i), ENET_HOST_TO_NET_16((uint16_t)enet_time_get()));
+    steps += steps_of_acknowledgement(peer, first); /* those before it are gone by then */
+  }
+  inspection = inspect_by_hand(server, f);
+  CHECK(inspection.acknowledgement_steps <= ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM + before);
+  if (inspection.verdict == ENETJS_PASSED) CHECK(inspection.acknowledgement_steps >= steps);
+  return inspection;
+}
+
+TEST(acknowledgements_are_counted_from_the_front) {
+  struct consumer server;
+  struct forger f;
+  ENetPeer *peer;
+  server_open(&server);
+  forger_open(&f);
+  forger_connect(&f, &server, 2);
+  UNTIL(server.connects == 1, consumer_poll(&server));
+  for (unsigned i = 0; i < 2000; i++) CHECK(send_text(&server, server.peer, 1, "x", 0) >= 0);
+  peer = &host_of(&server)->enet->peers[0];
+  UNTIL(enet_list_size(&peer->sentReliableCommands) >= 2000, (consumer_poll(&server), forger_drain(&f)));
+  CHECK_EQ_INT(check_acknowledgements(&server, &f, 1, 150).verdict, ENETJS_PASSED);
+  CHECK_EQ_INT(check_acknowledgements(&server, &f, 1500, 32).verdict, ENETJS_PASSED);
+  CHECK_EQ_INT(check_acknowledgements(&server, &f, 1500, 150).verdict, ENETJS_CUT_EXCESS); /* 225,000 steps */
+  finish(&f, &server);
+}
+
 TEST(incomplete_unreliable_messages_are_bounded) {
   struct consumer server;
   struct forger f;
@@ -439,6 +485,7 @@ int main(void) {
       TEST_CASE(claims_do_not_keep_an_honest_message_out),
       TEST_CASE(memory_that_claims_really_take_is_counted),
       TEST_CASE(steps_of_a_datagram_are_bounded),
+      TEST_CASE(acknowledgements_are_counted_from_the_front),
       TEST_CASE(incomplete_unreliable_messages_are_bounded),
       TEST_CASE(commands_of_a_datagram_are_bounded),
       TEST_CASE(a_stalled_receiver_does_not_lose_its_sender),
