@@ -11,7 +11,7 @@
  * import { Host } from "@enetjs/enet";
  *
  * await using server = await Host.listen({ hostname: "127.0.0.1", peers: 64 }, {
- *   receive: (peer, channelId, view) => peer.send(channelId, view),
+ *   receive: (peer, channelId, packet) => peer.send(channelId, packet),
  * });
  *
  * await using client = await Host.create();
@@ -40,7 +40,8 @@ export {
   type PeerMessage,
   type ReceiveEvent,
 } from "./lib/events.ts";
-export { type CloseOptions, Host, type HostStats } from "./lib/host.ts";
+export { Group, type GroupSendOptions } from "./lib/group.ts";
+export { type BroadcastOptions, type CloseOptions, Host, type HostStats } from "./lib/host.ts";
 export {
   type AddressLimits,
   type Limits,

@@ -1,5 +1,6 @@
 import dns from "node:dns/promises";
 import { isIPv6 } from "node:net";
+import { LAYOUT } from "../ffi/layout.ts";
 import { integer, options, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
 
@@ -141,9 +142,6 @@ export function filterAllows({ allow = [], deny = [] }: AddressFilter, ipv4: num
   return !among(deny) && (allow.length === 0 || among(allow));
 }
 
-/** As many as `enetjs_host_set_filter` takes. */
-const MAXIMUM_RULES = 2 ** 20;
-
 /** A filter as `enetjs_host_set_filter` takes it; only the first `size` bytes count. */
 export function compileFilter(filter: unknown): { bytes: Uint8Array; size: number } {
   options(filter, "filter", ["allow", "deny"]);
@@ -158,8 +156,10 @@ export function compileFilter(filter: unknown): { bytes: Uint8Array; size: numbe
     );
   }
   const count = rules.length / 3;
-  if (count > MAXIMUM_RULES) {
-    throw new RangeError(`filter must have at most ${MAXIMUM_RULES} rules, not ${count}`);
+  if (count > LAYOUT.MAXIMUM_FILTER_RULES) {
+    throw new RangeError(
+      `filter must have at most ${LAYOUT.MAXIMUM_FILTER_RULES} rules, not ${count}`,
+    );
   }
   // At least one word, for some runtimes refuse an empty buffer.
   const words = new Uint32Array(Math.max(rules.length, 1));

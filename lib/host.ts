@@ -1,10 +1,11 @@
 import { CONFIG, HOST_STAT } from "../ffi/layout.ts";
 import { Connector } from "./internal/connect.ts";
-import { Endpoint, Resources, validateFlags } from "./internal/endpoint.ts";
+import { Endpoint, Resources } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
 import { count, makeInspectable } from "./internal/inspect.ts";
 import { loadLibrary } from "./internal/library.ts";
 import { Memory } from "./internal/memory.ts";
+import { recipientsOf } from "./internal/recipients.ts";
 import { validateTurnBudget } from "./internal/turn.ts";
 import { integer, options, show, U32 } from "./internal/validate.ts";
 import {
@@ -22,6 +23,7 @@ import {
 import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
 import { check, nativeError } from "./errors.ts";
 import type { HostEvent, HostHandlers } from "./events.ts";
+import { createGroup, type Group } from "./group.ts";
 import { encodeLimits, type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
 import {
   checkHostData,
@@ -35,6 +37,14 @@ import {
 } from "./options.ts";
 import { type Data, PacketFlag } from "./packet.ts";
 import type { Peer } from "./peer.ts";
+
+/** Options of `host.broadcast`. Peers that have ended are left out. */
+export interface BroadcastOptions {
+  /** The only peers that get the message. Default all connected ones. */
+  to?: Iterable<Peer>;
+  /** A peer, or several, that do not get it. Default nobody. */
+  except?: Peer | Iterable<Peer>;
+}
 
 /** Options of `host.close`. */
 export interface CloseOptions {
@@ -72,6 +82,11 @@ export interface HostStats {
   readonly halfOpen: number;
   /** Attempts to connect that this host answered with a refusal: every peer was in use, or memory was short. */
   readonly refusedFull: number;
+  /**
+   * Requests to connect from an address that has `duplicatePeers` peers, which are dropped. Each one counts that a
+   * client repeats.
+   */
+  readonly refusedDuplicates: number;
   /** Datagrams that name a half-open connection by its id, with a wrong session or sequence number. */
   readonly badHandshakes: number;
   /** Requests to connect dropped by `limits.address.connects`. */
@@ -200,7 +215,6 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
         "connect",
         "disconnect",
         "receive",
-        "packet",
         "datagram",
         "error",
       ]);
@@ -309,22 +323,34 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   }
 
   /**
-   * Queues a message to every connected peer; they share one copy of the bytes.
+   * Queues a message to every connected peer, or to some of them; they share one copy of the bytes.
    *
    * @param channelId the channel, 0–254; peers with fewer channels are left out
    * @param data as for `peer.send`
-   * @param flags {@linkcode PacketFlag} bits. Default reliable
-   * @returns how many peers it was queued to
-   * @throws {TypeError} if `data` is nothing that can be sent
+   * @param flags how it is sent. Default reliable
+   * @param options who gets it, and who does not. Default every peer
+   * @returns how many peers it was queued to; 0 once the host is closed
+   * @throws {TypeError} if `data` is nothing that can be sent, or the options have a peer of another host
    * @throws {RangeError} if the channel, the flags or the size are out of range
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_MEMORY`
+   * @throws {ENetError} `ENETJS_ERR_MEMORY`
    */
-  broadcast(channelId: number, data: Data, flags: number = PacketFlag.RELIABLE): number {
-    this.#requireOpen("Broadcasting");
-    return check(
-      this.#endpoint.broadcast(channelId, validateFlags(flags), data),
-      "Broadcasting",
-    );
+  broadcast(
+    channelId: number,
+    data: Data,
+    flags: PacketFlag = PacketFlag.RELIABLE,
+    options?: BroadcastOptions,
+  ): number {
+    const { peers, bytes, mode } = recipientsOf(options, this.#endpoint);
+    return this.#endpoint.broadcast(channelId, flags, data, peers, bytes, mode);
+  }
+
+  /**
+   * Makes an empty group of this host's peers, for messages to all who are in it.
+   *
+   * @returns the group
+   */
+  group(): Group {
+    return createGroup(this.#endpoint);
   }
 
   /**
@@ -437,6 +463,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
       socketErrors: stats[HOST_STAT.SOCKET_ERRORS],
       halfOpen: stats[HOST_STAT.HALF_OPEN],
       refusedFull: stats[HOST_STAT.REFUSED_FULL],
+      refusedDuplicates: stats[HOST_STAT.REFUSED_DUPLICATES],
       badHandshakes: stats[HOST_STAT.BAD_HANDSHAKE],
       limitedConnects: stats[HOST_STAT.LIMITED_CONNECTS],
       limitedDatagrams: stats[HOST_STAT.LIMITED_DATAGRAMS],

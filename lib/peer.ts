@@ -148,6 +148,16 @@ export interface PeerStats {
   readonly queuedBytes: number;
   /** Messages of `queuedBytes`. */
   readonly queuedMessages: number;
+  /**
+   * Messages sent UNRELIABLE or UNSEQUENCED that were larger than a datagram, so that ENet has sent them
+   * reliably. UNRELIABLE_FRAGMENT prevents that. Since the connection began.
+   */
+  readonly unreliableSentReliably: number;
+  /**
+   * Unreliable messages that ENet has dropped instead of sending them, because the round trip had grown
+   * or bandwidth was short; see {@linkcode Peer.throttle}. Since the connection began.
+   */
+  readonly throttledMessages: number;
 }
 
 /** ENet's times after which a silent peer is given up. */
@@ -168,7 +178,7 @@ export let connectionOf: (peer: Peer) => Connection;
  * import { Host } from "@enetjs/enet";
  *
  * await using server = await Host.listen({ hostname: "127.0.0.1" }, {
- *   receive: (peer, channelId, view) => peer.send(channelId, view),
+ *   receive: (peer, channelId, packet) => peer.send(channelId, packet),
  * });
  * await using client = await Host.create();
  * const peer = await client.connect(server.address);
@@ -228,7 +238,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
    *
    * @param channelId the channel, from 0
    * @param data text (sent as UTF-8), a buffer, a view of one, or a packet
-   * @param flags {@linkcode PacketFlag} bits. Default reliable
+   * @param flags how it is sent. Default reliable
    * @returns whether there is room for more: false from when the queue to this peer is above the
    *   host's high-water mark until it has fallen to half of it; then wait for
    *   {@linkcode Peer.drain} before sending much more
@@ -238,7 +248,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
    *   is disconnecting, `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host,
    *   `ENETJS_ERR_MEMORY`
    */
-  send(channelId: number, data: Data, flags: number = PacketFlag.RELIABLE): boolean {
+  send(channelId: number, data: Data, flags: PacketFlag = PacketFlag.RELIABLE): boolean {
     const connection = this.#connection;
     validateFlags(flags);
     if (
@@ -548,5 +558,7 @@ function readPeerStats(stats: Float64Array): PeerStats {
     totalWaitingData: stats[PEER_STAT.TOTAL_WAITING_DATA],
     queuedBytes: stats[PEER_STAT.QUEUED_BYTES],
     queuedMessages: stats[PEER_STAT.QUEUED_MESSAGES],
+    unreliableSentReliably: stats[PEER_STAT.SENT_RELIABLY],
+    throttledMessages: stats[PEER_STAT.THROTTLED],
   };
 }

@@ -26,6 +26,12 @@ export interface ChannelSink {
   end(): void;
 }
 
+/** What a connection leaves when it ends. */
+export interface Membership {
+  /** Forgets a member. */
+  delete(connection: Connection): void;
+}
+
 /** A connection as the library sees it; {@linkcode Peer} is its public face. */
 export class Connection {
   readonly endpoint: Endpoint;
@@ -55,6 +61,8 @@ export class Connection {
   readonly sinks: Map<number, ChannelSink> = new Map();
   /** Called when the connection has ended, before messages that still wait are given out. */
   readonly closeListeners: Set<() => void> = new Set();
+  /** The groups that it is in. */
+  readonly memberships: Set<Membership> = new Set();
   /** The error of the host's socket, if that has ended the connection. */
   failure: ENetError | undefined;
   readonly #inbox = new Fifo<PeerMessage>();
@@ -288,6 +296,7 @@ export class Connection {
   /** A CLOSED completion, or the end of the host: settles everybody who waits, except readers. */
   close(ending: Ending): void {
     this.ending ??= ending;
+    for (const membership of [...this.memberships]) membership.delete(this);
     for (const listener of [...this.closeListeners]) listener();
     if (this.#drained !== undefined) {
       this.#drained.reject(this.error(NATIVE_ERROR.STALE));

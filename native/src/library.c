@@ -252,6 +252,10 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_CODE_LIMIT,
       ENETJS_HOST_DATA_MINIMUM,
       ENETJS_SLOWEST_SECONDS,
+      ENETJS_MAXIMUM_FILTER_RULES,
+      ENETJS_COMPLETION_SENT_RELIABLY,
+      ENETJS_BROADCAST_EXCEPT,
+      ENETJS_BROADCAST_TO,
   };
   return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
 }

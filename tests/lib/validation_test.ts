@@ -11,7 +11,17 @@ import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { type Data, ENetError, type ENetErrorCode, Host, Packet } from "../../mod.ts";
+import {
+  type BroadcastOptions,
+  type Data,
+  ENetError,
+  type ENetErrorCode,
+  type GroupSendOptions,
+  Host,
+  Packet,
+  PacketFlag,
+  type Peer,
+} from "../../mod.ts";
 import {
   connectedPair,
   currentRuntime,
@@ -621,14 +631,20 @@ async function refusesAllButData(send: (data: Data) => unknown): Promise<void> {
   for (const data of DETACHED) await refuses(() => send(data), TypeError, "detached ArrayBuffer");
 }
 
-async function refusesBadFlags(send: (flags: number) => unknown): Promise<void> {
+async function refusesBadFlags(send: (flags: PacketFlag) => unknown): Promise<void> {
   for (const [value, shown] of NOT_NUMBERS) {
     const says = ["flags must be PacketFlag bits", `not ${shown}`];
-    await refuses(() => send(value as number), TypeError, ...says);
+    await refuses(() => send(value as PacketFlag), TypeError, ...says);
   }
   // Reliable excludes the others; 4 (NO_ALLOCATE), 256 (SENT) and the rest are not the program's.
   for (const flags of [3, 4, 5, 9, 11, 16, 255, 256, -1, 1.5, NaN, Infinity, 2 ** 32 + 1]) {
-    await refuses(() => send(flags), RangeError, "flags must be", "RELIABLE (1)", `not ${flags}`);
+    await refuses(
+      () => send(flags as PacketFlag),
+      RangeError,
+      "flags must be",
+      "RELIABLE (1)",
+      `not ${flags}`,
+    );
   }
 }
 
@@ -679,14 +695,50 @@ test("Peer.send() and Peer.deliver() refuse bad data, flags, channels and sizes"
   });
 });
 
-test("Host.broadcast() throws when data, flags, channel or size are bad", async (t) => {
-  await withPair(t, async ({ client }) => {
-    await refusesAllButData((data) => client.broadcast(0, data));
-    await refusesBadFlags((flags) => client.broadcast(0, "x", flags));
-    const broadcast = (channelId: number) => client.broadcast(channelId, "x");
-    await refusesAllButIntegers(broadcast, "channelId", 0, 254);
-    await refusesUndefined(broadcast, "channelId");
-    await refuses(() => client.broadcast(0, new Uint8Array(1001)), RangeError, "1001", "1000");
+test("Host.broadcast() and Group.send() throw when data, flags, channel or size are bad", async (t) => {
+  await withPair(t, async ({ client, peer }) => {
+    const [empty, full] = [client.group(), client.group()];
+    assert.ok(full.add(peer));
+    for (const sender of [client, empty, full]) {
+      const send = (channelId: number, data: Data, flags?: PacketFlag) =>
+        sender instanceof Host
+          ? sender.broadcast(channelId, data, flags)
+          : sender.send(channelId, data, flags);
+      await refusesAllButData((data) => send(0, data));
+      await refusesBadFlags((flags) => send(0, "x", flags));
+      await refusesAllButIntegers((channelId: number) => send(channelId, "x"), "channelId", 0, 254);
+      await refusesUndefined((channelId: number) => send(channelId, "x"), "channelId");
+      await refuses(() => send(0, new Uint8Array(1001)), RangeError, "1001", "1000");
+    }
+  });
+});
+
+test("Groups and the options of broadcast() take peers of their host only", async (t) => {
+  await withPair(t, async ({ client, peer, remote }) => {
+    const group = client.group();
+    const nothing = [undefined, null, 1, "peer", {}, []] as unknown as Peer[];
+    for (const call of [group.add, group.delete, group.has]) {
+      for (const peer of nothing) {
+        await refuses(() => call.call(group, peer), TypeError, "peer must be a Peer, not ");
+      }
+      await refuses(() => call.call(group, remote), TypeError, "peer is a peer of another host");
+    }
+    assert.equal(group.size, 0);
+    const broadcast = (options: unknown) =>
+      client.broadcast(0, "x", PacketFlag.RELIABLE, options as BroadcastOptions);
+    await refuses(() => broadcast(null), TypeError, "options must be an object, not null");
+    await refuses(() => broadcast({ only: [] }), TypeError, 'no option "only"', "except, to");
+    await refuses(() => broadcast({ to: peer }), TypeError, "to must be peers", "(Peer)");
+    await refuses(() => broadcast({ to: "abc" }), TypeError, "to must be peers", '"abc"');
+    await refuses(() => broadcast({ to: [1] }), TypeError, "to[…] must be a Peer, not 1");
+    await refuses(() => broadcast({ except: 1 }), TypeError, "except must be peers", "not 1");
+    for (const options of [{ to: [remote] }, { except: [remote] }, { except: remote }]) {
+      await refuses(() => broadcast(options), TypeError, "is a peer of another host");
+    }
+    const send = (options: unknown) =>
+      group.send(0, "x", PacketFlag.RELIABLE, options as GroupSendOptions);
+    await refuses(() => send({ to: [] }), TypeError, 'no option "to"', "except");
+    await refuses(() => send({ except: remote }), TypeError, "is a peer of another host");
   });
 });
 
@@ -761,7 +813,6 @@ test("Everything on a closed host or its peers throws or rejects with ENETJS_ERR
   const settings = client as unknown as Record<string, unknown>;
   const calls: (() => unknown)[] = [
     () => client.connect({ hostname: "127.0.0.1", port: 9 }),
-    () => client.broadcast(0, "x"),
     () => client.flush(),
     () => client.service(),
     () => client.sendDatagram({ hostname: "127.0.0.1", port: 9 }, "x"),

@@ -768,6 +768,8 @@ static void take_the_last_place(unsigned option) {
   CHECK_EQ_INT(forger_receive(&f[0]), 0);
   CHECK_EQ_INT(forger_receive(&f[1]), 10);
   CHECK_EQ_INT(f[1].refusal, ENETJS_CODE_FULL);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_FULL), option == ENETJS_CONFIG_PEERS);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_DUPLICATES), option == ENETJS_CONFIG_DUPLICATE_PEERS);
   for (int i = 0; i < 2; i++) forger_close(&f[i]);
   consumer_close(&server);
 }
