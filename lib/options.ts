@@ -43,7 +43,8 @@ export interface HostOptions {
   /**
    * Bytes of native memory that what all peers have sent may take, with the events and datagrams that
    * wait and the packets that have not been released. When half of it is in use, data of a peer that
-   * has used its equal share of that half is refused, so that one cannot starve the others. At the
+   * has used its equal share of the last quarter is refused, so that one cannot starve the others. The
+   * third quarter is for messages that have begun to arrive: they count as far as they have. At the
    * limit all data is refused, and so are new connections. At least the sum of `maximumWaitingData` and
    * `maximumPacketSize`, or 0. Default 0, which stands for 268,435,456 (256 MiB), or twice that sum
    * where that is more; `host.maximumHostData` is then this number.
