@@ -32,6 +32,7 @@ import {
   type HostPlan,
   type HostSettings,
   type ListenOptions,
+  type NativeSettings,
   planHost,
   SETTINGS,
 } from "./options.ts";
@@ -135,6 +136,8 @@ const registry = new FinalizationRegistry<Resources>((resources) => resources.cl
  * There are three ways to receive, over one ring of events: `for await (const event of host)`,
  * {@linkcode Host.handlers}, and {@linkcode Host.service} for a program that owns its tick. Beside any of them, `for await (const message of peer)` takes one peer's messages.
  *
+ * What can be changed while it is open is in {@linkcode HostSettings}: `host.duplicatePeers = 4`.
+ *
  * A host keeps the process alive until it is closed, unless {@linkcode Host.unref} is called. One
  * without handlers that nothing refers to any more may be collected, which closes it.
  *
@@ -151,7 +154,7 @@ const registry = new FinalizationRegistry<Resources>((resources) => resources.cl
  * ```
  */
 export class Host<PeerData = unknown>
-  implements AsyncIterable<HostEvent<PeerData>>, AsyncDisposable, Disposable {
+  implements AsyncIterable<HostEvent<PeerData>>, AsyncDisposable, Disposable, HostSettings {
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
   readonly #connector: Connector;
@@ -793,7 +796,7 @@ export class Host<PeerData = unknown>
     endpointOf = (host) => host.#endpoint;
   }
 
-  #set<K extends keyof HostSettings>(name: K, value: HostSettings[K]): void {
+  #set<K extends keyof NativeSettings>(name: K, value: NativeSettings[K]): void {
     const setting = SETTINGS[name];
     const encoded = setting.encode(value, name);
     const { native, handle, settings } = this.#endpoint;

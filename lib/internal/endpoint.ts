@@ -9,7 +9,7 @@ import { integer, show } from "./validate.ts";
 import type { Memory, Ring } from "./memory.ts";
 import { check, ENetError } from "../errors.ts";
 import type { Host } from "../host.ts";
-import type { HostPlan, HostSettings } from "../options.ts";
+import type { HostPlan, NativeSettings } from "../options.ts";
 import { Outbox } from "./outbox.ts";
 import { type Data, Packet, PacketFlag, packets, viewOf } from "../packet.ts";
 
@@ -121,7 +121,7 @@ export class Endpoint {
   readonly handle: number;
   readonly memory: Memory;
   readonly resources: Resources;
-  readonly settings: HostSettings;
+  readonly settings: NativeSettings;
   readonly events: Ring;
   readonly completions: Ring;
   readonly stats: Float64Array;
