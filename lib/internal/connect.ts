@@ -65,17 +65,6 @@ export class Backoff {
   }
 }
 
-/** Resolves after a time, or rejects with the reason of the signal. */
-async function wait(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  try {
-    await abortable(promise, signal);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /** Opens the connections of a host. */
 export class Connector {
   readonly #endpoint: Endpoint;
@@ -137,6 +126,28 @@ export class Connector {
     return await this.#connect(to, plan, backoff);
   }
 
+  /**
+   * Calls after a time, unless the host has ended. A program that is loaded anew in the same process leaves its
+   * timers behind, and hosts that were closed without a word to the old code, for which nothing more may happen.
+   */
+  #after(ms: number, call: () => void): ReturnType<typeof setTimeout> {
+    const { resources } = this.#endpoint;
+    return setTimeout(() => {
+      if (resources.open) call();
+    }, ms);
+  }
+
+  /** Resolves after a time, or rejects with the reason of the signal. */
+  async #wait(ms: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#after(ms, resolve);
+    try {
+      await abortable(promise, signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   async #connect(to: Address, plan: ConnectPlan, backoff: Backoff | undefined): Promise<Peer> {
     for (;;) {
       try {
@@ -145,7 +156,7 @@ export class Connector {
         if (!(error instanceof ENetError) || error.code === "ENETJS_ERR_CLOSED") throw error;
         if (backoff === undefined || !plan.retry?.when(error)) throw error;
       }
-      await this.#untilEnd(to, plan.signal, (signal) => wait(backoff.next(), signal));
+      await this.#untilEnd(to, plan.signal, (signal) => this.#wait(backoff.next(), signal));
     }
   }
 
@@ -174,7 +185,10 @@ export class Connector {
     const before = receivedDatagrams(this.#endpoint);
     let ipv4: number | undefined;
     const unanswered = (limit: string) => this.#lateError(where, limit, ipv4, before);
-    const timer = setTimeout(() => late.abort(unanswered(`within ${timeoutMs} ms`)), timeoutMs);
+    const timer = this.#after(
+      timeoutMs,
+      () => late.abort(unanswered(`within ${timeoutMs} ms`)),
+    );
     const limit = anyOf(late.signal, signal);
     try {
       const resolved = await this.#untilEnd(
@@ -212,7 +226,7 @@ export class Connector {
         const began = performance.now();
         yield* this.#session(peer, plan.signal, end);
         backoff.ended(performance.now() - began);
-        await wait(backoff.next(), end);
+        await this.#wait(backoff.next(), end);
       }
     } catch (error) {
       if (!end.aborted) throw error;
