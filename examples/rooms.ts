@@ -8,10 +8,9 @@
  *
  * A client connects with the number of a room, and everything that it sends is for that room.
  */
-import { type Group, Host, PacketFlag, type Peer } from "../mod.ts";
+import { type Group, Host, PacketFlag } from "../mod.ts";
 
 const rooms = new Map<number, Group>();
-const roomOf = new Map<Peer, number>();
 
 function roomNumber(number: number): Group {
   const room = rooms.get(number) ?? server.group();
@@ -19,21 +18,19 @@ function roomNumber(number: number): Group {
   return room;
 }
 
-const server: Host = await Host.listen({ hostname: "127.0.0.1", channels: 1 }, {
+const server: Host<number> = await Host.listen<number>({ hostname: "127.0.0.1", channels: 1 }, {
   connect(peer, number) {
-    roomOf.set(peer, number);
+    peer.data = number;
     const room = roomNumber(number);
     room.add(peer);
     room.send(0, `* ${room.size} in room ${number}`);
   },
   receive(peer, _channelId, packet) {
-    const room = roomNumber(roomOf.get(peer) as number);
+    const room = roomNumber(peer.data);
     // Sent on as it has come, to all but who has sent it.
     room.send(0, packet, PacketFlag.RELIABLE, { except: peer });
   },
-  disconnect(peer) {
-    const number = roomOf.get(peer) as number;
-    roomOf.delete(peer);
+  disconnect({ data: number }) {
     const room = roomNumber(number);
     if (room.size === 0) rooms.delete(number);
     else room.send(0, `* ${room.size} in room ${number}`);
