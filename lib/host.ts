@@ -353,7 +353,7 @@ export class Host<PeerData = unknown>
    *
    * @returns the group
    */
-  group(): Group {
+  group(): Group<PeerData> {
     return createGroup(this.#endpoint);
   }
 
