@@ -391,6 +391,10 @@ export class Inlet {
         if (!connection.takes(channelId)) {
           return { type: "receive", peer: connection.peer, channelId, packet };
         }
+        if (connection.closing) {
+          packets.release(packet);
+          return undefined;
+        }
         packets.own(packet);
         connection.receive({ channelId, packet });
       }
@@ -417,7 +421,6 @@ export class Inlet {
     }
     const event = this.#event(index);
     if (event === undefined) return;
-    tell(event);
     this.#give(event);
   }
 
@@ -485,8 +488,6 @@ export class Inlet {
     const event = this.#event(index);
     if (event === undefined) return;
     if ("packet" in event) packets.own(event.packet);
-    // Where nobody takes the host's events, nobody can be waited for to learn of it.
-    if (!this.#iterating && !this.#manual) tell(event);
     this.#keep(event);
   }
 
@@ -510,7 +511,6 @@ export class Inlet {
     if (event === undefined) return this.#lazy ? this.#borrowNext() : undefined;
     if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
     if ("packet" in event) this.#borrowed = event.packet;
-    tell(event);
     return event;
   }
 
@@ -541,9 +541,7 @@ export class Inlet {
       } else {
         this.#releaseRecord();
       }
-      if (event === undefined) continue;
-      tell(event);
-      return event;
+      if (event !== undefined) return event;
     }
   }
 
@@ -665,12 +663,14 @@ export class Inlet {
 
   claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void {
     connection.sinks.set(channelId, sink);
+    connection.divert();
     this.#claim(connection, (id) => id === channelId);
     connection.sort(channelId);
   }
 
   unclaimChannel(connection: Connection, channelId: number): void {
     if (!connection.sinks.delete(channelId)) return;
+    connection.divert();
     this.#claims--;
     this.endpoint.change();
   }
@@ -693,6 +693,16 @@ export class Inlet {
   }
 
   // The end.
+
+  silence(): void {
+    const silenced = (event: HostEvent) =>
+      event.type === "receive" && connectionOf(event.peer).closing;
+    for (const event of this.#backlog.extract(silenced)) {
+      if (event.type !== "receive") continue;
+      connectionOf(event.peer).release(event.packet.length);
+      packets.release(event.packet);
+    }
+  }
 
   /** After the native host is gone: everybody who waits learns it. */
   close(): void {
@@ -718,11 +728,6 @@ export class Inlet {
     this.#borrowed = undefined;
     this.#inRing = false;
   }
-}
-
-/** Notes that the program is being told of the end of a connection. */
-function tell(event: HostEvent): void {
-  if (event.type === "disconnect") connectionOf(event.peer).told = true;
 }
 
 /** Hands an error of the program's own code to the runtime, as uncaught. */
