@@ -33,6 +33,26 @@ function needLibrary(what: string): Library {
 /** Buffers whose addresses are in frames of calls under way. */
 const inUse: Uint8Array[] = [];
 
+/**
+ * A raw function whose arguments at some places may be bytes, of which C gets the address. They stay
+ * where they are until the call returns, whatever is called within it.
+ */
+export function withAddresses(raw: RawFunction, places: readonly number[]): RawFunction {
+  return (...values) => {
+    const held = inUse.length;
+    try {
+      for (const place of places) {
+        if (!(values[place] instanceof Uint8Array)) continue;
+        inUse.push(values[place]);
+        values[place] = addressOf(values[place]);
+      }
+      return raw(...values);
+    } finally {
+      inUse.length = held;
+    }
+  };
+}
+
 /** A function that libenetjs calls, for what the runtimes themselves cannot. */
 export function throughLibrary(
   { native }: Library,

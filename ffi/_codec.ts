@@ -4,12 +4,12 @@
  * @module
  */
 import { bytesOf, encodeString } from "./_bytes.ts";
-import { type Decoder, type Encoder, scalarDecoder, scalarEncoder } from "./_scalar.ts";
+import { type Decoder, type Encoder, scalarDecoder, scalarEncoder, valueError } from "./_scalar.ts";
 import { FfiError, show } from "./errors.ts";
 import { stringAt } from "./memory.ts";
 import type { NativeSignature, NativeType } from "./contract.ts";
 import { structOf } from "./struct.ts";
-import { scalarOf, type Signature, typeError } from "./types.ts";
+import { checkAbi, scalarOf, type Signature, takesAddress, typeError } from "./types.ts";
 
 /** What an empty buffer is passed as: C gets an address that it must not use. */
 const EMPTY = new Uint8Array(new ArrayBuffer(8));
@@ -31,8 +31,22 @@ function structEncoder(size: number, label: string): Encoder {
   };
 }
 
-/** The encoder of an argument, or of a callback's result; `label` begins its messages. */
+/** What has an address: bytes go on as they are, for the call to look theirs up. */
+function addressEncoder(label: string): Encoder {
+  const pointer = scalarEncoder(scalarOf("pointer")!, label);
+  const buffer = bufferEncoder(label);
+  return (value) => {
+    if (typeof value === "bigint") return pointer(value);
+    if (value === null) return 0n;
+    if (typeof value === "string") return encodeString(value, label);
+    if (typeof value === "object") return buffer(value);
+    throw valueError(label, "a pointer (a bigint), a string, a buffer or null", value);
+  };
+}
+
+/** The encoder of an argument; `label` begins its messages. */
 export function encoderOf(type: unknown, label: string): Encoder {
+  if (takesAddress(type)) return addressEncoder(label);
   const scalar = scalarOf(type);
   if (scalar !== undefined) return scalarEncoder(scalar, label);
   if (type === "buffer") return bufferEncoder(label);
@@ -56,6 +70,7 @@ export function decoderOf(type: unknown, label: string): Decoder {
 /** What a type is where C is called: what is only looked at during the call goes as a buffer. */
 function outgoing(type: unknown, label: string): NativeType {
   if (type === "buffer" || type === "cstring" || structOf(type)) return "buffer";
+  if (takesAddress(type)) return "u64";
   return scalarOf(type)?.native ?? fail(type, label);
 }
 
@@ -95,6 +110,7 @@ function checkSignature(name: string, signature: AnySignature): void {
 /** How a runtime calls a function of this signature. */
 export function callSignature(name: string, signature: Signature): NativeSignature {
   checkSignature(name, signature);
+  checkAbi(signature.abi, `${name}()`);
   const { parameters, variadic } = signature;
   return {
     parameters: parameters.map((type, index) => {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { withAddresses } from "./_address.ts";
 import { pending, settle, withStack } from "./_callback.ts";
 import { argumentLabel, decoderOf, encoderOf } from "./_codec.ts";
 import type { Decoder, Encoder } from "./_scalar.ts";
@@ -10,7 +11,7 @@ import { errnoCell } from "./_system.ts";
 import type { RawFunction } from "./contract.ts";
 import { FfiError } from "./errors.ts";
 import { detectRuntime } from "./runtime.ts";
-import type { Signature } from "./types.ts";
+import { type Signature, takesAddress } from "./types.ts";
 
 /** What a function belongs to, and must not outlive. */
 export interface Owner {
@@ -85,8 +86,10 @@ export function checkedFunction(
 ): RawFunction {
   const { parameters } = signature;
   const callsBack = parameters.includes("function");
+  const places = parameters.keys().filter((index) => takesAddress(parameters[index])).toArray();
+  const direct = places.length > 0 ? withAddresses(raw, places) : raw;
   const parts: Parts = {
-    raw: callsBack && detectRuntime().needsStack ? withStack(raw) : raw,
+    raw: callsBack && detectRuntime().needsStack ? withStack(direct) : direct,
     owner,
     pending,
     errno: errnoCell(),

@@ -4,12 +4,19 @@
  * @module
  */
 import { Callback, deferErrors, reportErrors } from "./_callback.ts";
-import { argumentLabel, callbackSignature, decoderOf, encoderOf } from "./_codec.ts";
+import { argumentLabel, callbackSignature, decoderOf } from "./_codec.ts";
+import { scalarEncoder } from "./_scalar.ts";
 import { needPointers } from "./_system.ts";
 import type { RawFunction } from "./contract.ts";
 import { FfiError, show } from "./errors.ts";
 import { detectRuntime } from "./runtime.ts";
-import type { Argument, Result, ResultType, ScalarType } from "./types.ts";
+import {
+  type Result,
+  type ResultType,
+  type ScalarInput,
+  scalarOf,
+  type ScalarType,
+} from "./types.ts";
 
 export { Callback };
 
@@ -29,7 +36,7 @@ export type CallbackArguments<P extends CallbackSignature["parameters"]> = {
 /** The JavaScript function of a callback's signature. */
 export type CallbackFunction<S extends CallbackSignature> = (
   ...values: CallbackArguments<S["parameters"]>
-) => S["result"] extends "void" ? unknown : Argument<S["result"]>;
+) => S["result"] extends "void" ? unknown : ScalarInput<S["result"]>;
 
 /** Options of {@linkcode callback}. */
 export interface CallbackOptions {
@@ -87,7 +94,7 @@ export function callback<const S extends CallbackSignature>(
   );
   const encode = signature.result === "void"
     ? () => undefined
-    : encoderOf(signature.result, "callback(), result");
+    : scalarEncoder(scalarOf(signature.result)!, "callback(), result");
   const run: RawFunction = (...values) =>
     encode((target as RawFunction)(...decoders.map((decode, index) => decode(values[index]))));
   needPointers();

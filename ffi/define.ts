@@ -9,7 +9,16 @@ import { FfiError, show } from "./errors.ts";
 import { ownerOf, rawFunctionOf } from "./library.ts";
 import { checkPointer } from "./memory.ts";
 import type { RawFunction } from "./contract.ts";
-import type { NativeFunction, ParameterType, Pointer, ResultType, Signature } from "./types.ts";
+import {
+  type Abi,
+  checkAbi,
+  isAbi,
+  type NativeFunction,
+  type ParameterType,
+  type Pointer,
+  type ResultType,
+  type Signature,
+} from "./types.ts";
 
 function functionOf(name: string, pointer: Pointer, signature: Signature): RawFunction {
   const native = callSignature(name, signature);
@@ -76,28 +85,52 @@ export function define<
   pointer: Pointer,
   returnType: R,
   ...argumentTypes: P
-): NativeFunction<{ parameters: P; result: R }> {
+): NativeFunction<{ parameters: P; result: R }>;
+/**
+ * The same with an ABI before the types.
+ *
+ * @param name any name
+ * @param pointer the function
+ * @param abi how it takes its arguments; `null` and `"default"` are the platform's way
+ * @param returnType the type of its result
+ * @param argumentTypes the types of its parameters
+ * @returns the function, typed, for calling it without its name
+ * @throws {FfiError} also `ENETJS_ERR_FFI_UNSUPPORTED` for an ABI of another platform
+ */
+export function define<
+  const R extends ResultType,
+  const P extends readonly ParameterType[],
+>(
+  name: string,
+  pointer: Pointer,
+  abi: Abi | null,
+  returnType: R,
+  ...argumentTypes: P
+): NativeFunction<{ parameters: P; result: R }>;
+export function define(name: string, pointer: Pointer, ...given: unknown[]): RawFunction {
   if (typeof name !== "string") {
     throw new FfiError("ENETJS_ERR_FFI_VALUE", `define(): ${show(name)} is not a name`, {
       value: name,
     });
   }
-  type Defined = NativeFunction<{ parameters: P; result: R }>;
-  const types = [returnType, ...argumentTypes];
+  const abi = isAbi(given[0]) ? given[0] : undefined;
+  const types = abi === undefined ? given : given.slice(1);
+  checkAbi(abi, `define(${show(name)})`);
   const known = definitions.get(name);
   if (known !== undefined && !known.owner.closed) {
     const same = known.pointer === pointer && known.types.length === types.length &&
       types.every((type, index) => type === known.types[index]);
-    if (same) return known.target as Defined;
+    if (same) return known.target;
     throw new FfiError(
       "ENETJS_ERR_FFI_REDEFINED",
       `define(): ${show(name)} is defined with another pointer or other types`,
       { value: name },
     );
   }
-  const target = functionOf(name, pointer, { parameters: argumentTypes, result: returnType });
+  const [result, ...parameters] = types as [ResultType, ...ParameterType[]];
+  const target = functionOf(name, pointer, { parameters, result, abi });
   definitions.set(name, { pointer, types, owner: ownerOf(pointer), target });
-  return target as Defined;
+  return target;
 }
 
 /**

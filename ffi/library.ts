@@ -252,10 +252,24 @@ function openLibrary(path: string | null, table: Symbols, flags?: number): OpenL
  */
 export function dlopen<const T extends Symbols = Record<never, never>>(
   path: string | null,
-  symbols: T = {} as T,
+  symbols?: T,
+  options?: DlopenOptions,
+): Library<T>;
+/**
+ * The same for a library whose functions {@linkcode dlsym} finds, as in C.
+ *
+ * @param path a file, or a name that the linker finds; null for the process itself
+ * @param flags `RTLD_…`, joined by `|`
+ * @throws {FfiError} `ENETJS_ERR_FFI_LIBRARY`
+ */
+export function dlopen(path: string | null, flags: number): LibraryHandle;
+export function dlopen(
+  path: string | null,
+  symbols: Symbols | number = {},
   options: DlopenOptions = {},
-): Library<T> {
-  return openLibrary(path, symbols, options.flags) as LibraryHandle as Library<T>;
+): LibraryHandle {
+  if (typeof symbols === "number") return openLibrary(path, {}, symbols);
+  return openLibrary(path, symbols, options.flags);
 }
 
 /** The process, opened for what is looked up in all of it. It stays open. */

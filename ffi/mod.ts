@@ -57,6 +57,8 @@ export {
 } from "./memory.ts";
 export { array, offsetof, sizeof, struct } from "./struct.ts";
 export {
+  type Abi,
+  type AddressType,
   type Argument,
   type Arguments,
   type ArrayType,

@@ -30,6 +30,18 @@ export type NumberType =
   | "uint16_t"
   | "int32_t"
   | "uint32_t"
+  | "sint8"
+  | "uint8"
+  | "sint16"
+  | "uint16"
+  | "sint32"
+  | "uint32"
+  | "schar"
+  | "uchar"
+  | "sshort"
+  | "ushort"
+  | "sint"
+  | "uint"
   | "char"
   | "signed char"
   | "unsigned char"
@@ -49,6 +61,10 @@ export type BigIntType =
   | "u64"
   | "int64_t"
   | "uint64_t"
+  | "sint64"
+  | "uint64"
+  | "slong"
+  | "ulong"
   | "size_t"
   | "ssize_t"
   | "intptr_t"
@@ -64,11 +80,24 @@ export type BigIntType =
  */
 export type ExactType = "i53" | "u53";
 
+/**
+ * Pointers as C spells them. As a parameter each takes a pointer, and also a string (whose UTF-8 C may
+ * read during the call), a buffer, or `null`; everywhere else it is the same as `pointer`.
+ */
+export type AddressType = "void *" | "const void *" | "char *" | "const char *";
+
 /** Types of a fixed size: those of struct fields, and of what a view reads and writes. */
-export type ScalarType = NumberType | BigIntType | ExactType | "bool" | "pointer" | "function";
+export type ScalarType =
+  | NumberType
+  | BigIntType
+  | ExactType
+  | AddressType
+  | "bool"
+  | "pointer"
+  | "function";
 
 /** Types of parameters. */
-export type ParameterType = ScalarType | "buffer" | "cstring" | Struct<Fields>;
+export type ParameterType = ScalarType | "buffer" | "cstring" | "string" | Struct<Fields>;
 
 /** Types of results. */
 export type ResultType = ScalarType | "cstring" | "void" | Struct<Fields>;
@@ -78,7 +107,7 @@ export type BufferLike = ArrayBufferLike | ArrayBufferView;
 
 /** What a value of a scalar type is when it comes from C. */
 export type ScalarValue<T> = T extends NumberType | ExactType ? number
-  : T extends BigIntType | "pointer" | "function" ? bigint
+  : T extends BigIntType | AddressType | "pointer" | "function" ? bigint
   : T extends "bool" ? boolean
   : never;
 
@@ -163,6 +192,7 @@ export interface Struct<F extends Fields> {
 /** What a parameter takes. */
 export type Argument<T> = T extends "buffer" | Struct<Fields> ? BufferLike
   : T extends "cstring" ? string
+  : T extends AddressType | "string" ? Pointer | string | BufferLike | null
   : ScalarInput<T>;
 
 /** What a call returns, or a callback is given. */
@@ -176,6 +206,20 @@ export type Arguments<P extends readonly ParameterType[]> = {
   -readonly [K in keyof P]: Argument<P[K]>;
 };
 
+/**
+ * How arguments reach a function, by libffi's names. Each platform has one way, which is the default;
+ * the names of others are refused there.
+ */
+export type Abi =
+  | "default"
+  | "sysv"
+  | "unix64"
+  | "win64"
+  | "stdcall"
+  | "thiscall"
+  | "fastcall"
+  | "ms_cdecl";
+
 /** How a C function is called. */
 export interface Signature {
   /** Types of the parameters; for a variadic function those of one way to call it. */
@@ -184,6 +228,8 @@ export interface Signature {
   readonly result: ResultType;
   /** Whether C declares the function with `...`. */
   readonly variadic?: boolean;
+  /** How the function takes its arguments. The default, which `null` is too, is the platform's way. */
+  readonly abi?: Abi | null;
   /** The symbol's name, where it is not that of the entry. */
   readonly name?: string;
 }
@@ -225,6 +271,9 @@ const f64 = scalar("float", "f64");
 const windows = process.platform === "win32";
 /** ARM's own convention, which Linux follows and macOS and Windows do not. */
 const unsignedChar = process.platform === "linux" && process.arch.startsWith("arm");
+const LONG = windows ? scalar("bigint", "i32") : i64;
+const UNSIGNED_LONG = windows ? scalar("bigint", "u32") : u64;
+const POINTER = scalar("pointer", "u64");
 
 const SCALARS: Readonly<Record<ScalarType, Scalar>> = {
   i8,
@@ -247,6 +296,22 @@ const SCALARS: Readonly<Record<ScalarType, Scalar>> = {
   uint32_t: u32,
   int64_t: i64,
   uint64_t: u64,
+  sint8: i8,
+  uint8: u8,
+  sint16: i16,
+  uint16: u16,
+  sint32: i32,
+  uint32: u32,
+  sint64: i64,
+  uint64: u64,
+  schar: i8,
+  uchar: u8,
+  sshort: i16,
+  ushort: u16,
+  sint: i32,
+  uint: u32,
+  slong: LONG,
+  ulong: UNSIGNED_LONG,
   size_t: u64,
   ssize_t: i64,
   intptr_t: i64,
@@ -258,15 +323,19 @@ const SCALARS: Readonly<Record<ScalarType, Scalar>> = {
   "unsigned short": u16,
   int: i32,
   "unsigned int": u32,
-  long: windows ? scalar("bigint", "i32") : i64,
-  "unsigned long": windows ? scalar("bigint", "u32") : u64,
+  long: LONG,
+  "unsigned long": UNSIGNED_LONG,
   "long long": i64,
   "unsigned long long": u64,
   float: f32,
   double: f64,
   // As bytes and addresses, which the three runtimes pass alike.
   bool: scalar("bool", "u8"),
-  pointer: scalar("pointer", "u64"),
+  pointer: POINTER,
+  "void *": POINTER,
+  "const void *": POINTER,
+  "char *": POINTER,
+  "const char *": POINTER,
   function: scalar("function", "u64"),
 };
 
@@ -275,6 +344,50 @@ export function scalarOf(type: unknown): Scalar | undefined {
   return typeof type === "string" && Object.hasOwn(SCALARS, type)
     ? SCALARS[type as ScalarType]
     : undefined;
+}
+
+const ADDRESSES: ReadonlySet<unknown> = new Set<AddressType | "string">([
+  "void *",
+  "const void *",
+  "char *",
+  "const char *",
+  "string",
+]);
+
+/** Whether a parameter of a type takes whatever has an address. */
+export function takesAddress(type: unknown): boolean {
+  return ADDRESSES.has(type);
+}
+
+/** Whether each name of an ABI is that of this platform. Windows' compilers ignore the older ones. */
+const ABIS: Readonly<Record<Abi, boolean>> = {
+  default: true,
+  sysv: !windows,
+  unix64: !windows && process.arch === "x64",
+  win64: windows && process.arch === "x64",
+  stdcall: windows,
+  thiscall: windows,
+  fastcall: windows,
+  ms_cdecl: windows,
+};
+
+/** Whether a value names an ABI, of this platform or another; `null` is the default. */
+export function isAbi(value: unknown): value is Abi | null {
+  return value === null || (typeof value === "string" && Object.hasOwn(ABIS, value));
+}
+
+/** Refuses an ABI that is not that of this platform. */
+export function checkAbi(abi: unknown, label: string): void {
+  if (abi === undefined || abi === null) return;
+  if (!isAbi(abi)) throw typeError(abi, `${label}, abi`);
+  if (ABIS[abi as Abi]) return;
+  const names = Object.entries(ABIS).filter(([, usable]) => usable).map(([name]) => show(name));
+  throw new FfiError(
+    "ENETJS_ERR_FFI_UNSUPPORTED",
+    `${label}: ${show(abi)} is not an ABI of ${process.platform}-${process.arch}, ` +
+      `which has ${names.join(", ")}`,
+    { value: abi },
+  );
 }
 
 /** The error for a type that does not exist or does not belong there. */

@@ -10,6 +10,18 @@ import type { Peer } from "./peer.ts";
  */
 export type DisconnectReason = "remote" | "local" | "timeout" | "reset" | "refused" | "limit";
 
+/**
+ * The data of a disconnect that the library sends by itself: four ASCII characters, as a number. A program
+ * that is disconnected gets it with the reason `"remote"`, also from ENet in C; one that connects reads it in the
+ * message of `ENETJS_ERR_REFUSED`. Programs are free to disconnect with the same numbers.
+ */
+export const DisconnectCode = {
+  /** `"full"`: every peer of the host is in use. */
+  FULL: 1718971500,
+  /** `"limt"`: the connection exceeded a limit of the host, where `limits.peer.excess` is `"disconnect"`. */
+  LIMIT: 1818848628,
+} as const;
+
 /** A connection has been established, from either side. */
 export interface ConnectEvent {
   /** Which event this is. */
@@ -75,17 +87,13 @@ export interface HostHandlers {
   /** A connection has ended; see {@linkcode DisconnectEvent}. */
   disconnect?(peer: Peer, reason: DisconnectReason, data: number): void;
   /**
-   * A message has arrived. `view` is borrowed, as {@linkcode Packet.view}: it is valid until this
-   * function returns, or reaches its first `await`. Keep a copy, `view.slice()`.
+   * A message has arrived. `packet` is borrowed until this function returns, which an `async` one does
+   * at its first `await`; used later, it throws `ENETJS_ERR_RELEASED`. Take {@linkcode Packet.bytes}
+   * or call {@linkcode Packet.retain} before that.
    */
-  receive?(peer: Peer, channelId: number, view: Uint8Array): void;
-  /**
-   * In place of `receive`, where the message is to be kept or sent on without a copy. `packet` is
-   * borrowed until this function returns, unless it is retained.
-   */
-  packet?(peer: Peer, channelId: number, packet: Packet): void;
-  /** A datagram that is not ENet's has arrived. `view` is borrowed as for `receive`. */
-  datagram?(address: Address, view: Uint8Array): void;
+  receive?(peer: Peer, channelId: number, packet: Packet): void;
+  /** A datagram that is not ENet's has arrived. `packet` is borrowed as for `receive`. */
+  datagram?(address: Address, packet: Packet): void;
   /** The host's socket has failed and the host is closed. Without this handler the error is uncaught. */
   error?(error: Error): void;
 }

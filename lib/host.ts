@@ -1,25 +1,33 @@
-import { CONFIG, HOST_STAT, LAYOUT } from "../ffi/layout.ts";
-import { Connection } from "./internal/connection.ts";
-import { Endpoint, Resources, validateFlags } from "./internal/endpoint.ts";
+import { CONFIG, HOST_STAT } from "../ffi/layout.ts";
+import { Connector } from "./internal/connect.ts";
+import { Endpoint, Resources } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
+import { count, makeInspectable } from "./internal/inspect.ts";
 import { loadLibrary } from "./internal/library.ts";
 import { Memory } from "./internal/memory.ts";
+import { recipientsOf } from "./internal/recipients.ts";
 import { validateTurnBudget } from "./internal/turn.ts";
 import { integer, options, show, U32 } from "./internal/validate.ts";
 import {
   type Address,
   type AddressFilter,
+  type AddressLike,
   compileFilter,
+  filterAllows,
   formatIPv4,
   LOOPBACK,
   parseIPv4,
   resolveIPv4,
   validateAddress,
 } from "./address.ts";
-import { check, ENetError, nativeError } from "./errors.ts";
+import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
+import { check, nativeError } from "./errors.ts";
 import type { HostEvent, HostHandlers } from "./events.ts";
+import { createGroup, type Group } from "./group.ts";
 import { encodeLimits, type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
 import {
+  checkHostData,
+  effectiveHostData,
   type HostOptions,
   type HostPlan,
   type HostSettings,
@@ -30,16 +38,12 @@ import {
 import { type Data, PacketFlag } from "./packet.ts";
 import type { Peer } from "./peer.ts";
 
-/** Options of `host.connect`. */
-export interface ConnectOptions {
-  /** Channels to ask for, 1–255; the other side may grant fewer. Default 2. */
-  channels?: number;
-  /** A 32-bit value that the other side reads with its connect event. Default 0. */
-  data?: number;
-  /** Milliseconds to wait for the connection, 1–2,147,483,647. Default 5000. */
-  timeoutMs?: number;
-  /** Gives the attempt up when it aborts; the promise rejects with its reason. */
-  signal?: AbortSignal;
+/** Options of `host.broadcast`. Peers that have ended are left out. */
+export interface BroadcastOptions {
+  /** The only peers that get the message. Default all connected ones. */
+  to?: Iterable<Peer>;
+  /** A peer, or several, that do not get it. Default nobody. */
+  except?: Peer | Iterable<Peer>;
 }
 
 /** Options of `host.close`. */
@@ -78,6 +82,11 @@ export interface HostStats {
   readonly halfOpen: number;
   /** Attempts to connect that this host answered with a refusal: every peer was in use, or memory was short. */
   readonly refusedFull: number;
+  /**
+   * Requests to connect from an address that has `duplicatePeers` peers, which are dropped. Each one counts that a
+   * client repeats.
+   */
+  readonly refusedDuplicates: number;
   /** Datagrams that name a half-open connection by its id, with a wrong session or sequence number. */
   readonly badHandshakes: number;
   /** Requests to connect dropped by `limits.address.connects`. */
@@ -145,9 +154,10 @@ const registry = new FinalizationRegistry<Resources>((resources) => resources.cl
 export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposable {
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
+  readonly #connector: Connector;
   #incomingBandwidth: number;
   #outgoingBandwidth: number;
-  #filter: Required<AddressFilter> = { allow: [], deny: [] };
+  #filter!: Readonly<Required<AddressFilter>>;
   #limits!: ResolvedLimits;
   #closing: Promise<void> | undefined;
   /** What a closed host still tells. */
@@ -156,11 +166,18 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
     this.#endpoint = endpoint;
     this.#inlet = inlet;
+    this.#connector = new Connector(
+      endpoint,
+      inlet,
+      (ipv4) => filterAllows(this.#filter, ipv4),
+    );
     this.#incomingBandwidth = plan.incomingBandwidth;
     this.#outgoingBandwidth = plan.outgoingBandwidth;
-    if (plan.filter !== undefined) this.filter = plan.filter;
+    this.filter = plan.filter;
     this.limits = plan.limits;
     inlet.onFailure = () => this.#destroy();
+    // A misspelt setting is a TypeError in place of a property that nobody reads.
+    Object.preventExtensions(this);
   }
 
   /**
@@ -200,7 +217,6 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
         "connect",
         "disconnect",
         "receive",
-        "packet",
         "datagram",
         "error",
       ]);
@@ -250,96 +266,93 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   /**
    * Opens a connection.
    *
-   * @param address where to; a host name is resolved by the runtime, to IPv4
-   * @param options channels, data, and how long to wait
+   * With {@linkcode ConnectOptions.retry} it goes on trying until a connection is there, `signal` aborts or
+   * the host closes, or an error comes after which a further attempt makes no sense.
+   *
+   * @param address where to, as `{ hostname, port }` or `"hostname:port"`; a host name is resolved by
+   *   the runtime, to IPv4, anew for each attempt
+   * @param options channels, data, how long to wait, and whether to go on trying
    * @returns the connected peer
    * @throws {TypeError} for an address or option of the wrong type, and for an IPv6 address
    * @throws {RangeError} for a value out of range
    * @throws {ENetError} `ENETJS_ERR_TIMEOUT` when there is no answer in time, `ENETJS_ERR_REFUSED` when
-   *   the other side ends the attempt, `ENETJS_ERR_PEERS_EXHAUSTED`, `ENETJS_ERR_MEMORY`,
-   *   `ENETJS_ERR_RESOLVE`,
-   *   `ENETJS_ERR_CLOSED`; or the reason of the signal
+   *   the other side ends the attempt, with its number in `error.data`, `ENETJS_ERR_PEERS_EXHAUSTED`,
+   *   `ENETJS_ERR_MEMORY`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_CLOSED`; or the reason of the signal
    */
-  async connect(address: Address, options: ConnectOptions = {}): Promise<Peer> {
+  async connect(address: AddressLike, options: ConnectOptions = {}): Promise<Peer> {
     const to = validateAddress(address, 1);
-    const { channels, data, timeoutMs, signal } = validateConnectOptions(options);
-    signal?.throwIfAborted();
-    this.#requireOpen("Connecting");
-    // The system takes 0.0.0.0 for this machine, but its answers come from 127.0.0.1.
-    const ipv4 = await resolveIPv4(to.hostname) || LOOPBACK;
-    signal?.throwIfAborted();
-    const where = `${to.hostname}:${to.port}`;
-    const connection = this.#begin(ipv4, to.port, channels, data, where);
-    return await this.#established(connection, where, timeoutMs, signal);
-  }
-
-  #begin(ipv4: number, port: number, channels: number, data: number, where: string): Connection {
-    this.#requireOpen("Connecting");
-    const { native, handle } = this.#endpoint;
-    const id = check(
-      native.enetjs_host_connect(handle, ipv4, port, channels, data),
-      `Connecting to ${where}`,
-    );
-    const address = { hostname: formatIPv4(ipv4), port };
-    const connection = new Connection(this.#endpoint, id, address, channels, true);
-    this.#inlet.add(connection);
-    return connection;
-  }
-
-  /** Waits for the connection, the timeout or the signal. */
-  async #established(
-    connection: Connection,
-    where: string,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Peer> {
-    const endpoint = this.#endpoint;
-    const connecting = Promise.withResolvers<Peer>();
-    connection.connecting = connecting;
-    endpoint.pin();
-    const giveUp = (error: unknown) => {
-      connecting.reject(error);
-      endpoint.native.enetjs_peer_reset(endpoint.handle, connection.id);
-      endpoint.change();
-    };
-    const onAbort = () => giveUp(signal?.reason);
-    const timer = setTimeout(
-      () =>
-        giveUp(
-          new ENetError(
-            "ENETJS_ERR_TIMEOUT",
-            `Connecting to ${where}: no answer within ${timeoutMs} ms` +
-              (this.#endpoint.pump ? "" : "; without a pump, call service() meanwhile"),
-          ),
-        ),
-      timeoutMs,
-    );
-    signal?.addEventListener("abort", onAbort, { once: true });
-    endpoint.touch();
-    try {
-      return await connecting.promise;
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-    }
+    return await this.#connector.connect(to, planConnect(options));
   }
 
   /**
-   * Queues a message to every connected peer; they share one copy of the bytes.
+   * One connection after the other: the first, and after it has ended the next one, with the waits of
+   * {@linkcode RetryOptions} before each. They begin anew after a connection that has lasted longer than
+   * the wait before it.
+   *
+   * The iteration ends when `signal` aborts, which disconnects the peer of the moment, and when the host
+   * closes. It throws an error after which a further attempt makes no sense, see
+   * {@linkcode RetryOptions.when}. Leaving the loop disconnects the peer after everything queued has been
+   * delivered.
+   *
+   * @param address as for {@linkcode Host.connect}
+   * @param options as for {@linkcode Host.connect}; `retry` need not be given
+   * @returns the connected peers
+   * @throws {TypeError} for an address or option of the wrong type, and for an IPv6 address
+   * @throws {RangeError} for a value out of range
+   *
+   * @example
+   * ```ts
+   * import { Host } from "@enetjs/enet";
+   *
+   * await using server = await Host.listen({ hostname: "127.0.0.1" }, {
+   *   connect: (peer) => void peer.disconnectLater(),
+   * });
+   * await using client = await Host.create();
+   * const end = new AbortController();
+   * let count = 0;
+   * const retry = { minimumMs: 10 };
+   * for await (const peer of client.sessions(server.address, { retry, signal: end.signal })) {
+   *   for await (const { packet } of peer) console.log(packet.text());
+   *   if (++count === 3) end.abort(); // Three times connected, three times disconnected.
+   * }
+   * ```
+   */
+  sessions(address: AddressLike, options: ConnectOptions = {}): AsyncIterableIterator<Peer> {
+    const to = validateAddress(address, 1);
+    const plan = planConnect(options);
+    const retry = plan.retry ?? planRetry({});
+    return this.#connector.sessions(to, { ...plan, retry });
+  }
+
+  /**
+   * Queues a message to every connected peer, or to some of them; they share one copy of the bytes.
    *
    * @param channelId the channel, 0–254; peers with fewer channels are left out
    * @param data as for `peer.send`
-   * @param flags {@linkcode PacketFlag} bits. Default reliable
-   * @returns how many peers it was queued to; 0 when the host is closed
-   * @throws {TypeError} if `data` is nothing that can be sent
+   * @param flags how it is sent. Default reliable
+   * @param options who gets it, and who does not. Default every peer
+   * @returns how many peers it was queued to; 0 once the host is closed
+   * @throws {TypeError} if `data` is nothing that can be sent, or the options have a peer of another host
    * @throws {RangeError} if the channel, the flags or the size are out of range
    * @throws {ENetError} `ENETJS_ERR_MEMORY`
    */
-  broadcast(channelId: number, data: Data, flags: number = PacketFlag.RELIABLE): number {
-    return check(
-      this.#endpoint.broadcast(channelId, validateFlags(flags), data),
-      "Broadcasting",
-    );
+  broadcast(
+    channelId: number,
+    data: Data,
+    flags: PacketFlag = PacketFlag.RELIABLE,
+    options?: BroadcastOptions,
+  ): number {
+    const { peers, bytes, mode } = recipientsOf(options, this.#endpoint);
+    return this.#endpoint.broadcast(channelId, flags, data, peers, bytes, mode);
+  }
+
+  /**
+   * Makes an empty group of this host's peers, for messages to all who are in it.
+   *
+   * @returns the group
+   */
+  group(): Group {
+    return createGroup(this.#endpoint);
   }
 
   /**
@@ -385,14 +398,15 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   /**
    * Sends a raw datagram from the host's socket.
    *
-   * @param address where to; `hostname` must be an IPv4 address
+   * @param address where to, as `{ hostname, port }` or `"hostname:port"`; the host must be an IPv4
+   *   address
    * @param data at most 65,507 bytes
    * @returns false when nothing was sent, because the socket's buffer is full or the host is closed
    * @throws {TypeError} if the address or the data are of the wrong type
    * @throws {RangeError} if the port or the size are out of range
    * @throws {ENetError} `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`, `ENETJS_ERR_SOCKET`
    */
-  sendDatagram(address: Address, data: Data): boolean {
+  sendDatagram(address: AddressLike, data: Data): boolean {
     const { hostname, port } = validateAddress(address, 1);
     const ipv4 = parseIPv4(hostname);
     if (ipv4 === undefined) {
@@ -444,6 +458,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
       socketErrors: stats[HOST_STAT.SOCKET_ERRORS],
       halfOpen: stats[HOST_STAT.HALF_OPEN],
       refusedFull: stats[HOST_STAT.REFUSED_FULL],
+      refusedDuplicates: stats[HOST_STAT.REFUSED_DUPLICATES],
       badHandshakes: stats[HOST_STAT.BAD_HANDSHAKE],
       limitedConnects: stats[HOST_STAT.LIMITED_CONNECTS],
       limitedDatagrams: stats[HOST_STAT.LIMITED_DATAGRAMS],
@@ -528,9 +543,12 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     this.#set("maximumPacketSize", value);
   }
 
-  /** Bytes of native memory that all peers together may take; 0 stands for the default. */
+  /**
+   * Bytes of native memory that what all peers have sent may take, at least `maximumWaitingData` +
+   * `maximumPacketSize`. 0 restores the default, and reads as the bytes that it stands for, which follow the other two.
+   */
   get maximumHostData(): number {
-    return this.#endpoint.settings.maximumHostData;
+    return effectiveHostData(this.#endpoint.settings);
   }
   set maximumHostData(value: number) {
     this.#set("maximumHostData", value);
@@ -606,24 +624,28 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * Which addresses may talk to the host; enforced in native code before ENet sees a datagram. A
    * connected peer that is denied times out.
    */
-  get filter(): AddressFilter {
-    const { allow, deny } = this.#filter;
-    return { allow: [...allow], deny: [...deny] };
+  get filter(): Readonly<Required<AddressFilter>> {
+    return this.#filter;
   }
   set filter(filter: AddressFilter) {
     const { bytes, size } = compileFilter(filter);
     this.#requireOpen("Setting the filter");
     const { native, handle } = this.#endpoint;
     check(native.enetjs_host_set_filter(handle, bytes, size), "Setting the filter");
-    this.#filter = { allow: [...filter.allow ?? []], deny: [...filter.deny ?? []] };
+    const { allow = [], deny = [] } = filter;
+    this.#filter = Object.freeze({
+      allow: Object.freeze([...allow]),
+      deny: Object.freeze([...deny]),
+    });
   }
 
   /**
    * How much may come from an address and from a peer; see {@linkcode Limits}. What is absent when limits
-   * are assigned gets its default. What an address or a peer has used up of a limit stays used up.
+   * are assigned gets its default. What an address or a peer has used up of a limit stays used up. What is read is
+   * frozen: assign a whole object, `host.limits = { ...host.limits, peer: { … } }`.
    */
   get limits(): ResolvedLimits {
-    return structuredClone(this.#limits);
+    return this.#limits;
   }
   set limits(limits: Limits) {
     const plan = planLimits(limits);
@@ -666,6 +688,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
 
   async #close(graceMs: number): Promise<void> {
     if (this.closed) return;
+    this.#connector.end();
     const { native, handle } = this.#endpoint;
     const { shutdown, live } = this.#inlet;
     for (const connection of live) {
@@ -711,6 +734,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     const { resources } = this.#endpoint;
     if (!resources.open) return;
     this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };
+    this.#connector.end();
     this.#inlet.releaseBorrowed();
     resources.close();
     registry.unregister(resources);
@@ -722,12 +746,21 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     this.#endpoint.requireOpen(what);
   }
 
+  #describe(): string {
+    if (this.closed) return "closed";
+    const { hostname, port } = this.address;
+    const peers = count(this.stats.connectedPeers, "connected peer");
+    return `${hostname}:${port}, ${peers}${this.#closing === undefined ? "" : ", closing"}`;
+  }
+
   // What the rest of the library may do, and users may not.
   static {
+    makeInspectable(this.prototype, "Host", (host) => host.#describe());
     beginConnection = (host, ipv4, port, channels, data) => {
       const where = `${formatIPv4(ipv4)}:${port}`;
-      const connection = host.#begin(ipv4 || LOOPBACK, port, channels, data, where);
-      const established = host.#established(connection, where, 2 ** 31 - 1, undefined);
+      const connector = host.#connector;
+      const connection = connector.begin(ipv4 || LOOPBACK, port, channels, data, where);
+      const established = connector.established(connection);
       return { peer: connection.peer, established };
     };
     endpointOf = (host) => host.#endpoint;
@@ -737,6 +770,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     const setting = SETTINGS[name];
     const encoded = setting.encode(value, name);
     const { native, handle, settings } = this.#endpoint;
+    checkHostData({ ...settings, [name]: value });
     this.#requireOpen(`Setting ${name}`);
     const result = native.enetjs_host_set(handle, setting.option, encoded, 0);
     if (result < 0) throw nativeError(result, `Setting ${name} to ${value}`);
@@ -761,18 +795,6 @@ function wakeUp(inlet: Inlet): () => void {
     const live = weak.deref();
     if (live?.endpoint.resources.open) live.wake();
   };
-}
-
-function validateConnectOptions(given: ConnectOptions) {
-  options(given, "options", ["channels", "data", "timeoutMs", "signal"]);
-  const { channels = 2, data = 0, timeoutMs = 5000, signal } = given;
-  integer(channels, "channels", 1, LAYOUT.MAXIMUM_CHANNELS);
-  integer(data, "data", 0, U32);
-  integer(timeoutMs, "timeoutMs", 1, 2 ** 31 - 1);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`);
-  }
-  return { channels, data, timeoutMs, signal };
 }
 
 function validateGrace(given: CloseOptions): number {

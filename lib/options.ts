@@ -44,8 +44,9 @@ export interface HostOptions {
    * Bytes of native memory that what all peers have sent may take, with the events and datagrams that
    * wait and the packets that have not been released. When half of it is in use, data of a peer that
    * has used its equal share of that half is refused, so that one cannot starve the others. At the
-   * limit all data is refused, and so are new connections. Default 0, which stands for 268,435,456 (256 MiB), or twice the
-   * sum of `maximumWaitingData` and `maximumPacketSize` where that is more.
+   * limit all data is refused, and so are new connections. At least the sum of `maximumWaitingData` and
+   * `maximumPacketSize`, or 0. Default 0, which stands for 268,435,456 (256 MiB), or twice that sum
+   * where that is more; `host.maximumHostData` is then this number.
    */
   maximumHostData?: number;
   /** The socket's receive buffer (`SO_RCVBUF`) in bytes. Default 262,144, ENet's. */
@@ -188,6 +189,36 @@ export const SETTINGS: { readonly [K in keyof HostSettings]: Setting<HostSetting
   },
 };
 
+/** What bounds memory. */
+type MemorySettings = Pick<
+  HostSettings,
+  "maximumHostData" | "maximumWaitingData" | "maximumPacketSize"
+>;
+
+/** Refuses a maximum for the whole host that does not hold what one connection may take. */
+export function checkHostData(
+  { maximumHostData, maximumWaitingData, maximumPacketSize }: MemorySettings,
+): void {
+  const least = maximumWaitingData + maximumPacketSize;
+  if (maximumHostData === 0 || maximumHostData >= least) return;
+  throw new RangeError(
+    `maximumHostData (${maximumHostData}) must be at least maximumWaitingData (${maximumWaitingData}) ` +
+      `+ maximumPacketSize (${maximumPacketSize}): raise it to ${least}, lower the other two, ` +
+      "or make it 0 for the default",
+  );
+}
+
+/** The bytes that `maximumHostData` stands for. */
+export function effectiveHostData(
+  { maximumHostData, maximumWaitingData, maximumPacketSize }: MemorySettings,
+): number {
+  const automatic = Math.max(
+    LAYOUT.HOST_DATA_MINIMUM,
+    2 * (maximumWaitingData + maximumPacketSize),
+  );
+  return maximumHostData === 0 ? automatic : maximumHostData;
+}
+
 const OTHER_OPTIONS = [
   "peers",
   "incomingBandwidth",
@@ -212,7 +243,7 @@ export interface HostPlan {
   readonly turnBudgetMs: number;
   readonly incomingBandwidth: number;
   readonly outgoingBandwidth: number;
-  readonly filter: AddressFilter | undefined;
+  readonly filter: AddressFilter;
   readonly limits: ResolvedLimits;
   /** What to bind, or undefined for a host that only connects. */
   readonly bind: { readonly hostname: string; readonly port: number } | undefined;
@@ -239,7 +270,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     outgoingBandwidth = 0,
     pump = true,
     turnBudgetMs = TURN_BUDGET_MS,
-    filter,
+    filter = {},
     limits = {},
     eventCapacity = 4096,
     arenaSize = MEBIBYTE,
@@ -251,6 +282,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     config[setting.option] = setting.encode(value, name);
     settings[name] = value;
   }
+  checkHostData(settings as unknown as HostSettings);
   const sizes: MemorySizes = {
     events: powerOfTwo(eventCapacity, "eventCapacity", 16, MEBIBYTE),
     completions: 1024,
@@ -258,7 +290,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     scratch: 64 * 1024,
     outbox: 32 * 1024,
   };
-  if (filter !== undefined) compileFilter(filter);
+  compileFilter(filter);
   config[CONFIG.PEERS] = integer(peers, "peers", 1, LAYOUT.MAXIMUM_PEERS);
   config[CONFIG.INCOMING_BANDWIDTH] = integer(incomingBandwidth, "incomingBandwidth", 0, U32);
   config[CONFIG.OUTGOING_BANDWIDTH] = integer(outgoingBandwidth, "outgoingBandwidth", 0, U32);

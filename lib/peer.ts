@@ -1,6 +1,7 @@
 import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
 import { type Connection, iterateConnection } from "./internal/connection.ts";
 import { validateFlags } from "./internal/endpoint.ts";
+import { makeInspectable } from "./internal/inspect.ts";
 import { integer, options, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
 import type { PeerMessage } from "./events.ts";
@@ -44,9 +45,15 @@ export interface TimeoutOptions {
    * value, the peer is given up after `minimumMs`. Default 32.
    */
   limit?: number;
-  /** Milliseconds without acknowledgement before which the peer is never given up. Default 5000. */
+  /**
+   * Milliseconds without acknowledgement before which the peer is never given up. Default 5000, or
+   * `maximumMs` where that is less.
+   */
   minimumMs?: number;
-  /** Milliseconds without acknowledgement after which the peer is given up in any case. Default 30000. */
+  /**
+   * Milliseconds without acknowledgement after which the peer is given up in any case. Default 30000,
+   * or `minimumMs` where that is more.
+   */
   maximumMs?: number;
 }
 
@@ -141,7 +148,21 @@ export interface PeerStats {
   readonly queuedBytes: number;
   /** Messages of `queuedBytes`. */
   readonly queuedMessages: number;
+  /**
+   * Messages sent UNRELIABLE or UNSEQUENCED that were larger than a datagram, so that ENet has sent them
+   * reliably. UNRELIABLE_FRAGMENT prevents that. Since the connection began.
+   */
+  readonly unreliableSentReliably: number;
+  /**
+   * Unreliable messages that ENet has dropped instead of sending them, because the round trip had grown
+   * or bandwidth was short; see {@linkcode Peer.throttle}. Since the connection began.
+   */
+  readonly throttledMessages: number;
 }
+
+/** ENet's times after which a silent peer is given up. */
+const DEFAULT_MINIMUM_MS = 5000;
+const DEFAULT_MAXIMUM_MS = 30_000;
 
 /** The public face of a connection. */
 export let createPeer: (connection: Connection) => Peer;
@@ -157,7 +178,7 @@ export let connectionOf: (peer: Peer) => Connection;
  * import { Host } from "@enetjs/enet";
  *
  * await using server = await Host.listen({ hostname: "127.0.0.1" }, {
- *   receive: (peer, channelId, view) => peer.send(channelId, view),
+ *   receive: (peer, channelId, packet) => peer.send(channelId, packet),
  * });
  * await using client = await Host.create();
  * const peer = await client.connect(server.address);
@@ -175,6 +196,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
 
   private constructor(connection: Connection) {
     this.#connection = connection;
+    Object.preventExtensions(this); // a misspelt property is a TypeError
   }
 
   /** The other side's address. */
@@ -212,7 +234,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
    *
    * @param channelId the channel, from 0
    * @param data text (sent as UTF-8), a buffer, a view of one, or a packet
-   * @param flags {@linkcode PacketFlag} bits. Default reliable
+   * @param flags how it is sent. Default reliable
    * @returns whether there is room for more. False while the queue to this peer is above the host's
    *   high-water mark: {@linkcode Peer.drain} resolves when it has fallen to half of it. False also after
    *   the end of the connection: then `drain` rejects
@@ -220,7 +242,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
    * @throws {RangeError} if the channel, the flags or the size are out of range
    * @throws {ENetError} `ENETJS_ERR_MEMORY`, and `ENETJS_ERR_RELEASED` for a packet that is no longer there
    */
-  send(channelId: number, data: Data, flags: number = PacketFlag.RELIABLE): boolean {
+  send(channelId: number, data: Data, flags: PacketFlag = PacketFlag.RELIABLE): boolean {
     const connection = this.#connection;
     validateFlags(flags);
     if (
@@ -351,18 +373,23 @@ export class Peer implements AsyncIterable<PeerMessage> {
   /**
    * Sets when a peer that does not acknowledge is given up. Does nothing where the connection has ended.
    *
-   * @param timeouts what to change; what is absent gets ENet's default
-   * @throws {RangeError} if a value is no unsigned 32-bit integer
+   * @param timeouts what to change; what is absent or 0 gets its default
+   * @throws {RangeError} if a value is no unsigned 32-bit integer, or `minimumMs` above `maximumMs`
    */
   timeout(timeouts: TimeoutOptions): void {
     options(timeouts, "timeouts", ["limit", "minimumMs", "maximumMs"]);
     const { limit = 0, minimumMs = 0, maximumMs = 0 } = timeouts;
-    this.#set(
-      PEER_OPTION.TIMEOUT,
-      integer(limit, "limit", 0, U32),
-      integer(minimumMs, "minimumMs", 0, U32),
-      integer(maximumMs, "maximumMs", 0, U32),
-    );
+    integer(limit, "limit", 0, U32);
+    integer(minimumMs, "minimumMs", 0, U32);
+    integer(maximumMs, "maximumMs", 0, U32);
+    if (minimumMs > 0 && maximumMs > 0 && minimumMs > maximumMs) {
+      throw new RangeError(
+        `minimumMs must not be above maximumMs, ${maximumMs}, but it is ${minimumMs}`,
+      );
+    }
+    const least = minimumMs || Math.min(DEFAULT_MINIMUM_MS, maximumMs || DEFAULT_MINIMUM_MS);
+    const most = maximumMs || Math.max(DEFAULT_MAXIMUM_MS, least);
+    this.#set(PEER_OPTION.TIMEOUT, limit, least, most);
   }
 
   /**
@@ -485,8 +512,21 @@ export class Peer implements AsyncIterable<PeerMessage> {
     endpoint.change();
   }
 
+  #describe(): string {
+    const { address, ending } = this.#connection;
+    const where = `${address.hostname}:${address.port}`;
+    if (ending !== undefined) return `${where}, ended: ${ending.reason}, data ${ending.data}`;
+    const { endpoint, id } = this.#connection;
+    if (endpoint.native.enetjs_peer_stats(endpoint.handle, id) < 0) {
+      return `${where}, ${this.state}`;
+    }
+    const { state, roundTripTimeMs, queuedBytes } = readPeerStats(endpoint.stats);
+    return `${where}, ${state}, ${roundTripTimeMs} ms, queued ${queuedBytes} B`;
+  }
+
   // What the rest of the library may do, and users may not.
   static {
+    makeInspectable(this.prototype, "Peer", (peer) => peer.#describe());
     createPeer = (connection) => connection.peer = new Peer(connection);
     connectionOf = (peer) => peer.#connection;
   }
@@ -538,5 +578,7 @@ function readPeerStats(stats: Float64Array): PeerStats {
     totalWaitingData: stats[PEER_STAT.TOTAL_WAITING_DATA],
     queuedBytes: stats[PEER_STAT.QUEUED_BYTES],
     queuedMessages: stats[PEER_STAT.QUEUED_MESSAGES],
+    unreliableSentReliably: stats[PEER_STAT.SENT_RELIABLY],
+    throttledMessages: stats[PEER_STAT.THROTTLED],
   };
 }

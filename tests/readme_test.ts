@@ -1,6 +1,6 @@
 /**
- * Everything a reader may copy runs: the TypeScript blocks of the README, the `@example` blocks of
- * the doc comments, and the programs in `examples/`. Deno gets the permissions that the README and
+ * Everything a reader may copy runs: the TypeScript blocks of the README and of the pages in `docs/`, the
+ * `@example` blocks of the doc comments, and the programs in `examples/`. Deno gets the permissions that the README and
  * the examples name, and no others.
  *
  * A block says what it prints, in whatever order: `console.log(…); // hello`. A comment that begins with "for example"
@@ -20,6 +20,7 @@ import {
 } from "node:fs";
 import process from "node:process";
 import { after, test } from "node:test";
+import { ERROR_MEANINGS } from "../mod.ts";
 import { root, run } from "../tools/_run.ts";
 import { currentRuntime, type ProgramEnd, spawnRuntime, withDeadline } from "./_helpers.ts";
 
@@ -53,7 +54,15 @@ function blocksOf(file: string): Block[] {
   }));
 }
 
-const blocks = ["README.md", "mod.ts", ...filesIn("lib"), ...filesIn("ffi")].flatMap(blocksOf);
+/** The README and the pages behind it. */
+const pages = [
+  "README.md",
+  ...readdirSync(`${root}/docs`).filter((name) => name.endsWith(".md")).map((name) =>
+    `docs/${name}`
+  ),
+];
+
+const blocks = [...pages, "mod.ts", ...filesIn("lib"), ...filesIn("ffi")].flatMap(blocksOf);
 
 /** Where a block is written to, to be run. */
 function fileOf({ place }: Block): string {
@@ -146,26 +155,37 @@ test("The echo client gets its answers from the echo server", async () => {
   }
 });
 
-test("The README names every error code", () => {
-  const readme = readFileSync(`${root}/README.md`, "utf8");
-  for (const file of ["lib/errors.ts", "ffi/errors.ts"]) {
-    const source = readFileSync(`${root}/${file}`, "utf8");
-    for (const [code] of source.matchAll(/ENETJS_ERR_[A-Z_]+/g)) {
-      assert.ok(code === "ENETJS_ERR_" || readme.includes(`\`${code}\``), code);
-    }
+test("docs/errors.md explains every code of ENetError, with the library's own words", () => {
+  const page = readFileSync(`${root}/docs/errors.md`, "utf8");
+  const rows = [...page.matchAll(/^\| `(ENETJS_ERR_\w+)` *\| (.*?) *\| (.*?) *\|$/gm)];
+  const told = rows.map(([, code, meaning]) => [code, meaning]);
+  assert.deepEqual(told.sort(), Object.entries(ERROR_MEANINGS).sort());
+  for (const [, code, , remedy] of rows) assert.match(remedy, /\w.*\.$/, code);
+});
+
+test("docs/ffi.md names every error code of the FFI", () => {
+  const page = readFileSync(`${root}/docs/ffi.md`, "utf8");
+  const source = readFileSync(`${root}/ffi/errors.ts`, "utf8");
+  for (const [code] of source.matchAll(/ENETJS_ERR_[A-Z_]+/g)) {
+    assert.ok(code === "ENETJS_ERR_" || page.includes(`\`${code}\``), code);
   }
 });
 
-test("The README's links lead somewhere", () => {
-  const readme = readFileSync(`${root}/README.md`, "utf8");
-  const headings = [...readme.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
-    `#${heading.toLowerCase().replaceAll(/[^\w -]/g, "").replaceAll(" ", "-")}`
-  );
-  for (const [, target] of readme.matchAll(/\]\(([^)]+)\)/g)) {
-    if (target.startsWith("#")) assert.ok(headings.includes(target), target);
-    else assert.ok(existsSync(`${root}/${target}`), target);
-  }
-});
+for (const page of pages) {
+  test(`The links of ${page} lead somewhere`, () => {
+    const url = new URL(page, `file://${root}/`);
+    for (const [, target] of readFileSync(url, "utf8").matchAll(/\]\(([^)]+)\)/g)) {
+      if (/^https?:/.test(target)) continue;
+      const to = new URL(target, url);
+      assert.ok(existsSync(to), target);
+      if (to.hash === "") continue;
+      const headings = [...readFileSync(to, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+        `#${heading.toLowerCase().replaceAll(/[^\w -]/g, "").replaceAll(" ", "-")}`
+      );
+      assert.ok(headings.includes(to.hash), target);
+    }
+  });
+}
 
 test("The blocks pass the type checker", { skip: currentRuntime() !== "deno" }, async () => {
   const { ok, output } = await run([

@@ -1,4 +1,4 @@
-import { PEER_OPTION } from "../../ffi/layout.ts";
+import { LAYOUT, PEER_OPTION } from "../../ffi/layout.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
 import { endTask, Later, spent } from "./turn.ts";
@@ -26,6 +26,12 @@ export interface ChannelSink {
   end(): void;
 }
 
+/** What a connection leaves when it ends. */
+export interface Membership {
+  /** Forgets a member. */
+  delete(connection: Connection): void;
+}
+
 /** A connection as the library sees it; {@linkcode Peer} is its public face. */
 export class Connection {
   readonly endpoint: Endpoint;
@@ -44,6 +50,8 @@ export class Connection {
   ending: Ending | undefined;
   /** Set while `host.connect` waits. */
   connecting: PromiseWithResolvers<Peer> | undefined;
+  /** The error of `host.connect` when nothing answers within a time. */
+  unanswered: ((limit: string) => ENetError) | undefined;
   /** This side has begun to end it: nothing of it is reported any more but its end. See `leave`. */
   #closing = false;
   #iterating = false;
@@ -51,6 +59,8 @@ export class Connection {
   readonly sinks: Map<number, ChannelSink> = new Map();
   /** Called when the connection has ended, before messages that still wait are given out. */
   readonly closeListeners: Set<() => void> = new Set();
+  /** The groups that it is in. */
+  readonly memberships: Set<Membership> = new Set();
   /** The error of the host's socket, if that has ended the connection. */
   failure: ENetError | undefined;
   readonly #inbox = new Fifo<PeerMessage>();
@@ -333,6 +343,7 @@ export class Connection {
   /** A CLOSED completion, or the end of the host: settles everybody who waits, except readers. */
   close(ending: Ending): void {
     this.ending ??= ending;
+    for (const membership of [...this.memberships]) membership.delete(this);
     for (const listener of [...this.closeListeners]) listener();
     this.#abandonDrain();
     if (this.#closed !== undefined) {
@@ -363,14 +374,21 @@ export class Connection {
     if (reason === "local" || !this.endpoint.resources.open) {
       return new ENetError("ENETJS_ERR_CLOSED", `Connecting to ${where}: the host was closed`);
     }
-    if (reason === "timeout") {
-      return new ENetError("ENETJS_ERR_TIMEOUT", `Connecting to ${where}: no answer in time`);
+    if (reason === "timeout" && this.unanswered !== undefined) {
+      return this.unanswered("for as long as ENet tries");
     }
-    return new ENetError(
-      "ENETJS_ERR_REFUSED",
-      `Connecting to ${where}: the attempt was ended (${reason}, data ${data})`,
-    );
+    return new ENetError("ENETJS_ERR_REFUSED", `Connecting to ${where}: ${refusal(data)}`, {
+      data,
+    });
   }
+}
+
+/** What the number of a refusal says. */
+function refusal(data: number): string {
+  const answer = `the other side refused, with data ${data}`;
+  if (data === LAYOUT.CODE_FULL) return `${answer}: it is full, so try again later`;
+  if (data === 0) return `${answer}: it gives no reason`;
+  return `${answer}: its program knows what that means`;
 }
 
 /** The messages of a connection, for one consumer. */

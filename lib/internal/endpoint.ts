@@ -63,11 +63,11 @@ const FLAGS: readonly number[] = [
   PacketFlag.RELIABLE,
   PacketFlag.UNSEQUENCED,
   PacketFlag.UNRELIABLE_FRAGMENT,
-  PacketFlag.UNSEQUENCED | PacketFlag.UNRELIABLE_FRAGMENT,
+  PacketFlag.UNSEQUENCED_FRAGMENT,
 ];
 
 /** Refuses flags that ENet would silently ignore. */
-export function validateFlags(flags: unknown): number {
+export function validateFlags(flags: unknown): PacketFlag {
   // The usual ones at once: this is asked for every message.
   if (flags !== PacketFlag.RELIABLE && !FLAGS.includes(flags as number)) {
     if (typeof flags !== "number") {
@@ -77,7 +77,7 @@ export function validateFlags(flags: unknown): number {
       `flags must be 0, RELIABLE (1), UNSEQUENCED (2), UNRELIABLE_FRAGMENT (8) or 2 | 8, not ${flags}`,
     );
   }
-  return flags as number;
+  return flags as PacketFlag;
 }
 
 /** A payload where native code can take it. */
@@ -127,7 +127,7 @@ export class Endpoint {
   readonly completions: Ring;
   readonly stats: Float64Array;
   readonly #outbox: Outbox;
-  /** Bytes of all broadcasts so far, which are in the queues of all peers. */
+  /** Bytes of all messages to several peers so far, which may be in the queue of any peer. */
   #broadcasted = 0;
   /** Who is asked about new source addresses. */
   gate: Gate | undefined;
@@ -243,10 +243,10 @@ export class Endpoint {
       this.#requireSize(data.length);
       const source = packets.send(data);
       if (source.kind === "native") {
-        return { kind: "packet", handle: source.packet.handle, length: data.length };
+        return { kind: "packet", handle: source.handle, length: data.length };
       }
-      if (source.kind === "arena" && source.memory === this.memory && !this.memory.stolen) {
-        const offset = this.memory.nativeOffset(source.offset);
+      if (source === this.memory && !this.memory.stolen) {
+        const offset = this.memory.nativeOffset(packets.offset(data));
         return { kind: "shared", offset, length: data.length };
       }
     }
@@ -330,17 +330,48 @@ export class Endpoint {
     }
   }
 
-  /** Queues a message to every connected peer; see `enetjs_host_broadcast`. */
-  broadcast(channelId: number, flags: number, data: Data): number {
-    const { native, handle } = this;
+  /**
+   * Queues a message to many peers, see `enetjs_host_broadcast`.
+   *
+   * @param peers ids of peers, not empty
+   * @param bytes how many bytes of it are ids
+   * @param mode what they mean
+   * @returns how many peers it was queued to; 0 once the host is closed
+   */
+  broadcast(
+    channelId: number,
+    flags: number,
+    data: Data,
+    peers: Uint8Array,
+    bytes: number,
+    mode: number,
+  ): number {
+    validateFlags(flags);
     integer(channelId, "channelId", 0, 254);
     if (!this.resources.open) {
       this.#measure(data);
       return 0;
     }
     const staged = this.#stage(data);
+    if (bytes === 0 && mode === LAYOUT.BROADCAST_TO) return 0;
     this.touch();
+    // An upper bound for the peers that do not get it.
     this.#broadcasted += staged.length;
+    return check(
+      this.#broadcast(channelId, flags, staged, peers, bytes, mode),
+      "Sending to several peers",
+    );
+  }
+
+  #broadcast(
+    channelId: number,
+    flags: number,
+    staged: Staged,
+    peers: Uint8Array,
+    bytes: number,
+    mode: number,
+  ): number {
+    const { native, handle } = this;
     switch (staged.kind) {
       case "shared":
         return native.enetjs_host_broadcast(
@@ -349,6 +380,9 @@ export class Endpoint {
           flags,
           staged.offset,
           staged.length,
+          peers,
+          bytes,
+          mode,
         );
       case "buffer":
         return native.enetjs_host_broadcast_buffer(
@@ -357,9 +391,20 @@ export class Endpoint {
           flags,
           staged.bytes,
           staged.length,
+          peers,
+          bytes,
+          mode,
         );
       case "packet":
-        return native.enetjs_host_broadcast_packet(handle, channelId, flags, staged.handle);
+        return native.enetjs_host_broadcast_packet(
+          handle,
+          channelId,
+          flags,
+          staged.handle,
+          peers,
+          bytes,
+          mode,
+        );
     }
   }
 

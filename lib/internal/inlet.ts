@@ -5,7 +5,7 @@ import { Fifo } from "./fifo.ts";
 import { formatIPv4 } from "../address.ts";
 import { ENetError } from "../errors.ts";
 import type { DisconnectReason, HostEvent, HostHandlers } from "../events.ts";
-import { sweepLingering } from "./native_packet.ts";
+import { NativePacket, sweepLingering } from "./native_packet.ts";
 import {
   allowed,
   beginTask,
@@ -16,7 +16,7 @@ import {
   returnUnused,
   spent,
 } from "./turn.ts";
-import { type Packet, packets } from "../packet.ts";
+import { BORROWED, type Packet, packets } from "../packet.ts";
 import { connectionOf, createPeer } from "../peer.ts";
 
 /** What a host keeps for a consumer that has never come. */
@@ -50,6 +50,8 @@ export class Inlet {
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<HostEvent>>>();
   /** Borrowed by the event that was handed out last. */
   #borrowed: Packet | undefined;
+  /** The packet that a handler was given last. */
+  #handled: Packet | undefined;
   /** Whether that event's record still stands in the ring. */
   #inRing = false;
   #claims = 0;
@@ -245,7 +247,8 @@ export class Inlet {
       const data = words[index + LAYOUT.RECORD_DATA];
       const connection = this.#connectionOf(index);
       const channels = words[index + LAYOUT.RECORD_LENGTH];
-      const reason = REASONS[words[index + LAYOUT.RECORD_EXTRA]];
+      const extra = words[index + LAYOUT.RECORD_EXTRA];
+      const reason = REASONS[extra];
       completions.advance();
       if (type === LAYOUT.COMPLETION_DELIVERED) this.endpoint.settleDelivery(data, true);
       else if (type === LAYOUT.COMPLETION_UNDELIVERED) (undelivered ??= []).push(data);
@@ -254,6 +257,9 @@ export class Inlet {
       else if (type === LAYOUT.COMPLETION_CLOSED) this.#closed(connection, { reason, data });
       else if (type === LAYOUT.COMPLETION_FAILED) this.#fail(data);
       else if (type === LAYOUT.COMPLETION_SHUTDOWN) this.shutdown.resolve();
+      else if (type === LAYOUT.COMPLETION_SENT_RELIABLY) {
+        this.#sentReliably(connection, data, extra);
+      }
     }
     // Last, when the reason why the connection ended is known.
     for (const token of undelivered ?? []) this.endpoint.settleDelivery(token, false);
@@ -271,6 +277,18 @@ export class Inlet {
     const slot = connection.id % LAYOUT.PEER_SLOTS;
     if (this.#slots[slot] === connection) this.#slots[slot] = undefined;
     connection.endReaders();
+  }
+
+  /** Warns a program that is being debugged, once for each host. */
+  #sentReliably(connection: Connection | undefined, length: number, largest: number): void {
+    if (!this.endpoint.library.debug) return;
+    console.warn(
+      `ENETJS_DEBUG: ${
+        connection?.name ?? "A peer"
+      }: ENet sends an unreliable message of ${length} bytes ` +
+        `reliably, because a datagram holds ${largest}: send it with PacketFlag.UNRELIABLE_FRAGMENT, or ` +
+        "make it smaller. peer.stats.unreliableSentReliably counts such messages.",
+    );
   }
 
   #fail(errno: number): void {
@@ -326,7 +344,7 @@ export class Inlet {
   }
 
   /** The packet of a record, or undefined if its bytes are lost. */
-  #packet(index: number, until: string): Packet | undefined {
+  #packet(index: number, until = this.#until): Packet | undefined {
     const { library, memory } = this.endpoint;
     const { words } = memory;
     const type = words[index + LAYOUT.RECORD_TYPE];
@@ -335,16 +353,16 @@ export class Inlet {
     const flags = type >>> 16;
     if ((type & 0xFF) === LAYOUT.EVENT_PACKET) {
       const handle = words[index + LAYOUT.RECORD_EXTRA] * 2 ** 32 + data;
-      return packets.fromNative(library, handle, length, flags, until);
+      return packets.fromNative(NativePacket.received(library, handle, length), flags, until);
     }
     if (this.#lost(data, length)) return undefined;
-    return packets.fromArena(library, memory, memory.offsetOf(data), length, flags, until);
+    return packets.fromArena(memory, memory.offsetOf(data), length, flags, until);
   }
 
-  /** What ends the borrowing, for messages. */
-  get #until(): string {
-    if (this.#handlers !== undefined) return "the return of the handler";
-    return this.#manual ? "the next call of service()" : "the next iteration";
+  /** What becomes of the packets of this host's consumer. */
+  get #until() {
+    if (this.#handlers !== undefined) return BORROWED.BY_HANDLER;
+    return this.#manual ? BORROWED.BY_SERVICE : BORROWED.BY_ITERATION;
   }
 
   /** Whether the bytes at an arena position were taken away; tells the program about it. */
@@ -379,16 +397,16 @@ export class Inlet {
           hostname: formatIPv4(words[index + LAYOUT.RECORD_ADDRESS]),
           port: words[index + LAYOUT.RECORD_EXTRA],
         };
-        const packet = this.#packet(index, this.#until);
+        const packet = this.#packet(index);
         return packet && { type: "datagram", address, packet };
       }
       default: {
         const connection = this.#connectionOf(index) as Connection;
         const channelId = type >>> 8 & 0xFF;
-        const until = connection.iterating ? "the next iteration" : this.#until;
-        const packet = this.#packet(index, until);
+        const taken = connection.takes(channelId);
+        const packet = this.#packet(index, taken ? BORROWED.BY_ITERATION : undefined);
         if (packet === undefined) return undefined;
-        if (!connection.takes(channelId)) {
+        if (!taken) {
           return { type: "receive", peer: connection.peer, channelId, packet };
         }
         if (connection.closing) {
@@ -405,18 +423,14 @@ export class Inlet {
 
   #handle(index: number): void {
     const handlers = this.#handlers as HostHandlers;
-    const { memory } = this.endpoint;
-    const type = memory.words[index + LAYOUT.RECORD_TYPE];
+    const type = this.endpoint.memory.words[index + LAYOUT.RECORD_TYPE];
     const kind = type & 0xFF;
     if (kind === LAYOUT.EVENT_RECEIVE || kind === LAYOUT.EVENT_PACKET) {
       const connection = this.#connectionOf(index) as Connection;
-      if (!connection.takes(type >>> 8 & 0xFF)) {
-        if (handlers.receive === undefined && handlers.packet === undefined) {
-          return this.#store(index);
-        }
-        if (kind === LAYOUT.EVENT_RECEIVE && handlers.packet === undefined) {
-          return this.#lend(index, handlers, connection, type >>> 8 & 0xFF);
-        }
+      const channelId = type >>> 8 & 0xFF;
+      if (!connection.takes(channelId)) {
+        if (handlers.receive === undefined) return this.#store(index);
+        return this.#receive(index, handlers, connection, channelId);
       }
     }
     const event = this.#event(index);
@@ -424,27 +438,24 @@ export class Inlet {
     this.#give(event);
   }
 
-  /** The shortest way: a view of the arena, and no object beside it. */
-  #lend(index: number, handlers: HostHandlers, connection: Connection, channelId: number): void {
-    const { memory } = this.endpoint;
-    const position = memory.words[index + LAYOUT.RECORD_DATA];
-    const length = memory.words[index + LAYOUT.RECORD_LENGTH];
-    if (this.#lost(position, length)) return;
+  /** The shortest way: a packet, and no event beside it. */
+  #receive(index: number, handlers: HostHandlers, connection: Connection, channelId: number): void {
+    const packet = this.#packet(index, BORROWED.BY_HANDLER);
+    if (packet === undefined) return;
+    this.#handled = packet;
     try {
-      handlers.receive?.(
-        connection.peer,
-        channelId,
-        memory.lend(memory.offsetOf(position), length),
-      );
+      handlers.receive?.(connection.peer, channelId, packet);
     } catch (error) {
       surface(error);
+    } finally {
+      packets.release(packet);
     }
   }
 
   /** What an iteration over a peer has left. @returns whether the ring has its turn now */
   #handleBacklog(): boolean {
     const { resources } = this.endpoint;
-    if (!(this.#handlers?.receive ?? this.#handlers?.packet)) return true;
+    if (this.#handlers?.receive === undefined) return true;
     while (resources.open && this.#backlog.size > 0) {
       if (this.#spent()) return false;
       const event = this.#backlog.shift() as HostEvent;
@@ -456,6 +467,7 @@ export class Inlet {
 
   /** Gives an event to its handler, with its packet until that returns. */
   #give(event: HostEvent): void {
+    if ("packet" in event) this.#handled = event.packet;
     try {
       this.#call(this.#handlers as HostHandlers, event);
     } catch (error) {
@@ -472,12 +484,9 @@ export class Inlet {
       case "disconnect":
         return handlers.disconnect?.(event.peer, event.reason, event.data);
       case "receive":
-        if (handlers.packet !== undefined) {
-          return handlers.packet(event.peer, event.channelId, event.packet);
-        }
-        return handlers.receive?.(event.peer, event.channelId, event.packet.view);
+        return handlers.receive?.(event.peer, event.channelId, event.packet);
       case "datagram":
-        return handlers.datagram?.(event.address, event.packet.view);
+        return handlers.datagram?.(event.address, event.packet);
     }
   }
 
@@ -529,11 +538,12 @@ export class Inlet {
 
   #borrowNext(): HostEvent | undefined {
     const { events, memory, resources } = this.endpoint;
-    if (events.empty && memory.held > 0) {
-      this.#native(0);
-      this.#complete();
-    }
-    while (resources.open && !events.empty) {
+    for (;;) {
+      if (events.empty && memory.held > 0) {
+        this.#native(0);
+        this.#complete();
+      }
+      if (!resources.open || events.empty) return undefined;
       const event = this.#event(events.record);
       if (event !== undefined && "packet" in event) {
         this.#borrowed = event.packet;
@@ -542,6 +552,8 @@ export class Inlet {
         this.#releaseRecord();
       }
       if (event !== undefined) return event;
+      // There may be many behind it of a peer that this side has ended.
+      if (this.#spent()) return undefined;
     }
   }
 
@@ -724,8 +736,9 @@ export class Inlet {
 
   /** Before the native host goes, and with it what is borrowed of it. */
   releaseBorrowed(): void {
-    if (this.#borrowed !== undefined) packets.release(this.#borrowed);
-    this.#borrowed = undefined;
+    if (this.#borrowed !== undefined) packets.close(this.#borrowed);
+    if (this.#handled !== undefined) packets.close(this.#handled);
+    this.#borrowed = this.#handled = undefined;
     this.#inRing = false;
   }
 }

@@ -74,6 +74,12 @@ test("The main package holds what its exports need, and nothing else", async () 
   }
 });
 
+test("The declarations refuse what are no flags and no peers", async () => {
+  projects.deno.copy("tests/programs/send_types.ts");
+  const { code, stderr } = await projects.deno.command(["deno", "check", "send_types.ts"]);
+  assertEquals(code, 0, stderr);
+});
+
 test("No module of the main package asks where it is", async () => {
   // Bundlers move modules, and dnt would put a replacement in place of import.meta.
   for (const path of await reachable(published.main, ["mod.js"])) {

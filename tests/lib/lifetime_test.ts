@@ -28,7 +28,7 @@ function entries(folder: string): number {
 /** Opens two hosts, has one message echoed and another one on the way, and closes them. */
 async function cycle(): Promise<void> {
   await using server = await Host.listen({ hostname: "127.0.0.1", peers: 4 }, {
-    receive: (peer, channelId, view) => void peer.send(channelId, view),
+    receive: (peer, channelId, packet) => void peer.send(channelId, packet),
   });
   await using client = await Host.create();
   const peer = await client.connect(server.address);
@@ -73,9 +73,9 @@ test("Host.close() resolves during traffic in both directions", async (t) => {
   await leakCheck(t);
   const echoes = Promise.withResolvers<void>();
   let count = 0;
-  const reply = (peer: Peer, channelId: number, view: Uint8Array) => {
+  const reply = (peer: Peer, channelId: number, packet: Packet) => {
     if (++count === 1000) echoes.resolve();
-    if (peer.state === "connected") peer.send(channelId, view);
+    if (peer.state === "connected") peer.send(channelId, packet);
   };
   await using pair = await connectedPair({
     serverHandlers: { receive: reply },
@@ -262,7 +262,7 @@ test("What a closed host still does", async (t) => {
     duplicatePeers: 1,
     maximumPacketSize: 1,
     maximumWaitingData: 1,
-    maximumHostData: 1,
+    maximumHostData: 100_000_000,
     receiveBufferSize: 65536,
     sendBufferSize: 65536,
     stallLimitMs: 1,
@@ -376,9 +376,9 @@ test("Workers that are terminated mid-traffic leave no host and no thread behind
   const { packets } = await diagnostics();
   let echoed = 0;
   await using host = await Host.listen({ hostname: "127.0.0.1" }, {
-    receive: (peer, channelId, view) => {
+    receive: (peer, channelId, packet) => {
       echoed++;
-      peer.send(channelId, view);
+      peer.send(channelId, packet);
     },
   });
   const { hosts, pumps } = await diagnostics();

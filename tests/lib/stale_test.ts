@@ -46,9 +46,9 @@ test("A peer is stale once its slot has been reused, on both sides", async (t) =
     connect: (peer, data) => void events.push({ type: "connect", peer, data }),
     disconnect: (peer, reason, data) =>
       void events.push({ type: "disconnect", peer, reason, data }),
-    receive: (peer, channelId, view) => {
-      seen.push([peer, channelId, new TextDecoder().decode(view)]);
-      peer.send(channelId, view);
+    receive: (peer, channelId, packet) => {
+      seen.push([peer, channelId, packet.text()]);
+      peer.send(channelId, packet);
     },
   });
   const seen: [Peer, number, string][] = [];
@@ -174,8 +174,8 @@ test("A handler that answers a peer that has left does not throw", async (t) => 
   await leakCheck(t);
   const told: string[] = [];
   await using server = await Host.listen({ hostname: "127.0.0.1" }, {
-    receive: (peer, channelId, view) => {
-      peer.send(channelId, view);
+    receive: (peer, channelId, packet) => {
+      peer.send(channelId, packet);
       told.push("receive");
     },
     disconnect: (peer) => {

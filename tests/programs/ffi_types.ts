@@ -3,6 +3,7 @@
  */
 import {
   array,
+  type BufferLike,
   type Callback,
   callback,
   define,
@@ -76,6 +77,9 @@ same<typeof read.points[0]["x"], number>(true);
 
 const strlen = define("strlen", dlsym(RTLD_DEFAULT, "strlen"), "size_t", "cstring");
 same<typeof strlen, (...values: [string]) => bigint>(true);
+const strdup = define("strdup", dlsym(RTLD_DEFAULT, "strdup"), null, "char *", "const char *");
+same<Parameters<typeof strdup>[0], Pointer | string | BufferLike | null>(true);
+same<ReturnType<typeof strdup>, bigint>(true);
 const abs = functionAt(0n, { parameters: ["int"], result: "int" });
 same<typeof abs, (...values: [number]) => number>(true);
 
@@ -90,6 +94,8 @@ same<typeof long, bigint>(true);
 
 // @ts-expect-error: no such type
 dlopen(null, { f: { parameters: ["int33"], result: "void" } });
+// @ts-expect-error: no such ABI
+dlopen(null, { f: { parameters: [], result: "void", abi: "cdecl" } });
 // @ts-expect-error: nothing comes back as a buffer
 dlopen(null, { f: { parameters: [], result: "buffer" } });
 // @ts-expect-error: no parameter is void

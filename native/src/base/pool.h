@@ -16,15 +16,13 @@
  * Counts of the whole process. Exact while other threads neither allocate nor free.
  *
  * reserved_bytes: taken from the system for blocks; what small blocks use is given back by a trim.
- * live_allocations, live_bytes: handed out and not yet freed, bytes as requested.
- * peak_live_allocations: most seen live at once. Threads look only when they have used up what they
- * hold, so it may be off by two batches (of at most 32 blocks) per thread and size class.
+ * live_allocations: handed out and not yet freed.
+ * live_bytes: the memory that they take, as enetjs_pool_cost counts it.
  */
 struct enetjs_pool_stats {
   uint64_t reserved_bytes;
   uint64_t live_allocations;
   uint64_t live_bytes;
-  uint64_t peak_live_allocations;
 };
 
 /*
@@ -71,7 +69,7 @@ void enetjs_pool_trim(void);
 /* After a trim, empties the calling thread's magazines once, so that they keep nothing from the next. */
 void enetjs_pool_relax(void);
 
-/* Fills in `stats`. Takes a lock and visits every thread's counters: not for the hot path. */
+/* Fills in `stats`. Takes locks and visits every thread's magazines: not for the hot path. */
 void enetjs_pool_stats(struct enetjs_pool_stats *stats);
 
 /* enetjs_pool_malloc, but out of the size classes even when built with ENETJS_SYSTEM_MALLOC. */

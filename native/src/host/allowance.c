@@ -40,7 +40,6 @@
 #include "wire/inspect.h"
 
 enum {
-  HOST_DATA_MINIMUM = 256 << 20, /* of the default */
   AHEAD_SLACK = 2 << 20, /* or half of P if that is less */
   NEXT_SLACK = 768 * 1024,
   CONTROL_SLACK = 960 * 1024,
@@ -66,7 +65,7 @@ static size_t most_of_connection(const struct enetjs_host *h) {
 }
 
 size_t enetjs_host_data_limit(const struct enetjs_host *h) {
-  return h->maximum_data ? h->maximum_data : larger(HOST_DATA_MINIMUM, 2 * most_of_connection(h));
+  return h->maximum_data ? h->maximum_data : larger(ENETJS_HOST_DATA_MINIMUM, 2 * most_of_connection(h));
 }
 
 size_t enetjs_host_data(struct enetjs_host *h) { return (size_t)h->account->bytes + atomic_load(&h->listed_bytes); }

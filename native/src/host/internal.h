@@ -141,6 +141,7 @@ struct enetjs_slot {
   bool above_high_water;
   bool to_feed;        /**< member of the host's feed list: something is pending, or was */
   bool stopped;        /**< so much is held that more is refused */
+  bool left_out;       /**< of the broadcast under way */
   uint32_t close_data; /**< what the other side is told */
   uint32_t connect_id; /**< this and the next ENet forgets with the connection, see farewell.c */
   uint16_t remote_id;
@@ -151,6 +152,8 @@ struct enetjs_slot {
   size_t held_cost;                     /**< the memory that they take */
   size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
   size_t inside_bytes, inside_messages; /**< ENet's */
+  uint64_t sent_reliably;               /**< unreliable messages that were too large for anything else */
+  uint64_t throttled;                   /**< unreliable messages that ENet's throttle has dropped */
   struct enetjs_outgoing *pending_head, *pending_tail;
   struct enetjs_fences fences;
   struct enetjs_handshake handshake;
@@ -220,6 +223,7 @@ struct enetjs_host {
   bool datagrams;       /**< delivers what is not ENet's */
   bool shutting_down;   /**< a peer that connects is disconnected at once */
   bool awaits_shutdown; /**< the consumer is to be told when no peer is left */
+  bool told_reliably;   /**< the consumer knows of an unreliable message that was sent reliably */
   int failed;           /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
   size_t maximum_data;            /**< as configured; 0 for the default */
@@ -349,6 +353,7 @@ void enetjs_handshake_remember(struct enetjs_slot *slot); /**< when this side's 
 void enetjs_handshake_repeat(struct enetjs_host *h);      /**< before ENet sends */
 void enetjs_handshake_sent(const ENetHost *enet, const ENetAddress *address); /**< each datagram of ENet */
 int enetjs_handshake_send(struct enetjs_slot *slot, enet_uint8 channel, ENetPacket *packet);
+size_t enetjs_handshake_reserve(const struct enetjs_slot *slot); /**< bytes of each datagram that it keeps free */
 
 /* ---- socket.c -------------------------------------------------------------------------------- */
 /*
