@@ -26,7 +26,12 @@
  *
  * Ownership
  *   Slabs belong to the depots. Caches belong to their thread and are freed when it exits, after their
- *   chains went back to the depots. Blocks above the largest class are a malloc each.
+ *   chains went back to the depots. Blocks above the largest class are a malloc each, or a mapping each
+ *   if they are sparse.
+ *
+ * Sparse blocks
+ *   Their account is charged for pages that are said to be written (enetjs_pool_touch), because no others
+ *   take memory. So they are mappings of their own, without huge pages.
  *
  * Trimming
  *   When much more is reserved than live, a trim takes all chains out of a depot, counts the blocks of each
@@ -47,6 +52,12 @@
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
+#if defined(__linux__) && !defined(ENETJS_SYSTEM_MALLOC)
+#include <sys/mman.h>
+#endif
+#ifndef _WIN32
+#include <unistd.h>
+#endif
 
 #include "base/clock.h"
 #include "base/threads.h"
@@ -66,6 +77,7 @@ enum {
   LARGEST = 8192,
   CLASS_COUNT = 32,
   CLASS_SYSTEM = CLASS_COUNT, /* the block is a malloc of its own */
+  CLASS_SPARSE,               /* and a mapping */
   SLAB_BYTES = 64 * 1024,     /* at least; a slab is a whole number of blocks */
   CHAIN_MAX = 32,
   CHAIN_MIN = 4,
@@ -86,6 +98,14 @@ struct block {
 
 _Static_assert(sizeof(struct block) == GRANULE,
                "a header keeps blocks aligned, given a 64-bit malloc, which aligns to 16");
+
+/* In front of the header of a sparse block. */
+struct sparse {
+  size_t mapped;
+  size_t charged; /* at most as much as for a block that is not sparse */
+};
+
+_Static_assert(sizeof(struct sparse) % GRANULE == 0, "the block behind it is aligned");
 
 /* In the bytes behind the header of a chain's first block while it is in a depot. */
 struct chain_link {
@@ -128,6 +148,8 @@ struct cache {
   size_t charged;                 /* to the account, and not added to it yet */
   uint32_t account_id;            /* of the account, or 0 */
   struct enetjs_account *account; /* charged for what the thread allocates, or NULL */
+  size_t sparse;                  /* the next block of this size is to be sparse; 0 for none */
+  size_t sparse_written;          /* and what will be written into it at once */
   uint32_t trims;                 /* of the pool's, that the thread has answered */
   struct magazine magazines[CLASS_COUNT];
   struct cache *previous;
@@ -137,6 +159,7 @@ struct cache {
 static struct {
   struct depot depots[CLASS_COUNT];
   uint8_t class_of_granule[LARGEST / GRANULE];
+  size_t page_bytes;
 
   enetjs_key key;
   bool has_key;
@@ -308,6 +331,14 @@ static void ENETJS_KEY_CALL cache_at_thread_exit(void *value) {
   free(cache);
 }
 
+static size_t page_bytes(void) {
+#ifdef _WIN32
+  return 4096; /* there no block is sparse */
+#else
+  return (size_t)sysconf(_SC_PAGESIZE);
+#endif
+}
+
 static void pool_setup(void) {
   size_t size = 0;
   size_t step = GRANULE;
@@ -323,6 +354,7 @@ static void pool_setup(void) {
     enetjs_mutex_init(&depot->mutex);
     for (; granule * GRANULE < size; granule++) pool.class_of_granule[granule] = (uint8_t)i;
   }
+  pool.page_bytes = page_bytes();
   cache_init(&pool.shared);
   pool.has_key = enetjs_key_create(&pool.key, cache_at_thread_exit);
 }
@@ -357,18 +389,26 @@ static void cache_leave(struct cache *cache) {
 
 static unsigned class_of(size_t size) { return pool.class_of_granule[(size - (size != 0)) / GRANULE]; }
 
-static size_t cost_of(const struct block *block) {
-  if (block->class_index == CLASS_SYSTEM) return block->size + SYSTEM_OVERHEAD;
-  return pool.depots[block->class_index].block_bytes;
+static struct sparse *sparse_of(struct block *block) { return (struct sparse *)block - 1; }
+
+static size_t cost_of(struct block *block) {
+  if (block->class_index < CLASS_COUNT) return pool.depots[block->class_index].block_bytes;
+  return block->class_index == CLASS_SPARSE ? sparse_of(block)->charged : block->size + SYSTEM_OVERHEAD;
 }
 
 static void block_charge(struct block *block, struct enetjs_account *account) {
   block->account = account ? account->id : 0;
-  if (account) enetjs_account_add(account, cost_of(block));
+  if (!account) return;
+  account->sparse_blocks += block->class_index == CLASS_SPARSE;
+  enetjs_account_add(account, cost_of(block));
 }
 
 static void block_discharge(struct block *block, size_t cost) {
-  if (block->account) enetjs_account_subtract(enetjs_account_of(block->account), cost);
+  struct enetjs_account *account;
+  if (!block->account) return;
+  account = enetjs_account_of(block->account);
+  account->sparse_blocks -= block->class_index == CLASS_SPARSE;
+  enetjs_account_subtract(account, cost);
 }
 
 static void *magazine_take(struct cache *cache, struct magazine *magazine) {
@@ -408,7 +448,7 @@ static void cache_spill(struct cache *cache, unsigned index) {
   magazine_set_count(magazine, 0);
 }
 
-/* ---- Blocks that are a malloc of their own --------------------------------------------------- */
+/* ---- Blocks that are a malloc or a mapping of their own --------------------------------------- */
 
 /* The account that the thread charges. */
 static struct enetjs_account *account_charged(void) {
@@ -418,16 +458,65 @@ static struct enetjs_account *account_charged(void) {
   return account;
 }
 
+#if defined(__linux__) && !defined(ENETJS_SYSTEM_MALLOC)
+static void *map(size_t bytes) {
+  void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return NULL;
+  (void)madvise(memory, bytes, MADV_NOHUGEPAGE); /* a kernel without huge pages refuses it */
+  return memory;
+}
+
+static void unmap(void *memory, size_t bytes) { munmap(memory, bytes); }
+#else
+static void *map(size_t bytes) { return malloc(bytes); }
+
+static void unmap(void *memory, size_t bytes) {
+  (void)bytes;
+  free(memory);
+}
+#endif
+
+static bool sparse_expected(size_t size, size_t *written) {
+  if (!own_cache || own_cache->sparse != size) return false;
+  *written = own_cache->sparse_written;
+  own_cache->sparse = 0;
+  return true;
+}
+
+/* One page for the headers, and as many as the bytes lie in where they begin at the end of one. */
+size_t enetjs_pool_sparse_cost(size_t size, size_t length) {
+  size_t pages = length == 0 ? 1 : 3 + (length - 1) / pool.page_bytes, most = size + SYSTEM_OVERHEAD;
+  return pages * pool.page_bytes < most ? pages * pool.page_bytes : most;
+}
+
+static struct block *sparse_create(size_t size, size_t written) {
+  size_t bytes = sizeof(struct sparse) + sizeof(struct block) + size;
+  struct sparse *sparse = map(bytes);
+  struct block *block;
+  if (!sparse) return NULL;
+  sparse->mapped = bytes;
+  sparse->charged = enetjs_pool_sparse_cost(size, written);
+  block = (struct block *)(sparse + 1);
+  block->class_index = CLASS_SPARSE;
+  return block;
+}
+
+static struct block *system_create(size_t size) {
+  struct block *block = malloc(sizeof(*block) + size);
+  if (block) block->class_index = CLASS_SYSTEM;
+  return block;
+}
+
 static void *system_take(size_t size) {
   struct block *block;
-  if (size > PTRDIFF_MAX - sizeof(*block)) return NULL;
-  block = malloc(sizeof(*block) + size);
+  size_t written;
+  if (size > PTRDIFF_MAX - sizeof(struct sparse) - sizeof(*block)) return NULL;
+  block = sparse_expected(size, &written) ? sparse_create(size, written) : system_create(size);
   if (!block) return NULL;
   block->size = size;
-  block->class_index = CLASS_SYSTEM;
   reserved_add(sizeof(*block) + size);
   counter_add(&pool.system_blocks, 1);
-  counter_add(&pool.system_bytes, cost_of(block));
+  counter_add(&pool.system_bytes, size + SYSTEM_OVERHEAD);
   block_charge(block, account_charged());
   return block + 1;
 }
@@ -435,9 +524,35 @@ static void *system_take(size_t size) {
 static void system_give(struct block *block) {
   block_discharge(block, cost_of(block));
   counter_subtract(&pool.system_blocks, 1);
-  counter_subtract(&pool.system_bytes, cost_of(block));
+  counter_subtract(&pool.system_bytes, block->size + SYSTEM_OVERHEAD);
   counter_subtract(&pool.reserved_bytes, sizeof(*block) + block->size);
-  free(block);
+  if (block->class_index == CLASS_SPARSE)
+    unmap(sparse_of(block), sparse_of(block)->mapped);
+  else
+    free(block);
+}
+
+void enetjs_pool_expect_sparse(size_t size, size_t written) {
+  if (!own_cache || !own_cache->account) return;
+  own_cache->sparse = size;
+  own_cache->sparse_written = written;
+}
+
+size_t enetjs_pool_touch_cost(const void *memory, size_t offset, size_t length) {
+  struct block *block = (struct block *)(uintptr_t)memory - 1;
+  size_t begin = sizeof(struct sparse) + sizeof(*block) + offset, bytes, most;
+  if (block->class_index != CLASS_SPARSE || length == 0) return 0;
+  bytes = ((begin + length - 1) / pool.page_bytes - begin / pool.page_bytes + 1) * pool.page_bytes;
+  most = block->size + SYSTEM_OVERHEAD - sparse_of(block)->charged;
+  return bytes < most ? bytes : most;
+}
+
+void enetjs_pool_touch(void *memory, size_t offset, size_t length) {
+  struct block *block = (struct block *)memory - 1;
+  size_t cost = enetjs_pool_touch_cost(memory, offset, length);
+  if (cost == 0) return;
+  sparse_of(block)->charged += cost;
+  if (block->account) enetjs_account_add(enetjs_account_of(block->account), cost);
 }
 
 /* ---- The pool -------------------------------------------------------------------------------- */
@@ -457,7 +572,7 @@ static NOINLINE void *take_slow(size_t size) {
 static NOINLINE void give_slow(struct block *block) {
   struct cache *cache;
   struct magazine *magazine;
-  if (block->class_index == CLASS_SYSTEM) {
+  if (block->class_index >= CLASS_SYSTEM) {
     system_give(block);
     return;
   }
@@ -516,6 +631,7 @@ void enetjs_pool_charge(struct enetjs_account *account) {
   }
   if (cache->account) enetjs_account_add(cache->account, cache->charged);
   cache->charged = 0;
+  cache->sparse = 0;
   cache->account = account;
   cache->account_id = account ? account->id : 0;
 }
@@ -540,7 +656,7 @@ void enetjs_pool_free(void *memory) {
   struct magazine *magazine;
   if (!memory) return;
   block = (struct block *)memory - 1;
-  if (!cache || block->class_index == CLASS_SYSTEM) {
+  if (!cache || block->class_index >= CLASS_SYSTEM) {
     give_slow(block);
     return;
   }

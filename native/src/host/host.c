@@ -604,6 +604,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
    */
   if (!h->failed && (enetjs_queue_feed(h) || more > 0)) enetjs_flush_protocol(h);
   enetjs_end_stranded(h);
+  enetjs_end_silent(h);
   enetjs_slots_check_shutdown(h);
   enetjs_batch_end(h);
   add_totals(h);

@@ -128,6 +128,14 @@ struct enetjs_stall {
   enet_uint32 pinged; /**< the last ping that took the place of what was refused */
 };
 
+/** For how long a peer has acknowledged nothing; see silence.c. */
+struct enetjs_silence {
+  uint32_t connect_id;
+  uint8_t state;
+  enet_uint32 heard_at; /**< ENet's time of the last acknowledgement when it was last looked at */
+  uint64_t ms;
+};
+
 /** What we know of one ENetPeer beyond ENet, same index. */
 struct enetjs_slot {
   struct enetjs_host *host;
@@ -148,6 +156,7 @@ struct enetjs_slot {
   struct enetjs_account *account;       /**< of the connection that charged_connect_id tells, or NULL */
   enet_uint32 charged_connect_id, charged_address;
   struct enetjs_stall stall;
+  struct enetjs_silence silence;
   size_t held_bytes;                    /**< messages of the current connection, with overhead */
   size_t held_cost;                     /**< the memory that they take */
   size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
@@ -230,6 +239,7 @@ struct enetjs_host {
   struct enetjs_account *account; /**< everything that is charged to the host or its connections */
   uint32_t debt_seed;
   unsigned pool_failures; /**< of the pool, that have been looked into */
+  enet_uint32 silence_looked_at;
   size_t queued_messages;     /**< to all peers */
   size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced, with 64 for each message */
   size_t external_messages;   /**< queued over memory that is JavaScript's */
@@ -401,6 +411,10 @@ void enetjs_gate_destroy(struct enetjs_host *h);
 /* ---- limit.c --------------------------------------------------------------------------------- */
 /** Disconnects the peers that have exceeded their limits; not within ENet's receive loop. */
 void enetjs_limits_enforce(struct enetjs_host *h);
+
+/* ---- silence.c ------------------------------------------------------------------------------- */
+void enetjs_end_silent(struct enetjs_host *h); /**< not within ENet's receive loop */
+enet_uint32 enetjs_silence_wait(const struct enetjs_host *h); /**< ms until it has to look again */
 
 /* ---- pump.c ---------------------------------------------------------------------------------- */
 int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end);
