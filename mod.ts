@@ -11,7 +11,7 @@
  * import { Host } from "@enetjs/enet";
  *
  * await using server = await Host.listen({ hostname: "127.0.0.1", peers: 64 }, {
- *   receive: (peer, channelId, view) => peer.send(channelId, view),
+ *   receive: (peer, channelId, packet) => peer.send(channelId, packet),
  * });
  *
  * await using client = await Host.create();
@@ -25,12 +25,14 @@
  *
  * @module
  */
-export { type Address, type AddressFilter } from "./lib/address.ts";
+export { type Address, type AddressFilter, type AddressLike } from "./lib/address.ts";
+export { type ConnectOptions, type RetryOptions } from "./lib/connect.ts";
 export { type Diagnostics, diagnostics, type Versions, versions } from "./lib/diagnostics.ts";
-export { ENetError, type ENetErrorCode } from "./lib/errors.ts";
+export { ENetError, type ENetErrorCode, ERROR_MEANINGS } from "./lib/errors.ts";
 export {
   type ConnectEvent,
   type DatagramEvent,
+  DisconnectCode,
   type DisconnectEvent,
   type DisconnectReason,
   type HostEvent,
@@ -38,15 +40,17 @@ export {
   type PeerMessage,
   type ReceiveEvent,
 } from "./lib/events.ts";
-export { type CloseOptions, type ConnectOptions, Host, type HostStats } from "./lib/host.ts";
+export { Group, type GroupSendOptions } from "./lib/group.ts";
+export { type BroadcastOptions, type CloseOptions, Host, type HostStats } from "./lib/host.ts";
 export {
   type AddressLimits,
   type Limits,
   type PeerLimits,
   type RateLimit,
   type ResolvedLimits,
+  type ResolvedRate,
 } from "./lib/limits.ts";
-export { type HostOptions, type ListenOptions } from "./lib/options.ts";
+export { type HostOptions, type HostSettings, type ListenOptions } from "./lib/options.ts";
 export { type Data, Packet, PacketFlag, type PacketFromOptions } from "./lib/packet.ts";
 export {
   Peer,

@@ -17,13 +17,13 @@ const connections: HostHandlers = {
 const WAYS: Record<string, HostHandlers> = {
   "zero-copy": {
     ...connections,
-    packet(from, channelId, packet) {
+    receive(from, channelId, packet) {
       for (const peer of peers) if (peer !== from) peer.send(channelId, packet);
     },
   },
   "copy": {
     ...connections,
-    packet(from, channelId, packet) {
+    receive(from, channelId, packet) {
       const { bytes } = packet;
       for (const peer of peers) if (peer !== from) peer.send(channelId, bytes);
     },

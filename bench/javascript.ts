@@ -24,9 +24,9 @@ let sum = 0;
 let received = 0;
 let firstAt = 0;
 await using server = await Host.listen({ hostname: "127.0.0.1", peers: 1, pump: false }, {
-  receive(_peer, _channelId, view) {
+  receive(_peer, _channelId, packet) {
     if (received++ === 0) firstAt = performance.now();
-    sum += view[0];
+    sum += packet.view[0];
   },
 });
 await using client = await Host.create({ peers: 1, pump: false }, {});

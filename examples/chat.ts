@@ -16,8 +16,8 @@ import { Host, type Peer } from "../mod.ts";
 /** The server needs no loop: the host calls these functions as things happen. */
 async function startServer(port: number): Promise<Host> {
   const server: Host = await Host.listen({ hostname: "127.0.0.1", port, channels: 1 }, {
-    receive(peer, _channelId, view) {
-      const text = new TextDecoder().decode(view);
+    receive(peer, _channelId, packet) {
+      const text = packet.text();
       if (peer.data === undefined) { // The first message is the name.
         peer.data = text.slice(0, 20);
         server.broadcast(0, `* ${peer.data} is here`);

@@ -10,25 +10,23 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Host } from "../mod.ts";
 
-const decoder = new TextDecoder();
-
 await using server: Host = await Host.listen({
   hostname: "127.0.0.1",
   peers: 32,
   datagrams: true, // else what is not ENet's is dropped
   filter: { allow: ["127.0.0.0/8", "10.0.0.0/8"] },
 }, {
-  datagram(address, view) {
-    console.log(`server got "${decoder.decode(view)}" from ${address.hostname}`);
+  datagram(address, packet) {
+    console.log(`server got "${packet.text()}" from ${address.hostname}`);
     // A short answer to a long question: one that is longer could be abused to flood a third party.
-    if (view.length >= 16) server.sendDatagram(address, `${server.peers.length}/32`);
+    if (packet.length >= 16) server.sendDatagram(address, `${server.peers.length}/32`);
   },
 });
 
 let answers = 0;
 await using browser = await Host.create({ datagrams: true }, {
-  datagram(_address, view) {
-    console.log(`browser got "${decoder.decode(view)}"`);
+  datagram(_address, packet) {
+    console.log(`browser got "${packet.text()}"`);
     answers++;
   },
 });

@@ -13,7 +13,7 @@ import { ENetError, Host } from "../mod.ts";
 const port = process.argv[2];
 await using server = port === undefined
   ? await Host.listen({ hostname: "127.0.0.1" }, {
-    receive: (peer, channelId, view) => peer.send(channelId, view),
+    receive: (peer, channelId, packet) => peer.send(channelId, packet),
   })
   : undefined;
 await using client = await Host.create();

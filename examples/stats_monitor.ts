@@ -15,12 +15,12 @@ const INTERVAL_MS = 500;
 const seconds = Number(process.argv[2] ?? 2);
 
 await using server: Host = await Host.listen({ hostname: "127.0.0.1" }, {
-  receive: (peer, channelId, view) => peer.send(channelId, view),
+  receive: (peer, channelId, packet) => peer.send(channelId, packet),
 });
 
 await using clients = await Host.create({}, {
   // Every answer causes the next message; the traffic never ends by itself.
-  receive: (peer, channelId, view) => peer.send(channelId, view),
+  receive: (peer, channelId, packet) => peer.send(channelId, packet),
 });
 for (const size of [100, 10_000]) {
   const peer = await clients.connect(server.address);

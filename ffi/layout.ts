@@ -56,8 +56,8 @@ export const LAYOUT = {
   REASON_LIMIT: 5,
   CONFIG_COUNT: 25,
   LIMIT_COUNT: 5,
-  HOST_STAT_COUNT: 23,
-  PEER_STAT_COUNT: 37,
+  HOST_STAT_COUNT: 24,
+  PEER_STAT_COUNT: 39,
   DIAGNOSTIC_COUNT: 10,
   CHANNEL_DIRECTION_BYTES: 256,
   CHANNEL_GUARD_BYTES: 64,
@@ -93,7 +93,14 @@ export const LAYOUT = {
   MAXIMUM_CHANNELS: 255,
   PACKET_LOSS_SCALE: 65536,
   PACKET_THROTTLE_SCALE: 32,
-  REFUSED_FULL: 1718971500,
+  CODE_FULL: 1718971500,
+  CODE_LIMIT: 1818848628,
+  HOST_DATA_MINIMUM: 268435456,
+  SLOWEST_SECONDS: 100,
+  MAXIMUM_FILTER_RULES: 1048576,
+  COMPLETION_SENT_RELIABLY: 13,
+  BROADCAST_EXCEPT: 0,
+  BROADCAST_TO: 1,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */
@@ -168,6 +175,7 @@ export const HOST_STAT = {
   LIMITED_PEERS: 20,
   DATA: 21,
   REFUSED: 22,
+  REFUSED_DUPLICATES: 23,
 } as const;
 
 /** Peer statistics: positions in the statistics block. */
@@ -209,6 +217,8 @@ export const PEER_STAT = {
   TOTAL_WAITING_DATA: 34,
   QUEUED_BYTES: 35,
   QUEUED_MESSAGES: 36,
+  SENT_RELIABLY: 37,
+  THROTTLED: 38,
 } as const;
 
 /** Counters of the whole library: positions in what `enetjs_diagnostics` fills. */

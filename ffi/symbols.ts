@@ -34,9 +34,9 @@ export const SYMBOLS = {
   enetjs_host_flush: ["f64"], // host
   enetjs_host_push: ["f64"], // host
   enetjs_host_connect: ["f64", "f64", "f64", "f64", "f64"], // host, address, port, channels, data
-  enetjs_host_broadcast: ["f64", "f64", "f64", "f64", "f64"], // host, channel, flags, offset, length
-  enetjs_host_broadcast_buffer: ["f64", "f64", "f64", "buffer", "f64"], // host, channel, flags, data, length
-  enetjs_host_broadcast_packet: ["f64", "f64", "f64", "f64"], // host, channel, flags, packet
+  enetjs_host_broadcast: ["f64", "f64", "f64", "f64", "f64", "buffer", "f64", "f64"], // host, channel, flags, offset, length, peers, bytes, mode
+  enetjs_host_broadcast_buffer: ["f64", "f64", "f64", "buffer", "f64", "buffer", "f64", "f64"], // host, channel, flags, data, length, peers, bytes, mode
+  enetjs_host_broadcast_packet: ["f64", "f64", "f64", "f64", "buffer", "f64", "f64"], // host, channel, flags, packet, peers, bytes, mode
   enetjs_host_set: ["f64", "f64", "f64", "f64"], // host, option, value, second
   enetjs_host_set_filter: ["f64", "buffer", "f64"], // host, rules, bytes
   enetjs_host_set_limits: ["f64", "buffer", "f64", "f64"], // host, limits, bytes, disconnects

@@ -1,5 +1,6 @@
-import { lookup } from "node:dns/promises";
+import dns from "node:dns/promises";
 import { isIPv6 } from "node:net";
+import { LAYOUT } from "../ffi/layout.ts";
 import { integer, options, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
 
@@ -10,6 +11,9 @@ export interface Address {
   /** The port, 0–65535. */
   port: number;
 }
+
+/** An address as an object, or as text such as `"example.com:7777"`. */
+export type AddressLike = Readonly<Address> | string;
 
 const IPV4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
 
@@ -31,10 +35,13 @@ export function formatIPv4(address: number): string {
   return `${address >>> 24}.${address >>> 16 & 255}.${address >>> 8 & 255}.${address & 255}`;
 }
 
-function refuseIPv6(hostname: string): void {
-  const bare = hostname.replace(/^\[(.*)\]$/, "$1");
+/** Refuses an IPv6 address, in brackets with or without a port, or bare. */
+function refuseIPv6(hostname: string, name: string): void {
+  const [, bare = hostname] = /^\[([^\]]*)\](?::.*)?$/.exec(hostname) ?? [];
   if (isIPv6(bare)) {
-    throw new TypeError(`ENet speaks IPv4 only: the IPv6 address ${show(hostname)} can't be used`);
+    throw new TypeError(
+      `${name} can't be the IPv6 address ${show(hostname)}, for ENet speaks IPv4 only`,
+    );
   }
 }
 
@@ -43,15 +50,31 @@ export function validateHostname(hostname: unknown, name: string): string {
   if (typeof hostname !== "string" || hostname === "") {
     throw new TypeError(`${name} must be a host name or IPv4 address, not ${show(hostname)}`);
   }
-  refuseIPv6(hostname);
+  refuseIPv6(hostname, name);
+  if (/[:/\\[\]]/.test(hostname)) {
+    throw new TypeError(
+      `${name} must be a host name or IPv4 address without scheme and port, not ${show(hostname)}`,
+    );
+  }
   if (/^[\d.]+$/.test(hostname) && parseIPv4(hostname) === undefined) {
     throw new TypeError(`${name} ${show(hostname)} is not an IPv4 address`);
   }
   return hostname;
 }
 
+/** Takes `"hostname:port"` apart. */
+function parseAddress(text: string): unknown {
+  refuseIPv6(text, "address");
+  const match = /^(.+):(\d+)$/.exec(text);
+  if (match === null) {
+    throw new TypeError(`address must have a port, as in "example.com:7777", not ${show(text)}`);
+  }
+  return { hostname: match[1], port: Number(match[2]) };
+}
+
 /** Checks an address without resolving it. */
-export function validateAddress(address: unknown, minimumPort: number): Address {
+export function validateAddress(given: unknown, minimumPort: number): Address {
+  const address = typeof given === "string" ? parseAddress(given) : given;
   options(address, "address", ["hostname", "port"]);
   const { hostname, port } = address as Partial<Address>;
   return {
@@ -68,7 +91,7 @@ export async function resolveIPv4(hostname: string): Promise<number> {
   const literal = hostname === "localhost" ? LOOPBACK : parseIPv4(hostname);
   if (literal !== undefined) return literal;
   try {
-    const { address } = await lookup(hostname, { family: 4 });
+    const { address } = await dns.lookup(hostname, { family: 4 });
     return parseIPv4(address) as number;
   } catch (cause) {
     throw new ENetError(
@@ -94,7 +117,7 @@ export interface AddressFilter {
 /** First and last address of `a.b.c.d` or `a.b.c.d/n`. */
 function parseRange(text: unknown, name: string): [number, number] {
   if (typeof text === "string") {
-    refuseIPv6(text.split("/")[0]);
+    refuseIPv6(text.split("/")[0], name);
     const [literal, bits, ...rest] = text.split("/");
     const address = parseIPv4(literal);
     const length = bits === undefined ? 32 : /^\d{1,2}$/.test(bits) ? Number(bits) : -1;
@@ -119,9 +142,6 @@ export function filterAllows({ allow = [], deny = [] }: AddressFilter, ipv4: num
   return !among(deny) && (allow.length === 0 || among(allow));
 }
 
-/** As many as `enetjs_host_set_filter` takes. */
-const MAXIMUM_RULES = 2 ** 20;
-
 /** A filter as `enetjs_host_set_filter` takes it; only the first `size` bytes count. */
 export function compileFilter(filter: unknown): { bytes: Uint8Array; size: number } {
   options(filter, "filter", ["allow", "deny"]);
@@ -136,8 +156,10 @@ export function compileFilter(filter: unknown): { bytes: Uint8Array; size: numbe
     );
   }
   const count = rules.length / 3;
-  if (count > MAXIMUM_RULES) {
-    throw new RangeError(`filter must have at most ${MAXIMUM_RULES} rules, not ${count}`);
+  if (count > LAYOUT.MAXIMUM_FILTER_RULES) {
+    throw new RangeError(
+      `filter must have at most ${LAYOUT.MAXIMUM_FILTER_RULES} rules, not ${count}`,
+    );
   }
   // At least one word, for some runtimes refuse an empty buffer.
   const words = new Uint32Array(Math.max(rules.length, 1));

@@ -30,7 +30,7 @@ export interface Diagnostics {
   readonly packetsEver: number;
   /** Blocks of native memory in use. */
   readonly allocations: number;
-  /** Bytes of native memory in use. */
+  /** Bytes of native memory in use, with what the allocator adds to each block. */
   readonly allocatedBytes: number;
   /** Bytes of native memory reserved for blocks; never given back. */
   readonly reservedBytes: number;

@@ -1,69 +1,44 @@
 /**
- * The codes of {@linkcode ENetError}.
- *
- * | code | meaning |
- * |---|---|
- * | `ENETJS_ERR_STALE` | the connection behind the peer has ended |
- * | `ENETJS_ERR_CLOSED` | the host or channel is closed |
- * | `ENETJS_ERR_NOT_CONNECTED` | the peer is connecting or disconnecting |
- * | `ENETJS_ERR_PEERS_EXHAUSTED` | every peer of the host is in use |
- * | `ENETJS_ERR_TIMEOUT` | the other side did not answer in time |
- * | `ENETJS_ERR_REFUSED` | the other side ended the attempt to connect |
- * | `ENETJS_ERR_UNDELIVERED` | the connection ended before the message was acknowledged |
- * | `ENETJS_ERR_RELEASED` | a packet's borrowed bytes were asked for after its event was over |
- * | `ENETJS_ERR_RESOLVE` | the host name has no IPv4 address |
- * | `ENETJS_ERR_ADDRESS_IN_USE` | another socket has the address |
- * | `ENETJS_ERR_ADDRESS_UNAVAILABLE` | the address does not belong to this machine |
- * | `ENETJS_ERR_PERMISSION` | the system refuses the address or the send |
- * | `ENETJS_ERR_TOO_LARGE` | larger than a datagram or packet can be |
- * | `ENETJS_ERR_CHANNEL` | the connection has no such channel |
- * | `ENETJS_ERR_SOCKET` | the socket failed |
- * | `ENETJS_ERR_MEMORY`, `ENETJS_ERR_THREAD`, `ENETJS_ERR_LIMIT` | the system is out of memory, threads, or descriptors |
- * | `ENETJS_ERR_LIBRARY` | the native library was not found or could not be loaded |
- * | `ENETJS_ERR_ABI` | the native library has another version |
- * | `ENETJS_ERR_LIBENET` | libenet is not the version that libenetjs was built with |
- * | `ENETJS_ERR_UNGUARDED` | the process had loaded libenet before, or the system is not Linux, so a host would have no protection against strangers; see `ListenOptions.unguarded` |
- * | `ENETJS_ERR_PLUGIN_MISSING` | there is no such plugin file |
- * | `ENETJS_ERR_PLUGIN_PLATFORM` | the plugin's file is no library for this platform |
- * | `ENETJS_ERR_PLUGIN_LOAD` | the system cannot load the plugin, for example for want of another library |
- * | `ENETJS_ERR_PLUGIN_SYMBOL` | the library is no plugin: it lacks `enetjs_plugin_interface` |
- * | `ENETJS_ERR_PLUGIN_ABI` | the plugin was built for another ABI version |
- * | `ENETJS_ERR_PLUGIN_INITIALIZE` | the plugin's `initialize` failed |
- * | `ENETJS_ERR_FAULT` | the other side of a channel broke its rules; the channel is closed |
- * | `ENETJS_ERR_ARGUMENT`, `ENETJS_ERR_LAYOUT` | a fault of this library: native code refused what it was given |
+ * The codes of {@linkcode ENetError}, and what each means. `docs/errors.md` also says what to do.
  */
-export type ENetErrorCode =
-  | "ENETJS_ERR_ARGUMENT"
-  | "ENETJS_ERR_MEMORY"
-  | "ENETJS_ERR_STALE"
-  | "ENETJS_ERR_CLOSED"
-  | "ENETJS_ERR_NOT_CONNECTED"
-  | "ENETJS_ERR_PEERS_EXHAUSTED"
-  | "ENETJS_ERR_TOO_LARGE"
-  | "ENETJS_ERR_ADDRESS_IN_USE"
-  | "ENETJS_ERR_ADDRESS_UNAVAILABLE"
-  | "ENETJS_ERR_PERMISSION"
-  | "ENETJS_ERR_SOCKET"
-  | "ENETJS_ERR_THREAD"
-  | "ENETJS_ERR_CHANNEL"
-  | "ENETJS_ERR_LIMIT"
-  | "ENETJS_ERR_LAYOUT"
-  | "ENETJS_ERR_LIBENET"
-  | "ENETJS_ERR_PLUGIN_MISSING"
-  | "ENETJS_ERR_PLUGIN_PLATFORM"
-  | "ENETJS_ERR_PLUGIN_LOAD"
-  | "ENETJS_ERR_PLUGIN_SYMBOL"
-  | "ENETJS_ERR_PLUGIN_ABI"
-  | "ENETJS_ERR_PLUGIN_INITIALIZE"
-  | "ENETJS_ERR_FAULT"
-  | "ENETJS_ERR_UNGUARDED"
-  | "ENETJS_ERR_TIMEOUT"
-  | "ENETJS_ERR_REFUSED"
-  | "ENETJS_ERR_UNDELIVERED"
-  | "ENETJS_ERR_RELEASED"
-  | "ENETJS_ERR_RESOLVE"
-  | "ENETJS_ERR_LIBRARY"
-  | "ENETJS_ERR_ABI";
+export const ERROR_MEANINGS = {
+  // Native codes, from -1 downwards: `ENETJS_ERR_…` of `native/include/enetjs.h`.
+  ENETJS_ERR_ARGUMENT: "an argument is outside its range",
+  ENETJS_ERR_MEMORY: "out of memory",
+  ENETJS_ERR_STALE: "the connection has ended",
+  ENETJS_ERR_CLOSED: "the host is closed",
+  ENETJS_ERR_NOT_CONNECTED: "the peer is connecting or disconnecting",
+  ENETJS_ERR_PEERS_EXHAUSTED: "every peer of the host is in use",
+  ENETJS_ERR_TOO_LARGE: "the data is larger than the maximum",
+  ENETJS_ERR_ADDRESS_IN_USE: "the address is in use",
+  ENETJS_ERR_ADDRESS_UNAVAILABLE: "the address does not belong to this machine",
+  ENETJS_ERR_PERMISSION: "the system does not permit it",
+  ENETJS_ERR_SOCKET: "the socket failed",
+  ENETJS_ERR_THREAD: "no thread could be started",
+  ENETJS_ERR_CHANNEL: "the connection has no such channel",
+  ENETJS_ERR_LIMIT: "out of descriptors or hosts",
+  ENETJS_ERR_LAYOUT: "the shared memory does not fit the configuration",
+  ENETJS_ERR_LIBENET: "libenet is not the version that libenetjs was built with",
+  ENETJS_ERR_PLUGIN_MISSING: "there is no such plugin file",
+  ENETJS_ERR_PLUGIN_PLATFORM: "the plugin's file is no library for this platform",
+  ENETJS_ERR_PLUGIN_LOAD: "the system cannot load the plugin",
+  ENETJS_ERR_PLUGIN_SYMBOL: "the library is no plugin",
+  ENETJS_ERR_PLUGIN_ABI: "the plugin has another ABI version",
+  ENETJS_ERR_PLUGIN_INITIALIZE: "the plugin refused to start",
+  ENETJS_ERR_FAULT: "the other side of the channel broke its rules",
+  ENETJS_ERR_UNGUARDED: "libenet's calls do not reach libenetjs, so nothing protects the host",
+  // Errors that are found in JavaScript.
+  ENETJS_ERR_TIMEOUT: "the other side did not answer in time",
+  ENETJS_ERR_REFUSED: "the other side ended the attempt to connect",
+  ENETJS_ERR_UNDELIVERED: "the connection ended before the message was acknowledged",
+  ENETJS_ERR_RELEASED: "a packet's borrowed bytes were asked for after its event was over",
+  ENETJS_ERR_RESOLVE: "the host name has no IPv4 address",
+  ENETJS_ERR_LIBRARY: "the native library was not found or could not be loaded",
+  ENETJS_ERR_ABI: "the native library has another version",
+} as const;
+
+/** The codes of {@linkcode ENetError}: the keys of {@linkcode ERROR_MEANINGS}. */
+export type ENetErrorCode = keyof typeof ERROR_MEANINGS;
 
 /**
  * A fault of the network, the system or the native library. Faults of arguments are `TypeError` and
@@ -84,63 +59,48 @@ export type ENetErrorCode =
 export class ENetError extends Error {
   /** What happened, from a closed set of codes. */
   readonly code: ENetErrorCode;
+  /** With `ENETJS_ERR_REFUSED`: the 32-bit number that the other side gave as its reason. */
+  declare readonly data?: number;
 
   /**
    * Makes an error, as the library does.
    *
    * @param code what happened
    * @param message a sentence with the values concerned
-   * @param options the `cause`, if another error led to this one
+   * @param options the `cause`, if another error led to this one, and the `data` of the other side
    */
-  constructor(code: ENetErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(code: ENetErrorCode, message: string, options?: { cause?: unknown; data?: number }) {
     super(message, options);
     this.name = "ENetError";
     this.code = code;
+    if (options?.data !== undefined) this.data = options.data;
   }
 }
-
-/** Native codes, from -1 downwards: `ENETJS_ERR_…` of `native/include/enetjs.h`. */
-const NATIVE: readonly (readonly [ENetErrorCode, string])[] = [
-  ["ENETJS_ERR_ARGUMENT", "an argument is outside its range"],
-  ["ENETJS_ERR_MEMORY", "out of memory"],
-  ["ENETJS_ERR_STALE", "the connection has ended"],
-  ["ENETJS_ERR_CLOSED", "the host is closed"],
-  ["ENETJS_ERR_NOT_CONNECTED", "the peer is connecting or disconnecting"],
-  ["ENETJS_ERR_PEERS_EXHAUSTED", "every peer of the host is in use"],
-  ["ENETJS_ERR_TOO_LARGE", "the data is larger than the maximum"],
-  ["ENETJS_ERR_ADDRESS_IN_USE", "the address is in use"],
-  ["ENETJS_ERR_ADDRESS_UNAVAILABLE", "the address does not belong to this machine"],
-  ["ENETJS_ERR_PERMISSION", "the system does not permit it"],
-  ["ENETJS_ERR_SOCKET", "the socket failed"],
-  ["ENETJS_ERR_THREAD", "no thread could be started"],
-  ["ENETJS_ERR_CHANNEL", "the connection has no such channel"],
-  ["ENETJS_ERR_LIMIT", "out of descriptors or hosts"],
-  ["ENETJS_ERR_LAYOUT", "the shared memory does not fit the configuration"],
-  [
-    "ENETJS_ERR_LIBENET",
-    "libenet is not the version that libenetjs was built with, so build it again",
-  ],
-  ["ENETJS_ERR_PLUGIN_MISSING", "there is no such plugin file"],
-  ["ENETJS_ERR_PLUGIN_PLATFORM", "the plugin's file is no library for this platform"],
-  ["ENETJS_ERR_PLUGIN_LOAD", "the system cannot load the plugin"],
-  ["ENETJS_ERR_PLUGIN_SYMBOL", "the library is no plugin"],
-  ["ENETJS_ERR_PLUGIN_ABI", "the plugin has another ABI version"],
-  ["ENETJS_ERR_PLUGIN_INITIALIZE", "the plugin refused to start"],
-  ["ENETJS_ERR_FAULT", "the other side of the channel broke its rules"],
-  [
-    "ENETJS_ERR_UNGUARDED",
-    "libenet's calls do not reach libenetjs, so nothing protects the host: the process had loaded libenet " +
-    "before, or the system is not Linux; create a host before that, or listen with unguarded: true",
-  ],
-];
 
 /** Native results that are asked for by name. */
 export const NATIVE_ERROR = { STALE: -3, CLOSED: -4, NOT_CONNECTED: -5 } as const;
 
+const CODES = Object.keys(ERROR_MEANINGS) as ENetErrorCode[];
+
+/** How many of them native code has. */
+const NATIVE_COUNT = CODES.indexOf("ENETJS_ERR_TIMEOUT");
+
+/** What the message says after the meaning, where that helps. */
+const REMEDIES: Partial<Record<ENetErrorCode, string>> = {
+  ENETJS_ERR_ADDRESS_IN_USE:
+    "a host that was not closed or another program has it: `ss -ulpn` (Linux) or `lsof -nP -iUDP` " +
+    "(macOS) names it; port 0 takes any free port",
+  ENETJS_ERR_LIBENET: "build it again",
+  ENETJS_ERR_UNGUARDED:
+    "the process had loaded libenet before, or the system is not Linux; create a host before that, " +
+    "or listen with unguarded: true",
+};
+
 /** The error of a negative native result. */
 export function nativeError(result: number, what: string): ENetError {
-  const [code, text] = NATIVE[-result - 1] ?? NATIVE[0];
-  return new ENetError(code, `${what}: ${text}`);
+  const code = -result <= NATIVE_COUNT ? CODES[-result - 1] : "ENETJS_ERR_ARGUMENT";
+  const remedy = code in REMEDIES ? `; ${REMEDIES[code]}` : "";
+  return new ENetError(code, `${what}: ${ERROR_MEANINGS[code]}${remedy}`);
 }
 
 /** Passes a native result on, or throws its error. */

@@ -10,22 +10,34 @@ import type { Peer } from "./peer.ts";
  */
 export type DisconnectReason = "remote" | "local" | "timeout" | "reset" | "refused" | "limit";
 
+/**
+ * The data of a disconnect that the library sends by itself: four ASCII characters, as a number. A program
+ * that is disconnected gets it with the reason `"remote"`, also from ENet in C; one that connects reads it in the
+ * message of `ENETJS_ERR_REFUSED`. Programs are free to disconnect with the same numbers.
+ */
+export const DisconnectCode = {
+  /** `"full"`: every peer of the host is in use. */
+  FULL: 1718971500,
+  /** `"limt"`: the connection exceeded a limit of the host, where `limits.peer.excess` is `"disconnect"`. */
+  LIMIT: 1818848628,
+} as const;
+
 /** A connection has been established, from either side. */
-export interface ConnectEvent {
+export interface ConnectEvent<PeerData = unknown> {
   /** Which event this is. */
   readonly type: "connect";
   /** The connection. */
-  readonly peer: Peer;
+  readonly peer: Peer<PeerData>;
   /** The 32-bit value that the connecting side gave; 0 on that side itself. */
   readonly data: number;
 }
 
 /** A connection that was established has ended; exactly one follows every connect event. */
-export interface DisconnectEvent {
+export interface DisconnectEvent<PeerData = unknown> {
   /** Which event this is. */
   readonly type: "disconnect";
   /** The connection that was. */
-  readonly peer: Peer;
+  readonly peer: Peer<PeerData>;
   /** Why it ended. */
   readonly reason: DisconnectReason;
   /** The 32-bit value that the disconnecting side gave, 0 where nobody did. */
@@ -33,11 +45,11 @@ export interface DisconnectEvent {
 }
 
 /** A message has arrived. */
-export interface ReceiveEvent {
+export interface ReceiveEvent<PeerData = unknown> {
   /** Which event this is. */
   readonly type: "receive";
   /** Who sent it. */
-  readonly peer: Peer;
+  readonly peer: Peer<PeerData>;
   /** The channel it came on, from 0. */
   readonly channelId: number;
   /** Its bytes. */
@@ -55,7 +67,11 @@ export interface DatagramEvent {
 }
 
 /** What a host reports. */
-export type HostEvent = ConnectEvent | DisconnectEvent | ReceiveEvent | DatagramEvent;
+export type HostEvent<PeerData = unknown> =
+  | ConnectEvent<PeerData>
+  | DisconnectEvent<PeerData>
+  | ReceiveEvent<PeerData>
+  | DatagramEvent;
 
 /** What iterating over a peer yields. */
 export interface PeerMessage {
@@ -69,23 +85,19 @@ export interface PeerMessage {
  * Functions that a host calls as things happen, without an object per event. What one of them
  * throws surfaces as an uncaught error of the runtime; the host goes on.
  */
-export interface HostHandlers {
+export interface HostHandlers<PeerData = unknown> {
   /** A connection has been established; see {@linkcode ConnectEvent}. */
-  connect?(peer: Peer, data: number): void;
+  connect?(peer: Peer<PeerData>, data: number): void;
   /** A connection has ended; see {@linkcode DisconnectEvent}. */
-  disconnect?(peer: Peer, reason: DisconnectReason, data: number): void;
+  disconnect?(peer: Peer<PeerData>, reason: DisconnectReason, data: number): void;
   /**
-   * A message has arrived. `view` is borrowed, as {@linkcode Packet.view}: it is valid until this
-   * function returns, or reaches its first `await`. Keep a copy, `view.slice()`.
+   * A message has arrived. `packet` is borrowed until this function returns, which an `async` one does
+   * at its first `await`; used later, it throws `ENETJS_ERR_RELEASED`. Take {@linkcode Packet.bytes}
+   * or call {@linkcode Packet.retain} before that.
    */
-  receive?(peer: Peer, channelId: number, view: Uint8Array): void;
-  /**
-   * In place of `receive`, where the message is to be kept or sent on without a copy. `packet` is
-   * borrowed until this function returns, unless it is retained.
-   */
-  packet?(peer: Peer, channelId: number, packet: Packet): void;
-  /** A datagram that is not ENet's has arrived. `view` is borrowed as for `receive`. */
-  datagram?(address: Address, view: Uint8Array): void;
+  receive?(peer: Peer<PeerData>, channelId: number, packet: Packet): void;
+  /** A datagram that is not ENet's has arrived. `packet` is borrowed as for `receive`. */
+  datagram?(address: Address, packet: Packet): void;
   /** The host's socket has failed and the host is closed. Without this handler the error is uncaught. */
   error?(error: Error): void;
 }

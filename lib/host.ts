@@ -1,45 +1,50 @@
-import { CONFIG, HOST_STAT, LAYOUT } from "../ffi/layout.ts";
-import { Connection } from "./internal/connection.ts";
-import { Endpoint, Resources, validateFlags } from "./internal/endpoint.ts";
+import { CONFIG, HOST_STAT } from "../ffi/layout.ts";
+import { Connector } from "./internal/connect.ts";
+import { Endpoint, Resources } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
+import { count, makeInspectable } from "./internal/inspect.ts";
 import { loadLibrary } from "./internal/library.ts";
 import { Memory } from "./internal/memory.ts";
+import { recipientsOf } from "./internal/recipients.ts";
 import { validateTurnBudget } from "./internal/turn.ts";
 import { integer, options, show, U32 } from "./internal/validate.ts";
 import {
   type Address,
   type AddressFilter,
+  type AddressLike,
   compileFilter,
+  filterAllows,
   formatIPv4,
   LOOPBACK,
   parseIPv4,
   resolveIPv4,
   validateAddress,
 } from "./address.ts";
-import { check, ENetError, nativeError } from "./errors.ts";
+import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
+import { check, nativeError } from "./errors.ts";
 import type { HostEvent, HostHandlers } from "./events.ts";
+import { createGroup, type Group } from "./group.ts";
 import { encodeLimits, type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
 import {
+  checkHostData,
+  effectiveHostData,
   type HostOptions,
   type HostPlan,
   type HostSettings,
   type ListenOptions,
+  type NativeSettings,
   planHost,
   SETTINGS,
 } from "./options.ts";
 import { type Data, PacketFlag } from "./packet.ts";
 import type { Peer } from "./peer.ts";
 
-/** Options of `host.connect`. */
-export interface ConnectOptions {
-  /** Channels to ask for, 1–255; the other side may grant fewer. Default 2. */
-  channels?: number;
-  /** A 32-bit value that the other side reads with its connect event. Default 0. */
-  data?: number;
-  /** Milliseconds to wait for the connection, 1–2,147,483,647. Default 5000. */
-  timeoutMs?: number;
-  /** Gives the attempt up when it aborts; the promise rejects with its reason. */
-  signal?: AbortSignal;
+/** Options of `host.broadcast`. Peers that have ended are left out. */
+export interface BroadcastOptions {
+  /** The only peers that get the message. Default all connected ones. */
+  to?: Iterable<Peer>;
+  /** A peer, or several, that do not get it. Default nobody. */
+  except?: Peer | Iterable<Peer>;
 }
 
 /** Options of `host.close`. */
@@ -78,6 +83,11 @@ export interface HostStats {
   readonly halfOpen: number;
   /** Attempts to connect that this host answered with a refusal: every peer was in use, or memory was short. */
   readonly refusedFull: number;
+  /**
+   * Requests to connect from an address that has `duplicatePeers` peers, which are dropped. Each one counts that a
+   * client repeats.
+   */
+  readonly refusedDuplicates: number;
   /** Datagrams that name a half-open connection by its id, with a wrong session or sequence number. */
   readonly badHandshakes: number;
   /** Requests to connect dropped by `limits.address.connects`. */
@@ -124,8 +134,9 @@ const registry = new FinalizationRegistry<Resources>((resources) => resources.cl
  * An ENet host: a UDP socket, its peers, and the events they cause.
  *
  * There are three ways to receive, over one ring of events: `for await (const event of host)`,
- * {@linkcode HostHandlers} given at creation, and {@linkcode Host.service} for a program that owns
- * its tick. Beside any of them, `for await (const message of peer)` takes one peer's messages.
+ * {@linkcode Host.handlers}, and {@linkcode Host.service} for a program that owns its tick. Beside any of them, `for await (const message of peer)` takes one peer's messages.
+ *
+ * What can be changed while it is open is in {@linkcode HostSettings}: `host.duplicatePeers = 4`.
  *
  * A host keeps the process alive until it is closed, unless {@linkcode Host.unref} is called. One
  * without handlers that nothing refers to any more may be collected, which closes it.
@@ -142,23 +153,35 @@ const registry = new FinalizationRegistry<Resources>((resources) => resources.cl
  * }
  * ```
  */
-export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposable {
+export class Host<PeerData = unknown>
+  implements AsyncIterable<HostEvent<PeerData>>, AsyncDisposable, Disposable, HostSettings {
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
+  readonly #connector: Connector;
   #incomingBandwidth: number;
   #outgoingBandwidth: number;
-  #filter: Required<AddressFilter> = { allow: [], deny: [] };
+  #filter!: Readonly<Required<AddressFilter>>;
   #limits!: ResolvedLimits;
   #closing: Promise<void> | undefined;
+  /** What a closed host still tells. */
+  #last: { readonly address: Address; readonly stats: HostStats } | undefined;
 
   private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
     this.#endpoint = endpoint;
     this.#inlet = inlet;
+    endpoint.host = this;
+    this.#connector = new Connector(
+      endpoint,
+      inlet,
+      (ipv4) => filterAllows(this.#filter, ipv4),
+    );
     this.#incomingBandwidth = plan.incomingBandwidth;
     this.#outgoingBandwidth = plan.outgoingBandwidth;
-    if (plan.filter !== undefined) this.filter = plan.filter;
+    this.filter = plan.filter;
     this.limits = plan.limits;
     inlet.onFailure = () => this.#destroy();
+    // A misspelt setting is a TypeError in place of a property that nobody reads.
+    Object.preventExtensions(this);
   }
 
   /**
@@ -174,7 +197,10 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    *   `ENETJS_ERR_THREAD`, `ENETJS_ERR_LIBRARY`, `ENETJS_ERR_ABI`, `ENETJS_ERR_LIBENET`,
    *   `ENETJS_ERR_UNGUARDED` where nothing protects the host, unless `unguarded` is true
    */
-  static async listen(options: ListenOptions = {}, handlers?: HostHandlers): Promise<Host> {
+  static async listen<PeerData = unknown>(
+    options: ListenOptions = {},
+    handlers?: HostHandlers<PeerData>,
+  ): Promise<Host<PeerData>> {
     return await Host.#open(planHost(options, true), handlers);
   }
 
@@ -188,26 +214,18 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * @throws {RangeError} for a value out of range
    * @throws {ENetError} as for {@linkcode Host.listen}, without `ENETJS_ERR_UNGUARDED`
    */
-  static async create(options: HostOptions = {}, handlers?: HostHandlers): Promise<Host> {
+  static async create<PeerData = unknown>(
+    options: HostOptions = {},
+    handlers?: HostHandlers<PeerData>,
+  ): Promise<Host<PeerData>> {
     return await Host.#open(planHost(options, false), handlers);
   }
 
-  static async #open(plan: HostPlan, handlers: HostHandlers | undefined): Promise<Host> {
-    if (handlers !== undefined) {
-      options(handlers, "handlers", [
-        "connect",
-        "disconnect",
-        "receive",
-        "packet",
-        "datagram",
-        "error",
-      ]);
-      for (const [name, handler] of Object.entries(handlers)) {
-        if (typeof handler !== "function" && handler !== undefined) {
-          throw new TypeError(`handlers.${name} must be a function, not ${show(handler)}`);
-        }
-      }
-    }
+  static async #open<PeerData>(
+    plan: HostPlan,
+    handlers: HostHandlers<PeerData> | undefined,
+  ): Promise<Host<PeerData>> {
+    validateHandlers(handlers);
     const library = await loadLibrary();
     const { native, runtime } = library;
     const { bind, config } = plan;
@@ -232,7 +250,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     registry.register(endpoint, resources, resources);
     try {
       // First, so that no datagram comes in before the filter is in place.
-      const host = new Host(endpoint, inlet, plan);
+      const host = new Host<PeerData>(endpoint, inlet, plan);
       if (plan.pump) {
         const fd = check(native.enetjs_host_start(handle), "Starting a host");
         resources.wake = await runtime.attach(fd, wakeUp(inlet));
@@ -248,107 +266,105 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   /**
    * Opens a connection.
    *
-   * @param address where to; a host name is resolved by the runtime, to IPv4
-   * @param options channels, data, and how long to wait
+   * With {@linkcode ConnectOptions.retry} it goes on trying until a connection is there, `signal` aborts or
+   * the host closes, or an error comes after which a further attempt makes no sense.
+   *
+   * @param address where to, as `{ hostname, port }` or `"hostname:port"`; a host name is resolved by
+   *   the runtime, to IPv4, anew for each attempt
+   * @param options channels, data, how long to wait, and whether to go on trying
    * @returns the connected peer
    * @throws {TypeError} for an address or option of the wrong type, and for an IPv6 address
    * @throws {RangeError} for a value out of range
    * @throws {ENetError} `ENETJS_ERR_TIMEOUT` when there is no answer in time, `ENETJS_ERR_REFUSED` when
-   *   the other side ends the attempt, `ENETJS_ERR_PEERS_EXHAUSTED`, `ENETJS_ERR_MEMORY`,
-   *   `ENETJS_ERR_RESOLVE`,
-   *   `ENETJS_ERR_CLOSED`; or the reason of the signal
+   *   the other side ends the attempt, with its number in `error.data`, `ENETJS_ERR_PEERS_EXHAUSTED`,
+   *   `ENETJS_ERR_MEMORY`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_CLOSED`; or the reason of the signal
    */
-  async connect(address: Address, options: ConnectOptions = {}): Promise<Peer> {
+  async connect(address: AddressLike, options: ConnectOptions = {}): Promise<Peer<PeerData>> {
     const to = validateAddress(address, 1);
-    const { channels, data, timeoutMs, signal } = validateConnectOptions(options);
-    signal?.throwIfAborted();
-    this.#requireOpen("Connecting");
-    // The system takes 0.0.0.0 for this machine, but its answers come from 127.0.0.1.
-    const ipv4 = await resolveIPv4(to.hostname) || LOOPBACK;
-    signal?.throwIfAborted();
-    const where = `${to.hostname}:${to.port}`;
-    const connection = this.#begin(ipv4, to.port, channels, data, where);
-    return await this.#established(connection, where, timeoutMs, signal);
-  }
-
-  #begin(ipv4: number, port: number, channels: number, data: number, where: string): Connection {
-    this.#requireOpen("Connecting");
-    const { native, handle } = this.#endpoint;
-    const id = check(
-      native.enetjs_host_connect(handle, ipv4, port, channels, data),
-      `Connecting to ${where}`,
-    );
-    const address = { hostname: formatIPv4(ipv4), port };
-    const connection = new Connection(this.#endpoint, id, address, channels, true);
-    this.#inlet.add(connection);
-    return connection;
-  }
-
-  /** Waits for the connection, the timeout or the signal. */
-  async #established(
-    connection: Connection,
-    where: string,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Peer> {
-    const endpoint = this.#endpoint;
-    const connecting = Promise.withResolvers<Peer>();
-    connection.connecting = connecting;
-    endpoint.pin();
-    const giveUp = (error: unknown) => {
-      connecting.reject(error);
-      endpoint.native.enetjs_peer_reset(endpoint.handle, connection.id);
-      endpoint.change();
-    };
-    const onAbort = () => giveUp(signal?.reason);
-    const timer = setTimeout(
-      () =>
-        giveUp(
-          new ENetError(
-            "ENETJS_ERR_TIMEOUT",
-            `Connecting to ${where}: no answer within ${timeoutMs} ms` +
-              (this.#endpoint.pump ? "" : "; without a pump, call service() meanwhile"),
-          ),
-        ),
-      timeoutMs,
-    );
-    signal?.addEventListener("abort", onAbort, { once: true });
-    endpoint.touch();
-    try {
-      return await connecting.promise;
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-    }
+    return await this.#connector.connect(to, planConnect(options)) as Peer<PeerData>;
   }
 
   /**
-   * Queues a message to every connected peer; they share one copy of the bytes.
+   * One connection after the other: the first, and after it has ended the next one, with the waits of
+   * {@linkcode RetryOptions} before each. They begin anew after a connection that has lasted longer than
+   * the wait before it.
+   *
+   * The iteration ends when `signal` aborts, which disconnects the peer of the moment, and when the host
+   * closes. It throws an error after which a further attempt makes no sense, see
+   * {@linkcode RetryOptions.when}. Leaving the loop disconnects the peer after everything queued has been
+   * delivered.
+   *
+   * @param address as for {@linkcode Host.connect}
+   * @param options as for {@linkcode Host.connect}; `retry` need not be given
+   * @returns the connected peers
+   * @throws {TypeError} for an address or option of the wrong type, and for an IPv6 address
+   * @throws {RangeError} for a value out of range
+   *
+   * @example
+   * ```ts
+   * import { Host } from "@enetjs/enet";
+   *
+   * await using server = await Host.listen({ hostname: "127.0.0.1" }, {
+   *   connect: (peer) => void peer.disconnectLater(),
+   * });
+   * await using client = await Host.create();
+   * const end = new AbortController();
+   * let count = 0;
+   * const retry = { minimumMs: 10 };
+   * for await (const peer of client.sessions(server.address, { retry, signal: end.signal })) {
+   *   for await (const { packet } of peer) console.log(packet.text());
+   *   if (++count === 3) end.abort(); // Three times connected, three times disconnected.
+   * }
+   * ```
+   */
+  sessions(
+    address: AddressLike,
+    options: ConnectOptions = {},
+  ): AsyncIterableIterator<Peer<PeerData>> {
+    const to = validateAddress(address, 1);
+    const plan = planConnect(options);
+    const retry = plan.retry ?? planRetry({});
+    const sessions = this.#connector.sessions(to, { ...plan, retry });
+    return sessions as AsyncIterableIterator<Peer<PeerData>>;
+  }
+
+  /**
+   * Queues a message to every connected peer, or to some of them; they share one copy of the bytes.
    *
    * @param channelId the channel, 0–254; peers with fewer channels are left out
    * @param data as for `peer.send`
-   * @param flags {@linkcode PacketFlag} bits. Default reliable
-   * @returns how many peers it was queued to
-   * @throws {TypeError} if `data` is nothing that can be sent
+   * @param flags how it is sent. Default reliable
+   * @param options who gets it, and who does not. Default every peer
+   * @returns how many peers it was queued to; 0 once the host is closed
+   * @throws {TypeError} if `data` is nothing that can be sent, or the options have a peer of another host
    * @throws {RangeError} if the channel, the flags or the size are out of range
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_MEMORY`
+   * @throws {ENetError} `ENETJS_ERR_MEMORY`
    */
-  broadcast(channelId: number, data: Data, flags: number = PacketFlag.RELIABLE): number {
-    this.#requireOpen("Broadcasting");
-    return check(
-      this.#endpoint.broadcast(channelId, validateFlags(flags), data),
-      "Broadcasting",
-    );
+  broadcast(
+    channelId: number,
+    data: Data,
+    flags: PacketFlag = PacketFlag.RELIABLE,
+    options?: BroadcastOptions,
+  ): number {
+    const { peers, bytes, mode } = recipientsOf(options, this.#endpoint);
+    return this.#endpoint.broadcast(channelId, flags, data, peers, bytes, mode);
   }
 
   /**
-   * Sends what is queued now, instead of at the end of this turn of the event loop.
+   * Makes an empty group of this host's peers, for messages to all who are in it.
    *
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`
+   * @returns the group
+   */
+  group(): Group<PeerData> {
+    return createGroup(this.#endpoint);
+  }
+
+  /**
+   * Sends what is queued now, instead of at the end of this turn of the event loop. Does nothing when the
+   * host is closed.
    */
   flush(): void {
-    this.#requireOpen("Flushing");
-    this.#endpoint.flush();
+    if (!this.closed) this.#endpoint.flush();
   }
 
   /**
@@ -362,12 +378,14 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * @returns an event, or null when there is none
    * @throws {TypeError} while the host is being iterated over, and within a handler of the host
    * @throws {RangeError} if `timeoutMs` is out of range
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_SOCKET`
+   * @throws {ENetError} `ENETJS_ERR_SOCKET`
    */
-  service(timeoutMs: number = 0): HostEvent | null {
+  service(timeoutMs: number = 0): HostEvent<PeerData> | null {
     integer(timeoutMs, "timeoutMs", 0, 2 ** 31 - 1);
-    this.#requireOpen("Servicing");
-    if (!this.#inlet.handled) return this.#inlet.poll(timeoutMs) ?? null;
+    if (this.closed) return null;
+    if (this.#inlet.handlers === undefined) {
+      return (this.#inlet.poll(timeoutMs) ?? null) as HostEvent<PeerData> | null;
+    }
     this.#inlet.service(timeoutMs);
     return null;
   }
@@ -379,22 +397,43 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    *
    * @throws {TypeError} if somebody iterates over this host already, or if it has handlers
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<HostEvent> {
-    return this.#inlet.iterate();
+  [Symbol.asyncIterator](): AsyncIterableIterator<HostEvent<PeerData>> {
+    return this.#inlet.iterate() as AsyncIterableIterator<HostEvent<PeerData>>;
+  }
+
+  /**
+   * The functions that the host calls as things happen, one object that is replaced as a whole. They can
+   * be set at any time, also by a handler: new code takes over from the next event on. Without handlers,
+   * `undefined`, the host is iterated over or serviced.
+   *
+   * Events that wait when handlers are set go to these first, in their order; messages that no
+   * `receive` takes go on waiting.
+   *
+   * @throws {TypeError} for an unknown handler or one that is no function, and for handlers while
+   *   somebody iterates over the host
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`
+   */
+  get handlers(): HostHandlers<PeerData> | undefined {
+    return this.#inlet.handlers;
+  }
+  set handlers(handlers: HostHandlers<PeerData> | undefined) {
+    validateHandlers(handlers);
+    this.#requireOpen("Setting the handlers");
+    this.#inlet.handlers = handlers;
   }
 
   /**
    * Sends a raw datagram from the host's socket.
    *
-   * @param address where to; `hostname` must be an IPv4 address
+   * @param address where to, as `{ hostname, port }` or `"hostname:port"`; the host must be an IPv4
+   *   address
    * @param data at most 65,507 bytes
-   * @returns false when the socket's buffer is full and nothing was sent
+   * @returns false when nothing was sent, because the socket's buffer is full or the host is closed
    * @throws {TypeError} if the address or the data are of the wrong type
    * @throws {RangeError} if the port or the size are out of range
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`,
-   *   `ENETJS_ERR_SOCKET`
+   * @throws {ENetError} `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`, `ENETJS_ERR_SOCKET`
    */
-  sendDatagram(address: Address, data: Data): boolean {
+  sendDatagram(address: AddressLike, data: Data): boolean {
     const { hostname, port } = validateAddress(address, 1);
     const ipv4 = parseIPv4(hostname);
     if (ipv4 === undefined) {
@@ -402,7 +441,6 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
         `address.hostname must be an IPv4 address here, not "${hostname}": resolve it first`,
       );
     }
-    this.#requireOpen("Sending a datagram");
     return this.#endpoint.sendDatagram(
       ipv4,
       port,
@@ -412,27 +450,24 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   }
 
   /**
-   * The local address. A host that only connects has port 0 before it first sends.
-   *
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`
+   * The local address; still after the host is closed. A host that only connects has port 0 before it
+   * first sends.
    */
   get address(): Address {
+    if (this.#last !== undefined) return { ...this.#last.address };
     const { native, handle } = this.#endpoint;
     const address = check(native.enetjs_host_address(handle), "Reading the address");
     return { hostname: formatIPv4(Math.floor(address / 65536)), port: address % 65536 };
   }
 
   /** The connected peers, as far as their connect events have been taken. */
-  get peers(): Peer[] {
-    return this.#inlet.connected.map(({ peer }) => peer);
+  get peers(): Peer<PeerData>[] {
+    return this.#inlet.connected.map(({ peer }) => peer as Peer<PeerData>);
   }
 
-  /**
-   * What the host has done since it was created.
-   *
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`
-   */
+  /** What the host has done since it was created; when it is closed, what it had done by then. */
   get stats(): HostStats {
+    if (this.#last !== undefined) return { ...this.#last.stats };
     const { native, handle, stats } = this.#endpoint;
     check(native.enetjs_host_stats(handle), "Reading statistics");
     return {
@@ -450,6 +485,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
       socketErrors: stats[HOST_STAT.SOCKET_ERRORS],
       halfOpen: stats[HOST_STAT.HALF_OPEN],
       refusedFull: stats[HOST_STAT.REFUSED_FULL],
+      refusedDuplicates: stats[HOST_STAT.REFUSED_DUPLICATES],
       badHandshakes: stats[HOST_STAT.BAD_HANDSHAKE],
       limitedConnects: stats[HOST_STAT.LIMITED_CONNECTS],
       limitedDatagrams: stats[HOST_STAT.LIMITED_DATAGRAMS],
@@ -534,9 +570,12 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     this.#set("maximumPacketSize", value);
   }
 
-  /** Bytes of native memory that all peers together may take; 0 stands for the default. */
+  /**
+   * Bytes of native memory that what all peers have sent may take, at least `maximumWaitingData` +
+   * `maximumPacketSize`. 0 restores the default, and reads as the bytes that it stands for, which follow the other two.
+   */
   get maximumHostData(): number {
-    return this.#endpoint.settings.maximumHostData;
+    return effectiveHostData(this.#endpoint.settings);
   }
   set maximumHostData(value: number) {
     this.#set("maximumHostData", value);
@@ -612,24 +651,28 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * Which addresses may talk to the host; enforced in native code before ENet sees a datagram. A
    * connected peer that is denied times out.
    */
-  get filter(): AddressFilter {
-    const { allow, deny } = this.#filter;
-    return { allow: [...allow], deny: [...deny] };
+  get filter(): Readonly<Required<AddressFilter>> {
+    return this.#filter;
   }
   set filter(filter: AddressFilter) {
     const { bytes, size } = compileFilter(filter);
     this.#requireOpen("Setting the filter");
     const { native, handle } = this.#endpoint;
     check(native.enetjs_host_set_filter(handle, bytes, size), "Setting the filter");
-    this.#filter = { allow: [...filter.allow ?? []], deny: [...filter.deny ?? []] };
+    const { allow = [], deny = [] } = filter;
+    this.#filter = Object.freeze({
+      allow: Object.freeze([...allow]),
+      deny: Object.freeze([...deny]),
+    });
   }
 
   /**
    * How much may come from an address and from a peer; see {@linkcode Limits}. What is absent when limits
-   * are assigned gets its default. What an address or a peer has used up of a limit stays used up.
+   * are assigned gets its default. What an address or a peer has used up of a limit stays used up. What is read is
+   * frozen: assign a whole object, `host.limits = { ...host.limits, peer: { … } }`.
    */
   get limits(): ResolvedLimits {
-    return structuredClone(this.#limits);
+    return this.#limits;
   }
   set limits(limits: Limits) {
     const plan = planLimits(limits);
@@ -672,12 +715,14 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
 
   async #close(graceMs: number): Promise<void> {
     if (this.closed) return;
+    this.#connector.end();
     const { native, handle } = this.#endpoint;
     const { shutdown, live } = this.#inlet;
     for (const connection of live) {
-      connection.closing = true;
+      connection.leave();
       if (!connection.established) connection.close({ reason: "local", data: 0 });
     }
+    this.#inlet.silence();
     if (native.enetjs_host_shutdown(handle) === 1 && graceMs > 0) {
       this.#endpoint.change();
       await this.#atMost(graceMs, shutdown.promise);
@@ -715,6 +760,8 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   #destroy(): void {
     const { resources } = this.#endpoint;
     if (!resources.open) return;
+    this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };
+    this.#connector.end();
     this.#inlet.releaseBorrowed();
     resources.close();
     registry.unregister(resources);
@@ -726,21 +773,31 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     this.#endpoint.requireOpen(what);
   }
 
+  #describe(): string {
+    if (this.closed) return "closed";
+    const { hostname, port } = this.address;
+    const peers = count(this.stats.connectedPeers, "connected peer");
+    return `${hostname}:${port}, ${peers}${this.#closing === undefined ? "" : ", closing"}`;
+  }
+
   // What the rest of the library may do, and users may not.
   static {
+    makeInspectable(this.prototype, "Host", (host) => host.#describe());
     beginConnection = (host, ipv4, port, channels, data) => {
       const where = `${formatIPv4(ipv4)}:${port}`;
-      const connection = host.#begin(ipv4 || LOOPBACK, port, channels, data, where);
-      const established = host.#established(connection, where, 2 ** 31 - 1, undefined);
+      const connector = host.#connector;
+      const connection = connector.begin(ipv4 || LOOPBACK, port, channels, data, where);
+      const established = connector.established(connection);
       return { peer: connection.peer, established };
     };
     endpointOf = (host) => host.#endpoint;
   }
 
-  #set<K extends keyof HostSettings>(name: K, value: HostSettings[K]): void {
+  #set<K extends keyof NativeSettings>(name: K, value: NativeSettings[K]): void {
     const setting = SETTINGS[name];
     const encoded = setting.encode(value, name);
     const { native, handle, settings } = this.#endpoint;
+    checkHostData({ ...settings, [name]: value });
     this.#requireOpen(`Setting ${name}`);
     const result = native.enetjs_host_set(handle, setting.option, encoded, 0);
     if (result < 0) throw nativeError(result, `Setting ${name} to ${value}`);
@@ -758,6 +815,16 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   }
 }
 
+function validateHandlers(handlers: HostHandlers | undefined): void {
+  if (handlers === undefined) return;
+  options(handlers, "handlers", ["connect", "disconnect", "receive", "datagram", "error"]);
+  for (const [name, handler] of Object.entries(handlers)) {
+    if (typeof handler !== "function" && handler !== undefined) {
+      throw new TypeError(`handlers.${name} must be a function, not ${show(handler)}`);
+    }
+  }
+}
+
 /** What the wake-up calls; it must not keep the host from being collected. */
 function wakeUp(inlet: Inlet): () => void {
   const weak = new WeakRef(inlet);
@@ -765,18 +832,6 @@ function wakeUp(inlet: Inlet): () => void {
     const live = weak.deref();
     if (live?.endpoint.resources.open) live.wake();
   };
-}
-
-function validateConnectOptions(given: ConnectOptions) {
-  options(given, "options", ["channels", "data", "timeoutMs", "signal"]);
-  const { channels = 2, data = 0, timeoutMs = 5000, signal } = given;
-  integer(channels, "channels", 1, LAYOUT.MAXIMUM_CHANNELS);
-  integer(data, "data", 0, U32);
-  integer(timeoutMs, "timeoutMs", 1, 2 ** 31 - 1);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`);
-  }
-  return { channels, data, timeoutMs, signal };
 }
 
 function validateGrace(given: CloseOptions): number {

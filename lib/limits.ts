@@ -66,15 +66,15 @@ export interface PeerLimits {
    */
   bytes?: RateLimit;
   /**
-   * What happens to a peer that exceeds one of the two.
+   * What happens to a peer that exceeds one of the two, of which at least one must be given beside this.
    *
    * `"drop"`: what exceeds it is lost if it is unreliable. If it is reliable, it is not acknowledged, and
    * the sender retransmits it, later each time; the messages behind it on its channel wait for it. A peer that
    * goes on sending more than its rate fills its own queue, and what it sends arrives ever later. It is
    * not disconnected for that as long as some of its messages pass.
    *
-   * `"disconnect"`: the connection ends at once. The peer is told by one notice, which may be lost, and
-   * the program gets the disconnect event with the reason `"limit"`. Only datagrams of the connection itself
+   * `"disconnect"`: the connection ends at once. The peer is told by one notice, which may be lost, with the
+   * data `DisconnectCode.LIMIT`, and the program gets the disconnect event with the reason `"limit"`. Only datagrams of the connection itself
    * can bring that about: its address, port, peer and session, and with `checksum: "crc32"` its connect id.
    *
    * Default `"drop"`.
@@ -93,22 +93,35 @@ export interface Limits {
   peer?: PeerLimits;
 }
 
-/** {@linkcode Limits} in force, with the defaults where nothing was given. */
+/** A {@linkcode RateLimit} in force. */
+export type ResolvedRate = Readonly<Required<RateLimit>>;
+
+/**
+ * {@linkcode Limits} in force, with the defaults where nothing was given. It is frozen: to change a limit, assign
+ * a whole new object to `host.limits`.
+ */
 export interface ResolvedLimits {
   /** For each source address. */
-  address: Record<"connects" | "datagrams" | "bytes", Required<RateLimit>>;
+  readonly address: Readonly<Record<"connects" | "datagrams" | "bytes", ResolvedRate>>;
   /** For each connection. */
-  peer: Record<"messages" | "bytes", Required<RateLimit>> & { excess: "drop" | "disconnect" };
+  readonly peer:
+    & Readonly<Record<"messages" | "bytes", ResolvedRate>>
+    & { readonly excess: "drop" | "disconnect" };
 }
 
 const NONE: RateLimit = { perSecond: Infinity };
 const CONNECTS: RateLimit = { perSecond: 1024, burst: 4096 };
 const EXCESS = ["drop", "disconnect"] as const;
-const MINIMUM_RATE = 0.01;
+const MINIMUM_RATE = 1 / LAYOUT.SLOWEST_SECONDS;
 
-function validateRate(given: unknown, name: string, minimumBurst: number): Required<RateLimit> {
+function validateRate(given: unknown, name: string, minimumBurst: number): ResolvedRate {
   options(given, name, ["perSecond", "burst"]);
   const { perSecond, burst: burstGiven } = given as RateLimit;
+  if (perSecond === undefined) {
+    throw new TypeError(
+      `${name}.perSecond must be given, a number of units a second, or Infinity for no limit`,
+    );
+  }
   if (typeof perSecond !== "number") {
     throw new TypeError(`${name}.perSecond must be a number, not ${show(perSecond)}`);
   }
@@ -120,11 +133,12 @@ function validateRate(given: unknown, name: string, minimumBurst: number): Requi
   const burst = burstGiven === undefined
     ? Math.max(Math.ceil(perSecond), minimumBurst)
     : burstGiven;
-  if (perSecond === Infinity && burst === Infinity) return { perSecond, burst };
-  return { perSecond, burst: integer(burst, `${name}.burst`, minimumBurst, U32) };
+  const unlimited = perSecond === Infinity && burst === Infinity;
+  if (!unlimited) integer(burst, `${name}.burst`, minimumBurst, U32);
+  return Object.freeze({ perSecond, burst });
 }
 
-/** Checks limits and puts the defaults where there is nothing. */
+/** Checks limits and puts the defaults where there is nothing. The result is frozen. */
 export function planLimits(given: unknown): ResolvedLimits {
   options(given, "limits", ["address", "peer"]);
   const { address = {}, peer = {} } = given as Limits;
@@ -132,24 +146,31 @@ export function planLimits(given: unknown): ResolvedLimits {
   options(peer, "limits.peer", ["messages", "bytes", "excess"]);
   const { connects = CONNECTS, datagrams = NONE, bytes = NONE } = address;
   const { messages = NONE, bytes: messageBytes = NONE, excess = EXCESS[0] } = peer;
-  return {
-    address: {
+  oneOf(excess, "limits.peer.excess", EXCESS);
+  if (peer.excess !== undefined && peer.messages === undefined && peer.bytes === undefined) {
+    throw new TypeError(
+      `limits.peer.excess ${show(excess)} needs a limit that can be exceeded: ` +
+        "give limits.peer.messages or limits.peer.bytes a rate",
+    );
+  }
+  return Object.freeze({
+    address: Object.freeze({
       connects: validateRate(connects, "limits.address.connects", 1),
       datagrams: validateRate(datagrams, "limits.address.datagrams", 1),
       bytes: validateRate(bytes, "limits.address.bytes", LAYOUT.MAXIMUM_MTU),
-    },
-    peer: {
+    }),
+    peer: Object.freeze({
       messages: validateRate(messages, "limits.peer.messages", 1),
       bytes: validateRate(messageBytes, "limits.peer.bytes", LAYOUT.MAXIMUM_MTU),
-      excess: oneOf(excess, "limits.peer.excess", EXCESS),
-    },
-  };
+      excess,
+    }),
+  });
 }
 
 /** Limits as `enetjs_host_set_limits` takes them. */
 export function encodeLimits({ address, peer }: ResolvedLimits): Uint8Array {
   const values = new Float64Array(2 * LAYOUT.LIMIT_COUNT);
-  const put = (limit: number, { perSecond, burst }: Required<RateLimit>) => {
+  const put = (limit: number, { perSecond, burst }: ResolvedRate) => {
     if (perSecond !== Infinity) values.set([perSecond, burst], 2 * limit);
   };
   put(LIMIT.CONNECTS, address.connects);

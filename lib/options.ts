@@ -43,9 +43,11 @@ export interface HostOptions {
   /**
    * Bytes of native memory that what all peers have sent may take, with the events and datagrams that
    * wait and the packets that have not been released. When half of it is in use, data of a peer that
-   * has used its equal share of that half is refused, so that one cannot starve the others. At the
-   * limit all data is refused, and so are new connections. Default 0, which stands for 268,435,456 (256 MiB), or twice the
-   * sum of `maximumWaitingData` and `maximumPacketSize` where that is more.
+   * has used its equal share of the last quarter is refused, so that one cannot starve the others. The
+   * third quarter is for messages that have begun to arrive: they count as far as they have. At the
+   * limit all data is refused, and so are new connections. At least the sum of `maximumWaitingData` and
+   * `maximumPacketSize`, or 0. Default 0, which stands for 268,435,456 (256 MiB), or twice that sum
+   * where that is more; `host.maximumHostData` is then this number.
    */
   maximumHostData?: number;
   /** The socket's receive buffer (`SO_RCVBUF`) in bytes. Default 262,144, ENet's. */
@@ -114,23 +116,67 @@ export interface ListenOptions extends HostOptions {
   unguarded?: boolean;
 }
 
-/** Options that a live host changes by assignment, in their native form. */
+/**
+ * What can be read and assigned on a live host. Values are checked as those of {@linkcode HostOptions}, which say more
+ * about each: a {@linkcode TypeError} or {@linkcode RangeError} leaves everything as it was. Assigning to a closed host
+ * throws `ENETJS_ERR_CLOSED`.
+ *
+ * @example
+ * ```ts
+ * import { Host } from "@enetjs/enet";
+ *
+ * await using host = await Host.listen({ hostname: "127.0.0.1" });
+ * host.duplicatePeers = 4;
+ * host.limits = { peer: { messages: { perSecond: 100 } } };
+ * console.log(host.duplicatePeers, host.limits.peer.messages.burst); // 4 100
+ * ```
+ */
 export interface HostSettings {
+  /** Most channels of a connection that others open from now on. */
   channels: number;
+  /** Downstream bandwidth in bytes per second, 0 for unlimited. */
+  incomingBandwidth: number;
+  /** Upstream bandwidth in bytes per second, 0 for unlimited. */
+  outgoingBandwidth: number;
+  /** Compression of datagrams. Both sides must change together. */
   compression: "none" | "range-coder";
+  /** Checksum of datagrams. Both sides must change together. */
   checksum: "none" | "crc32";
+  /** Largest datagram in bytes of connections that this host opens from now on. */
   mtu: number;
+  /** Most peers of one IPv4 address; more that are connected stay. */
   duplicatePeers: number;
+  /** Largest packet that is sent or received, in bytes. */
   maximumPacketSize: number;
+  /** Bytes of one peer that may wait to be consumed. */
   maximumWaitingData: number;
+  /** Bytes of native memory that what all peers have sent may take; 0 restores the default. */
   maximumHostData: number;
+  /** The socket's receive buffer in bytes, as asked for; the system may grant less. */
   receiveBufferSize: number;
+  /** The socket's send buffer in bytes, as asked for; the system may grant less. */
   sendBufferSize: number;
+  /** Milliseconds of silence of this thread after which the pump services in its place. */
   stallLimitMs: number;
+  /** Whether this thread stays awake for the next message. */
   spin: "never" | "auto" | "always";
+  /** Milliseconds for which messages are handed out before timers and sockets get their turn. */
+  turnBudgetMs: number;
+  /** Bytes queued to one peer above which `send` returns false. */
   highWaterMark: number;
+  /** Whether datagrams that are not ENet's are reported. */
   datagrams: boolean;
+  /** Which addresses may talk to the host. What is read is frozen; assign an {@linkcode AddressFilter}. */
+  filter: Readonly<Required<AddressFilter>>;
+  /** How much may come from an address and from a peer. What is read is frozen; assign {@linkcode Limits}. */
+  limits: ResolvedLimits;
 }
+
+/** The settings that are one number for native code each. */
+export type NativeSettings = Omit<
+  HostSettings,
+  "incomingBandwidth" | "outgoingBandwidth" | "turnBudgetMs" | "filter" | "limits"
+>;
 
 /** How a setting is checked and which native option it is. */
 interface Setting<T> {
@@ -156,8 +202,8 @@ const choiceSetting = <T extends string>(option: number, choices: readonly T[], 
   encode: (value: unknown, name: string) => choices.indexOf(oneOf(value, name, choices)),
 });
 
-/** Every setting of {@linkcode HostSettings}. */
-export const SETTINGS: { readonly [K in keyof HostSettings]: Setting<HostSettings[K]> } = {
+/** Every setting of {@linkcode NativeSettings}. */
+export const SETTINGS: { readonly [K in keyof NativeSettings]: Setting<NativeSettings[K]> } = {
   channels: integerSetting(
     CONFIG.CHANNELS,
     LAYOUT.MAXIMUM_CHANNELS,
@@ -188,6 +234,36 @@ export const SETTINGS: { readonly [K in keyof HostSettings]: Setting<HostSetting
   },
 };
 
+/** What bounds memory. */
+type MemorySettings = Pick<
+  NativeSettings,
+  "maximumHostData" | "maximumWaitingData" | "maximumPacketSize"
+>;
+
+/** Refuses a maximum for the whole host that does not hold what one connection may take. */
+export function checkHostData(
+  { maximumHostData, maximumWaitingData, maximumPacketSize }: MemorySettings,
+): void {
+  const least = maximumWaitingData + maximumPacketSize;
+  if (maximumHostData === 0 || maximumHostData >= least) return;
+  throw new RangeError(
+    `maximumHostData (${maximumHostData}) must be at least maximumWaitingData (${maximumWaitingData}) ` +
+      `+ maximumPacketSize (${maximumPacketSize}): raise it to ${least}, lower the other two, ` +
+      "or make it 0 for the default",
+  );
+}
+
+/** The bytes that `maximumHostData` stands for. */
+export function effectiveHostData(
+  { maximumHostData, maximumWaitingData, maximumPacketSize }: MemorySettings,
+): number {
+  const automatic = Math.max(
+    LAYOUT.HOST_DATA_MINIMUM,
+    2 * (maximumWaitingData + maximumPacketSize),
+  );
+  return maximumHostData === 0 ? automatic : maximumHostData;
+}
+
 const OTHER_OPTIONS = [
   "peers",
   "incomingBandwidth",
@@ -207,12 +283,12 @@ export interface HostPlan {
   /** Configuration for `enetjs_host_create`; the address is still to be filled in. */
   readonly config: Float64Array<ArrayBuffer>;
   readonly sizes: MemorySizes;
-  readonly settings: HostSettings;
+  readonly settings: NativeSettings;
   readonly pump: boolean;
   readonly turnBudgetMs: number;
   readonly incomingBandwidth: number;
   readonly outgoingBandwidth: number;
-  readonly filter: AddressFilter | undefined;
+  readonly filter: AddressFilter;
   readonly limits: ResolvedLimits;
   /** What to bind, or undefined for a host that only connects. */
   readonly bind: { readonly hostname: string; readonly port: number } | undefined;
@@ -239,7 +315,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     outgoingBandwidth = 0,
     pump = true,
     turnBudgetMs = TURN_BUDGET_MS,
-    filter,
+    filter = {},
     limits = {},
     eventCapacity = 4096,
     arenaSize = MEBIBYTE,
@@ -247,10 +323,11 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
   const config = new Float64Array(LAYOUT.CONFIG_COUNT);
   const settings: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(SETTINGS)) {
-    const { [name as keyof HostSettings]: value = setting.initial } = given as HostSettings;
+    const { [name as keyof NativeSettings]: value = setting.initial } = given as NativeSettings;
     config[setting.option] = setting.encode(value, name);
     settings[name] = value;
   }
+  checkHostData(settings as unknown as NativeSettings);
   const sizes: MemorySizes = {
     events: powerOfTwo(eventCapacity, "eventCapacity", 16, MEBIBYTE),
     completions: 1024,
@@ -258,7 +335,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     scratch: 64 * 1024,
     outbox: 32 * 1024,
   };
-  if (filter !== undefined) compileFilter(filter);
+  compileFilter(filter);
   config[CONFIG.PEERS] = integer(peers, "peers", 1, LAYOUT.MAXIMUM_PEERS);
   config[CONFIG.INCOMING_BANDWIDTH] = integer(incomingBandwidth, "incomingBandwidth", 0, U32);
   config[CONFIG.OUTGOING_BANDWIDTH] = integer(outgoingBandwidth, "outgoingBandwidth", 0, U32);
@@ -271,7 +348,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
   return {
     config,
     sizes,
-    settings: settings as unknown as HostSettings,
+    settings: settings as unknown as NativeSettings,
     pump,
     turnBudgetMs: validateTurnBudget(turnBudgetMs),
     incomingBandwidth,

@@ -1,4 +1,5 @@
-import { type Library, loadedLibrary } from "../ffi/loader.ts";
+import { loadedLibrary } from "../ffi/loader.ts";
+import { count, makeInspectable, preview } from "./internal/inspect.ts";
 import { requireLibrary } from "./internal/library.ts";
 import type { Memory } from "./internal/memory.ts";
 import { NativePacket } from "./internal/native_packet.ts";
@@ -10,7 +11,8 @@ import { ENetError } from "./errors.ts";
 export type Data = string | ArrayBufferLike | ArrayBufferView | Packet;
 
 /**
- * How a packet is sent; ENet's names and numbers. 0 is unreliable and sequenced.
+ * How a message is sent; ENet's names and numbers. Without a flag that says FRAGMENT, ENet sends an
+ * unreliable message reliably that is larger than a datagram.
  *
  * Source: `ENetPacketFlag` in `enet/enet.h`.
  */
@@ -21,20 +23,47 @@ export const PacketFlag = {
   RELIABLE: 1,
   /** May be lost, and may arrive in any order. */
   UNSEQUENCED: 2,
-  /** An unreliable packet over the MTU goes in unreliable fragments, not in reliable ones. */
+  /** As UNRELIABLE; a message larger than a datagram goes in unreliable fragments. */
   UNRELIABLE_FRAGMENT: 8,
+  /** As UNSEQUENCED; a message larger than a datagram goes in unreliable fragments. */
+  UNSEQUENCED_FRAGMENT: 10,
 } as const;
 
-/** Where a packet's bytes are. */
-type Source =
-  /** In JavaScript memory of their own. */
-  | { readonly kind: "owned"; readonly bytes: Uint8Array }
-  /** In the arena of a host, until the event is over. */
-  | { readonly kind: "arena"; readonly memory: Memory; readonly offset: number }
-  /** In a native packet. */
-  | { readonly kind: "native"; readonly packet: NativePacket }
-  /** Nowhere any more; why. */
-  | { readonly kind: "gone"; readonly why: string };
+/** One of the numbers of {@linkcode PacketFlag}. */
+export type PacketFlag = 0 | 1 | 2 | 8 | 10;
+
+/** The bytes are in JavaScript memory of their own: `Packet.#bytes`. */
+const OWNED = { kind: "owned" } as const;
+
+/** The bytes are nowhere any more; why. */
+interface Gone {
+  readonly kind: "gone";
+  readonly why: string;
+}
+
+/**
+ * Where a packet's bytes are. One object for many packets, so that a received message takes no more
+ * memory than its packet: the arena that it lies in, or what has become of it.
+ */
+type Source = typeof OWNED | Memory | NativePacket | Gone;
+
+function borrowedUntil(until: string): Gone {
+  const why =
+    `it was borrowed until ${until}: take packet.bytes before you wait, or packet.retain()`;
+  return { kind: "gone", why };
+}
+
+/** What becomes of a borrowed packet, by the way in which it was received. */
+export const BORROWED = {
+  BY_HANDLER: borrowedUntil("its handler returned"),
+  BY_ITERATION: borrowedUntil("the next iteration"),
+  BY_SERVICE: borrowedUntil("the next call of service()"),
+} as const;
+
+/** What becomes of one that is borrowed when its host is closed. */
+const CLOSED: Gone = borrowedUntil("its host was closed");
+
+const DISPOSED: Gone = { kind: "gone", why: "it has been disposed of" };
 
 /** Frees what nobody disposes of. */
 const registry = new FinalizationRegistry<NativePacket>((packet) => packet.release());
@@ -42,31 +71,29 @@ const registry = new FinalizationRegistry<NativePacket>((packet) => packet.relea
 /** A view of native memory keeps its packet, or the collector would empty it. */
 const owners = new WeakMap<Uint8Array, Packet>();
 
+/** Where the program took the first view of a packet, in debug mode. */
+const lentAt = new WeakMap<Packet, string>();
+
+const decoder = new TextDecoder();
+
 /** What the rest of the library may do with packets, and users may not. */
 interface PacketInternals {
-  /** A packet over the arena of a host, borrowed until `until`. */
-  fromArena(
-    library: Library,
-    memory: Memory,
-    offset: number,
-    length: number,
-    flags: number,
-    until: string,
-  ): Packet;
-  /** A packet over a received native one, borrowed until `until`. */
-  fromNative(
-    library: Library,
-    handle: number,
-    length: number,
-    flags: number,
-    until: string,
-  ): Packet;
-  /** Makes a borrowed packet independent of the event ring and of the host. */
+  /** A packet over the arena of a host, which becomes `until` when its borrowing ends. */
+  fromArena(memory: Memory, offset: number, length: number, flags: number, until: Gone): Packet;
+  /** A packet over a received native one, which becomes `until` when its borrowing ends. */
+  fromNative(packet: NativePacket, flags: number, until: Gone): Packet;
+  /** Makes the bytes of a borrowed packet independent of the event ring and of the host. */
   own(packet: Packet): void;
-  /** Ends the borrowing; what has been copied or retained stays. */
+  /** Begins the borrowing anew, by another consumer, unless the packet is retained. */
+  lend(packet: Packet, until: Gone): void;
+  /** Ends the borrowing, unless the packet is retained. */
   release(packet: Packet): void;
+  /** Ends it because the host is closed. */
+  close(packet: Packet): void;
   /** Where the bytes are now, and that they are about to be sent from there. */
   send(packet: Packet): Source;
+  /** Where in the arena they are. */
+  offset(packet: Packet): number;
 }
 
 /** What the rest of the library may do with packets, and users may not. */
@@ -90,10 +117,11 @@ export interface PacketFromOptions {
 /**
  * The bytes of one message.
  *
- * A received packet borrows native memory until its event is over: until the next iteration, the
- * next `service`, or the return of the handler. In that time {@linkcode Packet.bytes} makes a copy
- * that stays, {@linkcode Packet.retain} keeps the packet itself, and sending it on makes no copy in
- * JavaScript. Packets above 64 KiB lie in ENet's own memory, smaller ones in an arena.
+ * A received packet is borrowed: until its handler returns (an `async` handler returns at its first
+ * `await`), until the next iteration, or until the next `service`. After that every use of it throws
+ * `ENETJS_ERR_RELEASED`. {@linkcode Packet.bytes} makes a copy that stays, {@linkcode Packet.retain}
+ * keeps the packet itself, and sending it on makes no copy in JavaScript. Packets above 64 KiB lie in
+ * ENet's own memory, smaller ones in an arena.
  *
  * What is retained or allocated is freed by {@linkcode Packet.dispose}, or once the collector has
  * found nobody to use it.
@@ -110,27 +138,40 @@ export interface PacketFromOptions {
 export class Packet implements Disposable {
   /** Size in bytes. */
   readonly length: number;
-  /**
-   * The {@linkcode PacketFlag} bits it was received with. What is sent on is reliable unless
-   * `send` is told otherwise.
-   */
-  readonly flags: number;
+  /** How it was received. What is sent on is reliable unless `send` is told otherwise. */
+  readonly flags: PacketFlag;
   #source: Source;
-  #library: Library | undefined;
-  /** A copy that has been asked for. */
+  /** Where in the arena the bytes are, as long as they are there. */
+  readonly #offset: number;
+  /** The bytes in JavaScript memory: all there is, or a copy that has been asked for. */
   #bytes: Uint8Array | undefined;
-  /** Until when it is borrowed, or undefined if it is not. */
-  #until: string | undefined;
-  /** Where the program took the first view, in debug mode. */
-  #lentAt = "";
-  /** Whether the bytes are the program's to write, until they are sent. */
-  #writable = false;
+  /** What the packet becomes when its borrowing ends, or undefined if it is not borrowed. */
+  #until: Gone | undefined;
 
-  private constructor(source: Source, length: number, flags: number) {
-    this.#source = source;
+  private constructor(
+    source: Source,
+    length: number,
+    flags: number,
+    bytes?: Uint8Array,
+    until?: Gone,
+    offset = 0,
+  ) {
     this.length = length;
-    this.flags = flags;
-    if (source.kind === "native") registry.register(this, source.packet, source.packet);
+    this.flags = flags as PacketFlag;
+    this.#source = source;
+    this.#offset = offset;
+    this.#bytes = bytes;
+    this.#until = until;
+  }
+
+  static #owned(bytes: Uint8Array): Packet {
+    return new Packet(OWNED, bytes.length, PacketFlag.RELIABLE, bytes);
+  }
+
+  static #native(source: NativePacket, flags: number, until?: Gone): Packet {
+    const packet = new Packet(source, source.length, flags, undefined, until);
+    registry.register(packet, source, source);
+    return packet;
   }
 
   /**
@@ -156,7 +197,7 @@ export class Packet implements Disposable {
       : typeof data === "string"
       ? new TextEncoder().encode(data)
       : copyBytes(viewOf(data));
-    return new Packet({ kind: "owned", bytes }, bytes.length, PacketFlag.RELIABLE);
+    return Packet.#owned(bytes);
   }
 
   static #share(data: Data): Packet {
@@ -170,8 +211,7 @@ export class Packet implements Disposable {
       );
     }
     if (bytes.length === 0) return Packet.from(bytes);
-    const packet = NativePacket.share(requireLibrary(), bytes);
-    return new Packet({ kind: "native", packet }, bytes.length, PacketFlag.RELIABLE);
+    return Packet.#native(NativePacket.share(requireLibrary(), bytes), PacketFlag.RELIABLE);
   }
 
   /**
@@ -190,13 +230,11 @@ export class Packet implements Disposable {
     integer(length, "length", 0, 2 ** 31 - 1);
     const library = loadedLibrary();
     if (length === 0 || library?.runtime.map === undefined) {
-      const bytes = new Uint8Array(length);
-      return new Packet({ kind: "owned", bytes }, length, PacketFlag.RELIABLE);
+      return Packet.#owned(new Uint8Array(length));
     }
-    const source = { kind: "native", packet: NativePacket.create(library, length) } as const;
-    const packet = new Packet(source, length, PacketFlag.RELIABLE);
-    packet.#writable = true;
-    return packet;
+    const source = NativePacket.create(library, length);
+    source.writable = true;
+    return Packet.#native(source, PacketFlag.RELIABLE);
   }
 
   /**
@@ -204,18 +242,18 @@ export class Packet implements Disposable {
    * ones return the same array. Its `buffer` may be larger and hold other packets: mind `byteOffset`,
    * or take `bytes.slice().buffer`.
    *
-   * @throws {ENetError} `ENETJS_ERR_RELEASED` if the packet is gone and they were never copied
+   * @throws {ENetError} `ENETJS_ERR_RELEASED` if the packet is gone
    */
   get bytes(): Uint8Array {
     if (this.#bytes !== undefined) return this.#bytes;
     const source = this.#source;
-    if (source.kind === "owned") return this.#bytes = source.bytes;
-    const bytes = source.kind === "native" && source.packet.shared === undefined
-      ? source.packet.read()
-      : copyBytes(this.#peek());
-    // What is still being written may change after the copy.
-    if (!this.#writable) this.#bytes = bytes;
-    return bytes;
+    if (source.kind === "native" && source.shared === undefined) {
+      const bytes = source.read();
+      // What is still being written may change after the copy.
+      if (!source.writable) this.#bytes = bytes;
+      return bytes;
+    }
+    return this.#bytes = copyBytes(this.#peek());
   }
 
   /**
@@ -233,17 +271,16 @@ export class Packet implements Disposable {
    */
   get view(): Uint8Array {
     const source = this.#source;
-    if (source.kind === "owned") return source.bytes;
     if (source.kind === "arena") {
-      if (source.memory.stolen) throw this.#released("its buffer was transferred away");
-      this.#trace();
-      const view = source.memory.lend(source.offset, this.length);
+      if (source.stolen) throw this.#released("its buffer was transferred away");
+      if (source.debug) this.#trace();
+      const view = source.lend(this.#offset, this.length);
       // What is written to it must be seen by who looks again.
-      if (source.memory.copies(this.length)) this.#source = { kind: "owned", bytes: view };
+      if (source.copies(this.length)) this.#own(view);
       return view;
     }
-    if (source.kind === "native") return this.#nativeView(source.packet);
-    if (this.#bytes !== undefined) return this.#bytes;
+    if (source.kind === "native") return this.#nativeView(source);
+    if (source.kind === "owned") return this.#bytes as Uint8Array;
     throw this.#released(source.why);
   }
 
@@ -252,15 +289,20 @@ export class Packet implements Disposable {
     const buffer = packet.map();
     if (buffer === undefined) return this.bytes;
     if (buffer.detached) throw this.#released("its buffer was transferred away");
-    this.#trace();
+    if (packet.debug) this.#trace();
     const view = new Uint8Array(buffer);
     owners.set(view, this);
     return view;
   }
 
-  /** In debug mode, notes where the program took the first view. */
+  /** Notes where the program took the first view. */
   #trace(): void {
-    if (this.#library?.debug && this.#lentAt === "") this.#lentAt = callSite();
+    if (!lentAt.has(this)) lentAt.set(this, callSite());
+  }
+
+  #own(bytes: Uint8Array): void {
+    this.#bytes = bytes;
+    this.#source = OWNED;
   }
 
   /**
@@ -288,7 +330,7 @@ export class Packet implements Disposable {
    */
   get pointer(): bigint {
     const source = this.#source;
-    const packet = source.kind === "native" ? source.packet : this.#promote();
+    const packet = source.kind === "native" ? source : this.#promote();
     return BigInt(packet?.address ?? 0);
   }
 
@@ -299,7 +341,7 @@ export class Packet implements Disposable {
    */
   get refCount(): number {
     const source = this.#source;
-    if (source.kind === "native") return source.packet.references;
+    if (source.kind === "native") return source.references;
     return source.kind === "gone" ? 0 : 1;
   }
 
@@ -313,8 +355,7 @@ export class Packet implements Disposable {
   retain(): this {
     const source = this.#source;
     if (source.kind === "gone") throw this.#released(source.why);
-    if (source.kind === "arena") this.#source = { kind: "owned", bytes: this.bytes };
-    if (source.kind === "native") source.packet.keep();
+    packets.own(this);
     this.#until = undefined;
     return this;
   }
@@ -324,8 +365,7 @@ export class Packet implements Disposable {
    * the same. Doing so again does nothing.
    */
   dispose(): void {
-    this.#bytes = undefined;
-    this.#leave("it has been disposed of");
+    this.#leave(DISPOSED);
   }
 
   /** Does what {@linkcode Packet.dispose} does. */
@@ -339,27 +379,27 @@ export class Packet implements Disposable {
    * @throws {ENetError} `ENETJS_ERR_RELEASED` as for {@linkcode Packet.view}
    */
   text(): string {
-    return new TextDecoder().decode(this.#peek());
+    return decoder.decode(this.#peek());
   }
 
   /** The bytes for the moment, without lending them to the program. */
   #peek(): Uint8Array {
     const source = this.#source;
-    if (source.kind !== "arena" || source.memory.stolen) return this.view;
-    return source.memory.arena.subarray(source.offset, source.offset + this.length);
+    if (source.kind !== "arena" || source.stolen) return this.view;
+    return source.arena.subarray(this.#offset, this.#offset + this.length);
   }
 
   /** Moves the bytes to native memory, if there are any. */
   #promote(): NativePacket | undefined {
     const source = this.#source;
     if (this.length === 0) return undefined;
-    if (source.kind === "native" && source.packet.shared === undefined) return source.packet;
+    if (source.kind === "native" && source.shared === undefined) return source;
     const bytes = this.#peek();
-    const packet = NativePacket.create(this.#library ?? requireLibrary(), this.length);
+    const packet = NativePacket.create(requireLibrary(), this.length);
     packet.write(bytes);
     registry.register(this, packet, packet);
-    if (source.kind === "native") this.#drop(source.packet);
-    this.#source = { kind: "native", packet };
+    if (source.kind === "native") this.#drop(source);
+    this.#source = packet;
     return packet;
   }
 
@@ -368,70 +408,82 @@ export class Packet implements Disposable {
     packet.release();
   }
 
-  #leave(why: string): void {
+  #leave(gone: Gone): void {
     const source = this.#source;
     if (source.kind === "gone") return;
-    this.#source = { kind: "gone", why };
-    if (source.kind === "native") this.#drop(source.packet);
+    this.#source = gone;
+    this.#bytes = undefined;
+    if (source.kind === "native") this.#drop(source);
   }
 
   #released(why: string): ENetError {
-    const at = this.#lentAt === "" ? "" : `. A view of it was taken ${this.#lentAt}`;
+    const where = lentAt.get(this);
+    const at = where === undefined ? "" : `. A view of it was taken ${where}`;
     return new ENetError(
       "ENETJS_ERR_RELEASED",
       `The packet of ${this.length} bytes can't be used any more: ${why}${at}`,
     );
   }
 
+  #describe(): string {
+    const size = count(this.length, "byte");
+    const source = this.#source;
+    if (source.kind === "gone") return `${size}, gone: ${source.why}`;
+    const isReadable = source.kind === "owned" || source.kind === "arena" && !source.stolen;
+    // Looking at native memory would keep the packet.
+    const bytes = this.#bytes ?? (isReadable ? this.#peek() : undefined);
+    return bytes === undefined || this.length === 0 ? size : `${size}, ${preview(bytes)}`;
+  }
+
   static {
+    makeInspectable(this.prototype, "Packet", (packet) => packet.#describe());
     packets = {
-      fromArena(library, memory, offset, length, flags, until) {
-        const packet = new Packet({ kind: "arena", memory, offset }, length, flags);
-        packet.#library = library;
-        packet.#until = until;
-        return packet;
+      fromArena(memory, offset, length, flags, until) {
+        return new Packet(memory, length, flags, undefined, until, offset);
       },
-      fromNative(library, handle, length, flags, until) {
-        const native = NativePacket.received(library, handle, length);
-        const packet = new Packet({ kind: "native", packet: native }, length, flags);
-        packet.#library = library;
-        packet.#until = until;
-        return packet;
+      fromNative(packet, flags, until) {
+        return Packet.#native(packet, flags, until);
       },
       own(packet) {
         const source = packet.#source;
-        if (source.kind === "native") source.packet.keep();
-        else packet.retain();
+        if (source.kind === "native") source.keep();
+        else if (source.kind === "arena") packet.#own(packet.bytes);
+      },
+      lend(packet, until) {
+        if (packet.#until !== undefined) packet.#until = until;
       },
       release(packet) {
         const until = packet.#until;
-        if (until === undefined) return;
-        packet.#until = undefined;
-        packet.#leave(
-          `it was borrowed until ${until}; call packet.retain(), or read packet.bytes, before that`,
-        );
+        if (until !== undefined) packet.#leave(until);
+      },
+      close(packet) {
+        if (packet.#until !== undefined) packet.#leave(CLOSED);
       },
       send(packet) {
         const source = packet.#source;
-        if (source.kind === "gone" && packet.#bytes !== undefined) {
-          return { kind: "owned", bytes: packet.#bytes };
-        }
         if (source.kind === "gone") throw packet.#released(source.why);
-        if (packet.#writable && source.kind === "native") {
-          packet.#writable = false;
-          source.packet.detach();
+        if (source.kind === "native" && source.writable) {
+          source.writable = false;
+          source.detach();
         }
         return source;
       },
+      offset: (packet) => packet.#offset,
     };
   }
 }
 
 /** Where the program called into the library. */
 function callSite(): string {
-  const lines = (new Error().stack ?? "").split("\n").slice(1);
-  const outside = lines.find((line) => !/\/lib\/(_\w+|packet|peer|host)\.ts/.test(line));
-  return (outside ?? "").trim();
+  const lines = (new Error().stack ?? "").split("\n").filter((line) => /\bat\b|@/.test(line));
+  // As sources, as modules of the npm package, or wherever else this file is.
+  const [, folder] = /([^\s(@]*[\\/])lib[\\/]packet\.[jt]s/.exec(lines[0] ?? "") ?? [];
+  const isOurs = (line: string) =>
+    folder !== undefined &&
+    ["lib", "ffi"].some((part) =>
+      line.includes(`${folder}${part}/`) || line.includes(`${folder}${part}\\`)
+    );
+  return (lines.find((line) => !isOurs(line)) ?? "").trim();
 }
 
 /** Takes the memory of an ArrayBuffer over. */
@@ -459,7 +511,7 @@ export function viewOf(data: unknown): Uint8Array {
   }
   if (data instanceof ArrayBuffer && !data.detached) return new Uint8Array(data);
   if (data instanceof SharedArrayBuffer) return new Uint8Array(data);
-  if (data instanceof ArrayBuffer) throw new TypeError("data is a detached ArrayBuffer");
+  if (data instanceof ArrayBuffer) throw detached("data is a detached ArrayBuffer");
   throw new TypeError(
     `data must be a string, an ArrayBuffer, a view of one or a Packet, not ${show(data)}`,
   );
@@ -467,6 +519,13 @@ export function viewOf(data: unknown): Uint8Array {
 
 function requireAttached(buffer: ArrayBufferLike): void {
   if (buffer instanceof ArrayBuffer && buffer.detached) {
-    throw new TypeError("data is a view of a detached ArrayBuffer");
+    throw detached("data is a view of a detached ArrayBuffer");
   }
+}
+
+function detached(what: string): TypeError {
+  return new TypeError(
+    `${what}: its bytes were transferred elsewhere, or it was the view of a packet whose event is ` +
+      "over; keep a copy with view.slice() before that",
+  );
 }

@@ -1,9 +1,11 @@
 import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
 import { type Connection, iterateConnection } from "./internal/connection.ts";
 import { validateFlags } from "./internal/endpoint.ts";
+import { makeInspectable } from "./internal/inspect.ts";
 import { integer, options, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
 import type { PeerMessage } from "./events.ts";
+import type { Host } from "./host.ts";
 import { type Data, PacketFlag } from "./packet.ts";
 import { readableOf, type StreamChunk, writableOf, type WritableOptions } from "./streams.ts";
 
@@ -44,9 +46,15 @@ export interface TimeoutOptions {
    * value, the peer is given up after `minimumMs`. Default 32.
    */
   limit?: number;
-  /** Milliseconds without acknowledgement before which the peer is never given up. Default 5000. */
+  /**
+   * Milliseconds without acknowledgement before which the peer is never given up. Default 5000, or
+   * `maximumMs` where that is less.
+   */
   minimumMs?: number;
-  /** Milliseconds without acknowledgement after which the peer is given up in any case. Default 30000. */
+  /**
+   * Milliseconds without acknowledgement after which the peer is given up in any case. Default 30000,
+   * or `minimumMs` where that is more.
+   */
   maximumMs?: number;
 }
 
@@ -141,7 +149,21 @@ export interface PeerStats {
   readonly queuedBytes: number;
   /** Messages of `queuedBytes`. */
   readonly queuedMessages: number;
+  /**
+   * Messages sent UNRELIABLE or UNSEQUENCED that were larger than a datagram, so that ENet has sent them
+   * reliably. UNRELIABLE_FRAGMENT prevents that. Since the connection began.
+   */
+  readonly unreliableSentReliably: number;
+  /**
+   * Unreliable messages that ENet has dropped instead of sending them, because the round trip had grown
+   * or bandwidth was short; see {@linkcode Peer.throttle}. Since the connection began.
+   */
+  readonly throttledMessages: number;
 }
+
+/** ENet's times after which a silent peer is given up. */
+const DEFAULT_MINIMUM_MS = 5000;
+const DEFAULT_MAXIMUM_MS = 30_000;
 
 /** The public face of a connection. */
 export let createPeer: (connection: Connection) => Peer;
@@ -157,7 +179,7 @@ export let connectionOf: (peer: Peer) => Connection;
  * import { Host } from "@enetjs/enet";
  *
  * await using server = await Host.listen({ hostname: "127.0.0.1" }, {
- *   receive: (peer, channelId, view) => peer.send(channelId, view),
+ *   receive: (peer, channelId, packet) => peer.send(channelId, packet),
  * });
  * await using client = await Host.create();
  * const peer = await client.connect(server.address);
@@ -168,13 +190,49 @@ export let connectionOf: (peer: Peer) => Connection;
  * }
  * ```
  */
-export class Peer implements AsyncIterable<PeerMessage> {
-  /** A place for the application's own data; the library never looks at it. */
-  data: unknown = undefined;
+export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
+  /**
+   * A place for the application's own data; the library never looks at it. `Host.listen<Player>()` gives
+   * it a type. It is `undefined` until the program sets it: say `Player | undefined` where it may be read
+   * before that.
+   */
+  data: PeerData = undefined as PeerData;
   readonly #connection: Connection;
 
   private constructor(connection: Connection) {
     this.#connection = connection;
+    Object.preventExtensions(this); // a misspelt property is a TypeError
+  }
+
+  /** A number from 1 that names the connection: no other connection of its host ever has the same. */
+  get id(): number {
+    return this.#connection.number;
+  }
+
+  /** The host that the connection belongs to. */
+  get host(): Host<PeerData> {
+    return this.#connection.endpoint.host as Host<PeerData>;
+  }
+
+  /**
+   * Mean time from sending a reliable packet to its acknowledgement, in milliseconds; 0 once the
+   * connection has ended. Cheaper than {@linkcode Peer.stats}.
+   */
+  get roundTripTime(): number {
+    return this.#stat(PEER_STAT.ROUND_TRIP_TIME);
+  }
+
+  /**
+   * Bytes sent by the program that ENet has not let go of: waiting, or not yet acknowledged. 0 once the
+   * connection has ended. Cheaper than {@linkcode Peer.stats}.
+   */
+  get queuedBytes(): number {
+    return this.#stat(PEER_STAT.QUEUED_BYTES);
+  }
+
+  #stat(index: number): number {
+    const { endpoint, id } = this.#connection;
+    return endpoint.native.enetjs_peer_stats(endpoint.handle, id) < 0 ? 0 : endpoint.stats[index];
   }
 
   /** The other side's address. */
@@ -193,40 +251,34 @@ export class Peer implements AsyncIterable<PeerMessage> {
     return STATES[Math.max(0, endpoint.native.enetjs_peer_state(endpoint.handle, id))];
   }
 
-  /**
-   * What ENet knows of the connection now.
-   *
-   * @throws {ENetError} `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
-   */
+  /** What ENet knows of the connection now; once it has ended, `"disconnected"` and zeros. */
   get stats(): PeerStats {
-    const { endpoint, id } = this.#connection;
-    this.#check(endpoint.native.enetjs_peer_stats(endpoint.handle, id));
-    return readPeerStats(endpoint.stats);
+    const { endpoint, id, channels } = this.#connection;
+    const result = endpoint.native.enetjs_peer_stats(endpoint.handle, id);
+    this.#check(result);
+    return readPeerStats(result < 0 ? statsAfterTheEnd(channels) : endpoint.stats);
   }
 
   /**
-   * Queues a message. It is taken whatever the size of the queue, or the call throws.
+   * Queues a message, whatever the size of the queue.
    *
    * The bytes are copied: changing them afterwards changes nothing. A packet that is being received
    * is sent on without a copy in JavaScript.
    *
-   * A peer may leave while its messages wait for this program. What is sent to it then is lost, as what
-   * is under way is; only after the program has been told of the end (by the disconnect event, or by
-   * the end of the iteration over the peer) does sending to it throw.
+   * To a peer whose connection is ending or has ended, from either side or with its host, this does nothing
+   * and returns false. A program never needs to ask first.
    *
    * @param channelId the channel, from 0
    * @param data text (sent as UTF-8), a buffer, a view of one, or a packet
-   * @param flags {@linkcode PacketFlag} bits. Default reliable
-   * @returns whether there is room for more: false from when the queue to this peer is above the
-   *   host's high-water mark until it has fallen to half of it; then wait for
-   *   {@linkcode Peer.drain} before sending much more
+   * @param flags how it is sent. Default reliable
+   * @returns whether there is room for more. False while the queue to this peer is above the host's
+   *   high-water mark: {@linkcode Peer.drain} resolves when it has fallen to half of it. False also after
+   *   the end of the connection: then `drain` rejects
    * @throws {TypeError} if `data` is nothing that can be sent
    * @throws {RangeError} if the channel, the flags or the size are out of range
-   * @throws {ENetError} `ENETJS_ERR_NOT_CONNECTED` before the connection is established or while it
-   *   is disconnecting, `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host,
-   *   `ENETJS_ERR_MEMORY`
+   * @throws {ENetError} `ENETJS_ERR_MEMORY`, and `ENETJS_ERR_RELEASED` for a packet that is no longer there
    */
-  send(channelId: number, data: Data, flags: number = PacketFlag.RELIABLE): boolean {
+  send(channelId: number, data: Data, flags: PacketFlag = PacketFlag.RELIABLE): boolean {
     const connection = this.#connection;
     validateFlags(flags);
     if (
@@ -236,7 +288,7 @@ export class Peer implements AsyncIterable<PeerMessage> {
     }
     const result = this.#send(channelId, data, flags, 0);
     if (result >= 0) return result === 0;
-    if (connection.lost(result)) return true;
+    if (connection.isEnd(result)) return false;
     throw connection.error(result);
   }
 
@@ -246,37 +298,50 @@ export class Peer implements AsyncIterable<PeerMessage> {
    * @param channelId the channel, from 0
    * @param data as for {@linkcode Peer.send}
    * @returns a promise that resolves when the other side has acknowledged all of it, and rejects with
-   *   `ENETJS_ERR_UNDELIVERED` when the connection ends first; faults of the arguments or the
-   *   connection reject as {@linkcode Peer.send} throws
+   *   `ENETJS_ERR_UNDELIVERED` when the connection ends first. Where it is ending or has ended before,
+   *   nothing is sent, and the promise rejects with `ENETJS_ERR_STALE`, or `ENETJS_ERR_CLOSED` with the
+   *   host. Faults of the arguments reject as {@linkcode Peer.send} throws
    */
   async deliver(channelId: number, data: Data): Promise<void> {
     const connection = this.#connection;
-    await connection.endpoint.deliver(
-      (token) => {
-        const result = this.#send(channelId, data, PacketFlag.RELIABLE, token);
-        if (result < 0 && connection.lost(result)) throw connection.undelivered();
-        if (result < 0) throw connection.error(result);
-      },
-      () => connection.undelivered(),
-    );
+    let result = 0;
+    try {
+      await connection.endpoint.deliver(
+        (token) => {
+          result = this.#send(channelId, data, PacketFlag.RELIABLE, token);
+          if (result < 0) throw connection.error(result);
+        },
+        () => connection.undelivered(),
+      );
+    } catch (error) {
+      throw connection.isEnd(result) ? await connection.refusal() : error;
+    }
   }
 
   /**
    * Waits for the queue to this peer to fall to half the host's high-water mark.
    *
    * @returns a promise that resolves then, or at once if the queue has not been above the mark; it
-   *   rejects with `ENETJS_ERR_STALE` or `ENETJS_ERR_CLOSED` when the connection or the host ends
+   *   rejects with `ENETJS_ERR_STALE` when either side ends the connection, `ENETJS_ERR_CLOSED` when the
+   *   host has been closed
    */
   async drain(): Promise<void> {
-    const { endpoint, full } = this.#connection;
-    const { queuedBytes } = this.stats; // which fails where the connection has ended
-    if (!full && queuedBytes <= endpoint.settings.highWaterMark) return;
+    const connection = this.#connection;
+    const { endpoint, id } = connection;
+    const isLive = connection.sendable &&
+      endpoint.native.enetjs_peer_stats(endpoint.handle, id) >= 0;
+    if (!isLive) throw await connection.refusal();
+    const queuedBytes = endpoint.stats[PEER_STAT.QUEUED_BYTES];
+    if (!connection.full && queuedBytes <= endpoint.settings.highWaterMark) return;
     endpoint.flushIfDirty();
-    await this.#connection.drained();
+    await connection.drained();
   }
 
   /**
    * Ends the connection, dropping what is still queued in either direction.
+   *
+   * Once this side ends a connection in any way, nothing more of it is reported but its disconnect event:
+   * messages that have arrived and were not taken are dropped, and iterations over the peer end.
    *
    * @param data a 32-bit value that the other side reads with its disconnect event
    * @returns a promise that resolves when the other side has acknowledged or can't any more. Where
@@ -307,21 +372,20 @@ export class Peer implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Forgets the connection without telling the other side, which will time out.
-   *
-   * @throws {ENetError} `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
+   * Forgets the connection without telling the other side, which will time out. Does nothing where the
+   * connection has ended.
    */
   reset(): void {
-    const { endpoint, id } = this.#connection;
-    this.#check(endpoint.native.enetjs_peer_reset(endpoint.handle, id));
-    this.#connection.told = this.#connection.closing = true;
-    endpoint.change();
+    const connection = this.#connection;
+    const { endpoint, id } = connection;
+    const result = endpoint.native.enetjs_peer_reset(endpoint.handle, id);
+    if (result >= 0) connection.close({ reason: "reset", data: 0 });
+    this.#leave();
   }
 
   /**
-   * Pings the other side now, beside the pings ENet sends by itself.
-   *
-   * @throws {ENetError} as {@linkcode Peer.send}
+   * Pings the other side now, beside the pings ENet sends by itself. Does nothing where the connection is
+   * ending or has ended.
    */
   ping(): void {
     const { endpoint, id } = this.#connection;
@@ -333,39 +397,43 @@ export class Peer implements AsyncIterable<PeerMessage> {
    * Sets how long a connection may be silent before ENet pings. A ping may be late by a sixteenth of it,
    * so that many leave together.
    *
+   * Does nothing where the connection has ended.
+   *
    * @param intervalMs milliseconds; 0 restores ENet's default, 500
    * @throws {RangeError} if it is no unsigned 32-bit integer
-   * @throws {ENetError} `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
    */
   pingInterval(intervalMs: number): void {
     this.#set(PEER_OPTION.PING_INTERVAL, integer(intervalMs, "intervalMs", 0, U32), 0, 0);
   }
 
   /**
-   * Sets when a peer that does not acknowledge is given up.
+   * Sets when a peer that does not acknowledge is given up. Does nothing where the connection has ended.
    *
-   * @param timeouts what to change; what is absent gets ENet's default
-   * @throws {RangeError} if a value is no unsigned 32-bit integer
-   * @throws {ENetError} `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
+   * @param timeouts what to change; what is absent or 0 gets its default
+   * @throws {RangeError} if a value is no unsigned 32-bit integer, or `minimumMs` above `maximumMs`
    */
   timeout(timeouts: TimeoutOptions): void {
     options(timeouts, "timeouts", ["limit", "minimumMs", "maximumMs"]);
     const { limit = 0, minimumMs = 0, maximumMs = 0 } = timeouts;
-    this.#set(
-      PEER_OPTION.TIMEOUT,
-      integer(limit, "limit", 0, U32),
-      integer(minimumMs, "minimumMs", 0, U32),
-      integer(maximumMs, "maximumMs", 0, U32),
-    );
+    integer(limit, "limit", 0, U32);
+    integer(minimumMs, "minimumMs", 0, U32);
+    integer(maximumMs, "maximumMs", 0, U32);
+    if (minimumMs > 0 && maximumMs > 0 && minimumMs > maximumMs) {
+      throw new RangeError(
+        `minimumMs must not be above maximumMs, ${maximumMs}, but it is ${minimumMs}`,
+      );
+    }
+    const least = minimumMs || Math.min(DEFAULT_MINIMUM_MS, maximumMs || DEFAULT_MINIMUM_MS);
+    const most = maximumMs || Math.max(DEFAULT_MAXIMUM_MS, least);
+    this.#set(PEER_OPTION.TIMEOUT, limit, least, most);
   }
 
   /**
-   * Sets how unreliable packets are dropped as the round trip gets worse, on both sides.
+   * Sets how unreliable packets are dropped as the round trip gets worse, on both sides. Does nothing
+   * where the connection is ending or has ended.
    *
    * @param throttle what to change; what is absent gets ENet's default
    * @throws {RangeError} if a value is out of range
-   * @throws {ENetError} `ENETJS_ERR_NOT_CONNECTED` before the connection is established,
-   *   `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
    */
   throttle(throttle: ThrottleOptions): void {
     options(throttle, "throttle", ["intervalMs", "acceleration", "deceleration"]);
@@ -457,26 +525,54 @@ export class Peer implements AsyncIterable<PeerMessage> {
     this.#check(endpoint.native.enetjs_peer_set(endpoint.handle, id, option, a, b, c));
   }
 
+  /** Passes over the end of the connection, which is no fault of the program. */
   #check(result: number): void {
-    if (result < 0) throw this.#connection.error(result);
+    if (result < 0 && !this.#connection.isEnd(result)) throw this.#connection.error(result);
   }
 
   #disconnect(data: number, mode: number): Promise<void> {
     const { endpoint, id } = this.#connection;
     integer(data, "data", 0, U32);
     const result = endpoint.native.enetjs_peer_disconnect(endpoint.handle, id, data, mode);
-    this.#connection.told = this.#connection.closing = true;
+    this.#leave();
     if (result < 0) return Promise.resolve();
     endpoint.touch();
-    endpoint.change();
     return this.#connection.closed();
+  }
+
+  /** This side has ended the connection. */
+  #leave(): void {
+    const { endpoint } = this.#connection;
+    this.#connection.leave();
+    if (this.#connection.waits) endpoint.inlet.silence();
+    endpoint.change();
+  }
+
+  #describe(): string {
+    const { address, ending } = this.#connection;
+    const where = `${address.hostname}:${address.port}`;
+    if (ending !== undefined) return `${where}, ended: ${ending.reason}, data ${ending.data}`;
+    const { endpoint, id } = this.#connection;
+    if (endpoint.native.enetjs_peer_stats(endpoint.handle, id) < 0) {
+      return `${where}, ${this.state}`;
+    }
+    const { state, roundTripTimeMs, queuedBytes } = readPeerStats(endpoint.stats);
+    return `${where}, ${state}, ${roundTripTimeMs} ms, queued ${queuedBytes} B`;
   }
 
   // What the rest of the library may do, and users may not.
   static {
+    makeInspectable(this.prototype, "Peer", (peer) => peer.#describe());
     createPeer = (connection) => connection.peer = new Peer(connection);
     connectionOf = (peer) => peer.#connection;
   }
+}
+
+function statsAfterTheEnd(channels: number): Float64Array {
+  const stats = new Float64Array(LAYOUT.STATS_COUNT);
+  stats[PEER_STAT.CHANNEL_COUNT] = channels;
+  stats[PEER_STAT.SINCE_LAST_SEND] = stats[PEER_STAT.SINCE_LAST_RECEIVE] = -1;
+  return stats;
 }
 
 function readPeerStats(stats: Float64Array): PeerStats {
@@ -518,5 +614,7 @@ function readPeerStats(stats: Float64Array): PeerStats {
     totalWaitingData: stats[PEER_STAT.TOTAL_WAITING_DATA],
     queuedBytes: stats[PEER_STAT.QUEUED_BYTES],
     queuedMessages: stats[PEER_STAT.QUEUED_MESSAGES],
+    unreliableSentReliably: stats[PEER_STAT.SENT_RELIABLY],
+    throttledMessages: stats[PEER_STAT.THROTTLED],
   };
 }

@@ -65,7 +65,7 @@ export async function receiveFlood(
   };
   await using server = await Host.listen(
     { hostname: "127.0.0.1", ...options },
-    way === "handlers" ? { receive: (_peer, _channelId, view) => take(view) } : undefined,
+    way === "handlers" ? { receive: (_peer, _channelId, packet) => take(packet.view) } : undefined,
   );
   await using _client = spawnRuntime(currentRuntime(), "flood.ts", [
     `${server.address.port}`,

@@ -281,10 +281,10 @@ export function journal(): Journal {
       connect: (peer, data) => void entries.push({ type: "connect", peer, data }),
       disconnect: (peer, reason, data) =>
         void entries.push({ type: "disconnect", peer, reason, data }),
-      receive: (peer, channelId, view) =>
-        void entries.push({ type: "receive", peer, channelId, bytes: new Uint8Array(view) }),
-      datagram: (address, view) =>
-        void entries.push({ type: "datagram", address, bytes: new Uint8Array(view) }),
+      receive: (peer, channelId, packet) =>
+        void entries.push({ type: "receive", peer, channelId, bytes: packet.bytes }),
+      datagram: (address, packet) =>
+        void entries.push({ type: "datagram", address, bytes: packet.bytes }),
     },
   };
 }

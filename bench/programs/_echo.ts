@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { Host, type HostOptions } from "../../mod.ts";
+import { Host, type HostOptions, type PacketFlag } from "../../mod.ts";
 import { HOSTNAME, say, type Style } from "./_common.ts";
 
 /** How a server answers. */
 export interface Echo {
   spin: HostOptions["spin"];
   /** What answers are sent with. */
-  flags: number;
+  flags: PacketFlag;
   /** Whether a manual server sends each answer at once, or with what comes after it. */
   flush: boolean;
 }
@@ -20,7 +20,7 @@ export const echoServers: Record<Style, (echo: Echo) => Promise<void>> = {
   async handler({ spin, flags }) {
     const over = Promise.withResolvers<void>();
     await using server = await Host.listen({ hostname: HOSTNAME, peers: 1, spin }, {
-      receive: (peer, channelId, view) => void peer.send(channelId, view, flags),
+      receive: (peer, channelId, packet) => void peer.send(channelId, packet, flags),
       disconnect: () => over.resolve(),
     });
     say("port", server.address.port);

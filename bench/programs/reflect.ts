@@ -5,7 +5,7 @@
  *     reflect.ts ask STYLE FLAGS PORT SIZE COUNT WARMUP AT_ONCE
  */
 import process from "node:process";
-import { Host } from "../../mod.ts";
+import { Host, type PacketFlag } from "../../mod.ts";
 import { connect, hasPump, say, type Style } from "./_common.ts";
 import { echoServers } from "./_echo.ts";
 
@@ -67,7 +67,7 @@ class Reflections {
   }
 }
 
-async function ask(style: Style, flags: number, port: number, [size, ...numbers]: number[]) {
+async function ask(style: Style, flags: PacketFlag, port: number, [size, ...numbers]: number[]) {
   const message = new Uint8Array(size);
   const over = Promise.withResolvers<void>();
   const onAnswer = () => {
@@ -102,5 +102,9 @@ async function ask(style: Style, flags: number, port: number, [size, ...numbers]
 
 const [role, style, flags, port, ...numbers] = process.argv.slice(2);
 if (role === "serve") {
-  await echoServers[style as Style]({ spin: "auto", flags: Number(flags), flush: false });
-} else await ask(style as Style, Number(flags), Number(port), numbers.map(Number));
+  await echoServers[style as Style]({
+    spin: "auto",
+    flags: Number(flags) as PacketFlag,
+    flush: false,
+  });
+} else await ask(style as Style, Number(flags) as PacketFlag, Number(port), numbers.map(Number));

@@ -6,7 +6,7 @@
  *     stream.ts send STYLE PORT SIZE COUNT WARMUP FLAGS
  */
 import process from "node:process";
-import { Host, type Peer } from "../../mod.ts";
+import { Host, type PacketFlag, type Peer } from "../../mod.ts";
 import {
   connect,
   hasPump,
@@ -24,7 +24,7 @@ const receivers: Record<Style, () => Promise<void>> = {
   async handler() {
     const over = Promise.withResolvers<void>();
     await using server = await Host.listen({ hostname: HOSTNAME, peers: 1 }, {
-      receive: (_peer, _channelId, view) => meter.take(view),
+      receive: (_peer, _channelId, packet) => meter.take(packet.view),
       disconnect: () => over.resolve(),
     });
     say("port", server.address.port);
@@ -50,14 +50,20 @@ const receivers: Record<Style, () => Promise<void>> = {
 };
 
 /** Sends a number of messages, waiting wherever the queue is full. */
-async function sendAndDrain(peer: Peer, message: Uint8Array, count: number, flags: number) {
+async function sendAndDrain(peer: Peer, message: Uint8Array, count: number, flags: PacketFlag) {
   for (let sent = 0; sent < count; sent++) {
     if (!peer.send(0, message, flags)) await peer.drain();
   }
 }
 
 /** As `sendAndDrain`, by servicing until ENet takes more. */
-function sendAndService(host: Host, peer: Peer, message: Uint8Array, count: number, flags: number) {
+function sendAndService(
+  host: Host,
+  peer: Peer,
+  message: Uint8Array,
+  count: number,
+  flags: PacketFlag,
+) {
   for (let sent = 0; sent < count; sent++) {
     if (peer.send(0, message, flags)) continue;
     while (peer.stats.queuedBytes > host.highWaterMark / 2) host.service(1);
@@ -74,8 +80,8 @@ async function send(style: Style, port: number, [size, count, warmup, flags]: nu
   peer.throttle({ deceleration: 0 }); // Otherwise ENet drops unreliable messages at the sender.
   const message = new Uint8Array(size);
   const sendMessages = async (count: number) => {
-    if (style === "manual") sendAndService(host, peer, message, count, flags);
-    else await sendAndDrain(peer, message, count, flags);
+    if (style === "manual") sendAndService(host, peer, message, count, flags as PacketFlag);
+    else await sendAndDrain(peer, message, count, flags as PacketFlag);
   };
   const sendMark = async () => {
     if (style !== "manual") return await peer.deliver(0, new Uint8Array(1));

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { show } from "../internal/validate.ts";
-import { viewOf } from "../packet.ts";
+import { type PacketFlag, viewOf } from "../packet.ts";
 import { PACKET_FLAG } from "./constants.ts";
 
 /** What can be sent: text (as UTF-8), or bytes. */
@@ -27,7 +27,7 @@ export interface PacketAccess {
   /** The bytes to send, or undefined once destroyed. */
   bytes(packet: Packet): Buffer | undefined;
   /** The flags as the library takes them: reliable wins, as in ENet. */
-  flags(packet: Packet): number;
+  flags(packet: Packet): PacketFlag;
   /** Notes that ENet has delivered or sent it. */
   sent(packet: Packet): void;
 }
@@ -99,7 +99,7 @@ export class Packet {
       bytes: (packet) => packet.#bytes,
       flags(packet) {
         const flags = packet.#flags & ~PACKET_FLAG.SENT;
-        return (flags & PACKET_FLAG.RELIABLE) !== 0 ? PACKET_FLAG.RELIABLE : flags;
+        return ((flags & PACKET_FLAG.RELIABLE) !== 0 ? PACKET_FLAG.RELIABLE : flags) as PacketFlag;
       },
       sent: (packet) => void (packet.#flags |= PACKET_FLAG.SENT),
     };

@@ -1,4 +1,4 @@
-import { PEER_OPTION } from "../../ffi/layout.ts";
+import { LAYOUT, PEER_OPTION } from "../../ffi/layout.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
 import { endTask, Later, spent } from "./turn.ts";
@@ -26,10 +26,19 @@ export interface ChannelSink {
   end(): void;
 }
 
+/** What a connection leaves when it ends. */
+export interface Membership {
+  /** Forgets a member. */
+  delete(connection: Connection): void;
+}
+
 /** A connection as the library sees it; {@linkcode Peer} is its public face. */
 export class Connection {
   readonly endpoint: Endpoint;
+  /** Index and generation of the native peer. */
   readonly id: number;
+  /** Which one of its host it is, from 1. */
+  readonly number: number;
   readonly address: Readonly<Address>;
   /** Channels, once connected; before, what was asked for. */
   channels: number;
@@ -37,22 +46,24 @@ export class Connection {
   readonly outgoing: boolean;
   peer!: Peer;
   established = false;
-  /** This side has begun to end it. */
-  closing = false;
   /** An upper bound of the bytes queued to it, those of broadcasts aside, see `Endpoint.post`. */
   queuedAtMost = 0;
   /** Native code has said that its queue is full, and not yet that it has drained. */
   full = false;
-  /** The program has been given its disconnect event, or has ended it itself. */
-  told = false;
   ending: Ending | undefined;
   /** Set while `host.connect` waits. */
   connecting: PromiseWithResolvers<Peer> | undefined;
-  iterating = false;
+  /** The error of `host.connect` when nothing answers within a time. */
+  unanswered: ((limit: string) => ENetError) | undefined;
+  /** This side has begun to end it: nothing of it is reported any more but its end. See `leave`. */
+  #closing = false;
+  #iterating = false;
   /** Who takes the messages of single channels. */
   readonly sinks: Map<number, ChannelSink> = new Map();
   /** Called when the connection has ended, before messages that still wait are given out. */
   readonly closeListeners: Set<() => void> = new Set();
+  /** The groups that it is in. */
+  readonly memberships: Set<Membership> = new Set();
   /** The error of the host's socket, if that has ended the connection. */
   failure: ENetError | undefined;
   readonly #inbox = new Fifo<PeerMessage>();
@@ -67,6 +78,8 @@ export class Connection {
   #lent: Packet | undefined;
   /** No message will come any more. */
   #over = false;
+  /** Whether messages go anywhere else than to the host. */
+  #diverted = false;
 
   constructor(
     endpoint: Endpoint,
@@ -77,6 +90,7 @@ export class Connection {
   ) {
     this.endpoint = endpoint;
     this.id = id;
+    this.number = ++endpoint.connections;
     this.address = address;
     this.channels = channels;
     this.outgoing = outgoing;
@@ -87,18 +101,22 @@ export class Connection {
     return `Peer ${this.address.hostname}:${this.address.port}`;
   }
 
-  /**
-   * Whether a refused message is to be counted as lost, and not as a fault of the program: the other
-   * side has left, and the program cannot know it yet.
-   */
-  lost(result: number): boolean {
-    return (result === NATIVE_ERROR.STALE || result === NATIVE_ERROR.NOT_CONNECTED) &&
-      this.established && !this.told && this.endpoint.resources.open;
-  }
-
   /** Whether messages can be queued, as far as is known here. */
   get sendable(): boolean {
-    return this.established && !this.closing && this.ending === undefined;
+    return this.established && !this.#closing && this.ending === undefined;
+  }
+
+  /** Whether a native result says no more than that the connection, or the host, is ending or has ended. */
+  isEnd(result: number): boolean {
+    return result === NATIVE_ERROR.STALE || result === NATIVE_ERROR.CLOSED ||
+      (result === NATIVE_ERROR.NOT_CONNECTED && this.established);
+  }
+
+  /** The error of what cannot be done because of the end, once it is known how the connection has ended. */
+  async refusal(): Promise<ENetError> {
+    const isKnown = this.#closing || this.ending !== undefined || !this.endpoint.resources.open;
+    if (this.established && !isKnown) await this.closed();
+    return this.error(this.established ? NATIVE_ERROR.STALE : NATIVE_ERROR.NOT_CONNECTED);
   }
 
   /** The error of a native call on this connection. */
@@ -112,6 +130,9 @@ export class Connection {
         "ENETJS_ERR_STALE",
         `${this.name}: the connection has ended (${reason}, data ${data})`,
       );
+    }
+    if (this.#closing) {
+      return new ENetError("ENETJS_ERR_STALE", `${this.name}: this side is ending the connection`);
     }
     return nativeError(result, this.name);
   }
@@ -155,9 +176,23 @@ export class Connection {
 
   // Iteration.
 
-  /** Whether the messages of a channel go to somebody else than the host. */
+  /** Whether somebody iterates over the messages. */
+  get iterating(): boolean {
+    return this.#iterating;
+  }
+  set iterating(iterating: boolean) {
+    this.#iterating = iterating;
+    this.divert();
+  }
+
+  /** To be called when a sink has come or gone. */
+  divert(): void {
+    this.#diverted = this.#closing || this.#iterating || this.sinks.size > 0;
+  }
+
+  /** Whether the messages of a channel go to somebody else than the host, or to nobody. */
   takes(channelId: number): boolean {
-    return this.iterating || this.sinks.has(channelId);
+    return this.#diverted && (this.#closing || this.#iterating || this.sinks.has(channelId));
   }
 
   /** Gives a message to who takes its channel, else to whoever iterates. */
@@ -208,10 +243,7 @@ export class Connection {
     if (!isSpent && this.#readers.size === 0) {
       const message = this.take();
       if (message !== undefined) return Promise.resolve(this.#lend(message));
-      if (this.#over) {
-        this.told = true;
-        return Promise.resolve({ value: undefined, done: true });
-      }
+      if (this.#over) return Promise.resolve({ value: undefined, done: true });
       endTask();
     }
     this.endpoint.flushIfDirty();
@@ -237,6 +269,29 @@ export class Connection {
     return this.#over;
   }
 
+  /** Whether messages of it wait in JavaScript, here or in the host's backlog. */
+  get waits(): boolean {
+    return this.#waitingMessages > 0;
+  }
+
+  /** Whether this side has begun to end it. */
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  /**
+   * This side ends the connection: whoever reads it is at the end, and what has arrived and was not taken is
+   * dropped, as is what still comes. The caller has the inlet drop what waits there.
+   */
+  leave(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.divert();
+    for (let message = this.take(); message; message = this.take()) packets.release(message.packet);
+    this.endReaders();
+    this.#abandonDrain();
+  }
+
   /** Lets everybody who reads know that there will be no more. */
   endReaders(): void {
     this.#over = true;
@@ -247,7 +302,6 @@ export class Connection {
   /** Ends the reads of an iteration that is over. */
   dismissReaders(): void {
     for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
-      this.told ||= this.#over;
       this.endpoint.unpin();
       reader.resolve({ value: undefined, done: true });
     }
@@ -283,15 +337,19 @@ export class Connection {
     this.endpoint.unpin();
   }
 
+  #abandonDrain(): void {
+    if (this.#drained === undefined) return;
+    this.#drained.reject(this.error(NATIVE_ERROR.STALE));
+    this.#drained = undefined;
+    this.endpoint.unpin();
+  }
+
   /** A CLOSED completion, or the end of the host: settles everybody who waits, except readers. */
   close(ending: Ending): void {
     this.ending ??= ending;
+    for (const membership of [...this.memberships]) membership.delete(this);
     for (const listener of [...this.closeListeners]) listener();
-    if (this.#drained !== undefined) {
-      this.#drained.reject(this.error(NATIVE_ERROR.STALE));
-      this.#drained = undefined;
-      this.endpoint.unpin();
-    }
+    this.#abandonDrain();
     if (this.#closed !== undefined) {
       this.#closed.resolve();
       this.#closed = undefined;
@@ -320,14 +378,21 @@ export class Connection {
     if (reason === "local" || !this.endpoint.resources.open) {
       return new ENetError("ENETJS_ERR_CLOSED", `Connecting to ${where}: the host was closed`);
     }
-    if (reason === "timeout") {
-      return new ENetError("ENETJS_ERR_TIMEOUT", `Connecting to ${where}: no answer in time`);
+    if (reason === "timeout" && this.unanswered !== undefined) {
+      return this.unanswered("for as long as ENet tries");
     }
-    return new ENetError(
-      "ENETJS_ERR_REFUSED",
-      `Connecting to ${where}: the attempt was ended (${reason}, data ${data})`,
-    );
+    return new ENetError("ENETJS_ERR_REFUSED", `Connecting to ${where}: ${refusal(data)}`, {
+      data,
+    });
   }
+}
+
+/** What the number of a refusal says. */
+function refusal(data: number): string {
+  const answer = `the other side refused, with data ${data}`;
+  if (data === LAYOUT.CODE_FULL) return `${answer}: it is full, so try again later`;
+  if (data === 0) return `${answer}: it gives no reason`;
+  return `${answer}: its program knows what that means`;
 }
 
 /** The messages of a connection, for one consumer. */

@@ -7,8 +7,9 @@ import type { Gate } from "./gate.ts";
 import type { ChannelSink, Connection } from "./connection.ts";
 import { integer, show } from "./validate.ts";
 import type { Memory, Ring } from "./memory.ts";
-import { check, ENetError } from "../errors.ts";
-import type { HostPlan, HostSettings } from "../options.ts";
+import { check, ENetError, NATIVE_ERROR } from "../errors.ts";
+import type { Host } from "../host.ts";
+import type { HostPlan, NativeSettings } from "../options.ts";
 import { Outbox } from "./outbox.ts";
 import { type Data, Packet, PacketFlag, packets, viewOf } from "../packet.ts";
 
@@ -63,11 +64,11 @@ const FLAGS: readonly number[] = [
   PacketFlag.RELIABLE,
   PacketFlag.UNSEQUENCED,
   PacketFlag.UNRELIABLE_FRAGMENT,
-  PacketFlag.UNSEQUENCED | PacketFlag.UNRELIABLE_FRAGMENT,
+  PacketFlag.UNSEQUENCED_FRAGMENT,
 ];
 
 /** Refuses flags that ENet would silently ignore. */
-export function validateFlags(flags: unknown): number {
+export function validateFlags(flags: unknown): PacketFlag {
   // The usual ones at once: this is asked for every message.
   if (flags !== PacketFlag.RELIABLE && !FLAGS.includes(flags as number)) {
     if (typeof flags !== "number") {
@@ -77,7 +78,7 @@ export function validateFlags(flags: unknown): number {
       `flags must be 0, RELIABLE (1), UNSEQUENCED (2), UNRELIABLE_FRAGMENT (8) or 2 | 8, not ${flags}`,
     );
   }
-  return flags as number;
+  return flags as PacketFlag;
 }
 
 /** A payload where native code can take it. */
@@ -100,6 +101,8 @@ export interface EndpointInlet {
   claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void;
   /** Nobody does any more. */
   unclaimChannel(connection: Connection, channelId: number): void;
+  /** Drops what waits of connections that this side has ended. */
+  silence(): void;
 }
 
 /** A promise that waits for the other side to acknowledge a message. */
@@ -120,15 +123,19 @@ export class Endpoint {
   readonly handle: number;
   readonly memory: Memory;
   readonly resources: Resources;
-  readonly settings: HostSettings;
+  readonly settings: NativeSettings;
   readonly events: Ring;
   readonly completions: Ring;
   readonly stats: Float64Array;
   readonly #outbox: Outbox;
-  /** Bytes of all broadcasts so far, which are in the queues of all peers. */
+  /** Bytes of all messages to several peers so far, which may be in the queue of any peer. */
   #broadcasted = 0;
   /** Who is asked about new source addresses. */
   gate: Gate | undefined;
+  /** The public face. */
+  host!: Host;
+  /** How many connections there have been. */
+  connections = 0;
   /** The way in, which has to hear of changes. */
   inlet!: EndpointInlet;
   readonly #scratchOffset: number;
@@ -241,10 +248,10 @@ export class Endpoint {
       this.#requireSize(data.length);
       const source = packets.send(data);
       if (source.kind === "native") {
-        return { kind: "packet", handle: source.packet.handle, length: data.length };
+        return { kind: "packet", handle: source.handle, length: data.length };
       }
-      if (source.kind === "arena" && source.memory === this.memory && !this.memory.stolen) {
-        const offset = this.memory.nativeOffset(source.offset);
+      if (source === this.memory && !this.memory.stolen) {
+        const offset = this.memory.nativeOffset(packets.offset(data));
         return { kind: "shared", offset, length: data.length };
       }
     }
@@ -257,6 +264,12 @@ export class Endpoint {
     if (bytes.length > scratch.length) return { kind: "buffer", bytes, length: bytes.length };
     scratch.set(bytes);
     return { kind: "shared", offset: this.#scratchOffset, length: bytes.length };
+  }
+
+  /** Checks what is not going to be sent. */
+  #measure(data: Data): void {
+    if (typeof data === "string") this.#requireSize(encoder.encode(data).length);
+    else this.#requireSize(data instanceof Packet ? data.length : viewOf(data).length);
   }
 
   #requireSize(length: number): void {
@@ -279,9 +292,12 @@ export class Endpoint {
     return true;
   }
 
-  /** Queues a message; see `enetjs_peer_send`. */
+  /** Queues a message; see `enetjs_peer_send`. To a connection that ends, or has ended, it does nothing. */
   send(to: Connection, channelId: number, flags: number, data: Data, token: number): number {
-    this.requireOpen("Sending");
+    if (!this.resources.open || (to.established && !to.sendable)) {
+      this.#measure(data);
+      return NATIVE_ERROR.STALE;
+    }
     const result = this.#send(to.id, channelId, flags, data, token);
     this.touch();
     const queued = this.memory.words[LAYOUT.WORD_QUEUED_BYTES] - this.#broadcasted;
@@ -319,13 +335,48 @@ export class Endpoint {
     }
   }
 
-  /** Queues a message to every connected peer; see `enetjs_host_broadcast`. */
-  broadcast(channelId: number, flags: number, data: Data): number {
-    const { native, handle } = this;
+  /**
+   * Queues a message to many peers, see `enetjs_host_broadcast`.
+   *
+   * @param peers ids of peers, not empty
+   * @param bytes how many bytes of it are ids
+   * @param mode what they mean
+   * @returns how many peers it was queued to; 0 once the host is closed
+   */
+  broadcast(
+    channelId: number,
+    flags: number,
+    data: Data,
+    peers: Uint8Array,
+    bytes: number,
+    mode: number,
+  ): number {
+    validateFlags(flags);
     integer(channelId, "channelId", 0, 254);
+    if (!this.resources.open) {
+      this.#measure(data);
+      return 0;
+    }
     const staged = this.#stage(data);
+    if (bytes === 0 && mode === LAYOUT.BROADCAST_TO) return 0;
     this.touch();
+    // An upper bound for the peers that do not get it.
     this.#broadcasted += staged.length;
+    return check(
+      this.#broadcast(channelId, flags, staged, peers, bytes, mode),
+      "Sending to several peers",
+    );
+  }
+
+  #broadcast(
+    channelId: number,
+    flags: number,
+    staged: Staged,
+    peers: Uint8Array,
+    bytes: number,
+    mode: number,
+  ): number {
+    const { native, handle } = this;
     switch (staged.kind) {
       case "shared":
         return native.enetjs_host_broadcast(
@@ -334,6 +385,9 @@ export class Endpoint {
           flags,
           staged.offset,
           staged.length,
+          peers,
+          bytes,
+          mode,
         );
       case "buffer":
         return native.enetjs_host_broadcast_buffer(
@@ -342,9 +396,20 @@ export class Endpoint {
           flags,
           staged.bytes,
           staged.length,
+          peers,
+          bytes,
+          mode,
         );
       case "packet":
-        return native.enetjs_host_broadcast_packet(handle, channelId, flags, staged.handle);
+        return native.enetjs_host_broadcast_packet(
+          handle,
+          channelId,
+          flags,
+          staged.handle,
+          peers,
+          bytes,
+          mode,
+        );
     }
   }
 
@@ -356,6 +421,7 @@ export class Endpoint {
         `data of ${bytes.length} bytes is larger than a datagram, ${MAXIMUM_DATAGRAM}`,
       );
     }
+    if (!this.resources.open) return false;
     this.memory.scratch.set(bytes);
     const sent = check(
       this.native.enetjs_host_send_datagram(

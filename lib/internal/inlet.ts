@@ -5,7 +5,7 @@ import { Fifo } from "./fifo.ts";
 import { formatIPv4 } from "../address.ts";
 import { ENetError } from "../errors.ts";
 import type { DisconnectReason, HostEvent, HostHandlers } from "../events.ts";
-import { sweepLingering } from "./native_packet.ts";
+import { NativePacket, sweepLingering } from "./native_packet.ts";
 import {
   allowed,
   beginTask,
@@ -16,7 +16,7 @@ import {
   returnUnused,
   spent,
 } from "./turn.ts";
-import { type Packet, packets } from "../packet.ts";
+import { BORROWED, type Packet, packets } from "../packet.ts";
 import { connectionOf, createPeer } from "../peer.ts";
 
 /** What a host keeps for a consumer that has never come. */
@@ -42,7 +42,9 @@ const REASONS: readonly DisconnectReason[] = [
  */
 export class Inlet {
   readonly endpoint: Endpoint;
-  readonly #handlers: HostHandlers | undefined;
+  #handlers: HostHandlers | undefined;
+  /** The handlers have not been given what waited for them. */
+  #attached = false;
   readonly #connections = new Map<number, Connection>();
   /** By peer index, the latest of each; finds most without the map. */
   readonly #slots: (Connection | undefined)[] = [];
@@ -50,6 +52,8 @@ export class Inlet {
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<HostEvent>>>();
   /** Borrowed by the event that was handed out last. */
   #borrowed: Packet | undefined;
+  /** The packet that a handler was given last. */
+  #handled: Packet | undefined;
   /** Whether that event's record still stands in the ring. */
   #inRing = false;
   #claims = 0;
@@ -83,9 +87,23 @@ export class Inlet {
     return [...this.#connections.values()].filter((c) => !c.ending);
   }
 
-  /** Whether handlers take the events. */
-  get handled(): boolean {
-    return this.#handlers !== undefined;
+  /** The functions that take the events, if not iteration or `service`. */
+  get handlers(): HostHandlers | undefined {
+    return this.#handlers;
+  }
+  set handlers(handlers: HostHandlers | undefined) {
+    if (this.#iterating && handlers !== undefined) {
+      throw new TypeError(
+        "The host is being iterated over: leave the loop before you set handlers",
+      );
+    }
+    const { endpoint } = this;
+    this.#detachBorrowed();
+    if (handlers !== undefined && this.#handlers === undefined) endpoint.pin();
+    if (handlers === undefined && this.#handlers !== undefined) endpoint.unpin();
+    this.#handlers = handlers;
+    this.#attached = handlers !== undefined;
+    if (endpoint.pump) endpoint.change();
   }
 
   /** Takes note of a connection that this host opens. */
@@ -113,9 +131,13 @@ export class Inlet {
     this.#service(timeoutMs, beginTurn);
   }
 
+  #requireIdle(): void {
+    if (this.settling) throw new TypeError("service() was called by a handler that it has called");
+  }
+
   /** Services the host and takes what came of it to where it belongs. */
   #service(timeoutMs: number, whenWaited?: () => void): void {
-    if (this.settling) throw new TypeError("service() was called by a handler that it has called");
+    this.#requireIdle();
     this.#native(timeoutMs);
     whenWaited?.();
     try {
@@ -245,7 +267,8 @@ export class Inlet {
       const data = words[index + LAYOUT.RECORD_DATA];
       const connection = this.#connectionOf(index);
       const channels = words[index + LAYOUT.RECORD_LENGTH];
-      const reason = REASONS[words[index + LAYOUT.RECORD_EXTRA]];
+      const extra = words[index + LAYOUT.RECORD_EXTRA];
+      const reason = REASONS[extra];
       completions.advance();
       if (type === LAYOUT.COMPLETION_DELIVERED) this.endpoint.settleDelivery(data, true);
       else if (type === LAYOUT.COMPLETION_UNDELIVERED) (undelivered ??= []).push(data);
@@ -254,6 +277,9 @@ export class Inlet {
       else if (type === LAYOUT.COMPLETION_CLOSED) this.#closed(connection, { reason, data });
       else if (type === LAYOUT.COMPLETION_FAILED) this.#fail(data);
       else if (type === LAYOUT.COMPLETION_SHUTDOWN) this.shutdown.resolve();
+      else if (type === LAYOUT.COMPLETION_SENT_RELIABLY) {
+        this.#sentReliably(connection, data, extra);
+      }
     }
     // Last, when the reason why the connection ended is known.
     for (const token of undelivered ?? []) this.endpoint.settleDelivery(token, false);
@@ -271,6 +297,18 @@ export class Inlet {
     const slot = connection.id % LAYOUT.PEER_SLOTS;
     if (this.#slots[slot] === connection) this.#slots[slot] = undefined;
     connection.endReaders();
+  }
+
+  /** Warns a program that is being debugged, once for each host. */
+  #sentReliably(connection: Connection | undefined, length: number, largest: number): void {
+    if (!this.endpoint.library.debug) return;
+    console.warn(
+      `ENETJS_DEBUG: ${
+        connection?.name ?? "A peer"
+      }: ENet sends an unreliable message of ${length} bytes ` +
+        `reliably, because a datagram holds ${largest}: send it with PacketFlag.UNRELIABLE_FRAGMENT, or ` +
+        "make it smaller. peer.stats.unreliableSentReliably counts such messages.",
+    );
   }
 
   #fail(errno: number): void {
@@ -326,7 +364,7 @@ export class Inlet {
   }
 
   /** The packet of a record, or undefined if its bytes are lost. */
-  #packet(index: number, until: string): Packet | undefined {
+  #packet(index: number, until = this.#until): Packet | undefined {
     const { library, memory } = this.endpoint;
     const { words } = memory;
     const type = words[index + LAYOUT.RECORD_TYPE];
@@ -335,16 +373,16 @@ export class Inlet {
     const flags = type >>> 16;
     if ((type & 0xFF) === LAYOUT.EVENT_PACKET) {
       const handle = words[index + LAYOUT.RECORD_EXTRA] * 2 ** 32 + data;
-      return packets.fromNative(library, handle, length, flags, until);
+      return packets.fromNative(NativePacket.received(library, handle, length), flags, until);
     }
     if (this.#lost(data, length)) return undefined;
-    return packets.fromArena(library, memory, memory.offsetOf(data), length, flags, until);
+    return packets.fromArena(memory, memory.offsetOf(data), length, flags, until);
   }
 
-  /** What ends the borrowing, for messages. */
-  get #until(): string {
-    if (this.#handlers !== undefined) return "the return of the handler";
-    return this.#manual ? "the next call of service()" : "the next iteration";
+  /** What becomes of the packets of this host's consumer. */
+  get #until() {
+    if (this.#handlers !== undefined) return BORROWED.BY_HANDLER;
+    return this.#manual ? BORROWED.BY_SERVICE : BORROWED.BY_ITERATION;
   }
 
   /** Whether the bytes at an arena position were taken away; tells the program about it. */
@@ -379,17 +417,21 @@ export class Inlet {
           hostname: formatIPv4(words[index + LAYOUT.RECORD_ADDRESS]),
           port: words[index + LAYOUT.RECORD_EXTRA],
         };
-        const packet = this.#packet(index, this.#until);
+        const packet = this.#packet(index);
         return packet && { type: "datagram", address, packet };
       }
       default: {
         const connection = this.#connectionOf(index) as Connection;
         const channelId = type >>> 8 & 0xFF;
-        const until = connection.iterating ? "the next iteration" : this.#until;
-        const packet = this.#packet(index, until);
+        const taken = connection.takes(channelId);
+        const packet = this.#packet(index, taken ? BORROWED.BY_ITERATION : undefined);
         if (packet === undefined) return undefined;
-        if (!connection.takes(channelId)) {
+        if (!taken) {
           return { type: "receive", peer: connection.peer, channelId, packet };
+        }
+        if (connection.closing) {
+          packets.release(packet);
+          return undefined;
         }
         packets.own(packet);
         connection.receive({ channelId, packet });
@@ -400,59 +442,74 @@ export class Inlet {
   // Handlers.
 
   #handle(index: number): void {
-    const handlers = this.#handlers as HostHandlers;
-    const { memory } = this.endpoint;
-    const type = memory.words[index + LAYOUT.RECORD_TYPE];
+    const handlers = this.#handlers;
+    if (handlers === undefined) return this.#store(index); // as one of them has asked for
+    const type = this.endpoint.memory.words[index + LAYOUT.RECORD_TYPE];
     const kind = type & 0xFF;
     if (kind === LAYOUT.EVENT_RECEIVE || kind === LAYOUT.EVENT_PACKET) {
       const connection = this.#connectionOf(index) as Connection;
-      if (!connection.takes(type >>> 8 & 0xFF)) {
-        if (handlers.receive === undefined && handlers.packet === undefined) {
-          return this.#store(index);
-        }
-        if (kind === LAYOUT.EVENT_RECEIVE && handlers.packet === undefined) {
-          return this.#lend(index, handlers, connection, type >>> 8 & 0xFF);
-        }
+      const channelId = type >>> 8 & 0xFF;
+      if (!connection.takes(channelId)) {
+        if (handlers.receive === undefined) return this.#store(index);
+        return this.#receive(index, handlers, connection, channelId);
       }
     }
     const event = this.#event(index);
     if (event === undefined) return;
-    tell(event);
     this.#give(event);
   }
 
-  /** The shortest way: a view of the arena, and no object beside it. */
-  #lend(index: number, handlers: HostHandlers, connection: Connection, channelId: number): void {
-    const { memory } = this.endpoint;
-    const position = memory.words[index + LAYOUT.RECORD_DATA];
-    const length = memory.words[index + LAYOUT.RECORD_LENGTH];
-    if (this.#lost(position, length)) return;
+  /** The shortest way: a packet, and no event beside it. */
+  #receive(index: number, handlers: HostHandlers, connection: Connection, channelId: number): void {
+    const packet = this.#packet(index, BORROWED.BY_HANDLER);
+    if (packet === undefined) return;
+    this.#handled = packet;
     try {
-      handlers.receive?.(
-        connection.peer,
-        channelId,
-        memory.lend(memory.offsetOf(position), length),
-      );
+      handlers.receive?.(connection.peer, channelId, packet);
     } catch (error) {
       surface(error);
+    } finally {
+      packets.release(packet);
     }
   }
 
-  /** What an iteration over a peer has left. @returns whether the ring has its turn now */
+  /**
+   * What has waited for the handlers, or an iteration over a peer has left.
+   *
+   * @returns whether the ring has its turn now
+   */
   #handleBacklog(): boolean {
     const { resources } = this.endpoint;
-    if (!(this.#handlers?.receive ?? this.#handlers?.packet)) return true;
-    while (resources.open && this.#backlog.size > 0) {
+    if (this.#handlers?.receive === undefined) {
+      if (this.#attached) this.#handleOthers();
+      return true;
+    }
+    while (resources.open && this.#handlers !== undefined && this.#backlog.size > 0) {
       if (this.#spent()) return false;
       const event = this.#backlog.shift() as HostEvent;
       if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
-      this.#give(event);
+      this.#giveKept(event);
     }
     return true;
   }
 
+  /** Gives handlers that take no messages all else that has waited for them. */
+  #handleOthers(): void {
+    this.#attached = false;
+    for (const event of this.#backlog.extract(({ type }) => type !== "receive")) {
+      if (this.#handlers === undefined) this.#backlog.push(event);
+      else if (this.endpoint.resources.open) this.#giveKept(event);
+    }
+  }
+
+  #giveKept(event: HostEvent): void {
+    if ("packet" in event) packets.lend(event.packet, BORROWED.BY_HANDLER);
+    this.#give(event);
+  }
+
   /** Gives an event to its handler, with its packet until that returns. */
   #give(event: HostEvent): void {
+    if ("packet" in event) this.#handled = event.packet;
     try {
       this.#call(this.#handlers as HostHandlers, event);
     } catch (error) {
@@ -469,12 +526,9 @@ export class Inlet {
       case "disconnect":
         return handlers.disconnect?.(event.peer, event.reason, event.data);
       case "receive":
-        if (handlers.packet !== undefined) {
-          return handlers.packet(event.peer, event.channelId, event.packet);
-        }
-        return handlers.receive?.(event.peer, event.channelId, event.packet.view);
+        return handlers.receive?.(event.peer, event.channelId, event.packet);
       case "datagram":
-        return handlers.datagram?.(event.address, event.packet.view);
+        return handlers.datagram?.(event.address, event.packet);
     }
   }
 
@@ -485,8 +539,6 @@ export class Inlet {
     const event = this.#event(index);
     if (event === undefined) return;
     if ("packet" in event) packets.own(event.packet);
-    // Where nobody takes the host's events, nobody can be waited for to learn of it.
-    if (!this.#iterating && !this.#manual) tell(event);
     this.#keep(event);
   }
 
@@ -509,8 +561,7 @@ export class Inlet {
     const event = this.#backlog.shift();
     if (event === undefined) return this.#lazy ? this.#borrowNext() : undefined;
     if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
-    if ("packet" in event) this.#borrowed = event.packet;
-    tell(event);
+    if ("packet" in event) packets.lend(this.#borrowed = event.packet, this.#until);
     return event;
   }
 
@@ -518,6 +569,12 @@ export class Inlet {
   #giveBack(): void {
     if (this.#borrowed !== undefined) packets.release(this.#borrowed);
     this.#borrowed = undefined;
+    this.#leaveRing();
+  }
+
+  /** Takes what has been lent out of the ring, which now moves on without its consumer. */
+  #detachBorrowed(): void {
+    if (this.#borrowed !== undefined) packets.own(this.#borrowed);
     this.#leaveRing();
   }
 
@@ -529,11 +586,12 @@ export class Inlet {
 
   #borrowNext(): HostEvent | undefined {
     const { events, memory, resources } = this.endpoint;
-    if (events.empty && memory.held > 0) {
-      this.#native(0);
-      this.#complete();
-    }
-    while (resources.open && !events.empty) {
+    for (;;) {
+      if (events.empty && memory.held > 0) {
+        this.#native(0);
+        this.#complete();
+      }
+      if (!resources.open || events.empty) return undefined;
       const event = this.#event(events.record);
       if (event !== undefined && "packet" in event) {
         this.#borrowed = event.packet;
@@ -541,9 +599,9 @@ export class Inlet {
       } else {
         this.#releaseRecord();
       }
-      if (event === undefined) continue;
-      tell(event);
-      return event;
+      if (event !== undefined) return event;
+      // There may be many behind it of a peer that this side has ended.
+      if (this.#spent()) return undefined;
     }
   }
 
@@ -569,6 +627,7 @@ export class Inlet {
     if (this.#iterating) {
       throw new TypeError("The host is being iterated over: service() would take its events");
     }
+    this.#requireIdle();
     if (this.#failure !== undefined) throw this.#failure;
     this.#manual = this.#consumed = true;
     const ready = this.#next();
@@ -616,7 +675,8 @@ export class Inlet {
   #read(): Promise<IteratorResult<HostEvent>> {
     if (this.#failure !== undefined || !this.endpoint.resources.open) return this.#end();
     const isSpent = spent(this.endpoint.turnBudgetMs);
-    if (!isSpent && this.#readers.size === 0) {
+    // While a handler runs, its event is still in the ring.
+    if (!isSpent && this.#readers.size === 0 && !this.settling) {
       const event = this.#next();
       if (event !== undefined) return Promise.resolve({ value: event, done: false });
       endTask();
@@ -650,9 +710,7 @@ export class Inlet {
   /** Moves what the host has kept of somebody's messages to who takes them from now on. */
   #claim(connection: Connection, claimed: (channelId: number) => boolean): void {
     this.#claims++;
-    // What has been lent leaves the ring, which now moves on without its consumer.
-    if (this.#borrowed !== undefined) packets.own(this.#borrowed);
-    this.#leaveRing();
+    this.#detachBorrowed();
     const mine = (event: HostEvent) =>
       event.type === "receive" && event.peer === connection.peer && claimed(event.channelId);
     for (const event of this.#backlog.extract(mine)) {
@@ -665,12 +723,14 @@ export class Inlet {
 
   claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void {
     connection.sinks.set(channelId, sink);
+    connection.divert();
     this.#claim(connection, (id) => id === channelId);
     connection.sort(channelId);
   }
 
   unclaimChannel(connection: Connection, channelId: number): void {
     if (!connection.sinks.delete(channelId)) return;
+    connection.divert();
     this.#claims--;
     this.endpoint.change();
   }
@@ -694,6 +754,16 @@ export class Inlet {
 
   // The end.
 
+  silence(): void {
+    const silenced = (event: HostEvent) =>
+      event.type === "receive" && connectionOf(event.peer).closing;
+    for (const event of this.#backlog.extract(silenced)) {
+      if (event.type !== "receive") continue;
+      connectionOf(event.peer).release(event.packet.length);
+      packets.release(event.packet);
+    }
+  }
+
   /** After the native host is gone: everybody who waits learns it. */
   close(): void {
     for (const connection of [...this.#connections.values()]) {
@@ -714,15 +784,11 @@ export class Inlet {
 
   /** Before the native host goes, and with it what is borrowed of it. */
   releaseBorrowed(): void {
-    if (this.#borrowed !== undefined) packets.release(this.#borrowed);
-    this.#borrowed = undefined;
+    if (this.#borrowed !== undefined) packets.close(this.#borrowed);
+    if (this.#handled !== undefined) packets.close(this.#handled);
+    this.#borrowed = this.#handled = undefined;
     this.#inRing = false;
   }
-}
-
-/** Notes that the program is being told of the end of a connection. */
-function tell(event: HostEvent): void {
-  if (event.type === "disconnect") connectionOf(event.peer).told = true;
 }
 
 /** Hands an error of the program's own code to the runtime, as uncaught. */

@@ -88,6 +88,10 @@ const POISON = 0xDD;
  * never show another message. Its memory stays where it is.
  */
 export class Memory {
+  /** Tells it from other sources of a packet's bytes. */
+  readonly kind = "arena";
+  /** Whether borrowing is traced, and what has been given back is overwritten. */
+  readonly debug: boolean;
   readonly block: Uint8Array;
   readonly words: Uint32Array;
   /** Messages for `Outbox`. */
@@ -99,7 +103,6 @@ export class Memory {
   #buffer: ArrayBuffer;
   readonly #sizes: MemorySizes;
   readonly #copiesUpTo: number;
-  readonly #debug: boolean;
   /** A view of the arena has been lent since the last detachment. */
   #lent = false;
   /** Arena position up to which records have been consumed. */
@@ -121,7 +124,7 @@ export class Memory {
     this.arena = new Uint8Array(this.#buffer);
     this.#sizes = sizes;
     this.#copiesUpTo = debug ? -1 : copiesUpTo;
-    this.#debug = debug;
+    this.debug = debug;
   }
 
   /** Views that need the offsets native code has written. */
@@ -175,7 +178,7 @@ export class Memory {
   /** Notes that records have been consumed, up to an arena position. */
   consume(position: number): void {
     this.#consumed = position;
-    if (this.#debug) this.#giveBack();
+    if (this.debug) this.#giveBack();
   }
 
   /** Before native code may write: gives it room, when it has little or asks for some. */
@@ -190,7 +193,7 @@ export class Memory {
       this.#buffer = this.#buffer.transfer();
       this.arena = new Uint8Array(this.#buffer);
     }
-    if (this.#debug) this.#poison(this.words[LAYOUT.WORD_ARENA_TAIL], this.#consumed);
+    if (this.debug) this.#poison(this.words[LAYOUT.WORD_ARENA_TAIL], this.#consumed);
     this.words[LAYOUT.WORD_ARENA_TAIL] = this.#consumed;
   }
 

@@ -15,7 +15,11 @@ export function sweepLingering(): void {
  * the `Packet` it belongs to, so that it can be what the collector's callback gets.
  */
 export class NativePacket {
+  /** Tells it from other sources of a packet's bytes. */
+  readonly kind = "native";
   readonly length: number;
+  /** Whether the bytes are the program's to write, until they are sent. */
+  writable = false;
   readonly #library: Library;
   readonly #handle: number;
   /** Memory of ours that the packet refers to, kept as long as ENet may read it. */
@@ -55,6 +59,11 @@ export class NativePacket {
       "Sharing a packet",
     );
     return new NativePacket(library, handle, bytes.length, true, bytes);
+  }
+
+  /** Whether borrowing is traced. */
+  get debug(): boolean {
+    return this.#library.debug;
   }
 
   get handle(): number {

@@ -126,6 +126,11 @@
 #define ENETJS_COMPLETION_DRAIN 10      /**< the peer's queue fell below its low-water mark */
 #define ENETJS_COMPLETION_FAILED 11     /**< the host's socket failed; DATA: errno */
 #define ENETJS_COMPLETION_SHUTDOWN 12   /**< no peer is left, see `enetjs_host_shutdown` */
+/**
+ * Once for each host: an unreliable message was too large for a datagram, so ENet has sent it reliably.
+ * DATA: its bytes; EXTRA: the largest that would not have been
+ */
+#define ENETJS_COMPLETION_SENT_RELIABLY 13
 
 /** Why a connection ended. */
 #define ENETJS_REASON_REMOTE 0  /**< the other side disconnected */
@@ -136,10 +141,11 @@
 #define ENETJS_REASON_LIMIT 5   /**< this side disconnected, because the other exceeded a limit */
 
 /**
- * The data of the DISCONNECT with which a full host answers a CONNECT, the ASCII codes of "full". The
- * client's connection ends with ENETJS_REASON_REFUSED, or with a disconnect event in a program on ENet.
+ * The data of a DISCONNECT that this library sends by itself: four ASCII characters. An attempt to connect ends
+ * with ENETJS_REASON_REFUSED, a connection with ENETJS_REASON_REMOTE; in a program on ENet, with a disconnect event.
  */
-#define ENETJS_REFUSED_FULL 1718971500
+#define ENETJS_CODE_FULL 1718971500  /**< "full": every peer is in use */
+#define ENETJS_CODE_LIMIT 1818848628 /**< "limt": the other side exceeded a limit of this host */
 
 /* ---- Host configuration: an array of doubles ---------------------------------------------- */
 
@@ -170,6 +176,9 @@
 #define ENETJS_CONFIG_MAXIMUM_HOST_DATA 24 /**< bytes of native memory for all peers; 0 for the default */
 #define ENETJS_CONFIG_COUNT 25
 
+/** Bytes: the default of MAXIMUM_HOST_DATA, or twice what one connection may take where that is more. */
+#define ENETJS_HOST_DATA_MINIMUM 268435456
+
 /** After a service that brought something, whether the consumer is to call `enetjs_host_attend`. */
 #define ENETJS_SPIN_NEVER 0
 #define ENETJS_SPIN_AUTO 1   /**< for 100 microseconds, while messages of one peer come that closely */
@@ -188,6 +197,9 @@
 #define ENETJS_PEER_THROTTLE 2      /**< a: interval ms, b: acceleration, c: deceleration */
 #define ENETJS_PEER_PAUSED 3        /**< a: 1 holds the peer's messages back in native memory, 0 releases them */
 
+/** Of `enetjs_host_set_filter`. */
+#define ENETJS_MAXIMUM_FILTER_RULES 1048576
+
 /** Limits of `enetjs_host_set_limits`: units a second. */
 #define ENETJS_LIMIT_CONNECTS 0      /**< CONNECTs of an address */
 #define ENETJS_LIMIT_DATAGRAMS 1     /**< datagrams of an address */
@@ -195,6 +207,9 @@
 #define ENETJS_LIMIT_MESSAGES 3      /**< messages of a peer */
 #define ENETJS_LIMIT_MESSAGE_BYTES 4 /**< bytes of these, with ENet's header for each message or fragment */
 #define ENETJS_LIMIT_COUNT 5
+
+/** The slowest rate of a limit: a unit in as many seconds. */
+#define ENETJS_SLOWEST_SECONDS 100
 
 /** How `enetjs_peer_disconnect` disconnects. */
 #define ENETJS_DISCONNECT 0       /**< drops what is queued, waits for the acknowledgement */
@@ -215,7 +230,7 @@
 #define ENETJS_HOST_STAT_DATAGRAMS 10     /**< datagrams delivered that were not ENet's */
 #define ENETJS_HOST_STAT_SOCKET_ERRORS 11 /**< send and receive errors that were survived */
 #define ENETJS_HOST_STAT_HALF_OPEN 12     /**< connections that wait for the client's acknowledgement, now */
-#define ENETJS_HOST_STAT_REFUSED_FULL 13  /**< attempts answered with ENETJS_REFUSED_FULL */
+#define ENETJS_HOST_STAT_REFUSED_FULL 13  /**< attempts answered with ENETJS_CODE_FULL */
 #define ENETJS_HOST_STAT_BAD_HANDSHAKE 14 /**< datagrams to a half-open connection with another session or sequence number */
 #define ENETJS_HOST_STAT_LIMITED_CONNECTS 15 /**< this and the next four: refused by each ENETJS_LIMIT_…, in its units */
 #define ENETJS_HOST_STAT_LIMITED_DATAGRAMS 16
@@ -225,7 +240,8 @@
 #define ENETJS_HOST_STAT_LIMITED_PEERS 20 /**< connections that a limit has ended */
 #define ENETJS_HOST_STAT_DATA 21          /**< bytes that count towards the maximum of the host */
 #define ENETJS_HOST_STAT_REFUSED 22       /**< datagrams of which a budget refused all or a part */
-#define ENETJS_HOST_STAT_COUNT 23
+#define ENETJS_HOST_STAT_REFUSED_DUPLICATES 23 /**< CONNECTs from addresses with as many peers as they may have */
+#define ENETJS_HOST_STAT_COUNT 24
 
 /** Peer statistics, positions in the statistics block; fields of ENetPeer unless noted. */
 #define ENETJS_PEER_STAT_STATE 0
@@ -265,7 +281,13 @@
 #define ENETJS_PEER_STAT_TOTAL_WAITING_DATA 34 /**< ours: native memory for what it has sent, bytes */
 #define ENETJS_PEER_STAT_QUEUED_BYTES 35    /**< ours: payload bytes sent but not yet freed by ENet */
 #define ENETJS_PEER_STAT_QUEUED_MESSAGES 36 /**< ours */
-#define ENETJS_PEER_STAT_COUNT 37
+#define ENETJS_PEER_STAT_SENT_RELIABLY 37 /**< ours: unreliable messages sent reliably, being larger than a datagram */
+#define ENETJS_PEER_STAT_THROTTLED 38     /**< ours: unreliable messages that the throttle has dropped */
+#define ENETJS_PEER_STAT_COUNT 39
+
+/** What the peer ids given to `enetjs_host_broadcast` mean. */
+#define ENETJS_BROADCAST_EXCEPT 0 /**< every peer but these */
+#define ENETJS_BROADCAST_TO 1     /**< these peers only */
 
 /** How an argument or result of `enetjs_call` travels. */
 #define ENETJS_CALL_INTEGER 0 /**< an integer, a pointer, or nothing */
@@ -277,7 +299,7 @@
 #define ENETJS_DIAGNOSTIC_PUMPS 1   /**< running pump threads */
 #define ENETJS_DIAGNOSTIC_PACKETS 2 /**< native packets that JavaScript or a queue refers to */
 #define ENETJS_DIAGNOSTIC_ALLOCATIONS 3
-#define ENETJS_DIAGNOSTIC_ALLOCATED_BYTES 4
+#define ENETJS_DIAGNOSTIC_ALLOCATED_BYTES 4 /**< the memory that they take */
 #define ENETJS_DIAGNOSTIC_RESERVED_BYTES 5
 #define ENETJS_DIAGNOSTIC_PACKETS_EVER 6  /**< native packets created since the library was loaded */
 #define ENETJS_DIAGNOSTIC_CHANNELS 7      /**< channels to plugins, until their memory is free */
@@ -475,17 +497,23 @@ ENETJS_API double enetjs_host_push(double host);
 ENETJS_API double enetjs_host_connect(double host, double address, double port, double channels, double data);
 
 /**
- * Queues a message to every connected peer; see `enetjs_peer_send` for the payload.
+ * Queues a message to many peers; see `enetjs_peer_send` for the payload. Peers that have ended, that are
+ * connecting or disconnecting, or that have no such channel are left out.
+ * @param peers peer ids, as doubles
+ * @param bytes size of `peers`
+ * @param mode ENETJS_BROADCAST_…
  * @returns the number of peers it was queued to, or ERR_CLOSED, ARGUMENT, TOO_LARGE, MEMORY
  */
-ENETJS_API double enetjs_host_broadcast(double host, double channel, double flags, double offset, double length);
+ENETJS_API double enetjs_host_broadcast(double host, double channel, double flags, double offset, double length,
+                                        const uint8_t *peers, double bytes, double mode);
 
 /** As `enetjs_host_broadcast`, with the payload in a buffer. */
 ENETJS_API double enetjs_host_broadcast_buffer(double host, double channel, double flags, const uint8_t *data,
-                                               double length);
+                                               double length, const uint8_t *peers, double bytes, double mode);
 
 /** As `enetjs_host_broadcast`, forwarding a native packet without a copy. */
-ENETJS_API double enetjs_host_broadcast_packet(double host, double channel, double flags, double packet);
+ENETJS_API double enetjs_host_broadcast_packet(double host, double channel, double flags, double packet,
+                                               const uint8_t *peers, double bytes, double mode);
 
 /**
  * Changes an option of a live host.
@@ -499,7 +527,8 @@ ENETJS_API double enetjs_host_set(double host, double option, double value, doub
 /**
  * Replaces the address filter. A datagram is dropped when its source matches a denied range, or when
  * there are allowed ranges and it matches none. ENet never sees a dropped datagram.
- * @param rules u32 triples: first address, last address (host byte order), 1 allow / 0 deny
+ * @param rules u32 triples: first address, last address (host byte order), 1 allow / 0 deny; at most
+ *   ENETJS_MAXIMUM_FILTER_RULES
  * @param bytes size of `rules`
  * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY
  */
@@ -507,7 +536,7 @@ ENETJS_API double enetjs_host_set_filter(double host, const uint8_t *rules, doub
 
 /**
  * Replaces all limits. A host has none at first. CONNECTs are not limited on a host that takes none.
- * @param limits pairs of doubles, one for each ENETJS_LIMIT_…: units a second, 0.01 to 2^32 - 1, or 0 for no
+ * @param limits pairs of doubles, one for each ENETJS_LIMIT_…: units a second, 1 / ENETJS_SLOWEST_SECONDS to 2^32 - 1, or 0 for no
  *   limit; and the burst, 1 to 2^32 - 1 units, for bytes at least the largest MTU
  * @param bytes size of `limits`
  * @param disconnects 1: peers that exceed theirs are disconnected, with ENETJS_REASON_LIMIT; 0: what

@@ -248,7 +248,14 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT,
       ENET_PEER_PACKET_LOSS_SCALE,
       ENET_PEER_PACKET_THROTTLE_SCALE,
-      ENETJS_REFUSED_FULL,
+      ENETJS_CODE_FULL,
+      ENETJS_CODE_LIMIT,
+      ENETJS_HOST_DATA_MINIMUM,
+      ENETJS_SLOWEST_SECONDS,
+      ENETJS_MAXIMUM_FILTER_RULES,
+      ENETJS_COMPLETION_SENT_RELIABLY,
+      ENETJS_BROADCAST_EXCEPT,
+      ENETJS_BROADCAST_TO,
   };
   return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
 }

@@ -37,6 +37,9 @@
     }                                                                           \
   } while (0)
 
+/* The last arguments of a broadcast to every peer. */
+#define TO_ALL (const uint8_t *)"", 0, ENETJS_BROADCAST_EXCEPT
+
 struct record {
   uint32_t type, channel, flags, index, generation, data, length, extra, address;
   double peer;
@@ -59,7 +62,7 @@ struct consumer {
   double peer; /**< of the last connect event */
   struct record last, last_completion;
   unsigned connects, disconnects, receives, datagrams, packets;
-  unsigned connected, closed, delivered, undelivered, drains, failures, shutdowns;
+  unsigned connected, closed, delivered, undelivered, drains, failures, shutdowns, sent_reliably;
 };
 
 static inline void config_initialize(double *c) {
@@ -206,6 +209,7 @@ static inline void count_completion(struct consumer *c, const struct record *r) 
     case ENETJS_COMPLETION_DRAIN: c->drains++; break;
     case ENETJS_COMPLETION_FAILED: c->failures++; break;
     case ENETJS_COMPLETION_SHUTDOWN: c->shutdowns++; break;
+    case ENETJS_COMPLETION_SENT_RELIABLY: c->sent_reliably++; break;
     default: CHECK(!"a known completion");
   }
 }

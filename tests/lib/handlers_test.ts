@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Host, type HostEvent, type Packet, type Peer } from "../../mod.ts";
+import { Host, type HostEvent, type HostHandlers, type Packet, type Peer } from "../../mod.ts";
 import {
   connectedPair,
   currentRuntime,
@@ -58,16 +58,16 @@ test("Handlers are called for every kind of event", async (t) => {
       peers.add(peer);
       events.push(["connect", data]);
     },
-    receive: (peer, channelId, view) => {
+    receive: (peer, channelId, packet) => {
       peers.add(peer);
-      events.push(["receive", channelId, view.length, view.at(-1)]);
+      events.push(["receive", channelId, packet.length, packet.view.at(-1)]);
     },
     disconnect: (peer, reason, data) => {
       peers.add(peer);
       events.push(["disconnect", reason, data]);
     },
-    datagram: (address, view) => {
-      events.push(["datagram", address.hostname, new TextDecoder().decode(view)]);
+    datagram: (address, packet) => {
+      events.push(["datagram", address.hostname, packet.text()]);
     },
   });
   await using client = await Host.create();
@@ -108,13 +108,67 @@ test("Handlers that are no functions and unknown ones are TypeErrors", async (t)
   }
 });
 
-test("A handler's view is borrowed, and can be sent on from within the handler", async (t) => {
+for (const length of [20, 600, 100_000]) {
+  test(`A packet of ${length} bytes is refused once its handler has returned`, async (t) => {
+    await leakCheck(t);
+    const late = Promise.withResolvers<Packet>();
+    const taken: Uint8Array[] = [];
+    await using pair = await connectedPair({
+      serverHandlers: {
+        async receive(_peer, _channelId, packet) {
+          taken.push(packet.bytes);
+          await null;
+          late.resolve(packet);
+        },
+      },
+    });
+    pair.peer.send(0, new Uint8Array(length).fill(7));
+    const packet = await withDeadline(late.promise, ms, "the handler");
+    const released = {
+      code: "ENETJS_ERR_RELEASED",
+      message: /its handler returned: take packet\.bytes before you wait, or packet\.retain\(\)/,
+    };
+    for (const name of ["bytes", "view", "arrayBuffer", "pointer"] as const) {
+      assert.throws(() => packet[name], released, name);
+    }
+    assert.throws(() => packet.text(), released);
+    assert.throws(() => packet.retain(), released);
+    assert.throws(() => pair.remote.send(0, packet), released);
+    assert.throws(() => pair.server.broadcast(0, packet), released);
+    assert.equal(packet.length, length);
+    assert.deepEqual(taken, [new Uint8Array(length).fill(7)]);
+  });
+}
+
+test("A handler that closes its host learns why its packet is gone", async (t) => {
+  await leakCheck(t);
+  const said = Promise.withResolvers<unknown>();
+  await using pair = await connectedPair({
+    serverHandlers: {
+      receive(_peer, _channelId, packet) {
+        const { view } = packet;
+        pair.server[Symbol.dispose]();
+        if (view.length > 0) assert.equal(view[0], 120);
+        try {
+          packet.text();
+        } catch (error) {
+          said.resolve(error);
+        }
+      },
+    },
+  });
+  pair.peer.send(0, "x".repeat(1000));
+  const error = await withDeadline(said.promise, ms, "the handler") as Error;
+  assert.match(error.message, /borrowed until its host was closed/);
+});
+
+test("A handler's packet can be looked at and sent on from within the handler", async (t) => {
   await leakCheck(t);
   const echoes: number[] = [];
   await using pair = await connectedPair({
-    serverHandlers: { receive: (peer, channelId, view) => void peer.send(channelId, view) },
+    serverHandlers: { receive: (peer, channelId, packet) => void peer.send(channelId, packet) },
     clientHandlers: {
-      receive: (_peer, _channelId, view) => {
+      receive: (_peer, _channelId, { view }) => {
         assert.ok(view.every((byte) => byte === view.length % 256));
         echoes.push(view.length);
       },
@@ -132,7 +186,7 @@ test("Iterating over a peer takes its messages away from handlers, and gives the
   await leakCheck(t);
   const handled: number[] = [];
   await using pair = await connectedPair({
-    clientHandlers: { receive: (_peer, _channelId, view) => void handled.push(view[0]) },
+    clientHandlers: { receive: (_peer, _channelId, packet) => void handled.push(packet.view[0]) },
   });
   const { peer, remote } = pair;
   await withDeadline(remote.deliver(0, new Uint8Array([0])), ms, "a delivery");
@@ -159,6 +213,162 @@ test("A host with handlers cannot be iterated over", async (t) => {
   assert.throws(() => host[Symbol.asyncIterator](), TypeError);
 });
 
+// Handlers of a live host.
+
+test("host.handlers takes over what has waited, in order, and can be replaced", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair();
+  const { server, peer } = pair;
+  assert.equal(server.handlers, undefined);
+  sendNumbers(peer, 1, 3);
+  await withDeadline(peer.deliver(0, new Uint8Array([4])), ms, "a delivery");
+  const seen: string[] = [];
+  const late: Packet[] = [];
+  const version = (name: string): HostHandlers => ({
+    connect: () => void seen.push(`${name} connect`),
+    receive(_peer, _channelId, packet) {
+      late.push(packet);
+      seen.push(`${name} ${packet.view[0]}`);
+      if (packet.view[0] === 5) server.handlers = second;
+    },
+    disconnect: () => void seen.push(`${name} disconnect`),
+  });
+  const [first, second] = [version("first"), version("second")];
+  server.handlers = first;
+  assert.equal(server.handlers, first);
+  assert.equal(seen.length, 0, "handlers are not called within the assignment");
+  sendNumbers(peer, 5, 7);
+  await peer.disconnectLater();
+  await until(() => seen.includes("second disconnect"), ms, "the disconnect event");
+  assert.deepEqual(seen, [
+    "first connect",
+    ...range(1, 5).map((number) => `first ${number}`),
+    "second 6",
+    "second 7",
+    "second disconnect",
+  ]);
+  for (const packet of late) {
+    assert.throws(() => packet.bytes, { code: "ENETJS_ERR_RELEASED", message: /handler returned/ });
+  }
+});
+
+test("host.handlers without receive leaves messages to those who take them later", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair();
+  const { server, peer } = pair;
+  sendNumbers(peer, 1, 2);
+  await withDeadline(peer.deliver(0, new Uint8Array([3])), ms, "a delivery");
+  const connected = Promise.withResolvers<Peer>();
+  server.handlers = { connect: connected.resolve };
+  assert.equal(await withDeadline(connected.promise, ms, "the connect event"), pair.remote);
+  const seen: number[] = [];
+  server.handlers = { receive: (_peer, _channelId, packet) => void seen.push(packet.view[0]) };
+  await until(() => seen.length === 3, ms, "the messages");
+  assert.deepEqual(seen, [1, 2, 3]);
+});
+
+for (const pump of [true, false]) {
+  const how = pump ? "iteration" : "service()";
+  test(`host.handlers = undefined hands events to ${how} again`, async (t) => {
+    await leakCheck(t);
+    await using server = await Host.listen({ hostname: "127.0.0.1", pump });
+    await using client = await Host.create();
+    const seen: string[] = [];
+    const handlers: HostHandlers = {
+      receive(_peer, _channelId, packet) {
+        seen.push(`handler ${packet.view[0]}`);
+        if (packet.view[0] === 2) server.handlers = undefined;
+        if (packet.view[0] === 2) assert.throws(() => server.service(), { name: "TypeError" });
+      },
+    };
+    server.handlers = handlers;
+    const connecting = client.connect(server.address);
+    const service = () => {
+      const event = pump ? null : server.service();
+      if (event?.type === "receive") seen.push(`event ${event.packet.view[0]}`);
+    };
+    const serving = setInterval(service, 1);
+    t.after(() => clearInterval(serving));
+    const peer = await withDeadline(connecting, ms, "the connection");
+    const last = (number: number) => seen.at(-1)?.endsWith(` ${number}`);
+    sendNumbers(peer, 1, 4);
+    if (pump) {
+      await until(() => last(2), ms, "the second message");
+      for await (const event of server) {
+        if (event.type !== "receive") continue;
+        assert.throws(() => server.handlers = handlers, {
+          name: "TypeError",
+          message: /iterated over/,
+        });
+        seen.push(`event ${event.packet.view[0]}`);
+        if (last(4)) break;
+      }
+    }
+    await until(() => last(4), ms, "the fourth message");
+    server.handlers = { receive: (_peer, _id, packet) => void seen.push(`new ${packet.view[0]}`) };
+    sendNumbers(peer, 5, 5);
+    await until(() => last(5), ms, "the fifth message");
+    assert.deepEqual(seen, ["handler 1", "handler 2", "event 3", "event 4", "new 5"]);
+  });
+}
+
+test("host.handlers refuses what is no handler, and a closed host", async (t) => {
+  await leakCheck(t);
+  await using host = await Host.create();
+  const set = (handlers: unknown) => () => host.handlers = handlers as HostHandlers;
+  for (const wrong of [{ packet() {} }, { receive: 5 }, null, 5]) {
+    assert.throws(set(wrong), { name: "TypeError" });
+  }
+  assert.equal(host.handlers, undefined);
+  await host.close();
+  assert.throws(set({}), { code: "ENETJS_ERR_CLOSED" });
+});
+
+// Peers.
+
+test("peer.id names one connection, peer.host its host, and peer.data has a type", async (t) => {
+  await leakCheck(t);
+  interface Player {
+    score: number;
+  }
+  const scores: number[] = [];
+  await using server = await Host.listen<Player>({ hostname: "127.0.0.1", peers: 1 }, {
+    connect: (peer) => void (peer.data = { score: 0 }),
+    receive: (peer) => void peer.data.score++,
+    disconnect: (peer) => void scores.push(peer.data.score),
+  });
+  await using client = await Host.create<string>({ peers: 1 });
+  for (let i = 1; i <= 3; i++) {
+    const peer = await client.connect(server.address);
+    const name: string = peer.data = `client ${i}`;
+    assert.equal(peer.data, name);
+    assert.equal(peer.id, i);
+    assert.equal(peer.host, client);
+    const remote = await until(() => server.peers[0], ms, "the connect event");
+    assert.equal(remote.id, i);
+    assert.equal(remote.host, server);
+    await peer.deliver(0, "a point");
+    await peer.disconnect();
+    await until(() => scores.length === i, ms, "the disconnect event");
+    assert.equal(peer.id, i);
+  }
+  assert.deepEqual(scores, [1, 1, 1]);
+});
+
+test("peer.roundTripTime and peer.queuedBytes are those of peer.stats, and 0 after the end", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair();
+  const { peer } = pair;
+  assert.equal(peer.roundTripTime, peer.stats.roundTripTimeMs);
+  peer.send(0, new Uint8Array(1000));
+  assert.equal(peer.queuedBytes, peer.stats.queuedBytes);
+  assert.ok(peer.queuedBytes >= 1000);
+  await peer.disconnect();
+  assert.deepEqual([peer.queuedBytes, peer.roundTripTime], [0, 0]);
+  await pair.client.close();
+  assert.deepEqual([peer.queuedBytes, peer.roundTripTime], [0, 0]);
+});
+
 // Iterating.
 
 test("An iteration's packet is borrowed until the next one", async (t) => {
@@ -167,24 +377,25 @@ test("An iteration's packet is borrowed until the next one", async (t) => {
     await using pair = await connectedPair();
     const { peer, server } = pair;
     const packets: Packet[] = [];
+    let copy: Uint8Array | undefined;
     for await (const event of server) {
       if (event.type === "connect") {
         for (let i = 1; i <= 3; i++) peer.send(0, new Uint8Array(length).fill(i));
       }
       if (event.type !== "receive") continue;
       assert.equal(event.packet.length, length);
-      if (packets.length === 1) assert.equal(event.packet.bytes[length - 1], 2);
+      if (packets.length === 1) copy = event.packet.bytes;
       packets.push(event.packet);
       if (packets.length === 3) break;
     }
-    const [released, copied, last] = packets;
     const gone = { code: "ENETJS_ERR_RELEASED" };
-    assert.throws(() => released.bytes, gone);
-    assert.throws(() => released.view, gone);
-    assert.throws(() => released.text(), gone);
-    assert.throws(() => peer.send(0, released), gone);
-    equalBytes(copied.bytes, new Uint8Array(length).fill(2));
-    assert.throws(() => last.view, gone, "break ends the borrowing, too");
+    for (const packet of packets) { // break ends the borrowing, too
+      assert.throws(() => packet.bytes, gone);
+      assert.throws(() => packet.view, gone);
+      assert.throws(() => packet.text(), gone);
+      assert.throws(() => peer.send(0, packet), gone);
+    }
+    equalBytes(copy as Uint8Array, new Uint8Array(length).fill(2));
   }
 });
 

@@ -86,7 +86,7 @@ function digest(bytes: Uint8Array): string {
  * What both sides send each other: channel, flags, length. No empty message, for ENet's own range
  * coder crashes on one; the library's does not, which peer_test.ts shows.
  */
-const MESSAGES: readonly (readonly [number, number, number])[] = [
+const MESSAGES: readonly (readonly [number, PacketFlag, number])[] = [
   [0, PacketFlag.RELIABLE, 12],
   [1, PacketFlag.UNRELIABLE, 300],
   [1, PacketFlag.UNSEQUENCED, 100],

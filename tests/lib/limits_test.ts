@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { test } from "node:test";
-import { type Address, type DisconnectReason, Host, type Limits, PacketFlag } from "../../mod.ts";
+import {
+  type Address,
+  DisconnectCode,
+  type DisconnectReason,
+  Host,
+  type Limits,
+  PacketFlag,
+} from "../../mod.ts";
 import { connectedPair, journal, leakCheck, until, withDeadline } from "../_helpers.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -79,7 +86,7 @@ const NOTHING = { connects: 0, datagrams: 0, bytes: 0, messages: 0, messageBytes
 
 const NONE = { perSecond: Infinity, burst: Infinity };
 
-test("Limits have defaults, are read back complete, and copies change nothing", async (t) => {
+test("Limits have defaults, are read back complete, and are frozen then", async (t) => {
   await leakCheck(t);
   await using host = await Host.listen({ hostname: LOOPBACK });
   const defaults = {
@@ -100,7 +107,12 @@ test("Limits have defaults, are read back complete, and copies change nothing", 
     peer: { messages: { perSecond: 20, burst: 3 }, bytes: NONE, excess: "disconnect" },
   };
   assert.deepEqual(host.limits, given);
-  host.limits.peer.messages.burst = 1000;
+  const writable = host.limits as { peer: Limits["peer"] };
+  assert.throws(() => writable.peer!.messages!.burst = 1000, TypeError);
+  assert.throws(() => writable.peer!.excess = "drop", TypeError);
+  assert.throws(() => writable.peer = {}, TypeError);
+  // @ts-expect-error: it is read-only for the compiler, too
+  assert.throws(() => host.limits.peer.bytes = { perSecond: 1, burst: 5000 }, TypeError);
   assert.deepEqual(host.limits, given);
   host.limits = { ...host.limits, peer: {} };
   assert.deepEqual(host.limits, { address: given.address, peer: defaults.peer });
@@ -250,7 +262,8 @@ for (const way of ["handlers", "iteration"] as const) {
     assert.deepEqual(ends, [["limit", 0]]);
     assert.equal(received, 10, "what came within the limit");
     assert.equal(remote.state, "disconnected");
-    assert.equal((await own.wait("disconnect"))[0].reason, "remote");
+    const [{ reason, data }] = await own.wait("disconnect");
+    assert.deepEqual([reason, data], ["remote", DisconnectCode.LIMIT]);
     const { peers, messages } = refused(server);
     assert.equal(peers, 1);
     assert.ok(messages > 0);

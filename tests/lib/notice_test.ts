@@ -124,6 +124,36 @@ test("A program that is reloaded has its port again, and its peers are told", {
   }
 });
 
+/** A program that reports what becomes of an attempt to connect, to a port where nobody answers. */
+const attempting = (load: number, port: number) => `
+import { Host } from ${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)};
+const host = await Host.create();
+const attempt = host.connect({ hostname: "127.0.0.1", port: ${port} }, { timeoutMs: 1000 });
+console.log("load ${load} begins");
+attempt.catch(({ code }) => console.log("load ${load} ends", code));
+`;
+
+test("An attempt to connect of an earlier load does nothing more", {
+  skip: watchers[runtime] === undefined,
+}, async (t) => {
+  const folder = await mkdtemp(`${tmpdir()}/enetjs-reload-`);
+  t.after(() => rm(folder, { recursive: true }));
+  await using silent = await Host.listen({ hostname: "127.0.0.1", pump: false });
+  const { port } = silent.address;
+  const file = `${folder}/program.ts`;
+  await writeFile(file, attempting(1, port));
+  await using stack = new AsyncDisposableStack();
+  const flags = watchers[runtime] ?? [];
+  const program = stack.use(spawnProgram(runtimes()[runtime], [...flags, file]));
+  await program.line("load 1 begins");
+  await writeFile(file, attempting(2, port));
+  // The attempt of the first load had its time first.
+  await program.line("load 2 ends ENETJS_ERR_TIMEOUT");
+  program.process.kill("SIGKILL");
+  const { stdout } = await program.ended;
+  assert.doesNotMatch(stdout, /load 1 ends/);
+});
+
 test("Host.close() ends an attempt to connect, and the other side is told", async (t) => {
   await leakCheck(t);
   const reason = Promise.withResolvers<string>();

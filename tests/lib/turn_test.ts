@@ -56,7 +56,7 @@ test("A call of host.service() ends within a flood, and the next ones go on", as
   await leakCheck(t);
   let next = 0;
   await using server = await Host.listen({ hostname: "127.0.0.1", pump: false }, {
-    receive(_peer, _channelId, view) {
+    receive(_peer, _channelId, { view }) {
       assert.equal(new DataView(view.buffer, view.byteOffset).getUint32(0), next++);
       burn(WORK_MS);
     },

@@ -40,15 +40,15 @@ function act(): void {
 }
 
 const server = await Host.listen({ hostname: "127.0.0.1" }, {
-  receive: (peer, channelId, view) => void peer.send(channelId, view),
+  receive: (peer, channelId, packet) => void peer.send(channelId, packet),
 });
 const client = await Host.create({}, {
-  receive: (peer, channelId, view) => {
+  receive: (peer, channelId, packet) => {
     if (++count === WARM_UP) {
       console.log("ready");
       act();
     }
-    if (!client.closed && peer.state === "connected") peer.send(channelId, view);
+    if (!client.closed && peer.state === "connected") peer.send(channelId, packet);
   },
 });
 const peer = await client.connect(server.address);

@@ -15,7 +15,7 @@ const turn = () => new Promise((resolve) => setTimeout(resolve, 10));
 /** Only its handlers refer to this host. */
 async function handled(): Promise<number> {
   const { address } = await Host.listen({ hostname: "127.0.0.1" }, {
-    receive: (peer, channelId, view) => void peer.send(channelId, view),
+    receive: (peer, channelId, packet) => void peer.send(channelId, packet),
   });
   return address.port;
 }

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { setImmediate } from "node:timers/promises";
-import { diagnostics, Host, type Peer } from "../../mod.ts";
+import { diagnostics, Host, type HostHandlers, type Peer } from "../../mod.ts";
 
 const [style, sizeText, countText] = process.argv.slice(2);
 const size = Number(sizeText);
@@ -54,7 +54,7 @@ async function receive(server: Host): Promise<void> {
   }
 }
 
-const handlers = { receive: (_peer: Peer, _channelId: number, view: Uint8Array) => take(view) };
+const handlers: HostHandlers = { receive: (_peer, _channelId, { view }) => take(view) };
 const server = await Host.listen(
   { hostname: "127.0.0.1" },
   style === "handle" ? handlers : undefined,

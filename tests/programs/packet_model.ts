@@ -50,7 +50,7 @@ let peer!: Peer;
 
 async function open(): Promise<void> {
   server = await Host.listen({ hostname: "127.0.0.1", arenaSize: 2 ** 19 }, {
-    packet(from, channelId, packet) {
+    receive(from, channelId, packet) {
       // The first byte tells what all the others are.
       const value = packet.length > 0 ? packet.view[0] : 0;
       const entry = { packet, value, views: [packet.view] };
@@ -61,7 +61,7 @@ async function open(): Promise<void> {
     },
   });
   client = await Host.create({}, {
-    receive: (_peer, _channelId, view) => checkView(view, view[0]),
+    receive: (_peer, _channelId, { view }) => checkView(view, view[0]),
   });
   peer = await client.connect(server.address);
 }

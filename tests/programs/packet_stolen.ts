@@ -13,7 +13,7 @@ process.on("uncaughtException", (error) => void errors.push(error));
 let received = 0;
 let stolen: ArrayBufferLike | undefined;
 const server = await Host.listen({ hostname: "127.0.0.1" }, {
-  receive(_peer, _channelId, view) {
+  receive(_peer, _channelId, { view }) {
     received++;
     stolen ??= structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] });
   },

@@ -20,7 +20,7 @@ const handlers: HostHandlers = {
     peer.timeout(timeouts);
     console.log("connected");
   },
-  receive(_peer, _channelId, view) {
+  receive(_peer, _channelId, { view }) {
     const number = new DataView(view.buffer, view.byteOffset, view.byteLength).getUint32(0);
     if (number !== next) console.log(`disorder: ${number} in place of ${next}`);
     next = number + 1;

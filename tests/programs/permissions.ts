@@ -3,7 +3,7 @@ import { ENetError, Host } from "../../mod.ts";
 
 async function echo(): Promise<void> {
   await using server = await Host.listen({ hostname: "127.0.0.1" }, {
-    receive: (peer, channelId, view) => void peer.send(channelId, view),
+    receive: (peer, channelId, packet) => void peer.send(channelId, packet),
   });
   await using client = await Host.create();
   const peer = await client.connect(server.address);

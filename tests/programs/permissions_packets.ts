@@ -6,7 +6,7 @@ const SIZE = 200_000;
 const kept: Packet[] = [];
 {
   await using server = await Host.listen({ hostname: "127.0.0.1" }, {
-    packet(peer, channelId, packet) {
+    receive(peer, channelId, packet) {
       assert.equal(packet.view[0], 7);
       kept.push(packet.retain());
       peer.send(channelId, packet);

@@ -3,7 +3,7 @@
  * rejections and what arrived; with the argument `unheard` nobody listens for these.
  */
 import process from "node:process";
-import { Host } from "../../mod.ts";
+import { Host, type Packet } from "../../mod.ts";
 
 const uncaught: string[] = [];
 const rejected: string[] = [];
@@ -18,10 +18,10 @@ const server = await Host.listen({ hostname: "127.0.0.1", datagrams: true }, {
   connect: () => {
     throw new Error("connect");
   },
-  receive: ((_peer: unknown, _channelId: number, view: Uint8Array) => {
-    received.push(view.length);
-    if (view.length === 2) return Promise.reject(new Error(`receive ${view.length}`));
-    if (view.length !== 3) throw new Error(`receive ${view.length}`);
+  receive: ((_peer: unknown, _channelId: number, { length }: Packet) => {
+    received.push(length);
+    if (length === 2) return Promise.reject(new Error(`receive ${length}`));
+    if (length !== 3) throw new Error(`receive ${length}`);
   }) as () => void,
   disconnect: () => {
     disconnected.resolve();

@@ -8,13 +8,13 @@ import { Host } from "../../mod.ts";
 const idle = await Host.listen({ hostname: "127.0.0.1", pump: false });
 const { port } = workerData as { port: number };
 const server = await Host.listen({ hostname: "127.0.0.1" }, {
-  receive: (peer, channelId, view) => void peer.send(channelId, view),
+  receive: (peer, channelId, packet) => void peer.send(channelId, packet),
 });
 let count = 0;
 const client = await Host.create({}, {
-  receive: (peer, channelId, view) => {
+  receive: (peer, channelId, packet) => {
     if (++count === 100) parentPort?.postMessage(idle.closed ? "closed" : "ready");
-    peer.send(channelId, view);
+    peer.send(channelId, packet);
   },
 });
 for (const to of [server.address, { hostname: "127.0.0.1", port }]) {

@@ -86,7 +86,7 @@ test(`${ROUNDS} rounds of ${CLIENTS} clients over a bad network leave nothing be
       peer.timeout({ minimumMs: 1000, maximumMs: 3000 });
     },
     disconnect: (peer) => void connected.delete(peer),
-    packet: (peer, channelId, packet) => void peer.send(channelId, packet),
+    receive: (peer, channelId, packet) => void peer.send(channelId, packet),
   });
   const relay = await lossyRelay(server.address.port);
   let early = 0;

@@ -43,6 +43,7 @@ struct enetjs_account *enetjs_account_open(struct enetjs_account *host) {
   enetjs_mutex_unlock(&table.mutex);
   if (!account) return NULL;
   account->bytes = 0;
+  account->sparse_blocks = 0;
   account->host = host;
   account->debt = NULL;
   account->closed = false;

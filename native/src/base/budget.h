@@ -26,6 +26,7 @@ struct enetjs_account {
   int64_t *debt;               /**< once closed, counts what is left, or NULL */
   struct enetjs_account *next_free;
   uint32_t id; /**< never 0 */
+  uint32_t sparse_blocks; /**< live ones, see pool.h */
   bool closed;
 };
 

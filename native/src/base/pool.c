@@ -3,23 +3,21 @@
  *
  * Roles
  *   block     A 16-byte header and the caller's bytes. The header of a free block holds the link of
- *             the chain it is in; that of a live block holds the requested size.
+ *             the chain it is in.
  *   magazine  Per thread and class: an active chain that blocks are taken from and put back to, and
  *             a spare one that is either full or absent. Two chains, so that a thread that
  *             alternates around a chain's end does not visit the depot each time.
  *   depot     Per class: chains no thread holds, and the uncut rest of the newest slab.
- *   cache     A thread's magazines and counters. Threads that have none (memory was out, or they
+ *   cache     A thread's magazines. Threads that have none (memory was out, or they
  *             are past their own destructor) use the shared cache under its lock.
  *
  * Memory order
  *   Magazines belong to their thread and need no order. Chains change threads through a depot,
  *   whose mutex orders them. A block freed by another thread than its allocator was handed over by
  *   the caller, whose hand-over orders it; it simply joins the freeing thread's magazine.
- *   Counters have one writer each (their thread) and are relaxed: a reader in another thread sees
- *   them late, and exactly once that thread is quiet and the reader knows it. Live blocks are not
- *   counted one by one: they are what was drawn into a thread's active chains and is not there any
- *   more. A thread folds its counts into the process-wide ones when it visits a depot or the system
- *   and when it exits. One thread's count may be negative: it has freed what others allocated.
+ *   A magazine's counts have one writer, its thread, and are relaxed. Live blocks are not counted: they
+ *   are those cut from slabs that lie in no depot and in no magazine. Whoever asks adds that up, and the
+ *   sum is exact once the other threads are quiet and the asker knows it.
  *
  * Accounts
  *   A thread may charge an account (budget.h) for what it allocates. The header of a live block names
@@ -28,7 +26,12 @@
  *
  * Ownership
  *   Slabs belong to the depots. Caches belong to their thread and are freed when it exits, after their
- *   chains went back to the depots. Blocks above the largest class are a malloc each.
+ *   chains went back to the depots. Blocks above the largest class are a malloc each, or a mapping each
+ *   if they are sparse.
+ *
+ * Sparse blocks
+ *   Their account is charged for pages that are said to be written (enetjs_pool_touch), because no others
+ *   take memory. So they are mappings of their own, without huge pages.
  *
  * Trimming
  *   When much more is reserved than live, a trim takes all chains out of a depot, counts the blocks of each
@@ -38,8 +41,8 @@
  *   other threads keeps its slabs: at most two chains a class and thread. A thread that allocates with
  *   a service empties its magazines once after each trim (enetjs_pool_relax).
  *
- * Locks are leaves: none is taken while another is held, except a depot's under the shared cache's,
- * and any of them under that of the trim, which nobody waits for.
+ * Locks are leaves: none is taken while another is held, except a depot's under the shared cache's or
+ * the registry's, and any of them under that of the trim, which nobody waits for.
  */
 #include "base/pool.h"
 
@@ -48,6 +51,12 @@
 #include <stdlib.h>
 #if defined(__GLIBC__)
 #include <malloc.h>
+#endif
+#if defined(__linux__) && !defined(ENETJS_SYSTEM_MALLOC)
+#include <sys/mman.h>
+#endif
+#ifndef _WIN32
+#include <unistd.h>
 #endif
 
 #include "base/clock.h"
@@ -68,6 +77,7 @@ enum {
   LARGEST = 8192,
   CLASS_COUNT = 32,
   CLASS_SYSTEM = CLASS_COUNT, /* the block is a malloc of its own */
+  CLASS_SPARSE,               /* and a mapping */
   SLAB_BYTES = 64 * 1024,     /* at least; a slab is a whole number of blocks */
   CHAIN_MAX = 32,
   CHAIN_MIN = 4,
@@ -80,7 +90,7 @@ enum {
 struct block {
   union {
     struct block *next; /* free */
-    size_t size;        /* live */
+    size_t size;        /* live, and a malloc of its own */
   };
   uint32_t class_index;
   uint32_t account; /* live: id of the account that is charged, or 0 */
@@ -88,6 +98,14 @@ struct block {
 
 _Static_assert(sizeof(struct block) == GRANULE,
                "a header keeps blocks aligned, given a 64-bit malloc, which aligns to 16");
+
+/* In front of the header of a sparse block. */
+struct sparse {
+  size_t mapped;
+  size_t charged; /* at most as much as for a block that is not sparse */
+};
+
+_Static_assert(sizeof(struct sparse) % GRANULE == 0, "the block behind it is aligned");
 
 /* In the bytes behind the header of a chain's first block while it is in a depot. */
 struct chain_link {
@@ -108,6 +126,7 @@ _Static_assert(sizeof(struct slab) == GRANULE, "a slab's first block is aligned"
 struct depot {
   enetjs_mutex mutex;
   struct block *chains;
+  size_t chained_blocks; /* in the chains */
   struct slab *slabs;
   size_t slab_count;
   unsigned char *uncut;
@@ -118,18 +137,19 @@ struct depot {
 
 struct magazine {
   struct block *active;
-  struct block *spare;    /* holds `limit` blocks, or is NULL */
-  _Atomic uint32_t count; /* of the active chain */
+  struct block *spare;          /* holds `limit` blocks, or is NULL */
+  _Atomic uint32_t count;       /* of the active chain */
+  _Atomic uint32_t spare_count; /* for those who may not look at the chain */
   uint32_t limit;
   uint32_t block_bytes;
 };
 
 struct cache {
-  _Atomic int64_t drawn; /* whole chains into active ones less those out of them, and mallocs */
-  _Atomic int64_t bytes; /* live, since the last fold */
   size_t charged;                 /* to the account, and not added to it yet */
   uint32_t account_id;            /* of the account, or 0 */
   struct enetjs_account *account; /* charged for what the thread allocates, or NULL */
+  size_t sparse;                  /* the next block of this size is to be sparse; 0 for none */
+  size_t sparse_written;          /* and what will be written into it at once */
   uint32_t trims;                 /* of the pool's, that the thread has answered */
   struct magazine magazines[CLASS_COUNT];
   struct cache *previous;
@@ -139,6 +159,7 @@ struct cache {
 static struct {
   struct depot depots[CLASS_COUNT];
   uint8_t class_of_granule[LARGEST / GRANULE];
+  size_t page_bytes;
 
   enetjs_key key;
   bool has_key;
@@ -148,10 +169,10 @@ static struct {
 
   enetjs_mutex registry_mutex; /* guards the list of caches, which begins with `shared` */
 
-  _Atomic int64_t allocations;
-  _Atomic int64_t bytes;
-  _Atomic int64_t peak;
   _Atomic uint64_t reserved_bytes;
+  _Atomic uint64_t chained_bytes; /* of the blocks in depots */
+  _Atomic uint64_t system_blocks; /* live ones that are a malloc of their own */
+  _Atomic uint64_t system_bytes;
 
   enetjs_mutex trim_mutex;
   _Atomic uint64_t trimmed_us;
@@ -166,13 +187,6 @@ static ENETJS_THREAD_LOCAL bool thread_exiting;
 
 /* ---- Counters -------------------------------------------------------------------------------- */
 
-static int64_t count_load(_Atomic int64_t *counter) { return atomic_load_explicit(counter, memory_order_relaxed); }
-
-/* For a counter that only this thread writes: no read-modify-write. */
-static void count_add(_Atomic int64_t *counter, int64_t change) {
-  atomic_store_explicit(counter, count_load(counter) + change, memory_order_relaxed);
-}
-
 static uint32_t magazine_count(struct magazine *magazine) {
   return atomic_load_explicit(&magazine->count, memory_order_relaxed);
 }
@@ -181,27 +195,22 @@ static void magazine_set_count(struct magazine *magazine, uint32_t count) {
   atomic_store_explicit(&magazine->count, count, memory_order_relaxed);
 }
 
-/* Blocks this cache handed out less those it got back, since the last fold. */
-static int64_t cache_live(struct cache *cache) {
-  int64_t live = count_load(&cache->drawn);
-  for (unsigned i = 0; i < CLASS_COUNT; i++) live -= magazine_count(&cache->magazines[i]);
-  return live;
+static void magazine_set_spare(struct magazine *magazine, struct block *chain) {
+  magazine->spare = chain;
+  atomic_store_explicit(&magazine->spare_count, chain ? magazine->limit : 0, memory_order_relaxed);
 }
 
-static void peak_raise(int64_t candidate) {
-  int64_t peak = count_load(&pool.peak);
-  while (candidate > peak && !atomic_compare_exchange_weak_explicit(&pool.peak, &peak, candidate, memory_order_relaxed,
-                                                                    memory_order_relaxed))
-    ;
+/* Blocks that lie in it. */
+static uint32_t magazine_blocks(struct magazine *magazine) {
+  return magazine_count(magazine) + atomic_load_explicit(&magazine->spare_count, memory_order_relaxed);
 }
 
-static void cache_fold(struct cache *cache) {
-  int64_t live = cache_live(cache);
-  int64_t bytes = count_load(&cache->bytes);
-  peak_raise(live + atomic_fetch_add_explicit(&pool.allocations, live, memory_order_relaxed));
-  atomic_fetch_add_explicit(&pool.bytes, bytes, memory_order_relaxed);
-  count_add(&cache->drawn, -live);
-  count_add(&cache->bytes, -bytes);
+static void counter_add(_Atomic uint64_t *counter, uint64_t change) {
+  atomic_fetch_add_explicit(counter, change, memory_order_relaxed);
+}
+
+static void counter_subtract(_Atomic uint64_t *counter, uint64_t change) {
+  atomic_fetch_sub_explicit(counter, change, memory_order_relaxed);
 }
 
 static void reserved_add(size_t bytes) {
@@ -210,16 +219,16 @@ static void reserved_add(size_t bytes) {
     atomic_store_explicit(&pool.high, now, memory_order_relaxed); /* a guide, so a lost race does not matter */
 }
 
-static void reserved_subtract(size_t bytes) {
-  atomic_fetch_sub_explicit(&pool.reserved_bytes, bytes, memory_order_relaxed);
-}
-
 /* ---- Depots ---------------------------------------------------------------------------------- */
 
 static struct chain_link *chain_link_of(struct block *chain) { return (struct chain_link *)(chain + 1); }
 
+static size_t blocks_of_slab(const struct depot *depot) {
+  return (SLAB_BYTES + depot->block_bytes - 1) / depot->block_bytes;
+}
+
 static bool depot_grow(struct depot *depot) {
-  size_t blocks = (SLAB_BYTES + depot->block_bytes - 1) / depot->block_bytes;
+  size_t blocks = blocks_of_slab(depot);
   struct slab *slab = malloc(sizeof(*slab) + blocks * depot->block_bytes);
   if (!slab) return false;
   slab->next = depot->slabs;
@@ -255,6 +264,8 @@ static struct block *depot_pull(struct depot *depot, uint32_t *count) {
   if (chain) {
     *count = chain_link_of(chain)->count;
     depot->chains = chain_link_of(chain)->next_chain;
+    depot->chained_blocks -= *count;
+    counter_subtract(&pool.chained_bytes, *count * depot->block_bytes);
   } else {
     chain = depot_cut(depot, count);
   }
@@ -268,6 +279,8 @@ static void depot_push(struct depot *depot, struct block *chain, uint32_t count)
   enetjs_mutex_lock(&depot->mutex);
   link->next_chain = depot->chains;
   depot->chains = chain;
+  depot->chained_blocks += count;
+  counter_add(&pool.chained_bytes, count * depot->block_bytes);
   enetjs_mutex_unlock(&depot->mutex);
   atomic_fetch_add_explicit(&pool.pushes, 1, memory_order_relaxed);
 }
@@ -293,10 +306,8 @@ static void cache_register(struct cache *cache) {
   enetjs_mutex_unlock(&pool.registry_mutex);
 }
 
-/* Folds under the lock, so that no reader misses or repeats what an exiting thread counted. */
 static void cache_unregister(struct cache *cache) {
   enetjs_mutex_lock(&pool.registry_mutex);
-  cache_fold(cache);
   cache->previous->next = cache->next;
   if (cache->next) cache->next->previous = cache->previous;
   enetjs_mutex_unlock(&pool.registry_mutex);
@@ -320,6 +331,14 @@ static void ENETJS_KEY_CALL cache_at_thread_exit(void *value) {
   free(cache);
 }
 
+static size_t page_bytes(void) {
+#ifdef _WIN32
+  return 4096; /* there no block is sparse */
+#else
+  return (size_t)sysconf(_SC_PAGESIZE);
+#endif
+}
+
 static void pool_setup(void) {
   size_t size = 0;
   size_t step = GRANULE;
@@ -335,6 +354,7 @@ static void pool_setup(void) {
     enetjs_mutex_init(&depot->mutex);
     for (; granule * GRANULE < size; granule++) pool.class_of_granule[granule] = (uint8_t)i;
   }
+  pool.page_bytes = page_bytes();
   cache_init(&pool.shared);
   pool.has_key = enetjs_key_create(&pool.key, cache_at_thread_exit);
 }
@@ -369,34 +389,39 @@ static void cache_leave(struct cache *cache) {
 
 static unsigned class_of(size_t size) { return pool.class_of_granule[(size - (size != 0)) / GRANULE]; }
 
-static size_t cost_of(const struct block *block) {
-  if (block->class_index == CLASS_SYSTEM) return block->size + SYSTEM_OVERHEAD;
-  return pool.depots[block->class_index].block_bytes;
+static struct sparse *sparse_of(struct block *block) { return (struct sparse *)block - 1; }
+
+static size_t cost_of(struct block *block) {
+  if (block->class_index < CLASS_COUNT) return pool.depots[block->class_index].block_bytes;
+  return block->class_index == CLASS_SPARSE ? sparse_of(block)->charged : block->size + SYSTEM_OVERHEAD;
 }
 
 static void block_charge(struct block *block, struct enetjs_account *account) {
   block->account = account ? account->id : 0;
-  if (account) enetjs_account_add(account, cost_of(block));
+  if (!account) return;
+  account->sparse_blocks += block->class_index == CLASS_SPARSE;
+  enetjs_account_add(account, cost_of(block));
 }
 
 static void block_discharge(struct block *block, size_t cost) {
-  if (block->account) enetjs_account_subtract(enetjs_account_of(block->account), cost);
+  struct enetjs_account *account;
+  if (!block->account) return;
+  account = enetjs_account_of(block->account);
+  account->sparse_blocks -= block->class_index == CLASS_SPARSE;
+  enetjs_account_subtract(account, cost);
 }
 
-static void *magazine_take(struct cache *cache, struct magazine *magazine, size_t size) {
+static void *magazine_take(struct cache *cache, struct magazine *magazine) {
   struct block *block = magazine->active;
   magazine->active = block->next;
   magazine_set_count(magazine, magazine_count(magazine) - 1);
-  block->size = size;
-  count_add(&cache->bytes, (int64_t)size);
   block->account = cache->account_id;
   cache->charged += magazine->block_bytes; /* goes nowhere while there is no account */
   return block + 1;
 }
 
-static void magazine_give(struct cache *cache, struct magazine *magazine, struct block *block) {
+static void magazine_give(struct magazine *magazine, struct block *block) {
   block_discharge(block, magazine->block_bytes);
-  count_add(&cache->bytes, -(int64_t)block->size);
   block->next = magazine->active;
   magazine->active = block;
   magazine_set_count(magazine, magazine_count(magazine) + 1);
@@ -407,60 +432,127 @@ static bool cache_refill(struct cache *cache, unsigned index) {
   struct magazine *magazine = &cache->magazines[index];
   uint32_t count = magazine->limit;
   magazine->active = magazine->spare;
-  magazine->spare = NULL;
-  if (!magazine->active) {
-    cache_fold(cache);
-    magazine->active = depot_pull(&pool.depots[index], &count);
-    if (!magazine->active) return false;
-  }
+  magazine_set_spare(magazine, NULL);
+  if (!magazine->active) magazine->active = depot_pull(&pool.depots[index], &count);
+  if (!magazine->active) return false;
   magazine_set_count(magazine, count);
-  count_add(&cache->drawn, count);
   return true;
 }
 
 /* Makes a full active chain the spare one. */
 static void cache_spill(struct cache *cache, unsigned index) {
   struct magazine *magazine = &cache->magazines[index];
-  if (magazine->spare) {
-    cache_fold(cache);
-    depot_push(&pool.depots[index], magazine->spare, magazine->limit);
-  }
-  magazine->spare = magazine->active;
+  if (magazine->spare) depot_push(&pool.depots[index], magazine->spare, magazine->limit);
+  magazine_set_spare(magazine, magazine->active);
   magazine->active = NULL;
   magazine_set_count(magazine, 0);
-  count_add(&cache->drawn, -(int64_t)magazine->limit);
 }
 
-/* ---- Blocks that are a malloc of their own --------------------------------------------------- */
+/* ---- Blocks that are a malloc or a mapping of their own --------------------------------------- */
 
-/* @returns the account that the thread charges */
-static struct enetjs_account *system_count(int64_t blocks, int64_t bytes) {
+/* The account that the thread charges. */
+static struct enetjs_account *account_charged(void) {
   struct cache *cache = cache_enter();
   struct enetjs_account *account = cache->account;
-  count_add(&cache->drawn, blocks);
-  count_add(&cache->bytes, bytes);
-  cache_fold(cache);
   cache_leave(cache);
   return account;
 }
 
+#if defined(__linux__) && !defined(ENETJS_SYSTEM_MALLOC)
+static void *map(size_t bytes) {
+  void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return NULL;
+  (void)madvise(memory, bytes, MADV_NOHUGEPAGE); /* a kernel without huge pages refuses it */
+  return memory;
+}
+
+static void unmap(void *memory, size_t bytes) { munmap(memory, bytes); }
+#else
+static void *map(size_t bytes) { return malloc(bytes); }
+
+static void unmap(void *memory, size_t bytes) {
+  (void)bytes;
+  free(memory);
+}
+#endif
+
+static bool sparse_expected(size_t size, size_t *written) {
+  if (!own_cache || own_cache->sparse != size) return false;
+  *written = own_cache->sparse_written;
+  own_cache->sparse = 0;
+  return true;
+}
+
+/* One page for the headers, and as many as the bytes lie in where they begin at the end of one. */
+size_t enetjs_pool_sparse_cost(size_t size, size_t length) {
+  size_t pages = length == 0 ? 1 : 3 + (length - 1) / pool.page_bytes, most = size + SYSTEM_OVERHEAD;
+  return pages * pool.page_bytes < most ? pages * pool.page_bytes : most;
+}
+
+static struct block *sparse_create(size_t size, size_t written) {
+  size_t bytes = sizeof(struct sparse) + sizeof(struct block) + size;
+  struct sparse *sparse = map(bytes);
+  struct block *block;
+  if (!sparse) return NULL;
+  sparse->mapped = bytes;
+  sparse->charged = enetjs_pool_sparse_cost(size, written);
+  block = (struct block *)(sparse + 1);
+  block->class_index = CLASS_SPARSE;
+  return block;
+}
+
+static struct block *system_create(size_t size) {
+  struct block *block = malloc(sizeof(*block) + size);
+  if (block) block->class_index = CLASS_SYSTEM;
+  return block;
+}
+
 static void *system_take(size_t size) {
   struct block *block;
-  if (size > PTRDIFF_MAX - sizeof(*block)) return NULL;
-  block = malloc(sizeof(*block) + size);
+  size_t written;
+  if (size > PTRDIFF_MAX - sizeof(struct sparse) - sizeof(*block)) return NULL;
+  block = sparse_expected(size, &written) ? sparse_create(size, written) : system_create(size);
   if (!block) return NULL;
   block->size = size;
-  block->class_index = CLASS_SYSTEM;
   reserved_add(sizeof(*block) + size);
-  block_charge(block, system_count(1, (int64_t)size));
+  counter_add(&pool.system_blocks, 1);
+  counter_add(&pool.system_bytes, size + SYSTEM_OVERHEAD);
+  block_charge(block, account_charged());
   return block + 1;
 }
 
 static void system_give(struct block *block) {
   block_discharge(block, cost_of(block));
-  system_count(-1, -(int64_t)block->size);
-  reserved_subtract(sizeof(*block) + block->size);
-  free(block);
+  counter_subtract(&pool.system_blocks, 1);
+  counter_subtract(&pool.system_bytes, block->size + SYSTEM_OVERHEAD);
+  counter_subtract(&pool.reserved_bytes, sizeof(*block) + block->size);
+  if (block->class_index == CLASS_SPARSE)
+    unmap(sparse_of(block), sparse_of(block)->mapped);
+  else
+    free(block);
+}
+
+void enetjs_pool_expect_sparse(size_t size, size_t written) {
+  if (!own_cache || !own_cache->account) return;
+  own_cache->sparse = size;
+  own_cache->sparse_written = written;
+}
+
+size_t enetjs_pool_touch_cost(const void *memory, size_t offset, size_t length) {
+  struct block *block = (struct block *)(uintptr_t)memory - 1;
+  size_t begin = sizeof(struct sparse) + sizeof(*block) + offset, bytes, most;
+  if (block->class_index != CLASS_SPARSE || length == 0) return 0;
+  bytes = ((begin + length - 1) / pool.page_bytes - begin / pool.page_bytes + 1) * pool.page_bytes;
+  most = block->size + SYSTEM_OVERHEAD - sparse_of(block)->charged;
+  return bytes < most ? bytes : most;
+}
+
+void enetjs_pool_touch(void *memory, size_t offset, size_t length) {
+  struct block *block = (struct block *)memory - 1;
+  size_t cost = enetjs_pool_touch_cost(memory, offset, length);
+  if (cost == 0) return;
+  sparse_of(block)->charged += cost;
+  if (block->account) enetjs_account_add(enetjs_account_of(block->account), cost);
 }
 
 /* ---- The pool -------------------------------------------------------------------------------- */
@@ -472,7 +564,7 @@ static NOINLINE void *take_slow(size_t size) {
   if (size > LARGEST) return system_take(size);
   cache = cache_enter();
   magazine = &cache->magazines[class_of(size)];
-  if (magazine->active || cache_refill(cache, class_of(size))) memory = magazine_take(cache, magazine, size);
+  if (magazine->active || cache_refill(cache, class_of(size))) memory = magazine_take(cache, magazine);
   cache_leave(cache);
   return memory;
 }
@@ -480,14 +572,14 @@ static NOINLINE void *take_slow(size_t size) {
 static NOINLINE void give_slow(struct block *block) {
   struct cache *cache;
   struct magazine *magazine;
-  if (block->class_index == CLASS_SYSTEM) {
+  if (block->class_index >= CLASS_SYSTEM) {
     system_give(block);
     return;
   }
   cache = cache_enter();
   magazine = &cache->magazines[block->class_index];
   if (magazine_count(magazine) == magazine->limit) cache_spill(cache, block->class_index);
-  magazine_give(cache, magazine, block);
+  magazine_give(magazine, block);
   cache_leave(cache);
 }
 
@@ -497,7 +589,7 @@ void *enetjs_pool_block_take(size_t size) {
   if (size > LARGEST || !cache) return take_slow(size);
   magazine = &cache->magazines[class_of(size)];
   if (!magazine->active) return take_slow(size);
-  return magazine_take(cache, magazine, size);
+  return magazine_take(cache, magazine);
 }
 
 static atomic_uint failures;
@@ -539,6 +631,7 @@ void enetjs_pool_charge(struct enetjs_account *account) {
   }
   if (cache->account) enetjs_account_add(cache->account, cache->charged);
   cache->charged = 0;
+  cache->sparse = 0;
   cache->account = account;
   cache->account_id = account ? account->id : 0;
 }
@@ -563,7 +656,7 @@ void enetjs_pool_free(void *memory) {
   struct magazine *magazine;
   if (!memory) return;
   block = (struct block *)memory - 1;
-  if (!cache || block->class_index == CLASS_SYSTEM) {
+  if (!cache || block->class_index >= CLASS_SYSTEM) {
     give_slow(block);
     return;
   }
@@ -571,17 +664,15 @@ void enetjs_pool_free(void *memory) {
   if (magazine_count(magazine) == magazine->limit)
     give_slow(block);
   else
-    magazine_give(cache, magazine, block);
+    magazine_give(magazine, block);
 }
 
 /* ---- Trimming -------------------------------------------------------------------------------- */
 
 static uint64_t load_u64(_Atomic uint64_t *value) { return atomic_load_explicit(value, memory_order_relaxed); }
 
-/* What the threads have not folded is small beside what this is asked for. */
 static bool slabs_are_slack(void) {
-  int64_t live = count_load(&pool.bytes);
-  return load_u64(&pool.reserved_bytes) > 2 * (uint64_t)(live > 0 ? live : 0) + SLACK_BYTES &&
+  return 2 * load_u64(&pool.chained_bytes) > load_u64(&pool.reserved_bytes) + SLACK_BYTES &&
          atomic_load_explicit(&pool.pushes, memory_order_relaxed) !=
              atomic_load_explicit(&pool.pushes_seen, memory_order_relaxed);
 }
@@ -592,16 +683,13 @@ bool enetjs_pool_slack(void) { return slabs_are_slack() || malloc_is_slack(); }
 
 /* Gives back what the thread hoards; it stays in use. */
 static void cache_flush(struct cache *cache) {
+  cache_empty(cache);
   for (unsigned i = 0; i < CLASS_COUNT; i++) {
     struct magazine *magazine = &cache->magazines[i];
-    uint32_t count = magazine_count(magazine);
-    if (magazine->active) depot_push(&pool.depots[i], magazine->active, count);
-    if (magazine->spare) depot_push(&pool.depots[i], magazine->spare, magazine->limit);
-    magazine->active = magazine->spare = NULL;
+    magazine->active = NULL;
     magazine_set_count(magazine, 0);
-    count_add(&cache->drawn, -(int64_t)count);
+    magazine_set_spare(magazine, NULL);
   }
-  cache_fold(cache);
 }
 
 void enetjs_pool_relax(void) {
@@ -705,6 +793,8 @@ static struct block *depot_detach(struct depot *depot, struct rest *rest) {
     for (struct slab *slab = depot->slabs; slab; slab = slab->next) rest->slabs[rest->slab_count++] = slab;
     chains = depot->chains;
     depot->chains = NULL;
+    counter_subtract(&pool.chained_bytes, depot->chained_blocks * depot->block_bytes);
+    depot->chained_blocks = 0;
   }
   enetjs_mutex_unlock(&depot->mutex);
   if (chains) qsort(rest->slabs, rest->slab_count, sizeof(struct slab *), compare_slabs);
@@ -717,7 +807,7 @@ static void depot_trim(struct depot *depot) {
   struct block *chains = depot_detach(depot, &rest);
   struct slab *slab;
   if (!chains) return;
-  rest.slab_bytes = sizeof(*slab) + (SLAB_BYTES + depot->block_bytes - 1) / depot->block_bytes * depot->block_bytes;
+  rest.slab_bytes = sizeof(*slab) + blocks_of_slab(depot) * depot->block_bytes;
   chains_visit(chains, count_block, &rest);
   chains_visit(chains, keep_block, &rest);
   rest_push(&rest);
@@ -725,7 +815,7 @@ static void depot_trim(struct depot *depot) {
   while (slab) {
     struct slab *next = slab->next;
     free(slab);
-    reserved_subtract(rest.slab_bytes);
+    counter_subtract(&pool.reserved_bytes, rest.slab_bytes);
     slab = next;
   }
   free(rest.slabs);
@@ -758,25 +848,33 @@ void enetjs_pool_trim(void) {
 
 /* ---- Statistics ------------------------------------------------------------------------------ */
 
-/* While other threads run, their counts may be read on both sides of a fold. */
-static uint64_t not_negative(int64_t count) { return count > 0 ? (uint64_t)count : 0; }
+/* Blocks of a class that lie in no depot; with the registry locked. */
+static size_t depot_drawn(struct depot *depot) {
+  size_t drawn;
+  enetjs_mutex_lock(&depot->mutex);
+  drawn = depot->slab_count * blocks_of_slab(depot) - depot->uncut_blocks - depot->chained_blocks;
+  enetjs_mutex_unlock(&depot->mutex);
+  return drawn;
+}
+
+/* Of those, the ones that lie in no magazine either. While other threads run, a block may be seen twice. */
+static size_t class_live(unsigned index) {
+  size_t drawn = depot_drawn(&pool.depots[index]);
+  size_t held = 0;
+  for (struct cache *cache = &pool.shared; cache; cache = cache->next) held += magazine_blocks(&cache->magazines[index]);
+  return drawn > held ? drawn - held : 0;
+}
 
 void enetjs_pool_stats(struct enetjs_pool_stats *stats) {
-  struct cache *cache;
-  int64_t allocations, bytes;
   enetjs_once_run(&pool_once, pool_setup);
+  stats->reserved_bytes = load_u64(&pool.reserved_bytes);
+  stats->live_allocations = load_u64(&pool.system_blocks);
+  stats->live_bytes = load_u64(&pool.system_bytes);
   enetjs_mutex_lock(&pool.registry_mutex);
-  allocations = count_load(&pool.allocations);
-  bytes = count_load(&pool.bytes);
-  for (cache = &pool.shared; cache; cache = cache->next) {
-    allocations += cache_live(cache);
-    bytes += count_load(&cache->bytes);
+  for (unsigned i = 0; i < CLASS_COUNT; i++) {
+    size_t live = class_live(i);
+    stats->live_allocations += live;
+    stats->live_bytes += live * pool.depots[i].block_bytes;
   }
   enetjs_mutex_unlock(&pool.registry_mutex);
-  peak_raise(allocations);
-
-  stats->live_allocations = not_negative(allocations);
-  stats->live_bytes = not_negative(bytes);
-  stats->peak_live_allocations = not_negative(count_load(&pool.peak));
-  stats->reserved_bytes = atomic_load_explicit(&pool.reserved_bytes, memory_order_relaxed);
 }

@@ -16,15 +16,13 @@
  * Counts of the whole process. Exact while other threads neither allocate nor free.
  *
  * reserved_bytes: taken from the system for blocks; what small blocks use is given back by a trim.
- * live_allocations, live_bytes: handed out and not yet freed, bytes as requested.
- * peak_live_allocations: most seen live at once. Threads look only when they have used up what they
- * hold, so it may be off by two batches (of at most 32 blocks) per thread and size class.
+ * live_allocations: handed out and not yet freed.
+ * live_bytes: the memory that they take, as enetjs_pool_cost counts it.
  */
 struct enetjs_pool_stats {
   uint64_t reserved_bytes;
   uint64_t live_allocations;
   uint64_t live_bytes;
-  uint64_t peak_live_allocations;
 };
 
 /*
@@ -51,6 +49,25 @@ void enetjs_pool_move(void *memory, struct enetjs_account *account);
 /* What an account is charged for a block of `size` bytes: the memory that it takes. */
 size_t enetjs_pool_cost(size_t size);
 
+/*
+ * Until the thread charges another account, its next block of exactly this size is sparse: the account is charged
+ * for what is written into it at once, and for the rest when it is touched. It counts its sparse blocks. To be called
+ * while an account is charged, with a size of at least ENETJS_SPARSE_MINIMUM.
+ */
+void enetjs_pool_expect_sparse(size_t size, size_t written);
+#define ENETJS_SPARSE_MINIMUM ((size_t)64 * 1024)
+
+/*
+ * Charges the account of a sparse block for the pages of what is about to be written into it; does nothing for other
+ * blocks. Pages that have been charged are charged again, but all together at most what another block would cost.
+ * With the host's lock held.
+ */
+void enetjs_pool_touch(void *memory, size_t offset, size_t length);
+/* @returns what that would charge */
+size_t enetjs_pool_touch_cost(const void *memory, size_t offset, size_t length);
+/* @returns what a sparse block of `size` bytes is charged at first, when `length` of them are written at once */
+size_t enetjs_pool_sparse_cost(size_t size, size_t length);
+
 /* How often memory was out, since the beginning. */
 unsigned enetjs_pool_failures(void);
 
@@ -71,7 +88,7 @@ void enetjs_pool_trim(void);
 /* After a trim, empties the calling thread's magazines once, so that they keep nothing from the next. */
 void enetjs_pool_relax(void);
 
-/* Fills in `stats`. Takes a lock and visits every thread's counters: not for the hot path. */
+/* Fills in `stats`. Takes locks and visits every thread's magazines: not for the hot path. */
 void enetjs_pool_stats(struct enetjs_pool_stats *stats);
 
 /* enetjs_pool_malloc, but out of the size classes even when built with ENETJS_SYSTEM_MALLOC. */

@@ -112,12 +112,16 @@ void enetjs_handshake_sent(const ENetHost *enet, const ENetAddress *address) {
   }
 }
 
+size_t enetjs_handshake_reserve(const struct enetjs_slot *slot) {
+  return slot->handshake.unconfirmed && !is_confirmed(peer_of(slot)) ? ACKNOWLEDGEMENT_BYTES : 0;
+}
+
 int enetjs_handshake_send(struct enetjs_slot *slot, enet_uint8 channel, ENetPacket *packet) {
   ENetPeer *peer = peer_of(slot);
+  size_t reserve = enetjs_handshake_reserve(slot);
   int result;
-  if (!slot->handshake.unconfirmed) return enet_peer_send(peer, channel, packet);
-  peer->mtu -= ACKNOWLEDGEMENT_BYTES;
+  peer->mtu -= reserve;
   result = enet_peer_send(peer, channel, packet);
-  peer->mtu += ACKNOWLEDGEMENT_BYTES;
+  peer->mtu += reserve;
   return result;
 }

@@ -14,11 +14,16 @@
  *     goes on while a message is missing, and ENet doubles the timeout of each that is refused, every time.
  *     A message further ahead than so many bytes of its kind could fill is left out, too: it would take the
  *     room of nearer ones that are missing, and these would come one datagram for each timeout.
- *   Next in order: less than W is held, and the connection stays within W + P + NEXT_SLACK. So when the consumer has taken what is held, the
- *     message that others wait for fits beside them, unless it is nearly as long as P and they exceed W.
+ *   Next in order: less than W is held, and the connection stays within W + P + NEXT_SLACK. So when the
+ *     consumer has taken what is held, the message that others wait for fits beside them, unless it is
+ *     nearly as long as P and they exceed W.
  *   Without data: the connection stays within W + P + CONTROL_SLACK, less than 1 MiB above W + P.
  *   The host stays within H. Once half of H is used, a connection also stays within its equal share of the
- *     other half.
+ *     last quarter.
+ *   The third quarter is for messages of fragments that are next in order. The first fragment claims the
+ *     memory of all of them, and the others may never come. So what does not fit otherwise is counted as far
+ *     as it has arrived (sparse blocks, base/pool.h), for one message of a connection at a time. Claims
+ *     keep out no message that really comes, until what has really come fills three quarters of H.
  *
  * What an ended connection still holds counts as a debt of its address, in every rule, so connecting
  * anew gains nothing. Addresses share ENETJS_DEBT_BUCKETS buckets.
@@ -40,7 +45,6 @@
 #include "wire/inspect.h"
 
 enum {
-  HOST_DATA_MINIMUM = 256 << 20, /* of the default */
   AHEAD_SLACK = 2 << 20, /* or half of P if that is less */
   NEXT_SLACK = 768 * 1024,
   CONTROL_SLACK = 960 * 1024,
@@ -66,13 +70,13 @@ static size_t most_of_connection(const struct enetjs_host *h) {
 }
 
 size_t enetjs_host_data_limit(const struct enetjs_host *h) {
-  return h->maximum_data ? h->maximum_data : larger(HOST_DATA_MINIMUM, 2 * most_of_connection(h));
+  return h->maximum_data ? h->maximum_data : larger(ENETJS_HOST_DATA_MINIMUM, 2 * most_of_connection(h));
 }
 
 size_t enetjs_host_data(struct enetjs_host *h) { return (size_t)h->account->bytes + atomic_load(&h->listed_bytes); }
 
 static size_t share_of(const struct enetjs_host *h, size_t peers) {
-  return enetjs_host_data_limit(h) / 2 / (peers ? peers : 1);
+  return enetjs_host_data_limit(h) / 4 / (peers ? peers : 1);
 }
 
 /* @param used by one peer */
@@ -81,6 +85,12 @@ static size_t host_room(struct enetjs_host *h, size_t used) {
   if (free_for_all >= most_of_connection(h)) return free_for_all;
   return larger(free_for_all,
                 smaller(room(total, limit), room(used, share_of(h, h->enet->connectedPeers))));
+}
+
+/* For what has arrived of a message that is counted so. */
+static size_t sparse_room(struct enetjs_host *h, size_t used) {
+  size_t limit = enetjs_host_data_limit(h);
+  return larger(host_room(h, used), room(enetjs_host_data(h), limit - limit / 4));
 }
 
 bool enetjs_allow_connect(struct enetjs_host *h, enet_uint32 address) {
@@ -141,6 +151,70 @@ static void ping_instead(struct enetjs_stall *stall, struct enetjs_datagram *dat
 
 /* ---- Peers ----------------------------------------------------------------------------------- */
 
+/* What counts for a peer in every rule: the memory of its connection, and what its address owes. */
+struct use {
+  size_t debt, bytes; /* bytes with the debt */
+  size_t held;        /* of them, what the consumer has not taken; with the debt */
+  size_t waiting;     /* what is not held */
+  bool blocked;       /* so much is held that only what keeps the sender alive is let in */
+};
+
+static struct use use_of(const struct enetjs_slot *slot, const ENetPeer *peer, const struct enetjs_account *account) {
+  struct use use;
+  use.debt = (size_t)*debt_of(slot->host, peer->address.host);
+  use.bytes = (size_t)account->bytes + use.debt;
+  use.held = slot->held_cost + use.debt;
+  use.waiting = room(slot->held_cost, (size_t)account->bytes); /* none where libenet's memory is not counted */
+  use.blocked = slot->stopped || slot->held_bytes + use.debt >= slot->host->maximum_waiting;
+  return use;
+}
+
+/* While the consumer has not taken what it has. The first fragment of a message may claim any length. */
+static void allow_trickle(struct enetjs_allowance *allowance, size_t trickle) {
+  allowance->ahead = allowance->span = 0;
+  allowance->next = smaller(allowance->next, trickle);
+  if (trickle < TRICKLE_BYTES) allowance->assembly = smaller(allowance->assembly, trickle);
+}
+
+static void allow_ahead(struct enetjs_allowance *allowance, struct enetjs_host *h, const struct use *use) {
+  allowance->span = h->maximum_waiting + smaller(AHEAD_SLACK, h->enet->maximumPacketSize / 2);
+  allowance->ahead = smaller(allowance->next, room(use->waiting, allowance->span));
+  allowance->ahead = smaller(allowance->ahead, host_room(h, use->bytes));
+}
+
+/* What the rest of the host leaves to the connection. */
+static void allow_of_host(struct enetjs_allowance *allowance, struct enetjs_host *h, const struct use *use) {
+  allowance->next = smaller(allowance->next, host_room(h, use->held));
+  allowance->host = host_room(h, use->bytes);
+  allowance->sparse = smaller(allowance->sparse, sparse_room(h, use->bytes));
+}
+
+static struct enetjs_allowance allowance_of(const struct enetjs_slot *slot, const struct enetjs_account *account,
+                                            const struct use *use) {
+  struct enetjs_host *h = slot->host;
+  size_t limit = most_of_connection(h);
+  struct enetjs_allowance allowance = {0};
+  allowance.control = room(use->bytes, limit + CONTROL_SLACK);
+  allowance.next = allowance.assembly = allowance.sparse = room(use->bytes, limit + NEXT_SLACK);
+  allowance.has_sparse = account->sparse_blocks > 0;
+  if (use->blocked)
+    allow_trickle(&allowance, trickle_of(&slot->stall, h->enet->serviceTime));
+  else
+    allow_ahead(&allowance, h, use);
+  allow_of_host(&allowance, h, use);
+  allowance.outgoing = slot->inside_messages + slot->inside_bytes / FRAGMENT_MINIMUM + CONTROL_COMMANDS;
+  return allowance;
+}
+
+/* From now on the time of the message that was refused counts, unless that of an earlier one does. */
+static void begin_stall(struct enetjs_stall *stall, const struct enetjs_inspection *refused, enet_uint32 now) {
+  if (stall->since != 0 && stall->trickled == 0) return;
+  stall->since = stamp(now);
+  stall->trickled = 0;
+  stall->channel = refused->channel;
+  stall->sequence = refused->sequence;
+}
+
 bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   struct enetjs_host *h = slot->host;
   ENetPeer *peer = &h->enet->peers[slot->index];
@@ -148,41 +222,19 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   struct enetjs_stall *stall = &slot->stall;
   struct enetjs_allowance allowance;
   struct enetjs_inspection inspection;
-  enet_uint32 now = h->enet->serviceTime;
-  size_t debt, bytes, limit = most_of_connection(h);
-  bool blocked;
+  struct use use;
   if (!account) return false;
-  debt = (size_t)*debt_of(h, peer->address.host);
-  bytes = (size_t)account->bytes + debt;
-  blocked = slot->stopped || slot->held_bytes + debt >= h->maximum_waiting;
-  allowance.control = room(bytes, limit + CONTROL_SLACK);
-  allowance.next = allowance.assembly = room(bytes, limit + NEXT_SLACK);
-  if (!blocked && has_come(stall, peer)) stall->since = stall->trickled = 0;
-  if (blocked) {
-    size_t trickle = trickle_of(stall, now);
-    allowance.ahead = allowance.span = 0;
-    allowance.next = smaller(allowance.next, trickle);
-    if (trickle < TRICKLE_BYTES) allowance.assembly = smaller(allowance.assembly, trickle); /* the first, however long */
-  } else {
-    allowance.span = h->maximum_waiting + smaller(AHEAD_SLACK, h->enet->maximumPacketSize / 2);
-    allowance.ahead = smaller(allowance.next, room(room(slot->held_cost, (size_t)account->bytes), allowance.span));
-    allowance.ahead = smaller(allowance.ahead, host_room(h, bytes));
-  }
-  allowance.next = smaller(allowance.next, host_room(h, slot->held_cost + debt));
-  allowance.assembly = smaller(allowance.assembly, host_room(h, bytes));
-  allowance.outgoing = slot->inside_messages + slot->inside_bytes / FRAGMENT_MINIMUM + CONTROL_COMMANDS;
+  use = use_of(slot, peer, account);
+  if (!use.blocked && has_come(stall, peer)) stall->since = stall->trickled = 0;
+  allowance = allowance_of(slot, account, &use);
   inspection = enetjs_inspect(peer, datagram, &allowance);
   if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_REFUSED]++;
-  if (blocked) stall->trickled += inspection.reliable;
+  if (use.blocked) stall->trickled += inspection.reliable;
   if (inspection.verdict == ENETJS_CUT_MEMORY) {
-    if (inspection.next_refused && (stall->since == 0 || stall->trickled > 0)) {
-      stall->since = stamp(now);
-      stall->trickled = 0;
-      stall->channel = inspection.channel;
-      stall->sequence = inspection.sequence;
-    }
-    ping_instead(stall, datagram, now);
+    if (inspection.next_refused) begin_stall(stall, &inspection, h->enet->serviceTime);
+    ping_instead(stall, datagram, h->enet->serviceTime);
   }
   enetjs_pool_charge(account);
+  if (inspection.sparse > 0) enetjs_pool_expect_sparse(inspection.sparse, inspection.sparse_written);
   return true;
 }

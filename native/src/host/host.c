@@ -604,6 +604,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
    */
   if (!h->failed && (enetjs_queue_feed(h) || more > 0)) enetjs_flush_protocol(h);
   enetjs_end_stranded(h);
+  enetjs_end_silent(h);
   enetjs_slots_check_shutdown(h);
   enetjs_batch_end(h);
   add_totals(h);
@@ -766,7 +767,7 @@ double enetjs_host_set_filter(double host, const uint8_t *rules, double bytes) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
-  if (rules && enetjs_is_integer(bytes / 12, 0, 1 << 20))
+  if (rules && enetjs_is_integer(bytes / 12, 0, ENETJS_MAXIMUM_FILTER_RULES))
     result = enetjs_filter_replace(h, rules, (size_t)(bytes / 12));
   enetjs_host_release(h);
   return result;
@@ -810,6 +811,7 @@ static void count_guard(struct enetjs_host *h) {
   h->counters[ENETJS_HOST_STAT_HALF_OPEN] = stats.half_open;
   h->counters[ENETJS_HOST_STAT_REFUSED_FULL] = stats.refused;
   h->counters[ENETJS_HOST_STAT_BAD_HANDSHAKE] = stats.bad;
+  h->counters[ENETJS_HOST_STAT_REFUSED_DUPLICATES] = stats.duplicates;
 }
 
 double enetjs_host_stats(double host) {

@@ -128,6 +128,14 @@ struct enetjs_stall {
   enet_uint32 pinged; /**< the last ping that took the place of what was refused */
 };
 
+/** For how long a peer has acknowledged nothing; see silence.c. */
+struct enetjs_silence {
+  uint32_t connect_id;
+  uint8_t state;
+  enet_uint32 heard_at; /**< ENet's time of the last acknowledgement when it was last looked at */
+  uint64_t ms;
+};
+
 /** What we know of one ENetPeer beyond ENet, same index. */
 struct enetjs_slot {
   struct enetjs_host *host;
@@ -141,16 +149,20 @@ struct enetjs_slot {
   bool above_high_water;
   bool to_feed;        /**< member of the host's feed list: something is pending, or was */
   bool stopped;        /**< so much is held that more is refused */
+  bool left_out;       /**< of the broadcast under way */
   uint32_t close_data; /**< what the other side is told */
   uint32_t connect_id; /**< this and the next ENet forgets with the connection, see farewell.c */
   uint16_t remote_id;
   struct enetjs_account *account;       /**< of the connection that charged_connect_id tells, or NULL */
   enet_uint32 charged_connect_id, charged_address;
   struct enetjs_stall stall;
+  struct enetjs_silence silence;
   size_t held_bytes;                    /**< messages of the current connection, with overhead */
   size_t held_cost;                     /**< the memory that they take */
   size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
   size_t inside_bytes, inside_messages; /**< ENet's */
+  uint64_t sent_reliably;               /**< unreliable messages that were too large for anything else */
+  uint64_t throttled;                   /**< unreliable messages that ENet's throttle has dropped */
   struct enetjs_outgoing *pending_head, *pending_tail;
   struct enetjs_fences fences;
   struct enetjs_handshake handshake;
@@ -220,12 +232,14 @@ struct enetjs_host {
   bool datagrams;       /**< delivers what is not ENet's */
   bool shutting_down;   /**< a peer that connects is disconnected at once */
   bool awaits_shutdown; /**< the consumer is to be told when no peer is left */
+  bool told_reliably;   /**< the consumer knows of an unreliable message that was sent reliably */
   int failed;           /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
   size_t maximum_data;            /**< as configured; 0 for the default */
   struct enetjs_account *account; /**< everything that is charged to the host or its connections */
   uint32_t debt_seed;
   unsigned pool_failures; /**< of the pool, that have been looked into */
+  enet_uint32 silence_looked_at;
   size_t queued_messages;     /**< to all peers */
   size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced, with 64 for each message */
   size_t external_messages;   /**< queued over memory that is JavaScript's */
@@ -349,6 +363,7 @@ void enetjs_handshake_remember(struct enetjs_slot *slot); /**< when this side's 
 void enetjs_handshake_repeat(struct enetjs_host *h);      /**< before ENet sends */
 void enetjs_handshake_sent(const ENetHost *enet, const ENetAddress *address); /**< each datagram of ENet */
 int enetjs_handshake_send(struct enetjs_slot *slot, enet_uint8 channel, ENetPacket *packet);
+size_t enetjs_handshake_reserve(const struct enetjs_slot *slot); /**< bytes of each datagram that it keeps free */
 
 /* ---- socket.c -------------------------------------------------------------------------------- */
 /*
@@ -396,6 +411,10 @@ void enetjs_gate_destroy(struct enetjs_host *h);
 /* ---- limit.c --------------------------------------------------------------------------------- */
 /** Disconnects the peers that have exceeded their limits; not within ENet's receive loop. */
 void enetjs_limits_enforce(struct enetjs_host *h);
+
+/* ---- silence.c ------------------------------------------------------------------------------- */
+void enetjs_end_silent(struct enetjs_host *h); /**< not within ENet's receive loop */
+enet_uint32 enetjs_silence_wait(const struct enetjs_host *h); /**< ms until it has to look again */
 
 /* ---- pump.c ---------------------------------------------------------------------------------- */
 int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end);

@@ -49,7 +49,7 @@ void enetjs_limits_enforce(struct enetjs_host *h) {
     struct enetjs_slot *slot = &h->slots[index];
     if (!has(peer, connect_id)) continue;
     if (slot->connected || slot->outgoing) h->counters[ENETJS_HOST_STAT_LIMITED_PEERS]++;
-    enet_peer_disconnect_now(peer, 0);
+    enet_peer_disconnect_now(peer, ENETJS_CODE_LIMIT);
     enetjs_slot_end(slot, ENETJS_REASON_LIMIT, 0);
   }
 }

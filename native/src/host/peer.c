@@ -7,23 +7,28 @@
 
 static ENetPeer *peer_of(const struct enetjs_slot *slot) { return &slot->host->enet->peers[slot->index]; }
 
+/* @returns the slot of a connection, or NULL when it has ended */
+static struct enetjs_slot *find(struct enetjs_host *h, double peer) {
+  uint64_t number;
+  struct enetjs_slot *slot;
+  if (!enetjs_is_integer(peer, 0, 9007199254740991.0)) return NULL;
+  number = (uint64_t)peer;
+  if (number % ENETJS_PEER_SLOTS >= h->enet->peerCount) return NULL;
+  slot = &h->slots[number % ENETJS_PEER_SLOTS];
+  if (slot->generation != number / ENETJS_PEER_SLOTS || !(slot->connected || slot->outgoing)) return NULL;
+  return slot;
+}
+
 /* Locks the host and finds the connection. @returns the slot, or NULL with the code in *error */
 static struct enetjs_slot *acquire(double host, double peer, double *error) {
   struct enetjs_host *h = enetjs_host_acquire(host);
-  uint64_t number;
   struct enetjs_slot *slot;
   *error = ENETJS_ERR_CLOSED;
   if (!h) return NULL;
   *error = ENETJS_ERR_STALE;
-  if (!enetjs_is_integer(peer, 0, 9007199254740991.0)) goto stale;
-  number = (uint64_t)peer;
-  if (number % ENETJS_PEER_SLOTS >= h->enet->peerCount) goto stale;
-  slot = &h->slots[number % ENETJS_PEER_SLOTS];
-  if (slot->generation != number / ENETJS_PEER_SLOTS || !(slot->connected || slot->outgoing)) goto stale;
+  slot = find(h, peer);
+  if (!slot) enetjs_host_release(h);
   return slot;
-stale:
-  enetjs_host_release(h);
-  return NULL;
 }
 
 static double finish(struct enetjs_slot *slot, double result) {
@@ -85,6 +90,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   enetjs_allowance_end(slot); /* what is still held is no longer the business of this slot */
   slot->held_bytes = slot->held_cost = 0;
   slot->stopped = slot->handshake.unconfirmed = false;
+  slot->sent_reliably = slot->throttled = 0;
 }
 
 /* ---- Sending --------------------------------------------------------------------------------- */
@@ -163,27 +169,78 @@ double enetjs_peer_send_packet(double host, double peer, double channel, double 
 
 /* ---- Broadcasting ---------------------------------------------------------------------------- */
 
-static double broadcast_to_all(struct enetjs_host *h, const struct message *m) {
+/* Peer ids as JavaScript gives them: the only recipients, or all but these. Some may have ended. */
+struct recipients {
+  const uint8_t *ids;
+  size_t count;
+  bool only;
+};
+
+static bool recipients_valid(struct recipients *r, const uint8_t *peers, double bytes, double mode) {
+  if (!peers || !enetjs_is_integer(bytes, 0, UINT32_MAX) || (uint32_t)bytes % sizeof(double) != 0 ||
+      !enetjs_is_integer(mode, ENETJS_BROADCAST_EXCEPT, ENETJS_BROADCAST_TO))
+    return false;
+  r->ids = peers;
+  r->count = (size_t)bytes / sizeof(double);
+  r->only = mode == ENETJS_BROADCAST_TO;
+  return true;
+}
+
+static struct enetjs_slot *recipient(struct enetjs_host *h, const struct recipients *r, size_t index) {
+  double id;
+  memcpy(&id, r->ids + index * sizeof(id), sizeof(id)); /* a caller's buffer need not be aligned */
+  return find(h, id);
+}
+
+/* Counts a peer, or leaves it out where it cannot take the message. @returns false when *sent is an error */
+static bool send_one(struct enetjs_slot *slot, const struct message *m, double *sent) {
+  double result = send_message(slot, m);
+  if (result >= 0) {
+    ++*sent;
+  } else if (result != ENETJS_ERR_NOT_CONNECTED && result != ENETJS_ERR_CHANNEL) {
+    *sent = result;
+    return false;
+  }
+  return true;
+}
+
+static double send_to_these(struct enetjs_host *h, const struct message *m, const struct recipients *r) {
   double sent = 0;
-  for (size_t index = 0; index < h->enet->peerCount; index++) {
-    struct enetjs_slot *slot = &h->slots[index];
-    double result;
-    if (!slot->connected) continue;
-    result = send_message(slot, m);
-    if (result >= 0)
-      sent++;
-    else if (result != ENETJS_ERR_NOT_CONNECTED && result != ENETJS_ERR_CHANNEL)
-      return result;
+  for (size_t index = 0; index < r->count; index++) {
+    struct enetjs_slot *slot = recipient(h, r, index);
+    if (slot && !send_one(slot, m, &sent)) break;
   }
   return sent;
 }
 
+static void leave_out(struct enetjs_host *h, const struct recipients *r, bool left_out) {
+  for (size_t index = 0; index < r->count; index++) {
+    struct enetjs_slot *slot = recipient(h, r, index);
+    if (slot) slot->left_out = left_out;
+  }
+}
+
+static double send_to_others(struct enetjs_host *h, const struct message *m, const struct recipients *r) {
+  double sent = 0;
+  leave_out(h, r, true);
+  for (size_t index = 0; index < h->enet->peerCount; index++) {
+    struct enetjs_slot *slot = &h->slots[index];
+    if (slot->connected && !slot->left_out && !send_one(slot, m, &sent)) break;
+  }
+  leave_out(h, r, false);
+  return sent;
+}
+
+static double send_to(struct enetjs_host *h, const struct message *m, const struct recipients *r) {
+  return r->only ? send_to_these(h, m, r) : send_to_others(h, m, r);
+}
+
 /* Peers share one copy of a large payload, small ones are cheaper copied. */
-static double broadcast(struct enetjs_host *h, struct message *m) {
+static double broadcast(struct enetjs_host *h, struct message *m, const struct recipients *r) {
   double result;
   ENetPacket *packet;
   if (m->length > h->enet->maximumPacketSize) return ENETJS_ERR_TOO_LARGE;
-  if (m->length < ENETJS_SHARE_MINIMUM) return broadcast_to_all(h, m);
+  if (m->length < ENETJS_SHARE_MINIMUM) return send_to(h, m, r);
   packet = enet_packet_create(m->data, m->length, 0);
   if (!packet) return ENETJS_ERR_MEMORY;
   m->shared = enetjs_packet_wrap(packet);
@@ -191,48 +248,55 @@ static double broadcast(struct enetjs_host *h, struct message *m) {
     enet_packet_destroy(packet);
     return ENETJS_ERR_MEMORY;
   }
-  result = broadcast_to_all(h, m);
+  result = send_to(h, m, r);
   enetjs_packet_drop(m->shared);
   return result;
 }
 
-double enetjs_host_broadcast(double host, double channel, double flags, double offset, double length) {
+double enetjs_host_broadcast(double host, double channel, double flags, double offset, double length,
+                             const uint8_t *peers, double bytes, double mode) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   struct message m = {0};
+  struct recipients r;
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
   m.data = enetjs_shared_at(h, offset, length);
-  if (m.data && message_valid(&m, channel, flags, 0)) {
+  if (m.data && message_valid(&m, channel, flags, 0) && recipients_valid(&r, peers, bytes, mode)) {
     m.length = (size_t)length;
-    result = broadcast(h, &m);
+    result = broadcast(h, &m, &r);
   }
   enetjs_host_release(h);
   return result;
 }
 
-double enetjs_host_broadcast_buffer(double host, double channel, double flags, const uint8_t *data, double length) {
+double enetjs_host_broadcast_buffer(double host, double channel, double flags, const uint8_t *data, double length,
+                                    const uint8_t *peers, double bytes, double mode) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   struct message m = {0};
+  struct recipients r;
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
-  if (data && enetjs_is_integer(length, 0, UINT32_MAX) && message_valid(&m, channel, flags, 0)) {
+  if (data && enetjs_is_integer(length, 0, UINT32_MAX) && message_valid(&m, channel, flags, 0) &&
+      recipients_valid(&r, peers, bytes, mode)) {
     m.data = data;
     m.length = (size_t)length;
-    result = broadcast(h, &m);
+    result = broadcast(h, &m, &r);
   }
   enetjs_host_release(h);
   return result;
 }
 
-double enetjs_host_broadcast_packet(double host, double channel, double flags, double packet) {
+double enetjs_host_broadcast_packet(double host, double channel, double flags, double packet, const uint8_t *peers,
+                                    double bytes, double mode) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   struct message m = {0};
+  struct recipients r;
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
   m.shared = enetjs_packet_borrow(packet);
-  if (m.shared && message_valid(&m, channel, flags, 0)) {
+  if (m.shared && message_valid(&m, channel, flags, 0) && recipients_valid(&r, peers, bytes, mode)) {
     m.length = m.shared->packet->dataLength;
-    result = m.length > h->enet->maximumPacketSize ? ENETJS_ERR_TOO_LARGE : broadcast_to_all(h, &m);
+    result = m.length > h->enet->maximumPacketSize ? ENETJS_ERR_TOO_LARGE : send_to(h, &m, &r);
   }
   if (m.shared) enetjs_packet_drop(m.shared);
   enetjs_host_release(h);
@@ -434,5 +498,7 @@ double enetjs_peer_stats(double host, double peer) {
   stats[ENETJS_PEER_STAT_TOTAL_WAITING_DATA] = slot->account ? (double)slot->account->bytes : 0;
   stats[ENETJS_PEER_STAT_QUEUED_BYTES] = (double)slot->queued_bytes;
   stats[ENETJS_PEER_STAT_QUEUED_MESSAGES] = (double)slot->queued_messages;
+  stats[ENETJS_PEER_STAT_SENT_RELIABLY] = (double)slot->sent_reliably;
+  stats[ENETJS_PEER_STAT_THROTTLED] = (double)slot->throttled;
   return finish(slot, 0);
 }

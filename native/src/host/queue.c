@@ -12,6 +12,9 @@
 #include "host/internal.h"
 #include "enet/libenet.h"
 
+/* No MTU is so small that ENet cuts a message of this size. */
+enum { ALWAYS_WHOLE = 512 };
+
 static void list_for_feeding(struct enetjs_slot *slot) {
   if (slot->to_feed) return;
   slot->to_feed = true;
@@ -48,17 +51,23 @@ static void leave(struct enetjs_outgoing *out, bool delivered) {
   enetjs_queue_measure(slot);
 }
 
-/* ENet's free callback; ENet itself frees the block afterwards, for the packet is its head. */
+static bool is_reliable(const struct enetjs_outgoing *out) {
+  return (out->packet.flags & ENET_PACKET_FLAG_RELIABLE) != 0;
+}
+
+/*
+ * ENet's free callback; ENet itself frees the block afterwards, for the packet is its head. While a
+ * connection lasts, only the throttle frees what has not been sent (protocol.c,
+ * enet_protocol_check_outgoing_commands).
+ */
 static void ENET_CALLBACK on_free(ENetPacket *packet) {
   struct enetjs_outgoing *out = (struct enetjs_outgoing *)packet;
   struct enetjs_slot *slot = out->slot;
+  bool sent = (packet->flags & ENET_PACKET_FLAG_SENT) != 0;
   slot->inside_bytes -= packet->dataLength;
   slot->inside_messages--;
-  leave(out, (packet->flags & ENET_PACKET_FLAG_SENT) != 0);
-}
-
-static bool is_reliable(const struct enetjs_outgoing *out) {
-  return (out->packet.flags & ENET_PACKET_FLAG_RELIABLE) != 0;
+  if (!sent && !is_reliable(out) && enetjs_slot_sends(slot)) slot->throttled++;
+  leave(out, sent);
 }
 
 static bool may_go_inside(struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
@@ -66,12 +75,34 @@ static bool may_go_inside(struct enetjs_slot *slot, const struct enetjs_outgoing
          (is_reliable(out) || enetjs_fence_open(slot));
 }
 
+/* The largest message that ENet does not cut into fragments now (peer.c, enet_peer_send). */
+static size_t largest_whole(const struct enetjs_slot *slot) {
+  const ENetPeer *peer = &slot->host->enet->peers[slot->index];
+  return peer->mtu - sizeof(ENetProtocolHeader) - sizeof(ENetProtocolSendFragment) -
+         (slot->host->enet->checksum ? sizeof(enet_uint32) : 0) - enetjs_handshake_reserve(slot);
+}
+
+/* ENet sends the fragments of an unreliable message reliably, unless told otherwise. */
+static void count_sent_reliably(struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
+  size_t length = out->packet.dataLength, largest;
+  if (length <= ALWAYS_WHOLE || (out->packet.flags & ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT)) return;
+  largest = largest_whole(slot);
+  if (length <= largest) return;
+  slot->sent_reliably++;
+  if (slot->host->told_reliably) return;
+  slot->host->told_reliably = true;
+  enetjs_emit_completion(slot, ENETJS_COMPLETION_SENT_RELIABLY, (uint32_t)length, (uint32_t)largest);
+}
+
 /* Hands a message to ENet. On failure it still belongs to the caller. */
 static bool give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
   if (enetjs_handshake_send(slot, out->channel, &out->packet) != 0) return false;
   slot->inside_bytes += out->packet.dataLength;
   slot->inside_messages++;
-  if (!is_reliable(out)) enetjs_fence_pass(slot, out->packet.dataLength);
+  if (!is_reliable(out)) {
+    enetjs_fence_pass(slot, out->packet.dataLength);
+    count_sent_reliably(slot, out);
+  }
   return true;
 }
 

@@ -87,7 +87,7 @@ struct enetjs_guard {
   bool returns;        /* ENet is about to be shown what has been taken */
   struct pending pending;
   enet_uint8 connect[sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolConnect)];
-  uint64_t refused, bad;
+  uint64_t refused, duplicates, bad;
 };
 
 /* ---- The table ------------------------------------------------------------------------------- */
@@ -265,11 +265,12 @@ static enet_uint16 header_word(const struct attempt *attempt) {
                        attempt->outgoing << ENET_PROTOCOL_HEADER_SESSION_SHIFT);
 }
 
-static void refuse(struct enetjs_guard *guard, const struct attempt *attempt) {
+/* @param counter of the guard's, for the reason */
+static void refuse(struct enetjs_guard *guard, const struct attempt *attempt, uint64_t *counter) {
   enetjs_disconnect_room datagram;
   size_t length = enetjs_datagram_disconnect(guard->enet, datagram, header_word(attempt), attempt->connect.connectID,
-                                             ENETJS_REFUSED_FULL);
-  guard->refused++;
+                                             ENETJS_CODE_FULL);
+  ++*counter;
   if (length <= attempt->received) send_datagram(guard, &attempt->address, datagram, length);
 }
 
@@ -449,9 +450,11 @@ void enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
     return;
   }
   census = enetjs_peer_ids_census(guard->ids, &wanted.address, wanted.connect.connectID);
-  if (census.known || census.same_host >= guard->enet->duplicatePeers) return;
-  if (is_full(guard))
-    refuse(guard, &wanted);
+  if (census.known) return;
+  if (census.same_host >= guard->enet->duplicatePeers)
+    guard->duplicates++;
+  else if (is_full(guard))
+    refuse(guard, &wanted, &guard->refused);
   else
     begin(guard, &wanted);
 }
@@ -514,7 +517,7 @@ static bool promote(struct enetjs_guard *guard, const struct attempt *attempt, s
   ENetProtocolConnect connect = attempt->connect;
   ENetPeer *peer = free_peer(guard->enet);
   if (!peer) {
-    refuse(guard, attempt);
+    refuse(guard, attempt, &guard->refused);
     return false;
   }
   enetjs_datagram_readdress(datagram, peer->incomingPeerID);
@@ -579,6 +582,12 @@ static bool is_accepted(const struct pending *pending) {
          is_from(&pending->attempt, &pending->peer->address);
 }
 
+/* Other attempts of the address were completed since the CONNECT came. */
+static bool is_crowded(const struct enetjs_guard *guard, const struct attempt *attempt) {
+  return enetjs_peer_ids_census(guard->ids, &attempt->address, attempt->connect.connectID).same_host >=
+         guard->enet->duplicatePeers;
+}
+
 /*
  * ENet ignores the acknowledgement of what it has not sent. Where it has, the command is in the other list.
  * @returns false where there was no memory for it, and the peer would wait for ever
@@ -594,12 +603,12 @@ size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetB
   if (!pending->active) return 0;
   pending->active = false;
   if (!is_accepted(pending)) {
-    refuse(guard, &pending->attempt);
+    refuse(guard, &pending->attempt, is_crowded(guard, &pending->attempt) ? &guard->duplicates : &guard->refused);
     return 0;
   }
   if (!mark_as_sent(pending->peer)) {
     enet_peer_reset(pending->peer);
-    refuse(guard, &pending->attempt);
+    refuse(guard, &pending->attempt, &guard->refused);
     return 0;
   }
   guard->returns = true;
@@ -653,6 +662,7 @@ struct enetjs_guard_stats enetjs_guard_stats(struct enetjs_guard *guard) {
   expire(guard, enet_time_get());
   stats.half_open = guard->count;
   stats.refused = guard->refused;
+  stats.duplicates = guard->duplicates;
   stats.bad = guard->bad;
   return stats;
 }

@@ -17,8 +17,9 @@ struct enetjs_guard;
 
 struct enetjs_guard_stats {
   size_t half_open;
-  uint64_t refused; /**< CONNECTs and completed handshakes that found the host full */
-  uint64_t bad;     /**< datagrams to an attempt with another session or sequence number */
+  uint64_t refused;    /**< CONNECTs and completed handshakes that found the host full */
+  uint64_t duplicates; /**< those of an address that has as many peers as it may have */
+  uint64_t bad;        /**< datagrams to an attempt with another session or sequence number */
 };
 
 /** What becomes of a datagram from no peer of ours. */

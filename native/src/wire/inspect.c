@@ -13,6 +13,7 @@
  *
  * The lists are those before the datagram. What its own commands change is followed as far as honest
  * datagrams need it: acknowledgements come in the order of the list, messages in the order of a channel.
+ * ENet removes what is acknowledged, so the next in the list is then as far from the front as it was.
  * Called with the host's lock held, by the intercept callback.
  */
 #include "wire/inspect.h"
@@ -33,7 +34,8 @@ struct inspector {
   bool few_steps;    /* and any acknowledgements are found soon */
   bool acknowledged; /* the header has a sent time, without which ENet acknowledges nothing */
   size_t packet_cost, command_cost, acknowledgement_cost;
-  ENetListIterator after_acknowledged; /* where the next acknowledgement is looked for first */
+  ENetListIterator after_acknowledged; /* where the next acknowledgement is looked for first, */
+  size_t before_acknowledged;          /* and how many ENet passes to get there */
   struct {
     bool known;
     enet_uint8 channel;
@@ -43,7 +45,7 @@ struct inspector {
 
 /* What a walk has found. */
 struct place {
-  bool known; /* ENet has the command, or a start of its message */
+  const ENetIncomingCommand *known; /* ENet has the command, or a start of its message; or NULL */
   bool refused;
 };
 
@@ -89,6 +91,8 @@ static bool spend(struct inspector *in, size_t cost, size_t allowed) {
   take(&in->left.ahead, cost);
   take(&in->left.next, cost);
   take(&in->left.assembly, cost);
+  take(&in->left.host, cost);
+  take(&in->left.sparse, cost);
   take(&in->left.control, cost);
   in->result.bytes += cost;
   return true;
@@ -145,7 +149,7 @@ static int compare(const ENetChannel *channel, const ENetIncomingCommand *other,
 /* Reliable commands have no unreliable number: it is 0 in all of them. */
 static struct place find(struct inspector *in, ENetList *list, const ENetChannel *channel, enet_uint16 reliable,
                          enet_uint16 unreliable) {
-  struct place place = {false, false};
+  struct place place = {NULL, false};
   size_t walked = 0;
   for (ENetListIterator i = enet_list_previous(enet_list_end(list)); i != enet_list_end(list);
        i = enet_list_previous(i)) {
@@ -156,7 +160,7 @@ static struct place find(struct inspector *in, ENetList *list, const ENetChannel
     }
     order = compare(channel, (ENetIncomingCommand *)i, reliable, unreliable);
     if (order < 0) continue;
-    place.known = order == 0;
+    if (order == 0) place.known = (ENetIncomingCommand *)i;
     return place;
   }
   return place;
@@ -199,6 +203,7 @@ static void drop_waiting_unreliable(struct inspector *in) {
       drop(enet_list_begin(list));
       in->left.next += cost;
       in->left.assembly += cost;
+      in->left.host += cost;
     }
   }
 }
@@ -213,6 +218,42 @@ static bool is_too_far(const struct inspector *in, const ENetChannel *channel, e
   return (size_t)(enet_uint16)(sequence - channel->incomingReliableSequenceNumber) * cost > in->left.span;
 }
 
+static size_t next_allowed(const struct inspector *in, size_t fragments) {
+  if (fragments == 0) return in->left.next;
+  return in->left.assembly < in->left.host ? in->left.assembly : in->left.host;
+}
+
+/* What has been charged for a message in a sparse block grows with its fragments. */
+static bool fragment_of(struct inspector *in, const ENetProtocol *command, const ENetIncomingCommand *start) {
+  size_t offset = ENET_NET_TO_HOST_32(command->sendFragment.fragmentOffset);
+  size_t length = ENET_NET_TO_HOST_16(command->sendFragment.dataLength);
+  enet_uint32 number = ENET_NET_TO_HOST_32(command->sendFragment.fragmentNumber);
+  size_t cost;
+  if (!in->left.has_sparse || number >= start->fragmentCount ||
+      start->fragments[number / FRAGMENTS_PER_WORD] & 1u << number % FRAGMENTS_PER_WORD)
+    return spend_control(in, command);
+  cost = enetjs_pool_touch_cost(start->packet->data, offset, length);
+  if (cost == 0) return spend_control(in, command);
+  if (!spend(in, cost + acknowledgement_of(in, command), in->left.sparse)) return false;
+  enetjs_pool_touch(start->packet->data, offset, length);
+  return true;
+}
+
+/* A message that is next in order, and too long for what is left to the host. */
+static bool begin_sparse(struct inspector *in, const ENetProtocol *command, size_t total, size_t fragments,
+                         size_t whole) {
+  size_t length = ENET_NET_TO_HOST_16(command->sendFragment.dataLength);
+  size_t cost = whole - enetjs_pool_cost(total) + enetjs_pool_sparse_cost(total, length);
+  if (fragments == 0 || total < ENETJS_SPARSE_MINIMUM || in->left.has_sparse || whole > in->left.assembly ||
+      cost > in->left.sparse)
+    return false;
+  in->left.has_sparse = true;
+  in->result.sparse = total;
+  in->result.sparse_written = length;
+  in->result.reliable += whole;
+  return spend(in, cost, cost);
+}
+
 static bool reliable_message(struct inspector *in, const ENetProtocol *command, ENetChannel *channel,
                              enet_uint16 sequence, size_t length, size_t fragments) {
   enet_uint8 id = command->header.channelID;
@@ -223,12 +264,13 @@ static bool reliable_message(struct inspector *in, const ENetProtocol *command, 
     return spend_control(in, command);
   place = find(in, &channel->incomingReliableCommands, channel, sequence, 0);
   if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
-  if (place.known) return spend_control(in, command);
+  if (place.known) return fragments ? fragment_of(in, command, place.known) : spend_control(in, command);
   cost = message_cost(in, length, fragments) + acknowledgement;
   allowed = is_too_far(in, channel, sequence, cost / larger(fragments, 1)) ? 0 : in->left.ahead;
   if (next && cost > allowed) {
-    if (cost > (fragments ? in->left.assembly : in->left.next)) drop_waiting_unreliable(in);
-    allowed = larger(allowed, fragments ? in->left.assembly : in->left.next);
+    if (cost > next_allowed(in, fragments)) drop_waiting_unreliable(in);
+    allowed = larger(allowed, next_allowed(in, fragments));
+    if (cost > allowed && begin_sparse(in, command, length, fragments, cost)) return true;
   }
   if (next && cost > allowed && !in->result.next_refused) {
     in->result.next_refused = true;
@@ -314,8 +356,9 @@ static bool ends_search(ENetListIterator i) {
   return (command->command.header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE) && command->sendAttempts < 1;
 }
 
-static bool acknowledgement_step(struct inspector *in) {
-  return ++in->result.acknowledgement_steps <= ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM;
+static bool acknowledgement_steps(struct inspector *in, size_t steps) {
+  in->result.acknowledgement_steps += steps;
+  return in->result.acknowledgement_steps <= ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM;
 }
 
 static bool acknowledge(struct inspector *in, const ENetProtocol *command) {
@@ -323,19 +366,24 @@ static bool acknowledge(struct inspector *in, const ENetProtocol *command) {
   enet_uint8 channel = command->header.channelID;
   ENetList *sent = &in->peer->sentReliableCommands, *outgoing = &in->peer->outgoingCommands;
   ENetListIterator i = in->after_acknowledged;
+  size_t passed = 0;
   if (i != enet_list_end(sent) && matches(i, sequence, channel)) {
     in->after_acknowledged = enet_list_next(i);
-    return true;
+    return acknowledgement_steps(in, in->before_acknowledged + 1) || refuse(in, ENETJS_CUT_EXCESS);
   }
   for (i = enet_list_begin(sent); i != enet_list_end(sent); i = enet_list_next(i)) {
-    if (!acknowledgement_step(in)) return refuse(in, ENETJS_CUT_EXCESS);
-    if (!matches(i, sequence, channel)) continue;
+    if (!acknowledgement_steps(in, 1)) return refuse(in, ENETJS_CUT_EXCESS);
+    if (!matches(i, sequence, channel)) {
+      passed++;
+      continue;
+    }
     in->after_acknowledged = enet_list_next(i);
+    in->before_acknowledged = passed;
     return true;
   }
   for (i = enet_list_begin(outgoing); i != enet_list_end(outgoing) && !ends_search(i) && !matches(i, sequence, channel);
        i = enet_list_next(i))
-    if (!acknowledgement_step(in)) return refuse(in, ENETJS_CUT_EXCESS);
+    if (!acknowledgement_steps(in, 1)) return refuse(in, ENETJS_CUT_EXCESS);
   return true;
 }
 

@@ -48,7 +48,10 @@ struct enetjs_allowance {
   size_t ahead;    /**< data that is out of order */
   size_t span;     /**< what is further ahead than so many bytes of such data could fill waits for what is nearer */
   size_t next;     /**< a message that is next in order and complete, and unreliable ones that are not out of order */
-  size_t assembly; /**< the first fragment of a message that is next in order: all of the message */
+  size_t assembly; /**< the first fragment of a message that is next in order: all of the message, */
+  size_t host;     /**< if it fits in here, too; */
+  size_t sparse;   /**< else what has arrived of it: in a sparse block (pool.h), of which a peer has one at a time */
+  bool has_sparse; /**< it has one */
   size_t control;  /**< acknowledgements of commands that carry no data */
   size_t outgoing; /**< not bytes: how many commands of ours ENet has sent or is to send, at most */
 };
@@ -65,6 +68,7 @@ struct enetjs_inspection {
   size_t steps; /**< weighted, of the inspector for messages; ENet makes at most twice as many */
   size_t acknowledgement_steps; /**< and for acknowledgements; ENet makes no more */
   size_t reliable;              /**< bytes that new reliable messages take */
+  size_t sparse, sparse_written; /**< length of the new message that is to be in a sparse block, 0 for none; its fragment's */
   bool next_refused;            /**< for memory, a message that was next in order: */
   enet_uint8 channel;
   enet_uint16 sequence;

@@ -14,7 +14,7 @@
 #define UNIT_BITS 8
 #define MICROSECONDS 1000000.0
 
-#define MINIMUM_RATE 0.01
+#define MINIMUM_RATE (1.0 / ENETJS_SLOWEST_SECONDS)
 #define MAXIMUM_UNITS 4294967295.0
 #define MAXIMUM_TOLERANCE ((uint64_t)1 << 62) /* two years */
 

@@ -1,23 +1,12 @@
 /* What the pool gives back, and what becomes of a host for which it has nothing. */
 #include "base/pool.h"
 #include "../consumer.h"
+#include "../resident.h"
 
-#ifdef __linux__
-#include <unistd.h>
-#endif
 
 /* ---- Giving back ----------------------------------------------------------------------------- */
 
-#if defined(__linux__) && !defined(ENETJS_SYSTEM_MALLOC)
-static size_t resident(void) {
-  unsigned long pages = 0, ignored;
-  FILE *file = fopen("/proc/self/statm", "r");
-  CHECK(file != NULL);
-  CHECK_EQ_INT(fscanf(file, "%lu %lu", &ignored, &pages), 2);
-  fclose(file);
-  return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
+#ifdef ENETJS_HAS_RESIDENT
 static void flood(struct consumer *server, struct consumer *client, double peer, uint32_t size, unsigned count) {
   static uint8_t bytes[20000];
   for (unsigned i = 0; i < count; i++) CHECK(enetjs_peer_send_buffer(client->host, peer, 0, 1, bytes, size, 0) >= 0);

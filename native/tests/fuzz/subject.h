@@ -280,7 +280,7 @@ static void call_send(double peer, const struct step *s) {
     if (s->a == CALL_SEND)
       enetjs_peer_send_buffer(host, peer, channel, flag, bytes, length, watched ? left : 0);
     else
-      enetjs_host_broadcast_buffer(host, channel, flag, bytes, length);
+      enetjs_host_broadcast_buffer(host, channel, flag, bytes, length, TO_ALL);
   }
 }
 

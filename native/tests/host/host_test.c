@@ -16,9 +16,9 @@ static double call_with_host(unsigned function, double host) {
     case 2: return enetjs_host_service(host, 0);
     case 3: return enetjs_host_flush(host);
     case 4: return enetjs_host_connect(host, LOOPBACK, 1, 1, 0);
-    case 5: return enetjs_host_broadcast(host, 0, 1, 0, 1);
-    case 6: return enetjs_host_broadcast_buffer(host, 0, 1, &byte, 1);
-    case 7: return enetjs_host_broadcast_packet(host, 0, 1, 0);
+    case 5: return enetjs_host_broadcast(host, 0, 1, 0, 1, TO_ALL);
+    case 6: return enetjs_host_broadcast_buffer(host, 0, 1, &byte, 1, TO_ALL);
+    case 7: return enetjs_host_broadcast_packet(host, 0, 1, 0, TO_ALL);
     case 8: return enetjs_host_set(host, ENETJS_CONFIG_MTU, 1400, 0);
     case 9: return enetjs_host_set_filter(host, rules, 12);
     case 10: return enetjs_host_send_datagram(host, LOOPBACK, 1, 0, 1);
@@ -102,12 +102,14 @@ TEST(nonsense_numbers_are_refused) {
     CHECK_EQ_INT(enetjs_host_connect(h, LOOPBACK, bad, 1, 0), ENETJS_ERR_ARGUMENT);
     CHECK_EQ_INT(enetjs_host_connect(h, LOOPBACK, 1, bad, 0), ENETJS_ERR_ARGUMENT);
     CHECK_EQ_INT(enetjs_host_connect(h, LOOPBACK, 1, 1, bad), ENETJS_ERR_ARGUMENT);
-    CHECK_EQ_INT(enetjs_host_broadcast(h, bad, 1, 0, 1), ENETJS_ERR_ARGUMENT);
-    CHECK_EQ_INT(enetjs_host_broadcast(h, 0, bad, 0, 1), ENETJS_ERR_ARGUMENT);
-    CHECK_EQ_INT(enetjs_host_broadcast(h, 0, 1, bad, 1), ENETJS_ERR_ARGUMENT);
-    CHECK_EQ_INT(enetjs_host_broadcast(h, 0, 1, 0, bad), ENETJS_ERR_ARGUMENT);
-    CHECK_EQ_INT(enetjs_host_broadcast_buffer(h, 0, 1, bytes, bad), ENETJS_ERR_ARGUMENT);
-    CHECK_EQ_INT(enetjs_host_broadcast_packet(h, 0, 1, bad), ENETJS_ERR_ARGUMENT);
+    CHECK_EQ_INT(enetjs_host_broadcast(h, bad, 1, 0, 1, TO_ALL), ENETJS_ERR_ARGUMENT);
+    CHECK_EQ_INT(enetjs_host_broadcast(h, 0, bad, 0, 1, TO_ALL), ENETJS_ERR_ARGUMENT);
+    CHECK_EQ_INT(enetjs_host_broadcast(h, 0, 1, bad, 1, TO_ALL), ENETJS_ERR_ARGUMENT);
+    CHECK_EQ_INT(enetjs_host_broadcast(h, 0, 1, 0, bad, TO_ALL), ENETJS_ERR_ARGUMENT);
+    CHECK_EQ_INT(enetjs_host_broadcast_buffer(h, 0, 1, bytes, bad, TO_ALL), ENETJS_ERR_ARGUMENT);
+    CHECK_EQ_INT(enetjs_host_broadcast_packet(h, 0, 1, bad, TO_ALL), ENETJS_ERR_ARGUMENT);
+    CHECK_EQ_INT(enetjs_host_broadcast(h, 0, 1, 0, 1, bytes, bad, 0), ENETJS_ERR_ARGUMENT);
+    CHECK_EQ_INT(enetjs_host_broadcast(h, 0, 1, 0, 1, bytes, 0, bad), ENETJS_ERR_ARGUMENT);
     CHECK_EQ_INT(enetjs_host_set(h, bad, 0, 0), ENETJS_ERR_ARGUMENT);
     CHECK_EQ_INT(enetjs_host_set_filter(h, bytes, bad), ENETJS_ERR_ARGUMENT);
     CHECK_EQ_INT(enetjs_host_send_datagram(h, bad, 1, 0, 1), ENETJS_ERR_ARGUMENT);
@@ -167,7 +169,7 @@ TEST(numbers_beyond_their_range_are_refused) {
   CHECK_EQ_INT(enetjs_host_set_arena(h, client.arena, (double)client.arena_bytes - 8), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_peer_send(h, peer, 0, 1, end, 0, 0), 0);
   CHECK_EQ_INT(enetjs_peer_send_buffer(h, peer, 0, 1, NULL, 1, 0), ENETJS_ERR_ARGUMENT);
-  CHECK_EQ_INT(enetjs_host_broadcast_buffer(h, 0, 1, NULL, 1), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(enetjs_host_broadcast_buffer(h, 0, 1, NULL, 1, TO_ALL), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_host_set_filter(h, NULL, 0), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_host_set_filter(h, bytes, 13), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_host_set_filter(h, (const uint8_t *)backwards, 12), ENETJS_ERR_ARGUMENT);
@@ -186,8 +188,8 @@ TEST(numbers_beyond_their_range_are_refused) {
   CHECK_EQ_INT(enetjs_peer_disconnect(h, peer, 0, 3), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_host_set(h, ENETJS_CONFIG_MAXIMUM_PACKET_SIZE, 3, 0), 0);
   CHECK_EQ_INT(enetjs_peer_send(h, peer, 0, 1, 0, 4, 0), ENETJS_ERR_TOO_LARGE);
-  CHECK_EQ_INT(enetjs_host_broadcast(h, 0, 1, 0, 4), ENETJS_ERR_TOO_LARGE);
-  CHECK_EQ_INT(enetjs_host_broadcast_buffer(h, 0, 1, bytes, 4), ENETJS_ERR_TOO_LARGE);
+  CHECK_EQ_INT(enetjs_host_broadcast(h, 0, 1, 0, 4, TO_ALL), ENETJS_ERR_TOO_LARGE);
+  CHECK_EQ_INT(enetjs_host_broadcast_buffer(h, 0, 1, bytes, 4, TO_ALL), ENETJS_ERR_TOO_LARGE);
   consumer_close(&client);
   consumer_close(&server);
 }
@@ -734,8 +736,8 @@ TEST(broadcasts_share_what_is_large) {
   struct consumer server, clients[CLIENTS];
   double before;
   server_open(&server);
-  CHECK_EQ_INT(enetjs_host_broadcast_buffer(server.host, 0, 1, bytes, 10), 0);
-  CHECK_EQ_INT(enetjs_host_broadcast_buffer(server.host, 0, 1, bytes, 20000), 0);
+  CHECK_EQ_INT(enetjs_host_broadcast_buffer(server.host, 0, 1, bytes, 10, TO_ALL), 0);
+  CHECK_EQ_INT(enetjs_host_broadcast_buffer(server.host, 0, 1, bytes, 20000, TO_ALL), 0);
   for (unsigned i = 0; i < CLIENTS; i++) {
     client_open(&clients[i]);
     clients[i].on_event = expect_broadcast;
@@ -743,16 +745,16 @@ TEST(broadcasts_share_what_is_large) {
   }
   payload_fill(bytes, sizeof(bytes), 99);
   before = diagnostic(ENETJS_DIAGNOSTIC_ALLOCATED_BYTES);
-  CHECK_EQ_INT(enetjs_host_broadcast_buffer(server.host, 0, 1, bytes, 20000), CLIENTS);
+  CHECK_EQ_INT(enetjs_host_broadcast_buffer(server.host, 0, 1, bytes, 20000, TO_ALL), CLIENTS);
   CHECK_EQ_INT(diagnostic(ENETJS_DIAGNOSTIC_PACKETS), 1);
   CHECK(diagnostic(ENETJS_DIAGNOSTIC_ALLOCATED_BYTES) - before < 20000 + CLIENTS * 4000);
   memcpy(server.block + server.words[ENETJS_WORD_SCRATCH_OFFSET], bytes, 5000);
-  CHECK_EQ_INT(enetjs_host_broadcast(server.host, 1, 1, server.words[ENETJS_WORD_SCRATCH_OFFSET], 5000), CLIENTS);
-  CHECK_EQ_INT(enetjs_host_broadcast(server.host, 1, 1, server.words[ENETJS_WORD_SCRATCH_OFFSET], 0), CLIENTS);
-  CHECK_EQ_INT(enetjs_host_broadcast(server.host, 3, 1, 0, 1), 0); /* no such channel */
+  CHECK_EQ_INT(enetjs_host_broadcast(server.host, 1, 1, server.words[ENETJS_WORD_SCRATCH_OFFSET], 5000, TO_ALL), CLIENTS);
+  CHECK_EQ_INT(enetjs_host_broadcast(server.host, 1, 1, server.words[ENETJS_WORD_SCRATCH_OFFSET], 0, TO_ALL), CLIENTS);
+  CHECK_EQ_INT(enetjs_host_broadcast(server.host, 3, 1, 0, 1, TO_ALL), 0); /* no such channel */
   UNTIL(fewest_received(clients) == 3, poll_clients(clients, &server));
   UNTIL(diagnostic(ENETJS_DIAGNOSTIC_PACKETS) == 0, poll_clients(clients, &server));
-  CHECK_EQ_INT(enetjs_host_broadcast_buffer(server.host, 0, 1, bytes, 20000), CLIENTS);
+  CHECK_EQ_INT(enetjs_host_broadcast_buffer(server.host, 0, 1, bytes, 20000, TO_ALL), CLIENTS);
   consumer_close(&server); /* with all of it on its way */
   for (unsigned i = 0; i < CLIENTS; i++) consumer_close(&clients[i]);
   check_nothing_left();

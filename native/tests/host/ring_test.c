@@ -222,7 +222,7 @@ TEST(packets_are_forwarded_until_their_host_closes) {
   CHECK_EQ_INT(enetjs_peer_send_buffer(client.host, peer, 1, 1, bytes, sizeof(bytes), 0), 0);
   UNTIL(server.packets == 1, poll_both(&client, &server));
   CHECK_EQ_INT(enetjs_peer_send_packet(server.host, server.peer, 0, 1, packet, 1), 0);
-  CHECK_EQ_INT(enetjs_host_broadcast_packet(server.host, 0, 1, packet), 1);
+  CHECK_EQ_INT(enetjs_host_broadcast_packet(server.host, 0, 1, packet, TO_ALL), 1);
   UNTIL(client.receives == 2 && server.delivered == 1, poll_both(&client, &server));
   CHECK(payload_is(client.last.payload, sizeof(bytes), 1));
   CHECK_EQ_INT(enetjs_peer_send_packet(server.host, server.peer, 0, 1, packet, 0), 0);

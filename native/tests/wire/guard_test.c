@@ -728,13 +728,13 @@ TEST(a_full_host_says_so) {
     UNTIL(first.connects == 1 && server.connects == 1, poll_with(&first, &server));
     client_begin(&second, wire, port_of(&server));
     UNTIL(second.disconnects == 1, (poll_with(&second, &server), client_poll(&first)));
-    CHECK_EQ_INT(second.data, ENETJS_REFUSED_FULL);
+    CHECK_EQ_INT(second.data, ENETJS_CODE_FULL);
     forger_open(&f, &server);
     f.wire = wire;
     forger_connect(&f);
     settle(&server);
     CHECK_EQ_INT(forger_receive(&f), wire.checksum ? 14 : 10);
-    CHECK_EQ_INT(f.refusal, ENETJS_REFUSED_FULL);
+    CHECK_EQ_INT(f.refusal, ENETJS_CODE_FULL);
     CHECK_EQ_INT(forger_receive(&f), 0);
     CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_FULL), 2);
     client_exchange(&first, &server);
@@ -767,7 +767,9 @@ static void take_the_last_place(unsigned option) {
   CHECK_EQ_INT(server.connects, 1);
   CHECK_EQ_INT(forger_receive(&f[0]), 0);
   CHECK_EQ_INT(forger_receive(&f[1]), 10);
-  CHECK_EQ_INT(f[1].refusal, ENETJS_REFUSED_FULL);
+  CHECK_EQ_INT(f[1].refusal, ENETJS_CODE_FULL);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_FULL), option == ENETJS_CONFIG_PEERS);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_DUPLICATES), option == ENETJS_CONFIG_DUPLICATE_PEERS);
   for (int i = 0; i < 2; i++) forger_close(&f[i]);
   consumer_close(&server);
 }

@@ -2,6 +2,7 @@
  * What a peer can make the host spend: memory, and list steps for one datagram. The peer is forged, so
  * that it can send what no ENet would. Memory is what the pool has handed out, whoever counts it.
  */
+#include "../resident.h"
 #include "base/pool.h"
 #include "forger.h"
 #include "wire/inspect.h"
@@ -197,11 +198,119 @@ TEST(one_peer_cannot_starve_another) {
   finish(&modest, &server);
 }
 
+enum { CLAIMS = 60, CLAIM = 31 << 20, HONEST = 4 << 20 };
+
+/* Four of them nearly fill half of the default for a host, smaller ones the rest of it. */
+static uint32_t claim_of(unsigned i) { return i < 4 ? CLAIM : 3 << 20; }
+
+static void forge_claim(struct forger *f, struct consumer *server, uint32_t total, uint32_t number) {
+  forge_begin(f);
+  forge_fragment(f, ENET_PROTOCOL_COMMAND_SEND_FRAGMENT, 0, (uint16_t)(1 + number), 1, total / 1000, number, total,
+                 number * 1000);
+  forger_send(f, server);
+}
+
+/* First fragments of large messages, of which hardly any more comes. */
+TEST(claims_do_not_keep_an_honest_message_out) {
+  static uint8_t bytes[HONEST];
+  struct consumer server, client;
+  struct forger f[CLAIMS];
+  struct enetjs_host *h;
+  enet_uint32 start;
+  double peer;
+  consumer_start(&server);
+  server.config[ENETJS_CONFIG_PEERS] = 64;
+  server.on_event = take_packet;
+  consumer_open(&server);
+  h = host_of(&server);
+  client_open(&client);
+  for (unsigned i = 0; i < CLAIMS; i++) {
+    forger_open(&f[i]);
+    forger_connect(&f[i], &server, 2);
+    forge_claim(&f[i], &server, claim_of(i), 0);
+  }
+  consumer_poll(&server);
+  peer = connect_pair_of(&client, &server);
+  for (unsigned i = 0; i < 2; i++)
+    CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, sizeof(bytes), 0) >= 0);
+  start = enet_time_get();
+  for (unsigned round = 1; server.packets < 2; round++) {
+    CHECK(ENET_TIME_DIFFERENCE(enet_time_get(), start) < 5000);
+    CHECK_EQ_INT(enetjs_peer_state(client.host, peer), ENET_PEER_STATE_CONNECTED);
+    enet_time_set(enet_time_get() + 1);
+    poll_both(&client, &server);
+    if (round % 16 == 0) /* the claims go on, with one fragment here and there */
+      forge_claim(&f[round / 16 % CLAIMS], &server, claim_of(round / 16 % CLAIMS), round % 2000);
+    CHECK(enetjs_host_data(h) <= enetjs_host_data_limit(h));
+  }
+  printf("# both came after %u ms\n", ENET_TIME_DIFFERENCE(enet_time_get(), start));
+  for (unsigned i = 0; i < CLAIMS; i++) {
+    forge_disconnect(&f[i]);
+    enet_socket_destroy(f[i].socket);
+  }
+  consumer_close(&client);
+  UNTIL(h->enet->connectedPeers == 0, consumer_poll(&server));
+  consumer_poll(&server);
+  CHECK_EQ_INT(enetjs_host_data(h), 0);
+  consumer_close(&server);
+  check_nothing_left();
+}
+
+/* What is not counted is not there: every fragment is written to a page of its own. */
+TEST(memory_that_claims_really_take_is_counted) {
+  struct consumer server;
+  struct forger f[CLAIMS];
+  struct enetjs_host *h;
+#ifdef ENETJS_HAS_RESIDENT
+  size_t before, most = 0;
+#endif
+  consumer_start(&server);
+  server.config[ENETJS_CONFIG_PEERS] = 64;
+  consumer_open(&server);
+  h = host_of(&server);
+  CHECK_EQ_INT(enetjs_host_set(server.host, ENETJS_CONFIG_MAXIMUM_HOST_DATA, 64 << 20, 0), 0);
+  for (unsigned i = 0; i < CLAIMS; i++) {
+    forger_open(&f[i]);
+    forger_connect(&f[i], &server, 2);
+  }
+#ifdef ENETJS_HAS_RESIDENT
+  before = resident();
+#endif
+  for (unsigned i = 0; i < CLAIMS; i++) {
+    forge_begin(&f[i]);
+    for (uint32_t number = 0; number < CLAIM / 1000; number += 4 * SLOW) {
+      if (!forge_fits(&f[i], 32, MTU)) forger_send(&f[i], &server);
+      forge_fragment(&f[i], ENET_PROTOCOL_COMMAND_SEND_FRAGMENT, 0, (uint16_t)(1 + number), 1, CLAIM / 1000, number,
+                     CLAIM, number * 1000);
+    }
+    forger_send(&f[i], &server);
+    CHECK(enetjs_host_data(h) <= 64 << 20);
+#ifdef ENETJS_HAS_RESIDENT
+    if (resident() > most) most = resident();
+#endif
+  }
+#ifdef ENETJS_HAS_RESIDENT
+  printf("# %zu MiB resident, %zu MiB counted\n", (most - before) >> 20, enetjs_host_data(h) >> 20);
+  CHECK(most - before < (64 << 20) + SLACK);
+#endif
+  CHECK(enetjs_host_data(h) > 40 << 20); /* it was tried */
+  for (unsigned i = 0; i < CLAIMS; i++) {
+    forge_disconnect(&f[i]);
+    enet_socket_destroy(f[i].socket);
+  }
+  UNTIL(h->enet->connectedPeers == 0, consumer_poll(&server));
+  consumer_poll(&server);
+  CHECK_EQ_INT(enetjs_host_data(h), 0);
+  consumer_close(&server);
+  check_nothing_left();
+}
+
 /* ---- Work ------------------------------------------------------------------------------------ */
 
 /* Runs the inspector as the host would, without handing the datagram on. */
 static struct enetjs_inspection inspect_by_hand(struct consumer *server, struct forger *f) {
-  static const struct enetjs_allowance plenty = {1 << 30, 1 << 30, 1 << 30, 1 << 30, 1 << 30, 1 << 30};
+  static const struct enetjs_allowance plenty = {.ahead = 1 << 30, .span = 1 << 30, .next = 1 << 30, .assembly = 1 << 30,
+                                                 .host = 1 << 30, .control = 1 << 30, .outgoing = 1 << 30};
   struct enetjs_host *h = host_of(server);
   struct enetjs_datagram datagram;
   CHECK(enetjs_datagram_parse(h->enet, f->bytes, f->length, &datagram));
@@ -240,6 +349,52 @@ TEST(steps_of_a_datagram_are_bounded) {
   CHECK(host_of(&server)->enet->peers[0].channels[0].incomingReliableSequenceNumber > 28000);
   for (int i = 0; i < 40; i++) consumer_poll(&server);
   CHECK_EQ_INT(server.receives, 28599);
+  finish(&f, &server);
+}
+
+/* What ENet passes for an acknowledgement, which is from the front of the list each time. */
+static size_t steps_of_acknowledgement(ENetPeer *peer, uint16_t sequence) {
+  size_t steps = 0;
+  for (ENetListIterator i = enet_list_begin(&peer->sentReliableCommands);
+       i != enet_list_end(&peer->sentReliableCommands); i = enet_list_next(i)) {
+    const ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
+    steps++;
+    if (command->command.header.channelID == 0 && command->reliableSequenceNumber == sequence) break;
+  }
+  return steps;
+}
+
+/* @param count of messages that are acknowledged, in their order @returns what was found of the datagram */
+static struct enetjs_inspection check_acknowledgements(struct consumer *server, struct forger *f, uint16_t first,
+                                                       uint16_t count) {
+  struct enetjs_inspection inspection;
+  ENetPeer *peer = &host_of(server)->enet->peers[0];
+  size_t before = enet_list_size(&peer->sentReliableCommands), steps = 0;
+  forge_begin(f);
+  for (uint16_t i = 0; i < count; i++) {
+    forge_acknowledge(f, 0, (uint16_t)(first + i), ENET_HOST_TO_NET_16((uint16_t)enet_time_get()));
+    steps += steps_of_acknowledgement(peer, first); /* those before it are gone by then */
+  }
+  inspection = inspect_by_hand(server, f);
+  CHECK(inspection.acknowledgement_steps <= ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM + before);
+  if (inspection.verdict == ENETJS_PASSED) CHECK(inspection.acknowledgement_steps >= steps);
+  return inspection;
+}
+
+TEST(acknowledgements_are_counted_from_the_front) {
+  struct consumer server;
+  struct forger f;
+  ENetPeer *peer;
+  server_open(&server);
+  forger_open(&f);
+  forger_connect(&f, &server, 2);
+  UNTIL(server.connects == 1, consumer_poll(&server));
+  for (unsigned i = 0; i < 2000; i++) CHECK(send_text(&server, server.peer, 1, "x", 0) >= 0);
+  peer = &host_of(&server)->enet->peers[0];
+  UNTIL(enet_list_size(&peer->sentReliableCommands) >= 2000, (consumer_poll(&server), forger_drain(&f)));
+  CHECK_EQ_INT(check_acknowledgements(&server, &f, 1, 150).verdict, ENETJS_PASSED);
+  CHECK_EQ_INT(check_acknowledgements(&server, &f, 1500, 32).verdict, ENETJS_PASSED);
+  CHECK_EQ_INT(check_acknowledgements(&server, &f, 1500, 150).verdict, ENETJS_CUT_EXCESS); /* 225,000 steps */
   finish(&f, &server);
 }
 
@@ -327,7 +482,10 @@ int main(void) {
       TEST_CASE(random_messages_stay_within_the_budget),
       TEST_CASE(reconnecting_resets_nothing),
       TEST_CASE(one_peer_cannot_starve_another),
+      TEST_CASE(claims_do_not_keep_an_honest_message_out),
+      TEST_CASE(memory_that_claims_really_take_is_counted),
       TEST_CASE(steps_of_a_datagram_are_bounded),
+      TEST_CASE(acknowledgements_are_counted_from_the_front),
       TEST_CASE(incomplete_unreliable_messages_are_bounded),
       TEST_CASE(commands_of_a_datagram_are_bounded),
       TEST_CASE(a_stalled_receiver_does_not_lose_its_sender),

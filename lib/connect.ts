@@ -1,0 +1,111 @@
+import { LAYOUT } from "../ffi/layout.ts";
+import { integer, options, show, U32 } from "./internal/validate.ts";
+import type { ENetError } from "./errors.ts";
+
+/** How `host.connect` goes on after an attempt that failed; `host.sessions`, too. */
+export interface RetryOptions {
+  /** Milliseconds before the second attempt, 1–86,400,000. Each wait is twice the last one. Default 500. */
+  minimumMs?: number;
+  /** Milliseconds that a wait is at most, not less than `minimumMs`. Default 30,000. */
+  maximumMs?: number;
+  /**
+   * Part of each wait that is random, 0–1, so that many clients do not come back together: a wait of 1000 ms
+   * with a jitter of 0.25 takes 750–1000 ms. Default 0.5.
+   */
+  jitter?: number;
+  /**
+   * Whether to go on after an error. By default that is so when there was no answer
+   * (`ENETJS_ERR_TIMEOUT`), the name could not be resolved (`ENETJS_ERR_RESOLVE`), or the server refused the
+   * attempt (`ENETJS_ERR_REFUSED`) because it is full. Any other refusal is final.
+   */
+  when?: (error: ENetError) => boolean;
+}
+
+/** Options of `host.connect`. */
+export interface ConnectOptions {
+  /** Channels to ask for, 1–255; the other side may grant fewer. Default 2. */
+  channels?: number;
+  /** A 32-bit value that the other side reads with its connect event. Default 0. */
+  data?: number;
+  /**
+   * Milliseconds that one attempt may take, 1–2,147,483,647, with the resolution of the host name.
+   * Default 5000.
+   */
+  timeoutMs?: number;
+  /** Gives the attempt up when it aborts, or all attempts; the promise rejects with its reason. */
+  signal?: AbortSignal;
+  /** Goes on with further attempts, until one succeeds, `signal` aborts or the host closes. */
+  retry?: RetryOptions;
+}
+
+/** Checked {@linkcode RetryOptions}. */
+export type RetryPlan = Readonly<Required<RetryOptions>>;
+
+/** Checked {@linkcode ConnectOptions}. */
+export interface ConnectPlan {
+  readonly channels: number;
+  readonly data: number;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly retry: RetryPlan | undefined;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** Whether another attempt may end differently, with nothing changed by the program. */
+function mayPass(error: ENetError): boolean {
+  switch (error.code) {
+    case "ENETJS_ERR_TIMEOUT":
+    case "ENETJS_ERR_RESOLVE":
+      return true;
+    case "ENETJS_ERR_REFUSED":
+      return error.data === LAYOUT.CODE_FULL;
+    default:
+      return false;
+  }
+}
+
+/** Checks {@linkcode RetryOptions}. */
+export function planRetry(given: unknown): RetryPlan {
+  options(given, "retry", ["minimumMs", "maximumMs", "jitter", "when"]);
+  const { minimumMs = 500, jitter = 0.5, when = mayPass, ...others } = given as RetryOptions;
+  integer(minimumMs, "retry.minimumMs", 1, DAY_MS);
+  const { maximumMs = Math.max(30_000, minimumMs) } = others;
+  integer(maximumMs, "retry.maximumMs", 1, DAY_MS);
+  if (maximumMs < minimumMs) {
+    throw new RangeError(
+      `retry.maximumMs must not be less than minimumMs, ${minimumMs}, as ${maximumMs} is`,
+    );
+  }
+  if (typeof jitter !== "number") {
+    throw new TypeError(`retry.jitter must be a number, not ${show(jitter)}`);
+  }
+  if (!(jitter >= 0 && jitter <= 1)) {
+    throw new RangeError(`retry.jitter must be from 0 to 1, not ${jitter}`);
+  }
+  if (typeof when !== "function") {
+    throw new TypeError(`retry.when must be a function, not ${show(when)}`);
+  }
+  return { minimumMs, maximumMs, jitter, when };
+}
+
+/** Checks the signal of an option. */
+export function validateSignal(signal: unknown): AbortSignal | undefined {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`);
+  }
+  return signal;
+}
+
+/** Checks {@linkcode ConnectOptions}. */
+export function planConnect(given: unknown): ConnectPlan {
+  options(given, "options", ["channels", "data", "timeoutMs", "signal", "retry"]);
+  const { channels = 2, data = 0, timeoutMs = 5000, signal, retry } = given as ConnectOptions;
+  return {
+    channels: integer(channels, "channels", 1, LAYOUT.MAXIMUM_CHANNELS),
+    data: integer(data, "data", 0, U32),
+    timeoutMs: integer(timeoutMs, "timeoutMs", 1, 2 ** 31 - 1),
+    signal: validateSignal(signal),
+    retry: retry === undefined ? undefined : planRetry(retry),
+  };
+}

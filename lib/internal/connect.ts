@@ -1,0 +1,255 @@
+/**
+ * How connections are opened: one attempt, one after the other until one succeeds, and one connection after
+ * the other.
+ *
+ * What ends an attempt is the same at every moment of it: its time limit, the program's signal, or the end of
+ * the host. While a name is being resolved, there is nothing else to end than the wait. Afterwards there is a
+ * peer, which is forgotten, or told by the end of the host.
+ *
+ * @module
+ */
+import { check, ENetError } from "../errors.ts";
+import { type Address, formatIPv4, LOOPBACK, resolveIPv4 } from "../address.ts";
+import type { ConnectPlan, RetryPlan } from "../connect.ts";
+import { connectionOf, type Peer } from "../peer.ts";
+import { Connection } from "./connection.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { Inlet } from "./inlet.ts";
+import { noAnswer, receivedDatagrams } from "./no_answer.ts";
+
+/** Settles as a promise does, or rejects with the reason of a signal. */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** The signals that there are, as one. */
+function anyOf(...signals: (AbortSignal | undefined)[]): AbortSignal {
+  return AbortSignal.any(signals.filter((signal) => signal !== undefined));
+}
+
+/** How long to wait before the next attempt. */
+export class Backoff {
+  readonly #plan: RetryPlan;
+  readonly #random: () => number;
+  #failures = 0;
+  #waited = 0;
+
+  /** @param random returns a number from 0 to 1 */
+  constructor(plan: RetryPlan, random: () => number = Math.random) {
+    this.#plan = plan;
+    this.#random = random;
+  }
+
+  /** Milliseconds to wait, after one more attempt that failed. */
+  next(): number {
+    const { minimumMs, maximumMs, jitter } = this.#plan;
+    const whole = Math.min(maximumMs, minimumMs * 2 ** this.#failures++);
+    this.#waited = whole * (1 - jitter * this.#random());
+    return this.#waited;
+  }
+
+  /**
+   * Notes that a connection has ended. One that was shorter than the wait before it counts as an attempt that
+   * failed: a server that disconnects a client at once is not asked again and again without a pause.
+   */
+  ended(lastedMs: number): void {
+    if (lastedMs >= this.#waited) this.#failures = 0;
+  }
+}
+
+/** Opens the connections of a host. */
+export class Connector {
+  readonly #endpoint: Endpoint;
+  readonly #inlet: Inlet;
+  readonly #allowed: (ipv4: number) => boolean;
+  readonly #end = new AbortController();
+
+  /** @param allowed whether the host's filter lets the answers of an address in */
+  constructor(endpoint: Endpoint, inlet: Inlet, allowed: (ipv4: number) => boolean) {
+    this.#endpoint = endpoint;
+    this.#inlet = inlet;
+    this.#allowed = allowed;
+  }
+
+  /** The host begins to close: nothing more is tried. Attempts that have a peer are ended by the host. */
+  end(): void {
+    this.#end.abort();
+  }
+
+  /** Begins an attempt. */
+  begin(ipv4: number, port: number, channels: number, data: number, where: string): Connection {
+    this.#endpoint.requireOpen("Connecting");
+    const { native, handle } = this.#endpoint;
+    const id = check(
+      native.enetjs_host_connect(handle, ipv4, port, channels, data),
+      `Connecting to ${where}`,
+    );
+    const address = { hostname: formatIPv4(ipv4), port };
+    const connection = new Connection(this.#endpoint, id, address, channels, true);
+    this.#inlet.add(connection);
+    return connection;
+  }
+
+  /** Waits for the connection that an attempt is to become, or for the signal. */
+  async established(connection: Connection, signal?: AbortSignal): Promise<Peer> {
+    const endpoint = this.#endpoint;
+    const connecting = Promise.withResolvers<Peer>();
+    connection.connecting = connecting;
+    endpoint.pin();
+    const onAbort = () => {
+      connecting.reject(signal?.reason);
+      endpoint.native.enetjs_peer_reset(endpoint.handle, connection.id);
+      endpoint.change();
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    endpoint.touch();
+    try {
+      return await connecting.promise;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Connects, with as many attempts as the plan wants. */
+  async connect(to: Address, plan: ConnectPlan): Promise<Peer> {
+    plan.signal?.throwIfAborted();
+    this.#endpoint.requireOpen("Connecting");
+    const backoff = plan.retry && new Backoff(plan.retry);
+    return await this.#connect(to, plan, backoff);
+  }
+
+  /**
+   * Calls after a time, unless the host has ended. A program that is loaded anew in the same process leaves its
+   * timers behind, and hosts that were closed without a word to the old code, for which nothing more may happen.
+   */
+  #after(ms: number, call: () => void): ReturnType<typeof setTimeout> {
+    const { resources } = this.#endpoint;
+    return setTimeout(() => {
+      if (resources.open) call();
+    }, ms);
+  }
+
+  /** Resolves after a time, or rejects with the reason of the signal. */
+  async #wait(ms: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#after(ms, resolve);
+    try {
+      await abortable(promise, signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #connect(to: Address, plan: ConnectPlan, backoff: Backoff | undefined): Promise<Peer> {
+    for (;;) {
+      try {
+        return await this.#attempt(to, plan);
+      } catch (error) {
+        if (!(error instanceof ENetError) || error.code === "ENETJS_ERR_CLOSED") throw error;
+        if (backoff === undefined || !plan.retry?.when(error)) throw error;
+      }
+      await this.#untilEnd(to, plan.signal, (signal) => this.#wait(backoff.next(), signal));
+    }
+  }
+
+  /** What ends with the host, and says so. */
+  async #untilEnd<T>(
+    { hostname, port }: Address,
+    limit: AbortSignal | undefined,
+    run: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const end = this.#end.signal;
+    const signal = anyOf(limit, end);
+    try {
+      return await run(signal);
+    } catch (error) {
+      if (!end.aborted || error !== end.reason) throw error;
+      throw new ENetError(
+        "ENETJS_ERR_CLOSED",
+        `Connecting to ${hostname}:${port}: the host was closed`,
+      );
+    }
+  }
+
+  async #attempt(to: Address, { channels, data, timeoutMs, signal }: ConnectPlan): Promise<Peer> {
+    const where = `${to.hostname}:${to.port}`;
+    const late = new AbortController();
+    const before = receivedDatagrams(this.#endpoint);
+    let ipv4: number | undefined;
+    const unanswered = (limit: string) => this.#lateError(where, limit, ipv4, before);
+    const timer = this.#after(
+      timeoutMs,
+      () => late.abort(unanswered(`within ${timeoutMs} ms`)),
+    );
+    const limit = anyOf(late.signal, signal);
+    try {
+      const resolved = await this.#untilEnd(
+        to,
+        limit,
+        (ended) => abortable(resolveIPv4(to.hostname), ended),
+      );
+      // The system takes 0.0.0.0 for this machine, but its answers come from 127.0.0.1.
+      ipv4 = resolved || LOOPBACK;
+      const connection = this.begin(ipv4, to.port, channels, data, where);
+      connection.unanswered = unanswered;
+      return await this.established(connection, limit);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #lateError(where: string, limit: string, ipv4: number | undefined, before: number): ENetError {
+    const endpoint = this.#endpoint;
+    const what = `Connecting to ${where}: no answer ${limit}`;
+    if (ipv4 === undefined) {
+      return new ENetError("ENETJS_ERR_TIMEOUT", `${what}: the host name is still being resolved`);
+    }
+    const arrived = receivedDatagrams(endpoint) - before;
+    return noAnswer(what, { endpoint, denied: !this.#allowed(ipv4), arrived });
+  }
+
+  /** One connection after the other, until the signal aborts or the host closes. */
+  async *sessions(to: Address, plan: ConnectPlan & { retry: RetryPlan }): AsyncGenerator<Peer> {
+    const end = anyOf(plan.signal, this.#end.signal);
+    const backoff = new Backoff(plan.retry);
+    try {
+      while (!end.aborted) {
+        const peer = await this.#connect(to, plan, backoff);
+        const began = performance.now();
+        yield* this.#session(peer, plan.signal, end);
+        backoff.ended(performance.now() - began);
+        await this.#wait(backoff.next(), end);
+      }
+    } catch (error) {
+      if (!end.aborted) throw error;
+    }
+  }
+
+  /** A connection, which ends with the loop that it is given to, or with the program's signal. */
+  async *#session(
+    peer: Peer,
+    signal: AbortSignal | undefined,
+    end: AbortSignal,
+  ): AsyncGenerator<Peer> {
+    const connection = connectionOf(peer);
+    const disconnect = () => void peer.disconnect();
+    signal?.addEventListener("abort", disconnect, { once: true });
+    try {
+      if (signal?.aborted) disconnect();
+      else yield peer;
+      await abortable(connection.closed(), end);
+    } finally {
+      signal?.removeEventListener("abort", disconnect);
+      // It has not ended where the program has left the loop.
+      if (connection.ending === undefined && !end.aborted) void peer.disconnectLater();
+    }
+  }
+}

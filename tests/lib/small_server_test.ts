@@ -1,0 +1,65 @@
+/**
+ * What a server with the settings of docs/security.md, "A small server", takes in the worst case.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Host, PacketFlag, type Peer } from "../../mod.ts";
+import { currentRuntime, leakCheck, spawnRuntime, until } from "../_helpers.ts";
+
+const MIB = 2 ** 20;
+
+/** What the page says. */
+const HOST_DATA = 32 * MIB;
+const ALL = 48 * MIB;
+
+interface Held {
+  readonly rss: number;
+  readonly allocatedBytes: number;
+  readonly hostData: number;
+  readonly refused: number;
+}
+
+/** Messages of all kinds, as many as the queue takes. */
+function flood(peer: Peer, bytes: Uint8Array): void {
+  let room = true;
+  for (let i = 0; room && i < 1000; i++) {
+    room = peer.send(0, bytes.subarray(0, [20, 1200, 250_000, 0][i % 4]));
+    peer.send(1, bytes.subarray(0, 1000), PacketFlag.UNRELIABLE);
+    peer.send(2, bytes.subarray(0, 30_000), PacketFlag.UNRELIABLE_FRAGMENT);
+  }
+}
+
+test("A small server that stalls stays within what the page on security says", async (t) => {
+  await leakCheck(t);
+  await using server = spawnRuntime(currentRuntime(), "small_server.ts");
+  let questions = 0;
+  const ask = async (): Promise<Held> => {
+    const question = `held ${++questions}`;
+    server.write(question);
+    return JSON.parse(await server.line(question));
+  };
+  const port = Number(await server.line("port "));
+  await using client = await Host.create({ peers: 32 });
+  const before = await ask();
+  const peers: Peer[] = [];
+  for (let i = 0; i < 32; i++) {
+    peers.push(await client.connect({ hostname: "127.0.0.1", port }, { channels: 8 }));
+  }
+  const bytes = new Uint8Array(250_000).fill(7);
+  let most = before;
+  const overrun = async () => {
+    for (const peer of peers) flood(peer, bytes);
+    const held = await ask();
+    assert.ok(held.hostData <= HOST_DATA, JSON.stringify(held));
+    if (held.rss > most.rss) most = held;
+    // All of it has come that may: each peer is at its limit.
+    return held.refused > 1000 && held.hostData > HOST_DATA * 0.4;
+  };
+  await until(overrun, 60_000, "a server at its limit");
+  const figures = JSON.stringify({ before, most });
+  t.diagnostic(figures);
+  assert.ok(most.allocatedBytes <= HOST_DATA + 4 * MIB, figures);
+  assert.ok(most.rss - before.rss <= ALL, figures);
+});

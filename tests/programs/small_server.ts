@@ -1,0 +1,34 @@
+/**
+ * A server with the settings that docs/security.md recommends for a machine with little memory, and a consumer
+ * that stalls: it takes one event and no more. It says what it holds whenever a line comes, which it repeats.
+ *
+ * @module
+ */
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { diagnostics, Host } from "../../mod.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const server = await Host.listen({
+  hostname: "127.0.0.1",
+  peers: 32,
+  channels: 8,
+  maximumPacketSize: 256 * KIB,
+  maximumWaitingData: MIB,
+  maximumHostData: 32 * MIB,
+  highWaterMark: 64 * KIB,
+  eventCapacity: 1024,
+  arenaSize: 256 * KIB,
+});
+console.log(`port ${server.address.port}`);
+
+createInterface({ input: process.stdin }).on("line", async (line) => {
+  const { allocatedBytes } = await diagnostics();
+  const { hostData, refused } = server.stats;
+  const { rss } = process.memoryUsage();
+  console.log(`${line} ${JSON.stringify({ rss, allocatedBytes, hostData, refused })}`);
+}).on("close", () => process.exit(0));
+
+for await (const _event of server) await new Promise(() => {});
