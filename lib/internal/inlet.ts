@@ -1,4 +1,5 @@
 import { ATTEND, LAYOUT } from "../../ffi/layout.ts";
+import { surface } from "../../ffi/surface.ts";
 import { type ChannelSink, Connection, type Ending } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
@@ -782,11 +783,4 @@ export class Inlet {
 /** Notes that the program is being told of the end of a connection. */
 function tell(event: HostEvent): void {
   if (event.type === "disconnect") connectionOf(event.peer).told = true;
-}
-
-/** Hands an error of the program's own code to the runtime, as uncaught. */
-export function surface(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }
