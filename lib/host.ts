@@ -32,6 +32,7 @@ import {
   type HostPlan,
   type HostSettings,
   type ListenOptions,
+  type NativeSettings,
   planHost,
   SETTINGS,
 } from "./options.ts";
@@ -135,6 +136,8 @@ const registry = new FinalizationRegistry<Resources>((resources) => resources.cl
  * There are three ways to receive, over one ring of events: `for await (const event of host)`,
  * {@linkcode Host.handlers}, and {@linkcode Host.service} for a program that owns its tick. Beside any of them, `for await (const message of peer)` takes one peer's messages.
  *
+ * What can be changed while it is open is in {@linkcode HostSettings}: `host.duplicatePeers = 4`.
+ *
  * A host keeps the process alive until it is closed, unless {@linkcode Host.unref} is called. One
  * without handlers that nothing refers to any more may be collected, which closes it.
  *
@@ -151,7 +154,7 @@ const registry = new FinalizationRegistry<Resources>((resources) => resources.cl
  * ```
  */
 export class Host<PeerData = unknown>
-  implements AsyncIterable<HostEvent<PeerData>>, AsyncDisposable, Disposable {
+  implements AsyncIterable<HostEvent<PeerData>>, AsyncDisposable, Disposable, HostSettings {
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
   readonly #connector: Connector;
@@ -160,6 +163,8 @@ export class Host<PeerData = unknown>
   #filter!: Readonly<Required<AddressFilter>>;
   #limits!: ResolvedLimits;
   #closing: Promise<void> | undefined;
+  /** What a closed host still tells. */
+  #last: { readonly address: Address; readonly stats: HostStats } | undefined;
 
   private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
     this.#endpoint = endpoint;
@@ -350,18 +355,16 @@ export class Host<PeerData = unknown>
    *
    * @returns the group
    */
-  group(): Group {
+  group(): Group<PeerData> {
     return createGroup(this.#endpoint);
   }
 
   /**
-   * Sends what is queued now, instead of at the end of this turn of the event loop.
-   *
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`
+   * Sends what is queued now, instead of at the end of this turn of the event loop. Does nothing when the
+   * host is closed.
    */
   flush(): void {
-    this.#requireOpen("Flushing");
-    this.#endpoint.flush();
+    if (!this.closed) this.#endpoint.flush();
   }
 
   /**
@@ -375,11 +378,11 @@ export class Host<PeerData = unknown>
    * @returns an event, or null when there is none
    * @throws {TypeError} while the host is being iterated over, and within a handler of the host
    * @throws {RangeError} if `timeoutMs` is out of range
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_SOCKET`
+   * @throws {ENetError} `ENETJS_ERR_SOCKET`
    */
   service(timeoutMs: number = 0): HostEvent<PeerData> | null {
     integer(timeoutMs, "timeoutMs", 0, 2 ** 31 - 1);
-    this.#requireOpen("Servicing");
+    if (this.closed) return null;
     if (this.#inlet.handlers === undefined) {
       return (this.#inlet.poll(timeoutMs) ?? null) as HostEvent<PeerData> | null;
     }
@@ -425,11 +428,10 @@ export class Host<PeerData = unknown>
    * @param address where to, as `{ hostname, port }` or `"hostname:port"`; the host must be an IPv4
    *   address
    * @param data at most 65,507 bytes
-   * @returns false when the socket's buffer is full and nothing was sent
+   * @returns false when nothing was sent, because the socket's buffer is full or the host is closed
    * @throws {TypeError} if the address or the data are of the wrong type
    * @throws {RangeError} if the port or the size are out of range
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`,
-   *   `ENETJS_ERR_SOCKET`
+   * @throws {ENetError} `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`, `ENETJS_ERR_SOCKET`
    */
   sendDatagram(address: AddressLike, data: Data): boolean {
     const { hostname, port } = validateAddress(address, 1);
@@ -439,7 +441,6 @@ export class Host<PeerData = unknown>
         `address.hostname must be an IPv4 address here, not "${hostname}": resolve it first`,
       );
     }
-    this.#requireOpen("Sending a datagram");
     return this.#endpoint.sendDatagram(
       ipv4,
       port,
@@ -449,11 +450,11 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * The local address. A host that only connects has port 0 before it first sends.
-   *
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`
+   * The local address; still after the host is closed. A host that only connects has port 0 before it
+   * first sends.
    */
   get address(): Address {
+    if (this.#last !== undefined) return { ...this.#last.address };
     const { native, handle } = this.#endpoint;
     const address = check(native.enetjs_host_address(handle), "Reading the address");
     return { hostname: formatIPv4(Math.floor(address / 65536)), port: address % 65536 };
@@ -464,12 +465,9 @@ export class Host<PeerData = unknown>
     return this.#inlet.connected.map(({ peer }) => peer as Peer<PeerData>);
   }
 
-  /**
-   * What the host has done since it was created.
-   *
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`
-   */
+  /** What the host has done since it was created; when it is closed, what it had done by then. */
   get stats(): HostStats {
+    if (this.#last !== undefined) return { ...this.#last.stats };
     const { native, handle, stats } = this.#endpoint;
     check(native.enetjs_host_stats(handle), "Reading statistics");
     return {
@@ -721,9 +719,10 @@ export class Host<PeerData = unknown>
     const { native, handle } = this.#endpoint;
     const { shutdown, live } = this.#inlet;
     for (const connection of live) {
-      connection.closing = true;
+      connection.leave();
       if (!connection.established) connection.close({ reason: "local", data: 0 });
     }
+    this.#inlet.silence();
     if (native.enetjs_host_shutdown(handle) === 1 && graceMs > 0) {
       this.#endpoint.change();
       await this.#atMost(graceMs, shutdown.promise);
@@ -761,6 +760,7 @@ export class Host<PeerData = unknown>
   #destroy(): void {
     const { resources } = this.#endpoint;
     if (!resources.open) return;
+    this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };
     this.#connector.end();
     this.#inlet.releaseBorrowed();
     resources.close();
@@ -793,7 +793,7 @@ export class Host<PeerData = unknown>
     endpointOf = (host) => host.#endpoint;
   }
 
-  #set<K extends keyof HostSettings>(name: K, value: HostSettings[K]): void {
+  #set<K extends keyof NativeSettings>(name: K, value: NativeSettings[K]): void {
     const setting = SETTINGS[name];
     const encoded = setting.encode(value, name);
     const { native, handle, settings } = this.#endpoint;
