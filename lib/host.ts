@@ -163,6 +163,8 @@ export class Host<PeerData = unknown>
   #filter!: Readonly<Required<AddressFilter>>;
   #limits!: ResolvedLimits;
   #closing: Promise<void> | undefined;
+  /** What a closed host still tells. */
+  #last: { readonly address: Address; readonly stats: HostStats } | undefined;
 
   private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
     this.#endpoint = endpoint;
@@ -358,13 +360,11 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * Sends what is queued now, instead of at the end of this turn of the event loop.
-   *
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`
+   * Sends what is queued now, instead of at the end of this turn of the event loop. Does nothing when the
+   * host is closed.
    */
   flush(): void {
-    this.#requireOpen("Flushing");
-    this.#endpoint.flush();
+    if (!this.closed) this.#endpoint.flush();
   }
 
   /**
@@ -378,11 +378,11 @@ export class Host<PeerData = unknown>
    * @returns an event, or null when there is none
    * @throws {TypeError} while the host is being iterated over, and within a handler of the host
    * @throws {RangeError} if `timeoutMs` is out of range
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_SOCKET`
+   * @throws {ENetError} `ENETJS_ERR_SOCKET`
    */
   service(timeoutMs: number = 0): HostEvent<PeerData> | null {
     integer(timeoutMs, "timeoutMs", 0, 2 ** 31 - 1);
-    this.#requireOpen("Servicing");
+    if (this.closed) return null;
     if (this.#inlet.handlers === undefined) {
       return (this.#inlet.poll(timeoutMs) ?? null) as HostEvent<PeerData> | null;
     }
@@ -428,11 +428,10 @@ export class Host<PeerData = unknown>
    * @param address where to, as `{ hostname, port }` or `"hostname:port"`; the host must be an IPv4
    *   address
    * @param data at most 65,507 bytes
-   * @returns false when the socket's buffer is full and nothing was sent
+   * @returns false when nothing was sent, because the socket's buffer is full or the host is closed
    * @throws {TypeError} if the address or the data are of the wrong type
    * @throws {RangeError} if the port or the size are out of range
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`,
-   *   `ENETJS_ERR_SOCKET`
+   * @throws {ENetError} `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`, `ENETJS_ERR_SOCKET`
    */
   sendDatagram(address: AddressLike, data: Data): boolean {
     const { hostname, port } = validateAddress(address, 1);
@@ -442,7 +441,6 @@ export class Host<PeerData = unknown>
         `address.hostname must be an IPv4 address here, not "${hostname}": resolve it first`,
       );
     }
-    this.#requireOpen("Sending a datagram");
     return this.#endpoint.sendDatagram(
       ipv4,
       port,
@@ -452,11 +450,11 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * The local address. A host that only connects has port 0 before it first sends.
-   *
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`
+   * The local address; still after the host is closed. A host that only connects has port 0 before it
+   * first sends.
    */
   get address(): Address {
+    if (this.#last !== undefined) return { ...this.#last.address };
     const { native, handle } = this.#endpoint;
     const address = check(native.enetjs_host_address(handle), "Reading the address");
     return { hostname: formatIPv4(Math.floor(address / 65536)), port: address % 65536 };
@@ -467,12 +465,9 @@ export class Host<PeerData = unknown>
     return this.#inlet.connected.map(({ peer }) => peer as Peer<PeerData>);
   }
 
-  /**
-   * What the host has done since it was created.
-   *
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`
-   */
+  /** What the host has done since it was created; when it is closed, what it had done by then. */
   get stats(): HostStats {
+    if (this.#last !== undefined) return { ...this.#last.stats };
     const { native, handle, stats } = this.#endpoint;
     check(native.enetjs_host_stats(handle), "Reading statistics");
     return {
@@ -724,9 +719,10 @@ export class Host<PeerData = unknown>
     const { native, handle } = this.#endpoint;
     const { shutdown, live } = this.#inlet;
     for (const connection of live) {
-      connection.closing = true;
+      connection.leave();
       if (!connection.established) connection.close({ reason: "local", data: 0 });
     }
+    this.#inlet.silence();
     if (native.enetjs_host_shutdown(handle) === 1 && graceMs > 0) {
       this.#endpoint.change();
       await this.#atMost(graceMs, shutdown.promise);
@@ -764,6 +760,7 @@ export class Host<PeerData = unknown>
   #destroy(): void {
     const { resources } = this.#endpoint;
     if (!resources.open) return;
+    this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };
     this.#connector.end();
     this.#inlet.releaseBorrowed();
     resources.close();

@@ -187,7 +187,8 @@ export class Peer extends EventEmitter<PeerEvents> {
     const bytes = packetAccess.bytes(message);
     if (bytes === undefined) return refuse("ENETJS_ERR_RELEASED", "null packet");
     const core = this.#core;
-    if (core === undefined || this.#leaving !== undefined) {
+    const isOpen = core !== undefined && connectionOf(core).sendable;
+    if (!isOpen || this.#leaving !== undefined) {
       return refuse("ENETJS_ERR_NOT_CONNECTED", "Packet not queued");
     }
     const flags = packetAccess.flags(message);

@@ -429,6 +429,10 @@ export class Inlet {
         if (!taken) {
           return { type: "receive", peer: connection.peer, channelId, packet };
         }
+        if (connection.closing) {
+          packets.release(packet);
+          return undefined;
+        }
         packets.own(packet);
         connection.receive({ channelId, packet });
       }
@@ -452,7 +456,6 @@ export class Inlet {
     }
     const event = this.#event(index);
     if (event === undefined) return;
-    tell(event);
     this.#give(event);
   }
 
@@ -501,7 +504,6 @@ export class Inlet {
 
   #giveKept(event: HostEvent): void {
     if ("packet" in event) packets.lend(event.packet, BORROWED.BY_HANDLER);
-    tell(event);
     this.#give(event);
   }
 
@@ -537,8 +539,6 @@ export class Inlet {
     const event = this.#event(index);
     if (event === undefined) return;
     if ("packet" in event) packets.own(event.packet);
-    // Where nobody takes the host's events, nobody can be waited for to learn of it.
-    if (!this.#iterating && !this.#manual) tell(event);
     this.#keep(event);
   }
 
@@ -562,7 +562,6 @@ export class Inlet {
     if (event === undefined) return this.#lazy ? this.#borrowNext() : undefined;
     if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
     if ("packet" in event) packets.lend(this.#borrowed = event.packet, this.#until);
-    tell(event);
     return event;
   }
 
@@ -587,11 +586,12 @@ export class Inlet {
 
   #borrowNext(): HostEvent | undefined {
     const { events, memory, resources } = this.endpoint;
-    if (events.empty && memory.held > 0) {
-      this.#native(0);
-      this.#complete();
-    }
-    while (resources.open && !events.empty) {
+    for (;;) {
+      if (events.empty && memory.held > 0) {
+        this.#native(0);
+        this.#complete();
+      }
+      if (!resources.open || events.empty) return undefined;
       const event = this.#event(events.record);
       if (event !== undefined && "packet" in event) {
         this.#borrowed = event.packet;
@@ -599,9 +599,9 @@ export class Inlet {
       } else {
         this.#releaseRecord();
       }
-      if (event === undefined) continue;
-      tell(event);
-      return event;
+      if (event !== undefined) return event;
+      // There may be many behind it of a peer that this side has ended.
+      if (this.#spent()) return undefined;
     }
   }
 
@@ -723,12 +723,14 @@ export class Inlet {
 
   claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void {
     connection.sinks.set(channelId, sink);
+    connection.divert();
     this.#claim(connection, (id) => id === channelId);
     connection.sort(channelId);
   }
 
   unclaimChannel(connection: Connection, channelId: number): void {
     if (!connection.sinks.delete(channelId)) return;
+    connection.divert();
     this.#claims--;
     this.endpoint.change();
   }
@@ -751,6 +753,16 @@ export class Inlet {
   }
 
   // The end.
+
+  silence(): void {
+    const silenced = (event: HostEvent) =>
+      event.type === "receive" && connectionOf(event.peer).closing;
+    for (const event of this.#backlog.extract(silenced)) {
+      if (event.type !== "receive") continue;
+      connectionOf(event.peer).release(event.packet.length);
+      packets.release(event.packet);
+    }
+  }
 
   /** After the native host is gone: everybody who waits learns it. */
   close(): void {
@@ -777,11 +789,6 @@ export class Inlet {
     this.#borrowed = this.#handled = undefined;
     this.#inRing = false;
   }
-}
-
-/** Notes that the program is being told of the end of a connection. */
-function tell(event: HostEvent): void {
-  if (event.type === "disconnect") connectionOf(event.peer).told = true;
 }
 
 /** Hands an error of the program's own code to the runtime, as uncaught. */

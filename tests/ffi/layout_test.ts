@@ -22,7 +22,7 @@ import { loadLibrary } from "../../ffi/loader.ts";
 import { SYMBOLS } from "../../ffi/symbols.ts";
 import { SETTINGS } from "../../lib/options.ts";
 import { ERROR_MEANINGS, nativeError } from "../../lib/errors.ts";
-import { diagnostics, DisconnectCode, PacketFlag, versions } from "../../mod.ts";
+import { diagnostics, DisconnectCode, Host, PacketFlag, versions } from "../../mod.ts";
 import { connectedPair } from "../_helpers.ts";
 
 const header = readFileSync(new URL("../../native/include/enetjs.h", import.meta.url), "utf8");
@@ -96,6 +96,14 @@ test("Every setting is an option that enetjs_host_set() takes", () => {
   for (const [name, { option }] of Object.entries(SETTINGS)) {
     const found = names.find(([, position]) => position === option)?.[0];
     assert.ok(found !== undefined && comment.includes(found), `${name}: ${found}`);
+  }
+});
+
+test("Every setting can be read and assigned on a host", () => {
+  const accessors = Object.getOwnPropertyDescriptors(Host.prototype);
+  for (const name of Object.keys(SETTINGS) as (keyof typeof SETTINGS)[]) {
+    const { get, set } = accessors[name];
+    assert.ok(get !== undefined && set !== undefined, name);
   }
 });
 
