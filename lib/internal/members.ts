@@ -5,7 +5,7 @@ const ID_BYTES = Float64Array.BYTES_PER_ELEMENT;
 
 /**
  * Connections as native code takes them: their ids one behind the other, so that one call sends to all of
- * them. A connection leaves by itself when it ends.
+ * them. A connection leaves by itself when either side ends it.
  *
  * Native code knows no groups. To find a peer by its id takes it 3 ns, and to queue a message about 50, so
  * a list of its own would save little, and would have to be freed.
