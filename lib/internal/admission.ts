@@ -11,7 +11,7 @@ import { setTimeout } from "node:timers";
 import { LAYOUT } from "../../ffi/layout.ts";
 import type { Accept, AcceptVerdict, ConnectAttempt } from "../admission.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { surface } from "./inlet.ts";
+import { surface } from "../../ffi/surface.ts";
 import { show, U32 } from "./validate.ts";
 
 /** Milliseconds that a decision may take. */
