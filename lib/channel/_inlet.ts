@@ -1,5 +1,5 @@
 import { Fifo } from "../internal/fifo.ts";
-import { surface } from "../internal/inlet.ts";
+import { surface } from "../../ffi/surface.ts";
 import { endTask, Later, spent } from "../internal/turn.ts";
 import type { ENetError } from "../errors.ts";
 import type { Link } from "./_link.ts";

@@ -1,4 +1,5 @@
 import { ATTEND, LAYOUT } from "../../ffi/layout.ts";
+import { surface } from "../../ffi/surface.ts";
 import { type ChannelSink, Connection, type Ending } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
@@ -789,11 +790,4 @@ export class Inlet {
     this.#borrowed = this.#handled = undefined;
     this.#inRing = false;
   }
-}
-
-/** Hands an error of the program's own code to the runtime, as uncaught. */
-export function surface(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }
