@@ -1,6 +1,7 @@
 import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
 import { type Connection, iterateConnection } from "./internal/connection.ts";
 import { validateFlags } from "./internal/endpoint.ts";
+import { receiveOne, type ReceiveOptions } from "./internal/receive_one.ts";
 import { makeInspectable } from "./internal/inspect.ts";
 import { integer, options, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
@@ -38,6 +39,8 @@ const STATES: readonly PeerState[] = [
   "acknowledging-disconnect",
   "zombie",
 ];
+
+export type { ReceiveOptions } from "./internal/receive_one.ts";
 
 /** When a peer that does not acknowledge is given up; `Peer.timeout`. */
 export interface TimeoutOptions {
@@ -445,6 +448,23 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
       integer(deceleration, "deceleration", 0, LAYOUT.PACKET_THROTTLE_SCALE),
     );
     this.#connection.endpoint.touch();
+  }
+
+  /**
+   * Waits for one message of this peer, such as the first one of a login. While it waits, the host reports none of
+   * the peer's messages, and afterwards the ones behind it: to its handlers, to who iterates, or to the next
+   * call of this.
+   *
+   * @param options how long to wait
+   * @returns the message; its packet is retained, until it is disposed of or collected
+   * @throws {TypeError} if somebody iterates over this peer or waits for its message already, or for an option of the
+   *   wrong type
+   * @throws {RangeError} if `timeoutMs` is out of range
+   * @throws {ENetError} `ENETJS_ERR_TIMEOUT` when no message comes in time, `ENETJS_ERR_STALE` or
+   *   `ENETJS_ERR_CLOSED` when the connection or the host ends first; or the reason of the signal
+   */
+  receive(options: ReceiveOptions = {}): Promise<PeerMessage> {
+    return receiveOne(this.#connection, options);
   }
 
   /**
