@@ -432,6 +432,8 @@ int main(void) {
       TEST_CASE(a_plugin_wakes_who_waits),
       TEST_CASE(channels_are_closed_in_mid_traffic),
       TEST_CASE(a_fault_ends_the_channel_and_is_told),
+      TEST_CASE(a_plugin_tells_its_name_and_version),
+      TEST_CASE(a_plugin_of_the_first_version_runs_and_has_no_name),
       TEST_CASE(what_is_no_plugin_is_refused),
       TEST_CASE(channels_are_closed_when_their_thread_exits),
       TEST_CASE(senseless_arguments_are_refused),
