@@ -41,7 +41,13 @@ export {
   type ReceiveEvent,
 } from "./lib/events.ts";
 export { Group, type GroupSendOptions } from "./lib/group.ts";
-export { type BroadcastOptions, type CloseOptions, Host, type HostStats } from "./lib/host.ts";
+export {
+  type BroadcastOptions,
+  type CloseOptions,
+  Host,
+  type HostStats,
+  type Undelivered,
+} from "./lib/host.ts";
 export {
   type AddressLimits,
   type Limits,
@@ -54,6 +60,7 @@ export { type HostOptions, type HostSettings, type ListenOptions } from "./lib/o
 export { type Data, Packet, PacketFlag, type PacketFromOptions } from "./lib/packet.ts";
 export {
   Peer,
+  type PeerEnd,
   type PeerState,
   type PeerStats,
   type ThrottleOptions,

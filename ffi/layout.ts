@@ -56,7 +56,7 @@ export const LAYOUT = {
   REASON_LIMIT: 5,
   CONFIG_COUNT: 25,
   LIMIT_COUNT: 5,
-  HOST_STAT_COUNT: 24,
+  HOST_STAT_COUNT: 27,
   PEER_STAT_COUNT: 39,
   DIAGNOSTIC_COUNT: 10,
   CHANNEL_DIRECTION_BYTES: 256,
@@ -176,6 +176,9 @@ export const HOST_STAT = {
   DATA: 21,
   REFUSED: 22,
   REFUSED_DUPLICATES: 23,
+  UNDELIVERED_BYTES: 24,
+  UNDELIVERED_MESSAGES: 25,
+  UNDELIVERED_PEERS: 26,
 } as const;
 
 /** Peer statistics: positions in the statistics block. */

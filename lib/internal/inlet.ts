@@ -1,5 +1,11 @@
 import { ATTEND, LAYOUT } from "../../ffi/layout.ts";
-import { type ChannelSink, Connection, type Ending } from "./connection.ts";
+import {
+  type ChannelSink,
+  Connection,
+  type Ended,
+  type Ending,
+  type EndReason,
+} from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
 import { formatIPv4 } from "../address.ts";
@@ -22,7 +28,7 @@ import { connectionOf, createPeer } from "../peer.ts";
 /** What a host keeps for a consumer that has never come. */
 const UNCLAIMED_EVENTS = 4096;
 
-const REASONS: readonly DisconnectReason[] = [
+const REASONS: readonly EndReason[] = [
   "remote",
   "local",
   "timeout",
@@ -67,6 +73,8 @@ export class Inlet {
   settling = false;
   /** Resolves when no peer is left after `enetjs_host_shutdown`, and at the end of the host. */
   readonly shutdown: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** What the other sides are told when the host closes. */
+  closeData = 0;
   /** Called when the socket has failed. */
   onFailure: () => void = () => {};
 
@@ -408,7 +416,8 @@ export class Inlet {
         return { type: "connect", peer: this.#connect(index).peer, data };
       case LAYOUT.EVENT_DISCONNECT: {
         const connection = this.#connectionOf(index) as Connection;
-        const reason = REASONS[words[index + LAYOUT.RECORD_EXTRA]];
+        // Refused is only what was never connected.
+        const reason = REASONS[words[index + LAYOUT.RECORD_EXTRA]] as DisconnectReason;
         this.#disconnect(connection, { reason, data });
         return { type: "disconnect", peer: connection.peer, reason, data };
       }
@@ -509,6 +518,7 @@ export class Inlet {
 
   /** Gives an event to its handler, with its packet until that returns. */
   #give(event: HostEvent): void {
+    announce(event);
     if ("packet" in event) this.#handled = event.packet;
     try {
       this.#call(this.#handlers as HostHandlers, event);
@@ -562,6 +572,7 @@ export class Inlet {
     if (event === undefined) return this.#lazy ? this.#borrowNext() : undefined;
     if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
     if ("packet" in event) packets.lend(this.#borrowed = event.packet, this.#until);
+    announce(event);
     return event;
   }
 
@@ -599,7 +610,10 @@ export class Inlet {
       } else {
         this.#releaseRecord();
       }
-      if (event !== undefined) return event;
+      if (event !== undefined) {
+        announce(event);
+        return event;
+      }
       // There may be many behind it of a peer that this side has ended.
       if (this.#spent()) return undefined;
     }
@@ -628,12 +642,21 @@ export class Inlet {
       throw new TypeError("The host is being iterated over: service() would take its events");
     }
     this.#requireIdle();
-    if (this.#failure !== undefined) throw this.#failure;
+    if (!this.endpoint.resources.open) return this.#pollLast();
     this.#manual = this.#consumed = true;
     const ready = this.#next();
     if (ready !== undefined) return ready;
     this.service(timeoutMs);
     return this.#next();
+  }
+
+  /** What a closed host has still to tell. */
+  #pollLast(): HostEvent | undefined {
+    const failure = this.#failure;
+    const event = this.#backlog.shift();
+    if (event !== undefined || failure === undefined) return event;
+    this.#failure = undefined;
+    throw failure;
   }
 
   /** Begins the iteration of the host's events. */
@@ -673,7 +696,7 @@ export class Inlet {
   }
 
   #read(): Promise<IteratorResult<HostEvent>> {
-    if (this.#failure !== undefined || !this.endpoint.resources.open) return this.#end();
+    if (!this.endpoint.resources.open) return this.#end();
     const isSpent = spent(this.endpoint.turnBudgetMs);
     // While a handler runs, its event is still in the ring.
     if (!isSpent && this.#readers.size === 0 && !this.settling) {
@@ -690,8 +713,10 @@ export class Inlet {
     return reader.promise;
   }
 
-  /** The last result of an iteration: the failure of the socket once, else the end. */
+  /** The last results of an iteration: the ends of peers, then the failure of the socket once, else the end. */
   #end(): Promise<IteratorResult<HostEvent>> {
+    const event = this.#backlog.shift();
+    if (event !== undefined) return Promise.resolve({ value: event, done: false });
     const failure = this.#failure;
     this.#failure = undefined;
     this.#iterating = false;
@@ -764,22 +789,46 @@ export class Inlet {
     }
   }
 
+  /** Before the native host goes: takes note of how connections have ended. */
+  learnEnds(): void {
+    this.#complete();
+  }
+
   /** After the native host is gone: everybody who waits learns it. */
   close(): void {
-    for (const connection of [...this.#connections.values()]) {
-      connection.close({ reason: "local", data: 0 });
-      this.#forget(connection);
-    }
+    this.#keepEnds();
     this.shutdown.resolve();
     this.endpoint.abandonDeliveries();
     for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
       this.#end().then(reader.resolve, reader.reject);
     }
-    for (let event = this.#backlog.shift(); event; event = this.#backlog.shift()) {
-      if ("packet" in event) packets.release(event.packet);
-    }
     sweepLingering();
     this.endpoint.unpinAll();
+    if (this.#handlers !== undefined) queueMicrotask(() => this.#giveEnds());
+  }
+
+  /** Leaves nothing in the backlog but one disconnect event for each connect event that was given. */
+  #keepEnds(): void {
+    for (const event of this.#backlog.extract(() => true)) {
+      if ("packet" in event) packets.release(event.packet);
+      if (event.type !== "disconnect" || !connectionOf(event.peer).announced) continue;
+      this.#backlog.push(event);
+    }
+    const data = this.closeData;
+    for (const connection of [...this.#connections.values()]) {
+      const { failure, announced, peer } = connection;
+      connection.close(
+        failure === undefined ? { reason: "local", data } : { reason: "reset", data: 0 },
+      );
+      this.#forget(connection);
+      if (announced) this.#backlog.push({ type: "disconnect", peer, ...connection.end as Ended });
+    }
+  }
+
+  #giveEnds(): void {
+    while (this.#handlers !== undefined && this.#backlog.size > 0) {
+      this.#give(this.#backlog.shift() as HostEvent);
+    }
   }
 
   /** Before the native host goes, and with it what is borrowed of it. */
@@ -789,6 +838,11 @@ export class Inlet {
     this.#borrowed = this.#handled = undefined;
     this.#inRing = false;
   }
+}
+
+/** Notes that the program learns of a connection, and is to learn of its end. */
+function announce(event: HostEvent): void {
+  if (event.type === "connect") connectionOf(event.peer).announced = true;
 }
 
 /** Hands an error of the program's own code to the runtime, as uncaught. */
