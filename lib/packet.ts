@@ -3,7 +3,6 @@ import { count, makeInspectable, preview } from "./internal/inspect.ts";
 import { requireLibrary } from "./internal/library.ts";
 import type { Memory } from "./internal/memory.ts";
 import { NativePacket } from "./internal/native_packet.ts";
-import { copyBytes } from "./internal/slab.ts";
 import { integer, oneOf, options as checkOptions, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
 
@@ -144,7 +143,7 @@ export class Packet implements Disposable {
   /** Where in the arena the bytes are, as long as they are there. */
   readonly #offset: number;
   /** The bytes in JavaScript memory: all there is, or a copy that has been asked for. */
-  #bytes: Uint8Array | undefined;
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
   /** What the packet becomes when its borrowing ends, or undefined if it is not borrowed. */
   #until: Gone | undefined;
 
@@ -152,7 +151,7 @@ export class Packet implements Disposable {
     source: Source,
     length: number,
     flags: number,
-    bytes?: Uint8Array,
+    bytes?: Uint8Array<ArrayBuffer>,
     until?: Gone,
     offset = 0,
   ) {
@@ -164,7 +163,7 @@ export class Packet implements Disposable {
     this.#until = until;
   }
 
-  static #owned(bytes: Uint8Array): Packet {
+  static #owned(bytes: Uint8Array<ArrayBuffer>): Packet {
     return new Packet(OWNED, bytes.length, PacketFlag.RELIABLE, bytes);
   }
 
@@ -196,7 +195,7 @@ export class Packet implements Disposable {
       ? transfer(data)
       : typeof data === "string"
       ? new TextEncoder().encode(data)
-      : copyBytes(viewOf(data));
+      : new Uint8Array(viewOf(data));
     return Packet.#owned(bytes);
   }
 
@@ -238,22 +237,24 @@ export class Packet implements Disposable {
   }
 
   /**
-   * The bytes, in memory of their own that is valid for ever. The first access copies them; later
-   * ones return the same array. Its `buffer` may be larger and hold other packets: mind `byteOffset`,
-   * or take `bytes.slice().buffer`.
+   * A copy of the bytes that is the program's own: it stays when the packet goes, and its `buffer` holds
+   * nothing else and may be transferred. The first access copies; later ones return the same array.
    *
    * @throws {ENetError} `ENETJS_ERR_RELEASED` if the packet is gone
    */
-  get bytes(): Uint8Array {
-    if (this.#bytes !== undefined) return this.#bytes;
+  get bytes(): Uint8Array<ArrayBuffer> {
+    if (this.#bytes?.length === this.length) return this.#bytes;
     const source = this.#source;
+    if (source.kind === "arena" && !source.stolen) {
+      return this.#bytes = source.copy(this.#offset, this.length);
+    }
     if (source.kind === "native" && source.shared === undefined) {
       const bytes = source.read();
       // What is still being written may change after the copy.
       if (!source.writable) this.#bytes = bytes;
       return bytes;
     }
-    return this.#bytes = copyBytes(this.#peek());
+    return this.#bytes = new Uint8Array(this.#peek());
   }
 
   /**
@@ -280,8 +281,9 @@ export class Packet implements Disposable {
       return view;
     }
     if (source.kind === "native") return this.#nativeView(source);
-    if (source.kind === "owned") return this.#bytes as Uint8Array;
-    throw this.#released(source.why);
+    const isWhole = this.#bytes?.length === this.length;
+    if (source.kind === "owned" && isWhole) return this.#bytes as Uint8Array;
+    throw this.#released(source.kind === "owned" ? "its buffer was transferred away" : source.why);
   }
 
   #nativeView(packet: NativePacket): Uint8Array {
@@ -300,7 +302,7 @@ export class Packet implements Disposable {
     if (!lentAt.has(this)) lentAt.set(this, callSite());
   }
 
-  #own(bytes: Uint8Array): void {
+  #own(bytes: Uint8Array<ArrayBuffer>): void {
     this.#bytes = bytes;
     this.#source = OWNED;
   }
@@ -487,7 +489,7 @@ function callSite(): string {
 }
 
 /** Takes the memory of an ArrayBuffer over. */
-function transfer(data: Data): Uint8Array {
+function transfer(data: Data): Uint8Array<ArrayBuffer> {
   if (data instanceof ArrayBuffer && !data.detached) return new Uint8Array(data.transfer());
   if (ArrayBuffer.isView(data) && data.buffer instanceof ArrayBuffer && !data.buffer.detached) {
     const { byteOffset, byteLength } = data;

@@ -22,9 +22,10 @@ export function readableOf(connection: Connection, channelId: number): ReadableS
   const reader = new ChannelReader(connection, channelId);
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      using packet = await reader.read();
-      if (packet === undefined) controller.close();
-      else controller.enqueue(packet.bytes);
+      const packet = await reader.read();
+      if (packet === undefined) return controller.close();
+      controller.enqueue(packet.bytes);
+      packet.dispose();
     },
     cancel: () => reader.cancel(),
   });

@@ -1,12 +1,12 @@
 import { Fifo } from "../internal/fifo.ts";
-import { surface } from "../internal/inlet.ts";
-import { copyBytes } from "../internal/slab.ts";
+import { surface } from "../../ffi/surface.ts";
 import { endTask, Later, spent } from "../internal/turn.ts";
 import type { ENetError } from "../errors.ts";
 import type { Link } from "./_link.ts";
 import type { Region } from "./_memory.ts";
 import { LEND_MINIMUM } from "./_outlet.ts";
 import { type Found, RingReader } from "./_ring.ts";
+import { copyForHandler } from "./_slab.ts";
 import type { EndPlan } from "./options.ts";
 
 type Reading = PromiseWithResolvers<IteratorResult<Uint8Array>>;
@@ -137,7 +137,7 @@ export class Inlet {
     const isLent = length >= LEND_MINIMUM;
     const view = isLent
       ? this.#region.lend(offset, length)
-      : copyBytes(this.#region.bytes.subarray(offset, offset + length));
+      : copyForHandler(this.#region.bytes.subarray(offset, offset + length));
     if (isLent) this.#lent = view;
     try {
       this.#plan.handlers?.receive?.(view);
@@ -159,7 +159,7 @@ export class Inlet {
 
   #take(found: Found): Uint8Array {
     const { offset, length } = found;
-    const bytes = copyBytes(this.#region.bytes.subarray(offset, offset + length));
+    const bytes = new Uint8Array(this.#region.bytes.subarray(offset, offset + length));
     this.#reader.release(found);
     this.#released();
     return bytes;

@@ -1,4 +1,5 @@
 import { ATTEND, LAYOUT } from "../../ffi/layout.ts";
+import { surface } from "../../ffi/surface.ts";
 import {
   type ChannelSink,
   Connection,
@@ -843,11 +844,4 @@ export class Inlet {
 /** Notes that the program learns of a connection, and is to learn of its end. */
 function announce(event: HostEvent): void {
   if (event.type === "connect") connectionOf(event.peer).announced = true;
-}
-
-/** Hands an error of the program's own code to the runtime, as uncaught. */
-export function surface(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

@@ -1,0 +1,13 @@
+import { assert } from "@std/assert";
+import process from "node:process";
+import { test } from "node:test";
+import { run } from "../../tools/_run.ts";
+
+async function assertChecks(file: string): Promise<void> {
+  const { ok, output } = await run([process.execPath, "check", `tests/programs/${file}`]);
+  assert(ok, output);
+}
+
+test("TypeScript infers argument and return types from FFI tables, and refuses what is wrong", async () => {
+  await assertChecks("ffi_types.ts");
+});
