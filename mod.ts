@@ -25,6 +25,7 @@
  *
  * @module
  */
+export { type Accept, type AcceptVerdict, type ConnectAttempt } from "./lib/admission.ts";
 export { type Address, type AddressFilter, type AddressLike } from "./lib/address.ts";
 export { type ConnectOptions, type RetryOptions } from "./lib/connect.ts";
 export { type Diagnostics, diagnostics, type Versions, versions } from "./lib/diagnostics.ts";
@@ -46,6 +47,7 @@ export {
   type CloseOptions,
   Host,
   type HostStats,
+  type RefusalStats,
   type Undelivered,
 } from "./lib/host.ts";
 export {
@@ -63,6 +65,7 @@ export {
   type PeerEnd,
   type PeerState,
   type PeerStats,
+  type ReceiveOptions,
   type ThrottleOptions,
   type TimeoutOptions,
 } from "./lib/peer.ts";

@@ -1,4 +1,5 @@
 import { CONFIG, HOST_STAT } from "../ffi/layout.ts";
+import { Admission } from "./internal/admission.ts";
 import { Connector } from "./internal/connect.ts";
 import { Endpoint, Resources } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
@@ -20,6 +21,7 @@ import {
   resolveIPv4,
   validateAddress,
 } from "./address.ts";
+import { type Accept, validateAccept } from "./admission.ts";
 import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
 import { check, nativeError } from "./errors.ts";
 import type { HostEvent, HostHandlers } from "./events.ts";
@@ -67,6 +69,20 @@ export interface Undelivered {
   readonly peers: number;
 }
 
+/** Attempts to connect that a host has refused, by cause. The client is told, see {@linkcode DisconnectCode}. */
+export interface RefusalStats {
+  /** Every peer was in use, or memory was short. */
+  readonly full: number;
+  /** The filter denies the address, where `filter.refuse` is true. */
+  readonly filter: number;
+  /** The program has refused it by `accept`. */
+  readonly accept: number;
+  /** `accept` has not decided in time, or failed. */
+  readonly undecided: number;
+  /** The address had as many peers as `duplicatePeers` allows. */
+  readonly duplicate: number;
+}
+
 /** What a host has done since it was created. */
 export interface HostStats {
   /** Bytes sent in datagrams. */
@@ -95,13 +111,8 @@ export interface HostStats {
   readonly socketErrors: number;
   /** Connections that wait for the client's acknowledgement now. They take no peer. */
   readonly halfOpen: number;
-  /** Attempts to connect that this host answered with a refusal: every peer was in use, or memory was short. */
-  readonly refusedFull: number;
-  /**
-   * Requests to connect from an address that has `duplicatePeers` peers, which are dropped. Each one counts that a
-   * client repeats.
-   */
-  readonly refusedDuplicates: number;
+  /** Attempts to connect that this host has answered with a refusal. */
+  readonly refused: RefusalStats;
   /** Datagrams that name a half-open connection by its id, with a wrong session or sequence number. */
   readonly badHandshakes: number;
   /** Requests to connect dropped by `limits.address.connects`. */
@@ -118,8 +129,8 @@ export interface HostStats {
   readonly limitedPeers: number;
   /** Bytes of native memory that count towards `maximumHostData` now. */
   readonly hostData: number;
-  /** Datagrams of which a memory or work limit refused all or a part; reliable data is sent again. */
-  readonly refused: number;
+  /** Datagrams of which a memory or work limit dropped all or a part; reliable data is sent again. */
+  readonly overBudget: number;
 }
 
 /** An attempt to connect whose peer is there at once. */
@@ -172,6 +183,7 @@ export class Host<PeerData = unknown>
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
   readonly #connector: Connector;
+  readonly #admission: Admission;
   #incomingBandwidth: number;
   #outgoingBandwidth: number;
   #filter!: Readonly<Required<AddressFilter>>;
@@ -196,6 +208,8 @@ export class Host<PeerData = unknown>
     this.#outgoingBandwidth = plan.outgoingBandwidth;
     this.filter = plan.filter;
     this.limits = plan.limits;
+    this.#admission = new Admission(endpoint, plan.accept);
+    inlet.onAttempt = (question, attempt) => this.#admission.ask(question, attempt);
     inlet.onFailure = () => this.#destroy();
     // A misspelt setting is a TypeError in place of a property that nobody reads.
     Object.preventExtensions(this);
@@ -501,8 +515,13 @@ export class Host<PeerData = unknown>
       datagrams: stats[HOST_STAT.DATAGRAMS],
       socketErrors: stats[HOST_STAT.SOCKET_ERRORS],
       halfOpen: stats[HOST_STAT.HALF_OPEN],
-      refusedFull: stats[HOST_STAT.REFUSED_FULL],
-      refusedDuplicates: stats[HOST_STAT.REFUSED_DUPLICATES],
+      refused: {
+        full: stats[HOST_STAT.REFUSED_FULL],
+        filter: stats[HOST_STAT.REFUSED_FILTER],
+        accept: stats[HOST_STAT.REFUSED_ACCEPT],
+        undecided: stats[HOST_STAT.REFUSED_UNDECIDED],
+        duplicate: stats[HOST_STAT.REFUSED_DUPLICATE],
+      },
       badHandshakes: stats[HOST_STAT.BAD_HANDSHAKE],
       limitedConnects: stats[HOST_STAT.LIMITED_CONNECTS],
       limitedDatagrams: stats[HOST_STAT.LIMITED_DATAGRAMS],
@@ -511,7 +530,7 @@ export class Host<PeerData = unknown>
       limitedMessageBytes: stats[HOST_STAT.LIMITED_MESSAGE_BYTES],
       limitedPeers: stats[HOST_STAT.LIMITED_PEERS],
       hostData: stats[HOST_STAT.DATA],
-      refused: stats[HOST_STAT.REFUSED],
+      overBudget: stats[HOST_STAT.OVER_BUDGET],
     };
   }
 
@@ -676,10 +695,13 @@ export class Host<PeerData = unknown>
     this.#requireOpen("Setting the filter");
     const { native, handle } = this.#endpoint;
     check(native.enetjs_host_set_filter(handle, bytes, size), "Setting the filter");
-    const { allow = [], deny = [] } = filter;
+    const { allow = [], deny = [], refuse = false } = filter;
+    const option = CONFIG.FILTER_REFUSES;
+    check(native.enetjs_host_set(handle, option, Number(refuse), 0), "Setting the filter");
     this.#filter = Object.freeze({
       allow: Object.freeze([...allow]),
       deny: Object.freeze([...deny]),
+      refuse,
     });
   }
 
@@ -702,6 +724,25 @@ export class Host<PeerData = unknown>
       "Setting the limits",
     );
     this.#limits = plan;
+  }
+
+  /**
+   * Decides who may connect; see `ListenOptions.accept`. Undefined lets everybody. An attempt that is being
+   * decided about stays with the function that was asked.
+   *
+   * @throws {ENetError} when set, `ENETJS_ERR_UNGUARDED` on a host that only connects, or where nothing
+   *   protects it; `ENETJS_ERR_CLOSED`
+   */
+  get accept(): Accept | undefined {
+    return this.#admission.accept;
+  }
+  set accept(accept: Accept | undefined) {
+    const checked = validateAccept(accept);
+    this.#requireOpen("Setting accept");
+    const { native, handle } = this.#endpoint;
+    const asks = Number(checked !== undefined);
+    check(native.enetjs_host_set(handle, CONFIG.ACCEPT, asks, 0), "Setting accept");
+    this.#admission.accept = checked;
   }
 
   /** Keeps the process alive while the host is open; so it is from the start. */

@@ -1,6 +1,7 @@
 import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
 import { type Connection, iterateConnection } from "./internal/connection.ts";
 import { validateFlags } from "./internal/endpoint.ts";
+import { receiveOne, type ReceiveOptions } from "./internal/receive_one.ts";
 import { makeInspectable } from "./internal/inspect.ts";
 import { integer, options, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
@@ -38,6 +39,8 @@ const STATES: readonly PeerState[] = [
   "acknowledging-disconnect",
   "zombie",
 ];
+
+export type { ReceiveOptions } from "./internal/receive_one.ts";
 
 /** When a peer that does not acknowledge is given up; `Peer.timeout`. */
 export interface TimeoutOptions {
@@ -469,6 +472,23 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
+   * Waits for one message of this peer, such as the first one of a login. While it waits, the host reports none of
+   * the peer's messages, and afterwards the ones behind it: to its handlers, to who iterates, or to the next
+   * call of this.
+   *
+   * @param options how long to wait
+   * @returns the message; its packet is retained, until it is disposed of or collected
+   * @throws {TypeError} if somebody iterates over this peer or waits for its message already, or for an option of the
+   *   wrong type
+   * @throws {RangeError} if `timeoutMs` is out of range
+   * @throws {ENetError} `ENETJS_ERR_TIMEOUT` when no message comes in time, `ENETJS_ERR_STALE` or
+   *   `ENETJS_ERR_CLOSED` when the connection or the host ends first; or the reason of the signal
+   */
+  receive(options: ReceiveOptions = {}): Promise<PeerMessage> {
+    return receiveOne(this.#connection, options);
+  }
+
+  /**
    * The messages of this peer, until the connection ends. While somebody iterates, the host reports
    * none of them. A packet above 64 KiB is borrowed until the next iteration, the bytes of smaller ones
    * are copies and stay valid. Channels that are read as streams are left out.
@@ -499,7 +519,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * @throws {TypeError} if the channel is being read already
    * @throws {RangeError} if the connection has no such channel
    */
-  readable(channelId: number): ReadableStream<Uint8Array> {
+  readable(channelId: number): ReadableStream<Uint8Array<ArrayBuffer>> {
     return readableOf(this.#connection, this.#channel(channelId));
   }
 

@@ -1,10 +1,10 @@
-import { LAYOUT, PEER_OPTION } from "../../ffi/layout.ts";
+import { PEER_OPTION } from "../../ffi/layout.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
 import { endTask, Later, spent } from "./turn.ts";
 import type { Address } from "../address.ts";
 import { ENetError, type ENetErrorCode, NATIVE_ERROR, nativeError } from "../errors.ts";
-import type { DisconnectReason, PeerMessage } from "../events.ts";
+import { DisconnectCode, type DisconnectReason, type PeerMessage } from "../events.ts";
 import { type Packet, packets } from "../packet.ts";
 import type { Peer } from "../peer.ts";
 
@@ -35,7 +35,7 @@ export interface ChannelSink {
   end(): void;
 }
 
-/** What a connection leaves when it ends. */
+/** What a connection leaves when either side ends it. */
 export interface Membership {
   /** Forgets a member. */
   delete(connection: Connection): void;
@@ -193,6 +193,18 @@ export class Connection {
 
   // Iteration.
 
+  /** Takes its messages from the host, for one consumer. */
+  claim(): void {
+    if (this.iterating) throw new TypeError(`${this.name} is being iterated over already`);
+    this.endpoint.inlet.claim(this);
+  }
+
+  /** Leaves what comes from now on, and what waits, to the host. */
+  unclaim(): void {
+    this.giveBack();
+    this.endpoint.inlet.unclaim(this);
+  }
+
   /** Whether somebody iterates over the messages. */
   get iterating(): boolean {
     return this.#iterating;
@@ -307,6 +319,11 @@ export class Connection {
     for (let message = this.take(); message; message = this.take()) packets.release(message.packet);
     this.endReaders();
     this.#abandonDrain();
+    this.#leaveGroups();
+  }
+
+  #leaveGroups(): void {
+    for (const membership of [...this.memberships]) membership.delete(this);
   }
 
   /** Lets everybody who reads know that there will be no more. */
@@ -369,7 +386,7 @@ export class Connection {
   /** A CLOSED completion, or the end of the host: settles everybody who waits, except readers. */
   close(ending: Ending): void {
     this.ending ??= ending;
-    for (const membership of [...this.memberships]) membership.delete(this);
+    this.#leaveGroups();
     for (const listener of [...this.closeListeners]) listener();
     this.#abandonDrain();
     if (this.#closed !== undefined) {
@@ -412,23 +429,29 @@ export class Connection {
 /** What the number of a refusal says. */
 function refusal(data: number): string {
   const answer = `the other side refused, with data ${data}`;
-  if (data === LAYOUT.CODE_FULL) return `${answer}: it is full, so try again later`;
-  if (data === 0) return `${answer}: it gives no reason`;
-  return `${answer}: its program knows what that means`;
+  switch (data) {
+    case DisconnectCode.FULL:
+      return `${answer}: it is full, so try again later`;
+    case DisconnectCode.DENIED:
+      return `${answer}: its filter or its program does not admit this client`;
+    case DisconnectCode.UNDECIDED:
+      return `${answer}: its program did not decide in time, so try again later`;
+    case DisconnectCode.DUPLICATE:
+      return `${answer}: it has as many connections of this address as it allows`;
+    case 0:
+      return `${answer}: it gives no reason`;
+    default:
+      return `${answer}: its program knows what that means`;
+  }
 }
 
 /** The messages of a connection, for one consumer. */
 export function iterateConnection(connection: Connection): AsyncIterableIterator<PeerMessage> {
-  const { inlet } = connection.endpoint;
-  if (connection.iterating) {
-    throw new TypeError(`${connection.name} is being iterated over already`);
-  }
-  inlet.claim(connection);
+  connection.claim();
   let over = false;
   const stop = () => {
     if (!over) {
-      connection.giveBack();
-      inlet.unclaim(connection);
+      connection.unclaim();
     }
     over = true;
   };

@@ -10,6 +10,7 @@ import {
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
 import { formatIPv4 } from "../address.ts";
+import type { ConnectAttempt } from "../admission.ts";
 import { ENetError } from "../errors.ts";
 import type { DisconnectReason, HostEvent, HostHandlers } from "../events.ts";
 import { NativePacket, sweepLingering } from "./native_packet.ts";
@@ -76,6 +77,8 @@ export class Inlet {
   readonly shutdown: PromiseWithResolvers<void> = Promise.withResolvers();
   /** What the other sides are told when the host closes. */
   closeData = 0;
+  /** Called with each client that wants to connect, where native code asks about them. */
+  onAttempt: (question: number, attempt: ConnectAttempt) => void = () => {};
   /** Called when the socket has failed. */
   onFailure: () => void = () => {};
 
@@ -273,6 +276,10 @@ export class Inlet {
     while (resources.open && !completions.empty) {
       const index = completions.record;
       const type = words[index + LAYOUT.RECORD_TYPE];
+      if ((type & 0xFF) === LAYOUT.COMPLETION_QUESTION) {
+        this.#ask(index, type >>> 8 & 0xFF);
+        continue;
+      }
       const data = words[index + LAYOUT.RECORD_DATA];
       const connection = this.#connectionOf(index);
       const channels = words[index + LAYOUT.RECORD_LENGTH];
@@ -292,6 +299,17 @@ export class Inlet {
     }
     // Last, when the reason why the connection ended is known.
     for (const token of undelivered ?? []) this.endpoint.settleDelivery(token, false);
+  }
+
+  /** Hands a question on; its record has been taken by then, for the program may close the host. */
+  #ask(index: number, channels: number): void {
+    const { completions, memory: { words } } = this.endpoint;
+    const question = words[index + LAYOUT.RECORD_EXTRA];
+    const data = words[index + LAYOUT.RECORD_DATA];
+    const hostname = formatIPv4(words[index + LAYOUT.RECORD_ADDRESS]);
+    const port = words[index + LAYOUT.RECORD_LENGTH];
+    completions.advance();
+    this.onAttempt(question, { address: { hostname, port }, data, channels });
   }
 
   /** A connection that was established is forgotten with its disconnect event, which is behind its messages. */

@@ -148,7 +148,13 @@ test("DisconnectCode has the numbers of the header, each of four ASCII character
   assert.deepEqual(DisconnectCode, group("CODE_"));
   const text = (code: number) =>
     String.fromCharCode(code >>> 24, code >>> 16 & 255, code >>> 8 & 255, code & 255);
-  assert.deepEqual(Object.values(DisconnectCode).map(text), ["full", "limt"]);
+  assert.deepEqual(Object.values(DisconnectCode).map(text), [
+    "full",
+    "limt",
+    "deny",
+    "late",
+    "dupl",
+  ]);
 });
 
 test("PacketFlag has the numbers of ENet", () => {

@@ -384,7 +384,7 @@ test("Host setters throw when a value is of the wrong type or out of range, and 
   }
   await refusesBadFilters((filter) => void (host.filter = filter as never));
   await refuses(() => host.filter = undefined as never, TypeError, "filter", "not undefined");
-  assert.deepEqual(host.filter, { allow: [], deny: [] });
+  assert.deepEqual(host.filter, { allow: [], deny: [], refuse: false });
   const { limits } = host;
   await refusesBadLimits((limits) => void (host.limits = limits as never));
   await refuses(() => host.limits = undefined as never, TypeError, "limits", "not undefined");
