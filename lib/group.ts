@@ -23,9 +23,9 @@ export let createGroup: <PeerData>(endpoint: Endpoint) => Group<PeerData>;
  * Some of a host's peers, such as those in a room: a message to all of them is one native call. Made by
  * `host.group()`.
  *
- * A peer leaves its groups when its connection ends, before its disconnect event. Until then a peer that
- * is disconnecting stays a member; it gets no messages. Iterating goes in the order of joining, and
- * members may join and leave meanwhile.
+ * A peer leaves its groups when its connection ends, before its disconnect event, and as soon as this
+ * side begins to end it. Iterating goes in the order of joining, and members may join and leave
+ * meanwhile.
  *
  * @example
  * ```ts

@@ -26,7 +26,7 @@ export interface ChannelSink {
   end(): void;
 }
 
-/** What a connection leaves when it ends. */
+/** What a connection leaves when either side ends it. */
 export interface Membership {
   /** Forgets a member. */
   delete(connection: Connection): void;
@@ -302,6 +302,11 @@ export class Connection {
     for (let message = this.take(); message; message = this.take()) packets.release(message.packet);
     this.endReaders();
     this.#abandonDrain();
+    this.#leaveGroups();
+  }
+
+  #leaveGroups(): void {
+    for (const membership of [...this.memberships]) membership.delete(this);
   }
 
   /** Lets everybody who reads know that there will be no more. */
@@ -359,7 +364,7 @@ export class Connection {
   /** A CLOSED completion, or the end of the host: settles everybody who waits, except readers. */
   close(ending: Ending): void {
     this.ending ??= ending;
-    for (const membership of [...this.memberships]) membership.delete(this);
+    this.#leaveGroups();
     for (const listener of [...this.closeListeners]) listener();
     this.#abandonDrain();
     if (this.#closed !== undefined) {

@@ -11,3 +11,7 @@ async function assertChecks(file: string): Promise<void> {
 test("TypeScript infers argument and return types from FFI tables, and refuses what is wrong", async () => {
   await assertChecks("ffi_types.ts");
 });
+
+test("TypeScript refuses what are no flags and no peers", async () => {
+  await assertChecks("send_types.ts");
+});
