@@ -93,6 +93,8 @@ interface PacketInternals {
   send(packet: Packet): Source;
   /** Where in the arena they are. */
   offset(packet: Packet): number;
+  /** The bytes as they are now, to be copied at once. */
+  current(packet: Packet): Uint8Array;
 }
 
 /** What the rest of the library may do with packets, and users may not. */
@@ -258,8 +260,8 @@ export class Packet implements Disposable {
   }
 
   /**
-   * The bytes without a copy where there need be none. Its `buffer` may hold more than the packet and
-   * must not be transferred.
+   * The bytes without a copy where there need be none; of a packet that shares memory, a copy. Its
+   * `buffer` may hold more than the packet and must not be transferred.
    *
    * Valid until the packet's event is over or, after {@linkcode Packet.retain}, until it is disposed
    * of; also, unless it is retained, until somebody begins to iterate over a single peer of the
@@ -270,7 +272,7 @@ export class Packet implements Disposable {
    *
    * @throws {ENetError} `ENETJS_ERR_RELEASED` if the packet is gone
    */
-  get view(): Uint8Array {
+  get view(): Uint8Array<ArrayBuffer> {
     const source = this.#source;
     if (source.kind === "arena") {
       if (source.stolen) throw this.#released("its buffer was transferred away");
@@ -280,14 +282,16 @@ export class Packet implements Disposable {
       if (source.copies(this.length)) this.#own(view);
       return view;
     }
-    if (source.kind === "native") return this.#nativeView(source);
+    // A view of shared memory could not be had as one of an ArrayBuffer, which platforms ask for.
+    if (source.kind === "native") {
+      return source.shared === undefined ? this.#nativeView(source) : this.bytes;
+    }
     const isWhole = this.#bytes?.length === this.length;
-    if (source.kind === "owned" && isWhole) return this.#bytes as Uint8Array;
+    if (source.kind === "owned" && isWhole) return this.#bytes as Uint8Array<ArrayBuffer>;
     throw this.#released(source.kind === "owned" ? "its buffer was transferred away" : source.why);
   }
 
-  #nativeView(packet: NativePacket): Uint8Array {
-    if (packet.shared !== undefined) return packet.shared;
+  #nativeView(packet: NativePacket): Uint8Array<ArrayBuffer> {
     const buffer = packet.map();
     if (buffer === undefined) return this.bytes;
     if (buffer.detached) throw this.#released("its buffer was transferred away");
@@ -387,6 +391,7 @@ export class Packet implements Disposable {
   /** The bytes for the moment, without lending them to the program. */
   #peek(): Uint8Array {
     const source = this.#source;
+    if (source.kind === "native" && source.shared !== undefined) return source.shared;
     if (source.kind !== "arena" || source.stolen) return this.view;
     return source.arena.subarray(this.#offset, this.#offset + this.length);
   }
@@ -471,6 +476,10 @@ export class Packet implements Disposable {
         return source;
       },
       offset: (packet) => packet.#offset,
+      current(packet) {
+        const source = packet.#source;
+        return (source.kind === "native" ? source.shared : undefined) ?? packet.view;
+      },
     };
   }
 }
@@ -506,7 +515,7 @@ export function viewOf(data: unknown): Uint8Array {
     requireAttached(data.buffer);
     return data;
   }
-  if (data instanceof Packet) return data.view;
+  if (data instanceof Packet) return packets.current(data);
   if (ArrayBuffer.isView(data)) {
     requireAttached(data.buffer);
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

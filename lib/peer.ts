@@ -498,7 +498,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * @throws {TypeError} if the channel is being read already
    * @throws {RangeError} if the connection has no such channel
    */
-  readable(channelId: number): ReadableStream<Uint8Array> {
+  readable(channelId: number): ReadableStream<Uint8Array<ArrayBuffer>> {
     return readableOf(this.#connection, this.#channel(channelId));
   }
 

@@ -15,6 +15,7 @@ import { checkPackage, packed } from "../../npm/_check.ts";
 import { exported, version } from "../../npm/_manifest.ts";
 import { currentPlatform } from "../../npm/platforms.ts";
 import { reachable } from "../../tools/_imports.ts";
+import { installNpm } from "../../tools/others.ts";
 import { print, root, run } from "../../tools/_run.ts";
 import type { Runtime } from "../../tools/setup.ts";
 import {
@@ -168,6 +169,22 @@ for (const name of ["bun", "node"] as const) {
     assertEquals(packages, ["enet", platform.name]);
   });
 }
+
+test("The declarations compile with lib ES2023 and DOM, and without @types/node", async () => {
+  const compiler = await installNpm("typescript", "5.9.3");
+  const { folder, copy } = projects.node;
+  copy("tests/programs/types.ts");
+  const compilerOptions = {
+    ...{ target: "ES2023", lib: ["ES2023", "DOM"], types: [], strict: true, noEmit: true },
+    ...{ module: "ESNext", moduleResolution: "Bundler", skipLibCheck: false },
+  };
+  writeFileSync(
+    `${folder}/tsconfig.json`,
+    JSON.stringify({ compilerOptions, files: ["types.ts"] }),
+  );
+  const { ok, output } = await run(["node", `${compiler}/bin/tsc`, "-p", folder]);
+  assert(ok, output);
+});
 
 for (const major of [20, 22]) {
   const old = await oldNode(major);

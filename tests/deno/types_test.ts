@@ -12,6 +12,10 @@ test("TypeScript infers argument and return types from FFI tables, and refuses w
   await assertChecks("ffi_types.ts");
 });
 
+test("What has been received goes where the platform takes bytes, as far as types tell", async () => {
+  await assertChecks("types.ts");
+});
+
 test("TypeScript refuses what are no flags and no peers", async () => {
   await assertChecks("send_types.ts");
 });

@@ -298,6 +298,9 @@ test("Packet.from() copies, transfers or shares, and mutation has the documented
   shared.fill(7); // Nothing has gone out yet, so this is what goes out.
   equalBytes((await nextReceive(events)).packet.bytes, new Uint8Array(length).fill(7));
 
+  equalBytes(Packet.from(share).bytes, new Uint8Array(length).fill(7)); // whatever has been looked at before
+  assert.ok(share.view.buffer instanceof ArrayBuffer, "which platforms take");
+
   pair.peer.send(0, copy);
   copy.bytes.fill(1); // The queue has its own copy.
   equalBytes((await nextReceive(events)).packet.bytes, pattern(LARGE, 9));
