@@ -22,7 +22,7 @@
 
 #include "base/pool.h"
 
-enum { FRAGMENTS_PER_WORD = 32, CHANNELS_FOLLOWED = 8 };
+enum { FRAGMENTS_PER_WORD = 32, CHANNELS_FOLLOWED = 8, MESSAGES_BEGUN = 8 };
 
 struct inspector {
   ENetPeer *peer;
@@ -41,6 +41,12 @@ struct inspector {
     enet_uint8 channel;
     enet_uint16 sequence; /* that follows on the channel after what the datagram has brought in order */
   } next[CHANNELS_FOLLOWED];
+  unsigned begun_count;
+  struct begun {
+    enet_uint8 channel;
+    enet_uint16 reliable, unreliable;
+    enet_uint32 part;
+  } begun[MESSAGES_BEGUN]; /* messages whose first fragment has come in this datagram */
 };
 
 /* What a walk has found. */
@@ -208,6 +214,52 @@ static void drop_waiting_unreliable(struct inspector *in) {
   }
 }
 
+/* ---- Fragments ------------------------------------------------------------------------------- */
+
+/*
+ * All fragments of a message but the last have one length, which each of them tells. ENet does not check that: it
+ * would hand out a message with holes, which show what was in that memory before.
+ * @returns that length, or 0 when the fragment can be of no message
+ */
+static enet_uint32 part_of(const ENetProtocol *command) {
+  enet_uint32 count = ENET_NET_TO_HOST_32(command->sendFragment.fragmentCount);
+  enet_uint32 total = ENET_NET_TO_HOST_32(command->sendFragment.totalLength);
+  enet_uint32 number = ENET_NET_TO_HOST_32(command->sendFragment.fragmentNumber);
+  enet_uint32 offset = ENET_NET_TO_HOST_32(command->sendFragment.fragmentOffset);
+  enet_uint32 length = ENET_NET_TO_HOST_16(command->sendFragment.dataLength), part;
+  if (count > ENET_PROTOCOL_MAXIMUM_FRAGMENT_COUNT || number >= count || length > total || offset > total - length)
+    return 0;
+  if (number < count - 1)
+    part = length;
+  else if (offset + length == total)
+    part = count == 1 ? total : offset / (count - 1);
+  else
+    return 0;
+  /* The last fragment has at least one byte, and is no longer than the others. */
+  if (part == 0 || (uint64_t)part * number != offset || (uint64_t)part * (count - 1) >= total ||
+      total - part * (count - 1) > part)
+    return 0;
+  return part;
+}
+
+/* @param start what ENet has of the message */
+static bool continues(const ENetProtocol *command, const ENetIncomingCommand *start) {
+  return start->fragmentCount > 0 && part_of(command) == part_of(&start->command);
+}
+
+/* Of a message that ENet has nothing of yet. @returns false when a fragment before it in the datagram is another's */
+static bool begins(struct inspector *in, const ENetProtocol *command, enet_uint16 reliable, enet_uint16 unreliable) {
+  struct begun begun = {command->header.channelID, reliable, unreliable, part_of(command)};
+  for (unsigned i = 0; i < in->begun_count; i++) {
+    const struct begun *other = &in->begun[i];
+    if (other->channel == begun.channel && other->reliable == reliable && other->unreliable == unreliable)
+      return other->part == begun.part;
+  }
+  if (in->begun_count == MESSAGES_BEGUN) return false;
+  in->begun[in->begun_count++] = begun;
+  return true;
+}
+
 /* ---- Commands -------------------------------------------------------------------------------- */
 
 /*
@@ -229,6 +281,7 @@ static bool fragment_of(struct inspector *in, const ENetProtocol *command, const
   size_t length = ENET_NET_TO_HOST_16(command->sendFragment.dataLength);
   enet_uint32 number = ENET_NET_TO_HOST_32(command->sendFragment.fragmentNumber);
   size_t cost;
+  if (!continues(command, start)) return refuse(in, ENETJS_CUT_EXCESS);
   if (!in->left.has_sparse || number >= start->fragmentCount ||
       start->fragments[number / FRAGMENTS_PER_WORD] & 1u << number % FRAGMENTS_PER_WORD)
     return spend_control(in, command);
@@ -264,7 +317,9 @@ static bool reliable_message(struct inspector *in, const ENetProtocol *command, 
     return spend_control(in, command);
   place = find(in, &channel->incomingReliableCommands, channel, sequence, 0);
   if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
-  if (place.known) return fragments ? fragment_of(in, command, place.known) : spend_control(in, command);
+  if (place.known && fragments) return fragment_of(in, command, place.known);
+  if (place.known) return spend_control(in, command);
+  if (fragments && !begins(in, command, sequence, 0)) return refuse(in, ENETJS_CUT_EXCESS);
   cost = message_cost(in, length, fragments) + acknowledgement;
   allowed = is_too_far(in, channel, sequence, cost / larger(fragments, 1)) ? 0 : in->left.ahead;
   if (next && cost > allowed) {
@@ -298,6 +353,8 @@ static bool unreliable_message(struct inspector *in, const ENetProtocol *command
   place = find(in, &channel->incomingUnreliableCommands, channel, reliable, unreliable);
   if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
   in->relies = true;
+  if (fragments && !(place.known ? continues(command, place.known) : begins(in, command, reliable, unreliable)))
+    return refuse(in, ENETJS_CUT_EXCESS);
   if (place.known) return spend_control(in, command);
   cost = message_cost(in, length, fragments) + acknowledgement_of(in, command);
   return spend(in, cost, current ? larger(in->left.ahead, in->left.next) : in->left.ahead);
@@ -324,21 +381,11 @@ static bool send_message(struct inspector *in, const ENetProtocol *command, unsi
   return spend(in, message_cost(in, length, 0) + acknowledgement_of(in, command), larger(in->left.ahead, in->left.next));
 }
 
-/* ENet lets a fragment claim more fragments than its message has bytes, and zeroes a bit for each of them. */
-static bool is_possible(const struct inspector *in, const ENetProtocol *command, size_t length) {
-  enet_uint32 count = ENET_NET_TO_HOST_32(command->sendFragment.fragmentCount);
-  enet_uint32 total = ENET_NET_TO_HOST_32(command->sendFragment.totalLength);
-  enet_uint32 offset = ENET_NET_TO_HOST_32(command->sendFragment.fragmentOffset);
-  return count <= ENET_PROTOCOL_MAXIMUM_FRAGMENT_COUNT && count <= total &&
-         ENET_NET_TO_HOST_32(command->sendFragment.fragmentNumber) < count &&
-         total <= in->peer->host->maximumPacketSize && offset < total && length <= total - offset;
-}
-
-static bool send_fragment(struct inspector *in, const ENetProtocol *command, unsigned kind, size_t length) {
+static bool send_fragment(struct inspector *in, const ENetProtocol *command, unsigned kind) {
   ENetChannel *channel = &in->peer->channels[command->header.channelID];
   size_t total = ENET_NET_TO_HOST_32(command->sendFragment.totalLength);
   size_t count = ENET_NET_TO_HOST_32(command->sendFragment.fragmentCount);
-  if (!is_possible(in, command, length)) return refuse(in, ENETJS_CUT_EXCESS);
+  if (part_of(command) == 0 || total > in->peer->host->maximumPacketSize) return refuse(in, ENETJS_CUT_EXCESS);
   if (kind == ENET_PROTOCOL_COMMAND_SEND_FRAGMENT)
     return reliable_message(in, command, channel, ENET_NET_TO_HOST_16(command->sendFragment.startSequenceNumber), total,
                             count);
@@ -415,7 +462,7 @@ static bool inspect_command(struct inspector *in, ENetProtocol *command, unsigne
     case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE:
     case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return send_message(in, command, kind, length);
     case ENET_PROTOCOL_COMMAND_SEND_FRAGMENT:
-    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT: return send_fragment(in, command, kind, length);
+    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT: return send_fragment(in, command, kind);
     case ENET_PROTOCOL_COMMAND_DISCONNECT:
       /* Without a sent time ENet never acknowledges, and would wait for ever to have done so. */
       if (!in->acknowledged) command->header.command &= (enet_uint8)~ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
