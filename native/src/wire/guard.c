@@ -27,6 +27,7 @@
 
 #include "base/random.h"
 #include "enetjs.h"
+#include "wire/command.h"
 
 #define ATTEMPTS 16384 /* at most, and FEWEST at first; powers of two */
 #define FEWEST 64
@@ -468,13 +469,13 @@ void enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
  */
 static bool begins_with_acknowledgement(const struct enetjs_datagram *datagram, const struct attempt *attempt,
                                         bool *any) {
-  ENetProtocolAcknowledge command;
-  *any = false;
-  if (datagram->length < datagram->header_bytes + sizeof(command)) return false;
-  memcpy(&command, datagram->bytes + datagram->header_bytes, sizeof(command));
-  *any = (command.header.command & ENET_PROTOCOL_COMMAND_MASK) == ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
-  return *any && command.header.channelID == 0xFF &&
-         command.receivedReliableSequenceNumber == ENET_HOST_TO_NET_16(attempt->sequence);
+  struct enetjs_command command;
+  const ENetProtocolAcknowledge *acknowledge;
+  *any = enetjs_command_first(datagram, &command) && command.kind == ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
+  if (!*any) return false;
+  acknowledge = &command.protocol->acknowledge;
+  return acknowledge->header.channelID == 0xFF &&
+         acknowledge->receivedReliableSequenceNumber == ENET_HOST_TO_NET_16(attempt->sequence);
 }
 
 /* The first command becomes the acknowledgement that ENet expects, for it accepts nothing before that. */

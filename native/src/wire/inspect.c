@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "base/pool.h"
+#include "wire/command.h"
 
 enum { FRAGMENTS_PER_WORD = 32, CHANNELS_FOLLOWED = 8, MESSAGES_BEGUN = 8 };
 
@@ -54,20 +55,6 @@ struct place {
   const ENetIncomingCommand *known; /* ENet has the command, or a start of its message; or NULL */
   bool refused;
 };
-
-static const size_t command_sizes[ENET_PROTOCOL_COMMAND_COUNT] = {0,
-                                                                  sizeof(ENetProtocolAcknowledge),
-                                                                  sizeof(ENetProtocolConnect),
-                                                                  sizeof(ENetProtocolVerifyConnect),
-                                                                  sizeof(ENetProtocolDisconnect),
-                                                                  sizeof(ENetProtocolPing),
-                                                                  sizeof(ENetProtocolSendReliable),
-                                                                  sizeof(ENetProtocolSendUnreliable),
-                                                                  sizeof(ENetProtocolSendFragment),
-                                                                  sizeof(ENetProtocolSendUnsequenced),
-                                                                  sizeof(ENetProtocolBandwidthLimit),
-                                                                  sizeof(ENetProtocolThrottleConfigure),
-                                                                  sizeof(ENetProtocolSendFragment)};
 
 static bool refuse(struct inspector *in, enum enetjs_verdict verdict) {
   in->result.verdict = verdict;
@@ -360,9 +347,10 @@ static bool unreliable_message(struct inspector *in, const ENetProtocol *command
   return spend(in, cost, current ? larger(in->left.ahead, in->left.next) : in->left.ahead);
 }
 
-static bool has_data(const struct inspector *in, const ENetProtocol *command, size_t size, size_t length) {
-  return (size_t)(in->end - (const enet_uint8 *)command) - size >= length &&
-         length <= in->peer->host->maximumPacketSize && command->header.channelID < in->peer->channelCount;
+/* ENet reads no further behind a message that it refuses. */
+static bool may_have_data(const struct inspector *in, const struct enetjs_command *command) {
+  return command->data_length <= in->peer->host->maximumPacketSize &&
+         command->protocol->header.channelID < in->peer->channelCount;
 }
 
 static bool send_message(struct inspector *in, const ENetProtocol *command, unsigned kind, size_t length) {
@@ -434,35 +422,19 @@ static bool acknowledge(struct inspector *in, const ENetProtocol *command) {
   return true;
 }
 
-/* @returns how many bytes of data follow the command; dataLength is at different places */
-static size_t data_length(const ENetProtocol *command, unsigned kind) {
-  switch (kind) {
-    case ENET_PROTOCOL_COMMAND_SEND_RELIABLE: return ENET_NET_TO_HOST_16(command->sendReliable.dataLength);
-    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE: return ENET_NET_TO_HOST_16(command->sendUnreliable.dataLength);
-    case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return ENET_NET_TO_HOST_16(command->sendUnsequenced.dataLength);
-    case ENET_PROTOCOL_COMMAND_SEND_FRAGMENT:
-    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT: return ENET_NET_TO_HOST_16(command->sendFragment.dataLength);
-    default: return 0;
-  }
-}
-
-static bool carries_data(unsigned kind) {
-  return (kind >= ENET_PROTOCOL_COMMAND_SEND_RELIABLE && kind <= ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED) ||
-         kind == ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT;
-}
-
 /* @returns false when ENet is not to see the command */
-static bool inspect_command(struct inspector *in, ENetProtocol *command, unsigned kind, size_t length) {
-  switch (kind) {
+static bool inspect_command(struct inspector *in, const struct enetjs_command *read) {
+  ENetProtocol *command = read->protocol;
+  switch (read->kind) {
     case ENET_PROTOCOL_COMMAND_ACKNOWLEDGE:
       /* That of a CONNECT is its answer: without the command ENet would wait for that for ever. None has number 0. */
       if (in->peer->state == ENET_PEER_STATE_CONNECTING) command->acknowledge.receivedReliableSequenceNumber = 0;
       return in->few_steps || acknowledge(in, command);
     case ENET_PROTOCOL_COMMAND_SEND_RELIABLE:
     case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE:
-    case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return send_message(in, command, kind, length);
+    case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return send_message(in, command, read->kind, read->data_length);
     case ENET_PROTOCOL_COMMAND_SEND_FRAGMENT:
-    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT: return send_fragment(in, command, kind);
+    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT: return send_fragment(in, command, read->kind);
     case ENET_PROTOCOL_COMMAND_DISCONNECT:
       /* Without a sent time ENet never acknowledges, and would wait for ever to have done so. */
       if (!in->acknowledged) command->header.command &= (enet_uint8)~ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
@@ -485,22 +457,18 @@ struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *
                          .acknowledgement_cost = enetjs_pool_cost(sizeof(ENetAcknowledgement)),
                          .after_acknowledged = enet_list_begin(&peer->sentReliableCommands)};
   enet_uint8 *at = datagram->bytes + datagram->header_bytes, *out = at;
-  for (unsigned count = 0; at + sizeof(ENetProtocolCommandHeader) <= in.end; count++) {
-    ENetProtocol *command = (ENetProtocol *)at;
-    unsigned kind = command->header.command & ENET_PROTOCOL_COMMAND_MASK;
-    size_t size = kind < ENET_PROTOCOL_COMMAND_COUNT ? command_sizes[kind] : 0, length;
-    if (size == 0 || size > (size_t)(in.end - at)) break; /* where ENet stops, too */
-    length = data_length(command, kind);
-    if (carries_data(kind) && !has_data(&in, command, size, length)) break;
+  struct enetjs_command command;
+  for (unsigned count = 0; enetjs_command_read(at, (size_t)(in.end - at), &command); count++) {
+    if (command.has_data && !may_have_data(&in, &command)) break;
     if (count == ENETJS_COMMANDS_MAXIMUM) refuse(&in, ENETJS_CUT_EXCESS);
     if (in.result.verdict == ENETJS_CUT_EXCESS) break;
-    if (inspect_command(&in, command, kind, length)) {
-      if (out != at) memmove(out, at, size + length);
-      out += size + length;
+    if (inspect_command(&in, &command)) {
+      if (out != at) memmove(out, at, command.length);
+      out += command.length;
     } else if (in.result.verdict == ENETJS_CUT_EXCESS) {
       break;
     }
-    at += size + length;
+    at += command.length;
   }
   if (in.result.verdict != ENETJS_PASSED) datagram->length = (size_t)(out - datagram->bytes);
   return in.result;
