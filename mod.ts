@@ -50,7 +50,7 @@ export {
   type ResolvedLimits,
   type ResolvedRate,
 } from "./lib/limits.ts";
-export { type HostOptions, type ListenOptions } from "./lib/options.ts";
+export { type HostOptions, type HostSettings, type ListenOptions } from "./lib/options.ts";
 export { type Data, Packet, PacketFlag, type PacketFromOptions } from "./lib/packet.ts";
 export {
   Peer,

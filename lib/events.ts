@@ -23,21 +23,21 @@ export const DisconnectCode = {
 } as const;
 
 /** A connection has been established, from either side. */
-export interface ConnectEvent {
+export interface ConnectEvent<PeerData = unknown> {
   /** Which event this is. */
   readonly type: "connect";
   /** The connection. */
-  readonly peer: Peer;
+  readonly peer: Peer<PeerData>;
   /** The 32-bit value that the connecting side gave; 0 on that side itself. */
   readonly data: number;
 }
 
 /** A connection that was established has ended; exactly one follows every connect event. */
-export interface DisconnectEvent {
+export interface DisconnectEvent<PeerData = unknown> {
   /** Which event this is. */
   readonly type: "disconnect";
   /** The connection that was. */
-  readonly peer: Peer;
+  readonly peer: Peer<PeerData>;
   /** Why it ended. */
   readonly reason: DisconnectReason;
   /** The 32-bit value that the disconnecting side gave, 0 where nobody did. */
@@ -45,11 +45,11 @@ export interface DisconnectEvent {
 }
 
 /** A message has arrived. */
-export interface ReceiveEvent {
+export interface ReceiveEvent<PeerData = unknown> {
   /** Which event this is. */
   readonly type: "receive";
   /** Who sent it. */
-  readonly peer: Peer;
+  readonly peer: Peer<PeerData>;
   /** The channel it came on, from 0. */
   readonly channelId: number;
   /** Its bytes. */
@@ -67,7 +67,11 @@ export interface DatagramEvent {
 }
 
 /** What a host reports. */
-export type HostEvent = ConnectEvent | DisconnectEvent | ReceiveEvent | DatagramEvent;
+export type HostEvent<PeerData = unknown> =
+  | ConnectEvent<PeerData>
+  | DisconnectEvent<PeerData>
+  | ReceiveEvent<PeerData>
+  | DatagramEvent;
 
 /** What iterating over a peer yields. */
 export interface PeerMessage {
@@ -81,17 +85,17 @@ export interface PeerMessage {
  * Functions that a host calls as things happen, without an object per event. What one of them
  * throws surfaces as an uncaught error of the runtime; the host goes on.
  */
-export interface HostHandlers {
+export interface HostHandlers<PeerData = unknown> {
   /** A connection has been established; see {@linkcode ConnectEvent}. */
-  connect?(peer: Peer, data: number): void;
+  connect?(peer: Peer<PeerData>, data: number): void;
   /** A connection has ended; see {@linkcode DisconnectEvent}. */
-  disconnect?(peer: Peer, reason: DisconnectReason, data: number): void;
+  disconnect?(peer: Peer<PeerData>, reason: DisconnectReason, data: number): void;
   /**
    * A message has arrived. `packet` is borrowed until this function returns, which an `async` one does
    * at its first `await`; used later, it throws `ENETJS_ERR_RELEASED`. Take {@linkcode Packet.bytes}
    * or call {@linkcode Packet.retain} before that.
    */
-  receive?(peer: Peer, channelId: number, packet: Packet): void;
+  receive?(peer: Peer<PeerData>, channelId: number, packet: Packet): void;
   /** A datagram that is not ENet's has arrived. `packet` is borrowed as for `receive`. */
   datagram?(address: Address, packet: Packet): void;
   /** The host's socket has failed and the host is closed. Without this handler the error is uncaught. */

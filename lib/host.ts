@@ -32,6 +32,7 @@ import {
   type HostPlan,
   type HostSettings,
   type ListenOptions,
+  type NativeSettings,
   planHost,
   SETTINGS,
 } from "./options.ts";
@@ -133,8 +134,9 @@ const registry = new FinalizationRegistry<Resources>((resources) => resources.cl
  * An ENet host: a UDP socket, its peers, and the events they cause.
  *
  * There are three ways to receive, over one ring of events: `for await (const event of host)`,
- * {@linkcode HostHandlers} given at creation, and {@linkcode Host.service} for a program that owns
- * its tick. Beside any of them, `for await (const message of peer)` takes one peer's messages.
+ * {@linkcode Host.handlers}, and {@linkcode Host.service} for a program that owns its tick. Beside any of them, `for await (const message of peer)` takes one peer's messages.
+ *
+ * What can be changed while it is open is in {@linkcode HostSettings}: `host.duplicatePeers = 4`.
  *
  * A host keeps the process alive until it is closed, unless {@linkcode Host.unref} is called. One
  * without handlers that nothing refers to any more may be collected, which closes it.
@@ -151,7 +153,8 @@ const registry = new FinalizationRegistry<Resources>((resources) => resources.cl
  * }
  * ```
  */
-export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposable {
+export class Host<PeerData = unknown>
+  implements AsyncIterable<HostEvent<PeerData>>, AsyncDisposable, Disposable, HostSettings {
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
   readonly #connector: Connector;
@@ -164,6 +167,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
     this.#endpoint = endpoint;
     this.#inlet = inlet;
+    endpoint.host = this;
     this.#connector = new Connector(
       endpoint,
       inlet,
@@ -191,7 +195,10 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    *   `ENETJS_ERR_THREAD`, `ENETJS_ERR_LIBRARY`, `ENETJS_ERR_ABI`, `ENETJS_ERR_LIBENET`,
    *   `ENETJS_ERR_UNGUARDED` where nothing protects the host, unless `unguarded` is true
    */
-  static async listen(options: ListenOptions = {}, handlers?: HostHandlers): Promise<Host> {
+  static async listen<PeerData = unknown>(
+    options: ListenOptions = {},
+    handlers?: HostHandlers<PeerData>,
+  ): Promise<Host<PeerData>> {
     return await Host.#open(planHost(options, true), handlers);
   }
 
@@ -205,25 +212,18 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * @throws {RangeError} for a value out of range
    * @throws {ENetError} as for {@linkcode Host.listen}, without `ENETJS_ERR_UNGUARDED`
    */
-  static async create(options: HostOptions = {}, handlers?: HostHandlers): Promise<Host> {
+  static async create<PeerData = unknown>(
+    options: HostOptions = {},
+    handlers?: HostHandlers<PeerData>,
+  ): Promise<Host<PeerData>> {
     return await Host.#open(planHost(options, false), handlers);
   }
 
-  static async #open(plan: HostPlan, handlers: HostHandlers | undefined): Promise<Host> {
-    if (handlers !== undefined) {
-      options(handlers, "handlers", [
-        "connect",
-        "disconnect",
-        "receive",
-        "datagram",
-        "error",
-      ]);
-      for (const [name, handler] of Object.entries(handlers)) {
-        if (typeof handler !== "function" && handler !== undefined) {
-          throw new TypeError(`handlers.${name} must be a function, not ${show(handler)}`);
-        }
-      }
-    }
+  static async #open<PeerData>(
+    plan: HostPlan,
+    handlers: HostHandlers<PeerData> | undefined,
+  ): Promise<Host<PeerData>> {
+    validateHandlers(handlers);
     const library = await loadLibrary();
     const { native, runtime } = library;
     const { bind, config } = plan;
@@ -248,7 +248,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     registry.register(endpoint, resources, resources);
     try {
       // First, so that no datagram comes in before the filter is in place.
-      const host = new Host(endpoint, inlet, plan);
+      const host = new Host<PeerData>(endpoint, inlet, plan);
       if (plan.pump) {
         const fd = check(native.enetjs_host_start(handle), "Starting a host");
         resources.wake = await runtime.attach(fd, wakeUp(inlet));
@@ -277,9 +277,9 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    *   the other side ends the attempt, with its number in `error.data`, `ENETJS_ERR_PEERS_EXHAUSTED`,
    *   `ENETJS_ERR_MEMORY`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_CLOSED`; or the reason of the signal
    */
-  async connect(address: AddressLike, options: ConnectOptions = {}): Promise<Peer> {
+  async connect(address: AddressLike, options: ConnectOptions = {}): Promise<Peer<PeerData>> {
     const to = validateAddress(address, 1);
-    return await this.#connector.connect(to, planConnect(options));
+    return await this.#connector.connect(to, planConnect(options)) as Peer<PeerData>;
   }
 
   /**
@@ -315,11 +315,15 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * }
    * ```
    */
-  sessions(address: AddressLike, options: ConnectOptions = {}): AsyncIterableIterator<Peer> {
+  sessions(
+    address: AddressLike,
+    options: ConnectOptions = {},
+  ): AsyncIterableIterator<Peer<PeerData>> {
     const to = validateAddress(address, 1);
     const plan = planConnect(options);
     const retry = plan.retry ?? planRetry({});
-    return this.#connector.sessions(to, { ...plan, retry });
+    const sessions = this.#connector.sessions(to, { ...plan, retry });
+    return sessions as AsyncIterableIterator<Peer<PeerData>>;
   }
 
   /**
@@ -376,10 +380,12 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    * @throws {RangeError} if `timeoutMs` is out of range
    * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_SOCKET`
    */
-  service(timeoutMs: number = 0): HostEvent | null {
+  service(timeoutMs: number = 0): HostEvent<PeerData> | null {
     integer(timeoutMs, "timeoutMs", 0, 2 ** 31 - 1);
     this.#requireOpen("Servicing");
-    if (!this.#inlet.handled) return this.#inlet.poll(timeoutMs) ?? null;
+    if (this.#inlet.handlers === undefined) {
+      return (this.#inlet.poll(timeoutMs) ?? null) as HostEvent<PeerData> | null;
+    }
     this.#inlet.service(timeoutMs);
     return null;
   }
@@ -391,8 +397,29 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
    *
    * @throws {TypeError} if somebody iterates over this host already, or if it has handlers
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<HostEvent> {
-    return this.#inlet.iterate();
+  [Symbol.asyncIterator](): AsyncIterableIterator<HostEvent<PeerData>> {
+    return this.#inlet.iterate() as AsyncIterableIterator<HostEvent<PeerData>>;
+  }
+
+  /**
+   * The functions that the host calls as things happen, one object that is replaced as a whole. They can
+   * be set at any time, also by a handler: new code takes over from the next event on. Without handlers,
+   * `undefined`, the host is iterated over or serviced.
+   *
+   * Events that wait when handlers are set go to these first, in their order; messages that no
+   * `receive` takes go on waiting.
+   *
+   * @throws {TypeError} for an unknown handler or one that is no function, and for handlers while
+   *   somebody iterates over the host
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`
+   */
+  get handlers(): HostHandlers<PeerData> | undefined {
+    return this.#inlet.handlers;
+  }
+  set handlers(handlers: HostHandlers<PeerData> | undefined) {
+    validateHandlers(handlers);
+    this.#requireOpen("Setting the handlers");
+    this.#inlet.handlers = handlers;
   }
 
   /**
@@ -436,8 +463,8 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
   }
 
   /** The connected peers, as far as their connect events have been taken. */
-  get peers(): Peer[] {
-    return this.#inlet.connected.map(({ peer }) => peer);
+  get peers(): Peer<PeerData>[] {
+    return this.#inlet.connected.map(({ peer }) => peer as Peer<PeerData>);
   }
 
   /**
@@ -769,7 +796,7 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     endpointOf = (host) => host.#endpoint;
   }
 
-  #set<K extends keyof HostSettings>(name: K, value: HostSettings[K]): void {
+  #set<K extends keyof NativeSettings>(name: K, value: NativeSettings[K]): void {
     const setting = SETTINGS[name];
     const encoded = setting.encode(value, name);
     const { native, handle, settings } = this.#endpoint;
@@ -788,6 +815,16 @@ export class Host implements AsyncIterable<HostEvent>, AsyncDisposable, Disposab
     );
     this.#incomingBandwidth = incoming;
     this.#outgoingBandwidth = outgoing;
+  }
+}
+
+function validateHandlers(handlers: HostHandlers | undefined): void {
+  if (handlers === undefined) return;
+  options(handlers, "handlers", ["connect", "disconnect", "receive", "datagram", "error"]);
+  for (const [name, handler] of Object.entries(handlers)) {
+    if (typeof handler !== "function" && handler !== undefined) {
+      throw new TypeError(`handlers.${name} must be a function, not ${show(handler)}`);
+    }
   }
 }
 

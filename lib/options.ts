@@ -116,23 +116,67 @@ export interface ListenOptions extends HostOptions {
   unguarded?: boolean;
 }
 
-/** Options that a live host changes by assignment, in their native form. */
+/**
+ * What can be read and assigned on a live host. Values are checked as those of {@linkcode HostOptions}, which say more
+ * about each: a {@linkcode TypeError} or {@linkcode RangeError} leaves everything as it was. Assigning to a closed host
+ * throws `ENETJS_ERR_CLOSED`.
+ *
+ * @example
+ * ```ts
+ * import { Host } from "@enetjs/enet";
+ *
+ * await using host = await Host.listen({ hostname: "127.0.0.1" });
+ * host.duplicatePeers = 4;
+ * host.limits = { peer: { messages: { perSecond: 100 } } };
+ * console.log(host.duplicatePeers, host.limits.peer.messages.burst); // 4 100
+ * ```
+ */
 export interface HostSettings {
+  /** Most channels of a connection that others open from now on. */
   channels: number;
+  /** Downstream bandwidth in bytes per second, 0 for unlimited. */
+  incomingBandwidth: number;
+  /** Upstream bandwidth in bytes per second, 0 for unlimited. */
+  outgoingBandwidth: number;
+  /** Compression of datagrams. Both sides must change together. */
   compression: "none" | "range-coder";
+  /** Checksum of datagrams. Both sides must change together. */
   checksum: "none" | "crc32";
+  /** Largest datagram in bytes of connections that this host opens from now on. */
   mtu: number;
+  /** Most peers of one IPv4 address; more that are connected stay. */
   duplicatePeers: number;
+  /** Largest packet that is sent or received, in bytes. */
   maximumPacketSize: number;
+  /** Bytes of one peer that may wait to be consumed. */
   maximumWaitingData: number;
+  /** Bytes of native memory that what all peers have sent may take; 0 restores the default. */
   maximumHostData: number;
+  /** The socket's receive buffer in bytes, as asked for; the system may grant less. */
   receiveBufferSize: number;
+  /** The socket's send buffer in bytes, as asked for; the system may grant less. */
   sendBufferSize: number;
+  /** Milliseconds of silence of this thread after which the pump services in its place. */
   stallLimitMs: number;
+  /** Whether this thread stays awake for the next message. */
   spin: "never" | "auto" | "always";
+  /** Milliseconds for which messages are handed out before timers and sockets get their turn. */
+  turnBudgetMs: number;
+  /** Bytes queued to one peer above which `send` returns false. */
   highWaterMark: number;
+  /** Whether datagrams that are not ENet's are reported. */
   datagrams: boolean;
+  /** Which addresses may talk to the host. What is read is frozen; assign an {@linkcode AddressFilter}. */
+  filter: Readonly<Required<AddressFilter>>;
+  /** How much may come from an address and from a peer. What is read is frozen; assign {@linkcode Limits}. */
+  limits: ResolvedLimits;
 }
+
+/** The settings that are one number for native code each. */
+export type NativeSettings = Omit<
+  HostSettings,
+  "incomingBandwidth" | "outgoingBandwidth" | "turnBudgetMs" | "filter" | "limits"
+>;
 
 /** How a setting is checked and which native option it is. */
 interface Setting<T> {
@@ -158,8 +202,8 @@ const choiceSetting = <T extends string>(option: number, choices: readonly T[], 
   encode: (value: unknown, name: string) => choices.indexOf(oneOf(value, name, choices)),
 });
 
-/** Every setting of {@linkcode HostSettings}. */
-export const SETTINGS: { readonly [K in keyof HostSettings]: Setting<HostSettings[K]> } = {
+/** Every setting of {@linkcode NativeSettings}. */
+export const SETTINGS: { readonly [K in keyof NativeSettings]: Setting<NativeSettings[K]> } = {
   channels: integerSetting(
     CONFIG.CHANNELS,
     LAYOUT.MAXIMUM_CHANNELS,
@@ -192,7 +236,7 @@ export const SETTINGS: { readonly [K in keyof HostSettings]: Setting<HostSetting
 
 /** What bounds memory. */
 type MemorySettings = Pick<
-  HostSettings,
+  NativeSettings,
   "maximumHostData" | "maximumWaitingData" | "maximumPacketSize"
 >;
 
@@ -239,7 +283,7 @@ export interface HostPlan {
   /** Configuration for `enetjs_host_create`; the address is still to be filled in. */
   readonly config: Float64Array<ArrayBuffer>;
   readonly sizes: MemorySizes;
-  readonly settings: HostSettings;
+  readonly settings: NativeSettings;
   readonly pump: boolean;
   readonly turnBudgetMs: number;
   readonly incomingBandwidth: number;
@@ -279,11 +323,11 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
   const config = new Float64Array(LAYOUT.CONFIG_COUNT);
   const settings: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(SETTINGS)) {
-    const { [name as keyof HostSettings]: value = setting.initial } = given as HostSettings;
+    const { [name as keyof NativeSettings]: value = setting.initial } = given as NativeSettings;
     config[setting.option] = setting.encode(value, name);
     settings[name] = value;
   }
-  checkHostData(settings as unknown as HostSettings);
+  checkHostData(settings as unknown as NativeSettings);
   const sizes: MemorySizes = {
     events: powerOfTwo(eventCapacity, "eventCapacity", 16, MEBIBYTE),
     completions: 1024,
@@ -304,7 +348,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
   return {
     config,
     sizes,
-    settings: settings as unknown as HostSettings,
+    settings: settings as unknown as NativeSettings,
     pump,
     turnBudgetMs: validateTurnBudget(turnBudgetMs),
     incomingBandwidth,

@@ -84,6 +84,8 @@ interface PacketInternals {
   fromNative(packet: NativePacket, flags: number, until: Gone): Packet;
   /** Makes the bytes of a borrowed packet independent of the event ring and of the host. */
   own(packet: Packet): void;
+  /** Begins the borrowing anew, by another consumer, unless the packet is retained. */
+  lend(packet: Packet, until: Gone): void;
   /** Ends the borrowing, unless the packet is retained. */
   release(packet: Packet): void;
   /** Ends it because the host is closed. */
@@ -446,6 +448,9 @@ export class Packet implements Disposable {
         const source = packet.#source;
         if (source.kind === "native") source.keep();
         else if (source.kind === "arena") packet.#own(packet.bytes);
+      },
+      lend(packet, until) {
+        if (packet.#until !== undefined) packet.#until = until;
       },
       release(packet) {
         const until = packet.#until;

@@ -5,6 +5,7 @@ import { makeInspectable } from "./internal/inspect.ts";
 import { integer, options, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
 import type { PeerMessage } from "./events.ts";
+import type { Host } from "./host.ts";
 import { type Data, PacketFlag } from "./packet.ts";
 import { readableOf, type StreamChunk, writableOf, type WritableOptions } from "./streams.ts";
 
@@ -189,14 +190,49 @@ export let connectionOf: (peer: Peer) => Connection;
  * }
  * ```
  */
-export class Peer implements AsyncIterable<PeerMessage> {
-  /** A place for the application's own data; the library never looks at it. */
-  data: unknown = undefined;
+export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
+  /**
+   * A place for the application's own data; the library never looks at it. `Host.listen<Player>()` gives
+   * it a type. It is `undefined` until the program sets it: say `Player | undefined` where it may be read
+   * before that.
+   */
+  data: PeerData = undefined as PeerData;
   readonly #connection: Connection;
 
   private constructor(connection: Connection) {
     this.#connection = connection;
     Object.preventExtensions(this); // a misspelt property is a TypeError
+  }
+
+  /** A number from 1 that names the connection: no other connection of its host ever has the same. */
+  get id(): number {
+    return this.#connection.number;
+  }
+
+  /** The host that the connection belongs to. */
+  get host(): Host<PeerData> {
+    return this.#connection.endpoint.host as Host<PeerData>;
+  }
+
+  /**
+   * Mean time from sending a reliable packet to its acknowledgement, in milliseconds; 0 once the
+   * connection has ended. Cheaper than {@linkcode Peer.stats}.
+   */
+  get roundTripTime(): number {
+    return this.#stat(PEER_STAT.ROUND_TRIP_TIME);
+  }
+
+  /**
+   * Bytes sent by the program that ENet has not let go of: waiting, or not yet acknowledged. 0 once the
+   * connection has ended. Cheaper than {@linkcode Peer.stats}.
+   */
+  get queuedBytes(): number {
+    return this.#stat(PEER_STAT.QUEUED_BYTES);
+  }
+
+  #stat(index: number): number {
+    const { endpoint, id } = this.#connection;
+    return endpoint.native.enetjs_peer_stats(endpoint.handle, id) < 0 ? 0 : endpoint.stats[index];
   }
 
   /** The other side's address. */

@@ -35,7 +35,10 @@ export interface Membership {
 /** A connection as the library sees it; {@linkcode Peer} is its public face. */
 export class Connection {
   readonly endpoint: Endpoint;
+  /** Index and generation of the native peer. */
   readonly id: number;
+  /** Which one of its host it is, from 1. */
+  readonly number: number;
   readonly address: Readonly<Address>;
   /** Channels, once connected; before, what was asked for. */
   channels: number;
@@ -87,6 +90,7 @@ export class Connection {
   ) {
     this.endpoint = endpoint;
     this.id = id;
+    this.number = ++endpoint.connections;
     this.address = address;
     this.channels = channels;
     this.outgoing = outgoing;

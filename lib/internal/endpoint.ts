@@ -8,7 +8,8 @@ import type { ChannelSink, Connection } from "./connection.ts";
 import { integer, show } from "./validate.ts";
 import type { Memory, Ring } from "./memory.ts";
 import { check, ENetError } from "../errors.ts";
-import type { HostPlan, HostSettings } from "../options.ts";
+import type { Host } from "../host.ts";
+import type { HostPlan, NativeSettings } from "../options.ts";
 import { Outbox } from "./outbox.ts";
 import { type Data, Packet, PacketFlag, packets, viewOf } from "../packet.ts";
 
@@ -120,7 +121,7 @@ export class Endpoint {
   readonly handle: number;
   readonly memory: Memory;
   readonly resources: Resources;
-  readonly settings: HostSettings;
+  readonly settings: NativeSettings;
   readonly events: Ring;
   readonly completions: Ring;
   readonly stats: Float64Array;
@@ -129,6 +130,10 @@ export class Endpoint {
   #broadcasted = 0;
   /** Who is asked about new source addresses. */
   gate: Gate | undefined;
+  /** The public face. */
+  host!: Host;
+  /** How many connections there have been. */
+  connections = 0;
   /** The way in, which has to hear of changes. */
   inlet!: EndpointInlet;
   readonly #scratchOffset: number;

@@ -42,7 +42,9 @@ const REASONS: readonly DisconnectReason[] = [
  */
 export class Inlet {
   readonly endpoint: Endpoint;
-  readonly #handlers: HostHandlers | undefined;
+  #handlers: HostHandlers | undefined;
+  /** The handlers have not been given what waited for them. */
+  #attached = false;
   readonly #connections = new Map<number, Connection>();
   /** By peer index, the latest of each; finds most without the map. */
   readonly #slots: (Connection | undefined)[] = [];
@@ -85,9 +87,23 @@ export class Inlet {
     return [...this.#connections.values()].filter((c) => !c.ending);
   }
 
-  /** Whether handlers take the events. */
-  get handled(): boolean {
-    return this.#handlers !== undefined;
+  /** The functions that take the events, if not iteration or `service`. */
+  get handlers(): HostHandlers | undefined {
+    return this.#handlers;
+  }
+  set handlers(handlers: HostHandlers | undefined) {
+    if (this.#iterating && handlers !== undefined) {
+      throw new TypeError(
+        "The host is being iterated over: leave the loop before you set handlers",
+      );
+    }
+    const { endpoint } = this;
+    this.#detachBorrowed();
+    if (handlers !== undefined && this.#handlers === undefined) endpoint.pin();
+    if (handlers === undefined && this.#handlers !== undefined) endpoint.unpin();
+    this.#handlers = handlers;
+    this.#attached = handlers !== undefined;
+    if (endpoint.pump) endpoint.change();
   }
 
   /** Takes note of a connection that this host opens. */
@@ -115,9 +131,13 @@ export class Inlet {
     this.#service(timeoutMs, beginTurn);
   }
 
+  #requireIdle(): void {
+    if (this.settling) throw new TypeError("service() was called by a handler that it has called");
+  }
+
   /** Services the host and takes what came of it to where it belongs. */
   #service(timeoutMs: number, whenWaited?: () => void): void {
-    if (this.settling) throw new TypeError("service() was called by a handler that it has called");
+    this.#requireIdle();
     this.#native(timeoutMs);
     whenWaited?.();
     try {
@@ -418,7 +438,8 @@ export class Inlet {
   // Handlers.
 
   #handle(index: number): void {
-    const handlers = this.#handlers as HostHandlers;
+    const handlers = this.#handlers;
+    if (handlers === undefined) return this.#store(index); // as one of them has asked for
     const type = this.endpoint.memory.words[index + LAYOUT.RECORD_TYPE];
     const kind = type & 0xFF;
     if (kind === LAYOUT.EVENT_RECEIVE || kind === LAYOUT.EVENT_PACKET) {
@@ -449,17 +470,39 @@ export class Inlet {
     }
   }
 
-  /** What an iteration over a peer has left. @returns whether the ring has its turn now */
+  /**
+   * What has waited for the handlers, or an iteration over a peer has left.
+   *
+   * @returns whether the ring has its turn now
+   */
   #handleBacklog(): boolean {
     const { resources } = this.endpoint;
-    if (this.#handlers?.receive === undefined) return true;
-    while (resources.open && this.#backlog.size > 0) {
+    if (this.#handlers?.receive === undefined) {
+      if (this.#attached) this.#handleOthers();
+      return true;
+    }
+    while (resources.open && this.#handlers !== undefined && this.#backlog.size > 0) {
       if (this.#spent()) return false;
       const event = this.#backlog.shift() as HostEvent;
       if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
-      this.#give(event);
+      this.#giveKept(event);
     }
     return true;
+  }
+
+  /** Gives handlers that take no messages all else that has waited for them. */
+  #handleOthers(): void {
+    this.#attached = false;
+    for (const event of this.#backlog.extract(({ type }) => type !== "receive")) {
+      if (this.#handlers === undefined) this.#backlog.push(event);
+      else if (this.endpoint.resources.open) this.#giveKept(event);
+    }
+  }
+
+  #giveKept(event: HostEvent): void {
+    if ("packet" in event) packets.lend(event.packet, BORROWED.BY_HANDLER);
+    tell(event);
+    this.#give(event);
   }
 
   /** Gives an event to its handler, with its packet until that returns. */
@@ -518,7 +561,7 @@ export class Inlet {
     const event = this.#backlog.shift();
     if (event === undefined) return this.#lazy ? this.#borrowNext() : undefined;
     if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
-    if ("packet" in event) this.#borrowed = event.packet;
+    if ("packet" in event) packets.lend(this.#borrowed = event.packet, this.#until);
     tell(event);
     return event;
   }
@@ -527,6 +570,12 @@ export class Inlet {
   #giveBack(): void {
     if (this.#borrowed !== undefined) packets.release(this.#borrowed);
     this.#borrowed = undefined;
+    this.#leaveRing();
+  }
+
+  /** Takes what has been lent out of the ring, which now moves on without its consumer. */
+  #detachBorrowed(): void {
+    if (this.#borrowed !== undefined) packets.own(this.#borrowed);
     this.#leaveRing();
   }
 
@@ -578,6 +627,7 @@ export class Inlet {
     if (this.#iterating) {
       throw new TypeError("The host is being iterated over: service() would take its events");
     }
+    this.#requireIdle();
     if (this.#failure !== undefined) throw this.#failure;
     this.#manual = this.#consumed = true;
     const ready = this.#next();
@@ -625,7 +675,8 @@ export class Inlet {
   #read(): Promise<IteratorResult<HostEvent>> {
     if (this.#failure !== undefined || !this.endpoint.resources.open) return this.#end();
     const isSpent = spent(this.endpoint.turnBudgetMs);
-    if (!isSpent && this.#readers.size === 0) {
+    // While a handler runs, its event is still in the ring.
+    if (!isSpent && this.#readers.size === 0 && !this.settling) {
       const event = this.#next();
       if (event !== undefined) return Promise.resolve({ value: event, done: false });
       endTask();
@@ -659,9 +710,7 @@ export class Inlet {
   /** Moves what the host has kept of somebody's messages to who takes them from now on. */
   #claim(connection: Connection, claimed: (channelId: number) => boolean): void {
     this.#claims++;
-    // What has been lent leaves the ring, which now moves on without its consumer.
-    if (this.#borrowed !== undefined) packets.own(this.#borrowed);
-    this.#leaveRing();
+    this.#detachBorrowed();
     const mine = (event: HostEvent) =>
       event.type === "receive" && event.peer === connection.peer && claimed(event.channelId);
     for (const event of this.#backlog.extract(mine)) {

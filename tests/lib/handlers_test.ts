@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Host, type HostEvent, type Packet, type Peer } from "../../mod.ts";
+import { Host, type HostEvent, type HostHandlers, type Packet, type Peer } from "../../mod.ts";
 import {
   connectedPair,
   currentRuntime,
@@ -211,6 +211,162 @@ test("A host with handlers cannot be iterated over", async (t) => {
   await leakCheck(t);
   await using host = await Host.create({}, {});
   assert.throws(() => host[Symbol.asyncIterator](), TypeError);
+});
+
+// Handlers of a live host.
+
+test("host.handlers takes over what has waited, in order, and can be replaced", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair();
+  const { server, peer } = pair;
+  assert.equal(server.handlers, undefined);
+  sendNumbers(peer, 1, 3);
+  await withDeadline(peer.deliver(0, new Uint8Array([4])), ms, "a delivery");
+  const seen: string[] = [];
+  const late: Packet[] = [];
+  const version = (name: string): HostHandlers => ({
+    connect: () => void seen.push(`${name} connect`),
+    receive(_peer, _channelId, packet) {
+      late.push(packet);
+      seen.push(`${name} ${packet.view[0]}`);
+      if (packet.view[0] === 5) server.handlers = second;
+    },
+    disconnect: () => void seen.push(`${name} disconnect`),
+  });
+  const [first, second] = [version("first"), version("second")];
+  server.handlers = first;
+  assert.equal(server.handlers, first);
+  assert.equal(seen.length, 0, "handlers are not called within the assignment");
+  sendNumbers(peer, 5, 7);
+  await peer.disconnectLater();
+  await until(() => seen.includes("second disconnect"), ms, "the disconnect event");
+  assert.deepEqual(seen, [
+    "first connect",
+    ...range(1, 5).map((number) => `first ${number}`),
+    "second 6",
+    "second 7",
+    "second disconnect",
+  ]);
+  for (const packet of late) {
+    assert.throws(() => packet.bytes, { code: "ENETJS_ERR_RELEASED", message: /handler returned/ });
+  }
+});
+
+test("host.handlers without receive leaves messages to those who take them later", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair();
+  const { server, peer } = pair;
+  sendNumbers(peer, 1, 2);
+  await withDeadline(peer.deliver(0, new Uint8Array([3])), ms, "a delivery");
+  const connected = Promise.withResolvers<Peer>();
+  server.handlers = { connect: connected.resolve };
+  assert.equal(await withDeadline(connected.promise, ms, "the connect event"), pair.remote);
+  const seen: number[] = [];
+  server.handlers = { receive: (_peer, _channelId, packet) => void seen.push(packet.view[0]) };
+  await until(() => seen.length === 3, ms, "the messages");
+  assert.deepEqual(seen, [1, 2, 3]);
+});
+
+for (const pump of [true, false]) {
+  const how = pump ? "iteration" : "service()";
+  test(`host.handlers = undefined hands events to ${how} again`, async (t) => {
+    await leakCheck(t);
+    await using server = await Host.listen({ hostname: "127.0.0.1", pump });
+    await using client = await Host.create();
+    const seen: string[] = [];
+    const handlers: HostHandlers = {
+      receive(_peer, _channelId, packet) {
+        seen.push(`handler ${packet.view[0]}`);
+        if (packet.view[0] === 2) server.handlers = undefined;
+        if (packet.view[0] === 2) assert.throws(() => server.service(), { name: "TypeError" });
+      },
+    };
+    server.handlers = handlers;
+    const connecting = client.connect(server.address);
+    const service = () => {
+      const event = pump ? null : server.service();
+      if (event?.type === "receive") seen.push(`event ${event.packet.view[0]}`);
+    };
+    const serving = setInterval(service, 1);
+    t.after(() => clearInterval(serving));
+    const peer = await withDeadline(connecting, ms, "the connection");
+    const last = (number: number) => seen.at(-1)?.endsWith(` ${number}`);
+    sendNumbers(peer, 1, 4);
+    if (pump) {
+      await until(() => last(2), ms, "the second message");
+      for await (const event of server) {
+        if (event.type !== "receive") continue;
+        assert.throws(() => server.handlers = handlers, {
+          name: "TypeError",
+          message: /iterated over/,
+        });
+        seen.push(`event ${event.packet.view[0]}`);
+        if (last(4)) break;
+      }
+    }
+    await until(() => last(4), ms, "the fourth message");
+    server.handlers = { receive: (_peer, _id, packet) => void seen.push(`new ${packet.view[0]}`) };
+    sendNumbers(peer, 5, 5);
+    await until(() => last(5), ms, "the fifth message");
+    assert.deepEqual(seen, ["handler 1", "handler 2", "event 3", "event 4", "new 5"]);
+  });
+}
+
+test("host.handlers refuses what is no handler, and a closed host", async (t) => {
+  await leakCheck(t);
+  await using host = await Host.create();
+  const set = (handlers: unknown) => () => host.handlers = handlers as HostHandlers;
+  for (const wrong of [{ packet() {} }, { receive: 5 }, null, 5]) {
+    assert.throws(set(wrong), { name: "TypeError" });
+  }
+  assert.equal(host.handlers, undefined);
+  await host.close();
+  assert.throws(set({}), { code: "ENETJS_ERR_CLOSED" });
+});
+
+// Peers.
+
+test("peer.id names one connection, peer.host its host, and peer.data has a type", async (t) => {
+  await leakCheck(t);
+  interface Player {
+    score: number;
+  }
+  const scores: number[] = [];
+  await using server = await Host.listen<Player>({ hostname: "127.0.0.1", peers: 1 }, {
+    connect: (peer) => void (peer.data = { score: 0 }),
+    receive: (peer) => void peer.data.score++,
+    disconnect: (peer) => void scores.push(peer.data.score),
+  });
+  await using client = await Host.create<string>({ peers: 1 });
+  for (let i = 1; i <= 3; i++) {
+    const peer = await client.connect(server.address);
+    const name: string = peer.data = `client ${i}`;
+    assert.equal(peer.data, name);
+    assert.equal(peer.id, i);
+    assert.equal(peer.host, client);
+    const remote = await until(() => server.peers[0], ms, "the connect event");
+    assert.equal(remote.id, i);
+    assert.equal(remote.host, server);
+    await peer.deliver(0, "a point");
+    await peer.disconnect();
+    await until(() => scores.length === i, ms, "the disconnect event");
+    assert.equal(peer.id, i);
+  }
+  assert.deepEqual(scores, [1, 1, 1]);
+});
+
+test("peer.roundTripTime and peer.queuedBytes are those of peer.stats, and 0 after the end", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair();
+  const { peer } = pair;
+  assert.equal(peer.roundTripTime, peer.stats.roundTripTimeMs);
+  peer.send(0, new Uint8Array(1000));
+  assert.equal(peer.queuedBytes, peer.stats.queuedBytes);
+  assert.ok(peer.queuedBytes >= 1000);
+  await peer.disconnect();
+  assert.deepEqual([peer.queuedBytes, peer.roundTripTime], [0, 0]);
+  await pair.client.close();
+  assert.deepEqual([peer.queuedBytes, peer.roundTripTime], [0, 0]);
 });
 
 // Iterating.

@@ -12,6 +12,7 @@ import {
   type Peer,
   versions,
 } from "../../mod.ts";
+import { SETTINGS } from "../../lib/options.ts";
 import {
   connectedPair,
   type Entry,
@@ -609,6 +610,14 @@ test("Host.maximumWaitingData leaves the rest with the sender, and loses nothing
   for (let i = 0; i < count; i++) {
     const { value } = await withDeadline(events.next(), 20_000, `message ${i}`);
     equalBytes(value.packet.view, pattern(1000));
+  }
+});
+
+test("Every setting of the table can be read and assigned on a host", () => {
+  const accessors = Object.getOwnPropertyDescriptors(Host.prototype);
+  for (const name of Object.keys(SETTINGS) as (keyof typeof SETTINGS)[]) {
+    const { get, set } = accessors[name];
+    assert.ok(get !== undefined && set !== undefined, name);
   }
 });
 
