@@ -25,6 +25,7 @@
  *
  * @module
  */
+export { type Accept, type AcceptVerdict, type ConnectAttempt } from "./lib/admission.ts";
 export { type Address, type AddressFilter, type AddressLike } from "./lib/address.ts";
 export { type ConnectOptions, type RetryOptions } from "./lib/connect.ts";
 export { type Diagnostics, diagnostics, type Versions, versions } from "./lib/diagnostics.ts";
@@ -41,7 +42,13 @@ export {
   type ReceiveEvent,
 } from "./lib/events.ts";
 export { Group, type GroupSendOptions } from "./lib/group.ts";
-export { type BroadcastOptions, type CloseOptions, Host, type HostStats } from "./lib/host.ts";
+export {
+  type BroadcastOptions,
+  type CloseOptions,
+  Host,
+  type HostStats,
+  type RefusalStats,
+} from "./lib/host.ts";
 export {
   type AddressLimits,
   type Limits,
@@ -56,6 +63,7 @@ export {
   Peer,
   type PeerState,
   type PeerStats,
+  type ReceiveOptions,
   type ThrottleOptions,
   type TimeoutOptions,
 } from "./lib/peer.ts";

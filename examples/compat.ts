@@ -24,7 +24,7 @@ enet.createServer({
     peer.on("message", (packet, channel) => {
       if (channel !== 0) return;
       const file = Readable.from([files[String(packet.data())] ?? ""]);
-      file.pipe(peer.createWriteStream(1)!);
+      file.pipe(peer.createWriteStream(1));
       file.on("end", () => peer.disconnectLater(200));
     });
     peer.on("disconnect", () => server.destroy());
@@ -41,7 +41,7 @@ function visit(address: enet.AddressInfo) {
       if (error || !peer) throw error;
       peer.send(0, "poem.txt", (error) => console.log(error ?? "the request has arrived"));
       let length = 0;
-      peer.createReadStream(1)!
+      peer.createReadStream(1)
         .on("data", (bytes) => length += bytes.length)
         .on("end", () => console.log("received", length, "bytes"));
     });

@@ -8,6 +8,7 @@
  */
 import { FfiError } from "./errors.ts";
 import type { RawCallback, RawFunction } from "./contract.ts";
+import { surface } from "./surface.ts";
 
 /** What the call under way has to do when it returns. */
 export const pending: { any: boolean } = { any: false };
@@ -113,9 +114,7 @@ export function reportErrors(target: RawFunction): RawFunction {
       enter();
       target(...values);
     } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
+      surface(error);
     } finally {
       depth--;
     }

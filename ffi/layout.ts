@@ -54,9 +54,9 @@ export const LAYOUT = {
   REASON_RESET: 3,
   REASON_REFUSED: 4,
   REASON_LIMIT: 5,
-  CONFIG_COUNT: 25,
+  CONFIG_COUNT: 27,
   LIMIT_COUNT: 5,
-  HOST_STAT_COUNT: 24,
+  HOST_STAT_COUNT: 27,
   PEER_STAT_COUNT: 39,
   DIAGNOSTIC_COUNT: 10,
   CHANNEL_DIRECTION_BYTES: 256,
@@ -101,6 +101,11 @@ export const LAYOUT = {
   COMPLETION_SENT_RELIABLY: 13,
   BROADCAST_EXCEPT: 0,
   BROADCAST_TO: 1,
+  CODE_DENIED: 1684369017,
+  CODE_UNDECIDED: 1818326117,
+  CODE_DUPLICATE: 1685418092,
+  ACCEPT: -1,
+  COMPLETION_QUESTION: 14,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */
@@ -130,6 +135,8 @@ export const CONFIG = {
   SPIN: 22,
   UNGUARDED: 23,
   MAXIMUM_HOST_DATA: 24,
+  ACCEPT: 25,
+  FILTER_REFUSES: 26,
 } as const;
 
 /** What `enetjs_host_attend` says. */
@@ -174,8 +181,11 @@ export const HOST_STAT = {
   LIMITED_MESSAGE_BYTES: 19,
   LIMITED_PEERS: 20,
   DATA: 21,
-  REFUSED: 22,
-  REFUSED_DUPLICATES: 23,
+  OVER_BUDGET: 22,
+  REFUSED_FILTER: 23,
+  REFUSED_ACCEPT: 24,
+  REFUSED_UNDECIDED: 25,
+  REFUSED_DUPLICATE: 26,
 } as const;
 
 /** Peer statistics: positions in the statistics block. */

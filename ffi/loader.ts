@@ -9,11 +9,12 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { AbiMismatch, loadFailure, type Miss, missOf } from "./_load_failure.ts";
+import { AbiMismatch, LoadError, loadFailure, type Miss, missOf } from "./_load_failure.ts";
 import { buildFolder, importPackage, type PlatformPackage, platforms } from "./_origin.ts";
 import { libraryName, platformName } from "./_platform.ts";
 import { isEmbedded, unpack } from "./_unpack.ts";
 import type { Runtime } from "./contract.ts";
+import { FfiError } from "./errors.ts";
 import { LAYOUT } from "./layout.ts";
 import { detectRuntime } from "./runtime.ts";
 import { type Native, openNative, SYMBOLS } from "./symbols.ts";
@@ -87,8 +88,18 @@ async function packageMissing(platform: string, error: unknown): Promise<Miss> {
   };
 }
 
+/** The adapter, or the error that this runtime is none that the library can be loaded on. */
+function requireRuntime(): Runtime {
+  try {
+    return detectRuntime();
+  } catch (error) {
+    if (!(error instanceof FfiError)) throw error;
+    throw new LoadError("ENETJS_ERR_LIBRARY", error.message);
+  }
+}
+
 async function load(): Promise<Library> {
-  const runtime = detectRuntime();
+  const runtime = requireRuntime();
   const chosen = runtime.env("ENETJS_LIBRARY");
   if (chosen) {
     const found = tryOpen(runtime, `ENETJS_LIBRARY=${chosen}`, () => chosen);

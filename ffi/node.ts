@@ -3,6 +3,7 @@ import { markAsUntransferable } from "node:worker_threads";
 import { setImmediate } from "node:timers";
 import { attachSocket } from "./_socket.ts";
 import type { NativeSignature, RawFunction, Runtime } from "./contract.ts";
+import { FfiError } from "./errors.ts";
 
 /** How `node:ffi` writes a signature. */
 interface NodeSignature {
@@ -36,7 +37,8 @@ function nodeSignature({ parameters, result }: NativeSignature): NodeSignature {
 export function createNodeRuntime(): Runtime {
   const ffi = process.getBuiltinModule?.("node:ffi") as unknown as NodeFfi | undefined;
   if (ffi === undefined) {
-    throw new Error(
+    throw new FfiError(
+      "ENETJS_ERR_FFI_UNSUPPORTED",
       `Node ${process.versions.node} has no node:ffi: @enetjs/enet needs Node 26.10 or later`,
     );
   }

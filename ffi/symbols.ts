@@ -39,6 +39,7 @@ export const SYMBOLS = {
   enetjs_host_broadcast_packet: ["f64", "f64", "f64", "f64", "buffer", "f64", "f64"], // host, channel, flags, packet, peers, bytes, mode
   enetjs_host_set: ["f64", "f64", "f64", "f64"], // host, option, value, second
   enetjs_host_set_filter: ["f64", "buffer", "f64"], // host, rules, bytes
+  enetjs_host_answer: ["f64", "f64", "f64"], // host, question, verdict
   enetjs_host_set_limits: ["f64", "buffer", "f64", "f64"], // host, limits, bytes, disconnects
   enetjs_host_send_datagram: ["f64", "f64", "f64", "f64", "f64"], // host, address, port, offset, length
   enetjs_host_address: ["f64"], // host

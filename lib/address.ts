@@ -1,7 +1,7 @@
 import dns from "node:dns/promises";
 import { isIPv6 } from "node:net";
 import { LAYOUT } from "../ffi/layout.ts";
-import { integer, options, show } from "./internal/validate.ts";
+import { boolean, integer, options, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
 
 /** A UDP address. */
@@ -112,6 +112,11 @@ export interface AddressFilter {
   allow?: readonly string[];
   /** Addresses and prefixes that may not, even when allowed above. */
   deny?: readonly string[];
+  /**
+   * Whether a client that is denied is told so: its attempt to connect ends at once, with
+   * `DisconnectCode.DENIED`. By default what it sends is dropped without an answer. Default false.
+   */
+  refuse?: boolean;
 }
 
 /** First and last address of `a.b.c.d` or `a.b.c.d/n`. */
@@ -144,7 +149,8 @@ export function filterAllows({ allow = [], deny = [] }: AddressFilter, ipv4: num
 
 /** A filter as `enetjs_host_set_filter` takes it; only the first `size` bytes count. */
 export function compileFilter(filter: unknown): { bytes: Uint8Array; size: number } {
-  options(filter, "filter", ["allow", "deny"]);
+  options(filter, "filter", ["allow", "deny", "refuse"]);
+  boolean((filter as AddressFilter).refuse ?? false, "filter.refuse");
   const rules: number[] = [];
   for (const [name, kind] of [["allow", 1], ["deny", 0]] as const) {
     const { [name]: list = [] } = filter as AddressFilter;

@@ -16,7 +16,8 @@ export interface RetryOptions {
   /**
    * Whether to go on after an error. By default that is so when there was no answer
    * (`ENETJS_ERR_TIMEOUT`), the name could not be resolved (`ENETJS_ERR_RESOLVE`), or the server refused the
-   * attempt (`ENETJS_ERR_REFUSED`) because it is full. Any other refusal is final.
+   * attempt (`ENETJS_ERR_REFUSED`) because it is full, did not decide in time or has too many connections of
+   * this address. Any other refusal is final.
    */
   when?: (error: ENetError) => boolean;
 }
@@ -52,6 +53,13 @@ export interface ConnectPlan {
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
+/** Refusals that say nothing about the client. */
+const PASSING: readonly number[] = [
+  LAYOUT.CODE_FULL,
+  LAYOUT.CODE_UNDECIDED,
+  LAYOUT.CODE_DUPLICATE,
+];
+
 /** Whether another attempt may end differently, with nothing changed by the program. */
 function mayPass(error: ENetError): boolean {
   switch (error.code) {
@@ -59,7 +67,7 @@ function mayPass(error: ENetError): boolean {
     case "ENETJS_ERR_RESOLVE":
       return true;
     case "ENETJS_ERR_REFUSED":
-      return error.data === LAYOUT.CODE_FULL;
+      return PASSING.includes(error.data as number);
     default:
       return false;
   }

@@ -16,10 +16,16 @@ export type DisconnectReason = "remote" | "local" | "timeout" | "reset" | "refus
  * message of `ENETJS_ERR_REFUSED`. Programs are free to disconnect with the same numbers.
  */
 export const DisconnectCode = {
-  /** `"full"`: every peer of the host is in use. */
+  /** `"full"`: every peer of the host is in use, or its memory is short. */
   FULL: 1718971500,
   /** `"limt"`: the connection exceeded a limit of the host, where `limits.peer.excess` is `"disconnect"`. */
   LIMIT: 1818848628,
+  /** `"deny"`: the program has answered `accept` with false, or the filter of the host refuses the address. */
+  DENIED: 1684369017,
+  /** `"late"`: the program has not decided in `accept` within 2 s, or failed. */
+  UNDECIDED: 1818326117,
+  /** `"dupl"`: the host has as many peers of this address as `duplicatePeers` allows. */
+  DUPLICATE: 1685418092,
 } as const;
 
 /** A connection has been established, from either side. */

@@ -1,4 +1,5 @@
 import type { Endpoint } from "./internal/endpoint.ts";
+import { count, makeInspectable } from "./internal/inspect.ts";
 import { Members } from "./internal/members.ts";
 import { connectionsOf, memberOf } from "./internal/recipients.ts";
 import { options as checkOptions } from "./internal/validate.ts";
@@ -16,19 +17,19 @@ export interface GroupSendOptions {
 const registry = new FinalizationRegistry<Members>((members) => members.clear());
 
 /** A group of a host's peers. */
-export let createGroup: (endpoint: Endpoint) => Group;
+export let createGroup: <PeerData>(endpoint: Endpoint) => Group<PeerData>;
 
 /**
  * Some of a host's peers, such as those in a room: a message to all of them is one native call. Made by
  * `host.group()`.
  *
- * A peer leaves its groups when its connection ends, before its disconnect event. Until then a peer that
- * is disconnecting stays a member; it gets no messages. Iterating goes in the order of joining, and
- * members may join and leave meanwhile.
+ * A peer leaves its groups when its connection ends, before its disconnect event, and as soon as this
+ * side begins to end it. Iterating goes in the order of joining, and members may join and leave
+ * meanwhile.
  *
  * @example
  * ```ts
- * import { Host, type Peer } from "@enetjs/enet";
+ * import { Host } from "@enetjs/enet";
  *
  * await using server = await Host.listen({ hostname: "127.0.0.1" }, {
  *   connect: (peer) => void room.add(peer),
@@ -37,13 +38,14 @@ export let createGroup: (endpoint: Endpoint) => Group;
  * const room = server.group();
  * ```
  */
-export class Group implements Iterable<Peer> {
+export class Group<PeerData = unknown> implements Iterable<Peer<PeerData>> {
   readonly #endpoint: Endpoint;
   readonly #members = new Members();
 
   private constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
     registry.register(this, this.#members);
+    Object.preventExtensions(this); // a misspelt property is a TypeError
   }
 
   /** How many peers are in the group. */
@@ -59,7 +61,7 @@ export class Group implements Iterable<Peer> {
    *   being ended by this side
    * @throws {TypeError} if `peer` is no peer, or one of another host
    */
-  add(peer: Peer): boolean {
+  add(peer: Peer<PeerData>): boolean {
     const connection = memberOf(peer, this.#endpoint, "peer");
     if (connection.sendable) this.#members.add(connection);
     return this.#members.has(connection);
@@ -131,12 +133,13 @@ export class Group implements Iterable<Peer> {
   }
 
   /** The members, in the order of joining. */
-  *[Symbol.iterator](): IterableIterator<Peer> {
-    for (const { peer } of this.#members.values()) yield peer;
+  *[Symbol.iterator](): IterableIterator<Peer<PeerData>> {
+    for (const { peer } of this.#members.values()) yield peer as Peer<PeerData>;
   }
 
   // What the rest of the library may do, and users may not.
   static {
+    makeInspectable(this.prototype, "Group", ({ size }) => count(size, "peer"));
     createGroup = (endpoint) => new Group(endpoint);
   }
 }

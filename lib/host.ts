@@ -1,4 +1,5 @@
 import { CONFIG, HOST_STAT } from "../ffi/layout.ts";
+import { Admission } from "./internal/admission.ts";
 import { Connector } from "./internal/connect.ts";
 import { Endpoint, Resources } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
@@ -20,6 +21,7 @@ import {
   resolveIPv4,
   validateAddress,
 } from "./address.ts";
+import { type Accept, validateAccept } from "./admission.ts";
 import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
 import { check, nativeError } from "./errors.ts";
 import type { HostEvent, HostHandlers } from "./events.ts";
@@ -53,6 +55,20 @@ export interface CloseOptions {
   graceMs?: number;
 }
 
+/** Attempts to connect that a host has refused, by cause. The client is told, see {@linkcode DisconnectCode}. */
+export interface RefusalStats {
+  /** Every peer was in use, or memory was short. */
+  readonly full: number;
+  /** The filter denies the address, where `filter.refuse` is true. */
+  readonly filter: number;
+  /** The program has refused it by `accept`. */
+  readonly accept: number;
+  /** `accept` has not decided in time, or failed. */
+  readonly undecided: number;
+  /** The address had as many peers as `duplicatePeers` allows. */
+  readonly duplicate: number;
+}
+
 /** What a host has done since it was created. */
 export interface HostStats {
   /** Bytes sent in datagrams. */
@@ -81,13 +97,8 @@ export interface HostStats {
   readonly socketErrors: number;
   /** Connections that wait for the client's acknowledgement now. They take no peer. */
   readonly halfOpen: number;
-  /** Attempts to connect that this host answered with a refusal: every peer was in use, or memory was short. */
-  readonly refusedFull: number;
-  /**
-   * Requests to connect from an address that has `duplicatePeers` peers, which are dropped. Each one counts that a
-   * client repeats.
-   */
-  readonly refusedDuplicates: number;
+  /** Attempts to connect that this host has answered with a refusal. */
+  readonly refused: RefusalStats;
   /** Datagrams that name a half-open connection by its id, with a wrong session or sequence number. */
   readonly badHandshakes: number;
   /** Requests to connect dropped by `limits.address.connects`. */
@@ -104,8 +115,8 @@ export interface HostStats {
   readonly limitedPeers: number;
   /** Bytes of native memory that count towards `maximumHostData` now. */
   readonly hostData: number;
-  /** Datagrams of which a memory or work limit refused all or a part; reliable data is sent again. */
-  readonly refused: number;
+  /** Datagrams of which a memory or work limit dropped all or a part; reliable data is sent again. */
+  readonly overBudget: number;
 }
 
 /** An attempt to connect whose peer is there at once. */
@@ -158,11 +169,14 @@ export class Host<PeerData = unknown>
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
   readonly #connector: Connector;
+  readonly #admission: Admission;
   #incomingBandwidth: number;
   #outgoingBandwidth: number;
   #filter!: Readonly<Required<AddressFilter>>;
   #limits!: ResolvedLimits;
   #closing: Promise<void> | undefined;
+  /** What a closed host still tells. */
+  #last: { readonly address: Address; readonly stats: HostStats } | undefined;
 
   private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
     this.#endpoint = endpoint;
@@ -177,6 +191,8 @@ export class Host<PeerData = unknown>
     this.#outgoingBandwidth = plan.outgoingBandwidth;
     this.filter = plan.filter;
     this.limits = plan.limits;
+    this.#admission = new Admission(endpoint, plan.accept);
+    inlet.onAttempt = (question, attempt) => this.#admission.ask(question, attempt);
     inlet.onFailure = () => this.#destroy();
     // A misspelt setting is a TypeError in place of a property that nobody reads.
     Object.preventExtensions(this);
@@ -353,18 +369,16 @@ export class Host<PeerData = unknown>
    *
    * @returns the group
    */
-  group(): Group {
+  group(): Group<PeerData> {
     return createGroup(this.#endpoint);
   }
 
   /**
-   * Sends what is queued now, instead of at the end of this turn of the event loop.
-   *
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`
+   * Sends what is queued now, instead of at the end of this turn of the event loop. Does nothing when the
+   * host is closed.
    */
   flush(): void {
-    this.#requireOpen("Flushing");
-    this.#endpoint.flush();
+    if (!this.closed) this.#endpoint.flush();
   }
 
   /**
@@ -378,11 +392,11 @@ export class Host<PeerData = unknown>
    * @returns an event, or null when there is none
    * @throws {TypeError} while the host is being iterated over, and within a handler of the host
    * @throws {RangeError} if `timeoutMs` is out of range
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_SOCKET`
+   * @throws {ENetError} `ENETJS_ERR_SOCKET`
    */
   service(timeoutMs: number = 0): HostEvent<PeerData> | null {
     integer(timeoutMs, "timeoutMs", 0, 2 ** 31 - 1);
-    this.#requireOpen("Servicing");
+    if (this.closed) return null;
     if (this.#inlet.handlers === undefined) {
       return (this.#inlet.poll(timeoutMs) ?? null) as HostEvent<PeerData> | null;
     }
@@ -428,11 +442,10 @@ export class Host<PeerData = unknown>
    * @param address where to, as `{ hostname, port }` or `"hostname:port"`; the host must be an IPv4
    *   address
    * @param data at most 65,507 bytes
-   * @returns false when the socket's buffer is full and nothing was sent
+   * @returns false when nothing was sent, because the socket's buffer is full or the host is closed
    * @throws {TypeError} if the address or the data are of the wrong type
    * @throws {RangeError} if the port or the size are out of range
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`,
-   *   `ENETJS_ERR_SOCKET`
+   * @throws {ENetError} `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`, `ENETJS_ERR_SOCKET`
    */
   sendDatagram(address: AddressLike, data: Data): boolean {
     const { hostname, port } = validateAddress(address, 1);
@@ -442,7 +455,6 @@ export class Host<PeerData = unknown>
         `address.hostname must be an IPv4 address here, not "${hostname}": resolve it first`,
       );
     }
-    this.#requireOpen("Sending a datagram");
     return this.#endpoint.sendDatagram(
       ipv4,
       port,
@@ -452,11 +464,11 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * The local address. A host that only connects has port 0 before it first sends.
-   *
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`
+   * The local address; still after the host is closed. A host that only connects has port 0 before it
+   * first sends.
    */
   get address(): Address {
+    if (this.#last !== undefined) return { ...this.#last.address };
     const { native, handle } = this.#endpoint;
     const address = check(native.enetjs_host_address(handle), "Reading the address");
     return { hostname: formatIPv4(Math.floor(address / 65536)), port: address % 65536 };
@@ -467,12 +479,9 @@ export class Host<PeerData = unknown>
     return this.#inlet.connected.map(({ peer }) => peer as Peer<PeerData>);
   }
 
-  /**
-   * What the host has done since it was created.
-   *
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`
-   */
+  /** What the host has done since it was created; when it is closed, what it had done by then. */
   get stats(): HostStats {
+    if (this.#last !== undefined) return { ...this.#last.stats };
     const { native, handle, stats } = this.#endpoint;
     check(native.enetjs_host_stats(handle), "Reading statistics");
     return {
@@ -489,8 +498,13 @@ export class Host<PeerData = unknown>
       datagrams: stats[HOST_STAT.DATAGRAMS],
       socketErrors: stats[HOST_STAT.SOCKET_ERRORS],
       halfOpen: stats[HOST_STAT.HALF_OPEN],
-      refusedFull: stats[HOST_STAT.REFUSED_FULL],
-      refusedDuplicates: stats[HOST_STAT.REFUSED_DUPLICATES],
+      refused: {
+        full: stats[HOST_STAT.REFUSED_FULL],
+        filter: stats[HOST_STAT.REFUSED_FILTER],
+        accept: stats[HOST_STAT.REFUSED_ACCEPT],
+        undecided: stats[HOST_STAT.REFUSED_UNDECIDED],
+        duplicate: stats[HOST_STAT.REFUSED_DUPLICATE],
+      },
       badHandshakes: stats[HOST_STAT.BAD_HANDSHAKE],
       limitedConnects: stats[HOST_STAT.LIMITED_CONNECTS],
       limitedDatagrams: stats[HOST_STAT.LIMITED_DATAGRAMS],
@@ -499,7 +513,7 @@ export class Host<PeerData = unknown>
       limitedMessageBytes: stats[HOST_STAT.LIMITED_MESSAGE_BYTES],
       limitedPeers: stats[HOST_STAT.LIMITED_PEERS],
       hostData: stats[HOST_STAT.DATA],
-      refused: stats[HOST_STAT.REFUSED],
+      overBudget: stats[HOST_STAT.OVER_BUDGET],
     };
   }
 
@@ -664,10 +678,13 @@ export class Host<PeerData = unknown>
     this.#requireOpen("Setting the filter");
     const { native, handle } = this.#endpoint;
     check(native.enetjs_host_set_filter(handle, bytes, size), "Setting the filter");
-    const { allow = [], deny = [] } = filter;
+    const { allow = [], deny = [], refuse = false } = filter;
+    const option = CONFIG.FILTER_REFUSES;
+    check(native.enetjs_host_set(handle, option, Number(refuse), 0), "Setting the filter");
     this.#filter = Object.freeze({
       allow: Object.freeze([...allow]),
       deny: Object.freeze([...deny]),
+      refuse,
     });
   }
 
@@ -690,6 +707,25 @@ export class Host<PeerData = unknown>
       "Setting the limits",
     );
     this.#limits = plan;
+  }
+
+  /**
+   * Decides who may connect; see `ListenOptions.accept`. Undefined lets everybody. An attempt that is being
+   * decided about stays with the function that was asked.
+   *
+   * @throws {ENetError} when set, `ENETJS_ERR_UNGUARDED` on a host that only connects, or where nothing
+   *   protects it; `ENETJS_ERR_CLOSED`
+   */
+  get accept(): Accept | undefined {
+    return this.#admission.accept;
+  }
+  set accept(accept: Accept | undefined) {
+    const checked = validateAccept(accept);
+    this.#requireOpen("Setting accept");
+    const { native, handle } = this.#endpoint;
+    const asks = Number(checked !== undefined);
+    check(native.enetjs_host_set(handle, CONFIG.ACCEPT, asks, 0), "Setting accept");
+    this.#admission.accept = checked;
   }
 
   /** Keeps the process alive while the host is open; so it is from the start. */
@@ -724,9 +760,10 @@ export class Host<PeerData = unknown>
     const { native, handle } = this.#endpoint;
     const { shutdown, live } = this.#inlet;
     for (const connection of live) {
-      connection.closing = true;
+      connection.leave();
       if (!connection.established) connection.close({ reason: "local", data: 0 });
     }
+    this.#inlet.silence();
     if (native.enetjs_host_shutdown(handle) === 1 && graceMs > 0) {
       this.#endpoint.change();
       await this.#atMost(graceMs, shutdown.promise);
@@ -764,6 +801,7 @@ export class Host<PeerData = unknown>
   #destroy(): void {
     const { resources } = this.#endpoint;
     if (!resources.open) return;
+    this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };
     this.#connector.end();
     this.#inlet.releaseBorrowed();
     resources.close();

@@ -1,6 +1,7 @@
 import { CONFIG, LAYOUT } from "../ffi/layout.ts";
 import { boolean, integer, oneOf, options, U32 } from "./internal/validate.ts";
 import { TURN_BUDGET_MS, validateTurnBudget } from "./internal/turn.ts";
+import { type Accept, validateAccept } from "./admission.ts";
 import { type AddressFilter, compileFilter, validateHostname } from "./address.ts";
 import type { MemorySizes } from "./internal/memory.ts";
 import { type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
@@ -104,6 +105,12 @@ export interface HostOptions {
 export interface ListenOptions extends HostOptions {
   /** The port, 0 for any free one. Default 0. */
   port?: number;
+  /**
+   * Decides who may connect, before the client has an answer and before it takes a peer. A client that is
+   * refused gets `ENETJS_ERR_REFUSED` with the number in `error.data`, or a disconnect event with it in a
+   * program on ENet. See docs/connecting.md. Default: everybody may.
+   */
+  accept?: Accept;
   /** The local address or name to bind. Default `"0.0.0.0"`, every interface. */
   hostname?: string;
   /**
@@ -276,7 +283,7 @@ const OTHER_OPTIONS = [
   "arenaSize",
 ];
 
-const LISTEN_OPTIONS = ["port", "hostname", "unguarded"];
+const LISTEN_OPTIONS = ["port", "hostname", "unguarded", "accept"];
 
 /** Checked options. */
 export interface HostPlan {
@@ -290,6 +297,7 @@ export interface HostPlan {
   readonly outgoingBandwidth: number;
   readonly filter: AddressFilter;
   readonly limits: ResolvedLimits;
+  readonly accept: Accept | undefined;
   /** What to bind, or undefined for a host that only connects. */
   readonly bind: { readonly hostname: string; readonly port: number } | undefined;
 }
@@ -310,6 +318,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     port = 0,
     hostname = "0.0.0.0",
     unguarded = false,
+    accept,
     peers = listening ? 64 : 8,
     incomingBandwidth = 0,
     outgoingBandwidth = 0,
@@ -340,6 +349,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
   config[CONFIG.INCOMING_BANDWIDTH] = integer(incomingBandwidth, "incomingBandwidth", 0, U32);
   config[CONFIG.OUTGOING_BANDWIDTH] = integer(outgoingBandwidth, "outgoingBandwidth", 0, U32);
   config[CONFIG.PUMP] = Number(boolean(pump, "pump"));
+  config[CONFIG.ACCEPT] = Number(validateAccept(accept) !== undefined);
   config[CONFIG.UNGUARDED] = Number(boolean(unguarded, "unguarded"));
   config[CONFIG.EVENT_CAPACITY] = sizes.events;
   config[CONFIG.COMPLETION_CAPACITY] = sizes.completions;
@@ -355,6 +365,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     outgoingBandwidth,
     filter,
     limits: planLimits(limits),
+    accept,
     bind: listening
       ? {
         hostname: validateHostname(hostname, "hostname"),

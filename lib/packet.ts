@@ -3,7 +3,6 @@ import { count, makeInspectable, preview } from "./internal/inspect.ts";
 import { requireLibrary } from "./internal/library.ts";
 import type { Memory } from "./internal/memory.ts";
 import { NativePacket } from "./internal/native_packet.ts";
-import { copyBytes } from "./internal/slab.ts";
 import { integer, oneOf, options as checkOptions, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
 
@@ -94,6 +93,8 @@ interface PacketInternals {
   send(packet: Packet): Source;
   /** Where in the arena they are. */
   offset(packet: Packet): number;
+  /** The bytes as they are now, to be copied at once. */
+  current(packet: Packet): Uint8Array;
 }
 
 /** What the rest of the library may do with packets, and users may not. */
@@ -144,7 +145,7 @@ export class Packet implements Disposable {
   /** Where in the arena the bytes are, as long as they are there. */
   readonly #offset: number;
   /** The bytes in JavaScript memory: all there is, or a copy that has been asked for. */
-  #bytes: Uint8Array | undefined;
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
   /** What the packet becomes when its borrowing ends, or undefined if it is not borrowed. */
   #until: Gone | undefined;
 
@@ -152,7 +153,7 @@ export class Packet implements Disposable {
     source: Source,
     length: number,
     flags: number,
-    bytes?: Uint8Array,
+    bytes?: Uint8Array<ArrayBuffer>,
     until?: Gone,
     offset = 0,
   ) {
@@ -164,7 +165,7 @@ export class Packet implements Disposable {
     this.#until = until;
   }
 
-  static #owned(bytes: Uint8Array): Packet {
+  static #owned(bytes: Uint8Array<ArrayBuffer>): Packet {
     return new Packet(OWNED, bytes.length, PacketFlag.RELIABLE, bytes);
   }
 
@@ -196,7 +197,7 @@ export class Packet implements Disposable {
       ? transfer(data)
       : typeof data === "string"
       ? new TextEncoder().encode(data)
-      : copyBytes(viewOf(data));
+      : new Uint8Array(viewOf(data));
     return Packet.#owned(bytes);
   }
 
@@ -238,27 +239,29 @@ export class Packet implements Disposable {
   }
 
   /**
-   * The bytes, in memory of their own that is valid for ever. The first access copies them; later
-   * ones return the same array. Its `buffer` may be larger and hold other packets: mind `byteOffset`,
-   * or take `bytes.slice().buffer`.
+   * A copy of the bytes that is the program's own: it stays when the packet goes, and its `buffer` holds
+   * nothing else and may be transferred. The first access copies; later ones return the same array.
    *
    * @throws {ENetError} `ENETJS_ERR_RELEASED` if the packet is gone
    */
-  get bytes(): Uint8Array {
-    if (this.#bytes !== undefined) return this.#bytes;
+  get bytes(): Uint8Array<ArrayBuffer> {
+    if (this.#bytes?.length === this.length) return this.#bytes;
     const source = this.#source;
+    if (source.kind === "arena" && !source.stolen) {
+      return this.#bytes = source.copy(this.#offset, this.length);
+    }
     if (source.kind === "native" && source.shared === undefined) {
       const bytes = source.read();
       // What is still being written may change after the copy.
       if (!source.writable) this.#bytes = bytes;
       return bytes;
     }
-    return this.#bytes = copyBytes(this.#peek());
+    return this.#bytes = new Uint8Array(this.#peek());
   }
 
   /**
-   * The bytes without a copy where there need be none. Its `buffer` may hold more than the packet and
-   * must not be transferred.
+   * The bytes without a copy where there need be none; of a packet that shares memory, a copy. Its
+   * `buffer` may hold more than the packet and must not be transferred.
    *
    * Valid until the packet's event is over or, after {@linkcode Packet.retain}, until it is disposed
    * of; also, unless it is retained, until somebody begins to iterate over a single peer of the
@@ -269,7 +272,7 @@ export class Packet implements Disposable {
    *
    * @throws {ENetError} `ENETJS_ERR_RELEASED` if the packet is gone
    */
-  get view(): Uint8Array {
+  get view(): Uint8Array<ArrayBuffer> {
     const source = this.#source;
     if (source.kind === "arena") {
       if (source.stolen) throw this.#released("its buffer was transferred away");
@@ -279,13 +282,16 @@ export class Packet implements Disposable {
       if (source.copies(this.length)) this.#own(view);
       return view;
     }
-    if (source.kind === "native") return this.#nativeView(source);
-    if (source.kind === "owned") return this.#bytes as Uint8Array;
-    throw this.#released(source.why);
+    // A view of shared memory could not be had as one of an ArrayBuffer, which platforms ask for.
+    if (source.kind === "native") {
+      return source.shared === undefined ? this.#nativeView(source) : this.bytes;
+    }
+    const isWhole = this.#bytes?.length === this.length;
+    if (source.kind === "owned" && isWhole) return this.#bytes as Uint8Array<ArrayBuffer>;
+    throw this.#released(source.kind === "owned" ? "its buffer was transferred away" : source.why);
   }
 
-  #nativeView(packet: NativePacket): Uint8Array {
-    if (packet.shared !== undefined) return packet.shared;
+  #nativeView(packet: NativePacket): Uint8Array<ArrayBuffer> {
     const buffer = packet.map();
     if (buffer === undefined) return this.bytes;
     if (buffer.detached) throw this.#released("its buffer was transferred away");
@@ -300,7 +306,7 @@ export class Packet implements Disposable {
     if (!lentAt.has(this)) lentAt.set(this, callSite());
   }
 
-  #own(bytes: Uint8Array): void {
+  #own(bytes: Uint8Array<ArrayBuffer>): void {
     this.#bytes = bytes;
     this.#source = OWNED;
   }
@@ -385,6 +391,7 @@ export class Packet implements Disposable {
   /** The bytes for the moment, without lending them to the program. */
   #peek(): Uint8Array {
     const source = this.#source;
+    if (source.kind === "native" && source.shared !== undefined) return source.shared;
     if (source.kind !== "arena" || source.stolen) return this.view;
     return source.arena.subarray(this.#offset, this.#offset + this.length);
   }
@@ -469,6 +476,10 @@ export class Packet implements Disposable {
         return source;
       },
       offset: (packet) => packet.#offset,
+      current(packet) {
+        const source = packet.#source;
+        return (source.kind === "native" ? source.shared : undefined) ?? packet.view;
+      },
     };
   }
 }
@@ -487,7 +498,7 @@ function callSite(): string {
 }
 
 /** Takes the memory of an ArrayBuffer over. */
-function transfer(data: Data): Uint8Array {
+function transfer(data: Data): Uint8Array<ArrayBuffer> {
   if (data instanceof ArrayBuffer && !data.detached) return new Uint8Array(data.transfer());
   if (ArrayBuffer.isView(data) && data.buffer instanceof ArrayBuffer && !data.buffer.detached) {
     const { byteOffset, byteLength } = data;
@@ -504,7 +515,7 @@ export function viewOf(data: unknown): Uint8Array {
     requireAttached(data.buffer);
     return data;
   }
-  if (data instanceof Packet) return data.view;
+  if (data instanceof Packet) return packets.current(data);
   if (ArrayBuffer.isView(data)) {
     requireAttached(data.buffer);
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

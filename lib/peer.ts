@@ -1,6 +1,7 @@
 import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
 import { type Connection, iterateConnection } from "./internal/connection.ts";
 import { validateFlags } from "./internal/endpoint.ts";
+import { receiveOne, type ReceiveOptions } from "./internal/receive_one.ts";
 import { makeInspectable } from "./internal/inspect.ts";
 import { integer, options, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
@@ -38,6 +39,8 @@ const STATES: readonly PeerState[] = [
   "acknowledging-disconnect",
   "zombie",
 ];
+
+export type { ReceiveOptions } from "./internal/receive_one.ts";
 
 /** When a peer that does not acknowledge is given up; `Peer.timeout`. */
 export interface TimeoutOptions {
@@ -251,38 +254,32 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
     return STATES[Math.max(0, endpoint.native.enetjs_peer_state(endpoint.handle, id))];
   }
 
-  /**
-   * What ENet knows of the connection now.
-   *
-   * @throws {ENetError} `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
-   */
+  /** What ENet knows of the connection now; once it has ended, `"disconnected"` and zeros. */
   get stats(): PeerStats {
-    const { endpoint, id } = this.#connection;
-    this.#check(endpoint.native.enetjs_peer_stats(endpoint.handle, id));
-    return readPeerStats(endpoint.stats);
+    const { endpoint, id, channels } = this.#connection;
+    const result = endpoint.native.enetjs_peer_stats(endpoint.handle, id);
+    this.#check(result);
+    return readPeerStats(result < 0 ? statsAfterTheEnd(channels) : endpoint.stats);
   }
 
   /**
-   * Queues a message. It is taken whatever the size of the queue, or the call throws.
+   * Queues a message, whatever the size of the queue.
    *
    * The bytes are copied: changing them afterwards changes nothing. A packet that is being received
    * is sent on without a copy in JavaScript.
    *
-   * A peer may leave while its messages wait for this program. What is sent to it then is lost, as what
-   * is under way is; only after the program has been told of the end (by the disconnect event, or by
-   * the end of the iteration over the peer) does sending to it throw.
+   * To a peer whose connection is ending or has ended, from either side or with its host, this does nothing
+   * and returns false. A program never needs to ask first.
    *
    * @param channelId the channel, from 0
    * @param data text (sent as UTF-8), a buffer, a view of one, or a packet
    * @param flags how it is sent. Default reliable
-   * @returns whether there is room for more: false from when the queue to this peer is above the
-   *   host's high-water mark until it has fallen to half of it; then wait for
-   *   {@linkcode Peer.drain} before sending much more
+   * @returns whether there is room for more. False while the queue to this peer is above the host's
+   *   high-water mark: {@linkcode Peer.drain} resolves when it has fallen to half of it. False also after
+   *   the end of the connection: then `drain` rejects
    * @throws {TypeError} if `data` is nothing that can be sent
    * @throws {RangeError} if the channel, the flags or the size are out of range
-   * @throws {ENetError} `ENETJS_ERR_NOT_CONNECTED` before the connection is established or while it
-   *   is disconnecting, `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host,
-   *   `ENETJS_ERR_MEMORY`
+   * @throws {ENetError} `ENETJS_ERR_MEMORY`, and `ENETJS_ERR_RELEASED` for a packet that is no longer there
    */
   send(channelId: number, data: Data, flags: PacketFlag = PacketFlag.RELIABLE): boolean {
     const connection = this.#connection;
@@ -294,7 +291,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
     }
     const result = this.#send(channelId, data, flags, 0);
     if (result >= 0) return result === 0;
-    if (connection.lost(result)) return true;
+    if (connection.isEnd(result)) return false;
     throw connection.error(result);
   }
 
@@ -304,37 +301,50 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * @param channelId the channel, from 0
    * @param data as for {@linkcode Peer.send}
    * @returns a promise that resolves when the other side has acknowledged all of it, and rejects with
-   *   `ENETJS_ERR_UNDELIVERED` when the connection ends first; faults of the arguments or the
-   *   connection reject as {@linkcode Peer.send} throws
+   *   `ENETJS_ERR_UNDELIVERED` when the connection ends first. Where it is ending or has ended before,
+   *   nothing is sent, and the promise rejects with `ENETJS_ERR_STALE`, or `ENETJS_ERR_CLOSED` with the
+   *   host. Faults of the arguments reject as {@linkcode Peer.send} throws
    */
   async deliver(channelId: number, data: Data): Promise<void> {
     const connection = this.#connection;
-    await connection.endpoint.deliver(
-      (token) => {
-        const result = this.#send(channelId, data, PacketFlag.RELIABLE, token);
-        if (result < 0 && connection.lost(result)) throw connection.undelivered();
-        if (result < 0) throw connection.error(result);
-      },
-      () => connection.undelivered(),
-    );
+    let result = 0;
+    try {
+      await connection.endpoint.deliver(
+        (token) => {
+          result = this.#send(channelId, data, PacketFlag.RELIABLE, token);
+          if (result < 0) throw connection.error(result);
+        },
+        () => connection.undelivered(),
+      );
+    } catch (error) {
+      throw connection.isEnd(result) ? await connection.refusal() : error;
+    }
   }
 
   /**
    * Waits for the queue to this peer to fall to half the host's high-water mark.
    *
    * @returns a promise that resolves then, or at once if the queue has not been above the mark; it
-   *   rejects with `ENETJS_ERR_STALE` or `ENETJS_ERR_CLOSED` when the connection or the host ends
+   *   rejects with `ENETJS_ERR_STALE` when either side ends the connection, `ENETJS_ERR_CLOSED` when the
+   *   host has been closed
    */
   async drain(): Promise<void> {
-    const { endpoint, full } = this.#connection;
-    const { queuedBytes } = this.stats; // which fails where the connection has ended
-    if (!full && queuedBytes <= endpoint.settings.highWaterMark) return;
+    const connection = this.#connection;
+    const { endpoint, id } = connection;
+    const isLive = connection.sendable &&
+      endpoint.native.enetjs_peer_stats(endpoint.handle, id) >= 0;
+    if (!isLive) throw await connection.refusal();
+    const queuedBytes = endpoint.stats[PEER_STAT.QUEUED_BYTES];
+    if (!connection.full && queuedBytes <= endpoint.settings.highWaterMark) return;
     endpoint.flushIfDirty();
-    await this.#connection.drained();
+    await connection.drained();
   }
 
   /**
    * Ends the connection, dropping what is still queued in either direction.
+   *
+   * Once this side ends a connection in any way, nothing more of it is reported but its disconnect event:
+   * messages that have arrived and were not taken are dropped, and iterations over the peer end.
    *
    * @param data a 32-bit value that the other side reads with its disconnect event
    * @returns a promise that resolves when the other side has acknowledged or can't any more. Where
@@ -365,21 +375,20 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Forgets the connection without telling the other side, which will time out.
-   *
-   * @throws {ENetError} `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
+   * Forgets the connection without telling the other side, which will time out. Does nothing where the
+   * connection has ended.
    */
   reset(): void {
-    const { endpoint, id } = this.#connection;
-    this.#check(endpoint.native.enetjs_peer_reset(endpoint.handle, id));
-    this.#connection.told = this.#connection.closing = true;
-    endpoint.change();
+    const connection = this.#connection;
+    const { endpoint, id } = connection;
+    const result = endpoint.native.enetjs_peer_reset(endpoint.handle, id);
+    if (result >= 0) connection.close({ reason: "reset", data: 0 });
+    this.#leave();
   }
 
   /**
-   * Pings the other side now, beside the pings ENet sends by itself.
-   *
-   * @throws {ENetError} as {@linkcode Peer.send}
+   * Pings the other side now, beside the pings ENet sends by itself. Does nothing where the connection is
+   * ending or has ended.
    */
   ping(): void {
     const { endpoint, id } = this.#connection;
@@ -391,20 +400,20 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * Sets how long a connection may be silent before ENet pings. A ping may be late by a sixteenth of it,
    * so that many leave together.
    *
+   * Does nothing where the connection has ended.
+   *
    * @param intervalMs milliseconds; 0 restores ENet's default, 500
    * @throws {RangeError} if it is no unsigned 32-bit integer
-   * @throws {ENetError} `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
    */
   pingInterval(intervalMs: number): void {
     this.#set(PEER_OPTION.PING_INTERVAL, integer(intervalMs, "intervalMs", 0, U32), 0, 0);
   }
 
   /**
-   * Sets when a peer that does not acknowledge is given up.
+   * Sets when a peer that does not acknowledge is given up. Does nothing where the connection has ended.
    *
    * @param timeouts what to change; what is absent or 0 gets its default
    * @throws {RangeError} if a value is no unsigned 32-bit integer, or `minimumMs` above `maximumMs`
-   * @throws {ENetError} `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
    */
   timeout(timeouts: TimeoutOptions): void {
     options(timeouts, "timeouts", ["limit", "minimumMs", "maximumMs"]);
@@ -423,12 +432,11 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Sets how unreliable packets are dropped as the round trip gets worse, on both sides.
+   * Sets how unreliable packets are dropped as the round trip gets worse, on both sides. Does nothing
+   * where the connection is ending or has ended.
    *
    * @param throttle what to change; what is absent gets ENet's default
    * @throws {RangeError} if a value is out of range
-   * @throws {ENetError} `ENETJS_ERR_NOT_CONNECTED` before the connection is established,
-   *   `ENETJS_ERR_STALE` when it has ended, `ENETJS_ERR_CLOSED` with the host
    */
   throttle(throttle: ThrottleOptions): void {
     options(throttle, "throttle", ["intervalMs", "acceleration", "deceleration"]);
@@ -440,6 +448,23 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
       integer(deceleration, "deceleration", 0, LAYOUT.PACKET_THROTTLE_SCALE),
     );
     this.#connection.endpoint.touch();
+  }
+
+  /**
+   * Waits for one message of this peer, such as the first one of a login. While it waits, the host reports none of
+   * the peer's messages, and afterwards the ones behind it: to its handlers, to who iterates, or to the next
+   * call of this.
+   *
+   * @param options how long to wait
+   * @returns the message; its packet is retained, until it is disposed of or collected
+   * @throws {TypeError} if somebody iterates over this peer or waits for its message already, or for an option of the
+   *   wrong type
+   * @throws {RangeError} if `timeoutMs` is out of range
+   * @throws {ENetError} `ENETJS_ERR_TIMEOUT` when no message comes in time, `ENETJS_ERR_STALE` or
+   *   `ENETJS_ERR_CLOSED` when the connection or the host ends first; or the reason of the signal
+   */
+  receive(options: ReceiveOptions = {}): Promise<PeerMessage> {
+    return receiveOne(this.#connection, options);
   }
 
   /**
@@ -473,7 +498,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * @throws {TypeError} if the channel is being read already
    * @throws {RangeError} if the connection has no such channel
    */
-  readable(channelId: number): ReadableStream<Uint8Array> {
+  readable(channelId: number): ReadableStream<Uint8Array<ArrayBuffer>> {
     return readableOf(this.#connection, this.#channel(channelId));
   }
 
@@ -520,19 +545,27 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
     this.#check(endpoint.native.enetjs_peer_set(endpoint.handle, id, option, a, b, c));
   }
 
+  /** Passes over the end of the connection, which is no fault of the program. */
   #check(result: number): void {
-    if (result < 0) throw this.#connection.error(result);
+    if (result < 0 && !this.#connection.isEnd(result)) throw this.#connection.error(result);
   }
 
   #disconnect(data: number, mode: number): Promise<void> {
     const { endpoint, id } = this.#connection;
     integer(data, "data", 0, U32);
     const result = endpoint.native.enetjs_peer_disconnect(endpoint.handle, id, data, mode);
-    this.#connection.told = this.#connection.closing = true;
+    this.#leave();
     if (result < 0) return Promise.resolve();
     endpoint.touch();
-    endpoint.change();
     return this.#connection.closed();
+  }
+
+  /** This side has ended the connection. */
+  #leave(): void {
+    const { endpoint } = this.#connection;
+    this.#connection.leave();
+    if (this.#connection.waits) endpoint.inlet.silence();
+    endpoint.change();
   }
 
   #describe(): string {
@@ -553,6 +586,13 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
     createPeer = (connection) => connection.peer = new Peer(connection);
     connectionOf = (peer) => peer.#connection;
   }
+}
+
+function statsAfterTheEnd(channels: number): Float64Array {
+  const stats = new Float64Array(LAYOUT.STATS_COUNT);
+  stats[PEER_STAT.CHANNEL_COUNT] = channels;
+  stats[PEER_STAT.SINCE_LAST_SEND] = stats[PEER_STAT.SINCE_LAST_RECEIVE] = -1;
+  return stats;
 }
 
 function readPeerStats(stats: Float64Array): PeerStats {

@@ -18,13 +18,17 @@ export interface WritableOptions {
 const WAITING_BYTES = 64 * 1024;
 
 /** The messages of a channel as a stream; see `Peer.readable`. */
-export function readableOf(connection: Connection, channelId: number): ReadableStream<Uint8Array> {
+export function readableOf(
+  connection: Connection,
+  channelId: number,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = new ChannelReader(connection, channelId);
-  return new ReadableStream<Uint8Array>({
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
-      using packet = await reader.read();
-      if (packet === undefined) controller.close();
-      else controller.enqueue(packet.bytes);
+      const packet = await reader.read();
+      if (packet === undefined) return controller.close();
+      controller.enqueue(packet.bytes);
+      packet.dispose();
     },
     cancel: () => reader.cancel(),
   });

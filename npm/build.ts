@@ -5,7 +5,15 @@
  *
  * @module
  */
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname } from "node:path";
 import process from "node:process";
 import { LAYOUT } from "../ffi/layout.ts";
@@ -56,6 +64,17 @@ export async function importPackage(platform) {
 `;
 }
 
+/** Lets declarations compile where the program's own `lib` has no `Symbol.dispose`, such as ES2023. */
+function referenceLibraries(folder: string): void {
+  for (const [, path] of exported) {
+    const file = `${folder}/${path.replace(/\.ts$/, ".d.ts")}`;
+    writeFileSync(
+      file,
+      `/// <reference lib="esnext.disposable" />\n${readFileSync(file, "utf8")}`,
+    );
+  }
+}
+
 /** Removes the files that no exported module, and no exported type, needs. */
 async function prune(folder: string): Promise<void> {
   const entries = exported.map(([, path]) => path.replace(/^\.\/|\.ts$/g, ""));
@@ -82,6 +101,7 @@ export async function buildMain(folder: string = dist): Promise<string> {
   await buildModules(main);
   writeFileSync(`${main}/ffi/_origin.js`, originModule());
   await prune(main);
+  referenceLibraries(main);
   writeCommon(main, mainManifest());
   cpSync(`${root}/README.md`, `${main}/README.md`);
   return main;

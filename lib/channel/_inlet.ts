@@ -1,15 +1,15 @@
 import { Fifo } from "../internal/fifo.ts";
-import { surface } from "../internal/inlet.ts";
-import { copyBytes } from "../internal/slab.ts";
+import { surface } from "../../ffi/surface.ts";
 import { endTask, Later, spent } from "../internal/turn.ts";
 import type { ENetError } from "../errors.ts";
 import type { Link } from "./_link.ts";
 import type { Region } from "./_memory.ts";
 import { LEND_MINIMUM } from "./_outlet.ts";
 import { type Found, RingReader } from "./_ring.ts";
+import { copyForHandler } from "./_slab.ts";
 import type { EndPlan } from "./options.ts";
 
-type Reading = PromiseWithResolvers<IteratorResult<Uint8Array>>;
+type Reading = PromiseWithResolvers<IteratorResult<Uint8Array<ArrayBuffer>>>;
 
 /** The way in: takes messages from the ring to a handler, to an iteration or to `receive`. */
 export class Inlet {
@@ -137,7 +137,7 @@ export class Inlet {
     const isLent = length >= LEND_MINIMUM;
     const view = isLent
       ? this.#region.lend(offset, length)
-      : copyBytes(this.#region.bytes.subarray(offset, offset + length));
+      : copyForHandler(this.#region.bytes.subarray(offset, offset + length));
     if (isLent) this.#lent = view;
     try {
       this.#plan.handlers?.receive?.(view);
@@ -157,9 +157,9 @@ export class Inlet {
 
   // Iterating and reading by hand.
 
-  #take(found: Found): Uint8Array {
+  #take(found: Found): Uint8Array<ArrayBuffer> {
     const { offset, length } = found;
-    const bytes = copyBytes(this.#region.bytes.subarray(offset, offset + length));
+    const bytes = new Uint8Array(this.#region.bytes.subarray(offset, offset + length));
     this.#reader.release(found);
     this.#released();
     return bytes;
@@ -173,7 +173,7 @@ export class Inlet {
   }
 
   /** The next message, if there is one. */
-  receive(): Uint8Array | null {
+  receive(): Uint8Array<ArrayBuffer> | null {
     this.#requireNoHandlers();
     const found = this.#peek();
     if (found !== undefined) return this.#take(found);
@@ -194,11 +194,11 @@ export class Inlet {
   }
 
   /** Begins an iteration. */
-  iterate(): AsyncIterableIterator<Uint8Array> {
+  iterate(): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
     this.#requireNoHandlers();
     this.#iterating = true;
     let over = false;
-    const stop = (): Promise<IteratorResult<Uint8Array>> => {
+    const stop = (): Promise<IteratorResult<Uint8Array<ArrayBuffer>>> => {
       if (!over) {
         over = true;
         this.#iterating = false;
@@ -215,7 +215,7 @@ export class Inlet {
     };
   }
 
-  #read(): Promise<IteratorResult<Uint8Array>> {
+  #read(): Promise<IteratorResult<Uint8Array<ArrayBuffer>>> {
     const reading: Reading = Promise.withResolvers();
     this.#readings.push(reading);
     this.#pin(1);
@@ -239,7 +239,7 @@ export class Inlet {
     if (!this.#open) this.#dismissReadings();
   }
 
-  #settle(result: IteratorResult<Uint8Array>): void {
+  #settle(result: IteratorResult<Uint8Array<ArrayBuffer>>): void {
     this.#pin(-1);
     this.#readings.shift()?.resolve(result);
   }

@@ -1,6 +1,5 @@
 import { LAYOUT } from "../../ffi/layout.ts";
 import { Fifo } from "../internal/fifo.ts";
-import { copyBytes } from "../internal/slab.ts";
 import { integer } from "../internal/validate.ts";
 import { ENetError } from "../errors.ts";
 import type { Link } from "./_link.ts";
@@ -78,7 +77,7 @@ export class Outlet {
       this.#published();
       return true;
     }
-    this.#queue.push({ bytes: copyBytes(bytes) });
+    this.#queue.push({ bytes: new Uint8Array(bytes) });
     this.progress();
     return this.#queue.size === 0;
   }
@@ -107,7 +106,7 @@ export class Outlet {
     const direct: Direct = { resolve, reject, timer: undefined };
     direct.timer = setTimeout(() => this.#expire(direct, bytes.length, timeoutMs), timeoutMs);
     this.#pin(1);
-    this.#queue.push({ bytes: copyBytes(bytes), direct });
+    this.#queue.push({ bytes: new Uint8Array(bytes), direct });
     this.progress();
     return promise;
   }

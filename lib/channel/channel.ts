@@ -50,7 +50,8 @@ const pinned = new Set<object>();
  * }
  * ```
  */
-export class Channel implements AsyncIterable<Uint8Array>, AsyncDisposable, Disposable {
+export class Channel
+  implements AsyncIterable<Uint8Array<ArrayBuffer>>, AsyncDisposable, Disposable {
   readonly #link: Link;
   readonly #outlet: Outlet;
   readonly #inlet: Inlet;
@@ -343,7 +344,7 @@ export class Channel implements AsyncIterable<Uint8Array>, AsyncDisposable, Disp
    * @throws {TypeError} if the channel has a handler for messages or is being iterated over
    * @throws {ENetError} `ENETJS_ERR_FAULT`, once, when the other side broke its rules
    */
-  receive(): Uint8Array | null {
+  receive(): Uint8Array<ArrayBuffer> | null {
     return this.#inlet.receive();
   }
 
@@ -354,7 +355,7 @@ export class Channel implements AsyncIterable<Uint8Array>, AsyncDisposable, Disp
    *
    * @throws {TypeError} if the channel has a handler for messages or is being iterated over already
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
     return this.#inlet.iterate();
   }
 

@@ -1,11 +1,5 @@
 import type { EventEmitter } from "node:events";
-
-/** Hands an error of the program's own code to the runtime, as uncaught. */
-export function surface(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
-}
+import { surface } from "../../ffi/surface.ts";
 
 /** Calls the program; what it throws is uncaught, and holds nothing up. */
 export function report<A extends unknown[]>(

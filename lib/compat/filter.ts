@@ -1,6 +1,6 @@
 import { show } from "../internal/validate.ts";
 import { type AddressFilter, compileFilter, formatIPv4 } from "../address.ts";
-import { surface } from "./_report.ts";
+import { surface } from "../../ffi/surface.ts";
 
 /** Decides about a source address: what is falsy drops its datagrams. */
 export type PacketFilter = (address: string, port: number) => unknown;

@@ -15,7 +15,7 @@ import { emit, report } from "./_report.ts";
 import type { AddressInfo } from "./address.ts";
 import { PACKET_FLAG, PEER_STATE } from "./constants.ts";
 import { Packet, packetAccess, type PacketData } from "./packet.ts";
-import { PeerStreams } from "./streams.ts";
+import { endedStreams, PeerStreams } from "./streams.ts";
 
 /** Called once: without an error when a packet has been delivered or sent, else with one. */
 export type SendCallback = (error?: Error) => void;
@@ -187,7 +187,8 @@ export class Peer extends EventEmitter<PeerEvents> {
     const bytes = packetAccess.bytes(message);
     if (bytes === undefined) return refuse("ENETJS_ERR_RELEASED", "null packet");
     const core = this.#core;
-    if (core === undefined || this.#leaving !== undefined) {
+    const isOpen = core !== undefined && connectionOf(core).sendable;
+    if (!isOpen || this.#leaving !== undefined) {
       return refuse("ENETJS_ERR_NOT_CONNECTED", "Packet not queued");
     }
     const flags = packetAccess.flags(message);
@@ -350,41 +351,45 @@ export class Peer extends EventEmitter<PeerEvents> {
 
   /**
    * A stream of what comes on a channel. It ends after the last byte when the other side or this one
-   * disconnects, and fails when the connection was lost. The channel's messages are emitted too.
+   * disconnects. When the connection was lost, it fails, or ends if nobody listens for `error`. The
+   * channel's messages are emitted too.
    *
    * A slow reader holds the sender back: when 1 MiB waits, the peer is paused with all of its channels.
    * There may be several streams of a channel; the slowest counts.
    *
    * @param channel the channel, from 0
-   * @returns the stream, or undefined if the connection is over
+   * @returns the stream; once the connection is over one that fails, or ends, when it is read
    * @throws {RangeError} if the connection has no such channel
    */
-  createReadStream(channel: number): Readable | undefined {
-    return this.#gone ? undefined : this.#streams.readable(channel);
+  createReadStream(channel: number): Readable {
+    return this.#gone ? endedStreams.readable() : this.#streams.readable(channel);
   }
 
   /**
    * A stream to a channel. It takes more when the queue to the peer has drained, cuts what is larger
-   * than a packet may be, and finishes when everything has been acknowledged. It closes with the
-   * connection; unless this side has ended that at once, it fails if something was lost with it.
+   * than a packet may be, and finishes when everything has been acknowledged. The callback of a write
+   * is called when its bytes have been acknowledged, or with an error when they cannot be any more.
+   *
+   * It closes with the connection. When the connection was lost, and somebody listens for `error`, it
+   * fails. A write after that emits `error`, as one does after this side has begun to disconnect.
    *
    * @param channel the channel, from 0
-   * @returns the stream, or undefined if the connection is over
+   * @returns the stream; once the connection is over one that fails, or closes, when it is written to
    * @throws {RangeError} if the connection has no such channel
    */
-  createWriteStream(channel: number): Writable | undefined {
-    return this.#gone ? undefined : this.#streams.writable(channel);
+  createWriteStream(channel: number): Writable {
+    return this.#gone ? endedStreams.writable() : this.#streams.writable(channel);
   }
 
   /**
    * Both in one; its writable side ends with its readable side.
    *
    * @param channel the channel, from 0
-   * @returns the stream, or undefined if the connection is over
+   * @returns the stream; once the connection is over one that fails, or ends, when it is used
    * @throws {RangeError} if the connection has no such channel
    */
-  createDuplexStream(channel: number): Duplex | undefined {
-    return this.#gone ? undefined : this.#streams.duplex(channel);
+  createDuplexStream(channel: number): Duplex {
+    return this.#gone ? endedStreams.duplex() : this.#streams.duplex(channel);
   }
 
   /** Does something with a connection that may have ended in the meantime. */

@@ -1,10 +1,12 @@
 import type { Buffer } from "node:buffer";
+import process from "node:process";
 import { Duplex, Readable, Writable } from "node:stream";
 import { ChannelWriter, lossOf } from "../internal/channel_io.ts";
 import type { Connection } from "../internal/connection.ts";
 import { Fifo } from "../internal/fifo.ts";
 import { integer } from "../internal/validate.ts";
-import { ENetError } from "../errors.ts";
+import { ENetError, type ENetErrorCode } from "../errors.ts";
+import { report } from "./_report.ts";
 
 type Callback = (error?: Error | null) => void;
 
@@ -98,19 +100,171 @@ function notConnected(): ENetError {
   return new ENetError("ENETJS_ERR_NOT_CONNECTED", "peer-not-connected");
 }
 
+/** For each stream, how many others are piped to it: each of these listens for its errors. */
+const pipes = new WeakMap<Readable | Writable, number>();
+
+function countPipes(stream: Writable): void {
+  pipes.set(stream, 0);
+  stream.on("pipe", () => pipes.set(stream, pipes.get(stream)! + 1));
+  stream.on("unpipe", () => pipes.set(stream, pipes.get(stream)! - 1));
+}
+
+/** Whether the program itself listens for a stream's errors: otherwise one would end the process. */
+function isWatched(stream: Readable | Writable): boolean {
+  return stream.listenerCount("error") > (pipes.get(stream) ?? 0);
+}
+
+/** Closes a stream; the loss of its connection is an error only for who wants to hear of it. */
+function closeStream(stream: Readable | Writable, loss: Error | undefined): void {
+  if (loss !== undefined && isWatched(stream)) stream.destroy(loss);
+  else stream.destroy();
+}
+
+/** Ends a stream that reads, when everything has been read. */
+function endStream(stream: Readable, loss: Error | undefined): void {
+  if (loss !== undefined && isWatched(stream)) stream.destroy(loss);
+  else stream.push(null);
+}
+
+/** What sending fails with once a connection is over, or ends. */
+const ENDS: ReadonlySet<ENetErrorCode> = new Set<ENetErrorCode>([
+  "ENETJS_ERR_STALE",
+  "ENETJS_ERR_NOT_CONNECTED",
+  "ENETJS_ERR_UNDELIVERED",
+  "ENETJS_ERR_CLOSED",
+]);
+
+/** A stream that writes to a channel. */
+class ChannelOutput {
+  /** What the program wants to be told of writes that Node still holds, in order. */
+  readonly #callbacks = new Fifo<{ callback: Callback | undefined }>();
+  readonly #streams: PeerStreams;
+  readonly #channel: number;
+  #writer: ChannelWriter | undefined;
+  #isRefused = false;
+  stream!: Writable;
+
+  constructor(streams: PeerStreams, channel: number) {
+    this.#streams = streams;
+    this.#channel = channel;
+  }
+
+  /**
+   * Puts itself between the program and the stream: callbacks of writes wait for the acknowledgement,
+   * and a write after the end is an error.
+   */
+  attach(stream: Writable): void {
+    this.stream = stream;
+    countPipes(stream);
+    const write = stream.write.bind(stream) as (chunk: unknown, ...rest: unknown[]) => boolean;
+    stream.write = (chunk: unknown, ...rest: unknown[]): boolean => {
+      const callback = rest.find((argument) => typeof argument === "function");
+      if (this.#streams.over) return this.#refuse(callback as Callback | undefined);
+      if (stream.destroyed || stream.writableEnded) return write(chunk, ...rest);
+      const entry = { callback: callback as Callback | undefined };
+      this.#callbacks.push(entry);
+      try {
+        return write(chunk, ...rest.filter((argument) => argument !== callback));
+      } catch (error) {
+        this.#callbacks.extract((other) => other === entry);
+        throw error;
+      }
+    };
+  }
+
+  /** A write after the end: an error, and for who has no other chance to know an event, once. */
+  #refuse(callback: Callback | undefined): boolean {
+    const error = notConnected();
+    process.nextTick(() => {
+      report(callback, error);
+      if (this.#isRefused) return;
+      this.#isRefused = true;
+      if (this.stream.destroyed) this.stream.emit("error", error);
+      else this.stream.destroy(error);
+    });
+    return false;
+  }
+
+  construct(callback: Callback): void {
+    this.#streams.whenOpen((connection) => {
+      if (connection === undefined) {
+        closeStream(this.stream, notConnected());
+        return callback();
+      }
+      try {
+        this.#streams.validate(this.#channel);
+      } catch (refused) {
+        return callback(refused as Error);
+      }
+      const { maximumPacketSize } = connection.endpoint.settings;
+      this.#writer = new ChannelWriter(connection, this.#channel, maximumPacketSize);
+      this.#writer.onEnd((loss) => this.#end(lossOf(connection) && loss));
+      callback();
+    });
+  }
+
+  write(chunk: Uint8Array, callback: Callback): void {
+    const { callback: told } = this.#callbacks.shift() ?? {};
+    this.#settle(
+      (this.#writer as ChannelWriter).write(
+        chunk,
+        told && ((error) => report(told, error)),
+      ),
+      callback,
+    );
+  }
+
+  final(callback: Callback): void {
+    this.#settle((this.#writer as ChannelWriter).flushed(), callback);
+  }
+
+  #settle(promise: Promise<void>, callback: Callback): void {
+    promise.then(() => callback(), (error) => {
+      const connection = this.#streams.connection as Connection;
+      // The connection may be over before this side has heard of it.
+      if (!connection.sendable || ENDS.has((error as ENetError).code)) {
+        return this.#end(lossOf(connection) && error, () => callback(error));
+      }
+      callback(error);
+    }).finally(() => this.#streams.onWritten());
+  }
+
+  /** The connection is over. What has arrived is still to be read, where that is no error. */
+  #end(loss: Error | undefined, then?: () => void): void {
+    const { stream } = this;
+    const close = () => {
+      closeStream(stream, loss);
+      then?.();
+    };
+    const isError = loss !== undefined && isWatched(stream);
+    if (isError || !(stream instanceof Duplex) || stream.readableEnded) return close();
+    if (then !== undefined) stream.once("end", close);
+  }
+
+  destroy(error: Error | null, callback: Callback): void {
+    this.#writer?.detach();
+    const lost = this.#streams.connection?.undelivered() ?? notConnected();
+    for (let entry = this.#callbacks.shift(); entry; entry = this.#callbacks.shift()) {
+      report(entry.callback, error ?? lost);
+    }
+    this.#streams.left(this.stream);
+    callback(error);
+  }
+}
+
 /** The Node streams of one peer. Before it is connected they wait. */
 export class PeerStreams {
-  readonly #onWritten: () => void;
+  /** Called when a stream has written something, or will write no more. */
+  readonly onWritten: () => void;
   readonly #feeds = new Map<number, ChannelFeed>();
   readonly #writers = new Set<Writable>();
   #connection: Connection | undefined;
   #closed = false;
-  /** What streams do once the peer is connected, or with an error when it will not be. */
-  #waiting: ((error?: Error) => void)[] = [];
+  /** What streams do once the peer is connected, or will not be. */
+  #waiting: ((connection: Connection | undefined) => void)[] = [];
 
-  /** @param onWritten is called when a stream has written something, or will write no more */
   constructor(onWritten: () => void) {
-    this.#onWritten = onWritten;
+    this.onWritten = onWritten;
   }
 
   /** Whether some stream has bytes that it has not given to the peer yet. */
@@ -118,22 +272,29 @@ export class PeerStreams {
     return [...this.#writers].some((stream) => stream.writableLength > 0 && !stream.destroyed);
   }
 
+  get connection(): Connection | undefined {
+    return this.#connection;
+  }
+
+  /** Whether the program knows that nothing can be sent any more. */
+  get over(): boolean {
+    return this.#closed || (this.#connection?.closing ?? false);
+  }
+
   /** The peer is connected. */
   open(connection: Connection): void {
     this.#connection = connection;
-    this.#answer(undefined);
+    this.#answer(connection);
   }
 
   /** The connection is over, or will never be; the error is one if this side has forgotten it. */
   close(forgotten?: Error): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#answer(notConnected());
+    this.#answer(undefined);
     const connection = this.#connection;
     const loss = forgotten ?? (connection === undefined ? notConnected() : lossOf(connection));
-    for (const feed of this.#feeds.values()) {
-      feed.end((stream) => loss === undefined ? stream.push(null) : stream.destroy(loss));
-    }
+    for (const feed of this.#feeds.values()) feed.end((stream) => endStream(stream, loss));
   }
 
   /** Whether somebody reads a channel. */
@@ -146,60 +307,62 @@ export class PeerStreams {
     this.#feeds.get(channel)?.receive(bytes);
   }
 
-  #answer(error: Error | undefined): void {
+  #answer(connection: Connection | undefined): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const answer of waiting) answer(error);
+    for (const answer of waiting) answer(connection);
   }
 
-  #whenOpen(action: (error?: Error) => void): void {
-    if (this.#connection !== undefined) action();
-    else if (this.#closed) action(notConnected());
+  /** Does something once the peer is connected, or without a connection when it will not be. */
+  whenOpen(action: (connection: Connection | undefined) => void): void {
+    if (this.#connection !== undefined || this.#closed) action(this.#connection);
     else this.#waiting.push(action);
   }
 
   /** Refuses channels that cannot be, or that the connection has not. */
-  #validate(channel: number): void {
+  validate(channel: number): void {
     const last = (this.#connection?.channels ?? 255) - 1;
     integer(channel, "channel", 0, last);
   }
 
   readable(channel: number): Readable {
-    this.#validate(channel);
+    this.validate(channel);
     const stream: Readable = new Readable(this.#readSide(channel, () => stream));
     this.#attachReader(stream, channel);
     return stream;
   }
 
   writable(channel: number): Writable {
-    this.#validate(channel);
-    const stream: Writable = new Writable(
-      this.#writeSide(channel, () => stream, (loss) => stream.destroy(loss)),
-    );
+    this.validate(channel);
+    const output = new ChannelOutput(this, channel);
+    const stream = new Writable(this.#writeSide(output));
+    output.attach(stream);
     this.#writers.add(stream);
     return stream;
   }
 
   duplex(channel: number): Duplex {
-    this.#validate(channel);
+    this.validate(channel);
+    const output = new ChannelOutput(this, channel);
     const reading = this.#readSide(channel, () => stream);
-    // Where nothing is lost, what has arrived is still to be read, and ends the writable side then.
-    const writing = this.#writeSide(
-      channel,
-      () => stream,
-      (loss) => void (loss && stream.destroy(loss)),
-    );
     const stream: Duplex = new Duplex({
       ...reading,
-      ...writing,
+      ...this.#writeSide(output),
       allowHalfOpen: false,
       destroy(error, callback) {
-        reading.destroy(error, () => writing.destroy(error, callback));
+        reading.destroy(error, () => output.destroy(error, callback));
       },
     });
+    output.attach(stream);
     this.#writers.add(stream);
     this.#attachReader(stream, channel);
     return stream;
+  }
+
+  /** A stream that writes will write no more. */
+  left(stream: Writable): void {
+    this.#writers.delete(stream);
+    this.onWritten();
   }
 
   #attachReader(stream: Readable, channel: number): void {
@@ -207,9 +370,9 @@ export class PeerStreams {
     this.#feeds.set(channel, feed);
     feed.add(stream);
     if (this.#connection !== undefined) return;
-    this.#whenOpen(() => {
+    this.whenOpen((connection) => {
       try {
-        this.#validate(channel);
+        if (connection !== undefined) this.validate(channel);
       } catch (refused) {
         stream.destroy(refused as Error);
       }
@@ -226,44 +389,52 @@ export class PeerStreams {
     };
   }
 
-  #writeSide(
-    channel: number,
-    self: () => Writable,
-    onEnd: (loss: ENetError | undefined) => void,
-  ): WriteSide {
-    let writer: ChannelWriter | undefined;
-    // What this side has dropped by ending the connection at once is no failure of the stream.
-    const dropped = () => this.#connection?.ending?.reason === "local";
-    const settle = (promise: Promise<void>, callback: Callback) =>
-      promise.then(() => callback(), (error) => {
-        if (dropped()) self().destroy();
-        callback(error);
-      }).finally(this.#onWritten);
+  #writeSide(output: ChannelOutput): WriteSide {
     return {
       // Node holds writes back until this has called back.
-      construct: (callback) =>
-        this.#whenOpen((error) => {
-          if (error !== undefined) return callback(error);
-          try {
-            this.#validate(channel);
-          } catch (refused) {
-            return callback(refused as Error);
-          }
-          const connection = this.#connection as Connection;
-          const { maximumPacketSize } = connection.endpoint.settings;
-          writer = new ChannelWriter(connection, channel, maximumPacketSize);
-          writer.onEnd((loss) => onEnd(dropped() ? undefined : loss));
-          callback();
-        }),
-      write: (chunk, _encoding, callback) =>
-        void settle((writer as ChannelWriter).write(chunk), callback),
-      final: (callback) => void settle((writer as ChannelWriter).flushed(), callback),
-      destroy: (error, callback) => {
-        writer?.detach();
-        this.#writers.delete(self());
-        callback(error);
-        this.#onWritten();
-      },
+      construct: (callback) => output.construct(callback),
+      write: (chunk, _encoding, callback) => output.write(chunk, callback),
+      final: (callback) => output.final(callback),
+      destroy: (error, callback) => output.destroy(error, callback),
     };
   }
+}
+
+/** Streams of a connection that is over: whoever uses one is told. */
+export const endedStreams = {
+  readable(): Readable {
+    return new Readable({
+      read() {
+        endStream(this, notConnected());
+      },
+    });
+  },
+  writable(): Writable {
+    const stream = new Writable({
+      write(_chunk, _encoding, callback) {
+        refuseWrite(this, callback);
+      },
+    });
+    countPipes(stream);
+    return stream;
+  },
+  duplex(): Duplex {
+    const stream = new Duplex({
+      allowHalfOpen: false,
+      read() {
+        endStream(this, notConnected());
+      },
+      write(_chunk, _encoding, callback) {
+        refuseWrite(this, callback);
+      },
+    });
+    countPipes(stream);
+    return stream;
+  },
+};
+
+function refuseWrite(stream: Writable, callback: Callback): void {
+  const error = notConnected();
+  closeStream(stream, error);
+  callback(error);
 }

@@ -147,19 +147,39 @@ export class ChannelWriter {
     return this.#connection.error(NATIVE_ERROR.STALE);
   }
 
-  /** Queues bytes; resolves when more may be written. */
-  async write(data: string | ArrayBufferLike | ArrayBufferView): Promise<void> {
+  /**
+   * Queues bytes; resolves when more may be written.
+   *
+   * @param settled is called once all of it has been acknowledged, or with an error when it cannot be
+   */
+  async write(
+    data: string | ArrayBufferLike | ArrayBufferView,
+    settled?: (error?: Error) => void,
+  ): Promise<void> {
     const bytes = typeof data === "string" ? encoder.encode(data) : viewOf(data);
-    for (let start = 0; start < bytes.length; start += this.#chunkSize) {
-      if (this.#loss !== undefined) throw this.#loss;
-      if (this.#queue(bytes.subarray(start, start + this.#chunkSize))) {
-        await this.#connection.peer.drain();
+    const deliveries: Promise<void>[] | undefined = settled && [];
+    try {
+      for (let start = 0; start < bytes.length; start += this.#chunkSize) {
+        if (this.#loss !== undefined) throw this.#loss;
+        const isFull = this.#queue(bytes.subarray(start, start + this.#chunkSize), deliveries);
+        if (isFull) await this.#connection.peer.drain();
       }
+    } finally {
+      if (settled !== undefined) this.#report(bytes, deliveries as Promise<void>[], settled);
     }
   }
 
+  /** Tells what has become of bytes, of which these messages have been queued. */
+  #report(bytes: Uint8Array, deliveries: Promise<void>[], settled: (error?: Error) => void): void {
+    const isWhole = deliveries.length === Math.ceil(bytes.length / this.#chunkSize);
+    Promise.all(deliveries).then(
+      () => isWhole ? settled() : settled(this.#connection.undelivered()),
+      settled,
+    );
+  }
+
   /** Queues a message. @returns whether the queue is above its high-water mark */
-  #queue(bytes: Uint8Array): boolean {
+  #queue(bytes: Uint8Array, deliveries: Promise<void>[] | undefined): boolean {
     const connection = this.#connection;
     const { endpoint } = connection;
     let above = false;
@@ -178,6 +198,7 @@ export class ChannelWriter {
       () => connection.undelivered(),
     );
     this.#unacknowledged++;
+    deliveries?.push(delivered);
     delivered.then(() => this.#settle(), (error) => {
       this.#loss ??= error;
       this.#settle();

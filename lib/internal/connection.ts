@@ -1,10 +1,10 @@
-import { LAYOUT, PEER_OPTION } from "../../ffi/layout.ts";
+import { PEER_OPTION } from "../../ffi/layout.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
 import { endTask, Later, spent } from "./turn.ts";
 import type { Address } from "../address.ts";
 import { ENetError, NATIVE_ERROR, nativeError } from "../errors.ts";
-import type { DisconnectReason, PeerMessage } from "../events.ts";
+import { DisconnectCode, type DisconnectReason, type PeerMessage } from "../events.ts";
 import { type Packet, packets } from "../packet.ts";
 import type { Peer } from "../peer.ts";
 
@@ -26,7 +26,7 @@ export interface ChannelSink {
   end(): void;
 }
 
-/** What a connection leaves when it ends. */
+/** What a connection leaves when either side ends it. */
 export interface Membership {
   /** Forgets a member. */
   delete(connection: Connection): void;
@@ -46,20 +46,18 @@ export class Connection {
   readonly outgoing: boolean;
   peer!: Peer;
   established = false;
-  /** This side has begun to end it. */
-  closing = false;
   /** An upper bound of the bytes queued to it, those of broadcasts aside, see `Endpoint.post`. */
   queuedAtMost = 0;
   /** Native code has said that its queue is full, and not yet that it has drained. */
   full = false;
-  /** The program has been given its disconnect event, or has ended it itself. */
-  told = false;
   ending: Ending | undefined;
   /** Set while `host.connect` waits. */
   connecting: PromiseWithResolvers<Peer> | undefined;
   /** The error of `host.connect` when nothing answers within a time. */
   unanswered: ((limit: string) => ENetError) | undefined;
-  iterating = false;
+  /** This side has begun to end it: nothing of it is reported any more but its end. See `leave`. */
+  #closing = false;
+  #iterating = false;
   /** Who takes the messages of single channels. */
   readonly sinks: Map<number, ChannelSink> = new Map();
   /** Called when the connection has ended, before messages that still wait are given out. */
@@ -80,6 +78,8 @@ export class Connection {
   #lent: Packet | undefined;
   /** No message will come any more. */
   #over = false;
+  /** Whether messages go anywhere else than to the host. */
+  #diverted = false;
 
   constructor(
     endpoint: Endpoint,
@@ -101,18 +101,22 @@ export class Connection {
     return `Peer ${this.address.hostname}:${this.address.port}`;
   }
 
-  /**
-   * Whether a refused message is to be counted as lost, and not as a fault of the program: the other
-   * side has left, and the program cannot know it yet.
-   */
-  lost(result: number): boolean {
-    return (result === NATIVE_ERROR.STALE || result === NATIVE_ERROR.NOT_CONNECTED) &&
-      this.established && !this.told && this.endpoint.resources.open;
-  }
-
   /** Whether messages can be queued, as far as is known here. */
   get sendable(): boolean {
-    return this.established && !this.closing && this.ending === undefined;
+    return this.established && !this.#closing && this.ending === undefined;
+  }
+
+  /** Whether a native result says no more than that the connection, or the host, is ending or has ended. */
+  isEnd(result: number): boolean {
+    return result === NATIVE_ERROR.STALE || result === NATIVE_ERROR.CLOSED ||
+      (result === NATIVE_ERROR.NOT_CONNECTED && this.established);
+  }
+
+  /** The error of what cannot be done because of the end, once it is known how the connection has ended. */
+  async refusal(): Promise<ENetError> {
+    const isKnown = this.#closing || this.ending !== undefined || !this.endpoint.resources.open;
+    if (this.established && !isKnown) await this.closed();
+    return this.error(this.established ? NATIVE_ERROR.STALE : NATIVE_ERROR.NOT_CONNECTED);
   }
 
   /** The error of a native call on this connection. */
@@ -126,6 +130,9 @@ export class Connection {
         "ENETJS_ERR_STALE",
         `${this.name}: the connection has ended (${reason}, data ${data})`,
       );
+    }
+    if (this.#closing) {
+      return new ENetError("ENETJS_ERR_STALE", `${this.name}: this side is ending the connection`);
     }
     return nativeError(result, this.name);
   }
@@ -169,9 +176,35 @@ export class Connection {
 
   // Iteration.
 
-  /** Whether the messages of a channel go to somebody else than the host. */
+  /** Takes its messages from the host, for one consumer. */
+  claim(): void {
+    if (this.iterating) throw new TypeError(`${this.name} is being iterated over already`);
+    this.endpoint.inlet.claim(this);
+  }
+
+  /** Leaves what comes from now on, and what waits, to the host. */
+  unclaim(): void {
+    this.giveBack();
+    this.endpoint.inlet.unclaim(this);
+  }
+
+  /** Whether somebody iterates over the messages. */
+  get iterating(): boolean {
+    return this.#iterating;
+  }
+  set iterating(iterating: boolean) {
+    this.#iterating = iterating;
+    this.divert();
+  }
+
+  /** To be called when a sink has come or gone. */
+  divert(): void {
+    this.#diverted = this.#closing || this.#iterating || this.sinks.size > 0;
+  }
+
+  /** Whether the messages of a channel go to somebody else than the host, or to nobody. */
   takes(channelId: number): boolean {
-    return this.iterating || this.sinks.has(channelId);
+    return this.#diverted && (this.#closing || this.#iterating || this.sinks.has(channelId));
   }
 
   /** Gives a message to who takes its channel, else to whoever iterates. */
@@ -222,10 +255,7 @@ export class Connection {
     if (!isSpent && this.#readers.size === 0) {
       const message = this.take();
       if (message !== undefined) return Promise.resolve(this.#lend(message));
-      if (this.#over) {
-        this.told = true;
-        return Promise.resolve({ value: undefined, done: true });
-      }
+      if (this.#over) return Promise.resolve({ value: undefined, done: true });
       endTask();
     }
     this.endpoint.flushIfDirty();
@@ -251,6 +281,34 @@ export class Connection {
     return this.#over;
   }
 
+  /** Whether messages of it wait in JavaScript, here or in the host's backlog. */
+  get waits(): boolean {
+    return this.#waitingMessages > 0;
+  }
+
+  /** Whether this side has begun to end it. */
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  /**
+   * This side ends the connection: whoever reads it is at the end, and what has arrived and was not taken is
+   * dropped, as is what still comes. The caller has the inlet drop what waits there.
+   */
+  leave(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.divert();
+    for (let message = this.take(); message; message = this.take()) packets.release(message.packet);
+    this.endReaders();
+    this.#abandonDrain();
+    this.#leaveGroups();
+  }
+
+  #leaveGroups(): void {
+    for (const membership of [...this.memberships]) membership.delete(this);
+  }
+
   /** Lets everybody who reads know that there will be no more. */
   endReaders(): void {
     this.#over = true;
@@ -261,7 +319,6 @@ export class Connection {
   /** Ends the reads of an iteration that is over. */
   dismissReaders(): void {
     for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
-      this.told ||= this.#over;
       this.endpoint.unpin();
       reader.resolve({ value: undefined, done: true });
     }
@@ -297,16 +354,19 @@ export class Connection {
     this.endpoint.unpin();
   }
 
+  #abandonDrain(): void {
+    if (this.#drained === undefined) return;
+    this.#drained.reject(this.error(NATIVE_ERROR.STALE));
+    this.#drained = undefined;
+    this.endpoint.unpin();
+  }
+
   /** A CLOSED completion, or the end of the host: settles everybody who waits, except readers. */
   close(ending: Ending): void {
     this.ending ??= ending;
-    for (const membership of [...this.memberships]) membership.delete(this);
+    this.#leaveGroups();
     for (const listener of [...this.closeListeners]) listener();
-    if (this.#drained !== undefined) {
-      this.#drained.reject(this.error(NATIVE_ERROR.STALE));
-      this.#drained = undefined;
-      this.endpoint.unpin();
-    }
+    this.#abandonDrain();
     if (this.#closed !== undefined) {
       this.#closed.resolve();
       this.#closed = undefined;
@@ -347,23 +407,29 @@ export class Connection {
 /** What the number of a refusal says. */
 function refusal(data: number): string {
   const answer = `the other side refused, with data ${data}`;
-  if (data === LAYOUT.CODE_FULL) return `${answer}: it is full, so try again later`;
-  if (data === 0) return `${answer}: it gives no reason`;
-  return `${answer}: its program knows what that means`;
+  switch (data) {
+    case DisconnectCode.FULL:
+      return `${answer}: it is full, so try again later`;
+    case DisconnectCode.DENIED:
+      return `${answer}: its filter or its program does not admit this client`;
+    case DisconnectCode.UNDECIDED:
+      return `${answer}: its program did not decide in time, so try again later`;
+    case DisconnectCode.DUPLICATE:
+      return `${answer}: it has as many connections of this address as it allows`;
+    case 0:
+      return `${answer}: it gives no reason`;
+    default:
+      return `${answer}: its program knows what that means`;
+  }
 }
 
 /** The messages of a connection, for one consumer. */
 export function iterateConnection(connection: Connection): AsyncIterableIterator<PeerMessage> {
-  const { inlet } = connection.endpoint;
-  if (connection.iterating) {
-    throw new TypeError(`${connection.name} is being iterated over already`);
-  }
-  inlet.claim(connection);
+  connection.claim();
   let over = false;
   const stop = () => {
     if (!over) {
-      connection.giveBack();
-      inlet.unclaim(connection);
+      connection.unclaim();
     }
     over = true;
   };

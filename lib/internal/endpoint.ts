@@ -7,7 +7,7 @@ import type { Gate } from "./gate.ts";
 import type { ChannelSink, Connection } from "./connection.ts";
 import { integer, show } from "./validate.ts";
 import type { Memory, Ring } from "./memory.ts";
-import { check, ENetError } from "../errors.ts";
+import { check, ENetError, NATIVE_ERROR } from "../errors.ts";
 import type { Host } from "../host.ts";
 import type { HostPlan, NativeSettings } from "../options.ts";
 import { Outbox } from "./outbox.ts";
@@ -101,6 +101,8 @@ export interface EndpointInlet {
   claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void;
   /** Nobody does any more. */
   unclaimChannel(connection: Connection, channelId: number): void;
+  /** Drops what waits of connections that this side has ended. */
+  silence(): void;
 }
 
 /** A promise that waits for the other side to acknowledge a message. */
@@ -264,6 +266,12 @@ export class Endpoint {
     return { kind: "shared", offset: this.#scratchOffset, length: bytes.length };
   }
 
+  /** Checks what is not going to be sent. */
+  #measure(data: Data): void {
+    if (typeof data === "string") this.#requireSize(encoder.encode(data).length);
+    else this.#requireSize(data instanceof Packet ? data.length : viewOf(data).length);
+  }
+
   #requireSize(length: number): void {
     if (length > this.settings.maximumPacketSize) {
       throw new RangeError(
@@ -284,9 +292,12 @@ export class Endpoint {
     return true;
   }
 
-  /** Queues a message; see `enetjs_peer_send`. */
+  /** Queues a message; see `enetjs_peer_send`. To a connection that ends, or has ended, it does nothing. */
   send(to: Connection, channelId: number, flags: number, data: Data, token: number): number {
-    this.requireOpen("Sending");
+    if (!this.resources.open || (to.established && !to.sendable)) {
+      this.#measure(data);
+      return NATIVE_ERROR.STALE;
+    }
     const result = this.#send(to.id, channelId, flags, data, token);
     this.touch();
     const queued = this.memory.words[LAYOUT.WORD_QUEUED_BYTES] - this.#broadcasted;
@@ -342,7 +353,10 @@ export class Endpoint {
   ): number {
     validateFlags(flags);
     integer(channelId, "channelId", 0, 254);
-    if (!this.resources.open) return 0;
+    if (!this.resources.open) {
+      this.#measure(data);
+      return 0;
+    }
     const staged = this.#stage(data);
     if (bytes === 0 && mode === LAYOUT.BROADCAST_TO) return 0;
     this.touch();
@@ -407,6 +421,7 @@ export class Endpoint {
         `data of ${bytes.length} bytes is larger than a datagram, ${MAXIMUM_DATAGRAM}`,
       );
     }
+    if (!this.resources.open) return false;
     this.memory.scratch.set(bytes);
     const sent = check(
       this.native.enetjs_host_send_datagram(

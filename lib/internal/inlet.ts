@@ -1,8 +1,10 @@
 import { ATTEND, LAYOUT } from "../../ffi/layout.ts";
+import { surface } from "../../ffi/surface.ts";
 import { type ChannelSink, Connection, type Ending } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
 import { formatIPv4 } from "../address.ts";
+import type { ConnectAttempt } from "../admission.ts";
 import { ENetError } from "../errors.ts";
 import type { DisconnectReason, HostEvent, HostHandlers } from "../events.ts";
 import { NativePacket, sweepLingering } from "./native_packet.ts";
@@ -67,6 +69,8 @@ export class Inlet {
   settling = false;
   /** Resolves when no peer is left after `enetjs_host_shutdown`, and at the end of the host. */
   readonly shutdown: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** Called with each client that wants to connect, where native code asks about them. */
+  onAttempt: (question: number, attempt: ConnectAttempt) => void = () => {};
   /** Called when the socket has failed. */
   onFailure: () => void = () => {};
 
@@ -264,6 +268,10 @@ export class Inlet {
     while (resources.open && !completions.empty) {
       const index = completions.record;
       const type = words[index + LAYOUT.RECORD_TYPE];
+      if ((type & 0xFF) === LAYOUT.COMPLETION_QUESTION) {
+        this.#ask(index, type >>> 8 & 0xFF);
+        continue;
+      }
       const data = words[index + LAYOUT.RECORD_DATA];
       const connection = this.#connectionOf(index);
       const channels = words[index + LAYOUT.RECORD_LENGTH];
@@ -283,6 +291,17 @@ export class Inlet {
     }
     // Last, when the reason why the connection ended is known.
     for (const token of undelivered ?? []) this.endpoint.settleDelivery(token, false);
+  }
+
+  /** Hands a question on; its record has been taken by then, for the program may close the host. */
+  #ask(index: number, channels: number): void {
+    const { completions, memory: { words } } = this.endpoint;
+    const question = words[index + LAYOUT.RECORD_EXTRA];
+    const data = words[index + LAYOUT.RECORD_DATA];
+    const hostname = formatIPv4(words[index + LAYOUT.RECORD_ADDRESS]);
+    const port = words[index + LAYOUT.RECORD_LENGTH];
+    completions.advance();
+    this.onAttempt(question, { address: { hostname, port }, data, channels });
   }
 
   /** A connection that was established is forgotten with its disconnect event, which is behind its messages. */
@@ -429,6 +448,10 @@ export class Inlet {
         if (!taken) {
           return { type: "receive", peer: connection.peer, channelId, packet };
         }
+        if (connection.closing) {
+          packets.release(packet);
+          return undefined;
+        }
         packets.own(packet);
         connection.receive({ channelId, packet });
       }
@@ -452,7 +475,6 @@ export class Inlet {
     }
     const event = this.#event(index);
     if (event === undefined) return;
-    tell(event);
     this.#give(event);
   }
 
@@ -501,7 +523,6 @@ export class Inlet {
 
   #giveKept(event: HostEvent): void {
     if ("packet" in event) packets.lend(event.packet, BORROWED.BY_HANDLER);
-    tell(event);
     this.#give(event);
   }
 
@@ -537,8 +558,6 @@ export class Inlet {
     const event = this.#event(index);
     if (event === undefined) return;
     if ("packet" in event) packets.own(event.packet);
-    // Where nobody takes the host's events, nobody can be waited for to learn of it.
-    if (!this.#iterating && !this.#manual) tell(event);
     this.#keep(event);
   }
 
@@ -562,7 +581,6 @@ export class Inlet {
     if (event === undefined) return this.#lazy ? this.#borrowNext() : undefined;
     if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
     if ("packet" in event) packets.lend(this.#borrowed = event.packet, this.#until);
-    tell(event);
     return event;
   }
 
@@ -587,11 +605,12 @@ export class Inlet {
 
   #borrowNext(): HostEvent | undefined {
     const { events, memory, resources } = this.endpoint;
-    if (events.empty && memory.held > 0) {
-      this.#native(0);
-      this.#complete();
-    }
-    while (resources.open && !events.empty) {
+    for (;;) {
+      if (events.empty && memory.held > 0) {
+        this.#native(0);
+        this.#complete();
+      }
+      if (!resources.open || events.empty) return undefined;
       const event = this.#event(events.record);
       if (event !== undefined && "packet" in event) {
         this.#borrowed = event.packet;
@@ -599,9 +618,9 @@ export class Inlet {
       } else {
         this.#releaseRecord();
       }
-      if (event === undefined) continue;
-      tell(event);
-      return event;
+      if (event !== undefined) return event;
+      // There may be many behind it of a peer that this side has ended.
+      if (this.#spent()) return undefined;
     }
   }
 
@@ -723,12 +742,14 @@ export class Inlet {
 
   claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void {
     connection.sinks.set(channelId, sink);
+    connection.divert();
     this.#claim(connection, (id) => id === channelId);
     connection.sort(channelId);
   }
 
   unclaimChannel(connection: Connection, channelId: number): void {
     if (!connection.sinks.delete(channelId)) return;
+    connection.divert();
     this.#claims--;
     this.endpoint.change();
   }
@@ -751,6 +772,16 @@ export class Inlet {
   }
 
   // The end.
+
+  silence(): void {
+    const silenced = (event: HostEvent) =>
+      event.type === "receive" && connectionOf(event.peer).closing;
+    for (const event of this.#backlog.extract(silenced)) {
+      if (event.type !== "receive") continue;
+      connectionOf(event.peer).release(event.packet.length);
+      packets.release(event.packet);
+    }
+  }
 
   /** After the native host is gone: everybody who waits learns it. */
   close(): void {
@@ -777,16 +808,4 @@ export class Inlet {
     this.#borrowed = this.#handled = undefined;
     this.#inRing = false;
   }
-}
-
-/** Notes that the program is being told of the end of a connection. */
-function tell(event: HostEvent): void {
-  if (event.type === "disconnect") connectionOf(event.peer).told = true;
-}
-
-/** Hands an error of the program's own code to the runtime, as uncaught. */
-export function surface(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

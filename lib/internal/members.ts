@@ -5,9 +5,12 @@ const ID_BYTES = Float64Array.BYTES_PER_ELEMENT;
 
 /**
  * Connections as native code takes them: their ids one behind the other, so that one call sends to all of
- * them. A connection leaves by itself when it ends.
+ * them. A connection leaves by itself when either side ends it.
  *
- * The ids are in no order. `indices` tells where each is, and keeps the order of joining.
+ * Native code knows no groups. To find a peer by its id takes it 3 ns, and to queue a message about 50, so
+ * a list of its own would save little, and would have to be freed.
+ *
+ * The ids are in no order. `#indices` tells where each is, and keeps the order of joining.
  */
 export class Members implements Membership {
   /** Where the id of each member stands. */

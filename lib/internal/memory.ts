@@ -167,9 +167,14 @@ export class Memory {
     return length <= this.#copiesUpTo;
   }
 
+  /** Copies bytes of the arena into a buffer of their own. */
+  copy(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    return this.arena.slice(offset, offset + length);
+  }
+
   /** Lends bytes of the arena, or copies them where that is cheaper. */
-  lend(offset: number, length: number): Uint8Array {
-    if (this.copies(length)) return this.arena.slice(offset, offset + length);
+  lend(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    if (this.copies(length)) return this.copy(offset, length);
     this.#lent = true;
     // Half the cost of `subarray` on V8.
     return new Uint8Array(this.#buffer, offset, length);

@@ -106,7 +106,7 @@ export class NativePacket {
   }
 
   /** A copy of the bytes. */
-  read(): Uint8Array {
+  read(): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(this.length);
     const { native } = this.#library;
     check(native.enetjs_packet_read(this.#handle, bytes, bytes.length), "Reading a packet");

@@ -1,6 +1,14 @@
 import { HOST_STAT } from "../../ffi/layout.ts";
-import type { Endpoint } from "./endpoint.ts";
 import { ENetError } from "../errors.ts";
+
+/** What is needed of an endpoint; whoever imports that imports half of the library. */
+interface Endpoint {
+  readonly native: { enetjs_host_stats(host: number): number };
+  readonly handle: number;
+  readonly stats: Float64Array;
+  readonly pump: boolean;
+  readonly settings: { readonly compression: string; readonly checksum: string };
+}
 
 /** What is known of an attempt to connect that got no answer. */
 interface Silence {

@@ -58,7 +58,9 @@ export function recipientsOf(given: unknown, endpoint: Endpoint): Recipients {
 }
 
 function listOf(connections: Set<Connection>, mode: number): Recipients {
-  const ids = Float64Array.from(connections, ({ id }) => id);
-  if (ids.length === 0) return { ...EVERYBODY, mode };
+  if (connections.size === 0) return { ...EVERYBODY, mode };
+  const ids = new Float64Array(connections.size);
+  let count = 0;
+  for (const { id } of connections) ids[count++] = id;
   return { peers: new Uint8Array(ids.buffer), bytes: ids.byteLength, mode };
 }

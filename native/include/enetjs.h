@@ -131,6 +131,11 @@
  * DATA: its bytes; EXTRA: the largest that would not have been
  */
 #define ENETJS_COMPLETION_SENT_RELIABLY 13
+/**
+ * A client wants to connect; `enetjs_host_answer` within 2 s. EXTRA: number of the question; ADDRESS, LENGTH: address
+ * and port; DATA: of the client; bits 8–15 of TYPE: channels.
+ */
+#define ENETJS_COMPLETION_QUESTION 14
 
 /** Why a connection ended. */
 #define ENETJS_REASON_REMOTE 0  /**< the other side disconnected */
@@ -144,8 +149,11 @@
  * The data of a DISCONNECT that this library sends by itself: four ASCII characters. An attempt to connect ends
  * with ENETJS_REASON_REFUSED, a connection with ENETJS_REASON_REMOTE; in a program on ENet, with a disconnect event.
  */
-#define ENETJS_CODE_FULL 1718971500  /**< "full": every peer is in use */
-#define ENETJS_CODE_LIMIT 1818848628 /**< "limt": the other side exceeded a limit of this host */
+#define ENETJS_CODE_FULL 1718971500      /**< "full": every peer is in use, or memory is short */
+#define ENETJS_CODE_LIMIT 1818848628     /**< "limt": the other side exceeded a limit of this host */
+#define ENETJS_CODE_DENIED 1684369017    /**< "deny": the filter or the program does not admit the client */
+#define ENETJS_CODE_UNDECIDED 1818326117 /**< "late": the program has not decided in time */
+#define ENETJS_CODE_DUPLICATE 1685418092 /**< "dupl": the address has as many peers as it may */
 
 /* ---- Host configuration: an array of doubles ---------------------------------------------- */
 
@@ -174,7 +182,9 @@
 #define ENETJS_CONFIG_SPIN 22              /**< ENETJS_SPIN_…: whether the consumer stays for the next message */
 #define ENETJS_CONFIG_UNGUARDED 23         /**< 1: bind also where ENETJS_ERR_UNGUARDED is due */
 #define ENETJS_CONFIG_MAXIMUM_HOST_DATA 24 /**< bytes of native memory for all peers; 0 for the default */
-#define ENETJS_CONFIG_COUNT 25
+#define ENETJS_CONFIG_ACCEPT 25            /**< 1: the program decides about connections, ENETJS_COMPLETION_QUESTION */
+#define ENETJS_CONFIG_FILTER_REFUSES 26    /**< 1: the filter refuses a CONNECT in place of dropping it */
+#define ENETJS_CONFIG_COUNT 27
 
 /** Bytes: the default of MAXIMUM_HOST_DATA, or twice what one connection may take where that is more. */
 #define ENETJS_HOST_DATA_MINIMUM 268435456
@@ -230,7 +240,7 @@
 #define ENETJS_HOST_STAT_DATAGRAMS 10     /**< datagrams delivered that were not ENet's */
 #define ENETJS_HOST_STAT_SOCKET_ERRORS 11 /**< send and receive errors that were survived */
 #define ENETJS_HOST_STAT_HALF_OPEN 12     /**< connections that wait for the client's acknowledgement, now */
-#define ENETJS_HOST_STAT_REFUSED_FULL 13  /**< attempts answered with ENETJS_CODE_FULL */
+#define ENETJS_HOST_STAT_REFUSED_FULL 13 /**< attempts that were refused, because of this; more below */
 #define ENETJS_HOST_STAT_BAD_HANDSHAKE 14 /**< datagrams to a half-open connection with another session or sequence number */
 #define ENETJS_HOST_STAT_LIMITED_CONNECTS 15 /**< this and the next four: refused by each ENETJS_LIMIT_…, in its units */
 #define ENETJS_HOST_STAT_LIMITED_DATAGRAMS 16
@@ -239,9 +249,12 @@
 #define ENETJS_HOST_STAT_LIMITED_MESSAGE_BYTES 19
 #define ENETJS_HOST_STAT_LIMITED_PEERS 20 /**< connections that a limit has ended */
 #define ENETJS_HOST_STAT_DATA 21          /**< bytes that count towards the maximum of the host */
-#define ENETJS_HOST_STAT_REFUSED 22       /**< datagrams of which a budget refused all or a part */
-#define ENETJS_HOST_STAT_REFUSED_DUPLICATES 23 /**< CONNECTs from addresses with as many peers as they may have */
-#define ENETJS_HOST_STAT_COUNT 24
+#define ENETJS_HOST_STAT_OVER_BUDGET 22       /**< datagrams of which a budget refused all or a part */
+#define ENETJS_HOST_STAT_REFUSED_FILTER 23
+#define ENETJS_HOST_STAT_REFUSED_ACCEPT 24 /**< by `enetjs_host_answer` */
+#define ENETJS_HOST_STAT_REFUSED_UNDECIDED 25
+#define ENETJS_HOST_STAT_REFUSED_DUPLICATE 26
+#define ENETJS_HOST_STAT_COUNT 27
 
 /** Peer statistics, positions in the statistics block; fields of ENetPeer unless noted. */
 #define ENETJS_PEER_STAT_STATE 0
@@ -533,6 +546,19 @@ ENETJS_API double enetjs_host_set(double host, double option, double value, doub
  * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY
  */
 ENETJS_API double enetjs_host_set_filter(double host, const uint8_t *rules, double bytes);
+
+/** A verdict of `enetjs_host_answer`. */
+#define ENETJS_ACCEPT (-1)
+
+/**
+ * Answers a question, see ENETJS_COMPLETION_QUESTION. A client that is refused is told a number, which it gets with
+ * ENETJS_REASON_REFUSED, or with a disconnect event in a program on ENet. Service the host afterwards.
+ * @param question its number
+ * @param verdict ENETJS_ACCEPT, or the number to refuse with, 0 to 2^32 - 1; ENETJS_CODE_UNDECIDED counts as no
+ *   decision
+ * @returns 0, or ERR_CLOSED, ARGUMENT, STALE when there is no such question, or it is answered or too old
+ */
+ENETJS_API double enetjs_host_answer(double host, double question, double verdict);
 
 /**
  * Replaces all limits. A host has none at first. CONNECTs are not limited on a host that takes none.

@@ -256,6 +256,11 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_COMPLETION_SENT_RELIABLY,
       ENETJS_BROADCAST_EXCEPT,
       ENETJS_BROADCAST_TO,
+      ENETJS_CODE_DENIED,
+      ENETJS_CODE_UNDECIDED,
+      ENETJS_CODE_DUPLICATE,
+      ENETJS_ACCEPT,
+      ENETJS_COMPLETION_QUESTION,
   };
   return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
 }

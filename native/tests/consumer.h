@@ -62,7 +62,8 @@ struct consumer {
   double peer; /**< of the last connect event */
   struct record last, last_completion;
   unsigned connects, disconnects, receives, datagrams, packets;
-  unsigned connected, closed, delivered, undelivered, drains, failures, shutdowns, sent_reliably;
+  struct record question; /* the last one */
+  unsigned connected, closed, delivered, undelivered, drains, failures, shutdowns, sent_reliably, questions;
 };
 
 static inline void config_initialize(double *c) {
@@ -210,6 +211,10 @@ static inline void count_completion(struct consumer *c, const struct record *r) 
     case ENETJS_COMPLETION_FAILED: c->failures++; break;
     case ENETJS_COMPLETION_SHUTDOWN: c->shutdowns++; break;
     case ENETJS_COMPLETION_SENT_RELIABLY: c->sent_reliably++; break;
+    case ENETJS_COMPLETION_QUESTION:
+      c->questions++;
+      c->question = *r;
+      break;
     default: CHECK(!"a known completion");
   }
 }

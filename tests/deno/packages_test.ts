@@ -15,7 +15,8 @@ import { checkPackage, packed } from "../../npm/_check.ts";
 import { exported, version } from "../../npm/_manifest.ts";
 import { currentPlatform } from "../../npm/platforms.ts";
 import { reachable } from "../../tools/_imports.ts";
-import { root } from "../../tools/_run.ts";
+import { installNpm } from "../../tools/others.ts";
+import { print, root, run } from "../../tools/_run.ts";
 import type { Runtime } from "../../tools/setup.ts";
 import {
   createProject,
@@ -116,6 +117,14 @@ test("The packages have one version, and no scripts run when they are installed"
   );
 });
 
+/** The executable of an older Node, from npm. */
+async function oldNode(major: number): Promise<string | undefined> {
+  const command = ["npx", "-y", `--package=node@${major}`, "node", "-p", "process.execPath"];
+  const { ok, output } = await run(command, { limitMs: 120_000 });
+  if (ok) return output.trim().split("\n").at(-1);
+  print(`No test on Node ${major}, which npm can't get: ${output}\n`);
+}
+
 /** The sizes that the README tells, of a package. */
 function toldSizes(name: string): number[] {
   const readme = readFileSync(`${root}/README.md`, "utf8");
@@ -158,6 +167,66 @@ for (const name of ["bun", "node"] as const) {
   test(`On ${name} only the package for this platform is installed`, () => {
     const packages = readdirSync(`${projects[name].folder}/node_modules/@enetjs`).sort();
     assertEquals(packages, ["enet", platform.name]);
+  });
+}
+
+test("The declarations compile with lib ES2023 and DOM, and without @types/node", async () => {
+  const compiler = await installNpm("typescript", "5.9.3");
+  const { folder, copy } = projects.node;
+  copy("tests/programs/types.ts");
+  const compilerOptions = {
+    ...{ target: "ES2023", lib: ["ES2023", "DOM"], types: [], strict: true, noEmit: true },
+    ...{ module: "ESNext", moduleResolution: "Bundler", skipLibCheck: false },
+  };
+  writeFileSync(
+    `${folder}/tsconfig.json`,
+    JSON.stringify({ compilerOptions, files: ["types.ts"] }),
+  );
+  const { ok, output } = await run(["node", `${compiler}/bin/tsc`, "-p", folder]);
+  assert(ok, output);
+});
+
+for (const major of [20, 22]) {
+  const old = await oldNode(major);
+  const skip = old === undefined && `npm can't get Node ${major}`;
+  test(
+    `Node ${major} says which version is needed, and not that it can't read the code`,
+    { skip },
+    async () => {
+      const { folder, command } = projects.node;
+      writeFileSync(
+        `${folder}/old.mjs`,
+        `import { Host } from "@enetjs/enet";
+import { dlopen } from "@enetjs/enet/ffi";
+import "@enetjs/enet/channel";
+import "@enetjs/enet/compat";
+for (const call of [() => Host.listen(), async () => dlopen(null, { abs: { parameters: ["int"], result: "int" } })]) {
+  await call().catch(({ name, code, message }) => console.log(name, code, message));
+}
+`,
+      );
+      const { code, stdout, stderr } = await command([old!, "old.mjs"]);
+      assertEquals(code, 0, stderr);
+      const says =
+        `Node ${major}\\.\\d+\\.\\d+ has no node:ffi: @enetjs/enet needs Node 26\\.10 or later`;
+      assertMatch(
+        stdout,
+        new RegExp(
+          `^ENetError ENETJS_ERR_LIBRARY ${says}\nFfiError ENETJS_ERR_FFI_UNSUPPORTED ${says}\n$`,
+        ),
+      );
+    },
+  );
+}
+
+for (const name of names) {
+  test(`Installed on ${name}, ENETJS_DEBUG names the line of the program`, async () => {
+    projects[name].copy("tests/programs/packet_debug.ts");
+    const { code, stderr } = await projects[name].run("packet_debug.ts", [], {
+      env: { ENETJS_DEBUG: "1" },
+      flags: name === "deno" ? ["--allow-env"] : [],
+    });
+    assertEquals(code, 0, stderr);
   });
 }
 

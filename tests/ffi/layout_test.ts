@@ -22,7 +22,7 @@ import { loadLibrary } from "../../ffi/loader.ts";
 import { SYMBOLS } from "../../ffi/symbols.ts";
 import { SETTINGS } from "../../lib/options.ts";
 import { ERROR_MEANINGS, nativeError } from "../../lib/errors.ts";
-import { diagnostics, DisconnectCode, PacketFlag, versions } from "../../mod.ts";
+import { diagnostics, DisconnectCode, Host, PacketFlag, versions } from "../../mod.ts";
 import { connectedPair } from "../_helpers.ts";
 
 const header = readFileSync(new URL("../../native/include/enetjs.h", import.meta.url), "utf8");
@@ -99,6 +99,14 @@ test("Every setting is an option that enetjs_host_set() takes", () => {
   }
 });
 
+test("Every setting can be read and assigned on a host", () => {
+  const accessors = Object.getOwnPropertyDescriptors(Host.prototype);
+  for (const name of Object.keys(SETTINGS) as (keyof typeof SETTINGS)[]) {
+    const { get, set } = accessors[name];
+    assert.ok(get !== undefined && set !== undefined, name);
+  }
+});
+
 test("Native error codes have the names and the order of the header", () => {
   const errors = Object.entries(group("ERR_"));
   assert.equal(errors.length, 24);
@@ -140,7 +148,13 @@ test("DisconnectCode has the numbers of the header, each of four ASCII character
   assert.deepEqual(DisconnectCode, group("CODE_"));
   const text = (code: number) =>
     String.fromCharCode(code >>> 24, code >>> 16 & 255, code >>> 8 & 255, code & 255);
-  assert.deepEqual(Object.values(DisconnectCode).map(text), ["full", "limt"]);
+  assert.deepEqual(Object.values(DisconnectCode).map(text), [
+    "full",
+    "limt",
+    "deny",
+    "late",
+    "dupl",
+  ]);
 });
 
 test("PacketFlag has the numbers of ENet", () => {

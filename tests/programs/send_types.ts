@@ -11,7 +11,13 @@ import {
   type Peer,
 } from "../../mod.ts";
 
-export function sends(host: Host, group: Group, peer: Peer, packet: Packet): void {
+export function sends(
+  host: Host,
+  players: Host<{ name: string }>,
+  group: Group,
+  peer: Peer,
+  packet: Packet,
+): void {
   const flags: PacketFlag[] = [0, 1, 2, 8, 10, ...Object.values(PacketFlag)];
   for (const flag of flags) peer.send(0, "x", flag);
   peer.send(0, "x", packet.flags); // as it has come
@@ -21,6 +27,9 @@ export function sends(host: Host, group: Group, peer: Peer, packet: Packet): voi
   const count: number = host.broadcast(0, "x", undefined, options);
   const queued: number = group.send(count, packet, PacketFlag.UNRELIABLE, { except: [peer] });
   const added: boolean = group.add(peer) && queued > 0;
+
+  const rooms: Group<{ name: string }> = players.group();
+  for (const { data } of rooms) host.broadcast(0, data.name, undefined, { to: rooms });
 
   // @ts-expect-error: no flags
   peer.send(0, "x", 1234567);

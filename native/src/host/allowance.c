@@ -228,7 +228,7 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   if (!use.blocked && has_come(stall, peer)) stall->since = stall->trickled = 0;
   allowance = allowance_of(slot, account, &use);
   inspection = enetjs_inspect(peer, datagram, &allowance);
-  if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_REFUSED]++;
+  if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
   if (use.blocked) stall->trickled += inspection.reliable;
   if (inspection.verdict == ENETJS_CUT_MEMORY) {
     if (inspection.next_refused) begin_stall(stall, &inspection, h->enet->serviceTime);

@@ -14,6 +14,7 @@
 
 #include "host/internal.h"
 #include "enet/libenet.h"
+#include "wire/guard.h"
 
 enum { RESUME_BYTES = 1 << 20 };
 
@@ -203,6 +204,16 @@ void enetjs_emit_failure(struct enetjs_host *h, int error) {
 }
 
 void enetjs_emit_shutdown(struct enetjs_host *h) { emit_of_host(h, ENETJS_COMPLETION_SHUTDOWN, 0); }
+
+void enetjs_emit_question(struct enetjs_host *h, const struct enetjs_guard_question *question) {
+  uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
+  record[ENETJS_RECORD_TYPE] = ENETJS_COMPLETION_QUESTION | (uint32_t)question->channels << 8;
+  record[ENETJS_RECORD_DATA] = question->data;
+  record[ENETJS_RECORD_LENGTH] = question->address.port;
+  record[ENETJS_RECORD_EXTRA] = question->number;
+  record[ENETJS_RECORD_ADDRESS] = ENET_NET_TO_HOST_32(question->address.host);
+  emit(h, &h->completions, record, NULL);
+}
 
 static void refill_ring(struct enetjs_host *h, struct enetjs_ring *ring) {
   while (ring->held.head) {

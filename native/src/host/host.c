@@ -199,6 +199,13 @@ static double set_compression(ENetHost *enet, double value) {
   return 0;
 }
 
+static double set_accept(struct enetjs_host *h, double value) {
+  if (value > 1) return ENETJS_ERR_ARGUMENT;
+  if (!h->guard) return value == 0 ? 0 : ENETJS_ERR_UNGUARDED;
+  enetjs_guard_set_asks(h->guard, value != 0);
+  return 0;
+}
+
 static double host_option(struct enetjs_host *h, int option, double value, double second) {
   ENetHost *enet = h->enet;
   if (!enetjs_is_integer(value, 0, UINT32_MAX) || !enetjs_is_integer(second, 0, UINT32_MAX)) return ENETJS_ERR_ARGUMENT;
@@ -238,6 +245,11 @@ static double host_option(struct enetjs_host *h, int option, double value, doubl
       if (value > 1) return ENETJS_ERR_ARGUMENT;
       h->datagrams = value != 0;
       return 0;
+    case ENETJS_CONFIG_ACCEPT: return set_accept(h, value);
+    case ENETJS_CONFIG_FILTER_REFUSES:
+      if (value > 1) return ENETJS_ERR_ARGUMENT;
+      h->filter_refuses = value != 0;
+      return 0;
     default: return ENETJS_ERR_ARGUMENT;
   }
 }
@@ -254,6 +266,8 @@ static double apply_config(struct enetjs_host *h, const double *c) {
                                 ENETJS_CONFIG_SPIN,
                                 ENETJS_CONFIG_HIGH_WATER,
                                 ENETJS_CONFIG_DATAGRAMS,
+                                ENETJS_CONFIG_ACCEPT,
+                                ENETJS_CONFIG_FILTER_REFUSES,
                                 ENETJS_CONFIG_RECEIVE_BUFFER,
                                 ENETJS_CONFIG_SEND_BUFFER};
   for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
@@ -773,6 +787,28 @@ double enetjs_host_set_filter(double host, const uint8_t *rules, double bytes) {
   return result;
 }
 
+/* An attempt that is proved goes on at once. */
+static double answer(struct enetjs_host *h, uint32_t question, double verdict) {
+  enum enetjs_refusal cause =
+      verdict == ENETJS_CODE_UNDECIDED ? ENETJS_REFUSAL_UNDECIDED : ENETJS_REFUSAL_ACCEPT;
+  bool asked = h->guard && (verdict == ENETJS_ACCEPT
+                                ? enetjs_guard_accept(h->guard, question)
+                                : enetjs_guard_decline(h->guard, question, cause, (enet_uint32)verdict));
+  if (!asked) return ENETJS_ERR_STALE;
+  if (enetjs_guard_admits(h->guard)) enetjs_service_protocol(h);
+  return 0;
+}
+
+double enetjs_host_answer(double host, double question, double verdict) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  double result = ENETJS_ERR_ARGUMENT;
+  if (!h) return ENETJS_ERR_CLOSED;
+  if (enetjs_is_integer(question, 0, UINT32_MAX) && enetjs_is_integer(verdict, ENETJS_ACCEPT, UINT32_MAX))
+    result = answer(h, (uint32_t)question, verdict);
+  enetjs_host_release(h);
+  return result;
+}
+
 double enetjs_host_send_datagram(double host, double address, double port, double offset, double length) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   const uint8_t *data;
@@ -805,13 +841,15 @@ double enetjs_host_address(double host) {
 }
 
 static void count_guard(struct enetjs_host *h) {
+  static const size_t refusals[ENETJS_REFUSAL_COUNT] = {
+      ENETJS_HOST_STAT_REFUSED_FULL, ENETJS_HOST_STAT_REFUSED_FILTER, ENETJS_HOST_STAT_REFUSED_ACCEPT,
+      ENETJS_HOST_STAT_REFUSED_UNDECIDED, ENETJS_HOST_STAT_REFUSED_DUPLICATE};
   struct enetjs_guard_stats stats;
   if (!h->guard) return;
   stats = enetjs_guard_stats(h->guard);
   h->counters[ENETJS_HOST_STAT_HALF_OPEN] = stats.half_open;
-  h->counters[ENETJS_HOST_STAT_REFUSED_FULL] = stats.refused;
+  for (size_t i = 0; i < ENETJS_REFUSAL_COUNT; i++) h->counters[refusals[i]] = stats.refused[i];
   h->counters[ENETJS_HOST_STAT_BAD_HANDSHAKE] = stats.bad;
-  h->counters[ENETJS_HOST_STAT_REFUSED_DUPLICATES] = stats.duplicates;
 }
 
 double enetjs_host_stats(double host) {

@@ -56,6 +56,7 @@
 struct enetjs_batch;
 struct enetjs_gate;
 struct enetjs_guard;
+struct enetjs_guard_question;
 struct enetjs_peer_ids;
 struct enetjs_host;
 struct enetjs_limits;
@@ -245,6 +246,7 @@ struct enetjs_host {
   size_t external_messages;   /**< queued over memory that is JavaScript's */
   size_t held_datagram_bytes; /**< with overhead */
   struct enetjs_ranges allow, deny;
+  bool filter_refuses;
   struct enetjs_gate *gate;         /**< or NULL */
   struct enetjs_limits *limits;     /**< or NULL */
   struct enetjs_peer_ids *peer_ids; /**< or NULL where ids on the wire are ENet's own, see open_guard in host.c */
@@ -330,6 +332,7 @@ void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t
 void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra);
 void enetjs_emit_failure(struct enetjs_host *h, int error);
 void enetjs_emit_shutdown(struct enetjs_host *h);
+void enetjs_emit_question(struct enetjs_host *h, const struct enetjs_guard_question *question);
 void enetjs_refill(struct enetjs_host *h);
 void enetjs_release_paused(struct enetjs_slot *slot);
 void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list);

@@ -17,6 +17,14 @@
  *   promised id and session stay for PROMISED_MS, and leave after all others.
  *   Peers: none before the acknowledgement.
  *   Time: an attempt is found by its address, port and connect id, or peer id, in a chain of its own.
+ *   Questions: where the program decides about attempts, it is asked when a CONNECT comes, but no more than
+ *   UNPROVED_QUESTIONS times a second. Beyond that an address is answered first, and the program is asked once it
+ *   has acknowledged. Then the client believes that it is connected, so a refusal reaches it as a disconnect. At most
+ *   QUESTIONS wait at once, each for DECISION_MS. A question does not age otherwise, and is not pushed out.
+ *
+ * What is refused is remembered for a while, so that a CONNECT that is repeated asks nothing again, and a refusal
+ * that is lost is sent again.
+ *
  *   A wrong guess is counted and has no other effect: whoever forges an address must not lock it out.
  */
 #include "wire/guard.h"
@@ -35,6 +43,9 @@
 #define LIFETIME_MS 3000
 #define PROMISED_MS 10000
 #define PROMISED_ANSWERS 3
+#define DECISION_MS 2000
+#define QUESTIONS 1024
+#define UNPROVED_QUESTIONS 200 /* a second */
 #define DRAWS 64           /* of an id that no peer has */
 #define PATIENT_DRAWS 56   /* that no other attempt has, either */
 #define FITTING_DRAWS 8    /* of an answer that compresses to what may be sent; one in twelve does not at first */
@@ -44,6 +55,16 @@
 #define NOBODY UINT32_MAX /* no attempt, as an index */
 #define ANSWER_BYTES (sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolVerifyConnect))
 
+/* Where an attempt stands. Each state has a queue. */
+enum state {
+  FRESH,
+  PROMISED_SHOWN, /* a datagram has carried the promised id and session */
+  ASKING,         /* the program has not decided yet */
+  ADMITTED,       /* it has, and the address is proved: ENet is to have the attempt */
+  REFUSED,
+  STATES
+};
+
 /* What an attempt is looked for by, beside its address and port. */
 enum key { BY_CONNECT, BY_ID, KEYS };
 
@@ -52,7 +73,13 @@ struct attempt {
   enet_uint16 id, sequence;      /* promised */
   enet_uint8 incoming, outgoing; /* promised sessions, as the peer here will name them */
   enet_uint8 answers_left;       /* to datagrams that carry the promised id and session */
-  bool promised;                 /* there has been one */
+  enum state state;
+  bool accepted;                 /* by the program */
+  bool proved;                   /* the address has acknowledged the answer */
+  uint32_t question;             /* where it is ASKING */
+  enet_uint32 refusal;           /* where it is REFUSED */
+  enet_uint8 *kept;              /* the client's datagram, while a proved attempt waits, or NULL */
+  size_t kept_length;
   enet_uint32 began, answered;   /* when; the last answer */
   enet_uint32 queued;            /* when it came into its queue */
   enet_uint32 received, sent;    /* bytes */
@@ -61,11 +88,12 @@ struct attempt {
   ENetProtocolConnect connect;
 };
 
-/* Attempts with the same lifetime, counted from when they came into it, the oldest first. */
+/* Attempts of the same state, and how long they stay in it, the oldest first. */
 struct queue {
   uint32_t oldest, newest, count;
-  enet_uint32 lifetime;
 };
+
+static const enet_uint32 lifetimes[STATES] = {LIFETIME_MS, PROMISED_MS, DECISION_MS, PROMISED_MS, LIFETIME_MS};
 
 /* An attempt that ENet has been handed, and the client's datagram that is to follow. */
 struct pending {
@@ -83,12 +111,18 @@ struct enetjs_guard {
   struct attempt *attempts; /* NULL while there are none */
   uint32_t *buckets;        /* as many as there is room for attempts */
   uint32_t room, count, free;
-  struct queue fresh, promised;
+  struct queue queues[STATES];
   enet_uint32 full_at; /* the number of the datagram at which the host was last found full */
   bool returns;        /* ENet is about to be shown what has been taken */
+  bool resumes;        /* ENet is about to be shown an ADMITTED attempt, the oldest */
+  bool asks;           /* the program decides */
+  uint32_t questions;  /* so far, which numbers them */
+  enet_uint32 second_began;
+  unsigned unproved_questions; /* in that second */
+  struct enetjs_guard_question question;
   struct pending pending;
   enet_uint8 connect[sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolConnect)];
-  uint64_t refused, duplicates, bad;
+  uint64_t refused[ENETJS_REFUSAL_COUNT], bad;
 };
 
 /* ---- The table ------------------------------------------------------------------------------- */
@@ -122,6 +156,10 @@ static bool is_from(const struct attempt *attempt, const ENetAddress *address) {
   return attempt->address.host == address->host && attempt->address.port == address->port;
 }
 
+static uint32_t index_of(const struct enetjs_guard *guard, const struct attempt *attempt) {
+  return (uint32_t)(attempt - guard->attempts);
+}
+
 static void release(struct enetjs_guard *guard) {
   free(guard->attempts);
   free(guard->buckets);
@@ -129,7 +167,7 @@ static void release(struct enetjs_guard *guard) {
   guard->buckets = NULL;
   guard->room = guard->count = 0;
   guard->free = NOBODY;
-  guard->fresh.oldest = guard->fresh.newest = guard->promised.oldest = guard->promised.newest = NOBODY;
+  for (unsigned i = 0; i < STATES; i++) guard->queues[i].oldest = guard->queues[i].newest = NOBODY;
 }
 
 static bool grow(struct enetjs_guard *guard) {
@@ -160,8 +198,10 @@ static bool grow(struct enetjs_guard *guard) {
   return true;
 }
 
-static void enqueue(struct enetjs_guard *guard, struct queue *queue, uint32_t index) {
+static void enqueue(struct enetjs_guard *guard, enum state state, uint32_t index) {
   struct attempt *attempt = &guard->attempts[index];
+  struct queue *queue = &guard->queues[state];
+  attempt->state = state;
   queue->count++;
   attempt->queued = guard->enet->serviceTime;
   attempt->newer = NOBODY;
@@ -175,13 +215,25 @@ static void enqueue(struct enetjs_guard *guard, struct queue *queue, uint32_t in
 
 static void dequeue(struct enetjs_guard *guard, uint32_t index) {
   struct attempt *attempt = &guard->attempts[index];
-  struct queue *queue = attempt->promised ? &guard->promised : &guard->fresh;
+  struct queue *queue = &guard->queues[attempt->state];
   queue->count--;
   *(attempt->older == NOBODY ? &queue->oldest : &guard->attempts[attempt->older].newer) = attempt->newer;
   *(attempt->newer == NOBODY ? &queue->newest : &guard->attempts[attempt->newer].older) = attempt->older;
 }
 
+static void move(struct enetjs_guard *guard, struct attempt *attempt, enum state state) {
+  uint32_t index = index_of(guard, attempt);
+  dequeue(guard, index);
+  enqueue(guard, state, index);
+}
+
+static void forget_kept(struct attempt *attempt) {
+  free(attempt->kept);
+  attempt->kept = NULL;
+}
+
 static void drop(struct enetjs_guard *guard, uint32_t index) {
+  forget_kept(&guard->attempts[index]);
   unlink_attempt(guard, BY_CONNECT, index);
   unlink_attempt(guard, BY_ID, index);
   dequeue(guard, index);
@@ -190,19 +242,12 @@ static void drop(struct enetjs_guard *guard, uint32_t index) {
   guard->count--;
 }
 
-static void expire_queue(struct enetjs_guard *guard, const struct queue *queue, enet_uint32 now) {
-  while (queue->oldest != NOBODY) {
-    const struct attempt *oldest = &guard->attempts[queue->oldest];
-    if (ENET_TIME_LESS(now, oldest->queued + queue->lifetime)) return;
-    drop(guard, queue->oldest);
-  }
-}
-
-static void expire(struct enetjs_guard *guard, enet_uint32 now) {
-  if (guard->count == 0) return;
-  expire_queue(guard, &guard->fresh, now);
-  expire_queue(guard, &guard->promised, now);
-  if (guard->count == 0) release(guard);
+/* Which goes first when there is no more room. There are fewer questions than that. */
+static uint32_t most_dispensable(const struct enetjs_guard *guard) {
+  static const enum state order[] = {FRESH, REFUSED, PROMISED_SHOWN, ADMITTED};
+  for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+    if (guard->queues[order[i]].oldest != NOBODY) return guard->queues[order[i]].oldest;
+  return NOBODY;
 }
 
 /* @returns the place for a new attempt, which may have been another's; it has no id yet */
@@ -210,8 +255,9 @@ static struct attempt *add(struct enetjs_guard *guard, const ENetAddress *addres
   uint32_t index;
   struct attempt *attempt;
   if (guard->count == guard->room && !grow(guard)) {
-    if (guard->count == 0) return NULL;
-    drop(guard, guard->fresh.oldest == NOBODY ? guard->promised.oldest : guard->fresh.oldest);
+    index = most_dispensable(guard);
+    if (index == NOBODY) return NULL;
+    drop(guard, index);
   }
   index = guard->free;
   attempt = &guard->attempts[index];
@@ -222,7 +268,7 @@ static struct attempt *add(struct enetjs_guard *guard, const ENetAddress *addres
   attempt->id = ENET_PROTOCOL_MAXIMUM_PEER_ID;
   link_attempt(guard, BY_CONNECT, index);
   link_attempt(guard, BY_ID, index);
-  enqueue(guard, &guard->fresh, index);
+  enqueue(guard, FRESH, index);
   guard->count++;
   return attempt;
 }
@@ -244,10 +290,6 @@ static struct attempt *find_id(struct enetjs_guard *guard, enet_uint16 id) {
   return NULL;
 }
 
-static uint32_t index_of(const struct enetjs_guard *guard, const struct attempt *attempt) {
-  return (uint32_t)(attempt - guard->attempts);
-}
-
 /* ---- What is sent ---------------------------------------------------------------------------- */
 
 static void send_datagram(struct enetjs_guard *guard, const ENetAddress *to, enet_uint8 *bytes, size_t length) {
@@ -266,17 +308,37 @@ static enet_uint16 header_word(const struct attempt *attempt) {
                        attempt->outgoing << ENET_PROTOCOL_HEADER_SESSION_SHIFT);
 }
 
-/* @param counter of the guard's, for the reason */
-static void refuse(struct enetjs_guard *guard, const struct attempt *attempt, uint64_t *counter) {
+static void send_refusal(struct enetjs_guard *guard, struct attempt *attempt) {
   enetjs_disconnect_room datagram;
   size_t length = enetjs_datagram_disconnect(guard->enet, datagram, header_word(attempt), attempt->connect.connectID,
-                                             ENETJS_CODE_FULL);
-  ++*counter;
-  if (length <= attempt->received) send_datagram(guard, &attempt->address, datagram, length);
+                                             attempt->refusal);
+  if (!attempt->proved && attempt->sent + length > attempt->received) return;
+  attempt->sent += (enet_uint32)length;
+  send_datagram(guard, &attempt->address, datagram, length);
+}
+
+/* @param attempt one of the table, or none of it */
+static void refuse(struct enetjs_guard *guard, struct attempt *attempt, enum enetjs_refusal cause, enet_uint32 number) {
+  guard->refused[cause]++;
+  attempt->refusal = number;
+  send_refusal(guard, attempt);
+}
+
+/* An attempt of the table, which stays there. */
+static void refuse_for_now(struct enetjs_guard *guard, struct attempt *attempt, enum enetjs_refusal cause,
+                           enet_uint32 number) {
+  refuse(guard, attempt, cause, number);
+  forget_kept(attempt);
+  move(guard, attempt, REFUSED);
 }
 
 static enet_uint32 limit(enet_uint32 value, enet_uint32 least, enet_uint32 most) {
   return value < least ? least : value > most ? most : value;
+}
+
+/* Channels that the connection will have. */
+static enet_uint32 channels_of(const struct enetjs_guard *guard, const struct attempt *attempt) {
+  return limit(ENET_NET_TO_HOST_32(attempt->connect.channelCount), 1, (enet_uint32)guard->enet->channelLimit);
 }
 
 /* What ENet would promise; see enet_protocol_handle_connect(). */
@@ -299,8 +361,7 @@ static void put_promise(const struct enetjs_guard *guard, const struct attempt *
   verify->mtu = ENET_HOST_TO_NET_32(
       limit(ENET_NET_TO_HOST_32(connect->mtu), ENET_PROTOCOL_MINIMUM_MTU, ENET_PROTOCOL_MAXIMUM_MTU));
   verify->windowSize = ENET_HOST_TO_NET_32(window);
-  verify->channelCount =
-      ENET_HOST_TO_NET_32(limit(ENET_NET_TO_HOST_32(connect->channelCount), 1, (enet_uint32)enet->channelLimit));
+  verify->channelCount = ENET_HOST_TO_NET_32(channels_of(guard, attempt));
   verify->incomingBandwidth = ENET_HOST_TO_NET_32(enet->incomingBandwidth);
   verify->outgoingBandwidth = ENET_HOST_TO_NET_32(enet->outgoingBandwidth);
   verify->packetThrottleInterval = connect->packetThrottleInterval;
@@ -356,6 +417,57 @@ static bool answer_within_credit(struct enetjs_guard *guard, struct attempt *att
   if (attempt->sent + length > attempt->received) return false;
   send_answer(guard, attempt, bytes, length);
   return true;
+}
+
+/* ---- The end of what takes too long ---------------------------------------------------------- */
+
+static void expire_state(struct enetjs_guard *guard, enum state state, enet_uint32 now) {
+  const struct queue *queue = &guard->queues[state];
+  while (queue->oldest != NOBODY) {
+    struct attempt *oldest = &guard->attempts[queue->oldest];
+    if (ENET_TIME_LESS(now, oldest->queued + lifetimes[state])) return;
+    if (state == ASKING)
+      refuse_for_now(guard, oldest, ENETJS_REFUSAL_UNDECIDED, ENETJS_CODE_UNDECIDED);
+    else
+      drop(guard, queue->oldest);
+  }
+}
+
+static void expire(struct enetjs_guard *guard, enet_uint32 now) {
+  if (guard->count == 0) return;
+  for (unsigned state = 0; state < STATES; state++) expire_state(guard, state, now);
+  if (guard->count == 0) release(guard);
+}
+
+/* ---- Questions ------------------------------------------------------------------------------- */
+
+static bool may_ask_about_unproved(struct enetjs_guard *guard) {
+  enet_uint32 now = guard->enet->serviceTime;
+  if (ENET_TIME_DIFFERENCE(now, guard->second_began) >= 1000) {
+    guard->second_began = now;
+    guard->unproved_questions = 0;
+  }
+  return guard->unproved_questions < UNPROVED_QUESTIONS && guard->queues[ASKING].count < QUESTIONS;
+}
+
+static void ask(struct enetjs_guard *guard, struct attempt *attempt) {
+  struct enetjs_guard_question *question = &guard->question;
+  attempt->question = ++guard->questions;
+  move(guard, attempt, ASKING);
+  question->number = attempt->question;
+  question->address = attempt->address;
+  question->data = ENET_NET_TO_HOST_32(attempt->connect.data);
+  question->channels = (uint8_t)channels_of(guard, attempt);
+}
+
+const struct enetjs_guard_question *enetjs_guard_question(const struct enetjs_guard *guard) { return &guard->question; }
+
+/* Most are answered in the order of the questions. */
+static struct attempt *find_question(struct enetjs_guard *guard, uint32_t number) {
+  if (guard->count == 0) return NULL;
+  for (uint32_t i = guard->queues[ASKING].oldest; i != NOBODY; i = guard->attempts[i].newer)
+    if (guard->attempts[i].question == number) return &guard->attempts[i];
+  return NULL;
 }
 
 /* ---- CONNECT --------------------------------------------------------------------------------- */
@@ -418,16 +530,32 @@ static void answer_connect(struct enetjs_guard *guard, struct attempt *attempt) 
     if (!draw(guard, attempt)) return;
 }
 
-static void begin(struct enetjs_guard *guard, const struct attempt *wanted) {
+/* @returns whether the program is to be asked */
+static bool begin(struct enetjs_guard *guard, const struct attempt *wanted) {
   struct attempt *attempt = add(guard, &wanted->address, &wanted->connect);
-  if (!attempt) return;
+  if (!attempt) return false;
   attempt->received = wanted->received;
   attempt->answers_left = PROMISED_ANSWERS;
   attempt->began = guard->enet->serviceTime;
-  if (draw(guard, attempt))
-    answer_connect(guard, attempt);
-  else
+  if (!draw(guard, attempt)) {
     drop(guard, index_of(guard, attempt));
+    return false;
+  }
+  if (guard->asks && may_ask_about_unproved(guard)) {
+    guard->unproved_questions++;
+    ask(guard, attempt);
+    return true;
+  }
+  answer_connect(guard, attempt);
+  return false;
+}
+
+/* Another copy of the CONNECT has come. */
+static void answer_again(struct enetjs_guard *guard, struct attempt *attempt) {
+  if (attempt->state == REFUSED)
+    send_refusal(guard, attempt);
+  else if (attempt->state == FRESH || attempt->state == PROMISED_SHOWN)
+    answer_connect(guard, attempt);
 }
 
 static bool is_acceptable(const ENetProtocolConnect *connect) {
@@ -436,28 +564,41 @@ static bool is_acceptable(const ENetProtocolConnect *connect) {
          ENET_NET_TO_HOST_16(connect->outgoingPeerID) < ENET_PROTOCOL_MAXIMUM_PEER_ID;
 }
 
-void enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received) {
+static bool read_connect(const struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
+                         struct attempt *wanted) {
+  memset(wanted, 0, sizeof(*wanted));
+  wanted->address = guard->enet->receivedAddress;
+  wanted->received = (enet_uint32)received;
+  memcpy(&wanted->connect, connect->bytes + connect->header_bytes, sizeof(wanted->connect));
+  return is_acceptable(&wanted->connect);
+}
+
+bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received) {
   struct enetjs_peer_census census;
-  struct attempt wanted = {0}, *attempt;
-  wanted.address = guard->enet->receivedAddress;
-  wanted.received = (enet_uint32)received;
-  memcpy(&wanted.connect, connect->bytes + connect->header_bytes, sizeof(wanted.connect));
-  if (!is_acceptable(&wanted.connect)) return;
+  struct attempt wanted, *attempt;
+  if (!read_connect(guard, connect, received, &wanted)) return false;
   expire(guard, guard->enet->serviceTime);
   attempt = find_connect(guard, wanted.connect.connectID);
   if (attempt) {
     attempt->received += (enet_uint32)received;
-    answer_connect(guard, attempt);
-    return;
+    answer_again(guard, attempt);
+    return false;
   }
   census = enetjs_peer_ids_census(guard->ids, &wanted.address, wanted.connect.connectID);
-  if (census.known) return;
+  if (census.known) return false;
   if (census.same_host >= guard->enet->duplicatePeers)
-    guard->duplicates++;
+    refuse(guard, &wanted, ENETJS_REFUSAL_DUPLICATE, ENETJS_CODE_DUPLICATE);
   else if (is_full(guard))
-    refuse(guard, &wanted, &guard->refused);
+    refuse(guard, &wanted, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
   else
-    begin(guard, &wanted);
+    return begin(guard, &wanted);
+  return false;
+}
+
+void enetjs_guard_refuse(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
+                         enum enetjs_refusal cause, enet_uint32 number) {
+  struct attempt wanted;
+  if (read_connect(guard, connect, received, &wanted)) refuse(guard, &wanted, cause, number);
 }
 
 /* ---- The acknowledgement --------------------------------------------------------------------- */
@@ -513,12 +654,12 @@ static void hand_over_connect(struct enetjs_guard *guard, const ENetProtocolConn
 }
 
 /* @returns false, with the client told, when there is no peer left */
-static bool promote(struct enetjs_guard *guard, const struct attempt *attempt, struct enetjs_datagram *datagram) {
+static bool promote(struct enetjs_guard *guard, struct attempt *attempt, struct enetjs_datagram *datagram) {
   struct pending *pending = &guard->pending;
   ENetProtocolConnect connect = attempt->connect;
   ENetPeer *peer = free_peer(guard->enet);
   if (!peer) {
-    refuse(guard, attempt, &guard->refused);
+    refuse(guard, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
     return false;
   }
   enetjs_datagram_readdress(datagram, peer->incomingPeerID);
@@ -536,14 +677,12 @@ static bool promote(struct enetjs_guard *guard, const struct attempt *attempt, s
 /* The client has shown that it knows what was promised, but not that it had the answer. */
 static void on_promised(struct enetjs_guard *guard, struct attempt *attempt) {
   enet_uint8 bytes[ANSWER_BYTES];
-  uint32_t index = index_of(guard, attempt);
+  const struct queue *shown = &guard->queues[PROMISED_SHOWN];
   if (attempt->answers_left == 0) return;
   attempt->answers_left--;
-  if (!attempt->promised) {
-    dequeue(guard, index);
-    attempt->promised = true;
-    if (guard->promised.count >= PROMISED) drop(guard, guard->promised.oldest);
-    enqueue(guard, &guard->promised, index);
+  if (attempt->state == FRESH) {
+    if (shown->count >= PROMISED) drop(guard, shown->oldest);
+    move(guard, attempt, PROMISED_SHOWN);
   }
   send_answer(guard, attempt, bytes, write_answer(guard, attempt, bytes));
 }
@@ -553,9 +692,39 @@ static enum enetjs_guard_verdict taken_as_bad(struct enetjs_guard *guard) {
   return ENETJS_GUARD_TAKEN;
 }
 
+/* Of an attempt that is proved, the client's datagram is kept until the program has decided. */
+static enum enetjs_guard_verdict ask_about_proved(struct enetjs_guard *guard, struct attempt *attempt,
+                                                  struct enetjs_datagram *datagram) {
+  attempt->proved = true;
+  attempt->kept = guard->queues[ASKING].count < QUESTIONS ? malloc(datagram->length) : NULL;
+  if (!attempt->kept) {
+    refuse_for_now(guard, attempt, ENETJS_REFUSAL_UNDECIDED, ENETJS_CODE_UNDECIDED);
+    return ENETJS_GUARD_TAKEN;
+  }
+  enetjs_datagram_readdress(datagram, datagram->peer); /* which marks it as opened */
+  memcpy(attempt->kept, datagram->bytes, attempt->kept_length = datagram->length);
+  ask(guard, attempt);
+  return ENETJS_GUARD_ASKS;
+}
+
+/* A client that has been answered, and believes that it is connected, while it is not or not yet. */
+static enum enetjs_guard_verdict from_undecided(struct enetjs_guard *guard, struct attempt *attempt) {
+  if (!attempt->proved) return ENETJS_GUARD_STRANGER;
+  if (attempt->state == REFUSED) send_refusal(guard, attempt);
+  return ENETJS_GUARD_TAKEN;
+}
+
+static enum enetjs_guard_verdict hand_over(struct enetjs_guard *guard, struct attempt *attempt,
+                                           struct enetjs_datagram *datagram) {
+  struct attempt proved = *attempt;
+  proved.proved = true;
+  drop(guard, index_of(guard, attempt));
+  return promote(guard, &proved, datagram) ? ENETJS_GUARD_HANDED_OVER : ENETJS_GUARD_TAKEN;
+}
+
 enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct enetjs_datagram *datagram,
                                              enetjs_datagram_room room) {
-  struct attempt *attempt, proved;
+  struct attempt *attempt;
   bool any;
   expire(guard, guard->enet->serviceTime);
   attempt = find_id(guard, datagram->peer);
@@ -563,6 +732,7 @@ enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct 
     guard->bad += attempt != NULL;
     return ENETJS_GUARD_STRANGER;
   }
+  if (attempt->state != FRESH && attempt->state != PROMISED_SHOWN) return from_undecided(guard, attempt);
   if (!enetjs_datagram_open(guard->enet, datagram, room, attempt->connect.connectID)) return taken_as_bad(guard);
   if (!begins_with_acknowledgement(datagram, attempt, &any)) {
     if (any) return taken_as_bad(guard);
@@ -570,9 +740,60 @@ enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct 
     return ENETJS_GUARD_TAKEN;
   }
   put_acknowledgement(guard, datagram, attempt);
-  proved = *attempt;
-  drop(guard, index_of(guard, attempt));
-  return promote(guard, &proved, datagram) ? ENETJS_GUARD_HANDED_OVER : ENETJS_GUARD_TAKEN;
+  if (guard->asks && !attempt->accepted) return ask_about_proved(guard, attempt, datagram);
+  return hand_over(guard, attempt, datagram);
+}
+
+/* ---- The program's decision ------------------------------------------------------------------ */
+
+void enetjs_guard_set_asks(struct enetjs_guard *guard, bool asks) { guard->asks = asks; }
+
+bool enetjs_guard_accept(struct enetjs_guard *guard, uint32_t question) {
+  struct attempt *attempt = find_question(guard, question);
+  if (!attempt) return false;
+  guard->enet->serviceTime = enet_time_get(); /* the answer carries it */
+  attempt->accepted = true;
+  move(guard, attempt, attempt->proved ? ADMITTED : FRESH);
+  if (!attempt->proved) answer_connect(guard, attempt);
+  return true;
+}
+
+bool enetjs_guard_decline(struct enetjs_guard *guard, uint32_t question, enum enetjs_refusal cause,
+                          enet_uint32 number) {
+  struct attempt *attempt = find_question(guard, question);
+  if (!attempt) return false;
+  guard->enet->serviceTime = enet_time_get();
+  refuse_for_now(guard, attempt, cause, number);
+  return true;
+}
+
+bool enetjs_guard_admits(const struct enetjs_guard *guard) { return guard->queues[ADMITTED].oldest != NOBODY; }
+
+/* What was counted when it came is not to be counted again. */
+static size_t receive_again(struct enetjs_guard *guard, const struct attempt *attempt, const enet_uint8 *bytes,
+                            size_t length, ENetAddress *address, ENetBuffer *buffer) {
+  guard->enet->totalReceivedData -= (enet_uint32)length;
+  guard->enet->totalReceivedPackets--;
+  memcpy(buffer->data, bytes, length);
+  if (address) *address = attempt->address;
+  return length;
+}
+
+static size_t take_admitted(struct enetjs_guard *guard, ENetAddress *address, ENetBuffer *buffer) {
+  const struct attempt *attempt;
+  if (!enetjs_guard_admits(guard)) return 0;
+  attempt = &guard->attempts[guard->queues[ADMITTED].oldest];
+  guard->resumes = true;
+  return receive_again(guard, attempt, attempt->kept, attempt->kept_length, address, buffer);
+}
+
+enum enetjs_guard_verdict enetjs_guard_resume(struct enetjs_guard *guard) {
+  struct enetjs_datagram datagram;
+  if (!guard->resumes) return ENETJS_GUARD_STRANGER;
+  guard->resumes = false;
+  if (!enetjs_datagram_parse(guard->enet, guard->enet->receivedData, guard->enet->receivedDataLength, &datagram))
+    return ENETJS_GUARD_TAKEN;
+  return hand_over(guard, &guard->attempts[guard->queues[ADMITTED].oldest], &datagram);
 }
 
 /* ---- After ENet has had the CONNECT ---------------------------------------------------------- */
@@ -589,6 +810,13 @@ static bool is_crowded(const struct enetjs_guard *guard, const struct attempt *a
          guard->enet->duplicatePeers;
 }
 
+static void refuse_leftover(struct enetjs_guard *guard, struct attempt *attempt) {
+  if (is_crowded(guard, attempt))
+    refuse(guard, attempt, ENETJS_REFUSAL_DUPLICATE, ENETJS_CODE_DUPLICATE);
+  else
+    refuse(guard, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
+}
+
 /*
  * ENet ignores the acknowledgement of what it has not sent. Where it has, the command is in the other list.
  * @returns false where there was no memory for it, and the peer would wait for ever
@@ -601,23 +829,19 @@ static bool mark_as_sent(ENetPeer *peer) {
 
 size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetBuffer *buffer) {
   struct pending *pending = &guard->pending;
-  if (!pending->active) return 0;
+  if (!pending->active) return take_admitted(guard, address, buffer);
   pending->active = false;
   if (!is_accepted(pending)) {
-    refuse(guard, &pending->attempt, is_crowded(guard, &pending->attempt) ? &guard->duplicates : &guard->refused);
+    refuse_leftover(guard, &pending->attempt);
     return 0;
   }
   if (!mark_as_sent(pending->peer)) {
     enet_peer_reset(pending->peer);
-    refuse(guard, &pending->attempt, &guard->refused);
+    refuse(guard, &pending->attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
     return 0;
   }
   guard->returns = true;
-  guard->enet->totalReceivedData -= (enet_uint32)pending->length; /* which has been counted when it came */
-  guard->enet->totalReceivedPackets--;
-  memcpy(buffer->data, pending->bytes, pending->length);
-  if (address) *address = pending->attempt.address;
-  return pending->length;
+  return receive_again(guard, &pending->attempt, pending->bytes, pending->length, address, buffer);
 }
 
 bool enetjs_guard_returns(struct enetjs_guard *guard, struct enetjs_datagram *datagram) {
@@ -645,8 +869,6 @@ struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_peer_ids 
   if (!guard) return NULL;
   guard->enet = enet;
   guard->ids = ids;
-  guard->fresh.lifetime = LIFETIME_MS;
-  guard->promised.lifetime = PROMISED_MS;
   enetjs_random(&guard->seed, sizeof(guard->seed));
   release(guard);
   return guard;
@@ -654,6 +876,8 @@ struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_peer_ids 
 
 void enetjs_guard_destroy(struct enetjs_guard *guard) {
   if (!guard) return;
+  for (unsigned state = 0; state < STATES; state++)
+    while (guard->queues[state].oldest != NOBODY) drop(guard, guard->queues[state].oldest);
   release(guard);
   free(guard);
 }
@@ -661,9 +885,8 @@ void enetjs_guard_destroy(struct enetjs_guard *guard) {
 struct enetjs_guard_stats enetjs_guard_stats(struct enetjs_guard *guard) {
   struct enetjs_guard_stats stats;
   expire(guard, enet_time_get());
-  stats.half_open = guard->count;
-  stats.refused = guard->refused;
-  stats.duplicates = guard->duplicates;
+  stats.half_open = guard->count - guard->queues[REFUSED].count;
+  memcpy(stats.refused, guard->refused, sizeof(stats.refused));
   stats.bad = guard->bad;
   return stats;
 }

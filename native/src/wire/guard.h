@@ -15,17 +15,35 @@
 
 struct enetjs_guard;
 
+/** Why an attempt is refused. In the order of ENETJS_HOST_STAT_REFUSED_…. */
+enum enetjs_refusal {
+  ENETJS_REFUSAL_FULL, /**< no peer is free, or no memory */
+  ENETJS_REFUSAL_FILTER,
+  ENETJS_REFUSAL_ACCEPT,    /**< by the program */
+  ENETJS_REFUSAL_UNDECIDED, /**< by the program, which has not decided in time */
+  ENETJS_REFUSAL_DUPLICATE, /**< the address has as many peers as it may */
+  ENETJS_REFUSAL_COUNT
+};
+
 struct enetjs_guard_stats {
   size_t half_open;
-  uint64_t refused;    /**< CONNECTs and completed handshakes that found the host full */
-  uint64_t duplicates; /**< those of an address that has as many peers as it may have */
-  uint64_t bad;        /**< datagrams to an attempt with another session or sequence number */
+  uint64_t refused[ENETJS_REFUSAL_COUNT];
+  uint64_t bad;     /**< datagrams to an attempt with another session or sequence number */
+};
+
+/** What the program is asked. */
+struct enetjs_guard_question {
+  uint32_t number; /**< which the answer repeats */
+  ENetAddress address;
+  uint32_t data; /**< of the CONNECT */
+  uint8_t channels;
 };
 
 /** What becomes of a datagram from no peer of ours. */
 enum enetjs_guard_verdict {
   ENETJS_GUARD_STRANGER, /**< of no attempt */
   ENETJS_GUARD_TAKEN,
+  ENETJS_GUARD_ASKS, /**< taken, and the program is to be asked */
   ENETJS_GUARD_HANDED_OVER /**< ENet is to go on, with the attempt's CONNECT */
 };
 
@@ -33,15 +51,41 @@ enum enetjs_guard_verdict {
 struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_peer_ids *ids);
 void enetjs_guard_destroy(struct enetjs_guard *guard);
 
-/** Answers an opened CONNECT from a stranger. In the callback. @param received its bytes on the wire */
-void enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received);
+/**
+ * Answers an opened CONNECT from a stranger. In the callback.
+ * @param received its bytes on the wire
+ * @returns whether the program is to be asked
+ */
+bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received);
+
+/** Refuses an opened CONNECT from a stranger. In the callback. @param number which the client is told */
+void enetjs_guard_refuse(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
+                         enum enetjs_refusal cause, enet_uint32 number);
 
 /** Looks whether a datagram belongs to an attempt. In the callback. */
 enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct enetjs_datagram *datagram,
                                              enetjs_datagram_room room);
 
+/** Whether the program decides about attempts. What it has been asked already stays a question. */
+void enetjs_guard_set_asks(struct enetjs_guard *guard, bool asks);
+
+/** The last question that there was. */
+const struct enetjs_guard_question *enetjs_guard_question(const struct enetjs_guard *guard);
+
+/** The program's decision. @returns false when there is no such question, or no longer */
+bool enetjs_guard_accept(struct enetjs_guard *guard, uint32_t question);
+/** The same. @param number which the client is told */
+bool enetjs_guard_decline(struct enetjs_guard *guard, uint32_t question, enum enetjs_refusal cause,
+                          enet_uint32 number);
+
+/** Whether a proved attempt has been accepted, so that ENet has something to receive. */
+bool enetjs_guard_admits(const struct enetjs_guard *guard);
+
+/** When ENet has received something that was taken for a proved attempt. In the callback, first. */
+enum enetjs_guard_verdict enetjs_guard_resume(struct enetjs_guard *guard);
+
 /**
- * After ENETJS_GUARD_HANDED_OVER: what ENet is to receive next.
+ * After ENETJS_GUARD_HANDED_OVER, or with `enetjs_guard_admits`: what ENet is to receive next.
  * @returns its length, or 0 when there is nothing
  */
 size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetBuffer *buffer);

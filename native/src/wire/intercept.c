@@ -204,17 +204,33 @@ static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, co
   return allow(h, datagram, peer);
 }
 
+static void refuse(const struct enetjs_host *h, const struct enetjs_datagram *connect, enum enetjs_refusal cause,
+                   enet_uint32 number) {
+  enetjs_guard_refuse(h->guard, connect, h->enet->receivedDataLength, cause, number);
+}
+
+/* @returns what the callback returns */
+static int conclude(struct enetjs_host *h, uint32_t address, enum enetjs_guard_verdict verdict) {
+  switch (verdict) {
+    case ENETJS_GUARD_HANDED_OVER: connects(h, address); return LET_THROUGH;
+    case ENETJS_GUARD_ASKS: enetjs_emit_question(h, enetjs_guard_question(h->guard)); return TAKEN;
+    case ENETJS_GUARD_TAKEN: return TAKEN;
+    default: return not_enets(h, address);
+  }
+}
+
 static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram, uint32_t address) {
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, 0) || !is_connect(datagram))
     return not_enets(h, address);
   if (!h->bound || (h->limits && !enetjs_limits_admit_connect(h->limits, address))) return TAKEN;
   if (!enetjs_allow_connect(h, h->enet->receivedAddress.host)) {
-    h->counters[ENETJS_HOST_STAT_REFUSED]++;
+    if (h->guard) refuse(h, datagram, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
+    h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
     return TAKEN;
   }
   if (h->guard) {
-    enetjs_guard_connect(h->guard, datagram, h->enet->receivedDataLength);
-    return TAKEN;
+    bool asks = enetjs_guard_connect(h->guard, datagram, h->enet->receivedDataLength);
+    return conclude(h, address, asks ? ENETJS_GUARD_ASKS : ENETJS_GUARD_TAKEN);
   }
   connects(h, address);
   enetjs_datagram_hand_over(h->enet, datagram);
@@ -224,11 +240,34 @@ static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram, 
 static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram, uint32_t address) {
   if (datagram->peer == ENET_PROTOCOL_MAXIMUM_PEER_ID) return from_nobody(h, datagram, address);
   if (!h->guard) return not_enets(h, address);
-  switch (enetjs_guard_prove(h->guard, datagram, h->datagram_room)) {
-    case ENETJS_GUARD_HANDED_OVER: connects(h, address); return LET_THROUGH;
-    case ENETJS_GUARD_TAKEN: return TAKEN;
-    default: return not_enets(h, address);
+  return conclude(h, address, enetjs_guard_prove(h->guard, datagram, h->datagram_room));
+}
+
+/* The filter drops silently, but where it is told to, a CONNECT is refused. */
+static int denied(struct enetjs_host *h, uint32_t address) {
+  struct enetjs_datagram datagram;
+  h->counters[ENETJS_HOST_STAT_FILTERED]++;
+  if (!h->filter_refuses || !h->guard || !within_limits(h, address, NULL)) return TAKEN;
+  if (enetjs_datagram_parse(h->enet, h->enet->receivedData, h->enet->receivedDataLength, &datagram) &&
+      datagram.peer == ENET_PROTOCOL_MAXIMUM_PEER_ID &&
+      enetjs_datagram_open(h->enet, &datagram, h->datagram_room, 0) && is_connect(&datagram))
+    refuse(h, &datagram, ENETJS_REFUSAL_FILTER, ENETJS_CODE_DENIED);
+  return TAKEN;
+}
+
+/* What the guard has had ENet receive has been through everything once. */
+static bool from_guard(struct enetjs_host *h, uint32_t address, int *result) {
+  struct enetjs_datagram datagram;
+  enum enetjs_guard_verdict verdict;
+  if (!h->guard) return false;
+  if (enetjs_guard_returns(h->guard, &datagram)) {
+    *result = allow(h, &datagram, &h->enet->peers[datagram.peer]);
+    return true;
   }
+  verdict = enetjs_guard_resume(h->guard);
+  if (verdict == ENETJS_GUARD_STRANGER) return false;
+  *result = conclude(h, address, verdict);
+  return true;
 }
 
 static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
@@ -237,11 +276,12 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   struct enetjs_datagram datagram;
   const ENetPeer *peer = NULL;
   bool parsed;
+  int result;
   (void)event;
   enetjs_pool_charge(NULL); /* where enet_socket_receive is not ours, which ends the datagram before */
-  if (h->guard && enetjs_guard_returns(h->guard, &datagram))
-    return allow(h, &datagram, &enet->peers[datagram.peer]);
-  if (filtered(h, address) || (h->gate && !enetjs_gate_admits(h, address))) {
+  if (from_guard(h, address, &result)) return result;
+  if (filtered(h, address)) return denied(h, address);
+  if (h->gate && !enetjs_gate_admits(h, address)) {
     h->counters[ENETJS_HOST_STAT_FILTERED]++;
     return TAKEN;
   }

@@ -270,6 +270,13 @@ static bool may_queue(void) {
   return subject_host()->queued_messages < 500 && of_program() < 1 << 20;
 }
 
+/* To some of those that calls are made for, to all but these, or to all. */
+static void call_broadcast(const struct step *s, double channel, double flag, const uint8_t *bytes, double length) {
+  double named = s->b / HANDLES % (HANDLES + 1), mode = s->b / HANDLES / (HANDLES + 1) % 2;
+  enetjs_host_broadcast_buffer(subject.consumer.host, channel, flag, bytes, length, (const uint8_t *)subject.handle,
+                               named * sizeof(*subject.handle), mode);
+}
+
 static void call_send(double peer, const struct step *s) {
   static const uint32_t flags[] = {ENET_PACKET_FLAG_RELIABLE, 0, ENET_PACKET_FLAG_UNSEQUENCED,
                                    ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT};
@@ -280,7 +287,7 @@ static void call_send(double peer, const struct step *s) {
     if (s->a == CALL_SEND)
       enetjs_peer_send_buffer(host, peer, channel, flag, bytes, length, watched ? left : 0);
     else
-      enetjs_host_broadcast_buffer(host, channel, flag, bytes, length, TO_ALL);
+      call_broadcast(s, channel, flag, bytes, length);
   }
 }
 

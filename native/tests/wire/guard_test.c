@@ -767,9 +767,9 @@ static void take_the_last_place(unsigned option) {
   CHECK_EQ_INT(server.connects, 1);
   CHECK_EQ_INT(forger_receive(&f[0]), 0);
   CHECK_EQ_INT(forger_receive(&f[1]), 10);
-  CHECK_EQ_INT(f[1].refusal, ENETJS_CODE_FULL);
+  CHECK_EQ_INT(f[1].refusal, option == ENETJS_CONFIG_PEERS ? ENETJS_CODE_FULL : ENETJS_CODE_DUPLICATE);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_FULL), option == ENETJS_CONFIG_PEERS);
-  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_DUPLICATES), option == ENETJS_CONFIG_DUPLICATE_PEERS);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_DUPLICATE), option == ENETJS_CONFIG_DUPLICATE_PEERS);
   for (int i = 0; i < 2; i++) forger_close(&f[i]);
   consumer_close(&server);
 }
@@ -797,6 +797,342 @@ TEST(what_enet_would_ignore_is_ignored) {
   CHECK_EQ_INT(forger_receive(&f), 0);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
   forger_close(&f);
+  consumer_close(&server);
+}
+
+/* ---- The program decides --------------------------------------------------------------------- */
+
+#define DECISION_MS 2000
+#define UNPROVED_QUESTIONS 200
+
+static void asking_open(struct consumer *server, struct wire wire) {
+  wired_open(server, wire);
+  CHECK_EQ_INT(enetjs_host_set(server->host, ENETJS_CONFIG_ACCEPT, 1, 0), 0);
+}
+
+static double answer_with(struct consumer *server, double verdict) {
+  return enetjs_host_answer(server->host, server->question.extra, verdict);
+}
+
+TEST(the_program_is_asked_before_a_stock_client_is_answered) {
+  for (unsigned kind = 0; kind < 4; kind++) {
+    struct consumer server;
+    struct client client;
+    struct wire wire = wire_of(kind);
+    if (!has_guard()) return;
+    asking_open(&server, wire);
+    client_begin(&client, wire, port_of(&server));
+    UNTIL(server.questions == 1, poll_with(&client, &server));
+    CHECK_EQ_INT(server.question.data, 7);
+    CHECK_EQ_INT(server.question.channel, 3);
+    CHECK_EQ_INT(server.question.address, LOOPBACK);
+    CHECK(server.question.length > 0);
+    CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_SENT_PACKETS), 0);
+    CHECK_EQ_INT(answer_with(&server, 0xFFFFFFFEu), 0);
+    UNTIL(client.disconnects == 1, poll_with(&client, &server));
+    CHECK_EQ_INT(client.connects, 0);
+    CHECK_EQ_INT(client.data, 0xFFFFFFFEu);
+    client_end(&client);
+
+    client_begin(&client, wire, port_of(&server));
+    UNTIL(server.questions == 2, poll_with(&client, &server));
+    CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), 0);
+    UNTIL(client.connects == 1 && server.connects == 1, poll_with(&client, &server));
+    client_exchange(&client, &server);
+    CHECK_EQ_INT(server.questions, 2);
+    CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_ACCEPT), 1);
+    CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
+    client_end(&client);
+    consumer_close(&server);
+    wire_end(wire);
+  }
+}
+
+TEST(a_repeated_connect_asks_nothing_again) {
+  for (unsigned kind = 0; kind < 4; kind++) {
+    struct consumer server;
+    struct forger f;
+    struct wire wire = wire_of(kind);
+    if (!has_guard()) return;
+    asking_open(&server, wire);
+    forger_open(&f, &server);
+    f.wire = wire;
+    for (unsigned i = 0; i < 3; i++) {
+      forger_connect(&f);
+      settle(&server);
+    }
+    CHECK_EQ_INT(server.questions, 1);
+    CHECK_EQ_INT(forger_receive(&f), 0);
+    CHECK_EQ_INT(answer_with(&server, 5), 0);
+    for (unsigned i = 0; i < 3; i++) {
+      f.refusal = 0;
+      CHECK_EQ_INT(forger_receive(&f), wire.checksum ? 14 : 10);
+      CHECK_EQ_INT(f.refusal, 5);
+      forger_connect(&f);
+      settle(&server);
+    }
+    CHECK_EQ_INT(server.questions, 1);
+    CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_ACCEPT), 1);
+    CHECK(f.received <= f.sent);
+    skip(LIFETIME_MS);
+    while (forger_receive(&f) > 0) continue;
+    forger_connect(&f);
+    settle(&server);
+    CHECK_EQ_INT(server.questions, 2);
+    forger_close(&f);
+    consumer_close(&server);
+    wire_end(wire);
+  }
+}
+
+TEST(a_lost_refusal_is_repeated) {
+  struct consumer server;
+  struct client client;
+  struct relay relay;
+  struct wire plain = {0};
+  if (!has_guard()) return;
+  asking_open(&server, plain);
+  relay_open(&relay, &server, lose_the_answer);
+  client_begin(&client, plain, relay.port[0]);
+  UNTIL(server.questions == 1, (poll_with(&client, &server), relay_poll(&relay)));
+  CHECK_EQ_INT(answer_with(&server, 5), 0);
+  UNTIL(client.disconnects == 1, (poll_with(&client, &server), relay_poll(&relay)));
+  CHECK_EQ_INT(client.data, 5);
+  CHECK_EQ_INT(server.questions, 1);
+  client_end(&client);
+  relay_close(&relay);
+  consumer_close(&server);
+}
+
+TEST(a_question_ends_in_time_and_does_not_age_before) {
+  struct consumer server;
+  struct wire plain = {0};
+  struct forger late, accepted;
+  if (!has_guard()) return;
+  asking_open(&server, plain);
+  forger_open(&late, &server);
+  forger_connect(&late);
+  settle(&server);
+  skip(DECISION_MS - 500);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 1);
+  skip(500);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_UNDECIDED), 1);
+  CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), ENETJS_ERR_STALE);
+  CHECK_EQ_INT(forger_receive(&late), 10);
+  CHECK_EQ_INT(late.refusal, ENETJS_CODE_UNDECIDED);
+  forger_open(&accepted, &server);
+  forger_connect(&accepted);
+  settle(&server);
+  skip(DECISION_MS - 500);
+  CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), 0);
+  CHECK(forger_receive(&accepted) > 0);
+  skip(LIFETIME_MS - 500);
+  forger_acknowledge(&accepted);
+  UNTIL(server.connects == 1, consumer_poll(&server));
+  forger_close(&late);
+  forger_close(&accepted);
+  consumer_close(&server);
+}
+
+TEST(answers_that_make_no_sense_do_no_harm) {
+  struct consumer server;
+  struct wire plain = {0};
+  struct forger f;
+  if (!has_guard()) return;
+  asking_open(&server, plain);
+  CHECK_EQ_INT(enetjs_host_answer(server.host, 1, ENETJS_ACCEPT), ENETJS_ERR_STALE);
+  forger_open(&f, &server);
+  forger_connect(&f);
+  settle(&server);
+  CHECK_EQ_INT(answer_with(&server, -2), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(answer_with(&server, 4294967296.0), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(answer_with(&server, 0.5), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(enetjs_host_answer(server.host, server.question.extra + 1, 1), ENETJS_ERR_STALE);
+  CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), 0);
+  CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), ENETJS_ERR_STALE);
+  CHECK_EQ_INT(answer_with(&server, 1), ENETJS_ERR_STALE);
+  CHECK(forger_receive(&f) > 0);
+  /* Where the program no longer decides, what has been asked still has to be answered. */
+  f.connect.connectID = next_connect_id();
+  forger_connect(&f);
+  settle(&server);
+  CHECK_EQ_INT(enetjs_host_set(server.host, ENETJS_CONFIG_ACCEPT, 0, 0), 0);
+  CHECK_EQ_INT(forger_receive(&f), 0);
+  CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), 0);
+  CHECK(forger_receive(&f) > 0);
+  f.connect.connectID = next_connect_id();
+  forger_connect(&f);
+  settle(&server);
+  CHECK(forger_receive(&f) > 0);
+  CHECK_EQ_INT(server.questions, 2);
+  forger_close(&f);
+  consumer_close(&server); /* with questions open, see below */
+  CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), ENETJS_ERR_CLOSED);
+}
+
+/* The clock stands still, for the questions are counted by the second. */
+static void ask_the_most(struct consumer *server, struct wire wire, enet_uint32 now) {
+  unsigned before = server->questions;
+  struct forger f;
+  forger_open(&f, server);
+  f.wire = wire;
+  for (unsigned i = 0; i < UNPROVED_QUESTIONS + 50; i++) {
+    f.connect.connectID = next_connect_id();
+    forger_connect(&f);
+    enet_time_set(now);
+    consumer_poll(server);
+  }
+  enet_time_set(now);
+  settle(server);
+  CHECK_EQ_INT(server->questions - before, UNPROVED_QUESTIONS);
+  forger_close(&f);
+}
+
+/* @param early what the client sends while nothing is decided, or NULL */
+static void prove_first(struct wire wire, double verdict, const char *early) {
+  struct consumer server;
+  struct client client;
+  enet_uint32 now = enet_time_get();
+  asking_open(&server, wire);
+  ask_the_most(&server, wire, now);
+  client_begin(&client, wire, port_of(&server));
+  UNTIL(client.connects == 1 && server.questions == UNPROVED_QUESTIONS + 1,
+        (enet_time_set(now), poll_with(&client, &server)));
+  CHECK_EQ_INT(server.question.data, 7);
+  if (early) client_send(&client, early);
+  for (unsigned i = 0; i < 20; i++) poll_with(&client, &server);
+  CHECK_EQ_INT(server.connects, 0);
+  CHECK_EQ_INT(answer_with(&server, verdict), 0);
+  if (verdict == ENETJS_ACCEPT) {
+    UNTIL(server.connects == 1 && server.receives == (early != NULL), poll_with(&client, &server));
+    client_exchange(&client, &server);
+    CHECK_EQ_INT(client.disconnects, 0);
+  } else {
+    UNTIL(client.disconnects == 1, poll_with(&client, &server));
+    CHECK_EQ_INT(client.data, (uint32_t)verdict);
+    CHECK_EQ_INT(server.connects, 0);
+  }
+  client_end(&client);
+  consumer_close(&server); /* with questions open */
+}
+
+TEST(beyond_some_questions_an_address_is_proved_first) {
+  for (unsigned kind = 0; kind < 4; kind++) {
+    struct wire wire = wire_of(kind);
+    if (!has_guard()) return;
+    prove_first(wire, ENETJS_ACCEPT, NULL);
+    prove_first(wire, ENETJS_ACCEPT, "early");
+    prove_first(wire, 17, NULL);
+    wire_end(wire);
+  }
+}
+
+/* The client believes that it is connected, so it goes on; what it sends has the refusal sent again. */
+static unsigned lose_the_second_answer(int direction, unsigned number) {
+  return direction == TO_SERVER || number != 1;
+}
+
+TEST(a_lost_refusal_of_a_proved_attempt_is_repeated) {
+  struct consumer server;
+  struct client client;
+  struct relay relay;
+  struct wire plain = {0};
+  enet_uint32 now = enet_time_get();
+  if (!has_guard()) return;
+  asking_open(&server, plain);
+  ask_the_most(&server, plain, now);
+  relay_open(&relay, &server, lose_the_second_answer);
+  client_begin(&client, plain, relay.port[0]);
+  UNTIL(client.connects == 1 && server.questions == UNPROVED_QUESTIONS + 1,
+        (enet_time_set(now), poll_with(&client, &server), relay_poll(&relay)));
+  CHECK_EQ_INT(answer_with(&server, 17), 0);
+  UNTIL(client.disconnects == 1, (poll_with(&client, &server), relay_poll(&relay)));
+  CHECK_EQ_INT(client.data, 17);
+  CHECK(relay.number[TO_CLIENT] > 2);
+  client_end(&client);
+  relay_close(&relay);
+  consumer_close(&server);
+}
+
+TEST(a_flood_pushes_no_question_out) {
+  struct consumer server;
+  struct wire plain = {0};
+  struct forger asked, f;
+  enet_uint32 now = enet_time_get();
+  if (!has_guard()) return;
+  asking_open(&server, plain);
+  forger_open(&asked, &server);
+  forger_connect(&asked);
+  settle(&server);
+  forger_open(&f, &server);
+  for (unsigned i = 0; i < ATTEMPTS; i++) {
+    if (i % 3000 == 0) {
+      forger_close(&f);
+      forger_open(&f, &server);
+    }
+    f.connect.connectID = next_connect_id();
+    forger_connect(&f);
+    enet_time_set(now);
+    consumer_poll(&server);
+  }
+  CHECK_EQ_INT(server.questions, UNPROVED_QUESTIONS);
+  CHECK_EQ_INT(enetjs_host_answer(server.host, server.question.extra - UNPROVED_QUESTIONS + 1, ENETJS_ACCEPT), 0);
+  UNTIL(forger_receive(&asked) > 0, consumer_poll(&server));
+  forger_acknowledge(&asked);
+  UNTIL(server.connects == 1, consumer_poll(&server));
+  forger_close(&asked);
+  forger_close(&f);
+  consumer_close(&server);
+}
+
+TEST(an_unbound_host_cannot_be_asked) {
+  struct consumer client;
+  client_open(&client);
+  CHECK_EQ_INT(enetjs_host_set(client.host, ENETJS_CONFIG_ACCEPT, 1, 0), ENETJS_ERR_UNGUARDED);
+  CHECK_EQ_INT(enetjs_host_set(client.host, ENETJS_CONFIG_ACCEPT, 0, 0), 0);
+  consumer_close(&client);
+}
+
+TEST(the_filter_refuses_where_it_is_told_to) {
+  static const uint32_t rule[3] = {LOOPBACK, LOOPBACK, 0};
+  for (unsigned kind = 0; kind < 4; kind++) {
+    struct consumer server;
+    struct client client;
+    struct wire wire = wire_of(kind);
+    if (!has_guard()) return;
+    wired_open(&server, wire);
+    CHECK_EQ_INT(enetjs_host_set_filter(server.host, (const uint8_t *)rule, sizeof(rule)), 0);
+    client_begin(&client, wire, port_of(&server));
+    UNTIL(statistic(&server, ENETJS_HOST_STAT_FILTERED) > 0, poll_with(&client, &server));
+    CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_SENT_PACKETS), 0);
+    CHECK_EQ_INT(enetjs_host_set(server.host, ENETJS_CONFIG_FILTER_REFUSES, 1, 0), 0);
+    UNTIL(client.disconnects == 1, poll_with(&client, &server));
+    CHECK_EQ_INT(client.data, ENETJS_CODE_DENIED);
+    CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_FILTER), 1);
+    CHECK_EQ_INT(server.connects, 0);
+    client_end(&client);
+    consumer_close(&server);
+    wire_end(wire);
+  }
+}
+
+TEST(an_address_with_as_many_peers_as_it_may_have_is_told) {
+  struct consumer server;
+  struct client client, another;
+  struct wire plain = {0};
+  if (!has_guard()) return;
+  consumer_start(&server);
+  server.config[ENETJS_CONFIG_DUPLICATE_PEERS] = 1;
+  consumer_open(&server);
+  client_begin(&client, plain, port_of(&server));
+  UNTIL(client.connects == 1 && server.connects == 1, poll_with(&client, &server));
+  client_begin(&another, plain, port_of(&server));
+  UNTIL(another.disconnects == 1, poll_with(&another, &server));
+  CHECK_EQ_INT(another.data, ENETJS_CODE_DUPLICATE);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_DUPLICATE), 1);
+  client_end(&client);
+  client_end(&another);
   consumer_close(&server);
 }
 
@@ -947,6 +1283,17 @@ int main(void) {
       TEST_CASE(a_full_host_says_so),
       TEST_CASE(a_place_that_is_gone_is_refused_in_the_end),
       TEST_CASE(what_enet_would_ignore_is_ignored),
+      TEST_CASE(the_program_is_asked_before_a_stock_client_is_answered),
+      TEST_CASE(a_repeated_connect_asks_nothing_again),
+      TEST_CASE(a_lost_refusal_is_repeated),
+      TEST_CASE(a_question_ends_in_time_and_does_not_age_before),
+      TEST_CASE(answers_that_make_no_sense_do_no_harm),
+      TEST_CASE(beyond_some_questions_an_address_is_proved_first),
+      TEST_CASE(a_lost_refusal_of_a_proved_attempt_is_repeated),
+      TEST_CASE(a_flood_pushes_no_question_out),
+      TEST_CASE(an_unbound_host_cannot_be_asked),
+      TEST_CASE(the_filter_refuses_where_it_is_told_to),
+      TEST_CASE(an_address_with_as_many_peers_as_it_may_have_is_told),
       TEST_CASE(enets_own_answer_is_never_seen),
       TEST_CASE(answers_to_abandoned_attempts_miss),
   };

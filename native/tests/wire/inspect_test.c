@@ -59,7 +59,7 @@ static void check_bomb(uint32_t total) {
   forger_send(&f, &server);
   CHECK(most < W + P + SLACK);
   CHECK((size_t)host_of(&server)->slots[0].account->bytes < (size_t)W + P + SLACK);
-  CHECK(statistic(&server, ENETJS_HOST_STAT_REFUSED) > 0);
+  CHECK(statistic(&server, ENETJS_HOST_STAT_OVER_BUDGET) > 0);
   finish(&f, &server);
 }
 
@@ -158,7 +158,7 @@ TEST(random_messages_stay_within_the_budget) {
     }
     CHECK((size_t)host_of(&server)->account->bytes < (size_t)W + P + SLACK);
   }
-  CHECK(statistic(&server, ENETJS_HOST_STAT_REFUSED) > 0);
+  CHECK(statistic(&server, ENETJS_HOST_STAT_OVER_BUDGET) > 0);
   finish(&f, &server);
 }
 

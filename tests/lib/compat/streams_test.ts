@@ -4,7 +4,8 @@ import { createHash } from "node:crypto";
 import { closeSync, createReadStream, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
-import type { Duplex, Readable, Writable } from "node:stream";
+import { once } from "node:events";
+import { type Duplex, PassThrough, type Readable, type Writable } from "node:stream";
 import { createClientAsync, createServerAsync, type Peer } from "../../../lib/compat/mod.ts";
 import { diagnostics } from "../../../mod.ts";
 import { addressOf, compatPair, next } from "./_compat.ts";
@@ -64,7 +65,7 @@ test("A file of 100 MB through a lossy relay: whole, in bounded memory", async (
     const hash = createHash("sha256");
     let [got, read, ahead, refused, native] = [0, 0, 0, 0, 0];
     server.on("connect", (peer) => {
-      peer.createReadStream(2)!
+      peer.createReadStream(2)
         .on("data", (bytes: Buffer) => {
           hash.update(bytes);
           got += bytes.length;
@@ -74,7 +75,7 @@ test("A file of 100 MB through a lossy relay: whole, in bounded memory", async (
     });
     const peer = await client.connectAsync({ address: "127.0.0.1", port: relay.port }, 3);
     const source = createReadStream(`${folder}/file`);
-    const stream = peer.createWriteStream(2)!;
+    const stream = peer.createWriteStream(2);
     source.on("data", (bytes) => {
       read += bytes.length;
       ahead = Math.max(ahead, read - got);
@@ -107,8 +108,8 @@ test("A reader that does not read pauses the peer, and gets everything later", a
   await leakCheck(t);
   using pair = await compatPair();
   const { peer, remote } = pair;
-  const reading = remote.createReadStream(0)!;
-  const writing = peer.createWriteStream(0)!;
+  const reading = remote.createReadStream(0);
+  const writing = peer.createWriteStream(0);
   const chunk = Buffer.alloc(64 * 1024, 1);
   const total = 60 * MEBIBYTE;
   let accepted = 0;
@@ -137,15 +138,15 @@ test("Streams made before the connection wait for it", async (t) => {
   using pair = await compatPair();
   const { server } = pair;
   server.on("connect", (remote) => {
-    const echo = remote.createDuplexStream(1)!;
+    const echo = remote.createDuplexStream(1);
     echo.pipe(echo);
   });
   using client = await createClientAsync();
   const peer = client.connect(addressOf(server), 2) as Peer;
-  const duplex = peer.createDuplexStream(1)!;
+  const duplex = peer.createDuplexStream(1);
   duplex.write("written before the connection is there");
   assert.throws(() => peer.createReadStream(255), RangeError);
-  const outside = peer.createReadStream(7)!;
+  const outside = peer.createReadStream(7);
   const outsideLife = lifeOf(outside);
   const echoed = new Promise<Buffer>((resolve) => duplex.on("data", resolve));
   const bytes = await withDeadline(echoed, 5000, "the echo");
@@ -158,11 +159,11 @@ test("Streams end when the peer leaves: all data, end, close", async (t) => {
   await leakCheck(t);
   using pair = await compatPair();
   const { peer, remote } = pair;
-  const reading = remote.createReadStream(0)!;
-  const idle = remote.createWriteStream(1)!;
-  const duplex = remote.createDuplexStream(2)!;
+  const reading = remote.createReadStream(0);
+  const idle = remote.createWriteStream(1);
+  const duplex = remote.createDuplexStream(2);
   const [readingLife, idleLife, duplexLife] = [reading, idle, duplex].map(lifeOf);
-  const writing = peer.createWriteStream(0)!;
+  const writing = peer.createWriteStream(0);
   // More than the queues hold: disconnectLater waits for what the stream has taken.
   for (let i = 0; i < 100; i++) writing.write(Buffer.alloc(50_000, i));
   peer.disconnectLater(5);
@@ -176,9 +177,15 @@ test("Streams end when the peer leaves: all data, end, close", async (t) => {
   assert.deepEqual(readingLife, ["end", "close"]);
   assert.deepEqual(idleLife, ["close"]);
   assert.deepEqual(duplexLife, ["end", "finish", "close"]);
-  assert.equal(remote.createReadStream(0), undefined);
-  assert.equal(remote.createWriteStream(0), undefined);
-  assert.equal(remote.createDuplexStream(0), undefined);
+  const late = [
+    remote.createReadStream(0).resume(),
+    remote.createWriteStream(0),
+    remote.createDuplexStream(0),
+  ];
+  const lateLives = late.map(lifeOf);
+  for (const stream of late) if ("write" in stream) stream.write("too late");
+  await closed(...lateLives);
+  for (const life of lateLives) assert.deepEqual(life, ["error ENETJS_ERR_NOT_CONNECTED", "close"]);
 });
 
 test("Streams fail when the peer is lost", async (t) => {
@@ -214,14 +221,14 @@ test("Streams fail when the peer is lost", async (t) => {
 test("reset() fails streams, and what was made for a connection that failed", async (t) => {
   await leakCheck(t);
   using pair = await compatPair();
-  const reading = pair.peer.createReadStream(0)!;
+  const reading = pair.peer.createReadStream(0);
   const life = lifeOf(reading);
   pair.peer.reset();
   await closed(life);
   assert.deepEqual(life, ["error ENETJS_ERR_STALE", "close"]);
   using client = await createClientAsync();
   const peer = client.connect(addressOf(pair.server)) as Peer;
-  const streams = [peer.createReadStream(0)!, peer.createWriteStream(0)!];
+  const streams = [peer.createReadStream(0), peer.createWriteStream(0)];
   const lives = streams.map(lifeOf);
   peer.disconnect();
   await closed(...lives);
@@ -231,11 +238,119 @@ test("reset() fails streams, and what was made for a connection that failed", as
   ]);
 });
 
+test("A peer that leaves in good order ends a stream; the callbacks of writes tell what was lost", async (t) => {
+  await leakCheck(t);
+  using pair = await compatPair();
+  const { peer, remote } = pair;
+  const told: (string | undefined)[] = [];
+  const tell = (error?: Error | null) => void told.push((error as { code?: string } | null)?.code);
+  const writing = remote.createWriteStream(0);
+  const duplex = remote.createDuplexStream(1).resume();
+  // Nobody listens for errors of these.
+  const events: string[] = [];
+  for (const stream of [writing, duplex]) stream.on("close", () => void events.push("close"));
+  writing.write("acknowledged", tell);
+  await until(() => told.length === 1, 5000, "the acknowledgement");
+  peer.once("message", () => void peer.disconnectNow(5));
+  for (let i = 0; i < 100; i++) {
+    writing.write(Buffer.alloc(50_000), tell);
+    duplex.write(Buffer.alloc(50_000), tell);
+  }
+  const [data, reason] = await next(remote, "disconnect");
+  assert.deepEqual([data, reason], [5, "remote"]);
+  await until(() => events.length === 2, 5000, "the close of both");
+  await until(() => told.length === 201, 5000, "every callback");
+  assert.deepEqual(told.slice(0, 1), [undefined]);
+  assert.ok(told.slice(101).every((code) => code === "ENETJS_ERR_UNDELIVERED"), told.join());
+
+  // The program knows: what it writes now is its own error, and is one also without a callback.
+  const failed = Promise.withResolvers<Error>();
+  writing.once("error", failed.resolve);
+  assert.equal(writing.write("late", tell), false);
+  const error = await withDeadline(failed.promise, 5000, "the error");
+  assert.equal((error as { code?: string }).code, "ENETJS_ERR_NOT_CONNECTED");
+  assert.equal(told.at(-1), "ENETJS_ERR_NOT_CONNECTED");
+  writing.write("an error is emitted once");
+});
+
+test("A lost peer is an error of streams only for who listens for errors", async (t) => {
+  await leakCheck(t);
+  using server = await createServerAsync({ address: "127.0.0.1:0" });
+  server.start();
+  await using relay = await startRelay(addressOf(server).port, 0, 0);
+  using client = await createClientAsync();
+  const connected = next(server, "connect");
+  await client.connectAsync({ address: "127.0.0.1", port: relay.port });
+  const [remote] = await connected;
+  const lives: string[][] = [];
+  const watch = <S extends Readable | Writable>(stream: S): S => {
+    const life: string[] = [];
+    for (const event of ["end", "finish", "close"]) stream.on(event, () => void life.push(event));
+    lives.push(life);
+    return stream;
+  };
+  watch<Readable>(remote.createReadStream(0)).resume();
+  const writing = watch<Writable>(remote.createWriteStream(0));
+  // What is piped to a stream listens for its errors, but only to pass them on.
+  const piped = watch<Writable>(remote.createWriteStream(1));
+  const source = new PassThrough();
+  source.pipe(piped);
+  watch<Duplex>(remote.createDuplexStream(2)).resume();
+  remote.timeout({ limit: 1, minimumMs: 50, maximumMs: 100 });
+  relay.cut();
+  writing.write("never acknowledged");
+  source.write("nor is this");
+  assert.deepEqual(await next(remote, "disconnect"), [0, "timeout"]);
+  await closed(...lives);
+  assert.deepEqual(lives, [["end", "close"], ["close"], ["close"], ["end", "finish", "close"]]);
+  source.write("goes nowhere");
+});
+
+test("Streams of an attempt that fails end without an error that nobody listens for", async (t) => {
+  await leakCheck(t);
+  using server = await createServerAsync({ address: "127.0.0.1:0" });
+  using client = await createClientAsync();
+  const peer = client.connect(addressOf(server)) as Peer;
+  const told: unknown[] = [];
+  const writing = peer.createWriteStream(0);
+  writing.write("queued", (error) => void told.push((error as { code?: string }).code));
+  let count = 0;
+  for (const stream of [peer.createReadStream(0).resume(), writing]) {
+    stream.on("close", () => void count++);
+  }
+  peer.disconnect();
+  await until(() => count === 2, 5000, "the close of both");
+  assert.deepEqual(told, ["ENETJS_ERR_NOT_CONNECTED"]);
+});
+
+test("What was written before this side disconnects is dropped, what is written after is an error", async (t) => {
+  await leakCheck(t);
+  using pair = await compatPair();
+  const { peer } = pair;
+  const told: (string | undefined)[] = [];
+  const writing = peer.createWriteStream(0);
+  const idle = peer.createWriteStream(1);
+  for (let i = 0; i < 50; i++) {
+    writing.write(Buffer.alloc(50_000), (error) => {
+      told.push((error as { code?: string } | null)?.code);
+    });
+  }
+  const gone = next(peer, "disconnect");
+  peer.disconnect();
+  const failed = once(idle, "error");
+  idle.write("after");
+  const [error] = await withDeadline(failed, 5000, "the error");
+  assert.equal(error.code, "ENETJS_ERR_NOT_CONNECTED");
+  await gone;
+  await until(() => told.length === 50, 5000, "every callback");
+  assert.equal(told.at(-1), "ENETJS_ERR_UNDELIVERED");
+});
+
 test("Several streams of a channel get the same, and messages are emitted too", async (t) => {
   await leakCheck(t);
   using pair = await compatPair();
   const { peer, remote } = pair;
-  const [first, second] = [remote.createReadStream(0)!, remote.createReadStream(0)!];
+  const [first, second] = [remote.createReadStream(0), remote.createReadStream(0)];
   const messages: string[] = [];
   remote.on("message", (packet, channel) => void messages.push(`${channel} ${packet.data()}`));
   const collect = async (stream: Readable) => {
@@ -244,7 +359,7 @@ test("Several streams of a channel get the same, and messages are emitted too", 
     return text;
   };
   const both = Promise.all([collect(first), collect(second)]);
-  const dropped = remote.createReadStream(0)!;
+  const dropped = remote.createReadStream(0);
   peer.send(0, "one ");
   peer.send(1, "other channel");
   await peer.sendAsync(0, "two ");

@@ -5,10 +5,11 @@ let chunk = new ArrayBuffer(0);
 let used = 0;
 
 /**
- * Copies bytes into memory of their own. Small copies share a chunk, because a fresh typed array
- * costs ten times a slice; a chunk lives as long as any of its slices.
+ * Copies bytes for a handler, which borrows them. Small copies share a chunk, because on V8 a buffer of
+ * their own costs up to ten times as much; a chunk lives as long as any of its copies. What the program may
+ * keep, or transfer, needs a buffer of its own instead.
  */
-export function copyBytes(source: Uint8Array): Uint8Array<ArrayBuffer> {
+export function copyForHandler(source: Uint8Array): Uint8Array<ArrayBuffer> {
   const { length } = source;
   if (length > LARGEST) return new Uint8Array(source);
   if (length > chunk.byteLength - used) {

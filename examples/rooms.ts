@@ -1,0 +1,58 @@
+/**
+ * A chat with rooms. A room is a group: a message to all who are in it is one call, and who disconnects
+ * leaves it.
+ *
+ *     deno run --allow-ffi examples/rooms.ts
+ *     bun examples/rooms.ts
+ *     node examples/rooms.ts
+ *
+ * A client connects with the number of a room, and everything that it sends is for that room.
+ */
+import { type Group, Host, PacketFlag } from "../mod.ts";
+
+const rooms = new Map<number, Group>();
+
+function roomNumber(number: number): Group {
+  const room = rooms.get(number) ?? server.group();
+  rooms.set(number, room);
+  return room;
+}
+
+const server: Host<number> = await Host.listen<number>({ hostname: "127.0.0.1", channels: 1 }, {
+  connect(peer, number) {
+    peer.data = number;
+    const room = roomNumber(number);
+    room.add(peer);
+    room.send(0, `* ${room.size} in room ${number}`);
+  },
+  receive(peer, _channelId, packet) {
+    const room = roomNumber(peer.data);
+    // Sent on as it has come, to all but who has sent it.
+    room.send(0, packet, PacketFlag.RELIABLE, { except: peer });
+  },
+  disconnect({ data: number }) {
+    const room = roomNumber(number);
+    if (room.size === 0) rooms.delete(number);
+    else room.send(0, `* ${room.size} in room ${number}`);
+  },
+});
+
+/** Enters a room, answers lines with others, and leaves after a word of farewell. */
+async function enter(name: string, number: number, answers: Record<string, string>) {
+  await using host = await Host.create();
+  const peer = await host.connect(server.address, { channels: 1, data: number });
+  for await (const { packet } of peer) {
+    const line = packet.text();
+    console.log(`${name} reads: ${line}`);
+    const answer = answers[line];
+    if (answer !== undefined) peer.send(0, answer);
+    if (line === "Bye" || answer === "Bye") peer.disconnectLater();
+  }
+}
+
+await Promise.all([
+  enter("Ada", 1, { "* 2 in room 1": "Who are you?", "I am Grace": "Bye" }),
+  enter("Grace", 1, { "Who are you?": "I am Grace" }),
+  enter("Alan", 2, { "* 1 in room 2": "Bye" }),
+]);
+await server.close();

@@ -1,0 +1,18 @@
+/** The standard function, which Node does not have. */
+interface ErrorReporter {
+  reportError?(error: unknown): void;
+}
+
+/**
+ * Hands an error of the program's own code to the runtime, as uncaught, once the caller is done.
+ *
+ * Bun shows where an error was thrown last, which would be here; `reportError` keeps the place where the
+ * program threw it.
+ */
+export function surface(error: unknown): void {
+  queueMicrotask(() => {
+    const { reportError } = globalThis as ErrorReporter;
+    if (reportError === undefined) throw error;
+    reportError(error);
+  });
+}

@@ -1,0 +1,70 @@
+/**
+ * One message of one peer: a short iteration over the peer.
+ *
+ * The peer is claimed while the call waits, as an iteration claims it. What comes behind the message before the
+ * call returns goes back to whoever takes the peer's messages otherwise, in order. A message that has been taken
+ * is returned, even if the time is up in the same moment: nothing is lost.
+ *
+ * @module
+ */
+import { integer, options } from "./validate.ts";
+import { validateSignal } from "../connect.ts";
+import { ENetError, NATIVE_ERROR } from "../errors.ts";
+
+/** Options of `peer.receive`. */
+export interface ReceiveOptions {
+  /** Milliseconds to wait for the message, 1–2,147,483,647. Default: as long as the connection lasts. */
+  timeoutMs?: number;
+  /** Stops waiting when it aborts; the promise rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+function plan(given: unknown) {
+  options(given, "options", ["timeoutMs", "signal"]);
+  const { timeoutMs, signal } = given as ReceiveOptions;
+  if (timeoutMs !== undefined) integer(timeoutMs, "timeoutMs", 1, 2 ** 31 - 1);
+  return { timeoutMs, signal: validateSignal(signal) };
+}
+
+/** What this file needs of a connection. */
+interface MessageSource<Message> {
+  readonly name: string;
+  claim(): void;
+  unclaim(): void;
+  read(): Promise<IteratorResult<Message>>;
+  dismissReaders(): void;
+  error(result: number): Error;
+}
+
+/** The next message of a connection. */
+export async function receiveOne<Message extends { readonly packet: { retain(): unknown } }>(
+  connection: MessageSource<Message>,
+  given: unknown,
+): Promise<Message> {
+  const { timeoutMs, signal } = plan(given);
+  signal?.throwIfAborted();
+  connection.claim();
+  let late: ENetError | undefined;
+  const stop = () => connection.dismissReaders();
+  const timer = timeoutMs === undefined ? undefined : setTimeout(() => {
+    late = new ENetError(
+      "ENETJS_ERR_TIMEOUT",
+      `${connection.name}: no message within ${timeoutMs} ms`,
+    );
+    stop();
+  }, timeoutMs);
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    const { value, done } = await connection.read();
+    if (!done) {
+      value.packet.retain();
+      return value;
+    }
+    signal?.throwIfAborted();
+    throw late ?? connection.error(NATIVE_ERROR.STALE);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
+    connection.unclaim();
+  }
+}

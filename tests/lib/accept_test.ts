@@ -1,0 +1,341 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type AcceptVerdict,
+  type ConnectAttempt,
+  DisconnectCode,
+  ENetError,
+  Host,
+  type ListenOptions,
+} from "../../mod.ts";
+import {
+  connectedPair,
+  currentRuntime,
+  journal,
+  leakCheck,
+  spawnRuntime,
+  until,
+  withDeadline,
+} from "../_helpers.ts";
+
+const LOOPBACK = "127.0.0.1";
+const NONE = { full: 0, filter: 0, accept: 0, undecided: 0, duplicate: 0 };
+
+/** The error that a promise rejects with. */
+async function errorOf(promise: Promise<unknown>): Promise<ENetError> {
+  const error = await withDeadline(
+    promise.then(() => undefined, (error) => error),
+    10_000,
+    "an error",
+  );
+  assert.ok(error instanceof ENetError, String(error));
+  return error;
+}
+
+/** The number of a refusal. */
+async function refusalOf(promise: Promise<unknown>): Promise<number | undefined> {
+  const error = await errorOf(promise);
+  assert.equal(error.code, "ENETJS_ERR_REFUSED");
+  return error.data;
+}
+
+test("accept is told who wants to connect, and decides by true, false or a number", async (t) => {
+  await leakCheck(t);
+  const seen = journal();
+  const attempts: ConnectAttempt[] = [];
+  let verdict: AcceptVerdict = true;
+  await using server = await Host.listen({
+    hostname: LOOPBACK,
+    channels: 3,
+    accept: (attempt) => {
+      attempts.push(attempt);
+      return verdict;
+    },
+  }, seen.handlers);
+  await using client = await Host.create();
+  const connect = () => client.connect(server.address, { data: 0xFFFFFFFF, channels: 5 });
+  await connect();
+  const { port } = client.address;
+  const attempt = { address: { hostname: LOOPBACK, port }, data: 0xFFFFFFFF, channels: 3 };
+  assert.deepEqual(attempts, [attempt]);
+  for (const number of [0, 1, 0x80000000, 0xFFFFFFFF]) {
+    verdict = number;
+    assert.equal(await refusalOf(connect()), number);
+  }
+  verdict = false;
+  const error = await errorOf(connect());
+  assert.equal(error.data, DisconnectCode.DENIED);
+  assert.match(error.message, /does not admit this client/);
+  assert.equal(attempts.length, 6);
+  assert.deepEqual(server.stats.refused, { ...NONE, accept: 5 });
+  assert.equal(seen.entries.length, 1, "nothing is reported of what was refused");
+  assert.equal(server.peers.length, 1);
+});
+
+for (const [compression, checksum] of [["range-coder", "none"], ["none", "crc32"]] as const) {
+  test(`accept works with compression ${compression} and checksum ${checksum}`, async (t) => {
+    await leakCheck(t);
+    const options = { compression, checksum };
+    const accept = ({ data }: ConnectAttempt) => Promise.resolve(data === 1 || 5);
+    await using server = await Host.listen({ hostname: LOOPBACK, accept, ...options });
+    await using client = await Host.create(options);
+    assert.equal(await refusalOf(client.connect(server.address)), 5);
+    await (await client.connect(server.address, { data: 1 })).deliver(0, "hello");
+  });
+}
+
+test("accept may decide later; each attempt asks once, and the decision is remembered", async (t) => {
+  await leakCheck(t);
+  const decisions: ((verdict: AcceptVerdict) => void)[] = [];
+  await using server = await Host.listen({
+    hostname: LOOPBACK,
+    accept: () => new Promise<AcceptVerdict>((resolve) => void decisions.push(resolve)),
+  });
+  await using client = await Host.create();
+  const attempts = [client.connect(server.address), client.connect(server.address)];
+  await until(() => decisions.length === 2, 5000, "the questions");
+  // ENet repeats its request after 500 ms.
+  const sent = client.stats.totalSentPackets;
+  await until(() => client.stats.totalSentPackets >= sent + 2, 5000, "the repeated requests");
+  await until(() => server.stats.totalReceivedPackets >= 4, 5000, "their arrival");
+  assert.equal(server.stats.halfOpen, 2);
+  decisions[0](7);
+  decisions[1](true);
+  const results = await Promise.allSettled(attempts);
+  assert.equal(results.filter(({ status }) => status === "fulfilled").length, 1);
+  const [rejected] = results.filter((result) => result.status === "rejected");
+  assert.equal(rejected.reason.data, 7);
+  assert.equal(decisions.length, 2);
+});
+
+test("An attempt that nobody decides about is refused after 2 s, and a later decision is ignored", async (t) => {
+  await leakCheck(t);
+  const decision = Promise.withResolvers<AcceptVerdict>();
+  await using server = await Host.listen({ hostname: LOOPBACK, accept: () => decision.promise });
+  await using client = await Host.create();
+  const error = await errorOf(client.connect(server.address));
+  assert.equal(error.data, DisconnectCode.UNDECIDED);
+  assert.match(error.message, /did not decide in time/);
+  assert.deepEqual(server.stats.refused, { ...NONE, undecided: 1 });
+  decision.resolve(true);
+  await new Promise((resolve) => setTimeout(resolve)); // which the decision needs to arrive
+  assert.deepEqual([server.peers, server.stats.halfOpen], [[], 0]);
+});
+
+test("A decision after the host is closed, and an accept that closes it, do no harm", async (t) => {
+  await leakCheck(t);
+  await using client = await Host.create();
+  const decision = Promise.withResolvers<AcceptVerdict>();
+  const asked = Promise.withResolvers<void>();
+  const server = await Host.listen({
+    hostname: LOOPBACK,
+    accept: () => {
+      asked.resolve();
+      return decision.promise;
+    },
+  });
+  const abort = new AbortController();
+  const attempt = client.connect(server.address, { signal: abort.signal });
+  attempt.catch(() => {});
+  await asked.promise;
+  await server.close();
+  decision.resolve(true);
+  abort.abort();
+  await assert.rejects(attempt, { name: "AbortError" });
+
+  const closing = await Host.listen({
+    hostname: LOOPBACK,
+    accept: () => {
+      closing[Symbol.dispose]();
+      return true;
+    },
+  });
+  const error = await errorOf(client.connect(closing.address, { timeoutMs: 300 }));
+  assert.equal(error.code, "ENETJS_ERR_TIMEOUT");
+  assert.ok(closing.closed);
+});
+
+test("An accept that throws, rejects or returns nonsense refuses, and its error is uncaught", async () => {
+  await using program = spawnRuntime(currentRuntime(), "accept_throwing.ts");
+  const { stdout, stderr } = await withDeadline(program.ended, 30_000, "accept_throwing.ts");
+  assert.ok(stdout !== "", stderr);
+  const { numbers, undecided, uncaught, state } = JSON.parse(stdout);
+  assert.deepEqual(numbers, Array(7).fill(DisconnectCode.UNDECIDED));
+  assert.deepEqual([undecided, state], [7, "connected"]);
+  assert.deepEqual(uncaught.slice(0, 2), ["thrown", "rejected"]);
+  const shown = ["undefined", "-1", "0.5", '"yes"', "null"];
+  for (const [i, value] of shown.entries()) {
+    assert.match(uncaught[i + 2], new RegExp(`^accept must return .*, not ${value}$`));
+  }
+  assert.equal(uncaught.length, 7);
+});
+
+test("Beyond 200 questions a second, a client is refused after its connect event", async (t) => {
+  await leakCheck(t);
+  let asked = 0;
+  await using server = await Host.listen({
+    hostname: LOOPBACK,
+    peers: 1000,
+    // A decision that takes no time, of every second client.
+    accept: ({ data }) => {
+      asked++;
+      return data % 2 === 0 || data;
+    },
+  });
+  const seen = journal();
+  await using client = await Host.create({ peers: 1000 }, seen.handlers);
+  const attempts = Array.from(
+    { length: 600 },
+    (_, data) => client.connect(server.address, { data, timeoutMs: 20_000 }),
+  );
+  const results = await withDeadline(Promise.allSettled(attempts), 30_000, "600 attempts");
+  const connected = () => server.peers.length === 300 && client.peers.length === 300;
+  await until(connected, 10_000, "the end of what was refused");
+  const ended = seen.all("disconnect");
+  assert.equal(asked, 600);
+  const refused = results.flatMap((result) => result.status === "rejected" ? [result.reason] : []);
+  assert.deepEqual(
+    [...refused.map(({ data }) => data), ...ended.map(({ data }) => data)].sort((a, b) => a - b),
+    Array.from({ length: 300 }, (_, i) => 2 * i + 1),
+  );
+  assert.ok(ended.every(({ reason }) => reason === "remote"));
+  assert.ok(ended.length > 0, "some were proved first");
+  assert.deepEqual(server.stats.refused, { ...NONE, accept: 300 });
+});
+
+test("A host without a pump asks in service()", async (t) => {
+  await leakCheck(t);
+  const options: ListenOptions = {
+    hostname: LOOPBACK,
+    pump: false,
+    accept: ({ data }) => data === 1,
+  };
+  await using server = await Host.listen(options);
+  await using client = await Host.create();
+  const ticker = setInterval(() => server.service(), 1);
+  try {
+    assert.equal(await refusalOf(client.connect(server.address)), DisconnectCode.DENIED);
+    await client.connect(server.address, { data: 1 });
+  } finally {
+    clearInterval(ticker);
+  }
+});
+
+test("accept can be set and removed on a live host", async (t) => {
+  await leakCheck(t);
+  await using server = await Host.listen({ hostname: LOOPBACK });
+  await using client = await Host.create();
+  assert.equal(server.accept, undefined);
+  await client.connect(server.address);
+  const accept = () => false;
+  server.accept = accept;
+  assert.equal(server.accept, accept);
+  assert.equal(await refusalOf(client.connect(server.address)), DisconnectCode.DENIED);
+  server.accept = undefined;
+  await client.connect(server.address);
+  for (const value of [null, true, 1, "yes", {}]) {
+    assert.throws(() => server.accept = value as never, /accept must be a function, not /);
+    await assert.rejects(Host.listen({ accept: value as never }), TypeError);
+  }
+  assert.throws(() => client.accept = accept, { code: "ENETJS_ERR_UNGUARDED" });
+  await assert.rejects(Host.create({ accept } as never), /no option "accept"/);
+});
+
+test("A filter that is told to refuses at once", async (t) => {
+  await leakCheck(t);
+  const filter = { deny: [LOOPBACK], refuse: true };
+  await using server = await Host.listen({ hostname: LOOPBACK, filter });
+  await using client = await Host.create();
+  assert.deepEqual(server.filter, { allow: [], ...filter });
+  const error = await errorOf(client.connect(server.address));
+  assert.deepEqual([error.code, error.data], ["ENETJS_ERR_REFUSED", DisconnectCode.DENIED]);
+  assert.deepEqual(server.stats.refused, { ...NONE, filter: 1 });
+  server.filter = { deny: [LOOPBACK] };
+  const silent = await errorOf(client.connect(server.address, { timeoutMs: 100 }));
+  assert.equal(silent.code, "ENETJS_ERR_TIMEOUT");
+  assert.throws(() => server.filter = { refuse: 1 as never }, TypeError);
+});
+
+// One message.
+
+test("Peer.receive() takes one message after the other and loses none between", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair();
+  const { peer, remote } = pair;
+  for (let i = 0; i < 500; i++) peer.send(i % 2, `message ${i}`);
+  for (let i = 0; i < 500; i++) {
+    const { channelId, packet } = await remote.receive({ timeoutMs: 10_000 });
+    assert.deepEqual([channelId, packet.text()], [i % 2, `message ${i}`]);
+    if (i % 50 === 0) await new Promise((resolve) => setTimeout(resolve));
+  }
+  peer.send(0, new Uint8Array(200_000).fill(7));
+  const { packet } = await remote.receive();
+  await peer.deliver(1, "behind it");
+  assert.ok(packet.length === 200_000 && packet.bytes.every((byte) => byte === 7));
+  packet.dispose();
+});
+
+test("Peer.receive() leaves what follows to the host, which has no hole in it", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair();
+  const { server, peer, remote } = pair;
+  for (let i = 0; i < 100; i++) peer.send(0, `${i}`);
+  await peer.deliver(0, "100");
+  assert.equal((await remote.receive()).packet.text(), "0");
+  const rest: string[] = [];
+  for await (const event of server) {
+    if (event.type === "receive") rest.push(event.packet.text());
+    if (rest.length === 100) break;
+  }
+  assert.deepEqual(rest, Array.from({ length: 100 }, (_, i) => `${i + 1}`));
+});
+
+test("Peer.receive() beside handlers: a login, then the handlers", async (t) => {
+  await leakCheck(t);
+  const seen = journal();
+  const names: string[] = [];
+  await using server = await Host.listen({ hostname: LOOPBACK }, {
+    ...seen.handlers,
+    connect: async (peer) => {
+      names.push((await peer.receive({ timeoutMs: 5000 })).packet.text());
+      peer.send(0, "welcome");
+    },
+  });
+  await using client = await Host.create();
+  const peer = await client.connect(server.address);
+  peer.send(0, "my name");
+  for (let i = 0; i < 10; i++) peer.send(0, `${i}`);
+  assert.equal((await peer.receive({ timeoutMs: 5000 })).packet.text(), "welcome");
+  const entries = await seen.wait("receive", 10);
+  assert.deepEqual(names, ["my name"]);
+  const texts = entries.map(({ bytes }) => new TextDecoder().decode(bytes));
+  assert.deepEqual(texts, Array.from({ length: 10 }, (_, i) => `${i}`));
+});
+
+test("Peer.receive() ends in time, by signal, with the connection and with the host", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair();
+  const { server, client, peer, remote } = pair;
+  const late = await errorOf(remote.receive({ timeoutMs: 20 }));
+  assert.equal(late.code, "ENETJS_ERR_TIMEOUT");
+  assert.match(late.message, /no message within 20 ms/);
+  const abort = new AbortController();
+  const waiting = remote.receive({ signal: abort.signal });
+  await assert.rejects(remote.receive(), TypeError);
+  await assert.rejects(remote.receive({ signal: AbortSignal.abort() }), { name: "AbortError" });
+  const reason = new Error("enough");
+  abort.abort(reason);
+  await assert.rejects(waiting, (error) => error === reason);
+  peer.send(0, "still there");
+  assert.equal((await remote.receive()).packet.text(), "still there");
+  await assert.rejects(remote.receive({ timeoutMs: 0 }), RangeError);
+  await assert.rejects(remote.receive({ timeout: 1 } as never), TypeError);
+
+  const ended = errorOf(remote.receive());
+  await peer.disconnect();
+  assert.equal((await ended).code, "ENETJS_ERR_STALE");
+  const another = await client.connect(server.address);
+  const closed = errorOf(another.receive());
+  client[Symbol.dispose]();
+  assert.equal((await closed).code, "ENETJS_ERR_CLOSED");
+});
