@@ -332,8 +332,8 @@ TEST(memory_that_claims_really_take_is_counted) {
 #endif
   }
 #ifdef ENETJS_HAS_RESIDENT
-  printf("# %zu MiB resident, %zu MiB counted\n", (most - before) >> 20, enetjs_host_data(h) >> 20);
-  CHECK(most - before < (64 << 20) + SLACK);
+  printf("# %zu MiB resident before, %zu after, %zu counted\n", before >> 20, most >> 20, enetjs_host_data(h) >> 20);
+  CHECK(most < before + (64 << 20) + SLACK);
 #endif
   CHECK(enetjs_host_data(h) > 40 << 20); /* it was tried */
   for (unsigned i = 0; i < CLAIMS; i++) {
@@ -518,6 +518,7 @@ TEST(a_stalled_receiver_does_not_lose_its_sender) {
 
 int main(void) {
   static const struct test_case cases[] = {
+      TEST_CASE(memory_that_claims_really_take_is_counted), /* first, when the others have left nothing */
       TEST_CASE(impossible_fragments_take_nothing),
       TEST_CASE(possible_fragments_stay_within_the_budget),
       TEST_CASE(messages_have_all_their_bytes),
@@ -531,7 +532,6 @@ int main(void) {
       TEST_CASE(commands_of_a_datagram_are_bounded),
       TEST_CASE(a_stalled_receiver_does_not_lose_its_sender),
       TEST_CASE(claims_do_not_keep_an_honest_message_out),
-      TEST_CASE(memory_that_claims_really_take_is_counted),
   };
   return test_run(cases, TEST_COUNT(cases));
 }
