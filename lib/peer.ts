@@ -474,7 +474,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   /**
    * Waits for one message of this peer, such as the first one of a login. While it waits, the host reports none of
    * the peer's messages, and afterwards the ones behind it: to its handlers, to who iterates, or to the next
-   * call of this.
+   * call of this. What you do with the message up to your next wait comes before them.
    *
    * @param options how long to wait
    * @returns the message; its packet is retained, until it is disposed of or collected

@@ -70,6 +70,8 @@ export class Inlet {
   #consumed = false;
   #failure: ENetError | undefined;
   #attending = false;
+  /** A consumer of one peer has left, and the program has not gone on behind what it waited for. */
+  #yielding = false;
   readonly #rest: Later = new Later(() => this.#resume());
   /** Whether `settle` is at work. */
   settling = false;
@@ -140,6 +142,7 @@ export class Inlet {
   /** Services the host because the program wants it, whose turns are its own business. */
   service(timeoutMs: number): void {
     beginTurn();
+    this.#yielding = false;
     this.#service(timeoutMs, beginTurn);
   }
 
@@ -161,6 +164,7 @@ export class Inlet {
 
   /** Goes on with what the last turn had no time for. */
   #resume(): void {
+    this.#yielding = false;
     if (this.endpoint.resources.open) this.#service(0);
   }
 
@@ -213,7 +217,7 @@ export class Inlet {
 
   /** Takes what is in the rings to where it belongs. */
   settle(): void {
-    if (this.settling || !this.endpoint.resources.open) return;
+    if (this.settling || this.#yielding || !this.endpoint.resources.open) return;
     this.settling = true;
     try {
       this.#complete();
@@ -718,7 +722,7 @@ export class Inlet {
     if (!this.endpoint.resources.open) return this.#end();
     const isSpent = spent(this.endpoint.turnBudgetMs);
     // While a handler runs, its event is still in the ring.
-    if (!isSpent && this.#readers.size === 0 && !this.settling) {
+    if (!isSpent && this.#readers.size === 0 && !this.settling && !this.#yielding) {
       const event = this.#next();
       if (event !== undefined) return Promise.resolve({ value: event, done: false });
       endTask();
@@ -793,7 +797,10 @@ export class Inlet {
       if (!late) this.#keep({ type: "receive", peer: connection.peer, ...message });
     }
     for (const event of ended) this.#keep(event);
-    this.endpoint.change();
+    // In another turn, so that what the program does with the last message comes before the next one: after
+    // `await peer.receive()`, or behind a loop over the peer.
+    this.#yielding = true;
+    this.#defer();
   }
 
   // The end.
