@@ -19,8 +19,9 @@
  *   Time: an attempt is found by its address, port and connect id, or peer id, in a chain of its own.
  *   Questions: where the program decides about attempts, it is asked when a CONNECT comes, but no more than
  *   UNPROVED_QUESTIONS times a second. Beyond that an address is answered first, and the program is asked once it
- *   has acknowledged. Then the client believes that it is connected, so a refusal reaches it as a disconnect. At most
- *   QUESTIONS wait at once, each for DECISION_MS. A question does not age otherwise, and is not pushed out.
+ *   has acknowledged. Then the client believes that it is connected, so a refusal reaches it as a disconnect, and its
+ *   datagram is kept until the program has decided. At most QUESTIONS wait at once, each for DECISION_MS. They do not
+ *   age otherwise, and are not pushed out.
  *
  * What is refused is remembered for a while, so that a CONNECT that is repeated asks nothing again, and a refusal
  * that is lost is sent again.
@@ -35,6 +36,7 @@
 
 #include "base/random.h"
 #include "enetjs.h"
+#include "wire/command.h"
 
 #define ATTEMPTS 16384 /* at most, and FEWEST at first; powers of two */
 #define FEWEST 64
@@ -78,7 +80,7 @@ struct attempt {
   uint32_t question;             /* where it is ASKING */
   enet_uint32 refusal;           /* where it is REFUSED */
   enet_uint8 *kept;              /* the client's datagram, while a proved attempt waits, or NULL */
-  size_t kept_length;
+  size_t kept_length, kept_header; /* bytes, and of these its header */
   enet_uint32 began, answered;   /* when; the last answer */
   enet_uint32 queued;            /* when it came into its queue */
   enet_uint32 received, sent;    /* bytes */
@@ -609,13 +611,13 @@ void enetjs_guard_refuse(struct enetjs_guard *guard, const struct enetjs_datagra
  */
 static bool begins_with_acknowledgement(const struct enetjs_datagram *datagram, const struct attempt *attempt,
                                         bool *any) {
-  ENetProtocolAcknowledge command;
-  *any = false;
-  if (datagram->length < datagram->header_bytes + sizeof(command)) return false;
-  memcpy(&command, datagram->bytes + datagram->header_bytes, sizeof(command));
-  *any = (command.header.command & ENET_PROTOCOL_COMMAND_MASK) == ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
-  return *any && command.header.channelID == 0xFF &&
-         command.receivedReliableSequenceNumber == ENET_HOST_TO_NET_16(attempt->sequence);
+  struct enetjs_command command;
+  const ENetProtocolAcknowledge *acknowledge;
+  *any = enetjs_command_first(datagram, &command) && command.kind == ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
+  if (!*any) return false;
+  acknowledge = &command.protocol->acknowledge;
+  return acknowledge->header.channelID == 0xFF &&
+         acknowledge->receivedReliableSequenceNumber == ENET_HOST_TO_NET_16(attempt->sequence);
 }
 
 /* The first command becomes the acknowledgement that ENet expects, for it accepts nothing before that. */
@@ -701,7 +703,9 @@ static enum enetjs_guard_verdict ask_about_proved(struct enetjs_guard *guard, st
     return ENETJS_GUARD_TAKEN;
   }
   enetjs_datagram_readdress(datagram, datagram->peer); /* which marks it as opened */
-  memcpy(attempt->kept, datagram->bytes, attempt->kept_length = datagram->length);
+  attempt->kept_length = datagram->length;
+  attempt->kept_header = datagram->header_bytes;
+  memcpy(attempt->kept, datagram->bytes, datagram->length);
   ask(guard, attempt);
   return ENETJS_GUARD_ASKS;
 }
@@ -747,11 +751,23 @@ enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct 
 
 void enetjs_guard_set_asks(struct enetjs_guard *guard, bool asks) { guard->asks = asks; }
 
+/* ENet measures the round trip by the acknowledgement, which is not to have taken as long as the decision. */
+static void forgive_decision(const struct enetjs_guard *guard, struct attempt *attempt) {
+  enet_uint8 *first = attempt->kept + attempt->kept_header;
+  enet_uint32 waited = guard->enet->serviceTime - attempt->queued;
+  ENetProtocolAcknowledge command;
+  memcpy(&command, first, sizeof(command));
+  command.receivedSentTime =
+      ENET_HOST_TO_NET_16((enet_uint16)(ENET_NET_TO_HOST_16(command.receivedSentTime) + waited));
+  memcpy(first, &command, sizeof(command));
+}
+
 bool enetjs_guard_accept(struct enetjs_guard *guard, uint32_t question) {
   struct attempt *attempt = find_question(guard, question);
   if (!attempt) return false;
   guard->enet->serviceTime = enet_time_get(); /* the answer carries it */
   attempt->accepted = true;
+  if (attempt->proved) forgive_decision(guard, attempt);
   move(guard, attempt, attempt->proved ? ADMITTED : FRESH);
   if (!attempt->proved) answer_connect(guard, attempt);
   return true;

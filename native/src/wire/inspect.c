@@ -21,8 +21,9 @@
 #include <string.h>
 
 #include "base/pool.h"
+#include "wire/command.h"
 
-enum { FRAGMENTS_PER_WORD = 32, CHANNELS_FOLLOWED = 8 };
+enum { FRAGMENTS_PER_WORD = 32, CHANNELS_FOLLOWED = 8, MESSAGES_BEGUN = 8 };
 
 struct inspector {
   ENetPeer *peer;
@@ -41,6 +42,12 @@ struct inspector {
     enet_uint8 channel;
     enet_uint16 sequence; /* that follows on the channel after what the datagram has brought in order */
   } next[CHANNELS_FOLLOWED];
+  unsigned begun_count;
+  struct begun {
+    enet_uint8 channel;
+    enet_uint16 reliable, unreliable;
+    enet_uint32 part;
+  } begun[MESSAGES_BEGUN]; /* messages whose first fragment has come in this datagram */
 };
 
 /* What a walk has found. */
@@ -48,20 +55,6 @@ struct place {
   const ENetIncomingCommand *known; /* ENet has the command, or a start of its message; or NULL */
   bool refused;
 };
-
-static const size_t command_sizes[ENET_PROTOCOL_COMMAND_COUNT] = {0,
-                                                                  sizeof(ENetProtocolAcknowledge),
-                                                                  sizeof(ENetProtocolConnect),
-                                                                  sizeof(ENetProtocolVerifyConnect),
-                                                                  sizeof(ENetProtocolDisconnect),
-                                                                  sizeof(ENetProtocolPing),
-                                                                  sizeof(ENetProtocolSendReliable),
-                                                                  sizeof(ENetProtocolSendUnreliable),
-                                                                  sizeof(ENetProtocolSendFragment),
-                                                                  sizeof(ENetProtocolSendUnsequenced),
-                                                                  sizeof(ENetProtocolBandwidthLimit),
-                                                                  sizeof(ENetProtocolThrottleConfigure),
-                                                                  sizeof(ENetProtocolSendFragment)};
 
 static bool refuse(struct inspector *in, enum enetjs_verdict verdict) {
   in->result.verdict = verdict;
@@ -208,6 +201,52 @@ static void drop_waiting_unreliable(struct inspector *in) {
   }
 }
 
+/* ---- Fragments ------------------------------------------------------------------------------- */
+
+/*
+ * All fragments of a message but the last have one length, which each of them tells. ENet does not check that: it
+ * would hand out a message with holes, which show what was in that memory before.
+ * @returns that length, or 0 when the fragment can be of no message
+ */
+static enet_uint32 part_of(const ENetProtocol *command) {
+  enet_uint32 count = ENET_NET_TO_HOST_32(command->sendFragment.fragmentCount);
+  enet_uint32 total = ENET_NET_TO_HOST_32(command->sendFragment.totalLength);
+  enet_uint32 number = ENET_NET_TO_HOST_32(command->sendFragment.fragmentNumber);
+  enet_uint32 offset = ENET_NET_TO_HOST_32(command->sendFragment.fragmentOffset);
+  enet_uint32 length = ENET_NET_TO_HOST_16(command->sendFragment.dataLength), part;
+  if (count > ENET_PROTOCOL_MAXIMUM_FRAGMENT_COUNT || number >= count || length > total || offset > total - length)
+    return 0;
+  if (number < count - 1)
+    part = length;
+  else if (offset + length == total)
+    part = count == 1 ? total : offset / (count - 1);
+  else
+    return 0;
+  /* The last fragment has at least one byte, and is no longer than the others. */
+  if (part == 0 || (uint64_t)part * number != offset || (uint64_t)part * (count - 1) >= total ||
+      total - part * (count - 1) > part)
+    return 0;
+  return part;
+}
+
+/* @param start what ENet has of the message */
+static bool continues(const ENetProtocol *command, const ENetIncomingCommand *start) {
+  return start->fragmentCount > 0 && part_of(command) == part_of(&start->command);
+}
+
+/* Of a message that ENet has nothing of yet. @returns false when a fragment before it in the datagram is another's */
+static bool begins(struct inspector *in, const ENetProtocol *command, enet_uint16 reliable, enet_uint16 unreliable) {
+  struct begun begun = {command->header.channelID, reliable, unreliable, part_of(command)};
+  for (unsigned i = 0; i < in->begun_count; i++) {
+    const struct begun *other = &in->begun[i];
+    if (other->channel == begun.channel && other->reliable == reliable && other->unreliable == unreliable)
+      return other->part == begun.part;
+  }
+  if (in->begun_count == MESSAGES_BEGUN) return false;
+  in->begun[in->begun_count++] = begun;
+  return true;
+}
+
 /* ---- Commands -------------------------------------------------------------------------------- */
 
 /*
@@ -229,6 +268,7 @@ static bool fragment_of(struct inspector *in, const ENetProtocol *command, const
   size_t length = ENET_NET_TO_HOST_16(command->sendFragment.dataLength);
   enet_uint32 number = ENET_NET_TO_HOST_32(command->sendFragment.fragmentNumber);
   size_t cost;
+  if (!continues(command, start)) return refuse(in, ENETJS_CUT_EXCESS);
   if (!in->left.has_sparse || number >= start->fragmentCount ||
       start->fragments[number / FRAGMENTS_PER_WORD] & 1u << number % FRAGMENTS_PER_WORD)
     return spend_control(in, command);
@@ -264,7 +304,9 @@ static bool reliable_message(struct inspector *in, const ENetProtocol *command, 
     return spend_control(in, command);
   place = find(in, &channel->incomingReliableCommands, channel, sequence, 0);
   if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
-  if (place.known) return fragments ? fragment_of(in, command, place.known) : spend_control(in, command);
+  if (place.known && fragments) return fragment_of(in, command, place.known);
+  if (place.known) return spend_control(in, command);
+  if (fragments && !begins(in, command, sequence, 0)) return refuse(in, ENETJS_CUT_EXCESS);
   cost = message_cost(in, length, fragments) + acknowledgement;
   allowed = is_too_far(in, channel, sequence, cost / larger(fragments, 1)) ? 0 : in->left.ahead;
   if (next && cost > allowed) {
@@ -298,14 +340,17 @@ static bool unreliable_message(struct inspector *in, const ENetProtocol *command
   place = find(in, &channel->incomingUnreliableCommands, channel, reliable, unreliable);
   if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
   in->relies = true;
+  if (fragments && !(place.known ? continues(command, place.known) : begins(in, command, reliable, unreliable)))
+    return refuse(in, ENETJS_CUT_EXCESS);
   if (place.known) return spend_control(in, command);
   cost = message_cost(in, length, fragments) + acknowledgement_of(in, command);
   return spend(in, cost, current ? larger(in->left.ahead, in->left.next) : in->left.ahead);
 }
 
-static bool has_data(const struct inspector *in, const ENetProtocol *command, size_t size, size_t length) {
-  return (size_t)(in->end - (const enet_uint8 *)command) - size >= length &&
-         length <= in->peer->host->maximumPacketSize && command->header.channelID < in->peer->channelCount;
+/* ENet reads no further behind a message that it refuses. */
+static bool may_have_data(const struct inspector *in, const struct enetjs_command *command) {
+  return command->data_length <= in->peer->host->maximumPacketSize &&
+         command->protocol->header.channelID < in->peer->channelCount;
 }
 
 static bool send_message(struct inspector *in, const ENetProtocol *command, unsigned kind, size_t length) {
@@ -324,21 +369,11 @@ static bool send_message(struct inspector *in, const ENetProtocol *command, unsi
   return spend(in, message_cost(in, length, 0) + acknowledgement_of(in, command), larger(in->left.ahead, in->left.next));
 }
 
-/* ENet lets a fragment claim more fragments than its message has bytes, and zeroes a bit for each of them. */
-static bool is_possible(const struct inspector *in, const ENetProtocol *command, size_t length) {
-  enet_uint32 count = ENET_NET_TO_HOST_32(command->sendFragment.fragmentCount);
-  enet_uint32 total = ENET_NET_TO_HOST_32(command->sendFragment.totalLength);
-  enet_uint32 offset = ENET_NET_TO_HOST_32(command->sendFragment.fragmentOffset);
-  return count <= ENET_PROTOCOL_MAXIMUM_FRAGMENT_COUNT && count <= total &&
-         ENET_NET_TO_HOST_32(command->sendFragment.fragmentNumber) < count &&
-         total <= in->peer->host->maximumPacketSize && offset < total && length <= total - offset;
-}
-
-static bool send_fragment(struct inspector *in, const ENetProtocol *command, unsigned kind, size_t length) {
+static bool send_fragment(struct inspector *in, const ENetProtocol *command, unsigned kind) {
   ENetChannel *channel = &in->peer->channels[command->header.channelID];
   size_t total = ENET_NET_TO_HOST_32(command->sendFragment.totalLength);
   size_t count = ENET_NET_TO_HOST_32(command->sendFragment.fragmentCount);
-  if (!is_possible(in, command, length)) return refuse(in, ENETJS_CUT_EXCESS);
+  if (part_of(command) == 0 || total > in->peer->host->maximumPacketSize) return refuse(in, ENETJS_CUT_EXCESS);
   if (kind == ENET_PROTOCOL_COMMAND_SEND_FRAGMENT)
     return reliable_message(in, command, channel, ENET_NET_TO_HOST_16(command->sendFragment.startSequenceNumber), total,
                             count);
@@ -387,35 +422,19 @@ static bool acknowledge(struct inspector *in, const ENetProtocol *command) {
   return true;
 }
 
-/* @returns how many bytes of data follow the command; dataLength is at different places */
-static size_t data_length(const ENetProtocol *command, unsigned kind) {
-  switch (kind) {
-    case ENET_PROTOCOL_COMMAND_SEND_RELIABLE: return ENET_NET_TO_HOST_16(command->sendReliable.dataLength);
-    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE: return ENET_NET_TO_HOST_16(command->sendUnreliable.dataLength);
-    case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return ENET_NET_TO_HOST_16(command->sendUnsequenced.dataLength);
-    case ENET_PROTOCOL_COMMAND_SEND_FRAGMENT:
-    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT: return ENET_NET_TO_HOST_16(command->sendFragment.dataLength);
-    default: return 0;
-  }
-}
-
-static bool carries_data(unsigned kind) {
-  return (kind >= ENET_PROTOCOL_COMMAND_SEND_RELIABLE && kind <= ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED) ||
-         kind == ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT;
-}
-
 /* @returns false when ENet is not to see the command */
-static bool inspect_command(struct inspector *in, ENetProtocol *command, unsigned kind, size_t length) {
-  switch (kind) {
+static bool inspect_command(struct inspector *in, const struct enetjs_command *read) {
+  ENetProtocol *command = read->protocol;
+  switch (read->kind) {
     case ENET_PROTOCOL_COMMAND_ACKNOWLEDGE:
       /* That of a CONNECT is its answer: without the command ENet would wait for that for ever. None has number 0. */
       if (in->peer->state == ENET_PEER_STATE_CONNECTING) command->acknowledge.receivedReliableSequenceNumber = 0;
       return in->few_steps || acknowledge(in, command);
     case ENET_PROTOCOL_COMMAND_SEND_RELIABLE:
     case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE:
-    case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return send_message(in, command, kind, length);
+    case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return send_message(in, command, read->kind, read->data_length);
     case ENET_PROTOCOL_COMMAND_SEND_FRAGMENT:
-    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT: return send_fragment(in, command, kind, length);
+    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT: return send_fragment(in, command, read->kind);
     case ENET_PROTOCOL_COMMAND_DISCONNECT:
       /* Without a sent time ENet never acknowledges, and would wait for ever to have done so. */
       if (!in->acknowledged) command->header.command &= (enet_uint8)~ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
@@ -438,22 +457,18 @@ struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *
                          .acknowledgement_cost = enetjs_pool_cost(sizeof(ENetAcknowledgement)),
                          .after_acknowledged = enet_list_begin(&peer->sentReliableCommands)};
   enet_uint8 *at = datagram->bytes + datagram->header_bytes, *out = at;
-  for (unsigned count = 0; at + sizeof(ENetProtocolCommandHeader) <= in.end; count++) {
-    ENetProtocol *command = (ENetProtocol *)at;
-    unsigned kind = command->header.command & ENET_PROTOCOL_COMMAND_MASK;
-    size_t size = kind < ENET_PROTOCOL_COMMAND_COUNT ? command_sizes[kind] : 0, length;
-    if (size == 0 || size > (size_t)(in.end - at)) break; /* where ENet stops, too */
-    length = data_length(command, kind);
-    if (carries_data(kind) && !has_data(&in, command, size, length)) break;
+  struct enetjs_command command;
+  for (unsigned count = 0; enetjs_command_read(at, (size_t)(in.end - at), &command); count++) {
+    if (command.has_data && !may_have_data(&in, &command)) break;
     if (count == ENETJS_COMMANDS_MAXIMUM) refuse(&in, ENETJS_CUT_EXCESS);
     if (in.result.verdict == ENETJS_CUT_EXCESS) break;
-    if (inspect_command(&in, command, kind, length)) {
-      if (out != at) memmove(out, at, size + length);
-      out += size + length;
+    if (inspect_command(&in, &command)) {
+      if (out != at) memmove(out, at, command.length);
+      out += command.length;
     } else if (in.result.verdict == ENETJS_CUT_EXCESS) {
       break;
     }
-    at += size + length;
+    at += command.length;
   }
   if (in.result.verdict != ENETJS_PASSED) datagram->length = (size_t)(out - datagram->bytes);
   return in.result;

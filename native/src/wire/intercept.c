@@ -8,6 +8,7 @@
 
 #include "base/pool.h"
 #include "host/internal.h"
+#include "wire/command.h"
 #include "wire/datagram.h"
 #include "wire/guard.h"
 #include "wire/limits.h"
@@ -125,9 +126,9 @@ static const ENetPeer *peer_of(const struct enetjs_host *h, const struct enetjs_
 
 /* Of an opened datagram. */
 static bool is_connect(const struct enetjs_datagram *datagram) {
-  return datagram->peer == ENET_PROTOCOL_MAXIMUM_PEER_ID &&
-         datagram->length >= datagram->header_bytes + sizeof(ENetProtocolConnect) &&
-         (datagram->bytes[datagram->header_bytes] & ENET_PROTOCOL_COMMAND_MASK) == ENET_PROTOCOL_COMMAND_CONNECT;
+  struct enetjs_command command;
+  return datagram->peer == ENET_PROTOCOL_MAXIMUM_PEER_ID && enetjs_command_first(datagram, &command) &&
+         command.kind == ENET_PROTOCOL_COMMAND_CONNECT;
 }
 
 /* ---- Limits ---------------------------------------------------------------------------------- */
@@ -179,12 +180,10 @@ static int not_enets(struct enetjs_host *h, uint32_t address) {
  * attempt that was given up, or a forged one. Of an opened datagram.
  */
 static bool answers_another(const ENetPeer *peer, const struct enetjs_datagram *datagram) {
-  ENetProtocolVerifyConnect verify;
-  if (peer->state != ENET_PEER_STATE_CONNECTING || datagram->length < datagram->header_bytes + sizeof(verify))
-    return false;
-  memcpy(&verify, datagram->bytes + datagram->header_bytes, sizeof(verify));
-  return (verify.header.command & ENET_PROTOCOL_COMMAND_MASK) == ENET_PROTOCOL_COMMAND_VERIFY_CONNECT &&
-         verify.connectID != peer->connectID;
+  struct enetjs_command command;
+  return peer->state == ENET_PEER_STATE_CONNECTING && enetjs_command_first(datagram, &command) &&
+         command.kind == ENET_PROTOCOL_COMMAND_VERIFY_CONNECT &&
+         command.protocol->verifyConnect.connectID != peer->connectID;
 }
 
 /* Of an opened datagram with ENet's own peer id. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "wire/command.h"
 
 /*
  * A bucket is kept as one number: the time at which it will be full again. A unit moves that time on by
@@ -175,44 +176,15 @@ struct data {
   bool counts;    /* it is a message's only or first part */
 };
 
-static size_t number_at(const enet_uint8 *bytes) { return (size_t)bytes[0] << 8 | bytes[1]; }
-
-/* The payload of a command. @returns false where the command carries none */
-static bool payload_of(const enet_uint8 *command, size_t *length, bool *counts) {
-  static const enet_uint8 first[sizeof(enet_uint32)] = {0};
-  *counts = true;
-  switch (command[0] & ENET_PROTOCOL_COMMAND_MASK) {
-    case ENET_PROTOCOL_COMMAND_SEND_RELIABLE:
-      *length = number_at(command + offsetof(ENetProtocolSendReliable, dataLength));
-      return true;
-    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE:
-      *length = number_at(command + offsetof(ENetProtocolSendUnreliable, dataLength));
-      return true;
-    case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED:
-      *length = number_at(command + offsetof(ENetProtocolSendUnsequenced, dataLength));
-      return true;
-    case ENET_PROTOCOL_COMMAND_SEND_FRAGMENT:
-    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT:
-      *length = number_at(command + offsetof(ENetProtocolSendFragment, dataLength));
-      *counts = memcmp(command + offsetof(ENetProtocolSendFragment, fragmentNumber), first, sizeof(first)) == 0;
-      return true;
-    default: return false;
-  }
-}
-
 /* Finds the next such command. @returns false at the end, and where ENet would read no further */
 static bool next_data(const struct enetjs_datagram *datagram, size_t at, struct data *data) {
-  while (datagram->length - at >= sizeof(ENetProtocolCommandHeader)) {
-    const enet_uint8 *command = datagram->bytes + at;
-    enet_uint8 number = command[0] & ENET_PROTOCOL_COMMAND_MASK;
-    size_t size = number < ENET_PROTOCOL_COMMAND_COUNT ? enet_protocol_command_size(number) : 0, length;
-    if (size == 0 || size > datagram->length - at) return false;
-    if (payload_of(command, &length, &data->counts)) {
-      data->at = at;
-      data->end = at + size + length;
-      return data->end <= datagram->length;
-    }
-    at += size;
+  struct enetjs_command command;
+  for (; enetjs_command_read(datagram->bytes + at, datagram->length - at, &command); at += command.length) {
+    if (!command.has_data) continue;
+    data->at = at;
+    data->end = at + command.length;
+    data->counts = enetjs_command_begins_message(&command);
+    return true;
   }
   return false;
 }

@@ -236,13 +236,13 @@ static void fill_bomb(struct endpoint *e) {
 static void fill_parts(struct endpoint *e) {
   uint32_t channel = some_channel(), commands = 1 + below(4);
   while (commands-- > 0) {
-    uint32_t total = 2 + below(chance(20) ? 70000 : 4000), count = 2 + below(chance(10) ? total : 30);
+    uint32_t part = 1 + (uint32_t)small_length(), count = 2 + below(chance(10) ? 4000 : 30);
     bool reliable = chance(60);
-    struct fragment f = {.count = count, .total = total, .number = below(count), .length = small_length()};
+    struct fragment f = {.count = count, .total = (count - 1) * part + 1 + below(part), .number = below(count)};
     f.start = reliable ? (uint16_t)(e->reliable[channel] + 1 + (chance(20) ? 0 : below(200))) : (uint16_t)below(200);
     f.sequence = reliable ? (uint16_t)(f.start + f.number) : (uint16_t)(e->reliable[channel] + below(4));
-    f.offset = f.number * (total / count);
-    if (f.length > total / count) f.length = total / count;
+    f.offset = f.number * part;
+    f.length = f.number == count - 1 ? f.total - f.offset : part;
     if (chance(5)) f.length = small_length();
     put_fragment(reliable ? ENET_PROTOCOL_COMMAND_SEND_FRAGMENT | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE
                           : ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT,

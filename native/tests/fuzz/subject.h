@@ -61,6 +61,7 @@ enum call {
   CALL_FILTER,
   CALL_STATS,
   CALL_DATAGRAM,
+  CALL_DECIDE,
   CALL_COUNT
 };
 
@@ -320,6 +321,16 @@ static void call_answer(const struct step *s) {
     CHECK_EQ_INT(enetjs_gate_answer(subject.consumer.host, question, (s->b >> i & 3) > 0), 0);
 }
 
+/* Whether the program is asked about clients, what it says of the last ones, and whether the filter refuses. */
+static void call_decide(const struct step *s) {
+  double host = subject.consumer.host;
+  if (s->b % 8 == 0) enetjs_host_set(host, ENETJS_CONFIG_ACCEPT, s->c % 4 > 0, 0);
+  if (s->b % 8 == 1) enetjs_host_set(host, ENETJS_CONFIG_FILTER_REFUSES, s->c % 2, 0);
+  for (uint32_t i = 0; i < 8; i++)
+    enetjs_host_answer(host, (uint32_t)(subject.consumer.question.extra - i),
+                       s->c >> i & 1 ? ENETJS_ACCEPT : (double)s->d);
+}
+
 static void call_filter(const struct step *s) {
   uint32_t first = world_address(s->b % 12), second = world_address(s->c % 12);
   uint32_t rules[9] = {first, first + s->c % 3, 0, WORLD_ADDRESS, WORLD_ADDRESS + 65535, 1, second, second, 0};
@@ -360,6 +371,7 @@ static void subject_call(const struct step *s) {
     case CALL_FILTER: call_filter(s); break;
     case CALL_STATS: call_stats(peer); break;
     case CALL_DATAGRAM: call_datagram(s); break;
+    case CALL_DECIDE: call_decide(s); break;
     case CALL_COUNT: break;
   }
   take_records();

@@ -10,6 +10,7 @@
 #define ENETJS_TESTS_FUZZ_WORLD_H
 
 #include "system.h"
+#include "wire/command.h"
 
 enum {
   WORLD_READERS = 12,
@@ -91,34 +92,19 @@ static void on_call(struct endpoint *e, const ENetProtocolConnect *call) {
   e->connect_id = call->connectID;
 }
 
-static size_t payload_of(const ENetProtocol *command, uint8_t number) {
-  switch (number) {
-    case ENET_PROTOCOL_COMMAND_SEND_RELIABLE: return ntohs(command->sendReliable.dataLength);
-    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE: return ntohs(command->sendUnreliable.dataLength);
-    case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return ntohs(command->sendUnsequenced.dataLength);
-    case ENET_PROTOCOL_COMMAND_SEND_FRAGMENT:
-    case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT: return ntohs(command->sendFragment.dataLength);
-    default: return 0;
-  }
+static void read_command(struct endpoint *e, const struct enetjs_command *command, uint16_t sent_time) {
+  const ENetProtocol *protocol = command->protocol;
+  bool acknowledged = (protocol->header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE) != 0;
+  if (command->kind == ENET_PROTOCOL_COMMAND_CONNECT) on_call(e, &protocol->connect);
+  if (command->kind == ENET_PROTOCOL_COMMAND_VERIFY_CONNECT) on_verify(e, &protocol->verifyConnect);
+  if (command->kind == ENET_PROTOCOL_COMMAND_DISCONNECT && !acknowledged) forget(e);
+  if (command->kind != ENET_PROTOCOL_COMMAND_CONNECT && acknowledged) remember(e, protocol, sent_time);
 }
 
 static void read_commands(struct endpoint *e, const uint8_t *bytes, size_t length, uint16_t sent_time) {
-  while (length >= sizeof(ENetProtocolCommandHeader)) {
-    ENetProtocol command;
-    uint8_t number = bytes[0] & ENET_PROTOCOL_COMMAND_MASK;
-    size_t size = number < ENET_PROTOCOL_COMMAND_COUNT ? enet_protocol_command_size(number) : 0;
-    if (size == 0 || size > length) return;
-    memcpy(&command, bytes, size);
-    size += payload_of(&command, number);
-    if (size > length) return;
-    if (number == ENET_PROTOCOL_COMMAND_CONNECT) on_call(e, &command.connect);
-    if (number == ENET_PROTOCOL_COMMAND_VERIFY_CONNECT) on_verify(e, &command.verifyConnect);
-    if (number == ENET_PROTOCOL_COMMAND_DISCONNECT && !(bytes[0] & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE)) forget(e);
-    if (number != ENET_PROTOCOL_COMMAND_CONNECT && (bytes[0] & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE))
-      remember(e, &command, sent_time);
-    bytes += size;
-    length -= size;
-  }
+  struct enetjs_command command;
+  for (size_t at = 0; enetjs_command_read((uint8_t *)(uintptr_t)bytes + at, length - at, &command); at += command.length)
+    read_command(e, &command, sent_time);
 }
 
 static void read_datagram(struct endpoint *e, const uint8_t *bytes, size_t length) {

@@ -79,7 +79,7 @@ TEST(what_a_datagram_relies_on_is_not_dropped_for_the_rest_of_it) {
   forger_connect(&f, &server, 4);
   for (unsigned i = 0; i < 6000; i++) {
     forge_begin(&f);
-    forge_fragment(&f, ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT, 1, 0, 1, 2000, 0, 1 << 20, 0);
+    forge_part(&f, ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT, 1, 0, 1, 1 << 20, 60, 0);
     forge_reliable(&f, 0, sequence, 3900);
     forger_send(&f, &server);
     if (host_of(&server)->enet->peers[0].channels[0].incomingReliableSequenceNumber == sequence) sequence++;

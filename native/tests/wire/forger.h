@@ -66,6 +66,25 @@ static inline void forge_fragment(struct forger *f, unsigned kind, uint8_t chann
   forge_put(f, "x", 1);
 }
 
+/** One fragment of a message, as ENet divides it into fragments of `size` bytes. */
+static inline void forge_part(struct forger *f, unsigned kind, uint8_t channel, uint16_t reliable, uint16_t start,
+                              uint32_t total, uint16_t size, uint32_t number) {
+  static const uint8_t zeroes[ENET_PROTOCOL_MAXIMUM_MTU];
+  uint32_t offset = number * size, left = total - offset;
+  uint16_t length = left < size ? (uint16_t)left : size;
+  ENetProtocolSendFragment command;
+  command.header = forge_header(kind, kind == ENET_PROTOCOL_COMMAND_SEND_FRAGMENT ? ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE : 0,
+                                channel, reliable);
+  command.startSequenceNumber = ENET_HOST_TO_NET_16(start);
+  command.dataLength = ENET_HOST_TO_NET_16(length);
+  command.fragmentCount = ENET_HOST_TO_NET_32((total + size - 1) / size);
+  command.fragmentNumber = ENET_HOST_TO_NET_32(number);
+  command.totalLength = ENET_HOST_TO_NET_32(total);
+  command.fragmentOffset = ENET_HOST_TO_NET_32(offset);
+  forge_put(f, &command, sizeof(command));
+  forge_put(f, zeroes, length);
+}
+
 static inline void forge_acknowledge(struct forger *f, uint8_t channel, uint16_t sequence, uint16_t sent_time) {
   ENetProtocolAcknowledge command;
   command.header = forge_header(ENET_PROTOCOL_COMMAND_ACKNOWLEDGE, 0, channel, sequence);

@@ -804,6 +804,7 @@ TEST(what_enet_would_ignore_is_ignored) {
 
 #define DECISION_MS 2000
 #define UNPROVED_QUESTIONS 200
+#define QUESTIONS 1024
 
 static void asking_open(struct consumer *server, struct wire wire) {
   wired_open(server, wire);
@@ -1003,9 +1004,11 @@ static void prove_first(struct wire wire, double verdict, const char *early) {
   if (early) client_send(&client, early);
   for (unsigned i = 0; i < 20; i++) poll_with(&client, &server);
   CHECK_EQ_INT(server.connects, 0);
+  skip(DECISION_MS - 500);
   CHECK_EQ_INT(answer_with(&server, verdict), 0);
   if (verdict == ENETJS_ACCEPT) {
     UNTIL(server.connects == 1 && server.receives == (early != NULL), poll_with(&client, &server));
+    CHECK(peer_statistic(&server, server.peer, ENETJS_PEER_STAT_ROUND_TRIP_TIME) < 500);
     client_exchange(&client, &server);
     CHECK_EQ_INT(client.disconnects, 0);
   } else {
@@ -1082,6 +1085,32 @@ TEST(a_flood_pushes_no_question_out) {
   forger_acknowledge(&asked);
   UNTIL(server.connects == 1, consumer_poll(&server));
   forger_close(&asked);
+  forger_close(&f);
+  consumer_close(&server);
+}
+
+TEST(questions_are_bounded) {
+  struct consumer server;
+  struct wire plain = {0};
+  struct forger f;
+  enet_uint32 now = enet_time_get();
+  if (!has_guard()) return;
+  asking_open(&server, plain);
+  ask_the_most(&server, plain, now);
+  forger_open(&f, &server);
+  for (unsigned i = 0; i < QUESTIONS - UNPROVED_QUESTIONS + 1; i++) {
+    f.connect.connectID = next_connect_id();
+    f.refusal = 0;
+    forger_connect(&f);
+    UNTIL(forger_receive(&f) > 0, (enet_time_set(now), consumer_poll(&server)));
+    forger_acknowledge(&f);
+    enet_time_set(now);
+    settle(&server);
+  }
+  CHECK_EQ_INT(server.questions, QUESTIONS);
+  UNTIL(f.refusal == ENETJS_CODE_UNDECIDED, forger_receive(&f));
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_UNDECIDED), 1);
+  CHECK_EQ_INT(server.connects, 0);
   forger_close(&f);
   consumer_close(&server);
 }
@@ -1291,6 +1320,7 @@ int main(void) {
       TEST_CASE(beyond_some_questions_an_address_is_proved_first),
       TEST_CASE(a_lost_refusal_of_a_proved_attempt_is_repeated),
       TEST_CASE(a_flood_pushes_no_question_out),
+      TEST_CASE(questions_are_bounded),
       TEST_CASE(an_unbound_host_cannot_be_asked),
       TEST_CASE(the_filter_refuses_where_it_is_told_to),
       TEST_CASE(an_address_with_as_many_peers_as_it_may_have_is_told),
