@@ -48,6 +48,7 @@ export {
   Host,
   type HostStats,
   type RefusalStats,
+  type Undelivered,
 } from "./lib/host.ts";
 export {
   type AddressLimits,
@@ -61,6 +62,7 @@ export { type HostOptions, type HostSettings, type ListenOptions } from "./lib/o
 export { type Data, Packet, PacketFlag, type PacketFromOptions } from "./lib/packet.ts";
 export {
   Peer,
+  type PeerEnd,
   type PeerState,
   type PeerStats,
   type ReceiveOptions,

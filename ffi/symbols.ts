@@ -27,7 +27,7 @@ export const SYMBOLS = {
   enetjs_host_create: ["buffer", "f64", "buffer", "f64", "buffer", "f64"], // config, configBytes, shared, sharedBytes, arena, arenaBytes
   enetjs_host_set_arena: ["f64", "buffer", "f64"], // host, arena, arenaBytes
   enetjs_host_start: ["f64"], // host
-  enetjs_host_shutdown: ["f64"], // host
+  enetjs_host_shutdown: ["f64", "f64"], // host, data
   enetjs_host_close: ["f64"], // host
   enetjs_host_service: ["f64", "f64"], // host, timeoutMs
   enetjs_host_attend: ["f64"], // host

@@ -5,10 +5,10 @@ import type { Peer } from "./peer.ts";
 /**
  * Why a connection ended: the other side disconnected (`"remote"`), this side did (`"local"`), the
  * other side did not acknowledge in time (`"timeout"`), this side forgot the peer without telling
- * it (`"reset"`), the other side ended the attempt before it was connected (`"refused"`), or it
+ * it, or its socket failed (`"reset"`), or the other side
  * exceeded one of the `limits` for a peer where that ends the connection (`"limit"`).
  */
-export type DisconnectReason = "remote" | "local" | "timeout" | "reset" | "refused" | "limit";
+export type DisconnectReason = "remote" | "local" | "timeout" | "reset" | "limit";
 
 /**
  * The data of a disconnect that the library sends by itself: four ASCII characters, as a number. A program

@@ -53,6 +53,20 @@ export interface BroadcastOptions {
 export interface CloseOptions {
   /** Milliseconds to wait for queues to drain and peers to acknowledge. Default 1000. */
   graceMs?: number;
+  /** A 32-bit value that the other sides read with their disconnect events. Default 0. */
+  data?: number;
+  /** Why, for this program: the `cause` of the errors that what still waits rejects with. */
+  reason?: unknown;
+}
+
+/** What a closed host has not delivered: what was queued and not acknowledged when its time was over. */
+export interface Undelivered {
+  /** Bytes of these messages. */
+  readonly bytes: number;
+  /** Messages. */
+  readonly messages: number;
+  /** Peers that they were for. */
+  readonly peers: number;
 }
 
 /** Attempts to connect that a host has refused, by cause. The client is told, see {@linkcode DisconnectCode}. */
@@ -174,7 +188,10 @@ export class Host<PeerData = unknown>
   #outgoingBandwidth: number;
   #filter!: Readonly<Required<AddressFilter>>;
   #limits!: ResolvedLimits;
-  #closing: Promise<void> | undefined;
+  #closing: Promise<Undelivered> | undefined;
+  /** Ends the wait of a close under way after a time, if that is sooner. */
+  #shorten: ((graceMs: number) => void) | undefined;
+  #undelivered: Undelivered = { bytes: 0, messages: 0, peers: 0 };
   /** What a closed host still tells. */
   #last: { readonly address: Address; readonly stats: HostStats } | undefined;
 
@@ -396,7 +413,7 @@ export class Host<PeerData = unknown>
    */
   service(timeoutMs: number = 0): HostEvent<PeerData> | null {
     integer(timeoutMs, "timeoutMs", 0, 2 ** 31 - 1);
-    if (this.closed) return null;
+    if (this.closed && this.#inlet.handlers !== undefined) return null;
     if (this.#inlet.handlers === undefined) {
       return (this.#inlet.poll(timeoutMs) ?? null) as HostEvent<PeerData> | null;
     }
@@ -741,44 +758,65 @@ export class Host<PeerData = unknown>
   /**
    * Closes the host: tells every peer after its queue has drained, waits for them, then frees
    * everything. Peers whose connect event has not been taken are told like all others; an attempt to
-   * connect that is under way is waited for and ended, and its promise rejects at once. Safe to call
-   * more than once.
+   * connect that is under way is waited for and ended, and its promise rejects at once.
    *
-   * @param options how long to wait
-   * @returns a promise that resolves when the host is closed
-   * @throws {RangeError} if `graceMs` is out of range
+   * Nothing more is reported but one disconnect event for each connect event that the program has had. Calling it
+   * again returns the same promise; a shorter `graceMs` than what is left of the first shortens that.
+   *
+   * @param options how long to wait, and what to tell
+   * @returns a promise that resolves when the host is closed, with what it could not deliver
+   * @throws {TypeError} for an unknown option
+   * @throws {RangeError} if `graceMs` or `data` is out of range
    */
-  close(options: CloseOptions = {}): Promise<void> {
-    const graceMs = validateGrace(options);
-    this.#closing ??= this.#close(graceMs);
+  close(options: CloseOptions = {}): Promise<Undelivered> {
+    const { graceMs, data, reason } = validateCloseOptions(options);
+    if (this.#closing === undefined) {
+      this.#endpoint.closeReason = reason;
+      this.#closing = this.#close(graceMs, data);
+    } else if (graceMs === 0) {
+      this.#destroy();
+    } else {
+      this.#shorten?.(graceMs);
+    }
     return this.#closing;
   }
 
-  async #close(graceMs: number): Promise<void> {
-    if (this.closed) return;
+  async #close(graceMs: number, data: number): Promise<Undelivered> {
+    if (this.closed) return this.#undelivered;
     this.#connector.end();
     const { native, handle } = this.#endpoint;
     const { shutdown, live } = this.#inlet;
+    this.#inlet.closeData = data;
     for (const connection of live) {
       connection.leave();
-      if (!connection.established) connection.close({ reason: "local", data: 0 });
+      if (!connection.established) connection.close({ reason: "local", data });
     }
     this.#inlet.silence();
-    if (native.enetjs_host_shutdown(handle) === 1 && graceMs > 0) {
+    if (native.enetjs_host_shutdown(handle, data) === 1 && graceMs > 0) {
       this.#endpoint.change();
       await this.#atMost(graceMs, shutdown.promise);
     }
-    this[Symbol.dispose]();
+    this.#destroy();
+    return this.#undelivered;
   }
 
   /** Waits for a promise, servicing meanwhile where there is no pump. */
   async #atMost(graceMs: number, promise: Promise<unknown>): Promise<void> {
     const over = Promise.withResolvers<void>();
-    const timer = setTimeout(over.resolve, graceMs);
+    let end = Infinity;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    this.#shorten = (ms) => {
+      if (performance.now() + ms >= end) return;
+      end = performance.now() + ms;
+      clearTimeout(timer);
+      timer = setTimeout(over.resolve, ms);
+    };
+    this.#shorten(graceMs);
     const ticker = this.#endpoint.pump ? undefined : setInterval(() => this.#inlet.service(0), 1);
     try {
       await Promise.race([promise, over.promise]);
     } finally {
+      this.#shorten = undefined;
       clearTimeout(timer);
       clearInterval(ticker);
     }
@@ -799,13 +837,19 @@ export class Host<PeerData = unknown>
   }
 
   #destroy(): void {
-    const { resources } = this.#endpoint;
+    const { resources, stats } = this.#endpoint;
+    if (resources.open) this.#inlet.learnEnds();
     if (!resources.open) return;
     this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };
     this.#connector.end();
     this.#inlet.releaseBorrowed();
     resources.close();
     registry.unregister(resources);
+    this.#undelivered = {
+      bytes: stats[HOST_STAT.UNDELIVERED_BYTES],
+      messages: stats[HOST_STAT.UNDELIVERED_MESSAGES],
+      peers: stats[HOST_STAT.UNDELIVERED_PEERS],
+    };
     this.#inlet.close();
     this.#endpoint.memory.recycle();
   }
@@ -875,8 +919,10 @@ function wakeUp(inlet: Inlet): () => void {
   };
 }
 
-function validateGrace(given: CloseOptions): number {
-  options(given, "options", ["graceMs"]);
-  const { graceMs = 1000 } = given;
-  return integer(graceMs, "graceMs", 0, 2 ** 31 - 1);
+function validateCloseOptions(given: CloseOptions) {
+  options(given, "options", ["graceMs", "data", "reason"]);
+  const { graceMs = 1000, data = 0, reason } = given;
+  integer(graceMs, "graceMs", 0, 2 ** 31 - 1);
+  integer(data, "data", 0, U32);
+  return { graceMs, data, reason };
 }

@@ -5,7 +5,7 @@ import { receiveOne, type ReceiveOptions } from "./internal/receive_one.ts";
 import { makeInspectable } from "./internal/inspect.ts";
 import { integer, options, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
-import type { PeerMessage } from "./events.ts";
+import type { DisconnectReason, PeerMessage } from "./events.ts";
 import type { Host } from "./host.ts";
 import { type Data, PacketFlag } from "./packet.ts";
 import { readableOf, type StreamChunk, writableOf, type WritableOptions } from "./streams.ts";
@@ -168,6 +168,14 @@ export interface PeerStats {
 const DEFAULT_MINIMUM_MS = 5000;
 const DEFAULT_MAXIMUM_MS = 30_000;
 
+/** How a connection has ended. */
+export interface PeerEnd {
+  /** Why. */
+  readonly reason: DisconnectReason;
+  /** The 32-bit value that the disconnecting side gave, 0 where nobody did. */
+  readonly data: number;
+}
+
 /** The public face of a connection. */
 export let createPeer: (connection: Connection) => Peer;
 /** The connection behind a public face. */
@@ -252,6 +260,19 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   get state(): PeerState {
     const { endpoint, id } = this.#connection;
     return STATES[Math.max(0, endpoint.native.enetjs_peer_state(endpoint.handle, id))];
+  }
+
+  /**
+   * A promise of how the connection ends. It never rejects. It resolves as soon as the end is known here, which
+   * may be before the program has taken the last messages.
+   */
+  get closed(): Promise<PeerEnd> {
+    return this.#connection.closed();
+  }
+
+  /** Why the connection has ended; undefined while it has not. */
+  get reason(): DisconnectReason | undefined {
+    return this.#connection.end?.reason;
   }
 
   /** What ENet knows of the connection now; once it has ended, `"disconnected"` and zeros. */
@@ -352,7 +373,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * @throws {RangeError} if `data` is not an unsigned 32-bit integer
    */
   disconnect(data: number = 0): Promise<void> {
-    return this.#disconnect(data, DISCONNECT.NORMAL);
+    return this.#disconnect(integer(data, "data", 0, U32), DISCONNECT.NORMAL);
   }
 
   /**
@@ -362,7 +383,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * @returns a promise that resolves as for {@linkcode Peer.disconnect}
    */
   disconnectLater(data: number = 0): Promise<void> {
-    return this.#disconnect(data, DISCONNECT.LATER);
+    return this.#disconnect(integer(data, "data", 0, U32), DISCONNECT.LATER);
   }
 
   /**
@@ -371,7 +392,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * @param data as for {@linkcode Peer.disconnect}
    */
   disconnectNow(data: number = 0): void {
-    void this.#disconnect(data, DISCONNECT.NOW);
+    void this.#disconnect(integer(data, "data", 0, U32), DISCONNECT.NOW);
   }
 
   /**
@@ -453,7 +474,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   /**
    * Waits for one message of this peer, such as the first one of a login. While it waits, the host reports none of
    * the peer's messages, and afterwards the ones behind it: to its handlers, to who iterates, or to the next
-   * call of this.
+   * call of this. What you do with the message up to your next wait comes before them.
    *
    * @param options how long to wait
    * @returns the message; its packet is retained, until it is disposed of or collected
@@ -550,14 +571,13 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
     if (result < 0 && !this.#connection.isEnd(result)) throw this.#connection.error(result);
   }
 
-  #disconnect(data: number, mode: number): Promise<void> {
+  async #disconnect(data: number, mode: number): Promise<void> {
     const { endpoint, id } = this.#connection;
-    integer(data, "data", 0, U32);
     const result = endpoint.native.enetjs_peer_disconnect(endpoint.handle, id, data, mode);
     this.#leave();
-    if (result < 0) return Promise.resolve();
+    if (result < 0) return;
     endpoint.touch();
-    return this.#connection.closed();
+    await this.#connection.closed();
   }
 
   /** This side has ended the connection. */

@@ -3,7 +3,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
 import { endTask, Later, spent } from "./turn.ts";
 import type { Address } from "../address.ts";
-import { ENetError, NATIVE_ERROR, nativeError } from "../errors.ts";
+import { ENetError, type ENetErrorCode, NATIVE_ERROR, nativeError } from "../errors.ts";
 import { DisconnectCode, type DisconnectReason, type PeerMessage } from "../events.ts";
 import { type Packet, packets } from "../packet.ts";
 import type { Peer } from "../peer.ts";
@@ -12,8 +12,17 @@ import type { Peer } from "../peer.ts";
 const PAUSE_BYTES = 1024 * 1024;
 const PAUSE_MESSAGES = 4096;
 
-/** How a connection ended. */
+/** Why a connection, or an attempt to connect, has ended. */
+export type EndReason = DisconnectReason | "refused";
+
+/** How a connection, or an attempt to connect, has ended. */
 export interface Ending {
+  readonly reason: EndReason;
+  readonly data: number;
+}
+
+/** How a connection has ended. */
+export interface Ended {
   readonly reason: DisconnectReason;
   readonly data: number;
 }
@@ -46,6 +55,8 @@ export class Connection {
   readonly outgoing: boolean;
   peer!: Peer;
   established = false;
+  /** The program has been given its connect event. */
+  announced = false;
   /** An upper bound of the bytes queued to it, those of broadcasts aside, see `Endpoint.post`. */
   queuedAtMost = 0;
   /** Native code has said that its queue is full, and not yet that it has drained. */
@@ -69,7 +80,7 @@ export class Connection {
   readonly #inbox = new Fifo<PeerMessage>();
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<PeerMessage>>>();
   readonly #rest: Later = new Later(() => this.#feed());
-  #closed: PromiseWithResolvers<void> | undefined;
+  #closed: PromiseWithResolvers<Ended> | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
   #waitingBytes = 0;
   #waitingMessages = 0;
@@ -122,17 +133,15 @@ export class Connection {
   /** The error of a native call on this connection. */
   error(result: number): ENetError {
     if (!this.endpoint.resources.open) {
-      return new ENetError("ENETJS_ERR_CLOSED", `${this.name}: the host is closed`);
+      return this.#endError("ENETJS_ERR_CLOSED", "the host is closed");
     }
     if (this.ending !== undefined) {
       const { reason, data } = this.ending;
-      return new ENetError(
-        "ENETJS_ERR_STALE",
-        `${this.name}: the connection has ended (${reason}, data ${data})`,
-      );
+      const how = `the connection has ended (${reason}, data ${data})`;
+      return this.#endError("ENETJS_ERR_STALE", how);
     }
     if (this.#closing) {
-      return new ENetError("ENETJS_ERR_STALE", `${this.name}: this side is ending the connection`);
+      return this.#endError("ENETJS_ERR_STALE", "this side is ending the connection");
     }
     return nativeError(result, this.name);
   }
@@ -140,9 +149,17 @@ export class Connection {
   /** What a message that was waited for is rejected with. */
   undelivered(): ENetError {
     const how = this.ending === undefined ? "" : ` (${this.ending.reason})`;
+    const what = `the connection ended${how} before a message was acknowledged`;
+    return this.#endError("ENETJS_ERR_UNDELIVERED", what);
+  }
+
+  /** With the program's own reason, where it has closed the host for one. */
+  #endError(code: ENetErrorCode, what: string): ENetError {
+    const cause = this.endpoint.closeReason;
     return new ENetError(
-      "ENETJS_ERR_UNDELIVERED",
-      `${this.name}: the connection ended${how} before a message was acknowledged`,
+      code,
+      `${this.name}: ${what}`,
+      cause === undefined ? undefined : { cause },
     );
   }
 
@@ -326,9 +343,14 @@ export class Connection {
 
   // What one can wait for.
 
+  /** How the connection has ended, or undefined while it has not. */
+  get end(): Ended | undefined {
+    return this.ending && { ...this.ending as Ended };
+  }
+
   /** Resolves when the connection has ended. */
-  closed(): Promise<void> {
-    if (this.ending !== undefined) return Promise.resolve();
+  closed(): Promise<Ended> {
+    if (this.end !== undefined) return Promise.resolve(this.end);
     if (this.#closed === undefined) {
       this.#closed = Promise.withResolvers();
       this.endpoint.pin();
@@ -368,7 +390,7 @@ export class Connection {
     for (const listener of [...this.closeListeners]) listener();
     this.#abandonDrain();
     if (this.#closed !== undefined) {
-      this.#closed.resolve();
+      this.#closed.resolve(this.end as Ended);
       this.#closed = undefined;
       this.endpoint.unpin();
     }

@@ -144,6 +144,8 @@ export class Endpoint {
   readonly pump: boolean;
   /** What consumers may take of a turn of the event loop before others get theirs. */
   turnBudgetMs: number;
+  /** What the program gave as the reason of `host.close`. */
+  closeReason: unknown;
   #token = 0;
   #dirty = false;
   #changed = false;

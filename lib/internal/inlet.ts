@@ -1,6 +1,12 @@
 import { ATTEND, LAYOUT } from "../../ffi/layout.ts";
 import { surface } from "../../ffi/surface.ts";
-import { type ChannelSink, Connection, type Ending } from "./connection.ts";
+import {
+  type ChannelSink,
+  Connection,
+  type Ended,
+  type Ending,
+  type EndReason,
+} from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
 import { formatIPv4 } from "../address.ts";
@@ -24,7 +30,7 @@ import { connectionOf, createPeer } from "../peer.ts";
 /** What a host keeps for a consumer that has never come. */
 const UNCLAIMED_EVENTS = 4096;
 
-const REASONS: readonly DisconnectReason[] = [
+const REASONS: readonly EndReason[] = [
   "remote",
   "local",
   "timeout",
@@ -64,11 +70,15 @@ export class Inlet {
   #consumed = false;
   #failure: ENetError | undefined;
   #attending = false;
+  /** A consumer of one peer has left, and the program has not gone on behind what it waited for. */
+  #yielding = false;
   readonly #rest: Later = new Later(() => this.#resume());
   /** Whether `settle` is at work. */
   settling = false;
   /** Resolves when no peer is left after `enetjs_host_shutdown`, and at the end of the host. */
   readonly shutdown: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** What the other sides are told when the host closes. */
+  closeData = 0;
   /** Called with each client that wants to connect, where native code asks about them. */
   onAttempt: (question: number, attempt: ConnectAttempt) => void = () => {};
   /** Called when the socket has failed. */
@@ -132,6 +142,7 @@ export class Inlet {
   /** Services the host because the program wants it, whose turns are its own business. */
   service(timeoutMs: number): void {
     beginTurn();
+    this.#yielding = false;
     this.#service(timeoutMs, beginTurn);
   }
 
@@ -153,6 +164,7 @@ export class Inlet {
 
   /** Goes on with what the last turn had no time for. */
   #resume(): void {
+    this.#yielding = false;
     if (this.endpoint.resources.open) this.#service(0);
   }
 
@@ -205,7 +217,7 @@ export class Inlet {
 
   /** Takes what is in the rings to where it belongs. */
   settle(): void {
-    if (this.settling || !this.endpoint.resources.open) return;
+    if (this.settling || this.#yielding || !this.endpoint.resources.open) return;
     this.settling = true;
     try {
       this.#complete();
@@ -427,7 +439,8 @@ export class Inlet {
         return { type: "connect", peer: this.#connect(index).peer, data };
       case LAYOUT.EVENT_DISCONNECT: {
         const connection = this.#connectionOf(index) as Connection;
-        const reason = REASONS[words[index + LAYOUT.RECORD_EXTRA]];
+        // Refused is only what was never connected.
+        const reason = REASONS[words[index + LAYOUT.RECORD_EXTRA]] as DisconnectReason;
         this.#disconnect(connection, { reason, data });
         return { type: "disconnect", peer: connection.peer, reason, data };
       }
@@ -528,6 +541,7 @@ export class Inlet {
 
   /** Gives an event to its handler, with its packet until that returns. */
   #give(event: HostEvent): void {
+    announce(event);
     if ("packet" in event) this.#handled = event.packet;
     try {
       this.#call(this.#handlers as HostHandlers, event);
@@ -581,6 +595,7 @@ export class Inlet {
     if (event === undefined) return this.#lazy ? this.#borrowNext() : undefined;
     if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
     if ("packet" in event) packets.lend(this.#borrowed = event.packet, this.#until);
+    announce(event);
     return event;
   }
 
@@ -618,7 +633,10 @@ export class Inlet {
       } else {
         this.#releaseRecord();
       }
-      if (event !== undefined) return event;
+      if (event !== undefined) {
+        announce(event);
+        return event;
+      }
       // There may be many behind it of a peer that this side has ended.
       if (this.#spent()) return undefined;
     }
@@ -647,12 +665,21 @@ export class Inlet {
       throw new TypeError("The host is being iterated over: service() would take its events");
     }
     this.#requireIdle();
-    if (this.#failure !== undefined) throw this.#failure;
+    if (!this.endpoint.resources.open) return this.#pollLast();
     this.#manual = this.#consumed = true;
     const ready = this.#next();
     if (ready !== undefined) return ready;
     this.service(timeoutMs);
     return this.#next();
+  }
+
+  /** What a closed host has still to tell. */
+  #pollLast(): HostEvent | undefined {
+    const failure = this.#failure;
+    const event = this.#backlog.shift();
+    if (event !== undefined || failure === undefined) return event;
+    this.#failure = undefined;
+    throw failure;
   }
 
   /** Begins the iteration of the host's events. */
@@ -692,10 +719,10 @@ export class Inlet {
   }
 
   #read(): Promise<IteratorResult<HostEvent>> {
-    if (this.#failure !== undefined || !this.endpoint.resources.open) return this.#end();
+    if (!this.endpoint.resources.open) return this.#end();
     const isSpent = spent(this.endpoint.turnBudgetMs);
     // While a handler runs, its event is still in the ring.
-    if (!isSpent && this.#readers.size === 0 && !this.settling) {
+    if (!isSpent && this.#readers.size === 0 && !this.settling && !this.#yielding) {
       const event = this.#next();
       if (event !== undefined) return Promise.resolve({ value: event, done: false });
       endTask();
@@ -709,8 +736,10 @@ export class Inlet {
     return reader.promise;
   }
 
-  /** The last result of an iteration: the failure of the socket once, else the end. */
+  /** The last results of an iteration: the ends of peers, then the failure of the socket once, else the end. */
   #end(): Promise<IteratorResult<HostEvent>> {
+    const event = this.#backlog.shift();
+    if (event !== undefined) return Promise.resolve({ value: event, done: false });
     const failure = this.#failure;
     this.#failure = undefined;
     this.#iterating = false;
@@ -768,7 +797,10 @@ export class Inlet {
       if (!late) this.#keep({ type: "receive", peer: connection.peer, ...message });
     }
     for (const event of ended) this.#keep(event);
-    this.endpoint.change();
+    // In another turn, so that what the program does with the last message comes before the next one: after
+    // `await peer.receive()`, or behind a loop over the peer.
+    this.#yielding = true;
+    this.#defer();
   }
 
   // The end.
@@ -783,22 +815,46 @@ export class Inlet {
     }
   }
 
+  /** Before the native host goes: takes note of how connections have ended. */
+  learnEnds(): void {
+    this.#complete();
+  }
+
   /** After the native host is gone: everybody who waits learns it. */
   close(): void {
-    for (const connection of [...this.#connections.values()]) {
-      connection.close({ reason: "local", data: 0 });
-      this.#forget(connection);
-    }
+    this.#keepEnds();
     this.shutdown.resolve();
     this.endpoint.abandonDeliveries();
     for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
       this.#end().then(reader.resolve, reader.reject);
     }
-    for (let event = this.#backlog.shift(); event; event = this.#backlog.shift()) {
-      if ("packet" in event) packets.release(event.packet);
-    }
     sweepLingering();
     this.endpoint.unpinAll();
+    if (this.#handlers !== undefined) queueMicrotask(() => this.#giveEnds());
+  }
+
+  /** Leaves nothing in the backlog but one disconnect event for each connect event that was given. */
+  #keepEnds(): void {
+    for (const event of this.#backlog.extract(() => true)) {
+      if ("packet" in event) packets.release(event.packet);
+      if (event.type !== "disconnect" || !connectionOf(event.peer).announced) continue;
+      this.#backlog.push(event);
+    }
+    const data = this.closeData;
+    for (const connection of [...this.#connections.values()]) {
+      const { failure, announced, peer } = connection;
+      connection.close(
+        failure === undefined ? { reason: "local", data } : { reason: "reset", data: 0 },
+      );
+      this.#forget(connection);
+      if (announced) this.#backlog.push({ type: "disconnect", peer, ...connection.end as Ended });
+    }
+  }
+
+  #giveEnds(): void {
+    while (this.#handlers !== undefined && this.#backlog.size > 0) {
+      this.#give(this.#backlog.shift() as HostEvent);
+    }
   }
 
   /** Before the native host goes, and with it what is borrowed of it. */
@@ -808,4 +864,9 @@ export class Inlet {
     this.#borrowed = this.#handled = undefined;
     this.#inRing = false;
   }
+}
+
+/** Notes that the program learns of a connection, and is to learn of its end. */
+function announce(event: HostEvent): void {
+  if (event.type === "connect") connectionOf(event.peer).announced = true;
 }

@@ -254,7 +254,10 @@
 #define ENETJS_HOST_STAT_REFUSED_ACCEPT 24 /**< by `enetjs_host_answer` */
 #define ENETJS_HOST_STAT_REFUSED_UNDECIDED 25
 #define ENETJS_HOST_STAT_REFUSED_DUPLICATE 26
-#define ENETJS_HOST_STAT_COUNT 27
+#define ENETJS_HOST_STAT_UNDELIVERED_BYTES 27    /**< of these messages */
+#define ENETJS_HOST_STAT_UNDELIVERED_MESSAGES 28 /**< dropped from queues since enetjs_host_shutdown */
+#define ENETJS_HOST_STAT_UNDELIVERED_PEERS 29    /**< whose queues they were in */
+#define ENETJS_HOST_STAT_COUNT 30
 
 /** Peer statistics, positions in the statistics block; fields of ENetPeer unless noted. */
 #define ENETJS_PEER_STAT_STATE 0
@@ -466,16 +469,19 @@ ENETJS_API double enetjs_host_start(double host);
 /**
  * Prepares a host for its end: disconnects every peer after everything queued has been delivered, also
  * those whose connect events have not been taken. One that connects from now on is disconnected
- * without a connect event. When no peer is left, there is an ENETJS_COMPLETION_SHUTDOWN, once.
+ * without a connect event. When no peer is left, there is an ENETJS_COMPLETION_SHUTDOWN, once. From now on
+ * ENETJS_HOST_STAT_UNDELIVERED_… count what is dropped from the queues.
+ * @param data 32-bit value that the other sides read with their disconnect events
  * @returns 1 when there are peers to wait for, 0 when there are none (then there is no completion), or
- *   ERR_CLOSED
+ *   ERR_CLOSED, ARGUMENT
  */
-ENETJS_API double enetjs_host_shutdown(double host);
+ENETJS_API double enetjs_host_shutdown(double host, double data);
 
 /**
  * Closes a host: joins its pump, sends one notice, which may be lost, to each peer that has not been
  * told of its end, and frees all memory of the host. The same happens when the thread that the host
  * belongs to exits; when the process exits, peers are told. Tokens that have not come back by then never do.
+ * Writes ENETJS_HOST_STAT_UNDELIVERED_… into the statistics block.
  * @returns 0, or ERR_CLOSED if it was closed before
  */
 ENETJS_API double enetjs_host_close(double host);

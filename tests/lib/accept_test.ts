@@ -7,6 +7,7 @@ import {
   ENetError,
   Host,
   type ListenOptions,
+  type Peer,
 } from "../../mod.ts";
 import {
   connectedPair,
@@ -258,6 +259,12 @@ test("A filter that is told to refuses at once", async (t) => {
 
 // One message.
 
+/** The next message, through a function of the program's own: what awaits it goes on some microtasks later. */
+async function textFrom(peer: Peer): Promise<string> {
+  const { packet } = await peer.receive({ timeoutMs: 5000 });
+  return packet.text();
+}
+
 test("Peer.receive() takes one message after the other and loses none between", async (t) => {
   await leakCheck(t);
   await using pair = await connectedPair();
@@ -310,6 +317,46 @@ test("Peer.receive() beside handlers: a login, then the handlers", async (t) => 
   assert.deepEqual(names, ["my name"]);
   const texts = entries.map(({ bytes }) => new TextDecoder().decode(bytes));
   assert.deepEqual(texts, Array.from({ length: 10 }, (_, i) => `${i}`));
+});
+
+test("Peer.receive() lets the program go on before handlers get what follows", async (t) => {
+  await leakCheck(t);
+  const seen: unknown[] = [];
+  await using server = await Host.listen({ hostname: LOOPBACK }, {
+    connect: async (peer) => {
+      const name = await textFrom(peer);
+      const room = await textFrom(peer);
+      for await (const { packet } of peer) {
+        peer.data = `${name} in ${room} with ${packet.text()}`;
+        break;
+      }
+    },
+    receive: (peer, _channelId, packet) => seen.push([peer.data, packet.text()]),
+    disconnect: (peer, reason) => seen.push([peer.data, reason]),
+  });
+  await using client = await Host.create();
+  const peer = await client.connect(server.address);
+  for (const text of ["Ada", "room 1", "a hat", "go", "stop"]) peer.send(0, text);
+  await peer.disconnectLater();
+  const data = "Ada in room 1 with a hat";
+  await until(() => seen.length >= 3, 5000, "two messages and the end");
+  assert.deepEqual(seen, [[data, "go"], [data, "stop"], [data, "remote"]]);
+});
+
+test("Peer.receive() lets the program go on before the host's iteration does", async (t) => {
+  await leakCheck(t);
+  await using server = await Host.listen({ hostname: LOOPBACK });
+  await using client = await Host.create();
+  client.connect(server.address).then((peer) => {
+    for (const text of ["Ada", "go"]) peer.send(0, text);
+  });
+  const login = async (peer: Peer) => peer.data = await textFrom(peer);
+  for await (const event of server) {
+    if (event.type === "connect") void login(event.peer);
+    if (event.type !== "receive") continue;
+    assert.deepEqual([event.peer.data, event.packet.text()], ["Ada", "go"]);
+    break;
+  }
 });
 
 test("Peer.receive() ends in time, by signal, with the connection and with the host", async (t) => {

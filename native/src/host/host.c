@@ -379,7 +379,12 @@ double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *sh
   return result;
 }
 
-void enetjs_host_destroy_locked(struct enetjs_host *h) {
+static void write_undelivered(const struct enetjs_host *h, double *stats) {
+  for (size_t i = ENETJS_HOST_STAT_UNDELIVERED_BYTES; i <= ENETJS_HOST_STAT_UNDELIVERED_PEERS; i++)
+    stats[i] = (double)h->counters[i];
+}
+
+void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats) {
   size_t peers = h->enet->peerCount;
   enetjs_farewell_all(h);
   for (size_t i = 0; i < peers; i++) {
@@ -399,13 +404,14 @@ void enetjs_host_destroy_locked(struct enetjs_host *h) {
   close_guard(h);
   enetjs_limits_destroy(h->limits);
   free(h->slots);
+  if (stats) write_undelivered(h, stats);
   h->generation++;
   block_clear(h);
   atomic_fetch_sub(&enetjs_live_hosts, 1);
 }
 
 /* With the lock held; releases it. */
-static void close_and_unlock(struct enetjs_host *h) {
+static void close_and_unlock(struct enetjs_host *h, double *stats) {
   bool pump = h->pump_running;
   h->closing = true;
   h->pump_quit = true;
@@ -418,14 +424,14 @@ static void close_and_unlock(struct enetjs_host *h) {
     enetjs_fd_close(h->control_read);
     enetjs_fd_close(h->control_write);
   }
-  enetjs_host_destroy_locked(h);
+  enetjs_host_destroy_locked(h, stats);
   enetjs_mutex_unlock(&h->lock);
 }
 
 double enetjs_host_close(double host) {
   struct enetjs_host *h = lock_by_handle(host);
   if (!h) return ENETJS_ERR_CLOSED;
-  close_and_unlock(h);
+  close_and_unlock(h, h->stats);
   return 0;
 }
 
@@ -435,7 +441,7 @@ void enetjs_host_close_of_thread(const void *owner) {
     enetjs_mutex_lock(&h->lock);
     if (h->open && !h->closing && h->owner == owner) {
       if (h->pump_running) enetjs_fd_close_forgotten(h->consumer_end, h->consumer_identity, h->wake);
-      close_and_unlock(h);
+      close_and_unlock(h, NULL);
     } else {
       enetjs_mutex_unlock(&h->lock);
     }

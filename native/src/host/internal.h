@@ -149,6 +149,7 @@ struct enetjs_slot {
   bool paused;
   bool above_high_water;
   bool to_feed;        /**< member of the host's feed list: something is pending, or was */
+  bool undelivered;    /**< counted in ENETJS_HOST_STAT_UNDELIVERED_PEERS */
   bool stopped;        /**< so much is held that more is refused */
   bool left_out;       /**< of the broadcast under way */
   uint32_t close_data; /**< what the other side is told */
@@ -232,6 +233,7 @@ struct enetjs_host {
   bool bound;           /**< accepts connections */
   bool datagrams;       /**< delivers what is not ENet's */
   bool shutting_down;   /**< a peer that connects is disconnected at once */
+  uint32_t shutdown_data; /**< what peers are told then */
   bool awaits_shutdown; /**< the consumer is to be told when no peer is left */
   bool told_reliably;   /**< the consumer knows of an unreliable message that was sent reliably */
   int failed;           /**< errno of a fatal socket error, or 0 */
@@ -293,7 +295,8 @@ extern atomic_uint enetjs_live_hosts, enetjs_live_pumps;
 struct enetjs_host *enetjs_host_acquire(double handle);
 void enetjs_host_release(struct enetjs_host *h);
 struct enetjs_host *enetjs_host_at(uint32_t index);
-void enetjs_host_destroy_locked(struct enetjs_host *h);
+/** @param stats a statistics block, for what was left undelivered, or NULL where that is out of reach */
+void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats);
 void enetjs_host_close_of_thread(const void *owner);
 void enetjs_service_protocol(struct enetjs_host *h);
 void enetjs_end_stranded(struct enetjs_host *h); /**< after ENet may have run out of memory */

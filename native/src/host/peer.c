@@ -54,7 +54,7 @@ void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   if (slot->outgoing) enetjs_handshake_remember(slot);
   if (slot->host->shutting_down) {
     slot->closing = true;
-    slot->close_data = 0;
+    slot->close_data = slot->host->shutdown_data;
     enet_peer_disconnect(peer, slot->close_data);
     return;
   }
@@ -85,6 +85,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   }
   if (slot->connected || slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CLOSED, data, reason);
   slot->connected = slot->outgoing = slot->closing = slot->close_later = slot->above_high_water = false;
+  slot->undelivered = false;
   if (++slot->generation == 0) slot->generation = 1;
   enetjs_leave_dispatch_queue(peer);
   enetjs_allowance_end(slot); /* what is still held is no longer the business of this slot */
@@ -356,7 +357,7 @@ double enetjs_peer_disconnect(double host, double peer, double data, double mode
 static void shut_down(struct enetjs_slot *slot) {
   if (slot->closing || !(slot->connected || slot->outgoing)) return;
   slot->closing = true;
-  slot->close_data = 0;
+  slot->close_data = slot->host->shutdown_data;
   if (peer_of(slot)->state != ENET_PEER_STATE_CONNECTING) disconnect_later(slot);
 }
 
@@ -375,11 +376,16 @@ void enetjs_slots_check_shutdown(struct enetjs_host *h) {
   enetjs_emit_shutdown(h);
 }
 
-double enetjs_host_shutdown(double host) {
+double enetjs_host_shutdown(double host, double data) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   bool waits;
   if (!h) return ENETJS_ERR_CLOSED;
+  if (!enetjs_is_integer(data, 0, UINT32_MAX)) {
+    enetjs_host_release(h);
+    return ENETJS_ERR_ARGUMENT;
+  }
   h->shutting_down = true;
+  h->shutdown_data = (uint32_t)data;
   for (size_t index = 0; index < h->enet->peerCount; index++) shut_down(&h->slots[index]);
   enetjs_flush_protocol(h);
   waits = !has_no_peers(h);

@@ -218,7 +218,7 @@ static void abandon(struct enetjs_host *h) {
   enetjs_fd_close(h->wake);
   enetjs_fd_close(h->control_read);
   enetjs_fd_close(h->control_write);
-  enetjs_host_destroy_locked(h);
+  enetjs_host_destroy_locked(h, NULL);
 }
 
 static void pump_main(void *argument) {

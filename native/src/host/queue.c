@@ -38,12 +38,21 @@ static void release_shared(struct enetjs_outgoing *out) {
   enetjs_packet_drop(out->shared);
 }
 
+static void count_undelivered(struct enetjs_slot *slot, size_t bytes) {
+  uint64_t *counters = slot->host->counters;
+  counters[ENETJS_HOST_STAT_UNDELIVERED_BYTES] += bytes;
+  counters[ENETJS_HOST_STAT_UNDELIVERED_MESSAGES]++;
+  if (!slot->undelivered) counters[ENETJS_HOST_STAT_UNDELIVERED_PEERS]++;
+  slot->undelivered = true;
+}
+
 /* A message leaves the peer's queue: tells whoever waits for it. */
 static void leave(struct enetjs_outgoing *out, bool delivered) {
   struct enetjs_slot *slot = out->slot;
   slot->queued_bytes -= out->packet.dataLength;
   slot->queued_messages--;
   slot->host->queued_messages--;
+  if (!delivered && slot->host->shutting_down) count_undelivered(slot, out->packet.dataLength);
   if (out->token)
     enetjs_emit_completion(slot, delivered ? ENETJS_COMPLETION_DELIVERED : ENETJS_COMPLETION_UNDELIVERED, out->token,
                            0);

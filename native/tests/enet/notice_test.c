@@ -227,11 +227,11 @@ TEST(a_disconnect_that_had_not_left_is_told) {
 TEST(shutting_down_an_empty_host_waits_for_nobody) {
   struct consumer server;
   server_open(&server);
-  CHECK_EQ_INT(enetjs_host_shutdown(server.host), 0);
+  CHECK_EQ_INT(enetjs_host_shutdown(server.host, 0), 0);
   for (int i = 0; i < 5; i++) consumer_poll(&server);
   CHECK_EQ_INT(server.shutdowns, 0);
   consumer_close(&server);
-  CHECK_EQ_INT(enetjs_host_shutdown(server.host), ENETJS_ERR_CLOSED);
+  CHECK_EQ_INT(enetjs_host_shutdown(server.host, 0), ENETJS_ERR_CLOSED);
 }
 
 TEST(shutting_down_waits_for_peers_whose_connect_events_were_not_taken) {
@@ -241,7 +241,7 @@ TEST(shutting_down_waits_for_peers_whose_connect_events_were_not_taken) {
   connect_all(clients, CLIENTS, port_of(&server));
   UNTIL(connects_of(clients, CLIENTS) == CLIENTS && statistic(&server, ENETJS_HOST_STAT_CONNECTED_PEERS) == CLIENTS,
         (service_untaken(&server), poll_all(clients, CLIENTS)));
-  CHECK_EQ_INT(enetjs_host_shutdown(server.host), 1);
+  CHECK_EQ_INT(enetjs_host_shutdown(server.host, 0), 1);
   UNTIL(server.shutdowns == 1, (consumer_poll(&server), poll_all(clients, CLIENTS)));
   CHECK_EQ_INT(server.connects, CLIENTS);
   CHECK_EQ_INT(server.disconnects, CLIENTS);
@@ -267,7 +267,7 @@ TEST(shutting_down_delivers_what_is_queued) {
   client_open(&client);
   peer = connect_to_stock(&client, &server);
   for (int i = 0; i < MESSAGES; i++) CHECK(send_text(&client, peer, 1, "before the end", 0) >= 0);
-  CHECK_EQ_INT(enetjs_host_shutdown(client.host), 1);
+  CHECK_EQ_INT(enetjs_host_shutdown(client.host, 0), 1);
   CHECK_EQ_INT(send_text(&client, peer, 1, "too late", 0), ENETJS_ERR_NOT_CONNECTED);
   UNTIL(client.shutdowns == 1, (consumer_poll(&client), stock_poll(&server)));
   CHECK_EQ_INT(server.receives, MESSAGES);
@@ -285,7 +285,7 @@ TEST(shutting_down_ends_an_attempt_once_it_is_answered) {
   client_open(&client);
   CHECK(enetjs_host_connect(client.host, LOOPBACK, server.enet->address.port, 2, 0) > 0);
   CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
-  CHECK_EQ_INT(enetjs_host_shutdown(client.host), 1);
+  CHECK_EQ_INT(enetjs_host_shutdown(client.host, 0), 1);
   UNTIL(client.shutdowns == 1, (consumer_poll(&client), stock_poll(&server)));
   CHECK_EQ_INT(server.connects, 1);
   CHECK_EQ_INT(server.disconnects, 1);
@@ -303,7 +303,7 @@ TEST(shutting_down_does_not_wait_for_attempts_of_others) {
   connect_all(&client, 1, port_of(&server));
   enet_host_flush(client.enet);
   UNTIL(statistic(&server, ENETJS_HOST_STAT_SENT_PACKETS) >= 1, service_untaken(&server));
-  CHECK_EQ_INT(enetjs_host_shutdown(server.host), 0);
+  CHECK_EQ_INT(enetjs_host_shutdown(server.host, 0), 0);
   /* One that goes on and succeeds is disconnected. */
   UNTIL(client.disconnects == 1, (consumer_poll(&server), poll_all(&client, 1)));
   CHECK_EQ_INT(server.connects + server.disconnects, 0);
@@ -319,7 +319,7 @@ TEST(a_peer_that_is_reset_is_waited_for_no_longer) {
   stock_open(&server, true);
   client_open(&client);
   peer = connect_to_stock(&client, &server);
-  CHECK_EQ_INT(enetjs_host_shutdown(client.host), 1);
+  CHECK_EQ_INT(enetjs_host_shutdown(client.host, 0), 1);
   CHECK_EQ_INT(enetjs_peer_reset(client.host, peer), 0);
   consumer_drain(&client);
   CHECK_EQ_INT(client.shutdowns, 1);
