@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "host/internal.h"
+#include "enet/dispatch_queue.h"
+#include "enet/compress.h"
 #include "base/random.h"
 #include "enet/libenet.h"
 #include "enet/waiting.h"
@@ -27,10 +29,6 @@ static struct {
 static enetjs_once table_once = ENETJS_ONCE_INIT;
 
 static void table_initialize(void) { enetjs_mutex_init(&table.lock); }
-
-bool enetjs_is_integer(double value, double minimum, double maximum) {
-  return value >= minimum && value <= maximum && value == floor(value);
-}
 
 /* ---- Handles --------------------------------------------------------------------------------- */
 
