@@ -670,7 +670,7 @@ static void service_for_consumer(struct enetjs_host *h) {
   yield.found =
       (yield.datagrams > 0 && h->queued_messages > 0) || events != h->events.head || completions != h->completions.head;
   yield.turns = enetjs_batch_take_turns(h);
-  h->barren = yield.found ? 0 : h->barren + 1;
+  h->empty_wakeups = yield.found ? 0 : h->empty_wakeups + 1;
   enetjs_pool_relax();
   if (!h->pump_running) {
     enetjs_pool_trim();

@@ -42,7 +42,7 @@
 #define ENETJS_LISTED_BYTES ((size_t)8 << 20)
 
 /* After so many wake-ups for nothing, the pump looks first whether there is something. */
-#define ENETJS_BARREN_LIMIT 3
+#define ENETJS_EMPTY_WAKEUPS_LIMIT 3
 
 /* What a message can be sent with. */
 #define ENETJS_SEND_FLAGS \
@@ -68,7 +68,7 @@ struct enetjs_packet {
   atomic_uint references;
   uint32_t index; /**< in the packet table, or ENETJS_UNLISTED */
   uint32_t generation;
-  struct enetjs_host *lister; /**< the host whose end also ends the listed reference, or NULL */
+  struct enetjs_host *owner_host; /**< the host whose end also ends the listed reference, or NULL */
   const void *owner;          /**< the thread that its listed reference was given to, or NULL */
   ENetPacket *packet;
   bool external; /**< its bytes are JavaScript's */
@@ -191,7 +191,7 @@ struct enetjs_ranges {
 struct enetjs_trial {
   bool on;
   uint64_t before_us, before_datagrams; /**< how long it has seemed worth while, and what came in that time */
-  bool doubted;                         /**< the last window was a bad one */
+  bool bad_window_seen;                 /**< the last window was a bad one */
   unsigned windows, skip, skip_next;    /**< good ones since it began; until it may begin, after its end */
   uint64_t window_us;                   /**< when the window began */
   unsigned window_turns, window_datagrams;
@@ -264,7 +264,7 @@ struct enetjs_host {
   bool pump_rests; /**< it leaves the socket alone for a while, so that datagrams gather */
   int spin;        /**< ENETJS_SPIN_… */
   struct enetjs_pace pace;
-  unsigned barren; /**< services of the consumer in a row that brought it nothing */
+  unsigned empty_wakeups; /**< services of the consumer in a row that brought it nothing */
   bool signalled;
   bool pump_has_deadline; /**< else it sleeps until it is notified, and pump_until says nothing */
   uint32_t signalled_at, pump_until, stall_limit, services;
@@ -371,8 +371,8 @@ void enetjs_batch_destroy(struct enetjs_host *h);
 /* ---- packet.c -------------------------------------------------------------------------------- */
 struct enetjs_packet *enetjs_packet_wrap(ENetPacket *packet);
 void enetjs_packet_unwrap(struct enetjs_packet *p);
-bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *lister);
-void enetjs_packet_release_all(const struct enetjs_host *lister);
+bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *owner_host);
+void enetjs_packet_release_all(const struct enetjs_host *owner_host);
 void enetjs_packet_release_of_thread(const void *owner);
 struct enetjs_packet *enetjs_packet_borrow(double handle);
 void enetjs_packet_drop(struct enetjs_packet *p);
