@@ -261,7 +261,7 @@ export class Inlet {
     const { events, memory, resources } = this.endpoint;
     for (;;) {
       while (resources.open && !events.empty) {
-        if (this.#yielding) return;
+        if (this.#yielding && !this.#isNextConnect) return;
         const messages = allowed(this.endpoint.turnBudgetMs);
         if (messages === 0) return this.#defer();
         returnUnused(this.#consume(consume, messages));
@@ -276,7 +276,8 @@ export class Inlet {
   /** Consumes records of the event ring. @returns how many it did not find */
   #consume(consume: (index: number) => void, messages: number): number {
     const { events, memory, resources } = this.endpoint;
-    for (; messages > 0 && resources.open && !events.empty && !this.#yielding; messages--) {
+    for (; messages > 0 && resources.open && !events.empty; messages--) {
+      if (this.#yielding && !this.#isNextConnect) break;
       const index = events.record;
       const tail = memory.words[index + LAYOUT.RECORD_ARENA_TAIL];
       try {
@@ -289,6 +290,12 @@ export class Inlet {
       }
     }
     return messages;
+  }
+
+  /** Whether the next record is a connect event: of many that come together, each has its promise. */
+  get #isNextConnect(): boolean {
+    const { events, memory } = this.endpoint;
+    return (memory.words[events.record + LAYOUT.RECORD_TYPE] & 0xFF) === LAYOUT.EVENT_CONNECT;
   }
 
   // Completions.

@@ -730,7 +730,7 @@ test("After host.connect() the program goes on before handlers get messages", as
     connect: (peer) => void peer.send(0, "hi"),
   });
   const log: string[] = [];
-  await using client = await Host.create<string>({ stallLimitMs: 1 }, {
+  using client = await Host.create<string>({ stallLimitMs: 1 }, {
     connect: () => void log.push("connect handler"),
     receive: (peer, _channelId, packet) => void log.push(`${packet.text()}, data ${peer.data}`),
   });
@@ -746,7 +746,7 @@ test("After host.connect() the program goes on before a loop gets messages", asy
     connect: (peer) => void peer.send(0, "hi"),
   });
   const log: string[] = [];
-  await using client = await Host.create<string>({ stallLimitMs: 1 });
+  using client = await Host.create<string>({ stallLimitMs: 1 });
   const loop = async () => {
     for await (const event of client) {
       if (event.type !== "receive") continue;
