@@ -26,6 +26,9 @@ import {
   temporaryFolder,
 } from "./_installed.ts";
 
+/** The page that tells the sizes, and how to compile programs. */
+const page = readFileSync(`${root}/docs/packages.md`, "utf8");
+
 const stack = new AsyncDisposableStack();
 
 const names: readonly Runtime[] = ["deno", "bun", "node"];
@@ -124,9 +127,6 @@ async function oldNode(major: number): Promise<string | undefined> {
   if (ok) return output.trim().split("\n").at(-1);
   print(`No test on Node ${major}, which npm can't get: ${output}\n`);
 }
-
-/** The page that tells the sizes, and how to compile programs. */
-const page = readFileSync(`${root}/docs/packages.md`, "utf8");
 
 /** The sizes that the page tells, of a package. */
 function toldSizes(name: string): number[] {
