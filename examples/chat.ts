@@ -48,7 +48,7 @@ async function talk(port: number, name: string): Promise<void> {
   await using host = await Host.create();
   const peer = await join(host, port, name);
   const keyboard = createInterface({ input: process.stdin });
-  keyboard.on("line", (line) => void (peer.state === "connected" && peer.send(0, line)));
+  keyboard.on("line", (line) => void peer.send(0, line));
   keyboard.on("close", () => void peer.disconnectLater());
   for await (const { packet } of peer) console.log(packet.text());
   keyboard.close();

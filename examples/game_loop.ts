@@ -40,7 +40,7 @@ function tickClient(): void {
   for (let event = client.service(); event; event = client.service()) {
     if (event.type === "connect") event.peer.send(0, "2.5");
     if (event.type !== "receive") continue;
-    seen = new Float64Array(event.packet.bytes.slice().buffer); // aligned for Float64Array
+    seen = new Float64Array(event.packet.bytes.buffer);
     snapshots++;
   }
 }

@@ -106,6 +106,9 @@ export const LAYOUT = {
   CODE_DUPLICATE: 1685418092,
   ACCEPT: -1,
   COMPLETION_QUESTION: 14,
+  CHANNEL_TEXT_ERROR: 0,
+  CHANNEL_TEXT_NAME: 1,
+  CHANNEL_TEXT_VERSION: 2,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */

@@ -77,7 +77,7 @@ export const SYMBOLS = {
   enetjs_channel_address: ["f64"], // channel
   enetjs_channel_notify: ["f64"], // channel
   enetjs_channel_state: ["f64"], // channel
-  enetjs_channel_error: ["f64", "buffer", "f64"], // channel, out, capacity
+  enetjs_channel_text: ["f64", "f64", "buffer", "f64"], // channel, which, out, capacity
   enetjs_channel_close: ["f64", "f64"], // channel, keepMemory
 } as const satisfies SymbolTable;
 

@@ -2,6 +2,7 @@ import { loadedLibrary } from "../ffi/loader.ts";
 import { count, makeInspectable, preview } from "./internal/inspect.ts";
 import { requireLibrary } from "./internal/library.ts";
 import type { Memory } from "./internal/memory.ts";
+import { MAXIMUM_BYTES } from "./internal/outbox.ts";
 import { NativePacket } from "./internal/native_packet.ts";
 import { integer, oneOf, options as checkOptions, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
@@ -89,6 +90,8 @@ interface PacketInternals {
   release(packet: Packet): void;
   /** Ends it because the host is closed. */
   close(packet: Packet): void;
+  /** The bytes of a small packet in an arena for the moment; undefined for any other. */
+  peek(packet: Packet): Uint8Array | undefined;
   /** Where the bytes are now, and that they are about to be sent from there. */
   send(packet: Packet): Source;
   /** Where in the arena they are. */
@@ -393,7 +396,7 @@ export class Packet implements Disposable {
     const source = this.#source;
     if (source.kind === "native" && source.shared !== undefined) return source.shared;
     if (source.kind !== "arena" || source.stolen) return this.view;
-    return source.arena.subarray(this.#offset, this.#offset + this.length);
+    return source.peek(this.#offset, this.length);
   }
 
   /** Moves the bytes to native memory, if there are any. */
@@ -465,6 +468,11 @@ export class Packet implements Disposable {
       },
       close(packet) {
         if (packet.#until !== undefined) packet.#leave(CLOSED);
+      },
+      peek(packet) {
+        const source = packet.#source;
+        const isSmall = source.kind === "arena" && packet.length <= MAXIMUM_BYTES;
+        return isSmall && !source.stolen ? source.peek(packet.#offset, packet.length) : undefined;
       },
       send(packet) {
         const source = packet.#source;

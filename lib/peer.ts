@@ -305,11 +305,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   send(channelId: number, data: Data, flags: PacketFlag = PacketFlag.RELIABLE): boolean {
     const connection = this.#connection;
     validateFlags(flags);
-    if (
-      data instanceof Uint8Array && connection.endpoint.post(connection, channelId, flags, data)
-    ) {
-      return true;
-    }
+    if (connection.endpoint.post(connection, channelId, flags, data)) return true;
     const result = this.#send(channelId, data, flags, 0);
     if (result >= 0) return result === 0;
     if (connection.isEnd(result)) return false;

@@ -128,7 +128,10 @@ for (const block of blocks) {
   });
 }
 
-for (const path of filesIn("examples").filter((path) => !path.startsWith("examples/demo/"))) {
+/** Programs of more than a file; they have tests of their own. */
+const larger = /^examples\/(demo|arena)\//;
+
+for (const path of filesIn("examples").filter((path) => !larger.test(path))) {
   test(`${path} runs without arguments`, async () => {
     const comment = readFileSync(`${root}/${path}`, "utf8").split("*/")[0];
     const command = comment.match(/deno run (--.*?) examples\//);

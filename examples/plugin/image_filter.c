@@ -76,6 +76,8 @@ static const struct enetjs_plugin plugin = {
     .initialize = initialize,
     .shutdown = shutdown,
     .process_message = process_message,
+    .name = "image filter",
+    .version = "1.0.0",
 };
 
 const struct enetjs_plugin *enetjs_plugin_interface(void) { return &plugin; }

@@ -7,7 +7,7 @@ import type { Region } from "./_memory.ts";
 import { LEND_MINIMUM } from "./_outlet.ts";
 import { type Found, RingReader } from "./_ring.ts";
 import { copyForHandler } from "./_slab.ts";
-import type { EndPlan } from "./options.ts";
+import type { ChannelHandlers, EndPlan } from "./options.ts";
 
 type Reading = PromiseWithResolvers<IteratorResult<Uint8Array<ArrayBuffer>>>;
 
@@ -16,13 +16,14 @@ export class Inlet {
   readonly #link: Link;
   readonly #reader: RingReader;
   readonly #region: Region;
-  readonly #plan: EndPlan;
+  readonly #turnBudgetMs: number;
   readonly #readings = new Fifo<Reading>();
   /** Called with 1 for every promise somebody waits for, and -1 when it is settled. */
   readonly #pin: (change: number) => void;
   /** Called when nothing will come any more: all has been taken, or the ring is damaged. */
   readonly #over: (error?: ENetError) => void;
-  readonly #handled: boolean;
+  #handlers: ChannelHandlers | undefined;
+  #minIntervalMs: number;
   #lent: Uint8Array | undefined;
   #open = true;
   #ending = false;
@@ -45,15 +46,43 @@ export class Inlet {
     this.#link = link;
     this.#region = link.inward.region;
     this.#reader = new RingReader(link.inward);
-    this.#plan = plan;
+    this.#turnBudgetMs = plan.turnBudgetMs;
+    this.#handlers = plan.handlers;
+    this.#minIntervalMs = plan.minIntervalMs;
     this.#pin = pin;
     this.#over = over;
-    this.#handled = plan.handlers?.receive !== undefined;
   }
 
   /** Largest message. */
   get capacity(): number {
     return this.#reader.capacity;
+  }
+
+  get #handled(): boolean {
+    return this.#handlers?.receive !== undefined;
+  }
+
+  get handlers(): ChannelHandlers | undefined {
+    return this.#handlers;
+  }
+  set handlers(handlers: ChannelHandlers | undefined) {
+    if (handlers?.receive !== undefined && this.#iterating) {
+      throw new TypeError("The channel is being iterated over, which takes its messages");
+    }
+    this.#handlers = handlers;
+    // What waits goes to them in a turn of its own.
+    if (this.#handled) this.#rest.request();
+  }
+
+  get minIntervalMs(): number {
+    return this.#minIntervalMs;
+  }
+  set minIntervalMs(ms: number) {
+    this.#minIntervalMs = ms;
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#handled) this.#round();
   }
 
   /** Looks for messages, for those who wait for some. */
@@ -65,8 +94,8 @@ export class Inlet {
   /** Goes on with what the last turn had no time for. */
   #resume(): void {
     if (!this.#open) return;
-    if (this.#handled) this.#deliver();
-    else this.#feed();
+    if (!this.#handled) this.#feed();
+    else if (!this.#delivering) this.#deliver();
   }
 
   /** Wakes the other end if it waits for the room that there is now. */
@@ -99,11 +128,11 @@ export class Inlet {
   /** Gives the handler what there is, if it is time to. */
   #round(): void {
     if (this.#delivering || this.#timer !== undefined) return;
-    const rest = this.#lastRound + this.#plan.minIntervalMs - performance.now();
+    const rest = this.#lastRound + this.#minIntervalMs - performance.now();
     if (rest <= 0) return this.#deliver();
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      if (this.#open) this.#deliver();
+      if (this.#open && this.#handled) this.#deliver();
     }, Math.ceil(rest));
   }
 
@@ -115,12 +144,13 @@ export class Inlet {
     if (!this.#open) return;
     this.#released();
     if (!complete) this.#rest.request();
-    else if (this.#ending) this.#over();
+    else if (this.#ending && this.#reader.isEmpty) this.#over();
   }
 
   /** Returns whether there is nothing left, and the other end will wake this one. */
   #deliverSome(): boolean {
-    while (!spent(this.#plan.turnBudgetMs)) {
+    while (!spent(this.#turnBudgetMs)) {
+      if (!this.#handled) return true;
       const found = this.#next();
       if (found === undefined) {
         endTask();
@@ -140,7 +170,7 @@ export class Inlet {
       : copyForHandler(this.#region.bytes.subarray(offset, offset + length));
     if (isLent) this.#lent = view;
     try {
-      this.#plan.handlers?.receive?.(view);
+      this.#handlers?.receive?.(view);
     } catch (error) {
       surface(error);
     }
@@ -225,7 +255,7 @@ export class Inlet {
 
   #feed(): void {
     while (this.#open && this.#readings.size > 0) {
-      if (spent(this.#plan.turnBudgetMs)) return this.#rest.request();
+      if (spent(this.#turnBudgetMs)) return this.#rest.request();
       const found = this.#next();
       if (found !== undefined) {
         this.#settle({ value: this.#take(found), done: false });
@@ -277,7 +307,7 @@ export class Inlet {
   }
 
   #tell(): void {
-    const { handlers } = this.#plan;
+    const handlers = this.#handlers;
     if (handlers === undefined) return;
     try {
       if (this.#failure === undefined) handlers.close?.();

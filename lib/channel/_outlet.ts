@@ -51,6 +51,10 @@ export class Outlet {
   readonly #writer: RingWriter;
   readonly #region: Region;
   readonly #queue = new Fifo<Waiting>();
+  /** Bytes in the queue. */
+  #queuedBytes = 0;
+  /** What may be in the queue, beyond one message. */
+  maximumQueuedBytes: number;
   #offered: Offered[] = [];
   #reservation: Reservation | undefined;
   readonly #drained: Waiter[] = [];
@@ -58,7 +62,8 @@ export class Outlet {
   /** Called with 1 for every promise somebody waits for, and -1 when it is settled. */
   readonly #pin: (change: number) => void;
 
-  constructor(link: Link, pin: (change: number) => void) {
+  constructor(link: Link, maximumQueuedBytes: number, pin: (change: number) => void) {
+    this.maximumQueuedBytes = maximumQueuedBytes;
     this.#link = link;
     this.#region = link.outward.region;
     this.#writer = new RingWriter(link.outward);
@@ -77,9 +82,34 @@ export class Outlet {
       this.#published();
       return true;
     }
-    this.#queue.push({ bytes: new Uint8Array(bytes) });
-    this.progress();
+    this.#wait(bytes);
     return this.#queue.size === 0;
+  }
+
+  /** Bytes that wait in this thread's memory. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Has a message wait for room in the ring, unless too much waits already. */
+  #wait(bytes: Uint8Array, direct?: Direct): void {
+    // The ring may have room by now.
+    if (this.#queuedBytes + bytes.length > this.maximumQueuedBytes) this.progress();
+    if (this.#queue.size > 0 && this.#queuedBytes + bytes.length > this.maximumQueuedBytes) {
+      throw new ENetError(
+        "ENETJS_ERR_LIMIT",
+        `Sending ${bytes.length} bytes: ${this.#queuedBytes} bytes wait already, of at most ` +
+          `${this.maximumQueuedBytes}. Wait for drain() when send() returns false`,
+      );
+    }
+    this.#queue.push({ bytes: new Uint8Array(bytes), direct });
+    this.#queuedBytes += bytes.length;
+    this.progress();
+  }
+
+  #forget(waiting: Waiting[]): Waiting[] {
+    for (const { bytes } of waiting) this.#queuedBytes -= bytes.length;
+    return waiting;
   }
 
   /** Whether nothing is before a new message. */
@@ -104,17 +134,22 @@ export class Outlet {
     this.#requireSize(bytes.length);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const direct: Direct = { resolve, reject, timer: undefined };
-    direct.timer = setTimeout(() => this.#expire(direct, bytes.length, timeoutMs), timeoutMs);
+    const { length } = bytes;
+    direct.timer = setTimeout(() => this.#expire(direct, length, timeoutMs), timeoutMs);
     this.#pin(1);
-    this.#queue.push({ bytes: new Uint8Array(bytes), direct });
-    this.progress();
+    try {
+      this.#wait(bytes, direct);
+    } catch (error) {
+      this.#settle(direct, error as Error);
+    }
     return promise;
   }
 
   #expire(direct: Direct, length: number, timeoutMs: number): void {
     const inRing = this.#offered.find((offered) => offered.direct === direct);
-    if (inRing === undefined) this.#queue.extract((waiting) => waiting.direct === direct);
-    else {
+    if (inRing === undefined) {
+      this.#forget(this.#queue.extract((waiting) => waiting.direct === direct));
+    } else {
       this.#offered = this.#offered.filter((offered) => offered !== inRing);
       if (!this.#writer.withdraw(inRing.offer)) return this.#settle(direct);
     }
@@ -161,8 +196,12 @@ export class Outlet {
   commit(length: number | undefined): boolean {
     const reserved = this.#reservation?.length ?? 0;
     const used = length === undefined ? reserved : integer(length, "length", 0, reserved);
-    const { room, view } = this.#endReservation("commit");
-    if (room === undefined) return this.send(view.subarray(0, used));
+    if (this.#reservation !== undefined && this.#reservation.room === undefined) {
+      const sent = this.send(this.#reservation.view.subarray(0, used));
+      this.#reservation = undefined;
+      return sent;
+    }
+    const { room } = this.#endReservation("commit") as Reservation & { room: Room };
     this.#writer.publish(room, used);
     this.#published();
     if (this.#queue.size > 0) this.progress();
@@ -243,6 +282,7 @@ export class Outlet {
       const offer = this.#writer.write(bytes, kind);
       if (offer === undefined) break;
       this.#queue.shift();
+      this.#queuedBytes -= bytes.length;
       if (direct !== undefined) this.#offered.push({ offer, direct });
       flushed = true;
     }
@@ -263,7 +303,9 @@ export class Outlet {
   close(error: Error): void {
     if (this.#reservation !== undefined) this.#endReservation("close");
     this.#settleTaken();
-    const unsent = this.#queue.extract(() => true).flatMap(({ direct }) => direct ?? []);
+    const unsent = this.#forget(this.#queue.extract(() => true)).flatMap(({ direct }) =>
+      direct ?? []
+    );
     for (const direct of [...this.#offered.splice(0).map(({ direct }) => direct), ...unsent]) {
       this.#settle(direct, error);
     }

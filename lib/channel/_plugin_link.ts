@@ -15,8 +15,16 @@ export interface PluginPlan {
   readonly updateIntervalMs: number;
 }
 
-/** Room for the reason of a failure. */
-const REASON_BYTES = 512;
+/** What a plugin says of itself. */
+export interface PluginInfo {
+  /** What it is called, if it says so. */
+  readonly name: string | undefined;
+  /** Which version of itself it is, if it says so. */
+  readonly version: string | undefined;
+}
+
+/** Room for the reason of a failure, and for a plugin's name or version. */
+const TEXT_BYTES = 512;
 
 const encoder = new TextEncoder();
 
@@ -38,6 +46,7 @@ export class PluginLink implements Link {
   #closed: PromiseWithResolvers<void> | undefined;
   readonly #loaded = Promise.withResolvers<void>();
   #isLoaded = false;
+  #info: PluginInfo | undefined;
 
   private constructor(
     library: Library,
@@ -92,6 +101,10 @@ export class PluginLink implements Link {
       link.#wake = await runtime.attach(fd, () => opened.#onWake());
       link.#onWake();
       await link.#loaded.promise;
+      link.#info = Object.freeze({
+        name: link.#text(LAYOUT.CHANNEL_TEXT_NAME) || undefined,
+        version: link.#text(LAYOUT.CHANNEL_TEXT_VERSION) || undefined,
+      });
       return link;
     } catch (error) {
       // Without a wake-up nobody would tell that it is closed.
@@ -117,10 +130,19 @@ export class PluginLink implements Link {
     }
   }
 
+  /** What the plugin says of itself; known once it is loaded. */
+  get plugin(): PluginInfo | undefined {
+    return this.#info;
+  }
+
+  #text(which: number): string {
+    const out = new Uint8Array(TEXT_BYTES);
+    const length = this.#library.native.enetjs_channel_text(this.#handle, which, out, out.length);
+    return new TextDecoder().decode(out.subarray(0, Math.max(0, length)));
+  }
+
   #failure(state: number): ENetError {
-    const out = new Uint8Array(REASON_BYTES);
-    const length = this.#library.native.enetjs_channel_error(this.#handle, out, out.length);
-    const reason = new TextDecoder().decode(out.subarray(0, Math.max(0, length)));
+    const reason = this.#text(LAYOUT.CHANNEL_TEXT_ERROR);
     const what = this.#isLoaded ? "The plugin" : "Loading the plugin";
     const { code, message } = nativeError(state, `${what} ${this.#path}`);
     return new ENetError(code, reason === "" ? message : `${message}: ${reason}`);

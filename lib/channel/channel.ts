@@ -5,12 +5,16 @@ import type { Data } from "../packet.ts";
 import { Inlet } from "./_inlet.ts";
 import type { Link, LinkListener } from "./_link.ts";
 import { Outlet } from "./_outlet.ts";
-import { PluginLink } from "./_plugin_link.ts";
+import { type PluginInfo, PluginLink } from "./_plugin_link.ts";
 import { type ChannelRemote, ThreadLink } from "./_thread_link.ts";
 import {
   bytesOf,
   type ChannelEndOptions,
+  type ChannelHandlers,
   type ChannelOptions,
+  checkHandlers,
+  checkInterval,
+  checkQueueLimit,
   type EndPlan,
   planEnd,
   planPlugin,
@@ -66,7 +70,7 @@ export class Channel
     this.#link = link;
     this.#remote = remote;
     const pin = (change: number) => this.#pin(change);
-    this.#outlet = new Outlet(link, pin);
+    this.#outlet = new Outlet(link, plan.maximumQueuedBytes, pin);
     this.#inlet = new Inlet(link, plan, pin, (error) => this.#end(error));
     this.#listener = {
       wake: () => this.#wake(),
@@ -220,7 +224,8 @@ export class Channel
    *   {@linkcode Channel.drain} before sending much more
    * @throws {TypeError} if `data` is nothing that can be sent
    * @throws {RangeError} if it is larger than {@linkcode Channel.sendBytes}
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`; `ENETJS_ERR_LIMIT` when more than
+   *   {@linkcode Channel.maximumQueuedBytes} would wait
    */
   send(data: Data): boolean {
     this.#requireOpen("Sending");
@@ -270,7 +275,7 @@ export class Channel
    * @throws {TypeError} if `data` or an option is of the wrong type
    * @throws {RangeError} if `data` is too large or `timeoutMs` out of range
    * @throws {ENetError} `ENETJS_ERR_TIMEOUT`, after which the message is withdrawn and the channel as before;
-   *   `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`
+   *   `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`; `ENETJS_ERR_LIMIT` as {@linkcode Channel.send}
    */
   async sendNow(data: Data, options: SendNowOptions = {}): Promise<void> {
     const timeoutMs = planSendNow(options);
@@ -311,7 +316,8 @@ export class Channel
    * @returns as {@linkcode Channel.send}
    * @throws {TypeError} if there is no reservation
    * @throws {RangeError} if `length` is out of range; the reservation stays
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`; `ENETJS_ERR_LIMIT` as
+   *   {@linkcode Channel.send}, where the reservation stays
    */
   commit(length?: number): boolean {
     this.#requireOpen("Sending");
@@ -357,6 +363,64 @@ export class Channel
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
     return this.#inlet.iterate();
+  }
+
+  /**
+   * The functions that are called as things happen, or undefined. They can be set at any time, also by
+   * one of them, and are replaced as a whole. Messages that wait go to new handlers in their order;
+   * without a `receive` they wait for an iteration or {@linkcode Channel.receive}.
+   *
+   * @throws {TypeError} for an unknown handler or one that is no function, and for a `receive` while the
+   *   channel is being iterated over
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT` once the channel is closed
+   */
+  get handlers(): ChannelHandlers | undefined {
+    return this.#inlet.handlers;
+  }
+  set handlers(handlers: ChannelHandlers | undefined) {
+    checkHandlers(handlers);
+    if (this.closed) throw this.#closedError("Setting the handlers");
+    const had = this.#inlet.handlers !== undefined;
+    this.#inlet.handlers = handlers;
+    const has = handlers !== undefined;
+    if (had !== has) this.#pin(has ? 1 : -1);
+  }
+
+  /**
+   * Least time in milliseconds between two rounds of `handlers.receive`. Can be set at any time.
+   *
+   * @throws {TypeError} if it is no number
+   * @throws {RangeError} if it is no integer from 0 to 2,147,483,647
+   */
+  get minIntervalMs(): number {
+    return this.#inlet.minIntervalMs;
+  }
+  set minIntervalMs(ms: number) {
+    this.#inlet.minIntervalMs = checkInterval(ms);
+  }
+
+  /**
+   * Bytes that may wait in this thread's memory because the shared memory is full, `Infinity` for no
+   * limit. Can be set at any time; what waits already stays.
+   *
+   * @throws {TypeError} if it is no number
+   * @throws {RangeError} if it is neither `Infinity` nor an integer from 0
+   */
+  get maximumQueuedBytes(): number {
+    return this.#outlet.maximumQueuedBytes;
+  }
+  set maximumQueuedBytes(bytes: number) {
+    this.#outlet.maximumQueuedBytes = checkQueueLimit(bytes);
+  }
+
+  /** Bytes that wait in this thread's memory because the shared memory is full. */
+  get queuedBytes(): number {
+    return this.#outlet.queuedBytes;
+  }
+
+  /** What the plugin at the other end says of itself; undefined where there is none. */
+  get plugin(): PluginInfo | undefined {
+    return this.#link instanceof PluginLink ? this.#link.plugin : undefined;
   }
 
   /** What another thread joins with; undefined for an end that was not made by {@linkcode Channel.open}. */

@@ -20,6 +20,7 @@
  */
 export { ENetError, type ENetErrorCode } from "../errors.ts";
 export type { Data } from "../packet.ts";
+export { type PluginInfo } from "./_plugin_link.ts";
 export { type ChannelRemote } from "./_thread_link.ts";
 export { Channel } from "./channel.ts";
 export {

@@ -38,6 +38,11 @@ export interface ChannelEndOptions {
    */
   minIntervalMs?: number;
   /**
+   * Bytes that may wait in this thread's memory because the shared memory is full; one message may wait
+   * whatever its size. Sending more fails with `ENETJS_ERR_LIMIT`. Default no limit.
+   */
+  maximumQueuedBytes?: number;
+  /**
    * Milliseconds, 1–60000, for which messages are handed to the program before timers and sockets get
    * their turn of the event loop; all channels and hosts of a thread share them. Default 5.
    */
@@ -66,7 +71,7 @@ export interface SendNowOptions {
   timeoutMs?: number;
 }
 
-const END = ["handlers", "minIntervalMs", "turnBudgetMs"];
+const END = ["handlers", "minIntervalMs", "maximumQueuedBytes", "turnBudgetMs"];
 const BOTH = ["sendBytes", "receiveBytes", ...END];
 const PLUGIN = ["configuration", "updateIntervalMs", ...BOTH];
 const DEFAULT_BYTES = 2 ** 20;
@@ -83,22 +88,47 @@ export function bytesOf(data: Data): Uint8Array {
 export interface EndPlan {
   readonly handlers: ChannelHandlers | undefined;
   readonly minIntervalMs: number;
+  readonly maximumQueuedBytes: number;
   readonly turnBudgetMs: number;
 }
 
-function planHandlersAndTimes(
-  { handlers, minIntervalMs = 0, turnBudgetMs = TURN_BUDGET_MS }: ChannelEndOptions,
-): EndPlan {
-  integer(minIntervalMs, "minIntervalMs", 0, MAXIMUM_MS);
-  if (handlers !== undefined) {
-    checkOptions(handlers, "handlers", ["receive", "close", "error"]);
-    for (const [name, handler] of Object.entries(handlers)) {
-      if (typeof handler !== "function" && handler !== undefined) {
-        throw new TypeError(`handlers.${name} must be a function, not ${show(handler)}`);
-      }
+/** Checks handlers. */
+export function checkHandlers(handlers: ChannelHandlers | undefined): void {
+  if (handlers === undefined) return;
+  checkOptions(handlers, "handlers", ["receive", "close", "error"]);
+  for (const [name, handler] of Object.entries(handlers)) {
+    if (typeof handler !== "function" && handler !== undefined) {
+      throw new TypeError(`handlers.${name} must be a function, not ${show(handler)}`);
     }
   }
-  return { handlers, minIntervalMs, turnBudgetMs: validateTurnBudget(turnBudgetMs) };
+}
+
+/** Checks the least time between two rounds. */
+export function checkInterval(ms: number): number {
+  return integer(ms, "minIntervalMs", 0, MAXIMUM_MS);
+}
+
+/** Checks the limit of the queue. */
+export function checkQueueLimit(bytes: number): number {
+  if (bytes === Infinity) return bytes;
+  return integer(bytes, "maximumQueuedBytes", 0, Number.MAX_SAFE_INTEGER);
+}
+
+function planHandlersAndTimes(
+  {
+    handlers,
+    minIntervalMs = 0,
+    maximumQueuedBytes = Infinity,
+    turnBudgetMs = TURN_BUDGET_MS,
+  }: ChannelEndOptions,
+): EndPlan {
+  checkHandlers(handlers);
+  return {
+    handlers,
+    minIntervalMs: checkInterval(minIntervalMs),
+    maximumQueuedBytes: checkQueueLimit(maximumQueuedBytes),
+    turnBudgetMs: validateTurnBudget(turnBudgetMs),
+  };
 }
 
 /** Checks the options of one end. */

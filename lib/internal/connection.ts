@@ -89,6 +89,7 @@ export class Connection {
   #lent: Packet | undefined;
   /** No message will come any more. */
   #over = false;
+  #ignored = false;
   /** Whether messages go anywhere else than to the host. */
   #diverted = false;
 
@@ -211,17 +212,38 @@ export class Connection {
   }
   set iterating(iterating: boolean) {
     this.#iterating = iterating;
+    this.#ignored = false;
     this.divert();
+  }
+
+  /** Messages that nobody takes are dropped, and not kept for an iteration that may begin. */
+  get ignored(): boolean {
+    return this.#ignored;
+  }
+  set ignored(ignored: boolean) {
+    this.#ignored = ignored;
+    this.divert();
+  }
+
+  /** Whether a message would exceed what may wait of one peer. */
+  exceeds(bytes: number): boolean {
+    return this.#waitingBytes + bytes > PAUSE_BYTES || this.#waitingMessages >= PAUSE_MESSAGES;
   }
 
   /** To be called when a sink has come or gone. */
   divert(): void {
-    this.#diverted = this.#closing || this.#iterating || this.sinks.size > 0;
+    this.#diverted = this.#closing || this.#iterating || this.#ignored || this.sinks.size > 0;
+  }
+
+  /** Whether the messages of a channel are dropped. */
+  drops(channelId: number): boolean {
+    return this.#closing || (this.#ignored && !this.sinks.has(channelId));
   }
 
   /** Whether the messages of a channel go to somebody else than the host, or to nobody. */
   takes(channelId: number): boolean {
-    return this.#diverted && (this.#closing || this.#iterating || this.sinks.has(channelId));
+    return this.#diverted &&
+      (this.#closing || this.#iterating || this.#ignored || this.sinks.has(channelId));
   }
 
   /** Gives a message to who takes its channel, else to whoever iterates. */

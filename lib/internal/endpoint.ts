@@ -283,7 +283,9 @@ export class Endpoint {
   }
 
   /** Puts a small message into the outbox, if that can't take the queue above the high-water mark. */
-  post(to: Connection, channelId: number, flags: number, bytes: Uint8Array): boolean {
+  post(to: Connection, channelId: number, flags: number, data: Data): boolean {
+    const bytes = data instanceof Uint8Array ? data : data instanceof Packet && packets.peek(data);
+    if (!bytes) return false;
     const { highWaterMark, maximumPacketSize } = this.settings;
     const { length } = bytes;
     if (to.queuedAtMost + this.#broadcasted + length > highWaterMark) return false;

@@ -30,6 +30,10 @@ export class Fifo<T> {
     return item;
   }
 
+  *[Symbol.iterator](): Generator<T> {
+    for (let i = this.#first; i < this.#items.length; i++) yield this.#items[i] as T;
+  }
+
   /** Removes and returns, in order, what a predicate chooses. */
   extract(chosen: (item: T) => boolean): T[] {
     const taken: T[] = [];

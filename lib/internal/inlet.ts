@@ -29,6 +29,7 @@ import { connectionOf, createPeer } from "../peer.ts";
 
 /** What a host keeps for a consumer that has never come. */
 const UNCLAIMED_EVENTS = 4096;
+const UNCLAIMED_BYTES = 16 * 1024 * 1024;
 
 const REASONS: readonly EndReason[] = [
   "remote",
@@ -64,10 +65,12 @@ export class Inlet {
   #handled: Packet | undefined;
   /** Whether that event's record still stands in the ring. */
   #inRing = false;
+  /** Bytes of messages that have been put into the backlog since it was last pruned, or were left then. */
+  #keptBytes = 0;
+  #pruneAt = { events: UNCLAIMED_EVENTS, bytes: UNCLAIMED_BYTES };
   #claims = 0;
   #iterating = false;
   #manual = false;
-  #consumed = false;
   #failure: ENetError | undefined;
   #attending = false;
   /** A consumer of one peer has left, and the program has not gone on behind what it waited for. */
@@ -117,6 +120,7 @@ export class Inlet {
     if (handlers === undefined && this.#handlers !== undefined) endpoint.unpin();
     this.#handlers = handlers;
     this.#attached = handlers !== undefined;
+    for (const connection of this.#connections.values()) connection.ignored = false;
     if (endpoint.pump) endpoint.change();
   }
 
@@ -461,7 +465,7 @@ export class Inlet {
         if (!taken) {
           return { type: "receive", peer: connection.peer, channelId, packet };
         }
-        if (connection.closing) {
+        if (connection.drops(channelId)) {
           packets.release(packet);
           return undefined;
         }
@@ -482,7 +486,7 @@ export class Inlet {
       const connection = this.#connectionOf(index) as Connection;
       const channelId = type >>> 8 & 0xFF;
       if (!connection.takes(channelId)) {
-        if (handlers.receive === undefined) return this.#store(index);
+        if (handlers.receive === undefined) return this.#storeUnheard(index, connection);
         return this.#receive(index, handlers, connection, channelId);
       }
     }
@@ -567,6 +571,23 @@ export class Inlet {
 
   // Iterating and polling.
 
+  /**
+   * A message that no handler takes: kept for an iteration over its peer that may begin soon. When as much waits
+   * as may, nobody is coming, and all of it is dropped.
+   */
+  #storeUnheard(index: number, connection: Connection): void {
+    const { library, memory: { words } } = this.endpoint;
+    if (!connection.exceeds(words[index + LAYOUT.RECORD_LENGTH])) return this.#store(index);
+    connection.ignored = true;
+    this.silence();
+    this.#event(index);
+    if (!library.debug) return;
+    console.warn(
+      `ENETJS_DEBUG: ${connection.name}: its messages are dropped, because the host's handlers have no ` +
+        "receive() and nobody iterates over the peer.",
+    );
+  }
+
   /** Moves a record into the backlog. */
   #store(index: number): void {
     const event = this.#event(index);
@@ -580,12 +601,39 @@ export class Inlet {
       connectionOf(event.peer).hold(event.packet.length);
     } else if (event.type === "datagram" && this.#backlog.size >= UNCLAIMED_EVENTS) {
       return; // as a full socket buffer would
-    } else if (this.#backlog.size >= UNCLAIMED_EVENTS && !this.#consumed) {
-      // Nobody has ever asked for this host's events: without a bound, a client that only uses
-      // promises and peers would gather them for ever.
-      this.#backlog.extract((kept) => kept.type !== "receive");
     }
+    if (event.type === "receive") this.#keptBytes += event.packet.length;
+    const { events, bytes } = this.#pruneAt;
+    const isUnclaimed = !this.#iterating && !this.#manual && this.#handlers === undefined;
+    if (isUnclaimed && (this.#backlog.size >= events || this.#keptBytes >= bytes)) this.#prune();
     this.#backlog.push(event);
+  }
+
+  /**
+   * Nobody takes the events, as in a program that only uses promises and peers, or has left its loop: connections
+   * that have come and gone unseen leave nothing. What is left has a bound by the number of peers.
+   */
+  #prune(): void {
+    const unseen = new Set<unknown>();
+    for (const event of this.#backlog) {
+      if (event.type === "disconnect" && !connectionOf(event.peer).announced) {
+        unseen.add(event.peer);
+      }
+    }
+    for (const event of this.#backlog.extract((kept) => "peer" in kept && unseen.has(kept.peer))) {
+      if (event.type !== "receive") continue;
+      connectionOf(event.peer).release(event.packet.length);
+      packets.release(event.packet);
+    }
+    this.#keptBytes = 0;
+    for (const event of this.#backlog) {
+      if ("packet" in event) this.#keptBytes += event.packet.length;
+    }
+    // Not again before it pays.
+    this.#pruneAt = {
+      events: Math.max(UNCLAIMED_EVENTS, 2 * this.#backlog.size),
+      bytes: Math.max(UNCLAIMED_BYTES, 2 * this.#keptBytes),
+    };
   }
 
   /** The next event for the host's own consumer, or undefined if it has to wait. */
@@ -666,7 +714,7 @@ export class Inlet {
     }
     this.#requireIdle();
     if (!this.endpoint.resources.open) return this.#pollLast();
-    this.#manual = this.#consumed = true;
+    this.#manual = true;
     const ready = this.#next();
     if (ready !== undefined) return ready;
     this.service(timeoutMs);
@@ -688,7 +736,7 @@ export class Inlet {
     if (this.#handlers !== undefined) {
       throw new TypeError("The host has handlers, which take its events");
     }
-    this.#iterating = this.#consumed = true;
+    this.#iterating = true;
     let over = false;
     const stop = () => {
       if (over) return;
@@ -807,7 +855,7 @@ export class Inlet {
 
   silence(): void {
     const silenced = (event: HostEvent) =>
-      event.type === "receive" && connectionOf(event.peer).closing;
+      event.type === "receive" && connectionOf(event.peer).drops(event.channelId);
     for (const event of this.#backlog.extract(silenced)) {
       if (event.type !== "receive") continue;
       connectionOf(event.peer).release(event.packet.length);

@@ -172,12 +172,17 @@ export class Memory {
     return this.arena.slice(offset, offset + length);
   }
 
-  /** Lends bytes of the arena, or copies them where that is cheaper. */
-  lend(offset: number, length: number): Uint8Array<ArrayBuffer> {
+  /** Bytes of the arena for the moment, without lending them to the program. */
+  peek(offset: number, length: number): Uint8Array<ArrayBuffer> {
     if (this.copies(length)) return this.copy(offset, length);
-    this.#lent = true;
     // Half the cost of `subarray` on V8.
     return new Uint8Array(this.#buffer, offset, length);
+  }
+
+  /** Lends bytes of the arena, or copies them where that is cheaper. */
+  lend(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    if (!this.copies(length)) this.#lent = true;
+    return this.peek(offset, length);
   }
 
   /** Notes that records have been consumed, up to an arena position. */

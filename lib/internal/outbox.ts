@@ -3,7 +3,7 @@ import type { Native } from "../../ffi/symbols.ts";
 import type { Memory } from "./memory.ts";
 
 /** Above this, copying outweighs what a call costs. */
-const MAXIMUM_BYTES = 1024;
+export const MAXIMUM_BYTES = 1024;
 
 const HEADER_WORDS = LAYOUT.OUTBOX_HEADER_BYTES / 4;
 

@@ -382,6 +382,11 @@
 #define ENETJS_CHANNEL_STATE_LOADING 0
 #define ENETJS_CHANNEL_STATE_RUNNING 1
 
+/** What enetjs_channel_text tells. */
+#define ENETJS_CHANNEL_TEXT_ERROR 0
+#define ENETJS_CHANNEL_TEXT_NAME 1    /**< of the plugin */
+#define ENETJS_CHANNEL_TEXT_VERSION 2 /**< of the plugin */
+
 /* ---- Library ------------------------------------------------------------------------------ */
 
 /** @returns ENETJS_ABI_VERSION of the loaded library. Call it before anything else. */
@@ -747,11 +752,12 @@ ENETJS_API double enetjs_channel_notify(double channel);
 ENETJS_API double enetjs_channel_state(double channel);
 
 /**
- * Tells what ended a channel.
+ * Tells what ended a channel, or what its plugin is called, once that is loaded.
+ * @param which ENETJS_CHANNEL_TEXT_…
  * @param out receives UTF-8 text without terminator, cut at `capacity` bytes
  * @returns the length of the text in bytes, or ERR_CLOSED, ARGUMENT
  */
-ENETJS_API double enetjs_channel_error(double channel, uint8_t *out, double capacity);
+ENETJS_API double enetjs_channel_text(double channel, double which, uint8_t *out, double capacity);
 
 /**
  * Closes a channel, whose memory the caller must not touch any more: messages that have not been taken

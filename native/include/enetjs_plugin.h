@@ -25,6 +25,7 @@
  *       .abi_version = ENETJS_PLUGIN_ABI_VERSION,
  *       .initialize = initialize,
  *       .process_message = process_message,
+ *       .name = "echo",
  *     };
  *
  *     ENETJS_PLUGIN_EXPORT const struct enetjs_plugin *enetjs_plugin_interface(void) { return &echo; }
@@ -71,8 +72,13 @@
 #define ENETJS_PLUGIN_EXPORT ENETJS_PLUGIN_C __attribute__((visibility("default")))
 #endif
 
-/** Version of this header. A plugin built with another one is refused. */
-#define ENETJS_PLUGIN_ABI_VERSION 1
+/**
+ * Version of this header. New members are appended to the structs: the library takes plugins of this
+ * version and of those before it, and refuses others.
+ *
+ * - 2: `name` and `version` of a plugin
+ */
+#define ENETJS_PLUGIN_ABI_VERSION 2
 
 /* Results of the functions that a plugin calls. */
 #define ENETJS_PLUGIN_OK 0
@@ -150,6 +156,12 @@ struct enetjs_plugin {
 
   /** Called every interval, also between messages, or NULL. Late calls are not made up for. */
   void (*update)(void *state);
+
+  /** What the plugin is called, or NULL: UTF-8, at most 127 bytes. Since version 2. */
+  const char *name;
+
+  /** Which version of itself it is, or NULL: UTF-8, at most 127 bytes. Since version 2. */
+  const char *version;
 };
 
 /** The function that a plugin exports. It may be called more than once, from any thread. */

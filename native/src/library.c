@@ -261,6 +261,9 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_CODE_DUPLICATE,
       ENETJS_ACCEPT,
       ENETJS_COMPLETION_QUESTION,
+      ENETJS_CHANNEL_TEXT_ERROR,
+      ENETJS_CHANNEL_TEXT_NAME,
+      ENETJS_CHANNEL_TEXT_VERSION,
   };
   return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
 }

@@ -208,6 +208,8 @@ static const struct enetjs_plugin plugin = {
     .shutdown = shutdown,
     .process_message = process_message,
     .update = update,
+    .name = "test plugin",
+    .version = "1.2.3",
 };
 
 const struct enetjs_plugin *enetjs_plugin_interface(void) { return &plugin; }

@@ -9,7 +9,8 @@
  */
 #include <string.h>
 
-#include "host/internal.h"
+#include "base/number.h"
+#include "enetjs.h"
 
 #if (defined(__x86_64__) && !defined(_WIN32)) || (defined(__aarch64__) && defined(__linux__))
 

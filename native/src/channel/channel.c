@@ -49,6 +49,7 @@ struct enetjs_channel {
   uint32_t update_interval_ms;
   uint64_t update_at; /* UINT64_MAX for never */
   struct enetjs_channel_plugin plugin;
+  char plugin_texts[2][ENETJS_CHANNEL_PLUGIN_TEXT]; /* its name and version */
   void *plugin_state;
 
   uint8_t *allocation, *memory; /* the latter aligned */
@@ -348,7 +349,12 @@ static int initialize(struct enetjs_channel *c) {
 static int load(struct enetjs_channel *c) {
   char reason[REASON_BYTES] = "";
   int result = enetjs_channel_plugin_load(&c->plugin, c->path, reason, sizeof(reason));
-  if (result == 0) return initialize(c);
+  if (result == 0) {
+    enetjs_mutex_lock(&c->lock);
+    for (int i = 0; i < 2; i++) enetjs_channel_plugin_text(&c->plugin, i, c->plugin_texts[i]);
+    enetjs_mutex_unlock(&c->lock);
+    return initialize(c);
+  }
   enetjs_mutex_lock(&c->lock);
   fail(c, result, reason);
   enetjs_mutex_unlock(&c->lock);
@@ -534,15 +540,17 @@ double enetjs_channel_state(double channel) {
   return state;
 }
 
-double enetjs_channel_error(double channel, uint8_t *out, double capacity) {
+double enetjs_channel_text(double channel, double which, uint8_t *out, double capacity) {
   struct enetjs_channel *c;
+  const char *text;
   size_t length;
-  if (!out || !(capacity >= 0)) return ENETJS_ERR_ARGUMENT;
+  if (!out || !(capacity >= 0) || !(which >= 0 && which <= ENETJS_CHANNEL_TEXT_VERSION)) return ENETJS_ERR_ARGUMENT;
   c = lock_by_handle(channel);
   if (!c) return ENETJS_ERR_CLOSED;
-  length = strlen(c->reason);
+  text = which == ENETJS_CHANNEL_TEXT_ERROR ? c->reason : c->plugin_texts[which != ENETJS_CHANNEL_TEXT_NAME];
+  length = strlen(text);
   if ((double)length > capacity) length = (size_t)capacity;
-  memcpy(out, c->reason, length);
+  memcpy(out, text, length);
   enetjs_mutex_unlock(&c->lock);
   return (double)length;
 }

@@ -8,6 +8,7 @@
 #include "enetjs.h"
 
 #define INTERFACE "enetjs_plugin_interface"
+#define TEXT_SINCE 2 /* the version of the header that brought `name` and `version` */
 
 typedef const struct enetjs_plugin *(*interface_function)(void);
 
@@ -95,8 +96,8 @@ static int check_functions(const struct enetjs_plugin *functions, char *reason, 
     snprintf(reason, size, INTERFACE "() returned NULL");
     return ENETJS_ERR_PLUGIN_SYMBOL;
   }
-  if (functions->abi_version != ENETJS_PLUGIN_ABI_VERSION) {
-    snprintf(reason, size, "it has %u, this library needs %d", (unsigned)functions->abi_version,
+  if (functions->abi_version < 1 || functions->abi_version > ENETJS_PLUGIN_ABI_VERSION) {
+    snprintf(reason, size, "it has %u, this library needs 1 to %d", (unsigned)functions->abi_version,
              ENETJS_PLUGIN_ABI_VERSION);
     return ENETJS_ERR_PLUGIN_ABI;
   }
@@ -121,6 +122,15 @@ int enetjs_channel_plugin_load(struct enetjs_channel_plugin *plugin, const char 
   }
   if (result < 0) enetjs_channel_plugin_unload(plugin);
   return result;
+}
+
+void enetjs_channel_plugin_text(const struct enetjs_channel_plugin *plugin, int which,
+                                char text[ENETJS_CHANNEL_PLUGIN_TEXT]) {
+  const struct enetjs_plugin *functions = plugin->functions;
+  const char *given = NULL;
+  /* An older plugin's struct ends before them. */
+  if (functions->abi_version >= TEXT_SINCE) given = which == 0 ? functions->name : functions->version;
+  snprintf(text, ENETJS_CHANNEL_PLUGIN_TEXT, "%s", given ? given : "");
 }
 
 void enetjs_channel_plugin_unload(struct enetjs_channel_plugin *plugin) {

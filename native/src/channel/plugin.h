@@ -14,6 +14,13 @@ struct enetjs_channel_plugin {
   const struct enetjs_plugin *functions;
 };
 
+/** Room for what a plugin is called, with the zero behind it. */
+#define ENETJS_CHANNEL_PLUGIN_TEXT 128
+
+/** Copies the name (0) or version (1) of a loaded plugin: empty where it gives none. */
+void enetjs_channel_plugin_text(const struct enetjs_channel_plugin *plugin, int which,
+                                char text[ENETJS_CHANNEL_PLUGIN_TEXT]);
+
 /**
  * Loads a plugin.
  * @param path UTF-8

@@ -2,9 +2,9 @@
  * ENet's range coder, kept from empty buffers: with one in its input, as an empty message makes, it
  * reads a byte that is not there, and crashes or sends a datagram that cannot be decompressed.
  */
-#include <string.h>
+#include "enet/compress.h"
 
-#include "host/internal.h"
+#include <string.h>
 
 static size_t ENET_CALLBACK compress(void *context, const ENetBuffer *buffers, size_t count, size_t in_limit,
                                      enet_uint8 *out, size_t out_limit) {

@@ -9,7 +9,7 @@
  * Outside the queue, a peer's link is NULL or what it was when it left; its neighbour then names
  * another peer. Called with the host's lock held.
  */
-#include "host/internal.h"
+#include "enet/dispatch_queue.h"
 
 bool enetjs_in_dispatch_queue(const ENetPeer *peer) {
   const ENetListNode *node = &peer->dispatchList;

@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "host/internal.h"
+#include "enet/dispatch_queue.h"
+#include "enet/compress.h"
 #include "base/random.h"
 #include "enet/libenet.h"
 #include "enet/waiting.h"
@@ -27,10 +29,6 @@ static struct {
 static enetjs_once table_once = ENETJS_ONCE_INIT;
 
 static void table_initialize(void) { enetjs_mutex_init(&table.lock); }
-
-bool enetjs_is_integer(double value, double minimum, double maximum) {
-  return value >= minimum && value <= maximum && value == floor(value);
-}
 
 /* ---- Handles --------------------------------------------------------------------------------- */
 
@@ -671,7 +669,7 @@ static void service_for_consumer(struct enetjs_host *h) {
   yield.found =
       (yield.datagrams > 0 && h->queued_messages > 0) || events != h->events.head || completions != h->completions.head;
   yield.turns = enetjs_batch_take_turns(h);
-  h->barren = yield.found ? 0 : h->barren + 1;
+  h->empty_wakeups = yield.found ? 0 : h->empty_wakeups + 1;
   enetjs_pool_relax();
   if (!h->pump_running) {
     enetjs_pool_trim();

@@ -17,7 +17,9 @@
 #include "enetjs.h"
 #include "base/budget.h"
 #include "base/net.h"
+#include "base/number.h"
 #include "base/threads.h"
+#include "enet/ping_barrier.h"
 #include "wire/datagram.h"
 
 /* What may be under way to a peer, reliable and unacknowledged; it fits in the buffer that ENet gives its sockets. */
@@ -40,7 +42,7 @@
 #define ENETJS_LISTED_BYTES ((size_t)8 << 20)
 
 /* After so many wake-ups for nothing, the pump looks first whether there is something. */
-#define ENETJS_BARREN_LIMIT 3
+#define ENETJS_EMPTY_WAKEUPS_LIMIT 3
 
 /* What a message can be sent with. */
 #define ENETJS_SEND_FLAGS \
@@ -66,7 +68,7 @@ struct enetjs_packet {
   atomic_uint references;
   uint32_t index; /**< in the packet table, or ENETJS_UNLISTED */
   uint32_t generation;
-  struct enetjs_host *lister; /**< the host whose end also ends the listed reference, or NULL */
+  struct enetjs_host *owner_host; /**< the host whose end also ends the listed reference, or NULL */
   const void *owner;          /**< the thread that its listed reference was given to, or NULL */
   ENetPacket *packet;
   bool external; /**< its bytes are JavaScript's */
@@ -99,17 +101,6 @@ struct enetjs_held {
 struct enetjs_held_list {
   struct enetjs_held *head, *tail;
   size_t count;
-};
-
-/** Pings behind unreliable messages that have not been acknowledged; see fence.c. */
-#define ENETJS_FENCES 4
-struct enetjs_fences {
-  size_t bytes; /**< since the last one */
-  unsigned count;
-  struct enetjs_fence {
-    enet_uint16 sequence;
-    enet_uint32 put_at;
-  } fence[ENETJS_FENCES];
 };
 
 /** The acknowledgement of VERIFY_CONNECT that is repeated; see handshake.c. */
@@ -166,7 +157,7 @@ struct enetjs_slot {
   uint64_t sent_reliably;               /**< unreliable messages that were too large for anything else */
   uint64_t throttled;                   /**< unreliable messages that ENet's throttle has dropped */
   struct enetjs_outgoing *pending_head, *pending_tail;
-  struct enetjs_fences fences;
+  struct enetjs_ping_barriers ping_barriers;
   struct enetjs_handshake handshake;
   struct enetjs_held_list held; /**< messages of a paused peer */
   struct enetjs_slot *next_to_feed;
@@ -200,7 +191,7 @@ struct enetjs_ranges {
 struct enetjs_trial {
   bool on;
   uint64_t before_us, before_datagrams; /**< how long it has seemed worth while, and what came in that time */
-  bool doubted;                         /**< the last window was a bad one */
+  bool bad_window_seen;                 /**< the last window was a bad one */
   unsigned windows, skip, skip_next;    /**< good ones since it began; until it may begin, after its end */
   uint64_t window_us;                   /**< when the window began */
   unsigned window_turns, window_datagrams;
@@ -273,7 +264,7 @@ struct enetjs_host {
   bool pump_rests; /**< it leaves the socket alone for a while, so that datagrams gather */
   int spin;        /**< ENETJS_SPIN_… */
   struct enetjs_pace pace;
-  unsigned barren; /**< services of the consumer in a row that brought it nothing */
+  unsigned empty_wakeups; /**< services of the consumer in a row that brought it nothing */
   bool signalled;
   bool pump_has_deadline; /**< else it sleeps until it is notified, and pump_until says nothing */
   uint32_t signalled_at, pump_until, stall_limit, services;
@@ -305,7 +296,6 @@ void enetjs_flush_protocol(struct enetjs_host *h);
 /** After sends: services where a long series of them would keep ENet from its acknowledgements. */
 void enetjs_service_between_sends(struct enetjs_host *h);
 const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double length);
-bool enetjs_is_integer(double value, double minimum, double maximum);
 
 /* ---- peer.c ---------------------------------------------------------------------------------- */
 bool enetjs_slot_sends(const struct enetjs_slot *slot); /**< whether messages can be queued */
@@ -324,12 +314,6 @@ void enetjs_queue_measure(struct enetjs_slot *slot); /**< against the high-water
 void enetjs_queue_clear(struct enetjs_slot *slot);
 bool enetjs_queue_feed(struct enetjs_host *h);
 int enetjs_queue_wait(const struct enetjs_host *h); /**< ms until something can be fed for that alone, or -1 */
-
-/* ---- fence.c --------------------------------------------------------------------------------- */
-/** Whether ENet may have another unreliable message. */
-bool enetjs_fence_open(struct enetjs_slot *slot);
-void enetjs_fence_pass(struct enetjs_slot *slot, size_t bytes); /**< after it has been given one */
-int enetjs_fence_wait(const struct enetjs_slot *slot);          /**< ms until it may in any case, -1 if it may now */
 
 /* ---- event.c: the way in --------------------------------------------------------------------- */
 void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet);
@@ -354,10 +338,6 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram);
 bool enetjs_allow_connect(struct enetjs_host *h, enet_uint32 address);
 /** What the connection still holds counts as a debt of its address from now on. */
 void enetjs_allowance_end(struct enetjs_slot *slot);
-
-/* ---- dispatch_queue.c ------------------------------------------------------------------------ */
-bool enetjs_in_dispatch_queue(const ENetPeer *peer);
-void enetjs_leave_dispatch_queue(ENetPeer *peer);
 
 /* ---- farewell.c ------------------------------------------------------------------------------ */
 void enetjs_farewell_remember(struct enetjs_slot *slot);
@@ -389,14 +369,11 @@ bool enetjs_batch_unread(const struct enetjs_host *h);
 unsigned enetjs_batch_take_turns(struct enetjs_host *h);
 void enetjs_batch_destroy(struct enetjs_host *h);
 
-/* ---- compress.c ------------------------------------------------------------------------------ */
-bool enetjs_compress_with_range_coder(ENetHost *enet);
-
 /* ---- packet.c -------------------------------------------------------------------------------- */
 struct enetjs_packet *enetjs_packet_wrap(ENetPacket *packet);
 void enetjs_packet_unwrap(struct enetjs_packet *p);
-bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *lister);
-void enetjs_packet_release_all(const struct enetjs_host *lister);
+bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *owner_host);
+void enetjs_packet_release_all(const struct enetjs_host *owner_host);
 void enetjs_packet_release_of_thread(const void *owner);
 struct enetjs_packet *enetjs_packet_borrow(double handle);
 void enetjs_packet_drop(struct enetjs_packet *p);

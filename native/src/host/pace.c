@@ -83,11 +83,11 @@ static bool pays(const struct enetjs_trial *trial, const struct terms *terms, ui
 /* Peers that stop for a moment make one bad window, so it ends with the second in a row. */
 static void judge(struct enetjs_trial *trial, const struct terms *terms, uint64_t elapsed_us) {
   bool good = pays(trial, terms, elapsed_us);
-  if (!good && trial->doubted) {
+  if (!good && trial->bad_window_seen) {
     end_trial(trial);
     return;
   }
-  trial->doubted = !good;
+  trial->bad_window_seen = !good;
   if (good && ++trial->windows == TRIAL_PROVEN) trial->skip_next = TRIAL_SKIP;
 }
 
@@ -104,7 +104,7 @@ static void look_forward(struct enetjs_trial *trial, uint64_t elapsed_us, bool p
     return;
   }
   trial->on = true;
-  trial->doubted = false;
+  trial->bad_window_seen = false;
   trial->windows = 0;
 }
 

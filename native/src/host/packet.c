@@ -53,7 +53,7 @@ struct enetjs_packet *enetjs_packet_wrap(ENetPacket *packet) {
   if (!p) return NULL;
   atomic_init(&p->references, 1);
   p->index = ENETJS_UNLISTED;
-  p->lister = NULL;
+  p->owner_host = NULL;
   p->owner = NULL;
   p->packet = packet;
   p->external = p->exposed = false;
@@ -67,15 +67,15 @@ void enetjs_packet_unwrap(struct enetjs_packet *p) {
   enetjs_pool_free(p);
 }
 
-bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *lister) {
+bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *owner_host) {
   bool listed = false;
   table_lock();
   if (table.free_count > 0 || table_grow()) {
     p->index = table.free_indices[--table.free_count];
     p->generation = table.generations[p->index];
-    p->lister = lister;
+    p->owner_host = owner_host;
     p->owner = enetjs_this_thread();
-    if (lister) atomic_fetch_add(&lister->listed_bytes, p->packet->dataLength);
+    if (owner_host) atomic_fetch_add(&owner_host->listed_bytes, p->packet->dataLength);
     table.items[p->index] = p;
     listed = true;
   }
@@ -114,8 +114,8 @@ size_t enetjs_packet_ever(void) { return atomic_load(&ever); }
 
 /* With the table locked: its host is no longer answerable for it. */
 static void leave_lister(struct enetjs_packet *p) {
-  if (p->lister) atomic_fetch_sub(&p->lister->listed_bytes, p->packet->dataLength);
-  p->lister = NULL;
+  if (p->owner_host) atomic_fetch_sub(&p->owner_host->listed_bytes, p->packet->dataLength);
+  p->owner_host = NULL;
 }
 
 /* With the table locked. */
@@ -224,7 +224,7 @@ double enetjs_packet_release(double packet) {
   return 0;
 }
 
-static bool ends_with_host(const struct enetjs_packet *p, const void *lister) { return p->lister == lister; }
+static bool ends_with_host(const struct enetjs_packet *p, const void *owner_host) { return p->owner_host == owner_host; }
 
 static bool ends_with_thread(const struct enetjs_packet *p, const void *owner) {
   return p->owner == owner && !p->exposed;
@@ -242,7 +242,7 @@ static void release_where(bool (*ends)(const struct enetjs_packet *, const void 
 }
 
 /* The consumer of a host is gone, and with it whatever it has not kept. */
-void enetjs_packet_release_all(const struct enetjs_host *lister) { release_where(ends_with_host, lister); }
+void enetjs_packet_release_all(const struct enetjs_host *owner_host) { release_where(ends_with_host, owner_host); }
 
 /* A thread is gone, and with it what it has not released; except what another may have been given. */
 void enetjs_packet_release_of_thread(const void *owner) { release_where(ends_with_thread, owner); }

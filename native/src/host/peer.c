@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "host/internal.h"
+#include "enet/dispatch_queue.h"
 #include "base/pool.h"
 #include "wire/peer_ids.h"
 
@@ -74,7 +75,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   struct enetjs_host *h = slot->host;
   ENetPeer *peer = peer_of(slot);
   enetjs_queue_clear(slot);
-  memset(&slot->fences, 0, sizeof(slot->fences));
+  memset(&slot->ping_barriers, 0, sizeof(slot->ping_barriers));
   enetjs_release_paused(slot);
   if (slot->connected) {
     uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};

@@ -137,7 +137,7 @@ static void service_here(struct enetjs_host *h) {
   }
   enetjs_service_protocol(h);
   if (!enetjs_records_waiting(h) && !enetjs_gate_asks(h)) return;
-  h->barren = 0;
+  h->empty_wakeups = 0;
   enetjs_pump_call(h);
 }
 
@@ -175,7 +175,7 @@ static bool stalled(const struct enetjs_host *h) {
 static void on_readable(struct enetjs_host *h) {
   if (stalled(h))
     service_for_stalled_consumer(h);
-  else if (h->barren >= ENETJS_BARREN_LIMIT)
+  else if (h->empty_wakeups >= ENETJS_EMPTY_WAKEUPS_LIMIT)
     service_here(h);
   else if (h->pace.coalescing.on)
     gather(h);

@@ -79,9 +79,11 @@ static void ENET_CALLBACK on_free(ENetPacket *packet) {
   leave(out, sent);
 }
 
+static ENetPeer *peer_of(const struct enetjs_slot *slot) { return &slot->host->enet->peers[slot->index]; }
+
 static bool may_go_inside(struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
   return slot->inside_bytes < ENETJS_INSIDE_BYTES && slot->inside_messages < ENETJS_INSIDE_MESSAGES &&
-         (is_reliable(out) || enetjs_fence_open(slot));
+         (is_reliable(out) || enetjs_ping_barriers_open(&slot->ping_barriers, peer_of(slot)));
 }
 
 /* The largest message that ENet does not cut into fragments now (peer.c, enet_peer_send). */
@@ -109,7 +111,7 @@ static bool give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *out) 
   slot->inside_bytes += out->packet.dataLength;
   slot->inside_messages++;
   if (!is_reliable(out)) {
-    enetjs_fence_pass(slot, out->packet.dataLength);
+    enetjs_ping_barriers_pass(&slot->ping_barriers, peer_of(slot), out->packet.dataLength);
     count_sent_reliably(slot, out);
   }
   return true;
@@ -220,7 +222,8 @@ bool enetjs_queue_feed(struct enetjs_host *h) {
 int enetjs_queue_wait(const struct enetjs_host *h) {
   int least = -1;
   for (const struct enetjs_slot *slot = h->to_feed; slot; slot = slot->next_to_feed) {
-    int wait = slot->pending_head && !is_reliable(slot->pending_head) ? enetjs_fence_wait(slot) : -1;
+    bool unreliable = slot->pending_head && !is_reliable(slot->pending_head);
+    int wait = unreliable ? enetjs_ping_barriers_wait(&slot->ping_barriers) : -1;
     if (wait >= 0 && (least < 0 || wait < least)) least = wait;
   }
   return least;

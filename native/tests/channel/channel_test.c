@@ -318,9 +318,43 @@ TEST(a_fault_ends_the_channel_and_is_told) {
     CHECK(try_send(&e, rule, 1));
     while (enetjs_channel_state(e.handle) >= 0) await_byte(&e);
     CHECK_EQ_INT(enetjs_channel_state(e.handle), ENETJS_ERR_FAULT);
-    CHECK(enetjs_channel_error(e.handle, text, sizeof(text)) > 10);
+    CHECK(enetjs_channel_text(e.handle, ENETJS_CHANNEL_TEXT_ERROR, text, sizeof(text)) > 10);
     close_end(&e);
   }
+  nothing_left();
+}
+
+static void check_text(const struct end *e, int which, const char *expected) {
+  uint8_t text[512];
+  double length = enetjs_channel_text(e->handle, which, text, sizeof(text) - 1);
+  CHECK_EQ_INT(length, strlen(expected));
+  text[(size_t)length] = 0;
+  CHECK(strcmp((const char *)text, expected) == 0);
+}
+
+TEST(a_plugin_tells_its_name_and_version) {
+  struct end e;
+  uint8_t text[512];
+  open_end(&e, TEST_PLUGIN, "echo");
+  await_loaded(&e);
+  check_text(&e, ENETJS_CHANNEL_TEXT_NAME, "test plugin");
+  check_text(&e, ENETJS_CHANNEL_TEXT_VERSION, "1.2.3");
+  check_text(&e, ENETJS_CHANNEL_TEXT_ERROR, "");
+  CHECK_EQ_INT(enetjs_channel_text(e.handle, ENETJS_CHANNEL_TEXT_NAME, text, 4), 4);
+  CHECK_EQ_INT(enetjs_channel_text(e.handle, 3, text, sizeof(text)), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(enetjs_channel_text(e.handle, -1, text, sizeof(text)), ENETJS_ERR_ARGUMENT);
+  close_end(&e);
+  nothing_left();
+}
+
+TEST(a_plugin_of_the_first_version_runs_and_has_no_name) {
+  struct end e;
+  open_end(&e, FIRST_ABI_PLUGIN, "");
+  await_loaded(&e);
+  CHECK_EQ_INT(enetjs_channel_state(e.handle), ENETJS_CHANNEL_STATE_RUNNING);
+  check_text(&e, ENETJS_CHANNEL_TEXT_NAME, "");
+  check_text(&e, ENETJS_CHANNEL_TEXT_VERSION, "");
+  close_end(&e);
   nothing_left();
 }
 
@@ -398,6 +432,8 @@ int main(void) {
       TEST_CASE(a_plugin_wakes_who_waits),
       TEST_CASE(channels_are_closed_in_mid_traffic),
       TEST_CASE(a_fault_ends_the_channel_and_is_told),
+      TEST_CASE(a_plugin_tells_its_name_and_version),
+      TEST_CASE(a_plugin_of_the_first_version_runs_and_has_no_name),
       TEST_CASE(what_is_no_plugin_is_refused),
       TEST_CASE(channels_are_closed_when_their_thread_exits),
       TEST_CASE(senseless_arguments_are_refused),

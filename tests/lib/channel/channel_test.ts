@@ -328,6 +328,118 @@ test("minIntervalMs gathers messages into rounds, and loses none", async () => {
   await late.ends[Symbol.asyncDispose]();
 });
 
+test("Handlers can be set, changed and removed on a live channel; no message is lost", async () => {
+  await using ends = await pair();
+  const { near, far } = ends;
+  const got: string[] = [];
+  const note = (name: string) => ({
+    receive: (view: Uint8Array) => void got.push(`${name} ${decoder.decode(view)}`),
+  });
+  near.send("1");
+  near.send("2");
+  assert.equal(far.handlers, undefined);
+  const first = note("first");
+  far.handlers = first;
+  assert.equal(far.handlers, first);
+  await until(() => got.length === 2, 5000, "what was there before the handlers");
+  assert.throws(() => far.receive(), TypeError);
+  // A handler replaces itself: the next message of the same round goes to the new one.
+  far.handlers = {
+    receive(view) {
+      got.push(`once ${decoder.decode(view)}`);
+      far.handlers = note("second");
+    },
+  };
+  for (const text of ["3", "4", "5"]) near.send(text);
+  await until(() => got.length === 5, 5000, "the messages of one round");
+  // And one removes itself: the rest waits for who reads.
+  far.handlers = {
+    receive(view) {
+      got.push(`last ${decoder.decode(view)}`);
+      far.handlers = undefined;
+    },
+  };
+  for (const text of ["6", "7", "8"]) near.send(text);
+  await until(() => got.length === 6, 5000, "the last message that is handled");
+  assert.equal(decoder.decode(far.receive()!), "7");
+  const messages = far[Symbol.asyncIterator]();
+  assert.equal(decoder.decode(await next(messages)), "8");
+  assert.throws(() => far.handlers = note("iterated"), TypeError);
+  far.handlers = { close: () => void got.push("closed") };
+  await messages.return!();
+  far.handlers = { ...note("third"), close: () => void got.push("closed") };
+  near.send("9");
+  await until(() => got.length === 7, 5000, "the message to the third");
+  await near.close();
+  await until(() => far.closed, 5000, "the end");
+  assert.deepEqual(got, [
+    "first 1",
+    "first 2",
+    "once 3",
+    "second 4",
+    "second 5",
+    "last 6",
+    "third 9",
+    "closed",
+  ]);
+  assert.throws(() => far.handlers = first, code("ENETJS_ERR_CLOSED"));
+  assert.throws(() => near.handlers = { recieve() {} } as never, TypeError);
+});
+
+test("minIntervalMs can be assigned: a round that was far away comes at once", async () => {
+  const got: string[] = [];
+  await using ends = await pair({}, {
+    handlers: { receive: (view: Uint8Array) => void got.push(decoder.decode(view)) },
+    minIntervalMs: 2 ** 31 - 1,
+  });
+  const { near, far } = ends;
+  near.send("first");
+  await until(() => got.length === 1, 5000, "the first round");
+  near.send("second");
+  await near.drain();
+  const other = await pair();
+  other.near.send("x");
+  await next(other.far[Symbol.asyncIterator]());
+  await other[Symbol.asyncDispose]();
+  assert.deepEqual(got, ["first"], "the interval holds");
+  far.minIntervalMs = 0;
+  assert.equal(far.minIntervalMs, 0);
+  await until(() => got.length === 2, 5000, "the second round");
+  assert.throws(() => far.minIntervalMs = -1, RangeError);
+});
+
+test("maximumQueuedBytes limits what waits on this side, and can be assigned", async () => {
+  await using ends = await pair({ sendBytes: 64, maximumQueuedBytes: 100 });
+  const { near, far } = ends;
+  assert.equal(near.maximumQueuedBytes, 100);
+  assert.equal(near.send(new Uint8Array(64)), true);
+  assert.equal(near.queuedBytes, 0);
+  assert.equal(near.send(new Uint8Array(60)), false);
+  assert.equal(near.send(new Uint8Array(40)), false);
+  assert.equal(near.queuedBytes, 100);
+  assert.throws(() => near.send(new Uint8Array(1)), code("ENETJS_ERR_LIMIT"));
+  await assert.rejects(near.sendNow(new Uint8Array(1)), code("ENETJS_ERR_LIMIT"));
+  near.reserve(1)[0] = 7;
+  assert.throws(() => near.commit(), code("ENETJS_ERR_LIMIT"));
+  near.maximumQueuedBytes = 101;
+  assert.equal(near.commit(), false, "the reservation was still there");
+  near.maximumQueuedBytes = 0;
+  assert.equal(near.queuedBytes, 101, "what waits stays");
+  const lengths: number[] = [];
+  far.handlers = { receive: (view) => void lengths.push(view.length) };
+  await withDeadline(near.onIdle(), 5000, "the other end");
+  assert.deepEqual(lengths, [64, 60, 40, 1]);
+  assert.equal(near.queuedBytes, 0);
+  far.handlers = undefined;
+  near.send(new Uint8Array(64));
+  assert.equal(near.send(new Uint8Array(64)), false, "one message may always wait");
+  assert.throws(() => near.send(""), code("ENETJS_ERR_LIMIT"));
+  near.maximumQueuedBytes = Infinity;
+  near.send("");
+  assert.throws(() => near.maximumQueuedBytes = -1, RangeError);
+  assert.throws(() => near.maximumQueuedBytes = NaN, RangeError);
+});
+
 test("A damaged ring is noticed and ends the channel; this side is not harmed", async () => {
   const { CHANNEL_WORD_HEAD, CHANNEL_WORD_TAIL, CHANNEL_WORD_OFFSET } = LAYOUT;
   const damage: ((words: Int32Array) => void)[] = [

@@ -1,0 +1,16 @@
+/**
+ * @file number.h
+ * @brief Numbers as JavaScript passes them. Any thread.
+ */
+#ifndef ENETJS_NUMBER_H
+#define ENETJS_NUMBER_H
+
+#include <math.h>
+#include <stdbool.h>
+
+/** Whether a number is an integer in a range, both ends included. */
+static inline bool enetjs_is_integer(double value, double minimum, double maximum) {
+  return value >= minimum && value <= maximum && value == floor(value);
+}
+
+#endif

@@ -1,0 +1,14 @@
+/**
+ * @file compress.h
+ * @brief ENet's range coder, with a mistake of its mended. With the host's lock held.
+ */
+#ifndef ENETJS_COMPRESS_H
+#define ENETJS_COMPRESS_H
+
+#include <enet/enet.h>
+#include <stdbool.h>
+
+/** Has the host compress with it. @returns false when there is no memory */
+bool enetjs_compress_with_range_coder(ENetHost *enet);
+
+#endif
