@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Address, type DisconnectReason, Host, type Packet, type Peer } from "../../mod.ts";
+import { type Address, type DisconnectReason, Host, type Packet, type Peer } from "@enetjs/enet";
 import {
   CHANNEL,
   CHANNELS,

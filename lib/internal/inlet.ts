@@ -61,7 +61,7 @@ export class Inlet {
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<HostEvent>>>();
   /** Borrowed by the event that was handed out last. */
   #borrowed: Packet | undefined;
-  /** The packet that a handler was given last. */
+  /** The packet that a handler is looking at. */
   #handled: Packet | undefined;
   /** Whether that event's record still stands in the ring. */
   #inRing = false;
@@ -505,6 +505,7 @@ export class Inlet {
     } catch (error) {
       surface(error);
     } finally {
+      this.#handled = undefined;
       packets.release(packet);
     }
   }
@@ -552,6 +553,7 @@ export class Inlet {
     } catch (error) {
       surface(error);
     } finally {
+      this.#handled = undefined;
       if ("packet" in event) packets.release(event.packet);
     }
   }
