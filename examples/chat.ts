@@ -11,7 +11,7 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { Host, type Peer } from "../mod.ts";
+import { Host, type Peer } from "@enetjs/enet";
 
 /** The server needs no loop: the host calls these functions as things happen. */
 async function startServer(port: number): Promise<Host> {

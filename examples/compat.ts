@@ -7,7 +7,7 @@
  *     node examples/compat.ts
  */
 import { Readable } from "node:stream";
-import * as enet from "../lib/compat/mod.ts";
+import * as enet from "@enetjs/enet/compat";
 
 const files: Record<string, string> = { "poem.txt": "Roses are red,\n".repeat(10_000) };
 

@@ -8,7 +8,7 @@
  */
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Host } from "../mod.ts";
+import { Host } from "@enetjs/enet";
 
 await using server: Host = await Host.listen({
   hostname: "127.0.0.1",

@@ -8,7 +8,7 @@
  * Start `echo_server.ts` with that port first. Without a port it starts a server of its own.
  */
 import process from "node:process";
-import { ENetError, Host } from "../mod.ts";
+import { ENetError, Host } from "@enetjs/enet";
 
 const port = process.argv[2];
 await using server = port === undefined

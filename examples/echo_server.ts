@@ -8,7 +8,7 @@
  * It serves until Ctrl-C. Without a port it takes a free one and ends after a second.
  */
 import process from "node:process";
-import { Host } from "../mod.ts";
+import { Host } from "@enetjs/enet";
 
 const port = process.argv[2];
 await using server = await Host.listen({ hostname: "127.0.0.1", port: Number(port ?? 0) });

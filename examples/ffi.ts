@@ -7,7 +7,7 @@
  *
  * Linux or macOS: Windows has its C library elsewhere.
  */
-import { callback, dlopen, errno, struct, toString, view } from "../ffi/mod.ts";
+import { callback, dlopen, errno, struct, toString, view } from "@enetjs/enet/ffi";
 
 /** `struct tm` of <time.h>. */
 const Time = struct({

@@ -7,7 +7,7 @@
  *     node examples/ffi_sqlite.ts
  */
 import process from "node:process";
-import { callback, dlopen, FfiError, type Library, toString, view } from "../ffi/mod.ts";
+import { callback, dlopen, FfiError, type Library, toString, view } from "@enetjs/enet/ffi";
 
 const FILE = process.platform === "darwin" ? "libsqlite3.dylib" : "libsqlite3.so.0";
 

@@ -14,7 +14,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
 import process from "node:process";
-import { Host } from "../mod.ts";
+import { Host } from "@enetjs/enet";
 
 const PIECE_BYTES = 64 * 1024;
 

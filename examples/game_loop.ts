@@ -11,7 +11,7 @@
  */
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Host, PacketFlag } from "../mod.ts";
+import { Host, PacketFlag } from "@enetjs/enet";
 
 const TICK_MS = 1000 / 60;
 const ticks = Number(process.argv[2] ?? 60);

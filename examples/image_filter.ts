@@ -9,7 +9,7 @@
  * write one. The pixels are written where the plugin reads them, and read where it has written them.
  */
 import process from "node:process";
-import { Channel } from "../lib/channel/mod.ts";
+import { Channel } from "@enetjs/enet/channel";
 
 const ending = process.platform === "win32" ? "dll" : "so";
 const plugin = new URL(`../native/build/image_filter.${ending}`, import.meta.url);

@@ -10,7 +10,7 @@
  * becomes of a client that floods, and ends. Clients need `checksum: "crc32"`, too.
  */
 import process from "node:process";
-import { DisconnectCode, Host, type Peer } from "../mod.ts";
+import { DisconnectCode, Host, type Peer } from "@enetjs/enet";
 
 const KIB = 1024;
 /** The data of a disconnect of this program's own: "slow" in ASCII, as those of the library are. */

@@ -8,7 +8,7 @@
  *
  * A client connects with the number of a room, and everything that it sends is for that room.
  */
-import { type Group, Host, PacketFlag } from "../mod.ts";
+import { type Group, Host, PacketFlag } from "@enetjs/enet";
 
 const rooms = new Map<number, Group>();
 

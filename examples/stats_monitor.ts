@@ -9,7 +9,7 @@
  * number.
  */
 import process from "node:process";
-import { Host } from "../mod.ts";
+import { Host } from "@enetjs/enet";
 
 const INTERVAL_MS = 500;
 const seconds = Number(process.argv[2] ?? 2);

@@ -1,5 +1,6 @@
 import { valueError } from "./_scalar.ts";
 import type { BufferLike } from "./types.ts";
+import { encoder } from "./utf8.ts";
 
 /** The bytes of a buffer or view, where they are. */
 export function bytesOf(value: BufferLike, label: string): Uint8Array {
@@ -11,8 +12,6 @@ export function bytesOf(value: BufferLike, label: string): Uint8Array {
     ? new Uint8Array(buffer, value.byteOffset, value.byteLength)
     : new Uint8Array(buffer);
 }
-
-const encoder = new TextEncoder();
 
 /** What short strings are cut from: a new buffer for each would cost more than the call. */
 const CHUNK_SIZE = 16_384;

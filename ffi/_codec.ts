@@ -5,11 +5,12 @@
  */
 import { bytesOf, encodeString } from "./_bytes.ts";
 import { type Decoder, type Encoder, scalarDecoder, scalarEncoder, valueError } from "./_scalar.ts";
-import { FfiError, show } from "./errors.ts";
+import { FfiError } from "./errors.ts";
 import { stringAt } from "./memory.ts";
 import type { NativeSignature, NativeType } from "./contract.ts";
 import { structOf } from "./struct.ts";
 import { checkAbi, scalarOf, type Signature, takesAddress, typeError } from "./types.ts";
+import { show } from "./show.ts";
 
 /** What an empty buffer is passed as: C gets an address that it must not use. */
 const EMPTY = new Uint8Array(new ArrayBuffer(8));

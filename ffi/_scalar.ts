@@ -4,8 +4,9 @@
  * @module
  */
 import { Callback } from "./_callback.ts";
-import { FfiError, type FfiErrorCode, show } from "./errors.ts";
+import { FfiError, type FfiErrorCode } from "./errors.ts";
 import type { Scalar } from "./types.ts";
+import { show } from "./show.ts";
 
 /** Makes what the runtime takes out of what the user gave, or throws. */
 // deno-lint-ignore no-explicit-any

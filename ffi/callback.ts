@@ -8,7 +8,7 @@ import { argumentLabel, callbackSignature, decoderOf } from "./_codec.ts";
 import { scalarEncoder } from "./_scalar.ts";
 import { needPointers } from "./_system.ts";
 import type { RawFunction } from "./contract.ts";
-import { FfiError, show } from "./errors.ts";
+import { FfiError } from "./errors.ts";
 import { detectRuntime } from "./runtime.ts";
 import {
   type Result,
@@ -17,6 +17,7 @@ import {
   scalarOf,
   type ScalarType,
 } from "./types.ts";
+import { show } from "./show.ts";
 
 export { Callback };
 

@@ -5,7 +5,7 @@
  */
 import { callSignature } from "./_codec.ts";
 import { checkedFunction, type Owner } from "./_function.ts";
-import { FfiError, show } from "./errors.ts";
+import { FfiError } from "./errors.ts";
 import { ownerOf, rawFunctionOf } from "./library.ts";
 import { checkPointer } from "./memory.ts";
 import type { RawFunction } from "./contract.ts";
@@ -19,6 +19,7 @@ import {
   type ResultType,
   type Signature,
 } from "./types.ts";
+import { show } from "./show.ts";
 
 function functionOf(name: string, pointer: Pointer, signature: Signature): RawFunction {
   const native = callSignature(name, signature);

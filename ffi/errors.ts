@@ -76,20 +76,3 @@ export class FfiError extends Error {
     this.value = options.value;
   }
 }
-
-/** A value as messages show it. */
-export function show(value: unknown): string {
-  switch (typeof value) {
-    case "string":
-      return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
-    case "bigint":
-      return `${value}n`;
-    case "function":
-      return "a function";
-    case "object":
-      if (value === null) return "null";
-      return Array.isArray(value) ? `an array of ${value.length}` : "an object";
-    default:
-      return Object.is(value, -0) ? "-0" : String(value);
-  }
-}

@@ -12,10 +12,11 @@ import { checkedFunction, type Owner } from "./_function.ts";
 import { scalarEncoder } from "./_scalar.ts";
 import { linker, memory, openSelf } from "./_system.ts";
 import type { NativeSignature, RawFunction, RawLibrary } from "./contract.ts";
-import { FfiError, type FfiErrorCode, show } from "./errors.ts";
+import { FfiError, type FfiErrorCode } from "./errors.ts";
 import { toString } from "./memory.ts";
 import { detectRuntime } from "./runtime.ts";
 import { type NativeFunctions, type Pointer, scalarOf, type Symbols, typeError } from "./types.ts";
+import { show } from "./show.ts";
 
 const darwin = process.platform === "darwin";
 

@@ -6,7 +6,7 @@
 import { bytesOf } from "./_bytes.ts";
 import { readNative, scalarDecoder, scalarEncoder, writeNative } from "./_scalar.ts";
 import { addressOf, mapMemory, memory } from "./_system.ts";
-import { FfiError, show } from "./errors.ts";
+import { FfiError } from "./errors.ts";
 import { detectRuntime } from "./runtime.ts";
 import {
   type BufferLike,
@@ -17,6 +17,8 @@ import {
   type ScalarValue,
   typeError,
 } from "./types.ts";
+import { show } from "./show.ts";
+import { decoder } from "./utf8.ts";
 
 /** What none of the runtimes can map at once. */
 const MAXIMUM_LENGTH = 2 ** 32 - 1;
@@ -94,8 +96,6 @@ export function free(pointer: Pointer): void {
   }
   memory().free(pointer);
 }
-
-const decoder = new TextDecoder();
 
 /**
  * Copies a string of C out of memory, as UTF-8.

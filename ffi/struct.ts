@@ -14,7 +14,7 @@ import {
   writeNative,
 } from "./_scalar.ts";
 import { mapMemory } from "./_system.ts";
-import { FfiError, show } from "./errors.ts";
+import { FfiError } from "./errors.ts";
 import { checkPointer } from "./memory.ts";
 import {
   type ArrayType,
@@ -29,6 +29,7 @@ import {
   type StructValue,
   typeError,
 } from "./types.ts";
+import { show } from "./show.ts";
 
 /** Reads and writes what lies at an offset. */
 interface Cell {

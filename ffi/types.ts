@@ -5,8 +5,9 @@
  */
 import process from "node:process";
 import type { Callback } from "./_callback.ts";
-import { FfiError, show } from "./errors.ts";
+import { FfiError } from "./errors.ts";
 import type { NativeType } from "./contract.ts";
+import { show } from "./show.ts";
 
 /** An address in native memory; `0n` is C's `NULL`. */
 export type Pointer = bigint;

@@ -1,5 +1,5 @@
 import dns from "node:dns/promises";
-import { isIPv6 } from "node:net";
+import { BlockList, isIPv6 } from "node:net";
 import { LAYOUT } from "../ffi/layout.ts";
 import { boolean, integer, options, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
@@ -137,14 +137,20 @@ function parseRange(text: unknown, name: string): [number, number] {
   );
 }
 
-/** Whether a filter allows an address in host byte order, as native code decides. */
-export function filterAllows({ allow = [], deny = [] }: AddressFilter, ipv4: number): boolean {
-  const among = (list: readonly string[]) =>
-    list.some((text) => {
-      const [first, last] = parseRange(text, "filter");
-      return ipv4 >= first && ipv4 <= last;
-    });
-  return !among(deny) && (allow.length === 0 || among(allow));
+/** Tells which addresses in host byte order a checked filter allows, as native code decides. */
+export function filterAllows({ allow = [], deny = [] }: AddressFilter): (ipv4: number) => boolean {
+  const [allowed, denied] = [allow, deny].map((rules) => {
+    const list = new BlockList();
+    for (const rule of rules) {
+      const [address, length = "32"] = rule.split("/");
+      list.addSubnet(address, Number(length));
+    }
+    return list;
+  });
+  return (ipv4) => {
+    const address = formatIPv4(ipv4);
+    return !denied.check(address) && (allow.length === 0 || allowed.check(address));
+  };
 }
 
 /** A filter as `enetjs_host_set_filter` takes it; only the first `size` bytes count. */

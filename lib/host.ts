@@ -8,7 +8,7 @@ import { loadLibrary } from "./internal/library.ts";
 import { Memory } from "./internal/memory.ts";
 import { recipientsOf } from "./internal/recipients.ts";
 import { validateTurnBudget } from "./internal/turn.ts";
-import { integer, options, show, U32 } from "./internal/validate.ts";
+import { handlers as checkHandlers, integer, options, U32 } from "./internal/validate.ts";
 import {
   type Address,
   type AddressFilter,
@@ -152,6 +152,9 @@ export let beginConnection: (
 /** The endpoint behind a host. */
 export let endpointOf: (host: Host) => Endpoint;
 
+/** What a host can have functions for. */
+const HANDLERS = ["connect", "disconnect", "receive", "datagram", "error"];
+
 /** Closes hosts that were dropped without being closed. */
 const registry = new FinalizationRegistry<Resources>((resources) => resources.close());
 
@@ -202,7 +205,7 @@ export class Host<PeerData = unknown>
     this.#connector = new Connector(
       endpoint,
       inlet,
-      (ipv4) => filterAllows(this.#filter, ipv4),
+      (ipv4) => filterAllows(this.#filter)(ipv4),
     );
     this.#incomingBandwidth = plan.incomingBandwidth;
     this.#outgoingBandwidth = plan.outgoingBandwidth;
@@ -256,7 +259,7 @@ export class Host<PeerData = unknown>
     plan: HostPlan,
     handlers: HostHandlers<PeerData> | undefined,
   ): Promise<Host<PeerData>> {
-    validateHandlers(handlers);
+    checkHandlers(handlers, HANDLERS);
     const library = await loadLibrary();
     const { native, runtime } = library;
     const { bind, config } = plan;
@@ -448,7 +451,7 @@ export class Host<PeerData = unknown>
     return this.#inlet.handlers;
   }
   set handlers(handlers: HostHandlers<PeerData> | undefined) {
-    validateHandlers(handlers);
+    checkHandlers(handlers, HANDLERS);
     this.#requireOpen("Setting the handlers");
     this.#inlet.handlers = handlers;
   }
@@ -897,16 +900,6 @@ export class Host<PeerData = unknown>
     );
     this.#incomingBandwidth = incoming;
     this.#outgoingBandwidth = outgoing;
-  }
-}
-
-function validateHandlers(handlers: HostHandlers | undefined): void {
-  if (handlers === undefined) return;
-  options(handlers, "handlers", ["connect", "disconnect", "receive", "datagram", "error"]);
-  for (const [name, handler] of Object.entries(handlers)) {
-    if (typeof handler !== "function" && handler !== undefined) {
-      throw new TypeError(`handlers.${name} must be a function, not ${show(handler)}`);
-    }
   }
 }
 

@@ -6,6 +6,7 @@ import { MAXIMUM_BYTES } from "./internal/outbox.ts";
 import { NativePacket } from "./internal/native_packet.ts";
 import { integer, oneOf, options as checkOptions, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
+import { decoder, encoder } from "../ffi/utf8.ts";
 
 /** What can be sent: text (as UTF-8), any buffer or view of one, or a packet. */
 export type Data = string | ArrayBufferLike | ArrayBufferView | Packet;
@@ -73,8 +74,6 @@ const owners = new WeakMap<Uint8Array, Packet>();
 
 /** Where the program took the first view of a packet, in debug mode. */
 const lentAt = new WeakMap<Packet, string>();
-
-const decoder = new TextDecoder();
 
 /** What the rest of the library may do with packets, and users may not. */
 interface PacketInternals {
@@ -199,7 +198,7 @@ export class Packet implements Disposable {
     const bytes = ownership === "transfer"
       ? transfer(data)
       : typeof data === "string"
-      ? new TextEncoder().encode(data)
+      ? encoder.encode(data)
       : new Uint8Array(viewOf(data));
     return Packet.#owned(bytes);
   }

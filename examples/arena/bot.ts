@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type AddressLike, type Host, PacketFlag, type Peer } from "../../mod.ts";
+import { type AddressLike, type Host, PacketFlag, type Peer } from "@enetjs/enet";
 import {
   CHANNEL,
   CHANNELS,

@@ -4,7 +4,7 @@
  * @module
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AddressLike, Host } from "../../mod.ts";
+import { type AddressLike, Host } from "@enetjs/enet";
 import { type Behaviour, Bot } from "./bot.ts";
 import { codeName } from "./protocol.ts";
 

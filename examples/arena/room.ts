@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Group, PacketFlag, type Peer } from "../../mod.ts";
+import { type Group, PacketFlag, type Peer } from "@enetjs/enet";
 import { CHANNEL, CODE, encodeSnapshot, type Input, type PlayerState, SPEED } from "./protocol.ts";
 
 /** Ticks without an input after which a player has to go: two seconds, so that the example shows it. */

@@ -11,7 +11,7 @@
 
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Host, PacketFlag, type Peer, type PeerMessage } from "../../mod.ts";
+import { Host, PacketFlag, type Peer, type PeerMessage } from "@enetjs/enet";
 import {
   CHANNEL,
   CHANNELS,

@@ -16,7 +16,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { Host, type HostEvent, type Peer, type ReceiveEvent, versions } from "../../mod.ts";
+import { Host, type HostEvent, type Peer, type ReceiveEvent, versions } from "@enetjs/enet";
 import { type Runtime, runtimes } from "../../tools/setup.ts";
 import {
   CHANNEL,

@@ -1,9 +1,11 @@
 import { Fifo } from "../internal/fifo.ts";
+import { iteration } from "../internal/iteration.ts";
+import type { Pins } from "../internal/pins.ts";
 import { surface } from "../../ffi/surface.ts";
 import { endTask, Later, spent } from "../internal/turn.ts";
 import type { ENetError } from "../errors.ts";
 import type { Link } from "./_link.ts";
-import type { Region } from "./_memory.ts";
+import type { Region } from "./_region.ts";
 import { LEND_MINIMUM } from "./_outlet.ts";
 import { type Found, RingReader } from "./_ring.ts";
 import { copyForHandler } from "./_slab.ts";
@@ -18,8 +20,8 @@ export class Inlet {
   readonly #region: Region;
   readonly #turnBudgetMs: number;
   readonly #readings = new Fifo<Reading>();
-  /** Called with 1 for every promise somebody waits for, and -1 when it is settled. */
-  readonly #pin: (change: number) => void;
+  /** One for every promise somebody waits for. */
+  readonly #pins: Pins;
   /** Called when nothing will come any more: all has been taken, or the ring is damaged. */
   readonly #over: (error?: ENetError) => void;
   #handlers: ChannelHandlers | undefined;
@@ -40,7 +42,7 @@ export class Inlet {
   constructor(
     link: Link,
     plan: EndPlan,
-    pin: (change: number) => void,
+    pins: Pins,
     over: (error?: ENetError) => void,
   ) {
     this.#link = link;
@@ -49,7 +51,7 @@ export class Inlet {
     this.#turnBudgetMs = plan.turnBudgetMs;
     this.#handlers = plan.handlers;
     this.#minIntervalMs = plan.minIntervalMs;
-    this.#pin = pin;
+    this.#pins = pins;
     this.#over = over;
   }
 
@@ -227,28 +229,16 @@ export class Inlet {
   iterate(): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
     this.#requireNoHandlers();
     this.#iterating = true;
-    let over = false;
-    const stop = (): Promise<IteratorResult<Uint8Array<ArrayBuffer>>> => {
-      if (!over) {
-        over = true;
-        this.#iterating = false;
-        this.#dismissReadings();
-      }
-      return Promise.resolve({ value: undefined, done: true });
-    };
-    return {
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-      next: () => over ? stop() : this.#read(),
-      return: stop,
-    };
+    return iteration(() => this.#read(), () => {
+      this.#iterating = false;
+      this.#dismissReadings();
+    });
   }
 
   #read(): Promise<IteratorResult<Uint8Array<ArrayBuffer>>> {
     const reading: Reading = Promise.withResolvers();
     this.#readings.push(reading);
-    this.#pin(1);
+    this.#pins.add();
     this.#feed();
     return reading.promise;
   }
@@ -270,7 +260,7 @@ export class Inlet {
   }
 
   #settle(result: IteratorResult<Uint8Array<ArrayBuffer>>): void {
-    this.#pin(-1);
+    this.#pins.remove();
     this.#readings.shift()?.resolve(result);
   }
 
@@ -280,7 +270,7 @@ export class Inlet {
       const failure = this.#takeFailure();
       if (failure === undefined) this.#settle({ value: undefined, done: true });
       else {
-        this.#pin(-1);
+        this.#pins.remove();
         this.#readings.shift()?.reject(failure);
       }
     }

@@ -1,5 +1,5 @@
 import type { ENetError } from "../errors.ts";
-import type { Direction } from "./_memory.ts";
+import type { Direction } from "./_region.ts";
 
 /** What an end of a channel hears of the other one. */
 export interface LinkListener {

@@ -1,9 +1,10 @@
 import { LAYOUT } from "../../ffi/layout.ts";
 import { Fifo } from "../internal/fifo.ts";
+import type { Pins } from "../internal/pins.ts";
 import { integer } from "../internal/validate.ts";
 import { ENetError } from "../errors.ts";
 import type { Link } from "./_link.ts";
-import type { Region } from "./_memory.ts";
+import type { Region } from "./_region.ts";
 import { type Offer, RingWriter, type Room } from "./_ring.ts";
 
 /** Messages of this size and below are copied rather than lent: a loan costs about a microsecond. */
@@ -59,15 +60,15 @@ export class Outlet {
   #reservation: Reservation | undefined;
   readonly #drained: Waiter[] = [];
   readonly #idle: Waiter[] = [];
-  /** Called with 1 for every promise somebody waits for, and -1 when it is settled. */
-  readonly #pin: (change: number) => void;
+  /** One for every promise somebody waits for. */
+  readonly #pins: Pins;
 
-  constructor(link: Link, maximumQueuedBytes: number, pin: (change: number) => void) {
+  constructor(link: Link, maximumQueuedBytes: number, pins: Pins) {
     this.maximumQueuedBytes = maximumQueuedBytes;
     this.#link = link;
     this.#region = link.outward.region;
     this.#writer = new RingWriter(link.outward);
-    this.#pin = pin;
+    this.#pins = pins;
   }
 
   /** Largest message. */
@@ -136,7 +137,7 @@ export class Outlet {
     const direct: Direct = { resolve, reject, timer: undefined };
     const { length } = bytes;
     direct.timer = setTimeout(() => this.#expire(direct, length, timeoutMs), timeoutMs);
-    this.#pin(1);
+    this.#pins.add();
     try {
       this.#wait(bytes, direct);
     } catch (error) {
@@ -165,7 +166,7 @@ export class Outlet {
 
   #settle({ resolve, reject, timer }: Direct, error?: Error): void {
     clearTimeout(timer);
-    this.#pin(-1);
+    this.#pins.remove();
     if (error === undefined) resolve();
     else reject(error);
   }
@@ -231,7 +232,7 @@ export class Outlet {
   #waitIn(waiters: Waiter[]): Promise<void> {
     const waiter = Promise.withResolvers<void>();
     waiters.push(waiter);
-    this.#pin(1);
+    this.#pins.add();
     this.progress();
     return waiter.promise;
   }
@@ -257,7 +258,7 @@ export class Outlet {
 
   #resolve(waiters: Waiter[]): void {
     for (const { resolve } of settleAll(waiters)) {
-      this.#pin(-1);
+      this.#pins.remove();
       resolve();
     }
   }
@@ -310,7 +311,7 @@ export class Outlet {
       this.#settle(direct, error);
     }
     for (const { reject } of [...settleAll(this.#drained), ...settleAll(this.#idle)]) {
-      this.#pin(-1);
+      this.#pins.remove();
       reject(error);
     }
   }

@@ -4,7 +4,8 @@ import type { Library } from "../../ffi/loader.ts";
 import { check, ENetError, NATIVE_ERROR, nativeError } from "../errors.ts";
 import { loadLibrary } from "../internal/library.ts";
 import { type Link, type LinkListener, WeakListener } from "./_link.ts";
-import { type Direction, directions, NativeRegion, WORDS_BYTES } from "./_memory.ts";
+import { type Direction, directions, NativeRegion, WORDS_BYTES } from "./_region.ts";
+import { decoder, encoder } from "../../ffi/utf8.ts";
 
 /** What a plugin is loaded with, checked. */
 export interface PluginPlan {
@@ -25,8 +26,6 @@ export interface PluginInfo {
 
 /** Room for the reason of a failure, and for a plugin's name or version. */
 const TEXT_BYTES = 512;
-
-const encoder = new TextEncoder();
 
 /** Bytes as native code takes them, which is given none only with an address. */
 function addressable(bytes: Uint8Array): Uint8Array {
@@ -138,7 +137,7 @@ export class PluginLink implements Link {
   #text(which: number): string {
     const out = new Uint8Array(TEXT_BYTES);
     const length = this.#library.native.enetjs_channel_text(this.#handle, which, out, out.length);
-    return new TextDecoder().decode(out.subarray(0, Math.max(0, length)));
+    return decoder.decode(out.subarray(0, Math.max(0, length)));
   }
 
   #failure(state: number): ENetError {

@@ -8,7 +8,7 @@
  */
 import { LAYOUT } from "../../ffi/layout.ts";
 import { ENetError } from "../errors.ts";
-import type { Direction, Region } from "./_memory.ts";
+import type { Direction, Region } from "./_region.ts";
 
 const {
   CHANNEL_UNIT_BYTES: UNIT,

@@ -1,6 +1,6 @@
 import { show } from "../internal/validate.ts";
 import { type Link, type LinkListener, WeakListener } from "./_link.ts";
-import { allocateShared, type Direction, sharedDirections } from "./_memory.ts";
+import { allocateShared, type Direction, sharedDirections } from "./_region.ts";
 
 /**
  * The other end of a channel between JavaScript threads, to be posted to the thread that joins it:

@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers";
+import { Pins } from "../internal/pins.ts";
 import { beginTask } from "../internal/turn.ts";
 import { ENetError } from "../errors.ts";
 import type { Data } from "../packet.ts";
@@ -26,9 +27,6 @@ import {
 
 /** Closes channels that were dropped without being closed. */
 const registry = new FinalizationRegistry<Link>((link) => void link.close());
-
-/** Channels somebody waits for: they must not be collected. */
-const pinned = new Set<object>();
 
 /**
  * One end of a channel: messages of bytes to and from another end, in order, through memory that both
@@ -61,7 +59,7 @@ export class Channel
   readonly #inlet: Inlet;
   readonly #listener: LinkListener;
   readonly #remote: ChannelRemote | undefined;
-  #pins = 0;
+  readonly #pins: Pins = new Pins(this);
   #closing: Promise<void> | undefined;
   #remoteEnded: ENetError | boolean = false;
   #started = false;
@@ -69,15 +67,14 @@ export class Channel
   private constructor(link: Link, plan: EndPlan, remote?: ChannelRemote) {
     this.#link = link;
     this.#remote = remote;
-    const pin = (change: number) => this.#pin(change);
-    this.#outlet = new Outlet(link, plan.maximumQueuedBytes, pin);
-    this.#inlet = new Inlet(link, plan, pin, (error) => this.#end(error));
+    this.#outlet = new Outlet(link, plan.maximumQueuedBytes, this.#pins);
+    this.#inlet = new Inlet(link, plan, this.#pins, (error) => this.#end(error));
     this.#listener = {
       wake: () => this.#wake(),
       end: (error) => this.#onRemoteEnd(error),
     };
     registry.register(this, link, this);
-    if (plan.handlers !== undefined) this.#pin(1);
+    if (plan.handlers !== undefined) this.#pins.add();
     link.listen(this.#listener);
     // Handlers are called once the program has the channel; the other end may have sent already.
     setImmediate(() => {
@@ -157,12 +154,6 @@ export class Channel
     return new Channel(await PluginLink.open(plan), end);
   }
 
-  #pin(change: number): void {
-    this.#pins += change;
-    if (this.#pins > 0) pinned.add(this);
-    else pinned.delete(this);
-  }
-
   #wake(): void {
     if (this.closed || !this.#started) return;
     beginTask();
@@ -193,8 +184,7 @@ export class Channel
     this.#closing = done.promise;
     this.#outlet.close(this.#closedError("Waiting"));
     this.#inlet.close(error);
-    this.#pins = 0;
-    pinned.delete(this);
+    this.#pins.clear();
     closed().then(done.resolve, done.reject);
   }
 
@@ -380,10 +370,9 @@ export class Channel
   set handlers(handlers: ChannelHandlers | undefined) {
     checkHandlers(handlers);
     if (this.closed) throw this.#closedError("Setting the handlers");
-    const had = this.#inlet.handlers !== undefined;
+    if (this.#inlet.handlers !== undefined) this.#pins.remove();
     this.#inlet.handlers = handlers;
-    const has = handlers !== undefined;
-    if (had !== has) this.#pin(has ? 1 : -1);
+    if (handlers !== undefined) this.#pins.add();
   }
 
   /**

@@ -1,11 +1,12 @@
 import { fileURLToPath } from "node:url";
 import { resolve } from "node:path";
 import { LAYOUT } from "../../ffi/layout.ts";
-import { integer, options as checkOptions, show } from "../internal/validate.ts";
+import { handlers, integer, options as checkOptions, show } from "../internal/validate.ts";
 import { TURN_BUDGET_MS, validateTurnBudget } from "../internal/turn.ts";
 import type { ENetError } from "../errors.ts";
 import { type Data, viewOf } from "../packet.ts";
 import type { PluginPlan } from "./_plugin_link.ts";
+import { encoder } from "../../ffi/utf8.ts";
 
 /** Functions that a channel calls as things happen. What they throw is an uncaught error. */
 export interface ChannelHandlers {
@@ -77,8 +78,6 @@ const PLUGIN = ["configuration", "updateIntervalMs", ...BOTH];
 const DEFAULT_BYTES = 2 ** 20;
 const MAXIMUM_MS = 2 ** 31 - 1;
 
-const encoder = new TextEncoder();
-
 /** The bytes of anything that can be sent. */
 export function bytesOf(data: Data): Uint8Array {
   return typeof data === "string" ? encoder.encode(data) : viewOf(data);
@@ -93,14 +92,8 @@ export interface EndPlan {
 }
 
 /** Checks handlers. */
-export function checkHandlers(handlers: ChannelHandlers | undefined): void {
-  if (handlers === undefined) return;
-  checkOptions(handlers, "handlers", ["receive", "close", "error"]);
-  for (const [name, handler] of Object.entries(handlers)) {
-    if (typeof handler !== "function" && handler !== undefined) {
-      throw new TypeError(`handlers.${name} must be a function, not ${show(handler)}`);
-    }
-  }
+export function checkHandlers(given: ChannelHandlers | undefined): void {
+  handlers(given, ["receive", "close", "error"]);
 }
 
 /** Checks the least time between two rounds. */

@@ -107,7 +107,7 @@ export class SocketBridge {
   setFilter(filter: PacketFilter | AddressFilter | undefined): void {
     this.#answers.clear();
     if (typeof filter === "function") this.#allows = decisionOf(filter);
-    else this.#allows = (ipv4) => filter === undefined || filterAllows(filter, ipv4);
+    else this.#allows = filterAllows(filter ?? {});
   }
 
   #admits(address: string, port: number): boolean {

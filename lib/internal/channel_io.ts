@@ -3,8 +3,7 @@ import { Fifo } from "./fifo.ts";
 import { endTask, Later, spent } from "./turn.ts";
 import { type ENetError, NATIVE_ERROR } from "../errors.ts";
 import { type Packet, PacketFlag, packets, viewOf } from "../packet.ts";
-
-const encoder = new TextEncoder();
+import { encoder } from "../../ffi/utf8.ts";
 
 /** Why a stream of a connection that has ended fails, or undefined where it ends well. */
 export function lossOf(connection: Connection): ENetError | undefined {

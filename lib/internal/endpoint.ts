@@ -11,7 +11,9 @@ import { check, ENetError, NATIVE_ERROR } from "../errors.ts";
 import type { Host } from "../host.ts";
 import type { HostPlan, NativeSettings } from "../options.ts";
 import { Outbox } from "./outbox.ts";
+import { Pins } from "./pins.ts";
 import { type Data, Packet, PacketFlag, packets, viewOf } from "../packet.ts";
+import { encoder } from "../../ffi/utf8.ts";
 
 /** What every open host has to give back. */
 const held = new Set<Resources>();
@@ -49,11 +51,6 @@ export class Resources {
     this.wake?.close();
   }
 }
-
-/** Hosts somebody waits for: they must not be collected. */
-const pinned = new Set<object>();
-
-const encoder = new TextEncoder();
 
 /** What UDP over IPv4 can carry. */
 export const MAXIMUM_DATAGRAM = 65_507;
@@ -149,7 +146,7 @@ export class Endpoint {
   #token = 0;
   #dirty = false;
   #changed = false;
-  #pins = 0;
+  readonly #pins: Pins = new Pins(this);
 
   constructor(
     library: Library,
@@ -220,18 +217,17 @@ export class Endpoint {
 
   /** Keeps the host and everything that belongs to it. */
   pin(): void {
-    if (this.#pins++ === 0) pinned.add(this);
+    this.#pins.add();
   }
 
   /** Undoes one `pin`. */
   unpin(): void {
-    if (this.#pins > 0 && --this.#pins === 0) pinned.delete(this);
+    this.#pins.remove();
   }
 
   /** Undoes every `pin`, at the end. */
   unpinAll(): void {
-    this.#pins = 0;
-    pinned.delete(this);
+    this.#pins.clear();
   }
 
   // Sending.

@@ -1,18 +1,7 @@
 /** Checks of arguments; every message carries the value. */
+import { show } from "../../ffi/show.ts";
 
-/** A value as it appears in a message. */
-export function show(value: unknown): string {
-  if (typeof value === "string") {
-    return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
-  }
-  if (typeof value === "bigint") return `${value}n`;
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === "function") return "a function";
-  if (typeof value === "object" && value !== null) {
-    return `an object (${String(value.constructor?.name ?? "no prototype")})`;
-  }
-  return String(value);
-}
+export { show };
 
 /** Refuses everything but an integer in a range. */
 export function integer(value: unknown, name: string, minimum: number, maximum: number): number {
@@ -101,6 +90,17 @@ export function options(value: unknown, name: string, known: readonly string[]):
       throw new TypeError(
         `${name} has no option ${show(key)}${hint}; it takes ${known.join(", ")}`,
       );
+    }
+  }
+}
+
+/** Refuses everything but functions with these names. */
+export function handlers(value: object | undefined, known: readonly string[]): void {
+  if (value === undefined) return;
+  options(value, "handlers", known);
+  for (const [name, handler] of Object.entries(value)) {
+    if (typeof handler !== "function" && handler !== undefined) {
+      throw new TypeError(`handlers.${name} must be a function, not ${show(handler)}`);
     }
   }
 }

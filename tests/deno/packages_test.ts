@@ -26,6 +26,9 @@ import {
   temporaryFolder,
 } from "./_installed.ts";
 
+/** The page that tells the sizes, and how to compile programs. */
+const page = readFileSync(`${root}/docs/packages.md`, "utf8");
+
 const stack = new AsyncDisposableStack();
 
 const names: readonly Runtime[] = ["deno", "bun", "node"];
@@ -125,21 +128,20 @@ async function oldNode(major: number): Promise<string | undefined> {
   print(`No test on Node ${major}, which npm can't get: ${output}\n`);
 }
 
-/** The sizes that the README tells, of a package. */
+/** The sizes that the page tells, of a package. */
 function toldSizes(name: string): number[] {
-  const readme = readFileSync(`${root}/README.md`, "utf8");
-  const row = readme.split("\n").find((line) => line.startsWith(`| \`${name}\``));
-  assert(row, `the README has a row for ${name}`);
+  const row = page.split("\n").find((line) => line.startsWith(`| \`${name}\``));
+  assert(row, `docs/packages.md has a row for ${name}`);
   return [...row.matchAll(/(\d+) kB/g)].map(([, kilobytes]) => Number(kilobytes) * 1000);
 }
 
-test("The sizes in the README are right within a tenth", async () => {
+test("The sizes in docs/packages.md are right within a tenth", async () => {
   for (const folder of [published.main, published.platform]) {
     const { name, size, unpackedSize } = await packed(folder);
     const told = toldSizes(name);
     const is = `${name} has ${Math.round(size / 1000)} kB, ${Math.round(unpackedSize / 1000)} kB`;
     [size, unpackedSize].forEach((bytes, i) => {
-      assert(Math.abs(told[i] - bytes) < bytes / 10, `${is}: correct the README`);
+      assert(Math.abs(told[i] - bytes) < bytes / 10, `${is}: correct docs/packages.md`);
     });
   }
 });
@@ -280,11 +282,10 @@ async function serveFrom(executable: string): Promise<string[]> {
   return paths;
 }
 
-/** Compiles the echo server with a command of the README, and moves it to where nothing else is. */
+/** Compiles the echo server with a command of docs/packages.md, and moves it to where nothing else is. */
 async function compile(runtime: "deno" | "bun"): Promise<string | { problem: string }> {
-  const readme = readFileSync(`${root}/README.md`, "utf8");
-  const line = readme.match(new RegExp(`^(${runtime} .*compile.*) echo\\.ts`, "m"));
-  assert(line, "the README says how");
+  const line = page.match(new RegExp(`^(${runtime} .*compile.*) echo\\.ts`, "m"));
+  assert(line, "docs/packages.md says how");
   const { folder } = projects[runtime];
   const executable = `echo${process.platform === "win32" ? ".exe" : ""}`;
   const output = runtime === "deno" ? "--output" : "--outfile";

@@ -1,4 +1,4 @@
-/* The sockets beside ENet's: the pairs that wake threads, poll, and what an error means. */
+/* The descriptors beside ENet's socket: what wakes threads, poll, and what an error means. */
 #include "base/net.h"
 
 #include <errno.h>
@@ -95,6 +95,9 @@ int enetjs_socket_error_code(int error) {
 #else
 
 #include <fcntl.h>
+#ifdef __linux__
+#include <sys/eventfd.h>
+#endif
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -205,3 +208,43 @@ void enetjs_drain(enetjs_fd fd) {
   while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) == (int)sizeof(bytes)) {
   }
 }
+
+#ifdef __linux__
+
+int enetjs_waker_open(struct enetjs_waker *waker) {
+  waker->read = waker->write = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  return waker->read == ENETJS_FD_NONE ? enetjs_socket_error_code(errno) : 0;
+}
+
+void enetjs_waker_signal(const struct enetjs_waker *waker) {
+  (void)!eventfd_write(waker->write, 1); /* fails only when so many signals wait that it is readable anyway */
+}
+
+void enetjs_waker_clear(const struct enetjs_waker *waker) {
+  eventfd_t signals;
+  (void)!eventfd_read(waker->read, &signals);
+}
+
+void enetjs_waker_close(const struct enetjs_waker *waker) { enetjs_fd_close(waker->read); }
+
+#else
+
+int enetjs_waker_open(struct enetjs_waker *waker) {
+  enetjs_fd ends[2];
+  int error = enetjs_pair(ends);
+  if (error < 0) return error;
+  waker->read = ends[0];
+  waker->write = ends[1];
+  return 0;
+}
+
+void enetjs_waker_signal(const struct enetjs_waker *waker) { enetjs_poke(waker->write); }
+
+void enetjs_waker_clear(const struct enetjs_waker *waker) { enetjs_drain(waker->read); }
+
+void enetjs_waker_close(const struct enetjs_waker *waker) {
+  enetjs_fd_close(waker->read);
+  enetjs_fd_close(waker->write);
+}
+
+#endif

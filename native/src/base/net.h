@@ -1,6 +1,6 @@
 /**
  * @file net.h
- * @brief The few socket calls beside ENet's: pairs for waking threads, and poll.
+ * @brief The few socket calls beside ENet's: what wakes threads, and poll.
  */
 #ifndef ENETJS_NET_H
 #define ENETJS_NET_H
@@ -26,6 +26,22 @@ typedef struct pollfd enetjs_pollfd;
  * @returns 0, or a negative ENETJS_ERR_… code
  */
 int enetjs_pair(enetjs_fd ends[2]);
+
+/** What wakes a thread of ours in poll(): an eventfd on Linux, where both are the same, else a pair. */
+struct enetjs_waker {
+  enetjs_fd read, write;
+};
+
+/** @returns 0, or a negative ENETJS_ERR_… code */
+int enetjs_waker_open(struct enetjs_waker *waker);
+
+/** Makes `read` readable until it is cleared. Does not block; any thread may call it. */
+void enetjs_waker_signal(const struct enetjs_waker *waker);
+
+/** Takes all signals; for the thread that polls. */
+void enetjs_waker_clear(const struct enetjs_waker *waker);
+
+void enetjs_waker_close(const struct enetjs_waker *waker);
 
 /** Creates a UDP socket over IPv4 that no child process inherits. @returns ENETJS_FD_NONE on failure */
 enetjs_fd enetjs_udp_socket(void);

@@ -253,7 +253,8 @@ struct enetjs_host {
   bool pump_has_deadline; /**< else it sleeps until it is notified, and pump_until says nothing */
   uint32_t signalled_at, pump_until, stall_limit, services;
   enetjs_thread pump;
-  enetjs_fd wake, control_read, control_write;
+  struct enetjs_waker control; /**< signalled when the pump has to look at the host */
+  enetjs_fd wake;
   enetjs_fd consumer_end; /**< the consumer's, who closes it */
   struct enetjs_fd_identity consumer_identity;
 

@@ -1,7 +1,7 @@
 /*
  * The pump: a thread per host that waits so that JavaScript need not.
  *
- * It sleeps in poll() on the host's socket, a control pair and ENet's next deadline. When something
+ * It sleeps in poll() on the host's socket, a waker that calls signal, and ENet's next deadline. When something
  * arrives it wakes the consumer with one byte, and the consumer services ENet on its own thread.
  * Where the consumer has not done so within the stall limit, the pump services in its place, so
  * that acknowledgements and pings go on; what arrives is held in native memory meanwhile. Deadlines
@@ -89,7 +89,7 @@ void enetjs_pump_call(struct enetjs_host *h) {
   enetjs_poke(h->wake);
 }
 
-void enetjs_pump_notify(struct enetjs_host *h) { enetjs_poke(h->control_write); }
+void enetjs_pump_notify(struct enetjs_host *h) { enetjs_waker_signal(&h->control); }
 
 /* @param wait milliseconds, -1 until it is notified */
 static void set_pump_until(struct enetjs_host *h, int wait) {
@@ -150,7 +150,7 @@ static void service_for_stalled_consumer(struct enetjs_host *h) {
 /* With the lock held; releases it while it sleeps. @returns false when the consumer's end is gone */
 static bool sleep_until_due(struct enetjs_host *h, enetjs_pollfd *fds, int wait) {
   bool with_socket = !h->pump_awaits && !h->pump_rests && !h->failed;
-  fds[POLL_CONTROL].fd = h->control_read;
+  fds[POLL_CONTROL].fd = h->control.read;
   fds[POLL_WAKE].fd = h->wake;
   fds[POLL_SOCKET].fd = h->enet->socket;
   fds[POLL_CONTROL].events = fds[POLL_SOCKET].events = POLLIN;
@@ -158,7 +158,7 @@ static bool sleep_until_due(struct enetjs_host *h, enetjs_pollfd *fds, int wait)
   for (unsigned i = 0; i < POLL_COUNT; i++) fds[i].revents = 0;
   enetjs_mutex_unlock(&h->lock);
   enetjs_poll(fds, with_socket ? POLL_COUNT : POLL_SOCKET, wait);
-  if (fds[POLL_CONTROL].revents) enetjs_drain(fds[POLL_CONTROL].fd);
+  if (fds[POLL_CONTROL].revents) enetjs_waker_clear(&h->control);
   enetjs_pool_trim();
   enetjs_mutex_lock(&h->lock);
   return !(fds[POLL_WAKE].revents & (POLLHUP | POLLERR | POLLNVAL));
@@ -217,8 +217,7 @@ static void abandon(struct enetjs_host *h) {
   h->closing = true;
   enetjs_thread_detach(h->pump);
   enetjs_fd_close(h->wake);
-  enetjs_fd_close(h->control_read);
-  enetjs_fd_close(h->control_write);
+  enetjs_waker_close(&h->control);
   enetjs_host_destroy_locked(h, NULL);
 }
 
@@ -232,14 +231,12 @@ static void pump_main(void *argument) {
 
 /* @returns 0 with the consumer's end of the wake pair, or an error code */
 int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end) {
-  enetjs_fd wake[2], control[2];
+  enetjs_fd wake[2];
   int error = enetjs_pair(wake);
   if (error < 0) return error;
-  error = enetjs_pair(control);
+  error = enetjs_waker_open(&h->control);
   if (error < 0) goto no_control;
   h->wake = wake[0];
-  h->control_read = control[0];
-  h->control_write = control[1];
   atomic_fetch_add(&enetjs_live_pumps, 1);
   if (!enetjs_thread_start(&h->pump, pump_main, h)) {
     atomic_fetch_sub(&enetjs_live_pumps, 1);
@@ -252,8 +249,7 @@ int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end) {
   *consumer_end = wake[1];
   return 0;
 no_thread:
-  enetjs_fd_close(control[0]);
-  enetjs_fd_close(control[1]);
+  enetjs_waker_close(&h->control);
 no_control:
   enetjs_fd_close(wake[0]);
   enetjs_fd_close(wake[1]);

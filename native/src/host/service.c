@@ -53,7 +53,8 @@ static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received)
       break;
     case ENET_EVENT_TYPE_DISCONNECT:
       reason = disconnect_reason(slot, event->peer, received);
-      if (slot->closing && slot->connected && came_through_queue(event->peer)) enetjs_resend_disconnect(event->peer, &slot->remote, slot->close_data);
+      if (slot->closing && slot->connected && came_through_queue(event->peer))
+        enetjs_resend_disconnect(event->peer, &slot->remote, slot->close_data);
       enetjs_slot_end(slot, reason, reason == ENETJS_REASON_LOCAL ? slot->close_data : event->data);
       break;
     default: break;
@@ -196,8 +197,8 @@ static void service_for_consumer(struct enetjs_host *h) {
   enetjs_service_protocol(h);
   enetjs_refill(h);
   result.datagrams = (unsigned)(h->counters[ENETJS_HOST_STAT_RECEIVED_PACKETS] - before);
-  result.found =
-      (result.datagrams > 0 && h->queued_messages > 0) || events != h->events.head || completions != h->completions.head;
+  result.found = (result.datagrams > 0 && h->queued_messages > 0) || events != h->events.head ||
+                 completions != h->completions.head;
   result.source_changes = enetjs_batch_take_source_changes(h->batch);
   h->empty_wakeups = result.found ? 0 : h->empty_wakeups + 1;
   enetjs_pool_relax();
