@@ -82,7 +82,7 @@ export function planRetry(given: unknown): RetryPlan {
   integer(maximumMs, "retry.maximumMs", 1, DAY_MS);
   if (maximumMs < minimumMs) {
     throw new RangeError(
-      `retry.maximumMs must not be less than minimumMs, ${minimumMs}, as ${maximumMs} is`,
+      `retry.maximumMs must be at least minimumMs, ${minimumMs}, not ${maximumMs}`,
     );
   }
   if (typeof jitter !== "number") {

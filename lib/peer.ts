@@ -439,7 +439,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
     integer(maximumMs, "maximumMs", 0, U32);
     if (minimumMs > 0 && maximumMs > 0 && minimumMs > maximumMs) {
       throw new RangeError(
-        `minimumMs must not be above maximumMs, ${maximumMs}, but it is ${minimumMs}`,
+        `minimumMs must be at most maximumMs, ${maximumMs}, not ${minimumMs}`,
       );
     }
     const least = minimumMs || Math.min(DEFAULT_MINIMUM_MS, maximumMs || DEFAULT_MINIMUM_MS);
