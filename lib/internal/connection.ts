@@ -416,6 +416,7 @@ export class Connection {
       this.#closed = undefined;
       this.endpoint.unpin();
     }
+    if (this.established) this.resolveConnect();
     if (this.connecting !== undefined) {
       this.connecting.reject(this.#connectError(ending));
       this.connecting = undefined;
@@ -427,10 +428,19 @@ export class Connection {
   connected(channels: number): void {
     this.channels = channels;
     this.established = true;
-    if (this.connecting === undefined) return;
+  }
+
+  /**
+   * Resolves the promise of the program that has opened the connection.
+   *
+   * @returns whether there was one
+   */
+  resolveConnect(): boolean {
+    if (this.connecting === undefined) return false;
     this.connecting.resolve(this.peer);
     this.connecting = undefined;
     this.endpoint.unpin();
+    return true;
   }
 
   #connectError({ reason, data }: Ending): ENetError {

@@ -73,7 +73,7 @@ export class Inlet {
   #manual = false;
   #failure: ENetError | undefined;
   #attending = false;
-  /** A consumer of one peer has left, and the program has not gone on behind what it waited for. */
+  /** The program has not gone on yet behind a promise that must come before further events. */
   #yielding = false;
   readonly #rest: Later = new Later(() => this.#resume());
   /** Whether `settle` is at work. */
@@ -120,6 +120,9 @@ export class Inlet {
     if (handlers === undefined && this.#handlers !== undefined) endpoint.unpin();
     this.#handlers = handlers;
     this.#attached = handlers !== undefined;
+    if (handlers === undefined) {
+      for (const connection of this.connected) connection.resolveConnect();
+    }
     for (const connection of this.#connections.values()) connection.ignored = false;
     if (endpoint.pump) endpoint.change();
   }
@@ -179,6 +182,17 @@ export class Inlet {
     return true;
   }
 
+  /**
+   * Leaves further events to another turn, so that the program goes on first behind what it waits for: a
+   * `host.connect()`, a `peer.receive()`, or a loop over a peer.
+   */
+  #yield(): void {
+    // Who polls decides that by the calls.
+    if (this.#manual) return this.endpoint.change();
+    this.#yielding = true;
+    this.#defer();
+  }
+
   /** Asks for another turn. Without a pump nothing happens but in the program's calls of service(). */
   #defer(): void {
     if (this.endpoint.pump || this.#readers.size > 0) this.#rest.request();
@@ -225,6 +239,7 @@ export class Inlet {
     this.settling = true;
     try {
       this.#complete();
+      if (this.#yielding) return;
       if (this.#handlers === undefined) {
         if (!this.#lazy) this.#drain((index) => this.#store(index));
       } else if (this.#handleBacklog()) {
@@ -246,6 +261,7 @@ export class Inlet {
     const { events, memory, resources } = this.endpoint;
     for (;;) {
       while (resources.open && !events.empty) {
+        if (this.#yielding && !this.#isNextConnect) return;
         const messages = allowed(this.endpoint.turnBudgetMs);
         if (messages === 0) return this.#defer();
         returnUnused(this.#consume(consume, messages));
@@ -261,6 +277,7 @@ export class Inlet {
   #consume(consume: (index: number) => void, messages: number): number {
     const { events, memory, resources } = this.endpoint;
     for (; messages > 0 && resources.open && !events.empty; messages--) {
+      if (this.#yielding && !this.#isNextConnect) break;
       const index = events.record;
       const tail = memory.words[index + LAYOUT.RECORD_ARENA_TAIL];
       try {
@@ -273,6 +290,12 @@ export class Inlet {
       }
     }
     return messages;
+  }
+
+  /** Whether the next record is a connect event: of many that come together, each has its promise. */
+  get #isNextConnect(): boolean {
+    const { events, memory } = this.endpoint;
+    return (memory.words[events.record + LAYOUT.RECORD_TYPE] & 0xFF) === LAYOUT.EVENT_CONNECT;
   }
 
   // Completions.
@@ -297,7 +320,7 @@ export class Inlet {
       if (type === LAYOUT.COMPLETION_DELIVERED) this.endpoint.settleDelivery(data, true);
       else if (type === LAYOUT.COMPLETION_UNDELIVERED) (undelivered ??= []).push(data);
       else if (type === LAYOUT.COMPLETION_DRAIN) connection?.drain();
-      else if (type === LAYOUT.COMPLETION_CONNECTED) connection?.connected(channels);
+      else if (type === LAYOUT.COMPLETION_CONNECTED) this.#connected(connection, channels);
       else if (type === LAYOUT.COMPLETION_CLOSED) this.#closed(connection, { reason, data });
       else if (type === LAYOUT.COMPLETION_FAILED) this.#fail(data);
       else if (type === LAYOUT.COMPLETION_SHUTDOWN) this.shutdown.resolve();
@@ -325,6 +348,12 @@ export class Inlet {
     if (connection === undefined) return;
     connection.close(ending);
     if (!connection.established) this.#forget(connection);
+  }
+
+  /** With handlers, whoever has opened the connection is told after the connect handler. */
+  #connected(connection: Connection | undefined, channels: number): void {
+    connection?.connected(channels);
+    if (this.#handlers === undefined && connection?.resolveConnect()) this.#yield();
   }
 
   #forget(connection: Connection): void {
@@ -522,7 +551,7 @@ export class Inlet {
       return true;
     }
     while (resources.open && this.#handlers !== undefined && this.#backlog.size > 0) {
-      if (this.#spent()) return false;
+      if (this.#yielding || this.#spent()) return false;
       const event = this.#backlog.shift() as HostEvent;
       if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
       this.#giveKept(event);
@@ -556,6 +585,7 @@ export class Inlet {
       this.#handled = undefined;
       if ("packet" in event) packets.release(event.packet);
     }
+    if (event.type === "connect" && connectionOf(event.peer).resolveConnect()) this.#yield();
   }
 
   #call(handlers: HostHandlers, event: HostEvent): void {
@@ -699,7 +729,7 @@ export class Inlet {
   }
 
   #feedReaders(): void {
-    while (this.#readers.size > 0 && !this.#spent()) {
+    while (this.#readers.size > 0 && !this.#yielding && !this.#spent()) {
       const event = this.#next();
       if (event === undefined) return endTask();
       // The next round would take back what this reader has not seen yet.
@@ -847,10 +877,7 @@ export class Inlet {
       if (!late) this.#keep({ type: "receive", peer: connection.peer, ...message });
     }
     for (const event of ended) this.#keep(event);
-    // In another turn, so that what the program does with the last message comes before the next one: after
-    // `await peer.receive()`, or behind a loop over the peer.
-    this.#yielding = true;
-    this.#defer();
+    this.#yield();
   }
 
   // The end.

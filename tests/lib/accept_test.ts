@@ -192,9 +192,11 @@ test("Beyond 200 questions a second, a client is refused after its connect event
   const results = await withDeadline(Promise.allSettled(attempts), 30_000, "600 attempts");
   const connected = () => server.peers.length === 300 && client.peers.length === 300;
   await until(connected, 10_000, "the end of what was refused");
+  const refused = results.flatMap((result) => result.status === "rejected" ? [result.reason] : []);
+  const told = () => refused.length + seen.all("disconnect").length >= 300;
+  await until(told, 10_000, "the disconnect events");
   const ended = seen.all("disconnect");
   assert.equal(asked, 600);
-  const refused = results.flatMap((result) => result.status === "rejected" ? [result.reason] : []);
   assert.deepEqual(
     [...refused.map(({ data }) => data), ...ended.map(({ data }) => data)].sort((a, b) => a - b),
     Array.from({ length: 300 }, (_, i) => 2 * i + 1),

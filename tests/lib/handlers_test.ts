@@ -703,3 +703,69 @@ test("Promises awaited inside a host loop with a full ring do not deadlock", asy
   await leakCheck(t);
   for (let i = 0; i < 5; i++) await waitInsideLoop();
 });
+
+/**
+ * Has a client connect and be busy until a message of the server is behind its connect event.
+ *
+ * @param server a host without a pump
+ */
+async function connectWhileBusy(server: Host, client: Host<string>, log: string[]): Promise<void> {
+  const open = async () => await client.connect(server.address);
+  const connecting = open().then((peer) => {
+    peer.data = "set";
+    log.push("connected");
+  });
+  await new Promise((resolve) => setTimeout(resolve)); // The host name is resolved now.
+  for (const end = performance.now() + ms; performance.now() < end;) {
+    server.service();
+    const [remote] = server.peers;
+    if (remote !== undefined && remote.queuedBytes === 0) break;
+  }
+  await connecting;
+}
+
+test("After host.connect() the program goes on before handlers get messages", async (t) => {
+  await leakCheck(t);
+  using server = await Host.listen({ hostname: "127.0.0.1", pump: false }, {
+    connect: (peer) => void peer.send(0, "hi"),
+  });
+  const log: string[] = [];
+  using client = await Host.create<string>({ stallLimitMs: 1 }, {
+    connect: () => void log.push("connect handler"),
+    receive: (peer, _channelId, packet) => void log.push(`${packet.text()}, data ${peer.data}`),
+  });
+  await connectWhileBusy(server, client, log);
+  await until(() => log.length === 3, ms, "the message");
+  assert.deepEqual(log, ["connect handler", "connected", "hi, data set"]);
+  assert.equal(client.stats.connectedPeers, 1);
+});
+
+test("After host.connect() the program goes on before a loop gets messages", async (t) => {
+  await leakCheck(t);
+  using server = await Host.listen({ hostname: "127.0.0.1", pump: false }, {
+    connect: (peer) => void peer.send(0, "hi"),
+  });
+  const log: string[] = [];
+  using client = await Host.create<string>({ stallLimitMs: 1 });
+  const loop = async () => {
+    for await (const event of client) {
+      if (event.type !== "receive") continue;
+      log.push(`${event.packet.text()}, data ${event.peer.data}`);
+      break;
+    }
+  };
+  const looping = loop();
+  await connectWhileBusy(server, client, log);
+  await withDeadline(looping, ms, "the message");
+  assert.deepEqual(log, ["connected", "hi, data set"]);
+});
+
+test("Handlers that are taken away do not keep host.connect() waiting", async (t) => {
+  await leakCheck(t);
+  await using server = await Host.listen({ hostname: "127.0.0.1" });
+  await using client = await Host.create({}, {
+    connect: () => void (client.handlers = undefined),
+  });
+  const peer = await withDeadline(client.connect(server.address), ms, "the connection");
+  assert.equal(peer.state, "connected");
+});
