@@ -195,7 +195,7 @@ test("Values that do not fit their fields are refused, with the field's name", (
     ["ENETJS_ERR_FFI_RANGE", { ...VALUE, last: 256 }, /^last: 256 /],
     ["ENETJS_ERR_FFI_RANGE", { ...VALUE, big: 2n ** 63n }, /^big: /],
     ["ENETJS_ERR_FFI_VALUE", { ...VALUE, flag: 1 }, /^flag: expected a boolean, not 1$/],
-    ["ENETJS_ERR_FFI_NULL", { ...VALUE, self: null }, /^self: a pointer/],
+    ["ENETJS_ERR_FFI_NULL", { ...VALUE, self: null }, /^self: expected a pointer/],
     [
       "ENETJS_ERR_FFI_VALUE",
       { ...VALUE, one: { ...VALUE.one, codes: [1, 2] } },
