@@ -199,7 +199,7 @@ test("Values that do not fit their fields are refused, with the field's name", (
     [
       "ENETJS_ERR_FFI_VALUE",
       { ...VALUE, one: { ...VALUE.one, codes: [1, 2] } },
-      /codes: an array of 3/,
+      /codes: expected an array of 3/,
     ],
     ["ENETJS_ERR_FFI_VALUE", { ...VALUE, many: 3 }, /^many: expected an array of 2, not 3$/],
     ["ENETJS_ERR_FFI_VALUE", { ...VALUE, one: 3 }, /^one: expected an object/],
