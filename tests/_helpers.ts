@@ -231,6 +231,17 @@ export function spawnProgram(
   };
 }
 
+/** A program of `programs/` ends by an error, and the runtime shows the program's own frames of it. */
+export async function showsWhereItThrew(program: string): Promise<void> {
+  await using running = spawnRuntime(currentRuntime(), program);
+  const { code, stderr } = await withDeadline(running.ended, 20_000, program);
+  assert.equal(code, 1);
+  assert.match(stderr, /RangeError: bad position x/);
+  for (const frame of ["parsePosition", "onMessage|receive"]) {
+    assert.match(stderr, new RegExp(`(${frame}).*${program.replace(".", "\\.")}:\\d+:\\d+`));
+  }
+}
+
 /**
  * As `assert.deepEqual`, whose message would show all that differs: for two arrays of 200,000 numbers
  * it takes gigabytes to find out.

@@ -18,7 +18,7 @@ interface Held {
   readonly rss: number;
   readonly allocatedBytes: number;
   readonly hostData: number;
-  readonly refused: number;
+  readonly overBudget: number;
 }
 
 /** Messages of all kinds, as many as the queue takes. */
@@ -55,7 +55,7 @@ test("A small server that stalls stays within what the page on security says", a
     assert.ok(held.hostData <= HOST_DATA, JSON.stringify(held));
     if (held.rss > most.rss) most = held;
     // All of it has come that may: each peer is at its limit.
-    return held.refused > 1000 && held.hostData > HOST_DATA * 0.4;
+    return held.overBudget > 1000 && held.hostData > HOST_DATA * 0.4;
   };
   await until(overrun, 60_000, "a server at its limit");
   const figures = JSON.stringify({ before, most });

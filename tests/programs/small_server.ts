@@ -26,9 +26,9 @@ console.log(`port ${server.address.port}`);
 
 createInterface({ input: process.stdin }).on("line", async (line) => {
   const { allocatedBytes } = await diagnostics();
-  const { hostData, refused } = server.stats;
+  const { hostData, overBudget } = server.stats;
   const { rss } = process.memoryUsage();
-  console.log(`${line} ${JSON.stringify({ rss, allocatedBytes, hostData, refused })}`);
+  console.log(`${line} ${JSON.stringify({ rss, allocatedBytes, hostData, overBudget })}`);
 }).on("close", () => process.exit(0));
 
 for await (const _event of server) await new Promise(() => {});

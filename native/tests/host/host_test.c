@@ -358,12 +358,12 @@ TEST(many_hosts_open_and_close_in_any_order) {
 /* ---- The library ----------------------------------------------------------------------------- */
 
 TEST(layout_version_and_texts) {
-  double numbers[100];
+  double numbers[200];
   uint8_t text[100], other[100];
   double count = enetjs_layout((uint8_t *)numbers, sizeof(numbers));
   CHECK_EQ_INT(enetjs_abi_version(), ENETJS_ABI_VERSION);
   CHECK(enetjs_libenet_version() >= 1 * 65536 + 3 * 256 + 17);
-  CHECK(count > 50 && count < 100);
+  CHECK(count > 50 && count <= (double)TEST_COUNT(numbers));
   CHECK_EQ_INT(numbers[0], ENETJS_ABI_VERSION);
   CHECK_EQ_INT(numbers[1], ENETJS_PEER_SLOTS);
   CHECK_EQ_INT(numbers[4], ENETJS_RECORD_BYTES);

@@ -5,7 +5,13 @@ import { LAYOUT } from "../../../ffi/layout.ts";
 import { Channel, type ChannelOptions, type ChannelRemote } from "../../../lib/channel/mod.ts";
 import { ENetError, Packet } from "../../../mod.ts";
 import { burn, Bystanders, WORK_MS } from "../../_flood.ts";
-import { currentRuntime, spawnRuntime, until, withDeadline } from "../../_helpers.ts";
+import {
+  currentRuntime,
+  showsWhereItThrew,
+  spawnRuntime,
+  until,
+  withDeadline,
+} from "../../_helpers.ts";
 import { Sequence } from "../../_sequence.ts";
 
 const decoder = new TextDecoder();
@@ -501,4 +507,8 @@ test("What handlers throw is an uncaught error, and the channel goes on", async 
   const { code, stdout, stderr } = await withDeadline(program.ended, 20_000, "the program");
   assert.equal(code, 0, stderr);
   assert.equal(stdout, "caught: thrown on purpose\nreceived: next\n");
+});
+
+test("What ends the process shows where the handler of a channel threw", async () => {
+  await showsWhereItThrew("throwing_channel.ts");
 });
