@@ -154,7 +154,7 @@ export class Inlet {
   }
 
   #requireIdle(): void {
-    if (this.settling) throw new TypeError("service() was called by a handler that it has called");
+    if (this.settling) throw new TypeError("service() was called within a handler of the host");
   }
 
   /** Services the host and takes what came of it to where it belongs. */
