@@ -66,7 +66,7 @@ const CLOSED: Gone = borrowedUntil("its host was closed");
 
 const DISPOSED: Gone = { kind: "gone", why: "it has been disposed of" };
 
-/** Frees what nobody disposes of. */
+/** Frees packets that were not disposed of. */
 const registry = new FinalizationRegistry<NativePacket>((packet) => packet.release());
 
 /** A view of native memory keeps its packet, or the collector would empty it. */
@@ -83,7 +83,7 @@ interface PacketInternals {
   fromNative(packet: NativePacket, flags: number, until: Gone): Packet;
   /** Makes the bytes of a borrowed packet independent of the event ring and of the host. */
   own(packet: Packet): void;
-  /** Begins the borrowing anew, by another consumer, unless the packet is retained. */
+  /** Lends the packet to another consumer, unless it is retained. */
   lend(packet: Packet, until: Gone): void;
   /** Ends the borrowing, unless the packet is retained. */
   release(packet: Packet): void;
@@ -280,7 +280,7 @@ export class Packet implements Disposable {
       if (source.stolen) throw this.#released("its buffer was transferred away");
       if (source.debug) this.#trace();
       const view = source.lend(this.#offset, this.length);
-      // What is written to it must be seen by who looks again.
+      // Writes to it must be visible in later views.
       if (source.copies(this.length)) this.#own(view);
       return view;
     }
