@@ -22,7 +22,7 @@ await using server: Host = await Host.listen({
   port: Number(port ?? 0),
   peers: 200,
   channels: 2,
-  // Nobody who can't read a connection's datagrams can forge one, such as a disconnect.
+  // An attacker that cannot read a connection's datagrams cannot forge one, such as a disconnect.
   checksum: "crc32",
   // Memory: of one message, of what one client has sent, of what all have sent, of what waits for one client.
   maximumPacketSize: 16 * KIB,

@@ -86,7 +86,7 @@ export function callback<const S extends CallbackSignature>(
   if (typeof target !== "function") {
     throw new FfiError(
       "ENETJS_ERR_FFI_VALUE",
-      `callback(): a function is due, not ${show(target)}`,
+      `callback(): expected a function, not ${show(target)}`,
       { value: target },
     );
   }

@@ -29,7 +29,7 @@ export function checkPointer(pointer: unknown, label: string): bigint {
     const isNull = pointer === 0n || pointer === null || pointer === undefined;
     throw new FfiError(
       isNull ? "ENETJS_ERR_FFI_NULL" : "ENETJS_ERR_FFI_VALUE",
-      `${label}: a pointer is due, not ${show(pointer)}`,
+      `${label}: expected a pointer, not ${show(pointer)}`,
       { value: pointer },
     );
   }
@@ -43,7 +43,7 @@ export function checkPointer(pointer: unknown, label: string): bigint {
 
 function checkLength(length: unknown, label: string): number {
   if (typeof length !== "number") {
-    throw new FfiError("ENETJS_ERR_FFI_VALUE", `${label}: a length is due, not ${show(length)}`, {
+    throw new FfiError("ENETJS_ERR_FFI_VALUE", `${label}: expected a length, not ${show(length)}`, {
       value: length,
     });
   }

@@ -5,22 +5,11 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { Backoff } from "../../lib/internal/connect.ts";
 import { planRetry } from "../../lib/connect.ts";
-import { type Address, ENetError, Host, type Peer } from "../../mod.ts";
-import { journal, leakCheck, until, withDeadline } from "../_helpers.ts";
+import { type Address, type ENetError, Host, type Peer } from "../../mod.ts";
+import { errorOf, journal, leakCheck, until, withDeadline } from "../_helpers.ts";
 
 const LOOPBACK = "127.0.0.1";
 const QUICK = { minimumMs: 1, maximumMs: 4 };
-
-/** The error that a promise rejects with. */
-async function errorOf(promise: Promise<unknown>): Promise<ENetError> {
-  const error = await withDeadline(
-    promise.then(() => undefined, (error) => error),
-    10_000,
-    "an error",
-  );
-  assert.ok(error instanceof ENetError, String(error));
-  return error;
-}
 
 /** Has every name resolved by a function, until it is disposed of. */
 function resolver(lookup: () => Promise<unknown>): Disposable {
