@@ -527,6 +527,6 @@ int main(int argc, char **argv) {
 #else
   (void)argc;
 #endif
-  if (enetjs_library_initialize() < 0) return EXIT_FAILURE; /* before plain ENet allocates */
+  if (enetjs_host_initialize() < 0) return EXIT_FAILURE; /* before plain ENet allocates */
   return test_run(cases, TEST_COUNT(cases));
 }

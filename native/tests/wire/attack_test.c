@@ -116,6 +116,6 @@ int main(void) {
       TEST_CASE(what_a_datagram_relies_on_is_not_dropped_for_the_rest_of_it),
       TEST_CASE(a_host_that_was_full_is_not_full_for_ever),
   };
-  if (enetjs_library_initialize() < 0) return EXIT_FAILURE;
+  if (enetjs_host_initialize() < 0) return EXIT_FAILURE;
   return test_run(cases, TEST_COUNT(cases));
 }
