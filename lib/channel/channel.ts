@@ -165,7 +165,7 @@ export class Channel
     this.#inlet.wake();
   }
 
-  /** The other end is gone: nothing can be sent, and what it has sent is still to be taken. */
+  /** The other end is gone: nothing can be sent; its messages can still be taken. */
   #onRemoteEnd(error: ENetError | undefined): void {
     if (this.closed || this.#remoteEnded !== false) return;
     if (!this.#started) return void setImmediate(() => this.#onRemoteEnd(error));

@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { test } from "node:test";
@@ -111,4 +111,12 @@ test("An include that leads up is found, also by way of another and beside a com
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("The contents at the top of enetjs.h name its sections in order", () => {
+  const header = readFileSync(`${root}/native/include/enetjs.h`, "utf8");
+  const top = header.slice(header.indexOf("Sections, in this order"), header.indexOf("#ifndef"));
+  const named = [...top.matchAll(/^ \* - (.+)$/gm)].map(([, name]) => name);
+  const sections = [...header.matchAll(/^\/\* ---- (.+?) -+ \*\/$/gm)].map(([, name]) => name);
+  assertEquals(named, sections);
 });

@@ -1,6 +1,6 @@
 /**
  * @file exit.h
- * @brief Tells whoever asks when a thread ends, and when the process does.
+ * @brief Calls registered hooks when a thread ends, and when the process does.
  *
  * Any thread may call these functions. Nothing here knows who has registered.
  */

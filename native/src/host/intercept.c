@@ -51,7 +51,7 @@ static bool is_connect(const struct enetjs_datagram *datagram) {
 
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
-/* Whoever completes a handshake has proved its address; whoever this host connects to has been chosen by it. */
+/* A peer that completes a handshake has proved its address; this host has chosen those that it connects to. */
 static bool is_established(const ENetPeer *peer) { return peer && peer->state != ENET_PEER_STATE_ACKNOWLEDGING_CONNECT; }
 
 static bool within_limits(const struct enetjs_host *h, uint32_t address, const ENetPeer *peer) {
@@ -60,7 +60,7 @@ static bool within_limits(const struct enetjs_host *h, uint32_t address, const E
 }
 
 /* A datagram in the name of a peer has failed its checksum, or what else opening it takes. */
-static void forgive(const struct enetjs_host *h, const ENetPeer *peer) {
+static void refund(const struct enetjs_host *h, const ENetPeer *peer) {
   if (h->limits && is_established(peer))
     enetjs_limits_refund_datagram(h->limits, ENET_NET_TO_HOST_32(peer->address.host), h->enet->receivedDataLength);
 }
@@ -114,7 +114,7 @@ static int allow(struct enetjs_host *h, struct enetjs_datagram *datagram, const 
 
 static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, const ENetPeer *peer) {
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, peer->connectID)) {
-    forgive(h, peer);
+    refund(h, peer);
     return TAKEN;
   }
   if (answers_another(peer, datagram)) return TAKEN;

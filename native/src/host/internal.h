@@ -111,7 +111,7 @@ struct enetjs_stall {
   enet_uint32 since; /**< the refusal of this message, or when what may be let in was used up */
   enet_uint16 sequence;
   enet_uint8 channel;
-  size_t trickled;    /**< bytes that were let in since */
+  size_t admitted;    /**< bytes that were let in since */
   enet_uint32 pinged; /**< the last ping that took the place of what was refused */
 };
 
@@ -171,10 +171,10 @@ struct enetjs_arena {
   uint32_t head, size;
 };
 
-/** A way of taking datagrams that is tried for as long as no fewer come because of it; see pace.c. */
+/** A trial of another way to take datagrams; it ends when the receive rate drops. See pace.c. */
 struct enetjs_trial {
   bool on;
-  uint64_t before_us, before_datagrams; /**< how long it has seemed worth while, and what came in that time */
+  uint64_t before_us, before_datagrams; /**< how long it has seemed useful, and what came in that time */
   bool bad_window_seen;                 /**< the last window was a bad one */
   unsigned windows, skip, skip_next;    /**< good ones since it began; until it may begin, after its end */
   uint64_t window_us;                   /**< when the window began */
@@ -290,7 +290,7 @@ void enetjs_hosts_on_process_exit(void);
 double enetjs_settings_apply(struct enetjs_host *h, const double *config); /**< @returns 0 or an error code */
 
 /* ---- connect.c ------------------------------------------------------------------------------- */
-/** Ends the peers that would wait for ever, after ENet may have run out of memory. */
+/** Ends the peers that would wait without end, after ENet may have run out of memory. */
 void enetjs_reset_stuck_peers(struct enetjs_host *h);
 
 /* ---- service.c ------------------------------------------------------------------------------- */
@@ -365,13 +365,16 @@ void enetjs_limits_enforce(struct enetjs_host *h);
 void enetjs_end_silent(struct enetjs_host *h); /**< not within ENet's receive loop */
 enet_uint32 enetjs_silence_wait(const struct enetjs_host *h); /**< ms until it has to look again */
 
+/* ---- deadline.c ------------------------------------------------------------------------------ */
+/** @returns milliseconds until the host has something to do by itself, or -1 */
+int enetjs_next_wait(const struct enetjs_host *h);
+
 /* ---- pump.c ---------------------------------------------------------------------------------- */
 extern atomic_uint enetjs_live_pumps;
 int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end);
 void enetjs_pump_rearm(struct enetjs_host *h);
 void enetjs_pump_call(struct enetjs_host *h); /**< wakes the consumer */
 void enetjs_pump_notify(struct enetjs_host *h);
-int enetjs_next_wait(const struct enetjs_host *h);
 
 /* ---- pace.c ---------------------------------------------------------------------------------- */
 /** What a service of the consumer brought. */

@@ -6,7 +6,7 @@
  *
  *   Attending. When one peer's messages follow each other so closely that waiting for the next one
  *   costs no more than a wake-up, the consumer stays for it, in short turns between which its event
- *   loop goes on. Where that is in vain, as when both sides share one core, it is given up for twice
+ *   loop goes on. Where no message comes in that time, as when both sides share one core, it is given up for twice
  *   as long each time.
  *
  *   Coalescing. When many peers send, each datagram would wake the consumer. It is woken once a
@@ -18,7 +18,7 @@
  *   tens of microseconds before it looks, as long as no less comes because of it: a peer whose window is full
  *   waits for acknowledgements.
  *
- * Who has sent is known where datagrams are read in batches only; elsewhere many peers look like one.
+ * The source of each datagram is known where they are read in batches only; elsewhere many peers look like one.
  */
 #include "base/clock.h"
 #include "host/internal.h"

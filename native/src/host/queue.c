@@ -46,7 +46,7 @@ static void count_undelivered(struct enetjs_slot *slot, size_t bytes) {
   slot->undelivered = true;
 }
 
-/* A message leaves the peer's queue: tells whoever waits for it. */
+/* A message leaves the peer's queue: tells the consumer, where it waits for that. */
 static void leave(struct enetjs_outgoing *out, bool delivered) {
   struct enetjs_slot *slot = out->slot;
   slot->queued_bytes -= out->packet.dataLength;

@@ -5,7 +5,7 @@
  *
  * A flood must not get further than this file. Questions are bounded in number and per second, and
  * what is beyond is dropped unasked. The memory of answers is a table of fixed size; a new address
- * takes the place of the one in its set that has been silent longest, so who talks stays known.
+ * takes the place of the one in its set that has been silent longest, so that an address that goes on sending stays known.
  */
 #include "wire/gate.h"
 

@@ -7,7 +7,7 @@
 #define ADDRESSES 5000
 #define ATTEMPTS 16384 /* what the guard remembers at most */
 #define LIFETIME_MS 3000
-#define PROMISED_MS 10000
+#define ID_SEEN_MS 10000
 #define VERIFY_BYTES (sizeof(ENetProtocolHeader) + sizeof(ENetProtocolVerifyConnect))
 #define WAITING 235
 #define ROUNDS (1000 / SLOW)
@@ -576,7 +576,7 @@ TEST(only_the_first_command_is_a_guess) {
   close_both(&f, &server);
 }
 
-TEST(each_promised_number_must_be_right) {
+TEST(each_assigned_number_must_be_right) {
   struct consumer server;
   struct forger f;
   if (!has_guard()) return;
@@ -609,7 +609,7 @@ TEST(a_wrong_time_is_replaced_by_ours) {
   consumer_close(&server);
 }
 
-TEST(a_promised_id_and_session_are_answered_three_times) {
+TEST(an_assigned_id_and_session_are_answered_three_times) {
   struct consumer server;
   struct forger f;
   unsigned answers;
@@ -633,29 +633,29 @@ static void skip(uint32_t ms) { enet_time_set(enet_time_get() + ms); }
 
 TEST(attempts_end_in_time) {
   struct consumer server;
-  struct forger plain, promised;
+  struct forger plain, assigned;
   if (!has_guard()) return;
   guarded_open(&server);
   forger_open(&plain, &server);
-  forger_open(&promised, &server);
+  forger_open(&assigned, &server);
   forger_connect(&plain);
-  forger_connect(&promised);
+  forger_connect(&assigned);
   settle(&server);
-  CHECK(forger_receive(&promised) > 0);
-  forger_ping(&promised, promised.outgoing);
+  CHECK(forger_receive(&assigned) > 0);
+  forger_ping(&assigned, assigned.outgoing);
   settle(&server);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 2);
   skip(LIFETIME_MS);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 1);
-  skip(PROMISED_MS - LIFETIME_MS - 1000);
+  skip(ID_SEEN_MS - LIFETIME_MS - 1000);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 1);
   skip(1000);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
-  forger_acknowledge(&promised);
+  forger_acknowledge(&assigned);
   settle(&server);
   CHECK_EQ_INT(server.connects, 0);
   forger_close(&plain);
-  forger_close(&promised);
+  forger_close(&assigned);
   consumer_close(&server);
 }
 
@@ -1296,9 +1296,9 @@ int main(void) {
       TEST_CASE(forged_connects_leave_the_host_connectable),
       TEST_CASE(blind_guesses_do_not_complete),
       TEST_CASE(only_the_first_command_is_a_guess),
-      TEST_CASE(each_promised_number_must_be_right),
+      TEST_CASE(each_assigned_number_must_be_right),
       TEST_CASE(a_wrong_time_is_replaced_by_ours),
-      TEST_CASE(a_promised_id_and_session_are_answered_three_times),
+      TEST_CASE(an_assigned_id_and_session_are_answered_three_times),
       TEST_CASE(attempts_end_in_time),
       TEST_CASE(the_table_is_bounded_and_the_oldest_goes_first),
       TEST_CASE(a_full_host_says_so),
