@@ -49,10 +49,12 @@ console.log(`listening on ${server.address.hostname}:${server.address.port}`);
 // Closing the host tells every client, and ends the loop below.
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => server.close());
 
-/** Prints every counter that is not 0. */
+/** Prints every counter that is not 0, and why attempts to connect were refused. */
 function report(): void {
-  const counters = Object.entries(server.stats).filter(([, count]) => count !== 0);
-  console.log(counters.map(([name, count]) => `${name} ${count}`).join(", "));
+  const { refused, ...counters } = server.stats;
+  const reasons = Object.entries(refused).map(([reason, count]) => [`refused (${reason})`, count]);
+  const shown = [...Object.entries(counters), ...reasons].filter(([, count]) => count !== 0);
+  console.log(shown.map(([name, count]) => `${name} ${count}`).join(", "));
 }
 const reports = setInterval(report, 60_000);
 

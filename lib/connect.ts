@@ -33,7 +33,10 @@ export interface ConnectOptions {
    * Default 5000.
    */
   timeoutMs?: number;
-  /** Ends the attempt, and further ones, when it aborts; the promise rejects with its reason. */
+  /**
+   * Ends the attempt, and further ones, when it aborts; the promise rejects with its reason. Once the `connect`
+   * handler has been called, or the promise is settled, it changes nothing.
+   */
   signal?: AbortSignal;
   /** Goes on with further attempts, until one succeeds, `signal` aborts or the host closes. */
   retry?: RetryOptions;

@@ -32,7 +32,7 @@ export interface Diagnostics {
   readonly allocations: number;
   /** Bytes of native memory in use, with what the allocator adds to each block. */
   readonly allocatedBytes: number;
-  /** Bytes of native memory reserved for blocks; never given back. */
+  /** Bytes of native memory reserved for blocks, free ones among them; falls when much of it is free. */
   readonly reservedBytes: number;
   /** Channels to plugins that are open or closing. */
   readonly channels: number;

@@ -157,7 +157,9 @@ for (const path of filesIn("examples").filter((path) => !larger.test(path))) {
     assert.ok(command, "its comment says how to run it");
     assert.match(comment, / bun examples\//);
     assert.match(comment, / node examples\//);
-    assertSuccess(await runFile(`${root}/${path}`, command[1].split(" ")));
+    const output = await runFile(`${root}/${path}`, command[1].split(" "));
+    assertSuccess(output);
+    assert.doesNotMatch(output.stdout, /\[object Object\]/);
   });
 }
 

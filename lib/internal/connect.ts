@@ -104,6 +104,8 @@ export class Connector {
     connection.connecting = connecting;
     endpoint.pin();
     const onAbort = () => {
+      // The listener outlives the attempt by some microtasks, and the connect handler comes before the promise.
+      if (connection.connecting !== connecting || connection.announced) return;
       connecting.reject(signal?.reason);
       endpoint.native.enetjs_peer_reset(endpoint.handle, connection.id);
       endpoint.change();

@@ -283,6 +283,11 @@ export class Connection {
   }
 
   #lend(message: PeerMessage): IteratorResult<PeerMessage> {
+    // Of reads that overlap, the next one after either would take back what the other has not seen yet.
+    if (this.#lent !== undefined) {
+      this.#lent.retain();
+      message.packet.retain();
+    }
     this.#lent = message.packet;
     return { value: message, done: false };
   }
@@ -445,9 +450,12 @@ export class Connection {
 
   #connectError({ reason, data }: Ending): ENetError {
     const where = `${this.address.hostname}:${this.address.port}`;
-    // Only closing the host ends an attempt from this side.
-    if (reason === "local" || !this.endpoint.resources.open) {
+    if (!this.endpoint.resources.open) {
       return new ENetError("ENETJS_ERR_CLOSED", `Connecting to ${where}: the host was closed`);
+    }
+    if (reason === "local" || reason === "reset") {
+      const how = reason === "local" ? "disconnected" : "reset the peer";
+      return new ENetError("ENETJS_ERR_STALE", `Connecting to ${where}: this side ${how}`);
     }
     if (reason === "timeout" && this.unanswered !== undefined) {
       return this.unanswered("for as long as ENet tries");

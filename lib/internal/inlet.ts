@@ -52,8 +52,8 @@ const REASONS: readonly EndReason[] = [
 export class Inlet {
   readonly endpoint: Endpoint;
   #handlers: HostHandlers | undefined;
-  /** Events that waited for the handlers have not been handed out yet. */
-  #attached = false;
+  /** Events that waited for the handlers have not all been handed out yet. */
+  #handlersAreNew = false;
   readonly #connections = new Map<number, Connection>();
   /** By peer index, the latest of each; finds most without the map. */
   readonly #slots: (Connection | undefined)[] = [];
@@ -61,10 +61,10 @@ export class Inlet {
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<HostEvent>>>();
   /** Borrowed by the event that was handed out last. */
   #borrowed: Packet | undefined;
+  /** Whether the record of that event is still in the ring. */
+  #inRing = false;
   /** The packet that a handler is looking at. */
   #handled: Packet | undefined;
-  /** Whether that event's record is still in the ring. */
-  #inRing = false;
   /** Bytes of messages that have been put into the backlog since it was last pruned, or were left then. */
   #keptBytes = 0;
   #pruneAt = { events: UNCLAIMED_EVENTS, bytes: UNCLAIMED_BYTES };
@@ -119,7 +119,7 @@ export class Inlet {
     if (handlers !== undefined && this.#handlers === undefined) endpoint.pin();
     if (handlers === undefined && this.#handlers !== undefined) endpoint.unpin();
     this.#handlers = handlers;
-    this.#attached = handlers !== undefined;
+    this.#handlersAreNew = handlers !== undefined;
     if (handlers === undefined) {
       for (const connection of this.connected) connection.resolveConnect();
     }
@@ -547,8 +547,7 @@ export class Inlet {
   #handleBacklog(): boolean {
     const { resources } = this.endpoint;
     if (this.#handlers?.receive === undefined) {
-      if (this.#attached) this.#handleOthers();
-      return true;
+      return !this.#handlersAreNew || this.#handleOthers();
     }
     while (resources.open && this.#handlers !== undefined && this.#backlog.size > 0) {
       if (this.#yielding || this.#spent()) return false;
@@ -559,13 +558,22 @@ export class Inlet {
     return true;
   }
 
-  /** Gives handlers without `receive` all events that have waited except messages. */
-  #handleOthers(): void {
-    this.#attached = false;
-    for (const event of this.#backlog.extract(({ type }) => type !== "receive")) {
-      if (this.#handlers === undefined) this.#backlog.push(event);
-      else if (this.endpoint.resources.open) this.#giveKept(event);
+  /**
+   * Gives handlers that take no messages all else that has waited for them. Each event stays in the backlog until its
+   * turn, because a handler may close the host or take the handlers away.
+   *
+   * @returns whether the ring has its turn now
+   */
+  #handleOthers(): boolean {
+    const { resources } = this.endpoint;
+    while (resources.open && this.#handlers !== undefined) {
+      if (this.#yielding || this.#spent()) return false;
+      const event = this.#backlog.take(({ type }) => type !== "receive");
+      if (event === undefined) break;
+      this.#giveKept(event);
     }
+    this.#handlersAreNew = false;
+    return true;
   }
 
   #giveKept(event: HostEvent): void {
@@ -730,11 +738,12 @@ export class Inlet {
   }
 
   #feedReaders(): void {
+    const overlapping = this.#readers.size > 1;
     while (this.#readers.size > 0 && !this.#yielding && !this.#spent()) {
       const event = this.#next();
       if (event === undefined) return endTask();
-      // The next round would take back what this reader has not seen yet.
-      if (this.#readers.size > 1 && "packet" in event) event.packet.retain();
+      // The next round, or the next read of another reader, would take back what this reader has not seen yet.
+      if (overlapping && "packet" in event) event.packet.retain();
       this.endpoint.unpin();
       this.#readers.shift()?.resolve({ value: event, done: false });
     }
@@ -875,7 +884,8 @@ export class Inlet {
     // The messages that are left belong before the disconnect event; after that event they are dropped.
     const late = connection.over && ended.length === 0;
     for (let message = connection.take(); message; message = connection.take()) {
-      if (!late) this.#keep({ type: "receive", peer: connection.peer, ...message });
+      if (late) packets.release(message.packet);
+      else this.#keep({ type: "receive", peer: connection.peer, ...message });
     }
     for (const event of ended) this.#keep(event);
     this.#yield();

@@ -55,6 +55,42 @@ class Refuser implements AsyncDisposable {
 
 const FULL = 1718971500;
 
+// The signal.
+
+test("A signal that aborts once the connection is there changes nothing", async (t) => {
+  await leakCheck(t);
+  await using server = await Host.listen({ hostname: LOOPBACK });
+  await using client = await Host.create({ pump: false });
+  const abort = new AbortController();
+  const attempt = client.connect(server.address, { signal: abort.signal });
+  const isConnected = () => {
+    const event = client.service();
+    // Before the program goes on behind its promise.
+    if (event?.type === "connect") abort.abort();
+    return event?.type === "connect";
+  };
+  await until(isConnected, 10_000, "the connect event");
+  const peer = await withDeadline(attempt, 10_000, "the promise");
+  assert.deepEqual([peer.state, peer.reason], ["connected", undefined]);
+});
+
+test("A connect handler may abort the attempts that others of its signal make", async (t) => {
+  await leakCheck(t);
+  await using silent = await new Refuser().open(undefined);
+  await using server = await Host.listen({ hostname: LOOPBACK });
+  const won = new AbortController();
+  const seen = journal();
+  const handlers = { ...seen.handlers, connect: () => won.abort(new Error("another has won")) };
+  await using client = await Host.create({}, handlers);
+  const { signal } = won;
+  const lost = assert.rejects(client.connect(silent.address, { signal }), /another has won/);
+  const peer = await withDeadline(client.connect(server.address, { signal }), 10_000, "the winner");
+  await withDeadline(lost, 10_000, "the loser");
+  assert.deepEqual([peer.state, peer.reason], ["connected", undefined]);
+  await withDeadline(peer.deliver(0, "text"), 10_000, "a delivery");
+  assert.deepEqual(seen.entries, []);
+});
+
 // Name resolution.
 
 test("Host.connect() stops waiting for a host name in time, by signal, and with the host", async (t) => {
