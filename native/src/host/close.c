@@ -81,6 +81,7 @@ void enetjs_disconnect_all(struct enetjs_host *h) {
     enet_peer_reset(peer);
   }
   if (answers) tell_who_has_answered(h);
+  if (h->guard) enetjs_guard_decline_all(h->guard, h->shutdown_data);
   enetjs_batch_end(h->batch);
 }
 
