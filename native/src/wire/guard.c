@@ -524,8 +524,9 @@ void enetjs_guard_asked(struct enetjs_guard *guard) { pass_unasked(guard); }
 
 uint32_t enetjs_guard_unasked(const struct enetjs_guard *guard) { return guard->unasked_count; }
 
-/* Most are answered in the order of the questions. */
+/* Most are answered in the order of the questions. One whose time is up is no longer there. */
 static struct attempt *find_question(struct enetjs_guard *guard, uint32_t number) {
+  expire(guard, enet_time_get());
   if (guard->count == 0) return NULL;
   for (uint32_t i = guard->queues[ASKING].oldest; i != NOBODY; i = guard->attempts[i].newer)
     if (guard->attempts[i].question == number) return &guard->attempts[i];
