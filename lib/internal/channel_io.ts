@@ -196,17 +196,17 @@ export class ChannelWriter {
         above = result > 0;
       },
       () => connection.undelivered(),
+      (error) => this.#settle(error),
     );
     this.#unacknowledged++;
     deliveries?.push(delivered);
-    delivered.then(() => this.#settle(), (error) => {
-      this.#loss ??= error;
-      this.#settle();
-    });
+    delivered.catch(() => {}); // #settle() has the error
     return above;
   }
 
-  #settle(): void {
+  /** Counts in the same task: the end of the connection may be told next, and looks at the count. */
+  #settle(error?: Error): void {
+    this.#loss ??= error;
     if (--this.#unacknowledged > 0 || this.#acknowledged === undefined) return;
     const { resolve, reject } = this.#acknowledged;
     this.#acknowledged = undefined;

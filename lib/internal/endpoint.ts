@@ -108,6 +108,8 @@ interface Delivery {
   readonly reject: (error: Error) => void;
   /** The error to reject with. */
   readonly undelivered: () => Error;
+  /** Called before the promise is settled, in the same task. */
+  readonly settled: ((error?: Error) => void) | undefined;
 }
 
 /**
@@ -442,6 +444,7 @@ export class Endpoint {
   deliver(
     send: (token: number) => void,
     undelivered: () => Error,
+    settled?: (error?: Error) => void,
   ): Promise<void> {
     do this.#token = (this.#token + 1) >>> 0; while (
       this.#token === 0 || this.#deliveries.has(this.#token)
@@ -450,7 +453,7 @@ export class Endpoint {
     send(token);
     this.pin();
     return new Promise((resolve, reject) =>
-      void this.#deliveries.set(token, { resolve, reject, undelivered })
+      void this.#deliveries.set(token, { resolve, reject, undelivered, settled })
     );
   }
 
@@ -460,8 +463,10 @@ export class Endpoint {
     if (delivery === undefined) return;
     this.#deliveries.delete(token);
     this.unpin();
-    if (delivered) delivery.resolve();
-    else delivery.reject(delivery.undelivered());
+    const error = delivered ? undefined : delivery.undelivered();
+    delivery.settled?.(error);
+    if (error === undefined) delivery.resolve();
+    else delivery.reject(error);
   }
 
   /** The end: no more messages will be acknowledged. */
