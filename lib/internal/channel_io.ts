@@ -162,10 +162,20 @@ export class ChannelWriter {
       for (let start = 0; start < bytes.length; start += this.#chunkSize) {
         if (this.#loss !== undefined) throw this.#loss;
         const isFull = this.#queue(bytes.subarray(start, start + this.#chunkSize), deliveries);
-        if (isFull) await this.#connection.peer.drain();
+        if (isFull) await this.#drained();
       }
     } finally {
       if (settled !== undefined) this.#report(bytes, deliveries as Promise<void>[], settled);
+    }
+  }
+
+  /** Resolves when more may be written; rejects with what the end of the connection means for the bytes. */
+  async #drained(): Promise<void> {
+    try {
+      await this.#connection.peer.drain();
+    } catch (error) {
+      const isLost = this.#unacknowledged > 0;
+      throw this.#loss ?? (isLost ? this.#connection.undelivered() : error);
     }
   }
 

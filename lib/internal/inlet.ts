@@ -488,6 +488,7 @@ export class Inlet {
       default: {
         const connection = this.#connectionOf(index) as Connection;
         const channelId = type >>> 8 & 0xFF;
+        connection.heard = true;
         const taken = connection.takes(channelId);
         const packet = this.#packet(index, taken ? BORROWED.BY_ITERATION : undefined);
         if (packet === undefined) return undefined;
@@ -530,6 +531,7 @@ export class Inlet {
 
   /** The fast path: a packet without an event object. */
   #receive(index: number, handlers: HostHandlers, connection: Connection, channelId: number): void {
+    connection.heard = true;
     const packet = this.#packet(index, BORROWED.BY_HANDLER);
     if (packet === undefined) return;
     this.#handled = packet;

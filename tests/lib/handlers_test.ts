@@ -859,7 +859,11 @@ for (const between of [{}, undefined]) {
     };
     for (let count = 1; count <= 101; count += 10) {
       server.handlers = taking;
-      await until(() => got.length >= count && server.handlers === between, ms, `${count} messages`);
+      await until(
+        () => got.length >= count && server.handlers === between,
+        ms,
+        `${count} messages`,
+      );
       assert.equal(got.length, count);
     }
     assert.deepEqual(got, Array.from({ length: 101 }, (_, i) => String(i)));

@@ -304,3 +304,15 @@ test("A writable counts acknowledged data as such when the client leaves at once
   }
   assert.deepEqual(new Set(errors), new Set(["ENETJS_ERR_STALE"]));
 });
+
+test("A writable says that bytes are lost when the other side takes no message of that size", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair({ server: { maximumPacketSize: 1000 } });
+  const { peer } = pair;
+  peer.timeout({ limit: 1, minimumMs: 50, maximumMs: 100 });
+  const writer = peer.writable(0).getWriter();
+  const closed = assert.rejects(writer.closed, code("ENETJS_ERR_UNDELIVERED"));
+  await assert.rejects(writer.write(new Uint8Array(2_000_000)), code("ENETJS_ERR_UNDELIVERED"));
+  await closed;
+  assert.equal((await peer.closed).reason, "timeout");
+});
