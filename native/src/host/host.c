@@ -662,9 +662,11 @@ static void service_for_consumer(struct enetjs_host *h) {
   uint64_t before = h->counters[ENETJS_HOST_STAT_RECEIVED_PACKETS];
   struct enetjs_yield yield = {.woken = h->signalled};
   h->signalled = false;
+  h->servicing = true;
   enetjs_refill(h);
   enetjs_service_protocol(h);
   enetjs_refill(h);
+  h->servicing = false;
   yield.datagrams = (unsigned)(h->counters[ENETJS_HOST_STAT_RECEIVED_PACKETS] - before);
   yield.found =
       (yield.datagrams > 0 && h->queued_messages > 0) || events != h->events.head || completions != h->completions.head;
@@ -790,7 +792,7 @@ double enetjs_host_set_filter(double host, const uint8_t *rules, double bytes) {
   return result;
 }
 
-/* An attempt that is proved goes on at once. */
+/* An attempt that is proved goes on at once; messages that come of that are held until the next service. */
 static double answer(struct enetjs_host *h, uint32_t question, double verdict) {
   enum enetjs_refusal cause =
       verdict == ENETJS_CODE_UNDECIDED ? ENETJS_REFUSAL_UNDECIDED : ENETJS_REFUSAL_ACCEPT;
@@ -799,6 +801,7 @@ static double answer(struct enetjs_host *h, uint32_t question, double verdict) {
                                 : enetjs_guard_decline(h->guard, question, cause, (enet_uint32)verdict));
   if (!asked) return ENETJS_ERR_STALE;
   if (enetjs_guard_admits(h->guard)) enetjs_service_protocol(h);
+  if (h->pump_running && enetjs_records_waiting(h)) enetjs_pump_call(h);
   return 0;
 }
 
