@@ -22,7 +22,7 @@ await using server: Host = await Host.listen({
   port: Number(port ?? 0),
   peers: 200,
   channels: 2,
-  // Nobody who can't read a connection's datagrams can forge one, such as a disconnect.
+  // An attacker that cannot read a connection's datagrams cannot forge one, such as a disconnect.
   checksum: "crc32",
   // Memory: of one message, of what one client has sent, of what all have sent, of what waits for one client.
   maximumPacketSize: 16 * KIB,
@@ -49,10 +49,12 @@ console.log(`listening on ${server.address.hostname}:${server.address.port}`);
 // Closing the host tells every client, and ends the loop below.
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => server.close());
 
-/** Prints every counter that is not 0. */
+/** Prints every counter that is not 0, and why attempts to connect were refused. */
 function report(): void {
-  const counters = Object.entries(server.stats).filter(([, count]) => count !== 0);
-  console.log(counters.map(([name, count]) => `${name} ${count}`).join(", "));
+  const { refused, ...counters } = server.stats;
+  const reasons = Object.entries(refused).map(([reason, count]) => [`refused (${reason})`, count]);
+  const shown = [...Object.entries(counters), ...reasons].filter(([, count]) => count !== 0);
+  console.log(shown.map(([name, count]) => `${name} ${count}`).join(", "));
 }
 const reports = setInterval(report, 60_000);
 

@@ -1,6 +1,6 @@
 /**
- * A chat with rooms. A room is a group: a message to all who are in it is one call, and who disconnects
- * leaves it.
+ * A chat with rooms. A room is a group: one call sends a message to all of its members, and a member that
+ * disconnects leaves it.
  *
  *     deno run --allow-ffi examples/rooms.ts
  *     bun examples/rooms.ts
@@ -27,7 +27,7 @@ const server: Host<number> = await Host.listen<number>({ hostname: "127.0.0.1", 
   },
   receive(peer, _channelId, packet) {
     const room = roomNumber(peer.data);
-    // Sent on as it has come, to all but who has sent it.
+    // Sent on as it was received, to all but its sender.
     room.send(0, packet, PacketFlag.RELIABLE, { except: peer });
   },
   disconnect({ data: number }) {
@@ -37,7 +37,7 @@ const server: Host<number> = await Host.listen<number>({ hostname: "127.0.0.1", 
   },
 });
 
-/** Enters a room, answers lines with others, and leaves after a word of farewell. */
+/** Enters a room, answers some lines, and leaves after a "Bye". */
 async function enter(name: string, number: number, answers: Record<string, string>) {
   await using host = await Host.create();
   const peer = await host.connect(server.address, { channels: 1, data: number });

@@ -121,7 +121,7 @@ export function reportErrors(target: RawFunction): RawFunction {
   };
 }
 
-/** Callbacks that are not closed: C may call them, whoever else has forgotten them. */
+/** Callbacks that are not closed. C may call them, so they must not be garbage-collected. */
 const open = new Set<Callback>();
 
 /** A JavaScript function that C can call, until it is closed. */

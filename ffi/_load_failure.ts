@@ -1,6 +1,6 @@
 /**
- * What is told when libenetjs could not be loaded: each place looked at, what was wrong there, and
- * the one command that mends it.
+ * The error when libenetjs could not be loaded: each place looked at, what was wrong there, and one
+ * command that corrects it.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export type Cause =
   | "permission"
   | "other";
 
-/** A place that was looked at in vain. */
+/** A place where no library could be loaded. */
 export interface Miss {
   /** Where: `"ENETJS_LIBRARY=/a/path"`, a path, or `"npm package @enetjs/linux-x64"`. */
   readonly place: string;
@@ -81,11 +81,11 @@ export function missOf(place: string, error: unknown): Miss {
   return { place, cause: "other", problem: message };
 }
 
-/** How packages are added to a program, and how everything it has is installed anew. */
+/** How a program adds packages, and how it installs all of its packages again. */
 const INSTALL = {
-  node: { add: "npm install ", anew: "rm -rf node_modules && npm install" },
-  bun: { add: "bun add ", anew: "rm -rf node_modules && bun install" },
-  deno: { add: "deno add npm:", anew: "deno install --reload" },
+  node: { add: "npm install ", again: "rm -rf node_modules && npm install" },
+  bun: { add: "bun add ", again: "rm -rf node_modules && bun install" },
+  deno: { add: "deno add npm:", again: "deno install --reload" },
 } as const;
 
 /**
@@ -100,7 +100,7 @@ function builtFolder(): string | undefined {
   return place.startsWith("file:") ? fileURLToPath(place) : place;
 }
 
-function mend({ runtime, first, platform = "" }: Search, misses: readonly Miss[]): string {
+function remedy({ runtime, first, platform = "" }: Search, misses: readonly Miss[]): string {
   const has = (cause: Cause) => misses.some((miss) => miss.cause === cause);
   if (has("permission")) return "run the program with --allow-ffi";
   if (first === "chosen") return "unset ENETJS_LIBRARY";
@@ -114,8 +114,8 @@ function mend({ runtime, first, platform = "" }: Search, misses: readonly Miss[]
     const tarballs = ["enet", platform].map((name) => `"${built}/enetjs-${name}-${version}.tgz"`);
     return `${runtime === "bun" ? "bun add" : "npm install"} ${tarballs.join(" ")}`;
   }
-  const { add, anew } = INSTALL[runtime];
-  return has("uninstalled") ? `${add}@enetjs/${platform}@${version}` : anew;
+  const { add, again } = INSTALL[runtime];
+  return has("uninstalled") ? `${add}@enetjs/${platform}@${version}` : again;
 }
 
 /** The error of a search that found nothing. */
@@ -124,6 +124,6 @@ export function loadFailure(search: Search, misses: readonly Miss[]): LoadError 
   return new LoadError(
     misses.some(({ cause }) => cause === "abi") ? "ENETJS_ERR_ABI" : "ENETJS_ERR_LIBRARY",
     `The native library of @enetjs/enet could not be loaded. Looked at:\n${places}\n` +
-      `To mend it: ${mend(search, misses)}`,
+      `Remedy: ${remedy(search, misses)}`,
   );
 }

@@ -33,7 +33,7 @@ export function valueError(label: string, expected: string, value: unknown): Ffi
   const code: FfiErrorCode = missing && /pointer|buffer|string|callback/.test(expected)
     ? "ENETJS_ERR_FFI_NULL"
     : "ENETJS_ERR_FFI_VALUE";
-  return new FfiError(code, `${label}: ${expected} is due, not ${show(value)}`, { value });
+  return new FfiError(code, `${label}: expected ${expected}, not ${show(value)}`, { value });
 }
 
 function rangeError(label: string, value: unknown, low: unknown, high: unknown): FfiError {

@@ -9,13 +9,13 @@ export function isEmbedded(path: string): boolean {
   return /^(\/\$bunfs|[A-Za-z]:[\\/]~BUN)[\\/]/.test(path);
 }
 
-/** A folder for temporary files that nobody else can write to. */
+/** A folder for temporary files that only this user can write to. */
 function privateFolder(): string {
   const user = process.getuid?.();
   const folder = join(tmpdir(), `enetjs-${user ?? "user"}`);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { uid, mode } = lstatSync(folder);
-  // Who could write to it could have us load a library of theirs.
+  // Another user who could write to it could replace the library.
   if (user !== undefined && (uid !== user || (mode & 0o170022) !== 0o040000)) {
     throw new Error(`${folder} is not a folder of this user alone`);
   }

@@ -21,15 +21,15 @@ import { show } from "./show.ts";
 
 export { Callback };
 
-/** How C calls a JavaScript function. A `struct` stands for a pointer, and is given as a copy. */
+/** How C calls a JavaScript function. C passes a pointer for a `struct`; the function gets a copy. */
 export interface CallbackSignature {
   /** Types of the parameters. */
   readonly parameters: readonly Exclude<ResultType, "void">[];
-  /** Type of the result: nothing whose memory somebody would have to keep. */
+  /** Type of the result: one without memory that would have to be kept. */
   readonly result: ScalarType | "void";
 }
 
-/** What a callback with these parameters is given. */
+/** The arguments of a callback with these parameters. */
 export type CallbackArguments<P extends CallbackSignature["parameters"]> = {
   -readonly [K in keyof P]: Result<P[K]>;
 };
@@ -42,9 +42,9 @@ export type CallbackFunction<S extends CallbackSignature> = (
 /** Options of {@linkcode callback}. */
 export interface CallbackOptions {
   /**
-   * Whether other threads may call it. It then runs in the event loop, without a result, and an error
-   * is an uncaught one. On Deno the thread waits meanwhile, on Bun it does not, so what its pointers
-   * point to may be gone. Node cannot do it.
+   * Whether other threads may call it. It then runs in the event loop and has no result, and its errors are
+   * uncaught errors. On Deno the calling thread waits meanwhile. On Bun it does not, so memory behind
+   * pointers may be gone. Node does not support it.
    */
   threadSafe?: boolean;
 }
@@ -52,10 +52,10 @@ export interface CallbackOptions {
 /**
  * Makes a C function pointer of a JavaScript function, for a parameter of type `function`.
  *
- * What the function throws is thrown by the call that led to it, once C has returned; until then C
- * gets zeros from every callback. It stays callable until it is closed, so close it, or bind it with
- * `using`, when C will not call it any more. Unless `threadSafe` is set, another thread must not call
- * it: Node would abort.
+ * An error of the function is thrown by the call that led to it, once C has returned. Until then C gets zeros
+ * from every callback. The callback stays callable until it is closed: close it, or bind it with `using`,
+ * when C will no longer call it. Unless `threadSafe` is set, another thread must not call it: Node would
+ * abort.
  *
  * @param signature what C calls it with
  * @param target the function
@@ -86,7 +86,7 @@ export function callback<const S extends CallbackSignature>(
   if (typeof target !== "function") {
     throw new FfiError(
       "ENETJS_ERR_FFI_VALUE",
-      `callback(): a function is due, not ${show(target)}`,
+      `callback(): expected a function, not ${show(target)}`,
       { value: target },
     );
   }

@@ -80,8 +80,8 @@ export interface Runtime {
   /** Where bytes lie. */
   addressOf(bytes: Uint8Array): bigint;
   /**
-   * An ArrayBuffer over native memory, without a copy. Absent where raw pointers are not permitted.
-   * Whoever frees the memory detaches the buffer first.
+   * An ArrayBuffer over native memory, without a copy. Absent where raw pointers are not permitted. The
+   * caller detaches the buffer before it frees the memory.
    */
   readonly map: ((address: number, length: number) => ArrayBuffer) | undefined;
   /** Bytes up to which a copy in the heap is cheaper than a view of a buffer that will be detached. */

@@ -9,7 +9,7 @@
  * | `ENETJS_ERR_FFI_ARITY` | too few or too many arguments |
  * | `ENETJS_ERR_FFI_VALUE` | a value that the C type cannot be made from |
  * | `ENETJS_ERR_FFI_RANGE` | a number outside the range of its C type |
- * | `ENETJS_ERR_FFI_NULL` | null where a pointer is due |
+ * | `ENETJS_ERR_FFI_NULL` | null where a pointer is expected |
  * | `ENETJS_ERR_FFI_REDEFINED` | the name is defined with another pointer or signature |
  * | `ENETJS_ERR_FFI_UNDEFINED` | the name to call is not defined |
  * | `ENETJS_ERR_FFI_CLOSED` | the library or callback is closed |

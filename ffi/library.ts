@@ -1,5 +1,5 @@
 /**
- * Libraries: opening and closing them, and finding what is in them.
+ * Libraries: opens and closes them, and finds their symbols.
  *
  * @module
  */
@@ -26,7 +26,7 @@ export const RTLD_LAZY = 1;
 export const RTLD_NOW = 2;
 /** Lets libraries that are opened later use the symbols of this one. */
 export const RTLD_GLOBAL: number = darwin ? 8 : 0x100;
-/** Keeps the symbols to those who open the library; the default. */
+/** Makes the symbols visible only to those that open the library; the default. */
 export const RTLD_LOCAL: number = darwin ? 4 : 0;
 /** Does not load the library, but opens it if it is loaded. */
 export const RTLD_NOLOAD: number = darwin ? 0x10 : 4;
@@ -39,13 +39,13 @@ const DEFAULT_HANDLE = darwin ? 2n ** 64n - 2n : 0n;
 
 /** An open library. */
 export interface LibraryHandle extends Disposable {
-  /** What was opened; null for the process itself. */
+  /** The path that was opened; null for the process itself. */
   readonly path: string | null;
   /** Whether it is closed. */
   readonly closed: boolean;
   /**
-   * Closes the library. Its functions, and those made of its pointers, throw from now on; what it
-   * allocated must not be used any more. Within a callback, the library itself goes when C code has
+   * Closes the library. Its functions, and those made of its pointers, throw from now on. Memory that it
+   * allocated must no longer be used. Within a callback, the library is unloaded after the C code has
    * returned. A second call does nothing.
    */
   close(): void;
@@ -59,14 +59,14 @@ export interface Library<T extends Symbols> extends LibraryHandle {
 
 /** Options of {@linkcode dlopen}. */
 export interface DlopenOptions {
-  /** `RTLD_…`, joined by `|`; without it what the runtime takes, which is `RTLD_LAZY`. */
+  /** `RTLD_…`, joined by `|`. Default the runtime's, which is `RTLD_LAZY`. */
   flags?: number;
 }
 
-/** What `dlerror` has to tell. */
+/** The message that `dlerror` returns next. */
 let lastMessage: string | null = null;
 
-/** An error that `dlerror` tells too. */
+/** An error whose message `dlerror` also returns. */
 function linkError(
   code: FfiErrorCode,
   message: string,
@@ -76,7 +76,7 @@ function linkError(
   return new FfiError(code, message, options);
 }
 
-/** What C's own `dlerror` tells. */
+/** The message of C's own `dlerror`. */
 function linkerMessage(): string {
   memory(); // Opened now, because opening anything ends the text's life.
   const text: bigint = linker().dlerror();
@@ -195,10 +195,10 @@ interface Origin {
 
 const origins = new Map<Pointer, Origin>();
 
-/** What a pointer belongs to, if nobody has said. */
+/** The owner of a pointer without a known one. */
 const NOBODY: Owner = { title: "nothing", closed: false };
 
-/** What a function pointer belongs to. */
+/** The owner of a function pointer. */
 export function ownerOf(pointer: Pointer): Owner {
   return origins.get(pointer)?.library ?? NOBODY;
 }
@@ -230,8 +230,8 @@ function openLibrary(path: string | null, table: Symbols, flags?: number): OpenL
  * Opens a shared library and makes its functions callable. TypeScript infers their types from the
  * table.
  *
- * Arguments are checked before the call; what JavaScript cannot check is whether the table says the
- * truth about the library, and whether a pointer is good.
+ * Arguments are checked before the call. JavaScript cannot check whether the table matches the library, and
+ * whether a pointer is valid.
  *
  * @param path a file, or a name that the linker finds; null for the process itself, which has the C
  *   library
@@ -313,7 +313,7 @@ export function dlsym(library: LibraryHandle | typeof RTLD_DEFAULT, name: string
 /**
  * Closes a library, as its own `close` does.
  *
- * @throws {FfiError} `ENETJS_ERR_FFI_VALUE` for what is no library
+ * @throws {FfiError} `ENETJS_ERR_FFI_VALUE` if `library` is not a library
  */
 export function dlclose(library: LibraryHandle): void {
   checkLibrary(library, "dlclose()");

@@ -20,7 +20,7 @@ import {
 import { show } from "./show.ts";
 import { decoder } from "./utf8.ts";
 
-/** What none of the runtimes can map at once. */
+/** A size that no runtime can map at once. */
 const MAXIMUM_LENGTH = 2 ** 32 - 1;
 
 /** A pointer that is about to be followed. */
@@ -29,7 +29,7 @@ export function checkPointer(pointer: unknown, label: string): bigint {
     const isNull = pointer === 0n || pointer === null || pointer === undefined;
     throw new FfiError(
       isNull ? "ENETJS_ERR_FFI_NULL" : "ENETJS_ERR_FFI_VALUE",
-      `${label}: a pointer is due, not ${show(pointer)}`,
+      `${label}: expected a pointer, not ${show(pointer)}`,
       { value: pointer },
     );
   }
@@ -43,7 +43,7 @@ export function checkPointer(pointer: unknown, label: string): bigint {
 
 function checkLength(length: unknown, label: string): number {
   if (typeof length !== "number") {
-    throw new FfiError("ENETJS_ERR_FFI_VALUE", `${label}: a length is due, not ${show(length)}`, {
+    throw new FfiError("ENETJS_ERR_FFI_VALUE", `${label}: expected a length, not ${show(length)}`, {
       value: length,
     });
   }
@@ -57,7 +57,7 @@ function checkLength(length: unknown, label: string): number {
   return length;
 }
 
-/** What `alloc` gave and `free` has not taken back. */
+/** Pointers of `alloc` that are not freed. */
 const allocated = new Set<Pointer>();
 
 /**
@@ -80,9 +80,9 @@ export function alloc(size: number): Pointer {
 }
 
 /**
- * Frees what {@linkcode alloc} gave. For what a library allocated, call the function it says: it may
- * be C's `free`, `dlopen(null, { free: { parameters: ["pointer"], result: "void" } })`. Buffers over
- * the memory must not be used any more.
+ * Frees memory of {@linkcode alloc}. Memory that a library allocated is freed by the function that its
+ * documentation names, often C's `free`: `dlopen(null, { free: { parameters: ["pointer"], result: "void" }
+ * })`. Buffers over the memory must no longer be used.
  *
  * @throws {FfiError} `ENETJS_ERR_FFI_POINTER` for any other pointer, and for one that is freed
  */
@@ -130,10 +130,10 @@ export interface ToArrayBufferOptions {
 const collected = new FinalizationRegistry<() => void>((release) => release());
 
 /**
- * An ArrayBuffer over native memory, without a copy. What C writes it shows, and the other way round.
+ * An ArrayBuffer over native memory, without a copy. C and JavaScript see each other's writes.
  *
- * The memory must stay as long as anything refers to the buffer, unless `free` is given. With it the
- * buffer cannot be transferred, for then nobody could tell how long the memory is in use.
+ * The memory must stay valid as long as anything refers to the buffer, unless `free` is given. With `free`
+ * the buffer cannot be transferred, because the library could not know how long the memory is in use.
  *
  * @param pointer its first byte
  * @param length its bytes
@@ -201,7 +201,7 @@ function cellAt(pointer: Pointer, type: ScalarType, byteOffset: number, label: s
 }
 
 /**
- * Looks at the memory behind a pointer. Nobody knows where it ends: reading beyond may crash.
+ * Reads and writes the memory behind a pointer. Its size is unknown: reading beyond its end may crash.
  *
  * @throws {FfiError} `ENETJS_ERR_FFI_NULL`
  *

@@ -88,8 +88,8 @@ export {
 } from "./types.ts";
 
 /**
- * Loads libenetjs, which calls what the runtimes themselves cannot: on Node, functions that have no
- * name; on all of them, variadic functions with floating point. Nothing else needs it.
+ * Loads libenetjs, which makes calls that the runtimes cannot: on Node, calls of functions without a name; on
+ * all runtimes, calls of variadic functions with floating point. Nothing else needs it.
  *
  * @throws {Error} with the code `ENETJS_ERR_LIBRARY` when it is not found
  */

@@ -31,7 +31,7 @@ import {
 } from "./types.ts";
 import { show } from "./show.ts";
 
-/** Reads and writes what lies at an offset. */
+/** Reads and writes a value at an offset. */
 interface Cell {
   readonly size: number;
   readonly alignment: number;

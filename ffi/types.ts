@@ -1,5 +1,5 @@
 /**
- * The C types: their names, what they are in memory, and what TypeScript makes of them.
+ * The C types: their names, their form in memory, and their types in TypeScript.
  *
  * @module
  */
@@ -87,7 +87,7 @@ export type ExactType = "i53" | "u53";
  */
 export type AddressType = "void *" | "const void *" | "char *" | "const char *";
 
-/** Types of a fixed size: those of struct fields, and of what a view reads and writes. */
+/** Types of a fixed size: those of struct fields, and of values that a view reads and writes. */
 export type ScalarType =
   | NumberType
   | BigIntType
@@ -103,42 +103,42 @@ export type ParameterType = ScalarType | "buffer" | "cstring" | "string" | Struc
 /** Types of results. */
 export type ResultType = ScalarType | "cstring" | "void" | Struct<Fields>;
 
-/** What a `buffer` may be. */
+/** Values for a `buffer`. */
 export type BufferLike = ArrayBufferLike | ArrayBufferView;
 
-/** What a value of a scalar type is when it comes from C. */
+/** The TypeScript type of a scalar that comes from C. */
 export type ScalarValue<T> = T extends NumberType | ExactType ? number
   : T extends BigIntType | AddressType | "pointer" | "function" ? bigint
   : T extends "bool" ? boolean
   : never;
 
-/** What a scalar type takes on its way to C. */
+/** The TypeScript type of a scalar that goes to C. */
 export type ScalarInput<T> = T extends BigIntType ? bigint | number
   : T extends "function" ? Callback | Pointer
   : ScalarValue<T>;
 
-/** What a field of a struct, or an element of an array, may be. */
+/** The types of a struct's field or an array's element. */
 export type FieldType = ScalarType | ArrayType<FieldType, number> | Struct<Fields>;
 
 /** The fields of a struct, in C's order. */
 export type Fields = Readonly<{ [name: string]: FieldType }>;
 
-/** What reading a field gives. */
+/** The value of a field that was read. */
 export type FieldValue<T> = T extends ScalarType ? ScalarValue<T>
   : T extends Struct<infer F> ? StructValue<F>
   : T extends ArrayType<infer E, number> ? FieldValue<E>[]
   : never;
 
-/** What reading a struct gives: an object of its own, which does not follow the memory. */
+/** The value of a struct that was read: a copy, which does not follow the memory. */
 export type StructValue<F extends Fields> = { -readonly [K in keyof F]: FieldValue<F[K]> };
 
-/** What writing a field takes. */
+/** The value to write to a field. */
 export type FieldInput<T> = T extends ScalarType ? ScalarInput<T>
   : T extends Struct<infer F> ? StructInput<F>
   : T extends ArrayType<infer E, number> ? ArrayLike<FieldInput<E>>
   : never;
 
-/** What writing a struct takes: a value for each field, and nothing else. */
+/** The value to write to a struct: a value for each field, and nothing else. */
 export type StructInput<F extends Fields> = { readonly [K in keyof F]: FieldInput<F[K]> };
 
 /** An array of a fixed length within a struct. */
@@ -177,10 +177,11 @@ export interface Struct<F extends Fields> {
    */
   read(source: Pointer | BufferLike, byteOffset?: number): StructValue<F>;
   /**
-   * Writes a struct into memory. Padding is left as it is, and a fault leaves what precedes it.
+   * Writes a struct into memory. Padding stays unchanged. After an error, the fields before the wrong one are
+   * written.
    *
    * @param target a pointer to it, or the buffer it is in
-   * @param value what to write
+   * @param value the value
    * @param byteOffset where it begins there
    * @throws {FfiError} as the fields' types do; `ENETJS_ERR_FFI_RANGE` when it does not fit into the
    *   buffer, `ENETJS_ERR_FFI_NULL`
@@ -190,13 +191,13 @@ export interface Struct<F extends Fields> {
   encode(value: StructInput<F>): Uint8Array<ArrayBuffer>;
 }
 
-/** What a parameter takes. */
+/** The values of a parameter. */
 export type Argument<T> = T extends "buffer" | Struct<Fields> ? BufferLike
   : T extends "cstring" ? string
   : T extends AddressType | "string" ? Pointer | string | BufferLike | null
   : ScalarInput<T>;
 
-/** What a call returns, or a callback is given. */
+/** The result of a call, or an argument of a callback. */
 export type Result<T> = T extends "void" ? void
   : T extends "cstring" ? string | null
   : T extends Struct<infer F> ? StructValue<F> | null

@@ -106,15 +106,14 @@ export async function resolveIPv4(hostname: string): Promise<number> {
 /** Which addresses may talk to a host. */
 export interface AddressFilter {
   /**
-   * Addresses (`"192.0.2.7"`) and prefixes (`"10.0.0.0/8"`) that may; everybody when empty or
-   * absent.
+   * Addresses (`"192.0.2.7"`) and prefixes (`"10.0.0.0/8"`) that may; all when empty or absent.
    */
   allow?: readonly string[];
   /** Addresses and prefixes that may not, even when allowed above. */
   deny?: readonly string[];
   /**
-   * Whether a client that is denied is told so: its attempt to connect ends at once, with
-   * `DisconnectCode.DENIED`. By default what it sends is dropped without an answer. Default false.
+   * Whether the host answers a denied client: its attempt to connect then ends at once, with
+   * `DisconnectCode.DENIED`. Otherwise the host drops its datagrams without an answer. Default false.
    */
   refuse?: boolean;
 }

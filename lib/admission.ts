@@ -1,9 +1,9 @@
 import { show } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
 
-/** A client that wants to connect, as `accept` of `Host.listen` is told of it. */
+/** A client that wants to connect, as `accept` of `Host.listen` gets it. */
 export interface ConnectAttempt {
-  /** Where the CONNECT came from. It may be forged, for nothing has been sent there yet. */
+  /** The source of the CONNECT. It may be forged, because the host has not sent anything there yet. */
   readonly address: Address;
   /** The 32-bit value that the client gave. */
   readonly data: number;
@@ -12,15 +12,15 @@ export interface ConnectAttempt {
 }
 
 /**
- * A decision about a client: true lets it connect; false, or a 32-bit number that it is told, refuses it.
- * False stands for `DisconnectCode.DENIED`.
+ * A decision about a client. True lets it connect. A 32-bit number refuses it, and is sent to it. False
+ * refuses with `DisconnectCode.DENIED`.
  */
 export type AcceptVerdict = boolean | number;
 
 /**
- * Decides who may connect, at once or within 2 seconds.
+ * Decides whether a client may connect, at once or within 2 seconds.
  *
- * @param attempt who wants to connect
+ * @param attempt the client
  * @returns the decision
  */
 export type Accept = (attempt: ConnectAttempt) => AcceptVerdict | Promise<AcceptVerdict>;

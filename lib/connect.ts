@@ -2,11 +2,11 @@ import { LAYOUT } from "../ffi/layout.ts";
 import { integer, options, show, U32 } from "./internal/validate.ts";
 import type { ENetError } from "./errors.ts";
 
-/** How `host.connect` goes on after an attempt that failed; `host.sessions`, too. */
+/** How `host.connect` and `host.sessions` go on after an attempt that failed. */
 export interface RetryOptions {
   /** Milliseconds before the second attempt, 1–86,400,000. Each wait is twice the last one. Default 500. */
   minimumMs?: number;
-  /** Milliseconds that a wait is at most, not less than `minimumMs`. Default 30,000. */
+  /** Longest wait in milliseconds, not less than `minimumMs`. Default 30,000. */
   maximumMs?: number;
   /**
    * Part of each wait that is random, 0–1, so that many clients do not come back together: a wait of 1000 ms
@@ -14,10 +14,10 @@ export interface RetryOptions {
    */
   jitter?: number;
   /**
-   * Whether to go on after an error. By default that is so when there was no answer
-   * (`ENETJS_ERR_TIMEOUT`), the name could not be resolved (`ENETJS_ERR_RESOLVE`), or the server refused the
-   * attempt (`ENETJS_ERR_REFUSED`) because it is full, did not decide in time or has too many connections of
-   * this address. Any other refusal is final.
+   * Returns whether to go on after an error. The default goes on when no answer came (`ENETJS_ERR_TIMEOUT`)
+   * and when the name could not be resolved (`ENETJS_ERR_RESOLVE`). It goes on when the server refused
+   * (`ENETJS_ERR_REFUSED`) because it is full, did not decide in time or has too many connections of this
+   * address. Any other error is final.
    */
   when?: (error: ENetError) => boolean;
 }
@@ -33,7 +33,10 @@ export interface ConnectOptions {
    * Default 5000.
    */
   timeoutMs?: number;
-  /** Gives the attempt up when it aborts, or all attempts; the promise rejects with its reason. */
+  /**
+   * Ends the attempt, and further ones, when it aborts; the promise rejects with its reason. Once the `connect`
+   * handler has been called, or the promise is settled, it changes nothing.
+   */
   signal?: AbortSignal;
   /** Goes on with further attempts, until one succeeds, `signal` aborts or the host closes. */
   retry?: RetryOptions;
@@ -82,7 +85,7 @@ export function planRetry(given: unknown): RetryPlan {
   integer(maximumMs, "retry.maximumMs", 1, DAY_MS);
   if (maximumMs < minimumMs) {
     throw new RangeError(
-      `retry.maximumMs must not be less than minimumMs, ${minimumMs}, as ${maximumMs} is`,
+      `retry.maximumMs must be at least minimumMs, ${minimumMs}, not ${maximumMs}`,
     );
   }
   if (typeof jitter !== "number") {

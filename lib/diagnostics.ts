@@ -10,11 +10,11 @@ export interface Versions {
   /** The runtime this is. */
   readonly runtime: "deno" | "bun" | "node";
   /**
-   * How datagrams pass between ENet and the system: many with one system call, or one by one as
-   * outside Linux, and where something else in the process had loaded libenet before.
+   * How datagrams pass between ENet and the system: many with one system call, or one by one. One by one is
+   * outside Linux, and where the process had loaded libenet before.
    */
   readonly datagrams: "batched" | "plain";
-  /** The file libenetjs came from. */
+  /** The file of libenetjs. */
   readonly library: string;
 }
 
@@ -26,15 +26,15 @@ export interface Diagnostics {
   readonly pumps: number;
   /** Native packets that a queue or a `Packet` refers to. */
   readonly packets: number;
-  /** Native packets that there have been since the library was loaded. */
+  /** Native packets since the library was loaded. */
   readonly packetsEver: number;
   /** Blocks of native memory in use. */
   readonly allocations: number;
   /** Bytes of native memory in use, with what the allocator adds to each block. */
   readonly allocatedBytes: number;
-  /** Bytes of native memory reserved for blocks; never given back. */
+  /** Bytes of native memory reserved for blocks, free ones among them; falls when much of it is free. */
   readonly reservedBytes: number;
-  /** Channels to plugins that are open or not completely closed. */
+  /** Channels to plugins that are open or closing. */
   readonly channels: number;
   /** Bytes of memory shared with plugins. */
   readonly channelBytes: number;
@@ -43,7 +43,7 @@ export interface Diagnostics {
 }
 
 /**
- * Tells what is loaded; loads it if nothing is yet.
+ * Tells what is loaded; loads the library if needed.
  *
  * @throws {ENetError} `ENETJS_ERR_LIBRARY` or `ENETJS_ERR_ABI` if it can't be
  *
@@ -68,8 +68,8 @@ export async function versions(): Promise<Versions> {
 }
 
 /**
- * Counts what the native library holds; loads it if it is not yet. For tests and monitoring: with
- * every host and channel closed and every packet let go, all but `packetsEver` and `reservedBytes` are zero.
+ * Counts what the native library holds, for tests and monitoring; loads it if needed. When every host and
+ * channel is closed and every packet is freed, all but `packetsEver` and `reservedBytes` are zero.
  *
  * @throws {ENetError} `ENETJS_ERR_LIBRARY` or `ENETJS_ERR_ABI` if it can't be loaded
  */

@@ -41,7 +41,7 @@ export const ERROR_MEANINGS = {
 export type ENetErrorCode = keyof typeof ERROR_MEANINGS;
 
 /**
- * A fault of the network, the system or the native library. Faults of arguments are `TypeError` and
+ * An error of the network, the system or the native library. Wrong arguments are a `TypeError` or
  * `RangeError` instead.
  *
  * @example
@@ -66,7 +66,7 @@ export class ENetError extends Error {
    * Makes an error, as the library does.
    *
    * @param code what happened
-   * @param message a sentence with the values concerned
+   * @param message a sentence with the values
    * @param options the `cause`, if another error led to this one, and the `data` of the other side
    */
   constructor(code: ENetErrorCode, message: string, options?: { cause?: unknown; data?: number }) {

@@ -3,26 +3,25 @@ import type { Packet } from "./packet.ts";
 import type { Peer } from "./peer.ts";
 
 /**
- * Why a connection ended: the other side disconnected (`"remote"`), this side did (`"local"`), the
- * other side did not acknowledge in time (`"timeout"`), this side forgot the peer without telling
- * it, or its socket failed (`"reset"`), or the other side
- * exceeded one of the `limits` for a peer where that ends the connection (`"limit"`).
+ * Why a connection ended. `"remote"`: the other side disconnected. `"local"`: this side disconnected.
+ * `"timeout"`: the other side did not acknowledge in time. `"reset"`: this side forgot the peer, or its
+ * socket failed. `"limit"`: the other side exceeded a limit for peers, where that ends the connection.
  */
 export type DisconnectReason = "remote" | "local" | "timeout" | "reset" | "limit";
 
 /**
- * The data of a disconnect that the library sends by itself: four ASCII characters, as a number. A program
- * that is disconnected gets it with the reason `"remote"`, also from ENet in C; one that connects reads it in the
- * message of `ENETJS_ERR_REFUSED`. Programs are free to disconnect with the same numbers.
+ * The data of a disconnect that the library sends by itself: four ASCII characters, as a number. A connected
+ * program gets it with the reason `"remote"`, and as `data` on ENet in C. A connecting program reads it as
+ * `error.data` of `ENETJS_ERR_REFUSED`. Programs may disconnect with the same numbers.
  */
 export const DisconnectCode = {
   /** `"full"`: every peer of the host is in use, or its memory is short. */
   FULL: 1718971500,
   /** `"limt"`: the connection exceeded a limit of the host, where `limits.peer.excess` is `"disconnect"`. */
   LIMIT: 1818848628,
-  /** `"deny"`: the program has answered `accept` with false, or the filter of the host refuses the address. */
+  /** `"deny"`: `accept` has returned false, or the filter of the host refuses the address. */
   DENIED: 1684369017,
-  /** `"late"`: the program has not decided in `accept` within 2 s, or failed. */
+  /** `"late"`: `accept` has not decided within 2 s, or has failed. */
   UNDECIDED: 1818326117,
   /** `"dupl"`: the host has as many peers of this address as `duplicatePeers` allows. */
   DUPLICATE: 1685418092,
@@ -42,11 +41,11 @@ export interface ConnectEvent<PeerData = unknown> {
 export interface DisconnectEvent<PeerData = unknown> {
   /** Which event this is. */
   readonly type: "disconnect";
-  /** The connection that was. */
+  /** The connection that ended. */
   readonly peer: Peer<PeerData>;
   /** Why it ended. */
   readonly reason: DisconnectReason;
-  /** The 32-bit value that the disconnecting side gave, 0 where nobody did. */
+  /** The 32-bit value that the disconnecting side gave, or 0. */
   readonly data: number;
 }
 
@@ -88,8 +87,8 @@ export interface PeerMessage {
 }
 
 /**
- * Functions that a host calls as things happen, without an object per event. What one of them
- * throws surfaces as an uncaught error of the runtime; the host goes on.
+ * Functions that a host calls as events happen, without an object for each event. An error that one of them
+ * throws is an uncaught error of the runtime; the host goes on.
  */
 export interface HostHandlers<PeerData = unknown> {
   /** A connection has been established; see {@linkcode ConnectEvent}. */

@@ -9,7 +9,7 @@ import type { Peer } from "./peer.ts";
 
 /** Options of {@linkcode Group.send}. */
 export interface GroupSendOptions {
-  /** A member, or several, that do not get the message; others are ignored. Default nobody. */
+  /** A member, or several, that do not get the message; other peers are ignored. Default none. */
   except?: Peer | Iterable<Peer>;
 }
 
@@ -23,9 +23,8 @@ export let createGroup: <PeerData>(endpoint: Endpoint) => Group<PeerData>;
  * Some of a host's peers, such as those in a room: a message to all of them is one native call. Made by
  * `host.group()`.
  *
- * A peer leaves its groups when its connection ends, before its disconnect event, and as soon as this
- * side begins to end it. Iterating goes in the order of joining, and members may join and leave
- * meanwhile.
+ * A peer leaves its groups before its disconnect event, or earlier: when this side begins to end its
+ * connection. Iteration is in the order of joining. Members may join and leave meanwhile.
  *
  * @example
  * ```ts
@@ -57,8 +56,7 @@ export class Group<PeerData = unknown> implements Iterable<Peer<PeerData>> {
    * Puts a peer into the group.
    *
    * @param peer a peer of the group's host
-   * @returns whether it is a member now: false, and nothing is done, when its connection has ended or is
-   *   being ended by this side
+   * @returns whether it is a member now; false when its connection has ended or this side is ending it
    * @throws {TypeError} if `peer` is no peer, or one of another host
    */
   add(peer: Peer<PeerData>): boolean {
@@ -100,7 +98,7 @@ export class Group<PeerData = unknown> implements Iterable<Peer<PeerData>> {
    * @param channelId the channel, 0–254; members with fewer channels are left out
    * @param data as for {@linkcode Peer.send}
    * @param flags how it is sent. Default reliable
-   * @param options who is left out
+   * @param options which members are left out
    * @returns how many members it was queued to; 0 once the host is closed
    * @throws {TypeError} if `data` is nothing that can be sent, or `options.except` has a peer of another
    *   host

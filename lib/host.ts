@@ -45,7 +45,7 @@ import type { Peer } from "./peer.ts";
 export interface BroadcastOptions {
   /** The only peers that get the message. Default all connected ones. */
   to?: Iterable<Peer>;
-  /** A peer, or several, that do not get it. Default nobody. */
+  /** A peer, or several, that do not get the message. Default none. */
   except?: Peer | Iterable<Peer>;
 }
 
@@ -55,11 +55,11 @@ export interface CloseOptions {
   graceMs?: number;
   /** A 32-bit value that the other sides read with their disconnect events. Default 0. */
   data?: number;
-  /** Why, for this program: the `cause` of the errors that what still waits rejects with. */
+  /** The reason, for this program: promises that are pending then reject with an error whose `cause` it is. */
   reason?: unknown;
 }
 
-/** What a closed host has not delivered: what was queued and not acknowledged when its time was over. */
+/** What a closed host has not delivered: messages that were queued and not acknowledged when `graceMs` was over. */
 export interface Undelivered {
   /** Bytes of these messages. */
   readonly bytes: number;
@@ -107,7 +107,7 @@ export interface HostStats {
   readonly filtered: number;
   /** Datagrams that were not ENet's, where these are reported. */
   readonly datagrams: number;
-  /** Errors of the socket that concerned single datagrams. */
+  /** Errors of the socket about single datagrams. */
   readonly socketErrors: number;
   /** Connections that wait for the client's acknowledgement now. They take no peer. */
   readonly halfOpen: number;
@@ -133,7 +133,7 @@ export interface HostStats {
   readonly overBudget: number;
 }
 
-/** An attempt to connect whose peer is there at once. */
+/** An attempt to connect, with its peer. */
 export interface Attempt {
   /** The peer, which is connecting. */
   readonly peer: Peer;
@@ -149,7 +149,7 @@ export let beginConnection: (
   channels: number,
   data: number,
 ) => Attempt;
-/** The endpoint behind a host. */
+/** The internal object of a host. */
 export let endpointOf: (host: Host) => Endpoint;
 
 /** What a host can have functions for. */
@@ -159,15 +159,16 @@ const HANDLERS = ["connect", "disconnect", "receive", "datagram", "error"];
 const registry = new FinalizationRegistry<Resources>((resources) => resources.close());
 
 /**
- * An ENet host: a UDP socket, its peers, and the events they cause.
+ * An ENet host: a UDP socket, its peers and their events.
  *
- * There are three ways to receive, over one ring of events: `for await (const event of host)`,
- * {@linkcode Host.handlers}, and {@linkcode Host.service} for a program that owns its tick. Beside any of them, `for await (const message of peer)` takes one peer's messages.
+ * There are three ways to receive events: {@linkcode Host.handlers}, `for await (const event of host)`, and
+ * {@linkcode Host.service} for a program that owns its tick. Beside any of them, `for await (const message of
+ * peer)` takes one peer's messages.
  *
- * What can be changed while it is open is in {@linkcode HostSettings}: `host.duplicatePeers = 4`.
+ * {@linkcode HostSettings} lists what can be changed while the host is open: `host.duplicatePeers = 4`.
  *
- * A host keeps the process alive until it is closed, unless {@linkcode Host.unref} is called. One
- * without handlers that nothing refers to any more may be collected, which closes it.
+ * A host keeps the process alive until it is closed, unless {@linkcode Host.unref} is called. The garbage
+ * collector may collect, and so close, a host without handlers that nothing refers to.
  *
  * @example An echo server
  * ```ts
@@ -239,7 +240,7 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * Creates a host that only connects to others; nobody can connect to it.
+   * Creates a host that only connects to others; others cannot connect to it.
    *
    * @param options limits and settings
    * @param handlers functions to call as things happen; without them the host is iterated or serviced
@@ -300,11 +301,12 @@ export class Host<PeerData = unknown>
   /**
    * Opens a connection.
    *
-   * With {@linkcode ConnectOptions.retry} it goes on trying until a connection is there, `signal` aborts or
-   * the host closes, or an error comes after which a further attempt makes no sense.
+   * With {@linkcode ConnectOptions.retry}, an attempt that failed is followed by another. This ends when an
+   * attempt succeeds, `signal` aborts, the host closes, or an error is final; see
+   * {@linkcode RetryOptions.when}.
    *
-   * @param address where to, as `{ hostname, port }` or `"hostname:port"`; a host name is resolved by
-   *   the runtime, to IPv4, anew for each attempt
+   * @param address where to, as `{ hostname, port }` or `"hostname:port"`; the runtime resolves a host name
+   *   to IPv4 for each attempt
    * @param options channels, data, how long to wait, and whether to go on trying
    * @returns the connected peer
    * @throws {TypeError} for an address or option of the wrong type, and for an IPv6 address
@@ -319,14 +321,13 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * One connection after the other: the first, and after it has ended the next one, with the waits of
-   * {@linkcode RetryOptions} before each. They begin anew after a connection that has lasted longer than
-   * the wait before it.
+   * Connects again each time a connection has ended, and yields a peer for each connection. Before each comes
+   * a wait, see {@linkcode RetryOptions}. The waits start again at `minimumMs` after a connection that lasted
+   * longer than the wait before it.
    *
-   * The iteration ends when `signal` aborts, which disconnects the peer of the moment, and when the host
-   * closes. It throws an error after which a further attempt makes no sense, see
-   * {@linkcode RetryOptions.when}. Leaving the loop disconnects the peer after everything queued has been
-   * delivered.
+   * The iteration ends when `signal` aborts, which disconnects the current peer, and when the host closes. It
+   * throws a final error, see {@linkcode RetryOptions.when}. Leaving the loop disconnects the peer after
+   * everything queued has been delivered.
    *
    * @param address as for {@linkcode Host.connect}
    * @param options as for {@linkcode Host.connect}; `retry` need not be given
@@ -368,7 +369,7 @@ export class Host<PeerData = unknown>
    * @param channelId the channel, 0–254; peers with fewer channels are left out
    * @param data as for `peer.send`
    * @param flags how it is sent. Default reliable
-   * @param options who gets it, and who does not. Default every peer
+   * @param options which peers get it. Default every peer
    * @returns how many peers it was queued to; 0 once the host is closed
    * @throws {TypeError} if `data` is nothing that can be sent, or the options have a peer of another host
    * @throws {RangeError} if the channel, the flags or the size are out of range
@@ -385,7 +386,7 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * Makes an empty group of this host's peers, for messages to all who are in it.
+   * Makes an empty group, for messages to all of its members.
    *
    * @returns the group
    */
@@ -405,8 +406,8 @@ export class Host<PeerData = unknown>
    * Services the host by hand: takes what has arrived, sends what is queued, and returns one event.
    * Call it until it returns null. The bytes of a receive event are borrowed until the next call.
    *
-   * A host with handlers gives them the events that are there, and returns null. What its
-   * {@linkcode Host.turnBudgetMs} did not suffice for waits for the next call.
+   * A host with handlers gives them the events that have arrived, and returns null. After
+   * {@linkcode Host.turnBudgetMs} it leaves the others for the next call.
    *
    * @param timeoutMs milliseconds to wait for an event, blocking this thread; 0 never waits.
    * @returns an event, or null when there is none
@@ -429,22 +430,22 @@ export class Host<PeerData = unknown>
    *
    * Iteration ends when the host is closed, and throws `ENETJS_ERR_SOCKET` when its socket fails.
    *
-   * @throws {TypeError} if somebody iterates over this host already, or if it has handlers
+   * @throws {TypeError} if this host is being iterated over already, or has handlers
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<HostEvent<PeerData>> {
     return this.#inlet.iterate() as AsyncIterableIterator<HostEvent<PeerData>>;
   }
 
   /**
-   * The functions that the host calls as things happen, one object that is replaced as a whole. They can
-   * be set at any time, also by a handler: new code takes over from the next event on. Without handlers,
-   * `undefined`, the host is iterated over or serviced.
+   * The functions that the host calls as events happen: one object, replaced as a whole. They can be set at
+   * any time, also by a handler; the next event goes to the new ones. With `undefined` the host is iterated
+   * over or serviced.
    *
-   * Events that wait when handlers are set go to these first, in their order; messages that no
-   * `receive` takes go on waiting.
+   * Events that wait when handlers are set go to these first, in their order. Without a `receive` handler,
+   * messages continue to wait.
    *
-   * @throws {TypeError} for an unknown handler or one that is no function, and for handlers while
-   *   somebody iterates over the host
+   * @throws {TypeError} for an unknown handler or one that is no function, and for handlers while the host is
+   *   being iterated over
    * @throws {ENetError} `ENETJS_ERR_CLOSED`
    */
   get handlers(): HostHandlers<PeerData> | undefined {
@@ -484,8 +485,8 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * The local address; still after the host is closed. A host that only connects has port 0 before it
-   * first sends.
+   * The local address, also after the host is closed. A host that only connects has port 0 before it first
+   * sends.
    */
   get address(): Address {
     if (this.#last !== undefined) return { ...this.#last.address };
@@ -494,12 +495,12 @@ export class Host<PeerData = unknown>
     return { hostname: formatIPv4(Math.floor(address / 65536)), port: address % 65536 };
   }
 
-  /** The connected peers, as far as their connect events have been taken. */
+  /** The connected peers whose connect events the program has taken. */
   get peers(): Peer<PeerData>[] {
     return this.#inlet.connected.map(({ peer }) => peer as Peer<PeerData>);
   }
 
-  /** What the host has done since it was created; when it is closed, what it had done by then. */
+  /** Counters of the host since it was created; after it is closed, their last values. */
   get stats(): HostStats {
     if (this.#last !== undefined) return { ...this.#last.stats };
     const { native, handle, stats } = this.#endpoint;
@@ -610,8 +611,8 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * Bytes of native memory that what all peers have sent may take, at least `maximumWaitingData` +
-   * `maximumPacketSize`. 0 restores the default, and reads as the bytes that it stands for, which follow the other two.
+   * Bytes of native memory for what all peers have sent, at least `maximumWaitingData` + `maximumPacketSize`.
+   * 0 restores the default, which depends on the other two. What is read is the number of bytes in force.
    */
   get maximumHostData(): number {
     return effectiveHostData(this.#endpoint.settings);
@@ -687,8 +688,8 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * Which addresses may talk to the host; enforced in native code before ENet sees a datagram. A
-   * connected peer that is denied times out.
+   * Which addresses may talk to the host. Native code applies it before ENet sees a datagram. A connected
+   * peer that is denied times out.
    */
   get filter(): Readonly<Required<AddressFilter>> {
     return this.#filter;
@@ -709,9 +710,9 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * How much may come from an address and from a peer; see {@linkcode Limits}. What is absent when limits
-   * are assigned gets its default. What an address or a peer has used up of a limit stays used up. What is read is
-   * frozen: assign a whole object, `host.limits = { ...host.limits, peer: { … } }`.
+   * How much may come from an address and from a peer; see {@linkcode Limits}. A limit that is absent from an
+   * assigned object gets its default. Accounts keep what they have used. What is read is frozen: assign a
+   * whole object, `host.limits = { ...host.limits, peer: { … } }`.
    */
   get limits(): ResolvedLimits {
     return this.#limits;
@@ -730,8 +731,8 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * Decides who may connect; see `ListenOptions.accept`. Undefined lets everybody. An attempt that is being
-   * decided about stays with the function that was asked.
+   * Decides which clients may connect; see `ListenOptions.accept`. With undefined, every client may. An
+   * attempt that is being decided stays with the function that was called for it.
    *
    * @throws {ENetError} when set, `ENETJS_ERR_UNGUARDED` on a host that only connects, or where nothing
    *   protects it; `ENETJS_ERR_CLOSED`
@@ -748,7 +749,7 @@ export class Host<PeerData = unknown>
     this.#admission.accept = checked;
   }
 
-  /** Keeps the process alive while the host is open; so it is from the start. */
+  /** Keeps the process alive while the host is open, which is the default. */
   ref(): void {
     this.#endpoint.resources.wake?.ref();
   }
@@ -759,14 +760,14 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * Closes the host: tells every peer after its queue has drained, waits for them, then frees
-   * everything. Peers whose connect event has not been taken are told like all others; an attempt to
-   * connect that is under way is waited for and ended, and its promise rejects at once.
+   * Closes the host: disconnects every peer after its queue has drained, waits for the acknowledgements, then
+   * frees everything. This includes peers whose connect event the program has not taken. The promise of an
+   * attempt to connect that is under way rejects at once.
    *
-   * Nothing more is reported but one disconnect event for each connect event that the program has had. Calling it
-   * again returns the same promise; a shorter `graceMs` than what is left of the first shortens that.
+   * The host reports nothing more but one disconnect event for each connect event that the program has had. A
+   * further call returns the same promise; its `graceMs` shortens the wait where less of it is left.
    *
-   * @param options how long to wait, and what to tell
+   * @param options how long to wait, and what the other sides read
    * @returns a promise that resolves when the host is closed, with what it could not deliver
    * @throws {TypeError} for an unknown option
    * @throws {RangeError} if `graceMs` or `data` is out of range
@@ -789,6 +790,7 @@ export class Host<PeerData = unknown>
     this.#connector.end();
     const { native, handle } = this.#endpoint;
     const { shutdown, live } = this.#inlet;
+    this.#endpoint.closing = true;
     this.#inlet.closeData = data;
     for (const connection of live) {
       connection.leave();
@@ -826,9 +828,9 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * Closes the host at once, with one notice to every peer that may be lost. The library sends the
-   * same notices for a host that is collected, that belongs to a Worker that ends, or that is open
-   * when the process exits; not when a signal or a crash ends the process.
+   * Closes the host at once, with one notice to every peer, which may be lost. The library sends the same
+   * notices when a host is garbage-collected, when its Worker ends, and when the process exits. It sends none
+   * when a signal or a crash ends the process.
    */
   [Symbol.dispose](): void {
     this.#destroy();

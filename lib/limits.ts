@@ -2,9 +2,9 @@ import { LAYOUT, LIMIT } from "../ffi/layout.ts";
 import { integer, oneOf, options, show, U32 } from "./internal/validate.ts";
 
 /**
- * A rate and a burst: a token bucket. It holds `burst` units at first, each unit that passes takes one
- * out, and `perSecond` of them come back every second, up to `burst`. What finds it empty exceeds the limit,
- * and takes nothing out.
+ * A rate and a burst: a token bucket. It holds `burst` units at first, each unit that passes takes one out,
+ * and `perSecond` of them come back every second, up to `burst`. A unit that finds the bucket empty exceeds
+ * the limit, and takes nothing out.
  */
 export interface RateLimit {
   /**
@@ -13,38 +13,40 @@ export interface RateLimit {
    */
   perSecond: number;
   /**
-   * Units that may come at once, an integer up to 4,294,967,295; of bytes at least 4096, the largest
-   * datagram, for a smaller bucket would never let one pass. Default the units of one second, or the least allowed where that is more.
+   * Units that may come at once, an integer up to 4,294,967,295; for bytes at least 4096, the largest
+   * datagram, which a smaller bucket would never let pass. Default the units of one second, or the smallest
+   * allowed value where that is more.
    */
   burst?: number;
 }
 
 /**
- * Limits for each source address, an IPv4 address with all of its ports. What exceeds one is dropped and
- * counted; no connection is ended because of it, but one that loses too much may time out.
+ * Limits for each source address: an IPv4 address with all of its ports. The excess is dropped and counted.
+ * It ends no connection, but a connection that loses too much may time out.
  *
- * An address has two accounts with the same limits. The connected peers of the address pay from one,
- * together; everything else that comes from the address pays from the other: requests to connect, datagrams
- * that are not ENet's, what is left of earlier connections. Anybody can forge these, and so use up the second
- * account of an address: its connected peers do not notice. With a limit for datagrams or bytes, new
- * connections from the address then come later. Connects are charged to the first account, when the client
- * has completed the handshake; so nobody can use them up by forging requests.
+ * An address has two accounts with the same limits. The connected peers of the address share one. Everything
+ * else that comes from the address takes from the other: requests to connect, datagrams that are not ENet's,
+ * late datagrams of earlier connections. An attacker can forge these and so use up the second account, which
+ * the connected peers do not notice. With a limit for datagrams or bytes, new connections from the address
+ * then come later. Connects are charged to the first account, when the client has completed the handshake. So
+ * forged requests do not use them up.
  *
- * Accounts are kept for 16,384 addresses of each kind. A new one takes the place of one that has been silent
- * for long, which begins anew with a full burst if it comes back. So somebody with many addresses, or who
- * forges them, is held to the limits at each of them, and makes nobody else exceed theirs.
+ * Accounts are kept for 16,384 addresses of each kind. A new address replaces one that has long been silent,
+ * which starts again with a full burst. So an attacker with many addresses, real or forged, is held to the
+ * limits at each of them. No other address exceeds its limits because of that.
  */
 export interface AddressLimits {
   /**
    * Connections opened. Above the limit a request is dropped, and the client repeats it after 0.5, 1.5 and
-   * 3.5 s; those that are half-open at that moment may still complete. Default 1024 a second with a burst of 4096: as many as the peers of the largest
-   * host, so that they can all come back at once from behind one router (a school, a LAN party, a mobile
-   * network) after a restart. Programs that only test how fast connections open can reach it.
+   * 3.5 s. Connections that are half-open at that moment may still complete. Default 1024 a second with a
+   * burst of 4096, as many as the largest host has peers. So all of them can come back at once from behind
+   * one router (a school, a LAN party, a mobile network) after a restart. A program that tests how fast
+   * connections open can reach it.
    */
   connects?: RateLimit;
   /**
-   * Datagrams. Default no limit: a peer on a fast network sends hundreds of thousands a second, and what
-   * a program does with datagrams that are not ENet's is its own.
+   * Datagrams. Default no limit: a peer on a fast network sends hundreds of thousands a second, and a program
+   * may use many datagrams that are not ENet's.
    */
   datagrams?: RateLimit;
   /** Bytes of datagrams, without the headers of UDP and IP. Default no limit, for the same reason. */
@@ -52,7 +54,7 @@ export interface AddressLimits {
 }
 
 /**
- * Limits for each connection. There is none by default: how much a peer may send is for the program to know.
+ * Limits for each connection. There is none by default: only the program knows how much a peer may send.
  */
 export interface PeerLimits {
   /**
@@ -68,14 +70,15 @@ export interface PeerLimits {
   /**
    * What happens to a peer that exceeds one of the two, of which at least one must be given beside this.
    *
-   * `"drop"`: what exceeds it is lost if it is unreliable. If it is reliable, it is not acknowledged, and
-   * the sender retransmits it, later each time; the messages behind it on its channel wait for it. A peer that
-   * goes on sending more than its rate fills its own queue, and what it sends arrives ever later. It is
-   * not disconnected for that as long as some of its messages pass.
+   * `"drop"`: unreliable messages of the excess are lost. Reliable ones are not acknowledged: the sender
+   * retransmits them, after longer and longer waits, and the messages behind them on the channel wait. A peer
+   * that keeps sending more than its rate fills its own queue, and its messages arrive later and later. The
+   * connection does not end while some of its messages pass.
    *
-   * `"disconnect"`: the connection ends at once. The peer is told by one notice, which may be lost, with the
-   * data `DisconnectCode.LIMIT`, and the program gets the disconnect event with the reason `"limit"`. Only datagrams of the connection itself
-   * can bring that about: its address, port, peer and session, and with `checksum: "crc32"` its connect id.
+   * `"disconnect"`: the connection ends at once. The peer gets one notice, which may be lost, with the data
+   * `DisconnectCode.LIMIT`. The program gets the disconnect event with the reason `"limit"`. Only datagrams
+   * of the connection itself count: they have its address, port, peer id and session, and with `checksum:
+   * "crc32"` its connect id.
    *
    * Default `"drop"`.
    */

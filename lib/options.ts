@@ -19,14 +19,14 @@ export interface HostOptions {
   /** Compression of datagrams; both sides must have the same. Default `"none"`. */
   compression?: "none" | "range-coder";
   /**
-   * Checksum of datagrams; both sides must have the same. `"crc32"` depends on the connect id, 32 random
-   * bits of each connection, so that someone who does not read its datagrams cannot forge one, such as a
-   * disconnect, from a peer's address. It is no encryption. Default `"none"`.
+   * Checksum of datagrams; both sides must have the same. `"crc32"` depends on the connect id, 32 random bits
+   * of each connection. So an attacker that cannot read its datagrams cannot forge one, such as a disconnect,
+   * from a peer's address. It is no encryption. Default `"none"`.
    */
   checksum?: "none" | "crc32";
   /**
-   * Largest datagram in bytes of connections that this host opens, 576–4096; the other side takes
-   * it over. Default 1400.
+   * Largest datagram in bytes, 576–4096, of connections that this host opens; the other side uses the same.
+   * Default 1400.
    */
   mtu?: number;
   /** Most peers of one IPv4 address, 1–4095. Default 4095. */
@@ -34,21 +34,21 @@ export interface HostOptions {
   /** Largest packet that is sent or received, in bytes. Default 33,554,432 (32 MiB). */
   maximumPacketSize?: number;
   /**
-   * Bytes of one peer that may wait in native memory to be consumed, with 64 more for every message.
-   * Above it no more is acknowledged, and the other side's queue grows. All the native memory that a
-   * connection takes stays below `maximumWaitingData` + `maximumPacketSize` + 1 MiB, whatever its peer
-   * sends. What an ended connection has left to be consumed counts towards the next ones of its
-   * address. Default 33,554,432 (32 MiB).
+   * Received bytes of one peer that may wait in native memory for the program, with 64 more for every
+   * message. Above it nothing more is acknowledged, and the other side's queue grows. All the native memory
+   * of a connection stays below `maximumWaitingData` + `maximumPacketSize` + 1 MiB, whatever its peer sends.
+   * Messages that an ended connection has left waiting count towards the next connections of its address.
+   * Default 33,554,432 (32 MiB).
    */
   maximumWaitingData?: number;
   /**
-   * Bytes of native memory that what all peers have sent may take, with the events and datagrams that
-   * wait and the packets that have not been released. When half of it is in use, data of a peer that
-   * has used its equal share of the last quarter is refused, so that one cannot starve the others. The
-   * third quarter is for messages that have begun to arrive: they count as far as they have. At the
-   * limit all data is refused, and so are new connections. At least the sum of `maximumWaitingData` and
-   * `maximumPacketSize`, or 0. Default 0, which stands for 268,435,456 (256 MiB), or twice that sum
-   * where that is more; `host.maximumHostData` is then this number.
+   * Bytes of native memory for what all peers have sent: messages, events and datagrams that wait, and
+   * packets that have not been released. When half of it is in use, the host refuses data of a peer that has
+   * used its equal share of the last quarter, so that one cannot starve the others. The third quarter is for
+   * messages that have begun to arrive; only the parts that have arrived count. At the limit the host refuses
+   * all data and new connections. At least the sum of `maximumWaitingData` and `maximumPacketSize`, or 0.
+   * Default 0, which stands for 268,435,456 (256 MiB), or for twice that sum where that is more;
+   * `host.maximumHostData` is then this number.
    */
   maximumHostData?: number;
   /** The socket's receive buffer (`SO_RCVBUF`) in bytes. Default 262,144, ENet's. */
@@ -56,8 +56,8 @@ export interface HostOptions {
   /** The socket's send buffer (`SO_SNDBUF`) in bytes. Default 262,144, ENet's. */
   sendBufferSize?: number;
   /**
-   * Whether a native thread waits for the socket and wakes this one. Without it nothing happens
-   * but in `host.service()`, for programs that own their tick. Default true.
+   * Whether a native thread waits for the socket and wakes this one. Without it, only `host.service()`
+   * receives and sends, for programs that own their tick. Default true.
    */
   pump?: boolean;
   /**
@@ -66,9 +66,9 @@ export interface HostOptions {
    */
   stallLimitMs?: number;
   /**
-   * Whether this thread stays awake for the next message, which then comes without the delay of a
-   * wake-up; other work goes on meanwhile. `"auto"` stays for 100 µs, as long as the messages of one
-   * peer come that closely and waiting pays; `"always"` for 1 ms after every event. Default `"auto"`.
+   * Whether this thread stays awake for the next message, which then comes without the delay of a wake-up;
+   * the event loop goes on meanwhile. `"auto"` stays awake for 100 µs, as long as the messages of one peer
+   * follow each other that closely. `"always"` stays awake for 1 ms after every event. Default `"auto"`.
    */
   spin?: "never" | "auto" | "always";
   /**
@@ -106,27 +106,26 @@ export interface ListenOptions extends HostOptions {
   /** The port, 0 for any free one. Default 0. */
   port?: number;
   /**
-   * Decides who may connect, before the client has an answer and before it takes a peer. A client that is
-   * refused gets `ENETJS_ERR_REFUSED` with the number in `error.data`, or a disconnect event with it in a
-   * program on ENet. See docs/connecting.md. Default: everybody may.
+   * Decides which clients may connect, before a client has an answer and before it takes a peer. A client
+   * that is refused gets `ENETJS_ERR_REFUSED` with the number in `error.data`, or on ENet in C a disconnect
+   * event with it. See docs/connecting.md. Default: all may.
    */
   accept?: Accept;
   /** The local address or name to bind. Default `"0.0.0.0"`, every interface. */
   hostname?: string;
   /**
-   * Whether to listen even where nothing protects the host: calls of libenet do not reach this
-   * library when the process had loaded libenet before, and on systems other than Linux. Without
-   * protection, strangers can use up memory and peers, and setting the system's clock ends
-   * connections. By default such a host is refused with `ENETJS_ERR_UNGUARDED`. Where the protection
-   * works, this changes nothing. Default false.
+   * Whether to listen even where nothing protects the host. libenet's calls do not reach this library when
+   * the process had loaded libenet before, and on systems other than Linux. Without protection, strangers can
+   * use up memory and peers, and setting the system's clock ends connections. By default listening then fails
+   * with `ENETJS_ERR_UNGUARDED`. Where the protection works, this changes nothing. Default false.
    */
   unguarded?: boolean;
 }
 
 /**
- * What can be read and assigned on a live host. Values are checked as those of {@linkcode HostOptions}, which say more
- * about each: a {@linkcode TypeError} or {@linkcode RangeError} leaves everything as it was. Assigning to a closed host
- * throws `ENETJS_ERR_CLOSED`.
+ * What can be read and assigned on a live host; {@linkcode HostOptions} says more about each. Values are
+ * checked like options: a wrong one is a {@linkcode TypeError} or {@linkcode RangeError} and changes nothing.
+ * Assigning to a closed host throws `ENETJS_ERR_CLOSED`.
  *
  * @example
  * ```ts
@@ -155,9 +154,9 @@ export interface HostSettings {
   duplicatePeers: number;
   /** Largest packet that is sent or received, in bytes. */
   maximumPacketSize: number;
-  /** Bytes of one peer that may wait to be consumed. */
+  /** Received bytes of one peer that may wait for the program. */
   maximumWaitingData: number;
-  /** Bytes of native memory that what all peers have sent may take; 0 restores the default. */
+  /** Bytes of native memory for what all peers have sent; 0 restores the default. */
   maximumHostData: number;
   /** The socket's receive buffer in bytes, as asked for; the system may grant less. */
   receiveBufferSize: number;

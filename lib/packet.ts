@@ -12,13 +12,13 @@ import { decoder, encoder } from "../ffi/utf8.ts";
 export type Data = string | ArrayBufferLike | ArrayBufferView | Packet;
 
 /**
- * How a message is sent; ENet's names and numbers. Without a flag that says FRAGMENT, ENet sends an
- * unreliable message reliably that is larger than a datagram.
+ * How a message is sent; ENet's names and numbers. ENet sends an unreliable message that is larger than a
+ * datagram reliably, unless the flag says FRAGMENT.
  *
  * Source: `ENetPacketFlag` in `enet/enet.h`.
  */
 export const PacketFlag = {
-  /** May be lost, never arrives after a later one of its channel. */
+  /** May be lost; never arrives after a later one of its channel. */
   UNRELIABLE: 0,
   /** Arrives exactly once and in order, or the connection ends. */
   RELIABLE: 1,
@@ -66,7 +66,7 @@ const CLOSED: Gone = borrowedUntil("its host was closed");
 
 const DISPOSED: Gone = { kind: "gone", why: "it has been disposed of" };
 
-/** Frees what nobody disposes of. */
+/** Frees packets that were not disposed of. */
 const registry = new FinalizationRegistry<NativePacket>((packet) => packet.release());
 
 /** A view of native memory keeps its packet, or the collector would empty it. */
@@ -83,7 +83,7 @@ interface PacketInternals {
   fromNative(packet: NativePacket, flags: number, until: Gone): Packet;
   /** Makes the bytes of a borrowed packet independent of the event ring and of the host. */
   own(packet: Packet): void;
-  /** Begins the borrowing anew, by another consumer, unless the packet is retained. */
+  /** Lends the packet to another consumer, unless it is retained. */
   lend(packet: Packet, until: Gone): void;
   /** Ends the borrowing, unless the packet is retained. */
   release(packet: Packet): void;
@@ -105,12 +105,12 @@ export let packets: PacketInternals;
 /** How `Packet.from` takes the bytes. */
 export interface PacketFromOptions {
   /**
-   * - `"copy"`: they are copied now, and changing the source afterwards changes nothing;
-   * - `"transfer"`: an ArrayBuffer is taken over without a copy; the caller's, and every view of it,
-   *   is empty afterwards;
-   * - `"share"`: a SharedArrayBuffer, or a view of one, is sent from where it is, without a copy, and
-   *   kept until ENet is done with it. Changing it before then may change what is sent, or sent again.
-   *   As long as such a packet is under way, the host's pump does not service in this thread's place.
+   * - `"copy"`: the bytes are copied now, and the source may be changed afterwards;
+   * - `"transfer"`: an ArrayBuffer is taken over without a copy; the caller's buffer and its views are empty
+   *   afterwards;
+   * - `"share"`: a SharedArrayBuffer, or a view of one, is sent from where it is, without a copy, and kept
+   *   until ENet is done with it. A change before then may change what is sent or retransmitted. While such a
+   *   packet is queued or not acknowledged, the host's pump does not service in this thread's place.
    *
    * Default `"copy"`.
    */
@@ -126,8 +126,8 @@ export interface PacketFromOptions {
  * keeps the packet itself, and sending it on makes no copy in JavaScript. Packets above 64 KiB lie in
  * ENet's own memory, smaller ones in an arena.
  *
- * What is retained or allocated is freed by {@linkcode Packet.dispose}, or once the collector has
- * found nobody to use it.
+ * A packet that was retained or allocated is freed by {@linkcode Packet.dispose}, or by the garbage
+ * collector.
  *
  * @example
  * ```ts
@@ -178,7 +178,7 @@ export class Packet implements Disposable {
   }
 
   /**
-   * A packet of bytes that exist already.
+   * A packet of existing bytes.
    *
    * @param data text, a buffer, a view, or another packet
    * @param options whether the bytes are copied, taken over or shared
@@ -218,8 +218,8 @@ export class Packet implements Disposable {
   }
 
   /**
-   * A packet of zeros to write into, through {@linkcode Packet.view}, and then to send without a
-   * copy. Sending it empties its views: what is under way can't be changed.
+   * A packet of zeros to write into, through {@linkcode Packet.view}, and then to send without a copy.
+   * Sending it empties its views, because queued bytes must not change.
    *
    * Before this thread's first host, and where Deno's permission does not allow pointers, it is
    * JavaScript memory, and sending copies it.
@@ -241,7 +241,7 @@ export class Packet implements Disposable {
   }
 
   /**
-   * A copy of the bytes that is the program's own: it stays when the packet goes, and its `buffer` holds
+   * A copy of the bytes that belongs to the program. It stays valid after the packet; its `buffer` holds
    * nothing else and may be transferred. The first access copies; later ones return the same array.
    *
    * @throws {ENetError} `ENETJS_ERR_RELEASED` if the packet is gone
@@ -262,15 +262,15 @@ export class Packet implements Disposable {
   }
 
   /**
-   * The bytes without a copy where there need be none; of a packet that shares memory, a copy. Its
-   * `buffer` may hold more than the packet and must not be transferred.
+   * The bytes, without a copy where that is possible; of a packet that shares memory, a copy. Its `buffer`
+   * may hold more than the packet and must not be transferred.
    *
-   * Valid until the packet's event is over or, after {@linkcode Packet.retain}, until it is disposed
-   * of; also, unless it is retained, until somebody begins to iterate over a single peer of the
-   * host. After that a view of it is empty, or still shows these bytes, but never others.
+   * Valid until the packet's event is over, or until an iteration over a single peer of the host begins.
+   * After {@linkcode Packet.retain} it is valid until the packet is disposed of. After that a view is empty,
+   * or still shows these bytes, but never others.
    *
-   * Writing to the view of a received packet changes what a peer gets to which it has been sent on,
-   * or not, depending on what is under way.
+   * Do not write to the view of a received packet that was sent on: the other peer may or may not get the
+   * change.
    *
    * @throws {ENetError} `ENETJS_ERR_RELEASED` if the packet is gone
    */
@@ -280,7 +280,7 @@ export class Packet implements Disposable {
       if (source.stolen) throw this.#released("its buffer was transferred away");
       if (source.debug) this.#trace();
       const view = source.lend(this.#offset, this.length);
-      // What is written to it must be seen by who looks again.
+      // Writes to it must be visible in later views.
       if (source.copies(this.length)) this.#own(view);
       return view;
     }
@@ -314,9 +314,9 @@ export class Packet implements Disposable {
   }
 
   /**
-   * The bytes as an ArrayBuffer of exactly their size, over native memory that does not move: for
-   * other native libraries. Valid as {@linkcode Packet.view} is, and only as long as the packet
-   * itself is referred to. A packet that lay elsewhere is copied to native memory once.
+   * The bytes as an ArrayBuffer of exactly their size, over native memory that does not move, for other
+   * native libraries. Valid as {@linkcode Packet.view} is, and only while the program holds the packet
+   * itself. A packet that lies elsewhere is copied to native memory once.
    *
    * Where Deno's permission does not allow pointers, it is a copy.
    *
@@ -331,8 +331,8 @@ export class Packet implements Disposable {
   }
 
   /**
-   * The address of the bytes, for somebody else's native call; 0 when there are none. Valid as
-   * {@linkcode Packet.arrayBuffer}. A packet that lay elsewhere is copied to native memory once.
+   * The address of the bytes, for a call of another native library; 0 when there are none. Valid as
+   * {@linkcode Packet.arrayBuffer} is. A packet that lies elsewhere is copied to native memory once.
    *
    * @throws {ENetError} as {@linkcode Packet.arrayBuffer}
    */
@@ -343,9 +343,9 @@ export class Packet implements Disposable {
   }
 
   /**
-   * How many refer to the packet's native memory: this object, and each message under way that was
-   * sent from it. 1 for bytes in JavaScript memory or in the arena, 0 when the packet is gone. For
-   * debugging.
+   * Number of references to the packet's native memory: this object, and each queued or unacknowledged
+   * message that was sent from it. 1 for bytes in JavaScript memory or in the arena, 0 when the packet is
+   * gone. For debugging.
    */
   get refCount(): number {
     const source = this.#source;
@@ -354,8 +354,8 @@ export class Packet implements Disposable {
   }
 
   /**
-   * Keeps the packet beyond its event, and beyond its host, until {@linkcode Packet.dispose}. Above
-   * 64 KiB that copies nothing.
+   * Keeps the packet after its event, and after its host, until {@linkcode Packet.dispose}. Above 64 KiB this
+   * copies nothing.
    *
    * @returns this packet
    * @throws {ENetError} `ENETJS_ERR_RELEASED` if the packet is gone
@@ -369,8 +369,8 @@ export class Packet implements Disposable {
   }
 
   /**
-   * Lets go of the packet's memory. Its views become empty; what is being sent from it is sent all
-   * the same. Doing so again does nothing.
+   * Frees the packet's memory. Its views become empty. Messages that were sent from it are still delivered. A
+   * second call does nothing.
    */
   dispose(): void {
     this.#leave(DISPOSED);

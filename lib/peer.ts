@@ -42,21 +42,21 @@ const STATES: readonly PeerState[] = [
 
 export type { ReceiveOptions } from "./internal/receive_one.ts";
 
-/** When a peer that does not acknowledge is given up; `Peer.timeout`. */
+/** When a connection whose peer does not acknowledge ends; `Peer.timeout`. */
 export interface TimeoutOptions {
   /**
-   * The resend timeout of a packet doubles with each attempt. Once it is this multiple of its first
-   * value, the peer is given up after `minimumMs`. Default 32.
+   * The retransmission timeout of a packet doubles with each attempt. When it is this multiple of its first
+   * value, the connection ends after `minimumMs`. Default 32.
    */
   limit?: number;
   /**
-   * Milliseconds without acknowledgement before which the peer is never given up. Default 5000, or
-   * `maximumMs` where that is less.
+   * Milliseconds without acknowledgement before which the connection never ends. Default 5000, or `maximumMs`
+   * where that is less.
    */
   minimumMs?: number;
   /**
-   * Milliseconds without acknowledgement after which the peer is given up in any case. Default 30000,
-   * or `minimumMs` where that is more.
+   * Milliseconds without acknowledgement after which the connection ends in any case. Default 30000, or
+   * `minimumMs` where that is more.
    */
   maximumMs?: number;
 }
@@ -102,9 +102,9 @@ export interface PeerStats {
   readonly sinceLastReceiveMs: number;
   /** Commands sent in the current packet loss interval of 10 s. */
   readonly packetsSent: number;
-  /** Commands resent in the current packet loss interval of 10 s. */
+  /** Commands retransmitted in the current packet loss interval of 10 s. */
   readonly packetsLost: number;
-  /** Mean share of reliable packets that had to be resent, 0–1. */
+  /** Mean share of reliable packets that were retransmitted, 0–1. */
   readonly packetLoss: number;
   /** Variance of the packet loss, 0–1. */
   readonly packetLossVariance: number;
@@ -148,13 +148,13 @@ export interface PeerStats {
   readonly reliableDataInTransit: number;
   /** Bytes of native memory that hold what has been received and not been consumed. */
   readonly totalWaitingData: number;
-  /** Bytes sent by the program that ENet has not let go of: waiting, or not yet acknowledged. */
+  /** Bytes sent by the program that are queued or not yet acknowledged. */
   readonly queuedBytes: number;
   /** Messages of `queuedBytes`. */
   readonly queuedMessages: number;
   /**
-   * Messages sent UNRELIABLE or UNSEQUENCED that were larger than a datagram, so that ENet has sent them
-   * reliably. UNRELIABLE_FRAGMENT prevents that. Since the connection began.
+   * Messages sent UNRELIABLE or UNSEQUENCED that ENet has sent reliably, because they were larger than a
+   * datagram. UNRELIABLE_FRAGMENT prevents that. Since the connection began.
    */
   readonly unreliableSentReliably: number;
   /**
@@ -164,7 +164,7 @@ export interface PeerStats {
   readonly throttledMessages: number;
 }
 
-/** ENet's times after which a silent peer is given up. */
+/** ENet's times after which the connection to a silent peer ends. */
 const DEFAULT_MINIMUM_MS = 5000;
 const DEFAULT_MAXIMUM_MS = 30_000;
 
@@ -172,7 +172,7 @@ const DEFAULT_MAXIMUM_MS = 30_000;
 export interface PeerEnd {
   /** Why. */
   readonly reason: DisconnectReason;
-  /** The 32-bit value that the disconnecting side gave, 0 where nobody did. */
+  /** The 32-bit value that the disconnecting side gave, or 0. */
   readonly data: number;
 }
 
@@ -182,8 +182,8 @@ export let createPeer: (connection: Connection) => Peer;
 export let connectionOf: (peer: Peer) => Connection;
 
 /**
- * One connection: the same object from its connect event to its disconnect event. A later
- * connection of the same client is another object.
+ * A connection: the same object from its connect event to its disconnect event. A later connection of the
+ * same client is another object.
  *
  * @example
  * ```ts
@@ -203,9 +203,8 @@ export let connectionOf: (peer: Peer) => Connection;
  */
 export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   /**
-   * A place for the application's own data; the library never looks at it. `Host.listen<Player>()` gives
-   * it a type. It is `undefined` until the program sets it: say `Player | undefined` where it may be read
-   * before that.
+   * The program's own data; the library never reads it. `Host.listen<Player>()` gives it a type. It is
+   * `undefined` until the program sets it: write `Player | undefined` where it may be read before that.
    */
   data: PeerData = undefined as PeerData;
   readonly #connection: Connection;
@@ -234,8 +233,8 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Bytes sent by the program that ENet has not let go of: waiting, or not yet acknowledged. 0 once the
-   * connection has ended. Cheaper than {@linkcode Peer.stats}.
+   * Bytes sent by the program that are queued or not yet acknowledged. 0 once the connection has ended.
+   * Cheaper than {@linkcode Peer.stats}.
    */
   get queuedBytes(): number {
     return this.#stat(PEER_STAT.QUEUED_BYTES);
@@ -263,19 +262,19 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * A promise of how the connection ends. It never rejects. It resolves as soon as the end is known here, which
-   * may be before the program has taken the last messages.
+   * A promise of how the connection ends. It never rejects. It resolves when this side knows of the end,
+   * which may be before the program has taken the last messages.
    */
   get closed(): Promise<PeerEnd> {
     return this.#connection.closed();
   }
 
-  /** Why the connection has ended; undefined while it has not. */
+  /** Why the connection has ended; undefined before. */
   get reason(): DisconnectReason | undefined {
     return this.#connection.end?.reason;
   }
 
-  /** What ENet knows of the connection now; once it has ended, `"disconnected"` and zeros. */
+  /** ENet's values of the connection now; once it has ended, `"disconnected"` and zeros. */
   get stats(): PeerStats {
     const { endpoint, id, channels } = this.#connection;
     const result = endpoint.native.enetjs_peer_stats(endpoint.handle, id);
@@ -284,23 +283,23 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Queues a message, whatever the size of the queue.
+   * Queues a message, however long the queue is.
    *
-   * The bytes are copied: changing them afterwards changes nothing. A packet that is being received
-   * is sent on without a copy in JavaScript.
+   * The bytes are copied, so they may be changed afterwards. A packet that is being received is sent on
+   * without a copy in JavaScript.
    *
-   * To a peer whose connection is ending or has ended, from either side or with its host, this does nothing
-   * and returns false. A program never needs to ask first.
+   * When the connection is ending or has ended, from either side or with its host, this does nothing and
+   * returns false. A program need not check first.
    *
    * @param channelId the channel, from 0
    * @param data text (sent as UTF-8), a buffer, a view of one, or a packet
    * @param flags how it is sent. Default reliable
-   * @returns whether there is room for more. False while the queue to this peer is above the host's
-   *   high-water mark: {@linkcode Peer.drain} resolves when it has fallen to half of it. False also after
-   *   the end of the connection: then `drain` rejects
+   * @returns false while the queue to this peer is above the host's high-water mark, else true.
+   *   {@linkcode Peer.drain} resolves when the queue has fallen to half of the mark. Also false after the end of the
+   *   connection; `drain` rejects then
    * @throws {TypeError} if `data` is nothing that can be sent
    * @throws {RangeError} if the channel, the flags or the size are out of range
-   * @throws {ENetError} `ENETJS_ERR_MEMORY`, and `ENETJS_ERR_RELEASED` for a packet that is no longer there
+   * @throws {ENetError} `ENETJS_ERR_MEMORY`, and `ENETJS_ERR_RELEASED` for a packet that is no longer valid
    */
   send(channelId: number, data: Data, flags: PacketFlag = PacketFlag.RELIABLE): boolean {
     const connection = this.#connection;
@@ -313,14 +312,14 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Sends a reliable message and waits for it to arrive.
+   * Sends a reliable message and waits for its acknowledgement.
    *
    * @param channelId the channel, from 0
    * @param data as for {@linkcode Peer.send}
-   * @returns a promise that resolves when the other side has acknowledged all of it, and rejects with
-   *   `ENETJS_ERR_UNDELIVERED` when the connection ends first. Where it is ending or has ended before,
-   *   nothing is sent, and the promise rejects with `ENETJS_ERR_STALE`, or `ENETJS_ERR_CLOSED` with the
-   *   host. Faults of the arguments reject as {@linkcode Peer.send} throws
+   * @returns a promise that resolves when the other side has acknowledged all of the message. It rejects with
+   *   `ENETJS_ERR_UNDELIVERED` when the connection ends first. When the connection was ending or had ended
+   *   before the call, nothing is sent, and it rejects with `ENETJS_ERR_STALE`, or with `ENETJS_ERR_CLOSED`
+   *   when the host is closed. For wrong arguments it rejects with what {@linkcode Peer.send} throws
    */
   async deliver(channelId: number, data: Data): Promise<void> {
     const connection = this.#connection;
@@ -341,9 +340,9 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   /**
    * Waits for the queue to this peer to fall to half the host's high-water mark.
    *
-   * @returns a promise that resolves then, or at once if the queue has not been above the mark; it
-   *   rejects with `ENETJS_ERR_STALE` when either side ends the connection, `ENETJS_ERR_CLOSED` when the
-   *   host has been closed
+   * @returns a promise that resolves then, or at once if the queue has not been above the mark. It rejects
+   *   with `ENETJS_ERR_STALE` when either side ends the connection, and with `ENETJS_ERR_CLOSED` when the
+   *   host is closed
    */
   async drain(): Promise<void> {
     const connection = this.#connection;
@@ -358,14 +357,14 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Ends the connection, dropping what is still queued in either direction.
+   * Ends the connection and drops what is queued in either direction.
    *
-   * Once this side ends a connection in any way, nothing more of it is reported but its disconnect event:
-   * messages that have arrived and were not taken are dropped, and iterations over the peer end.
+   * After this side has ended a connection in any way, the host reports nothing more of it but its disconnect
+   * event. Messages that have arrived and were not taken are dropped, and iterations over the peer end.
    *
    * @param data a 32-bit value that the other side reads with its disconnect event
-   * @returns a promise that resolves when the other side has acknowledged or can't any more. Where
-   *   the connection has ended before, that is at once
+   * @returns a promise that resolves when the other side has acknowledged or has timed out, or at once when
+   *   the connection has ended before
    * @throws {RangeError} if `data` is not an unsigned 32-bit integer
    */
   disconnect(data: number = 0): Promise<void> {
@@ -373,7 +372,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Ends the connection after everything queued has been delivered; nothing more can be sent.
+   * Ends the connection after everything queued has been delivered. No more messages can be sent.
    *
    * @param data as for {@linkcode Peer.disconnect}
    * @returns a promise that resolves as for {@linkcode Peer.disconnect}
@@ -392,8 +391,8 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Forgets the connection without telling the other side, which will time out. Does nothing where the
-   * connection has ended.
+   * Forgets the connection without a notice; the other side times out. Does nothing when the connection has
+   * ended.
    */
   reset(): void {
     const connection = this.#connection;
@@ -404,7 +403,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Pings the other side now, beside the pings ENet sends by itself. Does nothing where the connection is
+   * Sends a ping now, in addition to those that ENet sends by itself. Does nothing when the connection is
    * ending or has ended.
    */
   ping(): void {
@@ -414,8 +413,8 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Sets how long a connection may be silent before ENet pings. A ping may be late by a sixteenth of it,
-   * so that many leave together.
+   * Sets how long a connection may be silent before ENet sends a ping. A ping may be late by a sixteenth of
+   * that time, so that many leave together.
    *
    * Does nothing where the connection has ended.
    *
@@ -427,7 +426,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Sets when a peer that does not acknowledge is given up. Does nothing where the connection has ended.
+   * Sets after which time without acknowledgements the connection ends. Does nothing when it has ended.
    *
    * @param timeouts what to change; what is absent or 0 gets its default
    * @throws {RangeError} if a value is no unsigned 32-bit integer, or `minimumMs` above `maximumMs`
@@ -440,7 +439,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
     integer(maximumMs, "maximumMs", 0, U32);
     if (minimumMs > 0 && maximumMs > 0 && minimumMs > maximumMs) {
       throw new RangeError(
-        `minimumMs must not be above maximumMs, ${maximumMs}, but it is ${minimumMs}`,
+        `minimumMs must be at most maximumMs, ${maximumMs}, not ${minimumMs}`,
       );
     }
     const least = minimumMs || Math.min(DEFAULT_MINIMUM_MS, maximumMs || DEFAULT_MINIMUM_MS);
@@ -468,14 +467,14 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Waits for one message of this peer, such as the first one of a login. While it waits, the host reports none of
-   * the peer's messages, and afterwards the ones behind it: to its handlers, to who iterates, or to the next
-   * call of this. What you do with the message up to your next wait comes before them.
+   * Waits for one message of this peer, such as the first one of a login. While it waits, the host reports
+   * none of the peer's messages. The host reports later messages as usual: to its handlers, to an iteration,
+   * or to the next call of this. Your code runs from this `await` to its next one before they come.
    *
    * @param options how long to wait
-   * @returns the message; its packet is retained, until it is disposed of or collected
-   * @throws {TypeError} if somebody iterates over this peer or waits for its message already, or for an option of the
-   *   wrong type
+   * @returns the message; its packet is retained until it is disposed of or garbage-collected
+   * @throws {TypeError} if this peer is being iterated over, if another call waits for its message, or for an
+   *   option of the wrong type
    * @throws {RangeError} if `timeoutMs` is out of range
    * @throws {ENetError} `ENETJS_ERR_TIMEOUT` when no message comes in time, `ENETJS_ERR_STALE` or
    *   `ENETJS_ERR_CLOSED` when the connection or the host ends first; or the reason of the signal
@@ -485,33 +484,32 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * The messages of this peer, until the connection ends. While somebody iterates, the host reports
-   * none of them. A packet above 64 KiB is borrowed until the next iteration, the bytes of smaller ones
-   * are copies and stay valid. Channels that are read as streams are left out.
+   * The messages of this peer, until the connection ends. During the iteration the host reports none of them.
+   * A packet above 64 KiB is borrowed until the next iteration; the bytes of smaller ones are copies and stay
+   * valid. Channels that are read as streams are left out.
    *
-   * @throws {TypeError} if somebody iterates over this peer already
+   * @throws {TypeError} if this peer is being iterated over already
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<PeerMessage> {
     return iterateConnection(this.#connection);
   }
 
   /**
-   * The messages of one channel as a stream of bytes; each chunk is a message, a copy that stays valid
-   * as `packet.bytes` does.
-   * Until the stream is over, neither the host nor an iteration over this peer reports the channel's
-   * messages; what the host has kept of them goes to the stream first.
+   * The messages of one channel as a stream of bytes; each chunk is a message, a copy that stays valid as
+   * `packet.bytes` does. Until the stream is over, neither the host nor an iteration over this peer reports
+   * the channel's messages. Those that the host has kept go to the stream first.
    *
-   * Who does not read holds the sender back: after 1 MiB the peer is paused, with all of its
-   * channels, and after the host's `maximumWaitingData` no more is let in: the sender keeps the
-   * rest. It does not time out, because its pings and a message now and then are acknowledged.
+   * A reader that stops reading slows the sender down. After 1 MiB the library pauses the peer, with all of
+   * its channels. After the host's `maximumWaitingData` it accepts no more, and the sender keeps the rest.
+   * The sender does not time out, because its pings and a message now and then are acknowledged.
    *
    * The stream closes after the last message when either side has disconnected. It fails with
-   * `ENETJS_ERR_STALE` when the connection was lost (timeout, reset), and with `ENETJS_ERR_SOCKET`
-   * when the host's socket was. Cancelling it drops what waits; later messages of the channel are
-   * reported by the host again.
+   * `ENETJS_ERR_STALE` when the connection was lost (timeout, reset), and with `ENETJS_ERR_SOCKET` when the
+   * host's socket has failed. Cancelling the stream drops what waits. The host reports later messages of the
+   * channel again.
    *
    * @param channelId the channel, from 0
-   * @returns the stream; of a connection that is over, a closed one
+   * @returns the stream; a closed one when the connection has ended
    * @throws {TypeError} if the channel is being read already
    * @throws {RangeError} if the connection has no such channel
    */
@@ -520,13 +518,13 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * A stream of bytes to one channel. Each chunk is sent as one reliable message, or as several where
-   * it is longer than `chunkSize`; an empty one is not sent.
+   * A stream of bytes to one channel. Each chunk is sent as one reliable message, or as several if it is
+   * longer than `chunkSize`. An empty chunk is not sent.
    *
-   * Writing waits while the queue to this peer is above the host's high-water mark. Closing the stream
-   * waits until everything has been acknowledged; it does not end the connection, and the other side
-   * is not told. When the connection ends, the stream fails with `ENETJS_ERR_STALE`, or
-   * `ENETJS_ERR_UNDELIVERED` if something had not been acknowledged.
+   * A writer waits while the queue to this peer is above the host's high-water mark. Closing the stream waits
+   * until everything has been acknowledged. It does not end the connection, and sends nothing. When the
+   * connection ends, the stream fails with `ENETJS_ERR_STALE`, or with `ENETJS_ERR_UNDELIVERED` if something
+   * had not been acknowledged.
    *
    * @param channelId the channel, from 0
    * @param options how chunks are cut
@@ -538,7 +536,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
     return writableOf(this.#connection, this.#channel(channelId), options);
   }
 
-  /** Refuses channels that the connection has not. */
+  /** Refuses a channel that the connection does not have. */
   #channel(channelId: number): number {
     const { channels } = this.#connection;
     return integer(

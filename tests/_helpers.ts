@@ -12,6 +12,7 @@ import {
   type ConnectOptions,
   diagnostics,
   type DisconnectReason,
+  ENetError,
   Host,
   type HostHandlers,
   type HostOptions,
@@ -38,6 +39,17 @@ export async function withDeadline<T>(promise: Promise<T>, ms: number, what: str
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The error that a promise rejects with. */
+export async function errorOf(promise: Promise<unknown>): Promise<ENetError> {
+  const error = await withDeadline(
+    promise.then(() => undefined, (error) => error),
+    10_000,
+    "an error",
+  );
+  assert.ok(error instanceof ENetError, String(error));
+  return error;
 }
 
 /** Asks again and again until the answer is truthy, and returns it; rejects once the time is over. */

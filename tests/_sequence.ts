@@ -56,3 +56,19 @@ export class Sequence {
     if (!same) equalBytes(bytes, expected, `the bytes of message ${number}`);
   }
 }
+
+/** A receiver that resolves `over` with the last message of a sequence, or rejects it with the first wrong one. */
+export function receiverOf(
+  expected: Sequence,
+  count: number,
+  over: PromiseWithResolvers<void>,
+): (bytes: Uint8Array) => void {
+  return (bytes) => {
+    try {
+      expected.check(bytes);
+    } catch (error) {
+      over.reject(error);
+    }
+    if (expected.count === count) over.resolve();
+  };
+}

@@ -7,7 +7,10 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import { currentRuntime, type Program, spawnRuntime, withDeadline } from "./_helpers.ts";
+import { Arena } from "../examples/arena/server.ts";
+import { CHANNEL, CHANNELS, VERSION } from "../examples/arena/protocol.ts";
+import { Host } from "../mod.ts";
+import { currentRuntime, type Program, spawnRuntime, until, withDeadline } from "./_helpers.ts";
 
 const MAIN = "../../examples/arena/main.ts";
 
@@ -71,4 +74,28 @@ test("The arena runs in two processes", { skip: process.platform === "win32" }, 
   // Deno takes every child that was sent a signal for killed by it: only the output tells.
   const { stdout } = await withDeadline(server.ended, 10_000, "the end of the server");
   assertServed(stdout);
+});
+
+/** A host whose players are in the arena. */
+async function players(arena: Arena, count: number): Promise<Host> {
+  const logins = arena.logins + count;
+  const host = await Host.create({ peers: count }, {});
+  for (let i = 0; i < count; i++) {
+    const peer = await host.connect(arena.address, { channels: CHANNELS, data: VERSION });
+    await peer.deliver(CHANNEL.LOGIN, "bot");
+  }
+  await until(() => arena.logins === logins, 10_000, "the logins");
+  return host;
+}
+
+test("The arena keeps a room when the last two of another one leave at once", async () => {
+  await using arena = await Arena.open("127.0.0.1", 0);
+  await using first = await players(arena, 20);
+  const second = await players(arena, 2);
+  assert.equal(arena.rooms, 2);
+  second[Symbol.dispose]();
+  await until(() => arena.rooms < 2, 10_000, "the end of the second room");
+  // The first room is full, so that the next player opens another.
+  await using third = await players(arena, 1);
+  assert.deepEqual([arena.rooms, first.peers.length, third.peers.length], [2, 20, 1]);
 });

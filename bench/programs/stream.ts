@@ -34,7 +34,7 @@ const receivers: Record<Style, () => Promise<void>> = {
     await using server = await Host.listen({ hostname: HOSTNAME, peers: 1 });
     say("port", server.address.port);
     for await (const event of server) {
-      if (event.type === "receive") meter.take(event.packet.bytes);
+      if (event.type === "receive") meter.take(event.packet.view);
       if (event.type === "disconnect") break;
     }
   },

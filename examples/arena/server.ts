@@ -21,7 +21,7 @@ const MAXIMUM_LINE_BYTES = 200;
 
 export class Arena implements AsyncDisposable {
   readonly #host: Host<Player>;
-  readonly #rooms: Room[] = [];
+  readonly #rooms = new Set<Room>();
   readonly #timer: ReturnType<typeof setInterval>;
   /** Logins so far. */
   logins = 0;
@@ -58,7 +58,7 @@ export class Arena implements AsyncDisposable {
   }
 
   get rooms(): number {
-    return this.#rooms.length;
+    return this.#rooms.size;
   }
 
   async close(): Promise<void> {
@@ -84,11 +84,11 @@ export class Arena implements AsyncDisposable {
   }
 
   #roomWithSpace(): Room {
-    const open = this.#rooms.find(({ size }) => size < ROOM_SIZE);
+    const open = [...this.#rooms].find(({ size }) => size < ROOM_SIZE);
     if (open !== undefined) return open;
-    const number = Math.max(0, ...this.#rooms.map(({ number }) => number)) + 1;
+    const number = Math.max(0, ...[...this.#rooms].map(({ number }) => number)) + 1;
     const room = new Room(number, this.#host.group());
-    this.#rooms.push(room);
+    this.#rooms.add(room);
     return room;
   }
 
@@ -108,7 +108,8 @@ export class Arena implements AsyncDisposable {
       this.kicked.set(code, (this.kicked.get(code) ?? 0) + 1);
     }
     const { room } = peer.data;
-    if (room?.size === 0) this.#rooms.splice(this.#rooms.indexOf(room), 1);
+    // Players who leave at once are out of the room before the first of them is reported.
+    if (room?.size === 0) this.#rooms.delete(room);
   }
 
   #tick(): void {

@@ -89,7 +89,7 @@ function onReceive(server: Host, { peer, channelId, packet }: ReceiveEvent): voi
     return;
   }
   const client = peers.get(peer);
-  // A client may have gone while its messages waited here: there is nobody to answer.
+  // A client may have disconnected while its messages waited here.
   if (client === undefined || peer.state !== "connected") return;
   if (channelId === CHANNEL.FILE && packet.length === 0) {
     peer.send(CHANNEL.FILE, file);

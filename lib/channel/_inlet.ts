@@ -20,7 +20,7 @@ export class Inlet {
   readonly #region: Region;
   readonly #turnBudgetMs: number;
   readonly #readings = new Fifo<Reading>();
-  /** One for every promise somebody waits for. */
+  /** One for every pending promise. */
   readonly #pins: Pins;
   /** Called when nothing will come any more: all has been taken, or the ring is damaged. */
   readonly #over: (error?: ENetError) => void;
@@ -30,7 +30,7 @@ export class Inlet {
   #open = true;
   #ending = false;
   #failure: ENetError | undefined;
-  /** Whether somebody who reads has got the failure. */
+  /** Whether a reader has got the failure. */
   #thrown = false;
   #iterating = false;
   #delivering = false;
@@ -87,13 +87,13 @@ export class Inlet {
     if (this.#handled) this.#round();
   }
 
-  /** Looks for messages, for those who wait for some. */
+  /** Looks for messages for the readers that wait. */
   wake(): void {
     if (this.#handled) this.#round();
     else if (this.#readings.size > 0) this.#feed();
   }
 
-  /** Goes on with what the last turn had no time for. */
+  /** Hands out the messages that the last turn had no time for. */
   #resume(): void {
     if (!this.#open) return;
     if (!this.#handled) this.#feed();
@@ -218,7 +218,7 @@ export class Inlet {
     return null;
   }
 
-  /** What ended the channel, for the first who reads. */
+  /** The error that ended the channel, for the first reader. */
   #takeFailure(): ENetError | undefined {
     if (this.#open || this.#thrown) return undefined;
     this.#thrown = true;
@@ -278,7 +278,7 @@ export class Inlet {
 
   // The end.
 
-  /** The other end is gone: what it has sent is still to be taken. */
+  /** The other end is gone; its messages can still be taken. */
   end(error: ENetError | undefined): void {
     this.#ending = true;
     this.#failure ??= error;

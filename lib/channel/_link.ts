@@ -1,11 +1,11 @@
 import type { ENetError } from "../errors.ts";
 import type { Direction } from "./_region.ts";
 
-/** What an end of a channel hears of the other one. */
+/** Notifications of the other end of a channel. */
 export interface LinkListener {
   /** A wish has come true: there is a message, or room. */
   wake(): void;
-  /** The other end is gone, or has failed. What it has sent can still be read. */
+  /** The other end is gone, or has failed. Its messages can still be read. */
   end(error: ENetError | undefined): void;
 }
 
@@ -23,7 +23,7 @@ export interface Link {
   ref(): void;
   /** Lets the event loop end. */
   unref(): void;
-  /** Lets go of the memory, which nobody may touch any more; resolves when everything is freed. */
+  /** Frees the memory, which must no longer be used; resolves when everything is freed. */
   close(): Promise<void>;
 }
 

@@ -60,7 +60,7 @@ export class Outlet {
   #reservation: Reservation | undefined;
   readonly #drained: Waiter[] = [];
   readonly #idle: Waiter[] = [];
-  /** One for every promise somebody waits for. */
+  /** One for every pending promise. */
   readonly #pins: Pins;
 
   constructor(link: Link, maximumQueuedBytes: number, pins: Pins) {
@@ -237,7 +237,7 @@ export class Outlet {
     return waiter.promise;
   }
 
-  /** Moves on what can be moved, and asks to be woken for the rest. */
+  /** Moves queued messages into the ring as far as there is room, and requests a wake-up for the others. */
   progress(): void {
     do {
       while (this.#advance());

@@ -16,9 +16,9 @@ export interface PluginPlan {
   readonly updateIntervalMs: number;
 }
 
-/** What a plugin says of itself. */
+/** Name and version that a plugin gives. */
 export interface PluginInfo {
-  /** What it is called, if it says so. */
+  /** Its name, if it gives one. */
   readonly name: string | undefined;
   /** Which version of itself it is, if it says so. */
   readonly version: string | undefined;
@@ -106,7 +106,7 @@ export class PluginLink implements Link {
       });
       return link;
     } catch (error) {
-      // Without a wake-up nobody would tell that it is closed.
+      // Without a wake-up nothing would report that it is closed.
       if (link === undefined || link.#wake === undefined) native.enetjs_channel_close(handle, 0);
       else await link.close();
       throw error;
@@ -129,7 +129,7 @@ export class PluginLink implements Link {
     }
   }
 
-  /** What the plugin says of itself; known once it is loaded. */
+  /** Name and version that the plugin gives; known once it is loaded. */
   get plugin(): PluginInfo | undefined {
     return this.#info;
   }

@@ -25,7 +25,7 @@ export interface Direction {
 export class NativeRegion implements Region {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
-  /** Whether the program has transferred a loan away, so that somebody may see the memory for ever. */
+  /** Whether the program has transferred a loan away, so that the memory can never be reused. */
   stolen = false;
   readonly #map: (address: number, length: number) => ArrayBuffer;
   readonly #address: number;

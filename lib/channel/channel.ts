@@ -119,7 +119,7 @@ export class Channel
   /**
    * Joins a channel that another thread has opened.
    *
-   * @param remote what that thread's {@linkcode Channel.remote} was, as it has arrived here
+   * @param remote the other thread's {@linkcode Channel.remote}, as it was received here
    * @param options how this end receives
    * @returns this thread's end
    * @throws {TypeError} if `remote` is something else, or for an option that is unknown or of the wrong type
@@ -133,8 +133,8 @@ export class Channel
   }
 
   /**
-   * Loads a plugin, on a thread of its own, and opens a channel to it. How to write one:
-   * `native/include/enetjs_plugin.h`.
+   * Loads a plugin on a thread of its own and opens a channel to it. `native/include/enetjs_plugin.h` says
+   * how to write one.
    *
    * A plugin can do what the process can. Under Deno it needs `--allow-ffi` without a path.
    *
@@ -165,7 +165,7 @@ export class Channel
     this.#inlet.wake();
   }
 
-  /** The other end is gone: nothing can be sent, and what it has sent is still to be taken. */
+  /** The other end is gone: nothing can be sent; its messages can still be taken. */
   #onRemoteEnd(error: ENetError | undefined): void {
     if (this.closed || this.#remoteEnded !== false) return;
     if (!this.#started) return void setImmediate(() => this.#onRemoteEnd(error));
@@ -210,7 +210,7 @@ export class Channel
    * Queues a message. It is copied, so the caller may go on using `data`.
    *
    * @param data text (as UTF-8), any buffer or view of one, or a packet
-   * @returns false when the shared memory is full and the message waits in this thread's: wait for
+   * @returns false when the shared memory is full, and the message waits in this thread's memory: wait for
    *   {@linkcode Channel.drain} before sending much more
    * @throws {TypeError} if `data` is nothing that can be sent
    * @throws {RangeError} if it is larger than {@linkcode Channel.sendBytes}
@@ -228,7 +228,7 @@ export class Channel
   }
 
   /**
-   * Waits until every message that has been sent lies in the shared memory.
+   * Waits until every message that was sent is in the shared memory.
    *
    * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT` when the channel ends before
    */
@@ -256,15 +256,15 @@ export class Channel
   }
 
   /**
-   * Sends a message that the other end takes in time, or never gets. It stands behind what has been sent
-   * before, which stays.
+   * Sends a message that the other end takes in time, or never gets. It comes after earlier messages, which
+   * stay queued.
    *
    * @param data as for {@linkcode Channel.send}
    * @param options how long to wait
    * @returns a promise that resolves when the other end has begun to handle the message
    * @throws {TypeError} if `data` or an option is of the wrong type
    * @throws {RangeError} if `data` is too large or `timeoutMs` out of range
-   * @throws {ENetError} `ENETJS_ERR_TIMEOUT`, after which the message is withdrawn and the channel as before;
+   * @throws {ENetError} `ENETJS_ERR_TIMEOUT`, after which the message is withdrawn and the channel goes on;
    *   `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`; `ENETJS_ERR_LIMIT` as {@linkcode Channel.send}
    */
   async sendNow(data: Data, options: SendNowOptions = {}): Promise<void> {
@@ -279,10 +279,10 @@ export class Channel
   }
 
   /**
-   * Reserves memory for a message, to be written in place and sent by {@linkcode Channel.commit}. From
-   * 16 KiB on it is the shared memory itself, if that has room, and nothing is copied; else it is memory
-   * of this thread, which is copied when there is room. Messages sent meanwhile come after it, when
-   * it is in the shared memory.
+   * Reserves memory for a message, to be written in place and sent by {@linkcode Channel.commit}. From 16 KiB
+   * on this is the shared memory itself, if it has room, and nothing is copied. Else it is memory of this
+   * thread, which is copied when there is room. Messages that are sent meanwhile come after a reservation in
+   * the shared memory.
    *
    * @param length size in bytes, 0 to {@linkcode Channel.sendBytes}
    * @returns the memory, whose content is undefined; use it until `commit` or `abort`
@@ -319,7 +319,7 @@ export class Channel
   }
 
   /**
-   * Gives a reservation back without sending.
+   * Cancels a reservation without sending.
    *
    * @throws {TypeError} if there is no reservation
    * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`
@@ -356,9 +356,9 @@ export class Channel
   }
 
   /**
-   * The functions that are called as things happen, or undefined. They can be set at any time, also by
-   * one of them, and are replaced as a whole. Messages that wait go to new handlers in their order;
-   * without a `receive` they wait for an iteration or {@linkcode Channel.receive}.
+   * The functions that the channel calls as events happen, or undefined. They can be set at any time, also by
+   * one of them, and are replaced as a whole. Messages that wait go to new handlers in their order. Without a
+   * `receive` handler they wait for an iteration or {@linkcode Channel.receive}.
    *
    * @throws {TypeError} for an unknown handler or one that is no function, and for a `receive` while the
    *   channel is being iterated over
@@ -407,12 +407,12 @@ export class Channel
     return this.#outlet.queuedBytes;
   }
 
-  /** What the plugin at the other end says of itself; undefined where there is none. */
+  /** Name and version that the plugin at the other end gives; undefined where there is none. */
   get plugin(): PluginInfo | undefined {
     return this.#link instanceof PluginLink ? this.#link.plugin : undefined;
   }
 
-  /** What another thread joins with; undefined for an end that was not made by {@linkcode Channel.open}. */
+  /** What another thread joins with; undefined for an end that {@linkcode Channel.open} did not make. */
   get remote(): ChannelRemote | undefined {
     return this.#remote;
   }
@@ -432,7 +432,7 @@ export class Channel
     return this.#closing !== undefined;
   }
 
-  /** Keeps the process alive while the channel is open; so it is from the start. */
+  /** Keeps the process alive while the channel is open, which is the default. */
   ref(): void {
     if (!this.closed) this.#link.ref();
   }
@@ -443,11 +443,10 @@ export class Channel
   }
 
   /**
-   * Closes the channel at once. What the other end has not taken is lost: wait for
-   * {@linkcode Channel.onIdle} before, if it matters. A plugin is shut down and unloaded. Safe to call more
-   * than once.
+   * Closes the channel at once. Messages that the other end has not taken are lost; to prevent that, wait for
+   * {@linkcode Channel.onIdle} first. A plugin is shut down and unloaded. Safe to call more than once.
    *
-   * @returns a promise that resolves when everything is freed, for which a plugin may let wait
+   * @returns a promise that resolves when everything is freed; this waits for a running function of a plugin
    */
   close(): Promise<void> {
     this.#end();

@@ -8,12 +8,12 @@ import { type Data, viewOf } from "../packet.ts";
 import type { PluginPlan } from "./_plugin_link.ts";
 import { encoder } from "../../ffi/utf8.ts";
 
-/** Functions that a channel calls as things happen. What they throw is an uncaught error. */
+/** Functions that a channel calls as events happen. An error that they throw is an uncaught error of the runtime. */
 export interface ChannelHandlers {
   /**
-   * Called with each message. The view is valid until the function returns: above 16 KiB it lies in the
-   * shared memory, and becomes empty afterwards, except that one of a channel between threads will
-   * show other messages. Copy what you want to keep.
+   * Called with each message. The view is valid until the function returns. Above 16 KiB it is in the shared
+   * memory. Afterwards it becomes empty, or on a channel between threads shows other messages. Copy what you
+   * want to keep.
    *
    * @param view the message
    */
@@ -29,7 +29,7 @@ export interface ChannelHandlers {
   error?: (error: ENetError) => void;
 }
 
-/** What each end of a channel can choose. */
+/** Options of each end of a channel. */
 export interface ChannelEndOptions {
   /** Functions to call; without them the channel is iterated over, or read with `receive()`. */
   handlers?: ChannelHandlers;

@@ -45,7 +45,7 @@ function createHostAsync(kind: HostKind, options: HostOptions): Promise<Host> {
 }
 
 /**
- * Creates a host that others can connect to. Call `start` on it to let it emit events.
+ * Creates a host that others can connect to. Call `start` on it so that it emits events.
  *
  * @param options where to listen, and limits; may be left out
  * @param callback called with the host once it listens, or with an error. Without it, an error is
@@ -74,7 +74,7 @@ export function createServer(
 }
 
 /**
- * Creates a host that only connects to others; nobody can connect to it.
+ * Creates a host that only connects to others; others cannot connect to it.
  *
  * @param options limits; may be left out
  * @param callback called with the host once it can connect, or with an error. Without it, an error
@@ -92,10 +92,9 @@ export function createClient(
 }
 
 /**
- * Creates a host that speaks through a socket of the program's own: one of `node:dgram`, or any object
- * with its interface. Every datagram passes through JavaScript, so this is much slower than
- * {@linkcode createServer}. The socket stays open when the host is destroyed; when it closes, the host
- * is destroyed.
+ * Creates a host that uses a socket of the program: one of `node:dgram`, or any object with its interface.
+ * Every datagram passes through JavaScript, so this is much slower than {@linkcode createServer}. The socket
+ * stays open when the host is destroyed; when it closes, the host is destroyed.
  *
  * @param options the socket, bound, and limits
  * @param callback called with the host, or with an error. Without it, an error is emitted by the host

@@ -2,10 +2,10 @@ import { show } from "../internal/validate.ts";
 import { type AddressFilter, compileFilter, formatIPv4 } from "../address.ts";
 import { surface } from "../../ffi/surface.ts";
 
-/** Decides about a source address: what is falsy drops its datagrams. */
+/** Decides about a source address: a falsy result drops its datagrams. */
 export type PacketFilter = (address: string, port: number) => unknown;
 
-/** A host, as far as filters are concerned. */
+/** What filters need of a host. */
 export interface Filtered {
   /** Puts the filter of {@linkcode init} in force, and forgets what another one has answered. */
   applyFilter(): void;
@@ -15,15 +15,14 @@ let current: PacketFilter | AddressFilter | undefined;
 const filtered = new Set<Filtered>();
 
 /**
- * Sets which addresses may talk to the hosts of this thread, those that exist and those to come.
- * Optional; without it, everybody may.
+ * Sets which addresses may talk to the hosts of this thread, those that exist and those to come. Optional;
+ * without it, all may.
  *
- * Rules are enforced in native code. A function is asked once for each address and port that sends
- * something; that datagram waits for the answer. The answer holds for a minute and is asked for again
- * when the address sends something after that; the old one stands in meanwhile. At most 256 new
- * addresses wait at once and 1024 a second are asked about, and 16,384 are remembered; what is beyond
- * that is dropped unasked. So a flood of datagrams, from few addresses or many, costs JavaScript next
- * to nothing. Calling `init` again forgets every answer.
+ * Native code enforces rules. A function is called once for each address and port that sends a datagram; that
+ * datagram waits for the answer. The answer holds for a minute. When the address sends something after that,
+ * the function is called again, and the old answer holds meanwhile. At most 256 new addresses wait at once,
+ * 1024 calls are made a second, and 16,384 answers are kept; datagrams beyond that are dropped. So a flood of
+ * datagrams costs JavaScript next to nothing. A further `init` clears all answers.
  *
  * @param filter a function that returns 1 to permit and 0 to drop, or rules; nothing permits all
  * @throws {TypeError} if it is neither, or a rule is no IPv4 address or prefix

@@ -19,16 +19,16 @@ import { type ConnectCallback, dataOf, type Peer, peerAccess, type PeerHost } fr
 import { SocketBridge } from "./socket_bridge.ts";
 import { isTelex } from "./telex.ts";
 
-/** The events of a {@linkcode Host} and what their listeners are given. */
+/** The events of a {@linkcode Host} and the arguments of their listeners. */
 export interface HostEvents {
   /**
-   * A connection is there: its peer, the 32-bit value of the other side or undefined where this one
-   * has connected, and whether it has.
+   * A connection has been established: its peer; the 32-bit value of the other side, undefined for a
+   * connection that this side opened; and whether this side opened it.
    */
   connect: [peer: Peer, data: number | undefined, outgoing: boolean];
-  /** A message: who has sent it, its packet, and the channel. */
+  /** A message: its sender, its packet, and the channel. */
   message: [peer: Peer, packet: Packet, channel: number];
-  /** A datagram of JSON that is not ENet's, and who has sent it. */
+  /** A datagram of JSON that is not ENet's, and its source. */
   telex: [buffer: Buffer, source: AddressInfo];
   /** The host has been destroyed. */
   destroy: [];
@@ -49,7 +49,7 @@ const creating = Symbol("creating");
 
 /**
  * An ENet host, made by `createServer`, `createClient` or `createServerFromSocket`. It emits
- * {@linkcode HostEvents}. What a listener throws is an uncaught error of the runtime; the host goes
+ * {@linkcode HostEvents}. An error that a listener throws is an uncaught error of the runtime; the host goes
  * on.
  */
 export class Host extends EventEmitter<HostEvents> implements Disposable {
@@ -140,7 +140,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     }
   }
 
-  /** Reports datagrams that are not ENet's only where somebody wants to know. */
+  /** Reports datagrams that are not ENet's only when the host has a listener for them. */
   #watchDatagrams(): void {
     if (this.#core !== undefined && !this.#destroyed) this.#core.datagrams = true;
   }
@@ -253,7 +253,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
    * Emits events from now on; until then they wait. A client starts by itself when it first connects.
    * Events are emitted as they come.
    *
-   * @param _intervalMs is of no effect: nothing polls
+   * @param _intervalMs has no effect: nothing polls
    */
   start(_intervalMs?: number): void {
     if (!this.#destroyed) this.#start();
@@ -265,9 +265,9 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
   }
 
   /**
-   * Tells every peer with one notice that may be lost, and closes the socket (but not one that was
-   * given). Emits `disconnect` on every peer, and `destroy`: before it returns, or over a given socket
-   * once the notices have passed through it. Doing so again does nothing.
+   * Sends every peer one notice, which may be lost, and closes the socket, unless the program gave it. Emits
+   * `disconnect` on every peer, then `destroy`: before it returns, or with a socket of the program once the
+   * notices have passed through it. A second call does nothing.
    */
   destroy(): void {
     if (this.#destroyed) return;
@@ -284,7 +284,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     this.destroy();
   }
 
-  /** Who has sent what was emitted last, or undefined before that. */
+  /** The source of the last message or datagram emitted; undefined before that. */
   receivedAddress(): AddressInfo | undefined {
     return this.#destroyed ? undefined : this.#received;
   }
@@ -369,8 +369,8 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
   }
 
   /**
-   * Opens a connection. The host emits `connect` when it is there, and the peer too; the peer emits
-   * `disconnect` when it is not to be had.
+   * Opens a connection. The host and the peer emit `connect` when it is established. The peer emits
+   * `disconnect` when the attempt fails.
    *
    * @param address where to: IPv4 or host name, and port
    * @param channels channels to ask for, 1–255. Default 5
@@ -470,7 +470,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     });
   }
 
-  /** Is of no effect: ENet adapts to the bandwidth limits by itself. @returns this host */
+  /** Has no effect: ENet adapts to the bandwidth limits by itself. @returns this host */
   throttleBandwidth(): this {
     return this;
   }

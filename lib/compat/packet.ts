@@ -36,7 +36,7 @@ export interface PacketAccess {
 export let packetAccess: PacketAccess;
 
 /**
- * A message. What it is made of is copied, and it can be sent any number of times, to any peers.
+ * A message. It copies its bytes, and can be sent any number of times, to any peers.
  *
  * @example
  * ```ts
@@ -83,7 +83,7 @@ export class Packet {
     return (this.flags() & PACKET_FLAG.SENT) !== 0;
   }
 
-  /** Lets go of the bytes. What is being sent is sent all the same. */
+  /** Frees the bytes. Messages that were sent from them are still delivered. */
   destroy(): void {
     this.#bytes = undefined;
   }

@@ -23,15 +23,15 @@ export type SendCallback = (error?: Error) => void;
 /** Called once: with the peer when it is connected, else with an error. */
 export type ConnectCallback = (error: Error | undefined, peer?: Peer) => void;
 
-/** The events of a {@linkcode Peer} and what their listeners are given. */
+/** The events of a {@linkcode Peer} and the arguments of their listeners. */
 export interface PeerEvents {
-  /** The connection that this side has asked for is there. */
+  /** The connection that this side opened is established. */
   connect: [];
   /** A message: its packet, and the channel. */
   message: [packet: Packet, channel: number];
   /**
-   * The connection is over: the 32-bit value that the other side gave, 0 where nobody did; and why,
-   * where the library knows.
+   * The connection is over: the 32-bit value that the other side gave, or 0; and the reason, where the
+   * library knows it.
    */
   disconnect: [data: number | undefined, reason?: DisconnectReason];
 }
@@ -129,7 +129,7 @@ export class Peer extends EventEmitter<PeerEvents> {
     return this.#core === undefined ? PEER_STATE.CONNECTING : STATES[this.#core.state];
   }
 
-  /** The other side's address; still after the end. */
+  /** The other side's address, also after the end. */
   address(): AddressInfo {
     return this.#address;
   }
@@ -154,7 +154,7 @@ export class Peer extends EventEmitter<PeerEvents> {
     return this.stats()?.roundTripTimeMs ?? 0;
   }
 
-  /** Mean share of reliable packets that had to be sent again, 0–1; 0 without a connection. */
+  /** Mean share of reliable packets that were retransmitted, 0–1; 0 without a connection. */
   packetLoss(): number {
     return this.stats()?.packetLoss ?? 0;
   }
@@ -165,10 +165,9 @@ export class Peer extends EventEmitter<PeerEvents> {
   }
 
   /**
-   * Sends a message. A callback is called exactly once: at once with an error when the message is
-   * refused; else without one when the other side has acknowledged it, or, of an unreliable packet,
-   * when it has been sent; or with the error `packet-not-delivered` when that will not happen any
-   * more.
+   * Sends a message. The callback is called exactly once. It gets an error at once when the message is
+   * refused. It gets no error when the other side has acknowledged a reliable packet, or when an unreliable
+   * packet has been sent. It gets the error `packet-not-delivered` when that can no longer happen.
    *
    * @param channel the channel, from 0
    * @param packet a packet, or text or bytes, which are sent reliably
@@ -250,7 +249,7 @@ export class Peer extends EventEmitter<PeerEvents> {
   }
 
   /**
-   * Sets how long a connection may be silent before ENet pings.
+   * Sets how long a connection may be silent before ENet sends a ping.
    *
    * @param intervalMs milliseconds; 0 is ENet's default, 500
    * @returns this peer
@@ -262,7 +261,7 @@ export class Peer extends EventEmitter<PeerEvents> {
   }
 
   /**
-   * Sets when a peer that does not acknowledge is given up.
+   * Sets after which time without acknowledgements the connection ends.
    *
    * @param timeouts what to change; what is absent gets ENet's default
    * @returns this peer
@@ -274,7 +273,7 @@ export class Peer extends EventEmitter<PeerEvents> {
   }
 
   /**
-   * Forgets the connection without telling the other side; no event follows.
+   * Forgets the connection without a notice; no event follows.
    *
    * @returns this peer
    */
@@ -288,8 +287,8 @@ export class Peer extends EventEmitter<PeerEvents> {
   }
 
   /**
-   * Ends the connection, dropping what is queued; the `disconnect` event follows when the other side
-   * has acknowledged.
+   * Ends the connection and drops what is queued. The `disconnect` event follows when the other side has
+   * acknowledged.
    *
    * @param data a 32-bit value for the other side
    * @returns this peer
@@ -319,8 +318,8 @@ export class Peer extends EventEmitter<PeerEvents> {
   }
 
   /**
-   * Ends the connection after everything queued has been delivered, also what streams to this peer
-   * have taken.
+   * Ends the connection after everything queued has been delivered, including what was written to its
+   * streams.
    *
    * @param data a 32-bit value for the other side
    * @returns this peer
@@ -350,12 +349,12 @@ export class Peer extends EventEmitter<PeerEvents> {
   }
 
   /**
-   * A stream of what comes on a channel. It ends after the last byte when the other side or this one
-   * disconnects. When the connection was lost, it fails, or ends if nobody listens for `error`. The
-   * channel's messages are emitted too.
+   * A stream of the messages of a channel. It ends after the last byte when either side disconnects. When the
+   * connection was lost, it emits `error` if the program listens for it, and else ends. The peer also emits
+   * the channel's messages.
    *
-   * A slow reader holds the sender back: when 1 MiB waits, the peer is paused with all of its channels.
-   * There may be several streams of a channel; the slowest counts.
+   * A slow reader slows the sender down: when 1 MiB waits, the library pauses the peer with all of its
+   * channels. A channel may have several streams; the slowest counts.
    *
    * @param channel the channel, from 0
    * @returns the stream; once the connection is over one that fails, or ends, when it is read
@@ -366,12 +365,12 @@ export class Peer extends EventEmitter<PeerEvents> {
   }
 
   /**
-   * A stream to a channel. It takes more when the queue to the peer has drained, cuts what is larger
-   * than a packet may be, and finishes when everything has been acknowledged. The callback of a write
-   * is called when its bytes have been acknowledged, or with an error when they cannot be any more.
+   * A stream to a channel. It takes more when the queue to the peer has drained. It cuts chunks that are
+   * larger than a packet may be. It finishes when everything has been acknowledged. The callback of a write
+   * is called when its bytes have been acknowledged, or with an error when that can no longer happen.
    *
-   * It closes with the connection. When the connection was lost, and somebody listens for `error`, it
-   * fails. A write after that emits `error`, as one does after this side has begun to disconnect.
+   * It closes with the connection. When the connection was lost, it emits `error` if the program listens for
+   * it. A write after that emits `error`; so does a write after this side has begun to disconnect.
    *
    * @param channel the channel, from 0
    * @returns the stream; once the connection is over one that fails, or closes, when it is written to
@@ -382,7 +381,7 @@ export class Peer extends EventEmitter<PeerEvents> {
   }
 
   /**
-   * Both in one; its writable side ends with its readable side.
+   * A stream in both directions; its writable side ends with its readable side.
    *
    * @param channel the channel, from 0
    * @returns the stream; once the connection is over one that fails, or ends, when it is used

@@ -114,7 +114,7 @@ function isWatched(stream: Readable | Writable): boolean {
   return stream.listenerCount("error") > (pipes.get(stream) ?? 0);
 }
 
-/** Closes a stream; the loss of its connection is an error only for who wants to hear of it. */
+/** Closes a stream; the loss of its connection is an error only where the program listens for errors. */
 function closeStream(stream: Readable | Writable, loss: Error | undefined): void {
   if (loss !== undefined && isWatched(stream)) stream.destroy(loss);
   else stream.destroy();

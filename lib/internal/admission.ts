@@ -1,5 +1,5 @@
 /**
- * Who may connect: native code asks, the program's function decides.
+ * Admission: native code asks about a client, and the program's `accept` function decides.
  *
  * Native code puts a question into the completion ring and holds the attempt for as long as an answer may take.
  * Each question is answered exactly once: with the decision, or with `DisconnectCode.UNDECIDED` where there is
@@ -34,7 +34,7 @@ function encode(verdict: unknown): number {
 /** Asks the program's function. */
 export class Admission {
   readonly #endpoint: Endpoint;
-  /** Decides; without it everybody may connect. */
+  /** The program's function; without it every client may connect. */
   accept: Accept | undefined;
 
   constructor(endpoint: Endpoint, accept: Accept | undefined) {

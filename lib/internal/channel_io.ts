@@ -5,7 +5,7 @@ import { type ENetError, NATIVE_ERROR } from "../errors.ts";
 import { type Packet, PacketFlag, packets, viewOf } from "../packet.ts";
 import { encoder } from "../../ffi/utf8.ts";
 
-/** Why a stream of a connection that has ended fails, or undefined where it ends well. */
+/** The error of a stream whose connection has ended, or undefined where the stream just ends. */
 export function lossOf(connection: Connection): ENetError | undefined {
   if (connection.failure !== undefined) return connection.failure;
   const reason = connection.ending?.reason;
@@ -14,7 +14,7 @@ export function lossOf(connection: Connection): ENetError | undefined {
     : undefined;
 }
 
-/** Reads one channel, message by message. What waits here holds the sender back. */
+/** Reads one channel, message by message. Messages that wait here count against what the peer may have waiting. */
 export class ChannelReader implements ChannelSink {
   readonly #connection: Connection;
   readonly #channelId: number;
@@ -34,7 +34,7 @@ export class ChannelReader implements ChannelSink {
   }
 
   receive(packet: Packet): void {
-    // Who waits for another turn has something in the inbox.
+    // A reader that waits for another turn has a message in the inbox.
     if (this.#reading !== undefined && this.#inbox.size === 0) {
       return this.#settle((reading) => reading.resolve(packet));
     }
@@ -67,7 +67,7 @@ export class ChannelReader implements ChannelSink {
     return packet;
   }
 
-  /** Serves who reads, in another turn than that of the call. */
+  /** Serves the reads that wait, in another turn than that of their calls. */
   #feed(): void {
     if (this.#reading === undefined) return;
     if (this.#inbox.size > 0) this.#settle(({ resolve }) => resolve(this.#take()));
@@ -125,7 +125,7 @@ export class ChannelWriter {
     this.#chunkSize = chunkSize;
   }
 
-  /** Sets who is called once, when the connection ends; the error is one if something got lost with it. */
+  /** Sets the function to call once when the connection ends; its error is set if bytes were lost. */
   onEnd(listener: (loss: ENetError | undefined) => void): void {
     const connection = this.#connection;
     this.#onClose = () => {
@@ -149,7 +149,8 @@ export class ChannelWriter {
   /**
    * Queues bytes; resolves when more may be written.
    *
-   * @param settled is called once all of it has been acknowledged, or with an error when it cannot be
+   * @param settled is called once all of it has been acknowledged, or with an error when that can no longer
+   *   happen
    */
   async write(
     data: string | ArrayBufferLike | ArrayBufferView,
@@ -168,7 +169,7 @@ export class ChannelWriter {
     }
   }
 
-  /** Tells what has become of bytes, of which these messages have been queued. */
+  /** Calls back for some bytes when the messages that carry them have been acknowledged or lost. */
   #report(bytes: Uint8Array, deliveries: Promise<void>[], settled: (error?: Error) => void): void {
     const isWhole = deliveries.length === Math.ceil(bytes.length / this.#chunkSize);
     Promise.all(deliveries).then(

@@ -1,10 +1,9 @@
 /**
- * How connections are opened: one attempt, one after the other until one succeeds, and one connection after
- * the other.
+ * Opens connections: with one attempt, with retries, or one connection after the other.
  *
- * What ends an attempt is the same at every moment of it: its time limit, the program's signal, or the end of
- * the host. While a name is being resolved, there is nothing else to end than the wait. Afterwards there is a
- * peer, which is forgotten, or told by the end of the host.
+ * At any time an attempt ends by its time limit, by the program's signal, or with the host. While a name is
+ * being resolved, only the wait has to end. Afterwards there is a peer, which is forgotten, or which the end
+ * of the host disconnects.
  *
  * @module
  */
@@ -30,7 +29,7 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Pr
   }
 }
 
-/** The signals that there are, as one. */
+/** One signal that aborts when any of the given ones does. */
 function anyOf(...signals: (AbortSignal | undefined)[]): AbortSignal {
   return AbortSignal.any(signals.filter((signal) => signal !== undefined));
 }
@@ -79,7 +78,7 @@ export class Connector {
     this.#allowed = allowed;
   }
 
-  /** The host begins to close: nothing more is tried. Attempts that have a peer are ended by the host. */
+  /** The host begins to close: there are no more attempts. The host ends those that have a peer. */
   end(): void {
     this.#end.abort();
   }
@@ -98,13 +97,15 @@ export class Connector {
     return connection;
   }
 
-  /** Waits for the connection that an attempt is to become, or for the signal. */
+  /** Waits until an attempt is established, or for the signal. */
   async established(connection: Connection, signal?: AbortSignal): Promise<Peer> {
     const endpoint = this.#endpoint;
     const connecting = Promise.withResolvers<Peer>();
     connection.connecting = connecting;
     endpoint.pin();
     const onAbort = () => {
+      // The listener outlives the attempt by some microtasks, and the connect handler comes before the promise.
+      if (connection.connecting !== connecting || connection.announced) return;
       connecting.reject(signal?.reason);
       endpoint.native.enetjs_peer_reset(endpoint.handle, connection.id);
       endpoint.change();
@@ -127,8 +128,8 @@ export class Connector {
   }
 
   /**
-   * Calls after a time, unless the host has ended. A program that is loaded anew in the same process leaves its
-   * timers behind, and hosts that were closed without a word to the old code, for which nothing more may happen.
+   * Calls a function after a time, unless the host has ended. When a program is reloaded in the same process,
+   * its timers remain. Its hosts are closed without notice to the old code, so the timers must do nothing.
    */
   #after(ms: number, call: () => void): ReturnType<typeof setTimeout> {
     const { resources } = this.#endpoint;
@@ -160,7 +161,7 @@ export class Connector {
     }
   }
 
-  /** What ends with the host, and says so. */
+  /** The abort signal and error of waits that end with the host. */
   async #untilEnd<T>(
     { hostname, port }: Address,
     limit: AbortSignal | undefined,
@@ -248,7 +249,7 @@ export class Connector {
       await abortable(connection.closed(), end);
     } finally {
       signal?.removeEventListener("abort", disconnect);
-      // It has not ended where the program has left the loop.
+      // It has not ended if the program left the loop.
       if (connection.ending === undefined && !end.aborted) void peer.disconnectLater();
     }
   }

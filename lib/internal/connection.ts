@@ -27,7 +27,7 @@ export interface Ended {
   readonly data: number;
 }
 
-/** Takes the messages of one channel, in place of the host and of who iterates over the peer. */
+/** Takes the messages of one channel, in place of the host and of an iteration over the peer. */
 export interface ChannelSink {
   /** A message that the library has kept for it. */
   receive(packet: Packet): void;
@@ -35,7 +35,7 @@ export interface ChannelSink {
   end(): void;
 }
 
-/** What a connection leaves when either side ends it. */
+/** A set that a connection leaves when either side ends it. */
 export interface Membership {
   /** Forgets a member. */
   delete(connection: Connection): void;
@@ -46,7 +46,7 @@ export class Connection {
   readonly endpoint: Endpoint;
   /** Index and generation of the native peer. */
   readonly id: number;
-  /** Which one of its host it is, from 1. */
+  /** Its number among all connections of its host, from 1. */
   readonly number: number;
   readonly address: Readonly<Address>;
   /** Channels, once connected; before, what was asked for. */
@@ -59,17 +59,17 @@ export class Connection {
   announced = false;
   /** An upper bound of the bytes queued to it, those of broadcasts aside, see `Endpoint.post`. */
   queuedAtMost = 0;
-  /** Native code has said that its queue is full, and not yet that it has drained. */
+  /** Native code has reported that its queue is full, and not yet that it has drained. */
   full = false;
   ending: Ending | undefined;
   /** Set while `host.connect` waits. */
   connecting: PromiseWithResolvers<Peer> | undefined;
   /** The error of `host.connect` when nothing answers within a time. */
   unanswered: ((limit: string) => ENetError) | undefined;
-  /** This side has begun to end it: nothing of it is reported any more but its end. See `leave`. */
+  /** This side has begun to end it, so the host reports nothing of it but its end. See `leave`. */
   #closing = false;
   #iterating = false;
-  /** Who takes the messages of single channels. */
+  /** The consumers of single channels. */
   readonly sinks: Map<number, ChannelSink> = new Map();
   /** Called when the connection has ended, before messages that still wait are given out. */
   readonly closeListeners: Set<() => void> = new Set();
@@ -113,18 +113,18 @@ export class Connection {
     return `Peer ${this.address.hostname}:${this.address.port}`;
   }
 
-  /** Whether messages can be queued, as far as is known here. */
+  /** Whether messages can be queued, as far as JavaScript knows. */
   get sendable(): boolean {
     return this.established && !this.#closing && this.ending === undefined;
   }
 
-  /** Whether a native result says no more than that the connection, or the host, is ending or has ended. */
+  /** Whether a native result means that the connection or the host is ending or has ended. */
   isEnd(result: number): boolean {
     return result === NATIVE_ERROR.STALE || result === NATIVE_ERROR.CLOSED ||
       (result === NATIVE_ERROR.NOT_CONNECTED && this.established);
   }
 
-  /** The error of what cannot be done because of the end, once it is known how the connection has ended. */
+  /** The error of a call that the end of the connection prevents, once the reason of the end is known. */
   async refusal(): Promise<ENetError> {
     const isKnown = this.#closing || this.ending !== undefined || !this.endpoint.resources.open;
     if (this.established && !isKnown) await this.closed();
@@ -147,14 +147,14 @@ export class Connection {
     return nativeError(result, this.name);
   }
 
-  /** What a message that was waited for is rejected with. */
+  /** The error of a message whose acknowledgement was waited for. */
   undelivered(): ENetError {
     const how = this.ending === undefined ? "" : ` (${this.ending.reason})`;
     const what = `the connection ended${how} before a message was acknowledged`;
     return this.#endError("ENETJS_ERR_UNDELIVERED", what);
   }
 
-  /** With the program's own reason, where it has closed the host for one. */
+  /** Adds the reason that the program gave to `host.close`. */
   #endError(code: ENetErrorCode, what: string): ENetError {
     const cause = this.endpoint.closeReason;
     return new ENetError(
@@ -200,13 +200,13 @@ export class Connection {
     this.endpoint.inlet.claim(this);
   }
 
-  /** Leaves what comes from now on, and what waits, to the host. */
+  /** Gives the messages that wait, and later ones, back to the host. */
   unclaim(): void {
     this.giveBack();
     this.endpoint.inlet.unclaim(this);
   }
 
-  /** Whether somebody iterates over the messages. */
+  /** Whether the messages are being iterated over. */
   get iterating(): boolean {
     return this.#iterating;
   }
@@ -216,7 +216,7 @@ export class Connection {
     this.divert();
   }
 
-  /** Messages that nobody takes are dropped, and not kept for an iteration that may begin. */
+  /** Messages without a consumer are dropped, and not kept for an iteration that may begin. */
   get ignored(): boolean {
     return this.#ignored;
   }
@@ -240,17 +240,17 @@ export class Connection {
     return this.#closing || (this.#ignored && !this.sinks.has(channelId));
   }
 
-  /** Whether the messages of a channel go to somebody else than the host, or to nobody. */
+  /** Whether the host does not get the messages of a channel: another consumer does, or they are dropped. */
   takes(channelId: number): boolean {
     return this.#diverted &&
       (this.#closing || this.#iterating || this.#ignored || this.sinks.has(channelId));
   }
 
-  /** Gives a message to who takes its channel, else to whoever iterates. */
+  /** Gives a message to the consumer of its channel, else to the iteration. */
   receive(message: PeerMessage): void {
     const sink = this.sinks.get(message.channelId);
     if (sink !== undefined) return sink.receive(message.packet);
-    // Who waits for another turn has something in the inbox.
+    // A reader that waits for another turn has a message in the inbox.
     const reader = this.#inbox.size === 0 ? this.#readers.shift() : undefined;
     if (reader !== undefined) {
       this.endpoint.unpin();
@@ -268,7 +268,7 @@ export class Connection {
     return message;
   }
 
-  /** Moves what waits for whoever iterates to the sink of its channel. */
+  /** Moves the messages of a channel from the iteration's inbox to the consumer of the channel. */
   sort(channelId: number): void {
     for (const message of this.#inbox.extract((message) => message.channelId === channelId)) {
       this.release(message.packet.length);
@@ -283,6 +283,11 @@ export class Connection {
   }
 
   #lend(message: PeerMessage): IteratorResult<PeerMessage> {
+    // Of reads that overlap, the next one after either would take back what the other has not seen yet.
+    if (this.#lent !== undefined) {
+      this.#lent.retain();
+      message.packet.retain();
+    }
     this.#lent = message.packet;
     return { value: message, done: false };
   }
@@ -331,8 +336,8 @@ export class Connection {
   }
 
   /**
-   * This side ends the connection: whoever reads it is at the end, and what has arrived and was not taken is
-   * dropped, as is what still comes. The caller has the inlet drop what waits there.
+   * This side ends the connection: iterations and streams end. Messages that have arrived and were not taken
+   * are dropped, and so are later ones. The caller has the inlet drop those that wait there.
    */
   leave(): void {
     if (this.#closing) return;
@@ -348,7 +353,7 @@ export class Connection {
     for (const membership of [...this.memberships]) membership.delete(this);
   }
 
-  /** Lets everybody who reads know that there will be no more. */
+  /** Ends every read that waits: there will be no more messages. */
   endReaders(): void {
     this.#over = true;
     this.#feed();
@@ -363,7 +368,7 @@ export class Connection {
     }
   }
 
-  // What one can wait for.
+  // Promises about the connection.
 
   /** How the connection has ended, or undefined while it has not. */
   get end(): Ended | undefined {
@@ -405,7 +410,7 @@ export class Connection {
     this.endpoint.unpin();
   }
 
-  /** A CLOSED completion, or the end of the host: settles everybody who waits, except readers. */
+  /** A CLOSED completion, or the end of the host: settles all promises, except those of readers. */
   close(ending: Ending): void {
     this.ending ??= ending;
     this.#leaveGroups();
@@ -445,9 +450,12 @@ export class Connection {
 
   #connectError({ reason, data }: Ending): ENetError {
     const where = `${this.address.hostname}:${this.address.port}`;
-    // Only closing the host ends an attempt from this side.
-    if (reason === "local" || !this.endpoint.resources.open) {
+    if (this.endpoint.closing || !this.endpoint.resources.open) {
       return new ENetError("ENETJS_ERR_CLOSED", `Connecting to ${where}: the host was closed`);
+    }
+    if (reason === "local" || reason === "reset") {
+      const how = reason === "local" ? "disconnected" : "reset the peer";
+      return new ENetError("ENETJS_ERR_STALE", `Connecting to ${where}: this side ${how}`);
     }
     if (reason === "timeout" && this.unanswered !== undefined) {
       return this.unanswered("for as long as ENet tries");
@@ -458,7 +466,7 @@ export class Connection {
   }
 }
 
-/** What the number of a refusal says. */
+/** The words for the number of a refusal. */
 function refusal(data: number): string {
   const answer = `the other side refused, with data ${data}`;
   switch (data) {

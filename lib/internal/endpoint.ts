@@ -15,11 +15,11 @@ import { Pins } from "./pins.ts";
 import { type Data, Packet, PacketFlag, packets, viewOf } from "../packet.ts";
 import { encoder } from "../../ffi/utf8.ts";
 
-/** What every open host has to give back. */
+/** The resources of every open host. */
 const held = new Set<Resources>();
 let watching = false;
 
-/** What must be given back, whoever closes the host; refers to nothing else of it. */
+/** The resources of a host, to be released by whatever closes it; refers to nothing else of the host. */
 export class Resources {
   readonly native: Native;
   readonly handle: number;
@@ -33,8 +33,8 @@ export class Resources {
   }
 
   /**
-   * Has every host closed when the program is loaded anew in the same process. Called before a host is
-   * created, so that one of an earlier load does not keep its port from it.
+   * Has every host closed when the program is reloaded in the same process. Called before a host is created,
+   * so that a host of an earlier load does not block its port.
    */
   static closeOnReload(runtime: Runtime): void {
     if (watching) return;
@@ -55,7 +55,7 @@ export class Resources {
 /** What UDP over IPv4 can carry. */
 export const MAXIMUM_DATAGRAM = 65_507;
 
-/** ENet's flags that can be combined, and those that can't. */
+/** ENet's flags that can be combined, and those that cannot. */
 const FLAGS: readonly number[] = [
   PacketFlag.UNRELIABLE,
   PacketFlag.RELIABLE,
@@ -66,7 +66,7 @@ const FLAGS: readonly number[] = [
 
 /** Refuses flags that ENet would silently ignore. */
 export function validateFlags(flags: unknown): PacketFlag {
-  // The usual ones at once: this is asked for every message.
+  // The usual ones first: this runs for every message.
   if (flags !== PacketFlag.RELIABLE && !FLAGS.includes(flags as number)) {
     if (typeof flags !== "number") {
       throw new TypeError(`flags must be PacketFlag bits, not ${show(flags)}`);
@@ -84,21 +84,21 @@ type Staged =
   | { readonly kind: "buffer"; readonly bytes: Uint8Array; readonly length: number }
   | { readonly kind: "packet"; readonly handle: number; readonly length: number };
 
-/** What an endpoint asks of the way in. */
+/** What an endpoint needs of the inlet. */
 export interface EndpointInlet {
-  /** Whether `settle` is at work, which flushes when it is done. */
+  /** Whether `settle` is running, which flushes when it is done. */
   readonly settling: boolean;
-  /** Takes what is in the rings to where it belongs. */
+  /** Hands out the records of the rings. */
   settle(): void;
-  /** Somebody begins to iterate over a connection. */
+  /** An iteration over a connection begins. */
   claim(connection: Connection): void;
   /** Nobody does any more. */
   unclaim(connection: Connection): void;
-  /** Somebody begins to read a channel. */
+  /** A reader of a channel begins. */
   claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void;
   /** Nobody does any more. */
   unclaimChannel(connection: Connection, channelId: number): void;
-  /** Drops what waits of connections that this side has ended. */
+  /** Drops messages that wait of connections that this side has ended. */
   silence(): void;
 }
 
@@ -111,8 +111,8 @@ interface Delivery {
 }
 
 /**
- * An open native host as its peers see it: calls, payloads on their way out, flushing, and who
- * waits for what. The host itself adds the way in.
+ * An open native host as its peers see it: native calls, payloads to send, flushing, and pending promises.
+ * The host adds the inlet, which receives.
  */
 export class Endpoint {
   readonly library: Library;
@@ -127,22 +127,24 @@ export class Endpoint {
   readonly #outbox: Outbox;
   /** Bytes of all messages to several peers so far, which may be in the queue of any peer. */
   #broadcasted = 0;
-  /** Who is asked about new source addresses. */
+  /** Decides about new source addresses. */
   gate: Gate | undefined;
   /** The public face. */
   host!: Host;
   /** How many connections there have been. */
   connections = 0;
-  /** The way in, which has to hear of changes. */
+  /** The inlet, which must know of changes. */
   inlet!: EndpointInlet;
   readonly #scratchOffset: number;
   readonly #deliveries = new Map<number, Delivery>();
-  /** Whether a native thread wakes this one; without it nothing happens but in `service`. */
+  /** Whether a native thread wakes this one; without it only `service` receives and sends. */
   readonly pump: boolean;
-  /** What consumers may take of a turn of the event loop before others get theirs. */
+  /** Milliseconds of a turn of the event loop that consumers may use. */
   turnBudgetMs: number;
-  /** What the program gave as the reason of `host.close`. */
+  /** The reason that the program gave to `host.close`. */
   closeReason: unknown;
+  /** The host has begun to close. */
+  closing = false;
   #token = 0;
   #dirty = false;
   #changed = false;
@@ -177,7 +179,7 @@ export class Endpoint {
     }
   }
 
-  // Flushing: once per turn of the event loop, or when a consumer has nothing left to do.
+  // Flushing: once per turn of the event loop, or when a consumer has handled all events.
 
   /** Notes that something is queued. */
   touch(): void {
@@ -203,7 +205,7 @@ export class Endpoint {
     this.#dirty = false;
   }
 
-  /** Has the rings looked at once this turn of microtasks is over. */
+  /** Looks at the rings when this turn of microtasks is over. */
   change(): void {
     if (this.#changed) return;
     this.#changed = true;
@@ -213,9 +215,9 @@ export class Endpoint {
     });
   }
 
-  // Being kept: while anybody waits for a promise of the host, the collector must leave it alone.
+  // Pinning: while a promise of the host is pending, the garbage collector must not collect the host.
 
-  /** Keeps the host and everything that belongs to it. */
+  /** Keeps the host and its objects from being collected. */
   pin(): void {
     this.#pins.add();
   }
@@ -264,7 +266,7 @@ export class Endpoint {
     return { kind: "shared", offset: this.#scratchOffset, length: bytes.length };
   }
 
-  /** Checks what is not going to be sent. */
+  /** Checks arguments of a message that will not be sent. */
   #measure(data: Data): void {
     if (typeof data === "string") this.#requireSize(encoder.encode(data).length);
     else this.#requireSize(data instanceof Packet ? data.length : viewOf(data).length);
@@ -464,7 +466,7 @@ export class Endpoint {
     else delivery.reject(delivery.undelivered());
   }
 
-  /** The end: nothing will be acknowledged any more. */
+  /** The end: no more messages will be acknowledged. */
   abandonDeliveries(): void {
     for (const token of [...this.#deliveries.keys()]) this.settleDelivery(token, false);
   }

@@ -34,6 +34,14 @@ export class Fifo<T> {
     for (let i = this.#first; i < this.#items.length; i++) yield this.#items[i] as T;
   }
 
+  /** Removes and returns the first item that a predicate chooses. */
+  take(chosen: (item: T) => boolean): T | undefined {
+    for (let i = this.#first; i < this.#items.length; i++) {
+      if (!chosen(this.#items[i] as T)) continue;
+      return i === this.#first ? this.shift() : this.#items.splice(i, 1)[0];
+    }
+  }
+
   /** Removes and returns, in order, what a predicate chooses. */
   extract(chosen: (item: T) => boolean): T[] {
     const taken: T[] = [];

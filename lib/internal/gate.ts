@@ -3,7 +3,7 @@ import type { Endpoint } from "./endpoint.ts";
 /** Answers, for source addresses, whether their datagrams may pass. */
 export type Decision = (ipv4: number, port: number) => boolean;
 
-/** Asks a function about source addresses that native code has not seen yet. */
+/** Calls a function for source addresses that native code has not seen yet. */
 export class Gate {
   readonly #endpoint: Endpoint;
   readonly #decide: Decision;
@@ -13,7 +13,7 @@ export class Gate {
     this.#decide = decide;
   }
 
-  /** Puts a function in force, or none; native code forgets what another one has answered. */
+  /** Sets or removes the function; native code drops the answers of an earlier one. */
   static set(endpoint: Endpoint, decide: Decision | undefined): void {
     const { native, handle } = endpoint;
     native.enetjs_gate_open(handle, Number(decide !== undefined));

@@ -27,7 +27,7 @@ import {
 import { BORROWED, type Packet, packets } from "../packet.ts";
 import { connectionOf, createPeer } from "../peer.ts";
 
-/** What a host keeps for a consumer that has never come. */
+/** Limits of what a host keeps while it has no consumer. */
 const UNCLAIMED_EVENTS = 4096;
 const UNCLAIMED_BYTES = 16 * 1024 * 1024;
 
@@ -41,19 +41,19 @@ const REASONS: readonly EndReason[] = [
 ];
 
 /**
- * The way in: takes events from the ring to handlers, to iterators or to `host.service`.
+ * Takes events from the ring to handlers, to iterators or to `host.service`.
  *
- * A host whose only consumer is its own iterator (or `service`) leaves events in the ring until they
- * are asked for, so that they can be borrowed. As soon as somebody iterates over a single peer, or
- * nobody has asked for the host's events yet, the ring is emptied on every wake-up: messages are
- * copied to the peer's inbox or to the host's backlog, and a peer that has too much waiting is held
- * back in native memory. So no consumer keeps another from its messages.
+ * A host whose only consumer is its own iterator (or `service`) leaves events in the ring until that consumer
+ * takes them, so that their bytes can be borrowed. When a single peer is being iterated over, or before the
+ * host has a consumer, every wake-up empties the ring: messages are copied to the peer's inbox or to the
+ * host's backlog. Native memory holds back a peer of which too much waits. So no consumer blocks the messages
+ * of another.
  */
 export class Inlet {
   readonly endpoint: Endpoint;
   #handlers: HostHandlers | undefined;
-  /** The handlers have not been given what waited for them. */
-  #attached = false;
+  /** Events that waited for the handlers have not all been handed out yet. */
+  #handlersAreNew = false;
   readonly #connections = new Map<number, Connection>();
   /** By peer index, the latest of each; finds most without the map. */
   readonly #slots: (Connection | undefined)[] = [];
@@ -61,10 +61,10 @@ export class Inlet {
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<HostEvent>>>();
   /** Borrowed by the event that was handed out last. */
   #borrowed: Packet | undefined;
+  /** Whether the record of that event is still in the ring. */
+  #inRing = false;
   /** The packet that a handler is looking at. */
   #handled: Packet | undefined;
-  /** Whether that event's record still stands in the ring. */
-  #inRing = false;
   /** Bytes of messages that have been put into the backlog since it was last pruned, or were left then. */
   #keptBytes = 0;
   #pruneAt = { events: UNCLAIMED_EVENTS, bytes: UNCLAIMED_BYTES };
@@ -73,14 +73,14 @@ export class Inlet {
   #manual = false;
   #failure: ENetError | undefined;
   #attending = false;
-  /** The program has not gone on yet behind a promise that must come before further events. */
+  /** The program has not yet run the code behind a promise that must come before further events. */
   #yielding = false;
   readonly #rest: Later = new Later(() => this.#resume());
-  /** Whether `settle` is at work. */
+  /** Whether `settle` is running. */
   settling = false;
   /** Resolves when no peer is left after `enetjs_host_shutdown`, and at the end of the host. */
   readonly shutdown: PromiseWithResolvers<void> = Promise.withResolvers();
-  /** What the other sides are told when the host closes. */
+  /** The data that the other sides get when the host closes. */
   closeData = 0;
   /** Called with each client that wants to connect, where native code asks about them. */
   onAttempt: (question: number, attempt: ConnectAttempt) => void = () => {};
@@ -104,7 +104,7 @@ export class Inlet {
     return [...this.#connections.values()].filter((c) => !c.ending);
   }
 
-  /** The functions that take the events, if not iteration or `service`. */
+  /** The functions that take the events, in place of iteration or `service`. */
   get handlers(): HostHandlers | undefined {
     return this.#handlers;
   }
@@ -119,7 +119,7 @@ export class Inlet {
     if (handlers !== undefined && this.#handlers === undefined) endpoint.pin();
     if (handlers === undefined && this.#handlers !== undefined) endpoint.unpin();
     this.#handlers = handlers;
-    this.#attached = handlers !== undefined;
+    this.#handlersAreNew = handlers !== undefined;
     if (handlers === undefined) {
       for (const connection of this.connected) connection.resolveConnect();
     }
@@ -137,8 +137,8 @@ export class Inlet {
   // Driving.
 
   /**
-   * Services the host on a wake-up. What waits for another turn is not to have one before its time: Deno
-   * may read the wake-up's socket again and again without looking at others.
+   * Services the host on a wake-up. Events that wait for another turn must not be handed out earlier: Deno
+   * may read the wake-up's socket again and again without looking at other sockets.
    */
   wake(): void {
     if (this.#rest.isWaiting) return;
@@ -146,7 +146,7 @@ export class Inlet {
     this.#service(0);
   }
 
-  /** Services the host because the program wants it, whose turns are its own business. */
+  /** Services the host on a call of the program, which decides itself when its turns are. */
   service(timeoutMs: number): void {
     beginTurn();
     this.#yielding = false;
@@ -154,10 +154,10 @@ export class Inlet {
   }
 
   #requireIdle(): void {
-    if (this.settling) throw new TypeError("service() was called by a handler that it has called");
+    if (this.settling) throw new TypeError("service() was called within a handler of the host");
   }
 
-  /** Services the host and takes what came of it to where it belongs. */
+  /** Services the host and hands out the records that result. */
   #service(timeoutMs: number, whenWaited?: () => void): void {
     this.#requireIdle();
     this.#native(timeoutMs);
@@ -169,13 +169,13 @@ export class Inlet {
     }
   }
 
-  /** Goes on with what the last turn had no time for. */
+  /** Hands out the events that the last turn had no time for. */
   #resume(): void {
     this.#yielding = false;
     if (this.endpoint.resources.open) this.#service(0);
   }
 
-  /** Whether the rest has to wait for another turn, which is then asked for. */
+  /** Whether the other events have to wait for another turn; then requests one. */
   #spent(): boolean {
     if (!spent(this.endpoint.turnBudgetMs)) return false;
     this.#defer();
@@ -187,20 +187,20 @@ export class Inlet {
    * `host.connect()`, a `peer.receive()`, or a loop over a peer.
    */
   #yield(): void {
-    // Who polls decides that by the calls.
+    // A program that polls decides that by its calls.
     if (this.#manual) return this.endpoint.change();
     this.#yielding = true;
     this.#defer();
   }
 
-  /** Asks for another turn. Without a pump nothing happens but in the program's calls of service(). */
+  /** Requests another turn. Without a pump, only the program's calls of service() do anything. */
   #defer(): void {
     if (this.endpoint.pump || this.#readers.size > 0) this.#rest.request();
   }
 
   /**
-   * Stays for the next message, where native code has found that worth it. Not while messages wait for another
-   * turn, which would come later by each look.
+   * Stays awake for the next message, where native code has found that worth it. Not while messages wait for
+   * another turn, because each look would delay that turn.
    */
   #attend(): void {
     const { library, memory, resources } = this.endpoint;
@@ -237,11 +237,11 @@ export class Inlet {
       const arena = memory.restore();
       native.enetjs_host_set_arena(handle, arena, arena.length);
     }
-    // What is lent now must stay: it shares its buffer with what would be given back.
+    // Bytes that are lent now must stay valid: they share a buffer with the bytes to be given back.
     if (!this.#inRing) memory.makeRoom();
   }
 
-  /** Takes what is in the rings to where it belongs. */
+  /** Hands out the records of the rings. */
   settle(): void {
     if (this.settling || this.#yielding || !this.endpoint.resources.open) return;
     this.settling = true;
@@ -264,7 +264,7 @@ export class Inlet {
     return this.#claims === 0 && (this.#iterating || this.#manual);
   }
 
-  /** Consumes the records of the event ring and what native code holds behind it, within the budget. */
+  /** Consumes the records of the event ring and those that native code holds behind it, within the budget. */
   #drain(consume: (index: number) => void): void {
     const { events, memory, resources } = this.endpoint;
     for (;;) {
@@ -340,7 +340,7 @@ export class Inlet {
     for (const token of undelivered ?? []) this.endpoint.settleDelivery(token, false);
   }
 
-  /** Hands a question on; its record has been taken by then, for the program may close the host. */
+  /** Passes a question on. Its record has been consumed before, because the program may close the host. */
   #ask(index: number, channels: number): void {
     const { completions, memory: { words } } = this.endpoint;
     const question = words[index + LAYOUT.RECORD_EXTRA];
@@ -358,7 +358,7 @@ export class Inlet {
     if (!connection.established) this.#forget(connection);
   }
 
-  /** With handlers, whoever has opened the connection is told after the connect handler. */
+  /** With handlers, the promise of `host.connect` resolves after the connect handler. */
   #connected(connection: Connection | undefined, channels: number): void {
     connection?.connected(channels);
     if (this.#handlers === undefined && connection?.resolveConnect()) this.#yield();
@@ -411,7 +411,7 @@ export class Inlet {
     return latest !== undefined && latest.id === id ? latest : this.#connections.get(id);
   }
 
-  /** The connection of a connect record: known if this host opened it, new if the other side did. */
+  /** The connection of a connect record: an existing object if this host opened it, else a new one. */
   #connect(index: number): Connection {
     const { words } = this.endpoint.memory;
     let connection = this.#connectionOf(index);
@@ -451,13 +451,13 @@ export class Inlet {
     return packets.fromArena(memory, memory.offsetOf(data), length, flags, until);
   }
 
-  /** What becomes of the packets of this host's consumer. */
+  /** How a packet of this host's consumer ends. */
   get #until() {
     if (this.#handlers !== undefined) return BORROWED.BY_HANDLER;
     return this.#manual ? BORROWED.BY_SERVICE : BORROWED.BY_ITERATION;
   }
 
-  /** Whether the bytes at an arena position were taken away; tells the program about it. */
+  /** Whether the program has transferred the bytes at an arena position away; reports that as an error. */
   #lost(position: number, length: number): boolean {
     const { memory } = this.endpoint;
     if (!memory.stolen && !memory.isLost(position)) return false;
@@ -480,7 +480,7 @@ export class Inlet {
         return { type: "connect", peer: this.#connect(index).peer, data };
       case LAYOUT.EVENT_DISCONNECT: {
         const connection = this.#connectionOf(index) as Connection;
-        // Refused is only what was never connected.
+        // Only a connection that was never established can be refused.
         const reason = REASONS[words[index + LAYOUT.RECORD_EXTRA]] as DisconnectReason;
         this.#disconnect(connection, { reason, data });
         return { type: "disconnect", peer: connection.peer, reason, data };
@@ -532,7 +532,7 @@ export class Inlet {
     this.#give(event);
   }
 
-  /** The shortest way: a packet, and no event beside it. */
+  /** The fast path: a packet without an event object. */
   #receive(index: number, handlers: HostHandlers, connection: Connection, channelId: number): void {
     const packet = this.#packet(index, BORROWED.BY_HANDLER);
     if (packet === undefined) return;
@@ -548,15 +548,14 @@ export class Inlet {
   }
 
   /**
-   * What has waited for the handlers, or an iteration over a peer has left.
+   * Hands out events that have waited for the handlers, and those that an iteration over a peer has left.
    *
-   * @returns whether the ring has its turn now
+   * @returns whether the ring is next
    */
   #handleBacklog(): boolean {
     const { resources } = this.endpoint;
     if (this.#handlers?.receive === undefined) {
-      if (this.#attached) this.#handleOthers();
-      return true;
+      return !this.#handlersAreNew || this.#handleOthers();
     }
     while (resources.open && this.#handlers !== undefined && this.#backlog.size > 0) {
       if (this.#yielding || this.#spent()) return false;
@@ -567,13 +566,22 @@ export class Inlet {
     return true;
   }
 
-  /** Gives handlers that take no messages all else that has waited for them. */
-  #handleOthers(): void {
-    this.#attached = false;
-    for (const event of this.#backlog.extract(({ type }) => type !== "receive")) {
-      if (this.#handlers === undefined) this.#backlog.push(event);
-      else if (this.endpoint.resources.open) this.#giveKept(event);
+  /**
+   * Gives handlers that take no messages all else that has waited for them. Each event stays in the backlog until its
+   * turn, because a handler may close the host or take the handlers away.
+   *
+   * @returns whether the ring has its turn now
+   */
+  #handleOthers(): boolean {
+    const { resources } = this.endpoint;
+    while (resources.open && this.#handlers !== undefined) {
+      if (this.#yielding || this.#spent()) return false;
+      const event = this.#backlog.take(({ type }) => type !== "receive");
+      if (event === undefined) break;
+      this.#giveKept(event);
     }
+    this.#handlersAreNew = false;
+    return true;
   }
 
   #giveKept(event: HostEvent): void {
@@ -612,8 +620,8 @@ export class Inlet {
   // Iterating and polling.
 
   /**
-   * A message that no handler takes: kept for an iteration over its peer that may begin soon. When as much waits
-   * as may, nobody is coming, and all of it is dropped.
+   * Keeps a message without a handler for an iteration over its peer that may begin soon. When the limit is
+   * reached, no such iteration is expected, and all kept messages of the peer are dropped.
    */
   #storeUnheard(index: number, connection: Connection): void {
     const { library, memory: { words } } = this.endpoint;
@@ -650,8 +658,9 @@ export class Inlet {
   }
 
   /**
-   * Nobody takes the events, as in a program that only uses promises and peers, or has left its loop: connections
-   * that have come and gone unseen leave nothing. What is left has a bound by the number of peers.
+   * Prunes the backlog of a host without a consumer, as in a program that uses only promises and peers, or
+   * has left its loop. Connections that have come and gone unseen leave nothing. The number of peers bounds
+   * the rest.
    */
   #prune(): void {
     const unseen = new Set<unknown>();
@@ -669,7 +678,7 @@ export class Inlet {
     for (const event of this.#backlog) {
       if ("packet" in event) this.#keptBytes += event.packet.length;
     }
-    // Not again before it pays.
+    // Prune again only when it pays.
     this.#pruneAt = {
       events: Math.max(UNCLAIMED_EVENTS, 2 * this.#backlog.size),
       bytes: Math.max(UNCLAIMED_BYTES, 2 * this.#keptBytes),
@@ -694,7 +703,7 @@ export class Inlet {
     this.#leaveRing();
   }
 
-  /** Takes what has been lent out of the ring, which now moves on without its consumer. */
+  /** Copies lent bytes out of the ring, which now moves on without its consumer. */
   #detachBorrowed(): void {
     if (this.#borrowed !== undefined) packets.own(this.#borrowed);
     this.#leaveRing();
@@ -737,11 +746,12 @@ export class Inlet {
   }
 
   #feedReaders(): void {
+    const overlapping = this.#readers.size > 1;
     while (this.#readers.size > 0 && !this.#yielding && !this.#spent()) {
       const event = this.#next();
       if (event === undefined) return endTask();
-      // The next round would take back what this reader has not seen yet.
-      if (this.#readers.size > 1 && "packet" in event) event.packet.retain();
+      // The next round, or the next read of another reader, would take back what this reader has not seen yet.
+      if (overlapping && "packet" in event) event.packet.retain();
       this.endpoint.unpin();
       this.#readers.shift()?.resolve({ value: event, done: false });
     }
@@ -761,7 +771,7 @@ export class Inlet {
     return this.#next();
   }
 
-  /** What a closed host has still to tell. */
+  /** Events that a closed host still has to report. */
   #pollLast(): HostEvent | undefined {
     const failure = this.#failure;
     const event = this.#backlog.shift();
@@ -843,7 +853,7 @@ export class Inlet {
     this.#claim(connection, () => true);
   }
 
-  /** Moves what the host has kept of somebody's messages to who takes them from now on. */
+  /** Moves messages of a connection that the host has kept to their new consumer. */
   #claim(connection: Connection, claimed: (channelId: number) => boolean): void {
     this.#claims++;
     this.#detachBorrowed();
@@ -879,10 +889,11 @@ export class Inlet {
     const ended = this.#backlog.extract((event) =>
       event.type === "disconnect" && event.peer === connection.peer
     );
-    // What is left belongs before the disconnect event; if that has been reported, it is too late.
+    // The messages that are left belong before the disconnect event; after that event they are dropped.
     const late = connection.over && ended.length === 0;
     for (let message = connection.take(); message; message = connection.take()) {
-      if (!late) this.#keep({ type: "receive", peer: connection.peer, ...message });
+      if (late) packets.release(message.packet);
+      else this.#keep({ type: "receive", peer: connection.peer, ...message });
     }
     for (const event of ended) this.#keep(event);
     this.#yield();
@@ -905,7 +916,7 @@ export class Inlet {
     this.#complete();
   }
 
-  /** After the native host is gone: everybody who waits learns it. */
+  /** After the native host is gone: settles everything that waits. */
   close(): void {
     this.#keepEnds();
     this.shutdown.resolve();
@@ -918,7 +929,7 @@ export class Inlet {
     if (this.#handlers !== undefined) queueMicrotask(() => this.#giveEnds());
   }
 
-  /** Leaves nothing in the backlog but one disconnect event for each connect event that was given. */
+  /** Leaves in the backlog only one disconnect event for each connect event that was reported. */
   #keepEnds(): void {
     for (const event of this.#backlog.extract(() => true)) {
       if ("packet" in event) packets.release(event.packet);
@@ -942,7 +953,7 @@ export class Inlet {
     }
   }
 
-  /** Before the native host goes, and with it what is borrowed of it. */
+  /** Before the native host and its memory go: ends what is borrowed from it. */
   releaseBorrowed(): void {
     if (this.#borrowed !== undefined) packets.close(this.#borrowed);
     if (this.#handled !== undefined) packets.close(this.#handled);
@@ -951,7 +962,7 @@ export class Inlet {
   }
 }
 
-/** Notes that the program learns of a connection, and is to learn of its end. */
+/** Notes that a connection was reported to the program, so that its end must be, too. */
 function announce(event: HostEvent): void {
   if (event.type === "connect") connectionOf(event.peer).announced = true;
 }

@@ -75,7 +75,7 @@ class Spares<T extends ArrayBufferLike> {
 const spareBlocks = new Spares((size) => new SharedArrayBuffer(size));
 const spareArenas = new Spares((size) => new ArrayBuffer(size));
 
-/** What released bytes read as in debug mode, to those who look at them wrongly. */
+/** The byte that fills released memory in debug mode. */
 const POISON = 0xDD;
 
 /**

@@ -1,7 +1,7 @@
 import { HOST_STAT } from "../../ffi/layout.ts";
 import { ENetError } from "../errors.ts";
 
-/** What is needed of an endpoint; whoever imports that imports half of the library. */
+/** What is needed of an endpoint, whose own module would import half of the library. */
 interface Endpoint {
   readonly native: { enetjs_host_stats(host: number): number };
   readonly handle: number;

@@ -98,7 +98,7 @@ function look(budgetMs: number): boolean {
   return false;
 }
 
-/** Those who wait for a turn, in the order in which they came. */
+/** Consumers that wait for a turn, in the order in which they came. */
 const waiting = new Fifo<Later>();
 
 /** Something to be done at the beginning of a turn of its own. */

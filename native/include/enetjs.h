@@ -12,6 +12,30 @@
  *   a packet is a handle. A stale handle gives an error, never another object.
  * - Every function may be called from any thread; calls on one host take that host's lock. The ring
  *   in shared memory is written only inside calls made by its consumer, never by a library thread.
+ *
+ * Sections, in this order. Constants:
+ *
+ * - Errors
+ * - Shared memory
+ * - Records of the rings
+ * - Why a connection ended
+ * - Host configuration: an array of doubles
+ * - Values of settings and of calls
+ * - Statistics
+ * - Memory of a channel
+ *
+ * Functions:
+ *
+ * - Library
+ * - Host: life
+ * - Host: service
+ * - Host: connections and broadcasts
+ * - Host: settings
+ * - Host: datagrams, address, statistics
+ * - Gate
+ * - Peer
+ * - Packet
+ * - Channel
  */
 #ifndef ENETJS_H
 #define ENETJS_H
@@ -103,6 +127,8 @@
 #define ENETJS_WORD_QUEUED_BYTES 13   /**< in the queue of the peer that was sent to last; at most 2^32 - 1 */
 #define ENETJS_WORD_ATTENDED 14       /**< 1: the pump leaves the socket to `enetjs_host_attend` */
 
+/* ---- Records of the rings -------------------------------------------------------------- */
+
 /** Record words (u32). */
 #define ENETJS_RECORD_TYPE 0       /**< type | channel << 8 | ENet packet flags << 16 */
 #define ENETJS_RECORD_PEER 1       /**< peer index */
@@ -137,6 +163,8 @@
  * and port; DATA: of the client; bits 8–15 of TYPE: channels.
  */
 #define ENETJS_COMPLETION_QUESTION 14
+
+/* ---- Why a connection ended ------------------------------------------------------------ */
 
 /** Why a connection ended. */
 #define ENETJS_REASON_REMOTE 0  /**< the other side disconnected */
@@ -190,6 +218,8 @@
 /** Bytes: the default of MAXIMUM_HOST_DATA, or twice what one connection may take where that is more. */
 #define ENETJS_HOST_DATA_MINIMUM 268435456
 
+/* ---- Values of settings and of calls --------------------------------------------------- */
+
 /** After a service that brought something, whether the consumer is to call `enetjs_host_attend`. */
 #define ENETJS_SPIN_NEVER 0
 #define ENETJS_SPIN_AUTO 1   /**< for 100 microseconds, while messages of one peer come that closely */
@@ -226,6 +256,17 @@
 #define ENETJS_DISCONNECT 0       /**< drops what is queued, waits for the acknowledgement */
 #define ENETJS_DISCONNECT_NOW 1   /**< one notice, no waiting */
 #define ENETJS_DISCONNECT_LATER 2 /**< after everything queued has been delivered */
+
+/** What the peer ids given to `enetjs_host_broadcast` mean. */
+#define ENETJS_BROADCAST_EXCEPT 0 /**< every peer but these */
+#define ENETJS_BROADCAST_TO 1     /**< these peers only */
+
+/** How an argument or result of `enetjs_call` travels. */
+#define ENETJS_CALL_INTEGER 0 /**< an integer, a pointer, or nothing */
+#define ENETJS_CALL_FLOAT 1
+#define ENETJS_CALL_DOUBLE 2
+
+/* ---- Statistics ------------------------------------------------------------------------ */
 
 /** Host statistics, positions in the statistics block. */
 #define ENETJS_HOST_STAT_SENT_DATA 0
@@ -302,15 +343,6 @@
 #define ENETJS_PEER_STAT_THROTTLED 38     /**< ours: unreliable messages that the throttle has dropped */
 #define ENETJS_PEER_STAT_COUNT 39
 
-/** What the peer ids given to `enetjs_host_broadcast` mean. */
-#define ENETJS_BROADCAST_EXCEPT 0 /**< every peer but these */
-#define ENETJS_BROADCAST_TO 1     /**< these peers only */
-
-/** How an argument or result of `enetjs_call` travels. */
-#define ENETJS_CALL_INTEGER 0 /**< an integer, a pointer, or nothing */
-#define ENETJS_CALL_FLOAT 1
-#define ENETJS_CALL_DOUBLE 2
-
 /** Counters of the whole library, positions in the array `enetjs_diagnostics` fills. */
 #define ENETJS_DIAGNOSTIC_HOSTS 0
 #define ENETJS_DIAGNOSTIC_PUMPS 1   /**< running pump threads */
@@ -341,7 +373,7 @@
  * An empty ring takes whatever it is large enough for, wherever it stands, so HEAD can be ahead of TAIL by
  * more than the ring. There is never more than one such place between TAIL and HEAD.
  *
- * Whoever waits stores what for and looks again; whoever makes the change stores it, then takes the
+ * The side that waits stores what for and looks again; the side that makes the change stores it, then takes the
  * wish away by an atomic exchange, and wakes the other if there was one. These accesses are
  * sequentially consistent, so no wake-up is lost.
  */
@@ -439,7 +471,7 @@ ENETJS_API double enetjs_diagnostics(uint8_t *out, double capacity);
  */
 ENETJS_API double enetjs_call(uint8_t *frame, double bytes);
 
-/* ---- Host --------------------------------------------------------------------------------- */
+/* ---- Host: life ------------------------------------------------------------------------ */
 
 /**
  * Creates a host and binds its socket. The host belongs to the calling thread: it is closed, with the
@@ -492,6 +524,8 @@ ENETJS_API double enetjs_host_shutdown(double host, double data);
  */
 ENETJS_API double enetjs_host_close(double host);
 
+/* ---- Host: service --------------------------------------------------------------------- */
+
 /**
  * Services the host: takes what has arrived, sends what is due, moves events into the rings.
  * @param timeoutMs how long to wait for an event, in milliseconds; 0 never waits. Waiting ends with
@@ -512,6 +546,8 @@ ENETJS_API double enetjs_host_flush(double host);
 
 /** Empties the outbox, and nothing else. @returns 0, or ERR_CLOSED. */
 ENETJS_API double enetjs_host_push(double host);
+
+/* ---- Host: connections and broadcasts -------------------------------------------------- */
 
 /**
  * Begins a connection.
@@ -539,6 +575,8 @@ ENETJS_API double enetjs_host_broadcast_buffer(double host, double channel, doub
 /** As `enetjs_host_broadcast`, forwarding a native packet without a copy. */
 ENETJS_API double enetjs_host_broadcast_packet(double host, double channel, double flags, double packet,
                                                const uint8_t *peers, double bytes, double mode);
+
+/* ---- Host: settings -------------------------------------------------------------------- */
 
 /**
  * Changes an option of a live host.
@@ -574,14 +612,16 @@ ENETJS_API double enetjs_host_answer(double host, double question, double verdic
 
 /**
  * Replaces all limits. A host has none at first. CONNECTs are not limited on a host that takes none.
- * @param limits pairs of doubles, one for each ENETJS_LIMIT_…: units a second, 1 / ENETJS_SLOWEST_SECONDS to 2^32 - 1, or 0 for no
- *   limit; and the burst, 1 to 2^32 - 1 units, for bytes at least the largest MTU
+ * @param limits pairs of doubles, one for each ENETJS_LIMIT_…: units a second, 1 / ENETJS_SLOWEST_SECONDS to
+ *   2^32 - 1, or 0 for no limit; and the burst, 1 to 2^32 - 1 units, for bytes at least the largest MTU
  * @param bytes size of `limits`
  * @param disconnects 1: peers that exceed theirs are disconnected, with ENETJS_REASON_LIMIT; 0: what
  *   exceeds it is dropped
  * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY
  */
 ENETJS_API double enetjs_host_set_limits(double host, const uint8_t *limits, double bytes, double disconnects);
+
+/* ---- Host: datagrams, address, statistics ---------------------------------------------- */
 
 /**
  * Sends a raw datagram from the host's socket.

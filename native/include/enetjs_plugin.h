@@ -47,7 +47,7 @@
  *   `send` of the channel waits. The same thread must give it back, soon, and before it returns from a
  *   function of the plugin.
  * - The library holds no lock while it calls the plugin, so a plugin may use locks of its own, also around
- *   these functions. A lock that `shutdown` takes must not be held around a call that waits for ever (-1)
+ *   these functions. A lock that `shutdown` takes must not be held around a call that waits without end (-1)
  *   except that closing ends every such wait, with ENETJS_PLUGIN_CLOSED.
  *
  * Faults: a commit of more than was reserved, of a negative length, without a reservation or by another
@@ -101,7 +101,7 @@ struct enetjs_plugin_library {
   /**
    * Reserves memory for a message, to be written in place.
    * @param length bytes
-   * @param timeout_ms how long to wait for room and for other threads' reservations; 0: not, -1: for ever
+   * @param timeout_ms how long to wait for room and for other threads' reservations; 0: not, -1: without end
    * @param data receives the memory, aligned to 8; not NULL even for no bytes
    * @returns OK, or TIMEOUT, CLOSED, TOO_LARGE, FAULT; without OK there is nothing to give back
    */

@@ -1,84 +1,15 @@
-/* What concerns the library as a whole: versions, error texts, counters, ENet's initialization. */
-#include <stdlib.h>
+/* What concerns the library as a whole: what is done when it is loaded, versions, error texts, counters. */
 #include <string.h>
-#ifndef _WIN32
-#include <unistd.h>
-#endif
 
-#include "host/internal.h"
+#include "base/number.h"
 #include "base/pool.h"
-#include "enet/libenet.h"
-
-atomic_uint enetjs_live_hosts, enetjs_live_pumps;
-
-static enetjs_once initialized = ENETJS_ONCE_INIT;
-static int initialize_result = ENETJS_ERR_LIBENET;
-
-static ENETJS_THREAD_LOCAL char this_thread;
-static enetjs_key exit_key;
-static bool has_exit_key;
-
-/*
- * A thread that ends without closing its hosts was terminated, as Workers are. Their pumps notice
- * it by the wake-up's other end being closed, but a host may have none, and not every runtime closes
- * the descriptors of a terminated Worker.
- */
-static void ENETJS_KEY_CALL on_thread_exit(void *thread) {
-  enetjs_host_close_of_thread(thread);
-  enetjs_channel_close_of_thread(thread);
-  enetjs_packet_release_of_thread(thread);
-}
-
-const void *enetjs_this_thread(void) {
-  return has_exit_key && enetjs_key_set(exit_key, &this_thread) ? &this_thread : NULL;
-}
-
-/*
- * What is done at the exit of the process. A child that was forked off and exits before it has become
- * another program has neither our threads nor the right to speak to our peers.
- */
-#ifndef _WIN32
-static pid_t owner_process;
-#endif
-
-static void on_exit_of_process(void) {
-#ifndef _WIN32
-  if (getpid() != owner_process) return;
-#endif
-  enetjs_channel_stop_all();
-  enetjs_pump_stop_all();
-}
-
-static void watch_exit(void) {
-#ifndef _WIN32
-  owner_process = getpid();
-#endif
-  atexit(on_exit_of_process);
-#ifdef __linux__
-  at_quick_exit(on_exit_of_process); /* how Bun ends there */
-#endif
-}
-
-static void initialize(void) {
-  ENetBuffer empty = {0};
-  /* Its structs are read here, and differ between versions. */
-  if (enet_linked_version() != ENET_VERSION || ENET_VERSION < ENET_VERSION_CREATE(1, 3, 17)) return;
-  if (!enetjs_libenet_initialize()) return;
-  /* ENet fills its CRC table on first use, which two hosts might do at once. */
-  enet_crc32(&empty, 1);
-  watch_exit();
-  has_exit_key = enetjs_key_create(&exit_key, on_thread_exit);
-  initialize_result = 0;
-}
-
-int enetjs_library_initialize(void) {
-  enetjs_once_run(&initialized, initialize);
-  return initialize_result;
-}
+#include "channel/channel.h"
+#include "enetjs.h"
+#include "host/internal.h"
 
 #if defined(__linux__)
 /* Before anybody else can use the libenet that has been loaded as our dependency; see enet/libenet.c. */
-__attribute__((constructor)) static void on_load(void) { enetjs_library_initialize(); }
+__attribute__((constructor)) static void on_load(void) { enetjs_host_initialize(); }
 #endif
 
 double enetjs_abi_version(void) { return ENETJS_ABI_VERSION; }

@@ -68,6 +68,16 @@ test("The README stays short, and its first 40 lines are a start", () => {
   for (const part of needed) assert(start.includes(part), part);
 });
 
+test("Examples import the library by its name, so that they can be pasted", () => {
+  const examples = readdirSync(`${root}/examples`, { recursive: true, encoding: "utf8" })
+    .map((name) => `examples/${name.replaceAll("\\", "/")}`)
+    .filter((path) => path.endsWith(".ts"));
+  assert(examples.length > 15);
+  for (const path of examples) {
+    assert(!/from "(\.\.\/)+(mod\.ts|lib\/|ffi\/)/.test(read(path)), path);
+  }
+});
+
 test("package.json, by which Node and Bun find the sources, has the exports of deno.json", () => {
   const { name, exports } = JSON.parse(read("deno.json"));
   const here = JSON.parse(read("package.json"));

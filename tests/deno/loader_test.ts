@@ -1,6 +1,6 @@
 /**
  * What happens when the installed native library can't be loaded: the error lists each place and
- * what was wrong there, and the command that it names mends it.
+ * what was wrong there, and the command that it names corrects it.
  *
  * @module
  */
@@ -46,11 +46,11 @@ async function prepare(runtime: Runtime): Promise<{ project: Project; folder: st
   return { project, folder: library.slice(0, -platform.library.length - 1) };
 }
 
-/** What the message says that mends it. */
+/** The command that the message names. */
 function remedy(message: string): string {
   const lines = message.split("\n");
   assertEquals(lines[0], "The native library of @enetjs/enet could not be loaded. Looked at:");
-  return lines.at(-1)!.match(/^To mend it: (.*)$/)![1];
+  return lines.at(-1)!.match(/^Remedy: (.*)$/)![1];
 }
 
 /** Does what the message says, and checks that the library is loaded then. */

@@ -194,18 +194,18 @@ test("Values that do not fit their fields are refused, with the field's name", (
   const table = [
     ["ENETJS_ERR_FFI_RANGE", { ...VALUE, last: 256 }, /^last: 256 /],
     ["ENETJS_ERR_FFI_RANGE", { ...VALUE, big: 2n ** 63n }, /^big: /],
-    ["ENETJS_ERR_FFI_VALUE", { ...VALUE, flag: 1 }, /^flag: a boolean is due, not 1$/],
-    ["ENETJS_ERR_FFI_NULL", { ...VALUE, self: null }, /^self: a pointer/],
+    ["ENETJS_ERR_FFI_VALUE", { ...VALUE, flag: 1 }, /^flag: expected a boolean, not 1$/],
+    ["ENETJS_ERR_FFI_NULL", { ...VALUE, self: null }, /^self: expected a pointer/],
     [
       "ENETJS_ERR_FFI_VALUE",
       { ...VALUE, one: { ...VALUE.one, codes: [1, 2] } },
-      /codes: an array of 3/,
+      /codes: expected an array of 3/,
     ],
-    ["ENETJS_ERR_FFI_VALUE", { ...VALUE, many: 3 }, /^many: an array of 2 is due, not 3$/],
-    ["ENETJS_ERR_FFI_VALUE", { ...VALUE, one: 3 }, /^one: an object is due/],
+    ["ENETJS_ERR_FFI_VALUE", { ...VALUE, many: 3 }, /^many: expected an array of 2, not 3$/],
+    ["ENETJS_ERR_FFI_VALUE", { ...VALUE, one: 3 }, /^one: expected an object/],
     ["ENETJS_ERR_FFI_TYPE", { ...VALUE, extra: 3 }, /extra/],
-    ["ENETJS_ERR_FFI_VALUE", {}, /^flag: a boolean is due, not undefined$/],
-    ["ENETJS_ERR_FFI_VALUE", null, /an object is due, not null/],
+    ["ENETJS_ERR_FFI_VALUE", {}, /^flag: expected a boolean, not undefined$/],
+    ["ENETJS_ERR_FFI_VALUE", null, /expected an object, not null/],
   ] as const;
   for (const [code, value, message] of table) {
     // deno-lint-ignore no-explicit-any

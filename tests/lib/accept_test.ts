@@ -4,7 +4,6 @@ import {
   type AcceptVerdict,
   type ConnectAttempt,
   DisconnectCode,
-  ENetError,
   Host,
   type ListenOptions,
   type Peer,
@@ -12,6 +11,7 @@ import {
 import {
   connectedPair,
   currentRuntime,
+  errorOf,
   journal,
   leakCheck,
   spawnRuntime,
@@ -21,17 +21,6 @@ import {
 
 const LOOPBACK = "127.0.0.1";
 const NONE = { full: 0, filter: 0, accept: 0, undecided: 0, duplicate: 0 };
-
-/** The error that a promise rejects with. */
-async function errorOf(promise: Promise<unknown>): Promise<ENetError> {
-  const error = await withDeadline(
-    promise.then(() => undefined, (error) => error),
-    10_000,
-    "an error",
-  );
-  assert.ok(error instanceof ENetError, String(error));
-  return error;
-}
 
 /** The number of a refusal. */
 async function refusalOf(promise: Promise<unknown>): Promise<number | undefined> {

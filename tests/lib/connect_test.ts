@@ -5,22 +5,11 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { Backoff } from "../../lib/internal/connect.ts";
 import { planRetry } from "../../lib/connect.ts";
-import { type Address, ENetError, Host, type Peer } from "../../mod.ts";
-import { journal, leakCheck, until, withDeadline } from "../_helpers.ts";
+import { type Address, type ENetError, Host, type Peer } from "../../mod.ts";
+import { errorOf, journal, leakCheck, until, withDeadline } from "../_helpers.ts";
 
 const LOOPBACK = "127.0.0.1";
 const QUICK = { minimumMs: 1, maximumMs: 4 };
-
-/** The error that a promise rejects with. */
-async function errorOf(promise: Promise<unknown>): Promise<ENetError> {
-  const error = await withDeadline(
-    promise.then(() => undefined, (error) => error),
-    10_000,
-    "an error",
-  );
-  assert.ok(error instanceof ENetError, String(error));
-  return error;
-}
 
 /** Has every name resolved by a function, until it is disposed of. */
 function resolver(lookup: () => Promise<unknown>): Disposable {
@@ -65,6 +54,42 @@ class Refuser implements AsyncDisposable {
 }
 
 const FULL = 1718971500;
+
+// The signal.
+
+test("A signal that aborts once the connection is there changes nothing", async (t) => {
+  await leakCheck(t);
+  await using server = await Host.listen({ hostname: LOOPBACK });
+  await using client = await Host.create({ pump: false });
+  const abort = new AbortController();
+  const attempt = client.connect(server.address, { signal: abort.signal });
+  const isConnected = () => {
+    const event = client.service();
+    // Before the program goes on behind its promise.
+    if (event?.type === "connect") abort.abort();
+    return event?.type === "connect";
+  };
+  await until(isConnected, 10_000, "the connect event");
+  const peer = await withDeadline(attempt, 10_000, "the promise");
+  assert.deepEqual([peer.state, peer.reason], ["connected", undefined]);
+});
+
+test("A connect handler may abort the attempts that others of its signal make", async (t) => {
+  await leakCheck(t);
+  await using silent = await new Refuser().open(undefined);
+  await using server = await Host.listen({ hostname: LOOPBACK });
+  const won = new AbortController();
+  const seen = journal();
+  const handlers = { ...seen.handlers, connect: () => won.abort(new Error("another has won")) };
+  await using client = await Host.create({}, handlers);
+  const { signal } = won;
+  const lost = assert.rejects(client.connect(silent.address, { signal }), /another has won/);
+  const peer = await withDeadline(client.connect(server.address, { signal }), 10_000, "the winner");
+  await withDeadline(lost, 10_000, "the loser");
+  assert.deepEqual([peer.state, peer.reason], ["connected", undefined]);
+  await withDeadline(peer.deliver(0, "text"), 10_000, "a delivery");
+  assert.deepEqual(seen.entries, []);
+});
 
 // Name resolution.
 

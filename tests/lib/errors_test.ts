@@ -107,7 +107,7 @@ test("Peer.timeout() refuses a minimum above the maximum, and fits what is absen
   assert.deepEqual(set({ minimumMs: 7, maximumMs: 8 }), [32, 7, 8]);
   assert.throws(() => peer.timeout({ minimumMs: 3, maximumMs: 2 }), {
     name: "RangeError",
-    message: "minimumMs must not be above maximumMs, 2, but it is 3",
+    message: "minimumMs must be at most maximumMs, 2, not 3",
   });
   assert.deepEqual([peer.stats.timeoutMinimumMs, peer.stats.timeoutMaximumMs], [7, 8]);
   assert.deepEqual(set({ maximumMs: 1000 }), [32, 1000, 1000]);

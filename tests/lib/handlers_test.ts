@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Host, type HostEvent, type HostHandlers, type Packet, type Peer } from "../../mod.ts";
+import {
+  diagnostics,
+  Host,
+  type HostEvent,
+  type HostHandlers,
+  type Packet,
+  type Peer,
+  type PeerMessage,
+} from "../../mod.ts";
 import {
   connectedPair,
   currentRuntime,
@@ -272,6 +280,36 @@ test("host.handlers without receive leaves messages to those who take them later
   assert.deepEqual(seen, [1, 2, 3]);
 });
 
+for (const receive of [undefined, () => {}]) {
+  const kind = receive === undefined ? "without" : "with";
+  test(`A connect handler ${kind} receive that closes the host leaves each its disconnect event`, async (t) => {
+    await leakCheck(t);
+    await using server = await Host.listen({ hostname: "127.0.0.1" });
+    await using client = await Host.create();
+    const peers: Peer[] = [];
+    for (const _ of [1, 2]) {
+      const peer = await withDeadline(client.connect(server.address), ms, "a connection");
+      peers.push(await until(() => server.peers[0], ms, "the server's peer"));
+      await peer.disconnect(7);
+      await withDeadline(peers.at(-1)!.closed, ms, "the end");
+    }
+    // Both connections have come and gone; all four events wait.
+    const seen: string[] = [];
+    server.handlers = {
+      receive,
+      connect(peer) {
+        seen.push(`connect ${peers.indexOf(peer)}`);
+        void server.close({ graceMs: 0 });
+      },
+      disconnect: (peer, reason, data) =>
+        void seen.push(`disconnect ${peers.indexOf(peer)} ${reason} ${data}`),
+    };
+    const told = () => seen.some((event) => event.startsWith("disconnect"));
+    await until(told, ms, "the disconnect event");
+    assert.deepEqual(seen, ["connect 0", "disconnect 0 remote 7"]);
+  });
+}
+
 for (const pump of [true, false]) {
   const how = pump ? "iteration" : "service()";
   test(`host.handlers = undefined hands events to ${how} again`, async (t) => {
@@ -494,6 +532,43 @@ test("An iterator that has returned stays at its end, and its waiting reads end"
     assert.equal(event.type === "receive" && event.packet.text(), "next");
     break;
   }
+});
+
+for (const whose of ["host", "peer"]) {
+  test(`Reads of a ${whose} that overlap leave each other their packets`, async (t) => {
+    await leakCheck(t);
+    await using pair = await connectedPair();
+    const { peer, remote, server } = pair;
+    const iterator: AsyncIterator<HostEvent | PeerMessage> = (whose === "host" ? server : remote)
+      [Symbol.asyncIterator]();
+    if (whose === "host") await withDeadline(iterator.next(), ms, "the connect event");
+    const read = async () => {
+      const { value } = await iterator.next();
+      const text = "packet" in value && value.packet.text();
+      void iterator.next();
+      return text;
+    };
+    const reads = Promise.all([read(), read()]);
+    peer.send(0, "first");
+    peer.send(0, "second");
+    assert.deepEqual(await withDeadline(reads, ms, "both messages"), ["first", "second"]);
+    await iterator.return?.();
+  });
+}
+
+test("Messages that a peer's loop leaves after the disconnect event are freed", async (t) => {
+  await leakCheck(t);
+  const ended = Promise.withResolvers<void>();
+  await using pair = await connectedPair({ serverHandlers: { disconnect: () => ended.resolve() } });
+  const { peer, remote } = pair;
+  const { packets } = await diagnostics();
+  const messages = remote[Symbol.asyncIterator]();
+  for (let i = 0; i < 3; i++) peer.send(0, new Uint8Array(100_000));
+  await peer.disconnectLater();
+  await withDeadline(ended.promise, ms, "the disconnect event");
+  assert.equal((await withDeadline(messages.next(), ms, "a message")).done, false);
+  await messages.return?.();
+  assert.equal((await diagnostics()).packets, packets);
 });
 
 test("Iterating over a peer takes its messages away from the host's iterator", async (t) => {

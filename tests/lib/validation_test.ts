@@ -846,7 +846,7 @@ test("Loading rejects with ENETJS_ERR_LIBRARY when ENETJS_LIBRARY names no file"
   assert.deepEqual([name, code], ["ENetError", "ENETJS_ERR_LIBRARY"]);
   assert.match(message, /could not be loaded/);
   assert.match(message, /- ENETJS_LIBRARY=\/nonexistent\/libenetjs\.so: missing, or .+/);
-  assert.match(message, /^To mend it: unset ENETJS_LIBRARY$/m);
+  assert.match(message, /^Remedy: unset ENETJS_LIBRARY$/m);
   assert.doesNotMatch(message, /npm package/, "what was chosen is not replaced");
 });
 
@@ -874,7 +874,7 @@ test("Loading rejects with ENETJS_ERR_ABI when the library has another version",
   assert.ok(message.includes(path), message);
   assert.match(message, /ABI version 999\b/);
   assert.match(message, /needs \d+\n/);
-  assert.match(message, /^To mend it: unset ENETJS_LIBRARY$/m);
+  assert.match(message, /^Remedy: unset ENETJS_LIBRARY$/m);
 });
 
 test("Loading lists every place and the remedy when there is no library anywhere", async () => {
@@ -891,7 +891,7 @@ test("Loading lists every place and the remedy when there is no library anywhere
       /Looked at:\n {2}- .*native.build.*: .+\n {2}- npm package @enetjs\/.+: .+\n/,
     );
     assert.ok(message.includes(folder), message);
-    assert.match(message, /^To mend it: npx -y deno task build$/m);
+    assert.match(message, /^Remedy: npx -y deno task build$/m);
   } finally {
     rmSync(folder, { recursive: true });
   }

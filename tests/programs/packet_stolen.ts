@@ -57,6 +57,7 @@ while (received === before) await setImmediate();
 
 // The handler goes on with what native code has kept of another peer, whose messages are read by then.
 const other = await client.connect(server.address);
+while (server.peers.length < 2) await setImmediate();
 const messages = server.peers[1][Symbol.asyncIterator]();
 for (let i = 0; i < WAITING; i++) other.send(0, new Uint8Array(1200).fill(i + 1));
 await other.deliver(0, "last");

@@ -6,7 +6,7 @@ import { Worker } from "node:worker_threads";
 import { Channel, type ChannelHandlers, type ChannelOptions } from "../../lib/channel/mod.ts";
 import { diagnostics } from "../../mod.ts";
 import { root } from "../../tools/_run.ts";
-import { Sequence } from "../_sequence.ts";
+import { receiverOf, Sequence } from "../_sequence.ts";
 
 const COUNT = 1_000_000;
 const SEED = 42;
@@ -20,14 +20,7 @@ async function exchange(
   const over = Promise.withResolvers<void>();
   const expected = new Sequence(SEED, capacity);
   const handlers: ChannelHandlers = {
-    receive(view) {
-      try {
-        expected.check(view);
-      } catch (error) {
-        over.reject(error);
-      }
-      if (expected.count === COUNT) over.resolve();
-    },
+    receive: receiverOf(expected, COUNT, over),
     error: over.reject,
   };
   await using channel = await open({ sendBytes: capacity, receiveBytes: capacity, handlers });

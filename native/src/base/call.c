@@ -6,6 +6,10 @@
  * that fills all registers and some stack serves every signature: what a function does not take, it
  * does not look at. The call is a variadic one, because that tells the function, on x86-64, how many
  * vector registers are in use, and other functions do not mind.
+ *
+ * The function has another type than the one it is called through. The C standard leaves that undefined;
+ * the calling convention of the two platforms defines it, which is why there are no others. The address is
+ * a number that comes at run time, so the compiler has no function to compare the type with.
  */
 #include <string.h>
 

@@ -69,7 +69,7 @@ struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd);
  */
 void enetjs_fd_close_forgotten(enetjs_fd fd, struct enetjs_fd_identity identity, enetjs_fd other_end);
 
-/** poll() that is restarted after a signal. @param timeout_ms -1 waits for ever */
+/** poll() that is restarted after a signal. @param timeout_ms -1 waits without end */
 int enetjs_poll(enetjs_pollfd *fds, unsigned count, int timeout_ms);
 
 /** The error of the last socket call on this thread. */

@@ -94,7 +94,7 @@ static inline void enetjs_cond_broadcast(enetjs_cond *cond) { WakeAllConditionVa
 /* Milliseconds of a clock that nobody sets. */
 static inline uint64_t enetjs_now_ms(void) { return GetTickCount64(); }
 
-/* Waits until the deadline of enetjs_now_ms at the latest; UINT64_MAX waits for ever. */
+/* Waits until the deadline of enetjs_now_ms at the latest; UINT64_MAX waits without end. */
 static inline void enetjs_cond_wait(enetjs_cond *cond, enetjs_mutex *mutex, uint64_t deadline_ms) {
   uint64_t now = enetjs_now_ms();
   uint64_t rest = deadline_ms > now ? deadline_ms - now : 0;
@@ -212,7 +212,7 @@ static inline uint64_t enetjs_now_ms(void) {
   return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Waits until the deadline of enetjs_now_ms at the latest; UINT64_MAX waits for ever. */
+/* Waits until the deadline of enetjs_now_ms at the latest; UINT64_MAX waits without end. */
 static inline void enetjs_cond_wait(enetjs_cond *cond, enetjs_mutex *mutex, uint64_t deadline_ms) {
   struct timespec time;
   if (deadline_ms == UINT64_MAX) {

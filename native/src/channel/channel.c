@@ -15,9 +15,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/exit.h"
+#include "base/net.h"
+#include "base/number.h"
+#include "base/threads.h"
+#include "channel/channel.h"
 #include "channel/plugin.h"
 #include "channel/ring.h"
-#include "host/internal.h"
+#include "enetjs.h"
 
 #define CHANNEL_LIMIT 4096
 #define REASON_BYTES 512
@@ -69,10 +74,10 @@ static struct {
   uint32_t count;
 } table;
 static enetjs_once table_once = ENETJS_ONCE_INIT;
+static void table_initialize(void);
 
 static ENETJS_THREAD_LOCAL char this_thread; /* its address identifies the thread */
 
-static void table_initialize(void) { enetjs_mutex_init(&table.lock); }
 
 /* ---- Handles --------------------------------------------------------------------------------- */
 
@@ -459,8 +464,7 @@ double enetjs_channel_open(const uint8_t *path, double pathBytes, const uint8_t 
                            double configurationBytes, double sendBytes, double receiveBytes, double updateIntervalMs) {
   const double limit = ENETJS_CHANNEL_MAXIMUM_BYTES;
   struct enetjs_channel *c;
-  double result = enetjs_library_initialize();
-  if (result < 0) return result;
+  double result;
   if (!path || !configuration || !enetjs_is_integer(pathBytes, 1, 65536) ||
       !enetjs_is_integer(configurationBytes, 0, limit) || !enetjs_is_integer(sendBytes, 1, limit) ||
       !enetjs_is_integer(receiveBytes, 1, limit) || !enetjs_is_integer(updateIntervalMs, 0, INT32_MAX))
@@ -574,7 +578,7 @@ double enetjs_channel_close(double channel, double keepMemory) {
   return result;
 }
 
-void enetjs_channel_close_of_thread(const void *owner) {
+static void close_of_thread(const void *owner) {
   struct enetjs_channel *c;
   for (uint32_t index = 0; (c = channel_at(index)) != NULL; index++) {
     enetjs_mutex_lock(&c->lock);
@@ -587,7 +591,7 @@ void enetjs_channel_close_of_thread(const void *owner) {
 }
 
 /* At exit: no plugin should run on while the process is taken down. Memory is left to the system. */
-void enetjs_channel_stop_all(void) {
+static void stop_all(void) {
   uint64_t deadline = enetjs_now_ms() + EXIT_WAIT_MS;
   struct enetjs_channel *c;
   for (uint32_t index = 0; (c = channel_at(index)) != NULL; index++) {
@@ -601,4 +605,10 @@ void enetjs_channel_stop_all(void) {
     while (c->running && enetjs_now_ms() < deadline) enetjs_cond_wait(&c->changed, &c->lock, deadline);
     enetjs_mutex_unlock(&c->lock);
   }
+}
+
+static void table_initialize(void) {
+  static struct enetjs_exit_hook exit_hook = {close_of_thread, stop_all, NULL};
+  enetjs_mutex_init(&table.lock);
+  enetjs_exit_register(&exit_hook);
 }

@@ -1,6 +1,6 @@
 /**
  * @file compress.h
- * @brief ENet's range coder, with a mistake of its mended. With the host's lock held.
+ * @brief ENet's range coder, with one of its mistakes corrected. With the host's lock held.
  */
 #ifndef ENETJS_COMPRESS_H
 #define ENETJS_COMPRESS_H

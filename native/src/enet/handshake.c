@@ -21,25 +21,26 @@
  * (enetjs_handshake_sent). Where its calls do not arrive here (see socket.c), the first datagram of a
  * burst alone carries the acknowledgement.
  */
-#include "host/internal.h"
+#include "enet/handshake.h"
+
+#include <enet/time.h>
 
 #define ACKNOWLEDGEMENT_BYTES sizeof(ENetProtocolAcknowledge)
 
-static ENetPeer *peer_of(const struct enetjs_slot *slot) { return &slot->host->enet->peers[slot->index]; }
-
-void enetjs_handshake_remember(struct enetjs_slot *slot) {
-  ENetList *list = &peer_of(slot)->acknowledgements;
-  for (ENetListIterator i = enet_list_begin(list); i != enet_list_end(list); i = enet_list_next(i)) {
+void enetjs_handshake_remember(struct enetjs_handshakes *list, struct enetjs_handshake *handshake, ENetPeer *peer) {
+  ENetList *queue = &peer->acknowledgements;
+  for (ENetListIterator i = enet_list_begin(queue); i != enet_list_end(queue); i = enet_list_next(i)) {
     const ENetAcknowledgement *waiting = (ENetAcknowledgement *)i;
     if ((waiting->command.header.command & ENET_PROTOCOL_COMMAND_MASK) != ENET_PROTOCOL_COMMAND_VERIFY_CONNECT)
       continue;
-    slot->handshake.sequence = waiting->command.header.reliableSequenceNumber;
-    slot->handshake.sent_time = (uint16_t)waiting->sentTime;
-    slot->handshake.unconfirmed = true;
-    if (slot->handshake.listed) return;
-    slot->handshake.listed = true;
-    slot->handshake.next = slot->host->unconfirmed;
-    slot->host->unconfirmed = slot;
+    handshake->sequence = waiting->command.header.reliableSequenceNumber;
+    handshake->sent_time = (uint16_t)waiting->sentTime;
+    handshake->unconfirmed = true;
+    handshake->peer = peer;
+    if (handshake->listed) return;
+    handshake->listed = true;
+    handshake->next = list->first;
+    list->first = handshake;
     return;
   }
 }
@@ -52,14 +53,14 @@ static bool has_to_send(const ENetPeer *peer) {
 }
 
 /* Where another acknowledgement waits, the server has sent something since, so it is connected. */
-static void queue_again(struct enetjs_slot *slot) {
-  ENetPeer *peer = peer_of(slot);
+static void queue_again(const struct enetjs_handshake *handshake) {
+  ENetPeer *peer = handshake->peer;
   ENetProtocol command;
   if (!enet_list_empty(&peer->acknowledgements)) return;
   command.header.command = ENET_PROTOCOL_COMMAND_VERIFY_CONNECT | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
   command.header.channelID = 0xFF;
-  command.header.reliableSequenceNumber = slot->handshake.sequence;
-  enet_peer_queue_acknowledgement(peer, &command, slot->handshake.sent_time);
+  command.header.reliableSequenceNumber = handshake->sequence;
+  enet_peer_queue_acknowledgement(peer, &command, handshake->sent_time);
 }
 
 static bool is_sent_to(const ENetPeer *peer) {
@@ -75,18 +76,17 @@ static bool will_send(const ENetPeer *peer) {
                                ENET_TIME_GREATER_EQUAL(enet_time_get(), peer->nextTimeout));
 }
 
-void enetjs_handshake_repeat(struct enetjs_host *h) {
-  struct enetjs_slot **link = &h->unconfirmed;
+void enetjs_handshake_repeat(struct enetjs_handshakes *list) {
+  struct enetjs_handshake **link = &list->first;
   while (*link) {
-    struct enetjs_slot *slot = *link;
-    struct enetjs_handshake *handshake = &slot->handshake;
-    handshake->unconfirmed = handshake->unconfirmed && !is_confirmed(peer_of(slot));
+    struct enetjs_handshake *handshake = *link;
+    handshake->unconfirmed = handshake->unconfirmed && !is_confirmed(handshake->peer);
     if (!handshake->unconfirmed) {
       handshake->listed = false;
       *link = handshake->next;
       continue;
     }
-    if (will_send(peer_of(slot))) queue_again(slot);
+    if (will_send(handshake->peer)) queue_again(handshake);
     link = &handshake->next;
   }
 }
@@ -101,24 +101,23 @@ static bool is_in_burst(const ENetPeer *peer) {
 }
 
 /* A datagram with the acknowledgement alone calls for no further one, or there would be no end of them. */
-void enetjs_handshake_sent(const ENetHost *enet, const ENetAddress *address) {
-  const struct enetjs_host *h = enet->peers[0].data;
+void enetjs_handshake_sent(struct enetjs_handshakes *list, const ENetHost *enet, const ENetAddress *address) {
   if (enet->commandCount < 2) return;
-  for (struct enetjs_slot *slot = h->unconfirmed; slot; slot = slot->handshake.next) {
-    ENetPeer *peer = peer_of(slot);
-    if (peer->address.host == address->host && peer->address.port == address->port && slot->handshake.unconfirmed &&
+  for (struct enetjs_handshake *handshake = list->first; handshake; handshake = handshake->next) {
+    const ENetPeer *peer = handshake->peer;
+    if (peer->address.host == address->host && peer->address.port == address->port && handshake->unconfirmed &&
         is_in_burst(peer))
-      queue_again(slot);
+      queue_again(handshake);
   }
 }
 
-size_t enetjs_handshake_reserve(const struct enetjs_slot *slot) {
-  return slot->handshake.unconfirmed && !is_confirmed(peer_of(slot)) ? ACKNOWLEDGEMENT_BYTES : 0;
+size_t enetjs_handshake_reserve(const struct enetjs_handshake *handshake, const ENetPeer *peer) {
+  return handshake->unconfirmed && !is_confirmed(peer) ? ACKNOWLEDGEMENT_BYTES : 0;
 }
 
-int enetjs_handshake_send(struct enetjs_slot *slot, enet_uint8 channel, ENetPacket *packet) {
-  ENetPeer *peer = peer_of(slot);
-  size_t reserve = enetjs_handshake_reserve(slot);
+int enetjs_handshake_send(const struct enetjs_handshake *handshake, ENetPeer *peer, enet_uint8 channel,
+                          ENetPacket *packet) {
+  size_t reserve = enetjs_handshake_reserve(handshake, peer);
   int result;
   peer->mtu -= reserve;
   result = enet_peer_send(peer, channel, packet);

@@ -95,12 +95,27 @@ static bool calls_arrive(void) { return false; }
 
 /*
  * ENet's default aborts the process. Its callers of enet_malloc survive NULL, but three of them ignore it
- * and wait for what has not been sent: see enetjs_end_stranded.
+ * and wait for what has not been sent: see enetjs_reset_stuck_peers.
  */
 static void no_memory(void) {}
 
-bool enetjs_libenet_initialize(void) {
+static enetjs_once initialized = ENETJS_ONCE_INIT;
+static int initialize_result = ENETJS_ERR_LIBENET;
+
+static void initialize(void) {
   ENetCallbacks callbacks = {enetjs_pool_malloc, enetjs_pool_free, no_memory};
+  ENetBuffer empty = {0};
+  /* Its structs are read here, and differ between versions. */
+  if (enet_linked_version() != ENET_VERSION || ENET_VERSION < ENET_VERSION_CREATE(1, 3, 17)) return;
   enetjs_libenet_owned = calls_arrive();
-  return (enetjs_libenet_owned ? enet_initialize_with_callbacks(ENET_VERSION, &callbacks) : enet_initialize()) == 0;
+  if ((enetjs_libenet_owned ? enet_initialize_with_callbacks(ENET_VERSION, &callbacks) : enet_initialize()) != 0)
+    return;
+  /* ENet fills its CRC table on first use, which two hosts might do at once. */
+  enet_crc32(&empty, 1);
+  initialize_result = 0;
+}
+
+int enetjs_libenet_initialize(void) {
+  enetjs_once_run(&initialized, initialize);
+  return initialize_result;
 }

@@ -12,11 +12,11 @@
 #include "base/pool.h"
 
 /**
- * Finds out whether nobody else has used libenet yet, and gives it the memory pool if so. To be called once,
- * before anything of ENet's is used, when libenet has been found to have the version of its headers.
- * @returns false when ENet cannot be initialized
+ * Initializes ENet, once. Finds out whether nobody else has used libenet yet, and gives it the memory pool if
+ * so. To be called before anything of ENet's is used.
+ * @returns 0, or ENETJS_ERR_LIBENET when ENet cannot be initialized or has not the version of its headers
  */
-bool enetjs_libenet_initialize(void);
+int enetjs_libenet_initialize(void);
 
 /** Whether its clock and its memory are this library's. Constant after initialization. */
 extern bool enetjs_libenet_owned;

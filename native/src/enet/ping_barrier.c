@@ -1,5 +1,5 @@
 /*
- * Unreliable messages in step with who reads them.
+ * Unreliable messages, sent no faster than the other side reads them.
  *
  * Nothing in ENet keeps a program from sending more of them than the other side reads, and what its
  * socket's buffer does not hold is lost; with it, now and then, the one of 65,536 that ENet sends

@@ -1,6 +1,6 @@
 /**
  * @file ping_barrier.h
- * @brief Unreliable messages in step with who reads them; see ping_barrier.c. With the host's lock held.
+ * @brief Unreliable messages, sent no faster than the other side reads them; see ping_barrier.c. With the host's lock held.
  */
 #ifndef ENETJS_PING_BARRIER_H
 #define ENETJS_PING_BARRIER_H

@@ -51,8 +51,8 @@ enum {
   FRAGMENT_MINIMUM = ENET_PROTOCOL_MINIMUM_MTU - 32, /* bytes, in all but the last of a message */
   CONTROL_COMMANDS = 64,                             /* pings and the like */
   PING_MS = 1000,
-  TRICKLE_AFTER_MS = 2000, /* what has waited for as long is sent at least once more before it is too late */
-  TRICKLE_BYTES = 768 * 1024
+  KEEPALIVE_AFTER_MS = 2000, /* what has waited for as long is sent at least once more before it is too late */
+  KEEPALIVE_BYTES = 768 * 1024
 };
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
@@ -135,9 +135,9 @@ static bool has_come(const struct enetjs_stall *stall, const ENetPeer *peer) {
  * what is next in order is let in, so newer messages do not use up what the older ones need.
  * @returns what may be let in although the consumer has not taken what it has
  */
-static size_t trickle_of(const struct enetjs_stall *stall, enet_uint32 now) {
-  if (!has_passed(now, stall->since, TRICKLE_AFTER_MS)) return 0;
-  return room(stall->trickled, TRICKLE_BYTES);
+static size_t keepalive_room(const struct enetjs_stall *stall, enet_uint32 now) {
+  if (!has_passed(now, stall->since, KEEPALIVE_AFTER_MS)) return 0;
+  return room(stall->admitted, KEEPALIVE_BYTES);
 }
 
 /* There is room: what was left out was no shorter than a command's header, which a ping is. */
@@ -170,10 +170,10 @@ static struct use use_of(const struct enetjs_slot *slot, const ENetPeer *peer, c
 }
 
 /* While the consumer has not taken what it has. The first fragment of a message may claim any length. */
-static void allow_trickle(struct enetjs_allowance *allowance, size_t trickle) {
+static void allow_keepalive(struct enetjs_allowance *allowance, size_t keepalive) {
   allowance->ahead = allowance->span = 0;
-  allowance->next = smaller(allowance->next, trickle);
-  if (trickle < TRICKLE_BYTES) allowance->assembly = smaller(allowance->assembly, trickle);
+  allowance->next = smaller(allowance->next, keepalive);
+  if (keepalive < KEEPALIVE_BYTES) allowance->assembly = smaller(allowance->assembly, keepalive);
 }
 
 static void allow_ahead(struct enetjs_allowance *allowance, struct enetjs_host *h, const struct use *use) {
@@ -198,7 +198,7 @@ static struct enetjs_allowance allowance_of(const struct enetjs_slot *slot, cons
   allowance.next = allowance.assembly = allowance.sparse = room(use->bytes, limit + NEXT_SLACK);
   allowance.has_sparse = account->sparse_blocks > 0;
   if (use->blocked)
-    allow_trickle(&allowance, trickle_of(&slot->stall, h->enet->serviceTime));
+    allow_keepalive(&allowance, keepalive_room(&slot->stall, h->enet->serviceTime));
   else
     allow_ahead(&allowance, h, use);
   allow_of_host(&allowance, h, use);
@@ -208,9 +208,9 @@ static struct enetjs_allowance allowance_of(const struct enetjs_slot *slot, cons
 
 /* From now on the time of the message that was refused counts, unless that of an earlier one does. */
 static void begin_stall(struct enetjs_stall *stall, const struct enetjs_inspection *refused, enet_uint32 now) {
-  if (stall->since != 0 && stall->trickled == 0) return;
+  if (stall->since != 0 && stall->admitted == 0) return;
   stall->since = stamp(now);
-  stall->trickled = 0;
+  stall->admitted = 0;
   stall->channel = refused->channel;
   stall->sequence = refused->sequence;
 }
@@ -225,11 +225,11 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   struct use use;
   if (!account) return false;
   use = use_of(slot, peer, account);
-  if (!use.blocked && has_come(stall, peer)) stall->since = stall->trickled = 0;
+  if (!use.blocked && has_come(stall, peer)) stall->since = stall->admitted = 0;
   allowance = allowance_of(slot, account, &use);
   inspection = enetjs_inspect(peer, datagram, &allowance);
   if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
-  if (use.blocked) stall->trickled += inspection.reliable;
+  if (use.blocked) stall->admitted += inspection.reliable;
   if (inspection.verdict == ENETJS_CUT_MEMORY) {
     if (inspection.next_refused) begin_stall(stall, &inspection, h->enet->serviceTime);
     ping_instead(stall, datagram, h->enet->serviceTime);

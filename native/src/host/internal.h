@@ -19,8 +19,11 @@
 #include "base/net.h"
 #include "base/number.h"
 #include "base/threads.h"
+#include "enet/handshake.h"
 #include "enet/ping_barrier.h"
+#include "enet/resend_disconnect.h"
 #include "wire/datagram.h"
+#include "wire/filter.h"
 
 /* What may be under way to a peer, reliable and unacknowledged; it fits in the buffer that ENet gives its sockets. */
 #define ENETJS_WINDOW_BYTES (96 * 1024)
@@ -103,20 +106,12 @@ struct enetjs_held_list {
   size_t count;
 };
 
-/** The acknowledgement of VERIFY_CONNECT that is repeated; see handshake.c. */
-struct enetjs_handshake {
-  bool unconfirmed; /**< the server has acknowledged nothing yet */
-  bool listed;      /**< member of the host's list, which is cleared when next looked at */
-  uint16_t sequence, sent_time;
-  struct enetjs_slot *next;
-};
-
 /** How a stopped peer is kept from timing out; see allowance.c. Times are ENet's, 0 for none. */
 struct enetjs_stall {
   enet_uint32 since; /**< the refusal of this message, or when what may be let in was used up */
   enet_uint16 sequence;
   enet_uint8 channel;
-  size_t trickled;    /**< bytes that were let in since */
+  size_t admitted;    /**< bytes that were let in since */
   enet_uint32 pinged; /**< the last ping that took the place of what was refused */
 };
 
@@ -144,8 +139,7 @@ struct enetjs_slot {
   bool stopped;        /**< so much is held that more is refused */
   bool left_out;       /**< of the broadcast under way */
   uint32_t close_data; /**< what the other side is told */
-  uint32_t connect_id; /**< this and the next ENet forgets with the connection, see farewell.c */
-  uint16_t remote_id;
+  struct enetjs_remote remote; /**< of the connection, once it is connected */
   struct enetjs_account *account;       /**< of the connection that charged_connect_id tells, or NULL */
   enet_uint32 charged_connect_id, charged_address;
   struct enetjs_stall stall;
@@ -177,20 +171,10 @@ struct enetjs_arena {
   uint32_t head, size;
 };
 
-/** An inclusive range of IPv4 addresses in host byte order. */
-struct enetjs_range {
-  uint32_t first, last;
-};
-
-struct enetjs_ranges {
-  struct enetjs_range *items;
-  size_t count;
-};
-
-/** A way of taking datagrams that is tried for as long as no fewer come because of it; see pace.c. */
+/** A trial of another way to take datagrams; it ends when the receive rate drops. See pace.c. */
 struct enetjs_trial {
   bool on;
-  uint64_t before_us, before_datagrams; /**< how long it has seemed worth while, and what came in that time */
+  uint64_t before_us, before_datagrams; /**< how long it has seemed useful, and what came in that time */
   bool bad_window_seen;                 /**< the last window was a bad one */
   unsigned windows, skip, skip_next;    /**< good ones since it began; until it may begin, after its end */
   uint64_t window_us;                   /**< when the window began */
@@ -219,7 +203,7 @@ struct enetjs_host {
 
   const void *owner; /**< identifies the thread that created it, or NULL */
   ENetHost *enet;
-  struct enetjs_batch *batch; /**< or NULL before the first is begun */
+  struct enetjs_batch *batch; /**< or NULL where datagrams are not batched */
   struct enetjs_slot *slots;
   bool bound;           /**< accepts connections */
   bool datagrams;       /**< delivers what is not ENet's */
@@ -238,7 +222,7 @@ struct enetjs_host {
   size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced, with 64 for each message */
   size_t external_messages;   /**< queued over memory that is JavaScript's */
   size_t held_datagram_bytes; /**< with overhead */
-  struct enetjs_ranges allow, deny;
+  struct enetjs_filter filter;
   bool filter_refuses;
   struct enetjs_gate *gate;         /**< or NULL */
   struct enetjs_limits *limits;     /**< or NULL */
@@ -246,7 +230,7 @@ struct enetjs_host {
   struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed;
-  struct enetjs_slot *unconfirmed; /**< by handshake.next */
+  struct enetjs_handshakes handshakes;
 
   /* Shared memory; touched only while `consumer` is true. */
   bool consumer;  /**< the lock is held by a call of the consumer's side */
@@ -279,24 +263,44 @@ struct enetjs_host {
   int64_t debts[ENETJS_DEBT_BUCKETS];
 };
 
-/* ---- library.c ------------------------------------------------------------------------------- */
-int enetjs_library_initialize(void);
-const void *enetjs_this_thread(void); /**< @returns NULL where its exit cannot be noticed */
-extern atomic_uint enetjs_live_hosts, enetjs_live_pumps;
-
 /* ---- host.c ---------------------------------------------------------------------------------- */
+extern atomic_uint enetjs_live_hosts;
+/** Once, before anything else here and anything of ENet's. @returns 0 or an error code */
+int enetjs_host_initialize(void);
+/** Locks the host of a handle, for a call of its consumer. @returns NULL where it is closed */
 struct enetjs_host *enetjs_host_acquire(double handle);
 void enetjs_host_release(struct enetjs_host *h);
+struct enetjs_host *enetjs_host_lock(double handle); /**< for any thread */
 struct enetjs_host *enetjs_host_at(uint32_t index);
+void enetjs_host_block_clear(struct enetjs_host *h); /**< makes the control block free */
+const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double length);
+
+/* ---- close.c --------------------------------------------------------------------------------- */
+/** Tells every peer, before the host is destroyed or the process exits; ends all connections without events. */
+void enetjs_disconnect_all(struct enetjs_host *h);
 /** @param stats a statistics block, for what was left undelivered, or NULL where that is out of reach */
 void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats);
-void enetjs_host_close_of_thread(const void *owner);
+void enetjs_hosts_on_thread_exit(const void *thread);
+/**
+ * At exit no pump may run on while the process is taken down, and peers are told. The memory of the hosts is
+ * left to the system. Calls that other threads still make find the hosts closed.
+ */
+void enetjs_hosts_on_process_exit(void);
+
+/* ---- settings.c ------------------------------------------------------------------------------ */
+double enetjs_settings_apply(struct enetjs_host *h, const double *config); /**< @returns 0 or an error code */
+
+/* ---- connect.c ------------------------------------------------------------------------------- */
+/** Ends the peers that would wait without end, after ENet may have run out of memory. */
+void enetjs_reset_stuck_peers(struct enetjs_host *h);
+
+/* ---- service.c ------------------------------------------------------------------------------- */
+/** Whether there are datagrams that ENet has not read, and poll() does not see. */
+bool enetjs_datagrams_prefetched(const struct enetjs_host *h);
 void enetjs_service_protocol(struct enetjs_host *h);
-void enetjs_end_stranded(struct enetjs_host *h); /**< after ENet may have run out of memory */
 void enetjs_flush_protocol(struct enetjs_host *h);
 /** After sends: services where a long series of them would keep ENet from its acknowledgements. */
 void enetjs_service_between_sends(struct enetjs_host *h);
-const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double length);
 
 /* ---- peer.c ---------------------------------------------------------------------------------- */
 bool enetjs_slot_sends(const struct enetjs_slot *slot); /**< whether messages can be queued */
@@ -340,36 +344,6 @@ bool enetjs_allow_connect(struct enetjs_host *h, enet_uint32 address);
 /** What the connection still holds counts as a debt of its address from now on. */
 void enetjs_allowance_end(struct enetjs_slot *slot);
 
-/* ---- farewell.c ------------------------------------------------------------------------------ */
-void enetjs_farewell_remember(struct enetjs_slot *slot);
-void enetjs_farewell_send(const struct enetjs_slot *slot);
-/** Tells every peer, before the host is destroyed or the process exits; ends all connections without events. */
-void enetjs_farewell_all(struct enetjs_host *h);
-
-/* ---- handshake.c ----------------------------------------------------------------------------- */
-void enetjs_handshake_remember(struct enetjs_slot *slot); /**< when this side's attempt has succeeded */
-void enetjs_handshake_repeat(struct enetjs_host *h);      /**< before ENet sends */
-void enetjs_handshake_sent(const ENetHost *enet, const ENetAddress *address); /**< each datagram of ENet */
-int enetjs_handshake_send(struct enetjs_slot *slot, enet_uint8 channel, ENetPacket *packet);
-size_t enetjs_handshake_reserve(const struct enetjs_slot *slot); /**< bytes of each datagram that it keeps free */
-
-/* ---- socket.c -------------------------------------------------------------------------------- */
-/*
- * Around everything in which ENet may send or receive, with the lock held: what it sends in between
- * leaves at the end at the latest, and only then are ENet's totals right. Sections may be nested.
- */
-void enetjs_batch_begin(struct enetjs_host *h);
-void enetjs_batch_end(struct enetjs_host *h);
-/** @returns 1 when libenet's calls arrive, 0 when they do not, or an error code when that cannot be told */
-int enetjs_batch_arrives(void);
-/** Whether there are datagrams that have been taken from the socket, and ENet has not read. */
-bool enetjs_batch_prefetched(const struct enetjs_host *h);
-/** Whether ENet has been told that there is nothing, so that it goes on, while there may be. */
-bool enetjs_batch_unread(const struct enetjs_host *h);
-/** How often another source had its turn since the last call. */
-unsigned enetjs_batch_take_turns(struct enetjs_host *h);
-void enetjs_batch_destroy(struct enetjs_host *h);
-
 /* ---- packet.c -------------------------------------------------------------------------------- */
 struct enetjs_packet *enetjs_packet_wrap(ENetPacket *packet);
 void enetjs_packet_unwrap(struct enetjs_packet *p);
@@ -383,15 +357,6 @@ size_t enetjs_packet_ever(void);
 
 /* ---- intercept.c ----------------------------------------------------------------------------- */
 void enetjs_intercept_install(struct enetjs_host *h);
-int enetjs_filter_replace(struct enetjs_host *h, const uint8_t *rules, size_t count);
-void enetjs_filter_clear(struct enetjs_host *h);
-
-/* ---- gate.c ---------------------------------------------------------------------------------- */
-bool enetjs_gate_admits(struct enetjs_host *h, uint32_t address); /**< of the datagram that ENet has received */
-bool enetjs_gate_asks(const struct enetjs_host *h);
-/** Takes a datagram that has waited and may pass. @returns its length, or 0 */
-size_t enetjs_gate_take(const ENetHost *enet, ENetAddress *address, ENetBuffer *buffer);
-void enetjs_gate_destroy(struct enetjs_host *h);
 
 /* ---- limit.c --------------------------------------------------------------------------------- */
 /** Disconnects the peers that have exceeded their limits; not within ENet's receive loop. */
@@ -401,32 +366,29 @@ void enetjs_limits_enforce(struct enetjs_host *h);
 void enetjs_end_silent(struct enetjs_host *h); /**< not within ENet's receive loop */
 enet_uint32 enetjs_silence_wait(const struct enetjs_host *h); /**< ms until it has to look again */
 
+/* ---- deadline.c ------------------------------------------------------------------------------ */
+/** @returns milliseconds until the host has something to do by itself, or -1 */
+int enetjs_next_wait(const struct enetjs_host *h);
+
 /* ---- pump.c ---------------------------------------------------------------------------------- */
+extern atomic_uint enetjs_live_pumps;
 int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end);
 void enetjs_pump_rearm(struct enetjs_host *h);
 void enetjs_pump_call(struct enetjs_host *h); /**< wakes the consumer */
 void enetjs_pump_notify(struct enetjs_host *h);
-void enetjs_pump_stop_all(void);
-int enetjs_next_wait(const struct enetjs_host *h);
 
 /* ---- pace.c ---------------------------------------------------------------------------------- */
 /** What a service of the consumer brought. */
-struct enetjs_yield {
+struct enetjs_service_result {
   uint64_t now_us;
   bool woken;         /**< the pump had asked for it */
   bool found;         /**< it brought records */
   unsigned datagrams; /**< that were read */
-  unsigned turns;     /**< of these, how many came from another source than the one before */
+  unsigned source_changes; /**< of these, how many came from another source than the one before */
 };
 void enetjs_pace_reset(struct enetjs_pace *pace);
 /** @param spin ENETJS_SPIN_… */
-void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_yield *yield);
+void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_service_result *result);
 void enetjs_pace_give_up(struct enetjs_pace *pace);
-
-/* ---- channel.c ------------------------------------------------------------------------------- */
-extern atomic_uint enetjs_live_channels, enetjs_live_plugins;
-extern atomic_size_t enetjs_channel_bytes;
-void enetjs_channel_close_of_thread(const void *owner);
-void enetjs_channel_stop_all(void);
 
 #endif

@@ -6,7 +6,7 @@
  *
  *   Attending. When one peer's messages follow each other so closely that waiting for the next one
  *   costs no more than a wake-up, the consumer stays for it, in short turns between which its event
- *   loop goes on. Where that is in vain, as when both sides share one core, it is given up for twice
+ *   loop goes on. Where no message comes in that time, as when both sides share one core, it is given up for twice
  *   as long each time.
  *
  *   Coalescing. When many peers send, each datagram would wake the consumer. It is woken once a
@@ -18,7 +18,7 @@
  *   tens of microseconds before it looks, as long as no less comes because of it: a peer whose window is full
  *   waits for acknowledgements.
  *
- * Who has sent is known where datagrams are read in batches only; elsewhere many peers look like one.
+ * The source of each datagram is known where they are read in batches only; elsewhere many peers look like one.
  */
 #include "base/clock.h"
 #include "host/internal.h"
@@ -92,8 +92,8 @@ static void judge(struct enetjs_trial *trial, const struct terms *terms, uint64_
 }
 
 /* One window may have seen a burst, so the rate before is that of all since the last trial. */
-static void look_forward(struct enetjs_trial *trial, uint64_t elapsed_us, bool promising) {
-  if (!promising) {
+static void look_forward(struct enetjs_trial *trial, uint64_t elapsed_us, bool worthwhile) {
+  if (!worthwhile) {
     forget(trial);
     return;
   }
@@ -108,35 +108,36 @@ static void look_forward(struct enetjs_trial *trial, uint64_t elapsed_us, bool p
   trial->windows = 0;
 }
 
-static void decide(struct enetjs_trial *trial, const struct terms *terms, uint64_t elapsed_us, bool promising) {
+static void decide(struct enetjs_trial *trial, const struct terms *terms, uint64_t elapsed_us, bool worthwhile) {
   if (trial->on)
     judge(trial, terms, elapsed_us);
   else
-    look_forward(trial, elapsed_us, promising);
+    look_forward(trial, elapsed_us, worthwhile);
 }
 
 /* Counts a turn. @returns the microseconds that the window has taken if it is over, or 0 */
-static uint64_t end_turn(struct enetjs_trial *trial, const struct terms *terms, const struct enetjs_yield *yield) {
-  trial->window_datagrams += yield->datagrams;
-  return ++trial->window_turns < terms->turns ? 0 : yield->now_us - trial->window_us + 1;
+static uint64_t end_turn(struct enetjs_trial *trial, const struct terms *terms,
+                         const struct enetjs_service_result *result) {
+  trial->window_datagrams += result->datagrams;
+  return ++trial->window_turns < terms->turns ? 0 : result->now_us - trial->window_us + 1;
 }
 
-static void on_woken(struct enetjs_pace *pace, const struct enetjs_yield *yield) {
+static void on_woken(struct enetjs_pace *pace, const struct enetjs_service_result *result) {
   struct enetjs_trial *trial = &pace->coalescing;
-  uint64_t elapsed = end_turn(trial, &COALESCING, yield);
+  uint64_t elapsed = end_turn(trial, &COALESCING, result);
   if (elapsed == 0) return;
   decide(trial, &COALESCING, elapsed, elapsed < COALESCE_GAP_US * COALESCING.turns && pace->spread > FIXED / 2);
-  begin_window(trial, yield->now_us);
+  begin_window(trial, result->now_us);
 }
 
-static void on_attended(struct enetjs_pace *pace, const struct enetjs_yield *yield) {
+static void on_attended(struct enetjs_pace *pace, const struct enetjs_service_result *result) {
   struct enetjs_trial *trial = &pace->dozing;
-  uint64_t elapsed = end_turn(trial, &DOZING, yield);
+  uint64_t elapsed = end_turn(trial, &DOZING, result);
   if (elapsed == 0) return;
   decide(trial, &DOZING, elapsed,
          (uint64_t)trial->window_datagrams * 1000000 > DOZE_RATE * elapsed &&
              trial->window_datagrams < DOZING.minimum * DOZING.turns);
-  begin_window(trial, yield->now_us);
+  begin_window(trial, result->now_us);
 }
 
 /* ---- Attending ------------------------------------------------------------------------------- */
@@ -227,9 +228,9 @@ void enetjs_pace_reset(struct enetjs_pace *pace) {
   pace->dozing.skip = pace->dozing.skip_next = TRIAL_SKIP;
 }
 
-void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_yield *yield) {
-  if (yield->datagrams > 0) average(&pace->spread, yield->turns * FIXED / yield->datagrams);
-  if (yield->woken) on_woken(pace, yield);
-  if (pace->attending && yield->datagrams > 0) on_attended(pace, yield);
-  if (yield->found) on_found(pace, spin, yield->now_us);
+void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_service_result *result) {
+  if (result->datagrams > 0) average(&pace->spread, result->source_changes * FIXED / result->datagrams);
+  if (result->woken) on_woken(pace, result);
+  if (pace->attending && result->datagrams > 0) on_attended(pace, result);
+  if (result->found) on_found(pace, spin, result->now_us);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host/internal.h"
+#include "base/exit.h"
 #include "base/pool.h"
 
 #define GENERATION_LIMIT (1u << 21) /* handles stay exact in a double */

@@ -5,6 +5,7 @@
 #include "enet/dispatch_queue.h"
 #include "base/pool.h"
 #include "wire/peer_ids.h"
+#include "wire/socket.h"
 
 static ENetPeer *peer_of(const struct enetjs_slot *slot) { return &slot->host->enet->peers[slot->index]; }
 
@@ -52,7 +53,7 @@ static void widen_window(ENetPeer *peer) {
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPeer *peer = peer_of(slot);
-  if (slot->outgoing) enetjs_handshake_remember(slot);
+  if (slot->outgoing) enetjs_handshake_remember(&slot->host->handshakes, &slot->handshake, peer);
   if (slot->host->shutting_down) {
     slot->closing = true;
     slot->close_data = slot->host->shutdown_data;
@@ -61,7 +62,7 @@ void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   }
   slot->connected = true;
   widen_window(peer);
-  enetjs_farewell_remember(slot);
+  slot->remote = enetjs_remote_of(peer);
   if (slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CONNECTED, 0, 0);
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CONNECT;
   record[ENETJS_RECORD_DATA] = data;
@@ -334,16 +335,16 @@ double enetjs_peer_disconnect(double host, double peer, double data, double mode
     return finish(slot, ENETJS_ERR_ARGUMENT);
   slot->closing = true;
   if (peer_of(slot)->state != ENET_PEER_STATE_DISCONNECTING) slot->close_data = (uint32_t)data;
-  enetjs_batch_begin(slot->host);
-  enetjs_handshake_repeat(slot->host); /* ENet may flush */
+  enetjs_batch_begin(slot->host->batch);
+  enetjs_handshake_repeat(&slot->host->handshakes); /* ENet may flush */
   if (mode == ENETJS_DISCONNECT_NOW)
     disconnect_now(slot);
   else if (mode == ENETJS_DISCONNECT_LATER)
     disconnect_later(slot);
   else
     disconnect(slot);
-  enetjs_batch_end(slot->host);
-  enetjs_end_stranded(slot->host);
+  enetjs_batch_end(slot->host->batch);
+  enetjs_reset_stuck_peers(slot->host);
   /* ENet resets a peer at once, without an event, that was not connected or need not wait. */
   if (peer_of(slot)->state == ENET_PEER_STATE_DISCONNECTED && slot->closing)
     enetjs_slot_end(slot, ENETJS_REASON_LOCAL, slot->close_data);

@@ -15,68 +15,13 @@
 
 #include "base/pool.h"
 #include "host/internal.h"
-#include "wire/guard.h"
+#include "wire/gate.h"
 
-#define LONG_WAIT 0x3FFFFFFF /* ENet has nothing to do by itself; above any wait */
-
-/*
- * By what part of its interval a ping may be late: with many peers, something else has woken the pump until then, and
- * the ping goes along.
- */
-#define PING_SLACK 16
-
-#define TRIM_MS 1000 /* until memory that nobody uses is given back */
+atomic_uint enetjs_live_pumps;
 
 #define REST_MS 1 /* for which datagrams gather, see pace.c */
 
-#define EXIT_WAIT_MS 100 /* for a lock, once the process exits */
-
 enum pump_poll { POLL_CONTROL, POLL_WAKE, POLL_SOCKET, POLL_COUNT };
-
-/* ---- Deadlines ------------------------------------------------------------------------------- */
-
-static enet_uint32 until(enet_uint32 now, enet_uint32 time) {
-  return ENET_TIME_GREATER_EQUAL(now, time) ? 0 : ENET_TIME_DIFFERENCE(time, now);
-}
-
-static enet_uint32 smaller(enet_uint32 a, enet_uint32 b) { return a < b ? a : b; }
-
-/* @param look how long until peers that acknowledge nothing are looked for */
-static enet_uint32 peer_wait(ENetPeer *peer, enet_uint32 now, enet_uint32 look) {
-  if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_ZOMBIE) return LONG_WAIT;
-  if (!enet_list_empty(&peer->sentReliableCommands)) return smaller(until(now, peer->nextTimeout), look);
-  if (!enet_list_empty(&peer->acknowledgements) || !enet_list_empty(&peer->outgoingCommands)) return 0;
-#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
-  if (!enet_list_empty(&peer->outgoingSendReliableCommands)) return 0;
-#endif
-  if (peer->state == ENET_PEER_STATE_CONNECTED) {
-    enet_uint32 silent = ENET_TIME_DIFFERENCE(now, peer->lastReceiveTime);
-    enet_uint32 limit = peer->pingInterval + peer->pingInterval / PING_SLACK;
-    return silent >= limit ? 0 : limit - silent;
-  }
-  return LONG_WAIT;
-}
-
-/* Milliseconds until ENet has something to do by itself, or -1. */
-int enetjs_next_wait(const struct enetjs_host *h) {
-  ENetHost *enet = h->enet;
-  enet_uint32 now = enet_time_get(), look = enetjs_silence_wait(h), least = LONG_WAIT;
-  int queue = enetjs_queue_wait(h);
-  if (h->failed) return -1;
-  if (enetjs_batch_prefetched(h) || (h->guard && enetjs_guard_pending(h->guard))) return 0;
-  if (!enet_list_empty(&enet->dispatchQueue)) return 0; /* a flush has ended a connection */
-  for (size_t index = 0; index < enet->peerCount && least > 0; index++) {
-    least = smaller(least, peer_wait(&enet->peers[index], now, look));
-  }
-  if (enet->connectedPeers > 0 &&
-      (enet->recalculateBandwidthLimits || enet->bandwidthLimitedPeers > 0 || enet->outgoingBandwidth > 0)) {
-    enet_uint32 wait = until(now, enet->bandwidthThrottleEpoch + ENET_HOST_BANDWIDTH_THROTTLE_INTERVAL);
-    if (wait < least) least = wait;
-  }
-  if (queue >= 0 && (enet_uint32)queue < least) return queue;
-  if (least > TRIM_MS && enetjs_pool_slack()) return TRIM_MS;
-  return least == LONG_WAIT ? -1 : (int)least;
-}
 
 /* ---- Talking to the consumer and to the pump ------------------------------------------------- */
 
@@ -136,7 +81,7 @@ static void service_here(struct enetjs_host *h) {
     return;
   }
   enetjs_service_protocol(h);
-  if (!enetjs_records_waiting(h) && !enetjs_gate_asks(h)) return;
+  if (!enetjs_records_waiting(h) && !enetjs_gate_asks(h->gate)) return;
   h->empty_wakeups = 0;
   enetjs_pump_call(h);
 }
@@ -168,7 +113,7 @@ static bool stalled(const struct enetjs_host *h) {
 }
 
 /*
- * Something has arrived, or is left of what has: the consumer's turn, or ours if it has been asked in vain. On a quiet
+ * Something has arrived, or is left of what has: the consumer's turn, or ours if it has been asked and has not come. On a quiet
  * host, most of what arrives are pings and acknowledgements, which are no business of the consumer's: once it has been
  * woken for such a few times in a row, the pump takes what arrives and wakes it only for what comes of that.
  */
@@ -192,7 +137,7 @@ static bool pump_until_quit(struct enetjs_host *h) {
     bool awaited = h->pump_awaits;
     int wait = awaited ? (int)h->stall_limit : h->pump_rests ? REST_MS : enetjs_next_wait(h);
     /* What a service left undone cannot be due at once, except for what it has not read. */
-    if (wait == 0 && serviced && !enetjs_batch_prefetched(h)) wait = 1;
+    if (wait == 0 && serviced && !enetjs_datagrams_prefetched(h)) wait = 1;
     serviced = false;
     set_pump_until(h, wait);
     if (!sleep_until_due(h, fds, wait)) return false;
@@ -201,7 +146,7 @@ static bool pump_until_quit(struct enetjs_host *h) {
     if (awaited) {
       h->pump_awaits = false;
       if (stalled(h)) service_for_stalled_consumer(h);
-    } else if (fds[POLL_SOCKET].revents || enetjs_batch_prefetched(h)) {
+    } else if (fds[POLL_SOCKET].revents || enetjs_datagrams_prefetched(h)) {
       on_readable(h);
     } else if (enetjs_next_wait(h) == 0) {
       service_here(h);
@@ -253,41 +198,4 @@ no_control:
   enetjs_fd_close(wake[0]);
   enetjs_fd_close(wake[1]);
   return error;
-}
-
-/* ---- The end of the process ------------------------------------------------------------------ */
-
-/*
- * A thread that the system has stopped inside a call never releases the lock, so the wait for it is bounded.
- * @returns whether the host is open; only then the lock is held
- */
-static bool lock_at_exit(struct enetjs_host *h) {
-  uint64_t deadline = enetjs_now_ms() + EXIT_WAIT_MS;
-  while (!enetjs_mutex_trylock(&h->lock)) {
-    if (enetjs_now_ms() >= deadline) return false;
-    enetjs_thread_yield();
-  }
-  if (h->open && !h->closing) return true;
-  enetjs_mutex_unlock(&h->lock);
-  return false;
-}
-
-/*
- * At exit no pump may run on while the process is taken down, and peers are told. The memory of the hosts is
- * left to the system. Calls that other threads still make find the hosts closed.
- */
-void enetjs_pump_stop_all(void) {
-  struct enetjs_host *h;
-  for (uint32_t index = 0; (h = enetjs_host_at(index)) != NULL; index++) {
-    bool pump;
-    if (!lock_at_exit(h)) continue;
-    pump = h->pump_running;
-    h->closing = h->pump_quit = true;
-    if (pump) enetjs_pump_notify(h);
-    enetjs_mutex_unlock(&h->lock);
-    if (pump) enetjs_thread_join(h->pump);
-    enetjs_mutex_lock(&h->lock);
-    enetjs_farewell_all(h);
-    enetjs_mutex_unlock(&h->lock);
-  }
 }

@@ -46,7 +46,7 @@ static void count_undelivered(struct enetjs_slot *slot, size_t bytes) {
   slot->undelivered = true;
 }
 
-/* A message leaves the peer's queue: tells whoever waits for it. */
+/* A message leaves the peer's queue: tells the consumer, where it waits for that. */
 static void leave(struct enetjs_outgoing *out, bool delivered) {
   struct enetjs_slot *slot = out->slot;
   slot->queued_bytes -= out->packet.dataLength;
@@ -90,7 +90,7 @@ static bool may_go_inside(struct enetjs_slot *slot, const struct enetjs_outgoing
 static size_t largest_whole(const struct enetjs_slot *slot) {
   const ENetPeer *peer = &slot->host->enet->peers[slot->index];
   return peer->mtu - sizeof(ENetProtocolHeader) - sizeof(ENetProtocolSendFragment) -
-         (slot->host->enet->checksum ? sizeof(enet_uint32) : 0) - enetjs_handshake_reserve(slot);
+         (slot->host->enet->checksum ? sizeof(enet_uint32) : 0) - enetjs_handshake_reserve(&slot->handshake, peer);
 }
 
 /* ENet sends the fragments of an unreliable message reliably, unless told otherwise. */
@@ -107,7 +107,7 @@ static void count_sent_reliably(struct enetjs_slot *slot, const struct enetjs_ou
 
 /* Hands a message to ENet. On failure it still belongs to the caller. */
 static bool give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
-  if (enetjs_handshake_send(slot, out->channel, &out->packet) != 0) return false;
+  if (enetjs_handshake_send(&slot->handshake, peer_of(slot), out->channel, &out->packet) != 0) return false;
   slot->inside_bytes += out->packet.dataLength;
   slot->inside_messages++;
   if (!is_reliable(out)) {

@@ -4,7 +4,7 @@
  *
  * Opening a datagram does what ENet would do first: it decompresses, and verifies the checksum. ENet
  * then accepts what was opened as it stands, whatever has been changed in between: a shorter length,
- * another peer id. So whoever decides about datagrams sees plain commands, and no work is done twice.
+ * another peer id. So a stage that decides about datagrams sees plain commands, and no work is done twice.
  */
 #ifndef ENETJS_DATAGRAM_H
 #define ENETJS_DATAGRAM_H

@@ -5,13 +5,14 @@
  *
  * A flood must not get further than this file. Questions are bounded in number and per second, and
  * what is beyond is dropped unasked. The memory of answers is a table of fixed size; a new address
- * takes the place of the one in its set that has been silent longest, so who talks stays known.
+ * takes the place of the one in its set that has been silent longest, so that an address that goes on sending stays known.
  */
+#include "wire/gate.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/random.h"
-#include "host/internal.h"
 
 #define WAYS 4
 #define SETS 4096 /* a power of two */
@@ -134,13 +135,12 @@ static void ask_about_new(struct enetjs_gate *gate, uint32_t address, const ENet
   entry->seen_at = now;
 }
 
-bool enetjs_gate_admits(struct enetjs_host *h, uint32_t address) {
-  struct enetjs_gate *gate = h->gate;
-  uint16_t port = h->enet->receivedAddress.port;
+bool enetjs_gate_admits(struct enetjs_gate *gate, const ENetHost *enet, uint32_t address) {
+  uint16_t port = enet->receivedAddress.port;
   uint32_t now = enet_time_get();
   struct entry *entry = find(gate, address, port);
   if (!entry) {
-    ask_about_new(gate, address, h->enet, now);
+    ask_about_new(gate, address, enet, now);
     return false;
   }
   entry->seen_at = now;
@@ -149,9 +149,14 @@ bool enetjs_gate_admits(struct enetjs_host *h, uint32_t address) {
   return entry->verdict == ALLOWED;
 }
 
-bool enetjs_gate_asks(const struct enetjs_host *h) { return h->gate && h->gate->questions.head; }
+bool enetjs_gate_asks(const struct enetjs_gate *gate) { return gate && gate->questions.head; }
 
-static void answer(struct enetjs_gate *gate, bool allowed) {
+uint64_t enetjs_gate_question(const struct enetjs_gate *gate) {
+  const struct waiting *question = gate->questions.head;
+  return (uint64_t)question->address << 16 | question->port;
+}
+
+void enetjs_gate_decide(struct enetjs_gate *gate, bool allowed) {
   struct waiting *question = shift(&gate->questions);
   struct entry *entry = find(gate, question->address, question->port);
   if (entry) {
@@ -169,9 +174,8 @@ static void answer(struct enetjs_gate *gate, bool allowed) {
 
 /* ---- What has waited and may pass ------------------------------------------------------------ */
 
-size_t enetjs_gate_take(const ENetHost *enet, ENetAddress *address, ENetBuffer *buffer) {
-  const struct enetjs_host *h = enet->peers[0].data;
-  struct waiting *passing = h && h->gate ? shift(&h->gate->passing) : NULL;
+size_t enetjs_gate_take(struct enetjs_gate *gate, ENetAddress *address, ENetBuffer *buffer) {
+  struct waiting *passing = shift(&gate->passing);
   size_t length;
   if (!passing) return 0;
   length = passing->length; /* ENet's buffer has not become smaller since it was read from it */
@@ -180,7 +184,7 @@ size_t enetjs_gate_take(const ENetHost *enet, ENetAddress *address, ENetBuffer *
     address->host = ENET_HOST_TO_NET_32(passing->address);
     address->port = passing->port;
   }
-  h->gate->waiting--;
+  gate->waiting--;
   free(passing);
   return length;
 }
@@ -192,59 +196,18 @@ static void list_clear(struct waiting_list *list) {
   while ((item = shift(list)) != NULL) free(item);
 }
 
-void enetjs_gate_destroy(struct enetjs_host *h) {
-  if (!h->gate) return;
-  list_clear(&h->gate->questions);
-  list_clear(&h->gate->passing);
-  free(h->gate);
-  h->gate = NULL;
+void enetjs_gate_destroy(struct enetjs_gate *gate) {
+  if (!gate) return;
+  list_clear(&gate->questions);
+  list_clear(&gate->passing);
+  free(gate);
 }
 
-static double open_gate(struct enetjs_host *h, bool passes) {
-  h->gate = calloc(1, sizeof(*h->gate));
-  if (!h->gate) return ENETJS_ERR_MEMORY;
-  h->gate->passes = passes;
-  enetjs_random(&h->gate->seed, sizeof(h->gate->seed));
-  h->gate->second_began = enet_time_get();
-  return 0;
-}
-
-double enetjs_gate_open(double host, double open) {
-  bool passes = enetjs_datagrams_batched() > 0;
-  struct enetjs_host *h = enetjs_host_acquire(host);
-  double result = 0;
-  if (!h) return ENETJS_ERR_CLOSED;
-  if (enetjs_is_integer(open, 0, 1)) {
-    enetjs_gate_destroy(h);
-    if (open == 1) result = open_gate(h, passes);
-  } else {
-    result = ENETJS_ERR_ARGUMENT;
-  }
-  enetjs_host_release(h);
-  return result;
-}
-
-static double number_of(const struct waiting *question) { return (double)question->address * 65536 + question->port; }
-
-double enetjs_gate_next(double host) {
-  struct enetjs_host *h = enetjs_host_acquire(host);
-  double result;
-  if (!h) return ENETJS_ERR_CLOSED;
-  result = enetjs_gate_asks(h) ? number_of(h->gate->questions.head) : ENETJS_ERR_STALE;
-  enetjs_host_release(h);
-  return result;
-}
-
-double enetjs_gate_answer(double host, double question, double allowed) {
-  struct enetjs_host *h = enetjs_host_acquire(host);
-  double result = 0;
-  if (!h) return ENETJS_ERR_CLOSED;
-  if (!enetjs_is_integer(allowed, 0, 1))
-    result = ENETJS_ERR_ARGUMENT;
-  else if (!enetjs_gate_asks(h) || number_of(h->gate->questions.head) != question)
-    result = ENETJS_ERR_STALE;
-  else
-    answer(h->gate, allowed == 1);
-  enetjs_host_release(h);
-  return result;
+struct enetjs_gate *enetjs_gate_create(bool passes) {
+  struct enetjs_gate *gate = calloc(1, sizeof(*gate));
+  if (!gate) return NULL;
+  gate->passes = passes;
+  enetjs_random(&gate->seed, sizeof(gate->seed));
+  gate->second_began = enet_time_get();
+  return gate;
 }

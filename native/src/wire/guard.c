@@ -11,10 +11,10 @@
  * What a stranger can spend
  *   Bytes: an address is sent no more bytes for an attempt than it has sent. There is one exception, for a client whose
  *   acknowledgement was lost: it believes that it is connected, so at most three datagrams with the
- *   promised id and session are each answered once more.
+ *   assigned id and session are each answered once more.
  *   Memory: the table grows on demand up to ATTEMPTS, and is freed when it is empty. An attempt leaves
  *   after LIFETIME_MS, or when the table is full and it is the oldest. Those that have shown the
- *   promised id and session stay for PROMISED_MS, and leave after all others.
+ *   assigned id and session stay for ID_SEEN_MS, and leave after all others.
  *   Peers: none before the acknowledgement.
  *   Time: an attempt is found by its address, port and connect id, or peer id, in a chain of its own.
  *   Questions: where the program decides about attempts, it is asked when a CONNECT comes, but no more than
@@ -26,7 +26,7 @@
  * What is refused is remembered for a while, so that a CONNECT that is repeated asks nothing again, and a refusal
  * that is lost is sent again.
  *
- *   A wrong guess is counted and has no other effect: whoever forges an address must not lock it out.
+ *   A wrong guess is counted and has no other effect: a sender that forges an address must not lock it out.
  */
 #include "wire/guard.h"
 
@@ -40,10 +40,10 @@
 
 #define ATTEMPTS 16384 /* at most, and FEWEST at first; powers of two */
 #define FEWEST 64
-#define PROMISED (ATTEMPTS / 4) /* at most, of those that are kept longer */
+#define ID_SEEN_ATTEMPTS (ATTEMPTS / 4) /* at most, of those that are kept longer */
 #define LIFETIME_MS 3000
-#define PROMISED_MS 10000
-#define PROMISED_ANSWERS 3
+#define ID_SEEN_MS 10000
+#define ID_SEEN_ANSWERS 3
 #define DECISION_MS 2000
 #define QUESTIONS 1024
 #define UNPROVED_QUESTIONS 200 /* a second */
@@ -59,7 +59,7 @@
 /* Where an attempt stands. Each state has a queue. */
 enum state {
   FRESH,
-  PROMISED_SHOWN, /* a datagram has carried the promised id and session */
+  ID_SEEN, /* a datagram has carried the assigned id and session */
   ASKING,         /* the program has not decided yet */
   ADMITTED,       /* it has, and the address is proved: ENet is to have the attempt */
   REFUSED,
@@ -71,9 +71,9 @@ enum key { BY_CONNECT, BY_ID, KEYS };
 
 struct attempt {
   ENetAddress address;
-  enet_uint16 id, sequence;      /* promised */
-  enet_uint8 incoming, outgoing; /* promised sessions, as the peer here will name them */
-  enet_uint8 answers_left;       /* to datagrams that carry the promised id and session */
+  enet_uint16 id, sequence;      /* assigned */
+  enet_uint8 incoming, outgoing; /* assigned sessions, as the peer here will name them */
+  enet_uint8 answers_left;       /* to datagrams that carry the assigned id and session */
   enum state state;
   bool accepted;                 /* by the program */
   bool proved;                   /* the address has acknowledged the answer */
@@ -94,7 +94,7 @@ struct queue {
   uint32_t oldest, newest, count;
 };
 
-static const enet_uint32 lifetimes[STATES] = {LIFETIME_MS, PROMISED_MS, DECISION_MS, PROMISED_MS, LIFETIME_MS};
+static const enet_uint32 lifetimes[STATES] = {LIFETIME_MS, ID_SEEN_MS, DECISION_MS, ID_SEEN_MS, LIFETIME_MS};
 
 /* An attempt that ENet has been handed, and the client's datagram that is to follow. */
 struct pending {
@@ -245,7 +245,7 @@ static void drop(struct enetjs_guard *guard, uint32_t index) {
 
 /* Which goes first when there is no more room. There are fewer questions than that. */
 static uint32_t most_dispensable(const struct enetjs_guard *guard) {
-  static const enum state order[] = {FRESH, REFUSED, PROMISED_SHOWN, ADMITTED};
+  static const enum state order[] = {FRESH, REFUSED, ID_SEEN, ADMITTED};
   for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++)
     if (guard->queues[order[i]].oldest != NOBODY) return guard->queues[order[i]].oldest;
   return NOBODY;
@@ -342,8 +342,8 @@ static enet_uint32 channels_of(const struct enetjs_guard *guard, const struct at
   return limit(ENET_NET_TO_HOST_32(attempt->connect.channelCount), 1, (enet_uint32)guard->enet->channelLimit);
 }
 
-/* What ENet would promise; see enet_protocol_handle_connect(). */
-static void put_promise(const struct enetjs_guard *guard, const struct attempt *attempt,
+/* What ENet would assign; see enet_protocol_handle_connect(). */
+static void put_assigned(const struct enetjs_guard *guard, const struct attempt *attempt,
                         ENetProtocolVerifyConnect *verify) {
   const ENetHost *enet = guard->enet;
   const ENetProtocolConnect *connect = &attempt->connect;
@@ -391,7 +391,7 @@ static size_t write_answer(const struct enetjs_guard *guard, const struct attemp
   enet_uint8 small[sizeof(verify)];
   size_t commands = sizeof(header) + (guard->enet->checksum ? sizeof(enet_uint32) : 0), compressed;
   enet_uint16 flags = ENET_PROTOCOL_HEADER_FLAG_SENT_TIME;
-  put_promise(guard, attempt, &verify);
+  put_assigned(guard, attempt, &verify);
   compressed = compress_commands(guard, (const enet_uint8 *)&verify, small);
   if (compressed > 0) flags |= ENET_PROTOCOL_HEADER_FLAG_COMPRESSED;
   header.peerID = ENET_HOST_TO_NET_16((enet_uint16)(header_word(attempt) | flags));
@@ -524,7 +524,7 @@ static bool draw(struct enetjs_guard *guard, struct attempt *attempt) {
   return false;
 }
 
-/* An attempt that could not be answered has no numbers promised, so it may have others. */
+/* An attempt that could not be answered has no numbers assigned, so it may have others. */
 static void answer_connect(struct enetjs_guard *guard, struct attempt *attempt) {
   unsigned draws = attempt->sent > 0 ? 1 : FITTING_DRAWS;
   while (!answer_within_credit(guard, attempt) && --draws > 0)
@@ -536,7 +536,7 @@ static bool begin(struct enetjs_guard *guard, const struct attempt *wanted) {
   struct attempt *attempt = add(guard, &wanted->address, &wanted->connect);
   if (!attempt) return false;
   attempt->received = wanted->received;
-  attempt->answers_left = PROMISED_ANSWERS;
+  attempt->answers_left = ID_SEEN_ANSWERS;
   attempt->began = guard->enet->serviceTime;
   if (!draw(guard, attempt)) {
     drop(guard, index_of(guard, attempt));
@@ -555,7 +555,7 @@ static bool begin(struct enetjs_guard *guard, const struct attempt *wanted) {
 static void answer_again(struct enetjs_guard *guard, struct attempt *attempt) {
   if (attempt->state == REFUSED)
     send_refusal(guard, attempt);
-  else if (attempt->state == FRESH || attempt->state == PROMISED_SHOWN)
+  else if (attempt->state == FRESH || attempt->state == ID_SEEN)
     answer_connect(guard, attempt);
 }
 
@@ -636,7 +636,7 @@ static void put_acknowledgement(const struct enetjs_guard *guard, struct enetjs_
 
 /*
  * ENet counts the sessions of a place up. From what it cannot take for a session it counts from what the
- * CONNECT says, so that it arrives at what was promised.
+ * CONNECT says, so that it arrives at what was assigned.
  */
 static void prepare_sessions(ENetPeer *peer, ENetProtocolConnect *connect, const struct attempt *attempt) {
   peer->incomingSessionID = peer->outgoingSessionID = 0xFF;
@@ -675,15 +675,15 @@ static bool promote(struct enetjs_guard *guard, struct attempt *attempt, struct 
   return true;
 }
 
-/* The client has shown that it knows what was promised, but not that it had the answer. */
-static void on_promised(struct enetjs_guard *guard, struct attempt *attempt) {
+/* The client has shown that it knows what was assigned, but not that it had the answer. */
+static void on_id_seen(struct enetjs_guard *guard, struct attempt *attempt) {
   enet_uint8 bytes[ANSWER_BYTES];
-  const struct queue *shown = &guard->queues[PROMISED_SHOWN];
+  const struct queue *seen = &guard->queues[ID_SEEN];
   if (attempt->answers_left == 0) return;
   attempt->answers_left--;
   if (attempt->state == FRESH) {
-    if (shown->count >= PROMISED) drop(guard, shown->oldest);
-    move(guard, attempt, PROMISED_SHOWN);
+    if (seen->count >= ID_SEEN_ATTEMPTS) drop(guard, seen->oldest);
+    move(guard, attempt, ID_SEEN);
   }
   send_answer(guard, attempt, bytes, write_answer(guard, attempt, bytes));
 }
@@ -735,11 +735,11 @@ enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct 
     guard->bad += attempt != NULL;
     return ENETJS_GUARD_STRANGER;
   }
-  if (attempt->state != FRESH && attempt->state != PROMISED_SHOWN) return from_undecided(guard, attempt);
+  if (attempt->state != FRESH && attempt->state != ID_SEEN) return from_undecided(guard, attempt);
   if (!enetjs_datagram_open(guard->enet, datagram, room, attempt->connect.connectID)) return taken_as_bad(guard);
   if (!begins_with_acknowledgement(datagram, attempt, &any)) {
     if (any) return taken_as_bad(guard);
-    on_promised(guard, attempt);
+    on_id_seen(guard, attempt);
     return ENETJS_GUARD_TAKEN;
   }
   put_acknowledgement(guard, datagram, attempt);
@@ -834,7 +834,7 @@ static void refuse_leftover(struct enetjs_guard *guard, struct attempt *attempt)
 
 /*
  * ENet ignores the acknowledgement of what it has not sent. Where it has, the command is in the other list.
- * @returns false where there was no memory for it, and the peer would wait for ever
+ * @returns false where there was no memory for it, and the peer would wait without end
  */
 static bool mark_as_sent(ENetPeer *peer) {
   if (enet_list_empty(&peer->outgoingCommands)) return !enet_list_empty(&peer->sentReliableCommands);

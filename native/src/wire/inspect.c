@@ -427,7 +427,7 @@ static bool inspect_command(struct inspector *in, const struct enetjs_command *r
   ENetProtocol *command = read->protocol;
   switch (read->kind) {
     case ENET_PROTOCOL_COMMAND_ACKNOWLEDGE:
-      /* That of a CONNECT is its answer: without the command ENet would wait for that for ever. None has number 0. */
+      /* That of a CONNECT is its answer: without the command ENet would wait for that without end. None has number 0. */
       if (in->peer->state == ENET_PEER_STATE_CONNECTING) command->acknowledge.receivedReliableSequenceNumber = 0;
       return in->few_steps || acknowledge(in, command);
     case ENET_PROTOCOL_COMMAND_SEND_RELIABLE:
@@ -436,7 +436,7 @@ static bool inspect_command(struct inspector *in, const struct enetjs_command *r
     case ENET_PROTOCOL_COMMAND_SEND_FRAGMENT:
     case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT: return send_fragment(in, command, read->kind);
     case ENET_PROTOCOL_COMMAND_DISCONNECT:
-      /* Without a sent time ENet never acknowledges, and would wait for ever to have done so. */
+      /* Without a sent time ENet never acknowledges, and would wait without end to have done so. */
       if (!in->acknowledged) command->header.command &= (enet_uint8)~ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
       return true; /* its acknowledgement is the last one */
     default: return spend_control(in, command);

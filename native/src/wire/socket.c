@@ -22,32 +22,26 @@
  * The way in
  *   One system call fills several messages, each of which may be many datagrams of one sender. They
  *   are handed out one by one. ENet may stop before the last; the rest waits here, where poll() does
- *   not see it, for the next service (see enetjs_next_wait).
+ *   not see it, for the next service (as part of what ENet has to do next).
  */
+#include "wire/socket.h"
+
 #include "base/pool.h"
-#include "host/internal.h"
 #include "wire/guard.h"
 
 #if defined(__linux__)
 
 #include <dlfcn.h>
+#include <enet/time.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
+#include "base/threads.h"
+#include "enetjs.h"
+#include "wire/gate.h"
 #include "wire/open.h"
-
-#ifndef SOL_UDP
-#define SOL_UDP 17
-#endif
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
+#include "wire/udp_options.h"
 
 enum {
   OUT_DATAGRAMS = 256,
@@ -107,7 +101,7 @@ struct in {
   unsigned handed;       /* datagrams, in this round */
   bool emptied;          /* the socket had no more when it was last read in this section */
   bool cut;              /* the round has been ended while there may be more */
-  unsigned turns;        /* datagrams from another source than the one before */
+  unsigned source_changes; /* datagrams from another source than the one before */
   uint64_t source;
   struct mmsghdr message[IN_MESSAGES];
   struct iovec vector[IN_MESSAGES];
@@ -119,7 +113,10 @@ struct in {
 struct enetjs_batch {
   ENetHost *enet;
   struct enetjs_guard *guard; /* or NULL */
+  struct enetjs_gate *gate;   /* or NULL */
   uint64_t *errors;
+  void (*on_sent)(void *owner, const ENetAddress *to);
+  void *owner;
   unsigned depth;    /* of nested sections */
   bool segmentation; /* the system has it */
   bool refused;      /* but has refused it of late */
@@ -379,7 +376,7 @@ ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, c
     return 0;
   }
   length = collect(batch, address, buffers, bufferCount);
-  enetjs_handshake_sent(batch->enet, address);
+  batch->on_sent(batch->owner, address);
   return length;
 }
 
@@ -398,7 +395,7 @@ static struct in *in_create(struct enetjs_batch *batch) {
   in->count = in->index = in->handed = 0;
   in->offset = 0;
   in->emptied = in->cut = false;
-  in->turns = 0;
+  in->source_changes = 0;
   in->source = 0;
   memset(in->message, 0, sizeof(in->message));
   for (unsigned i = 0; i < IN_MESSAGES; i++) {
@@ -444,7 +441,7 @@ static size_t segment_of(struct mmsghdr *message) {
 
 static void note_source(struct in *in, const struct sockaddr_in *from) {
   uint64_t source = (uint64_t)from->sin_addr.s_addr << 16 | from->sin_port;
-  in->turns += source != in->source;
+  in->source_changes += source != in->source;
   in->source = source;
 }
 
@@ -522,7 +519,7 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
   /* While ENet reads what has been fetched before, what is sent of it gathers. */
   if (!batch->in || batch->in->handed == 0 || batch->in->index == batch->in->count) send_all(batch);
   passed = batch->guard ? enetjs_guard_take(batch->guard, address, buffers) : 0;
-  if (passed == 0) passed = enetjs_gate_take(batch->enet, address, buffers);
+  if (passed == 0 && batch->gate) passed = enetjs_gate_take(batch->gate, address, buffers);
   if (passed > 0) return (int)passed;
   if (!batch->in && !in_create(batch)) return receive_plain(socket, address, buffers, bufferCount);
   return next_of_round(batch, address, buffers);
@@ -530,16 +527,23 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
 
 /* ---- For the host ---------------------------------------------------------------------------- */
 
-void enetjs_batch_begin(struct enetjs_host *h) {
-  struct enetjs_batch *batch = h->batch;
-  if (!batch) {
-    batch = h->batch = calloc(1, sizeof(*batch));
-    if (!batch) return;
-    batch->enet = h->enet;
-    batch->guard = h->guard;
-    batch->errors = &h->counters[ENETJS_HOST_STAT_SOCKET_ERRORS];
-  }
-  if (batch->depth++ > 0) return;
+struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts) {
+  struct enetjs_batch *batch = calloc(1, sizeof(*batch));
+  if (!batch) return NULL;
+  batch->enet = parts->enet;
+  batch->guard = parts->guard;
+  batch->errors = parts->errors;
+  batch->on_sent = parts->on_sent;
+  batch->owner = parts->owner;
+  return batch;
+}
+
+void enetjs_batch_set_gate(struct enetjs_batch *batch, struct enetjs_gate *gate) {
+  if (batch) batch->gate = gate;
+}
+
+void enetjs_batch_begin(struct enetjs_batch *batch) {
+  if (!batch || batch->depth++ > 0) return;
   if (batch->guard) enetjs_guard_begin(batch->guard);
   if (batch->refused && ENET_TIME_DIFFERENCE(enet_time_get(), batch->refused_at) >= REFUSED_MS) batch->refused = false;
   if (batch->in) {
@@ -549,32 +553,31 @@ void enetjs_batch_begin(struct enetjs_host *h) {
   current = batch;
 }
 
-void enetjs_batch_end(struct enetjs_host *h) {
-  if (!current) return;
-  send_all(h->batch);
-  if (--h->batch->depth == 0) current = NULL;
+void enetjs_batch_end(struct enetjs_batch *batch) {
+  if (!batch) return;
+  send_all(batch);
+  if (--batch->depth == 0) current = NULL;
 }
 
-bool enetjs_batch_prefetched(const struct enetjs_host *h) {
-  return h->batch && h->batch->in && h->batch->in->index < h->batch->in->count && !h->failed;
+bool enetjs_batch_prefetched(const struct enetjs_batch *batch) {
+  return batch && batch->in && batch->in->index < batch->in->count;
 }
 
-bool enetjs_batch_unread(const struct enetjs_host *h) { return h->batch && h->batch->in && h->batch->in->cut; }
+bool enetjs_batch_unread(const struct enetjs_batch *batch) { return batch && batch->in && batch->in->cut; }
 
-unsigned enetjs_batch_take_turns(struct enetjs_host *h) {
-  unsigned turns;
-  if (!h->batch || !h->batch->in) return 0;
-  turns = h->batch->in->turns;
-  h->batch->in->turns = 0;
-  return turns;
+unsigned enetjs_batch_take_source_changes(struct enetjs_batch *batch) {
+  unsigned changes;
+  if (!batch || !batch->in) return 0;
+  changes = batch->in->source_changes;
+  batch->in->source_changes = 0;
+  return changes;
 }
 
-void enetjs_batch_destroy(struct enetjs_host *h) {
-  if (!h->batch) return;
-  free(h->batch->out);
-  free(h->batch->in);
-  free(h->batch);
-  h->batch = NULL;
+void enetjs_batch_destroy(struct enetjs_batch *batch) {
+  if (!batch) return;
+  free(batch->out);
+  free(batch->in);
+  free(batch);
 }
 
 /* ---- Which path it is ------------------------------------------------------------------------ */
@@ -598,8 +601,6 @@ int enetjs_batch_arrives(void) {
   ENetHost *enet;
   int result = atomic_load(&known);
   if (result >= 0) return result;
-  result = enetjs_library_initialize();
-  if (result < 0) return result;
   address.host = ENET_HOST_TO_NET_32(INADDR_LOOPBACK);
   enet = enetjs_enet_open(&address, 1, 1, 0, 0, &result);
   if (!enet) return result;
@@ -612,25 +613,30 @@ int enetjs_batch_arrives(void) {
 #else
 
 int enetjs_batch_arrives(void) { return 0; }
-void enetjs_batch_begin(struct enetjs_host *h) { (void)h; }
-void enetjs_batch_end(struct enetjs_host *h) { (void)h; }
-void enetjs_batch_destroy(struct enetjs_host *h) { (void)h; }
 
-bool enetjs_batch_prefetched(const struct enetjs_host *h) {
-  (void)h;
+struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts) {
+  (void)parts;
+  return NULL;
+}
+
+void enetjs_batch_destroy(struct enetjs_batch *batch) { (void)batch; }
+void enetjs_batch_set_gate(struct enetjs_batch *batch, struct enetjs_gate *gate) { (void)batch, (void)gate; }
+void enetjs_batch_begin(struct enetjs_batch *batch) { (void)batch; }
+void enetjs_batch_end(struct enetjs_batch *batch) { (void)batch; }
+
+bool enetjs_batch_prefetched(const struct enetjs_batch *batch) {
+  (void)batch;
   return false;
 }
 
-bool enetjs_batch_unread(const struct enetjs_host *h) {
-  (void)h;
+bool enetjs_batch_unread(const struct enetjs_batch *batch) {
+  (void)batch;
   return false;
 }
 
-unsigned enetjs_batch_take_turns(struct enetjs_host *h) {
-  (void)h;
+unsigned enetjs_batch_take_source_changes(struct enetjs_batch *batch) {
+  (void)batch;
   return 0;
 }
 
 #endif
-
-double enetjs_datagrams_batched(void) { return enetjs_batch_arrives() > 0; }

@@ -5,9 +5,12 @@
 #include <dlfcn.h>
 #endif
 
+#include "base/net.h"
+#include "base/threads.h"
+#include "channel/channel.h"
 #include "channel/ring.h"
+#include "enetjs.h"
 #include "../harness.h"
-#include "host/internal.h"
 #include "../sequence.h"
 
 #define DEADLINE_MS 60000

@@ -107,6 +107,27 @@ static void pumped_open(struct consumer *c) {
   consumer_start_pump(c);
 }
 
+static void open_both(struct consumer *client, struct stock *server) {
+  stock_open(server, true);
+  client_open(client);
+}
+
+/* Opens both, and connects them. @returns the peer */
+static double open_connected(struct consumer *client, struct stock *server) {
+  double peer;
+  open_both(client, server);
+  peer = enetjs_host_connect(client->host, LOOPBACK, server->enet->address.port, 2, 0);
+  CHECK(peer > 0);
+  UNTIL(client->connects == 1 && server->connects == 1, (consumer_poll(client), stock_poll(server)));
+  for (int i = 0; i < 20; i++) (consumer_poll(client), stock_poll(server));
+  return peer;
+}
+
+static void stock_end(struct stock *s) {
+  enet_host_destroy(s->enet);
+  check_nothing_left();
+}
+
 /* ---- Closing --------------------------------------------------------------------------------- */
 
 static void check_close_tells(bool checksum, bool compress) {
@@ -150,8 +171,7 @@ TEST(closing_tells_peers_that_are_connecting) {
 TEST(closing_ends_an_own_attempt_that_was_answered) {
   struct consumer client;
   struct stock server;
-  stock_open(&server, true);
-  client_open(&client);
+  open_both(&client, &server);
   CHECK(enetjs_host_connect(client.host, LOOPBACK, server.enet->address.port, 2, 0) > 0);
   CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
   UNTIL(server.enet->totalSentPackets > 0, stock_poll(&server));
@@ -160,29 +180,18 @@ TEST(closing_ends_an_own_attempt_that_was_answered) {
   UNTIL(server.enet->peers[0].state == ENET_PEER_STATE_DISCONNECTED, poll_all(&server, 1));
   CHECK_EQ_INT(server.notices, 1);
   CHECK_EQ_INT(server.connects, 0);
-  enet_host_destroy(server.enet);
-  check_nothing_left();
+  stock_end(&server);
 }
 
 TEST(closing_sends_no_request_that_had_not_left) {
   struct consumer client;
   struct stock server;
-  stock_open(&server, true);
-  client_open(&client);
+  open_both(&client, &server);
   CHECK(enetjs_host_connect(client.host, LOOPBACK, server.enet->address.port, 2, 0) > 0);
   consumer_close(&client);
   for (int i = 0; i < 20; i++) poll_all(&server, 1);
   CHECK_EQ_INT(server.datagrams, 0);
-  enet_host_destroy(server.enet);
-  check_nothing_left();
-}
-
-static double connect_to_stock(struct consumer *client, struct stock *server) {
-  double peer = enetjs_host_connect(client->host, LOOPBACK, server->enet->address.port, 2, 0);
-  CHECK(peer > 0);
-  UNTIL(client->connects == 1 && server->connects == 1, (consumer_poll(client), stock_poll(server)));
-  for (int i = 0; i < 20; i++) (consumer_poll(client), stock_poll(server));
-  return peer;
+  stock_end(&server);
 }
 
 /* It has been told by a DISCONNECT that waits to be acknowledged. */
@@ -191,9 +200,7 @@ TEST(nobody_is_told_twice) {
   struct stock server;
   double peer;
   unsigned before;
-  stock_open(&server, true);
-  client_open(&client);
-  peer = connect_to_stock(&client, &server);
+  peer = open_connected(&client, &server);
   before = server.datagrams;
   CHECK_EQ_INT(enetjs_peer_disconnect(client.host, peer, 77, ENETJS_DISCONNECT), 0);
   CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
@@ -202,24 +209,20 @@ TEST(nobody_is_told_twice) {
   for (int i = 0; i < 20; i++) poll_all(&server, 1);
   CHECK_EQ_INT(server.datagrams, before + 1);
   CHECK_EQ_INT(server.data, 77);
-  enet_host_destroy(server.enet);
-  check_nothing_left();
+  stock_end(&server);
 }
 
 TEST(a_disconnect_that_had_not_left_is_told) {
   struct consumer client;
   struct stock server;
   double peer;
-  stock_open(&server, true);
-  client_open(&client);
-  peer = connect_to_stock(&client, &server);
+  peer = open_connected(&client, &server);
   CHECK_EQ_INT(enetjs_peer_disconnect(client.host, peer, 78, ENETJS_DISCONNECT), 0);
   consumer_close(&client);
   UNTIL(server.disconnects == 1, poll_all(&server, 1));
   CHECK_EQ_INT(server.notices, 1);
   CHECK_EQ_INT(server.data, 78);
-  enet_host_destroy(server.enet);
-  check_nothing_left();
+  stock_end(&server);
 }
 
 /* ---- Shutting down -------------------------------------------------------------------------------- */
@@ -263,9 +266,7 @@ TEST(shutting_down_delivers_what_is_queued) {
   struct consumer client;
   struct stock server;
   double peer;
-  stock_open(&server, true);
-  client_open(&client);
-  peer = connect_to_stock(&client, &server);
+  peer = open_connected(&client, &server);
   for (int i = 0; i < MESSAGES; i++) CHECK(send_text(&client, peer, 1, "before the end", 0) >= 0);
   CHECK_EQ_INT(enetjs_host_shutdown(client.host, 0), 1);
   CHECK_EQ_INT(send_text(&client, peer, 1, "too late", 0), ENETJS_ERR_NOT_CONNECTED);
@@ -273,16 +274,14 @@ TEST(shutting_down_delivers_what_is_queued) {
   CHECK_EQ_INT(server.receives, MESSAGES);
   CHECK_EQ_INT(server.disconnects, 1);
   consumer_close(&client);
-  enet_host_destroy(server.enet);
-  check_nothing_left();
+  stock_end(&server);
 }
 
 /* An own attempt is answered while the host is shut down: the other side is told, the program hears of its end only. */
 TEST(shutting_down_ends_an_attempt_once_it_is_answered) {
   struct consumer client;
   struct stock server;
-  stock_open(&server, true);
-  client_open(&client);
+  open_both(&client, &server);
   CHECK(enetjs_host_connect(client.host, LOOPBACK, server.enet->address.port, 2, 0) > 0);
   CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
   CHECK_EQ_INT(enetjs_host_shutdown(client.host, 0), 1);
@@ -292,8 +291,7 @@ TEST(shutting_down_ends_an_attempt_once_it_is_answered) {
   CHECK_EQ_INT(client.connects + client.connected, 0);
   CHECK_EQ_INT(client.closed, 1);
   consumer_close(&client);
-  enet_host_destroy(server.enet);
-  check_nothing_left();
+  stock_end(&server);
 }
 
 TEST(shutting_down_does_not_wait_for_attempts_of_others) {
@@ -316,16 +314,13 @@ TEST(a_peer_that_is_reset_is_waited_for_no_longer) {
   struct consumer client;
   struct stock server;
   double peer;
-  stock_open(&server, true);
-  client_open(&client);
-  peer = connect_to_stock(&client, &server);
+  peer = open_connected(&client, &server);
   CHECK_EQ_INT(enetjs_host_shutdown(client.host, 0), 1);
   CHECK_EQ_INT(enetjs_peer_reset(client.host, peer), 0);
   consumer_drain(&client);
   CHECK_EQ_INT(client.shutdowns, 1);
   consumer_close(&client);
-  enet_host_destroy(server.enet);
-  check_nothing_left();
+  stock_end(&server);
 }
 
 /* ---- Owners that vanish ---------------------------------------------------------------------- */
@@ -532,6 +527,6 @@ int main(int argc, char **argv) {
 #else
   (void)argc;
 #endif
-  if (enetjs_library_initialize() < 0) return EXIT_FAILURE; /* before plain ENet allocates */
+  if (enetjs_host_initialize() < 0) return EXIT_FAILURE; /* before plain ENet allocates */
   return test_run(cases, TEST_COUNT(cases));
 }

@@ -1096,15 +1096,25 @@ static bool gets_through(struct consumer *server, ENetSocket s) {
 }
 
 TEST(the_address_filter_knows_ranges) {
-  static const uint32_t none[3] = {0};
-  static const uint32_t deny_all[3] = {0, UINT32_MAX, 0}, deny_it[3] = {LOOPBACK, LOOPBACK, 0};
-  static const uint32_t deny_below[3] = {0, LOOPBACK - 1, 0}, deny_above[3] = {LOOPBACK + 1, UINT32_MAX, 0};
-  static const uint32_t deny_around[6] = {0, LOOPBACK - 1, 0, LOOPBACK + 1, UINT32_MAX, 0};
-  static const uint32_t allow_it[3] = {LOOPBACK, LOOPBACK, 1}, allow_below[3] = {0, LOOPBACK - 1, 1};
-  static const uint32_t allow_range[3] = {LOOPBACK - 1, LOOPBACK + 1, 1};
-  static const uint32_t both[6] = {LOOPBACK, LOOPBACK, 1, LOOPBACK, LOOPBACK, 0};
-  static const uint32_t overlapping[12] = {5, 10, 0, 1, LOOPBACK, 0, 7, 8, 0, 2, 3, 0};
-  static const uint32_t touching[9] = {LOOPBACK + 5, LOOPBACK + 9, 1, 0, 10, 1, LOOPBACK - 3, LOOPBACK, 1};
+  static const struct {
+    bool allows;
+    unsigned count;
+    uint32_t rules[12];
+  } filters[] = {
+      {true, 0, {0}},
+      {false, 1, {0, UINT32_MAX, 0}},
+      {false, 1, {LOOPBACK, LOOPBACK, 0}},
+      {true, 1, {0, LOOPBACK - 1, 0}},
+      {true, 1, {LOOPBACK + 1, UINT32_MAX, 0}},
+      {true, 2, {0, LOOPBACK - 1, 0, LOOPBACK + 1, UINT32_MAX, 0}},
+      {true, 1, {LOOPBACK, LOOPBACK, 1}},
+      {false, 1, {0, LOOPBACK - 1, 1}},
+      {true, 1, {LOOPBACK - 1, LOOPBACK + 1, 1}},
+      {false, 2, {LOOPBACK, LOOPBACK, 1, LOOPBACK, LOOPBACK, 0}},
+      {false, 4, {5, 10, 0, 1, LOOPBACK, 0, 7, 8, 0, 2, 3, 0}}, /* they overlap */
+      {true, 3, {LOOPBACK + 5, LOOPBACK + 9, 1, 0, 10, 1, LOOPBACK - 3, LOOPBACK, 1}},
+      {true, 0, {0}},
+  };
   struct consumer server;
   uint16_t port;
   ENetSocket s = socket_open(&port);
@@ -1112,30 +1122,10 @@ TEST(the_address_filter_knows_ranges) {
   server.config[ENETJS_CONFIG_DATAGRAMS] = 1;
   consumer_open(&server);
   CHECK(gets_through(&server, s));
-  filter(&server, deny_all, 1);
-  CHECK(!gets_through(&server, s));
-  filter(&server, deny_it, 1);
-  CHECK(!gets_through(&server, s));
-  filter(&server, deny_below, 1);
-  CHECK(gets_through(&server, s));
-  filter(&server, deny_above, 1);
-  CHECK(gets_through(&server, s));
-  filter(&server, deny_around, 2);
-  CHECK(gets_through(&server, s));
-  filter(&server, allow_it, 1);
-  CHECK(gets_through(&server, s));
-  filter(&server, allow_below, 1);
-  CHECK(!gets_through(&server, s));
-  filter(&server, allow_range, 1);
-  CHECK(gets_through(&server, s));
-  filter(&server, both, 2);
-  CHECK(!gets_through(&server, s));
-  filter(&server, overlapping, 4);
-  CHECK(!gets_through(&server, s));
-  filter(&server, touching, 3);
-  CHECK(gets_through(&server, s));
-  filter(&server, none, 0);
-  CHECK(gets_through(&server, s));
+  for (size_t i = 0; i < sizeof(filters) / sizeof(*filters); i++) {
+    filter(&server, filters[i].rules, filters[i].count);
+    CHECK_EQ_INT(gets_through(&server, s), filters[i].allows);
+  }
   enet_socket_destroy(s);
   consumer_close(&server);
 }

@@ -18,20 +18,20 @@ static struct scene scene(int spin) {
   return s;
 }
 
-/** A wake-up some time after the last one, with datagrams of so many turns. */
-static void wake(struct scene *s, uint64_t after_us, unsigned datagrams, unsigned turns) {
-  struct enetjs_yield yield = {.woken = true, .found = true, .datagrams = datagrams, .turns = turns};
+/** A wake-up some time after the last one, with so many datagrams and changes of their source. */
+static void wake(struct scene *s, uint64_t after_us, unsigned datagrams, unsigned source_changes) {
+  struct enetjs_service_result result = {.woken = true, .found = true, .datagrams = datagrams, .source_changes = source_changes};
   s->now += after_us;
-  yield.now_us = s->now;
-  enetjs_pace_observe(&s->pace, s->spin, &yield);
+  result.now_us = s->now;
+  enetjs_pace_observe(&s->pace, s->spin, &result);
 }
 
 /** What an attending consumer has taken, some time after the last. */
 static void take(struct scene *s, uint64_t after_us, unsigned datagrams) {
-  struct enetjs_yield yield = {.found = true, .datagrams = datagrams};
+  struct enetjs_service_result result = {.found = true, .datagrams = datagrams};
   s->now += after_us;
-  yield.now_us = s->now;
-  enetjs_pace_observe(&s->pace, s->spin, &yield);
+  result.now_us = s->now;
+  enetjs_pace_observe(&s->pace, s->spin, &result);
 }
 
 /** A peer sends a datagram every `gap_us`, `burst` of them at most without an answer. @returns how many were dozed for

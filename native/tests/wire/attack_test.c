@@ -58,22 +58,12 @@ TEST(an_attempt_that_is_acknowledged_but_not_answered_ends) {
   consumer_close(&client);
 }
 
-static void take_packet(struct consumer *c, const struct record *r) {
-  (void)c;
-  if (r->type == ENETJS_EVENT_PACKET) CHECK_EQ_INT(enetjs_packet_release(packet_of(r)), 0);
-}
-
 /* A fragment of a message that is dropped to make room makes ENet allocate it again. */
 TEST(what_a_datagram_relies_on_is_not_dropped_for_the_rest_of_it) {
   struct consumer server;
   struct forger f;
   uint16_t sequence = 1;
-  consumer_start(&server);
-  server.config[ENETJS_CONFIG_MAXIMUM_WAITING_DATA] = 4 << 20;
-  server.config[ENETJS_CONFIG_MAXIMUM_PACKET_SIZE] = 1 << 20;
-  server.config[ENETJS_CONFIG_EVENT_CAPACITY] = 16;
-  server.config[ENETJS_CONFIG_ARENA_BYTES] = 4096;
-  server.on_event = take_packet;
+  tight_server_start(&server, 4 << 20);
   consumer_open(&server);
   forger_open(&f);
   forger_connect(&f, &server, 4);
@@ -126,6 +116,6 @@ int main(void) {
       TEST_CASE(what_a_datagram_relies_on_is_not_dropped_for_the_rest_of_it),
       TEST_CASE(a_host_that_was_full_is_not_full_for_ever),
   };
-  if (enetjs_library_initialize() < 0) return EXIT_FAILURE;
+  if (enetjs_host_initialize() < 0) return EXIT_FAILURE;
   return test_run(cases, TEST_COUNT(cases));
 }

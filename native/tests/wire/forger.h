@@ -7,6 +7,21 @@
 
 #include "../consumer.h"
 
+static inline void release_packet(struct consumer *c, const struct record *r) {
+  (void)c;
+  if (r->type == ENETJS_EVENT_PACKET) CHECK_EQ_INT(enetjs_packet_release(packet_of(r)), 0);
+}
+
+/** Starts a server with little room beside what may wait for one peer; it keeps no packet. */
+static inline void tight_server_start(struct consumer *server, double maximum_waiting_data) {
+  consumer_start(server);
+  server->config[ENETJS_CONFIG_MAXIMUM_WAITING_DATA] = maximum_waiting_data;
+  server->config[ENETJS_CONFIG_MAXIMUM_PACKET_SIZE] = 1 << 20;
+  server->config[ENETJS_CONFIG_EVENT_CAPACITY] = 16;
+  server->config[ENETJS_CONFIG_ARENA_BYTES] = 4096;
+  server->on_event = release_packet;
+}
+
 struct forger {
   ENetSocket socket;
   uint16_t port, to;

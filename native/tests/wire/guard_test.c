@@ -7,7 +7,7 @@
 #define ADDRESSES 5000
 #define ATTEMPTS 16384 /* what the guard remembers at most */
 #define LIFETIME_MS 3000
-#define PROMISED_MS 10000
+#define ID_SEEN_MS 10000
 #define VERIFY_BYTES (sizeof(ENetProtocolHeader) + sizeof(ENetProtocolVerifyConnect))
 #define WAITING 235
 #define ROUNDS (1000 / SLOW)
@@ -181,6 +181,19 @@ static void guarded_open(struct consumer *server) {
   consumer_start(server);
   server->config[ENETJS_CONFIG_DATAGRAMS] = 1;
   consumer_open(server);
+}
+
+static void close_both(struct forger *f, struct consumer *server) {
+  forger_close(f);
+  consumer_close(server);
+}
+
+/* Opens a client whose attempt the host has answered. */
+static void forger_get_promise(struct forger *f, struct consumer *server) {
+  forger_open(f, server);
+  forger_connect(f);
+  settle(server);
+  CHECK(forger_receive(f) > 0);
 }
 
 static bool has_guard(void) { return enetjs_datagrams_batched() > 0; }
@@ -548,10 +561,7 @@ TEST(only_the_first_command_is_a_guess) {
   ENetProtocolAcknowledge commands[2];
   if (!has_guard()) return;
   guarded_open(&server);
-  forger_open(&f, &server);
-  forger_connect(&f);
-  settle(&server);
-  CHECK(forger_receive(&f) > 0);
+  forger_get_promise(&f, &server);
   for (unsigned i = 0; i < 2; i++) {
     uint16_t sequence = ENET_HOST_TO_NET_16((uint16_t)(f.sequence + 1 - i));
     commands[i].header.command = ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
@@ -563,19 +573,15 @@ TEST(only_the_first_command_is_a_guess) {
   settle(&server);
   CHECK_EQ_INT(server.connects, 0);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_BAD_HANDSHAKE), 1);
-  forger_close(&f);
-  consumer_close(&server);
+  close_both(&f, &server);
 }
 
-TEST(each_promised_number_must_be_right) {
+TEST(each_assigned_number_must_be_right) {
   struct consumer server;
   struct forger f;
   if (!has_guard()) return;
   guarded_open(&server);
-  forger_open(&f, &server);
-  forger_connect(&f);
-  settle(&server);
-  CHECK(forger_receive(&f) > 0);
+  forger_get_promise(&f, &server);
   acknowledge(&f, (f.id + 1) % 4095, f.outgoing, f.sequence, f.time);
   acknowledge(&f, f.id, f.outgoing ^ 1, f.sequence, f.time);
   acknowledge(&f, f.id, f.outgoing, (uint16_t)(f.sequence + 1), f.time);
@@ -585,8 +591,7 @@ TEST(each_promised_number_must_be_right) {
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_BAD_HANDSHAKE), 2); /* one named another attempt, or none */
   forger_acknowledge(&f); /* wrong guesses lock nobody out */
   UNTIL(server.connects == 1, consumer_poll(&server));
-  forger_close(&f);
-  consumer_close(&server);
+  close_both(&f, &server);
 }
 
 TEST(a_wrong_time_is_replaced_by_ours) {
@@ -595,10 +600,7 @@ TEST(a_wrong_time_is_replaced_by_ours) {
   if (!has_guard()) return;
   guarded_open(&server);
   for (unsigned i = 1; i <= 2; i++) {
-    forger_open(&f, &server);
-    forger_connect(&f);
-    settle(&server);
-    CHECK(forger_receive(&f) > 0);
+    forger_get_promise(&f, &server);
     acknowledge(&f, f.id, f.outgoing, f.sequence, (uint16_t)(f.time + (i == 1 ? 30000 : -30000)));
     UNTIL(server.connects == i, consumer_poll(&server));
     CHECK(peer_statistic(&server, server.peer, ENETJS_PEER_STAT_ROUND_TRIP_TIME) < LIFETIME_MS);
@@ -607,16 +609,13 @@ TEST(a_wrong_time_is_replaced_by_ours) {
   consumer_close(&server);
 }
 
-TEST(a_promised_id_and_session_are_answered_three_times) {
+TEST(an_assigned_id_and_session_are_answered_three_times) {
   struct consumer server;
   struct forger f;
   unsigned answers;
   if (!has_guard()) return;
   guarded_open(&server);
-  forger_open(&f, &server);
-  forger_connect(&f);
-  settle(&server);
-  CHECK(forger_receive(&f) > 0);
+  forger_get_promise(&f, &server);
   for (unsigned i = 0; i < 6; i++) {
     forger_ping(&f, f.outgoing ^ 1);
     forger_ping(&f, f.outgoing);
@@ -627,37 +626,36 @@ TEST(a_promised_id_and_session_are_answered_three_times) {
   }
   forger_acknowledge(&f);
   UNTIL(server.connects == 1, consumer_poll(&server));
-  forger_close(&f);
-  consumer_close(&server);
+  close_both(&f, &server);
 }
 
 static void skip(uint32_t ms) { enet_time_set(enet_time_get() + ms); }
 
 TEST(attempts_end_in_time) {
   struct consumer server;
-  struct forger plain, promised;
+  struct forger plain, assigned;
   if (!has_guard()) return;
   guarded_open(&server);
   forger_open(&plain, &server);
-  forger_open(&promised, &server);
+  forger_open(&assigned, &server);
   forger_connect(&plain);
-  forger_connect(&promised);
+  forger_connect(&assigned);
   settle(&server);
-  CHECK(forger_receive(&promised) > 0);
-  forger_ping(&promised, promised.outgoing);
+  CHECK(forger_receive(&assigned) > 0);
+  forger_ping(&assigned, assigned.outgoing);
   settle(&server);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 2);
   skip(LIFETIME_MS);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 1);
-  skip(PROMISED_MS - LIFETIME_MS - 1000);
+  skip(ID_SEEN_MS - LIFETIME_MS - 1000);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 1);
   skip(1000);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
-  forger_acknowledge(&promised);
+  forger_acknowledge(&assigned);
   settle(&server);
   CHECK_EQ_INT(server.connects, 0);
   forger_close(&plain);
-  forger_close(&promised);
+  forger_close(&assigned);
   consumer_close(&server);
 }
 
@@ -694,10 +692,7 @@ TEST(the_table_is_bounded_and_the_oldest_goes_first) {
   forger_acknowledge(&oldest);
   settle(&server);
   CHECK_EQ_INT(server.connects, 0);
-  forger_open(&last, &server);
-  forger_connect(&last);
-  settle(&server);
-  CHECK(forger_receive(&last) > 0);
+  forger_get_promise(&last, &server);
   forger_acknowledge(&last);
   UNTIL(server.connects == 1, consumer_poll(&server));
   forger_acknowledge(&kept);
@@ -796,8 +791,7 @@ TEST(what_enet_would_ignore_is_ignored) {
   settle(&server);
   CHECK_EQ_INT(forger_receive(&f), 0);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
-  forger_close(&f);
-  consumer_close(&server);
+  close_both(&f, &server);
 }
 
 /* ---- The program decides --------------------------------------------------------------------- */
@@ -1085,8 +1079,7 @@ TEST(a_flood_pushes_no_question_out) {
   forger_acknowledge(&asked);
   UNTIL(server.connects == 1, consumer_poll(&server));
   forger_close(&asked);
-  forger_close(&f);
-  consumer_close(&server);
+  close_both(&f, &server);
 }
 
 TEST(questions_are_bounded) {
@@ -1111,8 +1104,7 @@ TEST(questions_are_bounded) {
   UNTIL(f.refusal == ENETJS_CODE_UNDECIDED, forger_receive(&f));
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_UNDECIDED), 1);
   CHECK_EQ_INT(server.connects, 0);
-  forger_close(&f);
-  consumer_close(&server);
+  close_both(&f, &server);
 }
 
 TEST(an_unbound_host_cannot_be_asked) {
@@ -1304,9 +1296,9 @@ int main(void) {
       TEST_CASE(forged_connects_leave_the_host_connectable),
       TEST_CASE(blind_guesses_do_not_complete),
       TEST_CASE(only_the_first_command_is_a_guess),
-      TEST_CASE(each_promised_number_must_be_right),
+      TEST_CASE(each_assigned_number_must_be_right),
       TEST_CASE(a_wrong_time_is_replaced_by_ours),
-      TEST_CASE(a_promised_id_and_session_are_answered_three_times),
+      TEST_CASE(an_assigned_id_and_session_are_answered_three_times),
       TEST_CASE(attempts_end_in_time),
       TEST_CASE(the_table_is_bounded_and_the_oldest_goes_first),
       TEST_CASE(a_full_host_says_so),

@@ -9,19 +9,9 @@
 
 enum { W = 4 << 20, P = 1 << 20, SLACK = 1 << 20, MTU = 1400 };
 
-static void take_packet(struct consumer *c, const struct record *r) {
-  (void)c;
-  if (r->type == ENETJS_EVENT_PACKET) CHECK_EQ_INT(enetjs_packet_release(packet_of(r)), 0);
-}
-
 static void limited_open(struct consumer *server) {
-  consumer_start(server);
-  server->config[ENETJS_CONFIG_MAXIMUM_WAITING_DATA] = W;
-  server->config[ENETJS_CONFIG_MAXIMUM_PACKET_SIZE] = P;
+  tight_server_start(server, W);
   server->config[ENETJS_CONFIG_CHANNELS] = 255;
-  server->config[ENETJS_CONFIG_EVENT_CAPACITY] = 16;
-  server->config[ENETJS_CONFIG_ARENA_BYTES] = 4096;
-  server->on_event = take_packet;
   consumer_open(server);
 }
 
@@ -168,12 +158,7 @@ TEST(reconnecting_resets_nothing) {
   struct consumer server;
   struct forger f;
   unsigned connections = 0;
-  consumer_start(&server);
-  server.config[ENETJS_CONFIG_MAXIMUM_WAITING_DATA] = 1 << 20;
-  server.config[ENETJS_CONFIG_MAXIMUM_PACKET_SIZE] = 1 << 20;
-  server.config[ENETJS_CONFIG_EVENT_CAPACITY] = 16;
-  server.config[ENETJS_CONFIG_ARENA_BYTES] = 4096;
-  server.on_event = take_packet;
+  tight_server_start(&server, 1 << 20);
   consumer_open(&server);
   forger_open(&f);
   f.to = port_of(&server);
@@ -263,7 +248,7 @@ TEST(claims_do_not_keep_an_honest_message_out) {
   double peer;
   consumer_start(&server);
   server.config[ENETJS_CONFIG_PEERS] = 64;
-  server.on_event = take_packet;
+  server.on_event = release_packet;
   consumer_open(&server);
   h = host_of(&server);
   client_open(&client);
@@ -503,7 +488,7 @@ static void check_stall(uint32_t size) {
   server.config[ENETJS_CONFIG_MAXIMUM_PACKET_SIZE] = 32 << 20;
   server.config[ENETJS_CONFIG_EVENT_CAPACITY] = 16;
   server.config[ENETJS_CONFIG_ARENA_BYTES] = 4096;
-  server.on_event = take_packet;
+  server.on_event = release_packet;
   consumer_open(&server);
   client_open(&client);
   peer = connect_pair_of(&client, &server);

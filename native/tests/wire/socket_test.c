@@ -1,22 +1,13 @@
 /* Batched datagrams: what leaves and arrives, in which order, when, and what happens where it can't. */
 #include "../consumer.h"
+#include "wire/socket.h"
 
 #if defined(__linux__)
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#ifndef SOL_UDP
-#define SOL_UDP 17
-#endif
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
+#include "wire/udp_options.h"
 
 #define LARGEST 4096 /* what ENet receives */
 
@@ -73,9 +64,9 @@ static void check_read(struct enetjs_host *h, uint32_t number, size_t length) {
   uint8_t data[LARGEST];
   int got = 0;
   UNTIL(got != 0, {
-    enetjs_batch_begin(h);
+    enetjs_batch_begin(h->batch);
     got = receive_as_enet(h, NULL, data);
-    enetjs_batch_end(h);
+    enetjs_batch_end(h->batch);
   });
   CHECK_EQ_INT(got, length);
   CHECK(payload_is(data, length, number));
@@ -83,10 +74,10 @@ static void check_read(struct enetjs_host *h, uint32_t number, size_t length) {
 
 static void check_nothing_read(struct enetjs_host *h) {
   uint8_t data[LARGEST];
-  enetjs_batch_begin(h);
+  enetjs_batch_begin(h->batch);
   CHECK_EQ_INT(receive_as_enet(h, NULL, data), 0);
-  enetjs_batch_end(h);
-  CHECK(!enetjs_batch_prefetched(h));
+  enetjs_batch_end(h->batch);
+  CHECK(!enetjs_batch_prefetched(h->batch));
 }
 
 /** Delivery may lag behind the send on a busy machine, on the loopback interface too. */
@@ -174,10 +165,10 @@ TEST(all_leaves_at_the_end_of_a_section_in_order) {
   server_open(&c);
   h = host_of(&c);
   for (uint32_t round = 0; round < 3; round++) {
-    enetjs_batch_begin(h);
+    enetjs_batch_begin(h->batch);
     for (uint32_t i = 0; i < TEST_COUNT(lengths); i++) send_numbered(h, port, i + round, lengths[i]);
     check_nothing_received(s);
-    enetjs_batch_end(h);
+    enetjs_batch_end(h->batch);
     for (uint32_t i = 0; i < TEST_COUNT(lengths); i++) check_received(s, i + round, lengths[i]);
     check_nothing_received(s);
   }
@@ -200,14 +191,14 @@ TEST(random_lengths_and_destinations_keep_their_order) {
   for (uint32_t round = 0; round < 40 / SLOW; round++) {
     uint32_t to[700], count = test_random_below(&random, 700), few = 1 + test_random_below(&random, SOCKETS);
     size_t lengths[700];
-    enetjs_batch_begin(h);
+    enetjs_batch_begin(h->batch);
     for (uint32_t i = 0; i < count; i++) {
       to[i] = test_random_below(&random, few < 20 && count > 150 ? SOCKETS : few);
       lengths[i] = test_random_below(&random, 4) ? common[test_random_below(&random, 4)]
                                                  : 1 + test_random_below(&random, LARGEST);
       send_numbered(h, ports[to[i]], i, lengths[i]);
     }
-    enetjs_batch_end(h);
+    enetjs_batch_end(h->batch);
     for (uint32_t i = 0; i < count; i++) check_received(sockets[to[i]], i, lengths[i]);
   }
   for (int i = 0; i < SOCKETS; i++) {
@@ -230,14 +221,14 @@ TEST(a_full_batch_leaves_at_once) {
   for (int i = 0; i < SOCKETS; i++) sockets[i] = socket_open(&ports[i]);
   for (size_t i = 0; i < TEST_COUNT(lengths); i++) {
     uint32_t read = 0, count = 5 * (uint32_t)room[i];
-    enetjs_batch_begin(h);
+    enetjs_batch_begin(h->batch);
     for (uint32_t sent = 0; sent <= count; sent++) {
       check_nothing_received(sockets[read % SOCKETS]);
       send_numbered(h, ports[sent % SOCKETS], sent, lengths[i]);
       if (sent == 0 || sent % room[i] != 0) continue;
       for (; read < sent; read++) check_received(sockets[read % SOCKETS], read, lengths[i]);
     }
-    enetjs_batch_end(h);
+    enetjs_batch_end(h->batch);
     check_received(sockets[count % SOCKETS], count, lengths[i]);
   }
   for (int i = 0; i < SOCKETS; i++) {
@@ -256,14 +247,14 @@ TEST(datagrams_of_one_length_leave_as_one_message) {
   int segment;
   server_open(&c);
   h = host_of(&c);
-  enetjs_batch_begin(h);
+  enetjs_batch_begin(h->batch);
   for (uint32_t i = 0; i < 10; i++) {
     send_numbered(h, port, i, 1000);
     send_numbered(h, other, i, 1000); /* between them in memory */
   }
   send_numbered(h, port, 10, 77);
   send_numbered(h, port, 11, 77);
-  enetjs_batch_end(h);
+  enetjs_batch_end(h->batch);
   CHECK_EQ_INT(receive_joined(s, data, sizeof(data), &segment), 10077);
   CHECK_EQ_INT(segment, 1000);
   for (uint32_t i = 0; i < 11; i++) CHECK(payload_is(data + 1000 * (size_t)i, i < 10 ? 1000 : 77, i));
@@ -289,9 +280,9 @@ TEST(a_refusal_is_got_round_and_tried_again_later) {
   CHECK_EQ_INT(setsockopt(h->enet->socket, SOL_SOCKET, SO_NO_CHECK, &on, sizeof(on)), 0);
   start = test_now_ms();
   for (int round = 0; round < 3; round++) {
-    enetjs_batch_begin(h);
+    enetjs_batch_begin(h->batch);
     for (uint32_t i = 0; i < 50; i++) send_numbered(h, port, i, i == 49 ? 5 : 1200);
-    enetjs_batch_end(h);
+    enetjs_batch_end(h->batch);
     for (uint32_t i = 0; i < 50; i++) check_received(s, i, i == 49 ? 5 : 1200);
   }
   check_nothing_received(s);
@@ -299,9 +290,9 @@ TEST(a_refusal_is_got_round_and_tried_again_later) {
   CHECK_EQ_INT(setsockopt(h->enet->socket, SOL_SOCKET, SO_NO_CHECK, &off, sizeof(off)), 0);
   for (segment = 0; segment != 1200;) {
     CHECK(test_now_ms() - start < PATIENCE_MS);
-    enetjs_batch_begin(h);
+    enetjs_batch_begin(h->batch);
     for (uint32_t i = 0; i < 3; i++) send_numbered(h, other, i, 1200);
-    enetjs_batch_end(h);
+    enetjs_batch_end(h->batch);
     for (int left = 3600; left > 0;) left -= receive_joined(t, data, sizeof(data), &segment);
   }
   CHECK(test_now_ms() - start >= 900);
@@ -322,7 +313,7 @@ TEST(an_unreachable_destination_does_not_lose_the_others) {
   h = host_of(&c);
   nowhere.host = ENET_HOST_TO_NET_32(0xC0000201u); /* 192.0.2.1, not reached from the loopback interface */
   nowhere.port = 9;
-  enetjs_batch_begin(h);
+  enetjs_batch_begin(h->batch);
   CHECK_EQ_INT(send_as_enet(h, nowhere, data, 700), 700);
   for (uint32_t i = 0; i < 20; i++) {
     send_numbered(h, port, i, 1000);
@@ -330,16 +321,16 @@ TEST(an_unreachable_destination_does_not_lose_the_others) {
   }
   h->enet->totalSentData = 100000;
   h->enet->totalSentPackets = 100;
-  enetjs_batch_end(h);
+  enetjs_batch_end(h->batch);
   CHECK_EQ_INT(receive_joined(s, data, sizeof(data), &segment), 20000);
   for (uint32_t i = 0; i < 20; i++) CHECK(payload_is(data + 1000 * (size_t)i, 1000, i));
   CHECK_EQ_INT(h->enet->totalSentData, 100000 - 700 - 20 * 500);
   CHECK_EQ_INT(h->enet->totalSentPackets, 100 - 21);
   CHECK_EQ_INT(statistic(&c, ENETJS_HOST_STAT_SOCKET_ERRORS), 21);
   /* It was not about segmentation. */
-  enetjs_batch_begin(h);
+  enetjs_batch_begin(h->batch);
   for (uint32_t i = 0; i < 5; i++) send_numbered(h, port, i, 1000);
-  enetjs_batch_end(h);
+  enetjs_batch_end(h->batch);
   CHECK_EQ_INT(receive_joined(s, data, sizeof(data), &segment), 5000);
   consumer_close(&c);
   enet_socket_destroy(s);
@@ -378,25 +369,25 @@ TEST(what_a_full_buffer_does_not_take_is_lost_without_an_error) {
   ENetSocket s = socket_open(&port);
   server_open(&c);
   h = host_of(&c);
-  enetjs_batch_begin(h);
+  enetjs_batch_begin(h->batch);
   send_numbered(h, port, 1, 100);
-  enetjs_batch_end(h);
+  enetjs_batch_end(h->batch);
   check_received(s, 1, 100);
   full_stream(ends);
   original = dup(h->enet->socket);
   CHECK(dup2(ends[0], h->enet->socket) >= 0);
-  enetjs_batch_begin(h);
+  enetjs_batch_begin(h->batch);
   for (uint32_t i = 0; i < 30; i++) send_numbered(h, port, i, 100 + i / 10);
   h->enet->totalSentData = 10000;
   h->enet->totalSentPackets = 30;
-  enetjs_batch_end(h);
+  enetjs_batch_end(h->batch);
   CHECK_EQ_INT(h->enet->totalSentData, 10000 - 30 * 100 - 30);
   CHECK_EQ_INT(h->enet->totalSentPackets, 30);
   CHECK(dup2(original, h->enet->socket) >= 0);
   CHECK_EQ_INT(statistic(&c, ENETJS_HOST_STAT_SOCKET_ERRORS), 0);
-  enetjs_batch_begin(h);
+  enetjs_batch_begin(h->batch);
   send_numbered(h, port, 2, 100);
-  enetjs_batch_end(h);
+  enetjs_batch_end(h->batch);
   check_received(s, 2, 100);
   close(original);
   close(ends[0]);
@@ -437,14 +428,14 @@ TEST(what_was_joined_is_taken_apart) {
     send_joined(s, port_of(&c), data, 29037, 1000);
     await_readable(h->enet->socket);
     socket_send(s, port_of(&c), data, 500);
-    enetjs_batch_begin(h);
+    enetjs_batch_begin(h->batch);
     for (uint32_t i = 0; i < 30; i++) {
       size_t length = i < 29 ? 1000 : 37;
       CHECK_EQ_INT(receive_as_enet(h, &from, one), length);
       CHECK_EQ_INT(from, port);
       CHECK(payload_is(one, length, i));
     }
-    enetjs_batch_end(h);
+    enetjs_batch_end(h->batch);
     check_read(h, 0, 500);
     check_nothing_read(h);
   }
@@ -466,21 +457,21 @@ TEST(a_round_ends_so_that_what_it_read_is_dispatched) {
   for (uint32_t i = 0; i < 40; i++) payload_fill(data + 1000 * (size_t)i, 1000, i);
   send_joined(s, port_of(&c), data, 40 * 1000, 1000);
   await_readable(h->enet->socket);
-  enetjs_batch_begin(h);
+  enetjs_batch_begin(h->batch);
   for (uint32_t i = 0; i < 40; i++) {
     int got = receive_as_enet(h, &from, one);
     if (got == 0) {
-      CHECK(enetjs_batch_unread(h));
+      CHECK(enetjs_batch_unread(h->batch));
       rounds++;
       got = receive_as_enet(h, &from, one);
     }
     CHECK_EQ_INT(got, 1000);
-    CHECK(!enetjs_batch_unread(h));
+    CHECK(!enetjs_batch_unread(h->batch));
     CHECK(payload_is(one, 1000, i));
   }
   CHECK_EQ_INT(receive_as_enet(h, &from, one), 0);
-  CHECK(!enetjs_batch_unread(h));
-  enetjs_batch_end(h);
+  CHECK(!enetjs_batch_unread(h->batch));
+  enetjs_batch_end(h->batch);
   CHECK_EQ_INT(rounds, 1);
   consumer_close(&c);
   enet_socket_destroy(s);
@@ -500,7 +491,7 @@ TEST(what_was_not_read_waits_for_the_next_section) {
   send_ten(s, &c);
   for (uint32_t i = 0; i < 10; i++) {
     check_read(h, i, 100);
-    CHECK_EQ_INT(enetjs_batch_prefetched(h), i < 9);
+    CHECK_EQ_INT(enetjs_batch_prefetched(h->batch), i < 9);
     CHECK_EQ_INT(enetjs_next_wait(h), i < 9 ? 0 : -1);
     CHECK_EQ_INT(enetjs_poll(&fd, 1, 0), 0); /* which is why */
   }
@@ -521,19 +512,19 @@ TEST(what_arrives_later_is_found_at_once) {
   for (int round = 0; round < 3; round++) {
     CHECK_EQ_INT(socket_send(s, port_of(&c), data, 10), 10);
     await_readable(h->enet->socket);
-    enetjs_batch_begin(h);
+    enetjs_batch_begin(h->batch);
     CHECK_EQ_INT(receive_as_enet(h, NULL, data), 10);
-    enetjs_batch_end(h);
+    enetjs_batch_end(h->batch);
   }
   CHECK_EQ_INT(socket_send(s, port_of(&c), data, 10), 10);
   await_readable(h->enet->socket);
-  enetjs_batch_begin(h);
+  enetjs_batch_begin(h->batch);
   CHECK_EQ_INT(receive_as_enet(h, NULL, data), 10);
   CHECK_EQ_INT(receive_as_enet(h, NULL, data), 0);
   CHECK_EQ_INT(socket_send(s, port_of(&c), data, 10), 10);
   await_readable(h->enet->socket);
   CHECK_EQ_INT(receive_as_enet(h, NULL, data), 10);
-  enetjs_batch_end(h);
+  enetjs_batch_end(h->batch);
   consumer_close(&c);
   enet_socket_destroy(s);
 }
@@ -546,7 +537,7 @@ TEST(a_close_drops_what_was_not_read) {
     server_open(&c);
     send_ten(s, &c);
     check_read(host_of(&c), 0, 100);
-    CHECK(enetjs_batch_prefetched(host_of(&c)));
+    CHECK(enetjs_batch_prefetched(host_of(&c)->batch));
     consumer_close(&c);
   }
   /* A new host in the same block has nothing of it. */
@@ -614,10 +605,10 @@ TEST(the_pump_calls_for_what_was_not_read) {
   h = enetjs_host_acquire(c.host);
   CHECK(h != NULL);
   h->signalled = false;
-  enetjs_batch_begin(h);
+  enetjs_batch_begin(h->batch);
   CHECK_EQ_INT(receive_as_enet(h, NULL, data), 100);
-  enetjs_batch_end(h);
-  CHECK(enetjs_batch_prefetched(h));
+  enetjs_batch_end(h->batch);
+  CHECK(enetjs_batch_prefetched(h->batch));
   enetjs_pump_rearm(h);
   enetjs_host_release(h);
   CHECK(woken(&c, PATIENCE_MS));
@@ -704,7 +695,7 @@ TEST(sockets_of_others_are_left_alone) {
   uint8_t data[300];
   server_open(&c);
   h = host_of(&c);
-  enetjs_batch_begin(h);
+  enetjs_batch_begin(h->batch);
   for (uint32_t i = 0; i < 3; i++) {
     payload_fill(data, sizeof(data), i);
     CHECK_EQ_INT(socket_send(a, to, data, sizeof(data)), sizeof(data));
@@ -716,7 +707,7 @@ TEST(sockets_of_others_are_left_alone) {
   CHECK_EQ_INT(socket_receive(b, NULL, data, 100), -1); /* cut off */
   check_nothing_received(b);
   CHECK_EQ_INT(socket_send(a, to, data, 65508), -1);
-  enetjs_batch_end(h);
+  enetjs_batch_end(h->batch);
   CHECK_EQ_INT(enet_socket_send(-1, NULL, NULL, 0), -1);
   CHECK_EQ_INT(socket_receive(-1, NULL, data, 100), -1);
   enet_socket_destroy(a);
@@ -736,7 +727,7 @@ TEST(hosts_of_others_are_left_alone) {
   server_open(&c);
   peer = enet_host_connect(client, &server->address, 2, 0);
   CHECK(peer != NULL);
-  enetjs_batch_begin(host_of(&c));
+  enetjs_batch_begin(host_of(&c)->batch);
   UNTIL(connected == 2, {
     if (enet_host_service(server, &event, 0) > 0) connected += event.type == ENET_EVENT_TYPE_CONNECT;
     if (enet_host_service(client, &event, 0) > 0) connected += event.type == ENET_EVENT_TYPE_CONNECT;
@@ -750,7 +741,7 @@ TEST(hosts_of_others_are_left_alone) {
       received++;
     }
   });
-  enetjs_batch_end(host_of(&c));
+  enetjs_batch_end(host_of(&c)->batch);
   consumer_close(&c);
   enet_host_destroy(client);
   enet_host_destroy(server);

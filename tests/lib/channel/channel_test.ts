@@ -12,7 +12,7 @@ import {
   until,
   withDeadline,
 } from "../../_helpers.ts";
-import { Sequence } from "../../_sequence.ts";
+import { receiverOf, Sequence } from "../../_sequence.ts";
 
 const decoder = new TextDecoder();
 
@@ -67,16 +67,7 @@ for (const [capacity, count] of [[1, 1000], [40, 10_000], [4096, 20_000], [300_0
       await using far = await withWorker(task, {
         sendBytes: capacity,
         receiveBytes: capacity,
-        handlers: {
-          receive(view) {
-            try {
-              expected.check(view);
-            } catch (error) {
-              over.reject(error);
-            }
-            if (expected.count === count) over.resolve();
-          },
-        },
+        handlers: { receive: receiverOf(expected, count, over) },
       });
       const sent = new Sequence(5, capacity);
       while (sent.count < count) if (!far.channel.send(sent.next())) await far.channel.drain();

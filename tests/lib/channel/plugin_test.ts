@@ -9,7 +9,7 @@ import { Channel, type PluginOptions } from "../../../lib/channel/mod.ts";
 import { diagnostics, ENetError, versions } from "../../../mod.ts";
 import { capture, root, run } from "../../../tools/_run.ts";
 import { currentRuntime, leakCheck, spawnRuntime, until, withDeadline } from "../../_helpers.ts";
-import { Sequence } from "../../_sequence.ts";
+import { receiverOf, Sequence } from "../../_sequence.ts";
 
 const ending = process.platform === "win32" ? ".dll" : ".so";
 const plugin = `${root}/native/build/test_plugin${ending}`;
@@ -134,16 +134,7 @@ test("Both sides send sequences at once, the plugin from a thread of its own", a
   await using channel = await load(`source 11 ${count}`, {
     sendBytes: 10_000,
     receiveBytes: 10_000,
-    handlers: {
-      receive(view) {
-        try {
-          expected.check(view);
-        } catch (error) {
-          over.reject(error);
-        }
-        if (expected.count === count) over.resolve();
-      },
-    },
+    handlers: { receive: receiverOf(expected, count, over) },
   });
   const sent = new Sequence(11, 10_000);
   while (sent.count < count) if (!channel.send(sent.next())) await channel.drain();

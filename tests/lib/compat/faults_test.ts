@@ -15,7 +15,7 @@ import {
   PACKET_FLAG,
   PEER_STATE,
 } from "../../../lib/compat/mod.ts";
-import { diagnostics, Host as CoreHost } from "../../../mod.ts";
+import { diagnostics, ENetError, Host as CoreHost } from "../../../mod.ts";
 import { addressOf, compatPair, next } from "./_compat.ts";
 import { currentRuntime, leakCheck, spawnRuntime, until, withDeadline } from "../../_helpers.ts";
 
@@ -83,6 +83,24 @@ test("broadcast() takes text, bytes and packets, any number of times", async (t)
   assert.throws(() => server.broadcast(0, packet), { code: "ENETJS_ERR_RELEASED" });
   assert.throws(() => server.broadcast(255, "x"), RangeError);
 });
+
+for (const how of ["disconnect", "disconnectLater"] as const) {
+  test(`${how}() during an attempt to connect is told as such, not as the end of the host`, async (t) => {
+    await leakCheck(t);
+    await using silent = await CoreHost.listen({ hostname: "127.0.0.1", pump: false });
+    using client = await createClientAsync();
+    const { hostname, port } = silent.address;
+    const told = Promise.withResolvers<Error | undefined>();
+    const peer = client.connect({ address: hostname, port }, 1, 0, told.resolve);
+    assert.ok(peer);
+    await until(() => peer.stats(), 10_000, "the attempt");
+    peer[how]();
+    const error = await withDeadline(told.promise, 10_000, "the callback");
+    assert.ok(error instanceof ENetError);
+    assert.equal(error.code, "ENETJS_ERR_STALE");
+    assert.doesNotMatch(String(error.cause), /host was closed|refused/);
+  });
+}
 
 test("A datagram of ENet's own that is JSON is ENet's, and no telex", async (t) => {
   await leakCheck(t);

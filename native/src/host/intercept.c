@@ -1,15 +1,20 @@
 /*
- * What ENet's intercept callback decides before ENet sees a datagram: the address filter and the gate, which peer
- * it is for, the limits, what the guard does with connections that begin, whether an unbound client is being
- * connected to, and which datagrams are not ENet's at all.
+ * What ENet's intercept callback decides before ENet sees a datagram. Every limit on one datagram is asked here, in
+ * this order: the address filter and the gate; the rates of its address; for a CONNECT the memory that is left and
+ * the guard's table; for a datagram of a peer its rates and its memory. Besides, it finds the peer that a datagram is
+ * for, and hands on what is not ENet's. native/README.md lists the limits with the functions that enforce them.
+ *
+ * Invariant: what is let through has been opened (wire/datagram.h) and carries ENet's own peer id.
+ * Called within ENet's service, with the host's lock held.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/pool.h"
 #include "host/internal.h"
 #include "wire/command.h"
 #include "wire/datagram.h"
+#include "wire/filter.h"
+#include "wire/gate.h"
 #include "wire/guard.h"
 #include "wire/limits.h"
 #include "wire/peer_ids.h"
@@ -17,89 +22,6 @@
 /* Results of the intercept callback. */
 #define LET_THROUGH 0
 #define TAKEN 1
-
-/* ---- Address filter: sorted, disjoint ranges ------------------------------------------------- */
-
-static int compare_ranges(const void *a, const void *b) {
-  uint32_t x = ((const struct enetjs_range *)a)->first, y = ((const struct enetjs_range *)b)->first;
-  return x < y ? -1 : x > y;
-}
-
-static void merge_ranges(struct enetjs_ranges *ranges) {
-  size_t kept = 0;
-  if (ranges->count == 0) return;
-  qsort(ranges->items, ranges->count, sizeof(*ranges->items), compare_ranges);
-  for (size_t i = 1; i < ranges->count; i++) {
-    struct enetjs_range *last = &ranges->items[kept];
-    if (ranges->items[i].first > last->last)
-      ranges->items[++kept] = ranges->items[i];
-    else if (ranges->items[i].last > last->last)
-      last->last = ranges->items[i].last;
-  }
-  ranges->count = kept + 1;
-}
-
-static bool ranges_contain(const struct enetjs_ranges *ranges, uint32_t address) {
-  size_t low = 0, high = ranges->count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    if (address > ranges->items[middle].last)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low < ranges->count && ranges->items[low].first <= address;
-}
-
-static bool collect_ranges(struct enetjs_ranges *ranges, const uint8_t *rules, size_t count, uint32_t kind) {
-  ranges->items = count ? malloc(count * sizeof(*ranges->items)) : NULL;
-  ranges->count = 0;
-  if (count && !ranges->items) return false;
-  for (size_t i = 0; i < count; i++) {
-    uint32_t rule[3];
-    memcpy(rule, rules + i * sizeof(rule), sizeof(rule));
-    if (rule[2] != kind) continue;
-    ranges->items[ranges->count].first = rule[0];
-    ranges->items[ranges->count++].last = rule[1];
-  }
-  merge_ranges(ranges);
-  return true;
-}
-
-void enetjs_filter_clear(struct enetjs_host *h) {
-  free(h->allow.items);
-  free(h->deny.items);
-  memset(&h->allow, 0, sizeof(h->allow));
-  memset(&h->deny, 0, sizeof(h->deny));
-}
-
-static bool rules_valid(const uint8_t *rules, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    uint32_t rule[3];
-    memcpy(rule, rules + i * sizeof(rule), sizeof(rule));
-    if (rule[0] > rule[1] || rule[2] > 1) return false;
-  }
-  return true;
-}
-
-int enetjs_filter_replace(struct enetjs_host *h, const uint8_t *rules, size_t count) {
-  struct enetjs_ranges allow, deny;
-  if (!rules_valid(rules, count)) return ENETJS_ERR_ARGUMENT;
-  if (!collect_ranges(&allow, rules, count, 1)) return ENETJS_ERR_MEMORY;
-  if (!collect_ranges(&deny, rules, count, 0)) {
-    free(allow.items);
-    return ENETJS_ERR_MEMORY;
-  }
-  enetjs_filter_clear(h);
-  h->allow = allow;
-  h->deny = deny;
-  return 0;
-}
-
-static bool filtered(const struct enetjs_host *h, uint32_t address) {
-  if (ranges_contain(&h->deny, address)) return true;
-  return h->allow.count > 0 && !ranges_contain(&h->allow, address);
-}
 
 /* ---- ENet's own rule for what is a datagram of its protocol ---------------------------------- */
 
@@ -133,7 +55,7 @@ static bool is_connect(const struct enetjs_datagram *datagram) {
 
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
-/* Whoever completes a handshake has proved its address; whoever this host connects to has been chosen by it. */
+/* A peer that completes a handshake has proved its address; this host has chosen those that it connects to. */
 static bool is_established(const ENetPeer *peer) { return peer && peer->state != ENET_PEER_STATE_ACKNOWLEDGING_CONNECT; }
 
 static bool within_limits(const struct enetjs_host *h, uint32_t address, const ENetPeer *peer) {
@@ -142,7 +64,7 @@ static bool within_limits(const struct enetjs_host *h, uint32_t address, const E
 }
 
 /* A datagram in the name of a peer has failed its checksum, or what else opening it takes. */
-static void forgive(const struct enetjs_host *h, const ENetPeer *peer) {
+static void refund(const struct enetjs_host *h, const ENetPeer *peer) {
   if (h->limits && is_established(peer))
     enetjs_limits_refund_datagram(h->limits, ENET_NET_TO_HOST_32(peer->address.host), h->enet->receivedDataLength);
 }
@@ -196,7 +118,7 @@ static int allow(struct enetjs_host *h, struct enetjs_datagram *datagram, const 
 
 static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, const ENetPeer *peer) {
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, peer->connectID)) {
-    forgive(h, peer);
+    refund(h, peer);
     return TAKEN;
   }
   if (answers_another(peer, datagram)) return TAKEN;
@@ -280,8 +202,8 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   (void)event;
   enetjs_pool_charge(NULL); /* where enet_socket_receive is not ours, which ends the datagram before */
   if (from_guard(h, address, &result)) return result;
-  if (filtered(h, address)) return denied(h, address);
-  if (h->gate && !enetjs_gate_admits(h, address)) {
+  if (enetjs_filter_denies(&h->filter, address)) return denied(h, address);
+  if (h->gate && !enetjs_gate_admits(h->gate, enet, address)) {
     h->counters[ENETJS_HOST_STAT_FILTERED]++;
     return TAKEN;
   }

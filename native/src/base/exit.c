@@ -1,0 +1,69 @@
+/*
+ * The ends of threads and of the process.
+ *
+ * Invariant: hooks are only ever added, so that the list can be walked without a lock, also at the exit of
+ * a process whose threads the system has stopped anywhere.
+ */
+#include "base/exit.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#ifndef _WIN32
+#include <unistd.h>
+#endif
+
+#include "base/threads.h"
+
+static _Atomic(struct enetjs_exit_hook *) newest;
+
+static enetjs_once watched = ENETJS_ONCE_INIT;
+static ENETJS_THREAD_LOCAL char this_thread;
+static enetjs_key exit_key;
+static bool has_exit_key;
+
+/*
+ * A thread that ends without closing its hosts was terminated, as Workers are. Their pumps notice
+ * it by the wake-up's other end being closed, but a host may have none, and not every runtime closes
+ * the descriptors of a terminated Worker.
+ */
+static void ENETJS_KEY_CALL on_thread_exit(void *thread) {
+  for (struct enetjs_exit_hook *hook = atomic_load(&newest); hook; hook = hook->next) hook->on_thread_exit(thread);
+}
+
+const void *enetjs_this_thread(void) {
+  return has_exit_key && enetjs_key_set(exit_key, &this_thread) ? &this_thread : NULL;
+}
+
+/*
+ * What is done at the exit of the process. A child that was forked off and exits before it has become
+ * another program has neither our threads nor the right to speak to our peers.
+ */
+#ifndef _WIN32
+static pid_t owner_process;
+#endif
+
+static void on_process_exit(void) {
+#ifndef _WIN32
+  if (getpid() != owner_process) return;
+#endif
+  for (struct enetjs_exit_hook *hook = atomic_load(&newest); hook; hook = hook->next) hook->on_process_exit();
+}
+
+static void watch(void) {
+#ifndef _WIN32
+  owner_process = getpid();
+#endif
+  atexit(on_process_exit);
+#ifdef __linux__
+  at_quick_exit(on_process_exit); /* how Bun ends there */
+#endif
+  has_exit_key = enetjs_key_create(&exit_key, on_thread_exit);
+}
+
+void enetjs_exit_register(struct enetjs_exit_hook *hook) {
+  hook->next = atomic_load(&newest);
+  while (!atomic_compare_exchange_weak(&newest, &hook->next, hook)) continue;
+  enetjs_once_run(&watched, watch);
+}

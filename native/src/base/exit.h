@@ -1,0 +1,23 @@
+/**
+ * @file exit.h
+ * @brief Calls registered hooks when a thread ends, and when the process does.
+ *
+ * Any thread may call these functions. Nothing here knows who has registered.
+ */
+#ifndef ENETJS_EXIT_H
+#define ENETJS_EXIT_H
+
+/** What is called at an end. Lives as long as the process does. */
+struct enetjs_exit_hook {
+  void (*on_thread_exit)(const void *thread); /**< on the thread that ends, named as by enetjs_this_thread */
+  void (*on_process_exit)(void);              /**< not in a child that was forked off */
+  struct enetjs_exit_hook *next;              /**< the one that was registered before */
+};
+
+/** Registers a hook, once. The hook that was registered last is called first, as by atexit. */
+void enetjs_exit_register(struct enetjs_exit_hook *hook);
+
+/** A name of this thread, of whose end the hooks are told. @returns NULL where its end cannot be noticed */
+const void *enetjs_this_thread(void);
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * How connections begin: attempts of this host, answers to those of others, and what becomes of an attempt, or of an
+ * end, that ENet has no memory for.
+ *
+ * Invariant: a peer in transition has a command or an acknowledgement under way that moves it on.
+ */
+#include "base/pool.h"
+#include "base/random.h"
+#include "enet/dispatch_queue.h"
+#include "host/internal.h"
+#include "wire/guard.h"
+#include "wire/peer_ids.h"
+
+/* ---- Without memory -------------------------------------------------------------------------- */
+
+static bool is_empty(ENetPeer *peer) {
+#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
+  if (!enet_list_empty(&peer->outgoingSendReliableCommands)) return false;
+#endif
+  return enet_list_empty(&peer->outgoingCommands) && enet_list_empty(&peer->sentReliableCommands) &&
+         enet_list_empty(&peer->acknowledgements);
+}
+
+/* Only an acknowledgement, or a command of its own that must be acknowledged, moves ENet on from these. */
+static bool is_in_transition(const ENetPeer *peer) {
+  return peer->state == ENET_PEER_STATE_CONNECTING || peer->state == ENET_PEER_STATE_ACKNOWLEDGING_CONNECT ||
+         peer->state == ENET_PEER_STATE_DISCONNECTING || peer->state == ENET_PEER_STATE_ACKNOWLEDGING_DISCONNECT;
+}
+
+/*
+ * ENet ignores that it has no memory for a CONNECT, VERIFY_CONNECT, DISCONNECT or the acknowledgement of
+ * one. The peer then waits for what has never been sent, and would wait until the host is closed.
+ */
+void enetjs_reset_stuck_peers(struct enetjs_host *h) {
+  unsigned failures = enetjs_pool_failures(), in_transition = 0;
+  if (failures == h->pool_failures) return;
+  for (size_t index = 0; index < h->enet->peerCount; index++) {
+    ENetPeer *peer = &h->enet->peers[index];
+    struct enetjs_slot *slot = &h->slots[index];
+    if (!is_in_transition(peer)) continue;
+    in_transition++;
+    if (!is_empty(peer)) continue;
+    enet_peer_reset(peer);
+    enetjs_slot_end(slot, slot->closing ? ENETJS_REASON_LOCAL : ENETJS_REASON_TIMEOUT,
+                    slot->closing ? slot->close_data : 0);
+  }
+  if (in_transition == 0) h->pool_failures = failures;
+}
+
+/* ---- Attempts of this host ------------------------------------------------------------------- */
+
+static bool has_free_peer(const ENetHost *enet) {
+  for (size_t index = 0; index < enet->peerCount; index++)
+    if (enet->peers[index].state == ENET_PEER_STATE_DISCONNECTED) return true;
+  return false;
+}
+
+double enetjs_host_connect(double host, double address, double port, double channels, double data) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  ENetAddress to;
+  ENetPeer *peer;
+  struct enetjs_slot *slot;
+  unsigned failures;
+  double result = ENETJS_ERR_ARGUMENT;
+  if (!h) return ENETJS_ERR_CLOSED;
+  if (!enetjs_is_integer(address, 0, UINT32_MAX) || !enetjs_is_integer(port, 1, 65535) ||
+      !enetjs_is_integer(channels, 1, ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT) || !enetjs_is_integer(data, 0, UINT32_MAX))
+    goto done;
+  to.host = ENET_HOST_TO_NET_32((enet_uint32)address);
+  to.port = (enet_uint16)port;
+  enetjs_random(&h->enet->randomSeed, sizeof(h->enet->randomSeed)); /* of which ENet makes the connect id */
+  failures = enetjs_pool_failures();
+  peer = enet_host_connect(h->enet, &to, (size_t)channels, (enet_uint32)data);
+  if (enetjs_pool_failures() != failures && peer && is_empty(peer)) {
+    enet_peer_reset(peer);
+    peer = NULL;
+  }
+  if (!peer) {
+    result = has_free_peer(h->enet) ? ENETJS_ERR_MEMORY : ENETJS_ERR_PEERS_EXHAUSTED;
+    goto done;
+  }
+  enetjs_leave_dispatch_queue(peer);
+  if (h->peer_ids) enetjs_peer_ids_of_connecting(h->peer_ids, peer);
+  slot = &h->slots[peer->incomingPeerID];
+  slot->outgoing = true;
+  result = (double)slot->generation * ENETJS_PEER_SLOTS + slot->index;
+done:
+  enetjs_host_release(h);
+  return result;
+}
+
+/* ---- Attempts of others ---------------------------------------------------------------------- */
+
+/* An attempt that is proved goes on at once; messages that come of that are held until the next service. */
+static double answer(struct enetjs_host *h, uint32_t question, double verdict) {
+  enum enetjs_refusal cause =
+      verdict == ENETJS_CODE_UNDECIDED ? ENETJS_REFUSAL_UNDECIDED : ENETJS_REFUSAL_ACCEPT;
+  bool asked = h->guard && (verdict == ENETJS_ACCEPT
+                                ? enetjs_guard_accept(h->guard, question)
+                                : enetjs_guard_decline(h->guard, question, cause, (enet_uint32)verdict));
+  if (!asked) return ENETJS_ERR_STALE;
+  if (enetjs_guard_admits(h->guard)) enetjs_service_protocol(h);
+  if (h->pump_running && enetjs_records_waiting(h)) enetjs_pump_call(h);
+  return 0;
+}
+
+double enetjs_host_answer(double host, double question, double verdict) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  double result = ENETJS_ERR_ARGUMENT;
+  if (!h) return ENETJS_ERR_CLOSED;
+  if (enetjs_is_integer(question, 0, UINT32_MAX) && enetjs_is_integer(verdict, ENETJS_ACCEPT, UINT32_MAX))
+    result = answer(h, (uint32_t)question, verdict);
+  enetjs_host_release(h);
+  return result;
+}

@@ -1,0 +1,73 @@
+/*
+ * When a host has something to do by itself: every deadline that wakes a thread comes together in enetjs_next_wait.
+ *
+ *   now          datagrams that were fetched and not read (wire/socket.c), what the guard has for ENet, events that
+ *                ENet has queued, acknowledgements and commands that ENet has not sent
+ *   ENet's       the next retransmission or timeout of each peer, its next ping, its bandwidth limits
+ *   silence.c    the next look for peers that acknowledge nothing
+ *   queue.c      the next time that a ping may let more unreliable messages through
+ *   pool.c       memory that nobody uses is given back
+ *
+ * Not here are the two times that only the pump waits for, the stall limit and REST_MS (pump.c), and those that are
+ * looked at when a datagram comes and wake nobody: lifetimes of attempts (wire/guard.c), of answers (wire/gate.c),
+ * of token buckets (wire/limits.c), and the times of a stopped peer (allowance.c).
+ *
+ * Called with the host's lock held, by the pump and by the consumer.
+ */
+#include <enet/time.h>
+
+#include "base/pool.h"
+#include "host/internal.h"
+#include "wire/guard.h"
+
+#define LONG_WAIT 0x3FFFFFFF /* ENet has nothing to do by itself; above any wait */
+
+/*
+ * By what part of its interval a ping may be late: with many peers, something else has woken the pump until then, and
+ * the ping goes along.
+ */
+#define PING_SLACK 16
+
+#define TRIM_MS 1000 /* until memory that nobody uses is given back */
+
+static enet_uint32 until(enet_uint32 now, enet_uint32 time) {
+  return ENET_TIME_GREATER_EQUAL(now, time) ? 0 : ENET_TIME_DIFFERENCE(time, now);
+}
+
+static enet_uint32 smaller(enet_uint32 a, enet_uint32 b) { return a < b ? a : b; }
+
+/* @param look how long until peers that acknowledge nothing are looked for */
+static enet_uint32 peer_wait(ENetPeer *peer, enet_uint32 now, enet_uint32 look) {
+  if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_ZOMBIE) return LONG_WAIT;
+  if (!enet_list_empty(&peer->sentReliableCommands)) return smaller(until(now, peer->nextTimeout), look);
+  if (!enet_list_empty(&peer->acknowledgements) || !enet_list_empty(&peer->outgoingCommands)) return 0;
+#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
+  if (!enet_list_empty(&peer->outgoingSendReliableCommands)) return 0;
+#endif
+  if (peer->state == ENET_PEER_STATE_CONNECTED) {
+    enet_uint32 silent = ENET_TIME_DIFFERENCE(now, peer->lastReceiveTime);
+    enet_uint32 limit = peer->pingInterval + peer->pingInterval / PING_SLACK;
+    return silent >= limit ? 0 : limit - silent;
+  }
+  return LONG_WAIT;
+}
+
+int enetjs_next_wait(const struct enetjs_host *h) {
+  ENetHost *enet = h->enet;
+  enet_uint32 now = enet_time_get(), look = enetjs_silence_wait(h), least = LONG_WAIT;
+  int queue = enetjs_queue_wait(h);
+  if (h->failed) return -1;
+  if (enetjs_datagrams_prefetched(h) || (h->guard && enetjs_guard_pending(h->guard))) return 0;
+  if (!enet_list_empty(&enet->dispatchQueue)) return 0; /* a flush has ended a connection */
+  for (size_t index = 0; index < enet->peerCount && least > 0; index++) {
+    least = smaller(least, peer_wait(&enet->peers[index], now, look));
+  }
+  if (enet->connectedPeers > 0 &&
+      (enet->recalculateBandwidthLimits || enet->bandwidthLimitedPeers > 0 || enet->outgoingBandwidth > 0)) {
+    enet_uint32 wait = until(now, enet->bandwidthThrottleEpoch + ENET_HOST_BANDWIDTH_THROTTLE_INTERVAL);
+    if (wait < least) least = wait;
+  }
+  if (queue >= 0 && (enet_uint32)queue < least) return queue;
+  if (least > TRIM_MS && enetjs_pool_slack()) return TRIM_MS;
+  return least == LONG_WAIT ? -1 : (int)least;
+}

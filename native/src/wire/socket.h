@@ -1,0 +1,55 @@
+/**
+ * @file socket.h
+ * @brief What ENet sends and receives goes to the system many datagrams at a time.
+ *
+ * A batch belongs to one ENetHost. Called with the lock of the host that it belongs to. Where there is no batch
+ * (another system than Linux, or no memory), NULL stands in for it everywhere, and nothing is batched.
+ */
+#ifndef ENETJS_SOCKET_H
+#define ENETJS_SOCKET_H
+
+#include <enet/enet.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct enetjs_batch;
+struct enetjs_gate;
+struct enetjs_guard;
+
+/** What a batch works with; all of it lives longer than the batch. */
+struct enetjs_batch_parts {
+  ENetHost *enet;
+  struct enetjs_guard *guard; /**< or NULL */
+  uint64_t *errors;           /**< counts datagrams that the system refused, and those that are no use */
+  /** Is told of each datagram that ENet sends, within enet_socket_send: ENet may have more for the same peer. */
+  void (*on_sent)(void *owner, const ENetAddress *to);
+  void *owner;
+};
+
+/** @returns NULL where there is none */
+struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts);
+void enetjs_batch_destroy(struct enetjs_batch *batch);
+
+/** Has ENet receive what has waited at a gate. @param gate or NULL */
+void enetjs_batch_set_gate(struct enetjs_batch *batch, struct enetjs_gate *gate);
+
+/**
+ * Around everything in which ENet may send or receive: what it sends in between leaves at the end at the latest,
+ * and only then are ENet's totals right. Sections may be nested.
+ */
+void enetjs_batch_begin(struct enetjs_batch *batch);
+void enetjs_batch_end(struct enetjs_batch *batch);
+
+/** Whether libenet's calls arrive here. Only once ENet is initialized. @returns 1, 0, or an error code: unknown */
+int enetjs_batch_arrives(void);
+
+/** Whether there are datagrams that have been taken from the socket, and ENet has not read. */
+bool enetjs_batch_prefetched(const struct enetjs_batch *batch);
+
+/** Whether ENet has been told that there is nothing, so that it goes on, while there may be. */
+bool enetjs_batch_unread(const struct enetjs_batch *batch);
+
+/** How often a datagram came from another source than the one before, since the last call. */
+unsigned enetjs_batch_take_source_changes(struct enetjs_batch *batch);
+
+#endif
