@@ -77,7 +77,9 @@ export function validateAddress(given: unknown, minimumPort: number): Address {
   const address = typeof given === "string" ? parseAddress(given) : given;
   if (typeof address !== "object" || address === null) {
     throw new TypeError(
-      `address must be an object { hostname, port } or text such as "example.com:7777", not ${show(address)}`,
+      `address must be an object { hostname, port } or text such as "example.com:7777", not ${
+        show(address)
+      }`,
     );
   }
   options(address, "address", ["hostname", "port"]);
