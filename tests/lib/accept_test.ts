@@ -247,7 +247,7 @@ test("Questions whose time is up are not asked", async (t) => {
   await using server = await Host.listen({
     hostname: LOOPBACK,
     accept: () => {
-      if (asked++ === 0) burn(2500);
+      if (asked++ === 0) burn(4000);
       return true;
     },
   });
@@ -273,7 +273,7 @@ test("A host that closes declines clients that are not decided about", async (t)
   const refused = errorOf(client.connect(server.address));
   await asked.promise;
   await server.close({ data: 7 });
-  const { code, data } = await withDeadline(refused, 1500, "the refusal");
+  const { code, data } = await withDeadline(refused, 20_000, "the refusal");
   assert.deepEqual([code, data], ["ENETJS_ERR_REFUSED", 7]);
 });
 

@@ -94,6 +94,8 @@ struct attempt {
   ENetProtocolConnect connect;
 };
 
+_Static_assert(sizeof(struct attempt) <= 112, "docs/security.md tells what a full table takes");
+
 /* Proved attempts of the addresses that share it. */
 struct share {
   uint16_t asking, refused;
