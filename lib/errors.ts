@@ -77,10 +77,16 @@ export class ENetError extends Error {
   }
 }
 
-/** Native results that are asked for by name. */
-export const NATIVE_ERROR = { STALE: -3, CLOSED: -4, NOT_CONNECTED: -5 } as const;
-
 const CODES = Object.keys(ERROR_MEANINGS) as ENetErrorCode[];
+
+const resultOf = (code: ENetErrorCode): number => -1 - CODES.indexOf(code);
+
+/** Native results that are asked for by name. */
+export const NATIVE_ERROR: Readonly<Record<"STALE" | "CLOSED" | "NOT_CONNECTED", number>> = {
+  STALE: resultOf("ENETJS_ERR_STALE"),
+  CLOSED: resultOf("ENETJS_ERR_CLOSED"),
+  NOT_CONNECTED: resultOf("ENETJS_ERR_NOT_CONNECTED"),
+};
 
 /** How many of them native code has. */
 const NATIVE_COUNT = CODES.indexOf("ENETJS_ERR_TIMEOUT");
