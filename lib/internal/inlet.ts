@@ -221,6 +221,17 @@ export class Inlet {
   }
 
   #native(timeoutMs: number): void {
+    const { native, handle } = this.endpoint;
+    do {
+      this.#prepareArena();
+      native.enetjs_host_service(handle, timeoutMs);
+      timeoutMs = 0;
+    } while (this.endpoint.gate?.answer(() => this.#spent()));
+    this.endpoint.serviced();
+  }
+
+  /** Before each service, the only call in which native code writes to the arena. */
+  #prepareArena(): void {
     const { native, handle, memory } = this.endpoint;
     if (memory.stolen) {
       const arena = memory.restore();
@@ -228,9 +239,6 @@ export class Inlet {
     }
     // Bytes that are lent now must stay valid: they share a buffer with the bytes to be given back.
     if (!this.#inRing) memory.makeRoom();
-    native.enetjs_host_service(handle, timeoutMs);
-    while (this.endpoint.gate?.answer(() => this.#spent())) native.enetjs_host_service(handle, 0);
-    this.endpoint.serviced();
   }
 
   /** Hands out the records of the rings. */

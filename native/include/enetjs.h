@@ -93,7 +93,8 @@
  * behind its end in the arena.
  *
  * Rings and arena have one producer (native code inside a call of the consumer) and one consumer
- * (the caller). Positions are free-running u32 counters; capacities are powers of two.
+ * (the caller). Only `enetjs_host_service` puts payloads into the arena; what other calls produce waits for the next.
+ * Positions are free-running u32 counters; capacities are powers of two.
  */
 
 #define ENETJS_HEADER_BYTES 128
