@@ -21,6 +21,7 @@ import {
   Packet,
   PacketFlag,
   type Peer,
+  type Versions,
 } from "../../mod.ts";
 import {
   connectedPair,
@@ -828,8 +829,10 @@ test("What changes or waits for a closed host or its peers fails with ENETJS_ERR
 
 // The native library.
 
-/** What a program that loads the library sees. */
-async function load(library: string, module?: string): Promise<Record<string, string>> {
+/** What a program that loads the library prints: the versions, or the error. */
+type Loaded = Versions & Pick<ENetError, "name" | "code" | "message">;
+
+async function load(library: string, module?: string): Promise<Loaded> {
   await using program = spawnRuntime(currentRuntime(), "load.ts", module ? [module] : [], {
     env: { ENETJS_LIBRARY: library },
   });
