@@ -78,7 +78,12 @@ export class ENetError extends Error {
 }
 
 /** Native results that are asked for by name. */
-export const NATIVE_ERROR = { STALE: -3, CLOSED: -4, NOT_CONNECTED: -5 } as const;
+export const NATIVE_ERROR = {
+  STALE: -3,
+  CLOSED: -4,
+  NOT_CONNECTED: -5,
+  PEERS_EXHAUSTED: -6,
+} as const;
 
 const CODES = Object.keys(ERROR_MEANINGS) as ENetErrorCode[];
 

@@ -30,6 +30,7 @@ import { encodeLimits, type Limits, planLimits, type ResolvedLimits } from "./li
 import {
   checkHostData,
   effectiveHostData,
+  HANDLERS,
   type HostOptions,
   type HostPlan,
   type HostSettings,
@@ -152,9 +153,6 @@ export let beginConnection: (
 /** The internal object of a host. */
 export let endpointOf: (host: Host) => Endpoint;
 
-/** What a host can have functions for. */
-const HANDLERS = ["connect", "disconnect", "receive", "datagram", "error"];
-
 /** Closes hosts that were dropped without being closed. */
 const registry = new FinalizationRegistry<Resources>((resources) => resources.close());
 
@@ -188,6 +186,8 @@ export class Host<PeerData = unknown>
   readonly #inlet: Inlet;
   readonly #connector: Connector;
   readonly #admission: Admission;
+  /** Whether others can connect to it. */
+  readonly #listens: boolean;
   #incomingBandwidth: number;
   #outgoingBandwidth: number;
   #filter!: Readonly<Required<AddressFilter>>;
@@ -200,13 +200,20 @@ export class Host<PeerData = unknown>
   #last: { readonly address: Address; readonly stats: HostStats } | undefined;
 
   private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
+    if (endpoint === undefined) {
+      throw new TypeError(
+        "A Host is made by Host.listen or Host.create, which return promises of it",
+      );
+    }
     this.#endpoint = endpoint;
     this.#inlet = inlet;
+    this.#listens = plan.bind !== undefined;
     endpoint.host = this;
     this.#connector = new Connector(
       endpoint,
       inlet,
       (ipv4) => filterAllows(this.#filter)(ipv4),
+      plan.config[CONFIG.PEERS],
     );
     this.#incomingBandwidth = plan.incomingBandwidth;
     this.#outgoingBandwidth = plan.outgoingBandwidth;
@@ -734,14 +741,19 @@ export class Host<PeerData = unknown>
    * Decides which clients may connect; see `ListenOptions.accept`. With undefined, every client may. An
    * attempt that is being decided stays with the function that was called for it.
    *
-   * @throws {ENetError} when set, `ENETJS_ERR_UNGUARDED` on a host that only connects, or where nothing
-   *   protects it; `ENETJS_ERR_CLOSED`
+   * @throws {TypeError} when set on a host of `Host.create`, to which nobody can connect
+   * @throws {ENetError} when set, `ENETJS_ERR_UNGUARDED` where nothing protects the host; `ENETJS_ERR_CLOSED`
    */
   get accept(): Accept | undefined {
     return this.#admission.accept;
   }
   set accept(accept: Accept | undefined) {
     const checked = validateAccept(accept);
+    if (checked !== undefined && !this.#listens) {
+      throw new TypeError(
+        "accept is for a host that others can connect to: this one was made by Host.create, so use Host.listen",
+      );
+    }
     this.#requireOpen("Setting accept");
     const { native, handle } = this.#endpoint;
     const asks = Number(checked !== undefined);

@@ -309,9 +309,38 @@ function powerOfTwo(value: unknown, name: string, low: number, high: number): nu
   return number;
 }
 
+/** What a host can have functions for. */
+export const HANDLERS: readonly string[] = [
+  "connect",
+  "disconnect",
+  "receive",
+  "datagram",
+  "error",
+];
+
+/** Refuses what belongs elsewhere: handlers, and on a host that only connects what only listening takes. */
+function refuseMisplaced(given: unknown, listening: boolean): void {
+  if (typeof given !== "object" || given === null) return;
+  const maker = listening ? "Host.listen" : "Host.create";
+  for (const key of Object.keys(given)) {
+    if (HANDLERS.includes(key)) {
+      throw new TypeError(
+        `options has no option "${key}": handlers are the second argument, as in ` +
+          `${maker}({}, { ${key}() {} })`,
+      );
+    }
+    if (!listening && LISTEN_OPTIONS.includes(key)) {
+      throw new TypeError(
+        `options has no option "${key}" in Host.create, whose host only connects: use Host.listen`,
+      );
+    }
+  }
+}
+
 /** Checks the options of `create` (or with `listening`, of `listen`). */
 export function planHost(given: unknown, listening: boolean): HostPlan {
   const known = [...Object.keys(SETTINGS), ...OTHER_OPTIONS];
+  refuseMisplaced(given, listening);
   options(given, "options", listening ? [...LISTEN_OPTIONS, ...known] : known);
   const {
     port = 0,

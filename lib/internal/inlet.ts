@@ -497,6 +497,7 @@ export class Inlet {
       default: {
         const connection = this.#connectionOf(index) as Connection;
         const channelId = type >>> 8 & 0xFF;
+        connection.heard = true;
         const taken = connection.takes(channelId);
         const packet = this.#packet(index, taken ? BORROWED.BY_ITERATION : undefined);
         if (packet === undefined) return undefined;
@@ -517,7 +518,11 @@ export class Inlet {
 
   #handle(index: number): void {
     const handlers = this.#handlers;
-    if (handlers === undefined) return this.#store(index); // as one of them has asked for
+    // As one of them has asked for, by taking them away or by putting others in their place: these first get
+    // what waits.
+    if (handlers === undefined || (this.#handlersAreNew && this.#backlog.size > 0)) {
+      return this.#store(index);
+    }
     const type = this.endpoint.memory.words[index + LAYOUT.RECORD_TYPE];
     const kind = type & 0xFF;
     if (kind === LAYOUT.EVENT_RECEIVE || kind === LAYOUT.EVENT_PACKET) {
@@ -535,6 +540,7 @@ export class Inlet {
 
   /** The fast path: a packet without an event object. */
   #receive(index: number, handlers: HostHandlers, connection: Connection, channelId: number): void {
+    connection.heard = true;
     const packet = this.#packet(index, BORROWED.BY_HANDLER);
     if (packet === undefined) return;
     this.#handled = packet;
@@ -549,36 +555,23 @@ export class Inlet {
   }
 
   /**
-   * Hands out events that have waited for the handlers, and those that an iteration over a peer has left.
+   * Hands out events that have waited for the handlers, and those that an iteration over a peer has left. Messages
+   * stay while the handlers take none. Each event stays in the backlog until its turn, because a handler may close
+   * the host, take the handlers away, or put others in their place.
    *
    * @returns whether the ring is next
    */
   #handleBacklog(): boolean {
     const { resources } = this.endpoint;
-    if (this.#handlers?.receive === undefined) {
-      return !this.#handlersAreNew || this.#handleOthers();
-    }
     while (resources.open && this.#handlers !== undefined && this.#backlog.size > 0) {
+      const takesMessages = this.#handlers.receive !== undefined;
+      if (!takesMessages && !this.#handlersAreNew) return true;
       if (this.#yielding || this.#spent()) return false;
-      const event = this.#backlog.shift() as HostEvent;
-      if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
-      this.#giveKept(event);
-    }
-    return true;
-  }
-
-  /**
-   * Gives handlers that take no messages all else that has waited for them. Each event stays in the backlog until its
-   * turn, because a handler may close the host or take the handlers away.
-   *
-   * @returns whether the ring has its turn now
-   */
-  #handleOthers(): boolean {
-    const { resources } = this.endpoint;
-    while (resources.open && this.#handlers !== undefined) {
-      if (this.#yielding || this.#spent()) return false;
-      const event = this.#backlog.take(({ type }) => type !== "receive");
+      const event = takesMessages
+        ? this.#backlog.shift()
+        : this.#backlog.take(({ type }) => type !== "receive");
       if (event === undefined) break;
+      if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
       this.#giveKept(event);
     }
     this.#handlersAreNew = false;

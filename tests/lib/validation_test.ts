@@ -590,7 +590,7 @@ test("Host.connect() rejects when every peer of the host is in use", async (t) =
     () => client.connect(server.address),
     "ENETJS_ERR_PEERS_EXHAUSTED",
     `${hostname}:${port}`,
-    "every peer",
+    "this host's `peers` (1) are in use: raise `peers`",
   );
 });
 
@@ -905,4 +905,36 @@ test("Loading takes the library that ENETJS_LIBRARY names", {
   const { library, runtime, libenet } = await load(path);
   assert.deepEqual([library, runtime], [path, currentRuntime()]);
   assert.match(libenet, /^1\.3\.\d+$/);
+});
+
+test("What is easily mistaken is told with the way to write it", async (t) => {
+  await leakCheck(t);
+  const receive = () => {};
+  await refuses(
+    () => Host.listen({ receive } as never),
+    TypeError,
+    "handlers are the second argument",
+    "Host.listen({}, { receive() {} })",
+  );
+  for (const [option, value] of Object.entries({ port: 1, hostname: "a", accept: () => true })) {
+    const given = { [option]: value } as never;
+    await refuses(() => Host.create(given), TypeError, `no option "${option}"`, "use Host.listen");
+  }
+  await using pair = await connectedPair();
+  const { client, peer } = pair;
+  const address = ["address must be an object { hostname, port }", "not undefined"];
+  await refuses(() => client.connect(undefined as never), TypeError, ...address);
+  await refuses(() => client.sessions(undefined as never), TypeError, ...address);
+  const loose = peer as unknown as { send(...given: unknown[]): boolean };
+  await refuses(() => loose.send("hello"), TypeError, "send(0, data)", '"hello"');
+  await refuses(() => loose.send(0, "a", "reliable"), TypeError, "PacketFlag.RELIABLE");
+  await refuses(() => loose.send(0, "a", "unsequenced"), TypeError, "PacketFlag.UNSEQUENCED");
+  await refuses(() => loose.send(0, "a", 3), RangeError, "UNSEQUENCED_FRAGMENT (10)");
+  const first = peer.receive();
+  first.catch(() => {});
+  await refuses(() => peer.receive(), TypeError, "await one before the next");
+  for (const [Class, made] of [[Host, "Host.listen"], [Packet, "Packet.from"]] as const) {
+    const construct = Class as unknown as { new (): unknown };
+    await refuses(() => new construct(), TypeError, made);
+  }
 });

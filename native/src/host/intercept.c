@@ -56,7 +56,9 @@ static bool is_connect(const struct enetjs_datagram *datagram) {
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
 /* A peer that completes a handshake has proved its address; this host has chosen those that it connects to. */
-static bool is_established(const ENetPeer *peer) { return peer && peer->state != ENET_PEER_STATE_ACKNOWLEDGING_CONNECT; }
+static bool is_established(const ENetPeer *peer) {
+  return peer && peer->state != ENET_PEER_STATE_ACKNOWLEDGING_CONNECT;
+}
 
 static bool within_limits(const struct enetjs_host *h, uint32_t address, const ENetPeer *peer) {
   return !h->limits ||
