@@ -131,7 +131,7 @@ export interface Undelivered {
 
 /** Attempts to connect that a host has refused, by cause. The client is told, see {@linkcode DisconnectCode}. */
 export interface RefusalStats {
-  /** Every peer was in use, or memory was short. */
+  /** Every peer was in use, memory was short, or the host was being closed. */
   readonly full: number;
   /** The filter denies the address, where `filter.refuse` is true. */
   readonly filter: number;
@@ -918,6 +918,7 @@ export class Host<PeerData = unknown>
 
   #destroy(): void {
     const { resources, stats } = this.#endpoint;
+    this.#endpoint.closing = true;
     if (resources.open) this.#inlet.learnEnds();
     if (!resources.open) return;
     this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };

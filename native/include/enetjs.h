@@ -183,6 +183,7 @@
 #define ENETJS_CODE_DENIED 1684369017    /**< "deny": the filter or the program does not admit the client */
 #define ENETJS_CODE_UNDECIDED 1818326117 /**< "late": the program has not decided in time */
 #define ENETJS_CODE_DUPLICATE 1685418092 /**< "dupl": the address has as many peers as it may */
+#define ENETJS_CODE_CLOSING 1668050803   /**< "clos": the host closes */
 
 /* ---- Host configuration: an array of doubles ---------------------------------------------- */
 

@@ -190,6 +190,7 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_CODE_DENIED,
       ENETJS_CODE_UNDECIDED,
       ENETJS_CODE_DUPLICATE,
+      ENETJS_CODE_CLOSING,
       ENETJS_ACCEPT,
       ENETJS_COMPLETION_QUESTION,
       ENETJS_CHANNEL_TEXT_ERROR,
