@@ -16,9 +16,6 @@ import { surface } from "../../ffi/surface.ts";
 import { Fifo } from "./fifo.ts";
 import { show, U32 } from "./validate.ts";
 
-/** Milliseconds that a decision may take. */
-const DECISION_MS = 2000;
-
 interface Question {
   readonly number: number;
   readonly attempt: ConnectAttempt;
@@ -54,7 +51,11 @@ export class Admission {
 
   /** Takes a question that native code has had for some time. */
   add(number: number, attempt: ConnectAttempt, ageMs: number): void {
-    this.#questions.push({ number, attempt, until: performance.now() + DECISION_MS - ageMs });
+    this.#questions.push({
+      number,
+      attempt,
+      until: performance.now() + LAYOUT.DECISION_MS - ageMs,
+    });
   }
 
   /**
@@ -66,7 +67,8 @@ export class Admission {
   decide(spent: () => boolean): boolean {
     for (;;) {
       const next = this.#questions.peek();
-      if (next === undefined || !this.#endpoint.resources.open) return false;
+      const { closing, resources } = this.#endpoint;
+      if (next === undefined || closing || !resources.open) return false;
       if (performance.now() < next.until) {
         if (spent()) return true;
         this.#questions.shift();
@@ -91,8 +93,9 @@ export class Admission {
   }
 
   async #wait({ number, until }: Question, promise: Promise<AcceptVerdict>): Promise<void> {
-    const undecided = () => this.#answer(number, LAYOUT.CODE_UNDECIDED);
-    const timer = setTimeout(undecided, Math.max(1, until - performance.now()));
+    // Native code ends the wait as well, for a thread that is stuck; but nothing wakes it for that.
+    const late = () => this.#answer(number, LAYOUT.CODE_UNDECIDED);
+    const timer = setTimeout(late, Math.max(1, until - performance.now()));
     timer.unref();
     try {
       this.#answer(number, encode(await promise));

@@ -355,6 +355,7 @@ export class Inlet {
     const port = words[index + LAYOUT.RECORD_LENGTH];
     const ageMs = words[index + LAYOUT.RECORD_GENERATION];
     completions.advance();
+    if (this.endpoint.closing) return; // native code has refused it
     this.onAttempt(question, { address: { hostname, port }, data, channels }, ageMs);
   }
 

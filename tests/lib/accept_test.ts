@@ -129,7 +129,7 @@ test("A decision after the host is closed, and an accept that closes it, do no h
   await asked.promise;
   await server.close();
   decision.resolve(true);
-  assert.equal(await refusal, 0);
+  assert.equal(await refusal, DisconnectCode.CLOSING);
 
   const closing = await Host.listen({
     hostname: LOOPBACK,
@@ -138,7 +138,7 @@ test("A decision after the host is closed, and an accept that closes it, do no h
       return true;
     },
   });
-  assert.equal(await refusalOf(client.connect(closing.address)), 0);
+  assert.equal(await refusalOf(client.connect(closing.address)), DisconnectCode.CLOSING);
   assert.ok(closing.closed);
 });
 
@@ -257,24 +257,6 @@ test("Questions whose time is up are not asked", async (t) => {
   assert.deepEqual(numbers, Array(30).fill(DisconnectCode.UNDECIDED));
   assert.equal(asked, 1);
   assert.deepEqual(server.stats.refused, { ...NONE, undecided: 30 });
-});
-
-test("A host that closes declines clients that are not decided about", async (t) => {
-  await leakCheck(t);
-  const asked = Promise.withResolvers<void>();
-  const server = await Host.listen({
-    hostname: LOOPBACK,
-    accept: () => {
-      asked.resolve();
-      return new Promise<boolean>(() => {});
-    },
-  });
-  await using client = await Host.create();
-  const refused = errorOf(client.connect(server.address));
-  await asked.promise;
-  await server.close({ data: 7 });
-  const { code, data } = await withDeadline(refused, 20_000, "the refusal");
-  assert.deepEqual([code, data], ["ENETJS_ERR_REFUSED", 7]);
 });
 
 test("A host without a pump asks in service()", async (t) => {
@@ -459,4 +441,25 @@ test("Peer.receive() ends in time, by signal, with the connection and with the h
   const closed = errorOf(another.receive());
   client[Symbol.dispose]();
   assert.equal((await closed).code, "ENETJS_ERR_CLOSED");
+});
+
+test("A host that closes asks about nobody and lets nobody in", async (t) => {
+  await leakCheck(t);
+  let asked = 0;
+  const server = await Host.listen({ hostname: LOOPBACK, accept: () => (asked++, true) }, {});
+  const { address } = server;
+  const silent = await Host.create({ pump: false });
+  const connecting = silent.connect(address);
+  const ticker = setInterval(() => silent.service(0), 1);
+  await connecting;
+  clearInterval(ticker); // it acknowledges nothing any more
+  await until(() => server.peers.length === 1, 5000, "the peer");
+  server.peers[0].send(0, "not acknowledged");
+  const closing = server.close({ graceMs: 60_000 });
+  await using late = await Host.create();
+  assert.equal(await refusalOf(late.connect(address)), DisconnectCode.CLOSING);
+  assert.equal(asked, 1);
+  void server.close({ graceMs: 0 });
+  await closing;
+  await silent.close({ graceMs: 0 });
 });

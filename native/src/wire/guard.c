@@ -21,8 +21,9 @@
  *   UNPROVED_QUESTIONS times a second. Beyond that an address is answered first, and the program is asked once it
  *   has acknowledged. Then the client believes that it is connected, so a refusal reaches it as a disconnect. Until
  *   the program has decided, what the client sends is not taken; it sends it again. At most QUESTIONS wait at once,
- *   each for DECISION_MS. They do not age otherwise, and are not pushed out. Of those about proved attempts, an
- *   address has ADDRESS_QUESTIONS at most. A further acknowledgement is dropped, and asked for again.
+ *   each for ENETJS_DECISION_MS. They do not age otherwise, and are not pushed out. The program has a timer of the
+ *   same length, because no attempt wakes a thread here; this limit holds where the program is stuck. Of the
+ *   questions about proved attempts, an address has ADDRESS_QUESTIONS at most. A further acknowledgement is dropped, and asked for again.
  *
  * What is refused is remembered for a while, so that a CONNECT that is repeated asks nothing again, and a refusal
  * that is lost is sent again. It is the first to leave a full table, and an address that is proved has no more than
@@ -48,16 +49,16 @@
 #define LIFETIME_MS 3000
 #define ID_SEEN_MS 10000
 #define ID_SEEN_ANSWERS 3
-#define DECISION_MS 2000
 #define QUESTIONS 1024
 #define ADDRESS_QUESTIONS (QUESTIONS / 8)
-#define SHARES 1024 /* that addresses are spread over by a random seed; a power of two */
+#define SHARES 4096 /* that addresses are spread over by a random seed; a power of two */
 #define UNPROVED_QUESTIONS 200 /* a second */
 #define DRAWS 64           /* of an id that no peer has */
 #define PATIENT_DRAWS 56   /* that no other attempt has, either */
 #define FITTING_DRAWS 8    /* of an answer that compresses to what may be sent; one in twelve does not at first */
 #define ENETS_SEQUENCE 1   /* of the VERIFY_CONNECT of a new peer */
 #define LEAST_SEQUENCE 256 /* above those that ENet uses soon, which a late acknowledgement must not hit */
+#define COUNTED 256        /* refused attempts that are remembered as counted */
 #define SESSIONS ((ENET_PROTOCOL_HEADER_SESSION_MASK >> ENET_PROTOCOL_HEADER_SESSION_SHIFT) + 1)
 #define NOBODY UINT32_MAX /* no attempt, as an index */
 #define ANSWER_BYTES (sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolVerifyConnect))
@@ -81,11 +82,12 @@ struct attempt {
   enet_uint8 incoming, outgoing; /* assigned sessions, as the peer here will name them */
   enet_uint8 answers_left;       /* to datagrams that carry the assigned id and session */
   enet_uint8 state;
-  bool accepted;                 /* by the program */
-  bool proved;                   /* the address has acknowledged the answer */
+  bool accepted : 1;             /* by the program */
+  bool proved : 1;               /* the address has acknowledged the answer */
+  enet_uint8 cause;              /* where it is REFUSED, an enetjs_refusal, and below what the client is told */
   enet_uint16 acknowledged;      /* the time of ours that its acknowledgement names, where it is proved */
   uint32_t question;             /* where it is ASKING */
-  enet_uint32 refusal;           /* where it is REFUSED */
+  enet_uint32 refusal;
   enet_uint32 began, answered;   /* when; the last answer */
   enet_uint32 queued;            /* when it came into its queue */
   enet_uint32 received, sent;    /* bytes */
@@ -106,7 +108,7 @@ struct queue {
   uint32_t oldest, newest, count;
 };
 
-static const enet_uint32 lifetimes[STATES] = {LIFETIME_MS, ID_SEEN_MS, DECISION_MS, ID_SEEN_MS, LIFETIME_MS};
+static const enet_uint32 lifetimes[STATES] = {LIFETIME_MS, ID_SEEN_MS, ENETJS_DECISION_MS, ID_SEEN_MS, LIFETIME_MS};
 
 /* An attempt that ENet has been handed, and the client's datagram that is to follow. */
 struct pending {
@@ -129,6 +131,7 @@ struct enetjs_guard {
   bool returns;        /* ENet is about to be shown what has been taken */
   bool resumes;        /* ENet is about to be shown an ADMITTED attempt, the oldest */
   bool asks;           /* the program decides */
+  bool closes;         /* no attempt is to succeed any more */
   uint32_t questions;  /* so far, which numbers them */
   uint32_t unasked, unasked_count; /* the oldest ASKING attempt that the program has not been asked about, and its like */
   struct share shares[SHARES];
@@ -138,17 +141,21 @@ struct enetjs_guard {
   struct pending pending;
   enet_uint8 connect[sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolConnect)];
   uint64_t refused[ENETJS_REFUSAL_COUNT], bad;
+  uint64_t counted[COUNTED]; /* hashes of refused attempts, each in a place of its own */
 };
 
 /* ---- The table ------------------------------------------------------------------------------- */
 
 /* Of an address and port that opens thousands of attempts, each has a place of its own. */
-static uint32_t *bucket_of(struct enetjs_guard *guard, enum key key, const ENetAddress *address, enet_uint32 number) {
+static uint64_t hash_of(const struct enetjs_guard *guard, const ENetAddress *address, enet_uint32 number) {
   uint64_t hash = ((uint64_t)address->host << 16 | address->port) ^ guard->seed;
   hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
   hash = (hash ^ hash >> 29 ^ number) * (guard->seed | 1);
-  hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
-  return &guard->buckets[key * guard->room + (hash >> 32 & (guard->room - 1))];
+  return (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
+}
+
+static uint32_t *bucket_of(struct enetjs_guard *guard, enum key key, const ENetAddress *address, enet_uint32 number) {
+  return &guard->buckets[key * guard->room + (hash_of(guard, address, number) >> 32 & (guard->room - 1))];
 }
 
 static uint32_t *bucket_of_attempt(struct enetjs_guard *guard, enum key key, const struct attempt *attempt) {
@@ -292,8 +299,8 @@ static uint32_t most_dispensable(const struct enetjs_guard *guard) {
   return NOBODY;
 }
 
-/* @returns the place for a new attempt, which may have been another's; it has no id yet */
-static struct attempt *add(struct enetjs_guard *guard, const ENetAddress *address, const ENetProtocolConnect *connect) {
+/* @returns the attempt in the table, in a place that may have been another's; it is FRESH */
+static struct attempt *add(struct enetjs_guard *guard, const struct attempt *wanted) {
   uint32_t index;
   struct attempt *attempt;
   if (guard->count == guard->room && !grow(guard)) {
@@ -304,10 +311,7 @@ static struct attempt *add(struct enetjs_guard *guard, const ENetAddress *addres
   index = guard->free;
   attempt = &guard->attempts[index];
   guard->free = attempt->next[0];
-  memset(attempt, 0, sizeof(*attempt));
-  attempt->address = *address;
-  attempt->connect = *connect;
-  attempt->id = ENET_PROTOCOL_MAXIMUM_PEER_ID;
+  *attempt = *wanted;
   link_attempt(guard, BY_CONNECT, index);
   link_attempt(guard, BY_ID, index);
   enqueue(guard, FRESH, index);
@@ -324,8 +328,7 @@ static struct attempt *find_connect(struct enetjs_guard *guard, enet_uint32 conn
   return NULL;
 }
 
-static struct attempt *find_id(struct enetjs_guard *guard, enet_uint16 id) {
-  const ENetAddress *from = &guard->enet->receivedAddress;
+static struct attempt *find_id(struct enetjs_guard *guard, const ENetAddress *from, enet_uint16 id) {
   if (guard->count == 0) return NULL;
   for (uint32_t i = *bucket_of(guard, BY_ID, from, id); i != NOBODY; i = guard->attempts[i].next[BY_ID])
     if (is_from(&guard->attempts[i], from) && guard->attempts[i].id == id) return &guard->attempts[i];
@@ -350,6 +353,18 @@ static enet_uint16 header_word(const struct attempt *attempt) {
                        attempt->outgoing << ENET_PROTOCOL_HEADER_SESSION_SHIFT);
 }
 
+/*
+ * An attempt counts once, however often its CONNECT is repeated. Most that are refused are in no table, so a
+ * hash has to do; others with the same place make it count again.
+ */
+static void count_refusal(struct enetjs_guard *guard, const struct attempt *attempt) {
+  uint64_t hash = hash_of(guard, &attempt->address, attempt->connect.connectID);
+  uint64_t *counted = &guard->counted[hash >> 32 & (COUNTED - 1)];
+  if (*counted == hash) return;
+  *counted = hash;
+  guard->refused[attempt->cause]++;
+}
+
 static void send_refusal(struct enetjs_guard *guard, struct attempt *attempt) {
   enetjs_disconnect_room datagram;
   size_t length = enetjs_datagram_disconnect(guard->enet, datagram, header_word(attempt), attempt->connect.connectID,
@@ -357,11 +372,12 @@ static void send_refusal(struct enetjs_guard *guard, struct attempt *attempt) {
   if (!attempt->proved && attempt->sent + length > attempt->received) return;
   attempt->sent += (enet_uint32)length;
   send_datagram(guard, &attempt->address, datagram, length);
+  count_refusal(guard, attempt);
 }
 
 /* @param attempt one of the table, or none of it */
 static void refuse(struct enetjs_guard *guard, struct attempt *attempt, enum enetjs_refusal cause, enet_uint32 number) {
-  guard->refused[cause]++;
+  attempt->cause = (enet_uint8)cause;
   attempt->refusal = number;
   send_refusal(guard, attempt);
 }
@@ -381,6 +397,16 @@ static void refuse_for_now(struct enetjs_guard *guard, struct attempt *attempt, 
                            enet_uint32 number) {
   refuse(guard, attempt, cause, number);
   remember_refusal(guard, attempt);
+}
+
+/* An attempt that is proved and no longer of the table. A client that has not been told goes on, and is told again. */
+static void refuse_proved(struct enetjs_guard *guard, struct attempt *attempt, enum enetjs_refusal cause,
+                          enet_uint32 number) {
+  struct attempt *kept = add(guard, attempt);
+  if (kept)
+    refuse_for_now(guard, kept, cause, number);
+  else
+    refuse(guard, attempt, cause, number);
 }
 
 static enet_uint32 limit(enet_uint32 value, enet_uint32 least, enet_uint32 most) {
@@ -572,7 +598,7 @@ static bool draw(struct enetjs_guard *guard, struct attempt *attempt) {
     enetjs_random(&random, sizeof(random));
     random.id &= ENET_PROTOCOL_MAXIMUM_PEER_ID;
     if (!enetjs_peer_ids_usable(guard->ids, &attempt->address, random.id)) continue;
-    other = find_id(guard, random.id);
+    other = find_id(guard, &attempt->address, random.id);
     if (other && other != attempt) {
       if (i < PATIENT_DRAWS) continue;
       drop(guard, index_of(guard, other)); /* forged CONNECTs with all ids keep nobody out of an address */
@@ -597,9 +623,8 @@ static void answer_connect(struct enetjs_guard *guard, struct attempt *attempt) 
 
 /* @returns whether the program is to be asked */
 static bool begin(struct enetjs_guard *guard, const struct attempt *wanted) {
-  struct attempt *attempt = add(guard, &wanted->address, &wanted->connect);
+  struct attempt *attempt = add(guard, wanted);
   if (!attempt) return false;
-  attempt->received = wanted->received;
   attempt->answers_left = ID_SEEN_ANSWERS;
   attempt->began = guard->enet->serviceTime;
   if (!draw(guard, attempt)) {
@@ -619,6 +644,8 @@ static bool begin(struct enetjs_guard *guard, const struct attempt *wanted) {
 static void answer_again(struct enetjs_guard *guard, struct attempt *attempt) {
   if (attempt->state == REFUSED)
     send_refusal(guard, attempt);
+  else if (guard->closes)
+    refuse_for_now(guard, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_CLOSING);
   else if (attempt->state == FRESH || attempt->state == ID_SEEN)
     answer_connect(guard, attempt);
 }
@@ -633,12 +660,14 @@ static bool read_connect(const struct enetjs_guard *guard, const struct enetjs_d
                          struct attempt *wanted) {
   memset(wanted, 0, sizeof(*wanted));
   wanted->address = guard->enet->receivedAddress;
+  wanted->id = ENET_PROTOCOL_MAXIMUM_PEER_ID; /* none yet */
   wanted->received = (enet_uint32)received;
   memcpy(&wanted->connect, connect->bytes + connect->header_bytes, sizeof(wanted->connect));
   return is_acceptable(&wanted->connect);
 }
 
-bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received) {
+bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
+                          bool has_memory) {
   struct enetjs_peer_census census;
   struct attempt wanted, *attempt;
   if (!read_connect(guard, connect, received, &wanted)) return false;
@@ -651,9 +680,11 @@ bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
   }
   census = enetjs_peer_ids_census(guard->ids, &wanted.address, wanted.connect.connectID);
   if (census.known) return false;
-  if (census.same_host >= guard->enet->duplicatePeers)
+  if (guard->closes)
+    refuse(guard, &wanted, ENETJS_REFUSAL_FULL, ENETJS_CODE_CLOSING);
+  else if (census.same_host >= guard->enet->duplicatePeers)
     refuse(guard, &wanted, ENETJS_REFUSAL_DUPLICATE, ENETJS_CODE_DUPLICATE);
-  else if (is_full(guard))
+  else if (!has_memory || is_full(guard))
     refuse(guard, &wanted, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
   else
     return begin(guard, &wanted);
@@ -662,8 +693,19 @@ bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
 
 void enetjs_guard_refuse(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
                          enum enetjs_refusal cause, enet_uint32 number) {
-  struct attempt wanted;
-  if (read_connect(guard, connect, received, &wanted)) refuse(guard, &wanted, cause, number);
+  struct attempt wanted, *attempt;
+  if (!read_connect(guard, connect, received, &wanted)) return;
+  expire(guard, guard->enet->serviceTime);
+  attempt = find_connect(guard, wanted.connect.connectID);
+  if (attempt) {
+    attempt->received += (enet_uint32)received;
+    if (attempt->state == REFUSED)
+      send_refusal(guard, attempt);
+    else
+      refuse_for_now(guard, attempt, cause, number);
+  } else if (!enetjs_peer_ids_census(guard->ids, &wanted.address, wanted.connect.connectID).known) {
+    refuse(guard, &wanted, cause, number);
+  }
 }
 
 /* ---- The acknowledgement --------------------------------------------------------------------- */
@@ -718,13 +760,13 @@ static void hand_over_connect(struct enetjs_guard *guard, const ENetProtocolConn
   enetjs_datagram_hand_over(guard->enet, &datagram);
 }
 
-/* @returns false, with the client told, when there is no peer left */
+/* @returns false, with the client told, when there is no peer left, or there is to be none */
 static bool promote(struct enetjs_guard *guard, struct attempt *attempt, struct enetjs_datagram *datagram) {
   struct pending *pending = &guard->pending;
   ENetProtocolConnect connect = attempt->connect;
   ENetPeer *peer = free_peer(guard->enet);
-  if (!peer) {
-    refuse(guard, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
+  if (guard->closes || !peer) {
+    refuse_proved(guard, attempt, ENETJS_REFUSAL_FULL, guard->closes ? ENETJS_CODE_CLOSING : ENETJS_CODE_FULL);
     return false;
   }
   enetjs_datagram_readdress(datagram, peer->incomingPeerID);
@@ -769,15 +811,16 @@ static bool leaves(const struct enetjs_datagram *datagram, bool *awaits) {
   return false;
 }
 
-/* One that waits is told the same. One that does not may be connecting anew, and would take that for a refusal. */
+/* One that waits is told 0. One that does not may be connecting anew, and would take that for a refusal. */
 static void end_undecided(struct enetjs_guard *guard, struct attempt *attempt, bool awaits) {
   if (!awaits) {
     drop(guard, index_of(guard, attempt));
     return;
   }
-  if (attempt->state != REFUSED) attempt->refusal = 0;
-  send_refusal(guard, attempt);
-  if (attempt->state != REFUSED) remember_refusal(guard, attempt);
+  if (attempt->state == REFUSED)
+    send_refusal(guard, attempt);
+  else
+    refuse_for_now(guard, attempt, ENETJS_REFUSAL_UNDECIDED, 0);
 }
 
 /* What is behind the acknowledgement comes again. */
@@ -836,7 +879,7 @@ enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct 
   struct attempt *attempt;
   bool any;
   expire(guard, guard->enet->serviceTime);
-  attempt = find_id(guard, datagram->peer);
+  attempt = find_id(guard, &guard->enet->receivedAddress, datagram->peer);
   if (!attempt || datagram->session != attempt->incoming || attempt->sent == 0) {
     guard->bad += attempt != NULL;
     return ENETJS_GUARD_STRANGER;
@@ -856,7 +899,21 @@ enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct 
 
 /* ---- The program's decision ------------------------------------------------------------------ */
 
-void enetjs_guard_set_asks(struct enetjs_guard *guard, bool asks) { guard->asks = asks; }
+void enetjs_guard_set_asks(struct enetjs_guard *guard, bool asks) {
+  guard->asks = asks && !guard->closes;
+}
+
+void enetjs_guard_close(struct enetjs_guard *guard) {
+  static const enum state undecided[] = {ASKING, ADMITTED};
+  guard->closes = true;
+  guard->asks = false;
+  guard->enet->serviceTime = enet_time_get();
+  for (unsigned i = 0; i < sizeof(undecided) / sizeof(undecided[0]); i++) {
+    const struct queue *queue = &guard->queues[undecided[i]];
+    while (queue->oldest != NOBODY)
+      refuse_for_now(guard, &guard->attempts[queue->oldest], ENETJS_REFUSAL_FULL, ENETJS_CODE_CLOSING);
+  }
+}
 
 bool enetjs_guard_accept(struct enetjs_guard *guard, uint32_t question) {
   struct attempt *attempt = find_question(guard, question);
@@ -877,18 +934,6 @@ bool enetjs_guard_decline(struct enetjs_guard *guard, uint32_t question, enum en
   guard->enet->serviceTime = enet_time_get();
   refuse_for_now(guard, attempt, cause, number);
   return true;
-}
-
-void enetjs_guard_decline_all(struct enetjs_guard *guard, enet_uint32 number) {
-  static const enum state undecided[] = {ASKING, ADMITTED};
-  for (unsigned i = 0; i < sizeof(undecided) / sizeof(undecided[0]); i++) {
-    const struct queue *queue = &guard->queues[undecided[i]];
-    while (queue->oldest != NOBODY) {
-      guard->attempts[queue->oldest].refusal = number;
-      send_refusal(guard, &guard->attempts[queue->oldest]);
-      drop(guard, queue->oldest);
-    }
-  }
 }
 
 bool enetjs_guard_admits(const struct enetjs_guard *guard) { return guard->queues[ADMITTED].oldest != NOBODY; }
@@ -957,9 +1002,9 @@ static bool is_crowded(const struct enetjs_guard *guard, const struct attempt *a
 
 static void refuse_leftover(struct enetjs_guard *guard, struct attempt *attempt) {
   if (is_crowded(guard, attempt))
-    refuse(guard, attempt, ENETJS_REFUSAL_DUPLICATE, ENETJS_CODE_DUPLICATE);
+    refuse_proved(guard, attempt, ENETJS_REFUSAL_DUPLICATE, ENETJS_CODE_DUPLICATE);
   else
-    refuse(guard, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
+    refuse_proved(guard, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
 }
 
 /*
@@ -982,7 +1027,7 @@ size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetB
   }
   if (!mark_as_sent(pending->peer)) {
     enet_peer_reset(pending->peer);
-    refuse(guard, &pending->attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
+    refuse_proved(guard, &pending->attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
     return 0;
   }
   guard->returns = true;
