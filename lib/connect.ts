@@ -68,6 +68,7 @@ const PASSING: readonly number[] = [
   LAYOUT.CODE_FULL,
   LAYOUT.CODE_UNDECIDED,
   LAYOUT.CODE_DUPLICATE,
+  LAYOUT.CODE_CLOSING,
 ];
 
 /** Whether another attempt may end differently, with nothing changed by the program. */

@@ -348,6 +348,7 @@ export class Inlet {
     const hostname = formatIPv4(words[index + LAYOUT.RECORD_ADDRESS]);
     const port = words[index + LAYOUT.RECORD_LENGTH];
     completions.advance();
+    if (this.endpoint.closing) return; // native code has refused it
     this.onAttempt(question, { address: { hostname, port }, data, channels });
   }
 

@@ -393,3 +393,24 @@ test("Peer.receive() ends in time, by signal, with the connection and with the h
   client[Symbol.dispose]();
   assert.equal((await closed).code, "ENETJS_ERR_CLOSED");
 });
+
+test("A host that closes asks about nobody and lets nobody in", async (t) => {
+  await leakCheck(t);
+  let asked = 0;
+  const server = await Host.listen({ hostname: LOOPBACK, accept: () => (asked++, true) }, {});
+  const { address } = server;
+  const silent = await Host.create({ pump: false });
+  const connecting = silent.connect(address);
+  const ticker = setInterval(() => silent.service(0), 1);
+  await connecting;
+  clearInterval(ticker); // it acknowledges nothing any more
+  await until(() => server.peers.length === 1, 5000, "the peer");
+  server.peers[0].send(0, "not acknowledged");
+  const closing = server.close({ graceMs: 60_000 });
+  await using late = await Host.create();
+  assert.equal(await refusalOf(late.connect(address)), DisconnectCode.CLOSING);
+  assert.equal(asked, 1);
+  void server.close({ graceMs: 0 });
+  await closing;
+  await silent.close({ graceMs: 0 });
+});
