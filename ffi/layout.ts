@@ -110,6 +110,7 @@ export const LAYOUT = {
   CHANNEL_TEXT_ERROR: 0,
   CHANNEL_TEXT_NAME: 1,
   CHANNEL_TEXT_VERSION: 2,
+  DECISION_MS: 2000,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */

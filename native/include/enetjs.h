@@ -601,6 +601,9 @@ ENETJS_API double enetjs_host_set_filter(double host, const uint8_t *rules, doub
 /** A verdict of `enetjs_host_answer`. */
 #define ENETJS_ACCEPT (-1)
 
+/** Milliseconds after which a question that has no answer is answered with ENETJS_CODE_UNDECIDED. */
+#define ENETJS_DECISION_MS 2000
+
 /**
  * Answers a question, see ENETJS_COMPLETION_QUESTION. A client that is refused is told a number, which it gets with
  * ENETJS_REASON_REFUSED, or with a disconnect event in a program on ENet. Service the host afterwards.

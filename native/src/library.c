@@ -196,6 +196,7 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_CHANNEL_TEXT_ERROR,
       ENETJS_CHANNEL_TEXT_NAME,
       ENETJS_CHANNEL_TEXT_VERSION,
+      ENETJS_DECISION_MS,
   };
   return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
 }

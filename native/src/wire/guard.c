@@ -20,8 +20,9 @@
  *   Questions: where the program decides about attempts, it is asked when a CONNECT comes, but no more than
  *   UNPROVED_QUESTIONS times a second. Beyond that an address is answered first, and the program is asked once it
  *   has acknowledged. Then the client believes that it is connected, so a refusal reaches it as a disconnect, and its
- *   datagram is kept until the program has decided. At most QUESTIONS wait at once, each for DECISION_MS. They do not
- *   age otherwise, and are not pushed out.
+ *   datagram is kept until the program has decided. At most QUESTIONS wait at once, each for ENETJS_DECISION_MS. They
+ *   do not age otherwise, and are not pushed out. The program has a timer of the same length, because no attempt
+ *   wakes a thread here; this limit holds where the program is stuck.
  *
  * What is refused is remembered for a while, so that a CONNECT that is repeated asks nothing again, and a refusal
  * that is lost is sent again.
@@ -44,7 +45,6 @@
 #define LIFETIME_MS 3000
 #define ID_SEEN_MS 10000
 #define ID_SEEN_ANSWERS 3
-#define DECISION_MS 2000
 #define QUESTIONS 1024
 #define UNPROVED_QUESTIONS 200 /* a second */
 #define DRAWS 64           /* of an id that no peer has */
@@ -96,7 +96,7 @@ struct queue {
   uint32_t oldest, newest, count;
 };
 
-static const enet_uint32 lifetimes[STATES] = {LIFETIME_MS, ID_SEEN_MS, DECISION_MS, ID_SEEN_MS, LIFETIME_MS};
+static const enet_uint32 lifetimes[STATES] = {LIFETIME_MS, ID_SEEN_MS, ENETJS_DECISION_MS, ID_SEEN_MS, LIFETIME_MS};
 
 /* An attempt that ENet has been handed, and the client's datagram that is to follow. */
 struct pending {

@@ -847,7 +847,6 @@ TEST(what_enet_would_ignore_is_ignored) {
 
 /* ---- The program decides --------------------------------------------------------------------- */
 
-#define DECISION_MS 2000
 #define UNPROVED_QUESTIONS 200
 #define QUESTIONS 1024
 
@@ -959,7 +958,7 @@ TEST(a_question_ends_in_time_and_does_not_age_before) {
   forger_open(&late, &server);
   forger_connect(&late);
   settle(&server);
-  skip(DECISION_MS - 500);
+  skip(ENETJS_DECISION_MS - 500);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 1);
   skip(500);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
@@ -970,7 +969,7 @@ TEST(a_question_ends_in_time_and_does_not_age_before) {
   forger_open(&accepted, &server);
   forger_connect(&accepted);
   settle(&server);
-  skip(DECISION_MS - 500);
+  skip(ENETJS_DECISION_MS - 500);
   CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), 0);
   CHECK(forger_receive(&accepted) > 0);
   skip(LIFETIME_MS - 500);
@@ -1081,7 +1080,7 @@ static void prove_first(struct wire wire, double verdict, const char *early) {
   if (early) client_send(&client, early);
   for (unsigned i = 0; i < 20; i++) poll_with(&client, &server);
   CHECK_EQ_INT(server.connects, 0);
-  skip(DECISION_MS - 500);
+  skip(ENETJS_DECISION_MS - 500);
   CHECK_EQ_INT(answer_with(&server, verdict), 0);
   if (verdict == ENETJS_ACCEPT) {
     UNTIL(server.connects == 1 && server.receives == (early != NULL), poll_with(&client, &server));
