@@ -37,9 +37,9 @@ export interface RateLimit {
  */
 export interface AddressLimits {
   /**
-   * Connections opened. Above the limit a request is dropped, and the client repeats it after 0.5, 1.5 and
-   * 3.5 s. Connections that are half-open at that moment may still complete. Default 1024 a second with a
-   * burst of 4096, as many as the largest host has peers. So all of them can come back at once from behind
+   * Handshakes completed, also of clients that `accept` refuses. Above the limit a request is dropped, and the
+   * client repeats it after 0.5, 1.5 and 3.5 s. The last step of a handshake that is under way is dropped, too,
+   * and the host asks for it again while the client sends. Default 1024 a second with a burst of 4096, as many as the largest host has peers. So all of them can come back at once from behind
    * one router (a school, a LAN party, a mobile network) after a restart. A program that tests how fast
    * connections open can reach it.
    */
