@@ -119,7 +119,12 @@ struct enetjs_stall {
 struct enetjs_silence {
   uint32_t connect_id;
   uint8_t state;
-  enet_uint32 heard_at; /**< ENet's time of the last acknowledgement when it was last looked at */
+  bool acknowledged; /**< a message was, since it was last looked at */
+  uint8_t watched;   /**< how many commands have their acknowledgement awaited */
+  struct {
+    enet_uint16 sequence;
+    enet_uint8 channel;
+  } commands[4];
   uint64_t ms;
 };
 
