@@ -790,6 +790,7 @@ export class Host<PeerData = unknown>
     this.#connector.end();
     const { native, handle } = this.#endpoint;
     const { shutdown, live } = this.#inlet;
+    this.#endpoint.closing = true;
     this.#inlet.closeData = data;
     for (const connection of live) {
       connection.leave();

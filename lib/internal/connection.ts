@@ -450,7 +450,7 @@ export class Connection {
 
   #connectError({ reason, data }: Ending): ENetError {
     const where = `${this.address.hostname}:${this.address.port}`;
-    if (!this.endpoint.resources.open) {
+    if (this.endpoint.closing || !this.endpoint.resources.open) {
       return new ENetError("ENETJS_ERR_CLOSED", `Connecting to ${where}: the host was closed`);
     }
     if (reason === "local" || reason === "reset") {

@@ -143,6 +143,8 @@ export class Endpoint {
   turnBudgetMs: number;
   /** The reason that the program gave to `host.close`. */
   closeReason: unknown;
+  /** The host has begun to close. */
+  closing = false;
   #token = 0;
   #dirty = false;
   #changed = false;

@@ -120,3 +120,20 @@ test("The contents at the top of enetjs.h name its sections in order", () => {
   const sections = [...header.matchAll(/^\/\* ---- (.+?) -+ \*\/$/gm)].map(([, name]) => name);
   assertEquals(named, sections);
 });
+
+test("native/README.md names functions that are in the files beside them", () => {
+  const page = readFileSync(`${root}/native/README.md`, "utf8");
+  const rows = page.split("\n").filter((line) =>
+    line.startsWith("|") && line.includes(".c`](src/")
+  );
+  const pairs = rows.flatMap((row) => {
+    const [, path] = row.match(/\]\((src\/[^)]+)\)/)!;
+    return [...row.matchAll(/ `(\w+)` /g)].map(([, name]) => [path, name]);
+  });
+  assert(pairs.length >= 20, `${pairs.length} rows`);
+  const missing = pairs.filter(([path, name]) =>
+    // A definition begins in the first column.
+    !new RegExp(`^[a-z].*\\b${name}\\(`, "m").test(readFileSync(`${root}/native/${path}`, "utf8"))
+  );
+  assertEquals(missing, []);
+});

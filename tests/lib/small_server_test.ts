@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Host, PacketFlag, type Peer } from "../../mod.ts";
+import type { Held } from "../programs/small_server.ts";
 import { currentRuntime, leakCheck, spawnRuntime, until } from "../_helpers.ts";
 
 const MIB = 2 ** 20;
@@ -13,13 +14,6 @@ const MIB = 2 ** 20;
 /** What the page says. */
 const HOST_DATA = 32 * MIB;
 const ALL = 48 * MIB;
-
-interface Held {
-  readonly rss: number;
-  readonly allocatedBytes: number;
-  readonly hostData: number;
-  readonly overBudget: number;
-}
 
 /** Messages of all kinds, as many as the queue takes. */
 function flood(peer: Peer, bytes: Uint8Array): void {
@@ -53,7 +47,7 @@ test("A small server that stalls stays within what the page on security says", a
     for (const peer of peers) flood(peer, bytes);
     const held = await ask();
     assert.ok(held.hostData <= HOST_DATA, JSON.stringify(held));
-    if (held.rss > most.rss) most = held;
+    if (held.reservedBytes > most.reservedBytes) most = held;
     // All of it has come that may: each peer is at its limit.
     return held.overBudget > 1000 && held.hostData > HOST_DATA * 0.4;
   };
@@ -61,5 +55,6 @@ test("A small server that stalls stays within what the page on security says", a
   const figures = JSON.stringify({ before, most });
   t.diagnostic(figures);
   assert.ok(most.allocatedBytes <= HOST_DATA + 4 * MIB, figures);
-  assert.ok(most.rss - before.rss <= ALL, figures);
+  // The resident memory depends on the runtime's collector as well, so it is shown only.
+  assert.ok(most.reservedBytes <= ALL, figures);
 });

@@ -6,7 +6,13 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { diagnostics, Host } from "../../mod.ts";
+import { type Diagnostics, diagnostics, Host, type HostStats } from "../../mod.ts";
+
+/** What the program says of itself. */
+export type Held =
+  & Pick<Diagnostics, "allocatedBytes" | "reservedBytes">
+  & Pick<HostStats, "hostData" | "overBudget">
+  & { readonly rss: number };
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -25,10 +31,11 @@ const server = await Host.listen({
 console.log(`port ${server.address.port}`);
 
 createInterface({ input: process.stdin }).on("line", async (line) => {
-  const { allocatedBytes } = await diagnostics();
+  const { allocatedBytes, reservedBytes } = await diagnostics();
   const { hostData, overBudget } = server.stats;
   const { rss } = process.memoryUsage();
-  console.log(`${line} ${JSON.stringify({ rss, allocatedBytes, hostData, overBudget })}`);
+  const held: Held = { rss, allocatedBytes, reservedBytes, hostData, overBudget };
+  console.log(`${line} ${JSON.stringify(held)}`);
 }).on("close", () => process.exit(0));
 
 for await (const _event of server) await new Promise(() => {});

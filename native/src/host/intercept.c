@@ -1,7 +1,11 @@
 /*
- * What ENet's intercept callback decides before ENet sees a datagram: the address filter and the gate, which peer
- * it is for, the limits, what the guard does with connections that begin, whether an unbound client is being
- * connected to, and which datagrams are not ENet's at all.
+ * What ENet's intercept callback decides before ENet sees a datagram. Every limit on one datagram is asked here, in
+ * this order: the address filter and the gate; the rates of its address; for a CONNECT the memory that is left and
+ * the guard's table; for a datagram of a peer its rates and its memory. Besides, it finds the peer that a datagram is
+ * for, and hands on what is not ENet's. native/README.md lists the limits with the functions that enforce them.
+ *
+ * Invariant: what is let through has been opened (wire/datagram.h) and carries ENet's own peer id.
+ * Called within ENet's service, with the host's lock held.
  */
 #include <string.h>
 

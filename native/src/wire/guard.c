@@ -343,7 +343,7 @@ static enet_uint32 channels_of(const struct enetjs_guard *guard, const struct at
 }
 
 /* What ENet would assign; see enet_protocol_handle_connect(). */
-static void put_promise(const struct enetjs_guard *guard, const struct attempt *attempt,
+static void put_assigned(const struct enetjs_guard *guard, const struct attempt *attempt,
                         ENetProtocolVerifyConnect *verify) {
   const ENetHost *enet = guard->enet;
   const ENetProtocolConnect *connect = &attempt->connect;
@@ -391,7 +391,7 @@ static size_t write_answer(const struct enetjs_guard *guard, const struct attemp
   enet_uint8 small[sizeof(verify)];
   size_t commands = sizeof(header) + (guard->enet->checksum ? sizeof(enet_uint32) : 0), compressed;
   enet_uint16 flags = ENET_PROTOCOL_HEADER_FLAG_SENT_TIME;
-  put_promise(guard, attempt, &verify);
+  put_assigned(guard, attempt, &verify);
   compressed = compress_commands(guard, (const enet_uint8 *)&verify, small);
   if (compressed > 0) flags |= ENET_PROTOCOL_HEADER_FLAG_COMPRESSED;
   header.peerID = ENET_HOST_TO_NET_16((enet_uint16)(header_word(attempt) | flags));
