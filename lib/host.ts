@@ -127,7 +127,7 @@ export interface HostStats {
   readonly limitedMessageBytes: number;
   /** Connections that ended with the reason `"limit"`. */
   readonly limitedPeers: number;
-  /** Bytes of native memory that count towards `maximumHostData` now. */
+  /** Bytes that count towards `maximumHostData` now. */
   readonly hostData: number;
   /** Datagrams of which a memory or work limit dropped all or a part; reliable data is sent again. */
   readonly overBudget: number;
