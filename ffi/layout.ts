@@ -106,11 +106,13 @@ export const LAYOUT = {
   CODE_DENIED: 1684369017,
   CODE_UNDECIDED: 1818326117,
   CODE_DUPLICATE: 1685418092,
+  CODE_CLOSING: 1668050803,
   ACCEPT: -1,
   COMPLETION_QUESTION: 14,
   CHANNEL_TEXT_ERROR: 0,
   CHANNEL_TEXT_NAME: 1,
   CHANNEL_TEXT_VERSION: 2,
+  DECISION_MS: 2000,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */

@@ -161,6 +161,9 @@ export class Packet implements Disposable {
     until?: Gone,
     offset = 0,
   ) {
+    if (source === undefined || typeof length !== "number") {
+      throw new TypeError("A Packet is made by Packet.from(data), or comes with a message");
+    }
     this.length = length;
     this.flags = flags as PacketFlag;
     this.#source = source;

@@ -3,7 +3,7 @@ import { type Connection, iterateConnection } from "./internal/connection.ts";
 import { validateFlags } from "./internal/endpoint.ts";
 import { receiveOne, type ReceiveOptions } from "./internal/receive_one.ts";
 import { makeInspectable } from "./internal/inspect.ts";
-import { integer, options, U32 } from "./internal/validate.ts";
+import { integer, options, show, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
 import type { DisconnectReason, PeerMessage } from "./events.ts";
 import type { Host } from "./host.ts";
@@ -550,6 +550,13 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   #send(channelId: number, data: Data, flags: number, token: number): number {
     const connection = this.#connection;
     if (!Number.isInteger(channelId) || channelId < 0 || channelId >= connection.channels) {
+      if (typeof channelId !== "number" && data === undefined) {
+        throw new TypeError(
+          `The channel comes first, as in send(0, data): channelId must be a number, not ${
+            show(channelId)
+          }`,
+        );
+      }
       this.#channel(channelId);
     }
     return connection.endpoint.send(connection, channelId, flags, data, token);

@@ -14,9 +14,6 @@ import type { Endpoint } from "./endpoint.ts";
 import { surface } from "../../ffi/surface.ts";
 import { show, U32 } from "./validate.ts";
 
-/** Milliseconds that a decision may take. */
-const DECISION_MS = 2000;
-
 /** A decision as native code takes it. */
 function encode(verdict: unknown): number {
   if (verdict === true) return LAYOUT.ACCEPT;
@@ -55,7 +52,9 @@ export class Admission {
   }
 
   async #wait(question: number, promise: Promise<AcceptVerdict>): Promise<void> {
-    const timer = setTimeout(() => this.#answer(question, LAYOUT.CODE_UNDECIDED), DECISION_MS);
+    // Native code ends the wait as well, for a thread that is stuck; but nothing wakes it for that.
+    const late = () => this.#answer(question, LAYOUT.CODE_UNDECIDED);
+    const timer = setTimeout(late, LAYOUT.DECISION_MS);
     timer.unref();
     try {
       this.#answer(question, encode(await promise));

@@ -53,6 +53,8 @@ export class Connection {
   established = false;
   /** The program has been given its connect event. */
   announced = false;
+  /** A message of it has arrived. */
+  heard = false;
   /** An upper bound of the bytes queued to it, those of broadcasts aside, see `Endpoint.post`. */
   queuedAtMost = 0;
   /** Native code has reported that its queue is full, and not yet that it has drained. */
@@ -197,7 +199,11 @@ export class Connection {
 
   /** Takes its messages from the host, for one consumer. */
   claim(): void {
-    if (this.iterating) throw new TypeError(`${this.name} is being iterated over already`);
+    if (this.iterating) {
+      throw new TypeError(
+        `${this.name} is being iterated over already, or a receive() waits: await one before the next`,
+      );
+    }
     this.endpoint.inlet.claim(this);
   }
 
@@ -447,6 +453,17 @@ export class Connection {
     this.connecting = undefined;
     this.endpoint.unpin();
     return true;
+  }
+
+  /**
+   * The error of a connection that the other side has ended as a host refuses an attempt: with one of its numbers,
+   * before it has sent a message. A host that has to prove an address first refuses in this way.
+   */
+  get refused(): ENetError | undefined {
+    const { ending } = this;
+    if (this.heard || ending?.reason !== "remote") return undefined;
+    const isCode = Object.values<number>(DisconnectCode).includes(ending.data);
+    return isCode ? this.#connectError(ending) : undefined;
   }
 
   #connectError({ reason, data }: Ending): ENetError {

@@ -221,6 +221,17 @@ export class Inlet {
   }
 
   #native(timeoutMs: number): void {
+    const { native, handle } = this.endpoint;
+    do {
+      this.#prepareArena();
+      native.enetjs_host_service(handle, timeoutMs);
+      timeoutMs = 0;
+    } while (this.endpoint.gate?.answer(() => this.#spent()));
+    this.endpoint.serviced();
+  }
+
+  /** Before each service, the only call in which native code writes to the arena. */
+  #prepareArena(): void {
     const { native, handle, memory } = this.endpoint;
     if (memory.stolen) {
       const arena = memory.restore();
@@ -228,9 +239,6 @@ export class Inlet {
     }
     // Bytes that are lent now must stay valid: they share a buffer with the bytes to be given back.
     if (!this.#inRing) memory.makeRoom();
-    native.enetjs_host_service(handle, timeoutMs);
-    while (this.endpoint.gate?.answer(() => this.#spent())) native.enetjs_host_service(handle, 0);
-    this.endpoint.serviced();
   }
 
   /** Hands out the records of the rings. */
@@ -340,6 +348,7 @@ export class Inlet {
     const hostname = formatIPv4(words[index + LAYOUT.RECORD_ADDRESS]);
     const port = words[index + LAYOUT.RECORD_LENGTH];
     completions.advance();
+    if (this.endpoint.closing) return; // native code has refused it
     this.onAttempt(question, { address: { hostname, port }, data, channels });
   }
 
@@ -488,6 +497,7 @@ export class Inlet {
       default: {
         const connection = this.#connectionOf(index) as Connection;
         const channelId = type >>> 8 & 0xFF;
+        connection.heard = true;
         const taken = connection.takes(channelId);
         const packet = this.#packet(index, taken ? BORROWED.BY_ITERATION : undefined);
         if (packet === undefined) return undefined;
@@ -508,7 +518,11 @@ export class Inlet {
 
   #handle(index: number): void {
     const handlers = this.#handlers;
-    if (handlers === undefined) return this.#store(index); // as one of them has asked for
+    // As one of them has asked for, by taking them away or by putting others in their place: these first get
+    // what waits.
+    if (handlers === undefined || (this.#handlersAreNew && this.#backlog.size > 0)) {
+      return this.#store(index);
+    }
     const type = this.endpoint.memory.words[index + LAYOUT.RECORD_TYPE];
     const kind = type & 0xFF;
     if (kind === LAYOUT.EVENT_RECEIVE || kind === LAYOUT.EVENT_PACKET) {
@@ -526,6 +540,7 @@ export class Inlet {
 
   /** The fast path: a packet without an event object. */
   #receive(index: number, handlers: HostHandlers, connection: Connection, channelId: number): void {
+    connection.heard = true;
     const packet = this.#packet(index, BORROWED.BY_HANDLER);
     if (packet === undefined) return;
     this.#handled = packet;
@@ -540,33 +555,21 @@ export class Inlet {
   }
 
   /**
-   * Hands out events that have waited for the handlers, and those that an iteration over a peer has left.
+   * Hands out events that have waited for the handlers, and those that an iteration over a peer has left. Messages
+   * stay while the handlers take none. Each event stays in the backlog until its turn, because a handler may close
+   * the host, take the handlers away, or put others in their place.
    *
    * @returns whether the ring is next
    */
   #handleBacklog(): boolean {
     const { resources } = this.endpoint;
-    if (this.#handlers?.receive === undefined) {
-      return !this.#handlersAreNew || this.#handleOthers();
-    }
     while (resources.open && this.#handlers !== undefined && this.#backlog.size > 0) {
+      const takesMessages = this.#handlers.receive !== undefined;
+      if (!takesMessages && !this.#handlersAreNew) return true;
       if (this.#yielding || this.#spent()) return false;
-      this.#giveKept(this.#backlog.shift() as HostEvent);
-    }
-    return true;
-  }
-
-  /**
-   * Gives handlers that take no messages all else that has waited for them. Each event stays in the backlog until its
-   * turn, because a handler may close the host or take the handlers away.
-   *
-   * @returns whether the ring has its turn now
-   */
-  #handleOthers(): boolean {
-    const { resources } = this.endpoint;
-    while (resources.open && this.#handlers !== undefined) {
-      if (this.#yielding || this.#spent()) return false;
-      const event = this.#backlog.take(({ type }) => type !== "receive");
+      const event = takesMessages
+        ? this.#backlog.shift()
+        : this.#backlog.take(({ type }) => type !== "receive");
       if (event === undefined) break;
       this.#giveKept(event);
     }

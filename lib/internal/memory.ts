@@ -198,7 +198,7 @@ export class Memory {
   }
 
   #giveBack(): void {
-    if (this.#lent) {
+    if (this.#lent && !this.stolen) {
       this.#lent = false;
       this.#buffer = this.#buffer.transfer();
       this.arena = new Uint8Array(this.#buffer);

@@ -12,8 +12,8 @@
 import { LAYOUT } from "../../ffi/layout.ts";
 import { effectiveHostData, type NativeSettings } from "../options.ts";
 
-/** What one peer may have waiting, where the host has room. */
-const MOST_BYTES = 1024 * 1024;
+/** What one peer may have waiting at most, by cost. */
+const MOST_BYTES = 2 * 1024 * 1024;
 
 /** What this file needs of a host's memory. */
 interface SharedWords {

@@ -93,7 +93,8 @@
  * behind its end in the arena.
  *
  * Rings and arena have one producer (native code inside a call of the consumer) and one consumer
- * (the caller). Positions are free-running u32 counters; capacities are powers of two.
+ * (the caller). Only `enetjs_host_service` puts payloads into the arena; what other calls produce waits for the next.
+ * Positions are free-running u32 counters; capacities are powers of two.
  */
 
 #define ENETJS_HEADER_BYTES 128
@@ -186,6 +187,7 @@
 #define ENETJS_CODE_DENIED 1684369017    /**< "deny": the filter or the program does not admit the client */
 #define ENETJS_CODE_UNDECIDED 1818326117 /**< "late": the program has not decided in time */
 #define ENETJS_CODE_DUPLICATE 1685418092 /**< "dupl": the address has as many peers as it may */
+#define ENETJS_CODE_CLOSING 1668050803   /**< "clos": the host closes */
 
 /* ---- Host configuration: an array of doubles ---------------------------------------------- */
 
@@ -602,6 +604,9 @@ ENETJS_API double enetjs_host_set_filter(double host, const uint8_t *rules, doub
 
 /** A verdict of `enetjs_host_answer`. */
 #define ENETJS_ACCEPT (-1)
+
+/** Milliseconds after which a question that has no answer is answered with ENETJS_CODE_UNDECIDED. */
+#define ENETJS_DECISION_MS 2000
 
 /**
  * Answers a question, see ENETJS_COMPLETION_QUESTION. A client that is refused is told a number, which it gets with

@@ -192,11 +192,13 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_CODE_DENIED,
       ENETJS_CODE_UNDECIDED,
       ENETJS_CODE_DUPLICATE,
+      ENETJS_CODE_CLOSING,
       ENETJS_ACCEPT,
       ENETJS_COMPLETION_QUESTION,
       ENETJS_CHANNEL_TEXT_ERROR,
       ENETJS_CHANNEL_TEXT_NAME,
       ENETJS_CHANNEL_TEXT_VERSION,
+      ENETJS_DECISION_MS,
   };
   return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
 }

@@ -244,7 +244,8 @@ test("accept can be set and removed on a live host", async (t) => {
     assert.throws(() => server.accept = value as never, /accept must be a function, not /);
     await assert.rejects(Host.listen({ accept: value as never }), TypeError);
   }
-  assert.throws(() => client.accept = accept, { code: "ENETJS_ERR_UNGUARDED" });
+  assert.throws(() => client.accept = accept, { name: "TypeError", message: /Host\.create/ });
+  client.accept = undefined;
   await assert.rejects(Host.create({ accept } as never), /no option "accept"/);
 });
 
@@ -391,4 +392,25 @@ test("Peer.receive() ends in time, by signal, with the connection and with the h
   const closed = errorOf(another.receive());
   client[Symbol.dispose]();
   assert.equal((await closed).code, "ENETJS_ERR_CLOSED");
+});
+
+test("A host that closes asks about nobody and lets nobody in", async (t) => {
+  await leakCheck(t);
+  let asked = 0;
+  const server = await Host.listen({ hostname: LOOPBACK, accept: () => (asked++, true) }, {});
+  const { address } = server;
+  const silent = await Host.create({ pump: false });
+  const connecting = silent.connect(address);
+  const ticker = setInterval(() => silent.service(0), 1);
+  await connecting;
+  clearInterval(ticker); // it acknowledges nothing any more
+  await until(() => server.peers.length === 1, 5000, "the peer");
+  server.peers[0].send(0, "not acknowledged");
+  const closing = server.close({ graceMs: 60_000 });
+  await using late = await Host.create();
+  assert.equal(await refusalOf(late.connect(address)), DisconnectCode.CLOSING);
+  assert.equal(asked, 1);
+  void server.close({ graceMs: 0 });
+  await closing;
+  await silent.close({ graceMs: 0 });
 });

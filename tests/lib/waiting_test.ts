@@ -127,8 +127,7 @@ test("Small messages that wait in JavaScript count, and peers share the room for
   await Promise.all(peers.map((peer) => peer.deliver(0, message)));
   const { hostData } = server.stats;
   assert.ok(hostData > PEERS * 100 * 200, `${hostData} bytes`);
-  // One may have 1 MiB waiting, or 32 KiB once all of them have 2 MiB. Native code holds the rest. All of
-  // this would wait in JavaScript if only 1 MiB for each peer were the limit.
+  // Together they may have little more than 2 MiB waiting, by cost. Native code holds the rest.
   const each = 2500;
   const floods = peers.map((peer) => {
     for (let i = 1; i < each; i++) peer.send(0, message);

@@ -91,7 +91,7 @@ done:
 
 /* ---- Attempts of others ---------------------------------------------------------------------- */
 
-/* An attempt that is proved goes on at once. */
+/* An attempt that is proved goes on at once; messages that come of that are held until the next service. */
 static double answer(struct enetjs_host *h, uint32_t question, double verdict) {
   enum enetjs_refusal cause =
       verdict == ENETJS_CODE_UNDECIDED ? ENETJS_REFUSAL_UNDECIDED : ENETJS_REFUSAL_ACCEPT;
@@ -100,6 +100,7 @@ static double answer(struct enetjs_host *h, uint32_t question, double verdict) {
                                 : enetjs_guard_decline(h->guard, question, cause, (enet_uint32)verdict));
   if (!asked) return ENETJS_ERR_STALE;
   if (enetjs_guard_admits(h->guard)) enetjs_service_protocol(h);
+  if (h->pump_running && enetjs_records_waiting(h)) enetjs_pump_call(h);
   return 0;
 }
 

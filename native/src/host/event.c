@@ -4,7 +4,8 @@
  * The rings lie in memory that JavaScript owns and that may vanish with its thread, so they are
  * written only while `consumer` is true, that is, inside a call of the consumer's own thread. What
  * the pump produces, and what finds the rings full, is held in native memory in order and moved on
- * by the next such call. Nothing is dropped: a peer that sends faster than it is read is stopped, that
+ * by the next such call. Payloads have a stricter rule: they are placed only inside `enetjs_host_service`, before
+ * which the consumer looks whether its program has transferred the arena away. Nothing is dropped: a peer that sends faster than it is read is stopped, that
  * is, no more of it is let in, when as much of it is held as the host allows to wait (see allowance.c).
  *
  * Events and completions have a ring each, because a consumer that waits for a completion inside
@@ -172,7 +173,8 @@ static struct enetjs_held *unhold(struct enetjs_host *h, struct enetjs_held_list
 }
 
 static void emit(struct enetjs_host *h, struct enetjs_ring *ring, uint32_t *record, ENetPacket *packet) {
-  if (h->consumer && !ring->held.head) {
+  bool may_place = packet ? h->servicing : h->consumer;
+  if (may_place && !ring->held.head) {
     if (place(h, ring, record, packet)) return;
     h->counters[ENETJS_HOST_STAT_BACK_PRESSURE]++;
   }

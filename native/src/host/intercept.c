@@ -56,7 +56,9 @@ static bool is_connect(const struct enetjs_datagram *datagram) {
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
 /* A peer that completes a handshake has proved its address; this host has chosen those that it connects to. */
-static bool is_established(const ENetPeer *peer) { return peer && peer->state != ENET_PEER_STATE_ACKNOWLEDGING_CONNECT; }
+static bool is_established(const ENetPeer *peer) {
+  return peer && peer->state != ENET_PEER_STATE_ACKNOWLEDGING_CONNECT;
+}
 
 static bool within_limits(const struct enetjs_host *h, uint32_t address, const ENetPeer *peer) {
   return !h->limits ||
@@ -142,18 +144,17 @@ static int conclude(struct enetjs_host *h, uint32_t address, enum enetjs_guard_v
 }
 
 static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram, uint32_t address) {
+  bool has_memory;
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, 0) || !is_connect(datagram))
     return not_enets(h, address);
   if (!h->bound || (h->limits && !enetjs_limits_admit_connect(h->limits, address))) return TAKEN;
-  if (!enetjs_allow_connect(h, h->enet->receivedAddress.host)) {
-    if (h->guard) refuse(h, datagram, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
-    h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
-    return TAKEN;
-  }
+  has_memory = enetjs_allow_connect(h, h->enet->receivedAddress.host);
+  if (!has_memory) h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
   if (h->guard) {
-    bool asks = enetjs_guard_connect(h->guard, datagram, h->enet->receivedDataLength);
+    bool asks = enetjs_guard_connect(h->guard, datagram, h->enet->receivedDataLength, has_memory);
     return conclude(h, address, asks ? ENETJS_GUARD_ASKS : ENETJS_GUARD_TAKEN);
   }
+  if (!has_memory) return TAKEN;
   connects(h, address);
   enetjs_datagram_hand_over(h->enet, datagram);
   return LET_THROUGH;

@@ -242,7 +242,8 @@ struct enetjs_host {
   struct enetjs_handshakes handshakes;
 
   /* Shared memory; touched only while `consumer` is true. */
-  bool consumer; /**< the lock is held by a call of the consumer's side */
+  bool consumer;  /**< the lock is held by a call of the consumer's side */
+  bool servicing; /**< and that is a service, before which the consumer has looked after the arena */
   uint8_t *shared;
   _Atomic uint32_t *header;
   double *stats;

@@ -4,6 +4,7 @@
 #include "host/internal.h"
 #include "enet/dispatch_queue.h"
 #include "base/pool.h"
+#include "wire/guard.h"
 #include "wire/peer_ids.h"
 #include "wire/socket.h"
 
@@ -387,6 +388,7 @@ double enetjs_host_shutdown(double host, double data) {
     return ENETJS_ERR_ARGUMENT;
   }
   h->shutting_down = true;
+  if (h->guard) enetjs_guard_close(h->guard);
   h->shutdown_data = (uint32_t)data;
   for (size_t index = 0; index < h->enet->peerCount; index++) shut_down(&h->slots[index]);
   enetjs_flush_protocol(h);

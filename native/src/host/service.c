@@ -193,9 +193,11 @@ static void service_for_consumer(struct enetjs_host *h) {
   uint64_t before = h->counters[ENETJS_HOST_STAT_RECEIVED_PACKETS];
   struct enetjs_service_result result = {.woken = h->signalled};
   h->signalled = false;
+  h->servicing = true;
   enetjs_refill(h);
   enetjs_service_protocol(h);
   enetjs_refill(h);
+  h->servicing = false;
   result.datagrams = (unsigned)(h->counters[ENETJS_HOST_STAT_RECEIVED_PACKETS] - before);
   result.found = (result.datagrams > 0 && h->queued_messages > 0) || events != h->events.head ||
                  completions != h->completions.head;

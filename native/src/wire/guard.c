@@ -20,8 +20,9 @@
  *   Questions: where the program decides about attempts, it is asked when a CONNECT comes, but no more than
  *   UNPROVED_QUESTIONS times a second. Beyond that an address is answered first, and the program is asked once it
  *   has acknowledged. Then the client believes that it is connected, so a refusal reaches it as a disconnect, and its
- *   datagram is kept until the program has decided. At most QUESTIONS wait at once, each for DECISION_MS. They do not
- *   age otherwise, and are not pushed out.
+ *   datagram is kept until the program has decided. At most QUESTIONS wait at once, each for ENETJS_DECISION_MS. They
+ *   do not age otherwise, and are not pushed out. The program has a timer of the same length, because no attempt
+ *   wakes a thread here; this limit holds where the program is stuck.
  *
  * What is refused is remembered for a while, so that a CONNECT that is repeated asks nothing again, and a refusal
  * that is lost is sent again.
@@ -44,7 +45,6 @@
 #define LIFETIME_MS 3000
 #define ID_SEEN_MS 10000
 #define ID_SEEN_ANSWERS 3
-#define DECISION_MS 2000
 #define QUESTIONS 1024
 #define UNPROVED_QUESTIONS 200 /* a second */
 #define DRAWS 64           /* of an id that no peer has */
@@ -52,6 +52,7 @@
 #define FITTING_DRAWS 8    /* of an answer that compresses to what may be sent; one in twelve does not at first */
 #define ENETS_SEQUENCE 1   /* of the VERIFY_CONNECT of a new peer */
 #define LEAST_SEQUENCE 256 /* above those that ENet uses soon, which a late acknowledgement must not hit */
+#define COUNTED 256        /* refused attempts that are remembered as counted */
 #define SESSIONS ((ENET_PROTOCOL_HEADER_SESSION_MASK >> ENET_PROTOCOL_HEADER_SESSION_SHIFT) + 1)
 #define NOBODY UINT32_MAX /* no attempt, as an index */
 #define ANSWER_BYTES (sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolVerifyConnect))
@@ -78,7 +79,8 @@ struct attempt {
   bool accepted;                 /* by the program */
   bool proved;                   /* the address has acknowledged the answer */
   uint32_t question;             /* where it is ASKING */
-  enet_uint32 refusal;           /* where it is REFUSED */
+  enet_uint32 refusal;           /* where it is REFUSED: what the client is told, and why */
+  enum enetjs_refusal cause;
   enet_uint8 *kept;              /* the client's datagram, while a proved attempt waits, or NULL */
   size_t kept_length, kept_header; /* bytes, and of these its header */
   enet_uint32 began, answered;   /* when; the last answer */
@@ -94,7 +96,7 @@ struct queue {
   uint32_t oldest, newest, count;
 };
 
-static const enet_uint32 lifetimes[STATES] = {LIFETIME_MS, ID_SEEN_MS, DECISION_MS, ID_SEEN_MS, LIFETIME_MS};
+static const enet_uint32 lifetimes[STATES] = {LIFETIME_MS, ID_SEEN_MS, ENETJS_DECISION_MS, ID_SEEN_MS, LIFETIME_MS};
 
 /* An attempt that ENet has been handed, and the client's datagram that is to follow. */
 struct pending {
@@ -117,6 +119,7 @@ struct enetjs_guard {
   bool returns;        /* ENet is about to be shown what has been taken */
   bool resumes;        /* ENet is about to be shown an ADMITTED attempt, the oldest */
   bool asks;           /* the program decides */
+  bool closes;         /* no attempt is to succeed any more */
   uint32_t questions;  /* so far, which numbers them */
   enet_uint32 second_began;
   unsigned unproved_questions; /* in that second */
@@ -124,17 +127,21 @@ struct enetjs_guard {
   struct pending pending;
   enet_uint8 connect[sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolConnect)];
   uint64_t refused[ENETJS_REFUSAL_COUNT], bad;
+  uint64_t counted[COUNTED]; /* hashes of refused attempts, each in a place of its own */
 };
 
 /* ---- The table ------------------------------------------------------------------------------- */
 
 /* Of an address and port that opens thousands of attempts, each has a place of its own. */
-static uint32_t *bucket_of(struct enetjs_guard *guard, enum key key, const ENetAddress *address, enet_uint32 number) {
+static uint64_t hash_of(const struct enetjs_guard *guard, const ENetAddress *address, enet_uint32 number) {
   uint64_t hash = ((uint64_t)address->host << 16 | address->port) ^ guard->seed;
   hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
   hash = (hash ^ hash >> 29 ^ number) * (guard->seed | 1);
-  hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
-  return &guard->buckets[key * guard->room + (hash >> 32 & (guard->room - 1))];
+  return (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
+}
+
+static uint32_t *bucket_of(struct enetjs_guard *guard, enum key key, const ENetAddress *address, enet_uint32 number) {
+  return &guard->buckets[key * guard->room + (hash_of(guard, address, number) >> 32 & (guard->room - 1))];
 }
 
 static uint32_t *bucket_of_attempt(struct enetjs_guard *guard, enum key key, const struct attempt *attempt) {
@@ -251,8 +258,8 @@ static uint32_t most_dispensable(const struct enetjs_guard *guard) {
   return NOBODY;
 }
 
-/* @returns the place for a new attempt, which may have been another's; it has no id yet */
-static struct attempt *add(struct enetjs_guard *guard, const ENetAddress *address, const ENetProtocolConnect *connect) {
+/* @returns the attempt in the table, in a place that may have been another's; it is FRESH */
+static struct attempt *add(struct enetjs_guard *guard, const struct attempt *wanted) {
   uint32_t index;
   struct attempt *attempt;
   if (guard->count == guard->room && !grow(guard)) {
@@ -263,10 +270,7 @@ static struct attempt *add(struct enetjs_guard *guard, const ENetAddress *addres
   index = guard->free;
   attempt = &guard->attempts[index];
   guard->free = attempt->next[0];
-  memset(attempt, 0, sizeof(*attempt));
-  attempt->address = *address;
-  attempt->connect = *connect;
-  attempt->id = ENET_PROTOCOL_MAXIMUM_PEER_ID;
+  *attempt = *wanted;
   link_attempt(guard, BY_CONNECT, index);
   link_attempt(guard, BY_ID, index);
   enqueue(guard, FRESH, index);
@@ -283,8 +287,7 @@ static struct attempt *find_connect(struct enetjs_guard *guard, enet_uint32 conn
   return NULL;
 }
 
-static struct attempt *find_id(struct enetjs_guard *guard, enet_uint16 id) {
-  const ENetAddress *from = &guard->enet->receivedAddress;
+static struct attempt *find_id(struct enetjs_guard *guard, const ENetAddress *from, enet_uint16 id) {
   if (guard->count == 0) return NULL;
   for (uint32_t i = *bucket_of(guard, BY_ID, from, id); i != NOBODY; i = guard->attempts[i].next[BY_ID])
     if (is_from(&guard->attempts[i], from) && guard->attempts[i].id == id) return &guard->attempts[i];
@@ -309,6 +312,18 @@ static enet_uint16 header_word(const struct attempt *attempt) {
                        attempt->outgoing << ENET_PROTOCOL_HEADER_SESSION_SHIFT);
 }
 
+/*
+ * An attempt counts once, however often its CONNECT is repeated. Most that are refused are in no table, so a
+ * hash has to do; others with the same place make it count again.
+ */
+static void count_refusal(struct enetjs_guard *guard, const struct attempt *attempt) {
+  uint64_t hash = hash_of(guard, &attempt->address, attempt->connect.connectID);
+  uint64_t *counted = &guard->counted[hash >> 32 & (COUNTED - 1)];
+  if (*counted == hash) return;
+  *counted = hash;
+  guard->refused[attempt->cause]++;
+}
+
 static void send_refusal(struct enetjs_guard *guard, struct attempt *attempt) {
   enetjs_disconnect_room datagram;
   size_t length = enetjs_datagram_disconnect(guard->enet, datagram, header_word(attempt), attempt->connect.connectID,
@@ -316,11 +331,12 @@ static void send_refusal(struct enetjs_guard *guard, struct attempt *attempt) {
   if (!attempt->proved && attempt->sent + length > attempt->received) return;
   attempt->sent += (enet_uint32)length;
   send_datagram(guard, &attempt->address, datagram, length);
+  count_refusal(guard, attempt);
 }
 
 /* @param attempt one of the table, or none of it */
 static void refuse(struct enetjs_guard *guard, struct attempt *attempt, enum enetjs_refusal cause, enet_uint32 number) {
-  guard->refused[cause]++;
+  attempt->cause = cause;
   attempt->refusal = number;
   send_refusal(guard, attempt);
 }
@@ -331,6 +347,16 @@ static void refuse_for_now(struct enetjs_guard *guard, struct attempt *attempt, 
   refuse(guard, attempt, cause, number);
   forget_kept(attempt);
   move(guard, attempt, REFUSED);
+}
+
+/* An attempt that is proved and no longer of the table. A client that has not been told goes on, and is told again. */
+static void refuse_proved(struct enetjs_guard *guard, struct attempt *attempt, enum enetjs_refusal cause,
+                          enet_uint32 number) {
+  struct attempt *kept = add(guard, attempt);
+  if (kept)
+    refuse_for_now(guard, kept, cause, number);
+  else
+    refuse(guard, attempt, cause, number);
 }
 
 static enet_uint32 limit(enet_uint32 value, enet_uint32 least, enet_uint32 most) {
@@ -508,7 +534,7 @@ static bool draw(struct enetjs_guard *guard, struct attempt *attempt) {
     enetjs_random(&random, sizeof(random));
     random.id &= ENET_PROTOCOL_MAXIMUM_PEER_ID;
     if (!enetjs_peer_ids_usable(guard->ids, &attempt->address, random.id)) continue;
-    other = find_id(guard, random.id);
+    other = find_id(guard, &attempt->address, random.id);
     if (other && other != attempt) {
       if (i < PATIENT_DRAWS) continue;
       drop(guard, index_of(guard, other)); /* forged CONNECTs with all ids keep nobody out of an address */
@@ -533,9 +559,8 @@ static void answer_connect(struct enetjs_guard *guard, struct attempt *attempt) 
 
 /* @returns whether the program is to be asked */
 static bool begin(struct enetjs_guard *guard, const struct attempt *wanted) {
-  struct attempt *attempt = add(guard, &wanted->address, &wanted->connect);
+  struct attempt *attempt = add(guard, wanted);
   if (!attempt) return false;
-  attempt->received = wanted->received;
   attempt->answers_left = ID_SEEN_ANSWERS;
   attempt->began = guard->enet->serviceTime;
   if (!draw(guard, attempt)) {
@@ -555,6 +580,8 @@ static bool begin(struct enetjs_guard *guard, const struct attempt *wanted) {
 static void answer_again(struct enetjs_guard *guard, struct attempt *attempt) {
   if (attempt->state == REFUSED)
     send_refusal(guard, attempt);
+  else if (guard->closes)
+    refuse_for_now(guard, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_CLOSING);
   else if (attempt->state == FRESH || attempt->state == ID_SEEN)
     answer_connect(guard, attempt);
 }
@@ -569,12 +596,14 @@ static bool read_connect(const struct enetjs_guard *guard, const struct enetjs_d
                          struct attempt *wanted) {
   memset(wanted, 0, sizeof(*wanted));
   wanted->address = guard->enet->receivedAddress;
+  wanted->id = ENET_PROTOCOL_MAXIMUM_PEER_ID; /* none yet */
   wanted->received = (enet_uint32)received;
   memcpy(&wanted->connect, connect->bytes + connect->header_bytes, sizeof(wanted->connect));
   return is_acceptable(&wanted->connect);
 }
 
-bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received) {
+bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
+                          bool has_memory) {
   struct enetjs_peer_census census;
   struct attempt wanted, *attempt;
   if (!read_connect(guard, connect, received, &wanted)) return false;
@@ -587,9 +616,11 @@ bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
   }
   census = enetjs_peer_ids_census(guard->ids, &wanted.address, wanted.connect.connectID);
   if (census.known) return false;
-  if (census.same_host >= guard->enet->duplicatePeers)
+  if (guard->closes)
+    refuse(guard, &wanted, ENETJS_REFUSAL_FULL, ENETJS_CODE_CLOSING);
+  else if (census.same_host >= guard->enet->duplicatePeers)
     refuse(guard, &wanted, ENETJS_REFUSAL_DUPLICATE, ENETJS_CODE_DUPLICATE);
-  else if (is_full(guard))
+  else if (!has_memory || is_full(guard))
     refuse(guard, &wanted, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
   else
     return begin(guard, &wanted);
@@ -598,8 +629,19 @@ bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
 
 void enetjs_guard_refuse(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
                          enum enetjs_refusal cause, enet_uint32 number) {
-  struct attempt wanted;
-  if (read_connect(guard, connect, received, &wanted)) refuse(guard, &wanted, cause, number);
+  struct attempt wanted, *attempt;
+  if (!read_connect(guard, connect, received, &wanted)) return;
+  expire(guard, guard->enet->serviceTime);
+  attempt = find_connect(guard, wanted.connect.connectID);
+  if (attempt) {
+    attempt->received += (enet_uint32)received;
+    if (attempt->state == REFUSED)
+      send_refusal(guard, attempt);
+    else
+      refuse_for_now(guard, attempt, cause, number);
+  } else if (!enetjs_peer_ids_census(guard->ids, &wanted.address, wanted.connect.connectID).known) {
+    refuse(guard, &wanted, cause, number);
+  }
 }
 
 /* ---- The acknowledgement --------------------------------------------------------------------- */
@@ -654,13 +696,13 @@ static void hand_over_connect(struct enetjs_guard *guard, const ENetProtocolConn
   enetjs_datagram_hand_over(guard->enet, &datagram);
 }
 
-/* @returns false, with the client told, when there is no peer left */
+/* @returns false, with the client told, when there is no peer left, or there is to be none */
 static bool promote(struct enetjs_guard *guard, struct attempt *attempt, struct enetjs_datagram *datagram) {
   struct pending *pending = &guard->pending;
   ENetProtocolConnect connect = attempt->connect;
   ENetPeer *peer = free_peer(guard->enet);
-  if (!peer) {
-    refuse(guard, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
+  if (guard->closes || !peer) {
+    refuse_proved(guard, attempt, ENETJS_REFUSAL_FULL, guard->closes ? ENETJS_CODE_CLOSING : ENETJS_CODE_FULL);
     return false;
   }
   enetjs_datagram_readdress(datagram, peer->incomingPeerID);
@@ -721,6 +763,7 @@ static enum enetjs_guard_verdict hand_over(struct enetjs_guard *guard, struct at
                                            struct enetjs_datagram *datagram) {
   struct attempt proved = *attempt;
   proved.proved = true;
+  proved.kept = NULL;
   drop(guard, index_of(guard, attempt));
   return promote(guard, &proved, datagram) ? ENETJS_GUARD_HANDED_OVER : ENETJS_GUARD_TAKEN;
 }
@@ -730,7 +773,7 @@ enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct 
   struct attempt *attempt;
   bool any;
   expire(guard, guard->enet->serviceTime);
-  attempt = find_id(guard, datagram->peer);
+  attempt = find_id(guard, &guard->enet->receivedAddress, datagram->peer);
   if (!attempt || datagram->session != attempt->incoming || attempt->sent == 0) {
     guard->bad += attempt != NULL;
     return ENETJS_GUARD_STRANGER;
@@ -749,7 +792,17 @@ enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct 
 
 /* ---- The program's decision ------------------------------------------------------------------ */
 
-void enetjs_guard_set_asks(struct enetjs_guard *guard, bool asks) { guard->asks = asks; }
+void enetjs_guard_set_asks(struct enetjs_guard *guard, bool asks) {
+  guard->asks = asks && !guard->closes;
+}
+
+void enetjs_guard_close(struct enetjs_guard *guard) {
+  guard->closes = true;
+  guard->asks = false;
+  guard->enet->serviceTime = enet_time_get();
+  while (guard->queues[ASKING].oldest != NOBODY)
+    refuse_for_now(guard, &guard->attempts[guard->queues[ASKING].oldest], ENETJS_REFUSAL_FULL, ENETJS_CODE_CLOSING);
+}
 
 /* ENet measures the round trip by the acknowledgement, which is not to have taken as long as the decision. */
 static void forgive_decision(const struct enetjs_guard *guard, struct attempt *attempt) {
@@ -827,9 +880,9 @@ static bool is_crowded(const struct enetjs_guard *guard, const struct attempt *a
 
 static void refuse_leftover(struct enetjs_guard *guard, struct attempt *attempt) {
   if (is_crowded(guard, attempt))
-    refuse(guard, attempt, ENETJS_REFUSAL_DUPLICATE, ENETJS_CODE_DUPLICATE);
+    refuse_proved(guard, attempt, ENETJS_REFUSAL_DUPLICATE, ENETJS_CODE_DUPLICATE);
   else
-    refuse(guard, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
+    refuse_proved(guard, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
 }
 
 /*
@@ -852,7 +905,7 @@ size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetB
   }
   if (!mark_as_sent(pending->peer)) {
     enet_peer_reset(pending->peer);
-    refuse(guard, &pending->attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
+    refuse_proved(guard, &pending->attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
     return 0;
   }
   guard->returns = true;

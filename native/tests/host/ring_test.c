@@ -335,6 +335,39 @@ TEST(a_paused_peer_keeps_its_messages_back) {
   check_nothing_left();
 }
 
+/* A program can transfer the arena away, which the consumer notices before it services, and not before other calls. */
+static void check_arena_outside_services(bool reset) {
+  struct consumer server, client;
+  struct numbers numbers;
+  uint8_t before[4096];
+  double peer;
+  tiny_open(&server, &numbers);
+  client_open(&client);
+  peer = connect_pair_of(&client, &server);
+  pause_peer(&server, 1);
+  for (uint32_t i = 0; i < 5; i++) CHECK(send_number(&client, peer, 0, 100, &numbers));
+  UNTIL(peer_statistic(&client, peer, ENETJS_PEER_STAT_QUEUED_MESSAGES) == 0, poll_both(&client, &server));
+  memset(server.arena, 0xEE, sizeof(before));
+  memcpy(before, server.arena, sizeof(before));
+  if (reset)
+    CHECK_EQ_INT(enetjs_peer_reset(server.host, server.peer), 0);
+  else
+    pause_peer(&server, 0);
+  CHECK_EQ_INT(memcmp(before, server.arena, sizeof(before)), 0);
+  CHECK_EQ_INT(server.words[ENETJS_WORD_HELD], reset ? 6 : 5);
+  consumer_drain(&server);
+  CHECK_EQ_INT(numbers.next[0], 5);
+  CHECK_EQ_INT(server.disconnects, reset);
+  consumer_close(&client);
+  consumer_close(&server);
+  check_nothing_left();
+}
+
+TEST(payloads_are_placed_only_by_a_service) {
+  check_arena_outside_services(false);
+  check_arena_outside_services(true);
+}
+
 /* What was acknowledged comes before the end of the connection, whatever held it. */
 static void check_end(bool pause, bool pump_serviced) {
   struct consumer server, client;
@@ -502,6 +535,7 @@ int main(void) {
       TEST_CASE(what_does_not_fit_is_held_and_announced),
       TEST_CASE(hostile_tails_harm_nobody_else),
       TEST_CASE(a_paused_peer_keeps_its_messages_back),
+      TEST_CASE(payloads_are_placed_only_by_a_service),
       TEST_CASE(an_end_comes_after_what_was_acknowledged),
       TEST_CASE(held_events_keep_to_their_connection),
       TEST_CASE(what_a_peer_may_have_waiting_is_bounded),

@@ -731,6 +731,9 @@ TEST(a_full_host_says_so) {
     CHECK_EQ_INT(forger_receive(&f), wire.checksum ? 14 : 10);
     CHECK_EQ_INT(f.refusal, ENETJS_CODE_FULL);
     CHECK_EQ_INT(forger_receive(&f), 0);
+    forger_connect(&f); /* the same attempt */
+    settle(&server);
+    CHECK_EQ_INT(forger_receive(&f), wire.checksum ? 14 : 10);
     CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_FULL), 2);
     client_exchange(&first, &server);
     client_end(&first);
@@ -739,6 +742,48 @@ TEST(a_full_host_says_so) {
     consumer_close(&server);
     wire_end(wire);
   }
+}
+
+/* What an address still holds keeps new connections of it out, but harms none that there is. */
+TEST(a_late_copy_of_a_connect_ends_nothing_when_memory_is_short) {
+  struct consumer server;
+  struct forger connected, begun, late;
+  struct enetjs_host *h;
+  if (!has_guard()) return;
+  guarded_open(&server);
+  h = host_of(&server);
+  forger_open(&connected, &server);
+  forger_connect(&connected);
+  settle(&server);
+  CHECK(forger_receive(&connected) > 0);
+  forger_acknowledge(&connected);
+  UNTIL(server.connects == 1, consumer_poll(&server));
+  forger_open(&begun, &server);
+  forger_connect(&begun);
+  settle(&server);
+  CHECK(forger_receive(&begun) > 0);
+  while (forger_receive(&connected) > 0) continue;
+  connected.refusal = begun.refusal = 0;
+  for (size_t i = 0; i < ENETJS_DEBT_BUCKETS; i++) h->debts[i] += INT32_MAX;
+  forger_connect(&connected);
+  forger_connect(&begun);
+  forger_open(&late, &server);
+  forger_connect(&late);
+  settle(&server);
+  while (forger_receive(&connected) > 0) continue;
+  while (forger_receive(&begun) > 0) continue;
+  CHECK_EQ_INT(connected.refusal, 0);
+  CHECK_EQ_INT(begun.refusal, 0);
+  CHECK_EQ_INT(forger_receive(&late), 10);
+  CHECK_EQ_INT(late.refusal, ENETJS_CODE_FULL);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_FULL), 1);
+  forger_acknowledge(&begun);
+  UNTIL(server.connects == 2, consumer_poll(&server));
+  for (size_t i = 0; i < ENETJS_DEBT_BUCKETS; i++) h->debts[i] -= INT32_MAX;
+  forger_close(&connected);
+  forger_close(&begun);
+  forger_close(&late);
+  consumer_close(&server);
 }
 
 /* Two attempts are open, and there is one place: by the number of peers, or of peers of one address. */
@@ -761,6 +806,12 @@ static void take_the_last_place(unsigned option) {
   }
   CHECK_EQ_INT(server.connects, 1);
   CHECK_EQ_INT(forger_receive(&f[0]), 0);
+  CHECK_EQ_INT(forger_receive(&f[1]), 10);
+  CHECK_EQ_INT(f[1].refusal, option == ENETJS_CONFIG_PEERS ? ENETJS_CODE_FULL : ENETJS_CODE_DUPLICATE);
+  /* It believes that it is connected, so where that was lost, it goes on. */
+  f[1].refusal = 0;
+  forger_ping(&f[1], f[1].outgoing);
+  settle(&server);
   CHECK_EQ_INT(forger_receive(&f[1]), 10);
   CHECK_EQ_INT(f[1].refusal, option == ENETJS_CONFIG_PEERS ? ENETJS_CODE_FULL : ENETJS_CODE_DUPLICATE);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_FULL), option == ENETJS_CONFIG_PEERS);
@@ -796,7 +847,6 @@ TEST(what_enet_would_ignore_is_ignored) {
 
 /* ---- The program decides --------------------------------------------------------------------- */
 
-#define DECISION_MS 2000
 #define UNPROVED_QUESTIONS 200
 #define QUESTIONS 1024
 
@@ -908,7 +958,7 @@ TEST(a_question_ends_in_time_and_does_not_age_before) {
   forger_open(&late, &server);
   forger_connect(&late);
   settle(&server);
-  skip(DECISION_MS - 500);
+  skip(ENETJS_DECISION_MS - 500);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 1);
   skip(500);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
@@ -919,7 +969,7 @@ TEST(a_question_ends_in_time_and_does_not_age_before) {
   forger_open(&accepted, &server);
   forger_connect(&accepted);
   settle(&server);
-  skip(DECISION_MS - 500);
+  skip(ENETJS_DECISION_MS - 500);
   CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), 0);
   CHECK(forger_receive(&accepted) > 0);
   skip(LIFETIME_MS - 500);
@@ -966,6 +1016,38 @@ TEST(answers_that_make_no_sense_do_no_harm) {
   CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), ENETJS_ERR_CLOSED);
 }
 
+TEST(a_host_that_closes_asks_nothing_and_lets_nobody_in) {
+  struct consumer server;
+  struct wire plain = {0};
+  struct forger f[3]; /* one is asked about, one is answered, one comes late */
+  if (!has_guard()) return;
+  asking_open(&server, plain);
+  for (int i = 0; i < 2; i++) {
+    forger_open(&f[i], &server);
+    forger_connect(&f[i]);
+    settle(&server);
+    if (i == 1) CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), 0);
+  }
+  CHECK(forger_receive(&f[1]) > 0);
+  CHECK_EQ_INT(enetjs_host_shutdown(server.host, 3), 0);
+  CHECK_EQ_INT(enetjs_host_answer(server.host, server.question.extra - 1, ENETJS_ACCEPT), ENETJS_ERR_STALE);
+  CHECK_EQ_INT(enetjs_host_set(server.host, ENETJS_CONFIG_ACCEPT, 1, 0), 0);
+  forger_acknowledge(&f[1]);
+  forger_open(&f[2], &server);
+  forger_connect(&f[2]);
+  settle(&server);
+  for (int i = 0; i < 3; i++) {
+    CHECK_EQ_INT(forger_receive(&f[i]), 10);
+    CHECK_EQ_INT(f[i].refusal, ENETJS_CODE_CLOSING);
+    CHECK_EQ_INT(forger_receive(&f[i]), 0);
+    forger_close(&f[i]);
+  }
+  CHECK_EQ_INT(server.questions, 2);
+  CHECK_EQ_INT(server.connects, 0);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_FULL), 3);
+  consumer_close(&server);
+}
+
 /* The clock stands still, for the questions are counted by the second. */
 static void ask_the_most(struct consumer *server, struct wire wire, enet_uint32 now) {
   unsigned before = server->questions;
@@ -998,7 +1080,7 @@ static void prove_first(struct wire wire, double verdict, const char *early) {
   if (early) client_send(&client, early);
   for (unsigned i = 0; i < 20; i++) poll_with(&client, &server);
   CHECK_EQ_INT(server.connects, 0);
-  skip(DECISION_MS - 500);
+  skip(ENETJS_DECISION_MS - 500);
   CHECK_EQ_INT(answer_with(&server, verdict), 0);
   if (verdict == ENETJS_ACCEPT) {
     UNTIL(server.connects == 1 && server.receives == (early != NULL), poll_with(&client, &server));
@@ -1302,6 +1384,7 @@ int main(void) {
       TEST_CASE(attempts_end_in_time),
       TEST_CASE(the_table_is_bounded_and_the_oldest_goes_first),
       TEST_CASE(a_full_host_says_so),
+      TEST_CASE(a_late_copy_of_a_connect_ends_nothing_when_memory_is_short),
       TEST_CASE(a_place_that_is_gone_is_refused_in_the_end),
       TEST_CASE(what_enet_would_ignore_is_ignored),
       TEST_CASE(the_program_is_asked_before_a_stock_client_is_answered),
@@ -1309,6 +1392,7 @@ int main(void) {
       TEST_CASE(a_lost_refusal_is_repeated),
       TEST_CASE(a_question_ends_in_time_and_does_not_age_before),
       TEST_CASE(answers_that_make_no_sense_do_no_harm),
+      TEST_CASE(a_host_that_closes_asks_nothing_and_lets_nobody_in),
       TEST_CASE(beyond_some_questions_an_address_is_proved_first),
       TEST_CASE(a_lost_refusal_of_a_proved_attempt_is_repeated),
       TEST_CASE(a_flood_pushes_no_question_out),
