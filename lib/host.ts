@@ -75,7 +75,7 @@ export interface HostSettings<PeerData = unknown> {
   maximumPacketSize: number;
   /** Received bytes of one peer that may wait for the program. */
   maximumWaitingData: number;
-  /** Bytes of native memory for what all peers have sent; 0 restores the default. */
+  /** Bytes for what all peers have sent and the program has not taken; 0 restores the default. */
   maximumHostData: number;
   /** The socket's receive buffer in bytes, as asked for; the system may grant less. */
   receiveBufferSize: number;
@@ -681,7 +681,7 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * Bytes of native memory for what all peers have sent, at least `maximumWaitingData` + `maximumPacketSize`.
+   * Bytes for what all peers have sent and the program has not taken, at least `maximumWaitingData` + `maximumPacketSize`.
    * 0 restores the default, which depends on the other two. What is read is the number of bytes in force.
    */
   get maximumHostData(): number {
