@@ -13,7 +13,7 @@ const MIB = 2 ** 20;
 
 /** What the page says. */
 const HOST_DATA = 32 * MIB;
-const ALL = 48 * MIB;
+const ALL = 49 * MIB;
 
 /** Messages of all kinds, as many as the queue takes. */
 function flood(peer: Peer, bytes: Uint8Array): void {
