@@ -342,7 +342,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    *
    * @returns a promise that resolves then, or at once if the queue has not been above the mark. It rejects
    *   with `ENETJS_ERR_STALE` when either side ends the connection, and with `ENETJS_ERR_CLOSED` when the
-   *   host is closed
+   *   host is closed. Catch that in an `async` handler: an unhandled rejection ends the process
    */
   async drain(): Promise<void> {
     const connection = this.#connection;
