@@ -190,7 +190,7 @@ void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t da
   record[ENETJS_RECORD_GENERATION] = slot->generation;
   record[ENETJS_RECORD_DATA] = data;
   record[ENETJS_RECORD_EXTRA] = extra;
-  record[ENETJS_RECORD_LENGTH] = (uint32_t)slot->host->enet->peers[slot->index].channelCount;
+  record[ENETJS_RECORD_LENGTH] = (uint32_t)enetjs_peer_of(slot)->channelCount;
   emit(slot->host, &slot->host->completions, record, NULL);
 }
 

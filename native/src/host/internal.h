@@ -262,6 +262,10 @@ struct enetjs_host {
   int64_t debts[ENETJS_DEBT_BUCKETS];
 };
 
+static inline ENetPeer *enetjs_peer_of(const struct enetjs_slot *slot) {
+  return &slot->host->enet->peers[slot->index];
+}
+
 /* ---- host.c ---------------------------------------------------------------------------------- */
 extern atomic_uint enetjs_live_hosts;
 /** Once, before anything else here and anything of ENet's. @returns 0 or an error code */
@@ -363,7 +367,7 @@ void enetjs_limits_enforce(struct enetjs_host *h);
 
 /* ---- silence.c ------------------------------------------------------------------------------- */
 void enetjs_end_silent(struct enetjs_host *h); /**< not within ENet's receive loop */
-enet_uint32 enetjs_silence_wait(const struct enetjs_host *h); /**< ms until it has to look again */
+enet_uint32 enetjs_silence_wait(const struct enetjs_host *h, enet_uint32 now); /**< ms until it has to look again */
 
 /* ---- deadline.c ------------------------------------------------------------------------------ */
 /** @returns milliseconds until the host has something to do by itself, or -1 */
