@@ -283,7 +283,8 @@ export class Host<PeerData = unknown>
     this.filter = plan.filter;
     this.limits = plan.limits;
     this.#admission = new Admission(endpoint, plan.accept);
-    inlet.onAttempt = (question, attempt) => this.#admission.ask(question, attempt);
+    inlet.onAttempt = (question, attempt, ageMs) => this.#admission.add(question, attempt, ageMs);
+    inlet.decide = (spent) => this.#admission.decide(spent);
     inlet.onFailure = () => this.#destroy();
     // A misspelt setting is a TypeError in place of a property that nobody reads.
     Object.preventExtensions(this);

@@ -23,6 +23,7 @@ import {
   Later,
   returnUnused,
   spent,
+  spentNow,
 } from "./turn.ts";
 import { BORROWED, type Packet, packets } from "../packet.ts";
 import { connectionOf, createPeer } from "../peer.ts";
@@ -83,7 +84,11 @@ export class Inlet {
   /** The data that the other sides get when the host closes. */
   closeData = 0;
   /** Called with each client that wants to connect, where native code asks about them. */
-  onAttempt: (question: number, attempt: ConnectAttempt) => void = () => {};
+  onAttempt: (question: number, attempt: ConnectAttempt, ageMs: number) => void = () => {};
+  /** Called to have the program decide about them, until their part of the turn is spent. Says whether some are left. */
+  decide: (spent: () => boolean) => boolean = () => false;
+  /** Messages have the other half. */
+  readonly #halfSpent = (): boolean => spentNow(this.endpoint.turnBudgetMs / 2);
   /** Called when the socket has failed. */
   onFailure: () => void = () => {};
 
@@ -338,18 +343,20 @@ export class Inlet {
     }
     // Last, when the reason why the connection ended is known.
     for (const token of undelivered ?? []) this.endpoint.settleDelivery(token, false);
+    if (this.decide(this.#halfSpent)) this.#defer();
   }
 
-  /** Passes a question on. Its record has been consumed before, because the program may close the host. */
+  /** Passes a question on. */
   #ask(index: number, channels: number): void {
     const { completions, memory: { words } } = this.endpoint;
     const question = words[index + LAYOUT.RECORD_EXTRA];
     const data = words[index + LAYOUT.RECORD_DATA];
     const hostname = formatIPv4(words[index + LAYOUT.RECORD_ADDRESS]);
     const port = words[index + LAYOUT.RECORD_LENGTH];
+    const ageMs = words[index + LAYOUT.RECORD_GENERATION];
     completions.advance();
     if (this.endpoint.closing) return; // native code has refused it
-    this.onAttempt(question, { address: { hostname, port }, data, channels });
+    this.onAttempt(question, { address: { hostname, port }, data, channels }, ageMs);
   }
 
   /** A connection that was established is forgotten with its disconnect event, which is behind its messages. */

@@ -164,7 +164,7 @@
 #define ENETJS_COMPLETION_SENT_RELIABLY 13
 /**
  * A client wants to connect; `enetjs_host_answer` within 2 s. EXTRA: number of the question; ADDRESS, LENGTH: address
- * and port; DATA: of the client; bits 8–15 of TYPE: channels.
+ * and port; DATA: of the client; bits 8–15 of TYPE: channels; GENERATION: its age in milliseconds.
  */
 #define ENETJS_COMPLETION_QUESTION 14
 

@@ -56,8 +56,6 @@ enum {
   KEEPALIVE_BYTES = 768 * 1024
 };
 
-static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static size_t room(size_t used, size_t limit) { return used < limit ? limit - used : 0; }
 
 static int64_t *debt_of(struct enetjs_host *h, enet_uint32 address) {
@@ -71,7 +69,7 @@ static size_t most_of_connection(const struct enetjs_host *h) {
 }
 
 size_t enetjs_host_data_limit(const struct enetjs_host *h) {
-  return h->maximum_data ? h->maximum_data : larger(ENETJS_HOST_DATA_MINIMUM, 2 * most_of_connection(h));
+  return h->maximum_data ? h->maximum_data : enetjs_larger(ENETJS_HOST_DATA_MINIMUM, 2 * most_of_connection(h));
 }
 
 size_t enetjs_host_data(struct enetjs_host *h) {
@@ -89,14 +87,14 @@ static size_t share_of(const struct enetjs_host *h, size_t peers) {
 static size_t host_room(struct enetjs_host *h, size_t used) {
   size_t limit = enetjs_host_data_limit(h), total = used_of(h), free_for_all = room(total, limit / 2);
   if (free_for_all >= most_of_connection(h)) return free_for_all;
-  return larger(free_for_all,
-                smaller(room(total, limit), room(used, share_of(h, h->enet->connectedPeers))));
+  return enetjs_larger(free_for_all,
+                       enetjs_smaller(room(total, limit), room(used, share_of(h, h->enet->connectedPeers))));
 }
 
 /* For what has arrived of a message that is counted so. */
 static size_t sparse_room(struct enetjs_host *h, size_t used) {
   size_t limit = enetjs_host_data_limit(h);
-  return larger(host_room(h, used), room(used_of(h), limit - limit / 4));
+  return enetjs_larger(host_room(h, used), room(used_of(h), limit - limit / 4));
 }
 
 bool enetjs_allow_connect(struct enetjs_host *h, enet_uint32 address) {
@@ -180,21 +178,21 @@ static struct use use_of(const struct enetjs_slot *slot, const ENetPeer *peer, c
 /* While the consumer has not taken what it has. The first fragment of a message may claim any length. */
 static void allow_keepalive(struct enetjs_allowance *allowance, size_t keepalive) {
   allowance->ahead = allowance->span = 0;
-  allowance->next = smaller(allowance->next, keepalive);
-  if (keepalive < KEEPALIVE_BYTES) allowance->assembly = smaller(allowance->assembly, keepalive);
+  allowance->next = enetjs_smaller(allowance->next, keepalive);
+  if (keepalive < KEEPALIVE_BYTES) allowance->assembly = enetjs_smaller(allowance->assembly, keepalive);
 }
 
 static void allow_ahead(struct enetjs_allowance *allowance, struct enetjs_host *h, const struct use *use) {
-  allowance->span = h->maximum_waiting + smaller(AHEAD_SLACK, h->enet->maximumPacketSize / 2);
-  allowance->ahead = smaller(allowance->next, room(use->waiting, allowance->span));
-  allowance->ahead = smaller(allowance->ahead, host_room(h, use->bytes + use->listed));
+  allowance->span = h->maximum_waiting + enetjs_smaller(AHEAD_SLACK, h->enet->maximumPacketSize / 2);
+  allowance->ahead = enetjs_smaller(allowance->next, room(use->waiting, allowance->span));
+  allowance->ahead = enetjs_smaller(allowance->ahead, host_room(h, use->bytes + use->listed));
 }
 
 /* What the rest of the host leaves to the connection. */
 static void allow_of_host(struct enetjs_allowance *allowance, struct enetjs_host *h, const struct use *use) {
-  allowance->next = smaller(allowance->next, host_room(h, use->held + use->listed));
+  allowance->next = enetjs_smaller(allowance->next, host_room(h, use->held + use->listed));
   allowance->host = host_room(h, use->bytes + use->listed);
-  allowance->sparse = smaller(allowance->sparse, sparse_room(h, use->bytes + use->listed));
+  allowance->sparse = enetjs_smaller(allowance->sparse, sparse_room(h, use->bytes + use->listed));
 }
 
 static struct enetjs_allowance allowance_of(const struct enetjs_slot *slot, const struct enetjs_account *account,

@@ -200,7 +200,7 @@ void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t da
   record[ENETJS_RECORD_GENERATION] = slot->generation;
   record[ENETJS_RECORD_DATA] = data;
   record[ENETJS_RECORD_EXTRA] = extra;
-  record[ENETJS_RECORD_LENGTH] = (uint32_t)slot->host->enet->peers[slot->index].channelCount;
+  record[ENETJS_RECORD_LENGTH] = (uint32_t)enetjs_peer_of(slot)->channelCount;
   emit(slot->host, &slot->host->completions, record, NULL);
 }
 
@@ -217,14 +217,23 @@ void enetjs_emit_failure(struct enetjs_host *h, int error) {
 
 void enetjs_emit_shutdown(struct enetjs_host *h) { emit_of_host(h, ENETJS_COMPLETION_SHUTDOWN, 0); }
 
-void enetjs_emit_question(struct enetjs_host *h, const struct enetjs_guard_question *question) {
+static bool place_question(struct enetjs_host *h, const struct enetjs_guard_question *question) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   record[ENETJS_RECORD_TYPE] = ENETJS_COMPLETION_QUESTION | (uint32_t)question->channels << 8;
+  record[ENETJS_RECORD_GENERATION] = question->age_ms;
   record[ENETJS_RECORD_DATA] = question->data;
   record[ENETJS_RECORD_LENGTH] = question->address.port;
   record[ENETJS_RECORD_EXTRA] = question->number;
   record[ENETJS_RECORD_ADDRESS] = ENET_NET_TO_HOST_32(question->address.host);
-  emit(h, &h->completions, record, NULL);
+  return place(h, &h->completions, record, NULL);
+}
+
+/* The guard keeps those that there is no room for, so they end there while the consumer stalls. */
+void enetjs_emit_questions(struct enetjs_host *h) {
+  const struct enetjs_guard_question *question;
+  if (!h->guard || !h->consumer || h->completions.held.head) return;
+  while ((question = enetjs_guard_question(h->guard)) != NULL && place_question(h, question))
+    enetjs_guard_asked(h->guard);
 }
 
 static void refill_ring(struct enetjs_host *h, struct enetjs_ring *ring) {
@@ -237,6 +246,7 @@ static void refill_ring(struct enetjs_host *h, struct enetjs_ring *ring) {
 
 void enetjs_refill(struct enetjs_host *h) {
   refill_ring(h, &h->completions);
+  enetjs_emit_questions(h);
   refill_ring(h, &h->events);
 }
 
@@ -258,4 +268,6 @@ void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list) {
   }
 }
 
-bool enetjs_records_waiting(const struct enetjs_host *h) { return h->events.held.head || h->completions.held.head; }
+size_t enetjs_records_held(const struct enetjs_host *h) {
+  return h->events.held.count + h->completions.held.count + (h->guard ? enetjs_guard_unasked(h->guard) : 0);
+}

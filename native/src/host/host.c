@@ -80,8 +80,7 @@ struct enetjs_host *enetjs_host_acquire(double handle) {
 
 void enetjs_host_release(struct enetjs_host *h) {
   if (h->header)
-    atomic_store_explicit(&h->header[ENETJS_WORD_HELD], (uint32_t)(h->events.held.count + h->completions.held.count),
-                          memory_order_relaxed);
+    atomic_store_explicit(&h->header[ENETJS_WORD_HELD], (uint32_t)enetjs_records_held(h), memory_order_relaxed);
   h->consumer = false;
   enetjs_mutex_unlock(&h->lock);
 }

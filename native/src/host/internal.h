@@ -61,7 +61,6 @@
 struct enetjs_batch;
 struct enetjs_gate;
 struct enetjs_guard;
-struct enetjs_guard_question;
 struct enetjs_peer_ids;
 struct enetjs_host;
 struct enetjs_limits;
@@ -275,6 +274,10 @@ struct enetjs_host {
   int64_t debts[ENETJS_DEBT_BUCKETS];
 };
 
+static inline ENetPeer *enetjs_peer_of(const struct enetjs_slot *slot) {
+  return &slot->host->enet->peers[slot->index];
+}
+
 /* ---- host.c ---------------------------------------------------------------------------------- */
 extern atomic_uint enetjs_live_hosts;
 /** Once, before anything else here and anything of ENet's. @returns 0 or an error code */
@@ -337,11 +340,11 @@ void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t
 void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra);
 void enetjs_emit_failure(struct enetjs_host *h, int error);
 void enetjs_emit_shutdown(struct enetjs_host *h);
-void enetjs_emit_question(struct enetjs_host *h, const struct enetjs_guard_question *question);
+void enetjs_emit_questions(struct enetjs_host *h); /**< those of the guard that there is room for */
 void enetjs_refill(struct enetjs_host *h);
 void enetjs_release_paused(struct enetjs_slot *slot);
 void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list);
-bool enetjs_records_waiting(const struct enetjs_host *h);
+size_t enetjs_records_held(const struct enetjs_host *h); /**< that the consumer has no room for, or has not been called for */
 
 /* ---- allowance.c ----------------------------------------------------------------------------- */
 size_t enetjs_host_data_limit(const struct enetjs_host *h); /**< bytes */
@@ -377,7 +380,7 @@ void enetjs_limits_enforce(struct enetjs_host *h);
 
 /* ---- silence.c ------------------------------------------------------------------------------- */
 void enetjs_end_silent(struct enetjs_host *h); /**< not within ENet's receive loop */
-enet_uint32 enetjs_silence_wait(const struct enetjs_host *h); /**< ms until it has to look again */
+enet_uint32 enetjs_silence_wait(const struct enetjs_host *h, enet_uint32 now); /**< ms until it has to look again */
 
 /* ---- deadline.c ------------------------------------------------------------------------------ */
 /** @returns milliseconds until the host has something to do by itself, or -1 */

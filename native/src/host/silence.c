@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "host/internal.h"
+#include "wire/peer_ids.h"
 
 enum {
   LOOK_MS = 1000,
@@ -109,14 +110,14 @@ void enetjs_end_silent(struct enetjs_host *h) {
   for (size_t index = 0; index < h->enet->peerCount; index++) {
     ENetPeer *peer = &h->enet->peers[index];
     struct enetjs_slot *slot = &h->slots[index];
-    if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_ZOMBIE) continue;
+    if (!enetjs_is_live(peer)) continue;
     if (!count(&slot->silence, peer, elapsed)) continue;
     enet_peer_reset(peer);
     enetjs_slot_end(slot, ENETJS_REASON_TIMEOUT, 0);
   }
 }
 
-enet_uint32 enetjs_silence_wait(const struct enetjs_host *h) {
-  enet_uint32 elapsed = ENET_TIME_DIFFERENCE(enet_time_get(), h->silence_looked_at);
+enet_uint32 enetjs_silence_wait(const struct enetjs_host *h, enet_uint32 now) {
+  enet_uint32 elapsed = ENET_TIME_DIFFERENCE(now, h->silence_looked_at);
   return elapsed < LOOK_MS ? LOOK_MS - elapsed : 0;
 }

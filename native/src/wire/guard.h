@@ -11,6 +11,7 @@
 #define ENETJS_GUARD_H
 
 #include "wire/datagram.h"
+#include "wire/limits.h"
 #include "wire/peer_ids.h"
 
 struct enetjs_guard;
@@ -34,6 +35,7 @@ struct enetjs_guard_stats {
 /** What the program is asked. */
 struct enetjs_guard_question {
   uint32_t number; /**< which the answer repeats */
+  uint32_t age_ms; /**< since it came */
   ENetAddress address;
   uint32_t data; /**< of the CONNECT */
   uint8_t channels;
@@ -64,18 +66,25 @@ bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
 void enetjs_guard_refuse(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
                          enum enetjs_refusal cause, enet_uint32 number);
 
-/** Looks whether a datagram belongs to an attempt. In the callback. */
+/**
+ * Looks whether a datagram belongs to an attempt. In the callback.
+ * @param limits that charge an address for what it completes, or NULL
+ */
 enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct enetjs_datagram *datagram,
-                                             enetjs_datagram_room room);
+                                             enetjs_datagram_room room, struct enetjs_limits *limits);
 
 /** Whether the program decides about attempts. What it has been asked already stays a question. */
 void enetjs_guard_set_asks(struct enetjs_guard *guard, bool asks);
 
-/** The host closes: attempts that are under way are refused with ENETJS_CODE_CLOSING, and all that come. */
+/** The host closes: attempts that are under way are refused with ENETJS_CODE_CLOSING, and all that come. Not in the callback. */
 void enetjs_guard_close(struct enetjs_guard *guard);
 
-/** The last question that there was. */
-const struct enetjs_guard_question *enetjs_guard_question(const struct enetjs_guard *guard);
+/** The oldest question that the program has not been asked and that is still open. @returns NULL when there is none */
+const struct enetjs_guard_question *enetjs_guard_question(struct enetjs_guard *guard);
+/** It has been asked that one now. */
+void enetjs_guard_asked(struct enetjs_guard *guard);
+/** How many it has not been asked. */
+uint32_t enetjs_guard_unasked(const struct enetjs_guard *guard);
 
 /** The program's decision. @returns false when there is no such question, or no longer */
 bool enetjs_guard_accept(struct enetjs_guard *guard, uint32_t question);

@@ -849,6 +849,7 @@ TEST(what_enet_would_ignore_is_ignored) {
 
 #define UNPROVED_QUESTIONS 200
 #define QUESTIONS 1024
+#define ADDRESS_QUESTIONS 128
 
 static void asking_open(struct consumer *server, struct wire wire) {
   wired_open(server, wire);
@@ -1164,6 +1165,209 @@ TEST(a_flood_pushes_no_question_out) {
   close_both(&f, &server);
 }
 
+/* Completes another handshake, with the clock at a standstill. */
+static void forger_prove(struct forger *f, struct consumer *server, enet_uint32 now) {
+  f->connect.connectID = next_connect_id();
+  f->refusal = 0;
+  forger_connect(f);
+  UNTIL(forger_receive(f) > 0, (enet_time_set(now), consumer_poll(server)));
+  forger_acknowledge(f);
+  enet_time_set(now);
+  settle(server);
+}
+
+TEST(an_address_has_a_share_of_the_questions) {
+  struct consumer server;
+  struct wire plain = {0};
+  struct forger f, other;
+  enet_uint32 now = enet_time_get();
+  unsigned asked;
+  double waiting;
+  if (!has_guard()) return;
+  asking_open(&server, plain);
+  ask_the_most(&server, plain, now);
+  forger_open(&f, &server);
+  for (unsigned i = 0; i < ADDRESS_QUESTIONS + 50; i++) forger_prove(&f, &server, now);
+  CHECK_EQ_INT(server.questions, UNPROVED_QUESTIONS + ADDRESS_QUESTIONS);
+  waiting = server.question.extra;
+  for (unsigned i = 0; i < 2; i++) { /* one of which may share that of the first */
+    forger_open_at(&other, &server, 0x7F020001u + i);
+    forger_prove(&other, &server, now);
+    forger_close(&other);
+  }
+  CHECK(server.questions > UNPROVED_QUESTIONS + ADDRESS_QUESTIONS);
+  asked = server.questions;
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_UNDECIDED), 0);
+  /* One of those that were not asked goes on sending, so it is asked as soon as there is room. */
+  CHECK_EQ_INT(enetjs_host_answer(server.host, waiting, 5), 0);
+  forger_ping(&f, f.outgoing);
+  UNTIL(f.refusal == 5 && f.answers > ADDRESS_QUESTIONS + 50,
+        (enet_time_set(now), consumer_poll(&server), forger_receive(&f)));
+  forger_acknowledge(&f);
+  UNTIL(server.questions == asked + 1, (enet_time_set(now), consumer_poll(&server)));
+  close_both(&f, &server);
+}
+
+TEST(handshakes_are_charged_although_they_are_refused) {
+  struct consumer server;
+  struct wire plain = {0};
+  struct forger f;
+  double rules[ENETJS_LIMIT_COUNT][2] = {{0}};
+  enet_uint32 now = enet_time_get();
+  unsigned asked;
+  if (!has_guard()) return;
+  asking_open(&server, plain);
+  rules[ENETJS_LIMIT_CONNECTS][0] = 0.01;
+  rules[ENETJS_LIMIT_CONNECTS][1] = 10;
+  CHECK_EQ_INT(enetjs_host_set_limits(server.host, (const uint8_t *)rules, sizeof(rules), 0), 0);
+  ask_the_most(&server, plain, now);
+  asked = server.questions;
+  forger_open(&f, &server);
+  for (unsigned i = 0; i < 50; i++) {
+    f.connect.connectID = next_connect_id();
+    forger_connect(&f);
+    enet_time_set(now);
+    settle(&server);
+    if (forger_receive(&f) > 0) forger_acknowledge(&f);
+    enet_time_set(now);
+    settle(&server);
+    if (answer_with(&server, 5) == 0) forger_receive(&f);
+  }
+  CHECK_EQ_INT(server.questions - asked, 10);
+  CHECK(statistic(&server, ENETJS_HOST_STAT_LIMITED_CONNECTS) >= 40);
+  close_both(&f, &server);
+}
+
+/* One address completes handshakes that the program refuses, and another has been answered meanwhile. */
+TEST(refused_clients_keep_nobody_out) {
+  struct consumer server;
+  struct wire plain = {0};
+  struct forger f, honest;
+  enet_uint32 now = enet_time_get();
+  if (!has_guard()) return;
+  asking_open(&server, plain);
+  ask_the_most(&server, plain, now);
+  forger_open(&f, &server);
+  for (unsigned i = 0; i < ATTEMPTS; i++) {
+    if (i % 3000 == 0) {
+      forger_close(&f);
+      forger_open(&f, &server);
+    }
+    if (i == ATTEMPTS - 10) {
+      forger_open_at(&honest, &server, 0x7F020001u);
+      forger_connect(&honest);
+      UNTIL(forger_receive(&honest) > 0, (enet_time_set(now), consumer_poll(&server)));
+    }
+    f.connect.connectID = next_connect_id();
+    forger_connect(&f);
+    UNTIL(forger_receive(&f) > 0, (enet_time_set(now), consumer_poll(&server)));
+    forger_acknowledge(&f);
+    UNTIL(server.questions == UNPROVED_QUESTIONS + i + 1, (enet_time_set(now), consumer_poll(&server)));
+    CHECK_EQ_INT(answer_with(&server, 5), 0);
+    UNTIL(forger_receive(&f) > 0, consumer_poll(&server));
+  }
+  forger_acknowledge(&honest);
+  enet_time_set(now);
+  settle(&server);
+  CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), 0);
+  UNTIL(server.connects == 1, consumer_poll(&server));
+  forger_close(&honest);
+  close_both(&f, &server);
+}
+
+/* A stock client that is connected, as it believes, and that the program is asked about. */
+static void client_prove(struct client *c, struct consumer *server, struct wire wire) {
+  enet_uint32 now = enet_time_get();
+  asking_open(server, wire);
+  ask_the_most(server, wire, now);
+  client_begin(c, wire, port_of(server));
+  UNTIL(c->connects == 1 && server->questions == UNPROVED_QUESTIONS + 1, (enet_time_set(now), poll_with(c, server)));
+}
+
+TEST(a_client_that_leaves_undecided_becomes_no_peer) {
+  for (unsigned kind = 0; kind < 8; kind++) {
+    struct consumer server;
+    struct client client;
+    struct wire wire = wire_of(kind);
+    double half_open;
+    enet_uint32 now;
+    if (!has_guard()) return;
+    client_prove(&client, &server, wire);
+    now = enet_time_get();
+    half_open = statistic(&server, ENETJS_HOST_STAT_HALF_OPEN);
+    if (kind < 4) {
+      enet_peer_disconnect_now(client.peer, 0);
+    } else { /* which waits for an answer */
+      enet_peer_disconnect(client.peer, 0);
+      UNTIL(client.disconnects == 1, (enet_time_set(now), poll_with(&client, &server)));
+    }
+    UNTIL(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN) < half_open, (enet_time_set(now), consumer_poll(&server)));
+    CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), half_open - 1);
+    CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), ENETJS_ERR_STALE);
+    settle(&server);
+    CHECK_EQ_INT(server.connects, 0);
+    CHECK_EQ_INT(host_of(&server)->enet->connectedPeers, 0);
+    client_end(&client);
+    consumer_close(&server);
+    wire_end(wire);
+  }
+}
+
+TEST(a_host_that_closes_declines_what_is_undecided) {
+  for (unsigned kind = 0; kind < 4; kind++) {
+    struct consumer server;
+    struct client proved;
+    struct forger unproved;
+    struct wire wire = wire_of(kind);
+    if (!has_guard()) return;
+    client_prove(&proved, &server, wire);
+    skip(1000);
+    forger_open(&unproved, &server);
+    unproved.wire = wire;
+    forger_connect(&unproved);
+    UNTIL(server.questions == UNPROVED_QUESTIONS + 2, consumer_poll(&server));
+    consumer_close(&server);
+    UNTIL(proved.disconnects == 1 && unproved.refusal != 0, (client_poll(&proved), forger_receive(&unproved)));
+    CHECK_EQ_INT(proved.data, ENETJS_CODE_CLOSING);
+    CHECK_EQ_INT(unproved.refusal, ENETJS_CODE_CLOSING);
+    CHECK(unproved.received <= unproved.sent);
+    forger_close(&unproved);
+    client_end(&proved);
+    wire_end(wire);
+  }
+}
+
+/* What there is no room for in the ring is not kept longer than its attempt. */
+TEST(questions_end_while_the_program_stalls) {
+  struct consumer server;
+  struct forger f;
+  enet_uint32 now = enet_time_get();
+  if (!has_guard()) return;
+  consumer_start(&server);
+  server.config[ENETJS_CONFIG_COMPLETION_CAPACITY] = 16;
+  consumer_open(&server);
+  CHECK_EQ_INT(enetjs_host_set(server.host, ENETJS_CONFIG_ACCEPT, 1, 0), 0);
+  forger_open(&f, &server);
+  for (unsigned i = 0; i < 100; i++) {
+    f.connect.connectID = next_connect_id();
+    forger_connect(&f);
+  }
+  UNTIL(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN) == 100,
+        (enet_time_set(now), enetjs_host_service(server.host, 0)));
+  CHECK_EQ_INT(server.words[ENETJS_WORD_HELD], 100 - 16);
+  skip(ENETJS_DECISION_MS - 500);
+  f.connect.connectID = next_connect_id();
+  forger_connect(&f);
+  UNTIL(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN) == 101, enetjs_host_service(server.host, 0));
+  skip(500);
+  UNTIL(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN) == 1, enetjs_host_service(server.host, 0));
+  consumer_poll(&server);
+  CHECK_EQ_INT(server.questions, 16 + 1);
+  CHECK(server.question.generation >= 500 && server.question.generation < ENETJS_DECISION_MS);
+  CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), 0);
+  close_both(&f, &server);
+}
+
 TEST(questions_are_bounded) {
   struct consumer server;
   struct wire plain = {0};
@@ -1174,13 +1378,11 @@ TEST(questions_are_bounded) {
   ask_the_most(&server, plain, now);
   forger_open(&f, &server);
   for (unsigned i = 0; i < QUESTIONS - UNPROVED_QUESTIONS + 1; i++) {
-    f.connect.connectID = next_connect_id();
-    f.refusal = 0;
-    forger_connect(&f);
-    UNTIL(forger_receive(&f) > 0, (enet_time_set(now), consumer_poll(&server)));
-    forger_acknowledge(&f);
-    enet_time_set(now);
-    settle(&server);
+    if (i % (ADDRESS_QUESTIONS / 2) == 0) { /* two may share what they have */
+      forger_close(&f);
+      forger_open_at(&f, &server, 0x7F020001u + i);
+    }
+    forger_prove(&f, &server, now);
   }
   CHECK_EQ_INT(server.questions, QUESTIONS);
   UNTIL(f.refusal == ENETJS_CODE_UNDECIDED, forger_receive(&f));
@@ -1397,6 +1599,12 @@ int main(void) {
       TEST_CASE(a_lost_refusal_of_a_proved_attempt_is_repeated),
       TEST_CASE(a_flood_pushes_no_question_out),
       TEST_CASE(questions_are_bounded),
+      TEST_CASE(an_address_has_a_share_of_the_questions),
+      TEST_CASE(handshakes_are_charged_although_they_are_refused),
+      TEST_CASE(refused_clients_keep_nobody_out),
+      TEST_CASE(a_client_that_leaves_undecided_becomes_no_peer),
+      TEST_CASE(a_host_that_closes_declines_what_is_undecided),
+      TEST_CASE(questions_end_while_the_program_stalls),
       TEST_CASE(an_unbound_host_cannot_be_asked),
       TEST_CASE(the_filter_refuses_where_it_is_told_to),
       TEST_CASE(an_address_with_as_many_peers_as_it_may_have_is_told),
