@@ -30,7 +30,7 @@ static const ENetPeer *peer_at(const ENetHost *enet, enet_uint16 index) {
   const ENetPeer *peer;
   if (index >= enet->peerCount) return NULL;
   peer = &enet->peers[index];
-  if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_ZOMBIE) return NULL;
+  if (!enetjs_is_live(peer)) return NULL;
   if ((enet->receivedAddress.host != peer->address.host || enet->receivedAddress.port != peer->address.port) &&
       peer->address.host != ENET_HOST_BROADCAST)
     return NULL;
