@@ -169,10 +169,16 @@ static struct use use_of(const struct enetjs_slot *slot, const ENetPeer *peer, c
   return use;
 }
 
-/* While the consumer has not taken what it has. The first fragment of a message may claim any length. */
-static void allow_keepalive(struct enetjs_allowance *allowance, size_t keepalive) {
-  allowance->ahead = allowance->span = 0;
+/*
+ * While the consumer has not taken what it has. Messages that were sent at different round-trip times come
+ * again in another order, and the last one may be too late if it is not let in before those it waits for. The
+ * first fragment of a message may claim any length.
+ */
+static void allow_keepalive(struct enetjs_allowance *allowance, struct enetjs_host *h, const struct use *use,
+                            size_t keepalive) {
   allowance->next = smaller(allowance->next, keepalive);
+  allowance->ahead = smaller(allowance->next, host_room(h, use->bytes));
+  allowance->span = keepalive;
   if (keepalive < KEEPALIVE_BYTES) allowance->assembly = smaller(allowance->assembly, keepalive);
 }
 
@@ -198,7 +204,7 @@ static struct enetjs_allowance allowance_of(const struct enetjs_slot *slot, cons
   allowance.next = allowance.assembly = allowance.sparse = room(use->bytes, limit + NEXT_SLACK);
   allowance.has_sparse = account->sparse_blocks > 0;
   if (use->blocked)
-    allow_keepalive(&allowance, keepalive_room(&slot->stall, h->enet->serviceTime));
+    allow_keepalive(&allowance, h, use, keepalive_room(&slot->stall, h->enet->serviceTime));
   else
     allow_ahead(&allowance, h, use);
   allow_of_host(&allowance, h, use);
