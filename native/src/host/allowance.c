@@ -213,6 +213,14 @@ static void begin_stall(struct enetjs_stall *stall, const struct enetjs_inspecti
   stall->sequence = refused->sequence;
 }
 
+/* ENet does not acknowledge such a message, and tells nobody. */
+static void tell_too_large(struct enetjs_slot *slot, size_t length) {
+  struct enetjs_host *h = slot->host;
+  if (length == 0 || h->told_too_large) return;
+  h->told_too_large = true;
+  enetjs_emit_completion(slot, ENETJS_COMPLETION_TOO_LARGE, (uint32_t)length, (uint32_t)h->enet->maximumPacketSize);
+}
+
 bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   struct enetjs_host *h = slot->host;
   ENetPeer *peer = &h->enet->peers[slot->index];
@@ -227,6 +235,7 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   allowance = allowance_of(slot, account, &use);
   inspection = enetjs_inspect(peer, datagram, &allowance);
   if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
+  tell_too_large(slot, inspection.too_large);
   if (use.blocked) stall->admitted += inspection.reliable;
   if (inspection.verdict == ENETJS_CUT_MEMORY) {
     if (inspection.next_refused) begin_stall(stall, &inspection, h->enet->serviceTime);
