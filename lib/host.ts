@@ -75,7 +75,7 @@ export interface HostSettings<PeerData = unknown> {
   maximumPacketSize: number;
   /** Received bytes of one peer that may wait for the program. */
   maximumWaitingData: number;
-  /** Bytes of native memory for what all peers have sent; 0 restores the default. */
+  /** Bytes for what all peers have sent and the program has not taken; 0 restores the default. */
   maximumHostData: number;
   /** The socket's receive buffer in bytes, as asked for; the system may grant less. */
   receiveBufferSize: number;
@@ -187,7 +187,7 @@ export interface HostStats {
   readonly limitedMessageBytes: number;
   /** Connections that ended with the reason `"limit"`. */
   readonly limitedPeers: number;
-  /** Bytes of native memory that count towards `maximumHostData` now. */
+  /** Bytes that count towards `maximumHostData` now. */
   readonly hostData: number;
   /** Datagrams of which a memory or work limit dropped all or a part; reliable data is sent again. */
   readonly overBudget: number;
@@ -682,7 +682,7 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * Bytes of native memory for what all peers have sent, at least `maximumWaitingData` + `maximumPacketSize`.
+   * Bytes for what all peers have sent and the program has not taken, at least `maximumWaitingData` + `maximumPacketSize`.
    * 0 restores the default, which depends on the other two. What is read is the number of bytes in force.
    */
   get maximumHostData(): number {

@@ -42,8 +42,8 @@ export interface HostOptions {
    */
   maximumWaitingData?: number;
   /**
-   * Bytes of native memory for what all peers have sent: messages, events and datagrams that wait, and
-   * packets that have not been released. When half of it is in use, the host refuses data of a peer that has
+   * Bytes for what all peers have sent: messages, events and datagrams that wait, in native memory and in
+   * JavaScript, and packets that are lent to the program. What the program keeps itself does not count. When half of it is in use, the host refuses data of a peer that has
    * used its equal share of the last quarter, so that one cannot starve the others. The third quarter is for
    * messages that have begun to arrive; only the parts that have arrived count. At the limit the host refuses
    * all data and new connections. At least the sum of `maximumWaitingData` and `maximumPacketSize`, or 0.

@@ -499,8 +499,8 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * `packet.bytes` does. Until the stream is over, neither the host nor an iteration over this peer reports
    * the channel's messages. Those that the host has kept go to the stream first.
    *
-   * A reader that stops reading slows the sender down. After 1 MiB the library pauses the peer, with all of
-   * its channels. After the host's `maximumWaitingData` it accepts no more, and the sender keeps the rest.
+   * A reader that stops reading slows the sender down. After 2 MiB, or its share of what the host may hold,
+   * the library pauses the peer, with all of its channels. After the host's `maximumWaitingData` it accepts no more, and the sender keeps the rest.
    * The sender does not time out, because its pings and a message now and then are acknowledged.
    *
    * The stream closes after the last message when either side has disconnected. It fails with

@@ -354,7 +354,7 @@ export class Peer extends EventEmitter<PeerEvents> {
    * connection was lost, it emits `error` if the program listens for it, and else ends. The peer also emits
    * the channel's messages.
    *
-   * A slow reader slows the sender down: when 1 MiB waits, the library pauses the peer with all of its
+   * A slow reader slows the sender down: when 2 MiB waits, the library pauses the peer with all of its
    * channels. A channel may have several streams; the slowest counts.
    *
    * @param channel the channel, from 0

@@ -38,7 +38,7 @@ export class ChannelReader implements ChannelSink {
     if (this.#reading !== undefined && this.#inbox.size === 0) {
       return this.#settle((reading) => reading.resolve(packet));
     }
-    this.#connection.hold(packet.length);
+    this.#connection.hold(packet);
     this.#inbox.push(packet);
   }
 
@@ -63,7 +63,7 @@ export class ChannelReader implements ChannelSink {
 
   #take(): Packet {
     const packet = this.#inbox.shift() as Packet;
-    this.#connection.release(packet.length);
+    this.#connection.release(packet);
     return packet;
   }
 
@@ -96,7 +96,7 @@ export class ChannelReader implements ChannelSink {
   cancel(): void {
     this.#leave();
     for (let packet = this.#inbox.shift(); packet; packet = this.#inbox.shift()) {
-      this.#connection.release(packet.length);
+      this.#connection.release(packet);
       packets.release(packet);
     }
     this.#settle(({ resolve }) => resolve(undefined));

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import { LAYOUT } from "../../ffi/layout.ts";
+import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
 import type { Runtime, Wake } from "../../ffi/contract.ts";
 import type { Library } from "../../ffi/loader.ts";
 import type { Native } from "../../ffi/symbols.ts";
@@ -12,6 +12,7 @@ import type { Host } from "../host.ts";
 import type { HostPlan, NativeSettings } from "../options.ts";
 import { Outbox } from "./outbox.ts";
 import { Pins } from "./pins.ts";
+import { Waiting } from "./waiting.ts";
 import { type Data, Packet, PacketFlag, packets, viewOf } from "../packet.ts";
 import { encoder } from "../../ffi/utf8.ts";
 
@@ -135,6 +136,8 @@ export class Endpoint {
   readonly events: Ring;
   readonly completions: Ring;
   readonly stats: Float64Array;
+  /** Messages that wait in JavaScript. */
+  readonly waiting: Waiting;
   readonly #outbox: Outbox;
   /** Bytes of all messages to several peers so far, which may be in the queue of any peer. */
   #broadcasted = 0;
@@ -165,7 +168,7 @@ export class Endpoint {
     library: Library,
     resources: Resources,
     memory: Memory,
-    { settings, pump, turnBudgetMs }: HostPlan,
+    { config, settings, pump, turnBudgetMs }: HostPlan,
   ) {
     this.library = library;
     this.resources = resources;
@@ -180,6 +183,7 @@ export class Endpoint {
     this.events = events;
     this.completions = completions;
     this.stats = stats;
+    this.waiting = new Waiting(memory, resources, settings, config[CONFIG.PEERS]);
     this.#outbox = new Outbox(resources.native, resources.handle, memory);
   }
 

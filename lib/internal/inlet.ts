@@ -591,7 +591,6 @@ export class Inlet {
         ? this.#backlog.shift()
         : this.#backlog.take(({ type }) => type !== "receive");
       if (event === undefined) break;
-      if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
       this.#giveKept(event);
     }
     this.#handlersAreNew = false;
@@ -599,6 +598,7 @@ export class Inlet {
   }
 
   #giveKept(event: HostEvent): void {
+    this.#release(event);
     if ("packet" in event) packets.lend(event.packet, BORROWED.BY_HANDLER);
     this.#give(event);
   }
@@ -659,16 +659,24 @@ export class Inlet {
   }
 
   #keep(event: HostEvent): void {
+    const { waiting } = this.endpoint;
     if (event.type === "receive") {
-      connectionOf(event.peer).hold(event.packet.length);
-    } else if (event.type === "datagram" && this.#backlog.size >= UNCLAIMED_EVENTS) {
-      return; // as a full socket buffer would
+      connectionOf(event.peer).hold(event.packet);
+    } else if (event.type === "datagram") {
+      if (this.#backlog.size >= UNCLAIMED_EVENTS || waiting.full) return; // as a full socket buffer would
+      waiting.add(event.packet.length, false);
     }
     if (event.type === "receive") this.#keptBytes += event.packet.length;
     const { events, bytes } = this.#pruneAt;
     const isUnclaimed = !this.#iterating && !this.#manual && this.#handlers === undefined;
     if (isUnclaimed && (this.#backlog.size >= events || this.#keptBytes >= bytes)) this.#prune();
     this.#backlog.push(event);
+  }
+
+  /** Counts an event that has left the backlog no more. */
+  #release(event: HostEvent): void {
+    if (event.type === "receive") connectionOf(event.peer).release(event.packet);
+    else if (event.type === "datagram") this.endpoint.waiting.remove(event.packet.length, false);
   }
 
   /**
@@ -685,7 +693,7 @@ export class Inlet {
     }
     for (const event of this.#backlog.extract((kept) => "peer" in kept && unseen.has(kept.peer))) {
       if (event.type !== "receive") continue;
-      connectionOf(event.peer).release(event.packet.length);
+      connectionOf(event.peer).release(event.packet);
       packets.release(event.packet);
     }
     this.#keptBytes = 0;
@@ -704,7 +712,7 @@ export class Inlet {
     this.#giveBack();
     const event = this.#backlog.shift();
     if (event === undefined) return this.#lazy ? this.#borrowNext() : undefined;
-    if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
+    this.#release(event);
     if ("packet" in event) packets.lend(this.#borrowed = event.packet, this.#until);
     announce(event);
     return event;
@@ -875,7 +883,7 @@ export class Inlet {
       event.type === "receive" && event.peer === connection.peer && claimed(event.channelId);
     for (const event of this.#backlog.extract(mine)) {
       if (event.type !== "receive") continue;
-      connection.release(event.packet.length);
+      connection.release(event.packet);
       connection.receive(event);
     }
     this.endpoint.change();
@@ -920,7 +928,7 @@ export class Inlet {
       event.type === "receive" && connectionOf(event.peer).drops(event.channelId);
     for (const event of this.#backlog.extract(silenced)) {
       if (event.type !== "receive") continue;
-      connectionOf(event.peer).release(event.packet.length);
+      connectionOf(event.peer).release(event.packet);
       packets.release(event.packet);
     }
   }

@@ -126,6 +126,10 @@
 #define ENETJS_WORD_OUTBOX_FILLED 12  /**< bytes in the outbox; set to 0 when they have been queued */
 #define ENETJS_WORD_QUEUED_BYTES 13   /**< in the queue of the peer that was sent to last; at most 2^32 - 1 */
 #define ENETJS_WORD_ATTENDED 14       /**< 1: the pump leaves the socket to `enetjs_host_attend` */
+#define ENETJS_WORD_KEPT 15           /**< JavaScript's: the cost of messages that wait in its own memory, bytes */
+
+/** What JavaScript takes to keep one message, beside its bytes; towards MAXIMUM_HOST_DATA, held ones count as much. */
+#define ENETJS_MESSAGE_COST 512
 
 /* ---- Records of the rings -------------------------------------------------------------- */
 
@@ -742,9 +746,11 @@ ENETJS_API double enetjs_packet_write(double packet, const uint8_t *data, double
 /**
  * Makes a received packet outlive its host: from now on only `enetjs_packet_release` ends JavaScript's
  * reference. Needed before its address is used.
- * @returns 0, or ERR_STALE
+ * @param counted 1: it goes on counting towards its host's MAXIMUM_HOST_DATA, because it waits for the
+ *   program or is lent to it; 0: it is the program's own
+ * @returns 0, or ERR_STALE, ARGUMENT
  */
-ENETJS_API double enetjs_packet_keep(double packet);
+ENETJS_API double enetjs_packet_keep(double packet, double counted);
 
 /** @returns the address of a packet's bytes, or ERR_STALE. */
 ENETJS_API double enetjs_packet_address(double packet);

@@ -59,7 +59,7 @@ static bool place_listed(struct enetjs_host *h, uint32_t *record, ENetPacket *pa
   if (atomic_load(&h->listed_bytes) >= ENETJS_LISTED_BYTES) return false;
   p = enetjs_packet_wrap(packet);
   if (!p) return false;
-  if (!enetjs_packet_list(p, h)) {
+  if (!enetjs_packet_list(p, h, record[ENETJS_RECORD_PEER])) {
     enetjs_packet_unwrap(p);
     return false;
   }
@@ -121,6 +121,13 @@ static size_t cost_of(const ENetPacket *packet) {
          (packet->dataLength > 0 ? enetjs_pool_cost(packet->dataLength) : 0);
 }
 
+/* An ended connection is paused no more: all that was held back of it goes on to JavaScript. */
+static size_t reserve_of(const struct enetjs_host *h, const ENetPacket *packet, size_t cost) {
+  size_t kept = ENETJS_MESSAGE_COST + packet->dataLength;
+  if (packet->dataLength > h->inline_maximum) return ENETJS_MESSAGE_COST;
+  return kept > cost ? kept - cost : 0;
+}
+
 static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uint32_t *record, ENetPacket *packet) {
   struct enetjs_held *held = enetjs_pool_malloc(sizeof(*held));
   struct enetjs_slot *slot = slot_of(h, record);
@@ -133,10 +140,12 @@ static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uin
   held->next = NULL;
   memcpy(held->record, record, sizeof(held->record));
   held->packet = packet;
-  held->charge = 0;
+  held->charge = held->reserve = 0;
   if ((record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_RECEIVE) {
     held->charge = packet->dataLength + ENETJS_HELD_OVERHEAD;
     held->cost = cost_of(packet);
+    held->reserve = reserve_of(h, packet, held->cost);
+    h->reserve += held->reserve;
     charge(h, held);
   } else if ((record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_DATAGRAM) {
     held->charge = packet->dataLength + ENETJS_HELD_OVERHEAD;
@@ -155,6 +164,7 @@ static struct enetjs_held *unhold(struct enetjs_host *h, struct enetjs_held_list
   list->head = held->next;
   if (!list->head) list->tail = NULL;
   list->count--;
+  h->reserve -= held->reserve;
   if ((held->record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_DATAGRAM)
     h->held_datagram_bytes -= held->charge;
   else if (held->charge)

@@ -73,6 +73,7 @@ struct enetjs_host *enetjs_host_acquire(double handle) {
   struct enetjs_host *h = enetjs_host_lock(handle);
   if (!h) return NULL;
   h->consumer = true;
+  h->consumer_bytes = atomic_load_explicit(&h->header[ENETJS_WORD_KEPT], memory_order_relaxed);
   if (h->header[ENETJS_WORD_OUTBOX_FILLED] > 0) enetjs_outbox_take(h);
   return h;
 }

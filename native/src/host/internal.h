@@ -70,7 +70,9 @@ struct enetjs_packet {
   atomic_uint references;
   uint32_t index; /**< in the packet table, or ENETJS_UNLISTED */
   uint32_t generation;
-  struct enetjs_host *owner_host; /**< the host whose end also ends the listed reference, or NULL */
+  struct enetjs_host *owner_host; /**< the host that it counts towards, or NULL */
+  uint32_t slot;                  /**< of the peer that has sent it */
+  bool kept;                      /**< outlives that host; else the host's end also ends the listed reference */
   const void *owner;          /**< the thread that its listed reference was given to, or NULL */
   ENetPacket *packet;
   bool external; /**< its bytes are JavaScript's */
@@ -98,6 +100,7 @@ struct enetjs_held {
   ENetPacket *packet; /**< payload of a message or datagram, or NULL */
   size_t charge;      /**< what it counts towards the limit, 0 for what is no message */
   size_t cost;        /**< the memory that it takes */
+  size_t reserve;     /**< how much more it will take in JavaScript */
 };
 
 struct enetjs_held_list {
@@ -118,7 +121,12 @@ struct enetjs_stall {
 struct enetjs_silence {
   uint32_t connect_id;
   uint8_t state;
-  enet_uint32 heard_at; /**< ENet's time of the last acknowledgement when it was last looked at */
+  bool acknowledged; /**< a message was, since it was last looked at */
+  uint8_t watched;   /**< how many commands have their acknowledgement awaited */
+  struct {
+    enet_uint16 sequence;
+    enet_uint8 channel;
+  } commands[4];
   uint64_t ms;
 };
 
@@ -153,6 +161,7 @@ struct enetjs_slot {
   struct enetjs_ping_barriers ping_barriers;
   struct enetjs_handshake handshake;
   struct enetjs_held_list held; /**< messages of a paused peer */
+  atomic_size_t listed_bytes;   /**< of packets of this peer that count towards the host */
   struct enetjs_slot *next_to_feed;
 };
 
@@ -242,7 +251,10 @@ struct enetjs_host {
   uint32_t inline_maximum;
   struct enetjs_ring events, completions;
   struct enetjs_arena arena;
-  atomic_size_t listed_bytes; /**< of packets that this host has listed; changed without the lock too */
+  /* Of packets that this host has listed, changed without the lock too: in the ring, and kept by JavaScript. */
+  atomic_size_t listed_bytes, kept_bytes;
+  size_t reserve;        /**< how much more the held messages will take in JavaScript */
+  size_t consumer_bytes; /**< ENETJS_WORD_KEPT, as of the consumer's last call */
 
   /* Pump. */
   bool pump_configured, pump_running, pump_quit, pump_awaits;
@@ -351,8 +363,9 @@ void enetjs_allowance_end(struct enetjs_slot *slot);
 /* ---- packet.c -------------------------------------------------------------------------------- */
 struct enetjs_packet *enetjs_packet_wrap(ENetPacket *packet);
 void enetjs_packet_unwrap(struct enetjs_packet *p);
-bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *owner_host);
-void enetjs_packet_release_all(const struct enetjs_host *owner_host);
+/** @param owner_host the host that has received it from the peer of a slot, or NULL */
+bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *owner_host, uint32_t slot);
+void enetjs_packet_release_all(struct enetjs_host *owner_host);
 void enetjs_packet_release_of_thread(const void *owner);
 struct enetjs_packet *enetjs_packet_borrow(double handle);
 void enetjs_packet_drop(struct enetjs_packet *p);

@@ -75,6 +75,7 @@ static void ENET_CALLBACK on_free(ENetPacket *packet) {
   bool sent = (packet->flags & ENET_PACKET_FLAG_SENT) != 0;
   slot->inside_bytes -= packet->dataLength;
   slot->inside_messages--;
+  if (sent && is_reliable(out)) slot->silence.acknowledged = true;
   if (!sent && !is_reliable(out) && enetjs_slot_sends(slot)) slot->throttled++;
   leave(out, sent);
 }
