@@ -357,10 +357,11 @@ static enet_uint16 header_word(const struct attempt *attempt) {
  * An attempt counts once, however often its CONNECT is repeated. Most that are refused are in no table, so a
  * hash has to do; others with the same place make it count again.
  */
-static void count_refusal(struct enetjs_guard *guard, const struct attempt *attempt) {
+static void count_refusal(struct enetjs_guard *guard, struct attempt *attempt) {
   uint64_t hash = hash_of(guard, &attempt->address, attempt->connect.connectID);
   uint64_t *counted = &guard->counted[hash >> 32 & (COUNTED - 1)];
-  if (*counted == hash) return;
+  if (attempt->told || *counted == hash) return;
+  attempt->told = true;
   *counted = hash;
   guard->refused[attempt->cause]++;
 }
