@@ -45,6 +45,7 @@ export {
   type BroadcastOptions,
   type CloseOptions,
   Host,
+  type HostSettings,
   type HostStats,
   type RefusalStats,
   type Undelivered,
@@ -57,7 +58,7 @@ export {
   type ResolvedLimits,
   type ResolvedRate,
 } from "./lib/limits.ts";
-export { type HostOptions, type HostSettings, type ListenOptions } from "./lib/options.ts";
+export { type HostOptions, type ListenOptions } from "./lib/options.ts";
 export { type Data, Packet, PacketFlag, type PacketFromOptions } from "./lib/packet.ts";
 export {
   Peer,

@@ -97,12 +97,24 @@ interface AnySignature {
   readonly result: unknown;
 }
 
+/** What a signature has the names of another library's for, if it has. */
+function renamed(signature: unknown): string {
+  const known = typeof signature === "object" && signature !== null ? Object.keys(signature) : [];
+  const other = known.filter((key) => key === "args" || key === "returns");
+  return other.length === 0
+    ? ""
+    : ` (write "parameters" in place of "args", and "result" in place of "returns")`;
+}
+
 /** Refuses what is not a signature at all. */
 function checkSignature(name: string, signature: AnySignature): void {
   if (!Array.isArray(signature?.parameters)) {
     throw new FfiError(
       "ENETJS_ERR_FFI_TYPE",
-      `${name}(): ${show(signature?.parameters)} is not a list of parameter types`,
+      `${name}(): a signature is { parameters: […], result }; its parameters are ` +
+        `${show(signature?.parameters)}, which is not a list of parameter types${
+          renamed(signature)
+        }`,
       { value: signature },
     );
   }

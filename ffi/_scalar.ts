@@ -101,6 +101,13 @@ function functionEncoder(label: string): Encoder {
   const pointer = pointerEncoder(label);
   return (value) => {
     if (value instanceof Callback) return value.pointer;
+    if (typeof value === "function") {
+      throw valueError(
+        label,
+        "a callback, as callback(signature, fn) makes one, or a pointer",
+        value,
+      );
+    }
     if (typeof value !== "bigint") throw valueError(label, "a callback or pointer", value);
     return pointer(value);
   };

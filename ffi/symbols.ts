@@ -65,7 +65,7 @@ export const SYMBOLS = {
   enetjs_packet_create: ["f64"], // length
   enetjs_packet_share: ["buffer", "f64"], // data, length
   enetjs_packet_write: ["f64", "buffer", "f64"], // packet, data, length
-  enetjs_packet_keep: ["f64"], // packet
+  enetjs_packet_keep: ["f64", "f64"], // packet, counted
   enetjs_packet_address: ["f64"], // packet
   enetjs_packet_references: ["f64"], // packet
   enetjs_packet_read: ["f64", "buffer", "f64"], // packet, out, length

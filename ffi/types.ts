@@ -7,6 +7,7 @@ import process from "node:process";
 import type { Callback } from "./_callback.ts";
 import { FfiError } from "./errors.ts";
 import type { NativeType } from "./contract.ts";
+import { nearest } from "./_nearest.ts";
 import { show } from "./show.ts";
 
 /** An address in native memory; `0n` is C's `NULL`. */
@@ -392,9 +393,26 @@ export function checkAbi(abi: unknown, label: string): void {
   );
 }
 
+const NAMES = [...Object.keys(SCALARS), "void", "buffer", "cstring"];
+
+/** What other libraries and languages call a type, in lower case. */
+const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
+  int: ["integer"],
+  double: ["number"],
+  i64: ["bigint"],
+  bool: ["boolean"],
+  size_t: ["usize"],
+  pointer: ["ptr"],
+  cstring: ["str", "utf8"],
+  function: ["callback"],
+};
+
 /** The error for a type that does not exist or does not belong there. */
 export function typeError(type: unknown, label: string): FfiError {
-  return new FfiError("ENETJS_ERR_FFI_TYPE", `${label}: ${show(type)} is not a type for this`, {
-    value: type,
-  });
+  const meant = typeof type === "string" && !NAMES.includes(type)
+    ? nearest(type, NAMES, SYNONYMS)
+    : undefined;
+  const hint = meant === undefined ? "" : ` (did you mean "${meant}"?)`;
+  const message = `${label}: ${show(type)} is not a type for this${hint}`;
+  return new FfiError("ENETJS_ERR_FFI_TYPE", message, { value: type });
 }

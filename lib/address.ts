@@ -75,6 +75,13 @@ function parseAddress(text: string): unknown {
 /** Checks an address without resolving it. */
 export function validateAddress(given: unknown, minimumPort: number): Address {
   const address = typeof given === "string" ? parseAddress(given) : given;
+  if (typeof address !== "object" || address === null) {
+    throw new TypeError(
+      `address must be an object { hostname, port } or text such as "example.com:7777", not ${
+        show(address)
+      }`,
+    );
+  }
   options(address, "address", ["hostname", "port"]);
   const { hostname, port } = address as Partial<Address>;
   return {
@@ -86,6 +93,12 @@ export function validateAddress(given: unknown, minimumPort: number): Address {
 /** 127.0.0.1 */
 export const LOOPBACK = 0x7F000001;
 
+/** Whether the runtime itself, as Deno does without `--allow-net`, has refused to look up a name. */
+function isDenied(cause: unknown): boolean {
+  const { name, code } = cause as { name?: string; code?: string };
+  return code === "EPERM" || name === "NotCapable" || name === "PermissionDenied";
+}
+
 /** Resolves a host name to IPv4 with the runtime's resolver. */
 export async function resolveIPv4(hostname: string): Promise<number> {
   const literal = hostname === "localhost" ? LOOPBACK : parseIPv4(hostname);
@@ -94,6 +107,13 @@ export async function resolveIPv4(hostname: string): Promise<number> {
     const { address } = await dns.lookup(hostname, { family: 4 });
     return parseIPv4(address) as number;
   } catch (cause) {
+    if (isDenied(cause)) {
+      throw new ENetError(
+        "ENETJS_ERR_PERMISSION",
+        `Resolving the host name ${show(hostname)} needs a permission: run with --allow-net`,
+        { cause },
+      );
+    }
     throw new ENetError(
       "ENETJS_ERR_RESOLVE",
       `The host name ${show(hostname)} could not be resolved to an IPv4 address: ` +

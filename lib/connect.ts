@@ -17,9 +17,14 @@ export interface RetryOptions {
    * Returns whether to go on after an error. The default goes on when no answer came (`ENETJS_ERR_TIMEOUT`)
    * and when the name could not be resolved (`ENETJS_ERR_RESOLVE`). It goes on when the server refused
    * (`ENETJS_ERR_REFUSED`) because it is full, did not decide in time or has too many connections of this
-   * address. Any other error is final.
+   * address. Any other error is final. What returns `undefined` leaves an error to this rule.
    */
-  when?: (error: ENetError) => boolean;
+  when?: (error: ENetError) => boolean | undefined;
+  /**
+   * Called before each wait, with the error of the attempt that failed and the milliseconds until the next one.
+   * What it throws ends the attempts.
+   */
+  onRetry?: (error: ENetError, waitMs: number) => void;
 }
 
 /** Options of `host.connect`. */
@@ -43,7 +48,9 @@ export interface ConnectOptions {
 }
 
 /** Checked {@linkcode RetryOptions}. */
-export type RetryPlan = Readonly<Required<RetryOptions>>;
+export type RetryPlan = Readonly<
+  Required<Omit<RetryOptions, "onRetry">> & Pick<RetryOptions, "onRetry">
+>;
 
 /** Checked {@linkcode ConnectOptions}. */
 export interface ConnectPlan {
@@ -61,6 +68,7 @@ const PASSING: readonly number[] = [
   LAYOUT.CODE_FULL,
   LAYOUT.CODE_UNDECIDED,
   LAYOUT.CODE_DUPLICATE,
+  LAYOUT.CODE_CLOSING,
 ];
 
 /** Whether another attempt may end differently, with nothing changed by the program. */
@@ -78,8 +86,9 @@ function mayPass(error: ENetError): boolean {
 
 /** Checks {@linkcode RetryOptions}. */
 export function planRetry(given: unknown): RetryPlan {
-  options(given, "retry", ["minimumMs", "maximumMs", "jitter", "when"]);
-  const { minimumMs = 500, jitter = 0.5, when = mayPass, ...others } = given as RetryOptions;
+  options(given, "retry", ["minimumMs", "maximumMs", "jitter", "when", "onRetry"]);
+  const { minimumMs = 500, jitter = 0.5, when = mayPass, onRetry, ...others } =
+    given as RetryOptions;
   integer(minimumMs, "retry.minimumMs", 1, DAY_MS);
   const { maximumMs = Math.max(30_000, minimumMs) } = others;
   integer(maximumMs, "retry.maximumMs", 1, DAY_MS);
@@ -97,7 +106,11 @@ export function planRetry(given: unknown): RetryPlan {
   if (typeof when !== "function") {
     throw new TypeError(`retry.when must be a function, not ${show(when)}`);
   }
-  return { minimumMs, maximumMs, jitter, when };
+  if (onRetry !== undefined && typeof onRetry !== "function") {
+    throw new TypeError(`retry.onRetry must be a function, not ${show(onRetry)}`);
+  }
+  const goesOn = (error: ENetError) => when(error) ?? mayPass(error);
+  return { minimumMs, maximumMs, jitter, when: goesOn, onRetry };
 }
 
 /** Checks the signal of an option. */

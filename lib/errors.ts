@@ -77,10 +77,17 @@ export class ENetError extends Error {
   }
 }
 
-/** Native results that are asked for by name. */
-export const NATIVE_ERROR = { STALE: -3, CLOSED: -4, NOT_CONNECTED: -5 } as const;
-
 const CODES = Object.keys(ERROR_MEANINGS) as ENetErrorCode[];
+
+const resultOf = (code: ENetErrorCode): number => -1 - CODES.indexOf(code);
+
+/** Native results that are asked for by name. */
+export const NATIVE_ERROR = {
+  STALE: resultOf("ENETJS_ERR_STALE"),
+  CLOSED: resultOf("ENETJS_ERR_CLOSED"),
+  NOT_CONNECTED: resultOf("ENETJS_ERR_NOT_CONNECTED"),
+  PEERS_EXHAUSTED: resultOf("ENETJS_ERR_PEERS_EXHAUSTED"),
+} as const;
 
 /** How many of them native code has. */
 const NATIVE_COUNT = CODES.indexOf("ENETJS_ERR_TIMEOUT");

@@ -25,6 +25,8 @@ export const DisconnectCode = {
   UNDECIDED: 1818326117,
   /** `"dupl"`: the host has as many peers of this address as `duplicatePeers` allows. */
   DUPLICATE: 1685418092,
+  /** `"clos"`: the host is being closed, and lets nobody in any more. */
+  CLOSING: 1668050803,
 } as const;
 
 /** A connection has been established, from either side. */

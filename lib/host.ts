@@ -30,9 +30,9 @@ import { encodeLimits, type Limits, planLimits, type ResolvedLimits } from "./li
 import {
   checkHostData,
   effectiveHostData,
+  HANDLERS,
   type HostOptions,
   type HostPlan,
-  type HostSettings,
   type ListenOptions,
   type NativeSettings,
   planHost,
@@ -41,10 +41,70 @@ import {
 import { type Data, PacketFlag } from "./packet.ts";
 import type { Peer } from "./peer.ts";
 
+/**
+ * What can be read and assigned on a live host; {@linkcode HostOptions} says more about each. Values are
+ * checked like options: a wrong one is a {@linkcode TypeError} or {@linkcode RangeError} and changes nothing.
+ * Assigning to a closed host throws `ENETJS_ERR_CLOSED`.
+ *
+ * @example
+ * ```ts
+ * import { Host } from "@enetjs/enet";
+ *
+ * await using host = await Host.listen({ hostname: "127.0.0.1" });
+ * host.duplicatePeers = 4;
+ * host.limits = { peer: { messages: { perSecond: 100 } } };
+ * console.log(host.duplicatePeers, host.limits.peer.messages.burst); // 4 100
+ * ```
+ */
+export interface HostSettings<PeerData = unknown> {
+  /** Most channels of a connection that others open from now on. */
+  channels: number;
+  /** Downstream bandwidth in bytes per second, 0 for unlimited. */
+  incomingBandwidth: number;
+  /** Upstream bandwidth in bytes per second, 0 for unlimited. */
+  outgoingBandwidth: number;
+  /** Compression of datagrams. Both sides must change together. */
+  compression: "none" | "range-coder";
+  /** Checksum of datagrams. Both sides must change together. */
+  checksum: "none" | "crc32";
+  /** Largest datagram in bytes of connections that this host opens from now on. */
+  mtu: number;
+  /** Most peers of one IPv4 address; more that are connected stay. */
+  duplicatePeers: number;
+  /** Largest packet that is sent or received, in bytes. */
+  maximumPacketSize: number;
+  /** Received bytes of one peer that may wait for the program. */
+  maximumWaitingData: number;
+  /** Bytes for what all peers have sent and the program has not taken; 0 restores the default. */
+  maximumHostData: number;
+  /** The socket's receive buffer in bytes, as asked for; the system may grant less. */
+  receiveBufferSize: number;
+  /** The socket's send buffer in bytes, as asked for; the system may grant less. */
+  sendBufferSize: number;
+  /** Milliseconds of silence of this thread after which the pump services in its place. */
+  stallLimitMs: number;
+  /** Whether this thread stays awake for the next message. */
+  spin: "never" | "auto" | "always";
+  /** Milliseconds for which messages are handed out before timers and sockets get their turn. */
+  turnBudgetMs: number;
+  /** Bytes queued to one peer above which `send` returns false. */
+  highWaterMark: number;
+  /** Whether datagrams that are not ENet's are reported. */
+  datagrams: boolean;
+  /** Which addresses may talk to the host. What is read is frozen; assign an {@linkcode AddressFilter}. */
+  filter: Readonly<Required<AddressFilter>>;
+  /** How much may come from an address and from a peer. What is read is frozen; assign {@linkcode Limits}. */
+  limits: ResolvedLimits;
+  /** Decides who may connect from now on, of a host that listens; undefined: everybody may. */
+  accept: Accept | undefined;
+  /** The functions that take the events; undefined leaves them to iteration or `service`. */
+  handlers: HostHandlers<PeerData> | undefined;
+}
+
 /** Options of `host.broadcast`. Peers that have ended are left out. */
 export interface BroadcastOptions {
-  /** The only peers that get the message. Default all connected ones. */
-  to?: Iterable<Peer>;
+  /** A peer, or several, that alone get the message. Default all connected ones. */
+  to?: Peer | Iterable<Peer>;
   /** A peer, or several, that do not get the message. Default none. */
   except?: Peer | Iterable<Peer>;
 }
@@ -71,7 +131,7 @@ export interface Undelivered {
 
 /** Attempts to connect that a host has refused, by cause. The client is told, see {@linkcode DisconnectCode}. */
 export interface RefusalStats {
-  /** Every peer was in use, or memory was short. */
+  /** Every peer was in use, memory was short, or the host was being closed. */
   readonly full: number;
   /** The filter denies the address, where `filter.refuse` is true. */
   readonly filter: number;
@@ -127,7 +187,7 @@ export interface HostStats {
   readonly limitedMessageBytes: number;
   /** Connections that ended with the reason `"limit"`. */
   readonly limitedPeers: number;
-  /** Bytes of native memory that count towards `maximumHostData` now. */
+  /** Bytes that count towards `maximumHostData` now. */
   readonly hostData: number;
   /** Datagrams of which a memory or work limit dropped all or a part; reliable data is sent again. */
   readonly overBudget: number;
@@ -151,9 +211,6 @@ export let beginConnection: (
 ) => Attempt;
 /** The internal object of a host. */
 export let endpointOf: (host: Host) => Endpoint;
-
-/** What a host can have functions for. */
-const HANDLERS = ["connect", "disconnect", "receive", "datagram", "error"];
 
 /** Closes hosts that were dropped without being closed. */
 const registry = new FinalizationRegistry<Resources>((resources) => resources.close());
@@ -183,11 +240,17 @@ const registry = new FinalizationRegistry<Resources>((resources) => resources.cl
  * ```
  */
 export class Host<PeerData = unknown>
-  implements AsyncIterable<HostEvent<PeerData>>, AsyncDisposable, Disposable, HostSettings {
+  implements
+    AsyncIterable<HostEvent<PeerData>>,
+    AsyncDisposable,
+    Disposable,
+    HostSettings<PeerData> {
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
   readonly #connector: Connector;
   readonly #admission: Admission;
+  /** Whether others can connect to it. */
+  readonly #listens: boolean;
   #incomingBandwidth: number;
   #outgoingBandwidth: number;
   #filter!: Readonly<Required<AddressFilter>>;
@@ -200,20 +263,28 @@ export class Host<PeerData = unknown>
   #last: { readonly address: Address; readonly stats: HostStats } | undefined;
 
   private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
+    if (endpoint === undefined) {
+      throw new TypeError(
+        "A Host is made by Host.listen or Host.create, which return promises of it",
+      );
+    }
     this.#endpoint = endpoint;
     this.#inlet = inlet;
+    this.#listens = plan.bind !== undefined;
     endpoint.host = this;
     this.#connector = new Connector(
       endpoint,
       inlet,
       (ipv4) => filterAllows(this.#filter)(ipv4),
+      plan.config[CONFIG.PEERS],
     );
     this.#incomingBandwidth = plan.incomingBandwidth;
     this.#outgoingBandwidth = plan.outgoingBandwidth;
     this.filter = plan.filter;
     this.limits = plan.limits;
     this.#admission = new Admission(endpoint, plan.accept);
-    inlet.onAttempt = (question, attempt) => this.#admission.ask(question, attempt);
+    inlet.onAttempt = (question, attempt, ageMs) => this.#admission.add(question, attempt, ageMs);
+    inlet.decide = (spent) => this.#admission.decide(spent);
     inlet.onFailure = () => this.#destroy();
     // A misspelt setting is a TypeError in place of a property that nobody reads.
     Object.preventExtensions(this);
@@ -611,7 +682,7 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * Bytes of native memory for what all peers have sent, at least `maximumWaitingData` + `maximumPacketSize`.
+   * Bytes for what all peers have sent and the program has not taken, at least `maximumWaitingData` + `maximumPacketSize`.
    * 0 restores the default, which depends on the other two. What is read is the number of bytes in force.
    */
   get maximumHostData(): number {
@@ -734,14 +805,19 @@ export class Host<PeerData = unknown>
    * Decides which clients may connect; see `ListenOptions.accept`. With undefined, every client may. An
    * attempt that is being decided stays with the function that was called for it.
    *
-   * @throws {ENetError} when set, `ENETJS_ERR_UNGUARDED` on a host that only connects, or where nothing
-   *   protects it; `ENETJS_ERR_CLOSED`
+   * @throws {TypeError} when set on a host of `Host.create`, to which nobody can connect
+   * @throws {ENetError} when set, `ENETJS_ERR_UNGUARDED` where nothing protects the host; `ENETJS_ERR_CLOSED`
    */
   get accept(): Accept | undefined {
     return this.#admission.accept;
   }
   set accept(accept: Accept | undefined) {
     const checked = validateAccept(accept);
+    if (checked !== undefined && !this.#listens) {
+      throw new TypeError(
+        "accept is for a host that others can connect to: this one was made by Host.create, so use Host.listen",
+      );
+    }
     this.#requireOpen("Setting accept");
     const { native, handle } = this.#endpoint;
     const asks = Number(checked !== undefined);
@@ -843,6 +919,7 @@ export class Host<PeerData = unknown>
 
   #destroy(): void {
     const { resources, stats } = this.#endpoint;
+    this.#endpoint.closing = true;
     if (resources.open) this.#inlet.learnEnds();
     if (!resources.open) return;
     this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };

@@ -42,8 +42,8 @@ export interface HostOptions {
    */
   maximumWaitingData?: number;
   /**
-   * Bytes of native memory for what all peers have sent: messages, events and datagrams that wait, and
-   * packets that have not been released. When half of it is in use, the host refuses data of a peer that has
+   * Bytes for what all peers have sent: messages, events and datagrams that wait, in native memory and in
+   * JavaScript, and packets that are lent to the program. What the program keeps itself does not count. When half of it is in use, the host refuses data of a peer that has
    * used its equal share of the last quarter, so that one cannot starve the others. The third quarter is for
    * messages that have begun to arrive; only the parts that have arrived count. At the limit the host refuses
    * all data and new connections. At least the sum of `maximumWaitingData` and `maximumPacketSize`, or 0.
@@ -122,66 +122,20 @@ export interface ListenOptions extends HostOptions {
   unguarded?: boolean;
 }
 
-/**
- * What can be read and assigned on a live host; {@linkcode HostOptions} says more about each. Values are
- * checked like options: a wrong one is a {@linkcode TypeError} or {@linkcode RangeError} and changes nothing.
- * Assigning to a closed host throws `ENETJS_ERR_CLOSED`.
- *
- * @example
- * ```ts
- * import { Host } from "@enetjs/enet";
- *
- * await using host = await Host.listen({ hostname: "127.0.0.1" });
- * host.duplicatePeers = 4;
- * host.limits = { peer: { messages: { perSecond: 100 } } };
- * console.log(host.duplicatePeers, host.limits.peer.messages.burst); // 4 100
- * ```
- */
-export interface HostSettings {
-  /** Most channels of a connection that others open from now on. */
-  channels: number;
-  /** Downstream bandwidth in bytes per second, 0 for unlimited. */
-  incomingBandwidth: number;
-  /** Upstream bandwidth in bytes per second, 0 for unlimited. */
-  outgoingBandwidth: number;
-  /** Compression of datagrams. Both sides must change together. */
-  compression: "none" | "range-coder";
-  /** Checksum of datagrams. Both sides must change together. */
-  checksum: "none" | "crc32";
-  /** Largest datagram in bytes of connections that this host opens from now on. */
-  mtu: number;
-  /** Most peers of one IPv4 address; more that are connected stay. */
-  duplicatePeers: number;
-  /** Largest packet that is sent or received, in bytes. */
-  maximumPacketSize: number;
-  /** Received bytes of one peer that may wait for the program. */
-  maximumWaitingData: number;
-  /** Bytes of native memory for what all peers have sent; 0 restores the default. */
-  maximumHostData: number;
-  /** The socket's receive buffer in bytes, as asked for; the system may grant less. */
-  receiveBufferSize: number;
-  /** The socket's send buffer in bytes, as asked for; the system may grant less. */
-  sendBufferSize: number;
-  /** Milliseconds of silence of this thread after which the pump services in its place. */
-  stallLimitMs: number;
-  /** Whether this thread stays awake for the next message. */
-  spin: "never" | "auto" | "always";
-  /** Milliseconds for which messages are handed out before timers and sockets get their turn. */
-  turnBudgetMs: number;
-  /** Bytes queued to one peer above which `send` returns false. */
-  highWaterMark: number;
-  /** Whether datagrams that are not ENet's are reported. */
-  datagrams: boolean;
-  /** Which addresses may talk to the host. What is read is frozen; assign an {@linkcode AddressFilter}. */
-  filter: Readonly<Required<AddressFilter>>;
-  /** How much may come from an address and from a peer. What is read is frozen; assign {@linkcode Limits}. */
-  limits: ResolvedLimits;
-}
-
 /** The settings that are one number for native code each. */
-export type NativeSettings = Omit<
-  HostSettings,
-  "incomingBandwidth" | "outgoingBandwidth" | "turnBudgetMs" | "filter" | "limits"
+export type NativeSettings = Required<
+  Omit<
+    HostOptions,
+    | "peers"
+    | "incomingBandwidth"
+    | "outgoingBandwidth"
+    | "pump"
+    | "turnBudgetMs"
+    | "filter"
+    | "limits"
+    | "eventCapacity"
+    | "arenaSize"
+  >
 >;
 
 /** How a setting is checked and which native option it is. */
@@ -309,9 +263,38 @@ function powerOfTwo(value: unknown, name: string, low: number, high: number): nu
   return number;
 }
 
+/** What a host can have functions for. */
+export const HANDLERS: readonly string[] = [
+  "connect",
+  "disconnect",
+  "receive",
+  "datagram",
+  "error",
+];
+
+/** Refuses what belongs elsewhere: handlers, and on a host that only connects what only listening takes. */
+function refuseMisplaced(given: unknown, listening: boolean): void {
+  if (typeof given !== "object" || given === null) return;
+  const maker = listening ? "Host.listen" : "Host.create";
+  for (const key of Object.keys(given)) {
+    if (HANDLERS.includes(key)) {
+      throw new TypeError(
+        `options has no option "${key}": handlers are the second argument, as in ` +
+          `${maker}({}, { ${key}() {} })`,
+      );
+    }
+    if (!listening && LISTEN_OPTIONS.includes(key)) {
+      throw new TypeError(
+        `options has no option "${key}" in Host.create, whose host only connects: use Host.listen`,
+      );
+    }
+  }
+}
+
 /** Checks the options of `create` (or with `listening`, of `listen`). */
 export function planHost(given: unknown, listening: boolean): HostPlan {
   const known = [...Object.keys(SETTINGS), ...OTHER_OPTIONS];
+  refuseMisplaced(given, listening);
   options(given, "options", listening ? [...LISTEN_OPTIONS, ...known] : known);
   const {
     port = 0,

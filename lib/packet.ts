@@ -83,6 +83,8 @@ interface PacketInternals {
   fromNative(packet: NativePacket, flags: number, until: Gone): Packet;
   /** Makes the bytes of a borrowed packet independent of the event ring and of the host. */
   own(packet: Packet): void;
+  /** Whether the bytes are in native memory, which native code counts. */
+  isNative(packet: Packet): boolean;
   /** Lends the packet to another consumer, unless it is retained. */
   lend(packet: Packet, until: Gone): void;
   /** Ends the borrowing, unless the packet is retained. */
@@ -159,6 +161,9 @@ export class Packet implements Disposable {
     until?: Gone,
     offset = 0,
   ) {
+    if (source === undefined || typeof length !== "number") {
+      throw new TypeError("A Packet is made by Packet.from(data), or comes with a message");
+    }
     this.length = length;
     this.flags = flags as PacketFlag;
     this.#source = source;
@@ -363,7 +368,8 @@ export class Packet implements Disposable {
   retain(): this {
     const source = this.#source;
     if (source.kind === "gone") throw this.#released(source.why);
-    packets.own(this);
+    if (source.kind === "native") source.keep(false);
+    else packets.own(this);
     this.#until = undefined;
     return this;
   }
@@ -455,9 +461,10 @@ export class Packet implements Disposable {
       },
       own(packet) {
         const source = packet.#source;
-        if (source.kind === "native") source.keep();
+        if (source.kind === "native") source.keep(true);
         else if (source.kind === "arena") packet.#own(packet.bytes);
       },
+      isNative: (packet) => packet.#source.kind === "native",
       lend(packet, until) {
         if (packet.#until !== undefined) packet.#until = until;
       },

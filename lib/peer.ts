@@ -3,7 +3,7 @@ import { type Connection, iterateConnection } from "./internal/connection.ts";
 import { validateFlags } from "./internal/endpoint.ts";
 import { receiveOne, type ReceiveOptions } from "./internal/receive_one.ts";
 import { makeInspectable } from "./internal/inspect.ts";
-import { integer, options, U32 } from "./internal/validate.ts";
+import { integer, options, show, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
 import type { DisconnectReason, PeerMessage } from "./events.ts";
 import type { Host } from "./host.ts";
@@ -342,7 +342,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    *
    * @returns a promise that resolves then, or at once if the queue has not been above the mark. It rejects
    *   with `ENETJS_ERR_STALE` when either side ends the connection, and with `ENETJS_ERR_CLOSED` when the
-   *   host is closed
+   *   host is closed. Catch that in an `async` handler: an unhandled rejection ends the process
    */
   async drain(): Promise<void> {
     const connection = this.#connection;
@@ -499,8 +499,8 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * `packet.bytes` does. Until the stream is over, neither the host nor an iteration over this peer reports
    * the channel's messages. Those that the host has kept go to the stream first.
    *
-   * A reader that stops reading slows the sender down. After 1 MiB the library pauses the peer, with all of
-   * its channels. After the host's `maximumWaitingData` it accepts no more, and the sender keeps the rest.
+   * A reader that stops reading slows the sender down. After 2 MiB, or its share of what the host may hold,
+   * the library pauses the peer, with all of its channels. After the host's `maximumWaitingData` it accepts no more, and the sender keeps the rest.
    * The sender does not time out, because its pings and a message now and then are acknowledged.
    *
    * The stream closes after the last message when either side has disconnected. It fails with
@@ -550,6 +550,13 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   #send(channelId: number, data: Data, flags: number, token: number): number {
     const connection = this.#connection;
     if (!Number.isInteger(channelId) || channelId < 0 || channelId >= connection.channels) {
+      if (typeof channelId !== "number" && data === undefined) {
+        throw new TypeError(
+          `The channel comes first, as in send(0, data): channelId must be a number, not ${
+            show(channelId)
+          }`,
+        );
+      }
       this.#channel(channelId);
     }
     return connection.endpoint.send(connection, channelId, flags, data, token);

@@ -31,7 +31,8 @@ export function readableOf(
       packet.dispose();
     },
     cancel: () => reader.cancel(),
-  });
+    // What waits, waits in the reader, where it is counted.
+  }, { highWaterMark: 0 });
 }
 
 /** A stream to a channel; see `Peer.writable`. */

@@ -70,6 +70,7 @@ export async function until<T>(
 /** The part of a `node:test` context that is used here. */
 export interface TestContext {
   after(check: () => Promise<void>): void;
+  diagnostic?(message: string): void;
 }
 
 /** The counters that have to come back to where they were. */

@@ -1,3 +1,4 @@
+import process from "node:process";
 import { setImmediate } from "node:timers";
 import { Pins } from "../internal/pins.ts";
 import { beginTask } from "../internal/turn.ts";
@@ -24,6 +25,13 @@ import {
   type PluginOptions,
   type SendNowOptions,
 } from "./options.ts";
+
+/** A promise of the channel that a function makes; it rejects where Node is too old for what channels use. */
+function opening(make: () => Channel): Promise<Channel> {
+  if (typeof Promise.try === "function") return Promise.try(make);
+  const found = `Node ${process.versions.node} is too old: @enetjs/enet needs Node 26.10 or later`;
+  return Promise.reject(new ENetError("ENETJS_ERR_LIBRARY", found));
+}
 
 /** Closes channels that were dropped without being closed. */
 const registry = new FinalizationRegistry<Link>((link) => void link.close());
@@ -109,7 +117,7 @@ export class Channel
    * ```
    */
   static open(options: ChannelOptions = {}): Promise<Channel> {
-    return Promise.try(() => {
+    return opening(() => {
       const { sendBytes, receiveBytes, end } = planThreads(options);
       const { link, remote } = ThreadLink.open(sendBytes, receiveBytes);
       return new Channel(link, end, remote);
@@ -126,7 +134,7 @@ export class Channel
    * @throws {RangeError} for a value out of range
    */
   static join(remote: ChannelRemote, options: ChannelEndOptions = {}): Promise<Channel> {
-    return Promise.try(() => {
+    return opening(() => {
       const end = planEnd(options);
       return new Channel(ThreadLink.join(remote), end);
     });

@@ -1,5 +1,6 @@
 import type { EventEmitter } from "node:events";
 import { surface } from "../../ffi/surface.ts";
+import { show } from "../internal/validate.ts";
 
 /** Calls the program; what it throws is uncaught, and holds nothing up. */
 export function report<A extends unknown[]>(
@@ -10,6 +11,13 @@ export function report<A extends unknown[]>(
     callback?.(...args);
   } catch (error) {
     surface(error);
+  }
+}
+
+/** Refuses a callback that is no function, before anything is done. */
+export function checkCallback(callback: unknown): void {
+  if (callback !== undefined && typeof callback !== "function") {
+    throw new TypeError(`callback must be a function, not ${show(callback)}`);
   }
 }
 

@@ -1,5 +1,4 @@
-import { show } from "../internal/validate.ts";
-import { emit, report } from "./_report.ts";
+import { checkCallback, emit, report } from "./_report.ts";
 import { type Host, hostAccess } from "./host.ts";
 import { type HostKind, type HostOptions, planHost } from "./options.ts";
 
@@ -12,9 +11,7 @@ function createHost(
   then: CreateCallback | undefined,
 ): Host | undefined {
   const callback = typeof given === "function" ? given : then;
-  if (callback !== undefined && typeof callback !== "function") {
-    throw new TypeError(`callback must be a function, not ${show(callback)}`);
-  }
+  checkCallback(callback);
   try {
     const plan = planHost(kind, typeof given === "function" ? {} : given ?? {});
     const { host, opened } = hostAccess.create(plan);

@@ -9,7 +9,7 @@ import type { HostEvent } from "../events.ts";
 import { beginConnection, endpointOf, Host as CoreHost, type HostStats } from "../host.ts";
 import type { Packet as CorePacket } from "../packet.ts";
 import type { Peer as CorePeer } from "../peer.ts";
-import { emit, report } from "./_report.ts";
+import { checkCallback, emit, report } from "./_report.ts";
 import { Address, type AddressInfo, type AddressLike } from "./address.ts";
 import { PACKET_FLAG } from "./constants.ts";
 import { currentFilter, decisionOf, enlist } from "./filter.ts";
@@ -318,6 +318,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     data: PacketData,
     callback?: (error: Error | null, bytes?: number) => void,
   ): void {
+    checkCallback(callback);
     const bytes = packetAccess.bytes(new Packet(data)) as Buffer;
     const to = { hostname: new Address(ip, port).address(), port: integer(port, "port", 1, 65535) };
     if (bytes.length > MAXIMUM_DATAGRAM) {
@@ -387,6 +388,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     data?: number,
     callback?: ConnectCallback,
   ): Peer | undefined {
+    checkCallback(callback);
     const to = new Address(address);
     integer(to.port(), "port", 1, 65535);
     const count = integer(channels || 5, "channels", 1, 255);

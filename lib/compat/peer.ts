@@ -11,7 +11,7 @@ import {
   type PeerStats,
   type TimeoutOptions,
 } from "../peer.ts";
-import { emit, report } from "./_report.ts";
+import { checkCallback, emit, report } from "./_report.ts";
 import type { AddressInfo } from "./address.ts";
 import { PACKET_FLAG, PEER_STATE } from "./constants.ts";
 import { Packet, packetAccess, type PacketData } from "./packet.ts";
@@ -173,13 +173,14 @@ export class Peer extends EventEmitter<PeerEvents> {
    * @param packet a packet, or text or bytes, which are sent reliably
    * @param callback is told what becomes of it
    * @returns whether the message was refused; false is good
-   * @throws {TypeError} if `packet` is nothing that can be sent
+   * @throws {TypeError} if `packet` is nothing that can be sent, and for a callback that is no function
    */
   send(channel: number, packet: Packet | PacketData, callback?: SendCallback): boolean {
     const refuse = (code: ENetErrorCode, message: string, cause?: unknown) => {
       report(callback, new ENetError(code, message, { cause }));
       return true;
     };
+    checkCallback(callback);
     if (this.#host.isOffline()) return refuse("ENETJS_ERR_CLOSED", "host-destroyed");
     if (this.#gone) return refuse("ENETJS_ERR_STALE", "Peer is disconnected");
     const message = packet instanceof Packet ? packet : new Packet(packet, PACKET_FLAG.RELIABLE);
@@ -353,7 +354,7 @@ export class Peer extends EventEmitter<PeerEvents> {
    * connection was lost, it emits `error` if the program listens for it, and else ends. The peer also emits
    * the channel's messages.
    *
-   * A slow reader slows the sender down: when 1 MiB waits, the library pauses the peer with all of its
+   * A slow reader slows the sender down: when 2 MiB waits, the library pauses the peer with all of its
    * channels. A channel may have several streams; the slowest counts.
    *
    * @param channel the channel, from 0

@@ -53,7 +53,7 @@ class ChannelFeed {
       return true;
     }
     for (let bytes = this.#inbox.shift(); bytes; bytes = this.#inbox.shift()) {
-      this.#connection()?.release(bytes.length);
+      this.#connection()?.releaseBytes(bytes.length);
     }
     return false;
   }
@@ -66,7 +66,7 @@ class ChannelFeed {
 
   /** A message; while it waits here, it counts against what the peer may have waiting. */
   receive(bytes: Buffer): void {
-    this.#connection()?.hold(bytes.length);
+    this.#connection()?.holdBytes(bytes.length);
     this.#inbox.push(bytes);
     this.#flow();
   }
@@ -85,7 +85,7 @@ class ChannelFeed {
   #flow(): void {
     while (this.#inbox.size > 0 && this.#wanted) {
       const bytes = this.#inbox.shift() as Buffer;
-      this.#connection()?.release(bytes.length);
+      this.#connection()?.releaseBytes(bytes.length);
       for (const sink of this.#sinks.values()) sink.wants = sink.stream.push(bytes);
     }
     if (this.#inbox.size === 0 && this.#end !== undefined) {

@@ -3,7 +3,8 @@
  *
  * Native code puts a question into the completion ring and holds the attempt for as long as an answer may take.
  * Each question is answered exactly once: with the decision, or with `DisconnectCode.UNDECIDED` where there is
- * none in time, or the function failed. A decision that comes later changes nothing.
+ * none in time, or the function failed. A decision that comes later changes nothing. The function is called
+ * within the turn's budget (turn.ts). Questions wait here meanwhile, and end unasked when their time is up.
  *
  * @module
  */
@@ -12,10 +13,15 @@ import { LAYOUT } from "../../ffi/layout.ts";
 import type { Accept, AcceptVerdict, ConnectAttempt } from "../admission.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { surface } from "../../ffi/surface.ts";
+import { Fifo } from "./fifo.ts";
 import { show, U32 } from "./validate.ts";
 
-/** Milliseconds that a decision may take. */
-const DECISION_MS = 2000;
+interface Question {
+  readonly number: number;
+  readonly attempt: ConnectAttempt;
+  /** When native code gives it up, by `performance.now()`. */
+  readonly until: number;
+}
 
 /** A decision as native code takes it. */
 function encode(verdict: unknown): number {
@@ -34,6 +40,7 @@ function encode(verdict: unknown): number {
 /** Asks the program's function. */
 export class Admission {
   readonly #endpoint: Endpoint;
+  readonly #questions = new Fifo<Question>();
   /** The program's function; without it every client may connect. */
   accept: Accept | undefined;
 
@@ -42,25 +49,58 @@ export class Admission {
     this.accept = accept;
   }
 
-  /** Answers a question, now or later. */
-  ask(question: number, attempt: ConnectAttempt): void {
-    if (this.accept === undefined) return this.#answer(question, LAYOUT.ACCEPT);
-    try {
-      const verdict = this.accept(attempt);
-      if (typeof verdict === "object") void this.#wait(question, verdict);
-      else this.#answer(question, encode(verdict));
-    } catch (error) {
-      this.#fail(question, error);
+  /** Takes a question that native code has had for some time. */
+  add(number: number, attempt: ConnectAttempt, ageMs: number): void {
+    this.#questions.push({
+      number,
+      attempt,
+      until: performance.now() + LAYOUT.DECISION_MS - ageMs,
+    });
+  }
+
+  /**
+   * Asks the program what waits. Native code has refused those that are too old.
+   *
+   * @param spent whether the rest has to wait for another turn
+   * @returns whether there is a rest
+   */
+  decide(spent: () => boolean): boolean {
+    for (;;) {
+      const next = this.#questions.peek();
+      const { closing, resources } = this.#endpoint;
+      if (next === undefined || closing || !resources.open) return false;
+      if (performance.now() < next.until) {
+        if (spent()) return true;
+        this.#questions.shift();
+        this.#ask(next);
+      } else {
+        this.#questions.shift();
+      }
     }
   }
 
-  async #wait(question: number, promise: Promise<AcceptVerdict>): Promise<void> {
-    const timer = setTimeout(() => this.#answer(question, LAYOUT.CODE_UNDECIDED), DECISION_MS);
+  /** Answers a question, now or later. */
+  #ask(question: Question): void {
+    const { number, attempt } = question;
+    if (this.accept === undefined) return this.#answer(number, LAYOUT.ACCEPT);
+    try {
+      const verdict = this.accept(attempt);
+      if (typeof verdict === "object") void this.#wait(question, verdict);
+      else this.#answer(number, encode(verdict));
+    } catch (error) {
+      this.#fail(number, error);
+    }
+  }
+
+  async #wait({ number, until }: Question, promise: Promise<AcceptVerdict>): Promise<void> {
+    // Native code ends the wait as well, for a thread that is stuck; but nothing wakes it for that.
+    const late = () => this.#answer(number, LAYOUT.CODE_UNDECIDED);
+    const timer = setTimeout(late, Math.max(1, until - performance.now()));
     timer.unref();
     try {
-      this.#answer(question, encode(await promise));
+      this.#answer(number, encode(await promise));
     } catch (error) {
-      this.#fail(question, error);
+      this.#fail(number, error);
     } finally {
       clearTimeout(timer);
     }

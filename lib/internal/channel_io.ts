@@ -38,7 +38,7 @@ export class ChannelReader implements ChannelSink {
     if (this.#reading !== undefined && this.#inbox.size === 0) {
       return this.#settle((reading) => reading.resolve(packet));
     }
-    this.#connection.hold(packet.length);
+    this.#connection.hold(packet);
     this.#inbox.push(packet);
   }
 
@@ -63,7 +63,7 @@ export class ChannelReader implements ChannelSink {
 
   #take(): Packet {
     const packet = this.#inbox.shift() as Packet;
-    this.#connection.release(packet.length);
+    this.#connection.release(packet);
     return packet;
   }
 
@@ -96,7 +96,7 @@ export class ChannelReader implements ChannelSink {
   cancel(): void {
     this.#leave();
     for (let packet = this.#inbox.shift(); packet; packet = this.#inbox.shift()) {
-      this.#connection.release(packet.length);
+      this.#connection.release(packet);
       packets.release(packet);
     }
     this.#settle(({ resolve }) => resolve(undefined));
@@ -162,10 +162,20 @@ export class ChannelWriter {
       for (let start = 0; start < bytes.length; start += this.#chunkSize) {
         if (this.#loss !== undefined) throw this.#loss;
         const isFull = this.#queue(bytes.subarray(start, start + this.#chunkSize), deliveries);
-        if (isFull) await this.#connection.peer.drain();
+        if (isFull) await this.#drained();
       }
     } finally {
       if (settled !== undefined) this.#report(bytes, deliveries as Promise<void>[], settled);
+    }
+  }
+
+  /** Resolves when more may be written; rejects with what the end of the connection means for the bytes. */
+  async #drained(): Promise<void> {
+    try {
+      await this.#connection.peer.drain();
+    } catch (error) {
+      const isLost = this.#unacknowledged > 0;
+      throw this.#loss ?? (isLost ? this.#connection.undelivered() : error);
     }
   }
 
@@ -196,17 +206,17 @@ export class ChannelWriter {
         above = result > 0;
       },
       () => connection.undelivered(),
+      (error) => this.#settle(error),
     );
     this.#unacknowledged++;
     deliveries?.push(delivered);
-    delivered.then(() => this.#settle(), (error) => {
-      this.#loss ??= error;
-      this.#settle();
-    });
+    delivered.catch(() => {}); // #settle() has the error
     return above;
   }
 
-  #settle(): void {
+  /** Counts in the same task: the end of the connection may be told next, and looks at the count. */
+  #settle(error?: Error): void {
+    this.#loss ??= error;
     if (--this.#unacknowledged > 0 || this.#acknowledged === undefined) return;
     const { resolve, reject } = this.#acknowledged;
     this.#acknowledged = undefined;

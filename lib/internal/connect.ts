@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { check, ENetError } from "../errors.ts";
+import { check, ENetError, NATIVE_ERROR } from "../errors.ts";
 import { type Address, formatIPv4, LOOPBACK, resolveIPv4 } from "../address.ts";
 import type { ConnectPlan, RetryPlan } from "../connect.ts";
 import { connectionOf, type Peer } from "../peer.ts";
@@ -64,18 +64,41 @@ export class Backoff {
   }
 }
 
+/** The milliseconds to wait after an error that is not final, which the program is told; throws one that is. */
+function retryWait(
+  error: unknown,
+  retry: RetryPlan | undefined,
+  backoff: Backoff | undefined,
+): number {
+  if (!(error instanceof ENetError) || error.code === "ENETJS_ERR_CLOSED") throw error;
+  if (retry === undefined || backoff === undefined || !retry.when(error)) throw error;
+  const waitMs = backoff.next();
+  retry.onRetry?.(error, waitMs);
+  return waitMs;
+}
+
 /** Opens the connections of a host. */
 export class Connector {
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
   readonly #allowed: (ipv4: number) => boolean;
+  readonly #peers: number;
   readonly #end = new AbortController();
 
-  /** @param allowed whether the host's filter lets the answers of an address in */
-  constructor(endpoint: Endpoint, inlet: Inlet, allowed: (ipv4: number) => boolean) {
+  /**
+   * @param allowed whether the host's filter lets the answers of an address in
+   * @param peers how many connections the host can have
+   */
+  constructor(
+    endpoint: Endpoint,
+    inlet: Inlet,
+    allowed: (ipv4: number) => boolean,
+    peers: number,
+  ) {
     this.#endpoint = endpoint;
     this.#inlet = inlet;
     this.#allowed = allowed;
+    this.#peers = peers;
   }
 
   /** The host begins to close: there are no more attempts. The host ends those that have a peer. */
@@ -87,12 +110,18 @@ export class Connector {
   begin(ipv4: number, port: number, channels: number, data: number, where: string): Connection {
     this.#endpoint.requireOpen("Connecting");
     const { native, handle } = this.#endpoint;
-    const id = check(
-      native.enetjs_host_connect(handle, ipv4, port, channels, data),
-      `Connecting to ${where}`,
-    );
+    const before = receivedDatagrams(this.#endpoint);
+    const id = native.enetjs_host_connect(handle, ipv4, port, channels, data);
+    if (id === NATIVE_ERROR.PEERS_EXHAUSTED) {
+      throw new ENetError(
+        "ENETJS_ERR_PEERS_EXHAUSTED",
+        `Connecting to ${where}: this host's \`peers\` (${this.#peers}) are in use: raise \`peers\``,
+      );
+    }
+    check(id, `Connecting to ${where}`);
     const address = { hostname: formatIPv4(ipv4), port };
     const connection = new Connection(this.#endpoint, id, address, channels, true);
+    connection.unanswered = (limit) => this.#lateError(where, limit, ipv4, before);
     this.#inlet.add(connection);
     return connection;
   }
@@ -151,13 +180,13 @@ export class Connector {
 
   async #connect(to: Address, plan: ConnectPlan, backoff: Backoff | undefined): Promise<Peer> {
     for (;;) {
+      let waitMs: number;
       try {
         return await this.#attempt(to, plan);
       } catch (error) {
-        if (!(error instanceof ENetError) || error.code === "ENETJS_ERR_CLOSED") throw error;
-        if (backoff === undefined || !plan.retry?.when(error)) throw error;
+        waitMs = retryWait(error, plan.retry, backoff);
       }
-      await this.#untilEnd(to, plan.signal, (signal) => this.#wait(backoff.next(), signal));
+      await this.#untilEnd(to, plan.signal, (signal) => this.#wait(waitMs, signal));
     }
   }
 
@@ -200,7 +229,6 @@ export class Connector {
       // The system takes 0.0.0.0 for this machine, but its answers come from 127.0.0.1.
       ipv4 = resolved || LOOPBACK;
       const connection = this.begin(ipv4, to.port, channels, data, where);
-      connection.unanswered = unanswered;
       return await this.established(connection, limit);
     } finally {
       clearTimeout(timer);
@@ -226,8 +254,12 @@ export class Connector {
         const peer = await this.#connect(to, plan, backoff);
         const began = performance.now();
         yield* this.#session(peer, plan.signal, end);
-        backoff.ended(performance.now() - began);
-        await this.#wait(backoff.next(), end);
+        const refused = connectionOf(peer).refused;
+        if (refused === undefined) backoff.ended(performance.now() - began);
+        const waitMs = refused === undefined
+          ? backoff.next()
+          : retryWait(refused, plan.retry, backoff);
+        await this.#wait(waitMs, end);
       }
     } catch (error) {
       if (!end.aborted) throw error;

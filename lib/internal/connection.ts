@@ -1,4 +1,4 @@
-import { PEER_OPTION } from "../../ffi/layout.ts";
+import { LAYOUT, PEER_OPTION } from "../../ffi/layout.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
 import { endTask, Later, spent } from "./turn.ts";
@@ -7,10 +7,6 @@ import { ENetError, type ENetErrorCode, NATIVE_ERROR, nativeError } from "../err
 import { DisconnectCode, type DisconnectReason, type PeerMessage } from "../events.ts";
 import { type Packet, packets } from "../packet.ts";
 import type { Peer } from "../peer.ts";
-
-/** What one peer may have waiting in JavaScript before native code holds the rest back. */
-const PAUSE_BYTES = 1024 * 1024;
-const PAUSE_MESSAGES = 4096;
 
 /** Why a connection, or an attempt to connect, has ended. */
 export type EndReason = DisconnectReason | "refused";
@@ -57,6 +53,8 @@ export class Connection {
   established = false;
   /** The program has been given its connect event. */
   announced = false;
+  /** A message of it has arrived. */
+  heard = false;
   /** An upper bound of the bytes queued to it, those of broadcasts aside, see `Endpoint.post`. */
   queuedAtMost = 0;
   /** Native code has reported that its queue is full, and not yet that it has drained. */
@@ -82,8 +80,8 @@ export class Connection {
   readonly #rest: Later = new Later(() => this.#feed());
   #closed: PromiseWithResolvers<Ended> | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
-  #waitingBytes = 0;
-  #waitingMessages = 0;
+  /** The cost of its messages that wait in JavaScript. */
+  #waiting = 0;
   #paused = false;
   /** The packet of the message that was handed out last. */
   #lent: Packet | undefined;
@@ -164,25 +162,30 @@ export class Connection {
     );
   }
 
-  // Messages that wait in JavaScript, here or in the host's backlog.
+  // Messages that wait in JavaScript, here, in a stream or in the host's backlog; see `Waiting`.
 
   /** Counts a message that now waits. */
-  hold(bytes: number): void {
-    this.#waitingBytes += bytes;
-    this.#waitingMessages++;
-    if (
-      !this.#paused && (this.#waitingBytes > PAUSE_BYTES || this.#waitingMessages > PAUSE_MESSAGES)
-    ) this.#pause(true);
+  hold(packet: Packet): void {
+    this.holdBytes(packet.length, packets.isNative(packet));
   }
 
   /** Counts a message that has been taken. */
-  release(bytes: number): void {
-    this.#waitingBytes -= bytes;
-    this.#waitingMessages--;
-    if (
-      this.#paused && this.#waitingBytes <= PAUSE_BYTES / 2 &&
-      this.#waitingMessages <= PAUSE_MESSAGES / 2
-    ) this.#pause(false);
+  release(packet: Packet): void {
+    this.releaseBytes(packet.length, packets.isNative(packet));
+  }
+
+  /** Counts bytes that now wait. */
+  holdBytes(bytes: number, isNative = false): void {
+    const { waiting } = this.endpoint;
+    this.#waiting += waiting.add(bytes, isNative);
+    if (!this.#paused && this.#waiting > waiting.share) this.#pause(true);
+  }
+
+  /** Counts bytes that have been taken. */
+  releaseBytes(bytes: number, isNative = false): void {
+    const { waiting } = this.endpoint;
+    this.#waiting -= waiting.remove(bytes, isNative);
+    if (this.#paused && this.#waiting <= waiting.share / 2) this.#pause(false);
   }
 
   #pause(paused: boolean): void {
@@ -196,7 +199,11 @@ export class Connection {
 
   /** Takes its messages from the host, for one consumer. */
   claim(): void {
-    if (this.iterating) throw new TypeError(`${this.name} is being iterated over already`);
+    if (this.iterating) {
+      throw new TypeError(
+        `${this.name} is being iterated over already, or a receive() waits: await one before the next`,
+      );
+    }
     this.endpoint.inlet.claim(this);
   }
 
@@ -227,7 +234,7 @@ export class Connection {
 
   /** Whether a message would exceed what may wait of one peer. */
   exceeds(bytes: number): boolean {
-    return this.#waitingBytes + bytes > PAUSE_BYTES || this.#waitingMessages >= PAUSE_MESSAGES;
+    return this.#waiting + bytes + LAYOUT.MESSAGE_COST > this.endpoint.waiting.share;
   }
 
   /** To be called when a sink has come or gone. */
@@ -257,21 +264,21 @@ export class Connection {
       reader.resolve(this.#lend(message));
       return;
     }
-    this.hold(message.packet.length);
+    this.hold(message.packet);
     this.#inbox.push(message);
   }
 
   /** The next message, or undefined if one has to wait. */
   take(): PeerMessage | undefined {
     const message = this.#inbox.shift();
-    if (message !== undefined) this.release(message.packet.length);
+    if (message !== undefined) this.release(message.packet);
     return message;
   }
 
   /** Moves the messages of a channel from the iteration's inbox to the consumer of the channel. */
   sort(channelId: number): void {
     for (const message of this.#inbox.extract((message) => message.channelId === channelId)) {
-      this.release(message.packet.length);
+      this.release(message.packet);
       this.receive(message);
     }
   }
@@ -327,7 +334,7 @@ export class Connection {
 
   /** Whether messages of it wait in JavaScript, here or in the host's backlog. */
   get waits(): boolean {
-    return this.#waitingMessages > 0;
+    return this.#waiting > 0;
   }
 
   /** Whether this side has begun to end it. */
@@ -446,6 +453,17 @@ export class Connection {
     this.connecting = undefined;
     this.endpoint.unpin();
     return true;
+  }
+
+  /**
+   * The error of a connection that the other side has ended as a host refuses an attempt: with one of its numbers,
+   * before it has sent a message. A host that has to prove an address first refuses in this way.
+   */
+  get refused(): ENetError | undefined {
+    const { ending } = this;
+    if (this.heard || ending?.reason !== "remote") return undefined;
+    const isCode = Object.values<number>(DisconnectCode).includes(ending.data);
+    return isCode ? this.#connectError(ending) : undefined;
   }
 
   #connectError({ reason, data }: Ending): ENetError {

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import { LAYOUT } from "../../ffi/layout.ts";
+import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
 import type { Runtime, Wake } from "../../ffi/contract.ts";
 import type { Library } from "../../ffi/loader.ts";
 import type { Native } from "../../ffi/symbols.ts";
@@ -12,6 +12,7 @@ import type { Host } from "../host.ts";
 import type { HostPlan, NativeSettings } from "../options.ts";
 import { Outbox } from "./outbox.ts";
 import { Pins } from "./pins.ts";
+import { Waiting } from "./waiting.ts";
 import { type Data, Packet, PacketFlag, packets, viewOf } from "../packet.ts";
 import { encoder } from "../../ffi/utf8.ts";
 
@@ -64,15 +65,24 @@ const FLAGS: readonly number[] = [
   PacketFlag.UNSEQUENCED_FRAGMENT,
 ];
 
+/** The name of the flag that a wrong value means: what text says, else the usual one. */
+function namedFlag(flags: unknown): string {
+  const name = typeof flags === "string" ? flags.toUpperCase().replaceAll("-", "_") : "";
+  return Object.hasOwn(PacketFlag, name) ? name : "RELIABLE";
+}
+
 /** Refuses flags that ENet would silently ignore. */
 export function validateFlags(flags: unknown): PacketFlag {
   // The usual ones first: this runs for every message.
   if (flags !== PacketFlag.RELIABLE && !FLAGS.includes(flags as number)) {
     if (typeof flags !== "number") {
-      throw new TypeError(`flags must be PacketFlag bits, not ${show(flags)}`);
+      throw new TypeError(
+        `flags must be PacketFlag bits such as PacketFlag.${namedFlag(flags)}, not ${show(flags)}`,
+      );
     }
     throw new RangeError(
-      `flags must be 0, RELIABLE (1), UNSEQUENCED (2), UNRELIABLE_FRAGMENT (8) or 2 | 8, not ${flags}`,
+      "flags must be UNRELIABLE (0), RELIABLE (1), UNSEQUENCED (2), UNRELIABLE_FRAGMENT (8) or " +
+        `UNSEQUENCED_FRAGMENT (10), not ${flags}`,
     );
   }
   return flags as PacketFlag;
@@ -108,6 +118,8 @@ interface Delivery {
   readonly reject: (error: Error) => void;
   /** The error to reject with. */
   readonly undelivered: () => Error;
+  /** Called before the promise is settled, in the same task. */
+  readonly settled: ((error?: Error) => void) | undefined;
 }
 
 /**
@@ -124,6 +136,8 @@ export class Endpoint {
   readonly events: Ring;
   readonly completions: Ring;
   readonly stats: Float64Array;
+  /** Messages that wait in JavaScript. */
+  readonly waiting: Waiting;
   readonly #outbox: Outbox;
   /** Bytes of all messages to several peers so far, which may be in the queue of any peer. */
   #broadcasted = 0;
@@ -154,7 +168,7 @@ export class Endpoint {
     library: Library,
     resources: Resources,
     memory: Memory,
-    { settings, pump, turnBudgetMs }: HostPlan,
+    { config, settings, pump, turnBudgetMs }: HostPlan,
   ) {
     this.library = library;
     this.resources = resources;
@@ -169,6 +183,7 @@ export class Endpoint {
     this.events = events;
     this.completions = completions;
     this.stats = stats;
+    this.waiting = new Waiting(memory, resources, settings, config[CONFIG.PEERS]);
     this.#outbox = new Outbox(resources.native, resources.handle, memory);
   }
 
@@ -444,6 +459,7 @@ export class Endpoint {
   deliver(
     send: (token: number) => void,
     undelivered: () => Error,
+    settled?: (error?: Error) => void,
   ): Promise<void> {
     do this.#token = (this.#token + 1) >>> 0; while (
       this.#token === 0 || this.#deliveries.has(this.#token)
@@ -452,7 +468,7 @@ export class Endpoint {
     send(token);
     this.pin();
     return new Promise((resolve, reject) =>
-      void this.#deliveries.set(token, { resolve, reject, undelivered })
+      void this.#deliveries.set(token, { resolve, reject, undelivered, settled })
     );
   }
 
@@ -462,8 +478,10 @@ export class Endpoint {
     if (delivery === undefined) return;
     this.#deliveries.delete(token);
     this.unpin();
-    if (delivered) delivery.resolve();
-    else delivery.reject(delivery.undelivered());
+    const error = delivered ? undefined : delivery.undelivered();
+    delivery.settled?.(error);
+    if (error === undefined) delivery.resolve();
+    else delivery.reject(error);
   }
 
   /** The end: no more messages will be acknowledged. */

@@ -23,6 +23,7 @@ import {
   Later,
   returnUnused,
   spent,
+  spentNow,
 } from "./turn.ts";
 import { BORROWED, type Packet, packets } from "../packet.ts";
 import { connectionOf, createPeer } from "../peer.ts";
@@ -83,7 +84,11 @@ export class Inlet {
   /** The data that the other sides get when the host closes. */
   closeData = 0;
   /** Called with each client that wants to connect, where native code asks about them. */
-  onAttempt: (question: number, attempt: ConnectAttempt) => void = () => {};
+  onAttempt: (question: number, attempt: ConnectAttempt, ageMs: number) => void = () => {};
+  /** Called to have the program decide about them, until their part of the turn is spent. Says whether some are left. */
+  decide: (spent: () => boolean) => boolean = () => false;
+  /** Messages have the other half. */
+  readonly #halfSpent = (): boolean => spentNow(this.endpoint.turnBudgetMs / 2);
   /** Called when the socket has failed. */
   onFailure: () => void = () => {};
 
@@ -332,23 +337,27 @@ export class Inlet {
       else if (type === LAYOUT.COMPLETION_CLOSED) this.#closed(connection, { reason, data });
       else if (type === LAYOUT.COMPLETION_FAILED) this.#fail(data);
       else if (type === LAYOUT.COMPLETION_SHUTDOWN) this.shutdown.resolve();
+      else if (type === LAYOUT.COMPLETION_TOO_LARGE) this.#tooLarge(connection, data, extra);
       else if (type === LAYOUT.COMPLETION_SENT_RELIABLY) {
         this.#sentReliably(connection, data, extra);
       }
     }
     // Last, when the reason why the connection ended is known.
     for (const token of undelivered ?? []) this.endpoint.settleDelivery(token, false);
+    if (this.decide(this.#halfSpent)) this.#defer();
   }
 
-  /** Passes a question on. Its record has been consumed before, because the program may close the host. */
+  /** Passes a question on. */
   #ask(index: number, channels: number): void {
     const { completions, memory: { words } } = this.endpoint;
     const question = words[index + LAYOUT.RECORD_EXTRA];
     const data = words[index + LAYOUT.RECORD_DATA];
     const hostname = formatIPv4(words[index + LAYOUT.RECORD_ADDRESS]);
     const port = words[index + LAYOUT.RECORD_LENGTH];
+    const ageMs = words[index + LAYOUT.RECORD_GENERATION];
     completions.advance();
-    this.onAttempt(question, { address: { hostname, port }, data, channels });
+    if (this.endpoint.closing) return; // native code has refused it
+    this.onAttempt(question, { address: { hostname, port }, data, channels }, ageMs);
   }
 
   /** A connection that was established is forgotten with its disconnect event, which is behind its messages. */
@@ -380,6 +389,18 @@ export class Inlet {
       }: ENet sends an unreliable message of ${length} bytes ` +
         `reliably, because a datagram holds ${largest}: send it with PacketFlag.UNRELIABLE_FRAGMENT, or ` +
         "make it smaller. peer.stats.unreliableSentReliably counts such messages.",
+    );
+  }
+
+  /** As above, of a message that this host refuses. */
+  #tooLarge(connection: Connection | undefined, length: number, largest: number): void {
+    if (!this.endpoint.library.debug) return;
+    console.warn(
+      `ENETJS_DEBUG: ${
+        connection?.name ?? "A peer"
+      }: its message of ${length} bytes is refused, because ` +
+        `maximumPacketSize is ${largest} here. It is never acknowledged, so the connection will time out: ` +
+        "raise maximumPacketSize, or send less at a time.",
     );
   }
 
@@ -496,6 +517,7 @@ export class Inlet {
       default: {
         const connection = this.#connectionOf(index) as Connection;
         const channelId = type >>> 8 & 0xFF;
+        connection.heard = true;
         const taken = connection.takes(channelId);
         const packet = this.#packet(index, taken ? BORROWED.BY_ITERATION : undefined);
         if (packet === undefined) return undefined;
@@ -516,7 +538,11 @@ export class Inlet {
 
   #handle(index: number): void {
     const handlers = this.#handlers;
-    if (handlers === undefined) return this.#store(index); // as one of them has asked for
+    // As one of them has asked for, by taking them away or by putting others in their place: these first get
+    // what waits.
+    if (handlers === undefined || (this.#handlersAreNew && this.#backlog.size > 0)) {
+      return this.#store(index);
+    }
     const type = this.endpoint.memory.words[index + LAYOUT.RECORD_TYPE];
     const kind = type & 0xFF;
     if (kind === LAYOUT.EVENT_RECEIVE || kind === LAYOUT.EVENT_PACKET) {
@@ -534,6 +560,7 @@ export class Inlet {
 
   /** The fast path: a packet without an event object. */
   #receive(index: number, handlers: HostHandlers, connection: Connection, channelId: number): void {
+    connection.heard = true;
     const packet = this.#packet(index, BORROWED.BY_HANDLER);
     if (packet === undefined) return;
     this.#handled = packet;
@@ -548,35 +575,21 @@ export class Inlet {
   }
 
   /**
-   * Hands out events that have waited for the handlers, and those that an iteration over a peer has left.
+   * Hands out events that have waited for the handlers, and those that an iteration over a peer has left. Messages
+   * stay while the handlers take none. Each event stays in the backlog until its turn, because a handler may close
+   * the host, take the handlers away, or put others in their place.
    *
    * @returns whether the ring is next
    */
   #handleBacklog(): boolean {
     const { resources } = this.endpoint;
-    if (this.#handlers?.receive === undefined) {
-      return !this.#handlersAreNew || this.#handleOthers();
-    }
     while (resources.open && this.#handlers !== undefined && this.#backlog.size > 0) {
+      const takesMessages = this.#handlers.receive !== undefined;
+      if (!takesMessages && !this.#handlersAreNew) return true;
       if (this.#yielding || this.#spent()) return false;
-      const event = this.#backlog.shift() as HostEvent;
-      if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
-      this.#giveKept(event);
-    }
-    return true;
-  }
-
-  /**
-   * Gives handlers that take no messages all else that has waited for them. Each event stays in the backlog until its
-   * turn, because a handler may close the host or take the handlers away.
-   *
-   * @returns whether the ring has its turn now
-   */
-  #handleOthers(): boolean {
-    const { resources } = this.endpoint;
-    while (resources.open && this.#handlers !== undefined) {
-      if (this.#yielding || this.#spent()) return false;
-      const event = this.#backlog.take(({ type }) => type !== "receive");
+      const event = takesMessages
+        ? this.#backlog.shift()
+        : this.#backlog.take(({ type }) => type !== "receive");
       if (event === undefined) break;
       this.#giveKept(event);
     }
@@ -585,6 +598,7 @@ export class Inlet {
   }
 
   #giveKept(event: HostEvent): void {
+    this.#release(event);
     if ("packet" in event) packets.lend(event.packet, BORROWED.BY_HANDLER);
     this.#give(event);
   }
@@ -645,16 +659,24 @@ export class Inlet {
   }
 
   #keep(event: HostEvent): void {
+    const { waiting } = this.endpoint;
     if (event.type === "receive") {
-      connectionOf(event.peer).hold(event.packet.length);
-    } else if (event.type === "datagram" && this.#backlog.size >= UNCLAIMED_EVENTS) {
-      return; // as a full socket buffer would
+      connectionOf(event.peer).hold(event.packet);
+    } else if (event.type === "datagram") {
+      if (this.#backlog.size >= UNCLAIMED_EVENTS || waiting.full) return; // as a full socket buffer would
+      waiting.add(event.packet.length, false);
     }
     if (event.type === "receive") this.#keptBytes += event.packet.length;
     const { events, bytes } = this.#pruneAt;
     const isUnclaimed = !this.#iterating && !this.#manual && this.#handlers === undefined;
     if (isUnclaimed && (this.#backlog.size >= events || this.#keptBytes >= bytes)) this.#prune();
     this.#backlog.push(event);
+  }
+
+  /** Counts an event that has left the backlog no more. */
+  #release(event: HostEvent): void {
+    if (event.type === "receive") connectionOf(event.peer).release(event.packet);
+    else if (event.type === "datagram") this.endpoint.waiting.remove(event.packet.length, false);
   }
 
   /**
@@ -671,7 +693,7 @@ export class Inlet {
     }
     for (const event of this.#backlog.extract((kept) => "peer" in kept && unseen.has(kept.peer))) {
       if (event.type !== "receive") continue;
-      connectionOf(event.peer).release(event.packet.length);
+      connectionOf(event.peer).release(event.packet);
       packets.release(event.packet);
     }
     this.#keptBytes = 0;
@@ -690,7 +712,7 @@ export class Inlet {
     this.#giveBack();
     const event = this.#backlog.shift();
     if (event === undefined) return this.#lazy ? this.#borrowNext() : undefined;
-    if (event.type === "receive") connectionOf(event.peer).release(event.packet.length);
+    this.#release(event);
     if ("packet" in event) packets.lend(this.#borrowed = event.packet, this.#until);
     announce(event);
     return event;
@@ -861,7 +883,7 @@ export class Inlet {
       event.type === "receive" && event.peer === connection.peer && claimed(event.channelId);
     for (const event of this.#backlog.extract(mine)) {
       if (event.type !== "receive") continue;
-      connection.release(event.packet.length);
+      connection.release(event.packet);
       connection.receive(event);
     }
     this.endpoint.change();
@@ -906,7 +928,7 @@ export class Inlet {
       event.type === "receive" && connectionOf(event.peer).drops(event.channelId);
     for (const event of this.#backlog.extract(silenced)) {
       if (event.type !== "receive") continue;
-      connectionOf(event.peer).release(event.packet.length);
+      connectionOf(event.peer).release(event.packet);
       packets.release(event.packet);
     }
   }

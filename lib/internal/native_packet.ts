@@ -1,6 +1,16 @@
 import type { Library } from "../../ffi/loader.ts";
 import { check } from "../errors.ts";
 
+/** Who answers for a packet; none is given back. */
+const Whose = {
+  /** It ends with its host. */
+  RING: 0,
+  /** It counts towards the data of its host. */
+  LIBRARY: 1,
+  PROGRAM: 2,
+} as const;
+type Whose = 0 | 1 | 2;
+
 /** Shared packets that JavaScript has let go of and ENet has not: their memory must stay. */
 const lingering = new Set<NativePacket>();
 
@@ -25,31 +35,31 @@ export class NativePacket {
   /** Memory of ours that the packet refers to, kept as long as ENet may read it. */
   readonly #shared: Uint8Array | undefined;
   #buffer: ArrayBuffer | undefined;
-  #kept: boolean;
+  #whose: Whose;
 
   private constructor(
     library: Library,
     handle: number,
     length: number,
-    kept: boolean,
+    whose: Whose,
     shared?: Uint8Array,
   ) {
     this.#library = library;
     this.#handle = handle;
-    this.#kept = kept;
+    this.#whose = whose;
     this.#shared = shared;
     this.length = length;
   }
 
   /** A packet that has been received; it ends with its host unless it is kept. */
   static received(library: Library, handle: number, length: number): NativePacket {
-    return new NativePacket(library, handle, length, false);
+    return new NativePacket(library, handle, length, Whose.RING);
   }
 
   /** A packet of zeros. */
   static create(library: Library, length: number): NativePacket {
     const handle = check(library.native.enetjs_packet_create(length), "Creating a packet");
-    return new NativePacket(library, handle, length, true);
+    return new NativePacket(library, handle, length, Whose.PROGRAM);
   }
 
   /** A packet over memory that does not move: that of a SharedArrayBuffer. */
@@ -58,7 +68,7 @@ export class NativePacket {
       library.native.enetjs_packet_share(bytes, bytes.length),
       "Sharing a packet",
     );
-    return new NativePacket(library, handle, bytes.length, true, bytes);
+    return new NativePacket(library, handle, bytes.length, Whose.PROGRAM, bytes);
   }
 
   /** Whether borrowing is traced. */
@@ -77,15 +87,21 @@ export class NativePacket {
 
   /** The address of the bytes; 0 where there are none. */
   get address(): number {
-    this.keep();
+    this.keep(true);
     return check(this.#library.native.enetjs_packet_address(this.#handle), "Reading an address");
   }
 
-  /** Makes the packet outlive its host. */
-  keep(): void {
-    if (this.#kept) return;
-    check(this.#library.native.enetjs_packet_keep(this.#handle), "Keeping a packet");
-    this.#kept = true;
+  /**
+   * Makes the packet outlive its host.
+   *
+   * @param counted whether it counts towards the data of its host, because it waits or is only lent
+   */
+  keep(counted: boolean): void {
+    const whose = counted ? Whose.LIBRARY : Whose.PROGRAM;
+    if (this.#whose >= whose) return;
+    const { native } = this.#library;
+    check(native.enetjs_packet_keep(this.#handle, Number(counted)), "Keeping a packet");
+    this.#whose = whose;
   }
 
   /**

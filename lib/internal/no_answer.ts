@@ -2,7 +2,7 @@ import { HOST_STAT } from "../../ffi/layout.ts";
 import { ENetError } from "../errors.ts";
 
 /** What is needed of an endpoint, whose own module would import half of the library. */
-interface Endpoint {
+interface HostState {
   readonly native: { enetjs_host_stats(host: number): number };
   readonly handle: number;
   readonly stats: Float64Array;
@@ -12,7 +12,7 @@ interface Endpoint {
 
 /** What is known of an attempt to connect that got no answer. */
 interface Silence {
-  readonly endpoint: Endpoint;
+  readonly endpoint: HostState;
   /** Whether this host's filter denies the address. */
   readonly denied: boolean;
   /** Datagrams that the host has received since the attempt began. */
@@ -20,7 +20,7 @@ interface Silence {
 }
 
 /** How many datagrams a host has received; 0 once it is closed. */
-export function receivedDatagrams({ native, handle, stats }: Endpoint): number {
+export function receivedDatagrams({ native, handle, stats }: HostState): number {
   return native.enetjs_host_stats(handle) < 0 ? 0 : stats[HOST_STAT.RECEIVED_PACKETS];
 }
 

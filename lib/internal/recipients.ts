@@ -39,7 +39,9 @@ function iterable(value: unknown, name: string): Iterable<unknown> {
   if (typeof value === "object" && value !== null && Symbol.iterator in value) {
     return value as Iterable<unknown>;
   }
-  throw new TypeError(`${name} must be peers, such as an array or a group, not ${show(value)}`);
+  throw new TypeError(
+    `${name} must be a Peer or several, such as an array or a group, not ${show(value)}`,
+  );
 }
 
 /** Whom `{ to, except }` means. */
@@ -51,8 +53,7 @@ export function recipientsOf(given: unknown, endpoint: Endpoint): Recipients {
     ? new Set<Connection>()
     : connectionsOf(except, endpoint, "except");
   if (to === undefined) return listOf(without, LAYOUT.BROADCAST_EXCEPT);
-  const only = new Set<Connection>();
-  for (const peer of iterable(to, "to")) only.add(memberOf(peer, endpoint, "to[…]"));
+  const only = connectionsOf(to, endpoint, "to");
   for (const connection of without) only.delete(connection);
   return listOf(only, LAYOUT.BROADCAST_TO);
 }

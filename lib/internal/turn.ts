@@ -70,6 +70,11 @@ export function spent(budgetMs: number): boolean {
   return --unlooked <= 0 && look(budgetMs);
 }
 
+/** The same by the clock each time. To be asked before something that may take long. */
+export function spentNow(budgetMs: number): boolean {
+  return look(budgetMs);
+}
+
 /**
  * The same for several messages at once, in a loop that counts them itself.
  *

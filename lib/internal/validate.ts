@@ -1,4 +1,5 @@
 /** Checks of arguments; every message carries the value. */
+import { nearest } from "../../ffi/_nearest.ts";
 import { show } from "../../ffi/show.ts";
 
 export { show };
@@ -46,38 +47,6 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   graceMs: ["timeout", "timeoutms"],
 };
 
-/** How many letters have to be inserted, removed, replaced or swapped to make `b` of `a`. */
-function editDistance(a: string, b: string): number {
-  const rows = [Array.from({ length: b.length + 1 }, (_, i) => i)];
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = rows[i - 1][j - 1] + Number(a[i - 1] !== b[j - 1]);
-      row[j] = Math.min(rows[i - 1][j] + 1, row[j - 1] + 1, replaced);
-      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      if (swapped) row[j] = Math.min(row[j], rows[i - 2][j - 2] + 1);
-    }
-    rows.push(row);
-  }
-  return rows[a.length][b.length];
-}
-
-/** The option that was probably meant, if there is one. */
-function nearest(key: string, known: readonly string[]): string | undefined {
-  const asked = key.toLowerCase();
-  // A long name would take long to compare, and is no slip of the finger.
-  if (asked.length < 2 || asked.length > 40) return undefined;
-  const called = known.find((name) => SYNONYMS[name]?.includes(asked));
-  if (called !== undefined) return called;
-  const distances = known.map((name) => {
-    const bare = name.toLowerCase();
-    const isPart = asked.length > 2 && (bare.startsWith(asked) || asked === `on${bare}`);
-    return isPart ? 0 : editDistance(asked, bare);
-  });
-  const least = Math.min(...distances);
-  return least <= Math.max(1, asked.length / 4) ? known[distances.indexOf(least)] : undefined;
-}
-
 /** Refuses everything but an object, and options that do not exist. */
 export function options(value: unknown, name: string, known: readonly string[]): void {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -85,7 +54,7 @@ export function options(value: unknown, name: string, known: readonly string[]):
   }
   for (const key of Object.keys(value)) {
     if (!known.includes(key)) {
-      const meant = nearest(key, known);
+      const meant = nearest(key, known, SYNONYMS);
       const hint = meant === undefined ? "" : ` (did you mean "${meant}"?)`;
       throw new TypeError(
         `${name} has no option ${show(key)}${hint}; it takes ${known.join(", ")}`,

@@ -126,6 +126,10 @@
 #define ENETJS_WORD_OUTBOX_FILLED 12  /**< bytes in the outbox; set to 0 when they have been queued */
 #define ENETJS_WORD_QUEUED_BYTES 13   /**< in the queue of the peer that was sent to last; at most 2^32 - 1 */
 #define ENETJS_WORD_ATTENDED 14       /**< 1: the pump leaves the socket to `enetjs_host_attend` */
+#define ENETJS_WORD_KEPT 15           /**< JavaScript's: the cost of messages that wait in its own memory, bytes */
+
+/** What JavaScript takes to keep one message, beside its bytes; towards MAXIMUM_HOST_DATA, held ones count as much. */
+#define ENETJS_MESSAGE_COST 512
 
 /* ---- Records of the rings -------------------------------------------------------------- */
 
@@ -160,9 +164,14 @@
 #define ENETJS_COMPLETION_SENT_RELIABLY 13
 /**
  * A client wants to connect; `enetjs_host_answer` within 2 s. EXTRA: number of the question; ADDRESS, LENGTH: address
- * and port; DATA: of the client; bits 8–15 of TYPE: channels.
+ * and port; DATA: of the client; bits 8–15 of TYPE: channels; GENERATION: its age in milliseconds.
  */
 #define ENETJS_COMPLETION_QUESTION 14
+/**
+ * Once for each host: a message was refused, because it is larger than `maximumPacketSize`. It is never acknowledged,
+ * so the connection will time out. DATA: its bytes; EXTRA: `maximumPacketSize`
+ */
+#define ENETJS_COMPLETION_TOO_LARGE 15
 
 /* ---- Why a connection ended ------------------------------------------------------------ */
 
@@ -183,6 +192,7 @@
 #define ENETJS_CODE_DENIED 1684369017    /**< "deny": the filter or the program does not admit the client */
 #define ENETJS_CODE_UNDECIDED 1818326117 /**< "late": the program has not decided in time */
 #define ENETJS_CODE_DUPLICATE 1685418092 /**< "dupl": the address has as many peers as it may */
+#define ENETJS_CODE_CLOSING 1668050803   /**< "clos": the host closes */
 
 /* ---- Host configuration: an array of doubles ---------------------------------------------- */
 
@@ -600,6 +610,9 @@ ENETJS_API double enetjs_host_set_filter(double host, const uint8_t *rules, doub
 /** A verdict of `enetjs_host_answer`. */
 #define ENETJS_ACCEPT (-1)
 
+/** Milliseconds after which a question that has no answer is answered with ENETJS_CODE_UNDECIDED. */
+#define ENETJS_DECISION_MS 2000
+
 /**
  * Answers a question, see ENETJS_COMPLETION_QUESTION. A client that is refused is told a number, which it gets with
  * ENETJS_REASON_REFUSED, or with a disconnect event in a program on ENet. Service the host afterwards.
@@ -733,9 +746,11 @@ ENETJS_API double enetjs_packet_write(double packet, const uint8_t *data, double
 /**
  * Makes a received packet outlive its host: from now on only `enetjs_packet_release` ends JavaScript's
  * reference. Needed before its address is used.
- * @returns 0, or ERR_STALE
+ * @param counted 1: it goes on counting towards its host's MAXIMUM_HOST_DATA, because it waits for the
+ *   program or is lent to it; 0: it is the program's own
+ * @returns 0, or ERR_STALE, ARGUMENT
  */
-ENETJS_API double enetjs_packet_keep(double packet);
+ENETJS_API double enetjs_packet_keep(double packet, double counted);
 
 /** @returns the address of a packet's bytes, or ERR_STALE. */
 ENETJS_API double enetjs_packet_address(double packet);

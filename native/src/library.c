@@ -82,7 +82,7 @@ double enetjs_diagnostics(uint8_t *out, double capacity) {
   return write_doubles(values, ENETJS_DIAGNOSTIC_COUNT, out, capacity);
 }
 
-_Static_assert(ENETJS_HEADER_BYTES >= 4 * (ENETJS_WORD_ATTENDED + 1), "header words fit");
+_Static_assert(ENETJS_HEADER_BYTES >= 4 * (ENETJS_WORD_KEPT + 1), "header words fit");
 _Static_assert(ENETJS_STATS_COUNT >= ENETJS_PEER_STAT_COUNT, "peer statistics fit");
 _Static_assert(ENETJS_STATS_COUNT >= ENETJS_HOST_STAT_COUNT, "host statistics fit");
 _Static_assert(ENETJS_HOST_STAT_LIMITED_PEERS - ENETJS_HOST_STAT_LIMITED_CONNECTS == ENETJS_LIMIT_COUNT,
@@ -113,6 +113,8 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_WORD_OUTBOX_FILLED,
       ENETJS_WORD_QUEUED_BYTES,
       ENETJS_WORD_ATTENDED,
+      ENETJS_WORD_KEPT,
+      ENETJS_MESSAGE_COST,
       ENETJS_OUTBOX_HEADER_BYTES,
       ENETJS_RECORD_TYPE,
       ENETJS_RECORD_PEER,
@@ -190,11 +192,14 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_CODE_DENIED,
       ENETJS_CODE_UNDECIDED,
       ENETJS_CODE_DUPLICATE,
+      ENETJS_CODE_CLOSING,
       ENETJS_ACCEPT,
       ENETJS_COMPLETION_QUESTION,
+      ENETJS_COMPLETION_TOO_LARGE,
       ENETJS_CHANNEL_TEXT_ERROR,
       ENETJS_CHANNEL_TEXT_NAME,
       ENETJS_CHANNEL_TEXT_VERSION,
+      ENETJS_DECISION_MS,
   };
   return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
 }

@@ -81,3 +81,11 @@ test("ENETJS_LIBRARY counts where --allow-env covers it, and asks for nothing el
   assertMatch(covered.stdout, /^ENETJS_ERR_LIBRARY\n/);
   assertMatch(covered.stdout, /ENETJS_LIBRARY=\/somewhere\/else\.so/);
 });
+
+test("A host name that may not be resolved is a lack of permission, and is not tried again", async () => {
+  const { stdout } = await run([`--allow-ffi=${library}`], {}, "permissions_resolve.ts");
+  assertEquals(
+    stdout,
+    'ENETJS_ERR_PERMISSION Resolving the host name "game.test" needs a permission: run with --allow-net\n',
+  );
+});

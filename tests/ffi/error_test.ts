@@ -307,3 +307,28 @@ test("Everything of a closed library throws, however it was had", () => {
   assert.equal(functionAt(dlsym(again, "round_i16"), signature)(7), 7);
   fails("ENETJS_ERR_FFI_CLOSED", () => round_i16(5));
 });
+
+test("What is easily mistaken is told with the way to write it", () => {
+  const message = (make: () => unknown): string => {
+    try {
+      make();
+    } catch (error) {
+      return (error as Error).message;
+    }
+    throw new Error("nothing was thrown");
+  };
+  const table = (signature: unknown) => message(() => dlopen(null, { strlen: signature } as never));
+  assert.match(table({ args: ["cstring"], returns: "size_t" }), /"parameters" in place of "args"/);
+  for (const [wrong, right] of [["integer", "int"], ["usize", "size_t"], ["pointr", "pointer"]]) {
+    const says = table({ parameters: [wrong], result: "int" });
+    assert.ok(says.includes(`did you mean "${right}"?`), says);
+  }
+  using libc = dlopen(null, {
+    qsort: { parameters: ["buffer", "size_t", "size_t", "function"], result: "void" },
+  });
+  const compare = (() => 0) as never;
+  assert.match(
+    message(() => libc.symbols.qsort(new Uint8Array(4), 4, 1, compare)),
+    /callback\(signature, fn\)/,
+  );
+});

@@ -154,6 +154,7 @@ test("DisconnectCode has the numbers of the header, each of four ASCII character
     "deny",
     "late",
     "dupl",
+    "clos",
   ]);
 });
 

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { Backoff } from "../../lib/internal/connect.ts";
 import { planRetry } from "../../lib/connect.ts";
-import { type Address, type ENetError, Host, type Peer } from "../../mod.ts";
+import { type Address, DisconnectCode, type ENetError, Host, type Peer } from "../../mod.ts";
 import { errorOf, journal, leakCheck, until, withDeadline } from "../_helpers.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -174,6 +174,28 @@ test("retry.when decides which errors are final", async (t) => {
   assert.deepEqual([data, seen, refuser.asked], [17, [17, 17, 17, 17], 4]);
 });
 
+test("retry.when leaves to the default what it returns undefined for, and onRetry tells of waits", async (t) => {
+  await leakCheck(t);
+  await using refuser = await new Refuser().open(FULL);
+  await using client = await Host.create();
+  const told: [unknown, boolean][] = [];
+  const retry = {
+    minimumMs: 10,
+    jitter: 0,
+    maximumMs: 20,
+    when: (error: ENetError) => error.data === 17 ? told.length < 6 : undefined,
+    onRetry(error: ENetError, waitMs: number) {
+      told.push([error.data, waitMs === (told.length === 0 ? 10 : 20)]);
+      if (told.length === 3) refuser.data = 17;
+    },
+  };
+  const { data } = await errorOf(client.connect(refuser.address, { retry }));
+  assert.deepEqual([data, told.map(([data]) => data)], [17, [FULL, FULL, FULL, 17, 17, 17]]);
+  assert.ok(told.every(([, isWait]) => isWait));
+  const wrong = { retry: { onRetry: 1 } } as never;
+  await assert.rejects(client.connect(refuser.address, wrong), /onRetry must be a function/);
+});
+
 test("Host.connect() with retry tries names again, and ends with its signal and its host", async (t) => {
   await leakCheck(t);
   let asked = 0;
@@ -283,4 +305,50 @@ test("Host.sessions() throws what makes no sense to try again", async (t) => {
   assert.deepEqual((await errorOf(first)).data, 17);
   const { done } = await client.sessions(refuser.address, { signal: AbortSignal.abort() }).next();
   assert.equal(done, true);
+});
+
+test("Host.sessions() takes an end with a number of the library before any message for a refusal", async (t) => {
+  await leakCheck(t);
+  let data: number = DisconnectCode.FULL;
+  let connections = 0;
+  await using server = await Host.listen({ hostname: LOOPBACK }, {
+    connect: (peer) => {
+      connections++;
+      peer.disconnectNow(data);
+    },
+  });
+  await using client = await Host.create();
+  const told: unknown[] = [];
+  const onRetry = (error: ENetError) => {
+    told.push(error.code, error.data);
+    if (told.length === 6) data = DisconnectCode.DENIED;
+  };
+  const loop = async () => {
+    for await (const peer of client.sessions(server.address, { retry: { ...QUICK, onRetry } })) {
+      await peer.closed;
+    }
+  };
+  const error = await withDeadline(errorOf(loop()), 10_000, "the final refusal");
+  assert.deepEqual([error.code, error.data], ["ENETJS_ERR_REFUSED", DisconnectCode.DENIED]);
+  assert.deepEqual(told, Array(3).fill(["ENETJS_ERR_REFUSED", DisconnectCode.FULL]).flat());
+  assert.equal(connections, 4);
+});
+
+test("Host.sessions() takes an end with a number of the library after a message for an end", async (t) => {
+  await leakCheck(t);
+  await using server = await Host.listen({ hostname: LOOPBACK }, {
+    connect: (peer) => {
+      peer.send(0, "you are out");
+      void peer.disconnectLater(DisconnectCode.DENIED);
+    },
+  });
+  await using client = await Host.create();
+  let count = 0;
+  const loop = async () => {
+    for await (const peer of client.sessions(server.address, { retry: QUICK })) {
+      await peer.closed;
+      if (++count === 3) break;
+    }
+  };
+  await withDeadline(loop(), 10_000, "three sessions");
 });

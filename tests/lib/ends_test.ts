@@ -64,6 +64,9 @@ function callEverythingAfterTheEnd(host: Host, peer: Peer): Promise<unknown> {
   assert.equal(peer.send(0, new Uint8Array(10)), false);
   peer.reset();
   peer.disconnectNow();
+  const group = host.group();
+  group.add(peer);
+  assert.equal(group.size, 0);
   return Promise.all([
     callEverything(host, peer),
     peer.disconnect(),
@@ -71,7 +74,10 @@ function callEverythingAfterTheEnd(host: Host, peer: Peer): Promise<unknown> {
     assert.rejects(peer.drain(), { name: "ENetError" }),
     assert.rejects(peer.deliver(0, "text"), { name: "ENetError" }),
     peer.readable(0).cancel(),
-    Array.fromAsync(peer).then((messages) => assert.deepEqual(messages, [])),
+    assert.rejects(peer.writable(0).getWriter().write("text"), { name: "ENetError" }),
+    peer.closed.then(({ reason }) => assert.equal(reason, peer.reason)),
+    assert.rejects(peer.receive(), { name: "ENetError" })
+      .then(() => Array.fromAsync(peer)).then((messages) => assert.deepEqual(messages, [])),
   ]);
 }
 

@@ -162,11 +162,12 @@ test("Host.broadcast() sends to some, or to all but some", async (t) => {
   assert.equal(send("8", { to: server.peers, except: server.peers }), 0);
   assert.equal(send("9", { except: [] }), 4);
   assert.equal(send("10", { to: [d], except: undefined }), 1);
+  assert.equal(send("11", { to: d }), 1);
   assert.deepEqual(await received(all), [
     ["1", "2", "4", "9"],
     ["1", "6", "9"],
     ["1", "2", "4", "7", "9"],
-    ["1", "4", "5", "7", "9", "10"],
+    ["1", "4", "5", "7", "9", "10", "11"],
   ]);
 });
 

@@ -8,6 +8,7 @@ import {
   spawnRuntime,
   withDeadline,
 } from "../_helpers.ts";
+import type { Report } from "../programs/party.ts";
 
 const runtime = currentRuntime();
 const STALL_MS = 8000;
@@ -18,10 +19,10 @@ const TIMEOUTS = JSON.stringify({ limit: 4, minimumMs: 500, maximumMs: 1500 });
 let reports = 0;
 
 /** Asks until everything that the other side has sent is there. */
-async function settled(party: Program, expected: number) {
+async function settled(party: Program, expected: number): Promise<Report> {
   for (let i = 0; i < 200; i++) {
     party.write(`report ${++reports}`);
-    const report = JSON.parse(await party.line(`report ${reports} `));
+    const report: Report = JSON.parse(await party.line(`report ${reports} `));
     if (report.next === expected || report.state !== "connected") return report;
   }
   throw new Error(`${expected} messages have not arrived`);

@@ -278,3 +278,41 @@ test("10 MiB through a relay that loses 1 % arrive whole", async (t) => {
   await pair.peer.disconnect();
   assert.equal((await withDeadline(read, 20_000, "the end")).digest, digestOf(bytes));
 });
+
+test("A writable counts acknowledged data as such when the client leaves at once", async (t) => {
+  await leakCheck(t);
+  const errors: string[] = [];
+  let ended = 0;
+  await using server = await Host.listen({ hostname: "127.0.0.1" }, {
+    async connect(peer) {
+      const writer = peer.writable(0).getWriter();
+      writer.closed.catch((error) => {
+        errors.push(error.code);
+        ended++;
+      });
+      await writer.write("hello");
+      peer.send(1, "hello");
+    },
+  });
+  await using client = await Host.create();
+  for (let i = 1; i <= 50; i++) {
+    const peer = await client.connect(server.address);
+    let messages = 0;
+    for await (const _ of peer) if (++messages === 2) break;
+    await peer.disconnectLater();
+    await until(() => ended === i, 10_000, "the end of the stream");
+  }
+  assert.deepEqual(new Set(errors), new Set(["ENETJS_ERR_STALE"]));
+});
+
+test("A writable says that bytes are lost when the other side takes no message of that size", async (t) => {
+  await leakCheck(t);
+  await using pair = await connectedPair({ server: { maximumPacketSize: 1000 } });
+  const { peer } = pair;
+  peer.timeout({ limit: 1, minimumMs: 50, maximumMs: 100 });
+  const writer = peer.writable(0).getWriter();
+  const closed = assert.rejects(writer.closed, code("ENETJS_ERR_UNDELIVERED"));
+  await assert.rejects(writer.write(new Uint8Array(2_000_000)), code("ENETJS_ERR_UNDELIVERED"));
+  await closed;
+  assert.equal((await peer.closed).reason, "timeout");
+});

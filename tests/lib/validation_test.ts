@@ -21,6 +21,7 @@ import {
   Packet,
   PacketFlag,
   type Peer,
+  type Versions,
 } from "../../mod.ts";
 import {
   connectedPair,
@@ -590,7 +591,7 @@ test("Host.connect() rejects when every peer of the host is in use", async (t) =
     () => client.connect(server.address),
     "ENETJS_ERR_PEERS_EXHAUSTED",
     `${hostname}:${port}`,
-    "every peer",
+    "this host's `peers` (1) are in use: raise `peers`",
   );
 });
 
@@ -728,11 +729,13 @@ test("Groups and the options of broadcast() take peers of their host only", asyn
       client.broadcast(0, "x", PacketFlag.RELIABLE, options as BroadcastOptions);
     await refuses(() => broadcast(null), TypeError, "options must be an object, not null");
     await refuses(() => broadcast({ only: [] }), TypeError, 'no option "only"', "except, to");
-    await refuses(() => broadcast({ to: peer }), TypeError, "to must be peers", "(Peer)");
-    await refuses(() => broadcast({ to: "abc" }), TypeError, "to must be peers", '"abc"');
+    await refuses(() => broadcast({ to: { peer } }), TypeError, "to must be a Peer or", "(Object)");
+    await refuses(() => broadcast({ to: "abc" }), TypeError, "to must be a Peer or", '"abc"');
     await refuses(() => broadcast({ to: [1] }), TypeError, "to[…] must be a Peer, not 1");
-    await refuses(() => broadcast({ except: 1 }), TypeError, "except must be peers", "not 1");
-    for (const options of [{ to: [remote] }, { except: [remote] }, { except: remote }]) {
+    await refuses(() => broadcast({ except: 1 }), TypeError, "except must be a Peer or", "not 1");
+    for (
+      const options of [{ to: [remote] }, { to: remote }, { except: [remote] }, { except: remote }]
+    ) {
       await refuses(() => broadcast(options), TypeError, "is a peer of another host");
     }
     const send = (options: unknown) =>
@@ -826,8 +829,10 @@ test("What changes or waits for a closed host or its peers fails with ENETJS_ERR
 
 // The native library.
 
-/** What a program that loads the library sees. */
-async function load(library: string, module?: string): Promise<Record<string, string>> {
+/** What a program that loads the library prints: the versions, or the error. */
+type Loaded = Versions & Pick<ENetError, "name" | "code" | "message">;
+
+async function load(library: string, module?: string): Promise<Loaded> {
   await using program = spawnRuntime(currentRuntime(), "load.ts", module ? [module] : [], {
     env: { ENETJS_LIBRARY: library },
   });
@@ -905,4 +910,36 @@ test("Loading takes the library that ENETJS_LIBRARY names", {
   const { library, runtime, libenet } = await load(path);
   assert.deepEqual([library, runtime], [path, currentRuntime()]);
   assert.match(libenet, /^1\.3\.\d+$/);
+});
+
+test("What is easily mistaken is told with the way to write it", async (t) => {
+  await leakCheck(t);
+  const receive = () => {};
+  await refuses(
+    () => Host.listen({ receive } as never),
+    TypeError,
+    "handlers are the second argument",
+    "Host.listen({}, { receive() {} })",
+  );
+  for (const [option, value] of Object.entries({ port: 1, hostname: "a", accept: () => true })) {
+    const given = { [option]: value } as never;
+    await refuses(() => Host.create(given), TypeError, `no option "${option}"`, "use Host.listen");
+  }
+  await using pair = await connectedPair();
+  const { client, peer } = pair;
+  const address = ["address must be an object { hostname, port }", "not undefined"];
+  await refuses(() => client.connect(undefined as never), TypeError, ...address);
+  await refuses(() => client.sessions(undefined as never), TypeError, ...address);
+  const loose = peer as unknown as { send(...given: unknown[]): boolean };
+  await refuses(() => loose.send("hello"), TypeError, "send(0, data)", '"hello"');
+  await refuses(() => loose.send(0, "a", "reliable"), TypeError, "PacketFlag.RELIABLE");
+  await refuses(() => loose.send(0, "a", "unsequenced"), TypeError, "PacketFlag.UNSEQUENCED");
+  await refuses(() => loose.send(0, "a", 3), RangeError, "UNSEQUENCED_FRAGMENT (10)");
+  const first = peer.receive();
+  first.catch(() => {});
+  await refuses(() => peer.receive(), TypeError, "await one before the next");
+  for (const [Class, made] of [[Host, "Host.listen"], [Packet, "Packet.from"]] as const) {
+    const construct = Class as unknown as { new (): unknown };
+    await refuses(() => new construct(), TypeError, made);
+  }
 });

@@ -7,7 +7,18 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { Host, type HostHandlers, type Peer, type TimeoutOptions } from "../../mod.ts";
+import {
+  Host,
+  type HostHandlers,
+  type HostStats,
+  type Peer,
+  type TimeoutOptions,
+} from "../../mod.ts";
+
+/** What it says of itself; `next` is the number of the next message. */
+export type Report = Pick<HostStats, "pumpServices"> & Pick<Peer, "state"> & {
+  readonly next: number;
+};
 
 const port = Number(process.argv[2]);
 const timeouts = JSON.parse(process.argv[3]) as TimeoutOptions;
@@ -59,7 +70,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   }
   if (command === "report") {
     const { pumpServices } = host.stats;
-    console.log(`report ${first} ${JSON.stringify({ next, pumpServices, state: remote!.state })}`);
+    const report: Report = { next, pumpServices, state: remote!.state };
+    console.log(`report ${first} ${JSON.stringify(report)}`);
   }
 }
 process.stdin.destroy();

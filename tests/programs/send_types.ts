@@ -43,7 +43,6 @@ export function sends(
   host.broadcast(0, "x", 4);
   // @ts-expect-error: no flags
   group.send(0, "x", 16);
-  // @ts-expect-error: one peer is not several
   host.broadcast(0, "x", 1, { to: peer });
   // @ts-expect-error: no peers
   host.broadcast(0, "x", 1, { except: ["x"] });

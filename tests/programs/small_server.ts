@@ -1,6 +1,6 @@
 /**
  * A server with the settings that docs/security.md recommends for a machine with little memory, and a consumer
- * that stalls: it takes one event and no more. It says what it holds whenever a line comes, which it repeats.
+ * that stalls: it takes one event and no more, or where its argument is `peers`, one message of each peer. It says what it holds whenever a line comes, which it repeats.
  *
  * @module
  */
@@ -17,7 +17,8 @@ export type Held =
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-const server = await Host.listen({
+const perPeer = process.argv[2] === "peers";
+const options = {
   hostname: "127.0.0.1",
   peers: 32,
   channels: 8,
@@ -27,7 +28,17 @@ const server = await Host.listen({
   highWaterMark: 64 * KIB,
   eventCapacity: 1024,
   arenaSize: 256 * KIB,
-});
+};
+const server = await Host.listen(
+  options,
+  perPeer
+    ? {
+      async connect(peer) {
+        for await (const _message of peer) await new Promise(() => {});
+      },
+    }
+    : undefined,
+);
 console.log(`port ${server.address.port}`);
 
 createInterface({ input: process.stdin }).on("line", async (line) => {
@@ -38,4 +49,4 @@ createInterface({ input: process.stdin }).on("line", async (line) => {
   console.log(`${line} ${JSON.stringify(held)}`);
 }).on("close", () => process.exit(0));
 
-for await (const _event of server) await new Promise(() => {});
+if (!perPeer) { for await (const _event of server) await new Promise(() => {}); }

@@ -126,7 +126,8 @@ _Static_assert(sizeof(struct slab) == GRANULE, "a slab's first block is aligned"
 struct depot {
   enetjs_mutex mutex;
   struct block *chains;
-  size_t chained_blocks; /* in the chains */
+  size_t chained_blocks;  /* in the chains */
+  size_t detached_blocks; /* in the hands of a trim */
   struct slab *slabs;
   size_t slab_count;
   unsigned char *uncut;
@@ -273,14 +274,19 @@ static struct block *depot_pull(struct depot *depot, uint32_t *count) {
   return chain;
 }
 
-static void depot_push(struct depot *depot, struct block *chain, uint32_t count) {
+/* With the depot locked. */
+static void depot_link(struct depot *depot, struct block *chain, uint32_t count) {
   struct chain_link *link = chain_link_of(chain);
   link->count = count;
-  enetjs_mutex_lock(&depot->mutex);
   link->next_chain = depot->chains;
   depot->chains = chain;
   depot->chained_blocks += count;
   counter_add(&pool.chained_bytes, count * depot->block_bytes);
+}
+
+static void depot_push(struct depot *depot, struct block *chain, uint32_t count) {
+  enetjs_mutex_lock(&depot->mutex);
+  depot_link(depot, chain, count);
   enetjs_mutex_unlock(&depot->mutex);
   atomic_fetch_add_explicit(&pool.pushes, 1, memory_order_relaxed);
 }
@@ -750,7 +756,11 @@ static struct slab *slab_of(struct rest *rest, const struct block *block) {
 static void count_block(struct block *block, void *context) { slab_of(context, block)->found++; }
 
 static void rest_push(struct rest *rest) {
-  if (rest->chain) depot_push(rest->depot, rest->chain, rest->count);
+  if (!rest->chain) return;
+  enetjs_mutex_lock(&rest->depot->mutex);
+  depot_link(rest->depot, rest->chain, rest->count);
+  rest->depot->detached_blocks -= rest->count;
+  enetjs_mutex_unlock(&rest->depot->mutex);
   rest->chain = NULL;
   rest->count = 0;
 }
@@ -780,6 +790,7 @@ static struct slab *depot_unlink(struct depot *depot) {
       link = &slab->next;
     }
   }
+  depot->detached_blocks = 0; /* those that are left lay in the complete slabs */
   enetjs_mutex_unlock(&depot->mutex);
   return complete;
 }
@@ -794,6 +805,7 @@ static struct block *depot_detach(struct depot *depot, struct rest *rest) {
     chains = depot->chains;
     depot->chains = NULL;
     counter_subtract(&pool.chained_bytes, depot->chained_blocks * depot->block_bytes);
+    depot->detached_blocks = depot->chained_blocks;
     depot->chained_blocks = 0;
   }
   enetjs_mutex_unlock(&depot->mutex);
@@ -848,11 +860,12 @@ void enetjs_pool_trim(void) {
 
 /* ---- Statistics ------------------------------------------------------------------------------ */
 
-/* Blocks of a class that lie in no depot; with the registry locked. */
+/* Blocks of a class that lie in no depot, and are not being trimmed; with the registry locked. */
 static size_t depot_drawn(struct depot *depot) {
   size_t drawn;
   enetjs_mutex_lock(&depot->mutex);
-  drawn = depot->slab_count * blocks_of_slab(depot) - depot->uncut_blocks - depot->chained_blocks;
+  drawn = depot->slab_count * blocks_of_slab(depot) - depot->uncut_blocks - depot->chained_blocks -
+          depot->detached_blocks;
   enetjs_mutex_unlock(&depot->mutex);
   return drawn;
 }

@@ -5,7 +5,8 @@
  *
  * Counted is the memory of the pool that a connection holds (base/budget.h): what ENet allocates while it
  * handles a datagram of the connection, and the records that are held for JavaScript. What has been handed
- * to JavaScript counts towards the host only. In terms of a host's maximumWaitingData (W),
+ * to JavaScript and is not the program's own counts towards the host only. Of it, packets outside of the arena
+ * also count where a connection is held to its share of the host. In terms of a host's maximumWaitingData (W),
  * maximumPacketSize (P) and maximumHostData (H), commands that break one of these are left out of their
  * datagram:
  *
@@ -55,8 +56,6 @@ enum {
   KEEPALIVE_BYTES = 768 * 1024
 };
 
-static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static size_t room(size_t used, size_t limit) { return used < limit ? limit - used : 0; }
 
 static int64_t *debt_of(struct enetjs_host *h, enet_uint32 address) {
@@ -70,10 +69,15 @@ static size_t most_of_connection(const struct enetjs_host *h) {
 }
 
 size_t enetjs_host_data_limit(const struct enetjs_host *h) {
-  return h->maximum_data ? h->maximum_data : larger(ENETJS_HOST_DATA_MINIMUM, 2 * most_of_connection(h));
+  return h->maximum_data ? h->maximum_data : enetjs_larger(ENETJS_HOST_DATA_MINIMUM, 2 * most_of_connection(h));
 }
 
-size_t enetjs_host_data(struct enetjs_host *h) { return (size_t)h->account->bytes + atomic_load(&h->listed_bytes); }
+size_t enetjs_host_data(struct enetjs_host *h) {
+  return (size_t)h->account->bytes + atomic_load(&h->listed_bytes) + atomic_load(&h->kept_bytes) + h->consumer_bytes;
+}
+
+/* What is held may all go to JavaScript. */
+static size_t used_of(struct enetjs_host *h) { return enetjs_host_data(h) + h->reserve; }
 
 static size_t share_of(const struct enetjs_host *h, size_t peers) {
   return enetjs_host_data_limit(h) / 4 / (peers ? peers : 1);
@@ -81,21 +85,21 @@ static size_t share_of(const struct enetjs_host *h, size_t peers) {
 
 /* @param used by one peer */
 static size_t host_room(struct enetjs_host *h, size_t used) {
-  size_t limit = enetjs_host_data_limit(h), total = enetjs_host_data(h), free_for_all = room(total, limit / 2);
+  size_t limit = enetjs_host_data_limit(h), total = used_of(h), free_for_all = room(total, limit / 2);
   if (free_for_all >= most_of_connection(h)) return free_for_all;
-  return larger(free_for_all,
-                smaller(room(total, limit), room(used, share_of(h, h->enet->connectedPeers))));
+  return enetjs_larger(free_for_all,
+                       enetjs_smaller(room(total, limit), room(used, share_of(h, h->enet->connectedPeers))));
 }
 
 /* For what has arrived of a message that is counted so. */
 static size_t sparse_room(struct enetjs_host *h, size_t used) {
   size_t limit = enetjs_host_data_limit(h);
-  return larger(host_room(h, used), room(enetjs_host_data(h), limit - limit / 4));
+  return enetjs_larger(host_room(h, used), room(used_of(h), limit - limit / 4));
 }
 
 bool enetjs_allow_connect(struct enetjs_host *h, enet_uint32 address) {
   size_t debt = (size_t)*debt_of(h, address);
-  return enetjs_host_data(h) < enetjs_host_data_limit(h) && debt < h->maximum_waiting &&
+  return used_of(h) < enetjs_host_data_limit(h) && debt < h->maximum_waiting &&
          debt < share_of(h, h->enet->connectedPeers + 1);
 }
 
@@ -156,6 +160,7 @@ struct use {
   size_t debt, bytes; /* bytes with the debt */
   size_t held;        /* of them, what the consumer has not taken; with the debt */
   size_t waiting;     /* what is not held */
+  size_t listed;      /* beside the bytes: packets that JavaScript has */
   bool blocked;       /* so much is held that only what keeps the sender alive is let in */
 };
 
@@ -165,6 +170,7 @@ static struct use use_of(const struct enetjs_slot *slot, const ENetPeer *peer, c
   use.bytes = (size_t)account->bytes + use.debt;
   use.held = slot->held_cost + use.debt;
   use.waiting = room(slot->held_cost, (size_t)account->bytes); /* none where libenet's memory is not counted */
+  use.listed = atomic_load(&slot->listed_bytes);
   use.blocked = slot->stopped || slot->held_bytes + use.debt >= slot->host->maximum_waiting;
   return use;
 }
@@ -176,23 +182,23 @@ static struct use use_of(const struct enetjs_slot *slot, const ENetPeer *peer, c
  */
 static void allow_keepalive(struct enetjs_allowance *allowance, struct enetjs_host *h, const struct use *use,
                             size_t keepalive) {
-  allowance->next = smaller(allowance->next, keepalive);
-  allowance->ahead = smaller(allowance->next, host_room(h, use->bytes));
+  allowance->next = enetjs_smaller(allowance->next, keepalive);
+  allowance->ahead = enetjs_smaller(allowance->next, host_room(h, use->bytes + use->listed));
   allowance->span = keepalive;
-  if (keepalive < KEEPALIVE_BYTES) allowance->assembly = smaller(allowance->assembly, keepalive);
+  if (keepalive < KEEPALIVE_BYTES) allowance->assembly = enetjs_smaller(allowance->assembly, keepalive);
 }
 
 static void allow_ahead(struct enetjs_allowance *allowance, struct enetjs_host *h, const struct use *use) {
-  allowance->span = h->maximum_waiting + smaller(AHEAD_SLACK, h->enet->maximumPacketSize / 2);
-  allowance->ahead = smaller(allowance->next, room(use->waiting, allowance->span));
-  allowance->ahead = smaller(allowance->ahead, host_room(h, use->bytes));
+  allowance->span = h->maximum_waiting + enetjs_smaller(AHEAD_SLACK, h->enet->maximumPacketSize / 2);
+  allowance->ahead = enetjs_smaller(allowance->next, room(use->waiting, allowance->span));
+  allowance->ahead = enetjs_smaller(allowance->ahead, host_room(h, use->bytes + use->listed));
 }
 
 /* What the rest of the host leaves to the connection. */
 static void allow_of_host(struct enetjs_allowance *allowance, struct enetjs_host *h, const struct use *use) {
-  allowance->next = smaller(allowance->next, host_room(h, use->held));
-  allowance->host = host_room(h, use->bytes);
-  allowance->sparse = smaller(allowance->sparse, sparse_room(h, use->bytes));
+  allowance->next = enetjs_smaller(allowance->next, host_room(h, use->held + use->listed));
+  allowance->host = host_room(h, use->bytes + use->listed);
+  allowance->sparse = enetjs_smaller(allowance->sparse, sparse_room(h, use->bytes + use->listed));
 }
 
 static struct enetjs_allowance allowance_of(const struct enetjs_slot *slot, const struct enetjs_account *account,
@@ -221,6 +227,14 @@ static void begin_stall(struct enetjs_stall *stall, const struct enetjs_inspecti
   stall->sequence = refused->sequence;
 }
 
+/* ENet does not acknowledge such a message, and tells nobody. */
+static void tell_too_large(struct enetjs_slot *slot, size_t length) {
+  struct enetjs_host *h = slot->host;
+  if (length == 0 || h->told_too_large) return;
+  h->told_too_large = true;
+  enetjs_emit_completion(slot, ENETJS_COMPLETION_TOO_LARGE, (uint32_t)length, (uint32_t)h->enet->maximumPacketSize);
+}
+
 bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   struct enetjs_host *h = slot->host;
   ENetPeer *peer = &h->enet->peers[slot->index];
@@ -235,6 +249,7 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   allowance = allowance_of(slot, account, &use);
   inspection = enetjs_inspect(peer, datagram, &allowance);
   if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
+  tell_too_large(slot, inspection.too_large);
   if (use.blocked) stall->admitted += inspection.reliable;
   if (inspection.verdict == ENETJS_CUT_MEMORY) {
     if (inspection.next_refused) begin_stall(stall, &inspection, h->enet->serviceTime);

@@ -35,10 +35,6 @@ static void tell(struct enetjs_host *h, ENetPeer *peer) {
   if (!is_told(peer)) enetjs_resend_disconnect(peer, &remote, slot->closing ? slot->close_data : 0);
 }
 
-static bool is_there(const ENetPeer *peer) {
-  return peer->state != ENET_PEER_STATE_DISCONNECTED && peer->state != ENET_PEER_STATE_ZOMBIE;
-}
-
 /* Whether the CONNECT has left, so that the server may have answered; it is then not retransmitted any more. */
 static bool awaits_answer(ENetPeer *peer) {
   if (!enet_list_empty(&peer->outgoingCommands)) return false;
@@ -69,9 +65,10 @@ void enetjs_disconnect_all(struct enetjs_host *h) {
   bool answers = h->guard && enetjs_guard_stats(h->guard).half_open > 0;
   if (h->failed) return;
   enetjs_batch_begin(h->batch);
+  if (h->guard) enetjs_guard_close(h->guard);
   for (size_t index = 0; index < h->enet->peerCount; index++) {
     ENetPeer *peer = &h->enet->peers[index];
-    if (!is_there(peer)) continue;
+    if (!enetjs_is_live(peer)) continue;
     if (peer->state != ENET_PEER_STATE_CONNECTING) {
       tell(h, peer);
     } else if (awaits_answer(peer)) {

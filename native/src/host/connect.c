@@ -100,7 +100,7 @@ static double answer(struct enetjs_host *h, uint32_t question, double verdict) {
                                 : enetjs_guard_decline(h->guard, question, cause, (enet_uint32)verdict));
   if (!asked) return ENETJS_ERR_STALE;
   if (enetjs_guard_admits(h->guard)) enetjs_service_protocol(h);
-  if (h->pump_running && enetjs_records_waiting(h)) enetjs_pump_call(h);
+  if (h->pump_running && enetjs_records_held(h) > 0) enetjs_pump_call(h);
   return 0;
 }
 

@@ -19,6 +19,7 @@
 #include "base/pool.h"
 #include "host/internal.h"
 #include "wire/guard.h"
+#include "wire/peer_ids.h"
 
 #define LONG_WAIT 0x3FFFFFFF /* ENet has nothing to do by itself; above any wait */
 
@@ -34,12 +35,11 @@ static enet_uint32 until(enet_uint32 now, enet_uint32 time) {
   return ENET_TIME_GREATER_EQUAL(now, time) ? 0 : ENET_TIME_DIFFERENCE(time, now);
 }
 
-static enet_uint32 smaller(enet_uint32 a, enet_uint32 b) { return a < b ? a : b; }
-
 /* @param look how long until peers that acknowledge nothing are looked for */
 static enet_uint32 peer_wait(ENetPeer *peer, enet_uint32 now, enet_uint32 look) {
-  if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_ZOMBIE) return LONG_WAIT;
-  if (!enet_list_empty(&peer->sentReliableCommands)) return smaller(until(now, peer->nextTimeout), look);
+  if (!enetjs_is_live(peer)) return LONG_WAIT;
+  if (!enet_list_empty(&peer->sentReliableCommands))
+    return (enet_uint32)enetjs_smaller(until(now, peer->nextTimeout), look);
   if (!enet_list_empty(&peer->acknowledgements) || !enet_list_empty(&peer->outgoingCommands)) return 0;
 #if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
   if (!enet_list_empty(&peer->outgoingSendReliableCommands)) return 0;
@@ -54,13 +54,13 @@ static enet_uint32 peer_wait(ENetPeer *peer, enet_uint32 now, enet_uint32 look) 
 
 int enetjs_next_wait(const struct enetjs_host *h) {
   ENetHost *enet = h->enet;
-  enet_uint32 now = enet_time_get(), look = enetjs_silence_wait(h), least = LONG_WAIT;
+  enet_uint32 now = enet_time_get(), look = enetjs_silence_wait(h, now), least = LONG_WAIT;
   int queue = enetjs_queue_wait(h);
   if (h->failed) return -1;
   if (enetjs_datagrams_prefetched(h) || (h->guard && enetjs_guard_pending(h->guard))) return 0;
   if (!enet_list_empty(&enet->dispatchQueue)) return 0; /* a flush has ended a connection */
   for (size_t index = 0; index < enet->peerCount && least > 0; index++) {
-    least = smaller(least, peer_wait(&enet->peers[index], now, look));
+    least = (enet_uint32)enetjs_smaller(least, peer_wait(&enet->peers[index], now, look));
   }
   if (enet->connectedPeers > 0 &&
       (enet->recalculateBandwidthLimits || enet->bandwidthLimitedPeers > 0 || enet->outgoingBandwidth > 0)) {

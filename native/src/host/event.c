@@ -59,7 +59,7 @@ static bool place_listed(struct enetjs_host *h, uint32_t *record, ENetPacket *pa
   if (atomic_load(&h->listed_bytes) >= ENETJS_LISTED_BYTES) return false;
   p = enetjs_packet_wrap(packet);
   if (!p) return false;
-  if (!enetjs_packet_list(p, h)) {
+  if (!enetjs_packet_list(p, h, record[ENETJS_RECORD_PEER])) {
     enetjs_packet_unwrap(p);
     return false;
   }
@@ -121,6 +121,13 @@ static size_t cost_of(const ENetPacket *packet) {
          (packet->dataLength > 0 ? enetjs_pool_cost(packet->dataLength) : 0);
 }
 
+/* An ended connection is paused no more: all that was held back of it goes on to JavaScript. */
+static size_t reserve_of(const struct enetjs_host *h, const ENetPacket *packet, size_t cost) {
+  size_t kept = ENETJS_MESSAGE_COST + packet->dataLength;
+  if (packet->dataLength > h->inline_maximum) return ENETJS_MESSAGE_COST;
+  return kept > cost ? kept - cost : 0;
+}
+
 static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uint32_t *record, ENetPacket *packet) {
   struct enetjs_held *held = enetjs_pool_malloc(sizeof(*held));
   struct enetjs_slot *slot = slot_of(h, record);
@@ -133,10 +140,12 @@ static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uin
   held->next = NULL;
   memcpy(held->record, record, sizeof(held->record));
   held->packet = packet;
-  held->charge = 0;
+  held->charge = held->reserve = 0;
   if ((record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_RECEIVE) {
     held->charge = packet->dataLength + ENETJS_HELD_OVERHEAD;
     held->cost = cost_of(packet);
+    held->reserve = reserve_of(h, packet, held->cost);
+    h->reserve += held->reserve;
     charge(h, held);
   } else if ((record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_DATAGRAM) {
     held->charge = packet->dataLength + ENETJS_HELD_OVERHEAD;
@@ -155,6 +164,7 @@ static struct enetjs_held *unhold(struct enetjs_host *h, struct enetjs_held_list
   list->head = held->next;
   if (!list->head) list->tail = NULL;
   list->count--;
+  h->reserve -= held->reserve;
   if ((held->record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_DATAGRAM)
     h->held_datagram_bytes -= held->charge;
   else if (held->charge)
@@ -190,7 +200,7 @@ void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t da
   record[ENETJS_RECORD_GENERATION] = slot->generation;
   record[ENETJS_RECORD_DATA] = data;
   record[ENETJS_RECORD_EXTRA] = extra;
-  record[ENETJS_RECORD_LENGTH] = (uint32_t)slot->host->enet->peers[slot->index].channelCount;
+  record[ENETJS_RECORD_LENGTH] = (uint32_t)enetjs_peer_of(slot)->channelCount;
   emit(slot->host, &slot->host->completions, record, NULL);
 }
 
@@ -207,14 +217,23 @@ void enetjs_emit_failure(struct enetjs_host *h, int error) {
 
 void enetjs_emit_shutdown(struct enetjs_host *h) { emit_of_host(h, ENETJS_COMPLETION_SHUTDOWN, 0); }
 
-void enetjs_emit_question(struct enetjs_host *h, const struct enetjs_guard_question *question) {
+static bool place_question(struct enetjs_host *h, const struct enetjs_guard_question *question) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   record[ENETJS_RECORD_TYPE] = ENETJS_COMPLETION_QUESTION | (uint32_t)question->channels << 8;
+  record[ENETJS_RECORD_GENERATION] = question->age_ms;
   record[ENETJS_RECORD_DATA] = question->data;
   record[ENETJS_RECORD_LENGTH] = question->address.port;
   record[ENETJS_RECORD_EXTRA] = question->number;
   record[ENETJS_RECORD_ADDRESS] = ENET_NET_TO_HOST_32(question->address.host);
-  emit(h, &h->completions, record, NULL);
+  return place(h, &h->completions, record, NULL);
+}
+
+/* The guard keeps those that there is no room for, so they end there while the consumer stalls. */
+void enetjs_emit_questions(struct enetjs_host *h) {
+  const struct enetjs_guard_question *question;
+  if (!h->guard || !h->consumer || h->completions.held.head) return;
+  while ((question = enetjs_guard_question(h->guard)) != NULL && place_question(h, question))
+    enetjs_guard_asked(h->guard);
 }
 
 static void refill_ring(struct enetjs_host *h, struct enetjs_ring *ring) {
@@ -227,6 +246,7 @@ static void refill_ring(struct enetjs_host *h, struct enetjs_ring *ring) {
 
 void enetjs_refill(struct enetjs_host *h) {
   refill_ring(h, &h->completions);
+  enetjs_emit_questions(h);
   refill_ring(h, &h->events);
 }
 
@@ -248,4 +268,6 @@ void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list) {
   }
 }
 
-bool enetjs_records_waiting(const struct enetjs_host *h) { return h->events.held.head || h->completions.held.head; }
+size_t enetjs_records_held(const struct enetjs_host *h) {
+  return h->events.held.count + h->completions.held.count + (h->guard ? enetjs_guard_unasked(h->guard) : 0);
+}

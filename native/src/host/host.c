@@ -73,14 +73,14 @@ struct enetjs_host *enetjs_host_acquire(double handle) {
   struct enetjs_host *h = enetjs_host_lock(handle);
   if (!h) return NULL;
   h->consumer = true;
+  h->consumer_bytes = atomic_load_explicit(&h->header[ENETJS_WORD_KEPT], memory_order_relaxed);
   if (h->header[ENETJS_WORD_OUTBOX_FILLED] > 0) enetjs_outbox_take(h);
   return h;
 }
 
 void enetjs_host_release(struct enetjs_host *h) {
   if (h->header)
-    atomic_store_explicit(&h->header[ENETJS_WORD_HELD], (uint32_t)(h->events.held.count + h->completions.held.count),
-                          memory_order_relaxed);
+    atomic_store_explicit(&h->header[ENETJS_WORD_HELD], (uint32_t)enetjs_records_held(h), memory_order_relaxed);
   h->consumer = false;
   enetjs_mutex_unlock(&h->lock);
 }

@@ -30,7 +30,7 @@ static const ENetPeer *peer_at(const ENetHost *enet, enet_uint16 index) {
   const ENetPeer *peer;
   if (index >= enet->peerCount) return NULL;
   peer = &enet->peers[index];
-  if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_ZOMBIE) return NULL;
+  if (!enetjs_is_live(peer)) return NULL;
   if ((enet->receivedAddress.host != peer->address.host || enet->receivedAddress.port != peer->address.port) &&
       peer->address.host != ENET_HOST_BROADCAST)
     return NULL;
@@ -69,10 +69,6 @@ static bool within_limits(const struct enetjs_host *h, uint32_t address, const E
 static void refund(const struct enetjs_host *h, const ENetPeer *peer) {
   if (h->limits && is_established(peer))
     enetjs_limits_refund_datagram(h->limits, ENET_NET_TO_HOST_32(peer->address.host), h->enet->receivedDataLength);
-}
-
-static void connects(const struct enetjs_host *h, uint32_t address) {
-  if (h->limits) enetjs_limits_charge_connect(h->limits, address);
 }
 
 /* ---- The callback ---------------------------------------------------------------------------- */
@@ -136,27 +132,26 @@ static void refuse(const struct enetjs_host *h, const struct enetjs_datagram *co
 /* @returns what the callback returns */
 static int conclude(struct enetjs_host *h, uint32_t address, enum enetjs_guard_verdict verdict) {
   switch (verdict) {
-    case ENETJS_GUARD_HANDED_OVER: connects(h, address); return LET_THROUGH;
-    case ENETJS_GUARD_ASKS: enetjs_emit_question(h, enetjs_guard_question(h->guard)); return TAKEN;
+    case ENETJS_GUARD_HANDED_OVER: return LET_THROUGH;
+    case ENETJS_GUARD_ASKS: enetjs_emit_questions(h); return TAKEN;
     case ENETJS_GUARD_TAKEN: return TAKEN;
     default: return not_enets(h, address);
   }
 }
 
 static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram, uint32_t address) {
+  bool has_memory;
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, 0) || !is_connect(datagram))
     return not_enets(h, address);
   if (!h->bound || (h->limits && !enetjs_limits_admit_connect(h->limits, address))) return TAKEN;
-  if (!enetjs_allow_connect(h, h->enet->receivedAddress.host)) {
-    if (h->guard) refuse(h, datagram, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
-    h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
-    return TAKEN;
-  }
+  has_memory = enetjs_allow_connect(h, h->enet->receivedAddress.host);
+  if (!has_memory) h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
   if (h->guard) {
-    bool asks = enetjs_guard_connect(h->guard, datagram, h->enet->receivedDataLength);
+    bool asks = enetjs_guard_connect(h->guard, datagram, h->enet->receivedDataLength, has_memory);
     return conclude(h, address, asks ? ENETJS_GUARD_ASKS : ENETJS_GUARD_TAKEN);
   }
-  connects(h, address);
+  if (!has_memory) return TAKEN;
+  if (h->limits) enetjs_limits_charge_connect(h->limits, address);
   enetjs_datagram_hand_over(h->enet, datagram);
   return LET_THROUGH;
 }
@@ -164,7 +159,7 @@ static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram, 
 static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram, uint32_t address) {
   if (datagram->peer == ENET_PROTOCOL_MAXIMUM_PEER_ID) return from_nobody(h, datagram, address);
   if (!h->guard) return not_enets(h, address);
-  return conclude(h, address, enetjs_guard_prove(h->guard, datagram, h->datagram_room));
+  return conclude(h, address, enetjs_guard_prove(h->guard, datagram, h->datagram_room, h->limits));
 }
 
 /* The filter drops silently, but where it is told to, a CONNECT is refused. */

@@ -61,7 +61,6 @@
 struct enetjs_batch;
 struct enetjs_gate;
 struct enetjs_guard;
-struct enetjs_guard_question;
 struct enetjs_peer_ids;
 struct enetjs_host;
 struct enetjs_limits;
@@ -71,7 +70,9 @@ struct enetjs_packet {
   atomic_uint references;
   uint32_t index; /**< in the packet table, or ENETJS_UNLISTED */
   uint32_t generation;
-  struct enetjs_host *owner_host; /**< the host whose end also ends the listed reference, or NULL */
+  struct enetjs_host *owner_host; /**< the host that it counts towards, or NULL */
+  uint32_t slot;                  /**< of the peer that has sent it */
+  bool kept;                      /**< outlives that host; else the host's end also ends the listed reference */
   const void *owner;          /**< the thread that its listed reference was given to, or NULL */
   ENetPacket *packet;
   bool external; /**< its bytes are JavaScript's */
@@ -99,6 +100,7 @@ struct enetjs_held {
   ENetPacket *packet; /**< payload of a message or datagram, or NULL */
   size_t charge;      /**< what it counts towards the limit, 0 for what is no message */
   size_t cost;        /**< the memory that it takes */
+  size_t reserve;     /**< how much more it will take in JavaScript */
 };
 
 struct enetjs_held_list {
@@ -119,7 +121,12 @@ struct enetjs_stall {
 struct enetjs_silence {
   uint32_t connect_id;
   uint8_t state;
-  enet_uint32 heard_at; /**< ENet's time of the last acknowledgement when it was last looked at */
+  bool acknowledged; /**< a message was, since it was last looked at */
+  uint8_t watched;   /**< how many commands have their acknowledgement awaited */
+  struct {
+    enet_uint16 sequence;
+    enet_uint8 channel;
+  } commands[4];
   uint64_t ms;
 };
 
@@ -154,6 +161,7 @@ struct enetjs_slot {
   struct enetjs_ping_barriers ping_barriers;
   struct enetjs_handshake handshake;
   struct enetjs_held_list held; /**< messages of a paused peer */
+  atomic_size_t listed_bytes;   /**< of packets of this peer that count towards the host */
   struct enetjs_slot *next_to_feed;
 };
 
@@ -211,6 +219,7 @@ struct enetjs_host {
   uint32_t shutdown_data; /**< what peers are told then */
   bool awaits_shutdown; /**< the consumer is to be told when no peer is left */
   bool told_reliably;   /**< the consumer knows of an unreliable message that was sent reliably */
+  bool told_too_large;  /**< the consumer knows of a message that was refused for its size */
   int failed;           /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
   size_t maximum_data;            /**< as configured; 0 for the default */
@@ -242,7 +251,10 @@ struct enetjs_host {
   uint32_t inline_maximum;
   struct enetjs_ring events, completions;
   struct enetjs_arena arena;
-  atomic_size_t listed_bytes; /**< of packets that this host has listed; changed without the lock too */
+  /* Of packets that this host has listed, changed without the lock too: in the ring, and kept by JavaScript. */
+  atomic_size_t listed_bytes, kept_bytes;
+  size_t reserve;        /**< how much more the held messages will take in JavaScript */
+  size_t consumer_bytes; /**< ENETJS_WORD_KEPT, as of the consumer's last call */
 
   /* Pump. */
   bool pump_configured, pump_running, pump_quit, pump_awaits;
@@ -262,6 +274,10 @@ struct enetjs_host {
   uint64_t counters[ENETJS_HOST_STAT_COUNT];
   int64_t debts[ENETJS_DEBT_BUCKETS];
 };
+
+static inline ENetPeer *enetjs_peer_of(const struct enetjs_slot *slot) {
+  return &slot->host->enet->peers[slot->index];
+}
 
 /* ---- host.c ---------------------------------------------------------------------------------- */
 extern atomic_uint enetjs_live_hosts;
@@ -325,11 +341,11 @@ void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t
 void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra);
 void enetjs_emit_failure(struct enetjs_host *h, int error);
 void enetjs_emit_shutdown(struct enetjs_host *h);
-void enetjs_emit_question(struct enetjs_host *h, const struct enetjs_guard_question *question);
+void enetjs_emit_questions(struct enetjs_host *h); /**< those of the guard that there is room for */
 void enetjs_refill(struct enetjs_host *h);
 void enetjs_release_paused(struct enetjs_slot *slot);
 void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list);
-bool enetjs_records_waiting(const struct enetjs_host *h);
+size_t enetjs_records_held(const struct enetjs_host *h); /**< that the consumer has no room for, or has not been called for */
 
 /* ---- allowance.c ----------------------------------------------------------------------------- */
 size_t enetjs_host_data_limit(const struct enetjs_host *h); /**< bytes */
@@ -347,8 +363,9 @@ void enetjs_allowance_end(struct enetjs_slot *slot);
 /* ---- packet.c -------------------------------------------------------------------------------- */
 struct enetjs_packet *enetjs_packet_wrap(ENetPacket *packet);
 void enetjs_packet_unwrap(struct enetjs_packet *p);
-bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *owner_host);
-void enetjs_packet_release_all(const struct enetjs_host *owner_host);
+/** @param owner_host the host that has received it from the peer of a slot, or NULL */
+bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *owner_host, uint32_t slot);
+void enetjs_packet_release_all(struct enetjs_host *owner_host);
 void enetjs_packet_release_of_thread(const void *owner);
 struct enetjs_packet *enetjs_packet_borrow(double handle);
 void enetjs_packet_drop(struct enetjs_packet *p);
@@ -364,7 +381,7 @@ void enetjs_limits_enforce(struct enetjs_host *h);
 
 /* ---- silence.c ------------------------------------------------------------------------------- */
 void enetjs_end_silent(struct enetjs_host *h); /**< not within ENet's receive loop */
-enet_uint32 enetjs_silence_wait(const struct enetjs_host *h); /**< ms until it has to look again */
+enet_uint32 enetjs_silence_wait(const struct enetjs_host *h, enet_uint32 now); /**< ms until it has to look again */
 
 /* ---- deadline.c ------------------------------------------------------------------------------ */
 /** @returns milliseconds until the host has something to do by itself, or -1 */

@@ -55,9 +55,10 @@ struct enetjs_packet *enetjs_packet_wrap(ENetPacket *packet) {
   atomic_init(&p->references, 1);
   p->index = ENETJS_UNLISTED;
   p->owner_host = NULL;
+  p->slot = 0;
   p->owner = NULL;
   p->packet = packet;
-  p->external = p->exposed = false;
+  p->external = p->exposed = p->kept = false;
   atomic_fetch_add(&live, 1);
   atomic_fetch_add(&ever, 1);
   return p;
@@ -68,15 +69,34 @@ void enetjs_packet_unwrap(struct enetjs_packet *p) {
   enetjs_pool_free(p);
 }
 
-bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *owner_host) {
+static atomic_size_t *counter_of(const struct enetjs_packet *p) {
+  return p->kept ? &p->owner_host->kept_bytes : &p->owner_host->listed_bytes;
+}
+
+/* With the table locked: makes its host answerable for it. */
+static void join_lister(struct enetjs_packet *p, struct enetjs_host *owner_host, uint32_t slot) {
+  p->owner_host = owner_host;
+  p->slot = slot;
+  atomic_fetch_add(counter_of(p), p->packet->dataLength);
+  atomic_fetch_add(&owner_host->slots[slot].listed_bytes, p->packet->dataLength);
+}
+
+/* With the table locked: its host is no longer answerable for it. */
+static void leave_lister(struct enetjs_packet *p) {
+  if (!p->owner_host) return;
+  atomic_fetch_sub(counter_of(p), p->packet->dataLength);
+  atomic_fetch_sub(&p->owner_host->slots[p->slot].listed_bytes, p->packet->dataLength);
+  p->owner_host = NULL;
+}
+
+bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *owner_host, uint32_t slot) {
   bool listed = false;
   table_lock();
   if (table.free_count > 0 || table_grow()) {
     p->index = table.free_indices[--table.free_count];
     p->generation = table.generations[p->index];
-    p->owner_host = owner_host;
     p->owner = enetjs_this_thread();
-    if (owner_host) atomic_fetch_add(&owner_host->listed_bytes, p->packet->dataLength);
+    if (owner_host) join_lister(p, owner_host, slot);
     table.items[p->index] = p;
     listed = true;
   }
@@ -113,12 +133,6 @@ void enetjs_packet_drop(struct enetjs_packet *p) {
 size_t enetjs_packet_live(void) { return atomic_load(&live); }
 size_t enetjs_packet_ever(void) { return atomic_load(&ever); }
 
-/* With the table locked: its host is no longer answerable for it. */
-static void leave_lister(struct enetjs_packet *p) {
-  if (p->owner_host) atomic_fetch_sub(&p->owner_host->listed_bytes, p->packet->dataLength);
-  p->owner_host = NULL;
-}
-
 /* With the table locked. */
 static void unlist(struct enetjs_packet *p) {
   leave_lister(p);
@@ -142,7 +156,7 @@ static double make(uint8_t *data, double length, enet_uint32 flags) {
     return ENETJS_ERR_MEMORY;
   }
   p->external = (flags & ENET_PACKET_FLAG_NO_ALLOCATE) != 0;
-  if (!enetjs_packet_list(p, NULL)) {
+  if (!enetjs_packet_list(p, NULL, 0)) {
     enetjs_packet_drop(p);
     return ENETJS_ERR_MEMORY;
   }
@@ -158,11 +172,22 @@ double enetjs_packet_share(uint8_t *data, double length) {
 
 /* ---- What JavaScript asks of a packet ---- */
 
-double enetjs_packet_keep(double packet) {
+/* With the table locked. From the ring's to what JavaScript keeps, or away from both. */
+static void keep(struct enetjs_packet *p, bool counted) {
+  struct enetjs_host *owner_host = p->owner_host;
+  uint32_t slot = p->slot;
+  if (counted && p->kept) return;
+  leave_lister(p);
+  p->kept = true;
+  if (counted && owner_host) join_lister(p, owner_host, slot);
+}
+
+double enetjs_packet_keep(double packet, double counted) {
   struct enetjs_packet *p;
+  if (!enetjs_is_integer(counted, 0, 1)) return ENETJS_ERR_ARGUMENT;
   table_lock();
   p = find(packet);
-  if (p) leave_lister(p);
+  if (p) keep(p, counted == 1);
   enetjs_mutex_unlock(&table.lock);
   return p ? 0 : ENETJS_ERR_STALE;
 }
@@ -225,7 +250,9 @@ double enetjs_packet_release(double packet) {
   return 0;
 }
 
-static bool ends_with_host(const struct enetjs_packet *p, const void *owner_host) { return p->owner_host == owner_host; }
+static bool ends_with_host(const struct enetjs_packet *p, const void *owner_host) {
+  return p->owner_host == owner_host && !p->kept;
+}
 
 static bool ends_with_thread(const struct enetjs_packet *p, const void *owner) {
   return p->owner == owner && !p->exposed;
@@ -242,8 +269,16 @@ static void release_where(bool (*ends)(const struct enetjs_packet *, const void 
   enetjs_mutex_unlock(&table.lock);
 }
 
-/* The consumer of a host is gone, and with it whatever it has not kept. */
-void enetjs_packet_release_all(const struct enetjs_host *owner_host) { release_where(ends_with_host, owner_host); }
+/* The consumer of a host is gone, and with it whatever it has not kept. Nothing refers to the host any more. */
+void enetjs_packet_release_all(struct enetjs_host *owner_host) {
+  release_where(ends_with_host, owner_host);
+  table_lock();
+  for (uint32_t index = 0; index < table.capacity; index++) {
+    struct enetjs_packet *p = table.items[index];
+    if (p && p->owner_host == owner_host) leave_lister(p);
+  }
+  enetjs_mutex_unlock(&table.lock);
+}
 
 /* A thread is gone, and with it what it has not released; except what another may have been given. */
 void enetjs_packet_release_of_thread(const void *owner) { release_where(ends_with_thread, owner); }

@@ -4,10 +4,9 @@
 #include "host/internal.h"
 #include "enet/dispatch_queue.h"
 #include "base/pool.h"
+#include "wire/guard.h"
 #include "wire/peer_ids.h"
 #include "wire/socket.h"
-
-static ENetPeer *peer_of(const struct enetjs_slot *slot) { return &slot->host->enet->peers[slot->index]; }
 
 /* @returns the slot of a connection, or NULL when it has ended */
 static struct enetjs_slot *find(struct enetjs_host *h, double peer) {
@@ -39,7 +38,7 @@ static double finish(struct enetjs_slot *slot, double result) {
 }
 
 bool enetjs_slot_sends(const struct enetjs_slot *slot) {
-  return peer_of(slot)->state == ENET_PEER_STATE_CONNECTED && !slot->closing;
+  return enetjs_peer_of(slot)->state == ENET_PEER_STATE_CONNECTED && !slot->closing;
 }
 
 /*
@@ -52,7 +51,7 @@ static void widen_window(ENetPeer *peer) {
 
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
-  ENetPeer *peer = peer_of(slot);
+  ENetPeer *peer = enetjs_peer_of(slot);
   if (slot->outgoing) enetjs_handshake_remember(&slot->host->handshakes, &slot->handshake, peer);
   if (slot->host->shutting_down) {
     slot->closing = true;
@@ -74,7 +73,7 @@ void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
 
 void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   struct enetjs_host *h = slot->host;
-  ENetPeer *peer = peer_of(slot);
+  ENetPeer *peer = enetjs_peer_of(slot);
   enetjs_queue_clear(slot);
   memset(&slot->ping_barriers, 0, sizeof(slot->ping_barriers));
   enetjs_release_paused(slot);
@@ -117,7 +116,7 @@ static bool message_valid(struct message *m, double channel, double flags, doubl
 }
 
 static double send_message(struct enetjs_slot *slot, const struct message *m) {
-  ENetPeer *peer = peer_of(slot);
+  ENetPeer *peer = enetjs_peer_of(slot);
   if (!enetjs_slot_sends(slot)) return ENETJS_ERR_NOT_CONNECTED;
   if (m->channel >= peer->channelCount) return ENETJS_ERR_CHANNEL;
   if (m->length > slot->host->enet->maximumPacketSize) return ENETJS_ERR_TOO_LARGE;
@@ -312,19 +311,19 @@ static void disconnect_later(struct enetjs_slot *slot) {
   if (slot->pending_head)
     slot->close_later = true;
   else
-    enet_peer_disconnect_later(peer_of(slot), slot->close_data);
+    enet_peer_disconnect_later(enetjs_peer_of(slot), slot->close_data);
 }
 
 static void disconnect(struct enetjs_slot *slot) {
   slot->close_later = false;
   enetjs_queue_clear(slot);
-  enet_peer_disconnect(peer_of(slot), slot->close_data);
+  enet_peer_disconnect(enetjs_peer_of(slot), slot->close_data);
 }
 
 static void disconnect_now(struct enetjs_slot *slot) {
   /* ENet sends no second notice, so the first must not be left unsent. */
-  if (peer_of(slot)->state == ENET_PEER_STATE_DISCONNECTING) enetjs_flush_protocol(slot->host);
-  enet_peer_disconnect_now(peer_of(slot), slot->close_data);
+  if (enetjs_peer_of(slot)->state == ENET_PEER_STATE_DISCONNECTING) enetjs_flush_protocol(slot->host);
+  enet_peer_disconnect_now(enetjs_peer_of(slot), slot->close_data);
 }
 
 double enetjs_peer_disconnect(double host, double peer, double data, double mode) {
@@ -334,7 +333,7 @@ double enetjs_peer_disconnect(double host, double peer, double data, double mode
   if (!enetjs_is_integer(data, 0, UINT32_MAX) || !enetjs_is_integer(mode, 0, ENETJS_DISCONNECT_LATER))
     return finish(slot, ENETJS_ERR_ARGUMENT);
   slot->closing = true;
-  if (peer_of(slot)->state != ENET_PEER_STATE_DISCONNECTING) slot->close_data = (uint32_t)data;
+  if (enetjs_peer_of(slot)->state != ENET_PEER_STATE_DISCONNECTING) slot->close_data = (uint32_t)data;
   enetjs_batch_begin(slot->host->batch);
   enetjs_handshake_repeat(&slot->host->handshakes); /* ENet may flush */
   if (mode == ENETJS_DISCONNECT_NOW)
@@ -346,7 +345,7 @@ double enetjs_peer_disconnect(double host, double peer, double data, double mode
   enetjs_batch_end(slot->host->batch);
   enetjs_reset_stuck_peers(slot->host);
   /* ENet resets a peer at once, without an event, that was not connected or need not wait. */
-  if (peer_of(slot)->state == ENET_PEER_STATE_DISCONNECTED && slot->closing)
+  if (enetjs_peer_of(slot)->state == ENET_PEER_STATE_DISCONNECTED && slot->closing)
     enetjs_slot_end(slot, ENETJS_REASON_LOCAL, slot->close_data);
   enetjs_slots_check_shutdown(slot->host);
   return finish(slot, 0);
@@ -360,7 +359,7 @@ static void shut_down(struct enetjs_slot *slot) {
   if (slot->closing || !(slot->connected || slot->outgoing)) return;
   slot->closing = true;
   slot->close_data = slot->host->shutdown_data;
-  if (peer_of(slot)->state != ENET_PEER_STATE_CONNECTING) disconnect_later(slot);
+  if (enetjs_peer_of(slot)->state != ENET_PEER_STATE_CONNECTING) disconnect_later(slot);
 }
 
 /* Half-open connections of others are not waited for: any stranger can begin them. */
@@ -387,6 +386,7 @@ double enetjs_host_shutdown(double host, double data) {
     return ENETJS_ERR_ARGUMENT;
   }
   h->shutting_down = true;
+  if (h->guard) enetjs_guard_close(h->guard);
   h->shutdown_data = (uint32_t)data;
   for (size_t index = 0; index < h->enet->peerCount; index++) shut_down(&h->slots[index]);
   enetjs_flush_protocol(h);
@@ -401,7 +401,7 @@ double enetjs_peer_reset(double host, double peer) {
   double error;
   struct enetjs_slot *slot = acquire(host, peer, &error);
   if (!slot) return error;
-  enet_peer_reset(peer_of(slot));
+  enet_peer_reset(enetjs_peer_of(slot));
   enetjs_slot_end(slot, ENETJS_REASON_RESET, 0);
   enetjs_slots_check_shutdown(slot->host);
   return finish(slot, 0);
@@ -412,7 +412,7 @@ double enetjs_peer_ping(double host, double peer) {
   struct enetjs_slot *slot = acquire(host, peer, &error);
   if (!slot) return error;
   if (!enetjs_slot_sends(slot)) return finish(slot, ENETJS_ERR_NOT_CONNECTED);
-  enet_peer_ping(peer_of(slot));
+  enet_peer_ping(enetjs_peer_of(slot));
   return finish(slot, 0);
 }
 
@@ -428,13 +428,13 @@ double enetjs_peer_set(double host, double peer, double option, double a, double
   y = (uint32_t)b;
   z = (uint32_t)c;
   if (option == ENETJS_PEER_PING_INTERVAL) {
-    enet_peer_ping_interval(peer_of(slot), x);
+    enet_peer_ping_interval(enetjs_peer_of(slot), x);
   } else if (option == ENETJS_PEER_TIMEOUT) {
-    enet_peer_timeout(peer_of(slot), x, y, z);
+    enet_peer_timeout(enetjs_peer_of(slot), x, y, z);
   } else if (option == ENETJS_PEER_THROTTLE) {
     /* It tells the other side, and a handshake under way compares the values. */
     if (!enetjs_slot_sends(slot)) return finish(slot, ENETJS_ERR_NOT_CONNECTED);
-    enet_peer_throttle_configure(peer_of(slot), x, y, z);
+    enet_peer_throttle_configure(enetjs_peer_of(slot), x, y, z);
   } else if (option == ENETJS_PEER_PAUSED) {
     if (x)
       slot->paused = true;
@@ -449,7 +449,7 @@ double enetjs_peer_set(double host, double peer, double option, double a, double
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 static uint32_t state_of(const struct enetjs_slot *slot) {
-  return slot->close_later ? ENET_PEER_STATE_DISCONNECT_LATER : (uint32_t)peer_of(slot)->state;
+  return slot->close_later ? ENET_PEER_STATE_DISCONNECT_LATER : (uint32_t)enetjs_peer_of(slot)->state;
 }
 
 double enetjs_peer_state(double host, double peer) {
@@ -466,7 +466,7 @@ double enetjs_peer_stats(double host, double peer) {
   struct enetjs_slot *slot = acquire(host, peer, &error);
   const ENetPeer *p;
   if (!slot) return error;
-  p = peer_of(slot);
+  p = enetjs_peer_of(slot);
   stats = slot->host->stats;
   stats[ENETJS_PEER_STAT_STATE] = state_of(slot);
   stats[ENETJS_PEER_STAT_CHANNEL_COUNT] = (double)p->channelCount;

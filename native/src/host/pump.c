@@ -81,7 +81,7 @@ static void service_here(struct enetjs_host *h) {
     return;
   }
   enetjs_service_protocol(h);
-  if (!enetjs_records_waiting(h) && !enetjs_gate_asks(h->gate)) return;
+  if (enetjs_records_held(h) == 0 && !enetjs_gate_asks(h->gate)) return;
   h->empty_wakeups = 0;
   enetjs_pump_call(h);
 }

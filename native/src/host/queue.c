@@ -75,20 +75,19 @@ static void ENET_CALLBACK on_free(ENetPacket *packet) {
   bool sent = (packet->flags & ENET_PACKET_FLAG_SENT) != 0;
   slot->inside_bytes -= packet->dataLength;
   slot->inside_messages--;
+  if (sent && is_reliable(out)) slot->silence.acknowledged = true;
   if (!sent && !is_reliable(out) && enetjs_slot_sends(slot)) slot->throttled++;
   leave(out, sent);
 }
 
-static ENetPeer *peer_of(const struct enetjs_slot *slot) { return &slot->host->enet->peers[slot->index]; }
-
 static bool may_go_inside(struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
   return slot->inside_bytes < ENETJS_INSIDE_BYTES && slot->inside_messages < ENETJS_INSIDE_MESSAGES &&
-         (is_reliable(out) || enetjs_ping_barriers_open(&slot->ping_barriers, peer_of(slot)));
+         (is_reliable(out) || enetjs_ping_barriers_open(&slot->ping_barriers, enetjs_peer_of(slot)));
 }
 
 /* The largest message that ENet does not cut into fragments now (peer.c, enet_peer_send). */
 static size_t largest_whole(const struct enetjs_slot *slot) {
-  const ENetPeer *peer = &slot->host->enet->peers[slot->index];
+  const ENetPeer *peer = enetjs_peer_of(slot);
   return peer->mtu - sizeof(ENetProtocolHeader) - sizeof(ENetProtocolSendFragment) -
          (slot->host->enet->checksum ? sizeof(enet_uint32) : 0) - enetjs_handshake_reserve(&slot->handshake, peer);
 }
@@ -107,11 +106,11 @@ static void count_sent_reliably(struct enetjs_slot *slot, const struct enetjs_ou
 
 /* Hands a message to ENet. On failure it still belongs to the caller. */
 static bool give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
-  if (enetjs_handshake_send(&slot->handshake, peer_of(slot), out->channel, &out->packet) != 0) return false;
+  if (enetjs_handshake_send(&slot->handshake, enetjs_peer_of(slot), out->channel, &out->packet) != 0) return false;
   slot->inside_bytes += out->packet.dataLength;
   slot->inside_messages++;
   if (!is_reliable(out)) {
-    enetjs_ping_barriers_pass(&slot->ping_barriers, peer_of(slot), out->packet.dataLength);
+    enetjs_ping_barriers_pass(&slot->ping_barriers, enetjs_peer_of(slot), out->packet.dataLength);
     count_sent_reliably(slot, out);
   }
   return true;
@@ -185,7 +184,7 @@ void enetjs_queue_clear(struct enetjs_slot *slot) {
 }
 
 static bool feed_slot(struct enetjs_slot *slot) {
-  ENetPeer *peer = &slot->host->enet->peers[slot->index];
+  ENetPeer *peer = enetjs_peer_of(slot);
   bool fed = false;
   while (slot->pending_head && may_go_inside(slot, slot->pending_head)) {
     if (!give_to_enet(slot, slot->pending_head)) {

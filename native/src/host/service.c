@@ -167,7 +167,7 @@ void enetjs_service_between_sends(struct enetjs_host *h) {
   h->consumer = false;
   enetjs_service_protocol(h);
   h->consumer = true;
-  if (enetjs_records_waiting(h)) enetjs_pump_call(h);
+  if (enetjs_records_held(h) > 0) enetjs_pump_call(h);
 }
 
 static double records_ready(const struct enetjs_host *h) {
@@ -259,7 +259,7 @@ double enetjs_host_stats(double host) {
   count_guard(h);
   h->counters[ENETJS_HOST_STAT_CONNECTED_PEERS] = h->enet->connectedPeers;
   h->counters[ENETJS_HOST_STAT_DATA] = enetjs_host_data(h);
-  h->counters[ENETJS_HOST_STAT_HELD_RECORDS] = h->events.held.count + h->completions.held.count;
+  h->counters[ENETJS_HOST_STAT_HELD_RECORDS] = enetjs_records_held(h);
   for (size_t i = 0; i < ENETJS_HOST_STAT_COUNT; i++) h->stats[i] = (double)h->counters[i];
   enetjs_host_release(h);
   return 0;

@@ -5,39 +5,100 @@
  * round-trip time and four times its variance, as the peer's acknowledgements tell it: each repeats the time
  * at which it claims to have been answered to, up to 65 s ago. So a peer can have ENet wait for minutes before
  * it looks the first time, and a peer with an honest round trip of a second is noticed after 63 s instead of
- * 30. Also, any acknowledgement keeps a peer that is being disconnected in its place.
+ * 30. Also, any acknowledgement keeps a peer that is being disconnected in its place, and one of something
+ * that was never sent counts as any other.
  *
- * So once a second the time is counted in which something that must be acknowledged was under way, and no
- * acknowledgement came. While a connection begins or ends, only what moves it on counts. Time in which the
- * host was not serviced does not count: what came in it has not been read. The margin leaves the first word
- * to ENet, where it goes by times of its own choice.
+ * So once a second the time is counted in which something that must be acknowledged was under way, and none
+ * of it was acknowledged. Of messages the queue tells that (queue.c); for the rest, as pings and the fragments of
+ * a large message, a few commands are watched: nothing but its acknowledgement takes one out of ENet's lists.
+ * While a connection begins or ends, only what moves it on counts. Time in which the host was not serviced does
+ * not count: what came in it has not been read. The margin leaves the first word to ENet, where it goes by times
+ * of its own choice.
  *
  * Called with the host's lock held.
  */
 #include <string.h>
 
 #include "host/internal.h"
+#include "wire/peer_ids.h"
 
 enum {
   LOOK_MS = 1000,
   LONGEST_GAP_MS = 2000, /* what a look counts at most */
-  MARGIN_MS = 2000
+  MARGIN_MS = 2000,
+  WATCHED = sizeof(((struct enetjs_silence *)0)->commands) / sizeof(((struct enetjs_silence *)0)->commands[0])
 };
+
+static bool is_watched(const struct enetjs_silence *silence, const ENetOutgoingCommand *command) {
+  for (unsigned i = 0; i < silence->watched; i++) {
+    if (silence->commands[i].sequence == command->reliableSequenceNumber &&
+        silence->commands[i].channel == command->command.header.channelID)
+      return true;
+  }
+  return false;
+}
+
+static void watch(struct enetjs_silence *silence, const ENetOutgoingCommand *command) {
+  silence->commands[silence->watched].sequence = command->reliableSequenceNumber;
+  silence->commands[silence->watched++].channel = command->command.header.channelID;
+}
+
+/*
+ * The next command from there on that has been sent and not acknowledged. ENet puts what it is about to send
+ * again before what it has not sent yet.
+ */
+static ENetOutgoingCommand *next_under_way(ENetListIterator i, ENetList *list) {
+  for (; i != enet_list_end(list); i = enet_list_next(i)) {
+    ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
+    if (!(command->command.header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE)) continue;
+    return command->sendAttempts > 0 ? command : NULL;
+  }
+  return NULL;
+}
+
+/* @returns how many of the watched commands are in the list */
+static unsigned count_watched(const struct enetjs_silence *silence, ENetList *list) {
+  unsigned found = 0;
+  ENetOutgoingCommand *command = next_under_way(enet_list_begin(list), list);
+  for (; command && found < silence->watched; command = next_under_way(enet_list_next(&command->outgoingCommandList), list))
+    found += is_watched(silence, command);
+  return found;
+}
+
+static void watch_more(struct enetjs_silence *silence, ENetList *list) {
+  ENetOutgoingCommand *command = next_under_way(enet_list_begin(list), list);
+  for (; command && silence->watched < WATCHED;
+       command = next_under_way(enet_list_next(&command->outgoingCommandList), list))
+    if (!is_watched(silence, command)) watch(silence, command);
+}
+
+/* Whether something was acknowledged, or nothing was to be. */
+static bool has_acknowledged(const struct enetjs_silence *silence, ENetPeer *peer) {
+  unsigned left;
+  if (silence->acknowledged || silence->watched == 0) return true;
+  left = count_watched(silence, &peer->sentReliableCommands);
+  if (left < silence->watched) left += count_watched(silence, &peer->outgoingCommands);
+  return left < silence->watched;
+}
 
 /* While a connection begins or ends, no acknowledgement but the awaited one counts. */
 static bool is_heard(const struct enetjs_silence *silence, ENetPeer *peer) {
+  if (silence->connect_id != peer->connectID) return true;
   if (peer->state != ENET_PEER_STATE_CONNECTED && peer->state != ENET_PEER_STATE_DISCONNECT_LATER)
     return peer->state != silence->state;
-  return enet_list_empty(&peer->sentReliableCommands) || silence->heard_at != peer->lastReceiveTime;
+  return has_acknowledged(silence, peer);
 }
 
 /* @returns whether it has been silent for too long */
 static bool count(struct enetjs_silence *silence, ENetPeer *peer, enet_uint32 elapsed) {
-  bool heard = silence->connect_id != peer->connectID || is_heard(silence, peer);
+  bool heard = is_heard(silence, peer);
   silence->connect_id = peer->connectID;
   silence->state = (uint8_t)peer->state;
-  silence->heard_at = peer->lastReceiveTime;
   silence->ms = heard ? 0 : silence->ms + elapsed;
+  silence->acknowledged = false;
+  if (heard) silence->watched = 0;
+  watch_more(silence, &peer->sentReliableCommands);
+  watch_more(silence, &peer->outgoingCommands);
   return silence->ms >= (uint64_t)peer->timeoutMaximum + MARGIN_MS;
 }
 
@@ -49,14 +110,14 @@ void enetjs_end_silent(struct enetjs_host *h) {
   for (size_t index = 0; index < h->enet->peerCount; index++) {
     ENetPeer *peer = &h->enet->peers[index];
     struct enetjs_slot *slot = &h->slots[index];
-    if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_ZOMBIE) continue;
+    if (!enetjs_is_live(peer)) continue;
     if (!count(&slot->silence, peer, elapsed)) continue;
     enet_peer_reset(peer);
     enetjs_slot_end(slot, ENETJS_REASON_TIMEOUT, 0);
   }
 }
 
-enet_uint32 enetjs_silence_wait(const struct enetjs_host *h) {
-  enet_uint32 elapsed = ENET_TIME_DIFFERENCE(enet_time_get(), h->silence_looked_at);
+enet_uint32 enetjs_silence_wait(const struct enetjs_host *h, enet_uint32 now) {
+  enet_uint32 elapsed = ENET_TIME_DIFFERENCE(now, h->silence_looked_at);
   return elapsed < LOOK_MS ? LOOK_MS - elapsed : 0;
 }

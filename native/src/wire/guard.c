@@ -19,12 +19,15 @@
  *   Time: an attempt is found by its address, port and connect id, or peer id, in a chain of its own.
  *   Questions: where the program decides about attempts, it is asked when a CONNECT comes, but no more than
  *   UNPROVED_QUESTIONS times a second. Beyond that an address is answered first, and the program is asked once it
- *   has acknowledged. Then the client believes that it is connected, so a refusal reaches it as a disconnect, and its
- *   datagram is kept until the program has decided. At most QUESTIONS wait at once, each for DECISION_MS. They do not
- *   age otherwise, and are not pushed out.
+ *   has acknowledged. Then the client believes that it is connected, so a refusal reaches it as a disconnect. Until
+ *   the program has decided, what the client sends is not taken; it sends it again. At most QUESTIONS wait at once,
+ *   each for ENETJS_DECISION_MS. They do not age otherwise, and are not pushed out. The program has a timer of the
+ *   same length, because no attempt wakes a thread here; this limit holds where the program is stuck. Of the
+ *   questions about proved attempts, an address has ADDRESS_QUESTIONS at most. A further acknowledgement is dropped, and asked for again.
  *
  * What is refused is remembered for a while, so that a CONNECT that is repeated asks nothing again, and a refusal
- * that is lost is sent again.
+ * that is lost is sent again. It is the first to leave a full table, and an address that is proved has no more than
+ * ADDRESS_REFUSED remembered: a client that is refused must not keep out one that has not been answered yet.
  *
  *   A wrong guess is counted and has no other effect: a sender that forges an address must not lock it out.
  */
@@ -41,17 +44,21 @@
 #define ATTEMPTS 16384 /* at most, and FEWEST at first; powers of two */
 #define FEWEST 64
 #define ID_SEEN_ATTEMPTS (ATTEMPTS / 4) /* at most, of those that are kept longer */
+#define REFUSED_ATTEMPTS (ATTEMPTS / 4) /* at most, that are remembered */
+#define ADDRESS_REFUSED (REFUSED_ATTEMPTS / 8)
 #define LIFETIME_MS 3000
 #define ID_SEEN_MS 10000
 #define ID_SEEN_ANSWERS 3
-#define DECISION_MS 2000
 #define QUESTIONS 1024
+#define ADDRESS_QUESTIONS (QUESTIONS / 8)
+#define SHARES 4096 /* that addresses are spread over by a random seed; a power of two */
 #define UNPROVED_QUESTIONS 200 /* a second */
 #define DRAWS 64           /* of an id that no peer has */
 #define PATIENT_DRAWS 56   /* that no other attempt has, either */
 #define FITTING_DRAWS 8    /* of an answer that compresses to what may be sent; one in twelve does not at first */
 #define ENETS_SEQUENCE 1   /* of the VERIFY_CONNECT of a new peer */
 #define LEAST_SEQUENCE 256 /* above those that ENet uses soon, which a late acknowledgement must not hit */
+#define COUNTED 256        /* refused attempts that are remembered as counted */
 #define SESSIONS ((ENET_PROTOCOL_HEADER_SESSION_MASK >> ENET_PROTOCOL_HEADER_SESSION_SHIFT) + 1)
 #define NOBODY UINT32_MAX /* no attempt, as an index */
 #define ANSWER_BYTES (sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolVerifyConnect))
@@ -74,13 +81,13 @@ struct attempt {
   enet_uint16 id, sequence;      /* assigned */
   enet_uint8 incoming, outgoing; /* assigned sessions, as the peer here will name them */
   enet_uint8 answers_left;       /* to datagrams that carry the assigned id and session */
-  enum state state;
-  bool accepted;                 /* by the program */
-  bool proved;                   /* the address has acknowledged the answer */
+  enet_uint8 state;
+  bool accepted : 1;             /* by the program */
+  bool proved : 1;               /* the address has acknowledged the answer */
+  enet_uint8 cause;              /* where it is REFUSED, an enetjs_refusal, and below what the client is told */
+  enet_uint16 acknowledged;      /* the time of ours that its acknowledgement names, where it is proved */
   uint32_t question;             /* where it is ASKING */
-  enet_uint32 refusal;           /* where it is REFUSED */
-  enet_uint8 *kept;              /* the client's datagram, while a proved attempt waits, or NULL */
-  size_t kept_length, kept_header; /* bytes, and of these its header */
+  enet_uint32 refusal;
   enet_uint32 began, answered;   /* when; the last answer */
   enet_uint32 queued;            /* when it came into its queue */
   enet_uint32 received, sent;    /* bytes */
@@ -89,12 +96,19 @@ struct attempt {
   ENetProtocolConnect connect;
 };
 
+_Static_assert(sizeof(struct attempt) <= 112, "docs/security.md tells what a full table takes");
+
+/* Proved attempts of the addresses that share it. */
+struct share {
+  uint16_t asking, refused;
+};
+
 /* Attempts of the same state, and how long they stay in it, the oldest first. */
 struct queue {
   uint32_t oldest, newest, count;
 };
 
-static const enet_uint32 lifetimes[STATES] = {LIFETIME_MS, ID_SEEN_MS, DECISION_MS, ID_SEEN_MS, LIFETIME_MS};
+static const enet_uint32 lifetimes[STATES] = {LIFETIME_MS, ID_SEEN_MS, ENETJS_DECISION_MS, ID_SEEN_MS, LIFETIME_MS};
 
 /* An attempt that ENet has been handed, and the client's datagram that is to follow. */
 struct pending {
@@ -117,24 +131,31 @@ struct enetjs_guard {
   bool returns;        /* ENet is about to be shown what has been taken */
   bool resumes;        /* ENet is about to be shown an ADMITTED attempt, the oldest */
   bool asks;           /* the program decides */
+  bool closes;         /* no attempt is to succeed any more */
   uint32_t questions;  /* so far, which numbers them */
+  uint32_t unasked, unasked_count; /* the oldest ASKING attempt that the program has not been asked about, and its like */
+  struct share shares[SHARES];
   enet_uint32 second_began;
   unsigned unproved_questions; /* in that second */
   struct enetjs_guard_question question;
   struct pending pending;
   enet_uint8 connect[sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolConnect)];
   uint64_t refused[ENETJS_REFUSAL_COUNT], bad;
+  uint64_t counted[COUNTED]; /* hashes of refused attempts, each in a place of its own */
 };
 
 /* ---- The table ------------------------------------------------------------------------------- */
 
 /* Of an address and port that opens thousands of attempts, each has a place of its own. */
-static uint32_t *bucket_of(struct enetjs_guard *guard, enum key key, const ENetAddress *address, enet_uint32 number) {
+static uint64_t hash_of(const struct enetjs_guard *guard, const ENetAddress *address, enet_uint32 number) {
   uint64_t hash = ((uint64_t)address->host << 16 | address->port) ^ guard->seed;
   hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
   hash = (hash ^ hash >> 29 ^ number) * (guard->seed | 1);
-  hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
-  return &guard->buckets[key * guard->room + (hash >> 32 & (guard->room - 1))];
+  return (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
+}
+
+static uint32_t *bucket_of(struct enetjs_guard *guard, enum key key, const ENetAddress *address, enet_uint32 number) {
+  return &guard->buckets[key * guard->room + (hash_of(guard, address, number) >> 32 & (guard->room - 1))];
 }
 
 static uint32_t *bucket_of_attempt(struct enetjs_guard *guard, enum key key, const struct attempt *attempt) {
@@ -168,6 +189,7 @@ static void release(struct enetjs_guard *guard) {
   guard->buckets = NULL;
   guard->room = guard->count = 0;
   guard->free = NOBODY;
+  guard->unasked = NOBODY;
   for (unsigned i = 0; i < STATES; i++) guard->queues[i].oldest = guard->queues[i].newest = NOBODY;
 }
 
@@ -199,11 +221,38 @@ static bool grow(struct enetjs_guard *guard) {
   return true;
 }
 
+static struct share *share_of(struct enetjs_guard *guard, const struct attempt *attempt) {
+  uint64_t hash = (attempt->address.host ^ guard->seed) * 0x9E3779B97F4A7C15u;
+  hash = (hash ^ hash >> 32) * (guard->seed | 1);
+  return &guard->shares[hash >> 32 & (SHARES - 1)];
+}
+
+/* An address that is not proved may be forged, so nothing counts for it. @param by 1, or -1 */
+static void count_share(struct enetjs_guard *guard, const struct attempt *attempt, int by) {
+  struct share *share = share_of(guard, attempt);
+  if (!attempt->proved) return;
+  if (attempt->state == ASKING) share->asking = (uint16_t)(share->asking + by);
+  if (attempt->state == REFUSED) share->refused = (uint16_t)(share->refused + by);
+}
+
+/* What leaves the queue of questions, or is asked. */
+static void pass_unasked(struct enetjs_guard *guard) {
+  guard->unasked = guard->attempts[guard->unasked].newer;
+  guard->unasked_count--;
+}
+
+static bool is_unasked(const struct enetjs_guard *guard, const struct attempt *attempt) {
+  return attempt->state == ASKING && guard->unasked_count > 0 &&
+         attempt->question - guard->attempts[guard->unasked].question < QUESTIONS;
+}
+
 static void enqueue(struct enetjs_guard *guard, enum state state, uint32_t index) {
   struct attempt *attempt = &guard->attempts[index];
   struct queue *queue = &guard->queues[state];
-  attempt->state = state;
+  attempt->state = (enet_uint8)state;
   queue->count++;
+  count_share(guard, attempt, 1);
+  if (state == ASKING && guard->unasked_count++ == 0) guard->unasked = index;
   attempt->queued = guard->enet->serviceTime;
   attempt->newer = NOBODY;
   attempt->older = queue->newest;
@@ -218,6 +267,11 @@ static void dequeue(struct enetjs_guard *guard, uint32_t index) {
   struct attempt *attempt = &guard->attempts[index];
   struct queue *queue = &guard->queues[attempt->state];
   queue->count--;
+  count_share(guard, attempt, -1);
+  if (index == guard->unasked)
+    pass_unasked(guard);
+  else if (is_unasked(guard, attempt))
+    guard->unasked_count--;
   *(attempt->older == NOBODY ? &queue->oldest : &guard->attempts[attempt->older].newer) = attempt->newer;
   *(attempt->newer == NOBODY ? &queue->newest : &guard->attempts[attempt->newer].older) = attempt->older;
 }
@@ -228,13 +282,7 @@ static void move(struct enetjs_guard *guard, struct attempt *attempt, enum state
   enqueue(guard, state, index);
 }
 
-static void forget_kept(struct attempt *attempt) {
-  free(attempt->kept);
-  attempt->kept = NULL;
-}
-
 static void drop(struct enetjs_guard *guard, uint32_t index) {
-  forget_kept(&guard->attempts[index]);
   unlink_attempt(guard, BY_CONNECT, index);
   unlink_attempt(guard, BY_ID, index);
   dequeue(guard, index);
@@ -245,14 +293,14 @@ static void drop(struct enetjs_guard *guard, uint32_t index) {
 
 /* Which goes first when there is no more room. There are fewer questions than that. */
 static uint32_t most_dispensable(const struct enetjs_guard *guard) {
-  static const enum state order[] = {FRESH, REFUSED, ID_SEEN, ADMITTED};
+  static const enum state order[] = {REFUSED, FRESH, ID_SEEN, ADMITTED};
   for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++)
     if (guard->queues[order[i]].oldest != NOBODY) return guard->queues[order[i]].oldest;
   return NOBODY;
 }
 
-/* @returns the place for a new attempt, which may have been another's; it has no id yet */
-static struct attempt *add(struct enetjs_guard *guard, const ENetAddress *address, const ENetProtocolConnect *connect) {
+/* @returns the attempt in the table, in a place that may have been another's; it is FRESH */
+static struct attempt *add(struct enetjs_guard *guard, const struct attempt *wanted) {
   uint32_t index;
   struct attempt *attempt;
   if (guard->count == guard->room && !grow(guard)) {
@@ -263,10 +311,7 @@ static struct attempt *add(struct enetjs_guard *guard, const ENetAddress *addres
   index = guard->free;
   attempt = &guard->attempts[index];
   guard->free = attempt->next[0];
-  memset(attempt, 0, sizeof(*attempt));
-  attempt->address = *address;
-  attempt->connect = *connect;
-  attempt->id = ENET_PROTOCOL_MAXIMUM_PEER_ID;
+  *attempt = *wanted;
   link_attempt(guard, BY_CONNECT, index);
   link_attempt(guard, BY_ID, index);
   enqueue(guard, FRESH, index);
@@ -283,8 +328,7 @@ static struct attempt *find_connect(struct enetjs_guard *guard, enet_uint32 conn
   return NULL;
 }
 
-static struct attempt *find_id(struct enetjs_guard *guard, enet_uint16 id) {
-  const ENetAddress *from = &guard->enet->receivedAddress;
+static struct attempt *find_id(struct enetjs_guard *guard, const ENetAddress *from, enet_uint16 id) {
   if (guard->count == 0) return NULL;
   for (uint32_t i = *bucket_of(guard, BY_ID, from, id); i != NOBODY; i = guard->attempts[i].next[BY_ID])
     if (is_from(&guard->attempts[i], from) && guard->attempts[i].id == id) return &guard->attempts[i];
@@ -309,6 +353,19 @@ static enet_uint16 header_word(const struct attempt *attempt) {
                        attempt->outgoing << ENET_PROTOCOL_HEADER_SESSION_SHIFT);
 }
 
+/*
+ * An attempt counts once, however often its CONNECT is repeated. Most that are refused are in no table, so a
+ * hash has to do; others with the same place make it count again.
+ */
+static void count_refusal(struct enetjs_guard *guard, struct attempt *attempt) {
+  uint64_t hash = hash_of(guard, &attempt->address, attempt->connect.connectID);
+  uint64_t *counted = &guard->counted[hash >> 32 & (COUNTED - 1)];
+  if (attempt->told || *counted == hash) return;
+  attempt->told = true;
+  *counted = hash;
+  guard->refused[attempt->cause]++;
+}
+
 static void send_refusal(struct enetjs_guard *guard, struct attempt *attempt) {
   enetjs_disconnect_room datagram;
   size_t length = enetjs_datagram_disconnect(guard->enet, datagram, header_word(attempt), attempt->connect.connectID,
@@ -316,21 +373,41 @@ static void send_refusal(struct enetjs_guard *guard, struct attempt *attempt) {
   if (!attempt->proved && attempt->sent + length > attempt->received) return;
   attempt->sent += (enet_uint32)length;
   send_datagram(guard, &attempt->address, datagram, length);
+  count_refusal(guard, attempt);
 }
 
 /* @param attempt one of the table, or none of it */
 static void refuse(struct enetjs_guard *guard, struct attempt *attempt, enum enetjs_refusal cause, enet_uint32 number) {
-  guard->refused[cause]++;
+  attempt->cause = (enet_uint8)cause;
   attempt->refusal = number;
   send_refusal(guard, attempt);
 }
 
-/* An attempt of the table, which stays there. */
+/* An attempt of the table stays there, where there is room for its refusal. */
+static void remember_refusal(struct enetjs_guard *guard, struct attempt *attempt) {
+  const struct queue *refused = &guard->queues[REFUSED];
+  if (attempt->proved && share_of(guard, attempt)->refused >= ADDRESS_REFUSED) {
+    drop(guard, index_of(guard, attempt));
+    return;
+  }
+  if (refused->count >= REFUSED_ATTEMPTS) drop(guard, refused->oldest);
+  move(guard, attempt, REFUSED);
+}
+
 static void refuse_for_now(struct enetjs_guard *guard, struct attempt *attempt, enum enetjs_refusal cause,
                            enet_uint32 number) {
   refuse(guard, attempt, cause, number);
-  forget_kept(attempt);
-  move(guard, attempt, REFUSED);
+  remember_refusal(guard, attempt);
+}
+
+/* An attempt that is proved and no longer of the table. A client that has not been told goes on, and is told again. */
+static void refuse_proved(struct enetjs_guard *guard, struct attempt *attempt, enum enetjs_refusal cause,
+                          enet_uint32 number) {
+  struct attempt *kept = add(guard, attempt);
+  if (kept)
+    refuse_for_now(guard, kept, cause, number);
+  else
+    refuse(guard, attempt, cause, number);
 }
 
 static enet_uint32 limit(enet_uint32 value, enet_uint32 least, enet_uint32 most) {
@@ -452,19 +529,33 @@ static bool may_ask_about_unproved(struct enetjs_guard *guard) {
 }
 
 static void ask(struct enetjs_guard *guard, struct attempt *attempt) {
-  struct enetjs_guard_question *question = &guard->question;
   attempt->question = ++guard->questions;
   move(guard, attempt, ASKING);
+}
+
+const struct enetjs_guard_question *enetjs_guard_question(struct enetjs_guard *guard) {
+  struct enetjs_guard_question *question = &guard->question;
+  enet_uint32 now = enet_time_get();
+  const struct attempt *attempt;
+  if (guard->unasked_count == 0) return NULL;
+  expire(guard, now);
+  if (guard->unasked_count == 0) return NULL;
+  attempt = &guard->attempts[guard->unasked];
   question->number = attempt->question;
+  question->age_ms = ENET_TIME_LESS(now, attempt->queued) ? 0 : now - attempt->queued;
   question->address = attempt->address;
   question->data = ENET_NET_TO_HOST_32(attempt->connect.data);
   question->channels = (uint8_t)channels_of(guard, attempt);
+  return question;
 }
 
-const struct enetjs_guard_question *enetjs_guard_question(const struct enetjs_guard *guard) { return &guard->question; }
+void enetjs_guard_asked(struct enetjs_guard *guard) { pass_unasked(guard); }
 
-/* Most are answered in the order of the questions. */
+uint32_t enetjs_guard_unasked(const struct enetjs_guard *guard) { return guard->unasked_count; }
+
+/* Most are answered in the order of the questions. One whose time is up is no longer there. */
 static struct attempt *find_question(struct enetjs_guard *guard, uint32_t number) {
+  expire(guard, enet_time_get());
   if (guard->count == 0) return NULL;
   for (uint32_t i = guard->queues[ASKING].oldest; i != NOBODY; i = guard->attempts[i].newer)
     if (guard->attempts[i].question == number) return &guard->attempts[i];
@@ -508,7 +599,7 @@ static bool draw(struct enetjs_guard *guard, struct attempt *attempt) {
     enetjs_random(&random, sizeof(random));
     random.id &= ENET_PROTOCOL_MAXIMUM_PEER_ID;
     if (!enetjs_peer_ids_usable(guard->ids, &attempt->address, random.id)) continue;
-    other = find_id(guard, random.id);
+    other = find_id(guard, &attempt->address, random.id);
     if (other && other != attempt) {
       if (i < PATIENT_DRAWS) continue;
       drop(guard, index_of(guard, other)); /* forged CONNECTs with all ids keep nobody out of an address */
@@ -533,9 +624,8 @@ static void answer_connect(struct enetjs_guard *guard, struct attempt *attempt) 
 
 /* @returns whether the program is to be asked */
 static bool begin(struct enetjs_guard *guard, const struct attempt *wanted) {
-  struct attempt *attempt = add(guard, &wanted->address, &wanted->connect);
+  struct attempt *attempt = add(guard, wanted);
   if (!attempt) return false;
-  attempt->received = wanted->received;
   attempt->answers_left = ID_SEEN_ANSWERS;
   attempt->began = guard->enet->serviceTime;
   if (!draw(guard, attempt)) {
@@ -555,6 +645,8 @@ static bool begin(struct enetjs_guard *guard, const struct attempt *wanted) {
 static void answer_again(struct enetjs_guard *guard, struct attempt *attempt) {
   if (attempt->state == REFUSED)
     send_refusal(guard, attempt);
+  else if (guard->closes)
+    refuse_for_now(guard, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_CLOSING);
   else if (attempt->state == FRESH || attempt->state == ID_SEEN)
     answer_connect(guard, attempt);
 }
@@ -569,12 +661,14 @@ static bool read_connect(const struct enetjs_guard *guard, const struct enetjs_d
                          struct attempt *wanted) {
   memset(wanted, 0, sizeof(*wanted));
   wanted->address = guard->enet->receivedAddress;
+  wanted->id = ENET_PROTOCOL_MAXIMUM_PEER_ID; /* none yet */
   wanted->received = (enet_uint32)received;
   memcpy(&wanted->connect, connect->bytes + connect->header_bytes, sizeof(wanted->connect));
   return is_acceptable(&wanted->connect);
 }
 
-bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received) {
+bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
+                          bool has_memory) {
   struct enetjs_peer_census census;
   struct attempt wanted, *attempt;
   if (!read_connect(guard, connect, received, &wanted)) return false;
@@ -587,9 +681,11 @@ bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
   }
   census = enetjs_peer_ids_census(guard->ids, &wanted.address, wanted.connect.connectID);
   if (census.known) return false;
-  if (census.same_host >= guard->enet->duplicatePeers)
+  if (guard->closes)
+    refuse(guard, &wanted, ENETJS_REFUSAL_FULL, ENETJS_CODE_CLOSING);
+  else if (census.same_host >= guard->enet->duplicatePeers)
     refuse(guard, &wanted, ENETJS_REFUSAL_DUPLICATE, ENETJS_CODE_DUPLICATE);
-  else if (is_full(guard))
+  else if (!has_memory || is_full(guard))
     refuse(guard, &wanted, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
   else
     return begin(guard, &wanted);
@@ -598,8 +694,19 @@ bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
 
 void enetjs_guard_refuse(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
                          enum enetjs_refusal cause, enet_uint32 number) {
-  struct attempt wanted;
-  if (read_connect(guard, connect, received, &wanted)) refuse(guard, &wanted, cause, number);
+  struct attempt wanted, *attempt;
+  if (!read_connect(guard, connect, received, &wanted)) return;
+  expire(guard, guard->enet->serviceTime);
+  attempt = find_connect(guard, wanted.connect.connectID);
+  if (attempt) {
+    attempt->received += (enet_uint32)received;
+    if (attempt->state == REFUSED)
+      send_refusal(guard, attempt);
+    else
+      refuse_for_now(guard, attempt, cause, number);
+  } else if (!enetjs_peer_ids_census(guard->ids, &wanted.address, wanted.connect.connectID).known) {
+    refuse(guard, &wanted, cause, number);
+  }
 }
 
 /* ---- The acknowledgement --------------------------------------------------------------------- */
@@ -654,13 +761,13 @@ static void hand_over_connect(struct enetjs_guard *guard, const ENetProtocolConn
   enetjs_datagram_hand_over(guard->enet, &datagram);
 }
 
-/* @returns false, with the client told, when there is no peer left */
+/* @returns false, with the client told, when there is no peer left, or there is to be none */
 static bool promote(struct enetjs_guard *guard, struct attempt *attempt, struct enetjs_datagram *datagram) {
   struct pending *pending = &guard->pending;
   ENetProtocolConnect connect = attempt->connect;
   ENetPeer *peer = free_peer(guard->enet);
-  if (!peer) {
-    refuse(guard, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
+  if (guard->closes || !peer) {
+    refuse_proved(guard, attempt, ENETJS_REFUSAL_FULL, guard->closes ? ENETJS_CODE_CLOSING : ENETJS_CODE_FULL);
     return false;
   }
   enetjs_datagram_readdress(datagram, peer->incomingPeerID);
@@ -693,28 +800,71 @@ static enum enetjs_guard_verdict taken_as_bad(struct enetjs_guard *guard) {
   return ENETJS_GUARD_TAKEN;
 }
 
-/* Of an attempt that is proved, the client's datagram is kept until the program has decided. */
-static enum enetjs_guard_verdict ask_about_proved(struct enetjs_guard *guard, struct attempt *attempt,
-                                                  struct enetjs_datagram *datagram) {
-  attempt->proved = true;
-  attempt->kept = guard->queues[ASKING].count < QUESTIONS ? malloc(datagram->length) : NULL;
-  if (!attempt->kept) {
-    refuse_for_now(guard, attempt, ENETJS_REFUSAL_UNDECIDED, ENETJS_CODE_UNDECIDED);
-    return ENETJS_GUARD_TAKEN;
+/* Whether a client leaves, which believes that it is connected. @param awaits set when it waits for an answer to that */
+static bool leaves(const struct enetjs_datagram *datagram, bool *awaits) {
+  struct enetjs_command command;
+  for (size_t at = datagram->header_bytes;
+       enetjs_command_read(datagram->bytes + at, datagram->length - at, &command); at += command.length) {
+    if (command.kind != ENET_PROTOCOL_COMMAND_DISCONNECT) continue;
+    *awaits = (datagram->bytes[at] & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE) != 0;
+    return true;
   }
-  enetjs_datagram_readdress(datagram, datagram->peer); /* which marks it as opened */
-  attempt->kept_length = datagram->length;
-  attempt->kept_header = datagram->header_bytes;
-  memcpy(attempt->kept, datagram->bytes, datagram->length);
-  ask(guard, attempt);
-  return ENETJS_GUARD_ASKS;
+  return false;
+}
+
+/* One that waits is told 0. One that does not may be connecting anew, and would take that for a refusal. */
+static void end_undecided(struct enetjs_guard *guard, struct attempt *attempt, bool awaits) {
+  if (!awaits) {
+    drop(guard, index_of(guard, attempt));
+    return;
+  }
+  if (attempt->state == REFUSED)
+    send_refusal(guard, attempt);
+  else
+    refuse_for_now(guard, attempt, ENETJS_REFUSAL_UNDECIDED, 0);
+}
+
+/* What is behind the acknowledgement comes again. */
+static enum enetjs_guard_verdict ask_about_proved(struct enetjs_guard *guard, struct attempt *attempt,
+                                                  const struct enetjs_datagram *datagram) {
+  ENetProtocolAcknowledge command;
+  bool awaits;
+  memcpy(&command, datagram->bytes + datagram->header_bytes, sizeof(command));
+  attempt->acknowledged = ENET_NET_TO_HOST_16(command.receivedSentTime);
+  attempt->proved = true;
+  if (leaves(datagram, &awaits)) {
+    end_undecided(guard, attempt, awaits);
+  } else if (guard->queues[ASKING].count >= QUESTIONS) {
+    refuse_for_now(guard, attempt, ENETJS_REFUSAL_UNDECIDED, ENETJS_CODE_UNDECIDED);
+  } else {
+    ask(guard, attempt);
+    return ENETJS_GUARD_ASKS;
+  }
+  return ENETJS_GUARD_TAKEN;
 }
 
 /* A client that has been answered, and believes that it is connected, while it is not or not yet. */
-static enum enetjs_guard_verdict from_undecided(struct enetjs_guard *guard, struct attempt *attempt) {
+static enum enetjs_guard_verdict from_undecided(struct enetjs_guard *guard, struct attempt *attempt,
+                                                struct enetjs_datagram *datagram, enetjs_datagram_room room) {
+  bool awaits;
   if (!attempt->proved) return ENETJS_GUARD_STRANGER;
-  if (attempt->state == REFUSED) send_refusal(guard, attempt);
+  if (!enetjs_datagram_open(guard->enet, datagram, room, attempt->connect.connectID)) return taken_as_bad(guard);
+  if (leaves(datagram, &awaits))
+    end_undecided(guard, attempt, awaits);
+  else if (attempt->state == REFUSED)
+    send_refusal(guard, attempt);
   return ENETJS_GUARD_TAKEN;
+}
+
+/* An address that is proved has only so many questions open, and completes only so many handshakes. */
+static bool may_go_on(struct enetjs_guard *guard, const struct attempt *attempt, struct enetjs_limits *limits) {
+  enet_uint32 address = ENET_NET_TO_HOST_32(attempt->address.host);
+  bool asks = guard->asks && !attempt->accepted;
+  if (asks && share_of(guard, attempt)->asking >= ADDRESS_QUESTIONS) return false;
+  if (!limits) return true;
+  if (!enetjs_limits_admit_connect(limits, address)) return false;
+  enetjs_limits_charge_connect(limits, address);
+  return true;
 }
 
 static enum enetjs_guard_verdict hand_over(struct enetjs_guard *guard, struct attempt *attempt,
@@ -726,22 +876,23 @@ static enum enetjs_guard_verdict hand_over(struct enetjs_guard *guard, struct at
 }
 
 enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct enetjs_datagram *datagram,
-                                             enetjs_datagram_room room) {
+                                             enetjs_datagram_room room, struct enetjs_limits *limits) {
   struct attempt *attempt;
   bool any;
   expire(guard, guard->enet->serviceTime);
-  attempt = find_id(guard, datagram->peer);
+  attempt = find_id(guard, &guard->enet->receivedAddress, datagram->peer);
   if (!attempt || datagram->session != attempt->incoming || attempt->sent == 0) {
     guard->bad += attempt != NULL;
     return ENETJS_GUARD_STRANGER;
   }
-  if (attempt->state != FRESH && attempt->state != ID_SEEN) return from_undecided(guard, attempt);
+  if (attempt->state != FRESH && attempt->state != ID_SEEN) return from_undecided(guard, attempt, datagram, room);
   if (!enetjs_datagram_open(guard->enet, datagram, room, attempt->connect.connectID)) return taken_as_bad(guard);
   if (!begins_with_acknowledgement(datagram, attempt, &any)) {
     if (any) return taken_as_bad(guard);
     on_id_seen(guard, attempt);
     return ENETJS_GUARD_TAKEN;
   }
+  if (!may_go_on(guard, attempt, limits)) return ENETJS_GUARD_TAKEN; /* as if it were lost */
   put_acknowledgement(guard, datagram, attempt);
   if (guard->asks && !attempt->accepted) return ask_about_proved(guard, attempt, datagram);
   return hand_over(guard, attempt, datagram);
@@ -749,17 +900,20 @@ enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct 
 
 /* ---- The program's decision ------------------------------------------------------------------ */
 
-void enetjs_guard_set_asks(struct enetjs_guard *guard, bool asks) { guard->asks = asks; }
+void enetjs_guard_set_asks(struct enetjs_guard *guard, bool asks) {
+  guard->asks = asks && !guard->closes;
+}
 
-/* ENet measures the round trip by the acknowledgement, which is not to have taken as long as the decision. */
-static void forgive_decision(const struct enetjs_guard *guard, struct attempt *attempt) {
-  enet_uint8 *first = attempt->kept + attempt->kept_header;
-  enet_uint32 waited = guard->enet->serviceTime - attempt->queued;
-  ENetProtocolAcknowledge command;
-  memcpy(&command, first, sizeof(command));
-  command.receivedSentTime =
-      ENET_HOST_TO_NET_16((enet_uint16)(ENET_NET_TO_HOST_16(command.receivedSentTime) + waited));
-  memcpy(first, &command, sizeof(command));
+void enetjs_guard_close(struct enetjs_guard *guard) {
+  static const enum state undecided[] = {ASKING, ADMITTED};
+  guard->closes = true;
+  guard->asks = false;
+  guard->enet->serviceTime = enet_time_get();
+  for (unsigned i = 0; i < sizeof(undecided) / sizeof(undecided[0]); i++) {
+    const struct queue *queue = &guard->queues[undecided[i]];
+    while (queue->oldest != NOBODY)
+      refuse_for_now(guard, &guard->attempts[queue->oldest], ENETJS_REFUSAL_FULL, ENETJS_CODE_CLOSING);
+  }
 }
 
 bool enetjs_guard_accept(struct enetjs_guard *guard, uint32_t question) {
@@ -767,7 +921,8 @@ bool enetjs_guard_accept(struct enetjs_guard *guard, uint32_t question) {
   if (!attempt) return false;
   guard->enet->serviceTime = enet_time_get(); /* the answer carries it */
   attempt->accepted = true;
-  if (attempt->proved) forgive_decision(guard, attempt);
+  /* ENet measures the round trip by the acknowledgement, which is not to have taken as long as the decision. */
+  if (attempt->proved) attempt->acknowledged += (enet_uint16)(guard->enet->serviceTime - attempt->queued);
   move(guard, attempt, attempt->proved ? ADMITTED : FRESH);
   if (!attempt->proved) answer_connect(guard, attempt);
   return true;
@@ -794,12 +949,33 @@ static size_t receive_again(struct enetjs_guard *guard, const struct attempt *at
   return length;
 }
 
+/* What a proved attempt has sent, as it is after it was opened, with the acknowledgement alone. */
+static size_t write_acknowledgement(const struct enetjs_guard *guard, const struct attempt *attempt,
+                                    enet_uint8 *bytes) {
+  enet_uint16 word = ENET_HOST_TO_NET_16(
+      (enet_uint16)(attempt->id | attempt->incoming << ENET_PROTOCOL_HEADER_SESSION_SHIFT));
+  size_t header = sizeof(word) + (guard->enet->checksum ? sizeof(enet_uint32) : 0);
+  ENetProtocolAcknowledge command;
+  command.header.command = ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
+  command.header.channelID = 0xFF;
+  command.header.reliableSequenceNumber = command.receivedReliableSequenceNumber =
+      ENET_HOST_TO_NET_16(ENETS_SEQUENCE);
+  command.receivedSentTime = ENET_HOST_TO_NET_16(attempt->acknowledged);
+  memset(bytes, 0, header);
+  memcpy(bytes, &word, sizeof(word));
+  memcpy(bytes + header, &command, sizeof(command));
+  return header + sizeof(command);
+}
+
 static size_t take_admitted(struct enetjs_guard *guard, ENetAddress *address, ENetBuffer *buffer) {
   const struct attempt *attempt;
+  enet_uint8 bytes[sizeof(enet_uint16) + sizeof(enet_uint32) + sizeof(ENetProtocolAcknowledge)];
+  size_t length;
   if (!enetjs_guard_admits(guard)) return 0;
   attempt = &guard->attempts[guard->queues[ADMITTED].oldest];
   guard->resumes = true;
-  return receive_again(guard, attempt, attempt->kept, attempt->kept_length, address, buffer);
+  length = write_acknowledgement(guard, attempt, bytes);
+  return receive_again(guard, attempt, bytes, length, address, buffer);
 }
 
 enum enetjs_guard_verdict enetjs_guard_resume(struct enetjs_guard *guard) {
@@ -827,9 +1003,9 @@ static bool is_crowded(const struct enetjs_guard *guard, const struct attempt *a
 
 static void refuse_leftover(struct enetjs_guard *guard, struct attempt *attempt) {
   if (is_crowded(guard, attempt))
-    refuse(guard, attempt, ENETJS_REFUSAL_DUPLICATE, ENETJS_CODE_DUPLICATE);
+    refuse_proved(guard, attempt, ENETJS_REFUSAL_DUPLICATE, ENETJS_CODE_DUPLICATE);
   else
-    refuse(guard, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
+    refuse_proved(guard, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
 }
 
 /*
@@ -852,7 +1028,7 @@ size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetB
   }
   if (!mark_as_sent(pending->peer)) {
     enet_peer_reset(pending->peer);
-    refuse(guard, &pending->attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
+    refuse_proved(guard, &pending->attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
     return 0;
   }
   guard->returns = true;
@@ -891,8 +1067,6 @@ struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_peer_ids 
 
 void enetjs_guard_destroy(struct enetjs_guard *guard) {
   if (!guard) return;
-  for (unsigned state = 0; state < STATES; state++)
-    while (guard->queues[state].oldest != NOBODY) drop(guard, guard->queues[state].oldest);
   release(guard);
   free(guard);
 }

@@ -11,13 +11,14 @@
 #define ENETJS_GUARD_H
 
 #include "wire/datagram.h"
+#include "wire/limits.h"
 #include "wire/peer_ids.h"
 
 struct enetjs_guard;
 
 /** Why an attempt is refused. In the order of ENETJS_HOST_STAT_REFUSED_…. */
 enum enetjs_refusal {
-  ENETJS_REFUSAL_FULL, /**< no peer is free, or no memory */
+  ENETJS_REFUSAL_FULL, /**< no peer is free, or no memory, or the host closes */
   ENETJS_REFUSAL_FILTER,
   ENETJS_REFUSAL_ACCEPT,    /**< by the program */
   ENETJS_REFUSAL_UNDECIDED, /**< by the program, which has not decided in time */
@@ -27,13 +28,14 @@ enum enetjs_refusal {
 
 struct enetjs_guard_stats {
   size_t half_open;
-  uint64_t refused[ENETJS_REFUSAL_COUNT];
+  uint64_t refused[ENETJS_REFUSAL_COUNT]; /**< attempts that were told */
   uint64_t bad;     /**< datagrams to an attempt with another session or sequence number */
 };
 
 /** What the program is asked. */
 struct enetjs_guard_question {
   uint32_t number; /**< which the answer repeats */
+  uint32_t age_ms; /**< since it came */
   ENetAddress address;
   uint32_t data; /**< of the CONNECT */
   uint8_t channels;
@@ -54,23 +56,35 @@ void enetjs_guard_destroy(struct enetjs_guard *guard);
 /**
  * Answers an opened CONNECT from a stranger. In the callback.
  * @param received its bytes on the wire
+ * @param has_memory whether there is memory for another connection
  * @returns whether the program is to be asked
  */
-bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received);
+bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
+                          bool has_memory);
 
-/** Refuses an opened CONNECT from a stranger. In the callback. @param number which the client is told */
+/** Refuses an opened CONNECT from a stranger, unless it is a copy of that of a peer. In the callback. @param number which the client is told */
 void enetjs_guard_refuse(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
                          enum enetjs_refusal cause, enet_uint32 number);
 
-/** Looks whether a datagram belongs to an attempt. In the callback. */
+/**
+ * Looks whether a datagram belongs to an attempt. In the callback.
+ * @param limits that charge an address for what it completes, or NULL
+ */
 enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct enetjs_datagram *datagram,
-                                             enetjs_datagram_room room);
+                                             enetjs_datagram_room room, struct enetjs_limits *limits);
 
 /** Whether the program decides about attempts. What it has been asked already stays a question. */
 void enetjs_guard_set_asks(struct enetjs_guard *guard, bool asks);
 
-/** The last question that there was. */
-const struct enetjs_guard_question *enetjs_guard_question(const struct enetjs_guard *guard);
+/** The host closes: attempts that are under way are refused with ENETJS_CODE_CLOSING, and all that come. Not in the callback. */
+void enetjs_guard_close(struct enetjs_guard *guard);
+
+/** The oldest question that the program has not been asked and that is still open. @returns NULL when there is none */
+const struct enetjs_guard_question *enetjs_guard_question(struct enetjs_guard *guard);
+/** It has been asked that one now. */
+void enetjs_guard_asked(struct enetjs_guard *guard);
+/** How many it has not been asked. */
+uint32_t enetjs_guard_unasked(const struct enetjs_guard *guard);
 
 /** The program's decision. @returns false when there is no such question, or no longer */
 bool enetjs_guard_accept(struct enetjs_guard *guard, uint32_t question);

@@ -20,6 +20,7 @@
 
 #include <string.h>
 
+#include "base/number.h"
 #include "base/pool.h"
 #include "wire/command.h"
 
@@ -90,8 +91,6 @@ static bool spend(struct inspector *in, size_t cost, size_t allowed) {
   in->result.bytes += cost;
   return true;
 }
-
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 static size_t acknowledgement_of(const struct inspector *in, const ENetProtocol *command) {
   return in->acknowledged && command->header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE ? in->acknowledgement_cost
@@ -308,10 +307,10 @@ static bool reliable_message(struct inspector *in, const ENetProtocol *command, 
   if (place.known) return spend_control(in, command);
   if (fragments && !begins(in, command, sequence, 0)) return refuse(in, ENETJS_CUT_EXCESS);
   cost = message_cost(in, length, fragments) + acknowledgement;
-  allowed = is_too_far(in, channel, sequence, cost / larger(fragments, 1)) ? 0 : in->left.ahead;
+  allowed = is_too_far(in, channel, sequence, cost / enetjs_larger(fragments, 1)) ? 0 : in->left.ahead;
   if (next && cost > allowed) {
     if (cost > next_allowed(in, fragments)) drop_waiting_unreliable(in);
-    allowed = larger(allowed, next_allowed(in, fragments));
+    allowed = enetjs_larger(allowed, next_allowed(in, fragments));
     if (cost > allowed && begin_sparse(in, command, length, fragments, cost)) return true;
   }
   if (next && cost > allowed && !in->result.next_refused) {
@@ -344,7 +343,7 @@ static bool unreliable_message(struct inspector *in, const ENetProtocol *command
     return refuse(in, ENETJS_CUT_EXCESS);
   if (place.known) return spend_control(in, command);
   cost = message_cost(in, length, fragments) + acknowledgement_of(in, command);
-  return spend(in, cost, current ? larger(in->left.ahead, in->left.next) : in->left.ahead);
+  return spend(in, cost, current ? enetjs_larger(in->left.ahead, in->left.next) : in->left.ahead);
 }
 
 /* ENet reads no further behind a message that it refuses. */
@@ -366,14 +365,19 @@ static bool send_message(struct inspector *in, const ENetProtocol *command, unsi
                             0);
   if (kind == ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE) return unreliable_message(in, command, channel, length, 0);
   bound_incomplete(channel);
-  return spend(in, message_cost(in, length, 0) + acknowledgement_of(in, command), larger(in->left.ahead, in->left.next));
+  return spend(in, message_cost(in, length, 0) + acknowledgement_of(in, command),
+               enetjs_larger(in->left.ahead, in->left.next));
 }
 
 static bool send_fragment(struct inspector *in, const ENetProtocol *command, unsigned kind) {
   ENetChannel *channel = &in->peer->channels[command->header.channelID];
   size_t total = ENET_NET_TO_HOST_32(command->sendFragment.totalLength);
   size_t count = ENET_NET_TO_HOST_32(command->sendFragment.fragmentCount);
-  if (part_of(command) == 0 || total > in->peer->host->maximumPacketSize) return refuse(in, ENETJS_CUT_EXCESS);
+  if (part_of(command) == 0) return refuse(in, ENETJS_CUT_EXCESS);
+  if (total > in->peer->host->maximumPacketSize) {
+    in->result.too_large = total;
+    return refuse(in, ENETJS_CUT_EXCESS);
+  }
   if (kind == ENET_PROTOCOL_COMMAND_SEND_FRAGMENT)
     return reliable_message(in, command, channel, ENET_NET_TO_HOST_16(command->sendFragment.startSequenceNumber), total,
                             count);
@@ -459,7 +463,10 @@ struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *
   enet_uint8 *at = datagram->bytes + datagram->header_bytes, *out = at;
   struct enetjs_command command;
   for (unsigned count = 0; enetjs_command_read(at, (size_t)(in.end - at), &command); count++) {
-    if (command.has_data && !may_have_data(&in, &command)) break;
+    if (command.has_data && !may_have_data(&in, &command)) {
+      if (command.data_length > peer->host->maximumPacketSize) in.result.too_large = command.data_length;
+      break;
+    }
     if (count == ENETJS_COMMANDS_MAXIMUM) refuse(&in, ENETJS_CUT_EXCESS);
     if (in.result.verdict == ENETJS_CUT_EXCESS) break;
     if (inspect_command(&in, &command)) {

@@ -42,17 +42,13 @@ struct enetjs_peer_ids *enetjs_peer_ids_create(ENetHost *enet) {
 
 void enetjs_peer_ids_destroy(struct enetjs_peer_ids *ids) { free(ids); }
 
-static bool is_live(const ENetPeer *peer) {
-  return peer->state != ENET_PEER_STATE_DISCONNECTED && peer->state != ENET_PEER_STATE_ZOMBIE;
-}
-
 static bool same(const ENetAddress *a, const ENetAddress *b) { return a->host == b->host && a->port == b->port; }
 
 ENetPeer *enetjs_peer_ids_find(const struct enetjs_peer_ids *ids, const ENetAddress *from, enet_uint16 id) {
   if (id >= IDS) return NULL;
   for (enet_uint16 at = ids->first[id]; at != IDS; at = ids->place[at].next) {
     ENetPeer *peer = &ids->enet->peers[at];
-    if (is_live(peer) && (same(&peer->address, from) || peer->address.host == ENET_HOST_BROADCAST)) return peer;
+    if (enetjs_is_live(peer) && (same(&peer->address, from) || peer->address.host == ENET_HOST_BROADCAST)) return peer;
   }
   return NULL;
 }

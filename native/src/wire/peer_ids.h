@@ -13,6 +13,11 @@
 #include <enet/enet.h>
 #include <stdbool.h>
 
+/** Whether a place is taken by a connection, in whatever state. */
+static inline bool enetjs_is_live(const ENetPeer *peer) {
+  return peer->state != ENET_PEER_STATE_DISCONNECTED && peer->state != ENET_PEER_STATE_ZOMBIE;
+}
+
 struct enetjs_peer_ids;
 
 /** @returns NULL when there is no memory */

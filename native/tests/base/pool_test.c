@@ -385,6 +385,34 @@ TEST(destructors_after_the_pools_own_may_still_use_it) {
   CHECK_EQ_INT(stats_now().live_bytes, before.live_bytes);
 }
 
+/* What a trim is looking through is free all the same. */
+enum { TRIMMED_BLOCKS = 200000 };
+
+static atomic_bool trim_is_over;
+
+static void trim_run(void *argument) {
+  (void)argument;
+  enetjs_pool_trim();
+  atomic_store(&trim_is_over, true);
+}
+
+TEST(a_trim_makes_no_block_seem_live) {
+  struct enetjs_pool_stats before = stats_now();
+  void **blocks = malloc(TRIMMED_BLOCKS * sizeof(*blocks));
+  enetjs_thread thread;
+  uint64_t full;
+  CHECK(blocks != NULL);
+  for (size_t i = 0; i < TRIMMED_BLOCKS; i++) CHECK((blocks[i] = enetjs_pool_block_take(64)) != NULL);
+  for (size_t i = 0; i < TRIMMED_BLOCKS; i++) enetjs_pool_free(blocks[i]);
+  free(blocks);
+  CHECK(enetjs_pool_slack());
+  full = stats_now().reserved_bytes;
+  CHECK(enetjs_thread_start(&thread, trim_run, NULL));
+  while (!atomic_load(&trim_is_over)) CHECK_EQ_INT(stats_now().live_allocations, before.live_allocations);
+  enetjs_thread_join(thread);
+  CHECK(stats_now().reserved_bytes < full);
+}
+
 int main(void) {
   static const struct test_case cases[] = {
       TEST_CASE(every_size_is_aligned_and_separate),
@@ -398,6 +426,7 @@ int main(void) {
       TEST_CASE(threads_hammer_the_pool_together),
       TEST_CASE(exiting_threads_return_their_magazines),
       TEST_CASE(destructors_after_the_pools_own_may_still_use_it),
+      TEST_CASE(a_trim_makes_no_block_seem_live),
   };
   return test_run(cases, TEST_COUNT(cases));
 }

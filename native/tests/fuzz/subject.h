@@ -159,7 +159,7 @@ static double allocated(void) {
 /* What the program itself has queued, and large packets that it has been told of. */
 static double of_program(void) {
   const struct enetjs_host *h = subject_host();
-  double bytes = (double)h->queued_messages * 1024 + (double)atomic_load(&h->listed_bytes);
+  double bytes = (double)h->queued_messages * 1024 + (double)(atomic_load(&h->listed_bytes) + atomic_load(&h->kept_bytes));
   for (size_t i = 0; i < h->enet->peerCount; i++) bytes += 2 * (double)h->slots[i].queued_bytes;
   return bytes;
 }

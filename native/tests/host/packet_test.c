@@ -36,7 +36,7 @@ TEST(nonsense_handles_and_lengths_are_refused) {
   for (size_t i = 0; i < TEST_COUNT(handles); i++) {
     CHECK_EQ_INT(enetjs_packet_read(handles[i], copy, 1), ENETJS_ERR_STALE);
     CHECK_EQ_INT(enetjs_packet_write(handles[i], bytes, 1), ENETJS_ERR_STALE);
-    CHECK_EQ_INT(enetjs_packet_keep(handles[i]), ENETJS_ERR_STALE);
+    CHECK_EQ_INT(enetjs_packet_keep(handles[i], 0), ENETJS_ERR_STALE);
     CHECK_EQ_INT(enetjs_packet_address(handles[i]), ENETJS_ERR_STALE);
     CHECK_EQ_INT(enetjs_packet_references(handles[i]), ENETJS_ERR_STALE);
     CHECK_EQ_INT(enetjs_packet_release(handles[i]), ENETJS_ERR_STALE);
@@ -89,7 +89,7 @@ TEST(one_allocation_serves_every_receiver) {
 }
 
 TEST(a_received_packet_ends_with_its_host_unless_it_is_kept) {
-  for (int keep = 0; keep < 2; keep++) {
+  for (int keep = 0; keep < 3; keep++) {
     struct consumer server, client;
     double peer, made, packet;
     server_open(&server);
@@ -100,13 +100,47 @@ TEST(a_received_packet_ends_with_its_host_unless_it_is_kept) {
     enetjs_packet_write(made, bytes, LARGE);
     packet = pass(&client, &server, peer, made);
     CHECK_EQ_INT(enetjs_packet_release(made), 0);
-    if (keep) CHECK_EQ_INT(enetjs_packet_keep(packet), 0);
+    if (keep) CHECK_EQ_INT(enetjs_packet_keep(packet, keep - 1), 0);
     consumer_close(&server);
     consumer_close(&client);
-    CHECK(packet_is(packet, LARGE, 4) == (keep == 1));
+    CHECK(packet_is(packet, LARGE, 4) == (keep > 0));
     CHECK_EQ_INT(enetjs_packet_release(packet), keep ? 0 : ENETJS_ERR_STALE);
     check_nothing_left();
   }
+}
+
+/* What waits in JavaScript counts, but does not fill the ring; what is the program's own counts no more. */
+TEST(a_kept_packet_counts_towards_its_host_until_it_is_the_programs) {
+  struct consumer server, client;
+  struct enetjs_host *h;
+  double peer, made, packet;
+  size_t before;
+  server_open(&server);
+  client_open(&client);
+  peer = connect_pair_of(&client, &server);
+  h = host_of(&server);
+  made = enetjs_packet_create(LARGE);
+  before = enetjs_host_data(h);
+  packet = pass(&client, &server, peer, made);
+  CHECK_EQ_INT(atomic_load(&h->listed_bytes), LARGE);
+  CHECK_EQ_INT(enetjs_packet_keep(packet, 2), ENETJS_ERR_ARGUMENT);
+  for (int i = 0; i < 2; i++) {
+    CHECK_EQ_INT(enetjs_packet_keep(packet, 1), 0);
+    CHECK_EQ_INT(atomic_load(&h->listed_bytes), 0);
+    CHECK_EQ_INT(atomic_load(&h->kept_bytes), LARGE);
+    CHECK_EQ_INT(atomic_load(&h->slots[0].listed_bytes), LARGE);
+    CHECK(enetjs_host_data(h) >= before + LARGE);
+  }
+  for (int counted = 0; counted < 2; counted++) {
+    CHECK_EQ_INT(enetjs_packet_keep(packet, counted), 0);
+    CHECK_EQ_INT(atomic_load(&h->kept_bytes), 0);
+    CHECK_EQ_INT(atomic_load(&h->slots[0].listed_bytes), 0);
+  }
+  CHECK_EQ_INT(enetjs_packet_release(packet), 0);
+  CHECK_EQ_INT(enetjs_packet_release(made), 0);
+  consumer_close(&client);
+  consumer_close(&server);
+  check_nothing_left();
 }
 
 static void make_two(void *context) {
@@ -247,6 +281,7 @@ int main(void) {
       TEST_CASE(a_created_packet_is_zeros_and_can_be_written),
       TEST_CASE(one_allocation_serves_every_receiver),
       TEST_CASE(a_received_packet_ends_with_its_host_unless_it_is_kept),
+      TEST_CASE(a_kept_packet_counts_towards_its_host_until_it_is_the_programs),
       TEST_CASE(a_thread_that_exits_takes_its_packets_along),
       TEST_CASE(shared_bytes_are_sent_from_where_they_are),
       TEST_CASE(no_pump_reads_shared_bytes),

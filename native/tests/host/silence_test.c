@@ -84,6 +84,55 @@ static void check_kick(bool acknowledges) {
 TEST(a_kicked_peer_leaves_its_place) { check_kick(false); }
 TEST(a_kicked_peer_that_acknowledges_else_leaves_its_place) { check_kick(true); }
 
+/*
+ * Acknowledges once a second what was never sent, and nothing that was.
+ * @param how the server ends the connection, or -1
+ */
+static void check_invented(int how) {
+  struct consumer server;
+  struct forger f;
+  unsigned ms = 0;
+  open_late(&server, &f);
+  if (how >= 0) {
+    CHECK(enetjs_peer_send_buffer(server.host, server.peer, 0, 1, (const uint8_t *)"x", 1, 0) >= 0);
+    CHECK_EQ_INT(enetjs_peer_disconnect(server.host, server.peer, 0, how), 0);
+  }
+  for (; host_of(&server)->enet->peers[0].state != ENET_PEER_STATE_DISCONNECTED && ms < 10 * WITHIN_MS; ms += STEP_MS) {
+    pass_time(&server);
+    forger_drain(&f);
+    if (ms % 1000 > 0) continue;
+    forge_begin(&f);
+    forge_acknowledge(&f, 0, 0x7000, ENET_HOST_TO_NET_16((uint16_t)(enet_time_get() - (ms / 1000 % 2 ? 65000 : 0))));
+    forge_flush(&f);
+  }
+  printf("# free after %u ms\n", ms);
+  CHECK(ms < WITHIN_MS);
+  CHECK_EQ_INT(server.disconnects, 1);
+  finish(&server, &f);
+}
+
+TEST(a_peer_that_acknowledges_what_was_never_sent_is_silent) { check_invented(-1); }
+TEST(such_a_peer_does_not_delay_a_later_disconnect) { check_invented(ENETJS_DISCONNECT_LATER); }
+
+/* One command is lost whenever it is sent; the others are acknowledged. */
+TEST(a_peer_that_misses_one_message_is_heard) {
+  struct consumer server;
+  struct forger f;
+  unsigned ms = 0;
+  open_late(&server, &f);
+  for (; server.disconnects == 0 && ms < WITHIN_MS; ms += STEP_MS) {
+    if (ms % 500 == 0)
+      CHECK(enetjs_peer_send_buffer(server.host, server.peer, 0, 1, (const uint8_t *)"x", 1, 0) >= 0);
+    pass_time(&server);
+    if (ms < 1000)
+      forger_drain(&f);
+    else
+      acknowledge_late(&f, ms / 1000 % 2 == 0);
+  }
+  CHECK_EQ_INT(server.disconnects, 0);
+  finish(&server, &f);
+}
+
 /* A host that is not serviced hears nothing, but not because its peers are silent. */
 TEST(time_without_service_is_not_silence) {
   struct consumer server, client;
@@ -108,6 +157,9 @@ int main(void) {
       TEST_CASE(a_silent_peer_is_noticed),
       TEST_CASE(a_kicked_peer_leaves_its_place),
       TEST_CASE(a_kicked_peer_that_acknowledges_else_leaves_its_place),
+      TEST_CASE(a_peer_that_acknowledges_what_was_never_sent_is_silent),
+      TEST_CASE(such_a_peer_does_not_delay_a_later_disconnect),
+      TEST_CASE(a_peer_that_misses_one_message_is_heard),
       TEST_CASE(time_without_service_is_not_silence),
   };
   return test_run(cases, TEST_COUNT(cases));

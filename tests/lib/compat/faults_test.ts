@@ -4,9 +4,11 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { test } from "node:test";
 import {
   Address,
+  createClient,
   createClientAsync,
   createServerAsync,
   Host,
@@ -303,4 +305,36 @@ test("A flood from many addresses asks about a bounded number of them", async (t
   }
   const seconds = Math.ceil((performance.now() - start) / 1000);
   assert.ok(asked <= 2 + 1024 * (seconds + 1), `asked ${asked} times in ${seconds} s`);
+});
+
+test("An attempt that nobody answers is a timeout", async (t) => {
+  await leakCheck(t);
+  const silent = createSocket("udp4");
+  silent.bind(0, "127.0.0.1");
+  await once(silent, "listening");
+  using client = await createClientAsync();
+  const { port } = silent.address();
+  const answer = Promise.withResolvers<Error | undefined>();
+  const peer = client.connect({ address: "127.0.0.1", port }, 1, 0, answer.resolve);
+  peer?.timeout({ limit: 1, minimumMs: 50, maximumMs: 100 });
+  const error = await withDeadline(answer.promise, 10_000, "the callback") as ENetError;
+  assert.deepEqual([error.code, error.message], ["ENETJS_ERR_TIMEOUT", "failed"]);
+  assert.match((error.cause as Error).message, /no answer for as long as ENet tries/);
+  silent.close();
+});
+
+test("A callback that is no function is refused before anything is done", async (t) => {
+  await leakCheck(t);
+  using pair = await compatPair();
+  const { client, server, peer, remote } = pair;
+  const wrong = PACKET_FLAG.RELIABLE as never;
+  const refused = { name: "TypeError", message: "callback must be a function, not 1" };
+  const { address, port } = addressOf(server);
+  assert.throws(() => peer.send(0, "hi", wrong), refused);
+  assert.throws(() => client.connect({ address, port }, 1, 0, wrong), refused);
+  assert.throws(() => client.send(address, port, "hi", wrong), refused);
+  assert.throws(() => createClient({}, wrong), refused);
+  const first = next(remote, "message");
+  peer.send(0, "the only one");
+  assert.equal((await first)[0].data().toString(), "the only one");
 });
