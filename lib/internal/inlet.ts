@@ -337,6 +337,7 @@ export class Inlet {
       else if (type === LAYOUT.COMPLETION_CLOSED) this.#closed(connection, { reason, data });
       else if (type === LAYOUT.COMPLETION_FAILED) this.#fail(data);
       else if (type === LAYOUT.COMPLETION_SHUTDOWN) this.shutdown.resolve();
+      else if (type === LAYOUT.COMPLETION_TOO_LARGE) this.#tooLarge(connection, data, extra);
       else if (type === LAYOUT.COMPLETION_SENT_RELIABLY) {
         this.#sentReliably(connection, data, extra);
       }
@@ -388,6 +389,18 @@ export class Inlet {
       }: ENet sends an unreliable message of ${length} bytes ` +
         `reliably, because a datagram holds ${largest}: send it with PacketFlag.UNRELIABLE_FRAGMENT, or ` +
         "make it smaller. peer.stats.unreliableSentReliably counts such messages.",
+    );
+  }
+
+  /** As above, of a message that this host refuses. */
+  #tooLarge(connection: Connection | undefined, length: number, largest: number): void {
+    if (!this.endpoint.library.debug) return;
+    console.warn(
+      `ENETJS_DEBUG: ${
+        connection?.name ?? "A peer"
+      }: its message of ${length} bytes is refused, because ` +
+        `maximumPacketSize is ${largest} here. It is never acknowledged, so the connection will time out: ` +
+        "raise maximumPacketSize, or send less at a time.",
     );
   }
 

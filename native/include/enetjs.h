@@ -167,6 +167,11 @@
  * and port; DATA: of the client; bits 8–15 of TYPE: channels; GENERATION: its age in milliseconds.
  */
 #define ENETJS_COMPLETION_QUESTION 14
+/**
+ * Once for each host: a message was refused, because it is larger than `maximumPacketSize`. It is never acknowledged,
+ * so the connection will time out. DATA: its bytes; EXTRA: `maximumPacketSize`
+ */
+#define ENETJS_COMPLETION_TOO_LARGE 15
 
 /* ---- Why a connection ended ------------------------------------------------------------ */
 

@@ -112,3 +112,21 @@ test("ENETJS_DEBUG warns of the first unreliable message that is sent reliably",
     }
   }
 });
+
+test("ENETJS_DEBUG warns of the first message that is refused for its size", async () => {
+  for (const debug of [true, false]) {
+    await using child = spawnRuntime(currentRuntime(), "too_large.ts", [], {
+      env: { ENETJS_DEBUG: debug ? "1" : "0" },
+    });
+    const { code, stdout, stderr } = await withDeadline(child.ended, 60_000, "the program");
+    assert.equal(code, 0, `${stdout}\n${stderr}`);
+    assert.equal(stdout, "timeout\ntimeout\n");
+    const warnings = stderr.split("now\n").map((part) => [...part.matchAll(/^ENETJS_DEBUG: .*/gm)]);
+    assert.deepEqual(warnings.map(({ length }) => length), debug ? [0, 1, 0] : [0, 0, 0], stderr);
+    for (const [message] of warnings.flat()) {
+      for (const says of ["100001 bytes", "maximumPacketSize is 100000 here", "time out"]) {
+        assert.ok(message.includes(says), message);
+      }
+    }
+  }
+});

@@ -175,10 +175,16 @@ static struct use use_of(const struct enetjs_slot *slot, const ENetPeer *peer, c
   return use;
 }
 
-/* While the consumer has not taken what it has. The first fragment of a message may claim any length. */
-static void allow_keepalive(struct enetjs_allowance *allowance, size_t keepalive) {
-  allowance->ahead = allowance->span = 0;
+/*
+ * While the consumer has not taken what it has. Messages that were sent at different round-trip times come
+ * again in another order, and the last one may be too late if it is not let in before those it waits for. The
+ * first fragment of a message may claim any length.
+ */
+static void allow_keepalive(struct enetjs_allowance *allowance, struct enetjs_host *h, const struct use *use,
+                            size_t keepalive) {
   allowance->next = enetjs_smaller(allowance->next, keepalive);
+  allowance->ahead = enetjs_smaller(allowance->next, host_room(h, use->bytes + use->listed));
+  allowance->span = keepalive;
   if (keepalive < KEEPALIVE_BYTES) allowance->assembly = enetjs_smaller(allowance->assembly, keepalive);
 }
 
@@ -204,7 +210,7 @@ static struct enetjs_allowance allowance_of(const struct enetjs_slot *slot, cons
   allowance.next = allowance.assembly = allowance.sparse = room(use->bytes, limit + NEXT_SLACK);
   allowance.has_sparse = account->sparse_blocks > 0;
   if (use->blocked)
-    allow_keepalive(&allowance, keepalive_room(&slot->stall, h->enet->serviceTime));
+    allow_keepalive(&allowance, h, use, keepalive_room(&slot->stall, h->enet->serviceTime));
   else
     allow_ahead(&allowance, h, use);
   allow_of_host(&allowance, h, use);
@@ -221,6 +227,14 @@ static void begin_stall(struct enetjs_stall *stall, const struct enetjs_inspecti
   stall->sequence = refused->sequence;
 }
 
+/* ENet does not acknowledge such a message, and tells nobody. */
+static void tell_too_large(struct enetjs_slot *slot, size_t length) {
+  struct enetjs_host *h = slot->host;
+  if (length == 0 || h->told_too_large) return;
+  h->told_too_large = true;
+  enetjs_emit_completion(slot, ENETJS_COMPLETION_TOO_LARGE, (uint32_t)length, (uint32_t)h->enet->maximumPacketSize);
+}
+
 bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   struct enetjs_host *h = slot->host;
   ENetPeer *peer = &h->enet->peers[slot->index];
@@ -235,6 +249,7 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   allowance = allowance_of(slot, account, &use);
   inspection = enetjs_inspect(peer, datagram, &allowance);
   if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
+  tell_too_large(slot, inspection.too_large);
   if (use.blocked) stall->admitted += inspection.reliable;
   if (inspection.verdict == ENETJS_CUT_MEMORY) {
     if (inspection.next_refused) begin_stall(stall, &inspection, h->enet->serviceTime);

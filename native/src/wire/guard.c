@@ -84,6 +84,7 @@ struct attempt {
   enet_uint8 state;
   bool accepted : 1;             /* by the program */
   bool proved : 1;               /* the address has acknowledged the answer */
+  bool told : 1;                 /* of its refusal, which has been counted */
   enet_uint8 cause;              /* where it is REFUSED, an enetjs_refusal, and below what the client is told */
   enet_uint16 acknowledged;      /* the time of ours that its acknowledgement names, where it is proved */
   uint32_t question;             /* where it is ASKING */
@@ -357,10 +358,11 @@ static enet_uint16 header_word(const struct attempt *attempt) {
  * An attempt counts once, however often its CONNECT is repeated. Most that are refused are in no table, so a
  * hash has to do; others with the same place make it count again.
  */
-static void count_refusal(struct enetjs_guard *guard, const struct attempt *attempt) {
+static void count_refusal(struct enetjs_guard *guard, struct attempt *attempt) {
   uint64_t hash = hash_of(guard, &attempt->address, attempt->connect.connectID);
   uint64_t *counted = &guard->counted[hash >> 32 & (COUNTED - 1)];
-  if (*counted == hash) return;
+  if (attempt->told || *counted == hash) return;
+  attempt->told = true;
   *counted = hash;
   guard->refused[attempt->cause]++;
 }

@@ -373,7 +373,11 @@ static bool send_fragment(struct inspector *in, const ENetProtocol *command, uns
   ENetChannel *channel = &in->peer->channels[command->header.channelID];
   size_t total = ENET_NET_TO_HOST_32(command->sendFragment.totalLength);
   size_t count = ENET_NET_TO_HOST_32(command->sendFragment.fragmentCount);
-  if (part_of(command) == 0 || total > in->peer->host->maximumPacketSize) return refuse(in, ENETJS_CUT_EXCESS);
+  if (part_of(command) == 0) return refuse(in, ENETJS_CUT_EXCESS);
+  if (total > in->peer->host->maximumPacketSize) {
+    in->result.too_large = total;
+    return refuse(in, ENETJS_CUT_EXCESS);
+  }
   if (kind == ENET_PROTOCOL_COMMAND_SEND_FRAGMENT)
     return reliable_message(in, command, channel, ENET_NET_TO_HOST_16(command->sendFragment.startSequenceNumber), total,
                             count);
@@ -459,7 +463,10 @@ struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *
   enet_uint8 *at = datagram->bytes + datagram->header_bytes, *out = at;
   struct enetjs_command command;
   for (unsigned count = 0; enetjs_command_read(at, (size_t)(in.end - at), &command); count++) {
-    if (command.has_data && !may_have_data(&in, &command)) break;
+    if (command.has_data && !may_have_data(&in, &command)) {
+      if (command.data_length > peer->host->maximumPacketSize) in.result.too_large = command.data_length;
+      break;
+    }
     if (count == ENETJS_COMMANDS_MAXIMUM) refuse(&in, ENETJS_CUT_EXCESS);
     if (in.result.verdict == ENETJS_CUT_EXCESS) break;
     if (inspect_command(&in, &command)) {

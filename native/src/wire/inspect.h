@@ -68,6 +68,7 @@ struct enetjs_inspection {
   size_t steps; /**< weighted, of the inspector for messages; ENet makes at most twice as many */
   size_t acknowledgement_steps; /**< and for acknowledgements; ENet makes no more */
   size_t reliable;              /**< bytes that new reliable messages take */
+  size_t too_large;             /**< length of a message that exceeds the host's maximum, 0 for none */
   size_t sparse, sparse_written; /**< length of the new message that is to be in a sparse block, 0 for none; its fragment's */
   bool next_refused;            /**< for memory, a message that was next in order: */
   enet_uint8 channel;

@@ -1,0 +1,14 @@
+/* What ENETJS_DEBUG=1 says of messages that are refused for their size. */
+import { Host } from "../../mod.ts";
+
+await using server = await Host.listen({ hostname: "127.0.0.1", maximumPacketSize: 100_000 }, {});
+await using client = await Host.create();
+for (let i = 0; i < 2; i++) {
+  const peer = await client.connect(server.address);
+  await peer.deliver(0, new Uint8Array(100_000));
+  peer.timeout({ limit: 1, minimumMs: 50, maximumMs: 100 });
+  console.warn("now");
+  peer.send(0, new Uint8Array(100_001));
+  console.log((await peer.closed).reason);
+}
+await server.close({ graceMs: 0 });
