@@ -84,7 +84,7 @@ struct attempt {
   enet_uint8 state;
   bool accepted : 1;             /* by the program */
   bool proved : 1;               /* the address has acknowledged the answer */
-  bool told : 1;                 /* and counted, where it is REFUSED */
+  bool told : 1;                 /* of its refusal, which has been counted */
   enet_uint8 cause;              /* where it is REFUSED, an enetjs_refusal, and below what the client is told */
   enet_uint16 acknowledged;      /* the time of ours that its acknowledgement names, where it is proved */
   uint32_t question;             /* where it is ASKING */
