@@ -27,8 +27,6 @@ for (const part of ["tests", "tools"]) {
   cpSync(`${root}/${part}`, `${folder}/${part}`, { recursive: true });
 }
 writeFileSync(`${folder}/mod.ts`, 'export * from "@enetjs/enet";\n');
-mkdirSync(`${folder}/lib/channel`, { recursive: true });
-writeFileSync(`${folder}/lib/channel/mod.ts`, 'export * from "@enetjs/enet/channel";\n');
 writeFileSync(`${folder}/package.json`, '{ "type": "module" }\n');
 
 const { bun, node } = runtimes();

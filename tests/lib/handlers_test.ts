@@ -9,7 +9,6 @@ import {
   type Peer,
   type PeerMessage,
 } from "../../mod.ts";
-import { connectionOf } from "../../lib/peer.ts";
 import {
   connectedPair,
   currentRuntime,
@@ -839,36 +838,6 @@ test("Handlers that are taken away do not keep host.connect() waiting", async (t
   const peer = await withDeadline(client.connect(server.address), ms, "the connection");
   assert.equal(peer.state, "connected");
 });
-
-for (const between of [{}, undefined]) {
-  const name = between === undefined ? "undefined" : "ones without receive";
-  test(`Messages that wait are kept when a handler swaps the handlers for ${name}`, async (t) => {
-    await leakCheck(t);
-    await using pair = await connectedPair();
-    const { server, peer, remote } = pair;
-    for (let i = 0; i < 100; i++) peer.send(0, String(i));
-    await withDeadline(peer.deliver(0, "100"), ms, "the last message");
-    // They wait in JavaScript from here on.
-    await until(() => connectionOf(remote).waits, ms, "messages that wait");
-    const got: string[] = [];
-    const taking: HostHandlers = {
-      receive(_peer, _channelId, packet) {
-        got.push(packet.text());
-        if (got.length % 10 === 1) server.handlers = between;
-      },
-    };
-    for (let count = 1; count <= 101; count += 10) {
-      server.handlers = taking;
-      await until(
-        () => got.length >= count && server.handlers === between,
-        ms,
-        `${count} messages`,
-      );
-      assert.equal(got.length, count);
-    }
-    assert.deepEqual(got, Array.from({ length: 101 }, (_, i) => String(i)));
-  });
-}
 
 test("Messages stay in order when a handler puts one with receive in place", async (t) => {
   await leakCheck(t);
