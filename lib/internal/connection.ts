@@ -492,6 +492,8 @@ function refusal(data: number): string {
       return `${answer}: it is full, so try again later`;
     case DisconnectCode.DENIED:
       return `${answer}: its filter or its program does not admit this client`;
+    case DisconnectCode.CLOSING:
+      return `${answer}: it is closing, so try again later`;
     case DisconnectCode.UNDECIDED:
       return `${answer}: its program did not decide in time, so try again later`;
     case DisconnectCode.DUPLICATE:

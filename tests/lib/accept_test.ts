@@ -459,6 +459,7 @@ test("A host that closes asks about nobody and lets nobody in", async (t) => {
   const closing = server.close({ graceMs: 60_000 });
   await using late = await Host.create();
   assert.equal(await refusalOf(late.connect(address)), DisconnectCode.CLOSING);
+  await assert.rejects(late.connect(address), { message: /it is closing/ });
   assert.equal(asked, 1);
   void server.close({ graceMs: 0 });
   await closing;
