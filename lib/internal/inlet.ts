@@ -9,6 +9,7 @@ import {
 } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
+import { iteration } from "./iteration.ts";
 import { formatIPv4 } from "../address.ts";
 import type { ConnectAttempt } from "../admission.ts";
 import { ENetError } from "../errors.ts";
@@ -380,27 +381,29 @@ export class Inlet {
     connection.endReaders();
   }
 
-  /** Warns a program that is being debugged, once for each host. */
-  #sentReliably(connection: Connection | undefined, length: number, largest: number): void {
+  /** Warns a program that is being debugged. */
+  #warn(connection: Connection | undefined, what: string): void {
     if (!this.endpoint.library.debug) return;
-    console.warn(
-      `ENETJS_DEBUG: ${
-        connection?.name ?? "A peer"
-      }: ENet sends an unreliable message of ${length} bytes ` +
-        `reliably, because a datagram holds ${largest}: send it with PacketFlag.UNRELIABLE_FRAGMENT, or ` +
-        "make it smaller. peer.stats.unreliableSentReliably counts such messages.",
+    console.warn(`ENETJS_DEBUG: ${connection?.name ?? "A peer"}: ${what}`);
+  }
+
+  /** Comes once for each host. */
+  #sentReliably(connection: Connection | undefined, length: number, largest: number): void {
+    this.#warn(
+      connection,
+      `ENet sends an unreliable message of ${length} bytes reliably, because a datagram holds ${largest}: ` +
+        "send it with PacketFlag.UNRELIABLE_FRAGMENT, or make it smaller. " +
+        "peer.stats.unreliableSentReliably counts such messages.",
     );
   }
 
-  /** As above, of a message that this host refuses. */
+  /** Comes once for each host. */
   #tooLarge(connection: Connection | undefined, length: number, largest: number): void {
-    if (!this.endpoint.library.debug) return;
-    console.warn(
-      `ENETJS_DEBUG: ${
-        connection?.name ?? "A peer"
-      }: its message of ${length} bytes is refused, because ` +
-        `maximumPacketSize is ${largest} here. It is never acknowledged, so the connection will time out: ` +
-        "raise maximumPacketSize, or send less at a time.",
+    this.#warn(
+      connection,
+      `its message of ${length} bytes is refused, because maximumPacketSize is ${largest} here. ` +
+        "It is never acknowledged, so the connection will time out: raise maximumPacketSize, or send less " +
+        "at a time.",
     );
   }
 
@@ -638,15 +641,15 @@ export class Inlet {
    * reached, no such iteration is expected, and all kept messages of the peer are dropped.
    */
   #storeUnheard(index: number, connection: Connection): void {
-    const { library, memory: { words } } = this.endpoint;
+    const { words } = this.endpoint.memory;
     if (!connection.exceeds(words[index + LAYOUT.RECORD_LENGTH])) return this.#store(index);
     connection.ignored = true;
     this.silence();
     this.#event(index);
-    if (!library.debug) return;
-    console.warn(
-      `ENETJS_DEBUG: ${connection.name}: its messages are dropped, because the host's handlers have no ` +
-        "receive() and nobody iterates over the peer.",
+    this.#warn(
+      connection,
+      "its messages are dropped, because the host's handlers have no receive() and nobody iterates over " +
+        "the peer.",
     );
   }
 
@@ -679,6 +682,14 @@ export class Inlet {
     else if (event.type === "datagram") this.endpoint.waiting.remove(event.packet.length, false);
   }
 
+  /** Drops events of the backlog, with their packets. */
+  #drop(which: (event: HostEvent) => boolean): void {
+    for (const event of this.#backlog.extract(which)) {
+      this.#release(event);
+      if ("packet" in event) packets.release(event.packet);
+    }
+  }
+
   /**
    * Prunes the backlog of a host without a consumer, as in a program that uses only promises and peers, or
    * has left its loop. Connections that have come and gone unseen leave nothing. The number of peers bounds
@@ -691,11 +702,7 @@ export class Inlet {
         unseen.add(event.peer);
       }
     }
-    for (const event of this.#backlog.extract((kept) => "peer" in kept && unseen.has(kept.peer))) {
-      if (event.type !== "receive") continue;
-      connectionOf(event.peer).release(event.packet);
-      packets.release(event.packet);
-    }
+    this.#drop((kept) => "peer" in kept && unseen.has(kept.peer));
     this.#keptBytes = 0;
     for (const event of this.#backlog) {
       if ("packet" in event) this.#keptBytes += event.packet.length;
@@ -809,25 +816,12 @@ export class Inlet {
       throw new TypeError("The host has handlers, which take its events");
     }
     this.#iterating = true;
-    let over = false;
-    const stop = () => {
-      if (over) return;
-      over = true;
+    return iteration(() => this.#read(), () => {
       this.#iterating = false;
       this.#giveBack();
       this.#dismissReaders();
       if (this.endpoint.resources.open) this.endpoint.change();
-    };
-    return {
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-      next: () => over ? Promise.resolve({ value: undefined, done: true }) : this.#read(),
-      return() {
-        stop();
-        return Promise.resolve({ value: undefined, done: true });
-      },
-    };
+    });
   }
 
   /** Ends the reads of an iteration that is over. */
@@ -924,13 +918,7 @@ export class Inlet {
   // The end.
 
   silence(): void {
-    const silenced = (event: HostEvent) =>
-      event.type === "receive" && connectionOf(event.peer).drops(event.channelId);
-    for (const event of this.#backlog.extract(silenced)) {
-      if (event.type !== "receive") continue;
-      connectionOf(event.peer).release(event.packet);
-      packets.release(event.packet);
-    }
+    this.#drop((kept) => kept.type === "receive" && connectionOf(kept.peer).drops(kept.channelId));
   }
 
   /** Before the native host goes: takes note of how connections have ended. */
