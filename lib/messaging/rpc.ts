@@ -42,8 +42,10 @@ export function serve<Api extends object, Context>(
   connection: Connection<Context>,
   api: Api,
 ): void {
+  const others = connection.handlers;
   connection.handlers = {
-    ...connection.handlers,
+    message: others.message?.bind(others),
+    closed: others.closed?.bind(others),
     async request(request) {
       const call = request.data.value;
       const [name, ...parameters] = Array.isArray(call) ? call : [];
