@@ -27,11 +27,11 @@ export type Client<Api> = {
  * import { client, json, Messenger, serve } from "@enetjs/enet/messaging";
  *
  * const api = { add: (a: number, b: number) => a + b };
- * await using listener = await Messenger.listen("tcp://127.0.0.1:0", { codec: json }, {
+ * await using listener = await Messenger.listen("udp://127.0.0.1:0", { codec: json }, {
  *   ready: (connection) => serve(connection, api),
  * });
  * await using connection = await Messenger.connect(
- *   `tcp://127.0.0.1:${listener.address.port}`,
+ *   `udp://127.0.0.1:${listener.address.port}`,
  *   { codec: json },
  * );
  * const remote = client<typeof api>(connection);
