@@ -1,32 +1,35 @@
 import { CONFIG, HOST_STAT } from "../ffi/layout.ts";
 import { Admission } from "./internal/admission.ts";
 import { Connector } from "./internal/connect.ts";
-import { Endpoint, Resources } from "./internal/endpoint.ts";
+import { Endpoint } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
 import { count, makeInspectable } from "./internal/inspect.ts";
 import { loadLibrary } from "./internal/library.ts";
 import { Memory } from "./internal/memory.ts";
 import { recipientsOf } from "./internal/recipients.ts";
+import { Resources } from "./internal/resources.ts";
 import { validateTurnBudget } from "./internal/turn.ts";
-import { handlers as checkHandlers, integer, options, U32 } from "./internal/validate.ts";
+import { handlers as checkHandlers, integer, U32 } from "./internal/validate.ts";
 import {
   type Address,
   type AddressFilter,
   type AddressLike,
-  compileFilter,
   filterAllows,
   formatIPv4,
   LOOPBACK,
   parseIPv4,
+  planFilter,
   resolveIPv4,
   validateAddress,
 } from "./address.ts";
 import { type Accept, validateAccept } from "./admission.ts";
+import { type CloseOptions, planClose, type Undelivered } from "./close.ts";
 import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
 import { check, nativeError } from "./errors.ts";
 import type { HostEvent, HostHandlers } from "./events.ts";
-import { createGroup, type Group } from "./group.ts";
-import { encodeLimits, type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
+import { type Group, groups } from "./group.ts";
+import { type HostStats, readHostStats } from "./host_stats.ts";
+import { type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
 import {
   checkHostData,
   effectiveHostData,
@@ -39,67 +42,8 @@ import {
   SETTINGS,
 } from "./options.ts";
 import { type Data, PacketFlag } from "./packet.ts";
-import type { Peer } from "./peer.ts";
-
-/**
- * What can be read and assigned on a live host; {@linkcode HostOptions} says more about each. Values are
- * checked like options: a wrong one is a {@linkcode TypeError} or {@linkcode RangeError} and changes nothing.
- * Assigning to a closed host throws `ENETJS_ERR_CLOSED`.
- *
- * @example
- * ```ts
- * import { Host } from "@enetjs/enet";
- *
- * await using host = await Host.listen({ hostname: "127.0.0.1" });
- * host.duplicatePeers = 4;
- * host.limits = { peer: { messages: { perSecond: 100 } } };
- * console.log(host.duplicatePeers, host.limits.peer.messages.burst); // 4 100
- * ```
- */
-export interface HostSettings<PeerData = unknown> {
-  /** Most channels of a connection that others open from now on. */
-  channels: number;
-  /** Downstream bandwidth in bytes per second, 0 for unlimited. */
-  incomingBandwidth: number;
-  /** Upstream bandwidth in bytes per second, 0 for unlimited. */
-  outgoingBandwidth: number;
-  /** Compression of datagrams. Both sides must change together. */
-  compression: "none" | "range-coder";
-  /** Checksum of datagrams. Both sides must change together. */
-  checksum: "none" | "crc32";
-  /** Largest datagram in bytes of connections that this host opens from now on. */
-  mtu: number;
-  /** Most peers of one IPv4 address; more that are connected stay. */
-  duplicatePeers: number;
-  /** Largest packet that is sent or received, in bytes. */
-  maximumPacketSize: number;
-  /** Received bytes of one peer that may wait for the program. */
-  maximumWaitingData: number;
-  /** Bytes for what all peers have sent and the program has not taken; 0 restores the default. */
-  maximumHostData: number;
-  /** The socket's receive buffer in bytes, as asked for; the system may grant less. */
-  receiveBufferSize: number;
-  /** The socket's send buffer in bytes, as asked for; the system may grant less. */
-  sendBufferSize: number;
-  /** Milliseconds of silence of this thread after which the pump services in its place. */
-  stallLimitMs: number;
-  /** Whether this thread stays awake for the next message. */
-  spin: "never" | "auto" | "always";
-  /** Milliseconds for which messages are handed out before timers and sockets get their turn. */
-  turnBudgetMs: number;
-  /** Bytes queued to one peer above which `send` returns false. */
-  highWaterMark: number;
-  /** Whether datagrams that are not ENet's are reported. */
-  datagrams: boolean;
-  /** Which addresses may talk to the host. What is read is frozen; assign an {@linkcode AddressFilter}. */
-  filter: Readonly<Required<AddressFilter>>;
-  /** How much may come from an address and from a peer. What is read is frozen; assign {@linkcode Limits}. */
-  limits: ResolvedLimits;
-  /** Decides who may connect from now on, of a host that listens; undefined: everybody may. */
-  accept: Accept | undefined;
-  /** The functions that take the events; undefined leaves them to iteration or `service`. */
-  handlers: HostHandlers<PeerData> | undefined;
-}
+import { type Peer, peers } from "./peer.ts";
+import type { PeerHost } from "./peer_host.ts";
 
 /** Options of `host.broadcast`. Peers that have ended are left out. */
 export interface BroadcastOptions {
@@ -107,90 +51,6 @@ export interface BroadcastOptions {
   to?: Peer | Iterable<Peer>;
   /** A peer, or several, that do not get the message. Default none. */
   except?: Peer | Iterable<Peer>;
-}
-
-/** Options of `host.close`. */
-export interface CloseOptions {
-  /** Milliseconds to wait for queues to drain and peers to acknowledge. Default 1000. */
-  graceMs?: number;
-  /** A 32-bit value that the other sides read with their disconnect events. Default 0. */
-  data?: number;
-  /** The reason, for this program: promises that are pending then reject with an error whose `cause` it is. */
-  reason?: unknown;
-}
-
-/** What a closed host has not delivered: messages that were queued and not acknowledged when `graceMs` was over. */
-export interface Undelivered {
-  /** Bytes of these messages. */
-  readonly bytes: number;
-  /** Messages. */
-  readonly messages: number;
-  /** Peers that they were for. */
-  readonly peers: number;
-}
-
-/** Attempts to connect that a host has refused, by cause. The client is told, see {@linkcode DisconnectCode}. */
-export interface RefusalStats {
-  /** Every peer was in use, memory was short, or the host was being closed. */
-  readonly full: number;
-  /** The filter denies the address, where `filter.refuse` is true. */
-  readonly filter: number;
-  /** The program has refused it by `accept`. */
-  readonly accept: number;
-  /** `accept` has not decided in time, or failed. */
-  readonly undecided: number;
-  /** The address had as many peers as `duplicatePeers` allows. */
-  readonly duplicate: number;
-}
-
-/** What a host has done since it was created. */
-export interface HostStats {
-  /** Bytes sent in datagrams. */
-  readonly totalSentData: number;
-  /** Datagrams sent. */
-  readonly totalSentPackets: number;
-  /** Bytes received in datagrams. */
-  readonly totalReceivedData: number;
-  /** Datagrams received. */
-  readonly totalReceivedPackets: number;
-  /** Peers connected now. */
-  readonly connectedPeers: number;
-  /** Events that wait in native memory now, because the ring was full or this thread busy. */
-  readonly heldEvents: number;
-  /** How often the ring or the arena was full. */
-  readonly backPressure: number;
-  /** How often the pump has woken this thread. */
-  readonly wakeUps: number;
-  /** How often the pump has serviced the protocol because this thread was busy. */
-  readonly pumpServices: number;
-  /** Datagrams dropped by the address filter. */
-  readonly filtered: number;
-  /** Datagrams that were not ENet's, where these are reported. */
-  readonly datagrams: number;
-  /** Errors of the socket about single datagrams. */
-  readonly socketErrors: number;
-  /** Connections that wait for the client's acknowledgement now. They take no peer. */
-  readonly halfOpen: number;
-  /** Attempts to connect that this host has answered with a refusal. */
-  readonly refused: RefusalStats;
-  /** Datagrams that name a half-open connection by its id, with a wrong session or sequence number. */
-  readonly badHandshakes: number;
-  /** Requests to connect dropped by `limits.address.connects`. */
-  readonly limitedConnects: number;
-  /** Datagrams dropped by `limits.address.datagrams`. */
-  readonly limitedDatagrams: number;
-  /** Bytes of the datagrams dropped by `limits.address.bytes`. */
-  readonly limitedBytes: number;
-  /** Messages refused by `limits.peer.messages`; each time that one is retransmitted counts. */
-  readonly limitedMessages: number;
-  /** Bytes of the messages refused by `limits.peer.bytes`; each time that one is retransmitted counts. */
-  readonly limitedMessageBytes: number;
-  /** Connections that ended with the reason `"limit"`. */
-  readonly limitedPeers: number;
-  /** Bytes that count towards `maximumHostData` now. */
-  readonly hostData: number;
-  /** Datagrams of which a memory or work limit dropped all or a part; reliable data is sent again. */
-  readonly overBudget: number;
 }
 
 /** An attempt to connect, with its peer. */
@@ -201,16 +61,15 @@ export interface Attempt {
   readonly established: Promise<Peer>;
 }
 
-/** Begins to connect to an IPv4 address in host byte order, for as long as ENet tries. */
-export let beginConnection: (
-  host: Host,
-  ipv4: number,
-  port: number,
-  channels: number,
-  data: number,
-) => Attempt;
-/** The internal object of a host. */
-export let endpointOf: (host: Host) => Endpoint;
+/** What the rest of the library may do with hosts, and users may not. */
+interface HostInside {
+  /** The internal object of a host. */
+  endpointOf(host: Host): Endpoint;
+  /** Begins to connect to an IPv4 address in host byte order, for as long as ENet tries. */
+  begin(host: Host, ipv4: number, port: number, channels: number, data: number): Attempt;
+}
+
+let inside: HostInside;
 
 /** Closes hosts that were dropped without being closed. */
 const registry = new FinalizationRegistry<Resources>((resources) => resources.close());
@@ -244,7 +103,7 @@ export class Host<PeerData = unknown>
     AsyncIterable<HostEvent<PeerData>>,
     AsyncDisposable,
     Disposable,
-    HostSettings<PeerData> {
+    PeerHost<Peer<PeerData>> {
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
   readonly #connector: Connector;
@@ -283,7 +142,8 @@ export class Host<PeerData = unknown>
     this.filter = plan.filter;
     this.limits = plan.limits;
     this.#admission = new Admission(endpoint, plan.accept);
-    inlet.onAttempt = (question, attempt, ageMs) => this.#admission.add(question, attempt, ageMs);
+    inlet.onAttempt = (question, attempt, ageMs) =>
+      this.#admission.add(endpoint.transport, question, attempt, ageMs);
     inlet.decide = (spent) => this.#admission.decide(spent);
     inlet.onFailure = () => this.#destroy();
     // A misspelt setting is a TypeError in place of a property that nobody reads.
@@ -452,8 +312,8 @@ export class Host<PeerData = unknown>
     flags: PacketFlag = PacketFlag.RELIABLE,
     options?: BroadcastOptions,
   ): number {
-    const { peers, bytes, mode } = recipientsOf(options, this.#endpoint);
-    return this.#endpoint.broadcast(channelId, flags, data, peers, bytes, mode);
+    const { to, mode } = recipientsOf(options, this.#endpoint);
+    return this.#endpoint.broadcast(channelId, flags, data, to, mode);
   }
 
   /**
@@ -462,7 +322,7 @@ export class Host<PeerData = unknown>
    * @returns the group
    */
   group(): Group<PeerData> {
-    return createGroup(this.#endpoint);
+    return groups.create(this.#endpoint);
   }
 
   /**
@@ -547,7 +407,7 @@ export class Host<PeerData = unknown>
         `address.hostname must be an IPv4 address here, not "${hostname}": resolve it first`,
       );
     }
-    return this.#endpoint.sendDatagram(
+    return this.#endpoint.transport.sendDatagram(
       ipv4,
       port,
       data,
@@ -568,7 +428,7 @@ export class Host<PeerData = unknown>
 
   /** The connected peers whose connect events the program has taken. */
   get peers(): Peer<PeerData>[] {
-    return this.#inlet.connected.map(({ peer }) => peer as Peer<PeerData>);
+    return this.#inlet.connected.map((connection) => peers.of(connection) as Peer<PeerData>);
   }
 
   /** Counters of the host since it was created; after it is closed, their last values. */
@@ -576,37 +436,7 @@ export class Host<PeerData = unknown>
     if (this.#last !== undefined) return { ...this.#last.stats };
     const { native, handle, stats } = this.#endpoint;
     check(native.enetjs_host_stats(handle), "Reading statistics");
-    return {
-      totalSentData: stats[HOST_STAT.SENT_DATA],
-      totalSentPackets: stats[HOST_STAT.SENT_PACKETS],
-      totalReceivedData: stats[HOST_STAT.RECEIVED_DATA],
-      totalReceivedPackets: stats[HOST_STAT.RECEIVED_PACKETS],
-      connectedPeers: stats[HOST_STAT.CONNECTED_PEERS],
-      heldEvents: stats[HOST_STAT.HELD_RECORDS],
-      backPressure: stats[HOST_STAT.BACK_PRESSURE],
-      wakeUps: stats[HOST_STAT.WAKE_UPS],
-      pumpServices: stats[HOST_STAT.PUMP_SERVICES],
-      filtered: stats[HOST_STAT.FILTERED],
-      datagrams: stats[HOST_STAT.DATAGRAMS],
-      socketErrors: stats[HOST_STAT.SOCKET_ERRORS],
-      halfOpen: stats[HOST_STAT.HALF_OPEN],
-      refused: {
-        full: stats[HOST_STAT.REFUSED_FULL],
-        filter: stats[HOST_STAT.REFUSED_FILTER],
-        accept: stats[HOST_STAT.REFUSED_ACCEPT],
-        undecided: stats[HOST_STAT.REFUSED_UNDECIDED],
-        duplicate: stats[HOST_STAT.REFUSED_DUPLICATE],
-      },
-      badHandshakes: stats[HOST_STAT.BAD_HANDSHAKE],
-      limitedConnects: stats[HOST_STAT.LIMITED_CONNECTS],
-      limitedDatagrams: stats[HOST_STAT.LIMITED_DATAGRAMS],
-      limitedBytes: stats[HOST_STAT.LIMITED_BYTES],
-      limitedMessages: stats[HOST_STAT.LIMITED_MESSAGES],
-      limitedMessageBytes: stats[HOST_STAT.LIMITED_MESSAGE_BYTES],
-      limitedPeers: stats[HOST_STAT.LIMITED_PEERS],
-      hostData: stats[HOST_STAT.DATA],
-      overBudget: stats[HOST_STAT.OVER_BUDGET],
-    };
+    return readHostStats(stats);
   }
 
   /** Whether the host is closed. */
@@ -766,18 +596,10 @@ export class Host<PeerData = unknown>
     return this.#filter;
   }
   set filter(filter: AddressFilter) {
-    const { bytes, size } = compileFilter(filter);
+    const plan = planFilter(filter);
     this.#requireOpen("Setting the filter");
-    const { native, handle } = this.#endpoint;
-    check(native.enetjs_host_set_filter(handle, bytes, size), "Setting the filter");
-    const { allow = [], deny = [], refuse = false } = filter;
-    const option = CONFIG.FILTER_REFUSES;
-    check(native.enetjs_host_set(handle, option, Number(refuse), 0), "Setting the filter");
-    this.#filter = Object.freeze({
-      allow: Object.freeze([...allow]),
-      deny: Object.freeze([...deny]),
-      refuse,
-    });
+    for (const transport of this.#endpoint.transports) transport.filter(plan);
+    this.#filter = plan;
   }
 
   /**
@@ -790,14 +612,8 @@ export class Host<PeerData = unknown>
   }
   set limits(limits: Limits) {
     const plan = planLimits(limits);
-    const encoded = encodeLimits(plan);
     this.#requireOpen("Setting the limits");
-    const { native, handle } = this.#endpoint;
-    const disconnects = Number(plan.peer.excess === "disconnect");
-    check(
-      native.enetjs_host_set_limits(handle, encoded, encoded.length, disconnects),
-      "Setting the limits",
-    );
+    for (const transport of this.#endpoint.transports) transport.limit(plan);
     this.#limits = plan;
   }
 
@@ -849,7 +665,7 @@ export class Host<PeerData = unknown>
    * @throws {RangeError} if `graceMs` or `data` is out of range
    */
   close(options: CloseOptions = {}): Promise<Undelivered> {
-    const { graceMs, data, reason } = validateCloseOptions(options);
+    const { graceMs, data, reason } = planClose(options);
     if (this.#closing === undefined) {
       this.#endpoint.closeReason = reason;
       this.#closing = this.#close(graceMs, data);
@@ -947,19 +763,6 @@ export class Host<PeerData = unknown>
     return `${hostname}:${port}, ${peers}${this.#closing === undefined ? "" : ", closing"}`;
   }
 
-  // What the rest of the library may do, and users may not.
-  static {
-    makeInspectable(this.prototype, "Host", (host) => host.#describe());
-    beginConnection = (host, ipv4, port, channels, data) => {
-      const where = `${formatIPv4(ipv4)}:${port}`;
-      const connector = host.#connector;
-      const connection = connector.begin(ipv4 || LOOPBACK, port, channels, data, where);
-      const established = connector.established(connection);
-      return { peer: connection.peer, established };
-    };
-    endpointOf = (host) => host.#endpoint;
-  }
-
   #set<K extends keyof NativeSettings>(name: K, value: NativeSettings[K]): void {
     const setting = SETTINGS[name];
     const encoded = setting.encode(value, name);
@@ -980,7 +783,23 @@ export class Host<PeerData = unknown>
     this.#incomingBandwidth = incoming;
     this.#outgoingBandwidth = outgoing;
   }
+
+  static {
+    makeInspectable(this.prototype, "Host", (host) => host.#describe());
+    inside = {
+      endpointOf: (host) => host.#endpoint,
+      begin(host, ipv4, port, channels, data) {
+        const where = `${formatIPv4(ipv4)}:${port}`;
+        const connector = host.#connector;
+        const connection = connector.begin(ipv4 || LOOPBACK, port, channels, data, where);
+        const established = connector.established(connection);
+        return { peer: peers.of(connection), established };
+      },
+    };
+  }
 }
+
+export const hosts: HostInside = inside;
 
 /** What the wake-up calls; it must not keep the host from being collected. */
 function wakeUp(inlet: Inlet): () => void {
@@ -989,12 +808,4 @@ function wakeUp(inlet: Inlet): () => void {
     const live = weak.deref();
     if (live?.endpoint.resources.open) live.wake();
   };
-}
-
-function validateCloseOptions(given: CloseOptions) {
-  options(given, "options", ["graceMs", "data", "reason"]);
-  const { graceMs = 1000, data = 0, reason } = given;
-  integer(graceMs, "graceMs", 0, 2 ** 31 - 1);
-  integer(data, "data", 0, U32);
-  return { graceMs, data, reason };
 }

@@ -76,7 +76,7 @@ const owners = new WeakMap<Uint8Array, Packet>();
 const lentAt = new WeakMap<Packet, string>();
 
 /** What the rest of the library may do with packets, and users may not. */
-interface PacketInternals {
+interface PacketInside {
   /** A packet over the arena of a host, which becomes `until` when its borrowing ends. */
   fromArena(memory: Memory, offset: number, length: number, flags: number, until: Gone): Packet;
   /** A packet over a received native one, which becomes `until` when its borrowing ends. */
@@ -101,8 +101,7 @@ interface PacketInternals {
   current(packet: Packet): Uint8Array;
 }
 
-/** What the rest of the library may do with packets, and users may not. */
-export let packets: PacketInternals;
+let inside: PacketInside;
 
 /** How `Packet.from` takes the bytes. */
 export interface PacketFromOptions {
@@ -452,7 +451,7 @@ export class Packet implements Disposable {
 
   static {
     makeInspectable(this.prototype, "Packet", (packet) => packet.#describe());
-    packets = {
+    inside = {
       fromArena(memory, offset, length, flags, until) {
         return new Packet(memory, length, flags, undefined, until, offset);
       },
@@ -497,6 +496,8 @@ export class Packet implements Disposable {
     };
   }
 }
+
+export const packets: PacketInside = inside;
 
 /** Where the program called into the library. */
 function callSite(): string {

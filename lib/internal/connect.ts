@@ -10,7 +10,7 @@
 import { check, ENetError, NATIVE_ERROR } from "../errors.ts";
 import { type Address, formatIPv4, LOOPBACK, resolveIPv4 } from "../address.ts";
 import type { ConnectPlan, RetryPlan } from "../connect.ts";
-import { connectionOf, type Peer } from "../peer.ts";
+import { type Peer, peers } from "../peer.ts";
 import { Connection } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Inlet } from "./inlet.ts";
@@ -120,7 +120,8 @@ export class Connector {
     }
     check(id, `Connecting to ${where}`);
     const address = { hostname: formatIPv4(ipv4), port };
-    const connection = new Connection(this.#endpoint, id, address, channels, true);
+    const endpoint = this.#endpoint;
+    const connection = new Connection(endpoint, endpoint.transport, id, address, channels, true);
     connection.unanswered = (limit) => this.#lateError(where, limit, ipv4, before);
     this.#inlet.add(connection);
     return connection;
@@ -129,20 +130,20 @@ export class Connector {
   /** Waits until an attempt is established, or for the signal. */
   async established(connection: Connection, signal?: AbortSignal): Promise<Peer> {
     const endpoint = this.#endpoint;
-    const connecting = Promise.withResolvers<Peer>();
+    const connecting = Promise.withResolvers<unknown>();
     connection.connecting = connecting;
     endpoint.pin();
     const onAbort = () => {
       // The listener outlives the attempt by some microtasks, and the connect handler comes before the promise.
       if (connection.connecting !== connecting || connection.announced) return;
       connecting.reject(signal?.reason);
-      endpoint.native.enetjs_peer_reset(endpoint.handle, connection.id);
+      connection.transport.reset(connection);
       endpoint.change();
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     endpoint.touch();
     try {
-      return await connecting.promise;
+      return await connecting.promise as Peer;
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
@@ -254,7 +255,7 @@ export class Connector {
         const peer = await this.#connect(to, plan, backoff);
         const began = performance.now();
         yield* this.#session(peer, plan.signal, end);
-        const refused = connectionOf(peer).refused;
+        const refused = peers.connectionOf(peer).refused;
         if (refused === undefined) backoff.ended(performance.now() - began);
         const waitMs = refused === undefined
           ? backoff.next()
@@ -272,7 +273,7 @@ export class Connector {
     signal: AbortSignal | undefined,
     end: AbortSignal,
   ): AsyncGenerator<Peer> {
-    const connection = connectionOf(peer);
+    const connection = peers.connectionOf(peer);
     const disconnect = () => void peer.disconnect();
     signal?.addEventListener("abort", disconnect, { once: true });
     try {
