@@ -74,3 +74,12 @@ export interface HostHandlers<PeerData = unknown> {
   /** The host's socket has failed and the host is closed. Without this handler the error is uncaught. */
   error?(error: Error): void;
 }
+
+/** What a host can have functions for. */
+export const HANDLERS: readonly string[] = [
+  "connect",
+  "disconnect",
+  "receive",
+  "datagram",
+  "error",
+] satisfies (keyof HostHandlers)[];

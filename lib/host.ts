@@ -7,43 +7,32 @@ import { count, makeInspectable } from "./internal/inspect.ts";
 import { loadLibrary } from "./internal/library.ts";
 import { Memory } from "./internal/memory.ts";
 import { recipientsOf } from "./internal/recipients.ts";
+import { type HostPlan, planHost } from "./internal/plan.ts";
 import { Resources } from "./internal/resources.ts";
-import { validateTurnBudget } from "./internal/turn.ts";
-import { handlers as checkHandlers, integer, U32 } from "./internal/validate.ts";
+import { checkHostData, effectiveHostData, LIVE_SETTINGS, SETTINGS } from "./internal/settings.ts";
+import { handlers as checkHandlers, integer } from "./internal/validate.ts";
 import {
   type Address,
   type AddressFilter,
   type AddressLike,
-  filterAllows,
   formatIPv4,
   LOOPBACK,
   parseIPv4,
-  planFilter,
   resolveIPv4,
   validateAddress,
 } from "./address.ts";
-import { type Accept, validateAccept } from "./admission.ts";
 import { type CloseOptions, planClose, type Undelivered } from "./close.ts";
 import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
-import { check, nativeError } from "./errors.ts";
-import type { HostEvent, HostHandlers } from "./events.ts";
+import { check } from "./errors.ts";
+import { HANDLERS, type HostEvent, type HostHandlers } from "./events.ts";
 import { type Group, groups } from "./group.ts";
 import { type HostStats, readHostStats } from "./host_stats.ts";
-import { type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
-import {
-  checkHostData,
-  effectiveHostData,
-  HANDLERS,
-  type HostOptions,
-  type HostPlan,
-  type ListenOptions,
-  type NativeSettings,
-  planHost,
-  SETTINGS,
-} from "./options.ts";
+import type { Limits, ResolvedLimits } from "./limits.ts";
+import type { HostOptions, ListenOptions } from "./options.ts";
 import { type Data, PacketFlag } from "./packet.ts";
 import { type Peer, peers } from "./peer.ts";
 import type { PeerHost } from "./peer_host.ts";
+import type { HostSettings } from "./settings.ts";
 
 /** Options of `host.broadcast`. Peers that have ended are left out. */
 export interface BroadcastOptions {
@@ -73,6 +62,9 @@ let inside: HostInside;
 
 /** Closes hosts that were dropped without being closed. */
 const registry = new FinalizationRegistry<Resources>((resources) => resources.close());
+
+/** The settings of a host are properties of it. */
+export interface Host<PeerData = unknown> extends Omit<HostSettings, "filter" | "limits"> {}
 
 /**
  * An ENet host: a UDP socket, its peers and their events.
@@ -110,10 +102,6 @@ export class Host<PeerData = unknown>
   readonly #admission: Admission;
   /** Whether others can connect to it. */
   readonly #listens: boolean;
-  #incomingBandwidth: number;
-  #outgoingBandwidth: number;
-  #filter!: Readonly<Required<AddressFilter>>;
-  #limits!: ResolvedLimits;
   #closing: Promise<Undelivered> | undefined;
   /** Ends the wait of a close under way after a time, if that is sooner. */
   #shorten: ((graceMs: number) => void) | undefined;
@@ -129,19 +117,12 @@ export class Host<PeerData = unknown>
     }
     this.#endpoint = endpoint;
     this.#inlet = inlet;
-    this.#listens = plan.bind !== undefined;
+    this.#listens = plan.listens;
     endpoint.host = this;
-    this.#connector = new Connector(
-      endpoint,
-      inlet,
-      (ipv4) => filterAllows(this.#filter)(ipv4),
-      plan.config[CONFIG.PEERS],
-    );
-    this.#incomingBandwidth = plan.incomingBandwidth;
-    this.#outgoingBandwidth = plan.outgoingBandwidth;
-    this.filter = plan.filter;
-    this.limits = plan.limits;
-    this.#admission = new Admission(endpoint, plan.accept);
+    this.#connector = new Connector(endpoint, inlet);
+    this.#admission = new Admission(endpoint);
+    endpoint.apply("filter", plan.settings.filter);
+    endpoint.apply("limits", plan.settings.limits);
     inlet.onAttempt = (question, attempt, ageMs) =>
       this.#admission.add(endpoint.transport, question, attempt, ageMs);
     inlet.decide = (spent) => this.#admission.decide(spent);
@@ -194,10 +175,9 @@ export class Host<PeerData = unknown>
     checkHandlers(handlers, HANDLERS);
     const library = await loadLibrary();
     const { native, runtime } = library;
-    const { bind, config } = plan;
+    const { config, listens, settings: { hostname, port, pump } } = plan;
     Resources.closeOnReload(runtime);
-    config[CONFIG.ADDRESS] = bind === undefined ? -1 : await resolveIPv4(bind.hostname);
-    config[CONFIG.PORT] = bind?.port ?? 0;
+    config[CONFIG.ADDRESS] = listens ? await resolveIPv4(hostname) : -1;
     const memory = new Memory(plan.sizes, runtime.copiesUpTo, library.debug);
     const handle = check(
       native.enetjs_host_create(
@@ -208,16 +188,16 @@ export class Host<PeerData = unknown>
         memory.arena,
         memory.arena.length,
       ),
-      bind === undefined ? "Creating a host" : `Listening on ${bind.hostname}:${bind.port}`,
+      listens ? `Listening on ${hostname}:${port}` : "Creating a host",
     );
     const resources = new Resources(native, handle);
-    const endpoint = new Endpoint(library, resources, memory, plan);
+    const endpoint = new Endpoint(library, resources, memory, plan.settings);
     const inlet = new Inlet(endpoint, handlers);
     registry.register(endpoint, resources, resources);
     try {
       // First, so that no datagram comes in before the filter is in place.
       const host = new Host<PeerData>(endpoint, inlet, plan);
-      if (plan.pump) {
+      if (pump) {
         const fd = check(native.enetjs_host_start(handle), "Starting a host");
         resources.wake = await runtime.attach(fd, wakeUp(inlet));
       }
@@ -384,7 +364,7 @@ export class Host<PeerData = unknown>
   }
   set handlers(handlers: HostHandlers<PeerData> | undefined) {
     checkHandlers(handlers, HANDLERS);
-    this.#requireOpen("Setting the handlers");
+    this.#endpoint.requireOpen("Setting the handlers");
     this.#inlet.handlers = handlers;
   }
 
@@ -444,201 +424,22 @@ export class Host<PeerData = unknown>
     return !this.#endpoint.resources.open;
   }
 
-  // Settings that can be changed at any time; the same checks and errors as at creation, and
-  // ENETJS_ERR_CLOSED.
+  // Two settings that are written here, because they are read as another type than they are assigned as.
 
-  /** Downstream bandwidth in bytes per second, 0 for unlimited. */
-  get incomingBandwidth(): number {
-    return this.#incomingBandwidth;
-  }
-  set incomingBandwidth(value: number) {
-    this.#setBandwidth(integer(value, "incomingBandwidth", 0, U32), this.#outgoingBandwidth);
-  }
-
-  /** Upstream bandwidth in bytes per second, 0 for unlimited. */
-  get outgoingBandwidth(): number {
-    return this.#outgoingBandwidth;
-  }
-  set outgoingBandwidth(value: number) {
-    this.#setBandwidth(this.#incomingBandwidth, integer(value, "outgoingBandwidth", 0, U32));
-  }
-
-  /** Most channels of a connection that others open from now on. */
-  get channels(): number {
-    return this.#endpoint.settings.channels;
-  }
-  set channels(value: number) {
-    this.#set("channels", value);
-  }
-
-  /** Compression of datagrams. Both sides must change together. */
-  get compression(): "none" | "range-coder" {
-    return this.#endpoint.settings.compression;
-  }
-  set compression(value: "none" | "range-coder") {
-    this.#set("compression", value);
-  }
-
-  /** Checksum of datagrams. Both sides must change together. */
-  get checksum(): "none" | "crc32" {
-    return this.#endpoint.settings.checksum;
-  }
-  set checksum(value: "none" | "crc32") {
-    this.#set("checksum", value);
-  }
-
-  /** Largest datagram in bytes of connections that this host opens from now on. */
-  get mtu(): number {
-    return this.#endpoint.settings.mtu;
-  }
-  set mtu(value: number) {
-    this.#set("mtu", value);
-  }
-
-  /** Most peers of one IPv4 address. */
-  get duplicatePeers(): number {
-    return this.#endpoint.settings.duplicatePeers;
-  }
-  set duplicatePeers(value: number) {
-    this.#set("duplicatePeers", value);
-  }
-
-  /** Largest packet that is sent or received, in bytes. */
-  get maximumPacketSize(): number {
-    return this.#endpoint.settings.maximumPacketSize;
-  }
-  set maximumPacketSize(value: number) {
-    this.#set("maximumPacketSize", value);
-  }
-
-  /**
-   * Bytes for what all peers have sent and the program has not taken, at least `maximumWaitingData` + `maximumPacketSize`.
-   * 0 restores the default, which depends on the other two. What is read is the number of bytes in force.
-   */
-  get maximumHostData(): number {
-    return effectiveHostData(this.#endpoint.settings);
-  }
-  set maximumHostData(value: number) {
-    this.#set("maximumHostData", value);
-  }
-
-  /** Bytes of one peer that may wait to be consumed. */
-  get maximumWaitingData(): number {
-    return this.#endpoint.settings.maximumWaitingData;
-  }
-  set maximumWaitingData(value: number) {
-    this.#set("maximumWaitingData", value);
-  }
-
-  /** The socket's receive buffer in bytes, as asked for; the system may grant less. */
-  get receiveBufferSize(): number {
-    return this.#endpoint.settings.receiveBufferSize;
-  }
-  set receiveBufferSize(value: number) {
-    this.#set("receiveBufferSize", value);
-  }
-
-  /** The socket's send buffer in bytes, as asked for; the system may grant less. */
-  get sendBufferSize(): number {
-    return this.#endpoint.settings.sendBufferSize;
-  }
-  set sendBufferSize(value: number) {
-    this.#set("sendBufferSize", value);
-  }
-
-  /** Milliseconds of silence of this thread after which the pump services in its place. */
-  get stallLimitMs(): number {
-    return this.#endpoint.settings.stallLimitMs;
-  }
-  set stallLimitMs(value: number) {
-    this.#set("stallLimitMs", value);
-  }
-
-  /** Whether this thread stays awake for the next message. */
-  get spin(): "never" | "auto" | "always" {
-    return this.#endpoint.settings.spin;
-  }
-  set spin(value: "never" | "auto" | "always") {
-    this.#set("spin", value);
-  }
-
-  /** Milliseconds for which messages are handed out before timers and sockets get their turn. */
-  get turnBudgetMs(): number {
-    return this.#endpoint.turnBudgetMs;
-  }
-  set turnBudgetMs(value: number) {
-    const budget = validateTurnBudget(value);
-    this.#requireOpen("Setting turnBudgetMs");
-    this.#endpoint.turnBudgetMs = budget;
-  }
-
-  /** Bytes queued to one peer above which `send` returns false. */
-  get highWaterMark(): number {
-    return this.#endpoint.settings.highWaterMark;
-  }
-  set highWaterMark(value: number) {
-    this.#set("highWaterMark", value);
-  }
-
-  /** Whether datagrams that are not ENet's are reported. */
-  get datagrams(): boolean {
-    return this.#endpoint.settings.datagrams;
-  }
-  set datagrams(value: boolean) {
-    this.#set("datagrams", value);
-  }
-
-  /**
-   * Which addresses may talk to the host. Native code applies it before ENet sees a datagram. A connected
-   * peer that is denied times out.
-   */
+  /** Which addresses may talk to the host; see {@linkcode HostSettings.filter}. */
   get filter(): Readonly<Required<AddressFilter>> {
-    return this.#filter;
+    return this.#endpoint.settings.filter;
   }
   set filter(filter: AddressFilter) {
-    const plan = planFilter(filter);
-    this.#requireOpen("Setting the filter");
-    for (const transport of this.#endpoint.transports) transport.filter(plan);
-    this.#filter = plan;
+    this.#set("filter", filter);
   }
 
-  /**
-   * How much may come from an address and from a peer; see {@linkcode Limits}. A limit that is absent from an
-   * assigned object gets its default. Accounts keep what they have used. What is read is frozen: assign a
-   * whole object, `host.limits = { ...host.limits, peer: { … } }`.
-   */
+  /** How much may come from an address and from a peer; see {@linkcode HostSettings.limits}. */
   get limits(): ResolvedLimits {
-    return this.#limits;
+    return this.#endpoint.settings.limits;
   }
   set limits(limits: Limits) {
-    const plan = planLimits(limits);
-    this.#requireOpen("Setting the limits");
-    for (const transport of this.#endpoint.transports) transport.limit(plan);
-    this.#limits = plan;
-  }
-
-  /**
-   * Decides which clients may connect; see `ListenOptions.accept`. With undefined, every client may. An
-   * attempt that is being decided stays with the function that was called for it.
-   *
-   * @throws {TypeError} when set on a host of `Host.create`, to which nobody can connect
-   * @throws {ENetError} when set, `ENETJS_ERR_UNGUARDED` where nothing protects the host; `ENETJS_ERR_CLOSED`
-   */
-  get accept(): Accept | undefined {
-    return this.#admission.accept;
-  }
-  set accept(accept: Accept | undefined) {
-    const checked = validateAccept(accept);
-    if (checked !== undefined && !this.#listens) {
-      throw new TypeError(
-        "accept is for a host that others can connect to: this one was made by Host.create, so use Host.listen",
-      );
-    }
-    this.#requireOpen("Setting accept");
-    const { native, handle } = this.#endpoint;
-    const asks = Number(checked !== undefined);
-    check(native.enetjs_host_set(handle, CONFIG.ACCEPT, asks, 0), "Setting accept");
-    this.#admission.accept = checked;
+    this.#set("limits", limits);
   }
 
   /** Keeps the process alive while the host is open, which is the default. */
@@ -752,10 +553,6 @@ export class Host<PeerData = unknown>
     this.#endpoint.memory.recycle();
   }
 
-  #requireOpen(what: string): void {
-    this.#endpoint.requireOpen(what);
-  }
-
   #describe(): string {
     if (this.closed) return "closed";
     const { hostname, port } = this.address;
@@ -763,29 +560,36 @@ export class Host<PeerData = unknown>
     return `${hostname}:${port}, ${peers}${this.#closing === undefined ? "" : ", closing"}`;
   }
 
-  #set<K extends keyof NativeSettings>(name: K, value: NativeSettings[K]): void {
-    const setting = SETTINGS[name];
-    const encoded = setting.encode(value, name);
-    const { native, handle, settings } = this.#endpoint;
+  /** Changes a setting of the live host. */
+  #set<Name extends keyof HostSettings>(name: Name, given: unknown): void {
+    const { settings } = this.#endpoint;
+    const value = SETTINGS[name].check(given, name);
     checkHostData({ ...settings, [name]: value });
-    this.#requireOpen(`Setting ${name}`);
-    const result = native.enetjs_host_set(handle, setting.option, encoded, 0);
-    if (result < 0) throw nativeError(result, `Setting ${name} to ${value}`);
+    if (name === "accept" && value !== undefined && !this.#listens) {
+      throw new TypeError(
+        "accept is for a host that others can connect to: this one was made by Host.create, so use Host.listen",
+      );
+    }
+    this.#endpoint.requireOpen(`Setting ${name}`);
+    this.#endpoint.apply(name, value);
     settings[name] = value;
-  }
-
-  #setBandwidth(incoming: number, outgoing: number): void {
-    const { native, handle } = this.#endpoint;
-    check(
-      native.enetjs_host_set(handle, CONFIG.INCOMING_BANDWIDTH, incoming, outgoing),
-      "Setting the bandwidth",
-    );
-    this.#incomingBandwidth = incoming;
-    this.#outgoingBandwidth = outgoing;
   }
 
   static {
     makeInspectable(this.prototype, "Host", (host) => host.#describe());
+    for (const name of LIVE_SETTINGS) {
+      if (Object.hasOwn(this.prototype, name)) continue;
+      Object.defineProperty(this.prototype, name, {
+        get(this: Host) {
+          const { settings } = this.#endpoint;
+          return name === "maximumHostData" ? effectiveHostData(settings) : settings[name];
+        },
+        set(this: Host, value: unknown) {
+          this.#set(name, value);
+        },
+        configurable: true,
+      });
+    }
     inside = {
       endpointOf: (host) => host.#endpoint,
       begin(host, ipv4, port, channels, data) {

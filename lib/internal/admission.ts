@@ -10,7 +10,7 @@
  */
 import { setTimeout } from "node:timers";
 import { LAYOUT } from "../../ffi/layout.ts";
-import type { Accept, AcceptVerdict, ConnectAttempt } from "../admission.ts";
+import type { AcceptVerdict, ConnectAttempt } from "../admission.ts";
 import { surface } from "../../ffi/surface.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
@@ -44,12 +44,9 @@ function encode(verdict: unknown): number {
 export class Admission {
   readonly #endpoint: Endpoint;
   readonly #questions = new Fifo<Question>();
-  /** The program's function; without it every client may connect. */
-  accept: Accept | undefined;
 
-  constructor(endpoint: Endpoint, accept: Accept | undefined) {
+  constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
-    this.accept = accept;
   }
 
   /** Takes a question that a transport has had for some time. */
@@ -85,9 +82,10 @@ export class Admission {
 
   /** Answers a question, now or later. */
   #ask(question: Question): void {
-    if (this.accept === undefined) return this.#answer(question, LAYOUT.ACCEPT);
+    const { accept } = this.#endpoint.settings;
+    if (accept === undefined) return this.#answer(question, LAYOUT.ACCEPT);
     try {
-      const verdict = this.accept(question.attempt);
+      const verdict = accept(question.attempt);
       if (typeof verdict === "object") void this.#wait(question, verdict);
       else this.#answer(question, encode(verdict));
     } catch (error) {

@@ -8,7 +8,7 @@
  * @module
  */
 import { check, ENetError, NATIVE_ERROR } from "../errors.ts";
-import { type Address, formatIPv4, LOOPBACK, resolveIPv4 } from "../address.ts";
+import { type Address, filterAllows, formatIPv4, LOOPBACK, resolveIPv4 } from "../address.ts";
 import type { ConnectPlan, RetryPlan } from "../connect.ts";
 import { type Peer, peers } from "../peer.ts";
 import { Connection } from "./connection.ts";
@@ -81,24 +81,11 @@ function retryWait(
 export class Connector {
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
-  readonly #allowed: (ipv4: number) => boolean;
-  readonly #peers: number;
   readonly #end = new AbortController();
 
-  /**
-   * @param allowed whether the host's filter lets the answers of an address in
-   * @param peers how many connections the host can have
-   */
-  constructor(
-    endpoint: Endpoint,
-    inlet: Inlet,
-    allowed: (ipv4: number) => boolean,
-    peers: number,
-  ) {
+  constructor(endpoint: Endpoint, inlet: Inlet) {
     this.#endpoint = endpoint;
     this.#inlet = inlet;
-    this.#allowed = allowed;
-    this.#peers = peers;
   }
 
   /** The host begins to close: there are no more attempts. The host ends those that have a peer. */
@@ -115,7 +102,7 @@ export class Connector {
     if (id === NATIVE_ERROR.PEERS_EXHAUSTED) {
       throw new ENetError(
         "ENETJS_ERR_PEERS_EXHAUSTED",
-        `Connecting to ${where}: this host's \`peers\` (${this.#peers}) are in use: raise \`peers\``,
+        `Connecting to ${where}: this host's \`peers\` (${this.#endpoint.settings.peers}) are in use: raise \`peers\``,
       );
     }
     check(id, `Connecting to ${where}`);
@@ -243,7 +230,8 @@ export class Connector {
       return new ENetError("ENETJS_ERR_TIMEOUT", `${what}: the host name is still being resolved`);
     }
     const arrived = receivedDatagrams(endpoint) - before;
-    return noAnswer(what, { endpoint, denied: !this.#allowed(ipv4), arrived });
+    const denied = !filterAllows(endpoint.settings.filter)(ipv4);
+    return noAnswer(what, { endpoint, denied, arrived });
   }
 
   /** One connection after the other, until the signal aborts or the host closes. */

@@ -2,9 +2,9 @@ import { setImmediate } from "node:timers";
 import { CONFIG } from "../../ffi/layout.ts";
 import type { Library } from "../../ffi/loader.ts";
 import type { Native } from "../../ffi/symbols.ts";
-import { ENetError } from "../errors.ts";
-import type { HostPlan, NativeSettings } from "../options.ts";
+import { check, ENetError } from "../errors.ts";
 import type { Data } from "../packet.ts";
+import type { HostSettings } from "../settings.ts";
 import type { ConnectionOwner, Consumers } from "./connection.ts";
 import { Deliveries } from "./deliveries.ts";
 import { validateFlags } from "./flags.ts";
@@ -15,6 +15,7 @@ import { Pins } from "./pins.ts";
 import type { Resources } from "./resources.ts";
 import { RecipientList } from "./recipient_list.ts";
 import type { Recipients, Transport } from "./transport.ts";
+import { SETTINGS, type Settings } from "./settings.ts";
 import { integer } from "./validate.ts";
 import { Waiting } from "./waiting.ts";
 
@@ -41,7 +42,7 @@ export class Endpoint implements ConnectionOwner {
   readonly handle: number;
   readonly memory: Memory;
   readonly resources: Resources;
-  readonly settings: NativeSettings;
+  readonly settings: Settings;
   readonly events: Ring;
   readonly completions: Ring;
   readonly stats: Float64Array;
@@ -54,9 +55,6 @@ export class Endpoint implements ConnectionOwner {
   host: unknown;
   connections = 0;
   inlet!: EndpointInlet;
-  /** Whether a native thread wakes this one; without it only `service` receives and sends. */
-  readonly pump: boolean;
-  turnBudgetMs: number;
   closeReason: unknown;
   closing = false;
   readonly #pins: Pins = new Pins(this);
@@ -68,7 +66,7 @@ export class Endpoint implements ConnectionOwner {
     library: Library,
     resources: Resources,
     memory: Memory,
-    { config, settings, pump, turnBudgetMs }: HostPlan,
+    settings: Settings,
   ) {
     this.library = library;
     this.resources = resources;
@@ -76,13 +74,11 @@ export class Endpoint implements ConnectionOwner {
     this.handle = resources.handle;
     this.memory = memory;
     this.settings = settings;
-    this.pump = pump;
-    this.turnBudgetMs = turnBudgetMs;
     const { events, completions, stats } = memory.rings();
     this.events = events;
     this.completions = completions;
     this.stats = stats;
-    this.waiting = new Waiting(memory, resources, settings, config[CONFIG.PEERS]);
+    this.waiting = new Waiting(memory, resources, settings);
     this.transport = new NativeTransport(this);
     this.carry(this.transport);
   }
@@ -101,6 +97,37 @@ export class Endpoint implements ConnectionOwner {
   carry(transport: Transport): void {
     this.#transports.push(transport);
     this.#everybody.push(new RecipientList(transport));
+  }
+
+  /** Whether a native thread wakes this one; without it only `service` receives and sends. */
+  get pump(): boolean {
+    return this.settings.pump;
+  }
+
+  get turnBudgetMs(): number {
+    return this.settings.turnBudgetMs;
+  }
+
+  /** Puts a checked setting in force, where more than `settings` has to know of it. */
+  apply<Name extends keyof HostSettings>(name: Name, value: Settings[Name]): void {
+    const settings = { ...this.settings, [name]: value };
+    switch (name) {
+      case "filter":
+        return this.#transports.forEach((transport) => transport.filter(settings.filter));
+      case "limits":
+        return this.#transports.forEach((transport) => transport.limit(settings.limits));
+      case "incomingBandwidth":
+      case "outgoingBandwidth": // native code takes both at once
+        return this.#set(name, settings.incomingBandwidth, settings.outgoingBandwidth);
+      default:
+        return this.#set(name, SETTINGS[name].encode?.(value) ?? 0);
+    }
+  }
+
+  #set(name: keyof HostSettings, value: number, second = 0): void {
+    const option = name === "outgoingBandwidth" ? CONFIG.INCOMING_BANDWIDTH : SETTINGS[name].option;
+    if (option === undefined) return;
+    check(this.native.enetjs_host_set(this.handle, option, value, second), `Setting ${name}`);
   }
 
   /** Throws if the host is closed. */
