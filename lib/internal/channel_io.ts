@@ -2,8 +2,8 @@ import type { ChannelSink, Connection } from "./connection.ts";
 import { Fifo } from "./fifo.ts";
 import { endTask, Later, spent } from "./turn.ts";
 import { type ENetError, NATIVE_ERROR } from "../errors.ts";
-import { type Packet, PacketFlag, packets, viewOf } from "../packet.ts";
-import { encoder } from "../../ffi/utf8.ts";
+import { type Packet, PacketFlag, packets } from "../packet.ts";
+import { dataBytes } from "./payload.ts";
 
 /** The error of a stream whose connection has ended, or undefined where the stream just ends. */
 export function lossOf(connection: Connection): ENetError | undefined {
@@ -156,7 +156,7 @@ export class ChannelWriter {
     data: string | ArrayBufferLike | ArrayBufferView,
     settled?: (error?: Error) => void,
   ): Promise<void> {
-    const bytes = typeof data === "string" ? encoder.encode(data) : viewOf(data);
+    const bytes = dataBytes(data);
     const deliveries: Promise<void>[] | undefined = settled && [];
     try {
       for (let start = 0; start < bytes.length; start += this.#chunkSize) {

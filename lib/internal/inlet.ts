@@ -21,7 +21,8 @@ import {
   spent,
   spentNow,
 } from "./turn.ts";
-import { BORROWED, type Packet, packets } from "../packet.ts";
+import { type Packet, packets } from "../packet.ts";
+import { BORROWED } from "./borrowing.ts";
 import { peers } from "../peer.ts";
 
 /** Limits of what a host keeps while it has no consumer. */

@@ -6,7 +6,7 @@ import { encodeLimits, type ResolvedLimits } from "../limits.ts";
 import { type Data, Packet, packets } from "../packet.ts";
 import type { Memory } from "./memory.ts";
 import { Outbox } from "./outbox.ts";
-import { bytesOf, type Payload, Staging } from "./payload.ts";
+import { dataBytes, type Payload, Staging } from "./payload.ts";
 import type { Carried, Recipients, Transport } from "./transport.ts";
 
 /** What UDP over IPv4 can carry. */
@@ -211,7 +211,7 @@ export class NativeTransport implements Transport {
 
   /** Sends a raw datagram; returns false when the socket's buffer is full. */
   sendDatagram(address: number, port: number, data: Data, what: string): boolean {
-    const bytes = bytesOf(data);
+    const bytes = dataBytes(data);
     const { length } = bytes;
     if (length > MAXIMUM_DATAGRAM) {
       throw new RangeError(

@@ -30,7 +30,7 @@ export function requireSendable(data: Data, settings: Settings): void {
 }
 
 /** The bytes, for the moment. */
-export function bytesOf(data: Data): Uint8Array {
+export function dataBytes(data: Data): Uint8Array {
   return typeof data === "string" ? encoder.encode(data) : viewOf(data);
 }
 
