@@ -69,7 +69,10 @@ class TcpTransport implements Transport {
     this.address = address;
     this.#frames = new FrameDecoder(largestMessage(plan.maximumMessageSize));
     socket.setNoDelay(true);
-    socket.on("data", (chunk) => this.#receive(chunk as Uint8Array<ArrayBuffer>));
+    socket.on("data", ({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>) => {
+      // A Buffer's own methods, such as `slice`, do not copy.
+      this.#receive(new Uint8Array(buffer, byteOffset, length));
+    });
     socket.on("end", () => this.#end("the other side ended the stream without closing"));
     socket.on("error", (error) => {
       this.#error = error;
