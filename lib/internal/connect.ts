@@ -121,7 +121,7 @@ export class Connector {
     check(id, `Connecting to ${where}`);
     const address = { hostname: formatIPv4(ipv4), port };
     const connection = new Connection(this.#endpoint, id, address, channels, true);
-    connection.unanswered = (limit) => this.#lateError(where, limit, ipv4, before);
+    connection.unanswered = (limit) => this.#lateError(where, limit, ipv4, before, connection);
     this.#inlet.add(connection);
     return connection;
   }
@@ -235,14 +235,21 @@ export class Connector {
     }
   }
 
-  #lateError(where: string, limit: string, ipv4: number | undefined, before: number): ENetError {
+  #lateError(
+    where: string,
+    limit: string,
+    ipv4: number | undefined,
+    before: number,
+    connection?: Connection,
+  ): ENetError {
     const endpoint = this.#endpoint;
     const what = `Connecting to ${where}: no answer ${limit}`;
     if (ipv4 === undefined) {
       return new ENetError("ENETJS_ERR_TIMEOUT", `${what}: the host name is still being resolved`);
     }
     const arrived = receivedDatagrams(endpoint) - before;
-    return noAnswer(what, { endpoint, denied: !this.#allowed(ipv4), arrived });
+    const denied = connection?.denied || !this.#allowed(ipv4);
+    return noAnswer(what, { endpoint, denied, arrived });
   }
 
   /** One connection after the other, until the signal aborts or the host closes. */

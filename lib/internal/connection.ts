@@ -60,6 +60,8 @@ export class Connection {
   /** Native code has reported that its queue is full, and not yet that it has drained. */
   full = false;
   ending: Ending | undefined;
+  /** Native code drops what the other side sends; see `deny`. */
+  denied = false;
   /** Set while `host.connect` waits. */
   connecting: PromiseWithResolvers<Peer> | undefined;
   /** The error of `host.connect` when nothing answers within a time. */
@@ -193,6 +195,14 @@ export class Connection {
     const { native, handle } = this.endpoint;
     native.enetjs_peer_set(handle, this.id, PEER_OPTION.PAUSED, Number(paused), 0, 0);
     if (!paused) this.endpoint.change();
+  }
+
+  /** Drops the datagrams of the other side, as the host's filter would, or takes them again. Denied, it times out. */
+  deny(denied: boolean): void {
+    const { native, handle, resources } = this.endpoint;
+    this.denied = denied;
+    if (!resources.open) return;
+    native.enetjs_peer_set(handle, this.id, PEER_OPTION.DENIED, Number(denied), 0, 0);
   }
 
   // Iteration.

@@ -3,7 +3,6 @@ import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
 import type { Runtime, Wake } from "../../ffi/contract.ts";
 import type { Library } from "../../ffi/loader.ts";
 import type { Native } from "../../ffi/symbols.ts";
-import type { Gate } from "./gate.ts";
 import type { ChannelSink, Connection } from "./connection.ts";
 import { integer, show } from "./validate.ts";
 import type { Memory, Ring } from "./memory.ts";
@@ -141,8 +140,6 @@ export class Endpoint {
   readonly #outbox: Outbox;
   /** Bytes of all messages to several peers so far, which may be in the queue of any peer. */
   #broadcasted = 0;
-  /** Decides about new source addresses. */
-  gate: Gate | undefined;
   /** The public face. */
   host!: Host;
   /** How many connections there have been. */

@@ -23,7 +23,6 @@ const KNOWN_CIRCLES: readonly (readonly string[])[] = [
     "lib/internal/connect.ts",
     "lib/internal/connection.ts",
     "lib/internal/endpoint.ts",
-    "lib/internal/gate.ts",
     "lib/internal/inlet.ts",
     "lib/internal/members.ts",
     "lib/internal/recipients.ts",

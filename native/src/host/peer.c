@@ -86,7 +86,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   }
   if (slot->connected || slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CLOSED, data, reason);
   slot->connected = slot->outgoing = slot->closing = slot->close_later = slot->above_high_water = false;
-  slot->undelivered = false;
+  slot->undelivered = slot->denied = false;
   if (++slot->generation == 0) slot->generation = 1;
   enetjs_leave_dispatch_queue(peer);
   enetjs_allowance_end(slot); /* what is still held is no longer the business of this slot */
@@ -440,6 +440,8 @@ double enetjs_peer_set(double host, double peer, double option, double a, double
       slot->paused = true;
     else
       enetjs_release_paused(slot);
+  } else if (option == ENETJS_PEER_DENIED) {
+    slot->denied = x != 0;
   } else {
     return finish(slot, ENETJS_ERR_ARGUMENT);
   }

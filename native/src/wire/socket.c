@@ -39,7 +39,6 @@
 
 #include "base/threads.h"
 #include "enetjs.h"
-#include "wire/gate.h"
 #include "wire/open.h"
 #include "wire/udp_options.h"
 
@@ -113,7 +112,6 @@ struct in {
 struct enetjs_batch {
   ENetHost *enet;
   struct enetjs_guard *guard; /* or NULL */
-  struct enetjs_gate *gate;   /* or NULL */
   uint64_t *errors;
   void (*on_sent)(void *owner, const ENetAddress *to);
   void *owner;
@@ -519,7 +517,6 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
   /* While ENet reads what has been fetched before, what is sent of it gathers. */
   if (!batch->in || batch->in->handed == 0 || batch->in->index == batch->in->count) send_all(batch);
   passed = batch->guard ? enetjs_guard_take(batch->guard, address, buffers) : 0;
-  if (passed == 0 && batch->gate) passed = enetjs_gate_take(batch->gate, address, buffers);
   if (passed > 0) return (int)passed;
   if (!batch->in && !in_create(batch)) return receive_plain(socket, address, buffers, bufferCount);
   return next_of_round(batch, address, buffers);
@@ -536,10 +533,6 @@ struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts)
   batch->on_sent = parts->on_sent;
   batch->owner = parts->owner;
   return batch;
-}
-
-void enetjs_batch_set_gate(struct enetjs_batch *batch, struct enetjs_gate *gate) {
-  if (batch) batch->gate = gate;
 }
 
 void enetjs_batch_begin(struct enetjs_batch *batch) {
@@ -620,7 +613,6 @@ struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts)
 }
 
 void enetjs_batch_destroy(struct enetjs_batch *batch) { (void)batch; }
-void enetjs_batch_set_gate(struct enetjs_batch *batch, struct enetjs_gate *gate) { (void)batch, (void)gate; }
 void enetjs_batch_begin(struct enetjs_batch *batch) { (void)batch; }
 void enetjs_batch_end(struct enetjs_batch *batch) { (void)batch; }
 
