@@ -5,7 +5,7 @@ import type { DisconnectReason, PeerEnd } from "../disconnect.ts";
 import { ENetError, type ENetErrorCode, NATIVE_ERROR, nativeError } from "../errors.ts";
 import type { PeerMessage } from "../message.ts";
 import { type Data, type Packet, packets } from "../packet.ts";
-import { Awaited } from "./awaited.ts";
+import { PinnedPromise } from "./pinned_promise.ts";
 import { connectError, isRefusal } from "./connect_error.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { Fifo } from "./fifo.ts";
@@ -121,7 +121,7 @@ export class Connection implements Carried {
   full = false;
   ending: Ending | undefined;
   /** What `host.connect` waits for: the peer. */
-  readonly connecting: Awaited<unknown>;
+  readonly connecting: PinnedPromise<unknown>;
   /** The error of `host.connect` when nothing answers within a time. */
   unanswered: ((limit: string) => ENetError) | undefined;
   /** This side has begun to end it, so the host reports nothing of it but its end. See `leave`. */
@@ -138,8 +138,8 @@ export class Connection implements Carried {
   readonly #inbox = new Fifo<PeerMessage>();
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<PeerMessage>>>();
   readonly #rest: Later = new Later(() => this.#feed());
-  readonly #closed: Awaited<PeerEnd>;
-  readonly #drained: Awaited<void>;
+  readonly #closed: PinnedPromise<PeerEnd>;
+  readonly #drained: PinnedPromise<void>;
   /** The cost of its messages that wait in JavaScript. */
   #waiting = 0;
   #paused = false;
@@ -166,9 +166,9 @@ export class Connection implements Carried {
     this.address = address;
     this.channels = channels;
     this.outgoing = outgoing;
-    this.connecting = new Awaited(endpoint);
-    this.#closed = new Awaited(endpoint);
-    this.#drained = new Awaited(endpoint);
+    this.connecting = new PinnedPromise(endpoint);
+    this.#closed = new PinnedPromise(endpoint);
+    this.#drained = new PinnedPromise(endpoint);
   }
 
   /** `Peer 127.0.0.1:7777`, for messages. */

@@ -5,7 +5,7 @@ interface Pinned {
 }
 
 /** A promise that is made when somebody asks for it, and keeps its host from being collected until it settles. */
-export class Awaited<T> {
+export class PinnedPromise<T> {
   readonly #host: Pinned;
   #pending: PromiseWithResolvers<T> | undefined;
 
