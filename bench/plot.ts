@@ -262,9 +262,9 @@ function rivals(rows: Row[]): string {
   });
 }
 
-/** What carries requests, as the figure calls it. */
+/** What carries requests, as the figure calls it, in its order. */
 const CARRIERS: Readonly<Record<string, string>> = {
-  ...{ host: "two hosts", udp: "messaging, udp", tcp: "messaging, tcp", manual: "C" },
+  ...{ manual: "C", host: "two hosts", udp: "messaging, udp", tcp: "messaging, tcp" },
   ...{ http: "node:http", grpc: "gRPC", nats: "NATS" },
 };
 
@@ -276,18 +276,22 @@ function messaging(rows: Row[]): string {
     ["messaging-1", "p50 µs", "1 in flight: p50, µs"],
   ];
   const bars = panels.map(([workload, metric, panel]) =>
-    rows.filter((row) => row.workload === workload && row.metric === metric).map((row) => ({
-      ...row,
-      panel,
-      label: row.runtime === "c" ? "C" : `${CARRIERS[row.style]}, ${row.runtime}`,
-    }))
+    Object.entries(CARRIERS).flatMap(([style, name]) =>
+      rows.filter((row) =>
+        row.workload === workload && row.metric === metric && row.style === style
+      ).map((row) => ({
+        ...row,
+        panel,
+        label: row.runtime === "c" ? name : `${name}, ${row.runtime}`,
+      }))
+    )
   );
   const factor = rows.filter(({ workload, style, metric }) =>
     workload === "messaging-64" && style === "udp" && metric === "times the best rival"
   );
-  const title = `64 requests in flight: over UDP, messaging answers ${
+  const title = `Over UDP, messaging answers ${
     range(factor.map(({ median }) => median))
-  } times as many as the best rival`;
+  } times as many requests as the best rival`;
   const all = bars.flat();
   // Each panel has a scale of its own, from nothing to its longest bar.
   const scaled = bars.flatMap((bars) => {

@@ -125,7 +125,7 @@ test("The figures say what they show, give absolute figures, and know dark mode"
     growth: [/CPU grows 1 times, C's 1 times$/, "deno 2000 ms/s"],
     latency: [/take at most 2000 µs, C's 1000 µs$/, "deno handler 8000 µs"],
     rivals: [/receives 4 times as many messages as the best rival$/, ">0.00<"],
-    messaging: [/answers 2000 times as many as the best rival$/, ">messaging, udp, bun<"],
+    messaging: [/answers 2000 times as many requests as the best rival$/, ">messaging, udp, bun<"],
   };
   for (const [name, [title, figure]] of Object.entries(expected)) {
     const svg = readFileSync(`${folder}/${name}.svg`, "utf8");
