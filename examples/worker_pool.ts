@@ -3,7 +3,7 @@
  * at a time. One worker is killed in the middle of a job: every job is done, and a job that may have been
  * done twice is told.
  *
- *     deno run --allow-ffi --allow-net --allow-run examples/worker_pool.ts
+ *     deno run --allow-ffi --allow-net --allow-run --allow-env examples/worker_pool.ts
  *     bun examples/worker_pool.ts
  *     node examples/worker_pool.ts
  *
@@ -86,7 +86,7 @@ async function coordinate(): Promise<void> {
   });
   const address = `tcp://127.0.0.1:${listener.address.port}`;
   const flags = "Deno" in globalThis
-    ? ["run", "--no-prompt", "--allow-ffi", "--allow-net", "--allow-run"]
+    ? ["run", "--no-prompt", "--allow-ffi", "--allow-net", "--allow-run", "--allow-env"]
     : process.execArgv;
   for (let i = 0; i < WORKERS; i++) {
     const args = [
