@@ -3,8 +3,9 @@
  *
  * @module
  */
-import type { DisconnectReason, PeerMessage } from "../events.ts";
+import type { DisconnectReason } from "../disconnect.ts";
 import { Host } from "../host.ts";
+import type { PeerMessage } from "../message.ts";
 import { PacketFlag } from "../packet.ts";
 import type { Packet } from "../packet.ts";
 import type { Peer } from "../peer.ts";
