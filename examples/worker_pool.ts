@@ -78,9 +78,11 @@ class Pool {
 
 async function coordinate(): Promise<void> {
   const pool = new Pool();
+  const complete = Promise.withResolvers<void>();
   await using listener = await Messenger.listen("tcp://127.0.0.1:0", {}, {
     ready(worker) {
       for (let i = 0; i < JOBS_AT_ONCE; i++) pool.release(worker);
+      if (listener.connections.length === WORKERS) complete.resolve();
     },
     closed: (_worker, { reason }) => console.log(`a worker has left: ${reason}`),
   });
@@ -97,6 +99,7 @@ async function coordinate(): Promise<void> {
     ];
     spawn(process.execPath, args, { stdio: "inherit" });
   }
+  await complete.promise;
   const jobs = Array.from({ length: JOBS }, (_, i) => String((i + 1) * 10_000));
   await Promise.all(jobs.map(async (job) => console.log(`below ${job}: ${await pool.run(job)}`)));
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
-import { type Payload } from "../../../lib/messaging/mod.ts";
+import type { Payload } from "../../../lib/messaging/mod.ts";
 import { equalBytes, leakCheck, type TestContext, withDeadline } from "../../_helpers.ts";
 import { connected, PROTOCOLS } from "./_messaging.ts";
 
