@@ -45,11 +45,6 @@ export const SYMBOLS = {
   enetjs_host_address: ["f64"], // host
   enetjs_host_stats: ["f64"], // host
 
-  // Gate
-  enetjs_gate_open: ["f64", "f64"], // host, open
-  enetjs_gate_next: ["f64"], // host
-  enetjs_gate_answer: ["f64", "f64", "f64"], // host, question, allowed
-
   // Peer
   enetjs_peer_send: ["f64", "f64", "f64", "f64", "f64", "f64", "f64"], // host, peer, channel, flags, offset, length, token
   enetjs_peer_send_buffer: ["f64", "f64", "f64", "f64", "buffer", "f64", "f64"], // …, data, length, token

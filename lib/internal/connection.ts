@@ -119,6 +119,8 @@ export class Connection implements Carried {
   queuedAtMost = 0;
   full = false;
   ending: Ending | undefined;
+  /** Native code drops what the other side sends; see `deny`. */
+  denied = false;
   /** Set while `host.connect` waits. */
   connecting: PromiseWithResolvers<unknown> | undefined;
   /** The error of `host.connect` when nothing answers within a time. */
@@ -267,6 +269,14 @@ export class Connection implements Carried {
     this.#paused = paused;
     this.transport.set(this, PEER_OPTION.PAUSED, Number(paused), 0, 0);
     if (!paused) this.endpoint.change();
+  }
+
+  /** Drops the datagrams of the other side, as the host's filter would, or takes them again. Denied, it times out. */
+  deny(denied: boolean): void {
+    this.denied = denied;
+    if (this.endpoint.resources.open) {
+      this.transport.set(this, PEER_OPTION.DENIED, Number(denied), 0, 0);
+    }
   }
 
   // Iteration.

@@ -26,11 +26,6 @@ export interface EndpointInlet extends Consumers, Reports {
   settle(): void;
 }
 
-/** Decides about new source addresses; see `gate.ts`. */
-interface AddressGate {
-  answer(spent: () => boolean): boolean;
-}
-
 /**
  * An open host as its connections see it: its transports, flushing, and what promises are pending. The inlet
  * receives.
@@ -52,7 +47,6 @@ export class Endpoint implements ConnectionOwner {
   readonly transport: NativeTransport;
   readonly #transports: Transport[] = [];
   readonly #everybody: Recipients[] = [];
-  gate: AddressGate | undefined;
   host: unknown;
   connections = 0;
   inlet!: EndpointInlet;

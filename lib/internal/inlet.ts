@@ -234,11 +234,8 @@ export class Inlet {
 
   #native(timeoutMs: number): void {
     const { native, handle } = this.endpoint;
-    do {
-      this.#prepareArena();
-      native.enetjs_host_service(handle, timeoutMs);
-      timeoutMs = 0;
-    } while (this.endpoint.gate?.answer(() => this.#spent()));
+    this.#prepareArena();
+    native.enetjs_host_service(handle, timeoutMs);
     this.endpoint.serviced();
   }
 

@@ -13,7 +13,6 @@
 #include <stdint.h>
 
 struct enetjs_batch;
-struct enetjs_gate;
 struct enetjs_guard;
 
 /** What a batch works with; all of it lives longer than the batch. */
@@ -29,9 +28,6 @@ struct enetjs_batch_parts {
 /** @returns NULL where there is none */
 struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts);
 void enetjs_batch_destroy(struct enetjs_batch *batch);
-
-/** Has ENet receive what has waited at a gate. @param gate or NULL */
-void enetjs_batch_set_gate(struct enetjs_batch *batch, struct enetjs_gate *gate);
 
 /**
  * Around everything in which ENet may send or receive: what it sends in between leaves at the end at the latest,
