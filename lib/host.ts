@@ -22,6 +22,14 @@ import {
   validateAddress,
 } from "./address.ts";
 import { type Accept, validateAccept } from "./admission.ts";
+import {
+  ActiveConditions,
+  type Conditions,
+  type ConditionsPlan,
+  NO_LINKS,
+  planConditions,
+  retireConditions,
+} from "./conditions.ts";
 import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
 import { check, nativeError } from "./errors.ts";
 import type { HostEvent, HostHandlers } from "./events.ts";
@@ -95,6 +103,8 @@ export interface HostSettings<PeerData = unknown> {
   filter: Readonly<Required<AddressFilter>>;
   /** How much may come from an address and from a peer. What is read is frozen; assign {@linkcode Limits}. */
   limits: ResolvedLimits;
+  /** The simulated network, or null. What is read is frozen; assign {@linkcode Conditions} or null. */
+  conditions: ActiveConditions | null;
   /** Decides who may connect from now on, of a host that listens; undefined: everybody may. */
   accept: Accept | undefined;
   /** The functions that take the events; undefined leaves them to iteration or `service`. */
@@ -255,6 +265,7 @@ export class Host<PeerData = unknown>
   #outgoingBandwidth: number;
   #filter!: Readonly<Required<AddressFilter>>;
   #limits!: ResolvedLimits;
+  #conditions: ActiveConditions | null = null;
   #closing: Promise<Undelivered> | undefined;
   /** Ends the wait of a close under way after a time, if that is sooner. */
   #shorten: ((graceMs: number) => void) | undefined;
@@ -282,6 +293,7 @@ export class Host<PeerData = unknown>
     this.#outgoingBandwidth = plan.outgoingBandwidth;
     this.filter = plan.filter;
     this.limits = plan.limits;
+    if (plan.conditions !== null) this.#setConditions(plan.conditions);
     this.#admission = new Admission(endpoint, plan.accept);
     inlet.onAttempt = (question, attempt, ageMs) => this.#admission.add(question, attempt, ageMs);
     inlet.decide = (spent) => this.#admission.decide(spent);
@@ -802,6 +814,38 @@ export class Host<PeerData = unknown>
   }
 
   /**
+   * The simulated network between this host and its socket, or null; see {@linkcode Conditions}. It can be
+   * assigned at any time, as a whole. The random decisions and the counters start anew then. What is under
+   * way arrives when it would have; after null, it arrives at once.
+   *
+   * @throws {TypeError} for an unknown condition or one of the wrong type
+   * @throws {RangeError} for a value out of range
+   * @throws {ENetError} `ENETJS_ERR_CLOSED`; `ENETJS_ERR_UNGUARDED` where libenet's calls do not reach this library
+   */
+  get conditions(): ActiveConditions | null {
+    return this.#conditions;
+  }
+  set conditions(conditions: Conditions | null) {
+    const plan = planConditions(conditions);
+    this.#requireOpen("Setting the conditions");
+    this.#setConditions(plan);
+  }
+
+  #setConditions(plan: ConditionsPlan | null): void {
+    const { native, handle } = this.#endpoint;
+    const last = this.#conditions?.stats;
+    const { links, seed } = plan ?? { links: NO_LINKS, seed: 0 };
+    const bytes = plan === null ? 0 : links.length;
+    check(native.enetjs_host_set_conditions(handle, links, bytes, seed), "Setting the conditions");
+    if (this.#conditions !== null) retireConditions(this.#conditions, last!);
+    this.#conditions = plan === null ? null : new ActiveConditions(plan.given, {
+      blackout: (ms) => void check(native.enetjs_host_blackout(handle, ms), "Beginning a blackout"),
+      fates: (out) =>
+        void check(native.enetjs_host_fates(handle, out, out.length), "Reading the conditions"),
+    });
+  }
+
+  /**
    * Decides which clients may connect; see `ListenOptions.accept`. With undefined, every client may. An
    * attempt that is being decided stays with the function that was called for it.
    *
@@ -923,6 +967,7 @@ export class Host<PeerData = unknown>
     if (resources.open) this.#inlet.learnEnds();
     if (!resources.open) return;
     this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };
+    if (this.#conditions !== null) retireConditions(this.#conditions, this.#conditions.stats);
     this.#connector.end();
     this.#inlet.releaseBorrowed();
     resources.close();

@@ -3,6 +3,7 @@ import { boolean, integer, oneOf, options, U32 } from "./internal/validate.ts";
 import { TURN_BUDGET_MS, validateTurnBudget } from "./internal/turn.ts";
 import { type Accept, validateAccept } from "./admission.ts";
 import { type AddressFilter, compileFilter, validateHostname } from "./address.ts";
+import { type Conditions, type ConditionsPlan, planConditions } from "./conditions.ts";
 import type { MemorySizes } from "./internal/memory.ts";
 import { type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
 
@@ -95,6 +96,11 @@ export interface HostOptions {
    * address, with a burst of 4096, and nothing else; see {@linkcode Limits}.
    */
   limits?: Limits;
+  /**
+   * A simulated network for tests: latency, jitter, loss and more, between this host and its socket; see
+   * {@linkcode Conditions}. Default `null`, none, which costs nothing.
+   */
+  conditions?: Conditions | null;
   /** Events that wait between native code and this thread, a power of two, 16–1,048,576. Default 4096. */
   eventCapacity?: number;
   /** Bytes of small payloads that wait there, a power of two, 4096–268,435,456. Default 1,048,576. */
@@ -133,6 +139,7 @@ export type NativeSettings = Required<
     | "turnBudgetMs"
     | "filter"
     | "limits"
+    | "conditions"
     | "eventCapacity"
     | "arenaSize"
   >
@@ -232,6 +239,7 @@ const OTHER_OPTIONS = [
   "turnBudgetMs",
   "filter",
   "limits",
+  "conditions",
   "eventCapacity",
   "arenaSize",
 ];
@@ -250,6 +258,7 @@ export interface HostPlan {
   readonly outgoingBandwidth: number;
   readonly filter: AddressFilter;
   readonly limits: ResolvedLimits;
+  readonly conditions: ConditionsPlan | null;
   readonly accept: Accept | undefined;
   /** What to bind, or undefined for a host that only connects. */
   readonly bind: { readonly hostname: string; readonly port: number } | undefined;
@@ -308,6 +317,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     turnBudgetMs = TURN_BUDGET_MS,
     filter = {},
     limits = {},
+    conditions = null,
     eventCapacity = 4096,
     arenaSize = MEBIBYTE,
   } = given as ListenOptions;
@@ -347,6 +357,7 @@ export function planHost(given: unknown, listening: boolean): HostPlan {
     outgoingBandwidth,
     filter,
     limits: planLimits(limits),
+    conditions: planConditions(conditions),
     accept,
     bind: listening
       ? {

@@ -23,6 +23,9 @@
  *   One system call fills several messages, each of which may be many datagrams of one sender. They
  *   are handed out one by one. ENet may stop before the last; the rest waits here, where poll() does
  *   not see it, for the next service (as part of what ENet has to do next).
+ *
+ * Where there are conditions, each datagram passes them on its own: before it is gathered on the way out, and
+ * after it has been taken out of its message on the way in.
  */
 #include "wire/socket.h"
 
@@ -37,8 +40,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/number.h"
 #include "base/threads.h"
 #include "enetjs.h"
+#include "wire/conditions.h"
 #include "wire/gate.h"
 #include "wire/open.h"
 #include "wire/udp_options.h"
@@ -54,6 +60,7 @@ enum {
   IN_ROUND = 32,       /* datagrams that ENet is handed at once, so that it dispatches them from the cache; */
   IN_ROUND_PEERS = 16, /* or one for so many peers, since each round looks at all of them */
   REFUSED_MS = 1000,   /* for how long runs are not tried after the system has refused one */
+  IN_HELD = 256,       /* datagrams that the conditions are handed before ENet gets its turn */
   IN_MESSAGES = 16,
   IN_BYTES = 65536 /* of one message: as much as the system joins */
 };
@@ -114,6 +121,7 @@ struct enetjs_batch {
   ENetHost *enet;
   struct enetjs_guard *guard; /* or NULL */
   struct enetjs_gate *gate;   /* or NULL */
+  struct enetjs_conditions *conditions; /* or NULL */
   uint64_t *errors;
   void (*on_sent)(void *owner, const ENetAddress *to);
   void *owner;
@@ -191,12 +199,14 @@ static struct out *out_create(struct enetjs_batch *batch) {
   return batch->out = out;
 }
 
-/* What ENet has counted as sent, and was not. */
-static void discount(struct enetjs_batch *batch, size_t bytes) { batch->enet->totalSentData -= (enet_uint32)bytes; }
+/* What ENet has counted as sent, and was not; perhaps in an earlier section, before it was held. */
+static void discount(struct enetjs_batch *batch, size_t bytes) {
+  batch->enet->totalSentData -= (enet_uint32)enetjs_smaller(batch->enet->totalSentData, bytes);
+}
 
 static void count_failed(struct enetjs_batch *batch, unsigned datagrams, size_t bytes) {
   discount(batch, bytes);
-  batch->enet->totalSentPackets -= datagrams;
+  batch->enet->totalSentPackets -= (enet_uint32)enetjs_smaller(batch->enet->totalSentPackets, datagrams);
   *batch->errors += datagrams;
 }
 
@@ -362,6 +372,31 @@ static int collect(struct enetjs_batch *batch, const ENetAddress *address, const
   return (int)length;
 }
 
+static int enter(struct enetjs_batch *batch, const ENetAddress *address, const ENetBuffer *buffers, size_t count) {
+  size_t length = 0;
+  for (size_t i = 0; i < count; i++) length += buffers[i].dataLength;
+  enetjs_conditions_enter(batch->conditions, ENETJS_SENT, address, buffers, count, enetjs_clock_us());
+  return (int)length;
+}
+
+/* What the conditions have let pass. */
+static void collect_due(struct enetjs_batch *batch) {
+  const struct enetjs_passed *passed;
+  uint64_t now_us = enetjs_clock_us();
+  while ((passed = enetjs_conditions_due(batch->conditions, ENETJS_SENT, now_us)) != NULL) {
+    ENetBuffer buffer;
+    buffer.data = passed->bytes;
+    buffer.dataLength = passed->length;
+    if (collect(batch, &passed->address, &buffer, 1) < 0) ++*batch->errors;
+    enetjs_conditions_release(batch->conditions, ENETJS_SENT);
+  }
+}
+
+static void send_due(struct enetjs_batch *batch) {
+  if (batch->conditions) collect_due(batch);
+  send_all(batch);
+}
+
 ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, const ENetBuffer *buffers,
                                 size_t bufferCount) {
   struct enetjs_batch *batch = current;
@@ -375,7 +410,8 @@ ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, c
     batch->enet->totalSentPackets--; /* which ENet is about to count */
     return 0;
   }
-  length = collect(batch, address, buffers, bufferCount);
+  length = batch->conditions ? enter(batch, address, buffers, bufferCount)
+                             : collect(batch, address, buffers, bufferCount);
   batch->on_sent(batch->owner, address);
   return length;
 }
@@ -496,12 +532,41 @@ static int next_datagram(struct enetjs_batch *batch, ENetAddress *address, ENetB
   return (int)take(batch, address, buffer);
 }
 
+static size_t take_due(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer, uint64_t now_us) {
+  const struct enetjs_passed *passed = enetjs_conditions_due(batch->conditions, ENETJS_RECEIVED, now_us);
+  size_t length;
+  if (!passed) return 0;
+  length = passed->length; /* ENet's buffer has not become smaller since it was read into it */
+  memcpy(buffer->data, passed->bytes, length);
+  if (address) *address = passed->address;
+  enetjs_conditions_release(batch->conditions, ENETJS_RECEIVED);
+  return length;
+}
+
+/* All that has come enters, until a datagram is due. */
+static int next_that_passes(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer) {
+  uint64_t now_us = enetjs_clock_us();
+  for (unsigned entered = 0; entered < IN_HELD; entered++) {
+    ENetAddress from;
+    ENetBuffer datagram;
+    size_t due = take_due(batch, address, buffer, now_us);
+    int length = due > 0 ? (int)due : next_datagram(batch, &from, buffer);
+    if (due > 0 || length <= 0) return length;
+    datagram.data = buffer->data;
+    datagram.dataLength = (size_t)length;
+    enetjs_conditions_enter(batch->conditions, ENETJS_RECEIVED, &from, &datagram, 1, now_us);
+  }
+  return 0; /* as after nothing but useless ones */
+}
+
 static int next_of_round(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer) {
   struct in *in = batch->in;
   size_t scaled = batch->enet->peerCount / IN_ROUND_PEERS;
   int length;
   in->cut = in->handed >= (scaled > IN_ROUND ? scaled : IN_ROUND);
-  length = in->cut ? 0 : next_datagram(batch, address, buffer);
+  length = in->cut             ? 0
+           : batch->conditions ? next_that_passes(batch, address, buffer)
+                               : next_datagram(batch, address, buffer);
   in->handed = length > 0 ? in->handed + 1 : 0;
   return length;
 }
@@ -517,7 +582,7 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
   }
   enetjs_pool_charge(NULL); /* ENet is done with the datagram before */
   /* While ENet reads what has been fetched before, what is sent of it gathers. */
-  if (!batch->in || batch->in->handed == 0 || batch->in->index == batch->in->count) send_all(batch);
+  if (!batch->in || batch->in->handed == 0 || batch->in->index == batch->in->count) send_due(batch);
   passed = batch->guard ? enetjs_guard_take(batch->guard, address, buffers) : 0;
   if (passed == 0 && batch->gate) passed = enetjs_gate_take(batch->gate, address, buffers);
   if (passed > 0) return (int)passed;
@@ -542,6 +607,19 @@ void enetjs_batch_set_gate(struct enetjs_batch *batch, struct enetjs_gate *gate)
   if (batch) batch->gate = gate;
 }
 
+void enetjs_batch_set_conditions(struct enetjs_batch *batch, struct enetjs_conditions *conditions) {
+  enetjs_conditions_destroy(batch->conditions);
+  batch->conditions = conditions;
+}
+
+struct enetjs_conditions *enetjs_batch_conditions(const struct enetjs_batch *batch) {
+  return batch ? batch->conditions : NULL;
+}
+
+int enetjs_batch_wait(const struct enetjs_batch *batch) {
+  return batch && batch->conditions ? enetjs_conditions_wait(batch->conditions, enetjs_clock_us()) : -1;
+}
+
 void enetjs_batch_begin(struct enetjs_batch *batch) {
   if (!batch || batch->depth++ > 0) return;
   if (batch->guard) enetjs_guard_begin(batch->guard);
@@ -555,12 +633,18 @@ void enetjs_batch_begin(struct enetjs_batch *batch) {
 
 void enetjs_batch_end(struct enetjs_batch *batch) {
   if (!batch) return;
-  send_all(batch);
-  if (--batch->depth == 0) current = NULL;
+  send_due(batch);
+  if (--batch->depth > 0) return;
+  current = NULL;
+  if (batch->conditions && enetjs_conditions_over(batch->conditions)) enetjs_batch_set_conditions(batch, NULL);
+}
+
+static bool has_due(const struct enetjs_batch *batch) {
+  return batch->conditions && enetjs_conditions_due(batch->conditions, ENETJS_RECEIVED, enetjs_clock_us());
 }
 
 bool enetjs_batch_prefetched(const struct enetjs_batch *batch) {
-  return batch && batch->in && batch->in->index < batch->in->count;
+  return batch && ((batch->in && batch->in->index < batch->in->count) || has_due(batch));
 }
 
 bool enetjs_batch_unread(const struct enetjs_batch *batch) { return batch && batch->in && batch->in->cut; }
@@ -575,6 +659,7 @@ unsigned enetjs_batch_take_source_changes(struct enetjs_batch *batch) {
 
 void enetjs_batch_destroy(struct enetjs_batch *batch) {
   if (!batch) return;
+  enetjs_conditions_destroy(batch->conditions);
   free(batch->out);
   free(batch->in);
   free(batch);
@@ -621,6 +706,21 @@ struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts)
 
 void enetjs_batch_destroy(struct enetjs_batch *batch) { (void)batch; }
 void enetjs_batch_set_gate(struct enetjs_batch *batch, struct enetjs_gate *gate) { (void)batch, (void)gate; }
+
+void enetjs_batch_set_conditions(struct enetjs_batch *batch, struct enetjs_conditions *conditions) {
+  (void)batch, (void)conditions;
+}
+
+struct enetjs_conditions *enetjs_batch_conditions(const struct enetjs_batch *batch) {
+  (void)batch;
+  return NULL;
+}
+
+int enetjs_batch_wait(const struct enetjs_batch *batch) {
+  (void)batch;
+  return -1;
+}
+
 void enetjs_batch_begin(struct enetjs_batch *batch) { (void)batch; }
 void enetjs_batch_end(struct enetjs_batch *batch) { (void)batch; }
 
