@@ -35,6 +35,13 @@ export const ERROR_MEANINGS = {
   ENETJS_ERR_RESOLVE: "the host name has no IPv4 address",
   ENETJS_ERR_LIBRARY: "the native library was not found or could not be loaded",
   ENETJS_ERR_ABI: "the native library has another version",
+  // Errors of messaging.
+  ENETJS_ERR_ADDRESS: "the text is no address",
+  ENETJS_ERR_REPLY_TIMEOUT: "no reply came in time",
+  ENETJS_ERR_REQUEST_REFUSED: "the other side refused the request",
+  ENETJS_ERR_CANCELLED: "this side cancelled the request",
+  ENETJS_ERR_ALREADY_REPLIED: "the request has been answered already",
+  ENETJS_ERR_PROTOCOL: "one side sent what the protocol does not allow",
 } as const;
 
 /** The codes of {@linkcode ENetError}: the keys of {@linkcode ERROR_MEANINGS}. */
@@ -59,7 +66,10 @@ export type ENetErrorCode = keyof typeof ERROR_MEANINGS;
 export class ENetError extends Error {
   /** What happened, from a closed set of codes. */
   readonly code: ENetErrorCode;
-  /** With `ENETJS_ERR_REFUSED`: the 32-bit number that the other side gave as its reason. */
+  /**
+   * With `ENETJS_ERR_REFUSED` and `ENETJS_ERR_REQUEST_REFUSED`: the 32-bit number that the other side gave as its
+   * reason.
+   */
   declare readonly data?: number;
 
   /**
