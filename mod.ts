@@ -26,6 +26,7 @@
  */
 export { type Accept, type AcceptVerdict, type ConnectAttempt } from "./lib/admission.ts";
 export { type Address, type AddressFilter, type AddressLike } from "./lib/address.ts";
+export { type CloseOptions, type Undelivered } from "./lib/close.ts";
 export {
   type ActiveConditions,
   type AddressConditions,
@@ -39,28 +40,19 @@ export {
 } from "./lib/conditions.ts";
 export { type ConnectOptions, type RetryOptions } from "./lib/connect.ts";
 export { type Diagnostics, diagnostics, type Versions, versions } from "./lib/diagnostics.ts";
+export { DisconnectCode, type DisconnectReason, type PeerEnd } from "./lib/disconnect.ts";
 export { ENetError, type ENetErrorCode, ERROR_MEANINGS } from "./lib/errors.ts";
 export {
   type ConnectEvent,
   type DatagramEvent,
-  DisconnectCode,
   type DisconnectEvent,
-  type DisconnectReason,
   type HostEvent,
   type HostHandlers,
-  type PeerMessage,
   type ReceiveEvent,
 } from "./lib/events.ts";
 export { Group, type GroupSendOptions } from "./lib/group.ts";
-export {
-  type BroadcastOptions,
-  type CloseOptions,
-  Host,
-  type HostSettings,
-  type HostStats,
-  type RefusalStats,
-  type Undelivered,
-} from "./lib/host.ts";
+export { type BroadcastOptions, Host } from "./lib/host.ts";
+export { type HostStats, type RefusalStats } from "./lib/host_stats.ts";
 export {
   type AddressLimits,
   type Limits,
@@ -69,15 +61,13 @@ export {
   type ResolvedLimits,
   type ResolvedRate,
 } from "./lib/limits.ts";
+export { type PeerMessage } from "./lib/message.ts";
 export { type HostOptions, type ListenOptions } from "./lib/options.ts";
 export { type Data, Packet, PacketFlag, type PacketFromOptions } from "./lib/packet.ts";
-export {
-  Peer,
-  type PeerEnd,
-  type PeerState,
-  type PeerStats,
-  type ReceiveOptions,
-  type ThrottleOptions,
-  type TimeoutOptions,
-} from "./lib/peer.ts";
+export { Peer, type ReceiveOptions } from "./lib/peer.ts";
+export { type PeerHost } from "./lib/peer_host.ts";
+export { PEER_STATES, type PeerState } from "./lib/peer_state.ts";
+export { type PeerStats } from "./lib/peer_stats.ts";
+export { type HostSettings } from "./lib/settings.ts";
 export { type StreamChunk, type WritableOptions } from "./lib/streams.ts";
+export { type ThrottleOptions, type TimeoutOptions } from "./lib/tuning.ts";

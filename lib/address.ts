@@ -172,6 +172,17 @@ export function filterAllows({ allow = [], deny = [] }: AddressFilter): (ipv4: n
   };
 }
 
+/** Checks a filter and puts the defaults where there is nothing. The result is frozen. */
+export function planFilter(filter: unknown): Readonly<Required<AddressFilter>> {
+  compileFilter(filter);
+  const { allow = [], deny = [], refuse = false } = filter as AddressFilter;
+  return Object.freeze({
+    allow: Object.freeze([...allow]),
+    deny: Object.freeze([...deny]),
+    refuse,
+  });
+}
+
 /** A filter as `enetjs_host_set_filter` takes it; only the first `size` bytes count. */
 export function compileFilter(filter: unknown): { bytes: Uint8Array; size: number } {
   options(filter, "filter", ["allow", "deny", "refuse"]);

@@ -174,15 +174,6 @@ const LINK_OPTIONS = [
 ];
 const TWO_WAY_OPTIONS = [...LINK_OPTIONS, "send", "receive"];
 
-/** Checked conditions. */
-export interface ConditionsPlan {
-  /** What was given, as a frozen copy. */
-  readonly given: Conditions;
-  /** As `enetjs_host_set_conditions` takes it. */
-  readonly links: Uint8Array;
-  readonly seed: number;
-}
-
 /** Refuses everything but a number in a range. */
 function number(value: unknown, name: string, minimum: number, maximum: number): number {
   if (typeof value !== "number") {
@@ -312,8 +303,8 @@ function frozenCopy<T>(value: T): T {
   return Object.freeze(copy) as T;
 }
 
-/** Checks conditions. */
-export function planConditions(given: unknown): ConditionsPlan | null {
+/** Checks conditions, which are in force once `simulations.begin` is called. */
+export function planConditions(given: unknown): ActiveConditions | null {
   if (given === null) return null;
   options(given, "conditions", [...TWO_WAY_OPTIONS, "seed", "for"]);
   const { seed = DEFAULT_SEED, for: entries = [], ...both } = given as Conditions;
@@ -329,25 +320,34 @@ export function planConditions(given: unknown): ConditionsPlan | null {
     [0, U32, 0, ...encodeBothWays(both, "conditions")],
     ...entries.map((entry, index) => encodeEntry(entry, `conditions.for[${index}]`)),
   ];
-  return {
-    given: frozenCopy(given as Conditions),
-    links: new Uint8Array(new Float64Array(links.flat()).buffer),
-    seed: integer(seed, "conditions.seed", 0, U32),
-  };
+  return new ActiveConditions(
+    frozenCopy({ ...given } as Conditions),
+    new Uint8Array(new Float64Array(links.flat()).buffer),
+    integer(seed, "conditions.seed", 0, U32),
+  );
 }
 
 /** What `enetjs_host_set_conditions` takes in place of links, to take the conditions away; 0 bytes of it count. */
 export const NO_LINKS: Uint8Array = new Uint8Array(1);
 
 /** What conditions in force need of their host. */
-export interface ConditionsDriver {
+interface Simulation {
   blackout(ms: number): void;
   /** Fills in what `enetjs_host_fates` tells. */
   fates(out: Uint8Array): void;
 }
 
-/** Ends conditions: they tell these counters from now on. */
-export let retireConditions: (conditions: ActiveConditions, last: ConditionStats) => void;
+/** What the rest of the library may do with conditions, and users may not. */
+interface ConditionsInside {
+  /** As `enetjs_host_set_conditions` takes them. */
+  linksOf(conditions: ActiveConditions): Uint8Array;
+  seedOf(conditions: ActiveConditions): number;
+  begin(conditions: ActiveConditions, simulation: Simulation): void;
+  /** They are not in force any more, and tell these counters from now on. */
+  end(conditions: ActiveConditions, last: ConditionStats): void;
+}
+
+let inside: ConditionsInside;
 
 /**
  * Conditions in force: {@linkcode Host.conditions}. It has the members that were assigned, frozen. To change
@@ -369,14 +369,17 @@ export class ActiveConditions implements Conditions {
   declare readonly seed?: number;
   declare readonly for?: readonly Readonly<AddressConditions>[];
 
-  #driver: ConditionsDriver | undefined;
+  readonly #links: Uint8Array;
+  readonly #seed: number;
+  #simulation: Simulation | undefined;
   /** What ended conditions still tell. */
   #last: ConditionStats | undefined;
 
   /** Only the library makes these. */
-  constructor(given: Conditions, driver: ConditionsDriver) {
+  constructor(given: Conditions, links: Uint8Array, seed: number) {
     Object.assign(this, given);
-    this.#driver = driver;
+    this.#links = links;
+    this.#seed = seed;
     Object.freeze(this);
   }
 
@@ -390,20 +393,20 @@ export class ActiveConditions implements Conditions {
    */
   blackout(ms: number): void {
     integer(ms, "ms", 0, 2 ** 31 - 1);
-    if (this.#driver === undefined) {
+    if (this.#simulation === undefined) {
       throw new ENetError(
         "ENETJS_ERR_CLOSED",
         "Beginning a blackout: the host is closed, or has other conditions by now",
       );
     }
-    this.#driver.blackout(ms);
+    this.#simulation.blackout(ms);
   }
 
   /** Counters since the conditions were assigned; once they are not in force any more, their last values. */
   get stats(): ConditionStats {
-    if (this.#driver === undefined) return this.#last as ConditionStats;
+    if (this.#simulation === undefined) return this.#last as ConditionStats;
     const values = new Float64Array(2 * LAYOUT.FATE_COUNT);
-    this.#driver.fates(new Uint8Array(values.buffer));
+    this.#simulation.fates(new Uint8Array(values.buffer));
     return {
       send: readFates(values.subarray(0, LAYOUT.FATE_COUNT)),
       receive: readFates(values.subarray(LAYOUT.FATE_COUNT)),
@@ -411,12 +414,19 @@ export class ActiveConditions implements Conditions {
   }
 
   static {
-    retireConditions = (conditions, last) => {
-      conditions.#last = last;
-      conditions.#driver = undefined;
+    inside = {
+      linksOf: (conditions) => conditions.#links,
+      seedOf: (conditions) => conditions.#seed,
+      begin: (conditions, simulation) => void (conditions.#simulation = simulation),
+      end(conditions, last) {
+        conditions.#last = last;
+        conditions.#simulation = undefined;
+      },
     };
   }
 }
+
+export const simulations: ConditionsInside = inside;
 
 function readFates(values: Float64Array): DatagramFates {
   return {

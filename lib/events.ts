@@ -1,33 +1,7 @@
 import type { Address } from "./address.ts";
+import type { DisconnectReason } from "./disconnect.ts";
 import type { Packet } from "./packet.ts";
 import type { Peer } from "./peer.ts";
-
-/**
- * Why a connection ended. `"remote"`: the other side disconnected. `"local"`: this side disconnected.
- * `"timeout"`: the other side did not acknowledge in time. `"reset"`: this side forgot the peer, or its
- * socket failed. `"limit"`: the other side exceeded a limit for peers, where that ends the connection.
- */
-export type DisconnectReason = "remote" | "local" | "timeout" | "reset" | "limit";
-
-/**
- * The data of a disconnect that the library sends by itself: four ASCII characters, as a number. A connected
- * program gets it with the reason `"remote"`, and as `data` on ENet in C. A connecting program reads it as
- * `error.data` of `ENETJS_ERR_REFUSED`. Programs may disconnect with the same numbers.
- */
-export const DisconnectCode = {
-  /** `"full"`: every peer of the host is in use, or its memory is short. */
-  FULL: 1718971500,
-  /** `"limt"`: the connection exceeded a limit of the host, where `limits.peer.excess` is `"disconnect"`. */
-  LIMIT: 1818848628,
-  /** `"deny"`: `accept` has returned false, or the filter of the host refuses the address. */
-  DENIED: 1684369017,
-  /** `"late"`: `accept` has not decided within 2 s, or has failed. */
-  UNDECIDED: 1818326117,
-  /** `"dupl"`: the host has as many peers of this address as `duplicatePeers` allows. */
-  DUPLICATE: 1685418092,
-  /** `"clos"`: the host is being closed, and lets nobody in any more. */
-  CLOSING: 1668050803,
-} as const;
 
 /** A connection has been established, from either side. */
 export interface ConnectEvent<PeerData = unknown> {
@@ -80,14 +54,6 @@ export type HostEvent<PeerData = unknown> =
   | ReceiveEvent<PeerData>
   | DatagramEvent;
 
-/** What iterating over a peer yields. */
-export interface PeerMessage {
-  /** The channel it came on, from 0. */
-  readonly channelId: number;
-  /** Its bytes. */
-  readonly packet: Packet;
-}
-
 /**
  * Functions that a host calls as events happen, without an object for each event. An error that one of them
  * throws is an uncaught error of the runtime; the host goes on.
@@ -108,3 +74,12 @@ export interface HostHandlers<PeerData = unknown> {
   /** The host's socket has failed and the host is closed. Without this handler the error is uncaught. */
   error?(error: Error): void;
 }
+
+/** What a host can have functions for. */
+export const HANDLERS: readonly string[] = [
+  "connect",
+  "disconnect",
+  "receive",
+  "datagram",
+  "error",
+] satisfies (keyof HostHandlers)[];

@@ -16,8 +16,13 @@ export interface GroupSendOptions {
 /** A peer that lives on leaves the groups that nothing refers to any more. */
 const registry = new FinalizationRegistry<Members>((members) => members.clear());
 
-/** A group of a host's peers. */
-export let createGroup: <PeerData>(endpoint: Endpoint) => Group<PeerData>;
+/** What the rest of the library may do with groups, and users may not. */
+interface GroupInside {
+  /** An empty group of a host's peers. */
+  create<PeerData>(endpoint: Endpoint): Group<PeerData>;
+}
+
+let inside: GroupInside;
 
 /**
  * Some of a host's peers, such as those in a room: a message to all of them is one native call. Made by
@@ -39,10 +44,11 @@ export let createGroup: <PeerData>(endpoint: Endpoint) => Group<PeerData>;
  */
 export class Group<PeerData = unknown> implements Iterable<Peer<PeerData>> {
   readonly #endpoint: Endpoint;
-  readonly #members = new Members();
+  readonly #members: Members;
 
   private constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
+    this.#members = new Members(endpoint.transport);
     registry.register(this, this.#members);
     Object.preventExtensions(this); // a misspelt property is a TypeError
   }
@@ -112,22 +118,15 @@ export class Group<PeerData = unknown> implements Iterable<Peer<PeerData>> {
     options?: GroupSendOptions,
   ): number {
     const members = this.#members;
-    let { byteLength } = members;
+    let to = members.recipients;
     if (options !== undefined) {
       checkOptions(options, "options", ["except"]);
       const { except } = options;
       if (except !== undefined) {
-        byteLength = members.without(connectionsOf(except, this.#endpoint, "except"));
+        to = members.without(connectionsOf(except, this.#endpoint, "except"));
       }
     }
-    return this.#endpoint.broadcast(
-      channelId,
-      flags,
-      data,
-      members.bytes,
-      byteLength,
-      LAYOUT.BROADCAST_TO,
-    );
+    return this.#endpoint.broadcast(channelId, flags, data, to, LAYOUT.BROADCAST_TO);
   }
 
   /** The members, in the order of joining. */
@@ -135,9 +134,10 @@ export class Group<PeerData = unknown> implements Iterable<Peer<PeerData>> {
     for (const { peer } of this.#members.values()) yield peer as Peer<PeerData>;
   }
 
-  // What the rest of the library may do, and users may not.
   static {
     makeInspectable(this.prototype, "Group", ({ size }) => count(size, "peer"));
-    createGroup = (endpoint) => new Group(endpoint);
+    inside = { create: (endpoint) => new Group(endpoint) };
   }
 }
+
+export const groups: GroupInside = inside;

@@ -1,115 +1,39 @@
 import { CONFIG, HOST_STAT } from "../ffi/layout.ts";
 import { Admission } from "./internal/admission.ts";
 import { Connector } from "./internal/connect.ts";
-import { Endpoint, Resources } from "./internal/endpoint.ts";
+import { Endpoint } from "./internal/endpoint.ts";
 import { Inlet } from "./internal/inlet.ts";
 import { count, makeInspectable } from "./internal/inspect.ts";
 import { loadLibrary } from "./internal/library.ts";
 import { Memory } from "./internal/memory.ts";
 import { recipientsOf } from "./internal/recipients.ts";
-import { validateTurnBudget } from "./internal/turn.ts";
-import { handlers as checkHandlers, integer, options, U32 } from "./internal/validate.ts";
+import { type HostPlan, planHost } from "./internal/plan.ts";
+import { Resources } from "./internal/resources.ts";
+import { checkHostData, effectiveHostData, LIVE_SETTINGS, SETTINGS } from "./internal/settings.ts";
+import { handlers as checkHandlers, integer } from "./internal/validate.ts";
 import {
   type Address,
   type AddressFilter,
   type AddressLike,
-  compileFilter,
-  filterAllows,
   formatIPv4,
   LOOPBACK,
   parseIPv4,
   resolveIPv4,
   validateAddress,
 } from "./address.ts";
-import { type Accept, validateAccept } from "./admission.ts";
-import {
-  ActiveConditions,
-  type Conditions,
-  type ConditionsPlan,
-  NO_LINKS,
-  planConditions,
-  retireConditions,
-} from "./conditions.ts";
+import { type CloseOptions, planClose, type Undelivered } from "./close.ts";
+import { type ActiveConditions, type Conditions, simulations } from "./conditions.ts";
 import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
-import { check, nativeError } from "./errors.ts";
-import type { HostEvent, HostHandlers } from "./events.ts";
-import { createGroup, type Group } from "./group.ts";
-import { encodeLimits, type Limits, planLimits, type ResolvedLimits } from "./limits.ts";
-import {
-  checkHostData,
-  effectiveHostData,
-  HANDLERS,
-  type HostOptions,
-  type HostPlan,
-  type ListenOptions,
-  type NativeSettings,
-  planHost,
-  SETTINGS,
-} from "./options.ts";
+import { check } from "./errors.ts";
+import { HANDLERS, type HostEvent, type HostHandlers } from "./events.ts";
+import { type Group, groups } from "./group.ts";
+import { type HostStats, readHostStats } from "./host_stats.ts";
+import type { Limits, ResolvedLimits } from "./limits.ts";
+import type { HostOptions, ListenOptions } from "./options.ts";
 import { type Data, PacketFlag } from "./packet.ts";
-import type { Peer } from "./peer.ts";
-
-/**
- * What can be read and assigned on a live host; {@linkcode HostOptions} says more about each. Values are
- * checked like options: a wrong one is a {@linkcode TypeError} or {@linkcode RangeError} and changes nothing.
- * Assigning to a closed host throws `ENETJS_ERR_CLOSED`.
- *
- * @example
- * ```ts
- * import { Host } from "@enetjs/enet";
- *
- * await using host = await Host.listen({ hostname: "127.0.0.1" });
- * host.duplicatePeers = 4;
- * host.limits = { peer: { messages: { perSecond: 100 } } };
- * console.log(host.duplicatePeers, host.limits.peer.messages.burst); // 4 100
- * ```
- */
-export interface HostSettings<PeerData = unknown> {
-  /** Most channels of a connection that others open from now on. */
-  channels: number;
-  /** Downstream bandwidth in bytes per second, 0 for unlimited. */
-  incomingBandwidth: number;
-  /** Upstream bandwidth in bytes per second, 0 for unlimited. */
-  outgoingBandwidth: number;
-  /** Compression of datagrams. Both sides must change together. */
-  compression: "none" | "range-coder";
-  /** Checksum of datagrams. Both sides must change together. */
-  checksum: "none" | "crc32";
-  /** Largest datagram in bytes of connections that this host opens from now on. */
-  mtu: number;
-  /** Most peers of one IPv4 address; more that are connected stay. */
-  duplicatePeers: number;
-  /** Largest packet that is sent or received, in bytes. */
-  maximumPacketSize: number;
-  /** Received bytes of one peer that may wait for the program. */
-  maximumWaitingData: number;
-  /** Bytes for what all peers have sent and the program has not taken; 0 restores the default. */
-  maximumHostData: number;
-  /** The socket's receive buffer in bytes, as asked for; the system may grant less. */
-  receiveBufferSize: number;
-  /** The socket's send buffer in bytes, as asked for; the system may grant less. */
-  sendBufferSize: number;
-  /** Milliseconds of silence of this thread after which the pump services in its place. */
-  stallLimitMs: number;
-  /** Whether this thread stays awake for the next message. */
-  spin: "never" | "auto" | "always";
-  /** Milliseconds for which messages are handed out before timers and sockets get their turn. */
-  turnBudgetMs: number;
-  /** Bytes queued to one peer above which `send` returns false. */
-  highWaterMark: number;
-  /** Whether datagrams that are not ENet's are reported. */
-  datagrams: boolean;
-  /** Which addresses may talk to the host. What is read is frozen; assign an {@linkcode AddressFilter}. */
-  filter: Readonly<Required<AddressFilter>>;
-  /** How much may come from an address and from a peer. What is read is frozen; assign {@linkcode Limits}. */
-  limits: ResolvedLimits;
-  /** The simulated network, or null. What is read is frozen; assign {@linkcode Conditions} or null. */
-  conditions: ActiveConditions | null;
-  /** Decides who may connect from now on, of a host that listens; undefined: everybody may. */
-  accept: Accept | undefined;
-  /** The functions that take the events; undefined leaves them to iteration or `service`. */
-  handlers: HostHandlers<PeerData> | undefined;
-}
+import { type Peer, peers } from "./peer.ts";
+import type { PeerHost } from "./peer_host.ts";
+import type { HostSettings } from "./settings.ts";
 
 /** Options of `host.broadcast`. Peers that have ended are left out. */
 export interface BroadcastOptions {
@@ -117,90 +41,6 @@ export interface BroadcastOptions {
   to?: Peer | Iterable<Peer>;
   /** A peer, or several, that do not get the message. Default none. */
   except?: Peer | Iterable<Peer>;
-}
-
-/** Options of `host.close`. */
-export interface CloseOptions {
-  /** Milliseconds to wait for queues to drain and peers to acknowledge. Default 1000. */
-  graceMs?: number;
-  /** A 32-bit value that the other sides read with their disconnect events. Default 0. */
-  data?: number;
-  /** The reason, for this program: promises that are pending then reject with an error whose `cause` it is. */
-  reason?: unknown;
-}
-
-/** What a closed host has not delivered: messages that were queued and not acknowledged when `graceMs` was over. */
-export interface Undelivered {
-  /** Bytes of these messages. */
-  readonly bytes: number;
-  /** Messages. */
-  readonly messages: number;
-  /** Peers that they were for. */
-  readonly peers: number;
-}
-
-/** Attempts to connect that a host has refused, by cause. The client is told, see {@linkcode DisconnectCode}. */
-export interface RefusalStats {
-  /** Every peer was in use, memory was short, or the host was being closed. */
-  readonly full: number;
-  /** The filter denies the address, where `filter.refuse` is true. */
-  readonly filter: number;
-  /** The program has refused it by `accept`. */
-  readonly accept: number;
-  /** `accept` has not decided in time, or failed. */
-  readonly undecided: number;
-  /** The address had as many peers as `duplicatePeers` allows. */
-  readonly duplicate: number;
-}
-
-/** What a host has done since it was created. */
-export interface HostStats {
-  /** Bytes sent in datagrams. */
-  readonly totalSentData: number;
-  /** Datagrams sent. */
-  readonly totalSentPackets: number;
-  /** Bytes received in datagrams. */
-  readonly totalReceivedData: number;
-  /** Datagrams received. */
-  readonly totalReceivedPackets: number;
-  /** Peers connected now. */
-  readonly connectedPeers: number;
-  /** Events that wait in native memory now, because the ring was full or this thread busy. */
-  readonly heldEvents: number;
-  /** How often the ring or the arena was full. */
-  readonly backPressure: number;
-  /** How often the pump has woken this thread. */
-  readonly wakeUps: number;
-  /** How often the pump has serviced the protocol because this thread was busy. */
-  readonly pumpServices: number;
-  /** Datagrams dropped by the address filter. */
-  readonly filtered: number;
-  /** Datagrams that were not ENet's, where these are reported. */
-  readonly datagrams: number;
-  /** Errors of the socket about single datagrams. */
-  readonly socketErrors: number;
-  /** Connections that wait for the client's acknowledgement now. They take no peer. */
-  readonly halfOpen: number;
-  /** Attempts to connect that this host has answered with a refusal. */
-  readonly refused: RefusalStats;
-  /** Datagrams that name a half-open connection by its id, with a wrong session or sequence number. */
-  readonly badHandshakes: number;
-  /** Requests to connect dropped by `limits.address.connects`. */
-  readonly limitedConnects: number;
-  /** Datagrams dropped by `limits.address.datagrams`. */
-  readonly limitedDatagrams: number;
-  /** Bytes of the datagrams dropped by `limits.address.bytes`. */
-  readonly limitedBytes: number;
-  /** Messages refused by `limits.peer.messages`; each time that one is retransmitted counts. */
-  readonly limitedMessages: number;
-  /** Bytes of the messages refused by `limits.peer.bytes`; each time that one is retransmitted counts. */
-  readonly limitedMessageBytes: number;
-  /** Connections that ended with the reason `"limit"`. */
-  readonly limitedPeers: number;
-  /** Bytes that count towards `maximumHostData` now. */
-  readonly hostData: number;
-  /** Datagrams of which a memory or work limit dropped all or a part; reliable data is sent again. */
-  readonly overBudget: number;
 }
 
 /** An attempt to connect, with its peer. */
@@ -211,19 +51,22 @@ export interface Attempt {
   readonly established: Promise<Peer>;
 }
 
-/** Begins to connect to an IPv4 address in host byte order, for as long as ENet tries. */
-export let beginConnection: (
-  host: Host,
-  ipv4: number,
-  port: number,
-  channels: number,
-  data: number,
-) => Attempt;
-/** The internal object of a host. */
-export let endpointOf: (host: Host) => Endpoint;
+/** What the rest of the library may do with hosts, and users may not. */
+interface HostInside {
+  /** The internal object of a host. */
+  endpointOf(host: Host): Endpoint;
+  /** Begins to connect to an IPv4 address in host byte order, for as long as ENet tries. */
+  begin(host: Host, ipv4: number, port: number, channels: number, data: number): Attempt;
+}
+
+let inside: HostInside;
 
 /** Closes hosts that were dropped without being closed. */
 const registry = new FinalizationRegistry<Resources>((resources) => resources.close());
+
+/** The settings of a host are properties of it. */
+export interface Host<PeerData = unknown>
+  extends Omit<HostSettings, "filter" | "limits" | "conditions"> {}
 
 /**
  * An ENet host: a UDP socket, its peers and their events.
@@ -254,18 +97,13 @@ export class Host<PeerData = unknown>
     AsyncIterable<HostEvent<PeerData>>,
     AsyncDisposable,
     Disposable,
-    HostSettings<PeerData> {
+    PeerHost<Peer<PeerData>> {
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
   readonly #connector: Connector;
   readonly #admission: Admission;
   /** Whether others can connect to it. */
   readonly #listens: boolean;
-  #incomingBandwidth: number;
-  #outgoingBandwidth: number;
-  #filter!: Readonly<Required<AddressFilter>>;
-  #limits!: ResolvedLimits;
-  #conditions: ActiveConditions | null = null;
   #closing: Promise<Undelivered> | undefined;
   /** Ends the wait of a close under way after a time, if that is sooner. */
   #shorten: ((graceMs: number) => void) | undefined;
@@ -281,21 +119,15 @@ export class Host<PeerData = unknown>
     }
     this.#endpoint = endpoint;
     this.#inlet = inlet;
-    this.#listens = plan.bind !== undefined;
+    this.#listens = plan.listens;
     endpoint.host = this;
-    this.#connector = new Connector(
-      endpoint,
-      inlet,
-      (ipv4) => filterAllows(this.#filter)(ipv4),
-      plan.config[CONFIG.PEERS],
-    );
-    this.#incomingBandwidth = plan.incomingBandwidth;
-    this.#outgoingBandwidth = plan.outgoingBandwidth;
-    this.filter = plan.filter;
-    this.limits = plan.limits;
-    if (plan.conditions !== null) this.#setConditions(plan.conditions);
-    this.#admission = new Admission(endpoint, plan.accept);
-    inlet.onAttempt = (question, attempt, ageMs) => this.#admission.add(question, attempt, ageMs);
+    this.#connector = new Connector(endpoint, inlet);
+    this.#admission = new Admission(endpoint);
+    endpoint.apply("filter", plan.settings.filter);
+    endpoint.apply("limits", plan.settings.limits);
+    if (plan.settings.conditions !== null) endpoint.apply("conditions", plan.settings.conditions);
+    inlet.onAttempt = (question, attempt, ageMs) =>
+      this.#admission.add(endpoint.transport, question, attempt, ageMs);
     inlet.decide = (spent) => this.#admission.decide(spent);
     inlet.onFailure = () => this.#destroy();
     // A misspelt setting is a TypeError in place of a property that nobody reads.
@@ -346,10 +178,9 @@ export class Host<PeerData = unknown>
     checkHandlers(handlers, HANDLERS);
     const library = await loadLibrary();
     const { native, runtime } = library;
-    const { bind, config } = plan;
+    const { config, listens, settings: { hostname, port, pump } } = plan;
     Resources.closeOnReload(runtime);
-    config[CONFIG.ADDRESS] = bind === undefined ? -1 : await resolveIPv4(bind.hostname);
-    config[CONFIG.PORT] = bind?.port ?? 0;
+    config[CONFIG.ADDRESS] = listens ? await resolveIPv4(hostname) : -1;
     const memory = new Memory(plan.sizes, runtime.copiesUpTo, library.debug);
     const handle = check(
       native.enetjs_host_create(
@@ -360,16 +191,16 @@ export class Host<PeerData = unknown>
         memory.arena,
         memory.arena.length,
       ),
-      bind === undefined ? "Creating a host" : `Listening on ${bind.hostname}:${bind.port}`,
+      listens ? `Listening on ${hostname}:${port}` : "Creating a host",
     );
     const resources = new Resources(native, handle);
-    const endpoint = new Endpoint(library, resources, memory, plan);
+    const endpoint = new Endpoint(library, resources, memory, plan.settings);
     const inlet = new Inlet(endpoint, handlers);
     registry.register(endpoint, resources, resources);
     try {
       // First, so that no datagram comes in before the filter is in place.
       const host = new Host<PeerData>(endpoint, inlet, plan);
-      if (plan.pump) {
+      if (pump) {
         const fd = check(native.enetjs_host_start(handle), "Starting a host");
         resources.wake = await runtime.attach(fd, wakeUp(inlet));
       }
@@ -464,8 +295,8 @@ export class Host<PeerData = unknown>
     flags: PacketFlag = PacketFlag.RELIABLE,
     options?: BroadcastOptions,
   ): number {
-    const { peers, bytes, mode } = recipientsOf(options, this.#endpoint);
-    return this.#endpoint.broadcast(channelId, flags, data, peers, bytes, mode);
+    const { to, mode } = recipientsOf(options, this.#endpoint);
+    return this.#endpoint.broadcast(channelId, flags, data, to, mode);
   }
 
   /**
@@ -474,7 +305,7 @@ export class Host<PeerData = unknown>
    * @returns the group
    */
   group(): Group<PeerData> {
-    return createGroup(this.#endpoint);
+    return groups.create(this.#endpoint);
   }
 
   /**
@@ -536,7 +367,7 @@ export class Host<PeerData = unknown>
   }
   set handlers(handlers: HostHandlers<PeerData> | undefined) {
     checkHandlers(handlers, HANDLERS);
-    this.#requireOpen("Setting the handlers");
+    this.#endpoint.requireOpen("Setting the handlers");
     this.#inlet.handlers = handlers;
   }
 
@@ -559,7 +390,7 @@ export class Host<PeerData = unknown>
         `address.hostname must be an IPv4 address here, not "${hostname}": resolve it first`,
       );
     }
-    return this.#endpoint.sendDatagram(
+    return this.#endpoint.transport.sendDatagram(
       ipv4,
       port,
       data,
@@ -580,7 +411,7 @@ export class Host<PeerData = unknown>
 
   /** The connected peers whose connect events the program has taken. */
   get peers(): Peer<PeerData>[] {
-    return this.#inlet.connected.map(({ peer }) => peer as Peer<PeerData>);
+    return this.#inlet.connected.map((connection) => peers.of(connection) as Peer<PeerData>);
   }
 
   /** Counters of the host since it was created; after it is closed, their last values. */
@@ -588,37 +419,7 @@ export class Host<PeerData = unknown>
     if (this.#last !== undefined) return { ...this.#last.stats };
     const { native, handle, stats } = this.#endpoint;
     check(native.enetjs_host_stats(handle), "Reading statistics");
-    return {
-      totalSentData: stats[HOST_STAT.SENT_DATA],
-      totalSentPackets: stats[HOST_STAT.SENT_PACKETS],
-      totalReceivedData: stats[HOST_STAT.RECEIVED_DATA],
-      totalReceivedPackets: stats[HOST_STAT.RECEIVED_PACKETS],
-      connectedPeers: stats[HOST_STAT.CONNECTED_PEERS],
-      heldEvents: stats[HOST_STAT.HELD_RECORDS],
-      backPressure: stats[HOST_STAT.BACK_PRESSURE],
-      wakeUps: stats[HOST_STAT.WAKE_UPS],
-      pumpServices: stats[HOST_STAT.PUMP_SERVICES],
-      filtered: stats[HOST_STAT.FILTERED],
-      datagrams: stats[HOST_STAT.DATAGRAMS],
-      socketErrors: stats[HOST_STAT.SOCKET_ERRORS],
-      halfOpen: stats[HOST_STAT.HALF_OPEN],
-      refused: {
-        full: stats[HOST_STAT.REFUSED_FULL],
-        filter: stats[HOST_STAT.REFUSED_FILTER],
-        accept: stats[HOST_STAT.REFUSED_ACCEPT],
-        undecided: stats[HOST_STAT.REFUSED_UNDECIDED],
-        duplicate: stats[HOST_STAT.REFUSED_DUPLICATE],
-      },
-      badHandshakes: stats[HOST_STAT.BAD_HANDSHAKE],
-      limitedConnects: stats[HOST_STAT.LIMITED_CONNECTS],
-      limitedDatagrams: stats[HOST_STAT.LIMITED_DATAGRAMS],
-      limitedBytes: stats[HOST_STAT.LIMITED_BYTES],
-      limitedMessages: stats[HOST_STAT.LIMITED_MESSAGES],
-      limitedMessageBytes: stats[HOST_STAT.LIMITED_MESSAGE_BYTES],
-      limitedPeers: stats[HOST_STAT.LIMITED_PEERS],
-      hostData: stats[HOST_STAT.DATA],
-      overBudget: stats[HOST_STAT.OVER_BUDGET],
-    };
+    return readHostStats(stats);
   }
 
   /** Whether the host is closed. */
@@ -626,247 +427,30 @@ export class Host<PeerData = unknown>
     return !this.#endpoint.resources.open;
   }
 
-  // Settings that can be changed at any time; the same checks and errors as at creation, and
-  // ENETJS_ERR_CLOSED.
+  // Three settings that are written here, because they are read as another type than they are assigned as.
 
-  /** Downstream bandwidth in bytes per second, 0 for unlimited. */
-  get incomingBandwidth(): number {
-    return this.#incomingBandwidth;
-  }
-  set incomingBandwidth(value: number) {
-    this.#setBandwidth(integer(value, "incomingBandwidth", 0, U32), this.#outgoingBandwidth);
-  }
-
-  /** Upstream bandwidth in bytes per second, 0 for unlimited. */
-  get outgoingBandwidth(): number {
-    return this.#outgoingBandwidth;
-  }
-  set outgoingBandwidth(value: number) {
-    this.#setBandwidth(this.#incomingBandwidth, integer(value, "outgoingBandwidth", 0, U32));
-  }
-
-  /** Most channels of a connection that others open from now on. */
-  get channels(): number {
-    return this.#endpoint.settings.channels;
-  }
-  set channels(value: number) {
-    this.#set("channels", value);
-  }
-
-  /** Compression of datagrams. Both sides must change together. */
-  get compression(): "none" | "range-coder" {
-    return this.#endpoint.settings.compression;
-  }
-  set compression(value: "none" | "range-coder") {
-    this.#set("compression", value);
-  }
-
-  /** Checksum of datagrams. Both sides must change together. */
-  get checksum(): "none" | "crc32" {
-    return this.#endpoint.settings.checksum;
-  }
-  set checksum(value: "none" | "crc32") {
-    this.#set("checksum", value);
-  }
-
-  /** Largest datagram in bytes of connections that this host opens from now on. */
-  get mtu(): number {
-    return this.#endpoint.settings.mtu;
-  }
-  set mtu(value: number) {
-    this.#set("mtu", value);
-  }
-
-  /** Most peers of one IPv4 address. */
-  get duplicatePeers(): number {
-    return this.#endpoint.settings.duplicatePeers;
-  }
-  set duplicatePeers(value: number) {
-    this.#set("duplicatePeers", value);
-  }
-
-  /** Largest packet that is sent or received, in bytes. */
-  get maximumPacketSize(): number {
-    return this.#endpoint.settings.maximumPacketSize;
-  }
-  set maximumPacketSize(value: number) {
-    this.#set("maximumPacketSize", value);
-  }
-
-  /**
-   * Bytes for what all peers have sent and the program has not taken, at least `maximumWaitingData` + `maximumPacketSize`.
-   * 0 restores the default, which depends on the other two. What is read is the number of bytes in force.
-   */
-  get maximumHostData(): number {
-    return effectiveHostData(this.#endpoint.settings);
-  }
-  set maximumHostData(value: number) {
-    this.#set("maximumHostData", value);
-  }
-
-  /** Bytes of one peer that may wait to be consumed. */
-  get maximumWaitingData(): number {
-    return this.#endpoint.settings.maximumWaitingData;
-  }
-  set maximumWaitingData(value: number) {
-    this.#set("maximumWaitingData", value);
-  }
-
-  /** The socket's receive buffer in bytes, as asked for; the system may grant less. */
-  get receiveBufferSize(): number {
-    return this.#endpoint.settings.receiveBufferSize;
-  }
-  set receiveBufferSize(value: number) {
-    this.#set("receiveBufferSize", value);
-  }
-
-  /** The socket's send buffer in bytes, as asked for; the system may grant less. */
-  get sendBufferSize(): number {
-    return this.#endpoint.settings.sendBufferSize;
-  }
-  set sendBufferSize(value: number) {
-    this.#set("sendBufferSize", value);
-  }
-
-  /** Milliseconds of silence of this thread after which the pump services in its place. */
-  get stallLimitMs(): number {
-    return this.#endpoint.settings.stallLimitMs;
-  }
-  set stallLimitMs(value: number) {
-    this.#set("stallLimitMs", value);
-  }
-
-  /** Whether this thread stays awake for the next message. */
-  get spin(): "never" | "auto" | "always" {
-    return this.#endpoint.settings.spin;
-  }
-  set spin(value: "never" | "auto" | "always") {
-    this.#set("spin", value);
-  }
-
-  /** Milliseconds for which messages are handed out before timers and sockets get their turn. */
-  get turnBudgetMs(): number {
-    return this.#endpoint.turnBudgetMs;
-  }
-  set turnBudgetMs(value: number) {
-    const budget = validateTurnBudget(value);
-    this.#requireOpen("Setting turnBudgetMs");
-    this.#endpoint.turnBudgetMs = budget;
-  }
-
-  /** Bytes queued to one peer above which `send` returns false. */
-  get highWaterMark(): number {
-    return this.#endpoint.settings.highWaterMark;
-  }
-  set highWaterMark(value: number) {
-    this.#set("highWaterMark", value);
-  }
-
-  /** Whether datagrams that are not ENet's are reported. */
-  get datagrams(): boolean {
-    return this.#endpoint.settings.datagrams;
-  }
-  set datagrams(value: boolean) {
-    this.#set("datagrams", value);
-  }
-
-  /**
-   * Which addresses may talk to the host. Native code applies it before ENet sees a datagram. A connected
-   * peer that is denied times out.
-   */
+  /** Which addresses may talk to the host; see {@linkcode HostSettings.filter}. */
   get filter(): Readonly<Required<AddressFilter>> {
-    return this.#filter;
+    return this.#endpoint.settings.filter;
   }
   set filter(filter: AddressFilter) {
-    const { bytes, size } = compileFilter(filter);
-    this.#requireOpen("Setting the filter");
-    const { native, handle } = this.#endpoint;
-    check(native.enetjs_host_set_filter(handle, bytes, size), "Setting the filter");
-    const { allow = [], deny = [], refuse = false } = filter;
-    const option = CONFIG.FILTER_REFUSES;
-    check(native.enetjs_host_set(handle, option, Number(refuse), 0), "Setting the filter");
-    this.#filter = Object.freeze({
-      allow: Object.freeze([...allow]),
-      deny: Object.freeze([...deny]),
-      refuse,
-    });
+    this.#set("filter", filter);
   }
 
-  /**
-   * How much may come from an address and from a peer; see {@linkcode Limits}. A limit that is absent from an
-   * assigned object gets its default. Accounts keep what they have used. What is read is frozen: assign a
-   * whole object, `host.limits = { ...host.limits, peer: { … } }`.
-   */
+  /** How much may come from an address and from a peer; see {@linkcode HostSettings.limits}. */
   get limits(): ResolvedLimits {
-    return this.#limits;
+    return this.#endpoint.settings.limits;
   }
   set limits(limits: Limits) {
-    const plan = planLimits(limits);
-    const encoded = encodeLimits(plan);
-    this.#requireOpen("Setting the limits");
-    const { native, handle } = this.#endpoint;
-    const disconnects = Number(plan.peer.excess === "disconnect");
-    check(
-      native.enetjs_host_set_limits(handle, encoded, encoded.length, disconnects),
-      "Setting the limits",
-    );
-    this.#limits = plan;
+    this.#set("limits", limits);
   }
 
-  /**
-   * The simulated network between this host and its socket, or null; see {@linkcode Conditions}. It can be
-   * assigned at any time, as a whole. The random decisions and the counters start anew then. What is under
-   * way arrives when it would have; after null, it arrives at once.
-   *
-   * @throws {TypeError} for an unknown condition or one of the wrong type
-   * @throws {RangeError} for a value out of range
-   * @throws {ENetError} `ENETJS_ERR_CLOSED`; `ENETJS_ERR_UNGUARDED` where libenet's calls do not reach this library
-   */
+  /** The simulated network, or null; see {@linkcode HostSettings.conditions}. */
   get conditions(): ActiveConditions | null {
-    return this.#conditions;
+    return this.#endpoint.settings.conditions;
   }
   set conditions(conditions: Conditions | null) {
-    const plan = planConditions(conditions);
-    this.#requireOpen("Setting the conditions");
-    this.#setConditions(plan);
-  }
-
-  #setConditions(plan: ConditionsPlan | null): void {
-    const { native, handle } = this.#endpoint;
-    const last = this.#conditions?.stats;
-    const { links, seed } = plan ?? { links: NO_LINKS, seed: 0 };
-    const bytes = plan === null ? 0 : links.length;
-    check(native.enetjs_host_set_conditions(handle, links, bytes, seed), "Setting the conditions");
-    if (this.#conditions !== null) retireConditions(this.#conditions, last!);
-    this.#conditions = plan === null ? null : new ActiveConditions(plan.given, {
-      blackout: (ms) => void check(native.enetjs_host_blackout(handle, ms), "Beginning a blackout"),
-      fates: (out) =>
-        void check(native.enetjs_host_fates(handle, out, out.length), "Reading the conditions"),
-    });
-  }
-
-  /**
-   * Decides which clients may connect; see `ListenOptions.accept`. With undefined, every client may. An
-   * attempt that is being decided stays with the function that was called for it.
-   *
-   * @throws {TypeError} when set on a host of `Host.create`, to which nobody can connect
-   * @throws {ENetError} when set, `ENETJS_ERR_UNGUARDED` where nothing protects the host; `ENETJS_ERR_CLOSED`
-   */
-  get accept(): Accept | undefined {
-    return this.#admission.accept;
-  }
-  set accept(accept: Accept | undefined) {
-    const checked = validateAccept(accept);
-    if (checked !== undefined && !this.#listens) {
-      throw new TypeError(
-        "accept is for a host that others can connect to: this one was made by Host.create, so use Host.listen",
-      );
-    }
-    this.#requireOpen("Setting accept");
-    const { native, handle } = this.#endpoint;
-    const asks = Number(checked !== undefined);
-    check(native.enetjs_host_set(handle, CONFIG.ACCEPT, asks, 0), "Setting accept");
-    this.#admission.accept = checked;
+    this.#set("conditions", conditions);
   }
 
   /** Keeps the process alive while the host is open, which is the default. */
@@ -893,7 +477,7 @@ export class Host<PeerData = unknown>
    * @throws {RangeError} if `graceMs` or `data` is out of range
    */
   close(options: CloseOptions = {}): Promise<Undelivered> {
-    const { graceMs, data, reason } = validateCloseOptions(options);
+    const { graceMs, data, reason } = planClose(options);
     if (this.#closing === undefined) {
       this.#endpoint.closeReason = reason;
       this.#closing = this.#close(graceMs, data);
@@ -967,7 +551,7 @@ export class Host<PeerData = unknown>
     if (resources.open) this.#inlet.learnEnds();
     if (!resources.open) return;
     this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };
-    if (this.#conditions !== null) retireConditions(this.#conditions, this.#conditions.stats);
+    if (this.conditions !== null) simulations.end(this.conditions, this.conditions.stats);
     this.#connector.end();
     this.#inlet.releaseBorrowed();
     resources.close();
@@ -981,10 +565,6 @@ export class Host<PeerData = unknown>
     this.#endpoint.memory.recycle();
   }
 
-  #requireOpen(what: string): void {
-    this.#endpoint.requireOpen(what);
-  }
-
   #describe(): string {
     if (this.closed) return "closed";
     const { hostname, port } = this.address;
@@ -992,40 +572,50 @@ export class Host<PeerData = unknown>
     return `${hostname}:${port}, ${peers}${this.#closing === undefined ? "" : ", closing"}`;
   }
 
-  // What the rest of the library may do, and users may not.
-  static {
-    makeInspectable(this.prototype, "Host", (host) => host.#describe());
-    beginConnection = (host, ipv4, port, channels, data) => {
-      const where = `${formatIPv4(ipv4)}:${port}`;
-      const connector = host.#connector;
-      const connection = connector.begin(ipv4 || LOOPBACK, port, channels, data, where);
-      const established = connector.established(connection);
-      return { peer: connection.peer, established };
-    };
-    endpointOf = (host) => host.#endpoint;
-  }
-
-  #set<K extends keyof NativeSettings>(name: K, value: NativeSettings[K]): void {
-    const setting = SETTINGS[name];
-    const encoded = setting.encode(value, name);
-    const { native, handle, settings } = this.#endpoint;
+  /** Changes a setting of the live host. */
+  #set<Name extends keyof HostSettings>(name: Name, given: unknown): void {
+    const { settings } = this.#endpoint;
+    const value = SETTINGS[name].check(given, name);
     checkHostData({ ...settings, [name]: value });
-    this.#requireOpen(`Setting ${name}`);
-    const result = native.enetjs_host_set(handle, setting.option, encoded, 0);
-    if (result < 0) throw nativeError(result, `Setting ${name} to ${value}`);
+    if (name === "accept" && value !== undefined && !this.#listens) {
+      throw new TypeError(
+        "accept is for a host that others can connect to: this one was made by Host.create, so use Host.listen",
+      );
+    }
+    this.#endpoint.requireOpen(`Setting ${name}`);
+    this.#endpoint.apply(name, value);
     settings[name] = value;
   }
 
-  #setBandwidth(incoming: number, outgoing: number): void {
-    const { native, handle } = this.#endpoint;
-    check(
-      native.enetjs_host_set(handle, CONFIG.INCOMING_BANDWIDTH, incoming, outgoing),
-      "Setting the bandwidth",
-    );
-    this.#incomingBandwidth = incoming;
-    this.#outgoingBandwidth = outgoing;
+  static {
+    makeInspectable(this.prototype, "Host", (host) => host.#describe());
+    for (const name of LIVE_SETTINGS) {
+      if (Object.hasOwn(this.prototype, name)) continue;
+      Object.defineProperty(this.prototype, name, {
+        get(this: Host) {
+          const { settings } = this.#endpoint;
+          return name === "maximumHostData" ? effectiveHostData(settings) : settings[name];
+        },
+        set(this: Host, value: unknown) {
+          this.#set(name, value);
+        },
+        configurable: true,
+      });
+    }
+    inside = {
+      endpointOf: (host) => host.#endpoint,
+      begin(host, ipv4, port, channels, data) {
+        const where = `${formatIPv4(ipv4)}:${port}`;
+        const connector = host.#connector;
+        const connection = connector.begin(ipv4 || LOOPBACK, port, channels, data, where);
+        const established = connector.established(connection);
+        return { peer: peers.of(connection), established };
+      },
+    };
   }
 }
+
+export const hosts: HostInside = inside;
 
 /** What the wake-up calls; it must not keep the host from being collected. */
 function wakeUp(inlet: Inlet): () => void {
@@ -1034,12 +624,4 @@ function wakeUp(inlet: Inlet): () => void {
     const live = weak.deref();
     if (live?.endpoint.resources.open) live.wake();
   };
-}
-
-function validateCloseOptions(given: CloseOptions) {
-  options(given, "options", ["graceMs", "data", "reason"]);
-  const { graceMs = 1000, data = 0, reason } = given;
-  integer(graceMs, "graceMs", 0, 2 ** 31 - 1);
-  integer(data, "data", 0, U32);
-  return { graceMs, data, reason };
 }

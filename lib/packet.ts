@@ -1,4 +1,8 @@
 import { loadedLibrary } from "../ffi/loader.ts";
+import { decoder, encoder } from "../ffi/utf8.ts";
+import { CLOSED, DISPOSED, type Gone, OWNED } from "./internal/borrowing.ts";
+import { bytesOf, transfer } from "./internal/buffers.ts";
+import { callSite } from "./internal/call_site.ts";
 import { count, makeInspectable, preview } from "./internal/inspect.ts";
 import { requireLibrary } from "./internal/library.ts";
 import type { Memory } from "./internal/memory.ts";
@@ -6,7 +10,6 @@ import { MAXIMUM_BYTES } from "./internal/outbox.ts";
 import { NativePacket } from "./internal/native_packet.ts";
 import { integer, oneOf, options as checkOptions, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
-import { decoder, encoder } from "../ffi/utf8.ts";
 
 /** What can be sent: text (as UTF-8), any buffer or view of one, or a packet. */
 export type Data = string | ArrayBufferLike | ArrayBufferView | Packet;
@@ -33,38 +36,11 @@ export const PacketFlag = {
 /** One of the numbers of {@linkcode PacketFlag}. */
 export type PacketFlag = 0 | 1 | 2 | 8 | 10;
 
-/** The bytes are in JavaScript memory of their own: `Packet.#bytes`. */
-const OWNED = { kind: "owned" } as const;
-
-/** The bytes are nowhere any more; why. */
-interface Gone {
-  readonly kind: "gone";
-  readonly why: string;
-}
-
 /**
  * Where a packet's bytes are. One object for many packets, so that a received message takes no more
  * memory than its packet: the arena that it lies in, or what has become of it.
  */
 type Source = typeof OWNED | Memory | NativePacket | Gone;
-
-function borrowedUntil(until: string): Gone {
-  const why =
-    `it was borrowed until ${until}: take packet.bytes before you wait, or packet.retain()`;
-  return { kind: "gone", why };
-}
-
-/** What becomes of a borrowed packet, by the way in which it was received. */
-export const BORROWED = {
-  BY_HANDLER: borrowedUntil("its handler returned"),
-  BY_ITERATION: borrowedUntil("the next iteration"),
-  BY_SERVICE: borrowedUntil("the next call of service()"),
-} as const;
-
-/** What becomes of one that is borrowed when its host is closed. */
-const CLOSED: Gone = borrowedUntil("its host was closed");
-
-const DISPOSED: Gone = { kind: "gone", why: "it has been disposed of" };
 
 /** Frees packets that were not disposed of. */
 const registry = new FinalizationRegistry<NativePacket>((packet) => packet.release());
@@ -76,7 +52,7 @@ const owners = new WeakMap<Uint8Array, Packet>();
 const lentAt = new WeakMap<Packet, string>();
 
 /** What the rest of the library may do with packets, and users may not. */
-interface PacketInternals {
+interface PacketInside {
   /** A packet over the arena of a host, which becomes `until` when its borrowing ends. */
   fromArena(memory: Memory, offset: number, length: number, flags: number, until: Gone): Packet;
   /** A packet over a received native one, which becomes `until` when its borrowing ends. */
@@ -101,8 +77,7 @@ interface PacketInternals {
   current(packet: Packet): Uint8Array;
 }
 
-/** What the rest of the library may do with packets, and users may not. */
-export let packets: PacketInternals;
+let inside: PacketInside;
 
 /** How `Packet.from` takes the bytes. */
 export interface PacketFromOptions {
@@ -452,7 +427,7 @@ export class Packet implements Disposable {
 
   static {
     makeInspectable(this.prototype, "Packet", (packet) => packet.#describe());
-    packets = {
+    inside = {
       fromArena(memory, offset, length, flags, until) {
         return new Packet(memory, length, flags, undefined, until, offset);
       },
@@ -498,59 +473,9 @@ export class Packet implements Disposable {
   }
 }
 
-/** Where the program called into the library. */
-function callSite(): string {
-  const lines = (new Error().stack ?? "").split("\n").filter((line) => /\bat\b|@/.test(line));
-  // As sources, as modules of the npm package, or wherever else this file is.
-  const [, folder] = /([^\s(@]*[\\/])lib[\\/]packet\.[jt]s/.exec(lines[0] ?? "") ?? [];
-  const isOurs = (line: string) =>
-    folder !== undefined &&
-    ["lib", "ffi"].some((part) =>
-      line.includes(`${folder}${part}/`) || line.includes(`${folder}${part}\\`)
-    );
-  return (lines.find((line) => !isOurs(line)) ?? "").trim();
-}
-
-/** Takes the memory of an ArrayBuffer over. */
-function transfer(data: Data): Uint8Array<ArrayBuffer> {
-  if (data instanceof ArrayBuffer && !data.detached) return new Uint8Array(data.transfer());
-  if (ArrayBuffer.isView(data) && data.buffer instanceof ArrayBuffer && !data.buffer.detached) {
-    const { byteOffset, byteLength } = data;
-    return new Uint8Array(data.buffer.transfer(), byteOffset, byteLength);
-  }
-  throw new TypeError(
-    `data must be an ArrayBuffer or a view of one to be transferred, not ${show(data)}`,
-  );
-}
+export const packets: PacketInside = inside;
 
 /** Bytes of a buffer, a view or a packet. */
 export function viewOf(data: unknown): Uint8Array {
-  if (data instanceof Uint8Array) {
-    requireAttached(data.buffer);
-    return data;
-  }
-  if (data instanceof Packet) return packets.current(data);
-  if (ArrayBuffer.isView(data)) {
-    requireAttached(data.buffer);
-    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  }
-  if (data instanceof ArrayBuffer && !data.detached) return new Uint8Array(data);
-  if (data instanceof SharedArrayBuffer) return new Uint8Array(data);
-  if (data instanceof ArrayBuffer) throw detached("data is a detached ArrayBuffer");
-  throw new TypeError(
-    `data must be a string, an ArrayBuffer, a view of one or a Packet, not ${show(data)}`,
-  );
-}
-
-function requireAttached(buffer: ArrayBufferLike): void {
-  if (buffer instanceof ArrayBuffer && buffer.detached) {
-    throw detached("data is a view of a detached ArrayBuffer");
-  }
-}
-
-function detached(what: string): TypeError {
-  return new TypeError(
-    `${what}: its bytes were transferred elsewhere, or it was the view of a packet whose event is ` +
-      "over; keep a copy with view.slice() before that",
-  );
+  return data instanceof Packet ? packets.current(data) : bytesOf(data);
 }

@@ -1,185 +1,32 @@
-import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
+import { DISCONNECT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
 import { type Connection, iterateConnection } from "./internal/connection.ts";
-import { validateFlags } from "./internal/endpoint.ts";
-import { receiveOne, type ReceiveOptions } from "./internal/receive_one.ts";
+import { validateFlags } from "./internal/flags.ts";
 import { makeInspectable } from "./internal/inspect.ts";
-import { integer, options, show, U32 } from "./internal/validate.ts";
+import { receiveOne, type ReceiveOptions } from "./internal/receive_one.ts";
+import { integer, show, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
-import type { DisconnectReason, PeerMessage } from "./events.ts";
-import type { Host } from "./host.ts";
+import type { DisconnectReason, PeerEnd } from "./disconnect.ts";
+import type { PeerMessage } from "./message.ts";
 import { type Data, PacketFlag } from "./packet.ts";
+import type { PeerHost } from "./peer_host.ts";
+import { PEER_STATES, type PeerState } from "./peer_state.ts";
+import { type PeerStats, readPeerStats, statsAfterTheEnd } from "./peer_stats.ts";
 import { readableOf, type StreamChunk, writableOf, type WritableOptions } from "./streams.ts";
-
-/**
- * Where a connection is in its life; ENet's states in the field's words.
- *
- * Source: `ENetPeerState` in `enet/enet.h`.
- */
-export type PeerState =
-  | "disconnected"
-  | "connecting"
-  | "acknowledging-connect"
-  | "connection-pending"
-  | "connection-succeeded"
-  | "connected"
-  | "disconnect-later"
-  | "disconnecting"
-  | "acknowledging-disconnect"
-  | "zombie";
-
-const STATES: readonly PeerState[] = [
-  "disconnected",
-  "connecting",
-  "acknowledging-connect",
-  "connection-pending",
-  "connection-succeeded",
-  "connected",
-  "disconnect-later",
-  "disconnecting",
-  "acknowledging-disconnect",
-  "zombie",
-];
+import { planThrottle, planTimeout, type ThrottleOptions, type TimeoutOptions } from "./tuning.ts";
 
 export type { ReceiveOptions } from "./internal/receive_one.ts";
 
-/** When a connection whose peer does not acknowledge ends; `Peer.timeout`. */
-export interface TimeoutOptions {
-  /**
-   * The retransmission timeout of a packet doubles with each attempt. When it is this multiple of its first
-   * value, the connection ends after `minimumMs`. Default 32.
-   */
-  limit?: number;
-  /**
-   * Milliseconds without acknowledgement before which the connection never ends. Default 5000, or `maximumMs`
-   * where that is less.
-   */
-  minimumMs?: number;
-  /**
-   * Milliseconds without acknowledgement after which the connection ends in any case. Default 30000, or
-   * `minimumMs` where that is more.
-   */
-  maximumMs?: number;
+/** What the rest of the library may do with peers, and users may not. */
+interface PeerInside {
+  /** Gives a connection its public face. */
+  create(connection: Connection): void;
+  /** The connection behind a public face. */
+  connectionOf(peer: Peer): Connection;
+  /** The public face of a connection. */
+  of(connection: Connection): Peer;
 }
 
-/** How unreliable packets are dropped as the round trip gets worse; `Peer.throttle`. */
-export interface ThrottleOptions {
-  /** Milliseconds over which the lowest mean round trip is measured. Default 5000. */
-  intervalMs?: number;
-  /** How fast the throttle opens, 0–32. Default 2. */
-  acceleration?: number;
-  /** How fast the throttle closes, 0–32. Default 2. */
-  deceleration?: number;
-}
-
-/**
- * What ENet knows of a connection; its own terms, with units. Totals of bytes and packets start
- * again whenever ENet evaluates them.
- *
- * Source: `ENetPeer` in `enet/enet.h`.
- */
-export interface PeerStats {
-  /** Where the connection is in its life. */
-  readonly state: PeerState;
-  /** Channels of the connection. */
-  readonly channelCount: number;
-  /** Random number that identifies the connection to both sides. */
-  readonly connectId: number;
-  /** Number that means this side's peer in datagrams of the other; random for each connection. */
-  readonly incomingPeerId: number;
-  /** The other side's index of this peer. */
-  readonly outgoingPeerId: number;
-  /** The other side's downstream bandwidth, bytes per second; 0 is unlimited. */
-  readonly incomingBandwidth: number;
-  /** The other side's upstream bandwidth, bytes per second; 0 is unlimited. */
-  readonly outgoingBandwidth: number;
-  /** Bytes received since the last bandwidth throttle. */
-  readonly incomingDataTotal: number;
-  /** Bytes queued since the last bandwidth throttle. */
-  readonly outgoingDataTotal: number;
-  /** Milliseconds since a datagram was sent, -1 before the first. */
-  readonly sinceLastSendMs: number;
-  /** Milliseconds since an acknowledgement was received, -1 before the first. */
-  readonly sinceLastReceiveMs: number;
-  /** Commands sent in the current packet loss interval of 10 s. */
-  readonly packetsSent: number;
-  /** Commands retransmitted in the current packet loss interval of 10 s. */
-  readonly packetsLost: number;
-  /** Mean share of reliable packets that were retransmitted, 0–1. */
-  readonly packetLoss: number;
-  /** Variance of the packet loss, 0–1. */
-  readonly packetLossVariance: number;
-  /** Share of unreliable packets that is sent, 0–1. */
-  readonly packetThrottle: number;
-  /** Upper limit of the throttle, 0–1. */
-  readonly packetThrottleLimit: number;
-  /** Position in the throttle's cycle, 0–32. */
-  readonly packetThrottleCounter: number;
-  /** See {@linkcode ThrottleOptions}. */
-  readonly packetThrottleAcceleration: number;
-  /** See {@linkcode ThrottleOptions}. */
-  readonly packetThrottleDeceleration: number;
-  /** See {@linkcode ThrottleOptions}. */
-  readonly packetThrottleIntervalMs: number;
-  /** Milliseconds of silence after which a ping is sent. */
-  readonly pingIntervalMs: number;
-  /** See {@linkcode TimeoutOptions}. */
-  readonly timeoutLimit: number;
-  /** See {@linkcode TimeoutOptions}. */
-  readonly timeoutMinimumMs: number;
-  /** See {@linkcode TimeoutOptions}. */
-  readonly timeoutMaximumMs: number;
-  /** Lowest mean round trip of the previous throttle interval, milliseconds. */
-  readonly lastRoundTripTimeMs: number;
-  /** Lowest mean round trip of the current throttle interval, milliseconds. */
-  readonly lowestRoundTripTimeMs: number;
-  /** Highest variance of the previous throttle interval, milliseconds. */
-  readonly lastRoundTripTimeVarianceMs: number;
-  /** Highest variance of the current throttle interval, milliseconds. */
-  readonly highestRoundTripTimeVarianceMs: number;
-  /** Mean time from sending a reliable packet to its acknowledgement, milliseconds. */
-  readonly roundTripTimeMs: number;
-  /** Variance of the round trip, milliseconds. */
-  readonly roundTripTimeVarianceMs: number;
-  /** Largest datagram of the connection, bytes. */
-  readonly mtu: number;
-  /** Reliable bytes that may be on the way at once: 96 KiB, less where bandwidth is limited. */
-  readonly windowSize: number;
-  /** Reliable bytes on the way, not yet acknowledged. */
-  readonly reliableDataInTransit: number;
-  /** Bytes of native memory that hold what has been received and not been consumed. */
-  readonly totalWaitingData: number;
-  /** Bytes sent by the program that are queued or not yet acknowledged. */
-  readonly queuedBytes: number;
-  /** Messages of `queuedBytes`. */
-  readonly queuedMessages: number;
-  /**
-   * Messages sent UNRELIABLE or UNSEQUENCED that ENet has sent reliably, because they were larger than a
-   * datagram. UNRELIABLE_FRAGMENT prevents that. Since the connection began.
-   */
-  readonly unreliableSentReliably: number;
-  /**
-   * Unreliable messages that ENet has dropped instead of sending them, because the round trip had grown
-   * or bandwidth was short; see {@linkcode Peer.throttle}. Since the connection began.
-   */
-  readonly throttledMessages: number;
-}
-
-/** ENet's times after which the connection to a silent peer ends. */
-const DEFAULT_MINIMUM_MS = 5000;
-const DEFAULT_MAXIMUM_MS = 30_000;
-
-/** How a connection has ended. */
-export interface PeerEnd {
-  /** Why. */
-  readonly reason: DisconnectReason;
-  /** The 32-bit value that the disconnecting side gave, or 0. */
-  readonly data: number;
-}
-
-/** The public face of a connection. */
-export let createPeer: (connection: Connection) => Peer;
-/** The connection behind a public face. */
-export let connectionOf: (peer: Peer) => Connection;
+let inside: PeerInside;
 
 /**
  * A connection: the same object from its connect event to its disconnect event. A later connection of the
@@ -220,8 +67,8 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /** The host that the connection belongs to. */
-  get host(): Host<PeerData> {
-    return this.#connection.endpoint.host as Host<PeerData>;
+  get host(): PeerHost<Peer<PeerData>> {
+    return this.#connection.endpoint.host as PeerHost<Peer<PeerData>>;
   }
 
   /**
@@ -241,8 +88,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   #stat(index: number): number {
-    const { endpoint, id } = this.#connection;
-    return endpoint.native.enetjs_peer_stats(endpoint.handle, id) < 0 ? 0 : endpoint.stats[index];
+    return this.#connection.transport.stats(this.#connection)?.[index] ?? 0;
   }
 
   /** The other side's address. */
@@ -257,8 +103,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
 
   /** Where the connection is in its life; `"disconnected"` once it has ended or the host is closed. */
   get state(): PeerState {
-    const { endpoint, id } = this.#connection;
-    return STATES[Math.max(0, endpoint.native.enetjs_peer_state(endpoint.handle, id))];
+    return PEER_STATES[Math.max(0, this.#connection.transport.state(this.#connection))];
   }
 
   /**
@@ -276,10 +121,10 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
 
   /** ENet's values of the connection now; once it has ended, `"disconnected"` and zeros. */
   get stats(): PeerStats {
-    const { endpoint, id, channels } = this.#connection;
-    const result = endpoint.native.enetjs_peer_stats(endpoint.handle, id);
-    this.#check(result);
-    return readPeerStats(result < 0 ? statsAfterTheEnd(channels) : endpoint.stats);
+    const connection = this.#connection;
+    return readPeerStats(
+      connection.transport.stats(connection) ?? statsAfterTheEnd(connection.channels),
+    );
   }
 
   /**
@@ -304,7 +149,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   send(channelId: number, data: Data, flags: PacketFlag = PacketFlag.RELIABLE): boolean {
     const connection = this.#connection;
     validateFlags(flags);
-    if (connection.endpoint.post(connection, channelId, flags, data)) return true;
+    if (connection.transport.post(connection, channelId, flags, data)) return true;
     const result = this.#send(channelId, data, flags, 0);
     if (result >= 0) return result === 0;
     if (connection.isEnd(result)) return false;
@@ -323,18 +168,11 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    */
   async deliver(channelId: number, data: Data): Promise<void> {
     const connection = this.#connection;
-    let result = 0;
-    try {
-      await connection.endpoint.deliver(
-        (token) => {
-          result = this.#send(channelId, data, PacketFlag.RELIABLE, token);
-          if (result < 0) throw connection.error(result);
-        },
-        () => connection.undelivered(),
-      );
-    } catch (error) {
-      throw connection.isEnd(result) ? await connection.refusal() : error;
-    }
+    const { deliveries } = connection.endpoint;
+    const token = deliveries.token();
+    const result = this.#send(channelId, data, PacketFlag.RELIABLE, token);
+    if (result >= 0) return await deliveries.acknowledged(token, connection);
+    throw connection.isEnd(result) ? await connection.refusal() : connection.error(result);
   }
 
   /**
@@ -344,16 +182,8 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    *   with `ENETJS_ERR_STALE` when either side ends the connection, and with `ENETJS_ERR_CLOSED` when the
    *   host is closed. Catch that in an `async` handler: an unhandled rejection ends the process
    */
-  async drain(): Promise<void> {
-    const connection = this.#connection;
-    const { endpoint, id } = connection;
-    const isLive = connection.sendable &&
-      endpoint.native.enetjs_peer_stats(endpoint.handle, id) >= 0;
-    if (!isLive) throw await connection.refusal();
-    const queuedBytes = endpoint.stats[PEER_STAT.QUEUED_BYTES];
-    if (!connection.full && queuedBytes <= endpoint.settings.highWaterMark) return;
-    endpoint.flushIfDirty();
-    await connection.drained();
+  drain(): Promise<void> {
+    return this.#connection.drained();
   }
 
   /**
@@ -396,9 +226,9 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    */
   reset(): void {
     const connection = this.#connection;
-    const { endpoint, id } = connection;
-    const result = endpoint.native.enetjs_peer_reset(endpoint.handle, id);
-    if (result >= 0) connection.close({ reason: "reset", data: 0 });
+    if (connection.transport.reset(connection) >= 0) {
+      connection.close({ reason: "reset", data: 0 });
+    }
     this.#leave();
   }
 
@@ -407,9 +237,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * ending or has ended.
    */
   ping(): void {
-    const { endpoint, id } = this.#connection;
-    this.#check(endpoint.native.enetjs_peer_ping(endpoint.handle, id));
-    endpoint.touch();
+    this.#check(this.#connection.transport.ping(this.#connection));
   }
 
   /**
@@ -432,19 +260,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * @throws {RangeError} if a value is no unsigned 32-bit integer, or `minimumMs` above `maximumMs`
    */
   timeout(timeouts: TimeoutOptions): void {
-    options(timeouts, "timeouts", ["limit", "minimumMs", "maximumMs"]);
-    const { limit = 0, minimumMs = 0, maximumMs = 0 } = timeouts;
-    integer(limit, "limit", 0, U32);
-    integer(minimumMs, "minimumMs", 0, U32);
-    integer(maximumMs, "maximumMs", 0, U32);
-    if (minimumMs > 0 && maximumMs > 0 && minimumMs > maximumMs) {
-      throw new RangeError(
-        `minimumMs must be at most maximumMs, ${maximumMs}, not ${minimumMs}`,
-      );
-    }
-    const least = minimumMs || Math.min(DEFAULT_MINIMUM_MS, maximumMs || DEFAULT_MINIMUM_MS);
-    const most = maximumMs || Math.max(DEFAULT_MAXIMUM_MS, least);
-    this.#set(PEER_OPTION.TIMEOUT, limit, least, most);
+    this.#set(PEER_OPTION.TIMEOUT, ...planTimeout(timeouts));
   }
 
   /**
@@ -455,15 +271,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * @throws {RangeError} if a value is out of range
    */
   throttle(throttle: ThrottleOptions): void {
-    options(throttle, "throttle", ["intervalMs", "acceleration", "deceleration"]);
-    const { intervalMs = 5000, acceleration = 2, deceleration = 2 } = throttle;
-    this.#set(
-      PEER_OPTION.THROTTLE,
-      integer(intervalMs, "intervalMs", 0, U32),
-      integer(acceleration, "acceleration", 0, LAYOUT.PACKET_THROTTLE_SCALE),
-      integer(deceleration, "deceleration", 0, LAYOUT.PACKET_THROTTLE_SCALE),
-    );
-    this.#connection.endpoint.touch();
+    this.#set(PEER_OPTION.THROTTLE, ...planThrottle(throttle));
   }
 
   /**
@@ -559,12 +367,11 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
       }
       this.#channel(channelId);
     }
-    return connection.endpoint.send(connection, channelId, flags, data, token);
+    return connection.send(channelId, flags, data, token);
   }
 
   #set(option: number, a: number, b: number, c: number): void {
-    const { endpoint, id } = this.#connection;
-    this.#check(endpoint.native.enetjs_peer_set(endpoint.handle, id, option, a, b, c));
+    this.#check(this.#connection.transport.set(this.#connection, option, a, b, c));
   }
 
   /** Passes over the end of the connection, which is no fault of the program. */
@@ -573,12 +380,10 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   async #disconnect(data: number, mode: number): Promise<void> {
-    const { endpoint, id } = this.#connection;
-    const result = endpoint.native.enetjs_peer_disconnect(endpoint.handle, id, data, mode);
+    const connection = this.#connection;
+    const result = connection.transport.disconnect(connection, data, mode);
     this.#leave();
-    if (result < 0) return;
-    endpoint.touch();
-    await this.#connection.closed();
+    if (result >= 0) await connection.closed();
   }
 
   /** This side has ended the connection. */
@@ -593,69 +398,20 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
     const { address, ending } = this.#connection;
     const where = `${address.hostname}:${address.port}`;
     if (ending !== undefined) return `${where}, ended: ${ending.reason}, data ${ending.data}`;
-    const { endpoint, id } = this.#connection;
-    if (endpoint.native.enetjs_peer_stats(endpoint.handle, id) < 0) {
-      return `${where}, ${this.state}`;
-    }
-    const { state, roundTripTimeMs, queuedBytes } = readPeerStats(endpoint.stats);
+    const stats = this.#connection.transport.stats(this.#connection);
+    if (stats === undefined) return `${where}, ${this.state}`;
+    const { state, roundTripTimeMs, queuedBytes } = readPeerStats(stats);
     return `${where}, ${state}, ${roundTripTimeMs} ms, queued ${queuedBytes} B`;
   }
 
-  // What the rest of the library may do, and users may not.
   static {
     makeInspectable(this.prototype, "Peer", (peer) => peer.#describe());
-    createPeer = (connection) => connection.peer = new Peer(connection);
-    connectionOf = (peer) => peer.#connection;
+    inside = {
+      create: (connection) => void (connection.peer = new Peer(connection)),
+      connectionOf: (peer) => peer.#connection,
+      of: (connection) => connection.peer as Peer,
+    };
   }
 }
 
-function statsAfterTheEnd(channels: number): Float64Array {
-  const stats = new Float64Array(LAYOUT.STATS_COUNT);
-  stats[PEER_STAT.CHANNEL_COUNT] = channels;
-  stats[PEER_STAT.SINCE_LAST_SEND] = stats[PEER_STAT.SINCE_LAST_RECEIVE] = -1;
-  return stats;
-}
-
-function readPeerStats(stats: Float64Array): PeerStats {
-  return {
-    state: STATES[stats[PEER_STAT.STATE]],
-    channelCount: stats[PEER_STAT.CHANNEL_COUNT],
-    connectId: stats[PEER_STAT.CONNECT_ID],
-    incomingPeerId: stats[PEER_STAT.INCOMING_PEER_ID],
-    outgoingPeerId: stats[PEER_STAT.OUTGOING_PEER_ID],
-    incomingBandwidth: stats[PEER_STAT.INCOMING_BANDWIDTH],
-    outgoingBandwidth: stats[PEER_STAT.OUTGOING_BANDWIDTH],
-    incomingDataTotal: stats[PEER_STAT.INCOMING_DATA_TOTAL],
-    outgoingDataTotal: stats[PEER_STAT.OUTGOING_DATA_TOTAL],
-    sinceLastSendMs: stats[PEER_STAT.SINCE_LAST_SEND],
-    sinceLastReceiveMs: stats[PEER_STAT.SINCE_LAST_RECEIVE],
-    packetsSent: stats[PEER_STAT.PACKETS_SENT],
-    packetsLost: stats[PEER_STAT.PACKETS_LOST],
-    packetLoss: stats[PEER_STAT.PACKET_LOSS] / LAYOUT.PACKET_LOSS_SCALE,
-    packetLossVariance: stats[PEER_STAT.PACKET_LOSS_VARIANCE] / LAYOUT.PACKET_LOSS_SCALE,
-    packetThrottle: stats[PEER_STAT.PACKET_THROTTLE] / LAYOUT.PACKET_THROTTLE_SCALE,
-    packetThrottleLimit: stats[PEER_STAT.PACKET_THROTTLE_LIMIT] / LAYOUT.PACKET_THROTTLE_SCALE,
-    packetThrottleCounter: stats[PEER_STAT.PACKET_THROTTLE_COUNTER],
-    packetThrottleAcceleration: stats[PEER_STAT.PACKET_THROTTLE_ACCELERATION],
-    packetThrottleDeceleration: stats[PEER_STAT.PACKET_THROTTLE_DECELERATION],
-    packetThrottleIntervalMs: stats[PEER_STAT.PACKET_THROTTLE_INTERVAL],
-    pingIntervalMs: stats[PEER_STAT.PING_INTERVAL],
-    timeoutLimit: stats[PEER_STAT.TIMEOUT_LIMIT],
-    timeoutMinimumMs: stats[PEER_STAT.TIMEOUT_MINIMUM],
-    timeoutMaximumMs: stats[PEER_STAT.TIMEOUT_MAXIMUM],
-    lastRoundTripTimeMs: stats[PEER_STAT.LAST_ROUND_TRIP_TIME],
-    lowestRoundTripTimeMs: stats[PEER_STAT.LOWEST_ROUND_TRIP_TIME],
-    lastRoundTripTimeVarianceMs: stats[PEER_STAT.LAST_ROUND_TRIP_TIME_VARIANCE],
-    highestRoundTripTimeVarianceMs: stats[PEER_STAT.HIGHEST_ROUND_TRIP_TIME_VARIANCE],
-    roundTripTimeMs: stats[PEER_STAT.ROUND_TRIP_TIME],
-    roundTripTimeVarianceMs: stats[PEER_STAT.ROUND_TRIP_TIME_VARIANCE],
-    mtu: stats[PEER_STAT.MTU],
-    windowSize: stats[PEER_STAT.WINDOW_SIZE],
-    reliableDataInTransit: stats[PEER_STAT.RELIABLE_DATA_IN_TRANSIT],
-    totalWaitingData: stats[PEER_STAT.TOTAL_WAITING_DATA],
-    queuedBytes: stats[PEER_STAT.QUEUED_BYTES],
-    queuedMessages: stats[PEER_STAT.QUEUED_MESSAGES],
-    unreliableSentReliably: stats[PEER_STAT.SENT_RELIABLY],
-    throttledMessages: stats[PEER_STAT.THROTTLED],
-  };
-}
+export const peers: PeerInside = inside;

@@ -1,5 +1,5 @@
 import { checkCallback, emit, report } from "./_report.ts";
-import { type Host, hostAccess } from "./host.ts";
+import { type Host, hosts } from "./host.ts";
 import { type HostKind, type HostOptions, planHost } from "./options.ts";
 
 /** Called once: with the host when it can be used, else with an error. */
@@ -14,7 +14,7 @@ function createHost(
   checkCallback(callback);
   try {
     const plan = planHost(kind, typeof given === "function" ? {} : given ?? {});
-    const { host, opened } = hostAccess.create(plan);
+    const { host, opened } = hosts.create(plan);
     opened.then(
       () => report(callback, undefined, host),
       (error) => {

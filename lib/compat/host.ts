@@ -1,12 +1,13 @@
 import { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
-import { MAXIMUM_DATAGRAM } from "../internal/endpoint.ts";
+import { MAXIMUM_DATAGRAM } from "../internal/native_transport.ts";
 import { Gate } from "../internal/gate.ts";
 import { integer } from "../internal/validate.ts";
 import { formatIPv4, LOOPBACK, parseIPv4, resolveIPv4 } from "../address.ts";
 import { ENetError } from "../errors.ts";
 import type { HostEvent } from "../events.ts";
-import { beginConnection, endpointOf, Host as CoreHost, type HostStats } from "../host.ts";
+import { Host as CoreHost, hosts as coreHosts } from "../host.ts";
+import type { HostStats } from "../host_stats.ts";
 import type { Packet as CorePacket } from "../packet.ts";
 import type { Peer as CorePeer } from "../peer.ts";
 import { checkCallback, emit, report } from "./_report.ts";
@@ -14,8 +15,8 @@ import { Address, type AddressInfo, type AddressLike } from "./address.ts";
 import { PACKET_FLAG } from "./constants.ts";
 import { currentFilter, decisionOf, enlist } from "./filter.ts";
 import type { HostPlan } from "./options.ts";
-import { Packet, packetAccess, type PacketData } from "./packet.ts";
-import { type ConnectCallback, dataOf, type Peer, peerAccess, type PeerHost } from "./peer.ts";
+import { Packet, type PacketData, packets } from "./packet.ts";
+import { type ConnectCallback, dataOf, type Peer, type PeerHost, peers } from "./peer.ts";
 import { SocketBridge } from "./socket_bridge.ts";
 import { isTelex } from "./telex.ts";
 
@@ -37,13 +38,12 @@ export interface HostEvents {
 }
 
 /** What the functions that create hosts may do with them. */
-export interface HostAccess {
+interface HostInside {
   /** A host that is being opened, and the promise that it is. */
   create(plan: HostPlan): { readonly host: Host; readonly opened: Promise<void> };
 }
 
-/** See {@linkcode HostAccess}. */
-export let hostAccess: HostAccess;
+let inside: HostInside;
 
 const creating = Symbol("creating");
 
@@ -127,7 +127,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
   #applyFilter(): void {
     if (this.#core === undefined || this.#destroyed) return;
     const filter = currentFilter();
-    const endpoint = endpointOf(this.#core);
+    const endpoint = coreHosts.endpointOf(this.#core);
     const bridge = this.#bridge;
     if (bridge === undefined) {
       Gate.set(endpoint, typeof filter === "function" ? decisionOf(filter) : undefined);
@@ -176,23 +176,23 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
         return this.#connected(peer, event.data);
       case "disconnect":
         // What this side gave is nothing to be told.
-        return peerAccess.end(peer, event.reason === "remote" ? event.data : 0, event.reason);
+        return peers.end(peer, event.reason === "remote" ? event.data : 0, event.reason);
       case "receive":
         return this.#message(peer, event.channelId, event.packet);
     }
   }
 
   #message(peer: Peer, channel: number, { view, flags }: CorePacket): void {
-    const reads = peerAccess.reads(peer, channel);
+    const reads = peers.reads(peer, channel);
     const listeners = this.listenerCount("message") + peer.listenerCount("message");
     if (!this.#knows(peer) || (!reads && listeners === 0)) return;
     const bytes = Buffer.from(view);
     if (listeners > 0) {
-      const packet = packetAccess.received(bytes, flags);
+      const packet = packets.received(bytes, flags);
       emit(this, "message", peer, packet, channel);
       emit(peer, "message", packet, channel);
     }
-    if (reads) peerAccess.receive(peer, channel, bytes);
+    if (reads) peers.receive(peer, channel, bytes);
   }
 
   #datagram({ hostname, port }: { hostname: string; port: number }, view: Uint8Array): void {
@@ -212,14 +212,14 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     if (known !== undefined) return known;
     const { hostname, port } = core.address;
     const address = this.#sourceOf(hostname, port);
-    const peer = this.#register(peerAccess.create(this.#forPeers, address));
+    const peer = this.#register(peers.create(this.#forPeers, address));
     this.#attach(peer, core);
     return peer;
   }
 
   #attach(peer: Peer, core: CorePeer): void {
     this.#byCore.set(core, peer);
-    peerAccess.attach(peer, core);
+    peers.attach(peer, core);
   }
 
   #register(peer: Peer): Peer {
@@ -235,7 +235,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
   #connected(peer: Peer, data: number): void {
     if (!this.#knows(peer)) return;
     const outgoing = this.#outgoing.has(peer);
-    peerAccess.connected(peer);
+    peers.connected(peer);
     if (this.#knows(peer)) emit(this, "connect", peer, outgoing ? undefined : data, outgoing);
   }
 
@@ -274,7 +274,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     this.#destroyed = true;
     this.#leaveFilter();
     this.#core?.[Symbol.dispose]();
-    for (const peer of this.peers()) peerAccess.end(peer, 0, "local");
+    for (const peer of this.peers()) peers.end(peer, 0, "local");
     if (this.#bridge === undefined) emit(this, "destroy");
     else void this.#bridge.close().then(() => emit(this, "destroy"));
   }
@@ -319,7 +319,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     callback?: (error: Error | null, bytes?: number) => void,
   ): void {
     checkCallback(callback);
-    const bytes = packetAccess.bytes(new Packet(data)) as Buffer;
+    const bytes = packets.bytes(new Packet(data)) as Buffer;
     const to = { hostname: new Address(ip, port).address(), port: integer(port, "port", 1, 65535) };
     if (bytes.length > MAXIMUM_DATAGRAM) {
       throw new RangeError(
@@ -399,7 +399,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     }
     this.#start();
     const where = { address: to.address(), port: to.port() };
-    const peer = this.#register(peerAccess.create(this.#forPeers, where, callback));
+    const peer = this.#register(peers.create(this.#forPeers, where, callback));
     this.#outgoing.add(peer);
     const ipv4 = parseIPv4(to.address());
     if (this.#core === undefined || this.#bridge !== undefined || ipv4 === undefined) {
@@ -411,7 +411,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
       return peer;
     } catch (error) {
       this.#forPeers.forget(peer);
-      setTimeout(() => peerAccess.end(peer, 0, undefined, error));
+      setTimeout(() => peers.end(peer, 0, undefined, error));
       return undefined;
     }
   }
@@ -436,7 +436,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
         data,
       );
     } catch (error) {
-      peerAccess.end(peer, 0, undefined, error);
+      peers.end(peer, 0, undefined, error);
     }
   }
 
@@ -448,9 +448,9 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     channels: number,
     data: number,
   ): void {
-    const attempt = beginConnection(core, ipv4, port, channels, data);
+    const attempt = coreHosts.begin(core, ipv4, port, channels, data);
     this.#attach(peer, attempt.peer);
-    attempt.established.catch((error) => peerAccess.end(peer, 0, undefined, error));
+    attempt.established.catch((error) => peers.end(peer, 0, undefined, error));
   }
 
   /**
@@ -520,9 +520,9 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
   broadcast(channel: number, packet: Packet | PacketData): void {
     if (this.#destroyed) return;
     const message = packet instanceof Packet ? packet : new Packet(packet, PACKET_FLAG.RELIABLE);
-    const bytes = packetAccess.bytes(message);
+    const bytes = packets.bytes(message);
     if (bytes === undefined) throw new ENetError("ENETJS_ERR_RELEASED", "null packet");
-    this.#core?.broadcast(channel, bytes, packetAccess.flags(message));
+    this.#core?.broadcast(channel, bytes, packets.flags(message));
   }
 
   /** The peers that are connecting or connected. */
@@ -531,7 +531,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
   }
 
   static {
-    hostAccess = {
+    inside = {
       create(plan) {
         const host = new Host(plan, creating);
         return { host, opened: host.#opened };
@@ -539,3 +539,5 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     };
   }
 }
+
+export const hosts: HostInside = inside;

@@ -29,9 +29,10 @@
  */
 export { type AddressFilter } from "../address.ts";
 export { ENetError, type ENetErrorCode } from "../errors.ts";
-export { type DisconnectReason } from "../events.ts";
-export { type HostStats } from "../host.ts";
-export { type PeerStats, type TimeoutOptions } from "../peer.ts";
+export { type DisconnectReason } from "../disconnect.ts";
+export { type HostStats } from "../host_stats.ts";
+export { type PeerStats } from "../peer_stats.ts";
+export { type TimeoutOptions } from "../tuning.ts";
 export { Address, type AddressInfo, type AddressLike } from "./address.ts";
 export { PACKET_FLAG, PEER_STATE } from "./constants.ts";
 export {

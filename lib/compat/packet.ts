@@ -21,7 +21,7 @@ function flagsOf(flags: unknown): number {
 }
 
 /** What the rest of this folder may do with packets. */
-export interface PacketAccess {
+interface PacketInside {
   /** A packet over bytes that belong to it. */
   received(bytes: Buffer, flags: number): Packet;
   /** The bytes to send, or undefined once destroyed. */
@@ -32,8 +32,7 @@ export interface PacketAccess {
   sent(packet: Packet): void;
 }
 
-/** See {@linkcode PacketAccess}. */
-export let packetAccess: PacketAccess;
+let inside: PacketInside;
 
 /**
  * A message. It copies its bytes, and can be sent any number of times, to any peers.
@@ -89,7 +88,7 @@ export class Packet {
   }
 
   static {
-    packetAccess = {
+    inside = {
       received(bytes, flags) {
         const packet = new Packet("", 0);
         packet.#bytes = bytes;
@@ -105,3 +104,5 @@ export class Packet {
     };
   }
 }
+
+export const packets: PacketInside = inside;

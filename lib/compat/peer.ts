@@ -3,18 +3,15 @@ import type { Buffer } from "node:buffer";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { integer, U32 } from "../internal/validate.ts";
 import { ENetError, type ENetErrorCode } from "../errors.ts";
-import type { DisconnectReason } from "../events.ts";
-import {
-  connectionOf,
-  type Peer as CorePeer,
-  type PeerState,
-  type PeerStats,
-  type TimeoutOptions,
-} from "../peer.ts";
+import type { DisconnectReason } from "../disconnect.ts";
+import { type Peer as CorePeer, peers as corePeers } from "../peer.ts";
+import { PEER_STATES } from "../peer_state.ts";
+import type { PeerStats } from "../peer_stats.ts";
+import type { TimeoutOptions } from "../tuning.ts";
 import { checkCallback, emit, report } from "./_report.ts";
 import type { AddressInfo } from "./address.ts";
 import { PACKET_FLAG, PEER_STATE } from "./constants.ts";
-import { Packet, packetAccess, type PacketData } from "./packet.ts";
+import { Packet, type PacketData, packets } from "./packet.ts";
 import { endedStreams, PeerStreams } from "./streams.ts";
 
 /** Called once: without an error when a packet has been delivered or sent, else with one. */
@@ -36,19 +33,6 @@ export interface PeerEvents {
   disconnect: [data: number | undefined, reason?: DisconnectReason];
 }
 
-const STATES: Record<PeerState, number> = {
-  "disconnected": PEER_STATE.DISCONNECTED,
-  "connecting": PEER_STATE.CONNECTING,
-  "acknowledging-connect": PEER_STATE.ACKNOWLEDGING_CONNECT,
-  "connection-pending": PEER_STATE.CONNECTION_PENDING,
-  "connection-succeeded": PEER_STATE.CONNECTION_SUCCEEDED,
-  "connected": PEER_STATE.CONNECTED,
-  "disconnect-later": PEER_STATE.DISCONNECT_LATER,
-  "disconnecting": PEER_STATE.DISCONNECTING,
-  "acknowledging-disconnect": PEER_STATE.ACKNOWLEDGING_DISCONNECT,
-  "zombie": PEER_STATE.ZOMBIE,
-};
-
 /** What a peer asks of its host. */
 export interface PeerHost {
   isOffline(): boolean;
@@ -57,7 +41,7 @@ export interface PeerHost {
 }
 
 /** What the host may do with its peers. */
-export interface PeerAccess {
+interface PeerInside {
   /** A peer without a connection yet. */
   create(host: PeerHost, address: AddressInfo, callback?: ConnectCallback): Peer;
   /** Gives a peer its connection, which may be connecting. */
@@ -72,8 +56,7 @@ export interface PeerAccess {
   end(peer: Peer, data: number, reason: DisconnectReason | undefined, cause?: unknown): void;
 }
 
-/** See {@linkcode PeerAccess}. */
-export let peerAccess: PeerAccess;
+let inside: PeerInside;
 
 /** The 32-bit value of a connect or disconnect, which programs may also write as a signed one. */
 export function dataOf(data: unknown): number {
@@ -126,7 +109,7 @@ export class Peer extends EventEmitter<PeerEvents> {
   state(): number {
     if (this.#gone) return PEER_STATE.DISCONNECTED;
     if (this.#leaving !== undefined) return PEER_STATE.DISCONNECT_LATER;
-    return this.#core === undefined ? PEER_STATE.CONNECTING : STATES[this.#core.state];
+    return this.#core === undefined ? PEER_STATE.CONNECTING : PEER_STATES.indexOf(this.#core.state);
   }
 
   /** The other side's address, also after the end. */
@@ -184,14 +167,14 @@ export class Peer extends EventEmitter<PeerEvents> {
     if (this.#host.isOffline()) return refuse("ENETJS_ERR_CLOSED", "host-destroyed");
     if (this.#gone) return refuse("ENETJS_ERR_STALE", "Peer is disconnected");
     const message = packet instanceof Packet ? packet : new Packet(packet, PACKET_FLAG.RELIABLE);
-    const bytes = packetAccess.bytes(message);
+    const bytes = packets.bytes(message);
     if (bytes === undefined) return refuse("ENETJS_ERR_RELEASED", "null packet");
     const core = this.#core;
-    const isOpen = core !== undefined && connectionOf(core).sendable;
+    const isOpen = core !== undefined && corePeers.connectionOf(core).sendable;
     if (!isOpen || this.#leaving !== undefined) {
       return refuse("ENETJS_ERR_NOT_CONNECTED", "Packet not queued");
     }
-    const flags = packetAccess.flags(message);
+    const flags = packets.flags(message);
     try {
       if (callback === undefined) core.send(channel, bytes, flags);
       else this.#sendWithCallback(core, channel, bytes, flags, message, callback);
@@ -210,15 +193,15 @@ export class Peer extends EventEmitter<PeerEvents> {
     message: Packet,
     callback: SendCallback,
   ): void {
-    const connection = connectionOf(core);
-    const { endpoint } = connection;
+    const connection = corePeers.connectionOf(core);
+    const { endpoint: { deliveries } } = connection;
     integer(channel, `channel of a connection with ${core.channelCount}`, 0, core.channelCount - 1);
-    endpoint.deliver((token) => {
-      const result = endpoint.send(connection, channel, flags, bytes, token);
-      if (result < 0) throw connection.error(result);
-    }, () => connection.undelivered()).then(
+    const token = deliveries.token();
+    const result = connection.send(channel, flags, bytes, token);
+    if (result < 0) throw connection.error(result);
+    deliveries.acknowledged(token, connection).then(
       () => {
-        packetAccess.sent(message);
+        packets.sent(message);
         report(callback, undefined);
       },
       (cause) =>
@@ -430,15 +413,15 @@ export class Peer extends EventEmitter<PeerEvents> {
   }
 
   static {
-    peerAccess = {
+    inside = {
       create: (host, address, callback) => new Peer(host, address, callback),
       attach(peer, core) {
         peer.#core = core;
       },
       connected(peer) {
         if (peer.#core === undefined) return;
-        peer.#streams.open(connectionOf(peer.#core));
-        if (!connectionOf(peer.#core).outgoing) return;
+        peer.#streams.open(corePeers.connectionOf(peer.#core));
+        if (!corePeers.connectionOf(peer.#core).outgoing) return;
         peer.#answer(undefined);
         if (!peer.#gone) emit(peer, "connect");
       },
@@ -450,3 +433,5 @@ export class Peer extends EventEmitter<PeerEvents> {
     };
   }
 }
+
+export const peers: PeerInside = inside;

@@ -10,16 +10,19 @@
  */
 import { setTimeout } from "node:timers";
 import { LAYOUT } from "../../ffi/layout.ts";
-import type { Accept, AcceptVerdict, ConnectAttempt } from "../admission.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { AcceptVerdict, ConnectAttempt } from "../admission.ts";
 import { surface } from "../../ffi/surface.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
+import type { Transport } from "./transport.ts";
 import { show, U32 } from "./validate.ts";
 
 interface Question {
+  /** Who asks. */
+  readonly transport: Transport;
   readonly number: number;
   readonly attempt: ConnectAttempt;
-  /** When native code gives it up, by `performance.now()`. */
+  /** When the transport gives it up, by `performance.now()`. */
   readonly until: number;
 }
 
@@ -41,17 +44,15 @@ function encode(verdict: unknown): number {
 export class Admission {
   readonly #endpoint: Endpoint;
   readonly #questions = new Fifo<Question>();
-  /** The program's function; without it every client may connect. */
-  accept: Accept | undefined;
 
-  constructor(endpoint: Endpoint, accept: Accept | undefined) {
+  constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
-    this.accept = accept;
   }
 
-  /** Takes a question that native code has had for some time. */
-  add(number: number, attempt: ConnectAttempt, ageMs: number): void {
+  /** Takes a question that a transport has had for some time. */
+  add(transport: Transport, number: number, attempt: ConnectAttempt, ageMs: number): void {
     this.#questions.push({
+      transport,
       number,
       attempt,
       until: performance.now() + LAYOUT.DECISION_MS - ageMs,
@@ -59,7 +60,7 @@ export class Admission {
   }
 
   /**
-   * Asks the program what waits. Native code has refused those that are too old.
+   * Asks the program what waits. The transports have refused those that are too old.
    *
    * @param spent whether the rest has to wait for another turn
    * @returns whether there is a rest
@@ -81,41 +82,40 @@ export class Admission {
 
   /** Answers a question, now or later. */
   #ask(question: Question): void {
-    const { number, attempt } = question;
-    if (this.accept === undefined) return this.#answer(number, LAYOUT.ACCEPT);
+    const { accept } = this.#endpoint.settings;
+    if (accept === undefined) return this.#answer(question, LAYOUT.ACCEPT);
     try {
-      const verdict = this.accept(attempt);
+      const verdict = accept(question.attempt);
       if (typeof verdict === "object") void this.#wait(question, verdict);
-      else this.#answer(number, encode(verdict));
+      else this.#answer(question, encode(verdict));
     } catch (error) {
-      this.#fail(number, error);
+      this.#fail(question, error);
     }
   }
 
-  async #wait({ number, until }: Question, promise: Promise<AcceptVerdict>): Promise<void> {
+  async #wait(question: Question, promise: Promise<AcceptVerdict>): Promise<void> {
     // Native code ends the wait as well, for a thread that is stuck; but nothing wakes it for that.
-    const late = () => this.#answer(number, LAYOUT.CODE_UNDECIDED);
-    const timer = setTimeout(late, Math.max(1, until - performance.now()));
+    const late = () => this.#answer(question, LAYOUT.CODE_UNDECIDED);
+    const timer = setTimeout(late, Math.max(1, question.until - performance.now()));
     timer.unref();
     try {
-      this.#answer(number, encode(await promise));
+      this.#answer(question, encode(await promise));
     } catch (error) {
-      this.#fail(number, error);
+      this.#fail(question, error);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  #fail(question: number, error: unknown): void {
+  #fail(question: Question, error: unknown): void {
     surface(error);
     this.#answer(question, LAYOUT.CODE_UNDECIDED);
   }
 
   /** The first answer to a question counts. */
-  #answer(question: number, verdict: number): void {
-    const { native, handle, resources } = this.#endpoint;
-    if (!resources.open) return;
-    native.enetjs_host_answer(handle, question, verdict);
+  #answer({ transport, number }: Question, verdict: number): void {
+    if (!this.#endpoint.resources.open) return;
+    transport.answer(number, verdict);
     this.#endpoint.change();
   }
 }

@@ -2,8 +2,8 @@ import type { ChannelSink, Connection } from "./connection.ts";
 import { Fifo } from "./fifo.ts";
 import { endTask, Later, spent } from "./turn.ts";
 import { type ENetError, NATIVE_ERROR } from "../errors.ts";
-import { type Packet, PacketFlag, packets, viewOf } from "../packet.ts";
-import { encoder } from "../../ffi/utf8.ts";
+import { type Packet, PacketFlag, packets } from "../packet.ts";
+import { dataBytes } from "./payload.ts";
 
 /** The error of a stream whose connection has ended, or undefined where the stream just ends. */
 export function lossOf(connection: Connection): ENetError | undefined {
@@ -156,7 +156,7 @@ export class ChannelWriter {
     data: string | ArrayBufferLike | ArrayBufferView,
     settled?: (error?: Error) => void,
   ): Promise<void> {
-    const bytes = typeof data === "string" ? encoder.encode(data) : viewOf(data);
+    const bytes = dataBytes(data);
     const deliveries: Promise<void>[] | undefined = settled && [];
     try {
       for (let start = 0; start < bytes.length; start += this.#chunkSize) {
@@ -172,7 +172,7 @@ export class ChannelWriter {
   /** Resolves when more may be written; rejects with what the end of the connection means for the bytes. */
   async #drained(): Promise<void> {
     try {
-      await this.#connection.peer.drain();
+      await this.#connection.drained();
     } catch (error) {
       const isLost = this.#unacknowledged > 0;
       throw this.#loss ?? (isLost ? this.#connection.undelivered() : error);
@@ -189,29 +189,17 @@ export class ChannelWriter {
   }
 
   /** Queues a message. @returns whether the queue is above its high-water mark */
-  #queue(bytes: Uint8Array, deliveries: Promise<void>[] | undefined): boolean {
+  #queue(bytes: Uint8Array, promises: Promise<void>[] | undefined): boolean {
     const connection = this.#connection;
-    const { endpoint } = connection;
-    let above = false;
-    const delivered = endpoint.deliver(
-      (token) => {
-        const result = endpoint.send(
-          connection,
-          this.#channelId,
-          PacketFlag.RELIABLE,
-          bytes,
-          token,
-        );
-        if (result < 0) throw connection.error(result);
-        above = result > 0;
-      },
-      () => connection.undelivered(),
-      (error) => this.#settle(error),
-    );
+    const { endpoint: { deliveries } } = connection;
+    const token = deliveries.token();
+    const result = connection.send(this.#channelId, PacketFlag.RELIABLE, bytes, token);
+    if (result < 0) throw connection.error(result);
+    const delivered = deliveries.acknowledged(token, connection, (error) => this.#settle(error));
     this.#unacknowledged++;
-    deliveries?.push(delivered);
+    promises?.push(delivered);
     delivered.catch(() => {}); // #settle() has the error
-    return above;
+    return result > 0;
   }
 
   /** Counts in the same task: the end of the connection may be told next, and looks at the count. */

@@ -8,9 +8,9 @@
  * @module
  */
 import { check, ENetError, NATIVE_ERROR } from "../errors.ts";
-import { type Address, formatIPv4, LOOPBACK, resolveIPv4 } from "../address.ts";
+import { type Address, filterAllows, formatIPv4, LOOPBACK, resolveIPv4 } from "../address.ts";
 import type { ConnectPlan, RetryPlan } from "../connect.ts";
-import { connectionOf, type Peer } from "../peer.ts";
+import { type Peer, peers } from "../peer.ts";
 import { Connection } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Inlet } from "./inlet.ts";
@@ -81,24 +81,11 @@ function retryWait(
 export class Connector {
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
-  readonly #allowed: (ipv4: number) => boolean;
-  readonly #peers: number;
   readonly #end = new AbortController();
 
-  /**
-   * @param allowed whether the host's filter lets the answers of an address in
-   * @param peers how many connections the host can have
-   */
-  constructor(
-    endpoint: Endpoint,
-    inlet: Inlet,
-    allowed: (ipv4: number) => boolean,
-    peers: number,
-  ) {
+  constructor(endpoint: Endpoint, inlet: Inlet) {
     this.#endpoint = endpoint;
     this.#inlet = inlet;
-    this.#allowed = allowed;
-    this.#peers = peers;
   }
 
   /** The host begins to close: there are no more attempts. The host ends those that have a peer. */
@@ -115,12 +102,13 @@ export class Connector {
     if (id === NATIVE_ERROR.PEERS_EXHAUSTED) {
       throw new ENetError(
         "ENETJS_ERR_PEERS_EXHAUSTED",
-        `Connecting to ${where}: this host's \`peers\` (${this.#peers}) are in use: raise \`peers\``,
+        `Connecting to ${where}: this host's \`peers\` (${this.#endpoint.settings.peers}) are in use: raise \`peers\``,
       );
     }
     check(id, `Connecting to ${where}`);
     const address = { hostname: formatIPv4(ipv4), port };
-    const connection = new Connection(this.#endpoint, id, address, channels, true);
+    const endpoint = this.#endpoint;
+    const connection = new Connection(endpoint, endpoint.transport, id, address, channels, true);
     connection.unanswered = (limit) => this.#lateError(where, limit, ipv4, before);
     this.#inlet.add(connection);
     return connection;
@@ -129,20 +117,20 @@ export class Connector {
   /** Waits until an attempt is established, or for the signal. */
   async established(connection: Connection, signal?: AbortSignal): Promise<Peer> {
     const endpoint = this.#endpoint;
-    const connecting = Promise.withResolvers<Peer>();
+    const connecting = Promise.withResolvers<unknown>();
     connection.connecting = connecting;
     endpoint.pin();
     const onAbort = () => {
       // The listener outlives the attempt by some microtasks, and the connect handler comes before the promise.
       if (connection.connecting !== connecting || connection.announced) return;
       connecting.reject(signal?.reason);
-      endpoint.native.enetjs_peer_reset(endpoint.handle, connection.id);
+      connection.transport.reset(connection);
       endpoint.change();
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     endpoint.touch();
     try {
-      return await connecting.promise;
+      return await connecting.promise as Peer;
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
@@ -242,7 +230,8 @@ export class Connector {
       return new ENetError("ENETJS_ERR_TIMEOUT", `${what}: the host name is still being resolved`);
     }
     const arrived = receivedDatagrams(endpoint) - before;
-    return noAnswer(what, { endpoint, denied: !this.#allowed(ipv4), arrived });
+    const denied = !filterAllows(endpoint.settings.filter)(ipv4);
+    return noAnswer(what, { endpoint, denied, arrived });
   }
 
   /** One connection after the other, until the signal aborts or the host closes. */
@@ -254,7 +243,7 @@ export class Connector {
         const peer = await this.#connect(to, plan, backoff);
         const began = performance.now();
         yield* this.#session(peer, plan.signal, end);
-        const refused = connectionOf(peer).refused;
+        const refused = peers.connectionOf(peer).refused;
         if (refused === undefined) backoff.ended(performance.now() - began);
         const waitMs = refused === undefined
           ? backoff.next()
@@ -272,7 +261,7 @@ export class Connector {
     signal: AbortSignal | undefined,
     end: AbortSignal,
   ): AsyncGenerator<Peer> {
-    const connection = connectionOf(peer);
+    const connection = peers.connectionOf(peer);
     const disconnect = () => void peer.disconnect();
     signal?.addEventListener("abort", disconnect, { once: true });
     try {

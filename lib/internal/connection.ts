@@ -1,12 +1,15 @@
-import { LAYOUT, PEER_OPTION } from "../../ffi/layout.ts";
-import type { Endpoint } from "./endpoint.ts";
-import { Fifo } from "./fifo.ts";
-import { endTask, Later, spent } from "./turn.ts";
+import { LAYOUT, PEER_OPTION, PEER_STAT } from "../../ffi/layout.ts";
 import type { Address } from "../address.ts";
+import type { DisconnectReason, PeerEnd } from "../disconnect.ts";
 import { ENetError, type ENetErrorCode, NATIVE_ERROR, nativeError } from "../errors.ts";
-import { DisconnectCode, type DisconnectReason, type PeerMessage } from "../events.ts";
-import { type Packet, packets } from "../packet.ts";
-import type { Peer } from "../peer.ts";
+import type { PeerMessage } from "../message.ts";
+import { type Data, type Packet, packets } from "../packet.ts";
+import { connectError, isRefusal } from "./connect_error.ts";
+import type { Deliveries } from "./deliveries.ts";
+import { Fifo } from "./fifo.ts";
+import { requireSendable } from "./payload.ts";
+import type { Carried, Transport } from "./transport.ts";
+import { endTask, Later, spent } from "./turn.ts";
 
 /** Why a connection, or an attempt to connect, has ended. */
 export type EndReason = DisconnectReason | "refused";
@@ -14,12 +17,6 @@ export type EndReason = DisconnectReason | "refused";
 /** How a connection, or an attempt to connect, has ended. */
 export interface Ending {
   readonly reason: EndReason;
-  readonly data: number;
-}
-
-/** How a connection has ended. */
-export interface Ended {
-  readonly reason: DisconnectReason;
   readonly data: number;
 }
 
@@ -37,10 +34,60 @@ export interface Membership {
   delete(connection: Connection): void;
 }
 
-/** A connection as the library sees it; {@linkcode Peer} is its public face. */
-export class Connection {
-  readonly endpoint: Endpoint;
-  /** Index and generation of the native peer. */
+/** Takes note of who consumes the messages of a connection: the host's inlet. */
+export interface Consumers {
+  /** An iteration over a connection begins. */
+  claim(connection: Connection): void;
+  /** Nobody does any more. */
+  unclaim(connection: Connection): void;
+  /** A reader of a channel begins. */
+  claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void;
+  /** Nobody does any more. */
+  unclaimChannel(connection: Connection, channelId: number): void;
+  /** Drops messages that wait of connections that this side has ended. */
+  silence(): void;
+}
+
+/** What a connection needs of its host, whatever carries it. */
+export interface ConnectionOwner {
+  readonly settings: { readonly highWaterMark: number; readonly maximumPacketSize: number };
+  /** Messages that wait in JavaScript. */
+  readonly waiting: {
+    /** Bytes of cost that one peer may have waiting now. */
+    readonly share: number;
+    add(bytes: number, isNative: boolean): number;
+    remove(bytes: number, isNative: boolean): number;
+  };
+  readonly resources: { readonly open: boolean };
+  readonly inlet: Consumers;
+  readonly deliveries: Deliveries;
+  /** The public face. */
+  readonly host: unknown;
+  /** Milliseconds of a turn of the event loop that consumers may use. */
+  readonly turnBudgetMs: number;
+  /** The host has begun to close. */
+  readonly closing: boolean;
+  /** The reason that the program gave to `host.close`. */
+  readonly closeReason: unknown;
+  /** How many connections there have been. */
+  connections: number;
+  /** Something has changed that consumers wait for. */
+  change(): void;
+  flushIfDirty(): void;
+  /** Keeps the host from being collected, while a promise is pending. */
+  pin(): void;
+  unpin(): void;
+}
+
+/**
+ * A connection as the library sees it; `Peer` is its public face.
+ *
+ * They are two objects. What this one has, consumers and transports read and write for each message, so it
+ * cannot be private to a class; and a program must not see it.
+ */
+export class Connection implements Carried {
+  readonly endpoint: ConnectionOwner;
+  readonly transport: Transport;
   readonly id: number;
   /** Its number among all connections of its host, from 1. */
   readonly number: number;
@@ -49,19 +96,18 @@ export class Connection {
   channels: number;
   /** Opened by `host.connect`. */
   readonly outgoing: boolean;
-  peer!: Peer;
+  /** The public face, a `Peer`; `peers.of` gives it its type. */
+  peer: unknown;
   established = false;
   /** The program has been given its connect event. */
   announced = false;
   /** A message of it has arrived. */
   heard = false;
-  /** An upper bound of the bytes queued to it, those of broadcasts aside, see `Endpoint.post`. */
   queuedAtMost = 0;
-  /** Native code has reported that its queue is full, and not yet that it has drained. */
   full = false;
   ending: Ending | undefined;
   /** Set while `host.connect` waits. */
-  connecting: PromiseWithResolvers<Peer> | undefined;
+  connecting: PromiseWithResolvers<unknown> | undefined;
   /** The error of `host.connect` when nothing answers within a time. */
   unanswered: ((limit: string) => ENetError) | undefined;
   /** This side has begun to end it, so the host reports nothing of it but its end. See `leave`. */
@@ -78,7 +124,7 @@ export class Connection {
   readonly #inbox = new Fifo<PeerMessage>();
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<PeerMessage>>>();
   readonly #rest: Later = new Later(() => this.#feed());
-  #closed: PromiseWithResolvers<Ended> | undefined;
+  #closed: PromiseWithResolvers<PeerEnd> | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
   /** The cost of its messages that wait in JavaScript. */
   #waiting = 0;
@@ -92,13 +138,15 @@ export class Connection {
   #diverted = false;
 
   constructor(
-    endpoint: Endpoint,
+    endpoint: ConnectionOwner,
+    transport: Transport,
     id: number,
     address: Readonly<Address>,
     channels: number,
     outgoing: boolean,
   ) {
     this.endpoint = endpoint;
+    this.transport = transport;
     this.id = id;
     this.number = ++endpoint.connections;
     this.address = address;
@@ -162,6 +210,20 @@ export class Connection {
     );
   }
 
+  /**
+   * Queues a message; to a connection that ends, or has ended, it does nothing.
+   *
+   * @param token see {@linkcode Transport.send}
+   */
+  send(channelId: number, flags: number, data: Data, token: number): number {
+    const { endpoint } = this;
+    if (!endpoint.resources.open || (this.established && !this.sendable)) {
+      requireSendable(data, endpoint.settings);
+      return NATIVE_ERROR.STALE;
+    }
+    return this.transport.send(this, channelId, flags, data, token);
+  }
+
   // Messages that wait in JavaScript, here, in a stream or in the host's backlog; see `Waiting`.
 
   /** Counts a message that now waits. */
@@ -190,8 +252,7 @@ export class Connection {
 
   #pause(paused: boolean): void {
     this.#paused = paused;
-    const { native, handle } = this.endpoint;
-    native.enetjs_peer_set(handle, this.id, PEER_OPTION.PAUSED, Number(paused), 0, 0);
+    this.transport.set(this, PEER_OPTION.PAUSED, Number(paused), 0, 0);
     if (!paused) this.endpoint.change();
   }
 
@@ -378,12 +439,12 @@ export class Connection {
   // Promises about the connection.
 
   /** How the connection has ended, or undefined while it has not. */
-  get end(): Ended | undefined {
-    return this.ending && { ...this.ending as Ended };
+  get end(): PeerEnd | undefined {
+    return this.ending && { ...this.ending as PeerEnd };
   }
 
   /** Resolves when the connection has ended. */
-  closed(): Promise<Ended> {
+  closed(): Promise<PeerEnd> {
     if (this.end !== undefined) return Promise.resolve(this.end);
     if (this.#closed === undefined) {
       this.#closed = Promise.withResolvers();
@@ -392,8 +453,18 @@ export class Connection {
     return this.#closed.promise;
   }
 
-  /** Resolves with the next DRAIN completion; rejects if the connection ends first. */
-  drained(): Promise<void> {
+  /** Resolves when the queue has fallen to half the high-water mark; rejects if the connection ends first. */
+  async drained(): Promise<void> {
+    const { endpoint } = this;
+    const stats = this.sendable ? this.transport.stats(this) : undefined;
+    if (stats === undefined) throw await this.refusal();
+    const queuedBytes = stats[PEER_STAT.QUEUED_BYTES];
+    if (!this.full && queuedBytes <= endpoint.settings.highWaterMark) return;
+    endpoint.flushIfDirty();
+    await this.#nextDrain();
+  }
+
+  #nextDrain(): Promise<void> {
     if (this.#drained === undefined) {
       this.#drained = Promise.withResolvers();
       this.endpoint.pin();
@@ -401,7 +472,7 @@ export class Connection {
     return this.#drained.promise;
   }
 
-  /** A DRAIN completion. */
+  /** The transport says that the queue has fallen to half the high-water mark. */
   drain(): void {
     this.full = false;
     if (this.#drained === undefined) return;
@@ -424,7 +495,7 @@ export class Connection {
     for (const listener of [...this.closeListeners]) listener();
     this.#abandonDrain();
     if (this.#closed !== undefined) {
-      this.#closed.resolve(this.end as Ended);
+      this.#closed.resolve(this.end as PeerEnd);
       this.#closed = undefined;
       this.endpoint.unpin();
     }
@@ -462,46 +533,15 @@ export class Connection {
   get refused(): ENetError | undefined {
     const { ending } = this;
     if (this.heard || ending?.reason !== "remote") return undefined;
-    const isCode = Object.values<number>(DisconnectCode).includes(ending.data);
-    return isCode ? this.#connectError(ending) : undefined;
+    return isRefusal(ending.data) ? this.#connectError(ending) : undefined;
   }
 
-  #connectError({ reason, data }: Ending): ENetError {
-    const where = `${this.address.hostname}:${this.address.port}`;
-    if (this.endpoint.closing || !this.endpoint.resources.open) {
-      return new ENetError("ENETJS_ERR_CLOSED", `Connecting to ${where}: the host was closed`);
-    }
-    if (reason === "local" || reason === "reset") {
-      const how = reason === "local" ? "disconnected" : "reset the peer";
-      return new ENetError("ENETJS_ERR_STALE", `Connecting to ${where}: this side ${how}`);
-    }
-    if (reason === "timeout" && this.unanswered !== undefined) {
+  #connectError(ending: Ending): ENetError {
+    const isClosing = this.endpoint.closing || !this.endpoint.resources.open;
+    if (!isClosing && ending.reason === "timeout" && this.unanswered !== undefined) {
       return this.unanswered("for as long as ENet tries");
     }
-    return new ENetError("ENETJS_ERR_REFUSED", `Connecting to ${where}: ${refusal(data)}`, {
-      data,
-    });
-  }
-}
-
-/** The words for the number of a refusal. */
-function refusal(data: number): string {
-  const answer = `the other side refused, with data ${data}`;
-  switch (data) {
-    case DisconnectCode.FULL:
-      return `${answer}: it is full, so try again later`;
-    case DisconnectCode.DENIED:
-      return `${answer}: its filter or its program does not admit this client`;
-    case DisconnectCode.CLOSING:
-      return `${answer}: it is closing, so try again later`;
-    case DisconnectCode.UNDECIDED:
-      return `${answer}: its program did not decide in time, so try again later`;
-    case DisconnectCode.DUPLICATE:
-      return `${answer}: it has as many connections of this address as it allows`;
-    case 0:
-      return `${answer}: it gives no reason`;
-    default:
-      return `${answer}: its program knows what that means`;
+    return connectError(this.address, ending, isClosing);
   }
 }
 

@@ -1,19 +1,14 @@
 import { ATTEND, LAYOUT } from "../../ffi/layout.ts";
 import { surface } from "../../ffi/surface.ts";
-import {
-  type ChannelSink,
-  Connection,
-  type Ended,
-  type Ending,
-  type EndReason,
-} from "./connection.ts";
+import { type ChannelSink, Connection, type Ending, type EndReason } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
 import { iteration } from "./iteration.ts";
 import { formatIPv4 } from "../address.ts";
 import type { ConnectAttempt } from "../admission.ts";
 import { ENetError } from "../errors.ts";
-import type { DisconnectReason, HostEvent, HostHandlers } from "../events.ts";
+import type { DisconnectReason, PeerEnd } from "../disconnect.ts";
+import type { HostEvent, HostHandlers } from "../events.ts";
 import { NativePacket, sweepLingering } from "./native_packet.ts";
 import {
   allowed,
@@ -26,8 +21,9 @@ import {
   spent,
   spentNow,
 } from "./turn.ts";
-import { BORROWED, type Packet, packets } from "../packet.ts";
-import { connectionOf, createPeer } from "../peer.ts";
+import { type Packet, packets } from "../packet.ts";
+import { BORROWED } from "./borrowing.ts";
+import { peers } from "../peer.ts";
 
 /** Limits of what a host keeps while it has no consumer. */
 const UNCLAIMED_EVENTS = 4096;
@@ -135,7 +131,7 @@ export class Inlet {
 
   /** Takes note of a connection that this host opens. */
   add(connection: Connection): void {
-    createPeer(connection);
+    peers.create(connection);
     this.#connections.set(connection.id, connection);
     this.#slots[connection.id % LAYOUT.PEER_SLOTS] = connection;
   }
@@ -331,7 +327,7 @@ export class Inlet {
       const extra = words[index + LAYOUT.RECORD_EXTRA];
       const reason = REASONS[extra];
       completions.advance();
-      if (type === LAYOUT.COMPLETION_DELIVERED) this.endpoint.settleDelivery(data, true);
+      if (type === LAYOUT.COMPLETION_DELIVERED) this.endpoint.deliveries.settle(data, true);
       else if (type === LAYOUT.COMPLETION_UNDELIVERED) (undelivered ??= []).push(data);
       else if (type === LAYOUT.COMPLETION_DRAIN) connection?.drain();
       else if (type === LAYOUT.COMPLETION_CONNECTED) this.#connected(connection, channels);
@@ -344,7 +340,7 @@ export class Inlet {
       }
     }
     // Last, when the reason why the connection ended is known.
-    for (const token of undelivered ?? []) this.endpoint.settleDelivery(token, false);
+    for (const token of undelivered ?? []) this.endpoint.deliveries.settle(token, false);
     if (this.decide(this.#halfSpent)) this.#defer();
   }
 
@@ -447,7 +443,14 @@ export class Inlet {
         port: words[index + LAYOUT.RECORD_EXTRA],
       };
       const channels = words[index + LAYOUT.RECORD_LENGTH];
-      connection = new Connection(this.endpoint, id, address, channels, false);
+      connection = new Connection(
+        this.endpoint,
+        this.endpoint.transport,
+        id,
+        address,
+        channels,
+        false,
+      );
       this.add(connection);
       connection.established = true;
     }
@@ -501,13 +504,13 @@ export class Inlet {
     const data = words[index + LAYOUT.RECORD_DATA];
     switch (type & 0xFF) {
       case LAYOUT.EVENT_CONNECT:
-        return { type: "connect", peer: this.#connect(index).peer, data };
+        return { type: "connect", peer: peers.of(this.#connect(index)), data };
       case LAYOUT.EVENT_DISCONNECT: {
         const connection = this.#connectionOf(index) as Connection;
         // Only a connection that was never established can be refused.
         const reason = REASONS[words[index + LAYOUT.RECORD_EXTRA]] as DisconnectReason;
         this.#disconnect(connection, { reason, data });
-        return { type: "disconnect", peer: connection.peer, reason, data };
+        return { type: "disconnect", peer: peers.of(connection), reason, data };
       }
       case LAYOUT.EVENT_DATAGRAM: {
         const address = {
@@ -525,7 +528,7 @@ export class Inlet {
         const packet = this.#packet(index, taken ? BORROWED.BY_ITERATION : undefined);
         if (packet === undefined) return undefined;
         if (!taken) {
-          return { type: "receive", peer: connection.peer, channelId, packet };
+          return { type: "receive", peer: peers.of(connection), channelId, packet };
         }
         if (connection.drops(channelId)) {
           packets.release(packet);
@@ -568,7 +571,7 @@ export class Inlet {
     if (packet === undefined) return;
     this.#handled = packet;
     try {
-      handlers.receive?.(connection.peer, channelId, packet);
+      handlers.receive?.(peers.of(connection), channelId, packet);
     } catch (error) {
       surface(error);
     } finally {
@@ -618,7 +621,7 @@ export class Inlet {
       this.#handled = undefined;
       if ("packet" in event) packets.release(event.packet);
     }
-    if (event.type === "connect" && connectionOf(event.peer).resolveConnect()) this.#yield();
+    if (event.type === "connect" && peers.connectionOf(event.peer).resolveConnect()) this.#yield();
   }
 
   #call(handlers: HostHandlers, event: HostEvent): void {
@@ -664,7 +667,7 @@ export class Inlet {
   #keep(event: HostEvent): void {
     const { waiting } = this.endpoint;
     if (event.type === "receive") {
-      connectionOf(event.peer).hold(event.packet);
+      peers.connectionOf(event.peer).hold(event.packet);
     } else if (event.type === "datagram") {
       if (this.#backlog.size >= UNCLAIMED_EVENTS || waiting.full) return; // as a full socket buffer would
       waiting.add(event.packet.length, false);
@@ -678,7 +681,7 @@ export class Inlet {
 
   /** Counts an event that has left the backlog no more. */
   #release(event: HostEvent): void {
-    if (event.type === "receive") connectionOf(event.peer).release(event.packet);
+    if (event.type === "receive") peers.connectionOf(event.peer).release(event.packet);
     else if (event.type === "datagram") this.endpoint.waiting.remove(event.packet.length, false);
   }
 
@@ -698,7 +701,7 @@ export class Inlet {
   #prune(): void {
     const unseen = new Set<unknown>();
     for (const event of this.#backlog) {
-      if (event.type === "disconnect" && !connectionOf(event.peer).announced) {
+      if (event.type === "disconnect" && !peers.connectionOf(event.peer).announced) {
         unseen.add(event.peer);
       }
     }
@@ -909,7 +912,7 @@ export class Inlet {
     const late = connection.over && ended.length === 0;
     for (let message = connection.take(); message; message = connection.take()) {
       if (late) packets.release(message.packet);
-      else this.#keep({ type: "receive", peer: connection.peer, ...message });
+      else this.#keep({ type: "receive", peer: peers.of(connection), ...message });
     }
     for (const event of ended) this.#keep(event);
     this.#yield();
@@ -918,7 +921,9 @@ export class Inlet {
   // The end.
 
   silence(): void {
-    this.#drop((kept) => kept.type === "receive" && connectionOf(kept.peer).drops(kept.channelId));
+    this.#drop((kept) =>
+      kept.type === "receive" && peers.connectionOf(kept.peer).drops(kept.channelId)
+    );
   }
 
   /** Before the native host goes: takes note of how connections have ended. */
@@ -930,7 +935,7 @@ export class Inlet {
   close(): void {
     this.#keepEnds();
     this.shutdown.resolve();
-    this.endpoint.abandonDeliveries();
+    this.endpoint.deliveries.abandon();
     for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
       this.#end().then(reader.resolve, reader.reject);
     }
@@ -943,17 +948,18 @@ export class Inlet {
   #keepEnds(): void {
     for (const event of this.#backlog.extract(() => true)) {
       if ("packet" in event) packets.release(event.packet);
-      if (event.type !== "disconnect" || !connectionOf(event.peer).announced) continue;
+      if (event.type !== "disconnect" || !peers.connectionOf(event.peer).announced) continue;
       this.#backlog.push(event);
     }
     const data = this.closeData;
     for (const connection of [...this.#connections.values()]) {
-      const { failure, announced, peer } = connection;
+      const { failure, announced } = connection;
+      const peer = peers.of(connection);
       connection.close(
         failure === undefined ? { reason: "local", data } : { reason: "reset", data: 0 },
       );
       this.#forget(connection);
-      if (announced) this.#backlog.push({ type: "disconnect", peer, ...connection.end as Ended });
+      if (announced) this.#backlog.push({ type: "disconnect", peer, ...connection.end as PeerEnd });
     }
   }
 
@@ -974,5 +980,5 @@ export class Inlet {
 
 /** Notes that a connection was reported to the program, so that its end must be, too. */
 function announce(event: HostEvent): void {
-  if (event.type === "connect") connectionOf(event.peer).announced = true;
+  if (event.type === "connect") peers.connectionOf(event.peer).announced = true;
 }

@@ -1,37 +1,33 @@
 import type { Connection, Membership } from "./connection.ts";
-
-/** Bytes of a peer id as native code takes it, a double. */
-const ID_BYTES = Float64Array.BYTES_PER_ELEMENT;
+import { RecipientList } from "./recipient_list.ts";
+import type { Recipients, Transport } from "./transport.ts";
 
 /**
- * Connections as native code takes them: their ids one behind the other, so that one call sends to all of
- * them. A connection leaves by itself when either side ends it.
+ * Connections as transports take them: one call sends to all that a transport carries. A connection leaves by
+ * itself when either side ends it.
  *
  * Native code knows no groups. To find a peer by its id takes it 3 ns, and to queue a message about 50, so
  * a list of its own would save little, and would have to be freed.
  *
- * The ids are in no order. `#indices` tells where each is, and keeps the order of joining.
+ * Each list is in no order. `#indices` tells where each connection is in its list, and keeps the order of joining.
  */
 export class Members implements Membership {
-  /** Where the id of each member stands. */
   readonly #indices = new Map<Connection, number>();
-  readonly #connections: Connection[] = [];
-  #ids = new Float64Array(8);
-  #bytes = new Uint8Array(this.#ids.buffer);
+  readonly #lists: RecipientList<Connection>[];
+
+  /** @param transport the host's own */
+  constructor(transport: Transport) {
+    this.#lists = [new RecipientList(transport)];
+  }
 
   /** How many there are. */
   get size(): number {
-    return this.#connections.length;
+    return this.#indices.size;
   }
 
-  /** The ids, and room for more behind them. Never empty. */
-  get bytes(): Uint8Array {
-    return this.#bytes;
-  }
-
-  /** How many bytes of {@linkcode Members.bytes} are ids. */
-  get byteLength(): number {
-    return this.#connections.length * ID_BYTES;
+  /** All of them, by what carries them. */
+  get recipients(): readonly Recipients[] {
+    return this.#lists;
   }
 
   has(connection: Connection): boolean {
@@ -45,57 +41,55 @@ export class Members implements Membership {
 
   add(connection: Connection): void {
     if (this.#indices.has(connection)) return;
-    const index = this.#connections.length;
-    if (index === this.#ids.length) this.#grow();
-    this.#connections.push(connection);
-    this.#put(connection, index);
+    const list = this.#listOf(connection);
+    this.#indices.set(connection, list.length);
+    list.push(connection);
     connection.memberships.add(this);
   }
 
   delete(connection: Connection): boolean {
     if (!this.#indices.has(connection)) return false;
-    this.#moveTo(connection, this.#connections.length - 1);
-    this.#connections.pop();
+    const list = this.#listOf(connection);
+    this.#moveTo(list, connection, list.length - 1);
+    list.pop();
     this.#indices.delete(connection);
     connection.memberships.delete(this);
     return true;
   }
 
   clear(): void {
-    for (const connection of this.#connections) connection.memberships.delete(this);
-    this.#connections.length = 0;
+    for (const connection of this.#indices.keys()) connection.memberships.delete(this);
+    for (const list of this.#lists) list.clear();
     this.#indices.clear();
   }
 
-  /**
-   * Moves some connections behind the others.
-   *
-   * @returns bytes of the ids before them
-   */
-  without(some: Iterable<Connection>): number {
-    let end = this.#connections.length;
+  /** All but some, as long as nobody joins or leaves. */
+  without(some: Iterable<Connection>): Recipients[] {
+    const counts = this.#lists.map(({ length }) => length);
     for (const connection of some) {
       const index = this.#indices.get(connection);
-      if (index !== undefined && index < end) this.#moveTo(connection, --end);
+      if (index === undefined) continue;
+      const list = this.#listOf(connection);
+      const which = this.#lists.indexOf(list);
+      if (index < counts[which]) this.#moveTo(list, connection, --counts[which]);
     }
-    return end * ID_BYTES;
+    return this.#lists.map((list, which) => list.first(counts[which]));
   }
 
-  #moveTo(connection: Connection, index: number): void {
-    this.#put(this.#connections[index], this.#indices.get(connection) as number);
-    this.#put(connection, index);
+  #listOf({ transport }: Connection): RecipientList<Connection> {
+    for (const list of this.#lists) if (list.transport === transport) return list;
+    const list = new RecipientList<Connection>(transport);
+    this.#lists.push(list);
+    return list;
   }
 
-  #put(connection: Connection, index: number): void {
-    this.#connections[index] = connection;
-    this.#ids[index] = connection.id;
+  /** Exchanges a connection with the one at an index. */
+  #moveTo(list: RecipientList<Connection>, connection: Connection, index: number): void {
+    const other = list.at(index);
+    const from = this.#indices.get(connection) as number;
+    list.put(other, from);
+    this.#indices.set(other, from);
+    list.put(connection, index);
     this.#indices.set(connection, index);
-  }
-
-  #grow(): void {
-    const ids = new Float64Array(this.#ids.length * 2);
-    ids.set(this.#ids);
-    this.#ids = ids;
-    this.#bytes = new Uint8Array(ids.buffer);
   }
 }

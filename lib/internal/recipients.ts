@@ -1,26 +1,21 @@
 import { LAYOUT } from "../../ffi/layout.ts";
-import { connectionOf, Peer } from "../peer.ts";
+import { Peer, peers } from "../peer.ts";
 import type { Connection } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { RecipientList } from "./recipient_list.ts";
+import type { Recipients, Transport } from "./transport.ts";
 import { options, show } from "./validate.ts";
 
 /** Whom a broadcast goes to; see {@linkcode Endpoint.broadcast}. */
-export interface Recipients {
-  readonly peers: Uint8Array;
-  readonly bytes: number;
+interface Broadcast {
+  readonly to: readonly Recipients[];
   readonly mode: number;
 }
-
-const EVERYBODY: Recipients = {
-  peers: new Uint8Array(8), // buffers are not empty
-  bytes: 0,
-  mode: LAYOUT.BROADCAST_EXCEPT,
-};
 
 /** The connection of a peer of a host. Throws a TypeError for anything else. */
 export function memberOf(peer: unknown, endpoint: Endpoint, name: string): Connection {
   if (!(peer instanceof Peer)) throw new TypeError(`${name} must be a Peer, not ${show(peer)}`);
-  const connection = connectionOf(peer);
+  const connection = peers.connectionOf(peer);
   if (connection.endpoint !== endpoint) {
     throw new TypeError(`${name} is a peer of another host: ${connection.name}`);
   }
@@ -28,10 +23,10 @@ export function memberOf(peer: unknown, endpoint: Endpoint, name: string): Conne
 }
 
 /** The connections of a peer or of several, each once. Throws a TypeError for anything else. */
-export function connectionsOf(peers: unknown, endpoint: Endpoint, name: string): Set<Connection> {
-  if (peers instanceof Peer) return new Set([memberOf(peers, endpoint, name)]);
+export function connectionsOf(given: unknown, endpoint: Endpoint, name: string): Set<Connection> {
+  if (given instanceof Peer) return new Set([memberOf(given, endpoint, name)]);
   const connections = new Set<Connection>();
-  for (const peer of iterable(peers, name)) connections.add(memberOf(peer, endpoint, `${name}[…]`));
+  for (const peer of iterable(given, name)) connections.add(memberOf(peer, endpoint, `${name}[…]`));
   return connections;
 }
 
@@ -45,23 +40,29 @@ function iterable(value: unknown, name: string): Iterable<unknown> {
 }
 
 /** Whom `{ to, except }` means. */
-export function recipientsOf(given: unknown, endpoint: Endpoint): Recipients {
-  if (given === undefined) return EVERYBODY;
+export function recipientsOf(given: unknown, endpoint: Endpoint): Broadcast {
+  if (given === undefined) return { to: endpoint.everybody, mode: LAYOUT.BROADCAST_EXCEPT };
   options(given, "options", ["except", "to"]);
   const { except, to } = given as { except?: unknown; to?: unknown };
   const without = except === undefined
     ? new Set<Connection>()
     : connectionsOf(except, endpoint, "except");
-  if (to === undefined) return listOf(without, LAYOUT.BROADCAST_EXCEPT);
+  const { transports } = endpoint;
+  if (to === undefined) {
+    return { to: byTransport(without, transports), mode: LAYOUT.BROADCAST_EXCEPT };
+  }
   const only = connectionsOf(to, endpoint, "to");
   for (const connection of without) only.delete(connection);
-  return listOf(only, LAYOUT.BROADCAST_TO);
+  return { to: byTransport(only, transports), mode: LAYOUT.BROADCAST_TO };
 }
 
-function listOf(connections: Set<Connection>, mode: number): Recipients {
-  if (connections.size === 0) return { ...EVERYBODY, mode };
-  const ids = new Float64Array(connections.size);
-  let count = 0;
-  for (const { id } of connections) ids[count++] = id;
-  return { peers: new Uint8Array(ids.buffer), bytes: ids.byteLength, mode };
+function byTransport(
+  connections: Set<Connection>,
+  transports: readonly Transport[],
+): RecipientList<Connection>[] {
+  const lists = transports.map((transport) => new RecipientList<Connection>(transport));
+  for (const connection of connections) {
+    lists[transports.indexOf(connection.transport)].push(connection);
+  }
+  return lists;
 }

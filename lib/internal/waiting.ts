@@ -10,7 +10,7 @@
  * @module
  */
 import { LAYOUT } from "../../ffi/layout.ts";
-import { effectiveHostData, type NativeSettings } from "../options.ts";
+import { effectiveHostData, type Settings } from "./settings.ts";
 
 /** What one peer may have waiting at most, by cost. */
 const MOST_BYTES = 2 * 1024 * 1024;
@@ -24,8 +24,7 @@ interface SharedWords {
 export class Waiting {
   readonly #memory: SharedWords;
   readonly #resources: { readonly open: boolean };
-  readonly #settings: NativeSettings;
-  readonly #peers: number;
+  readonly #settings: Settings;
   /** The cost of all that wait. */
   #cost = 0;
   /** Of it, what JavaScript's own memory holds: native code knows of the rest. */
@@ -34,13 +33,11 @@ export class Waiting {
   constructor(
     memory: SharedWords,
     resources: { readonly open: boolean },
-    settings: NativeSettings,
-    peers: number,
+    settings: Settings,
   ) {
     this.#memory = memory;
     this.#resources = resources;
     this.#settings = settings;
-    this.#peers = peers;
   }
 
   /**
@@ -76,6 +73,6 @@ export class Waiting {
   /** Bytes of cost that one peer may have waiting now. */
   get share(): number {
     const half = effectiveHostData(this.#settings) / 8;
-    return Math.min(MOST_BYTES, this.#cost <= half ? half : half / this.#peers);
+    return Math.min(MOST_BYTES, this.#cost <= half ? half : half / this.#settings.peers);
   }
 }

@@ -57,7 +57,7 @@
  * code as its data. An end with other data, or without, is a lost connection.
  *
  * **On tcp**, a message is a frame: the 32-bit length of header and body, then these. The length is at least 8 and at
- * most `maximumMessageSize` + 8, or 65,548 for ERROR where that is more. Each side sends a HEARTBEAT first; the
+ * most `maximumMessageSize` + 8, or 65,548 where that is more (for ERROR). Each side sends a HEARTBEAT first; the
  * connection is ready when that of the other side has arrived. After 1 s without another frame a side sends a
  * HEARTBEAT. A side closes by CLOSE and then FIN; the other side drops what it has queued, sends FIN and ignores what
  * follows. FIN or RST without CLOSE is a lost connection.
@@ -75,6 +75,7 @@ export { ENetError, type ENetErrorCode } from "../errors.ts";
 export { PacketFlag } from "../packet.ts";
 export { json } from "./codec.ts";
 export { type Client, client, serve } from "./rpc.ts";
+export { Messenger } from "./messenger.ts";
 export { GetError, type GetOutcome, RefusalCode } from "./errors.ts";
 export {
   type Codec,
@@ -88,7 +89,6 @@ export {
   type IncomingMessage,
   type IncomingRequest,
   type Listener,
-  type Messenger,
   type MessengerAddress,
   type MessengerConnectOptions,
   type MessengerHandlers,

@@ -27,11 +27,11 @@ export type Client<Api> = {
  * import { client, json, Messenger, serve } from "@enetjs/enet/messaging";
  *
  * const api = { add: (a: number, b: number) => a + b };
- * await using listener = await Messenger.listen("tcp://127.0.0.1:0", { codec: json }, {
+ * await using listener = await Messenger.listen("udp://127.0.0.1:0", { codec: json }, {
  *   ready: (connection) => serve(connection, api),
  * });
  * await using connection = await Messenger.connect(
- *   `tcp://127.0.0.1:${listener.address.port}`,
+ *   `udp://127.0.0.1:${listener.address.port}`,
  *   { codec: json },
  * );
  * const remote = client<typeof api>(connection);
@@ -42,8 +42,10 @@ export function serve<Api extends object, Context>(
   connection: Connection<Context>,
   api: Api,
 ): void {
+  const others = connection.handlers;
   connection.handlers = {
-    ...connection.handlers,
+    message: others.message?.bind(others),
+    closed: others.closed?.bind(others),
     async request(request) {
       const call = request.data.value;
       const [name, ...parameters] = Array.isArray(call) ? call : [];

@@ -13,7 +13,7 @@ export type Protocol = "udp" | "tcp";
 export interface MessengerAddress {
   /** The scheme. */
   readonly protocol: Protocol;
-  /** A host name, an IPv4 address, or an IPv6 address without its brackets; `"*"` for every IPv4 interface. */
+  /** A host name, an IPv4 address, or an IPv6 address without its brackets. Of `*` it is `"0.0.0.0"`. */
   readonly hostname: string;
   /** The port, 0–65535. */
   readonly port: number;
@@ -301,8 +301,8 @@ export interface MessengerConnectOptions<Context = unknown> extends MessengerOpt
  * lost.
  *
  * Messages and requests go to {@linkcode Connection.handlers} if these have a `message` or a `request` function.
- * Otherwise they wait for an iteration. Before the first iteration begins, messages that would exceed
- * `maximumWaitingData` are dropped and requests refused, so that a program that takes nothing still gets replies.
+ * Otherwise they wait for an iteration. While there is none, messages that would exceed `maximumWaitingData` are
+ * dropped and requests refused, so that a program that takes nothing still gets its replies.
  */
 export interface Connection<Context = unknown>
   extends AsyncIterable<Incoming<Context>>, AsyncDisposable {
@@ -402,45 +402,4 @@ export interface Listener<Context = unknown>
   [Symbol.asyncIterator](): AsyncIterableIterator<Connection<Context>>;
   /** Closes the listener as {@linkcode Listener.close} does. */
   [Symbol.asyncDispose](): Promise<void>;
-}
-
-/** The two ways to get connections. */
-export interface Messenger {
-  /**
-   * Listens on an address.
-   *
-   * @param address such as `"udp://*:7000"`; port 0 takes any free one
-   * @param options limits and times
-   * @param handlers functions for all connections; one connection can get others, see
-   *   {@linkcode Connection.handlers}
-   * @returns the listener
-   * @throws {TypeError} for an option of the wrong type
-   * @throws {RangeError} for a value out of range
-   * @throws {ENetError} `ENETJS_ERR_ADDRESS` for an address that is none, `ENETJS_ERR_ADDRESS_IN_USE`,
-   *   `ENETJS_ERR_ADDRESS_UNAVAILABLE`, `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_SOCKET`
-   */
-  listen<Context = unknown>(
-    address: string,
-    options?: MessengerListenOptions,
-    handlers?: MessengerHandlers<Context>,
-  ): Promise<Listener<Context>>;
-  /**
-   * Connects to an address.
-   *
-   * @param address such as `"tcp://example.com:7000"`
-   * @param options limits and times
-   * @param handlers functions for the connection
-   * @returns the connection, when it is ready
-   * @throws {TypeError} for an option of the wrong type
-   * @throws {RangeError} for a value out of range
-   * @throws {ENetError} `ENETJS_ERR_ADDRESS` for an address that is none, `ENETJS_ERR_REFUSED` when nobody
-   *   listens there (tcp) or the other side has no room, `ENETJS_ERR_TIMEOUT` when it does not answer in time,
-   *   `ENETJS_ERR_ADDRESS_UNAVAILABLE` when there is no way to it, `ENETJS_ERR_PROTOCOL` when it does not speak
-   *   this protocol, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_SOCKET`; or the reason of the signal
-   */
-  connect<Context = unknown>(
-    address: string,
-    options?: MessengerConnectOptions<Context>,
-    handlers?: MessengerHandlers<Context>,
-  ): Promise<Connection<Context>>;
 }

@@ -51,3 +51,43 @@ export const CHANNEL = { RELIABLE: 0, OTHER: 1, COUNT: 2 } as const;
 
 /** Largest text of an error, in bytes. */
 export const MAXIMUM_ERROR_TEXT = 65_536;
+
+/** The largest header and body, where data has at most so many bytes. */
+export function largestMessage(maximumMessageSize: number): number {
+  return HEADER_BYTES + Math.max(maximumMessageSize, 4 + MAXIMUM_ERROR_TEXT);
+}
+
+/** The flags that each type may have. */
+const FLAGS = [0, BODY_MASK, BODY_MASK | IDEMPOTENT, BODY_MASK, 0, 0, 0, 0];
+
+/**
+ * What is wrong with a message, or undefined.
+ *
+ * @param length of the body
+ * @param maximum length of data
+ */
+export function faultOf(
+  type: number,
+  flags: number,
+  id: number,
+  length: number,
+  maximum: number,
+): string | undefined {
+  if (type < TYPE.MESSAGE || type > TYPE.CLOSE) return `it has the unknown type ${type}`;
+  if ((flags & ~FLAGS[type]) !== 0) return `it has the flags ${flags} with the type ${type}`;
+  const hasId = type >= TYPE.REQUEST && type <= TYPE.CANCEL;
+  if (hasId && id === 0) return `it has the id 0 with the type ${type}`;
+  if (!hasId && type !== TYPE.CLOSE && id !== 0) return `it has the id ${id} with the type ${type}`;
+  if (type <= TYPE.REPLY) {
+    if (length > maximum) {
+      return `its data has ${length} bytes, and maximumMessageSize is ${maximum}`;
+    }
+    const isNothing = (flags & BODY_MASK) === BODY.NOTHING;
+    return isNothing && length > 0 ? `it has ${length} bytes of nothing` : undefined;
+  }
+  if (type === TYPE.ERROR) {
+    const isGood = length >= 4 && length <= 4 + MAXIMUM_ERROR_TEXT;
+    return isGood ? undefined : `it is an error of ${length} bytes`;
+  }
+  return length > 0 ? `it has ${length} bytes with the type ${type}` : undefined;
+}

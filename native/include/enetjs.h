@@ -643,7 +643,8 @@ ENETJS_API double enetjs_host_broadcast_packet(double host, double channel, doub
  * Changes an option of a live host.
  * @param option ENETJS_CONFIG_INCOMING_BANDWIDTH (value: incoming, second: outgoing), CHANNELS,
  *   COMPRESSION, CHECKSUM, MTU, DUPLICATE_PEERS, MAXIMUM_PACKET_SIZE, MAXIMUM_WAITING_DATA,
- *   MAXIMUM_HOST_DATA, RECEIVE_BUFFER, SEND_BUFFER, STALL_LIMIT, SPIN, HIGH_WATER, DATAGRAMS
+ *   MAXIMUM_HOST_DATA, RECEIVE_BUFFER, SEND_BUFFER, STALL_LIMIT, SPIN, HIGH_WATER, DATAGRAMS, ACCEPT,
+ *   FILTER_REFUSES
  * @returns 0, or ERR_CLOSED, ARGUMENT, SOCKET
  */
 ENETJS_API double enetjs_host_set(double host, double option, double value, double second);

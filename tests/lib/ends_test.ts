@@ -21,10 +21,17 @@ const WAYS: Record<string, (here: Host, peer: Peer, there: Host) => unknown> = {
   "dispose": (here) => here[Symbol.dispose](),
   "close twice": (here) =>
     Promise.all([here.close({ graceMs: 60_000 }), here.close({ graceMs: 0 })]),
-  "the other's disconnect": (_here, _peer, there) => there.peers[0]?.disconnect(1),
-  "the other's disconnectLater": (_here, _peer, there) => there.peers[0]?.disconnectLater(1),
+  "the other's disconnect": async (_here, _peer, there) => (await onlyPeer(there)).disconnect(1),
+  "the other's disconnectLater": async (_here, _peer, there) =>
+    (await onlyPeer(there)).disconnectLater(1),
   "the other's dispose": (_here, _peer, there) => there[Symbol.dispose](),
 };
+
+/** The peer of a host that has one, or is about to learn of it. */
+async function onlyPeer(host: Host): Promise<Peer> {
+  await until(() => host.peers.length > 0, 5000, "the peer");
+  return host.peers[0];
+}
 
 /** When it ends: at which event of the watched side, or from outside. */
 const MOMENTS = ["connect", "receive", "outside"] as const;

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connectionOf } from "../../lib/peer.ts";
+import { peers } from "../../lib/peer.ts";
 import type { HostHandlers } from "../../mod.ts";
 import { connectedPair, leakCheck, until, withDeadline } from "../_helpers.ts";
 
@@ -20,7 +20,7 @@ for (const between of [{}, undefined]) {
     for (let i = 0; i < 100; i++) peer.send(0, String(i));
     await withDeadline(peer.deliver(0, "100"), ms, "the last message");
     // They wait in JavaScript from here on.
-    await until(() => connectionOf(remote).waits, ms, "messages that wait");
+    await until(() => peers.connectionOf(remote).waits, ms, "messages that wait");
     const got: string[] = [];
     const taking: HostHandlers = {
       receive(_peer, _channelId, packet) {

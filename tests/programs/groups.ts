@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { diagnostics, Host, type Peer } from "../../mod.ts";
-import { connectionOf } from "../../lib/peer.ts";
+import { peers } from "../../lib/peer.ts";
 
 const globals = globalThis as { gc?: () => void; Bun?: { gc(force: boolean): void } };
 const collect = () => globals.Bun ? globals.Bun.gc(true) : globals.gc?.();
@@ -28,7 +28,7 @@ function makeGroups(peer: Peer): void {
 const kept = client.group();
 kept.add(peer);
 makeGroups(peer);
-const { memberships } = connectionOf(peer);
+const { memberships } = peers.connectionOf(peer);
 assert.equal(memberships.size, GROUPS + 1);
 // A collector that is careful with the stack may spare some.
 for (let i = 0; i < 1000 && memberships.size > GROUPS / 20; i++) {

@@ -1,0 +1,63 @@
+/** Checks the options of a host, by the table of `settings.ts`. */
+import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
+import { HANDLERS } from "../events.ts";
+import type { MemorySizes } from "./memory.ts";
+import { checkHostData, type Setting, SETTING_NAMES, SETTINGS, type Settings } from "./settings.ts";
+import { options } from "./validate.ts";
+
+/** Checked options. */
+export interface HostPlan {
+  /** Configuration for `enetjs_host_create`; the address is still to be filled in. */
+  readonly config: Float64Array<ArrayBuffer>;
+  readonly sizes: MemorySizes;
+  /** What the host begins with. */
+  readonly settings: Settings;
+  /** Whether others can connect to it. */
+  readonly listens: boolean;
+}
+
+/** Refuses what belongs elsewhere: handlers, and on a host that only connects what only listening takes. */
+function refuseMisplaced(given: unknown, listening: boolean): void {
+  if (typeof given !== "object" || given === null) return;
+  const maker = listening ? "Host.listen" : "Host.create";
+  for (const key of Object.keys(given)) {
+    if (HANDLERS.includes(key)) {
+      throw new TypeError(
+        `options has no option "${key}": handlers are the second argument, as in ` +
+          `${maker}({}, { ${key}() {} })`,
+      );
+    }
+    if (!listening && Object.hasOwn(SETTINGS, key) && SETTINGS[key as keyof Settings].listens) {
+      throw new TypeError(
+        `options has no option "${key}" in Host.create, whose host only connects: use Host.listen`,
+      );
+    }
+  }
+}
+
+/** Checks the options of `create` (or with `listens`, of `listen`). */
+export function planHost(given: unknown, listens: boolean): HostPlan {
+  refuseMisplaced(given, listens);
+  options(given, "options", SETTING_NAMES.filter((name) => listens || !SETTINGS[name].listens));
+  const config = new Float64Array(LAYOUT.CONFIG_COUNT);
+  const values: Record<string, unknown> = {};
+  for (const name of SETTING_NAMES) {
+    const setting = SETTINGS[name] as Setting<unknown>;
+    const { initial, initialForCreate = initial, option, encode } = setting;
+    const { [name]: value = listens ? initial : initialForCreate } = given as typeof values;
+    const checked = values[name] = setting.check(value, name);
+    if (option !== undefined && encode !== undefined) config[option] = encode(checked);
+  }
+  const settings = values as unknown as Settings;
+  checkHostData(settings);
+  const sizes: MemorySizes = {
+    events: settings.eventCapacity,
+    completions: 1024,
+    arena: settings.arenaSize,
+    scratch: 64 * 1024,
+    outbox: 32 * 1024,
+  };
+  config[CONFIG.COMPLETION_CAPACITY] = sizes.completions;
+  config[CONFIG.SCRATCH_BYTES] = sizes.outbox + sizes.scratch;
+  return { config, sizes, settings, listens };
+}

@@ -1,0 +1,39 @@
+import type { Runtime, Wake } from "../../ffi/contract.ts";
+import type { Native } from "../../ffi/symbols.ts";
+
+/** The resources of every open host. */
+const held = new Set<Resources>();
+let watching = false;
+
+/** The resources of a host, to be released by whatever closes it; refers to nothing else of the host. */
+export class Resources {
+  readonly native: Native;
+  readonly handle: number;
+  wake: Wake | undefined;
+  open = true;
+
+  constructor(native: Native, handle: number) {
+    this.native = native;
+    this.handle = handle;
+    held.add(this);
+  }
+
+  /**
+   * Has every host closed when the program is reloaded in the same process. Called before a host is created,
+   * so that a host of an earlier load does not block its port.
+   */
+  static closeOnReload(runtime: Runtime): void {
+    if (watching) return;
+    watching = true;
+    runtime.onReload(() => held.forEach((resources) => resources.close()));
+  }
+
+  /** Closes the native host first, so that its pump does not take the closed wake-up for a lost owner. */
+  close(): void {
+    if (!this.open) return;
+    this.open = false;
+    held.delete(this);
+    this.native.enetjs_host_close(this.handle);
+    this.wake?.close();
+  }
+}

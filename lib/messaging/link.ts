@@ -1,0 +1,569 @@
+/**
+ * A connection as the library sees it: it puts the machine, the transport and the program's consumers together.
+ * `connection.ts` is its public face.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import { surface } from "../../ffi/surface.ts";
+import { handlers as checkHandlers, integer, show } from "../internal/validate.ts";
+import { spent, TURN_BUDGET_MS } from "../internal/turn.ts";
+import { ENetError } from "../errors.ts";
+import { type Packet, PacketFlag } from "../packet.ts";
+import { formatAddress } from "./address.ts";
+import { deadlines } from "./clock.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { encode, encodeError, encodeHeader } from "./encode.ts";
+import { GetError, RefusalCode } from "./errors.ts";
+import { Inbox, type Item } from "./inbox.ts";
+import { type Effects, type Failure, Get, Machine, type MachineEnd } from "./machine.ts";
+import { type LinkPlan, planGet } from "./options.ts";
+import { ReceivedPayload } from "./payload.ts";
+import { type Answerer, ReceivedRequest, requests } from "./request.ts";
+import type { Transport, TransportSink } from "./transport.ts";
+import type {
+  Connection,
+  ConnectionEnd,
+  ConnectionHandlers,
+  ConnectionStats,
+  GetOptions,
+  Payload,
+  SendOptions,
+} from "./types.ts";
+import { BODY_MASK, faultOf, HEADER_BYTES, IDEMPOTENT, TYPE, WIRE_VERSION } from "./wire.ts";
+
+/** What may be given as handlers of a connection; `ready` belongs to its listener, which may share the object. */
+const HANDLERS = ["ready", "message", "request", "closed"];
+
+/** How much more may wait while a reply is expected, which could lie behind it. */
+const PENDING_FACTOR = 4;
+
+/** Who has made the link. */
+export interface LinkOwner {
+  /** It is ready; called before anything else of it is told. */
+  ready(link: Link): void;
+  /** It has ended without having been ready. */
+  failed(link: Link, error: ENetError): void;
+  /** It has ended, and the program has been told. */
+  ended(link: Link): void;
+}
+
+/** A request of this side that waits. */
+class PendingGet extends Get<ReceivedPayload> {
+  readonly promise: Promise<Payload>;
+  readonly #where: Link;
+  readonly #idempotent: boolean;
+  #resolve!: (payload: Payload) => void;
+  #reject!: (error: unknown) => void;
+  #signal: AbortSignal | undefined;
+  #onAbort: (() => void) | undefined;
+
+  constructor(where: Link, idempotent: boolean) {
+    super();
+    this.#where = where;
+    this.#idempotent = idempotent;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  watch(signal: AbortSignal): void {
+    this.#signal = signal;
+    this.#onAbort = () => this.#where.machine.cancel(this, signal.reason);
+    signal.addEventListener("abort", this.#onAbort);
+  }
+
+  override done(body: ReceivedPayload): void {
+    this.#unwatch();
+    this.#resolve(body.retain());
+  }
+
+  override fail(failure: Failure): void {
+    this.#unwatch();
+    this.#reject(this.#where.getError(failure, this.#idempotent));
+  }
+
+  #unwatch(): void {
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+  }
+}
+
+/** One connection. */
+export class Link implements Effects<ReceivedPayload, ReceivedRequest>, TransportSink, Answerer {
+  readonly plan: LinkPlan;
+  readonly machine: Machine<ReceivedPayload, ReceivedRequest>;
+  transport!: Transport;
+  face!: Connection;
+  end: ConnectionEnd | undefined;
+  readonly closed: PromiseWithResolvers<ConnectionEnd> = Promise.withResolvers();
+  readonly #dispatcher: Dispatcher;
+  readonly #owner: LinkOwner;
+  readonly #inbox: Inbox = new Inbox(() => this.#adjust());
+  #handlers: ConnectionHandlers;
+  /** Handlers that take messages or requests, in place of an iteration. */
+  #hasTakers = false;
+  /** What waits goes to handlers in another turn. */
+  #isHandingOver = false;
+  #wasReady = false;
+  /** This side has closed, so that nothing more is told of what arrives. */
+  #left = false;
+  #paused = false;
+  #cause: unknown;
+  #sentMessages = 0;
+  #sentRequests = 0;
+  #sentReplies = 0;
+  #droppedMessages = 0;
+  #refusedHere = 0;
+
+  /**
+   * @param handshake whether the connection is ready only when the other side has sent something
+   * @param firstId the id before that of the first request
+   */
+  constructor(
+    plan: LinkPlan,
+    handshake: boolean,
+    handlers: ConnectionHandlers,
+    dispatcher: Dispatcher,
+    owner: LinkOwner,
+    firstId = 0,
+  ) {
+    this.plan = plan;
+    this.#dispatcher = dispatcher;
+    this.#owner = owner;
+    this.#handlers = handlers;
+    this.#hasTakers = takes(handlers);
+    const settings = {
+      ...plan,
+      handshake,
+      heartbeatMs: handshake ? plan.heartbeatMs : Infinity,
+    };
+    this.machine = new Machine(settings, this, deadlines, firstId);
+  }
+
+  /** `Connection udp://127.0.0.1:7000`, for messages. */
+  get name(): string {
+    return `Connection ${formatAddress(this.transport.address)}`;
+  }
+
+  // The transport.
+
+  opened(): void {
+    this.machine.opened(performance.now());
+  }
+
+  heard(): void {
+    this.machine.heard(performance.now());
+  }
+
+  sent(): void {
+    this.machine.sent(performance.now());
+  }
+
+  frame(
+    buffer: Uint8Array<ArrayBuffer>,
+    start: number,
+    end: number,
+    isReliable: boolean,
+    packet?: Packet,
+  ): void {
+    const body = start + HEADER_BYTES;
+    if (end < body) return this.fault(`it has ${end - start} bytes, fewer than a header`);
+    if (buffer[start] !== WIRE_VERSION || buffer[start + 3] !== 0) {
+      return this.fault(`it has the version ${buffer[start]} and the byte ${buffer[start + 3]}`);
+    }
+    const type = buffer[start + 1];
+    const flags = buffer[start + 2];
+    const id = (buffer[start + 4] << 24 | buffer[start + 5] << 16 | buffer[start + 6] << 8 |
+      buffer[start + 7]) >>> 0;
+    const fault = faultOf(type, flags, id, end - body, this.plan.maximumMessageSize);
+    if (fault !== undefined) return this.fault(fault);
+    if (!isReliable && type !== TYPE.MESSAGE) {
+      return this.fault(`it has the type ${type} on the channel of unreliable messages`);
+    }
+    const { codec } = this.plan;
+    const payload = new ReceivedPayload(buffer, body, end, flags & BODY_MASK, codec, packet);
+    const wrong = this.machine.received(type, flags, id, payload);
+    if (wrong !== undefined) this.machine.fault(wrong, performance.now());
+  }
+
+  fault(text: string): void {
+    this.machine.fault(`the other side sent a malformed message: ${text}`, performance.now());
+  }
+
+  closedByOther(code: number): void {
+    this.machine.closedByOther(code);
+  }
+
+  broken(text: string, cause?: unknown): void {
+    this.#cause ??= cause;
+    this.machine.broken(text);
+  }
+
+  // What the machine does.
+
+  write(type: number, id: number): void {
+    this.transport.write(encodeHeader(type, id), PacketFlag.RELIABLE);
+  }
+
+  finish(code: number): void {
+    this.#left = true;
+    this.#inbox.drop();
+    this.transport.finish(code);
+  }
+
+  release(): void {
+    this.transport.release();
+  }
+
+  abort(): void {
+    this.transport.abort();
+  }
+
+  silence(): number | undefined {
+    return this.transport.silence();
+  }
+
+  refusal(body: ReceivedPayload): { code: number; text: string } {
+    const { view } = body;
+    const code = (view[0] << 24 | view[1] << 16 | view[2] << 8 | view[3]) >>> 0;
+    return { code, text: new TextDecoder().decode(view.subarray(4)) };
+  }
+
+  ready(): void {
+    this.#dispatcher.run(() => {
+      this.#wasReady = true;
+      this.#owner.ready(this);
+    });
+  }
+
+  message(body: ReceivedPayload): void {
+    if (this.#dispatcher.idle) return this.#takeMessage(body);
+    body.keep();
+    this.#dispatcher.run(() => this.#takeMessage(body));
+  }
+
+  request(id: number, idempotent: boolean, body: ReceivedPayload): ReceivedRequest {
+    return new ReceivedRequest(this, id, idempotent, body);
+  }
+
+  overloaded(id: number): void {
+    this.#writeError(
+      id,
+      RefusalCode.BUSY,
+      `${this.plan.maximumRequests} requests are open already`,
+    );
+  }
+
+  requested(request: ReceivedRequest): void {
+    if (this.#dispatcher.idle) return this.#takeRequest(request);
+    request.data.keep();
+    this.#dispatcher.run(() => this.#takeRequest(request));
+  }
+
+  dropped(request: ReceivedRequest): void {
+    requests.drop(request);
+  }
+
+  ended(end: MachineEnd, settled: number): void {
+    const tell = () => this.#tellEnd(end);
+    if (settled > 0) this.#dispatcher.defer(tell);
+    else this.#dispatcher.run(tell);
+  }
+
+  #tellEnd({ reason, text }: MachineEnd): void {
+    if (this.#isHandingOver) {
+      return this.#dispatcher.defer(() => this.#tellEnd({ reason, text }));
+    }
+    if (!this.#wasReady) return this.#owner.failed(this, this.#connectError(reason, text));
+    this.end = this.#describeEnd(reason, text);
+    this.#inbox.end();
+    this.closed.resolve(this.end);
+    try {
+      this.#handlers.closed?.(this.face, this.end);
+    } catch (error) {
+      surface(error);
+    }
+    this.#owner.ended(this);
+  }
+
+  #describeEnd(reason: MachineEnd["reason"], text: string): ConnectionEnd {
+    if (reason === "local" || reason === "remote") return { reason };
+    const code = reason === "protocol" ? "ENETJS_ERR_PROTOCOL" : "ENETJS_ERR_STALE";
+    return {
+      reason: reason === "protocol" ? "protocol" : "lost",
+      error: this.#error(code, `${this.name}: ${text}`),
+    };
+  }
+
+  #connectError(reason: MachineEnd["reason"], text: string): ENetError {
+    const code = reason === "refused"
+      ? "ENETJS_ERR_REFUSED"
+      : reason === "handshake"
+      ? "ENETJS_ERR_TIMEOUT"
+      : reason === "protocol"
+      ? "ENETJS_ERR_PROTOCOL"
+      : "ENETJS_ERR_STALE";
+    return this.#error(code, `Connecting to ${formatAddress(this.transport.address)}: ${text}`);
+  }
+
+  #error(code: ENetError["code"], message: string): ENetError {
+    return new ENetError(code, message, this.#cause === undefined ? {} : { cause: this.#cause });
+  }
+
+  getError({ code, outcome, text, data, cause }: Failure, idempotent: boolean): GetError {
+    const retryable = outcome === "never-sent" || data === RefusalCode.BUSY ||
+      outcome === "unknown" && idempotent;
+    return new GetError(code, `${this.name}: ${text}`, { outcome, retryable, data, cause });
+  }
+
+  // Consumers.
+
+  get handlers(): ConnectionHandlers {
+    return this.#handlers;
+  }
+  set handlers(handlers: ConnectionHandlers) {
+    checkHandlers(handlers, HANDLERS);
+    if (takes(handlers) && this.#inbox.isIterating) {
+      throw new TypeError(
+        `${this.name} is being iterated over: leave the loop before you set handlers that take messages`,
+      );
+    }
+    this.#handlers = handlers;
+    this.#hasTakers = takes(handlers);
+    if (this.#hasTakers) this.#handOver();
+  }
+
+  iterate() {
+    if (this.#hasTakers) {
+      throw new TypeError(`${this.name} has handlers that take its messages and requests`);
+    }
+    if (this.#inbox.isIterating) {
+      throw new TypeError(`${this.name} is being iterated over already`);
+    }
+    return this.#inbox.iterate();
+  }
+
+  /** Gives what waits to the handlers, in turns of its own. */
+  #handOver(): void {
+    if (this.#isHandingOver || this.#inbox.isEmpty || this.end !== undefined) return;
+    this.#isHandingOver = true;
+    setImmediate(() => {
+      this.#isHandingOver = false;
+      while (this.#hasTakers && !this.#inbox.isEmpty) {
+        if (spent(TURN_BUDGET_MS)) return this.#handOver();
+        const item = this.#inbox.shift() as Item;
+        if (item.type === "message") this.#handleMessage(item.data);
+        else this.#handleRequest(item as ReceivedRequest);
+      }
+      this.#adjust();
+    });
+  }
+
+  #takeMessage(body: ReceivedPayload): void {
+    if (this.#left) return body.release();
+    if (this.#hasTakers && this.#inbox.isEmpty) return this.#handleMessage(body);
+    const item: Item = { type: "message", data: body };
+    if (this.#admits(item)) return this.#inbox.push(item);
+    this.#droppedMessages++;
+    body.release();
+  }
+
+  #handleMessage(body: ReceivedPayload): void {
+    const handlers = this.#handlers;
+    if (handlers.message === undefined) this.#droppedMessages++;
+    else {
+      try {
+        handlers.message(this.face, body);
+      } catch (error) {
+        surface(error);
+      }
+    }
+    body.release();
+  }
+
+  #takeRequest(request: ReceivedRequest): void {
+    if (!request.open) return request.data.release();
+    if (this.#hasTakers && this.#inbox.isEmpty) return this.#handleRequest(request);
+    if (this.#admits(request)) return this.#inbox.push(request);
+    this.#refusedHere++;
+    request.refuse(RefusalCode.BUSY, "too much waits for the program");
+    request.data.release();
+  }
+
+  #handleRequest(request: ReceivedRequest): void {
+    const handlers = this.#handlers;
+    if (handlers.request === undefined) {
+      request.refuse(RefusalCode.UNHANDLED, "no handler takes requests");
+    } else {
+      try {
+        this.#answer(request, handlers.request(request));
+      } catch (error) {
+        fail(request, error);
+      }
+    }
+    request.data.release();
+  }
+
+  /** Replies with what a handler has returned. */
+  #answer(request: ReceivedRequest, result: unknown): void {
+    if (result === undefined) return;
+    if (typeof (result as PromiseLike<unknown> | null)?.then === "function") {
+      (result as PromiseLike<unknown>).then(
+        (value) => this.#answerLate(request, value),
+        (error) => fail(request, error),
+      );
+    } else if (!requests.isAnswered(request)) request.reply(result);
+  }
+
+  #answerLate(request: ReceivedRequest, value: unknown): void {
+    if (value === undefined || requests.isAnswered(request)) return;
+    try {
+      request.reply(value);
+    } catch (error) {
+      fail(request, error);
+    }
+  }
+
+  /** Whether something may wait; where nobody iterates, only so much. */
+  #admits(item: Item): boolean {
+    return this.#inbox.isIterating || this.#inbox.fits(item, this.plan.maximumWaitingData);
+  }
+
+  /** Stops reading while too much waits, or goes on. */
+  #adjust(): void {
+    const factor = this.machine.pendingGets > 0 ? PENDING_FACTOR : 1;
+    const isFull = this.#inbox.isIterating &&
+      this.#inbox.bytes >= this.plan.maximumWaitingData * factor;
+    if (isFull === this.#paused || this.machine.state !== "ready") return;
+    this.#paused = isFull;
+    this.machine.reading(!isFull, performance.now());
+    this.transport.pause(isFull);
+  }
+
+  // The program.
+
+  send(data: unknown, options?: SendOptions): boolean {
+    const flags = options === undefined ? PacketFlag.RELIABLE : flagsOf(options);
+    if (this.machine.state !== "ready") return false;
+    const { codec, maximumMessageSize } = this.plan;
+    const message = encode(TYPE.MESSAGE, 0, 0, data, codec, maximumMessageSize);
+    this.#sentMessages++;
+    return this.transport.write(message, flags);
+  }
+
+  get(data: unknown, options?: GetOptions): Promise<Payload> {
+    try {
+      return this.#get(data, options);
+    } catch (error) {
+      if (error instanceof ENetError) {
+        const { code, message } = error;
+        return this.#neverSent({ code, outcome: "never-sent", text: message, cause: error });
+      }
+      return Promise.reject(error);
+    }
+  }
+
+  #neverSent(failure: Failure): Promise<never> {
+    return Promise.reject(this.getError(failure, false));
+  }
+
+  #get(data: unknown, options: GetOptions | undefined): Promise<Payload> {
+    const { codec, getTimeoutMs, maximumMessageSize } = this.plan;
+    const { machine } = this;
+    let timeoutMs = getTimeoutMs;
+    let idempotent = false;
+    let signal: AbortSignal | undefined;
+    if (options !== undefined) ({ timeoutMs, signal, idempotent } = planGet(options, timeoutMs));
+    const outcome = "never-sent";
+    if (machine.state !== "ready") {
+      const text = "the connection has ended";
+      return this.#neverSent({ code: "ENETJS_ERR_STALE", outcome, text });
+    }
+    if (signal?.aborted) {
+      const text = "the request was cancelled";
+      return this.#neverSent({ code: "ENETJS_ERR_CANCELLED", outcome, text, cause: signal.reason });
+    }
+    const id = machine.nextId();
+    const flags = idempotent ? IDEMPOTENT : 0;
+    const message = encode(TYPE.REQUEST, flags, id, data, codec, maximumMessageSize);
+    this.transport.write(message, PacketFlag.RELIABLE);
+    this.#sentRequests++;
+    const get = new PendingGet(this, idempotent);
+    machine.begin(get, id, timeoutMs, performance.now());
+    if (signal !== undefined) get.watch(signal);
+    if (this.#paused) this.#adjust();
+    return get.promise;
+  }
+
+  reply(request: ReceivedRequest, data: unknown): boolean {
+    const { codec, maximumMessageSize } = this.plan;
+    const id = requests.id(request);
+    const message = encode(TYPE.REPLY, 0, id, data, codec, maximumMessageSize);
+    return this.#answered(id, request) && this.transport.write(message, PacketFlag.RELIABLE);
+  }
+
+  refuse(request: ReceivedRequest, code: number, text: string): boolean {
+    const id = requests.id(request);
+    return this.#answered(id, request) && this.#writeError(id, code, text);
+  }
+
+  #writeError(id: number, code: number, text: string): boolean {
+    return this.transport.write(encodeError(TYPE.ERROR, id, code, text), PacketFlag.RELIABLE);
+  }
+
+  #answered(id: number, request: ReceivedRequest): boolean {
+    if (!this.machine.answer(id, request)) return false;
+    this.#sentReplies++;
+    return true;
+  }
+
+  drain(): Promise<void> {
+    if (this.machine.state === "ready") return this.transport.drain();
+    return Promise.reject(this.#error("ENETJS_ERR_STALE", `${this.name}: it has ended`));
+  }
+
+  close(): Promise<ConnectionEnd> {
+    this.#left = true;
+    this.machine.close(performance.now());
+    return this.closed.promise;
+  }
+
+  get stats(): ConnectionStats {
+    const { counts, pendingGets, openRequests } = this.machine;
+    return {
+      ...counts,
+      sentMessages: this.#sentMessages,
+      sentRequests: this.#sentRequests,
+      sentReplies: this.#sentReplies,
+      refusedRequests: counts.refusedRequests + this.#refusedHere,
+      droppedMessages: this.#droppedMessages,
+      pendingGets,
+      openRequests,
+      queuedBytes: this.transport.queuedBytes,
+      waitingBytes: this.#inbox.bytes,
+    };
+  }
+}
+
+function takes({ message, request }: ConnectionHandlers): boolean {
+  return message !== undefined || request !== undefined;
+}
+
+/** Refuses a request whose handler has thrown; what cannot be told that way is an uncaught error. */
+function fail(request: ReceivedRequest, error: unknown): void {
+  if (requests.isAnswered(request)) return surface(error);
+  const text = error instanceof Error ? error.message : String(error);
+  request.refuse(RefusalCode.FAILED, text.slice(0, 20_000));
+}
+
+const FLAGS: readonly number[] = Object.values(PacketFlag);
+
+function flagsOf(options: SendOptions): PacketFlag {
+  const { flags = PacketFlag.RELIABLE } = options;
+  integer(flags, "flags", 0, 10);
+  if (!FLAGS.includes(flags)) {
+    throw new RangeError(`flags must be one of PacketFlag, not ${show(flags)}`);
+  }
+  return flags;
+}

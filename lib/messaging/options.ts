@@ -1,0 +1,163 @@
+import { integer, options, show } from "../internal/validate.ts";
+import { validateSignal } from "../connect.ts";
+import type {
+  Codec,
+  GetOptions,
+  MessengerConnectOptions,
+  MessengerListenOptions,
+  Protocol,
+  TlsConnectOptions,
+  TlsListenOptions,
+} from "./types.ts";
+
+/** The longest time of a timer. */
+const MAXIMUM_MS = 2 ** 31 - 1;
+const HOUR_MS = 3_600_000;
+
+/** Silence after which a connection is lost. */
+const LOST_MS: Readonly<Record<Protocol, number>> = { udp: 5000, tcp: 30_000 };
+
+/** Checked options that both sides have. */
+export interface LinkPlan {
+  readonly heartbeatMs: number;
+  readonly lostMs: number;
+  readonly closeGraceMs: number;
+  readonly getTimeoutMs: number;
+  readonly handshakeMs: number;
+  readonly maximumMessageSize: number;
+  readonly maximumRequests: number;
+  readonly highWaterMark: number;
+  readonly maximumWaitingData: number;
+  readonly codec: Codec | undefined;
+}
+
+/** Checked options of `Messenger.listen`. */
+export interface ListenPlan extends LinkPlan {
+  readonly connections: number;
+  readonly tls: TlsListenOptions | undefined;
+}
+
+/** Checked options of `Messenger.connect`. */
+export interface ConnectPlan extends LinkPlan {
+  readonly signal: AbortSignal | undefined;
+  readonly context: unknown;
+  readonly tls: TlsConnectOptions | undefined;
+}
+
+const SHARED_OPTIONS = [
+  "heartbeatMs",
+  "lostMs",
+  "closeGraceMs",
+  "getTimeoutMs",
+  "maximumMessageSize",
+  "maximumRequests",
+  "highWaterMark",
+  "maximumWaitingData",
+  "codec",
+  "tls",
+];
+
+function planLink(
+  given: MessengerListenOptions | MessengerConnectOptions,
+  protocol: Protocol,
+  handshakeMs: number,
+): LinkPlan {
+  const {
+    heartbeatMs = 1000,
+    lostMs = LOST_MS[protocol],
+    closeGraceMs = 1000,
+    getTimeoutMs = 5000,
+    maximumMessageSize = 2 ** 24,
+    maximumRequests = 4096,
+    highWaterMark = 2 ** 18,
+    maximumWaitingData = 2 ** 20,
+    codec,
+  } = given;
+  integer(heartbeatMs, "heartbeatMs", 10, HOUR_MS);
+  return {
+    heartbeatMs,
+    lostMs: integer(lostMs, "lostMs", 2 * heartbeatMs, MAXIMUM_MS),
+    closeGraceMs: integer(closeGraceMs, "closeGraceMs", 0, MAXIMUM_MS),
+    getTimeoutMs: integer(getTimeoutMs, "getTimeoutMs", 0, MAXIMUM_MS),
+    handshakeMs,
+    maximumMessageSize: integer(maximumMessageSize, "maximumMessageSize", 0, 2 ** 30),
+    maximumRequests: integer(maximumRequests, "maximumRequests", 1, 2 ** 24),
+    highWaterMark: integer(highWaterMark, "highWaterMark", 0, MAXIMUM_MS),
+    maximumWaitingData: integer(maximumWaitingData, "maximumWaitingData", 1, MAXIMUM_MS),
+    codec: checkCodec(codec),
+  };
+}
+
+function checkCodec(codec: unknown): Codec | undefined {
+  if (codec === undefined) return undefined;
+  const { encode, decode } = (codec ?? {}) as Partial<Codec>;
+  if (typeof encode !== "function" || typeof decode !== "function") {
+    throw new TypeError(`codec must be an object { encode, decode }, not ${show(codec)}`);
+  }
+  return codec as Codec;
+}
+
+function checkTls<Options extends object>(
+  tls: unknown,
+  protocol: Protocol,
+  required: readonly string[],
+  optional: readonly string[],
+): Options | undefined {
+  if (tls === undefined) return undefined;
+  options(tls, "tls", [...required, ...optional]);
+  for (const [name, value] of Object.entries(tls as object)) {
+    if (value !== undefined && typeof value !== "string") {
+      throw new TypeError(`tls.${name} must be a string, not ${show(value)}`);
+    }
+  }
+  for (const name of required) {
+    if (!(tls as Record<string, unknown>)[name]) throw new TypeError(`tls.${name} is missing`);
+  }
+  if (protocol !== "tcp") throw new TypeError("tls encrypts tcp only, and the address is of udp");
+  return tls as Options;
+}
+
+/** Checks the options of `Messenger.listen`. */
+export function planListen(given: unknown, protocol: Protocol): ListenPlan {
+  options(given, "options", ["connections", "handshakeMs", ...SHARED_OPTIONS]);
+  const { connections = 64, handshakeMs = 5000, tls } = given as MessengerListenOptions;
+  integer(handshakeMs, "handshakeMs", 1, MAXIMUM_MS);
+  return {
+    ...planLink(given as MessengerListenOptions, protocol, handshakeMs),
+    connections: integer(connections, "connections", 1, 4095),
+    tls: checkTls<TlsListenOptions>(tls, protocol, ["cert", "key"], ["ca"]),
+  };
+}
+
+/** Checks the options of `Messenger.connect`. */
+export function planConnect(given: unknown, protocol: Protocol): ConnectPlan {
+  options(given, "options", ["timeoutMs", "signal", "context", ...SHARED_OPTIONS]);
+  const { timeoutMs = 5000, signal, context, tls } = given as MessengerConnectOptions;
+  integer(timeoutMs, "timeoutMs", 1, MAXIMUM_MS);
+  return {
+    ...planLink(given as MessengerConnectOptions, protocol, timeoutMs),
+    signal: validateSignal(signal),
+    context,
+    tls: checkTls<TlsConnectOptions>(
+      tls === true ? {} : tls,
+      protocol,
+      [],
+      ["ca", "serverName", "cert", "key"],
+    ),
+  };
+}
+
+/** Checks the options of a `get`. */
+export function planGet(given: GetOptions, getTimeoutMs: number):
+  & Required<
+    Pick<GetOptions, "timeoutMs" | "idempotent">
+  >
+  & Pick<GetOptions, "signal"> {
+  options(given, "options", ["timeoutMs", "signal", "idempotent"]);
+  const { timeoutMs = getTimeoutMs, signal, idempotent = false } = given;
+  integer(timeoutMs, "timeoutMs", 0, MAXIMUM_MS);
+  if (typeof idempotent !== "boolean") {
+    throw new TypeError(`idempotent must be a boolean, not ${show(idempotent)}`);
+  }
+  return { timeoutMs, signal: validateSignal(signal), idempotent };
+}

@@ -1,0 +1,129 @@
+import { decoder } from "../../ffi/utf8.ts";
+import { ENetError } from "../errors.ts";
+import type { Packet } from "../packet.ts";
+import type { Codec, Payload } from "./types.ts";
+import { BODY } from "./wire.ts";
+
+/** A borrowed part of a larger buffer that is worth a copy, because keeping it would keep the buffer. */
+const isSmallPart = (length: number, buffer: ArrayBuffer): boolean =>
+  buffer.byteLength > 4096 && length * 4 < buffer.byteLength;
+
+/** Whether the program may still look at it. */
+const LIFE = { BORROWED: 0, RETAINED: 1, GONE: 2 } as const;
+
+/**
+ * Data that has arrived: a part of a packet, or of what was read from a stream. A packet is borrowed from the
+ * library, which takes it back after the event; `keep` makes the data independent of that.
+ */
+export class ReceivedPayload implements Payload {
+  readonly length: number;
+  /** What the other side has said that it is. */
+  readonly kind: number;
+  #buffer: Uint8Array<ArrayBuffer> | undefined;
+  #start: number;
+  #packet: Packet | undefined;
+  readonly #codec: Codec | undefined;
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
+  #life: number = LIFE.BORROWED;
+  #isKept = false;
+
+  /**
+   * @param buffer holds the data from `start` to `end`
+   * @param packet the packet whose bytes `buffer` is, if it is one's
+   */
+  constructor(
+    buffer: Uint8Array<ArrayBuffer>,
+    start: number,
+    end: number,
+    kind: number,
+    codec: Codec | undefined,
+    packet?: Packet,
+  ) {
+    this.length = end - start;
+    this.kind = kind;
+    this.#buffer = buffer;
+    this.#start = start;
+    this.#codec = codec;
+    this.#packet = packet;
+  }
+
+  get view(): Uint8Array<ArrayBuffer> {
+    const buffer = this.#buffer;
+    if (buffer === undefined) throw this.#released();
+    return buffer.subarray(this.#start, this.#start + this.length);
+  }
+
+  get bytes(): Uint8Array<ArrayBuffer> {
+    if (this.#buffer === undefined) throw this.#released();
+    return this.#bytes ??= this.#buffer.slice(this.#start, this.#start + this.length);
+  }
+
+  text(): string {
+    return decoder.decode(this.view);
+  }
+
+  get value(): unknown {
+    switch (this.kind) {
+      case BODY.TEXT:
+        return this.text();
+      case BODY.BYTES:
+        return this.bytes;
+      case BODY.NOTHING:
+        return undefined;
+    }
+    if (this.#codec === undefined) {
+      throw new TypeError(
+        "The other side has encoded a value with a codec: give this side the same one, as in { codec: json }",
+      );
+    }
+    return this.#codec.decode(this.view);
+  }
+
+  retain(): this {
+    this.keep();
+    this.#life = LIFE.RETAINED;
+    return this;
+  }
+
+  dispose(): void {
+    this.#buffer = this.#bytes = undefined;
+    if (this.#life === LIFE.RETAINED) this.#packet?.dispose();
+    this.#packet = undefined;
+    this.#life = LIFE.GONE;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Makes the data outlive the event that brought it; `release` still ends it. */
+  keep(): void {
+    const buffer = this.#buffer;
+    if (buffer === undefined) throw this.#released();
+    if (this.#isKept) return;
+    this.#isKept = true;
+    if (this.#packet !== undefined) {
+      this.#buffer = this.#packet.retain().view;
+    } else if (isSmallPart(this.length, buffer.buffer)) {
+      this.#buffer = buffer.slice(this.#start, this.#start + this.length);
+      this.#start = 0;
+    }
+  }
+
+  /** Ends the borrowing, unless the program has retained it. */
+  release(): void {
+    if (this.#life !== LIFE.BORROWED) return;
+    if (this.#isKept) this.#packet?.dispose();
+    this.#buffer = this.#bytes = this.#packet = undefined;
+    this.#life = LIFE.GONE;
+  }
+
+  #released(): ENetError {
+    return new ENetError(
+      "ENETJS_ERR_RELEASED",
+      `The data of ${this.length} bytes can't be used any more: it was borrowed until its handler returned, or ` +
+        "until the next iteration, or was disposed of. Take data.bytes or data.value before you wait, or call " +
+        "data.retain()",
+    );
+  }
+}

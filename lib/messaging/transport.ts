@@ -1,0 +1,63 @@
+/**
+ * What a link needs of a transport, and a transport of its link.
+ *
+ * @module
+ */
+import type { Packet, PacketFlag } from "../packet.ts";
+import type { MessengerAddress } from "./types.ts";
+
+/** Carries messages of one connection: `udp.ts` and `tcp.ts`. */
+export interface Transport {
+  /** The other side's address. */
+  readonly address: MessengerAddress;
+  /** Bytes on their way out. */
+  readonly queuedBytes: number;
+  /**
+   * Sends header and body, which are copied.
+   *
+   * @returns false while more than the high-water mark is queued
+   */
+  write(message: Uint8Array, flags: PacketFlag): boolean;
+  /** Resolves when the queue has fallen to half of the mark; rejects if the connection ends first. */
+  drain(): Promise<void>;
+  /** Sends what is queued, then says why it closes, then ends; calls `broken` of its sink when it is over. */
+  finish(code: number): void;
+  /** The other side has closed: lets go without a word. */
+  release(): void;
+  /** Drops everything now. */
+  abort(): void;
+  /** Stops reading, or goes on. Messages that have been read already may still come. */
+  pause(paused: boolean): void;
+  /** Milliseconds since the last sign of life, where the transport itself knows. */
+  silence(): number | undefined;
+}
+
+/** Takes what a transport has to tell. */
+export interface TransportSink {
+  /** The transport is there. */
+  opened(): void;
+  /** Something was read. */
+  heard(): void;
+  /** Something is about to be sent. */
+  sent(): void;
+  /**
+   * A message.
+   *
+   * @param buffer holds header and body from `start` to `end`
+   * @param isReliable whether it came in order and once
+   * @param packet the packet whose bytes `buffer` is
+   */
+  frame(
+    buffer: Uint8Array<ArrayBuffer>,
+    start: number,
+    end: number,
+    isReliable: boolean,
+    packet?: Packet,
+  ): void;
+  /** What has arrived can be no message. */
+  fault(text: string): void;
+  /** The other side has closed. */
+  closedByOther(code: number): void;
+  /** The transport has ended. */
+  broken(text: string, cause?: unknown): void;
+}
