@@ -1,24 +1,20 @@
-import { CONFIG, HOST_STAT } from "../ffi/layout.ts";
 import { Admission } from "./internal/admission.ts";
+import { Closing } from "./internal/closing.ts";
 import { Connector } from "./internal/connect.ts";
-import { Endpoint } from "./internal/endpoint.ts";
-import { Inlet } from "./internal/inlet.ts";
+import type { Endpoint } from "./internal/endpoint.ts";
+import type { Inlet } from "./internal/inlet.ts";
 import { count, makeInspectable } from "./internal/inspect.ts";
-import { loadLibrary } from "./internal/library.ts";
-import { Memory } from "./internal/memory.ts";
-import { recipientsOf } from "./internal/recipients.ts";
+import { assignSetting, defineSettings } from "./internal/live_settings.ts";
+import { openHost } from "./internal/open.ts";
 import { type HostPlan, planHost } from "./internal/plan.ts";
-import { Resources } from "./internal/resources.ts";
-import { checkHostData, effectiveHostData, LIVE_SETTINGS, SETTINGS } from "./internal/settings.ts";
+import { recipientsOf } from "./internal/recipients.ts";
 import { handlers as checkHandlers, integer } from "./internal/validate.ts";
 import {
   type Address,
   type AddressFilter,
   type AddressLike,
   formatIPv4,
-  LOOPBACK,
   parseIPv4,
-  resolveIPv4,
   validateAddress,
 } from "./address.ts";
 import { type CloseOptions, planClose, type Undelivered } from "./close.ts";
@@ -43,26 +39,15 @@ export interface BroadcastOptions {
   except?: Peer | Iterable<Peer>;
 }
 
-/** An attempt to connect, with its peer. */
-export interface Attempt {
-  /** The peer, which is connecting. */
-  readonly peer: Peer;
-  /** Settles as the promise of {@linkcode Host.connect} does. */
-  readonly established: Promise<Peer>;
-}
-
 /** What the rest of the library may do with hosts, and users may not. */
 interface HostInside {
   /** The internal object of a host. */
   endpointOf(host: Host): Endpoint;
-  /** Begins to connect to an IPv4 address in host byte order, for as long as ENet tries. */
-  begin(host: Host, ipv4: number, port: number, channels: number, data: number): Attempt;
+  /** What opens its connections. */
+  connectorOf(host: Host): Connector;
 }
 
 let inside: HostInside;
-
-/** Closes hosts that were dropped without being closed. */
-const registry = new FinalizationRegistry<Resources>((resources) => resources.close());
 
 /** The settings of a host are properties of it. */
 export interface Host<PeerData = unknown>
@@ -101,35 +86,29 @@ export class Host<PeerData = unknown>
   readonly #endpoint: Endpoint;
   readonly #inlet: Inlet;
   readonly #connector: Connector;
-  readonly #admission: Admission;
-  /** Whether others can connect to it. */
-  readonly #listens: boolean;
-  #closing: Promise<Undelivered> | undefined;
-  /** Ends the wait of a close under way after a time, if that is sooner. */
-  #shorten: ((graceMs: number) => void) | undefined;
-  #undelivered: Undelivered = { bytes: 0, messages: 0, peers: 0 };
+  readonly #closing: Closing;
   /** What a closed host still tells. */
   #last: { readonly address: Address; readonly stats: HostStats } | undefined;
 
-  private constructor(endpoint: Endpoint, inlet: Inlet, plan: HostPlan) {
+  private constructor(endpoint: Endpoint, inlet: Inlet) {
     if (endpoint === undefined) {
       throw new TypeError(
         "A Host is made by Host.listen or Host.create, which return promises of it",
       );
     }
+    endpoint.host = this;
     this.#endpoint = endpoint;
     this.#inlet = inlet;
-    this.#listens = plan.listens;
-    endpoint.host = this;
     this.#connector = new Connector(endpoint, inlet);
-    this.#admission = new Admission(endpoint);
-    endpoint.apply("filter", plan.settings.filter);
-    endpoint.apply("limits", plan.settings.limits);
-    if (plan.settings.conditions !== null) endpoint.apply("conditions", plan.settings.conditions);
+    this.#closing = new Closing(endpoint, inlet, this.#connector, () => {
+      this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };
+      if (this.conditions !== null) simulations.end(this.conditions, this.conditions.stats);
+    });
+    const admission = new Admission(endpoint);
     inlet.onAttempt = (question, attempt, ageMs) =>
-      this.#admission.add(endpoint.transport, question, attempt, ageMs);
-    inlet.decide = (spent) => this.#admission.decide(spent);
-    inlet.onFailure = () => this.#destroy();
+      admission.add(endpoint.transport, question, attempt, ageMs);
+    inlet.decide = (spent) => admission.decide(spent);
+    inlet.onFailure = () => this.#closing.destroy();
     // A misspelt setting is a TypeError in place of a property that nobody reads.
     Object.preventExtensions(this);
   }
@@ -176,40 +155,11 @@ export class Host<PeerData = unknown>
     handlers: HostHandlers<PeerData> | undefined,
   ): Promise<Host<PeerData>> {
     checkHandlers(handlers, HANDLERS);
-    const library = await loadLibrary();
-    const { native, runtime } = library;
-    const { config, listens, settings: { hostname, port, pump } } = plan;
-    Resources.closeOnReload(runtime);
-    config[CONFIG.ADDRESS] = listens ? await resolveIPv4(hostname) : -1;
-    const memory = new Memory(plan.sizes, runtime.copiesUpTo, library.debug);
-    const handle = check(
-      native.enetjs_host_create(
-        new Uint8Array(config.buffer),
-        config.byteLength,
-        memory.block,
-        memory.block.length,
-        memory.arena,
-        memory.arena.length,
-      ),
-      listens ? `Listening on ${hostname}:${port}` : "Creating a host",
+    return await openHost(
+      plan,
+      handlers as HostHandlers | undefined,
+      (endpoint, inlet) => new Host<PeerData>(endpoint, inlet),
     );
-    const resources = new Resources(native, handle);
-    const endpoint = new Endpoint(library, resources, memory, plan.settings);
-    const inlet = new Inlet(endpoint, handlers);
-    registry.register(endpoint, resources, resources);
-    try {
-      // First, so that no datagram comes in before the filter is in place.
-      const host = new Host<PeerData>(endpoint, inlet, plan);
-      if (pump) {
-        const fd = check(native.enetjs_host_start(handle), "Starting a host");
-        resources.wake = await runtime.attach(fd, wakeUp(inlet));
-      }
-      return host;
-    } catch (error) {
-      resources.close();
-      registry.unregister(resources);
-      throw error;
-    }
   }
 
   /**
@@ -434,7 +384,7 @@ export class Host<PeerData = unknown>
     return this.#endpoint.settings.filter;
   }
   set filter(filter: AddressFilter) {
-    this.#set("filter", filter);
+    assignSetting(this.#endpoint, "filter", filter);
   }
 
   /** How much may come from an address and from a peer; see {@linkcode HostSettings.limits}. */
@@ -442,7 +392,7 @@ export class Host<PeerData = unknown>
     return this.#endpoint.settings.limits;
   }
   set limits(limits: Limits) {
-    this.#set("limits", limits);
+    assignSetting(this.#endpoint, "limits", limits);
   }
 
   /** The simulated network, or null; see {@linkcode HostSettings.conditions}. */
@@ -450,7 +400,7 @@ export class Host<PeerData = unknown>
     return this.#endpoint.settings.conditions;
   }
   set conditions(conditions: Conditions | null) {
-    this.#set("conditions", conditions);
+    assignSetting(this.#endpoint, "conditions", conditions);
   }
 
   /** Keeps the process alive while the host is open, which is the default. */
@@ -477,58 +427,7 @@ export class Host<PeerData = unknown>
    * @throws {RangeError} if `graceMs` or `data` is out of range
    */
   close(options: CloseOptions = {}): Promise<Undelivered> {
-    const { graceMs, data, reason } = planClose(options);
-    if (this.#closing === undefined) {
-      this.#endpoint.closeReason = reason;
-      this.#closing = this.#close(graceMs, data);
-    } else if (graceMs === 0) {
-      this.#destroy();
-    } else {
-      this.#shorten?.(graceMs);
-    }
-    return this.#closing;
-  }
-
-  async #close(graceMs: number, data: number): Promise<Undelivered> {
-    if (this.closed) return this.#undelivered;
-    this.#connector.end();
-    const { native, handle } = this.#endpoint;
-    const { shutdown, live } = this.#inlet;
-    this.#endpoint.closing = true;
-    this.#inlet.closeData = data;
-    for (const connection of live) {
-      connection.leave();
-      if (!connection.established) connection.close({ reason: "local", data });
-    }
-    this.#inlet.silence();
-    if (native.enetjs_host_shutdown(handle, data) === 1 && graceMs > 0) {
-      this.#endpoint.change();
-      await this.#atMost(graceMs, shutdown.promise);
-    }
-    this.#destroy();
-    return this.#undelivered;
-  }
-
-  /** Waits for a promise, servicing meanwhile where there is no pump. */
-  async #atMost(graceMs: number, promise: Promise<unknown>): Promise<void> {
-    const over = Promise.withResolvers<void>();
-    let end = Infinity;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    this.#shorten = (ms) => {
-      if (performance.now() + ms >= end) return;
-      end = performance.now() + ms;
-      clearTimeout(timer);
-      timer = setTimeout(over.resolve, ms);
-    };
-    this.#shorten(graceMs);
-    const ticker = this.#endpoint.pump ? undefined : setInterval(() => this.#inlet.service(0), 1);
-    try {
-      await Promise.race([promise, over.promise]);
-    } finally {
-      this.#shorten = undefined;
-      clearTimeout(timer);
-      clearInterval(ticker);
-    }
+    return this.#closing.close(planClose(options));
   }
 
   /**
@@ -537,7 +436,7 @@ export class Host<PeerData = unknown>
    * when a signal or a crash ends the process.
    */
   [Symbol.dispose](): void {
-    this.#destroy();
+    this.#closing.destroy();
   }
 
   /** Closes the host as {@linkcode Host.close} does without options. */
@@ -545,83 +444,21 @@ export class Host<PeerData = unknown>
     await this.close();
   }
 
-  #destroy(): void {
-    const { resources, stats } = this.#endpoint;
-    this.#endpoint.closing = true;
-    if (resources.open) this.#inlet.learnEnds();
-    if (!resources.open) return;
-    this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };
-    if (this.conditions !== null) simulations.end(this.conditions, this.conditions.stats);
-    this.#connector.end();
-    this.#inlet.releaseBorrowed();
-    resources.close();
-    registry.unregister(resources);
-    this.#undelivered = {
-      bytes: stats[HOST_STAT.UNDELIVERED_BYTES],
-      messages: stats[HOST_STAT.UNDELIVERED_MESSAGES],
-      peers: stats[HOST_STAT.UNDELIVERED_PEERS],
-    };
-    this.#inlet.close();
-    this.#endpoint.memory.recycle();
-  }
-
   #describe(): string {
     if (this.closed) return "closed";
     const { hostname, port } = this.address;
     const peers = count(this.stats.connectedPeers, "connected peer");
-    return `${hostname}:${port}, ${peers}${this.#closing === undefined ? "" : ", closing"}`;
-  }
-
-  /** Changes a setting of the live host. */
-  #set<Name extends keyof HostSettings>(name: Name, given: unknown): void {
-    const { settings } = this.#endpoint;
-    const value = SETTINGS[name].check(given, name);
-    checkHostData({ ...settings, [name]: value });
-    if (name === "accept" && value !== undefined && !this.#listens) {
-      throw new TypeError(
-        "accept is for a host that others can connect to: this one was made by Host.create, so use Host.listen",
-      );
-    }
-    this.#endpoint.requireOpen(`Setting ${name}`);
-    this.#endpoint.apply(name, value);
-    settings[name] = value;
+    return `${hostname}:${port}, ${peers}${this.#closing.begun ? ", closing" : ""}`;
   }
 
   static {
     makeInspectable(this.prototype, "Host", (host) => host.#describe());
-    for (const name of LIVE_SETTINGS) {
-      if (Object.hasOwn(this.prototype, name)) continue;
-      Object.defineProperty(this.prototype, name, {
-        get(this: Host) {
-          const { settings } = this.#endpoint;
-          return name === "maximumHostData" ? effectiveHostData(settings) : settings[name];
-        },
-        set(this: Host, value: unknown) {
-          this.#set(name, value);
-        },
-        configurable: true,
-      });
-    }
+    defineSettings(this.prototype, (host) => host.#endpoint);
     inside = {
       endpointOf: (host) => host.#endpoint,
-      begin(host, ipv4, port, channels, data) {
-        const where = `${formatIPv4(ipv4)}:${port}`;
-        const connector = host.#connector;
-        const connection = connector.begin(ipv4 || LOOPBACK, port, channels, data, where);
-        const established = connector.established(connection);
-        return { peer: peers.of(connection), established };
-      },
+      connectorOf: (host) => host.#connector,
     };
   }
 }
 
 export const hosts: HostInside = inside;
-
-/** What the wake-up calls; it must not keep the host from being collected. */
-function wakeUp(inlet: Inlet): () => void {
-  const weak = new WeakRef(inlet);
-  return () => {
-    const live = weak.deref();
-    if (live?.endpoint.resources.open) live.wake();
-  };
-}

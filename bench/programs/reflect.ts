@@ -81,7 +81,10 @@ async function ask(style: Style, flags: PacketFlag, port: number, [size, ...numb
   const peer = await connect(host, port, style);
   peer.throttle({ deceleration: 0 }); // Otherwise ENet drops unreliable messages, on both sides.
   const reflections = new Reflections(() => void peer.send(0, message, flags), numbers);
-  const timer = setInterval(() => reflections.tick(), SILENCE_MS);
+  const timer = setInterval(() => {
+    reflections.tick();
+    if (reflections.over) over.resolve();
+  }, SILENCE_MS);
   reflections.ask();
   if (style === "handler") {
     await over.promise;

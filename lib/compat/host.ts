@@ -9,7 +9,7 @@ import type { HostEvent } from "../events.ts";
 import { Host as CoreHost, hosts as coreHosts } from "../host.ts";
 import type { HostStats } from "../host_stats.ts";
 import type { Packet as CorePacket } from "../packet.ts";
-import type { Peer as CorePeer } from "../peer.ts";
+import { type Peer as CorePeer, peers as corePeers } from "../peer.ts";
 import { checkCallback, emit, report } from "./_report.ts";
 import { Address, type AddressInfo, type AddressLike } from "./address.ts";
 import { PACKET_FLAG } from "./constants.ts";
@@ -448,9 +448,11 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     channels: number,
     data: number,
   ): void {
-    const attempt = coreHosts.begin(core, ipv4, port, channels, data);
-    this.#attach(peer, attempt.peer);
-    attempt.established.catch((error) => peers.end(peer, 0, undefined, error));
+    const connector = coreHosts.connectorOf(core);
+    const where = `${formatIPv4(ipv4)}:${port}`;
+    const connection = connector.begin(ipv4 || LOOPBACK, port, channels, data, where);
+    this.#attach(peer, corePeers.of(connection));
+    connector.established(connection).catch((error) => peers.end(peer, 0, undefined, error));
   }
 
   /**

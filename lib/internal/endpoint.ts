@@ -1,10 +1,8 @@
 import { setImmediate } from "node:timers";
-import { CONFIG } from "../../ffi/layout.ts";
 import type { Library } from "../../ffi/loader.ts";
 import type { Native } from "../../ffi/symbols.ts";
-import { check, ENetError } from "../errors.ts";
+import { ENetError } from "../errors.ts";
 import type { Data } from "../packet.ts";
-import type { HostSettings } from "../settings.ts";
 import type { ConnectionOwner, Consumers } from "./connection.ts";
 import { Deliveries } from "./deliveries.ts";
 import { validateFlags } from "./flags.ts";
@@ -12,10 +10,11 @@ import type { Memory, Ring } from "./memory.ts";
 import { NativeTransport } from "./native_transport.ts";
 import { requireSendable } from "./payload.ts";
 import { Pins } from "./pins.ts";
+import type { HostPlan } from "./plan.ts";
 import type { Resources } from "./resources.ts";
 import { RecipientList } from "./recipient_list.ts";
 import type { Recipients, Transport } from "./transport.ts";
-import { SETTINGS, type Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 import { integer } from "./validate.ts";
 import { Waiting } from "./waiting.ts";
 
@@ -43,6 +42,8 @@ export class Endpoint implements ConnectionOwner {
   readonly memory: Memory;
   readonly resources: Resources;
   readonly settings: Settings;
+  /** Whether others can connect to it. */
+  readonly listens: boolean;
   readonly events: Ring;
   readonly completions: Ring;
   readonly stats: Float64Array;
@@ -66,7 +67,7 @@ export class Endpoint implements ConnectionOwner {
     library: Library,
     resources: Resources,
     memory: Memory,
-    settings: Settings,
+    { settings, listens }: HostPlan,
   ) {
     this.library = library;
     this.resources = resources;
@@ -74,6 +75,7 @@ export class Endpoint implements ConnectionOwner {
     this.handle = resources.handle;
     this.memory = memory;
     this.settings = settings;
+    this.listens = listens;
     const { events, completions, stats } = memory.rings();
     this.events = events;
     this.completions = completions;
@@ -106,30 +108,6 @@ export class Endpoint implements ConnectionOwner {
 
   get turnBudgetMs(): number {
     return this.settings.turnBudgetMs;
-  }
-
-  /** Puts a checked setting in force, where more than `settings` has to know of it. */
-  apply<Name extends keyof HostSettings>(name: Name, value: Settings[Name]): void {
-    const settings = { ...this.settings, [name]: value };
-    switch (name) {
-      case "filter":
-        return this.#transports.forEach((transport) => transport.filter(settings.filter));
-      case "limits":
-        return this.#transports.forEach((transport) => transport.limit(settings.limits));
-      case "conditions":
-        return this.transport.simulate(settings.conditions, this.settings.conditions);
-      case "incomingBandwidth":
-      case "outgoingBandwidth": // native code takes both at once
-        return this.#set(name, settings.incomingBandwidth, settings.outgoingBandwidth);
-      default:
-        return this.#set(name, SETTINGS[name].encode?.(value) ?? 0);
-    }
-  }
-
-  #set(name: keyof HostSettings, value: number, second = 0): void {
-    const option = name === "outgoingBandwidth" ? CONFIG.INCOMING_BANDWIDTH : SETTINGS[name].option;
-    if (option === undefined) return;
-    check(this.native.enetjs_host_set(this.handle, option, value, second), `Setting ${name}`);
   }
 
   /** Throws if the host is closed. */

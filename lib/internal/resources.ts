@@ -5,6 +5,9 @@ import type { Native } from "../../ffi/symbols.ts";
 const held = new Set<Resources>();
 let watching = false;
 
+/** Closes hosts that were dropped without being closed. */
+const registry = new FinalizationRegistry<Resources>((resources) => resources.close());
+
 /** The resources of a host, to be released by whatever closes it; refers to nothing else of the host. */
 export class Resources {
   readonly native: Native;
@@ -28,11 +31,17 @@ export class Resources {
     runtime.onReload(() => held.forEach((resources) => resources.close()));
   }
 
+  /** Has the host closed when the collector takes an object. */
+  closeWith(owner: object): void {
+    registry.register(owner, this, this);
+  }
+
   /** Closes the native host first, so that its pump does not take the closed wake-up for a lost owner. */
   close(): void {
     if (!this.open) return;
     this.open = false;
     held.delete(this);
+    registry.unregister(this);
     this.native.enetjs_host_close(this.handle);
     this.wake?.close();
   }

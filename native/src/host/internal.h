@@ -318,10 +318,19 @@ void enetjs_flush_protocol(struct enetjs_host *h);
 /** After sends: services where a long series of them would keep ENet from its acknowledgements. */
 void enetjs_service_between_sends(struct enetjs_host *h);
 
-/* ---- peer.c ---------------------------------------------------------------------------------- */
+/* ---- slot.c ---------------------------------------------------------------------------------- */
+/** @returns the slot of a connection, or NULL when the connection has ended */
+struct enetjs_slot *enetjs_slot_find(struct enetjs_host *h, double peer);
+/** Locks the host and finds the connection. @returns the slot, or NULL, unlocked, with the code in *error */
+struct enetjs_slot *enetjs_slot_acquire(double host, double peer, double *error);
+/** Unlocks the host. @returns the result */
+double enetjs_slot_finish(struct enetjs_slot *slot, double result);
 bool enetjs_slot_sends(const struct enetjs_slot *slot); /**< whether messages can be queued */
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data);
 void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data);
+
+/* ---- peer.c ---------------------------------------------------------------------------------- */
+uint32_t enetjs_slot_state(const struct enetjs_slot *slot); /**< an ENetPeerState */
 void enetjs_slots_check_shutdown(struct enetjs_host *h); /**< tells the consumer once no peer is left */
 
 /* ---- outbox.c -------------------------------------------------------------------------------- */

@@ -1,31 +1,20 @@
 /*
- * Batched datagrams, on Linux. libenetjs defines ENet's two socket functions itself. Loaded as its
- * dependency, libenet calls them instead of its own, by the ordinary lookup of symbols, and what ENet
- * sends and receives one datagram at a time goes to the system many at a time.
+ * ENet's two socket functions, on Linux. libenetjs defines them itself. Loaded as the dependency of libenetjs,
+ * libenet calls these instead of its own, by the ordinary lookup of symbols. So what ENet sends and receives one
+ * datagram at a time goes to the system many at a time: batch_out.c is the way out, batch_in.c the way in.
  *
- * Whether libenet's calls arrive here depends on how the process was put together: it may have loaded
- * libenet before us, or have one that was linked to keep its calls to itself. Nothing has to know in
- * advance. A host's datagrams are batched if and because its calls arrive here, so even the socket
- * option for receiving is set by the first call that does.
+ * Whether libenet's calls arrive here depends on how the process was put together. It may have loaded libenet before
+ * libenetjs, or a libenet that was linked to keep its calls to itself. No other file has to know: a host's datagrams
+ * are batched because its calls arrive here, and even the socket's option is set by the first call that does.
  *
- * Only calls between enetjs_batch_begin and _end, on that thread and for that host's socket, are
- * batched. Everything else in the process that uses libenet is passed on to libenet's own functions.
+ * Only calls between enetjs_batch_begin and _end, on that thread and for that host's socket, are batched. All other
+ * calls in the process are passed on to libenet's own functions.
  *
- * The way out
- *   Datagrams are copied, for ENet's buffers are valid only during the call, and gathered in runs: to
- *   one destination, of one length except for the last. A run is one message with a segment size, and
- *   all runs are one system call. They leave before ENet reads, when there is no more room, and at the
- *   end of the section; nothing outlives it. Order is kept for each destination, not between them.
- *   ENet has been told by then that they were sent: what the system refuses is taken off its totals
- *   again, and otherwise lost like any datagram.
+ * Where there is a simulated network (conditions.h), each datagram passes it alone: on the way out before it is
+ * gathered, on the way in after it was taken out of its message.
  *
- * The way in
- *   One system call fills several messages, each of which may be many datagrams of one sender. They
- *   are handed out one by one. ENet may stop before the last; the rest waits here, where poll() does
- *   not see it, for the next service (as part of what ENet has to do next).
- *
- * Where there are conditions, each datagram passes them on its own: before it is gathered on the way out, and
- * after it has been taken out of its message on the way in.
+ * Invariant: what was gathered leaves before ENet reads, when there is no more room, and at the end of the section.
+ * Nothing that was gathered outlives the section.
  */
 #include "wire/socket.h"
 
@@ -41,81 +30,15 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/number.h"
 #include "base/threads.h"
 #include "enetjs.h"
+#include "wire/batch_in.h"
+#include "wire/batch_out.h"
 #include "wire/conditions.h"
 #include "wire/gate.h"
 #include "wire/open.h"
-#include "wire/udp_options.h"
 
-enum {
-  OUT_DATAGRAMS = 256,
-  OUT_BYTES = 256 * 1024,
-  RUN_DATAGRAMS = 64, /* what every system that has segmentation takes */
-  RUN_BYTES = 65507,  /* of one UDP message over IPv4 */
-  DESTINATION_BITS = 9,
-  DESTINATIONS = 1 << DESTINATION_BITS, /* more than there can be, so that a search ends */
-  NO_RUN = 0xFFFF,
-  IN_ROUND = 32,       /* datagrams that ENet is handed at once, so that it dispatches them from the cache; */
-  IN_ROUND_PEERS = 16, /* or one for so many peers, since each round looks at all of them */
-  REFUSED_MS = 1000,   /* for how long runs are not tried after the system has refused one */
-  IN_HELD = 256,       /* datagrams that the conditions are handed before ENet gets its turn */
-  IN_MESSAGES = 16,
-  IN_BYTES = 65536 /* of one message: as much as the system joins */
-};
-
-/* Consecutive datagrams of one run that are also consecutive in memory. */
-struct piece {
-  uint8_t *data;
-  size_t length;
-  struct piece *next;
-};
-
-struct run {
-  struct sockaddr_in to;
-  size_t segment, bytes;
-  unsigned datagrams;
-  bool complete; /* a shorter datagram ends it */
-  struct piece *first, *last;
-};
-
-union segment_control {
-  char bytes[CMSG_SPACE(sizeof(uint16_t))];
-  struct cmsghdr header;
-};
-
-union joined_control {
-  char bytes[CMSG_SPACE(sizeof(int))];
-  struct cmsghdr header;
-};
-
-struct out {
-  unsigned runs, pieces, datagrams;
-  size_t used;
-  uint16_t latest[DESTINATIONS]; /* the newest run of each destination, a hash table with linear probing */
-  struct run run[OUT_DATAGRAMS];
-  struct piece piece[OUT_DATAGRAMS];
-  struct mmsghdr message[OUT_DATAGRAMS];
-  struct iovec vector[OUT_DATAGRAMS];
-  union segment_control control[OUT_DATAGRAMS];
-  uint8_t bytes[OUT_BYTES];
-};
-
-struct in {
-  unsigned count, index; /* of messages; those before the index are done with */
-  size_t offset;         /* of the next datagram in the message */
-  unsigned handed;       /* datagrams, in this round */
-  bool emptied;          /* the socket had no more when it was last read in this section */
-  bool cut;              /* the round has been ended while there may be more */
-  unsigned source_changes; /* datagrams from another source than the one before */
-  uint64_t source;
-  struct mmsghdr message[IN_MESSAGES];
-  struct iovec vector[IN_MESSAGES];
-  struct sockaddr_in from[IN_MESSAGES];
-  union joined_control control[IN_MESSAGES];
-  uint8_t bytes[IN_MESSAGES][IN_BYTES];
-};
+#define ENTERING 256 /* datagrams that may enter the simulated network before ENet gets its turn */
 
 struct enetjs_batch {
   ENetHost *enet;
@@ -125,12 +48,9 @@ struct enetjs_batch {
   uint64_t *errors;
   void (*on_sent)(void *owner, const ENetAddress *to);
   void *owner;
-  unsigned depth;    /* of nested sections */
-  bool segmentation; /* the system has it */
-  bool refused;      /* but has refused it of late */
-  enet_uint32 refused_at;
-  struct out *out;
-  struct in *in;
+  unsigned depth;         /* of nested sections */
+  struct enetjs_out *out; /* or NULL before the first datagram leaves */
+  struct enetjs_in *in;   /* or NULL before the first one is asked for */
   bool probe, probe_sent, probe_received;
 };
 
@@ -182,195 +102,19 @@ static int receive_plain(ENetSocket socket, ENetAddress *address, ENetBuffer *bu
 
 /* ---- The way out ----------------------------------------------------------------------------- */
 
-static void out_clear(struct out *out) {
-  out->runs = out->pieces = out->datagrams = 0;
-  out->used = 0;
-  memset(out->latest, 0xFF, sizeof(out->latest)); /* NO_RUN */
-}
-
-static struct out *out_create(struct enetjs_batch *batch) {
-  int value;
-  socklen_t length = sizeof(value);
-  struct out *out = malloc(sizeof(*out));
-  if (!out) return NULL;
-  out_clear(out);
-  /* A system that does not know the option would send a whole run as one datagram. */
-  batch->segmentation = getsockopt(batch->enet->socket, SOL_UDP, UDP_SEGMENT, &value, &length) == 0;
-  return batch->out = out;
-}
-
-/* What ENet has counted as sent, and was not; perhaps in an earlier section, before it was held. */
-static void discount(struct enetjs_batch *batch, size_t bytes) {
-  batch->enet->totalSentData -= (enet_uint32)enetjs_smaller(batch->enet->totalSentData, bytes);
-}
-
-static void count_failed(struct enetjs_batch *batch, unsigned datagrams, size_t bytes) {
-  discount(batch, bytes);
-  batch->enet->totalSentPackets -= (enet_uint32)enetjs_smaller(batch->enet->totalSentPackets, datagrams);
-  *batch->errors += datagrams;
-}
-
-static bool send_one(struct enetjs_batch *batch, const struct run *run, uint8_t *data, size_t length) {
-  struct iovec vector = {data, length};
-  struct msghdr message = {0};
-  message.msg_name = (void *)(uintptr_t)&run->to;
-  message.msg_namelen = sizeof(run->to);
-  message.msg_iov = &vector;
-  message.msg_iovlen = 1;
-  if (sendmsg(batch->enet->socket, &message, MSG_NOSIGNAL) >= 0) return true;
-  if (errno == EAGAIN)
-    discount(batch, length);
-  else
-    count_failed(batch, 1, length);
-  return false;
-}
-
-/* @returns whether any was sent */
-static bool send_one_by_one(struct enetjs_batch *batch, const struct run *run) {
-  bool sent = false;
-  for (const struct piece *piece = run->first; piece; piece = piece->next)
-    for (size_t at = 0; at < piece->length; at += run->segment) {
-      size_t left = piece->length - at;
-      sent |= send_one(batch, run, piece->data + at, left < run->segment ? left : run->segment);
-    }
-  return sent;
-}
-
-/*
- * No checksums by the device, a segment above the path's MTU, or a socket without checksums. Not every
- * such error is about that: one is if the datagrams can be sent one by one.
- */
-static bool may_refuse_segmentation(int error) {
-  return error == EIO || error == EINVAL || error == EMSGSIZE || error == ENOPROTOOPT || error == EOPNOTSUPP;
-}
-
-static void on_unsent(struct enetjs_batch *batch, const struct run *run, int error) {
-  if (error == EAGAIN) {
-    discount(batch, run->bytes); /* as ENet does: the socket's buffer is full, so it is lost */
-  } else if (run->datagrams > 1 && may_refuse_segmentation(error)) {
-    if (!send_one_by_one(batch, run)) return;
-    batch->refused = true;
-    batch->refused_at = enet_time_get();
-  } else {
-    count_failed(batch, run->datagrams, run->bytes);
-  }
-}
-
-static void set_segment(struct msghdr *header, union segment_control *control, size_t segment) {
-  struct cmsghdr *part = &control->header;
-  uint16_t size = (uint16_t)segment;
-  header->msg_control = control;
-  header->msg_controllen = sizeof(*control);
-  part->cmsg_level = SOL_UDP;
-  part->cmsg_type = UDP_SEGMENT;
-  part->cmsg_len = CMSG_LEN(sizeof(size));
-  memcpy(CMSG_DATA(part), &size, sizeof(size));
-}
-
-static void compose(struct out *out) {
-  struct iovec *vector = out->vector;
-  for (unsigned i = 0; i < out->runs; i++) {
-    struct run *run = &out->run[i];
-    struct msghdr *header = &out->message[i].msg_hdr;
-    memset(header, 0, sizeof(*header));
-    header->msg_name = &run->to;
-    header->msg_namelen = sizeof(run->to);
-    header->msg_iov = vector;
-    for (const struct piece *piece = run->first; piece; piece = piece->next) {
-      vector->iov_base = piece->data;
-      vector++->iov_len = piece->length;
-    }
-    header->msg_iovlen = (size_t)(vector - header->msg_iov);
-    if (run->datagrams > 1) set_segment(header, &out->control[i], run->segment);
-  }
-}
-
-static void send_all(struct enetjs_batch *batch) {
-  struct out *out = batch->out;
-  unsigned done = 0;
-  if (!out || out->runs == 0) return;
-  compose(out);
-  while (done < out->runs) {
-    int sent = sendmmsg(batch->enet->socket, &out->message[done], out->runs - done, MSG_NOSIGNAL);
-    /* An error is that of the first run; those behind it have not been tried. */
-    if (sent > 0)
-      done += (unsigned)sent;
-    else
-      on_unsent(batch, &out->run[done++], errno);
-  }
-  out_clear(out);
-}
-
-static bool is_to(const struct run *run, const ENetAddress *address) {
-  return run->to.sin_addr.s_addr == address->host && run->to.sin_port == ENET_HOST_TO_NET_16(address->port);
-}
-
-/* The place of a destination's newest run, which is NO_RUN when it has none. */
-static uint16_t *latest_to(struct out *out, const ENetAddress *address) {
-  /* The highest bits of the product depend on all of the address. */
-  uint32_t at = (address->host ^ address->port) * 0x9E3779B1u >> (32 - DESTINATION_BITS);
-  while (out->latest[at] != NO_RUN && !is_to(&out->run[out->latest[at]], address)) at = (at + 1) % DESTINATIONS;
-  return &out->latest[at];
-}
-
-static bool takes(const struct enetjs_batch *batch, const struct run *run, size_t length) {
-  return !run->complete && length <= run->segment && run->datagrams < RUN_DATAGRAMS &&
-         run->bytes + length <= RUN_BYTES && batch->segmentation && !batch->refused;
-}
-
-static struct run *run_for(struct enetjs_batch *batch, const ENetAddress *address, size_t length) {
-  struct out *out = batch->out;
-  uint16_t *latest = latest_to(out, address);
-  struct run *run;
-  if (*latest != NO_RUN && takes(batch, &out->run[*latest], length)) return &out->run[*latest];
-  *latest = (uint16_t)out->runs;
-  run = &out->run[out->runs++];
-  memset(run, 0, sizeof(*run));
-  run->to.sin_family = AF_INET;
-  run->to.sin_port = ENET_HOST_TO_NET_16(address->port);
-  run->to.sin_addr.s_addr = address->host;
-  run->segment = length;
-  return run;
-}
-
-static void append(struct out *out, struct run *run, uint8_t *data, size_t length) {
-  struct piece *last = run->last;
-  run->datagrams++;
-  run->bytes += length;
-  run->complete = length < run->segment;
-  if (last && last->data + last->length == data) {
-    last->length += length;
-    return;
-  }
-  run->last = &out->piece[out->pieces++];
-  run->last->data = data;
-  run->last->length = length;
-  run->last->next = NULL;
-  if (last)
-    last->next = run->last;
-  else
-    run->first = run->last;
-}
-
 static int collect(struct enetjs_batch *batch, const ENetAddress *address, const ENetBuffer *buffers, size_t count) {
-  struct out *out = batch->out ? batch->out : out_create(batch);
   size_t length = 0;
-  uint8_t *data;
   for (size_t i = 0; i < count; i++) length += buffers[i].dataLength;
-  if (!out || length == 0 || length > RUN_BYTES) {
-    send_all(batch);
+  if (!batch->out) batch->out = enetjs_out_create(batch->enet, batch->errors);
+  if (!batch->out || !enetjs_out_takes(length)) {
+    enetjs_out_send(batch->out);
     return send_plain(batch->enet->socket, address, buffers, count);
   }
-  if (out->datagrams == OUT_DATAGRAMS || length > OUT_BYTES - out->used) send_all(batch);
-  data = out->bytes + out->used;
-  for (size_t i = 0; i < count; i++) {
-    if (buffers[i].dataLength > 0) memcpy(out->bytes + out->used, buffers[i].data, buffers[i].dataLength);
-    out->used += buffers[i].dataLength;
-  }
-  out->datagrams++;
-  append(out, run_for(batch, address, length), data, length);
+  enetjs_out_add(batch->out, address, buffers, count, length);
   return (int)length;
 }
+
+/* ---- The simulated network ------------------------------------------------------------------- */
 
 static int enter(struct enetjs_batch *batch, const ENetAddress *address, const ENetBuffer *buffers, size_t count) {
   size_t length = 0;
@@ -379,7 +123,6 @@ static int enter(struct enetjs_batch *batch, const ENetAddress *address, const E
   return (int)length;
 }
 
-/* What the conditions have let pass. */
 static void collect_due(struct enetjs_batch *batch) {
   const struct enetjs_passed *passed;
   uint64_t now_us = enetjs_clock_us();
@@ -392,10 +135,41 @@ static void collect_due(struct enetjs_batch *batch) {
   }
 }
 
-static void send_due(struct enetjs_batch *batch) {
+static void send_gathered(struct enetjs_batch *batch) {
   if (batch->conditions) collect_due(batch);
-  send_all(batch);
+  enetjs_out_send(batch->out);
 }
+
+static int take_due(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer, uint64_t now_us) {
+  const struct enetjs_passed *passed = enetjs_conditions_due(batch->conditions, ENETJS_RECEIVED, now_us);
+  int length;
+  if (!passed) return 0;
+  length = (int)passed->length; /* ENet's buffer has not become smaller since it was read into it */
+  memcpy(buffer->data, passed->bytes, passed->length);
+  if (address) *address = passed->address;
+  enetjs_conditions_release(batch->conditions, ENETJS_RECEIVED);
+  return length;
+}
+
+/* What has come enters until a datagram is due. @returns its length, 0 when there is none yet, or −1 */
+static int receive_due(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer) {
+  uint64_t now_us = enetjs_clock_us();
+  for (unsigned entered = 0; entered < ENTERING; entered++) {
+    ENetAddress from;
+    ENetBuffer datagram;
+    int length = take_due(batch, address, buffer, now_us);
+    if (length > 0) return length;
+    length = enetjs_in_next(batch->in, &from, buffer);
+    if (length == 0 && enetjs_in_unread(batch->in)) continue; /* the round is over, and another begins */
+    if (length <= 0) return length;
+    datagram.data = buffer->data;
+    datagram.dataLength = (size_t)length;
+    enetjs_conditions_enter(batch->conditions, ENETJS_RECEIVED, &from, &datagram, 1, now_us);
+  }
+  return 0;
+}
+
+/* ---- ENet's two functions -------------------------------------------------------------------- */
 
 ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, const ENetBuffer *buffers,
                                 size_t bufferCount) {
@@ -416,161 +190,6 @@ ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, c
   return length;
 }
 
-/* ---- The way in ------------------------------------------------------------------------------ */
-
-/* Before each use, for the system writes to the lengths. */
-static void make_ready(struct in *in, unsigned index) {
-  in->message[index].msg_hdr.msg_namelen = sizeof(in->from[index]);
-  in->message[index].msg_hdr.msg_controllen = sizeof(in->control[index]);
-}
-
-static struct in *in_create(struct enetjs_batch *batch) {
-  static const int on = 1;
-  struct in *in = malloc(sizeof(*in));
-  if (!in) return NULL;
-  in->count = in->index = in->handed = 0;
-  in->offset = 0;
-  in->emptied = in->cut = false;
-  in->source_changes = 0;
-  in->source = 0;
-  memset(in->message, 0, sizeof(in->message));
-  for (unsigned i = 0; i < IN_MESSAGES; i++) {
-    struct msghdr *header = &in->message[i].msg_hdr;
-    in->vector[i].iov_base = in->bytes[i];
-    in->vector[i].iov_len = IN_BYTES;
-    header->msg_iov = &in->vector[i];
-    header->msg_iovlen = 1;
-    header->msg_name = &in->from[i];
-    header->msg_control = &in->control[i];
-    make_ready(in, i);
-  }
-  /* Refused by a system that has it not: then each message is one datagram. */
-  (void)setsockopt(batch->enet->socket, SOL_UDP, UDP_GRO, &on, sizeof(on));
-  return batch->in = in;
-}
-
-/* @returns how many messages there are now, or -1 */
-static int prefetch(struct enetjs_batch *batch) {
-  struct in *in = batch->in;
-  int count;
-  for (unsigned i = 0; i < in->count; i++) make_ready(in, i);
-  in->count = in->index = 0;
-  in->offset = 0;
-  count = recvmmsg(batch->enet->socket, in->message, IN_MESSAGES, MSG_DONTWAIT, NULL);
-  if (count < 0) return errno == EAGAIN ? 0 : -1;
-  in->emptied = count < IN_MESSAGES;
-  in->count = (unsigned)count;
-  return count;
-}
-
-/* The length of the datagrams that a message consists of, the last of which may be shorter. */
-static size_t segment_of(struct mmsghdr *message) {
-  struct cmsghdr *part = CMSG_FIRSTHDR(&message->msg_hdr);
-  for (; part; part = CMSG_NXTHDR(&message->msg_hdr, part))
-    if (part->cmsg_level == SOL_UDP && part->cmsg_type == UDP_GRO) {
-      int size;
-      memcpy(&size, CMSG_DATA(part), sizeof(size));
-      if (size > 0) return (size_t)size;
-    }
-  return message->msg_len;
-}
-
-static void note_source(struct in *in, const struct sockaddr_in *from) {
-  uint64_t source = (uint64_t)from->sin_addr.s_addr << 16 | from->sin_port;
-  in->source_changes += source != in->source;
-  in->source = source;
-}
-
-/*
- * Takes the next prefetched datagram that is one for ENet: empty ones would look like none at all, and
- * those that are larger than ENet's buffer are of no protocol of its. @returns its length, or 0
- */
-static size_t take(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer) {
-  struct in *in = batch->in;
-  while (in->index < in->count) {
-    struct mmsghdr *message = &in->message[in->index];
-    const struct sockaddr_in *from = &in->from[in->index];
-    const uint8_t *data = in->bytes[in->index] + in->offset;
-    size_t left = message->msg_len - in->offset, length = segment_of(message);
-    bool cut = (message->msg_hdr.msg_flags & MSG_TRUNC) != 0;
-    if (length > left) length = left;
-    in->offset += length;
-    if (in->offset == message->msg_len) {
-      in->index++;
-      in->offset = 0;
-    }
-    if (length > buffer->dataLength || cut) {
-      ++*batch->errors;
-      continue;
-    }
-    if (length == 0) continue;
-    memcpy(buffer->data, data, length);
-    note_source(in, from);
-    if (address) {
-      address->host = from->sin_addr.s_addr;
-      address->port = ENET_NET_TO_HOST_16(from->sin_port);
-    }
-    return length;
-  }
-  return 0;
-}
-
-/*
- * ENet asks until it is told that there is none. The answer to that is known without asking the system
- * when it had less than there was room for; what has come since, poll() sees. It is also given after
- * nothing but useless datagrams, so that a flood of them does not hold up what ENet has to send.
- */
-static int next_datagram(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer) {
-  struct in *in = batch->in;
-  size_t length = take(batch, address, buffer);
-  if (length > 0) return (int)length;
-  if (in->emptied) {
-    in->emptied = false;
-    return 0;
-  }
-  if (prefetch(batch) < 0) return -1;
-  return (int)take(batch, address, buffer);
-}
-
-static size_t take_due(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer, uint64_t now_us) {
-  const struct enetjs_passed *passed = enetjs_conditions_due(batch->conditions, ENETJS_RECEIVED, now_us);
-  size_t length;
-  if (!passed) return 0;
-  length = passed->length; /* ENet's buffer has not become smaller since it was read into it */
-  memcpy(buffer->data, passed->bytes, length);
-  if (address) *address = passed->address;
-  enetjs_conditions_release(batch->conditions, ENETJS_RECEIVED);
-  return length;
-}
-
-/* All that has come enters, until a datagram is due. */
-static int next_that_passes(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer) {
-  uint64_t now_us = enetjs_clock_us();
-  for (unsigned entered = 0; entered < IN_HELD; entered++) {
-    ENetAddress from;
-    ENetBuffer datagram;
-    size_t due = take_due(batch, address, buffer, now_us);
-    int length = due > 0 ? (int)due : next_datagram(batch, &from, buffer);
-    if (due > 0 || length <= 0) return length;
-    datagram.data = buffer->data;
-    datagram.dataLength = (size_t)length;
-    enetjs_conditions_enter(batch->conditions, ENETJS_RECEIVED, &from, &datagram, 1, now_us);
-  }
-  return 0; /* as after nothing but useless ones */
-}
-
-static int next_of_round(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer) {
-  struct in *in = batch->in;
-  size_t scaled = batch->enet->peerCount / IN_ROUND_PEERS;
-  int length;
-  in->cut = in->handed >= (scaled > IN_ROUND ? scaled : IN_ROUND);
-  length = in->cut             ? 0
-           : batch->conditions ? next_that_passes(batch, address, buffer)
-                               : next_datagram(batch, address, buffer);
-  in->handed = length > 0 ? in->handed + 1 : 0;
-  return length;
-}
-
 ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENetBuffer *buffers, size_t bufferCount) {
   struct enetjs_batch *batch = current;
   size_t passed;
@@ -582,12 +201,13 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
   }
   enetjs_pool_charge(NULL); /* ENet is done with the datagram before */
   /* While ENet reads what has been fetched before, what is sent of it gathers. */
-  if (!batch->in || batch->in->handed == 0 || batch->in->index == batch->in->count) send_due(batch);
+  if (!enetjs_in_goes_on(batch->in)) send_gathered(batch);
   passed = batch->guard ? enetjs_guard_take(batch->guard, address, buffers) : 0;
   if (passed == 0 && batch->gate) passed = enetjs_gate_take(batch->gate, address, buffers);
   if (passed > 0) return (int)passed;
-  if (!batch->in && !in_create(batch)) return receive_plain(socket, address, buffers, bufferCount);
-  return next_of_round(batch, address, buffers);
+  if (!batch->in) batch->in = enetjs_in_create(batch->enet, batch->errors);
+  if (!batch->in) return receive_plain(socket, address, buffers, bufferCount);
+  return batch->conditions ? receive_due(batch, address, buffers) : enetjs_in_next(batch->in, address, buffers);
 }
 
 /* ---- For the host ---------------------------------------------------------------------------- */
@@ -623,17 +243,14 @@ int enetjs_batch_wait(const struct enetjs_batch *batch) {
 void enetjs_batch_begin(struct enetjs_batch *batch) {
   if (!batch || batch->depth++ > 0) return;
   if (batch->guard) enetjs_guard_begin(batch->guard);
-  if (batch->refused && ENET_TIME_DIFFERENCE(enet_time_get(), batch->refused_at) >= REFUSED_MS) batch->refused = false;
-  if (batch->in) {
-    batch->in->handed = 0;
-    batch->in->emptied = batch->in->cut = false;
-  }
+  enetjs_out_begin(batch->out);
+  enetjs_in_begin(batch->in);
   current = batch;
 }
 
 void enetjs_batch_end(struct enetjs_batch *batch) {
   if (!batch) return;
-  send_due(batch);
+  send_gathered(batch);
   if (--batch->depth > 0) return;
   current = NULL;
   if (batch->conditions && enetjs_conditions_over(batch->conditions)) enetjs_batch_set_conditions(batch, NULL);
@@ -644,24 +261,20 @@ static bool has_due(const struct enetjs_batch *batch) {
 }
 
 bool enetjs_batch_prefetched(const struct enetjs_batch *batch) {
-  return batch && ((batch->in && batch->in->index < batch->in->count) || has_due(batch));
+  return batch && (enetjs_in_prefetched(batch->in) || has_due(batch));
 }
 
-bool enetjs_batch_unread(const struct enetjs_batch *batch) { return batch && batch->in && batch->in->cut; }
+bool enetjs_batch_unread(const struct enetjs_batch *batch) { return batch && enetjs_in_unread(batch->in); }
 
 unsigned enetjs_batch_take_source_changes(struct enetjs_batch *batch) {
-  unsigned changes;
-  if (!batch || !batch->in) return 0;
-  changes = batch->in->source_changes;
-  batch->in->source_changes = 0;
-  return changes;
+  return batch ? enetjs_in_take_source_changes(batch->in) : 0;
 }
 
 void enetjs_batch_destroy(struct enetjs_batch *batch) {
   if (!batch) return;
   enetjs_conditions_destroy(batch->conditions);
-  free(batch->out);
-  free(batch->in);
+  enetjs_out_destroy(batch->out);
+  enetjs_in_destroy(batch->in);
   free(batch);
 }
 

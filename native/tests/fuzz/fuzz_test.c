@@ -7,7 +7,8 @@
  *
  *   --seed N --datagrams M   one run; a host lives for some thousand datagrams
  *   --strict WHAT            enforces memory, handshakes, time or all, see subject.h
- *   --save FILE              where a failure leaves the script of its host
+ *   --save FILE              where a failure, or the costliest datagram, leaves the script of its host
+ *   --costliest N            measures the costliest datagrams again, as often as it takes to see their true cost
  *   --replay FILE            runs a script
  *   --shrink FILE            takes from a script that fails every step that it fails without
  *   --progress               a line now and then
@@ -29,11 +30,13 @@
 #define HOST_DATAGRAMS 10000
 #define LAST_STEPS 6
 #define PROGRESS_MS 10000
+#define REPEATS 7 /* of a measurement, the least of which has met with least interrupts and page faults */
 
 static struct {
   uint64_t seed, datagrams; /* of the host in turn: how it began, and when the run is over */
-  const char *save, *strict;
+  const char *save, *strict, *replayed, *shrunk;
   bool progress;
+  size_t costliest;
 } run = {.seed = 1, .datagrams = DATAGRAMS, .strict = "nothing"};
 
 /* ---- What a failure tells -------------------------------------------------------------------- */
@@ -120,12 +123,17 @@ static void tell_progress(uint64_t done) {
   then = done;
 }
 
+static void start(uint64_t seed) {
+  subject.seed = seed;
+  subject.datagrams = 0;
+  generate_start(seed);
+}
+
 static void fuzz(void) {
   uint64_t done = 0;
   for (;; run.seed = next_seed(run.seed)) {
     uint64_t left = run.datagrams - done, end = left < HOST_DATAGRAMS ? left : HOST_DATAGRAMS;
-    subject.datagrams = 0;
-    generate_start(run.seed);
+    start(run.seed);
     while (subject.datagrams < end && !subject.over_budget) generate_step();
     done += subject.datagrams;
     subject_close();
@@ -138,16 +146,60 @@ static void fuzz(void) {
 static void tell(void) {
   printf("# %llu datagrams, %llu connections, %llu messages\n", (unsigned long long)subject.datagrams,
          (unsigned long long)subject.connects, (unsigned long long)subject.receives);
-  printf("# peak %.0f KiB above an idle host, over budget %llu times; longest service %.3f ms, %llu above 1 ms\n",
-         subject.peak / 1024, (unsigned long long)subject.over_memory, (double)subject.longest_ns / 1e6,
-         (unsigned long long)subject.slow);
+  printf("# peak %.0f KiB above an idle host, over budget %llu times\n", subject.peak / 1024,
+         (unsigned long long)subject.over_memory);
+  printf("# CPU time, with interrupts: costliest datagram %.3f ms, %llu above 1 ms; longest service %.3f ms\n",
+         (double)meter.noted[0].ns / 1e6, (unsigned long long)meter.slow, (double)subject.longest_ns / 1e6);
   printf("# unproved addresses exceeded %llu times, connections guessed %llu\n",
          (unsigned long long)world.unproved_excess, (unsigned long long)world.guessed);
+}
+
+/* ---- What datagrams cost --------------------------------------------------------------------- */
+
+/* The host of a datagram again, until it has had that. */
+static void run_again(const struct cost *cost) {
+  if (run.replayed) {
+    replay();
+    return;
+  }
+  start(cost->seed);
+  while (meter.now.number <= cost->number) generate_step();
+}
+
+static void measure_again(struct cost *cost) {
+  for (unsigned i = 0; i < REPEATS; i++) {
+    meter.watched = cost->number;
+    meter.watched_ns = UINT64_MAX;
+    run_again(cost);
+    if (meter.watched_ns < cost->ns) cost->ns = meter.watched_ns;
+    subject_close();
+  }
+  meter.watched = 0;
+}
+
+static int is_costlier(const void *a, const void *b) {
+  uint64_t x = ((const struct cost *)a)->ns, y = ((const struct cost *)b)->ns;
+  return x > y ? -1 : x < y;
+}
+
+static void tell_costs(void) {
+  static struct cost costs[METER_NOTED];
+  size_t count = meter.notes;
+  memcpy(costs, meter.noted, sizeof(costs));
+  for (size_t i = 0; i < count; i++) measure_again(&costs[i]);
+  qsort(costs, count, sizeof(*costs), is_costlier);
+  for (size_t i = 0; i < count && i < run.costliest; i++) meter_print(&costs[i]);
+  if (count == 0 || !run.save) return;
+  run_again(&costs[0]);
+  if (script_save(&subject.script, run.save, "the costliest datagram is the last one"))
+    printf("# Saved as %s\n", run.save);
+  subject_close();
 }
 
 TEST(random_steps) {
   reported(fuzz);
   tell();
+  if (run.costliest > 0) tell_costs();
 }
 
 static void replay_file(const char *path) {
@@ -169,8 +221,11 @@ TEST(corpus) {
   closedir(folder);
 }
 
-static const char *replayed;
-TEST(one_script) { replay_file(replayed); }
+TEST(one_script) {
+  replay_file(run.replayed);
+  tell();
+  if (run.costliest > 0) tell_costs();
+}
 
 /* ---- Shrinking ------------------------------------------------------------------------------- */
 
@@ -210,10 +265,9 @@ static size_t count_steps(const struct script *script) {
   return count;
 }
 
-static const char *shrunk;
 TEST(shrink) {
   struct script script = {0}, shorter = {0};
-  CHECK(script_load(&script, shrunk));
+  CHECK(script_load(&script, run.shrunk));
   CHECK(fails(&script));
   for (size_t chunk = count_steps(&script) / 2; chunk > 0; chunk /= 2)
     for (size_t first = 1; first < count_steps(&script);) {
@@ -227,7 +281,7 @@ TEST(shrink) {
       shorter = whole;
     }
   printf("# %zu steps are left\n", count_steps(&script));
-  CHECK(script_save(&script, shrunk, "found by the fuzzer"));
+  CHECK(script_save(&script, run.shrunk, "found by the fuzzer"));
   free(script.memory);
   free(shorter.memory);
 }
@@ -249,10 +303,11 @@ static void take_argument(const char *name, const char *value) {
     subject.enforced |= budgets_of(value);
   }
   if (strcmp(name, "--seed") == 0) run.seed = strtoull(value, NULL, 10);
-  if (strcmp(name, "--datagrams") == 0) run.datagrams = strtoull(value, NULL, 10);
+  if (strcmp(name, "--datagrams") == 0) run.datagrams = (uint64_t)strtod(value, NULL); /* 1e7 */
   if (strcmp(name, "--save") == 0) run.save = value;
-  if (strcmp(name, "--replay") == 0) replayed = value;
-  if (strcmp(name, "--shrink") == 0) shrunk = value;
+  if (strcmp(name, "--replay") == 0) run.replayed = value;
+  if (strcmp(name, "--shrink") == 0) run.shrunk = value;
+  if (strcmp(name, "--costliest") == 0) run.costliest = strtoull(value, NULL, 10);
 }
 
 int main(int count, char **arguments) {
@@ -260,8 +315,8 @@ int main(int count, char **arguments) {
                                            TEST_CASE(shrink)};
   for (int i = 1; i < count; i++) take_argument(arguments[i], i + 1 < count ? arguments[i + 1] : "");
   catch_crashes();
-  if (replayed) return test_run(&cases[2], 1);
-  if (shrunk) return test_run(&cases[3], 1);
+  if (run.replayed) return test_run(&cases[2], 1);
+  if (run.shrunk) return test_run(&cases[3], 1);
   return count == 1 ? test_run(cases, 2) : test_run(&cases[1], 1);
 }
 

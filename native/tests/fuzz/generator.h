@@ -268,9 +268,12 @@ static void fill_groups(struct endpoint *e) {
 }
 
 static void fill_control(struct endpoint *e) {
-  static const uint8_t commands[] = {ENET_PROTOCOL_COMMAND_PING,           ENET_PROTOCOL_COMMAND_BANDWIDTH_LIMIT,
-                                     ENET_PROTOCOL_COMMAND_THROTTLE_CONFIGURE, ENET_PROTOCOL_COMMAND_ACKNOWLEDGE,
-                                     ENET_PROTOCOL_COMMAND_VERIFY_CONNECT, ENET_PROTOCOL_COMMAND_CONNECT};
+  static const uint8_t commands[] = {ENET_PROTOCOL_COMMAND_PING,
+                                     ENET_PROTOCOL_COMMAND_BANDWIDTH_LIMIT,
+                                     ENET_PROTOCOL_COMMAND_THROTTLE_CONFIGURE,
+                                     ENET_PROTOCOL_COMMAND_ACKNOWLEDGE,
+                                     ENET_PROTOCOL_COMMAND_VERIFY_CONNECT,
+                                     ENET_PROTOCOL_COMMAND_CONNECT};
   for (uint32_t left = 1 + below(chance(10) ? 300 : 4); left > 0 && fits(60); left--) {
     uint32_t number = commands[below(below(3) ? 4 : sizeof(commands))];
     size_t size = enet_protocol_command_size((uint8_t)number);
@@ -391,6 +394,13 @@ static void change_mood(struct endpoint *e) {
   e->mood_left = 10 + below(600);
 }
 
+/* Many messages that wait for one that is missing. */
+static void send_row(uint32_t index, const struct endpoint *e) {
+  uint32_t channel = some_channel(), next = (uint16_t)(e->reliable[channel] + 1), kind = below(2);
+  uint32_t first = kind == ROW_RELIABLE ? next + 1 + below(3) : next;
+  do_step(STEP_ROW, index, below(3) ? below(3000) : below(60000), first, kind + channel * ROW_CHANNEL);
+}
+
 static void of_joined(uint32_t index, struct endpoint *e) {
   const ENetPeer *peer = peer_of(e);
   if (!peer) {
@@ -406,6 +416,7 @@ static void of_joined(uint32_t index, struct endpoint *e) {
     follow(e, peer);
   }
   change_mood(e);
+  if (e->mood == MOOD_EMPTY && chance(2)) send_row(index, e);
   if (e->pending > 0 && chance(25))
     do_step(STEP_ACK, index, 1 + below(WORLD_PENDING), chance(95) ? 0 : odd_number(), 0);
   else if (below(e->mood == MOOD_REVOLVING ? 60 : 1500) == 0)
@@ -510,6 +521,7 @@ static void generate_open(void) {
   setting[SETTING_WAITING_KIB] = (uint8_t)(chance(80) ? 64 : 1 + below(255));
   setting[SETTING_PACKET_KIB] = (uint8_t)(chance(80) ? 64 : 1 + below(255));
   setting[SETTING_DUPLICATES] = (uint8_t)(chance(80) ? 255 : 1 + below(4));
+  setting[SETTING_SCALE] = (uint8_t)(chance(80) ? 0 : below(9));
   step.b = test_random_u32(&generator.random);
   step.c = chance(85) ? 0 : odd_number();
   step.d = chance(85) ? 0 : odd_number();

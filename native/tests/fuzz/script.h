@@ -23,6 +23,7 @@ enum step_kind {
   STEP_CALL,   /**< call a of the API with b, c, d, see subject.h */
   STEP_TAKE,   /**< from now on the program takes at most a records after each datagram */
   STEP_FAULT,  /**< the next call to receive fails with errno a, the next one to send with errno b */
+  STEP_ROW,    /**< endpoint a sends b empty messages in a row, the first with number c; d: ROW_… */
   STEP_COUNT
 };
 
@@ -40,7 +41,7 @@ struct script {
 };
 
 static const char *const step_names[STEP_COUNT] = {"open", "from", "ack",  "hello", "verify", "leave",
-                                                   "time", "wall", "call", "take",  "fault"};
+                                                   "time", "wall", "call", "take",  "fault", "row"};
 
 static void script_add(struct script *script, const struct step *step) {
   size_t needed = sizeof(*step) + ((step->length + 7) & ~(size_t)7);

@@ -6,6 +6,7 @@
 #define ENETJS_TESTS_FUZZ_SUBJECT_H
 
 #include "base/pool.h"
+#include "meter.h"
 #include "script.h"
 #include "world.h"
 
@@ -38,10 +39,14 @@ enum setting {
   SETTING_WAITING_KIB,
   SETTING_PACKET_KIB,
   SETTING_DUPLICATES,
+  SETTING_SCALE, /* binary logarithm of what the two in KiB are multiplied by */
   SETTING_COUNT
 };
 
 enum switches { SWITCH_COMPRESS = 1, SWITCH_CHECKSUM = 2, SWITCH_DATAGRAMS = 4, SWITCH_UNBOUND = 8, SWITCH_JOINS = 16 };
+
+/* Of a row: its kind, and its channel times ROW_CHANNEL. Unreliable ones all follow one reliable message. */
+enum { ROW_RELIABLE, ROW_UNRELIABLE, ROW_CHANNEL = 2, ROW_BYTES = 1380 };
 
 enum call {
   CALL_SEND,
@@ -76,13 +81,14 @@ static struct {
   bool open;
   unsigned enforced; /* BUDGET_… */
   bool over_budget;  /* it is to be closed */
-  double base;      /* bytes allocated by a host that nobody has talked to */
-  double limit;     /* of what is allocated, without what the program has queued */
+  double base;       /* bytes allocated by a host that nobody has talked to */
+  double limit;      /* of what is allocated, without what the program has queued */
   size_t maximum_packet, maximum_waiting;
   double handle[HANDLES];
   unsigned handles, take;
   struct seen seen[ENETJS_PEER_SLOTS];
   struct script script; /* all steps of this host */
+  uint64_t seed;        /* of this host */
   /* Of all hosts. */
   uint64_t datagrams, connects, receives, over_memory, slow;
   double peak;
@@ -159,7 +165,8 @@ static double allocated(void) {
 /* What the program itself has queued, and large packets that it has been told of. */
 static double of_program(void) {
   const struct enetjs_host *h = subject_host();
-  double bytes = (double)h->queued_messages * 1024 + (double)(atomic_load(&h->listed_bytes) + atomic_load(&h->kept_bytes));
+  double bytes =
+      (double)h->queued_messages * 1024 + (double)(atomic_load(&h->listed_bytes) + atomic_load(&h->kept_bytes));
   for (size_t i = 0; i < h->enet->peerCount; i++) bytes += 2 * (double)h->slots[i].queued_bytes;
   return bytes;
 }
@@ -196,9 +203,10 @@ static void check_time(uint64_t ns) {
 
 static void subject_service(void) {
   bool sends = subject_host()->queued_messages > SENDS;
-  uint64_t before = system_cpu_ns();
+  uint64_t before = meter_ns();
   double result = enetjs_host_service(subject.consumer.host, 0);
-  if (!sends) check_time(system_cpu_ns() - before);
+  meter_end(!sends);
+  if (!sends) check_time(meter_ns() - before);
   if (result < 0) violated("the service failed", result, 0);
   check_memory();
   take_records();
@@ -231,13 +239,13 @@ static void configure(double *c, const uint8_t *setting) {
   c[ENETJS_CONFIG_ARENA_BYTES] = 1u << setting[SETTING_ARENA];
   c[ENETJS_CONFIG_SCRATCH_BYTES] = 4096;
   c[ENETJS_CONFIG_DUPLICATE_PEERS] = setting[SETTING_DUPLICATES];
-  c[ENETJS_CONFIG_MAXIMUM_WAITING_DATA] = setting[SETTING_WAITING_KIB] * 1024;
-  c[ENETJS_CONFIG_MAXIMUM_PACKET_SIZE] = setting[SETTING_PACKET_KIB] * 1024;
+  c[ENETJS_CONFIG_MAXIMUM_WAITING_DATA] = setting[SETTING_WAITING_KIB] * 1024u << setting[SETTING_SCALE];
+  c[ENETJS_CONFIG_MAXIMUM_PACKET_SIZE] = setting[SETTING_PACKET_KIB] * 1024u << setting[SETTING_SCALE];
 }
 
 static void subject_open(const struct step *step) {
   struct consumer *c = &subject.consumer;
-  CHECK(step->length == SETTING_COUNT);
+  CHECK(step->length == SETTING_COUNT && step->bytes[SETTING_SCALE] <= 8);
   subject_close();
   simulated.random = step->b;
   simulated.now_us = (uint64_t)step->a * 1000;
@@ -255,6 +263,7 @@ static void subject_open(const struct step *step) {
   subject.over_budget = false;
   subject_host()->enet->randomSeed = step->b; /* ENet's depends on an address */
   world_reset(subject_host()->enet);
+  meter_start(subject_host()->enet, subject.seed);
   memset(subject.seen, 0, sizeof(subject.seen));
   memset(subject.handle, 0, sizeof(subject.handle));
   subject.handles = 0;
@@ -267,9 +276,7 @@ static void subject_open(const struct step *step) {
 
 /* ---- The program's calls --------------------------------------------------------------------- */
 
-static bool may_queue(void) {
-  return subject_host()->queued_messages < 500 && of_program() < 1 << 20;
-}
+static bool may_queue(void) { return subject_host()->queued_messages < 500 && of_program() < 1 << 20; }
 
 /* To some of those that calls are made for, to all but these, or to all. */
 static void call_broadcast(const struct step *s, double channel, double flag, const uint8_t *bytes, double length) {
@@ -436,8 +443,8 @@ static void number_anew(struct endpoint *e) {
 
 static void do_hello(const struct step *s) {
   struct endpoint *e = &world.endpoint[s->a % WORLD_ENDPOINTS];
-  ENetProtocolConnect body = {.header = {ENET_PROTOCOL_COMMAND_CONNECT | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF,
-                                         htons(1)}};
+  ENetProtocolConnect body = {
+      .header = {ENET_PROTOCOL_COMMAND_CONNECT | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF, htons(1)}};
   forget(e);
   number_anew(e);
   e->standing = GREETED;
@@ -482,6 +489,35 @@ static void do_leave(const struct step *s) {
   forget(e);
 }
 
+static void put_row_command(ENetProtocol *command, const struct step *s, uint32_t i) {
+  memset(command, 0, sizeof(*command));
+  command->header.channelID = (uint8_t)(s->d / ROW_CHANNEL);
+  if (s->d % ROW_CHANNEL == ROW_RELIABLE) {
+    command->header.command = ENET_PROTOCOL_COMMAND_SEND_RELIABLE | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
+    command->header.reliableSequenceNumber = htons((uint16_t)(s->c + i));
+  } else {
+    command->header.command = ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE;
+    command->header.reliableSequenceNumber = htons((uint16_t)s->c);
+    command->sendUnreliable.unreliableSequenceNumber = htons((uint16_t)(1 + i));
+  }
+}
+
+static void do_row(const struct step *s) {
+  uint8_t body[ROW_BYTES];
+  size_t size =
+      s->d % ROW_CHANNEL == ROW_RELIABLE ? sizeof(ENetProtocolSendReliable) : sizeof(ENetProtocolSendUnreliable);
+  size_t length = 0;
+  for (uint32_t i = 0; i < s->b && i < UINT16_MAX; i++) {
+    ENetProtocol command;
+    put_row_command(&command, s, i);
+    memcpy(body + length, &command, size);
+    length += size;
+    if (length + size <= sizeof(body) && i + 1 < s->b) continue;
+    send_body(s->a % WORLD_ENDPOINTS, 0, body, length);
+    length = 0;
+  }
+}
+
 /** Does a step, and remembers it. */
 static void subject_do(const struct step *step) {
   if (step->kind == STEP_OPEN) subject.script.used = 0;
@@ -505,6 +541,7 @@ static void subject_do(const struct step *step) {
       simulated.receive_error = (int)step->a;
       simulated.send_error = (int)step->b;
       break;
+    case STEP_ROW: do_row(step); break;
     case STEP_COUNT: break;
   }
 }

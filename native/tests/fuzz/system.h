@@ -43,10 +43,20 @@ static struct {
   uint64_t random;
   struct system_datagram inbox[SYSTEM_INBOX];
   unsigned queued, taken;
-  bool joins; /* gives consecutive datagrams of one sender as one message, as UDP_GRO does */
+  bool joins;                    /* gives consecutive datagrams of one sender as one message, as UDP_GRO does */
   int receive_error, send_error; /* of the next such call, or 0 */
+  uint64_t own_ns;               /* CPU time that these functions have taken */
   void (*deliver)(uint32_t address, uint16_t port, uint8_t *bytes, size_t length);
 } simulated;
+
+/* ---- The real clock ------------------------------------------------------------------------- */
+
+/** What this thread has really computed for, in nanoseconds. */
+static uint64_t system_cpu_ns(void) {
+  struct timespec time;
+  syscall(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, &time);
+  return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
 
 /* ---- The way in ------------------------------------------------------------------------------ */
 
@@ -96,21 +106,30 @@ static size_t receive_one(struct msghdr *header) {
   return length;
 }
 
-ENETJS_API ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
-  (void)fd, (void)flags;
+static ssize_t receive_message(struct msghdr *header) {
   errno = simulated.receive_error ? simulated.receive_error : EAGAIN;
   simulated.receive_error = 0;
   return errno != EAGAIN || simulated.taken == simulated.queued ? -1 : (ssize_t)receive_one(header);
 }
 
+ENETJS_API ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
+  uint64_t before = system_cpu_ns();
+  ssize_t length = receive_message(header);
+  (void)fd, (void)flags;
+  simulated.own_ns += system_cpu_ns() - before;
+  return length;
+}
+
 ENETJS_API int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
+  uint64_t before = system_cpu_ns();
   unsigned received = 0;
-  (void)timeout;
+  (void)fd, (void)flags, (void)timeout;
   for (; received < count; received++) {
-    ssize_t length = recvmsg(fd, &messages[received].msg_hdr, flags);
+    ssize_t length = receive_message(&messages[received].msg_hdr);
     if (length < 0) break;
     messages[received].msg_len = (unsigned)length;
   }
+  simulated.own_ns += system_cpu_ns() - before;
   return received > 0 ? (int)received : -1;
 }
 
@@ -124,12 +143,11 @@ static size_t segment_to_send(struct msghdr *header, size_t length) {
   return segment;
 }
 
-ENETJS_API ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+static ssize_t send_message(const struct msghdr *message) {
   static uint8_t bytes[65536];
   struct msghdr header = *message;
   const struct sockaddr_in *to = header.msg_name;
   size_t length = 0, segment;
-  (void)fd, (void)flags;
   errno = simulated.send_error;
   simulated.send_error = 0;
   if (errno) return -1;
@@ -145,13 +163,24 @@ ENETJS_API ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
   return (ssize_t)length;
 }
 
+ENETJS_API ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+  uint64_t before = system_cpu_ns();
+  ssize_t length = send_message(message);
+  (void)fd, (void)flags;
+  simulated.own_ns += system_cpu_ns() - before;
+  return length;
+}
+
 ENETJS_API int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags) {
+  uint64_t before = system_cpu_ns();
   unsigned sent = 0;
+  (void)fd, (void)flags;
   for (; sent < count; sent++) {
-    ssize_t length = sendmsg(fd, &messages[sent].msg_hdr, flags);
+    ssize_t length = send_message(&messages[sent].msg_hdr);
     if (length < 0) break;
     messages[sent].msg_len = (unsigned)length;
   }
+  simulated.own_ns += system_cpu_ns() - before;
   return sent > 0 ? (int)sent : -1;
 }
 
@@ -181,13 +210,6 @@ ENETJS_API ssize_t getrandom(void *out, size_t length, unsigned flags) {
 ENETJS_API int getentropy(void *out, size_t length) {
   getrandom(out, length, 0);
   return 0;
-}
-
-/** What this thread has really computed for, in nanoseconds. */
-static uint64_t system_cpu_ns(void) {
-  struct timespec time;
-  syscall(SYS_clock_gettime, CLOCK_THREAD_CPUTIME_ID, &time);
-  return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
 static uint64_t system_real_ms(void) {

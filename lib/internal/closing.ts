@@ -1,0 +1,108 @@
+/** The end of a host: after its queues have drained, or at once. */
+import { HOST_STAT } from "../../ffi/layout.ts";
+import type { CloseOptions, Undelivered } from "../close.ts";
+import type { Connector } from "./connect.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { Inlet } from "./inlet.ts";
+
+/** Checked options. */
+type Plan = Required<Omit<CloseOptions, "reason">> & Pick<CloseOptions, "reason">;
+
+/** Closes one host, once. */
+export class Closing {
+  readonly #endpoint: Endpoint;
+  readonly #inlet: Inlet;
+  readonly #connector: Connector;
+  /** Called before the native host goes. */
+  readonly #beforeEnd: () => void;
+  #promise: Promise<Undelivered> | undefined;
+  /** Ends the wait of a close under way after a time, if that is sooner. */
+  #shorten: ((graceMs: number) => void) | undefined;
+  #undelivered: Undelivered = { bytes: 0, messages: 0, peers: 0 };
+
+  constructor(endpoint: Endpoint, inlet: Inlet, connector: Connector, beforeEnd: () => void) {
+    this.#endpoint = endpoint;
+    this.#inlet = inlet;
+    this.#connector = connector;
+    this.#beforeEnd = beforeEnd;
+  }
+
+  /** Whether `close` has been called. */
+  get begun(): boolean {
+    return this.#promise !== undefined;
+  }
+
+  /** Closes the host, or makes an earlier call wait no longer than this one. */
+  close({ graceMs, data, reason }: Plan): Promise<Undelivered> {
+    if (this.#promise === undefined) {
+      this.#endpoint.closeReason = reason;
+      this.#promise = this.#close(graceMs, data);
+    } else if (graceMs === 0) {
+      this.destroy();
+    } else {
+      this.#shorten?.(graceMs);
+    }
+    return this.#promise;
+  }
+
+  async #close(graceMs: number, data: number): Promise<Undelivered> {
+    if (!this.#endpoint.resources.open) return this.#undelivered;
+    this.#connector.end();
+    const { native, handle } = this.#endpoint;
+    const { shutdown, live } = this.#inlet;
+    this.#endpoint.closing = true;
+    this.#inlet.closeData = data;
+    for (const connection of live) {
+      connection.leave();
+      if (!connection.established) connection.close({ reason: "local", data });
+    }
+    this.#inlet.silence();
+    if (native.enetjs_host_shutdown(handle, data) === 1 && graceMs > 0) {
+      this.#endpoint.change();
+      await this.#atMost(graceMs, shutdown.promise);
+    }
+    this.destroy();
+    return this.#undelivered;
+  }
+
+  /** Waits for a promise, servicing meanwhile where there is no pump. */
+  async #atMost(graceMs: number, promise: Promise<unknown>): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    let end = Infinity;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    this.#shorten = (ms) => {
+      if (performance.now() + ms >= end) return;
+      end = performance.now() + ms;
+      clearTimeout(timer);
+      timer = setTimeout(over.resolve, ms);
+    };
+    this.#shorten(graceMs);
+    const ticker = this.#endpoint.pump ? undefined : setInterval(() => this.#inlet.service(0), 1);
+    try {
+      await Promise.race([promise, over.promise]);
+    } finally {
+      this.#shorten = undefined;
+      clearTimeout(timer);
+      clearInterval(ticker);
+    }
+  }
+
+  /** Ends the host at once. */
+  destroy(): void {
+    const { resources, stats } = this.#endpoint;
+    this.#endpoint.closing = true;
+    if (resources.open) this.#inlet.learnEnds();
+    if (!resources.open) return;
+    this.#beforeEnd();
+    this.#connector.end();
+    this.#inlet.releaseBorrowed();
+    resources.close();
+    this.#undelivered = {
+      bytes: stats[HOST_STAT.UNDELIVERED_BYTES],
+      messages: stats[HOST_STAT.UNDELIVERED_MESSAGES],
+      peers: stats[HOST_STAT.UNDELIVERED_PEERS],
+    };
+    this.#inlet.close();
+    this.#endpoint.memory.recycle();
+  }
+}

@@ -1,0 +1,105 @@
+/*
+ * Slots: how a handle leads to a connection, and what is done when a connection begins and ends.
+ *
+ * A handle is an index and a generation. A slot is used again for other connections, each with a generation of its
+ * own, so the handle of an ended connection finds nothing.
+ *
+ * Invariant: a slot is `connected` from its connect event to its disconnect event, and `outgoing` from
+ * enetjs_host_connect until either of them. ENet's peer may be connected while its slot is neither: until ENet has
+ * reported it, and after enetjs_slot_end.
+ *
+ * Call with the host's lock held; enetjs_slot_acquire takes it.
+ */
+#include <string.h>
+
+#include "enet/dispatch_queue.h"
+#include "host/internal.h"
+
+/* ---- Handles --------------------------------------------------------------------------------- */
+
+struct enetjs_slot *enetjs_slot_find(struct enetjs_host *h, double peer) {
+  uint64_t number;
+  struct enetjs_slot *slot;
+  if (!enetjs_is_integer(peer, 0, 9007199254740991.0)) return NULL;
+  number = (uint64_t)peer;
+  if (number % ENETJS_PEER_SLOTS >= h->enet->peerCount) return NULL;
+  slot = &h->slots[number % ENETJS_PEER_SLOTS];
+  if (slot->generation != number / ENETJS_PEER_SLOTS || !(slot->connected || slot->outgoing)) return NULL;
+  return slot;
+}
+
+struct enetjs_slot *enetjs_slot_acquire(double host, double peer, double *error) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  struct enetjs_slot *slot;
+  *error = ENETJS_ERR_CLOSED;
+  if (!h) return NULL;
+  *error = ENETJS_ERR_STALE;
+  slot = enetjs_slot_find(h, peer);
+  if (!slot) enetjs_host_release(h);
+  return slot;
+}
+
+double enetjs_slot_finish(struct enetjs_slot *slot, double result) {
+  enetjs_host_release(slot->host);
+  return result;
+}
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+bool enetjs_slot_sends(const struct enetjs_slot *slot) {
+  return enetjs_peer_of(slot)->state == ENET_PEER_STATE_CONNECTED && !slot->closing;
+}
+
+/*
+ * The sender decides how much may be unacknowledged. With ENet's 64 KiB it waits for acknowledgements that a quick
+ * receiver has yet to send. A window that a bandwidth limit has made smaller stays as it is.
+ */
+static void widen_window(ENetPeer *peer) {
+  if (peer->windowSize == ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE) peer->windowSize = ENETJS_WINDOW_BYTES;
+}
+
+void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
+  uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
+  ENetPeer *peer = enetjs_peer_of(slot);
+  if (slot->outgoing) enetjs_handshake_remember(&slot->host->handshakes, &slot->handshake, peer);
+  if (slot->host->shutting_down) {
+    slot->closing = true;
+    slot->close_data = slot->host->shutdown_data;
+    enet_peer_disconnect(peer, slot->close_data);
+    return;
+  }
+  slot->connected = true;
+  widen_window(peer);
+  slot->remote = enetjs_remote_of(peer);
+  if (slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CONNECTED, 0, 0);
+  record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CONNECT;
+  record[ENETJS_RECORD_DATA] = data;
+  record[ENETJS_RECORD_LENGTH] = (uint32_t)peer->channelCount;
+  record[ENETJS_RECORD_ADDRESS] = ENET_NET_TO_HOST_32(peer->address.host);
+  record[ENETJS_RECORD_EXTRA] = peer->address.port;
+  enetjs_emit_event(slot->host, slot, record, NULL);
+}
+
+void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
+  struct enetjs_host *h = slot->host;
+  ENetPeer *peer = enetjs_peer_of(slot);
+  enetjs_queue_clear(slot);
+  memset(&slot->ping_barriers, 0, sizeof(slot->ping_barriers));
+  enetjs_release_paused(slot);
+  if (slot->connected) {
+    uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
+    record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_DISCONNECT;
+    record[ENETJS_RECORD_DATA] = data;
+    record[ENETJS_RECORD_EXTRA] = reason;
+    enetjs_emit_event(h, slot, record, NULL);
+  }
+  if (slot->connected || slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CLOSED, data, reason);
+  slot->connected = slot->outgoing = slot->closing = slot->close_later = slot->above_high_water = false;
+  slot->undelivered = false;
+  if (++slot->generation == 0) slot->generation = 1;
+  enetjs_leave_dispatch_queue(peer);
+  enetjs_allowance_end(slot); /* from now on the debt of the address counts what is still held */
+  slot->held_bytes = slot->held_cost = 0;
+  slot->stopped = slot->handshake.unconfirmed = false;
+  slot->sent_reliably = slot->throttled = 0;
+}

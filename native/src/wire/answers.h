@@ -1,0 +1,30 @@
+/**
+ * @file answers.h
+ * @brief What a half-open connection is answered: the VERIFY_CONNECT that ENet would send, or a refusal.
+ *
+ * Invariant: these functions count the bytes of an attempt that they send. An address that has not proved itself
+ * is sent no more bytes than it has sent, except by enetjs_answer_again.
+ *
+ * Call with the host's lock held.
+ */
+#ifndef ENETJS_ANSWERS_H
+#define ENETJS_ANSWERS_H
+
+#include "wire/attempts.h"
+
+/** @returns how many channels the connection will have */
+enet_uint32 enetjs_answer_channels(const ENetHost *enet, const struct enetjs_attempt *attempt);
+
+/** The header of a datagram to the client: its peer id and its session. */
+enet_uint16 enetjs_answer_header(const struct enetjs_attempt *attempt);
+
+/** Sends the VERIFY_CONNECT. @returns false when it is longer than what may be sent */
+bool enetjs_answer_within_credit(ENetHost *enet, struct enetjs_attempt *attempt);
+
+/** Sends the VERIFY_CONNECT, however long it is. */
+void enetjs_answer_again(ENetHost *enet, struct enetjs_attempt *attempt);
+
+/** Sends a DISCONNECT with the number of the refusal. @returns false when it is longer than what may be sent */
+bool enetjs_answer_refusal(ENetHost *enet, struct enetjs_attempt *attempt);
+
+#endif

@@ -1,0 +1,266 @@
+/*
+ * See batch_out.h. The bytes of gathered datagrams lie one behind the other in one block. A run is a list of pieces of
+ * that block: datagrams of a run that are also consecutive in memory are one piece.
+ *
+ * A table tells the newest run of each destination. Sending empties the table.
+ */
+#if defined(__linux__)
+
+#include "wire/batch_out.h"
+
+#include <enet/time.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/number.h"
+#include "wire/udp_options.h"
+
+enum {
+  OUT_DATAGRAMS = 256,
+  OUT_BYTES = 256 * 1024,
+  RUN_DATAGRAMS = 64, /* what every system that has segmentation takes */
+  RUN_BYTES = 65507,  /* of one UDP message over IPv4 */
+  DESTINATION_BITS = 9,
+  DESTINATIONS = 1 << DESTINATION_BITS, /* more than a batch can have, so that a search ends */
+  NO_RUN = 0xFFFF,
+  REFUSED_MS = 1000 /* for how long runs are not tried after the system has refused one */
+};
+
+/* Consecutive datagrams of one run that are also consecutive in memory. */
+struct piece {
+  uint8_t *data;
+  size_t length;
+  struct piece *next;
+};
+
+struct run {
+  struct sockaddr_in to;
+  size_t segment, bytes;
+  unsigned datagrams;
+  bool complete; /* a shorter datagram has ended it */
+  struct piece *first, *last;
+};
+
+union segment_control {
+  char bytes[CMSG_SPACE(sizeof(uint16_t))];
+  struct cmsghdr header;
+};
+
+struct enetjs_out {
+  ENetHost *enet;
+  uint64_t *errors;
+  bool segmentation; /* the system has it */
+  bool refused;      /* but has refused it of late */
+  enet_uint32 refused_at;
+  unsigned runs, pieces, datagrams;
+  size_t used;
+  uint16_t latest[DESTINATIONS]; /* the newest run of each destination, a hash table with linear probing */
+  struct run run[OUT_DATAGRAMS];
+  struct piece piece[OUT_DATAGRAMS];
+  struct mmsghdr message[OUT_DATAGRAMS];
+  struct iovec vector[OUT_DATAGRAMS];
+  union segment_control control[OUT_DATAGRAMS];
+  uint8_t bytes[OUT_BYTES];
+};
+
+static void out_clear(struct enetjs_out *out) {
+  out->runs = out->pieces = out->datagrams = 0;
+  out->used = 0;
+  memset(out->latest, 0xFF, sizeof(out->latest)); /* NO_RUN */
+}
+
+/* What ENet has counted as sent, and was not; in an earlier section, if the datagram was held. */
+static void discount(struct enetjs_out *out, size_t bytes) {
+  out->enet->totalSentData -= (enet_uint32)enetjs_smaller(out->enet->totalSentData, bytes);
+}
+
+static void count_failed(struct enetjs_out *out, unsigned datagrams, size_t bytes) {
+  discount(out, bytes);
+  out->enet->totalSentPackets -= (enet_uint32)enetjs_smaller(out->enet->totalSentPackets, datagrams);
+  *out->errors += datagrams;
+}
+
+static bool send_one(struct enetjs_out *out, const struct run *run, uint8_t *data, size_t length) {
+  struct iovec vector = {data, length};
+  struct msghdr message = {0};
+  message.msg_name = (void *)(uintptr_t)&run->to;
+  message.msg_namelen = sizeof(run->to);
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  if (sendmsg(out->enet->socket, &message, MSG_NOSIGNAL) >= 0) return true;
+  if (errno == EAGAIN)
+    discount(out, length);
+  else
+    count_failed(out, 1, length);
+  return false;
+}
+
+/* @returns whether any was sent */
+static bool send_one_by_one(struct enetjs_out *out, const struct run *run) {
+  bool sent = false;
+  for (const struct piece *piece = run->first; piece; piece = piece->next)
+    for (size_t at = 0; at < piece->length; at += run->segment) {
+      size_t left = piece->length - at;
+      sent |= send_one(out, run, piece->data + at, left < run->segment ? left : run->segment);
+    }
+  return sent;
+}
+
+/*
+ * No checksums by the device, a segment above the path's MTU, or a socket without checksums. Not every
+ * such error is about that: one is if the datagrams can be sent one by one.
+ */
+static bool may_refuse_segmentation(int error) {
+  return error == EIO || error == EINVAL || error == EMSGSIZE || error == ENOPROTOOPT || error == EOPNOTSUPP;
+}
+
+static void on_unsent(struct enetjs_out *out, const struct run *run, int error) {
+  if (error == EAGAIN) {
+    discount(out, run->bytes); /* as ENet does: the socket's buffer is full, so it is lost */
+  } else if (run->datagrams > 1 && may_refuse_segmentation(error)) {
+    if (!send_one_by_one(out, run)) return;
+    out->refused = true;
+    out->refused_at = enet_time_get();
+  } else {
+    count_failed(out, run->datagrams, run->bytes);
+  }
+}
+
+static void set_segment(struct msghdr *header, union segment_control *control, size_t segment) {
+  struct cmsghdr *part = &control->header;
+  uint16_t size = (uint16_t)segment;
+  header->msg_control = control;
+  header->msg_controllen = sizeof(*control);
+  part->cmsg_level = SOL_UDP;
+  part->cmsg_type = UDP_SEGMENT;
+  part->cmsg_len = CMSG_LEN(sizeof(size));
+  memcpy(CMSG_DATA(part), &size, sizeof(size));
+}
+
+static void compose(struct enetjs_out *out) {
+  struct iovec *vector = out->vector;
+  for (unsigned i = 0; i < out->runs; i++) {
+    struct run *run = &out->run[i];
+    struct msghdr *header = &out->message[i].msg_hdr;
+    memset(header, 0, sizeof(*header));
+    header->msg_name = &run->to;
+    header->msg_namelen = sizeof(run->to);
+    header->msg_iov = vector;
+    for (const struct piece *piece = run->first; piece; piece = piece->next) {
+      vector->iov_base = piece->data;
+      vector++->iov_len = piece->length;
+    }
+    header->msg_iovlen = (size_t)(vector - header->msg_iov);
+    if (run->datagrams > 1) set_segment(header, &out->control[i], run->segment);
+  }
+}
+
+void enetjs_out_send(struct enetjs_out *out) {
+  unsigned done = 0;
+  if (!out || out->runs == 0) return;
+  compose(out);
+  while (done < out->runs) {
+    int sent = sendmmsg(out->enet->socket, &out->message[done], out->runs - done, MSG_NOSIGNAL);
+    /* An error is that of the first run; those behind it have not been tried. */
+    if (sent > 0)
+      done += (unsigned)sent;
+    else
+      on_unsent(out, &out->run[done++], errno);
+  }
+  out_clear(out);
+}
+
+static bool is_to(const struct run *run, const ENetAddress *address) {
+  return run->to.sin_addr.s_addr == address->host && run->to.sin_port == ENET_HOST_TO_NET_16(address->port);
+}
+
+/* The place of a destination's newest run, which is NO_RUN when it has none. */
+static uint16_t *latest_to(struct enetjs_out *out, const ENetAddress *address) {
+  /* The highest bits of the product depend on all of the address. */
+  uint32_t at = (address->host ^ address->port) * 0x9E3779B1u >> (32 - DESTINATION_BITS);
+  while (out->latest[at] != NO_RUN && !is_to(&out->run[out->latest[at]], address)) at = (at + 1) % DESTINATIONS;
+  return &out->latest[at];
+}
+
+static bool takes(const struct enetjs_out *out, const struct run *run, size_t length) {
+  return !run->complete && length <= run->segment && run->datagrams < RUN_DATAGRAMS &&
+         run->bytes + length <= RUN_BYTES && out->segmentation && !out->refused;
+}
+
+static struct run *run_for(struct enetjs_out *out, const ENetAddress *address, size_t length) {
+  uint16_t *latest = latest_to(out, address);
+  struct run *run;
+  if (*latest != NO_RUN && takes(out, &out->run[*latest], length)) return &out->run[*latest];
+  *latest = (uint16_t)out->runs;
+  run = &out->run[out->runs++];
+  memset(run, 0, sizeof(*run));
+  run->to.sin_family = AF_INET;
+  run->to.sin_port = ENET_HOST_TO_NET_16(address->port);
+  run->to.sin_addr.s_addr = address->host;
+  run->segment = length;
+  return run;
+}
+
+static void append(struct enetjs_out *out, struct run *run, uint8_t *data, size_t length) {
+  struct piece *last = run->last;
+  run->datagrams++;
+  run->bytes += length;
+  run->complete = length < run->segment;
+  if (last && last->data + last->length == data) {
+    last->length += length;
+    return;
+  }
+  run->last = &out->piece[out->pieces++];
+  run->last->data = data;
+  run->last->length = length;
+  run->last->next = NULL;
+  if (last)
+    last->next = run->last;
+  else
+    run->first = run->last;
+}
+
+/* ---- For the batch --------------------------------------------------------------------------- */
+
+bool enetjs_out_takes(size_t length) { return length > 0 && length <= RUN_BYTES; }
+
+void enetjs_out_add(struct enetjs_out *out, const ENetAddress *address, const ENetBuffer *buffers, size_t count,
+                    size_t length) {
+  uint8_t *data;
+  if (out->datagrams == OUT_DATAGRAMS || length > OUT_BYTES - out->used) enetjs_out_send(out);
+  data = out->bytes + out->used;
+  for (size_t i = 0; i < count; i++) {
+    if (buffers[i].dataLength > 0) memcpy(out->bytes + out->used, buffers[i].data, buffers[i].dataLength);
+    out->used += buffers[i].dataLength;
+  }
+  out->datagrams++;
+  append(out, run_for(out, address, length), data, length);
+}
+
+void enetjs_out_begin(struct enetjs_out *out) {
+  if (out && out->refused && ENET_TIME_DIFFERENCE(enet_time_get(), out->refused_at) >= REFUSED_MS) out->refused = false;
+}
+
+struct enetjs_out *enetjs_out_create(ENetHost *enet, uint64_t *errors) {
+  int value;
+  socklen_t length = sizeof(value);
+  struct enetjs_out *out = malloc(sizeof(*out));
+  if (!out) return NULL;
+  out->enet = enet;
+  out->errors = errors;
+  out->refused = false;
+  out_clear(out);
+  /* A system that does not know the option would send a whole run as one datagram. */
+  out->segmentation = getsockopt(enet->socket, SOL_UDP, UDP_SEGMENT, &value, &length) == 0;
+  return out;
+}
+
+void enetjs_out_destroy(struct enetjs_out *out) { free(out); }
+
+#else
+
+typedef int enetjs_no_batch_out; /* a file of C is not empty */
+
+#endif
