@@ -144,12 +144,25 @@ test("service() waits for a datagram that is held", async () => {
 });
 
 test("send and receive replace single conditions of one direction", async () => {
-  await using pair = await connectedPair();
-  pair.client.conditions = { loss: 0.5, send: { loss: 0 }, receive: { duplicate: 1 } };
-  for (let i = 0; i < 20; i++) await pair.peer.deliver(0, "x");
-  const { send, receive } = inForce(pair.client).stats;
-  assert.deepEqual([send.lost, send.duplicated], [0, 0]);
-  assert.ok(receive.lost > 0 && receive.duplicated === receive.passed);
+  const events = journal();
+  await using other = await Host.listen(
+    { hostname: "127.0.0.1", datagrams: true },
+    events.handlers,
+  );
+  await using host = await Host.listen({
+    hostname: "127.0.0.1",
+    conditions: { loss: 0.5, send: { loss: 0 }, receive: { duplicate: 1 } },
+  });
+  for (let i = 0; i < 20; i++) {
+    host.sendDatagram(other.address, "there");
+    other.sendDatagram(host.address, "and back");
+  }
+  await events.wait("datagram", 20);
+  const { send } = inForce(host).stats;
+  assert.deepEqual([send.passed, send.lost, send.duplicated], [20, 0, 0]);
+  const back = () => inForce(host).stats.receive;
+  await until(() => back().passed + back().lost === 20, 5000, "20 datagrams");
+  assert.ok(back().lost > 0 && back().passed > 0 && back().duplicated === back().passed);
 });
 
 test("An address has conditions of its own", async () => {
