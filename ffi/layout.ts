@@ -159,7 +159,13 @@ export const CONFIG = {
 export const ATTEND = { OVER: 0, DUE: 1, AGAIN: 2 } as const;
 
 /** Options of `enetjs_peer_set`. */
-export const PEER_OPTION = { PING_INTERVAL: 0, TIMEOUT: 1, THROTTLE: 2, PAUSED: 3 } as const;
+export const PEER_OPTION = {
+  PING_INTERVAL: 0,
+  TIMEOUT: 1,
+  THROTTLE: 2,
+  PAUSED: 3,
+  DENIED: 4,
+} as const;
 
 /** Limits of `enetjs_host_set_limits`: positions of their rate and burst. */
 export const LIMIT = {

@@ -50,11 +50,6 @@ export const SYMBOLS = {
   enetjs_host_blackout: ["f64", "f64"], // host, ms
   enetjs_host_fates: ["f64", "buffer", "f64"], // host, out, bytes
 
-  // Gate
-  enetjs_gate_open: ["f64", "f64"], // host, open
-  enetjs_gate_next: ["f64"], // host
-  enetjs_gate_answer: ["f64", "f64", "f64"], // host, question, allowed
-
   // Peer
   enetjs_peer_send: ["f64", "f64", "f64", "f64", "f64", "f64", "f64"], // host, peer, channel, flags, offset, length, token
   enetjs_peer_send_buffer: ["f64", "f64", "f64", "f64", "buffer", "f64", "f64"], // …, data, length, token

@@ -105,8 +105,7 @@ export class Host<PeerData = unknown>
       if (this.conditions !== null) simulations.end(this.conditions, this.conditions.stats);
     });
     const admission = new Admission(endpoint);
-    inlet.onAttempt = (question, attempt, ageMs) =>
-      admission.add(endpoint.transport, question, attempt, ageMs);
+    inlet.onAttempt = (...attempt) => admission.add(...attempt);
     inlet.decide = (spent) => admission.decide(spent);
     inlet.onFailure = () => this.#closing.destroy();
     // A misspelt setting is a TypeError in place of a property that nobody reads.

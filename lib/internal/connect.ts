@@ -109,7 +109,7 @@ export class Connector {
     const address = { hostname: formatIPv4(ipv4), port };
     const endpoint = this.#endpoint;
     const connection = new Connection(endpoint, endpoint.transport, id, address, channels, true);
-    connection.unanswered = (limit) => this.#lateError(where, limit, ipv4, before);
+    connection.unanswered = (limit) => this.#lateError(where, limit, ipv4, before, connection);
     this.#inlet.add(connection);
     return connection;
   }
@@ -223,14 +223,20 @@ export class Connector {
     }
   }
 
-  #lateError(where: string, limit: string, ipv4: number | undefined, before: number): ENetError {
+  #lateError(
+    where: string,
+    limit: string,
+    ipv4: number | undefined,
+    before: number,
+    connection?: Connection,
+  ): ENetError {
     const endpoint = this.#endpoint;
     const what = `Connecting to ${where}: no answer ${limit}`;
     if (ipv4 === undefined) {
       return new ENetError("ENETJS_ERR_TIMEOUT", `${what}: the host name is still being resolved`);
     }
     const arrived = receivedDatagrams(endpoint) - before;
-    const denied = !filterAllows(endpoint.settings.filter)(ipv4);
+    const denied = connection?.denied || !filterAllows(endpoint.settings.filter)(ipv4);
     return noAnswer(what, { endpoint, denied, arrived });
   }
 

@@ -1,5 +1,6 @@
 import { LAYOUT, PEER_OPTION, PEER_STAT } from "../../ffi/layout.ts";
 import type { Address } from "../address.ts";
+import type { ConnectAttempt } from "../admission.ts";
 import type { DisconnectReason, PeerEnd } from "../disconnect.ts";
 import { ENetError, type ENetErrorCode, NATIVE_ERROR, nativeError } from "../errors.ts";
 import type { PeerMessage } from "../message.ts";
@@ -46,6 +47,18 @@ export interface Consumers {
   unclaimChannel(connection: Connection, channelId: number): void;
   /** Drops messages that wait of connections that this side has ended. */
   silence(): void;
+}
+
+/** What transports report about connections: the host's inlet takes it. */
+export interface Reports {
+  /** A client wants to connect, where the host decides. {@linkcode Transport.answer} gets the verdict. */
+  onAttempt(transport: Transport, question: number, attempt: ConnectAttempt, ageMs: number): void;
+  /** A connection is established. */
+  reportConnect(connection: Connection, data: number): void;
+  /** A message has arrived. Its packet belongs to the host. */
+  reportMessage(connection: Connection, channelId: number, packet: Packet): void;
+  /** A connection has ended, from either side. */
+  reportEnd(connection: Connection, end: PeerEnd): void;
 }
 
 /** What a connection needs of its host, whatever carries it. */
@@ -106,6 +119,8 @@ export class Connection implements Carried {
   queuedAtMost = 0;
   full = false;
   ending: Ending | undefined;
+  /** Native code drops what the other side sends; see `deny`. */
+  denied = false;
   /** Set while `host.connect` waits. */
   connecting: PromiseWithResolvers<unknown> | undefined;
   /** The error of `host.connect` when nothing answers within a time. */
@@ -254,6 +269,14 @@ export class Connection implements Carried {
     this.#paused = paused;
     this.transport.set(this, PEER_OPTION.PAUSED, Number(paused), 0, 0);
     if (!paused) this.endpoint.change();
+  }
+
+  /** Drops the datagrams of the other side, as the host's filter would, or takes them again. Denied, it times out. */
+  deny(denied: boolean): void {
+    this.denied = denied;
+    if (this.endpoint.resources.open) {
+      this.transport.set(this, PEER_OPTION.DENIED, Number(denied), 0, 0);
+    }
   }
 
   // Iteration.

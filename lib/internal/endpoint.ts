@@ -3,7 +3,7 @@ import type { Library } from "../../ffi/loader.ts";
 import type { Native } from "../../ffi/symbols.ts";
 import { ENetError } from "../errors.ts";
 import type { Data } from "../packet.ts";
-import type { ConnectionOwner, Consumers } from "./connection.ts";
+import type { ConnectionOwner, Consumers, Reports } from "./connection.ts";
 import { Deliveries } from "./deliveries.ts";
 import { validateFlags } from "./flags.ts";
 import type { Memory, Ring } from "./memory.ts";
@@ -19,16 +19,11 @@ import { integer } from "./validate.ts";
 import { Waiting } from "./waiting.ts";
 
 /** What an endpoint needs of the inlet. */
-export interface EndpointInlet extends Consumers {
+export interface EndpointInlet extends Consumers, Reports {
   /** Whether `settle` is running, which flushes when it is done. */
   readonly settling: boolean;
   /** Hands out the records of the rings. */
   settle(): void;
-}
-
-/** Decides about new source addresses; see `gate.ts`. */
-interface AddressGate {
-  answer(spent: () => boolean): boolean;
 }
 
 /**
@@ -52,7 +47,6 @@ export class Endpoint implements ConnectionOwner {
   readonly transport: NativeTransport;
   readonly #transports: Transport[] = [];
   readonly #everybody: Recipients[] = [];
-  gate: AddressGate | undefined;
   host: unknown;
   connections = 0;
   inlet!: EndpointInlet;
@@ -97,6 +91,8 @@ export class Endpoint implements ConnectionOwner {
 
   /** Takes a transport, of which connections are those of this host. */
   carry(transport: Transport): void {
+    transport.filter(this.settings.filter);
+    transport.limit(this.settings.limits);
     this.#transports.push(transport);
     this.#everybody.push(new RecipientList(transport));
   }

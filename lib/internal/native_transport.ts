@@ -210,10 +210,10 @@ export class NativeTransport implements Transport {
     );
   }
 
-  /** Puts a simulated network in force, in place of the last one, which is itself at the beginning. */
+  /** Puts a simulated network in force, in place of the last one. */
   simulate(conditions: ActiveConditions | null, last: ActiveConditions | null): void {
     const [native, handle] = [this.#native, this.#handle];
-    const counted = last === conditions ? undefined : last?.stats;
+    const counted = last?.stats;
     const links = conditions === null ? NO_LINKS : simulations.linksOf(conditions);
     const bytes = conditions === null ? 0 : links.length;
     const seed = conditions === null ? 0 : simulations.seedOf(conditions);

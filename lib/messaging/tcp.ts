@@ -231,6 +231,8 @@ class TcpTransport implements Transport {
 const CODES: Readonly<Record<string, ENetErrorCode>> = {
   EADDRINUSE: "ENETJS_ERR_ADDRESS_IN_USE",
   EADDRNOTAVAIL: "ENETJS_ERR_ADDRESS_UNAVAILABLE",
+  // Deno's, for an address to listen on that is not of this machine.
+  EINVAL: "ENETJS_ERR_ADDRESS_UNAVAILABLE",
   ENETUNREACH: "ENETJS_ERR_ADDRESS_UNAVAILABLE",
   EHOSTUNREACH: "ENETJS_ERR_ADDRESS_UNAVAILABLE",
   EACCES: "ENETJS_ERR_PERMISSION",

@@ -34,7 +34,6 @@
  * - Host: settings
  * - Host: datagrams, address, statistics
  * - Host: simulated network
- * - Gate
  * - Peer
  * - Packet
  * - Channel
@@ -249,6 +248,7 @@
 #define ENETJS_PEER_TIMEOUT 1       /**< a: limit, b: minimum ms, c: maximum ms; 0 restores a default */
 #define ENETJS_PEER_THROTTLE 2      /**< a: interval ms, b: acceleration, c: deceleration */
 #define ENETJS_PEER_PAUSED 3        /**< a: 1 holds the peer's messages back in native memory, 0 releases them */
+#define ENETJS_PEER_DENIED 4        /**< a: 1 drops the peer's datagrams as the address filter would, 0 takes them */
 
 /** Of `enetjs_host_set_filter`. */
 #define ENETJS_MAXIMUM_FILTER_RULES 1048576
@@ -729,33 +729,6 @@ ENETJS_API double enetjs_host_blackout(double host, double ms);
  * @returns 0, or ERR_CLOSED, ARGUMENT, STALE when there is no simulated network
  */
 ENETJS_API double enetjs_host_fates(double host, uint8_t *out, double bytes);
-
-/* ---- Gate --------------------------------------------------------------------------------- */
-
-/**
- * Opens or closes a host's gate, a filter that asks about each source address (IPv4 and port) once. The
- * first datagram of an address waits for the answer, others are dropped meanwhile. Answers are
- * remembered for 60 s, then asked for again; at most 16384 of them, those silent longest forgotten
- * first. At most 256 datagrams wait, and 1024 questions are asked in a second; what is beyond is
- * dropped. Where `enetjs_datagrams_batched` is 0, the first datagram is dropped too.
- * @param open 1 opens, and forgets the answers of a gate that was open; 0 closes
- * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY
- */
-ENETJS_API double enetjs_gate_open(double host, double open);
-
-/**
- * Reads the oldest question. The consumer looks for questions after each `enetjs_host_service`.
- * @returns IPv4 * 65536 + port, or ERR_CLOSED, STALE when there is none
- */
-ENETJS_API double enetjs_gate_next(double host);
-
-/**
- * Answers the oldest question. What may pass does so in the next `enetjs_host_service`.
- * @param question what `enetjs_gate_next` returned
- * @param allowed 1 allows, 0 denies
- * @returns 0, or ERR_CLOSED, ARGUMENT, STALE when that is not the oldest question
- */
-ENETJS_API double enetjs_gate_answer(double host, double question, double allowed);
 
 /* ---- Peer --------------------------------------------------------------------------------- */
 

@@ -9,7 +9,6 @@
 #include "base/pool.h"
 #include "host/internal.h"
 #include "wire/conditions.h"
-#include "wire/gate.h"
 #include "wire/guard.h"
 #include "wire/limits.h"
 #include "wire/peer_ids.h"
@@ -107,7 +106,6 @@ void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats) {
   enetjs_account_close(h->account, NULL);
   enetjs_packet_release_all(h);
   enetjs_filter_clear(&h->filter);
-  enetjs_gate_destroy(h->gate);
   enetjs_guard_destroy(h->guard);
   enetjs_peer_ids_destroy(h->peer_ids);
   enetjs_limits_destroy(h->limits);

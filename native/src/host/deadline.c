@@ -10,7 +10,7 @@
  *   pool.c       memory that nobody uses is given back
  *
  * Not here are the two times that only the pump waits for, the stall limit and REST_MS (pump.c), and those that are
- * looked at when a datagram comes and wake nobody: lifetimes of attempts (wire/guard.c), of answers (wire/gate.c),
+ * looked at when a datagram comes and wake nobody: lifetimes of attempts (wire/guard.c),
  * of token buckets (wire/limits.c), and the times of a stopped peer (allowance.c).
  *
  * Called with the host's lock held, by the pump and by the consumer.

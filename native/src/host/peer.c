@@ -145,6 +145,8 @@ double enetjs_peer_set(double host, double peer, double option, double a, double
       slot->paused = true;
     else
       enetjs_release_paused(slot);
+  } else if (option == ENETJS_PEER_DENIED) {
+    slot->denied = x != 0;
   } else {
     return enetjs_slot_finish(slot, ENETJS_ERR_ARGUMENT);
   }

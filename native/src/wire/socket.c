@@ -35,7 +35,6 @@
 #include "wire/batch_in.h"
 #include "wire/batch_out.h"
 #include "wire/conditions.h"
-#include "wire/gate.h"
 #include "wire/open.h"
 
 #define ENTERING 256 /* datagrams that may enter the simulated network before ENet gets its turn */
@@ -43,7 +42,6 @@
 struct enetjs_batch {
   ENetHost *enet;
   struct enetjs_guard *guard; /* or NULL */
-  struct enetjs_gate *gate;   /* or NULL */
   struct enetjs_conditions *conditions; /* or NULL */
   uint64_t *errors;
   void (*on_sent)(void *owner, const ENetAddress *to);
@@ -203,7 +201,6 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
   /* While ENet reads what has been fetched before, what is sent of it gathers. */
   if (!enetjs_in_goes_on(batch->in)) send_gathered(batch);
   passed = batch->guard ? enetjs_guard_take(batch->guard, address, buffers) : 0;
-  if (passed == 0 && batch->gate) passed = enetjs_gate_take(batch->gate, address, buffers);
   if (passed > 0) return (int)passed;
   if (!batch->in) batch->in = enetjs_in_create(batch->enet, batch->errors);
   if (!batch->in) return receive_plain(socket, address, buffers, bufferCount);
@@ -221,10 +218,6 @@ struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts)
   batch->on_sent = parts->on_sent;
   batch->owner = parts->owner;
   return batch;
-}
-
-void enetjs_batch_set_gate(struct enetjs_batch *batch, struct enetjs_gate *gate) {
-  if (batch) batch->gate = gate;
 }
 
 void enetjs_batch_set_conditions(struct enetjs_batch *batch, struct enetjs_conditions *conditions) {
@@ -318,8 +311,6 @@ struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts)
 }
 
 void enetjs_batch_destroy(struct enetjs_batch *batch) { (void)batch; }
-void enetjs_batch_set_gate(struct enetjs_batch *batch, struct enetjs_gate *gate) { (void)batch, (void)gate; }
-
 void enetjs_batch_set_conditions(struct enetjs_batch *batch, struct enetjs_conditions *conditions) {
   (void)batch, (void)conditions;
 }

@@ -14,7 +14,6 @@
 
 struct enetjs_batch;
 struct enetjs_conditions;
-struct enetjs_gate;
 struct enetjs_guard;
 
 /** What a batch works with; all of it lives longer than the batch. */
@@ -30,9 +29,6 @@ struct enetjs_batch_parts {
 /** @returns NULL where there is none */
 struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts);
 void enetjs_batch_destroy(struct enetjs_batch *batch);
-
-/** Has ENet receive what has waited at a gate. @param gate or NULL */
-void enetjs_batch_set_gate(struct enetjs_batch *batch, struct enetjs_gate *gate);
 
 /** Has everything pass a simulated network. The batch owns it, and destroys it once it is over. */
 void enetjs_batch_set_conditions(struct enetjs_batch *batch, struct enetjs_conditions *conditions);
