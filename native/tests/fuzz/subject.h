@@ -62,8 +62,7 @@ enum call {
   CALL_SET,
   CALL_CONNECT,
   CALL_FLUSH,
-  CALL_GATE,
-  CALL_ANSWER,
+  CALL_DENY,
   CALL_FILTER,
   CALL_STATS,
   CALL_DATAGRAM,
@@ -339,12 +338,6 @@ static void call_connect(const struct step *s) {
   subject.handle[subject.handles++ % HANDLES] = peer;
 }
 
-static void call_answer(const struct step *s) {
-  double question;
-  for (unsigned i = 0; i < 8 && (question = enetjs_gate_next(subject.consumer.host)) >= 0; i++)
-    CHECK_EQ_INT(enetjs_gate_answer(subject.consumer.host, question, (s->b >> i & 3) > 0), 0);
-}
-
 /* Whether the program is asked about clients, what it says of the last ones, and whether the filter refuses. */
 static void call_decide(const struct step *s) {
   double host = subject.consumer.host;
@@ -390,8 +383,7 @@ static void subject_call(const struct step *s) {
     case CALL_SET: call_set(s); break;
     case CALL_CONNECT: call_connect(s); break;
     case CALL_FLUSH: enetjs_host_flush(host); break;
-    case CALL_GATE: CHECK_EQ_INT(enetjs_gate_open(host, s->b % 2), 0); break;
-    case CALL_ANSWER: call_answer(s); break;
+    case CALL_DENY: enetjs_peer_set(host, peer, ENETJS_PEER_DENIED, s->c % 4 == 0, 0, 0); break;
     case CALL_FILTER: call_filter(s); break;
     case CALL_STATS: call_stats(peer); break;
     case CALL_DATAGRAM: call_datagram(s); break;
