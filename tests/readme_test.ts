@@ -167,7 +167,7 @@ test("examples/lossy_test.ts passes, run as its comment says", async () => {
   const file = "../../examples/lossy_test.ts";
   const onlyFlags = {
     deno: ["test", "--no-check", "--no-prompt", "--allow-ffi"],
-    bun: ["test"],
+    bun: ["test", "--timeout", "60000"],
     node: ["--disable-warning=ExperimentalWarning", "--test"],
   }[currentRuntime()];
   await using program = spawnRuntime(currentRuntime(), file, [], { onlyFlags });
