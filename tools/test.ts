@@ -332,7 +332,7 @@ export async function runSuites(suites: Suite[], args: string[]): Promise<never>
 
 /** With `--quick`: the files that find most mistakes in least time. */
 const QUICK = [
-  ...["native/tests/base/", "native/tests/host/", "native/tests/wire/gate_test.c"],
+  ...["native/tests/base/", "native/tests/host/", "native/tests/wire/open_test.c"],
   ...["tests/ffi/", "tests/lib/handlers_test.ts", "tests/lib/peer_test.ts"],
 ];
 

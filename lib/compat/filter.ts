@@ -1,5 +1,6 @@
+import { clearInterval, setInterval } from "node:timers";
 import { show } from "../internal/validate.ts";
-import { type AddressFilter, compileFilter, formatIPv4 } from "../address.ts";
+import { type AddressFilter, compileFilter, filterAllows, parseIPv4 } from "../address.ts";
 import { surface } from "../../ffi/surface.ts";
 
 /** Decides about a source address: a falsy result drops its datagrams. */
@@ -7,22 +8,35 @@ export type PacketFilter = (address: string, port: number) => unknown;
 
 /** What filters need of a host. */
 export interface Filtered {
-  /** Puts the filter of {@linkcode init} in force, and forgets what another one has answered. */
+  /** Puts the filter in force, and asks it about the peers that there are. */
   applyFilter(): void;
 }
 
+/** Answers of a function that are kept. */
+const ANSWERS = 16_384;
+
+/** Milliseconds after which all of them are forgotten. */
+const LIFETIME_MS = 60_000;
+
 let current: PacketFilter | AddressFilter | undefined;
+let decide: (address: string, port: number) => boolean = () => true;
+let timer: ReturnType<typeof setInterval> | undefined;
+/** By `address:port`, the oldest first. */
+const answers = new Map<string, boolean>();
 const filtered = new Set<Filtered>();
 
 /**
  * Sets which addresses may talk to the hosts of this thread, those that exist and those to come. Optional;
  * without it, all may.
  *
- * Native code enforces rules. A function is called once for each address and port that sends a datagram; that
- * datagram waits for the answer. The answer holds for a minute. When the address sends something after that,
- * the function is called again, and the old answer holds meanwhile. At most 256 new addresses wait at once,
- * 1024 calls are made a second, and 16,384 answers are kept; datagrams beyond that are dropped. So a flood of
- * datagrams costs JavaScript next to nothing. A further `init` clears all answers.
+ * Native code enforces rules. A function is called once for each address and port: when a client connects, when
+ * this side connects, and when a datagram arrives at a host that listens for `telex`. A client that it denies is
+ * refused at once. A connected peer that it denies is not heard any more, and times out. So does an attempt to
+ * connect to an address that it denies.
+ *
+ * An answer holds for a minute at most. Then the function is called again for each connected peer, and for other
+ * addresses when they send something. At most 16,384 answers are kept. A further `init` forgets all answers and
+ * asks about each connected peer at once.
  *
  * @param filter a function that returns 1 to permit and 0 to drop, or rules; nothing permits all
  * @throws {TypeError} if it is neither, or a rule is no IPv4 address or prefix
@@ -44,7 +58,9 @@ export function init(filter?: PacketFilter | AddressFilter): void {
     compileFilter(filter);
   }
   current = filter;
-  for (const host of filtered) host.applyFilter();
+  decide = typeof filter === "function" ? decisionOf(filter) : rulesOf(filter ?? {});
+  keepTime();
+  askAgain();
 }
 
 /** The filter in force. */
@@ -52,11 +68,31 @@ export function currentFilter(): PacketFilter | AddressFilter | undefined {
   return current;
 }
 
-/** A function as the native gate asks it. One that throws drops, and the error is uncaught. */
-export function decisionOf(filter: PacketFilter): (ipv4: number, port: number) => boolean {
-  return (ipv4, port) => {
+/** Whether the filter in force admits an IPv4 address. */
+export function admits(address: string, port: number): boolean {
+  if (current === undefined) return true;
+  const key = `${address}:${port}`;
+  const known = answers.get(key);
+  if (known !== undefined) return known;
+  const asked = decide;
+  const answer = asked(address, port);
+  if (asked !== decide) return answer; // the function has called init
+  if (answers.size >= ANSWERS) answers.delete(answers.keys().next().value as string);
+  answers.set(key, answer);
+  return answer;
+}
+
+/** Forgets all answers, and asks about the peers that there are. */
+export function askAgain(): void {
+  answers.clear();
+  for (const host of [...filtered]) host.applyFilter();
+}
+
+/** A function that throws denies, and the error is uncaught. */
+function decisionOf(filter: PacketFilter): (address: string, port: number) => boolean {
+  return (address, port) => {
     try {
-      return Boolean(filter(formatIPv4(ipv4), port));
+      return Boolean(filter(address, port));
     } catch (error) {
       surface(error);
       return false;
@@ -64,8 +100,27 @@ export function decisionOf(filter: PacketFilter): (ipv4: number, port: number) =
   };
 }
 
+function rulesOf(filter: AddressFilter): (address: string) => boolean {
+  const allows = filterAllows(filter);
+  return (address) => allows(parseIPv4(address) as number);
+}
+
+/** Has answers expire while there is somebody to ask, and something to ask about. */
+function keepTime(): void {
+  if (typeof current === "function" && filtered.size > 0) {
+    timer ??= setInterval(askAgain, LIFETIME_MS).unref();
+  } else {
+    clearInterval(timer);
+    timer = undefined;
+  }
+}
+
 /** Has a host take part; returns what ends that. */
 export function enlist(host: Filtered): () => void {
   filtered.add(host);
-  return () => void filtered.delete(host);
+  keepTime();
+  return () => {
+    filtered.delete(host);
+    keepTime();
+  };
 }

@@ -1,7 +1,6 @@
 import { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import { MAXIMUM_DATAGRAM } from "../internal/native_transport.ts";
-import { Gate } from "../internal/gate.ts";
 import { integer } from "../internal/validate.ts";
 import { formatIPv4, LOOPBACK, parseIPv4, resolveIPv4 } from "../address.ts";
 import { ENetError } from "../errors.ts";
@@ -13,7 +12,7 @@ import { type Peer as CorePeer, peers as corePeers } from "../peer.ts";
 import { checkCallback, emit, report } from "./_report.ts";
 import { Address, type AddressInfo, type AddressLike } from "./address.ts";
 import { PACKET_FLAG } from "./constants.ts";
-import { currentFilter, decisionOf, enlist } from "./filter.ts";
+import { admits, currentFilter, enlist } from "./filter.ts";
 import type { HostPlan } from "./options.ts";
 import { Packet, type PacketData, packets } from "./packet.ts";
 import { type ConnectCallback, dataOf, type Peer, type PeerHost, peers } from "./peer.ts";
@@ -125,19 +124,28 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
 
   /** Puts the filter of `init` in force. */
   #applyFilter(): void {
-    if (this.#core === undefined || this.#destroyed) return;
+    const core = this.#core;
+    if (core === undefined || core.closed) return;
     const filter = currentFilter();
-    const endpoint = coreHosts.endpointOf(this.#core);
-    const bridge = this.#bridge;
-    if (bridge === undefined) {
-      Gate.set(endpoint, typeof filter === "function" ? decisionOf(filter) : undefined);
-      this.#core.filter = typeof filter === "object" ? filter : {};
-    } else {
-      // Of what can reach the loopback address, only the bridge's links may.
-      Gate.set(endpoint, (_ipv4, port) => bridge.sourceOf(port) !== undefined);
-      this.#core.filter = {};
-      bridge.setFilter(filter);
+    const bridged = this.#bridge !== undefined;
+    if (this.#plan.kind !== "client" && !this.#plan.unguarded) {
+      const asks = bridged || typeof filter === "function";
+      core.accept = asks ? ({ address }) => this.#admits(address) : undefined;
     }
+    core.filter = bridged || typeof filter !== "object" ? {} : filter;
+    for (const peer of this.peers()) this.#filterPeer(peer);
+  }
+
+  /** Whether the filter of `init` admits a source of the native host. */
+  #admits({ hostname, port }: { readonly hostname: string; readonly port: number }): boolean {
+    if (this.#bridge === undefined) return admits(hostname, port);
+    // The bridge has asked about whom its links stand for. Nobody else may use the loopback address.
+    return this.#bridge.sourceOf(port) !== undefined;
+  }
+
+  /** Has native code drop what comes from a peer, if the filter denies it. */
+  #filterPeer(peer: Peer): void {
+    peers.filter(peer, (address) => this.#admits(address));
   }
 
   /** Reports datagrams that are not ENet's only when the host has a listener for them. */
@@ -173,7 +181,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     this.#received = peer.address();
     switch (event.type) {
       case "connect":
-        return this.#connected(peer, event.data);
+        return this.#connected(peer, event.peer, event.data);
       case "disconnect":
         // What this side gave is nothing to be told.
         return peers.end(peer, event.reason === "remote" ? event.data : 0, event.reason);
@@ -195,9 +203,9 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     if (reads) peers.receive(peer, channel, bytes);
   }
 
-  #datagram({ hostname, port }: { hostname: string; port: number }, view: Uint8Array): void {
-    if (!isTelex(view)) return;
-    this.#received = this.#sourceOf(hostname, port);
+  #datagram(source: { hostname: string; port: number }, view: Uint8Array): void {
+    if (!this.#admits(source) || !isTelex(view)) return;
+    this.#received = this.#sourceOf(source.hostname, source.port);
     emit(this, "telex", Buffer.from(view), this.#received);
   }
 
@@ -232,9 +240,11 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     return this.connectedPeers[this.#numbers.get(peer) as number] === peer;
   }
 
-  #connected(peer: Peer, data: number): void {
+  #connected(peer: Peer, core: CorePeer, data: number): void {
     if (!this.#knows(peer)) return;
     const outgoing = this.#outgoing.has(peer);
+    // Where nothing guards the host, or init was called since the client was accepted.
+    if (!outgoing && !this.#admits(core.address)) return void peer.reset();
     peers.connected(peer);
     if (this.#knows(peer)) emit(this, "connect", peer, outgoing ? undefined : data, outgoing);
   }
@@ -452,6 +462,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     const where = `${formatIPv4(ipv4)}:${port}`;
     const connection = connector.begin(ipv4 || LOOPBACK, port, channels, data, where);
     this.#attach(peer, corePeers.of(connection));
+    this.#filterPeer(peer);
     connector.established(connection).catch((error) => peers.end(peer, 0, undefined, error));
   }
 

@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import type { Buffer } from "node:buffer";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { integer, U32 } from "../internal/validate.ts";
+import type { Address } from "../address.ts";
 import { ENetError, type ENetErrorCode } from "../errors.ts";
 import type { DisconnectReason } from "../disconnect.ts";
 import { type Peer as CorePeer, peers as corePeers } from "../peer.ts";
@@ -50,6 +51,8 @@ interface PeerInside {
   connected(peer: Peer): void;
   /** Whether streams read a channel. */
   reads(peer: Peer, channel: number): boolean;
+  /** Drops what comes from the peer, or takes it again, as a filter says about its address. */
+  filter(peer: Peer, admits: (address: Address) => boolean): void;
   /** A message on a channel that streams read. */
   receive(peer: Peer, channel: number, bytes: Buffer): void;
   /** The connection is over, or was not to be had. */
@@ -424,6 +427,11 @@ export class Peer extends EventEmitter<PeerEvents> {
         if (!corePeers.connectionOf(peer.#core).outgoing) return;
         peer.#answer(undefined);
         if (!peer.#gone) emit(peer, "connect");
+      },
+      filter(peer, admits) {
+        if (peer.#core === undefined) return;
+        const connection = corePeers.connectionOf(peer.#core);
+        connection.deny(!admits(connection.address));
       },
       reads: (peer, channel) => peer.#streams.reads(channel),
       receive: (peer, channel, bytes) => peer.#streams.receive(channel, bytes),

@@ -1,9 +1,9 @@
 import type { Buffer } from "node:buffer";
 import { createSocket, type Socket } from "node:dgram";
+import { isIPv4 } from "node:net";
 import { show } from "../internal/validate.ts";
-import { type AddressFilter, filterAllows, parseIPv4 } from "../address.ts";
 import type { AddressInfo } from "./address.ts";
-import { decisionOf, type PacketFilter } from "./filter.ts";
+import { admits } from "./filter.ts";
 
 /** What is needed of a UDP socket; `node:dgram` has it. */
 export interface UdpSocket {
@@ -55,7 +55,7 @@ interface Link {
   bound: number | undefined;
 }
 
-/** Links, and answers of a filter, that are kept. */
+/** Links that are kept. */
 const LINKS = 8192;
 
 /** Milliseconds in which the last notices pass through. */
@@ -74,8 +74,6 @@ export class SocketBridge {
   /** By `address:port`, those used last at the end. */
   readonly #links = new Map<string, Link>();
   readonly #byPort = new Map<number, Link>();
-  readonly #answers = new Map<string, boolean>();
-  #allows: (ipv4: number, port: number) => boolean = () => true;
   #closed = false;
 
   constructor(socket: UdpSocket, corePort: number, owner: BridgeOwner) {
@@ -88,7 +86,7 @@ export class SocketBridge {
   }
 
   readonly #onMessage = (data: Uint8Array, { address, port }: AddressInfo) => {
-    if (this.#closed || !this.#admits(address, port)) return;
+    if (this.#closed || !isIPv4(address) || !admits(address, port)) return;
     const link = this.#link(address, port);
     if (link.bound === undefined) void link.port.then(() => this.#pass(link, data), () => {});
     else this.#pass(link, data);
@@ -101,24 +99,6 @@ export class SocketBridge {
     // A link that was closed meanwhile loses the datagram, as a network may.
     if (this.#byPort.get(link.bound as number) !== link) return;
     link.socket.send(data, 0, data.length, this.#corePort, LOOPBACK_NAME);
-  }
-
-  /** Puts a filter in force. */
-  setFilter(filter: PacketFilter | AddressFilter | undefined): void {
-    this.#answers.clear();
-    if (typeof filter === "function") this.#allows = decisionOf(filter);
-    else this.#allows = filterAllows(filter ?? {});
-  }
-
-  #admits(address: string, port: number): boolean {
-    const key = `${address}:${port}`;
-    const known = this.#answers.get(key);
-    if (known !== undefined) return known;
-    const ipv4 = parseIPv4(address);
-    const answer = ipv4 !== undefined && this.#allows(ipv4, port);
-    if (this.#answers.size >= LINKS) this.#answers.clear();
-    this.#answers.set(key, answer);
-    return answer;
   }
 
   /** The address that a link stands for. */

@@ -1,7 +1,8 @@
 /** The end of a host: after its queues have drained, or at once. */
-import { HOST_STAT } from "../../ffi/layout.ts";
+import { DISCONNECT, HOST_STAT } from "../../ffi/layout.ts";
 import type { CloseOptions, Undelivered } from "../close.ts";
 import type { Connector } from "./connect.ts";
+import type { Connection } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Inlet } from "./inlet.ts";
 
@@ -57,12 +58,24 @@ export class Closing {
       if (!connection.established) connection.close({ reason: "local", data });
     }
     this.#inlet.silence();
-    if (native.enetjs_host_shutdown(handle, data) === 1 && graceMs > 0) {
+    const others = this.#others;
+    for (const connection of others) {
+      connection.transport.disconnect(connection, data, DISCONNECT.LATER);
+    }
+    const ends: Promise<unknown>[] = others.map((connection) => connection.closed());
+    if (native.enetjs_host_shutdown(handle, data) === 1) ends.push(shutdown.promise);
+    if (ends.length > 0 && graceMs > 0) {
       this.#endpoint.change();
-      await this.#atMost(graceMs, shutdown.promise);
+      await this.#atMost(graceMs, Promise.all(ends));
     }
     this.destroy();
     return this.#undelivered;
+  }
+
+  /** The connections that native code does not end with the host. */
+  get #others(): Connection[] {
+    const { transport } = this.#endpoint;
+    return this.#inlet.live.filter((connection) => connection.transport !== transport);
   }
 
   /** Waits for a promise, servicing meanwhile where there is no pump. */
@@ -95,6 +108,9 @@ export class Closing {
     if (!resources.open) return;
     this.#beforeEnd();
     this.#connector.end();
+    for (const connection of this.#others) {
+      connection.transport.disconnect(connection, this.#inlet.closeData, DISCONNECT.NOW);
+    }
     this.#inlet.releaseBorrowed();
     resources.close();
     this.#undelivered = {

@@ -109,7 +109,7 @@ export class Connector {
     const address = { hostname: formatIPv4(ipv4), port };
     const endpoint = this.#endpoint;
     const connection = new Connection(endpoint, endpoint.transport, id, address, channels, true);
-    connection.unanswered = (limit) => this.#lateError(where, limit, ipv4, before);
+    connection.unanswered = (limit) => this.#lateError(where, limit, ipv4, before, connection);
     this.#inlet.add(connection);
     return connection;
   }
@@ -117,13 +117,11 @@ export class Connector {
   /** Waits until an attempt is established, or for the signal. */
   async established(connection: Connection, signal?: AbortSignal): Promise<Peer> {
     const endpoint = this.#endpoint;
-    const connecting = Promise.withResolvers<unknown>();
-    connection.connecting = connecting;
-    endpoint.pin();
+    const { connecting } = connection;
     const onAbort = () => {
       // The listener outlives the attempt by some microtasks, and the connect handler comes before the promise.
-      if (connection.connecting !== connecting || connection.announced) return;
-      connecting.reject(signal?.reason);
+      if (!connecting.waits || connection.announced) return;
+      connecting.reject(() => signal?.reason);
       connection.transport.reset(connection);
       endpoint.change();
     };
@@ -223,14 +221,20 @@ export class Connector {
     }
   }
 
-  #lateError(where: string, limit: string, ipv4: number | undefined, before: number): ENetError {
+  #lateError(
+    where: string,
+    limit: string,
+    ipv4: number | undefined,
+    before: number,
+    connection?: Connection,
+  ): ENetError {
     const endpoint = this.#endpoint;
     const what = `Connecting to ${where}: no answer ${limit}`;
     if (ipv4 === undefined) {
       return new ENetError("ENETJS_ERR_TIMEOUT", `${what}: the host name is still being resolved`);
     }
     const arrived = receivedDatagrams(endpoint) - before;
-    const denied = !filterAllows(endpoint.settings.filter)(ipv4);
+    const denied = connection?.denied || !filterAllows(endpoint.settings.filter)(ipv4);
     return noAnswer(what, { endpoint, denied, arrived });
   }
 

@@ -1,83 +1,16 @@
 import { LAYOUT, PEER_OPTION, PEER_STAT } from "../../ffi/layout.ts";
 import type { Address } from "../address.ts";
-import type { DisconnectReason, PeerEnd } from "../disconnect.ts";
-import { ENetError, type ENetErrorCode, NATIVE_ERROR, nativeError } from "../errors.ts";
+import type { PeerEnd } from "../disconnect.ts";
+import { type ENetError, NATIVE_ERROR } from "../errors.ts";
 import type { PeerMessage } from "../message.ts";
 import { type Data, type Packet, packets } from "../packet.ts";
-import { connectError, isRefusal } from "./connect_error.ts";
-import type { Deliveries } from "./deliveries.ts";
+import type { ChannelSink, ConnectionOwner, Ending, Membership } from "./connection_contract.ts";
+import { connectError, connectionError, isRefusal, undeliveredError } from "./connection_error.ts";
 import { Fifo } from "./fifo.ts";
 import { requireSendable } from "./payload.ts";
+import { PinnedPromise } from "./pinned_promise.ts";
 import type { Carried, Transport } from "./transport.ts";
 import { endTask, Later, spent } from "./turn.ts";
-
-/** Why a connection, or an attempt to connect, has ended. */
-export type EndReason = DisconnectReason | "refused";
-
-/** How a connection, or an attempt to connect, has ended. */
-export interface Ending {
-  readonly reason: EndReason;
-  readonly data: number;
-}
-
-/** Takes the messages of one channel, in place of the host and of an iteration over the peer. */
-export interface ChannelSink {
-  /** A message that the library has kept for it. */
-  receive(packet: Packet): void;
-  /** The connection is over, and every message has been given. */
-  end(): void;
-}
-
-/** A set that a connection leaves when either side ends it. */
-export interface Membership {
-  /** Forgets a member. */
-  delete(connection: Connection): void;
-}
-
-/** Takes note of who consumes the messages of a connection: the host's inlet. */
-export interface Consumers {
-  /** An iteration over a connection begins. */
-  claim(connection: Connection): void;
-  /** Nobody does any more. */
-  unclaim(connection: Connection): void;
-  /** A reader of a channel begins. */
-  claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void;
-  /** Nobody does any more. */
-  unclaimChannel(connection: Connection, channelId: number): void;
-  /** Drops messages that wait of connections that this side has ended. */
-  silence(): void;
-}
-
-/** What a connection needs of its host, whatever carries it. */
-export interface ConnectionOwner {
-  readonly settings: { readonly highWaterMark: number; readonly maximumPacketSize: number };
-  /** Messages that wait in JavaScript. */
-  readonly waiting: {
-    /** Bytes of cost that one peer may have waiting now. */
-    readonly share: number;
-    add(bytes: number, isNative: boolean): number;
-    remove(bytes: number, isNative: boolean): number;
-  };
-  readonly resources: { readonly open: boolean };
-  readonly inlet: Consumers;
-  readonly deliveries: Deliveries;
-  /** The public face. */
-  readonly host: unknown;
-  /** Milliseconds of a turn of the event loop that consumers may use. */
-  readonly turnBudgetMs: number;
-  /** The host has begun to close. */
-  readonly closing: boolean;
-  /** The reason that the program gave to `host.close`. */
-  readonly closeReason: unknown;
-  /** How many connections there have been. */
-  connections: number;
-  /** Something has changed that consumers wait for. */
-  change(): void;
-  flushIfDirty(): void;
-  /** Keeps the host from being collected, while a promise is pending. */
-  pin(): void;
-  unpin(): void;
-}
 
 /**
  * A connection as the library sees it; `Peer` is its public face.
@@ -86,7 +19,7 @@ export interface ConnectionOwner {
  * cannot be private to a class; and a program must not see it.
  */
 export class Connection implements Carried {
-  readonly endpoint: ConnectionOwner;
+  readonly endpoint: ConnectionOwner<Connection>;
   readonly transport: Transport;
   readonly id: number;
   /** Its number among all connections of its host, from 1. */
@@ -106,8 +39,10 @@ export class Connection implements Carried {
   queuedAtMost = 0;
   full = false;
   ending: Ending | undefined;
-  /** Set while `host.connect` waits. */
-  connecting: PromiseWithResolvers<unknown> | undefined;
+  /** Native code drops what the other side sends; see `deny`. */
+  denied = false;
+  /** What `host.connect` waits for: the peer. */
+  readonly connecting: PinnedPromise<unknown>;
   /** The error of `host.connect` when nothing answers within a time. */
   unanswered: ((limit: string) => ENetError) | undefined;
   /** This side has begun to end it, so the host reports nothing of it but its end. See `leave`. */
@@ -118,14 +53,14 @@ export class Connection implements Carried {
   /** Called when the connection has ended, before messages that still wait are given out. */
   readonly closeListeners: Set<() => void> = new Set();
   /** The groups that it is in. */
-  readonly memberships: Set<Membership> = new Set();
+  readonly memberships: Set<Membership<Connection>> = new Set();
   /** The error of the host's socket, if that has ended the connection. */
   failure: ENetError | undefined;
   readonly #inbox = new Fifo<PeerMessage>();
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<PeerMessage>>>();
   readonly #rest: Later = new Later(() => this.#feed());
-  #closed: PromiseWithResolvers<PeerEnd> | undefined;
-  #drained: PromiseWithResolvers<void> | undefined;
+  readonly #closed: PinnedPromise<PeerEnd>;
+  readonly #drained: PinnedPromise<void>;
   /** The cost of its messages that wait in JavaScript. */
   #waiting = 0;
   #paused = false;
@@ -138,7 +73,7 @@ export class Connection implements Carried {
   #diverted = false;
 
   constructor(
-    endpoint: ConnectionOwner,
+    endpoint: ConnectionOwner<Connection>,
     transport: Transport,
     id: number,
     address: Readonly<Address>,
@@ -152,6 +87,9 @@ export class Connection implements Carried {
     this.address = address;
     this.channels = channels;
     this.outgoing = outgoing;
+    this.connecting = new PinnedPromise(endpoint);
+    this.#closed = new PinnedPromise(endpoint);
+    this.#drained = new PinnedPromise(endpoint);
   }
 
   /** `Peer 127.0.0.1:7777`, for messages. */
@@ -179,35 +117,12 @@ export class Connection implements Carried {
 
   /** The error of a native call on this connection. */
   error(result: number): ENetError {
-    if (!this.endpoint.resources.open) {
-      return this.#endError("ENETJS_ERR_CLOSED", "the host is closed");
-    }
-    if (this.ending !== undefined) {
-      const { reason, data } = this.ending;
-      const how = `the connection has ended (${reason}, data ${data})`;
-      return this.#endError("ENETJS_ERR_STALE", how);
-    }
-    if (this.#closing) {
-      return this.#endError("ENETJS_ERR_STALE", "this side is ending the connection");
-    }
-    return nativeError(result, this.name);
+    return connectionError(this, result);
   }
 
   /** The error of a message whose acknowledgement was waited for. */
   undelivered(): ENetError {
-    const how = this.ending === undefined ? "" : ` (${this.ending.reason})`;
-    const what = `the connection ended${how} before a message was acknowledged`;
-    return this.#endError("ENETJS_ERR_UNDELIVERED", what);
-  }
-
-  /** Adds the reason that the program gave to `host.close`. */
-  #endError(code: ENetErrorCode, what: string): ENetError {
-    const cause = this.endpoint.closeReason;
-    return new ENetError(
-      code,
-      `${this.name}: ${what}`,
-      cause === undefined ? undefined : { cause },
-    );
+    return undeliveredError(this);
   }
 
   /**
@@ -254,6 +169,14 @@ export class Connection implements Carried {
     this.#paused = paused;
     this.transport.set(this, PEER_OPTION.PAUSED, Number(paused), 0, 0);
     if (!paused) this.endpoint.change();
+  }
+
+  /** Drops the datagrams of the other side, as the host's filter would, or takes them again. Denied, it times out. */
+  deny(denied: boolean): void {
+    this.denied = denied;
+    if (this.endpoint.resources.open) {
+      this.transport.set(this, PEER_OPTION.DENIED, Number(denied), 0, 0);
+    }
   }
 
   // Iteration.
@@ -446,10 +369,6 @@ export class Connection implements Carried {
   /** Resolves when the connection has ended. */
   closed(): Promise<PeerEnd> {
     if (this.end !== undefined) return Promise.resolve(this.end);
-    if (this.#closed === undefined) {
-      this.#closed = Promise.withResolvers();
-      this.endpoint.pin();
-    }
     return this.#closed.promise;
   }
 
@@ -461,31 +380,17 @@ export class Connection implements Carried {
     const queuedBytes = stats[PEER_STAT.QUEUED_BYTES];
     if (!this.full && queuedBytes <= endpoint.settings.highWaterMark) return;
     endpoint.flushIfDirty();
-    await this.#nextDrain();
-  }
-
-  #nextDrain(): Promise<void> {
-    if (this.#drained === undefined) {
-      this.#drained = Promise.withResolvers();
-      this.endpoint.pin();
-    }
-    return this.#drained.promise;
+    await this.#drained.promise;
   }
 
   /** The transport says that the queue has fallen to half the high-water mark. */
   drain(): void {
     this.full = false;
-    if (this.#drained === undefined) return;
     this.#drained.resolve();
-    this.#drained = undefined;
-    this.endpoint.unpin();
   }
 
   #abandonDrain(): void {
-    if (this.#drained === undefined) return;
-    this.#drained.reject(this.error(NATIVE_ERROR.STALE));
-    this.#drained = undefined;
-    this.endpoint.unpin();
+    this.#drained.reject(() => this.error(NATIVE_ERROR.STALE));
   }
 
   /** A CLOSED completion, or the end of the host: settles all promises, except those of readers. */
@@ -494,17 +399,9 @@ export class Connection implements Carried {
     this.#leaveGroups();
     for (const listener of [...this.closeListeners]) listener();
     this.#abandonDrain();
-    if (this.#closed !== undefined) {
-      this.#closed.resolve(this.end as PeerEnd);
-      this.#closed = undefined;
-      this.endpoint.unpin();
-    }
+    this.#closed.resolve(this.end as PeerEnd);
     if (this.established) this.resolveConnect();
-    if (this.connecting !== undefined) {
-      this.connecting.reject(this.#connectError(ending));
-      this.connecting = undefined;
-      this.endpoint.unpin();
-    }
+    this.connecting.reject(() => connectError(this, ending));
   }
 
   /** A CONNECTED completion. */
@@ -519,11 +416,7 @@ export class Connection implements Carried {
    * @returns whether there was one
    */
   resolveConnect(): boolean {
-    if (this.connecting === undefined) return false;
-    this.connecting.resolve(this.peer);
-    this.connecting = undefined;
-    this.endpoint.unpin();
-    return true;
+    return this.connecting.resolve(this.peer);
   }
 
   /**
@@ -533,15 +426,7 @@ export class Connection implements Carried {
   get refused(): ENetError | undefined {
     const { ending } = this;
     if (this.heard || ending?.reason !== "remote") return undefined;
-    return isRefusal(ending.data) ? this.#connectError(ending) : undefined;
-  }
-
-  #connectError(ending: Ending): ENetError {
-    const isClosing = this.endpoint.closing || !this.endpoint.resources.open;
-    if (!isClosing && ending.reason === "timeout" && this.unanswered !== undefined) {
-      return this.unanswered("for as long as ENet tries");
-    }
-    return connectError(this.address, ending, isClosing);
+    return isRefusal(ending.data) ? connectError(this, ending) : undefined;
   }
 }
 

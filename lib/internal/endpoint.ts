@@ -3,7 +3,8 @@ import type { Library } from "../../ffi/loader.ts";
 import type { Native } from "../../ffi/symbols.ts";
 import { ENetError } from "../errors.ts";
 import type { Data } from "../packet.ts";
-import type { ConnectionOwner, Consumers } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionOwner, Consumers, Reports } from "./connection_contract.ts";
 import { Deliveries } from "./deliveries.ts";
 import { validateFlags } from "./flags.ts";
 import type { Memory, Ring } from "./memory.ts";
@@ -19,23 +20,18 @@ import { integer } from "./validate.ts";
 import { Waiting } from "./waiting.ts";
 
 /** What an endpoint needs of the inlet. */
-export interface EndpointInlet extends Consumers {
+export interface EndpointInlet extends Consumers<Connection>, Reports<Connection> {
   /** Whether `settle` is running, which flushes when it is done. */
   readonly settling: boolean;
   /** Hands out the records of the rings. */
   settle(): void;
 }
 
-/** Decides about new source addresses; see `gate.ts`. */
-interface AddressGate {
-  answer(spent: () => boolean): boolean;
-}
-
 /**
  * An open host as its connections see it: its transports, flushing, and what promises are pending. The inlet
  * receives.
  */
-export class Endpoint implements ConnectionOwner {
+export class Endpoint implements ConnectionOwner<Connection> {
   readonly library: Library;
   readonly native: Native;
   readonly handle: number;
@@ -52,7 +48,6 @@ export class Endpoint implements ConnectionOwner {
   readonly transport: NativeTransport;
   readonly #transports: Transport[] = [];
   readonly #everybody: Recipients[] = [];
-  gate: AddressGate | undefined;
   host: unknown;
   connections = 0;
   inlet!: EndpointInlet;
@@ -97,6 +92,8 @@ export class Endpoint implements ConnectionOwner {
 
   /** Takes a transport, of which connections are those of this host. */
   carry(transport: Transport): void {
+    transport.filter(this.settings.filter);
+    transport.limit(this.settings.limits);
     this.#transports.push(transport);
     this.#everybody.push(new RecipientList(transport));
   }

@@ -1,6 +1,7 @@
 import { ATTEND, LAYOUT } from "../../ffi/layout.ts";
 import { surface } from "../../ffi/surface.ts";
-import { type ChannelSink, Connection, type Ending, type EndReason } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import type { ChannelSink, Ending, EndReason } from "./connection_contract.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
 import { iteration } from "./iteration.ts";
@@ -10,6 +11,7 @@ import { ENetError } from "../errors.ts";
 import type { DisconnectReason, PeerEnd } from "../disconnect.ts";
 import type { HostEvent, HostHandlers } from "../events.ts";
 import { NativePacket, sweepLingering } from "./native_packet.ts";
+import type { Transport } from "./transport.ts";
 import {
   allowed,
   beginTask,
@@ -52,7 +54,9 @@ export class Inlet {
   #handlers: HostHandlers | undefined;
   /** Events that waited for the handlers have not all been handed out yet. */
   #handlersAreNew = false;
-  readonly #connections = new Map<number, Connection>();
+  readonly #connections = new Set<Connection>();
+  /** Those of native code, by their ids. */
+  readonly #byId = new Map<number, Connection>();
   /** By peer index, the latest of each; finds most without the map. */
   readonly #slots: (Connection | undefined)[] = [];
   readonly #backlog = new Fifo<HostEvent>();
@@ -81,7 +85,12 @@ export class Inlet {
   /** The data that the other sides get when the host closes. */
   closeData = 0;
   /** Called with each client that wants to connect, where native code asks about them. */
-  onAttempt: (question: number, attempt: ConnectAttempt, ageMs: number) => void = () => {};
+  onAttempt: (
+    transport: Transport,
+    question: number,
+    attempt: ConnectAttempt,
+    ageMs: number,
+  ) => void = () => {};
   /** Called to have the program decide about them, until their part of the turn is spent. Says whether some are left. */
   decide: (spent: () => boolean) => boolean = () => false;
   /** Messages have the other half. */
@@ -98,12 +107,12 @@ export class Inlet {
 
   /** Established connections. */
   get connected(): Connection[] {
-    return [...this.#connections.values()].filter((c) => c.established && !c.ending);
+    return [...this.#connections].filter((c) => c.established && !c.ending);
   }
 
   /** Every connection that has not ended, established or not. */
   get live(): Connection[] {
-    return [...this.#connections.values()].filter((c) => !c.ending);
+    return [...this.#connections].filter((c) => !c.ending);
   }
 
   /** The functions that take the events, in place of iteration or `service`. */
@@ -125,14 +134,16 @@ export class Inlet {
     if (handlers === undefined) {
       for (const connection of this.connected) connection.resolveConnect();
     }
-    for (const connection of this.#connections.values()) connection.ignored = false;
+    for (const connection of this.#connections) connection.ignored = false;
     if (endpoint.pump) endpoint.change();
   }
 
-  /** Takes note of a connection that this host opens. */
+  /** Takes note of a connection. */
   add(connection: Connection): void {
     peers.create(connection);
-    this.#connections.set(connection.id, connection);
+    this.#connections.add(connection);
+    if (connection.transport !== this.endpoint.transport) return;
+    this.#byId.set(connection.id, connection);
     this.#slots[connection.id % LAYOUT.PEER_SLOTS] = connection;
   }
 
@@ -224,11 +235,8 @@ export class Inlet {
 
   #native(timeoutMs: number): void {
     const { native, handle } = this.endpoint;
-    do {
-      this.#prepareArena();
-      native.enetjs_host_service(handle, timeoutMs);
-      timeoutMs = 0;
-    } while (this.endpoint.gate?.answer(() => this.#spent()));
+    this.#prepareArena();
+    native.enetjs_host_service(handle, timeoutMs);
     this.endpoint.serviced();
   }
 
@@ -354,7 +362,11 @@ export class Inlet {
     const ageMs = words[index + LAYOUT.RECORD_GENERATION];
     completions.advance();
     if (this.endpoint.closing) return; // native code has refused it
-    this.onAttempt(question, { address: { hostname, port }, data, channels }, ageMs);
+    this.onAttempt(this.endpoint.transport, question, {
+      address: { hostname, port },
+      data,
+      channels,
+    }, ageMs);
   }
 
   /** A connection that was established is forgotten with its disconnect event, which is behind its messages. */
@@ -371,10 +383,15 @@ export class Inlet {
   }
 
   #forget(connection: Connection): void {
-    this.#connections.delete(connection.id);
-    const slot = connection.id % LAYOUT.PEER_SLOTS;
-    if (this.#slots[slot] === connection) this.#slots[slot] = undefined;
+    this.#connections.delete(connection);
+    if (connection.transport === this.endpoint.transport) this.#forgetId(connection.id);
     connection.endReaders();
+  }
+
+  #forgetId(id: number): void {
+    this.#byId.delete(id);
+    const slot = id % LAYOUT.PEER_SLOTS;
+    if (this.#slots[slot]?.id === id) this.#slots[slot] = undefined;
   }
 
   /** Warns a program that is being debugged. */
@@ -408,7 +425,7 @@ export class Inlet {
       "ENETJS_ERR_SOCKET",
       `The host's socket failed with error ${errno}`,
     );
-    for (const connection of this.#connections.values()) connection.failure = error;
+    for (const connection of this.#connections) connection.failure = error;
     if (this.#handlers === undefined) this.#failure = error;
     else if (this.#handlers.error === undefined) surface(error);
     else {
@@ -428,7 +445,7 @@ export class Inlet {
     const slot = words[index + LAYOUT.RECORD_PEER];
     const id = words[index + LAYOUT.RECORD_GENERATION] * LAYOUT.PEER_SLOTS + slot;
     const latest = this.#slots[slot];
-    return latest !== undefined && latest.id === id ? latest : this.#connections.get(id);
+    return latest !== undefined && latest.id === id ? latest : this.#byId.get(id);
   }
 
   /** The connection of a connect record: an existing object if this host opened it, else a new one. */
@@ -538,6 +555,33 @@ export class Inlet {
         connection.receive({ channelId, packet });
       }
     }
+  }
+
+  // What transports report that have no ring. It waits in the backlog for its consumer.
+
+  reportConnect(connection: Connection, data: number): void {
+    this.add(connection);
+    connection.connected(connection.channels);
+    this.#report({ type: "connect", peer: peers.of(connection), data });
+  }
+
+  reportMessage(connection: Connection, channelId: number, packet: Packet): void {
+    connection.heard = true;
+    if (connection.drops(channelId)) return packet.dispose();
+    if (connection.takes(channelId)) return connection.receive({ channelId, packet });
+    this.#report({ type: "receive", peer: peers.of(connection), channelId, packet });
+  }
+
+  reportEnd(connection: Connection, end: PeerEnd): void {
+    this.#disconnect(connection, end);
+    this.#report({ type: "disconnect", peer: peers.of(connection), ...end });
+  }
+
+  #report(event: HostEvent): void {
+    if (!this.endpoint.resources.open) return;
+    this.#handlersAreNew = this.#handlers !== undefined;
+    this.#keep(event);
+    this.endpoint.change();
   }
 
   // Handlers.
@@ -952,7 +996,7 @@ export class Inlet {
       this.#backlog.push(event);
     }
     const data = this.closeData;
-    for (const connection of [...this.#connections.values()]) {
+    for (const connection of [...this.#connections]) {
       const { failure, announced } = connection;
       const peer = peers.of(connection);
       connection.close(

@@ -14,7 +14,7 @@ import {
 type LiveName = keyof HostSettings;
 
 /** What a program reads. */
-export function readSetting<Name extends LiveName>({ settings }: Endpoint, name: Name) {
+function readSetting<Name extends LiveName>({ settings }: Endpoint, name: Name) {
   return name === "maximumHostData" ? effectiveHostData(settings) : settings[name];
 }
 
@@ -38,7 +38,7 @@ export function assignSetting<Name extends LiveName>(
 }
 
 /** Puts a checked value in force, where more than `settings` has to know of it. */
-export function applySetting<Name extends LiveName>(
+function applySetting<Name extends LiveName>(
   endpoint: Endpoint,
   name: Name,
   value: Settings[Name],
@@ -52,6 +52,8 @@ export function applySetting<Name extends LiveName>(
       return transports.forEach((transport) => transport.filter(settings.filter));
     case "limits":
       return transports.forEach((transport) => transport.limit(settings.limits));
+    case "conditions":
+      return endpoint.transport.simulate(settings.conditions, endpoint.settings.conditions);
     case "incomingBandwidth":
     case "outgoingBandwidth": { // native code takes both at once
       const { incomingBandwidth, outgoingBandwidth } = settings;

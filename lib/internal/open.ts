@@ -6,7 +6,6 @@ import type { HostHandlers } from "../events.ts";
 import { Endpoint } from "./endpoint.ts";
 import { Inlet } from "./inlet.ts";
 import { loadLibrary } from "./library.ts";
-import { applySetting } from "./live_settings.ts";
 import { Memory } from "./memory.ts";
 import type { HostPlan } from "./plan.ts";
 import { Resources } from "./resources.ts";
@@ -23,7 +22,7 @@ export async function openHost<Host>(
 ): Promise<Host> {
   const library = await loadLibrary();
   const { native, runtime } = library;
-  const { config, listens, settings: { hostname, port, pump, filter, limits } } = plan;
+  const { config, listens, settings: { hostname, port, pump, conditions } } = plan;
   Resources.closeOnReload(runtime);
   config[CONFIG.ADDRESS] = listens ? await resolveIPv4(hostname) : -1;
   const memory = new Memory(plan.sizes, runtime.copiesUpTo, library.debug);
@@ -43,8 +42,7 @@ export async function openHost<Host>(
     const endpoint = new Endpoint(library, resources, memory, plan);
     const inlet = new Inlet(endpoint, handlers);
     resources.closeWith(endpoint);
-    applySetting(endpoint, "filter", filter);
-    applySetting(endpoint, "limits", limits);
+    if (conditions !== null) endpoint.transport.simulate(conditions, null);
     const host = make(endpoint, inlet);
     if (pump) {
       const fd = check(native.enetjs_host_start(handle), "Starting a host");

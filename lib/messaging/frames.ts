@@ -36,6 +36,11 @@ export class FrameDecoder {
     return this.#chunk === undefined;
   }
 
+  /** Memory that an incomplete frame takes now. */
+  get reservedBytes(): number {
+    return this.#partial?.length ?? 0;
+  }
+
   /** Adds bytes, once those before are used up. They must not change. */
   push(chunk: Bytes): void {
     this.#chunk = chunk;

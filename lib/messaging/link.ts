@@ -38,6 +38,12 @@ const HANDLERS = ["ready", "message", "request", "closed"];
 /** How much more may wait while a reply is expected, which could lie behind it. */
 const PENDING_FACTOR = 4;
 
+/**
+ * Requests and replies that leave together within a turn: about a datagram of small ones. The other side works on
+ * them while this side goes on with its turn.
+ */
+const BATCH = 16;
+
 /** Who has made the link. */
 export interface LinkOwner {
   /** It is ready; called before anything else of it is told. */
@@ -113,6 +119,8 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   #sentMessages = 0;
   #sentRequests = 0;
   #sentReplies = 0;
+  /** Requests and replies written. */
+  #awaited = 0;
   #droppedMessages = 0;
   #refusedHere = 0;
 
@@ -364,7 +372,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     if (this.#left) return body.release();
     if (this.#hasTakers && this.#inbox.isEmpty) return this.#handleMessage(body);
     const item: Item = { type: "message", data: body };
-    if (this.#admits(item)) return this.#inbox.push(item);
+    if (this.#admits(item)) return this.#keep(item);
     this.#droppedMessages++;
     body.release();
   }
@@ -385,7 +393,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   #takeRequest(request: ReceivedRequest): void {
     if (!request.open) return request.data.release();
     if (this.#hasTakers && this.#inbox.isEmpty) return this.#handleRequest(request);
-    if (this.#admits(request)) return this.#inbox.push(request);
+    if (this.#admits(request)) return this.#keep(request);
     this.#refusedHere++;
     request.refuse(RefusalCode.BUSY, "too much waits for the program");
     request.data.release();
@@ -428,6 +436,11 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   /** Whether something may wait; where nobody iterates, only so much. */
   #admits(item: Item): boolean {
     return this.#inbox.isIterating || this.#inbox.fits(item, this.plan.maximumWaitingData);
+  }
+
+  #keep(item: Item): void {
+    this.#inbox.push(item);
+    this.#adjust();
   }
 
   /** Stops reading while too much waits, or goes on. */
@@ -487,7 +500,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     const id = machine.nextId();
     const flags = idempotent ? IDEMPOTENT : 0;
     const message = encode(TYPE.REQUEST, flags, id, data, codec, maximumMessageSize);
-    this.transport.write(message, PacketFlag.RELIABLE);
+    this.#writeAwaited(message);
     this.#sentRequests++;
     const get = new PendingGet(this, idempotent);
     machine.begin(get, id, timeoutMs, performance.now());
@@ -500,7 +513,14 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     const { codec, maximumMessageSize } = this.plan;
     const id = requests.id(request);
     const message = encode(TYPE.REPLY, 0, id, data, codec, maximumMessageSize);
-    return this.#answered(id, request) && this.transport.write(message, PacketFlag.RELIABLE);
+    return this.#answered(id, request) && this.#writeAwaited(message);
+  }
+
+  /** Sends something for which the other side waits. */
+  #writeAwaited(message: Uint8Array): boolean {
+    const hasRoom = this.transport.write(message, PacketFlag.RELIABLE);
+    if (++this.#awaited % BATCH === 0) this.transport.flush();
+    return hasRoom;
   }
 
   refuse(request: ReceivedRequest, code: number, text: string): boolean {

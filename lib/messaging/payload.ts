@@ -1,4 +1,5 @@
 import { decoder } from "../../ffi/utf8.ts";
+import { count, makeInspectable, preview } from "../internal/inspect.ts";
 import { ENetError } from "../errors.ts";
 import type { Packet } from "../packet.ts";
 import type { Codec, Payload } from "./types.ts";
@@ -7,6 +8,15 @@ import { BODY } from "./wire.ts";
 /** A borrowed part of a larger buffer that is worth a copy, because keeping it would keep the buffer. */
 const isSmallPart = (length: number, buffer: ArrayBuffer): boolean =>
   buffer.byteLength > 4096 && length * 4 < buffer.byteLength;
+
+/** Data of at most so many bytes is kept in chunks, many in each: making an array takes longer than the copy. */
+const SMALL_BYTES = 256;
+const CHUNK_BYTES = 8192;
+let chunk = new Uint8Array(CHUNK_BYTES);
+let chunkUsed = 0;
+
+/** What the kinds of body are called. */
+const KINDS = ["bytes", "text", "value", "nothing"];
 
 /** Whether the program may still look at it. */
 const LIFE = { BORROWED: 0, RETAINED: 1, GONE: 2 } as const;
@@ -102,12 +112,26 @@ export class ReceivedPayload implements Payload {
     if (buffer === undefined) throw this.#released();
     if (this.#isKept) return;
     this.#isKept = true;
-    if (this.#packet !== undefined) {
+    if (this.length <= SMALL_BYTES) this.#keepSmall(buffer);
+    else if (this.#packet !== undefined) {
       this.#buffer = this.#packet.retain().view;
     } else if (isSmallPart(this.length, buffer.buffer)) {
       this.#buffer = buffer.slice(this.#start, this.#start + this.length);
       this.#start = 0;
     }
+  }
+
+  #keepSmall(buffer: Uint8Array): void {
+    if (chunkUsed + this.length > CHUNK_BYTES) {
+      chunk = new Uint8Array(CHUNK_BYTES);
+      chunkUsed = 0;
+    }
+    // A view of the source, for `set`, would cost more.
+    for (let i = 0; i < this.length; i++) chunk[chunkUsed + i] = buffer[this.#start + i];
+    this.#buffer = chunk;
+    this.#start = chunkUsed;
+    this.#packet = undefined;
+    chunkUsed += this.length;
   }
 
   /** Ends the borrowing, unless the program has retained it. */
@@ -125,5 +149,13 @@ export class ReceivedPayload implements Payload {
         "until the next iteration, or was disposed of. Take data.bytes or data.value before you wait, or call " +
         "data.retain()",
     );
+  }
+
+  static {
+    makeInspectable(this.prototype, "Payload", (payload) => {
+      if (payload.#buffer === undefined) return "released";
+      const what = `${KINDS[payload.kind]}, ${count(payload.length, "byte")}`;
+      return payload.length === 0 ? what : `${what}: ${preview(payload.view)}`;
+    });
   }
 }

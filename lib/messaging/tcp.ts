@@ -69,7 +69,7 @@ class TcpTransport implements Transport {
     this.address = address;
     this.#frames = new FrameDecoder(largestMessage(plan.maximumMessageSize));
     socket.setNoDelay(true);
-    socket.on("data", (chunk) => this.#receive(chunk as Uint8Array<ArrayBuffer>));
+    socket.on("data", (chunk) => this.#receive(plain(chunk as Uint8Array<ArrayBuffer>)));
     socket.on("end", () => this.#end("the other side ended the stream without closing"));
     socket.on("error", (error) => {
       this.#error = error;
@@ -102,7 +102,7 @@ class TcpTransport implements Transport {
     if (!this.#isFlushDue) {
       this.#isFlushDue = true;
       // Behind what the program does in this turn, also in promises.
-      queueMicrotask(() => process.nextTick(() => this.#flush()));
+      queueMicrotask(() => process.nextTick(() => this.#flushLate()));
     }
     this.#isFull ||= this.queuedBytes > this.#plan.highWaterMark;
     return !this.#isFull;
@@ -114,8 +114,12 @@ class TcpTransport implements Transport {
     return this.#from = this.#to = 0;
   }
 
-  #flush(): void {
+  #flushLate(): void {
     this.#isFlushDue = false;
+    this.flush();
+  }
+
+  flush(): void {
     if (this.#to > this.#from) this.#link.sent();
     this.#hand();
   }
@@ -227,10 +231,17 @@ class TcpTransport implements Transport {
   }
 }
 
+/** The same bytes as no `Buffer`, whose `slice` is a view of the same memory. */
+function plain({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer, byteOffset, length);
+}
+
 /** The codes of system errors. */
 const CODES: Readonly<Record<string, ENetErrorCode>> = {
   EADDRINUSE: "ENETJS_ERR_ADDRESS_IN_USE",
   EADDRNOTAVAIL: "ENETJS_ERR_ADDRESS_UNAVAILABLE",
+  // Deno's, for an address to listen on that is not of this machine.
+  EINVAL: "ENETJS_ERR_ADDRESS_UNAVAILABLE",
   ENETUNREACH: "ENETJS_ERR_ADDRESS_UNAVAILABLE",
   EHOSTUNREACH: "ENETJS_ERR_ADDRESS_UNAVAILABLE",
   EACCES: "ENETJS_ERR_PERMISSION",

@@ -1,6 +1,6 @@
 /*
  * What ENet's intercept callback decides before ENet sees a datagram. Every limit on one datagram is asked here, in
- * this order: the address filter and the gate; the rates of its address; for a CONNECT the memory that is left and
+ * this order: the address filter; whether its peer is denied; the rates of its address; for a CONNECT the memory that is left and
  * the guard's table; for a datagram of a peer its rates and its memory. Besides, it finds the peer that a datagram is
  * for, and hands on what is not ENet's. native/README.md lists the limits with the functions that enforce them.
  *
@@ -14,7 +14,6 @@
 #include "wire/command.h"
 #include "wire/datagram.h"
 #include "wire/filter.h"
-#include "wire/gate.h"
 #include "wire/guard.h"
 #include "wire/limits.h"
 #include "wire/peer_ids.h"
@@ -200,12 +199,12 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   enetjs_pool_charge(NULL); /* where enet_socket_receive is not ours, which ends the datagram before */
   if (from_guard(h, address, &result)) return result;
   if (enetjs_filter_denies(&h->filter, address)) return denied(h, address);
-  if (h->gate && !enetjs_gate_admits(h->gate, enet, address)) {
+  parsed = enetjs_datagram_parse(enet, enet->receivedData, enet->receivedDataLength, &datagram);
+  if (parsed) peer = peer_of(h, &datagram);
+  if (peer && h->slots[peer->incomingPeerID].denied) {
     h->counters[ENETJS_HOST_STAT_FILTERED]++;
     return TAKEN;
   }
-  parsed = enetjs_datagram_parse(enet, enet->receivedData, enet->receivedDataLength, &datagram);
-  if (parsed) peer = peer_of(h, &datagram);
   if (!within_limits(h, address, peer)) return TAKEN;
   if (!parsed) return not_enets(h, address);
   return peer ? from_peer(h, &datagram, peer) : from_stranger(h, &datagram, address);

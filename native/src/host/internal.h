@@ -59,7 +59,6 @@
 #define ENETJS_SHARE_MINIMUM 512
 
 struct enetjs_batch;
-struct enetjs_gate;
 struct enetjs_guard;
 struct enetjs_peer_ids;
 struct enetjs_host;
@@ -140,6 +139,7 @@ struct enetjs_slot {
   bool closing;        /**< this side asked for the end */
   bool close_later;    /**< disconnect once our own queue is empty */
   bool paused;
+  bool denied;         /**< its datagrams are dropped */
   bool above_high_water;
   bool to_feed;        /**< member of the host's feed list: something is pending, or was */
   bool undelivered;    /**< counted in ENETJS_HOST_STAT_UNDELIVERED_PEERS */
@@ -149,6 +149,7 @@ struct enetjs_slot {
   struct enetjs_remote remote; /**< of the connection, once it is connected */
   struct enetjs_account *account;       /**< of the connection that charged_connect_id tells, or NULL */
   enet_uint32 charged_connect_id, charged_address;
+  size_t waiting_commands; /**< messages that ENet has received and not delivered, at most */
   struct enetjs_stall stall;
   struct enetjs_silence silence;
   size_t held_bytes;                    /**< messages of the current connection, with overhead */
@@ -233,7 +234,6 @@ struct enetjs_host {
   size_t held_datagram_bytes; /**< with overhead */
   struct enetjs_filter filter;
   bool filter_refuses;
-  struct enetjs_gate *gate;         /**< or NULL */
   struct enetjs_limits *limits;     /**< or NULL */
   struct enetjs_peer_ids *peer_ids; /**< or NULL where ids on the wire are ENet's own, see open_guard in host.c */
   struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */

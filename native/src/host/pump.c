@@ -15,7 +15,6 @@
 
 #include "base/pool.h"
 #include "host/internal.h"
-#include "wire/gate.h"
 
 atomic_uint enetjs_live_pumps;
 
@@ -81,7 +80,7 @@ static void service_here(struct enetjs_host *h) {
     return;
   }
   enetjs_service_protocol(h);
-  if (enetjs_records_held(h) == 0 && !enetjs_gate_asks(h->gate)) return;
+  if (enetjs_records_held(h) == 0) return;
   h->empty_wakeups = 0;
   enetjs_pump_call(h);
 }

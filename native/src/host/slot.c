@@ -95,7 +95,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   }
   if (slot->connected || slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CLOSED, data, reason);
   slot->connected = slot->outgoing = slot->closing = slot->close_later = slot->above_high_water = false;
-  slot->undelivered = false;
+  slot->undelivered = slot->denied = false;
   if (++slot->generation == 0) slot->generation = 1;
   enetjs_leave_dispatch_queue(peer);
   enetjs_allowance_end(slot); /* from now on the debt of the address counts what is still held */

@@ -487,11 +487,11 @@ static void pass_time(void) {
 }
 
 static void call_something(void) {
-  static const uint8_t rare[] = {CALL_RESET, CALL_GATE, CALL_FILTER, CALL_SET, CALL_DISCONNECT, CALL_TIMEOUT};
+  static const uint8_t rare[] = {CALL_RESET, CALL_DENY, CALL_FILTER, CALL_SET, CALL_DISCONNECT, CALL_TIMEOUT};
   uint32_t call = below(CALL_COUNT);
   for (size_t i = 0; i < sizeof(rare); i++)
-    if (call == rare[i] && chance(70)) call = below(2) ? CALL_SEND : CALL_ANSWER;
-  if ((call == CALL_GATE || call == CALL_FILTER) && chance(70))
+    if (call == rare[i] && chance(70)) call = below(2) ? CALL_SEND : CALL_DECIDE;
+  if (call == CALL_FILTER && chance(70))
     do_step(STEP_CALL, call, 0, 0, 0); /* away more often than there, or nobody would get in */
   else
     do_step(STEP_CALL, call, below(WORLD_READERS * 4), odd_number(), odd_number());

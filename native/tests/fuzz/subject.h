@@ -8,6 +8,7 @@
 #include "base/pool.h"
 #include "meter.h"
 #include "script.h"
+#include "wire/inspect.h"
 #include "world.h"
 
 enum budget {
@@ -61,8 +62,7 @@ enum call {
   CALL_SET,
   CALL_CONNECT,
   CALL_FLUSH,
-  CALL_GATE,
-  CALL_ANSWER,
+  CALL_DENY,
   CALL_FILTER,
   CALL_STATS,
   CALL_DATAGRAM,
@@ -201,6 +201,20 @@ static void check_time(uint64_t ns) {
     violated("nanoseconds of a service", (double)ns, SERVICE_LIMIT_MS * 1e6);
 }
 
+/* Those that a service has left, because it delivers a limited number, come on top of those that wait. */
+static void check_commands(void) {
+  const ENetHost *enet = subject_host()->enet;
+  for (size_t i = 0; i < enet->peerCount; i++) {
+    ENetPeer *peer = &enet->peers[i];
+    size_t count = enet_list_size(&peer->dispatchedCommands);
+    for (size_t c = 0; c < peer->channelCount; c++)
+      count += enet_list_size(&peer->channels[c].incomingReliableCommands) +
+               enet_list_size(&peer->channels[c].incomingUnreliableCommands);
+    if (count > 2 * ENETJS_WAITING_COMMANDS)
+      violated("commands that wait", (double)count, 2 * ENETJS_WAITING_COMMANDS);
+  }
+}
+
 static void subject_service(void) {
   bool sends = subject_host()->queued_messages > SENDS;
   uint64_t before = meter_ns();
@@ -211,7 +225,9 @@ static void subject_service(void) {
   check_memory();
   take_records();
   check_handshakes();
-  if (subject.datagrams % 64 == 0) canaries_check(&subject.consumer);
+  if (subject.datagrams % 64 != 0) return;
+  check_commands();
+  canaries_check(&subject.consumer);
 }
 
 /* ---- Its life -------------------------------------------------------------------------------- */
@@ -322,12 +338,6 @@ static void call_connect(const struct step *s) {
   subject.handle[subject.handles++ % HANDLES] = peer;
 }
 
-static void call_answer(const struct step *s) {
-  double question;
-  for (unsigned i = 0; i < 8 && (question = enetjs_gate_next(subject.consumer.host)) >= 0; i++)
-    CHECK_EQ_INT(enetjs_gate_answer(subject.consumer.host, question, (s->b >> i & 3) > 0), 0);
-}
-
 /* Whether the program is asked about clients, what it says of the last ones, and whether the filter refuses. */
 static void call_decide(const struct step *s) {
   double host = subject.consumer.host;
@@ -373,8 +383,7 @@ static void subject_call(const struct step *s) {
     case CALL_SET: call_set(s); break;
     case CALL_CONNECT: call_connect(s); break;
     case CALL_FLUSH: enetjs_host_flush(host); break;
-    case CALL_GATE: CHECK_EQ_INT(enetjs_gate_open(host, s->b % 2), 0); break;
-    case CALL_ANSWER: call_answer(s); break;
+    case CALL_DENY: enetjs_peer_set(host, peer, ENETJS_PEER_DENIED, s->c % 4 == 0, 0, 0); break;
     case CALL_FILTER: call_filter(s); break;
     case CALL_STATS: call_stats(peer); break;
     case CALL_DATAGRAM: call_datagram(s); break;

@@ -184,7 +184,7 @@ TEST(numbers_beyond_their_range_are_refused) {
   CHECK_EQ_INT(enetjs_host_set(h, ENETJS_CONFIG_PEERS, 1, 0), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_host_set(h, ENETJS_CONFIG_COUNT, 1, 0), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_host_start(h), ENETJS_ERR_ARGUMENT);
-  CHECK_EQ_INT(enetjs_peer_set(h, peer, 4, 0, 0, 0), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(enetjs_peer_set(h, peer, 5, 0, 0, 0), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_peer_disconnect(h, peer, 0, 3), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_host_set(h, ENETJS_CONFIG_MAXIMUM_PACKET_SIZE, 3, 0), 0);
   CHECK_EQ_INT(enetjs_peer_send(h, peer, 0, 1, 0, 4, 0), ENETJS_ERR_TOO_LARGE);
@@ -1130,6 +1130,58 @@ TEST(the_address_filter_knows_ranges) {
   consumer_close(&server);
 }
 
+static void deny(struct consumer *c, double peer, double denied) {
+  CHECK_EQ_INT(enetjs_peer_set(c->host, peer, ENETJS_PEER_DENIED, denied, 0, 0), 0);
+}
+
+TEST(a_denied_peer_is_not_heard) {
+  struct consumer server, client, other;
+  double to_server, denied, filtered;
+  server_open(&server);
+  client_open(&client);
+  client_open(&other);
+  to_server = connect_pair_of(&client, &server);
+  denied = server.peer;
+  deny(&server, denied, 1);
+  filtered = statistic(&server, ENETJS_HOST_STAT_FILTERED);
+  CHECK_EQ_INT(send_text(&client, to_server, 1, "denied", 1), 0);
+  UNTIL(statistic(&server, ENETJS_HOST_STAT_FILTERED) > filtered + 1, poll_both(&client, &server));
+  CHECK_EQ_INT(server.receives, 0);
+  CHECK_EQ_INT(client.delivered, 0);
+  CHECK_EQ_INT(send_text(&other, connect_pair_of(&other, &server), 1, "of another", 0), 0);
+  UNTIL(server.receives == 1, poll_both(&other, &server));
+  deny(&server, denied, 0);
+  UNTIL(server.receives == 2 && client.delivered == 1, poll_both(&client, &server));
+
+  /* It times out, and what comes after it is not denied. */
+  deny(&server, denied, 1);
+  CHECK_EQ_INT(enetjs_peer_set(server.host, denied, ENETJS_PEER_TIMEOUT, 1, 50, 100), 0);
+  CHECK_EQ_INT(enetjs_peer_ping(server.host, denied), 0);
+  UNTIL(server.disconnects == 1, consumer_poll(&server));
+  CHECK_EQ_INT(server.last.extra, ENETJS_REASON_TIMEOUT);
+  CHECK_EQ_INT(send_text(&client, connect_pair_of(&client, &server), 1, "again", 0), 0);
+  UNTIL(server.receives == 3, poll_both(&client, &server));
+  consumer_close(&other);
+  consumer_close(&client);
+  consumer_close(&server);
+}
+
+TEST(an_attempt_to_a_denied_peer_times_out) {
+  struct consumer server, client;
+  double peer;
+  server_open(&server);
+  client_open(&client);
+  peer = enetjs_host_connect(client.host, LOOPBACK, port_of(&server), 1, 0);
+  deny(&client, peer, 1);
+  CHECK_EQ_INT(enetjs_peer_set(client.host, peer, ENETJS_PEER_TIMEOUT, 1, 50, 100), 0);
+  UNTIL(client.closed == 1, poll_both(&client, &server));
+  CHECK_EQ_INT(client.last_completion.extra, ENETJS_REASON_TIMEOUT);
+  CHECK(statistic(&client, ENETJS_HOST_STAT_FILTERED) > 0);
+  CHECK_EQ_INT(client.connects, 0);
+  consumer_close(&client);
+  consumer_close(&server);
+}
+
 /* Against a plain list, at random. */
 TEST(the_address_filter_agrees_with_a_list) {
   uint32_t rules[300];
@@ -1475,6 +1527,8 @@ int main(void) {
       TEST_CASE(an_end_that_a_flush_brought_is_due_at_once),
       TEST_CASE(the_address_filter_knows_ranges),
       TEST_CASE(the_address_filter_agrees_with_a_list),
+      TEST_CASE(a_denied_peer_is_not_heard),
+      TEST_CASE(an_attempt_to_a_denied_peer_times_out),
       TEST_CASE(a_filtered_client_cannot_connect),
       TEST_CASE(a_client_refuses_incoming_connections),
       TEST_CASE(raw_datagrams_arrive_beside_plain_enet),
