@@ -2,7 +2,13 @@ import { LAYOUT, PEER_OPTION, PEER_STAT } from "../../ffi/layout.ts";
 import type { Address } from "../address.ts";
 import type { ConnectAttempt } from "../admission.ts";
 import type { DisconnectReason, PeerEnd } from "../disconnect.ts";
-import { ENetError, type ENetErrorCode, NATIVE_ERROR, nativeError } from "../errors.ts";
+import {
+  ENetError,
+  type ENetErrorCode,
+  NATIVE_ERROR,
+  nativeError,
+  type Unreachable,
+} from "../errors.ts";
 import type { PeerMessage } from "../message.ts";
 import { type Data, type Packet, packets } from "../packet.ts";
 import { connectError, isRefusal } from "./connect_error.ts";
@@ -119,6 +125,8 @@ export class Connection implements Carried {
   queuedAtMost = 0;
   full = false;
   ending: Ending | undefined;
+  /** What ICMP has said about the attempt, which goes on. */
+  unreachable: Unreachable | undefined;
   /** Native code drops what the other side sends; see `deny`. */
   denied = false;
   /** Set while `host.connect` waits. */
