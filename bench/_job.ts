@@ -6,13 +6,19 @@
 import type { Runtime } from "../tools/setup.ts";
 import type { Style } from "./programs/_common.ts";
 
+/**
+ * What carries requests: the library's messaging over `udp` or `tcp`; messages of its own between two
+ * hosts; or something else.
+ */
+export type Carrier = "udp" | "tcp" | "host" | "http" | "grpc" | "nats";
+
 /** One measured number. */
 export interface Sample {
   workload: string;
   /** `c`, a runtime, or the name of a rival. */
   runtime: string;
-  /** How events are taken; a C program's is `manual`. */
-  style: Style;
+  /** How events are taken; a C program's is `manual`. Of requests: what carries them. */
+  style: Style | Carrier;
   metric: string;
   value: number;
 }
@@ -43,7 +49,7 @@ export const STYLES: Style[] = ["handler", "for-await", "manual"];
 export function samples(
   workload: string,
   runtime: string,
-  style: Style,
+  style: Style | Carrier,
   values: Record<string, number>,
 ): Sample[] {
   return Object.entries(values).map(([metric, value]) => ({

@@ -5,14 +5,13 @@
  */
 import type { Sample } from "./_job.ts";
 import { median } from "./_program.ts";
-import type { Style } from "./programs/_common.ts";
 
 /** One line of the result. */
 export interface Row {
   workload: string;
   /** `c`, a runtime, or the name of a rival. */
   runtime: string;
-  style: Style;
+  style: Sample["style"];
   metric: string;
   /** The median of the rounds. */
   median: number;

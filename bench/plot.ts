@@ -1,8 +1,8 @@
 /**
  * Draws the figures from `bench/out/latest.json` into `bench/figures`. A complete run does it at its
- * end; by hand it is
+ * end; by hand it is, for all of them or for some
  *
- *     deno run -A bench/plot.ts
+ *     deno run -A bench/plot.ts [NAME …]
  *
  * @module
  */
@@ -12,6 +12,7 @@ import * as Plot from "npm:@observablehq/plot@0.6.17";
 // deno-lint-ignore no-import-prefix
 import { parseHTML } from "npm:linkedom@0.18.12";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import process from "node:process";
 import { root } from "../tools/_run.ts";
 import { type Row, short } from "./_report.ts";
 
@@ -49,7 +50,7 @@ const STYLE = `<style>:root { ${declarations(THEMES.light)} }
 @media (prefers-color-scheme: dark) { :root { ${declarations(THEMES.dark)} } }</style>`;
 
 /** Draws a plot with what it shows as its title, as a text that stands on its own. */
-function figure(name: string, title: string, options: Plot.PlotOptions): [string, string] {
+function figure(title: string, options: Plot.PlotOptions): string {
   const { document } = parseHTML("<!doctype html><html><body></body></html>") as unknown as Page;
   const svg = Plot.plot({
     ...options,
@@ -68,7 +69,7 @@ function figure(name: string, title: string, options: Plot.PlotOptions): [string
     `<title>${title}</title>${STYLE}<text x="10" y="-12" text-anchor="start" font-size="16" ` +
     `font-weight="bold" fill="var(--ink)">${title}</text>`;
   const [start] = svg.outerHTML.match(/^<svg[^>]*>/)!;
-  return [name, `${start}${heading}${svg.outerHTML.slice(start.length)}\n`];
+  return `${start}${heading}${svg.outerHTML.slice(start.length)}\n`;
 }
 
 /** `"1.7 to 2.1"`: the least and greatest of some numbers, or what stands for none. */
@@ -94,10 +95,10 @@ const UNITS: Readonly<Record<string, string>> = {
 };
 
 /** Bars of ratios to C, a panel for each workload, a bar for each program and style. */
-function ratios(name: string, title: string, rows: Row[]): [string, string] {
+function ratios(title: string, rows: Row[]): string {
   const label = ({ runtime, style }: Row) => runtime === "c" ? "c" : `${runtime} ${style}`;
   const workloads = [...new Set(rows.map(({ workload }) => workload))];
-  return figure(name, title, {
+  return figure(title, {
     height: 80 + rows.length * 18 + workloads.length * 40,
     marginLeft: 110,
     marginRight: 230,
@@ -136,7 +137,7 @@ function labelHeights(ends: Row[], all: Row[], height: number): Map<Row, number>
 }
 
 /** CPU of the server over the number of its peers. */
-function growth(rows: Row[]): [string, string] {
+function growth(rows: Row[]): string {
   const points = rows.filter(({ workload, metric }) =>
     workload.startsWith("growth-") && metric === "cpu ms/s"
   ).map((row) => ({ ...row, peers: Number(row.workload.slice("growth-".length)) }));
@@ -152,7 +153,7 @@ function growth(rows: Row[]): [string, string] {
     `C's ${range([growthOf("c")])} times`;
   const ends = points.filter(({ peers }) => peers === most);
   const heights = labelHeights(ends, points, 330);
-  return figure("growth", title, {
+  return figure(title, {
     height: 420,
     marginRight: 130,
     marginLeft: 60,
@@ -177,7 +178,7 @@ function growth(rows: Row[]): [string, string] {
 }
 
 /** Round trips by percentile. */
-function latency(rows: Row[]): [string, string] {
+function latency(rows: Row[]): string {
   const points = rows.filter(({ workload }) => workload === "echo-64").map((row) => ({
     ...row,
     percentile: row.metric.replace(" µs", ""),
@@ -193,7 +194,7 @@ function latency(rows: Row[]): [string, string] {
   } µs, C's ${range(inC.map(({ median }) => median))} µs`;
   const ends = points.filter(({ percentile }) => percentile === "p99.9");
   const heights = labelHeights(ends, points, 330);
-  return figure("latency", title, {
+  return figure(title, {
     height: 420,
     marginRight: 150,
     marginLeft: 60,
@@ -218,7 +219,7 @@ function latency(rows: Row[]): [string, string] {
 }
 
 /** Messages a second of everybody at the same work. */
-function rivals(rows: Row[]): [string, string] {
+function rivals(rows: Row[]): string {
   const workloads = ["receive-64-reliable", "receive-64-unreliable"];
   const bars = rows.filter(({ workload, metric, style, runtime }) =>
     workloads.includes(workload) && metric === "messages/s" &&
@@ -230,7 +231,7 @@ function rivals(rows: Row[]): [string, string] {
   const ours = reliable.filter(({ runtime }) => RUNTIMES.includes(runtime));
   const factor = range(ours.map(({ median }) => median / best));
   const title = `The library receives ${factor} times as many messages as the best rival`;
-  return figure("rivals", title, {
+  return figure(title, {
     height: 420,
     marginLeft: 110,
     marginRight: 150,
@@ -261,51 +262,127 @@ function rivals(rows: Row[]): [string, string] {
   });
 }
 
-/** Draws all figures, into a folder. */
-export function draw(rows: Row[], folder: string = `${root}/bench/figures`): void {
+/** What carries requests, as the figure calls it, in its order. */
+const CARRIERS: Readonly<Record<string, string>> = {
+  ...{ manual: "C", host: "two hosts", udp: "messaging, udp", tcp: "messaging, tcp" },
+  ...{ http: "node:http", grpc: "gRPC", nats: "NATS" },
+};
+
+/** Requests a second, and how long the middle one took. */
+function messaging(rows: Row[]): string {
+  const panels = [
+    ["messaging-64", "requests/s", "64 in flight: requests a second"],
+    ["messaging-64", "p50 µs", "64 in flight: p50, µs"],
+    ["messaging-1", "p50 µs", "1 in flight: p50, µs"],
+  ];
+  const bars = panels.map(([workload, metric, panel]) =>
+    Object.entries(CARRIERS).flatMap(([style, name]) =>
+      rows.filter((row) =>
+        row.workload === workload && row.metric === metric && row.style === style
+      ).map((row) => ({
+        ...row,
+        panel,
+        label: row.runtime === "c" ? name : `${name}, ${row.runtime}`,
+      }))
+    )
+  );
+  const factor = rows.filter(({ workload, style, metric }) =>
+    workload === "messaging-64" && style === "udp" && metric === "times the best rival"
+  );
+  const title = `Over UDP, messaging answers ${
+    range(factor.map(({ median }) => median))
+  } times as many requests as the best rival`;
+  const all = bars.flat();
+  // Each panel has a scale of its own, from nothing to its longest bar.
+  const scaled = bars.flatMap((bars) => {
+    const most = Math.max(...bars.map(({ median }) => median));
+    return bars.map((bar) => ({ ...bar, length: bar.median / most }));
+  });
+  return figure(title, {
+    height: 80 + all.length * 15 + panels.length * 30,
+    marginLeft: 160,
+    marginRight: 90,
+    x: { axis: null, domain: [0, 1] },
+    y: { label: null, domain: [...new Set(all.map(({ label }) => label))], tickSize: 0 },
+    fy: { label: null, domain: panels.map(([, , panel]) => panel), axis: null, padding: 0.1 },
+    color: COLORS,
+    marks: [
+      Plot.barX(scaled, { x: "length", y: "label", fy: "panel", fill: "runtime" }),
+      Plot.text(scaled, {
+        ...{ x: "length", y: "label", fy: "panel", dx: 4, textAnchor: "start" },
+        text: ({ median }: Row) => short(median),
+      }),
+      Plot.text(panels, {
+        ...{ fy: ([, , panel]: string[]) => panel, text: ([, , panel]: string[]) => panel },
+        ...{ frameAnchor: "top-left", dx: -154, dy: -14, fontWeight: "bold" },
+      }),
+    ],
+  });
+}
+
+/** Draws figures into a folder: all of them, or those named. */
+export function draw(
+  rows: Row[],
+  folder: string = `${root}/bench/figures`,
+  names: string[] = Object.keys(FIGURES),
+): void {
   mkdirSync(folder, { recursive: true });
-  for (const [name, svg] of figures(rows)) writeFileSync(`${folder}/${name}.svg`, svg);
+  for (const name of names) {
+    if (!(name in FIGURES)) {
+      throw new Error(`${name} is none of ${Object.keys(FIGURES).join(", ")}`);
+    }
+    writeFileSync(`${folder}/${name}.svg`, FIGURES[name](rows));
+  }
+}
+
+/** The rows of the library and of C for a metric and some workloads. */
+function pick(rows: Row[], metric: string, workloads: RegExp): Row[] {
+  return rows.filter((row) =>
+    COLORS.domain.includes(row.runtime) && row.metric === metric && workloads.test(row.workload)
+  );
+}
+
+/** The range of the ratios to C of the library's handlers. */
+function finding(rows: Row[], metric: string, workload: string): string {
+  return range(ratiosOf(rows.filter((row) => row.metric === metric), workload));
 }
 
 /** The figures, by their names. */
-function figures(rows: Row[]): [string, string][] {
-  const ours = rows.filter(({ runtime }) => COLORS.domain.includes(runtime));
-  const pick = (metric: string, workloads: RegExp) =>
-    ours.filter((row) => row.metric === metric && workloads.test(row.workload));
-  const finding = (metric: string, workload: string) =>
-    range(ratiosOf(ours.filter((row) => row.metric === metric), workload));
-  return [
+const FIGURES: Readonly<Record<string, (rows: Row[]) => string>> = {
+  receive: (rows) =>
     ratios(
-      "receive",
-      `Received per second: ${finding("messages/s", "receive-64-reliable")} times C's 64-byte ` +
-        `messages, ${finding("messages/s", "receive-64k-reliable")} times those of 64 KiB`,
-      pick("messages/s", /^receive-.*able$/),
+      `Received per second: ${finding(rows, "messages/s", "receive-64-reliable")} times C's ` +
+        `64-byte messages, ${finding(rows, "messages/s", "receive-64k-reliable")} times those of ` +
+        "64 KiB",
+      pick(rows, "messages/s", /^receive-.*able$/),
     ),
+  send: (rows) =>
     ratios(
-      "send",
       `Sent per second: ${
-        finding("messages/s", "send-64-reliable")
+        finding(rows, "messages/s", "send-64-reliable")
       } times C's messages of 64 bytes`,
-      pick("messages/s", /^send-.*able$/),
+      pick(rows, "messages/s", /^send-.*able$/),
     ),
+  mixed: (rows) =>
     ratios(
-      "mixed",
       `With C at the other end, a 64-byte message takes ${
-        finding("cpu ns/message", "receive-64-reliable-from-c")
+        finding(rows, "cpu ns/message", "receive-64-reliable-from-c")
       } times C's CPU to receive`,
-      [...pick("cpu ns/message", /-from-c$/), ...pick("cpu ns/message", /-to-c$/)],
+      [...pick(rows, "cpu ns/message", /-from-c$/), ...pick(rows, "cpu ns/message", /-to-c$/)],
     ),
+  crowd: (rows) =>
     ratios(
-      "crowd",
-      `A server of 1,000 busy peers takes ${finding("cpu ms/s", "crowd-1000")} times C's CPU`,
-      pick("cpu ms/s", /^(fanout|crowd|idle)-/),
+      `A server of 1,000 busy peers takes ${finding(rows, "cpu ms/s", "crowd-1000")} times C's CPU`,
+      pick(rows, "cpu ms/s", /^(fanout|crowd|idle)-/),
     ),
-    latency(rows),
-    growth(rows),
-    rivals(rows),
-  ];
-}
+  latency,
+  growth,
+  rivals,
+  messaging,
+};
 
 if (import.meta.main) {
-  draw(JSON.parse(readFileSync(`${root}/bench/out/latest.json`, "utf8")).rows);
+  const { rows } = JSON.parse(readFileSync(`${root}/bench/out/latest.json`, "utf8"));
+  const names = process.argv.slice(2);
+  draw(rows, undefined, names.length > 0 ? names : undefined);
 }

@@ -14,15 +14,17 @@ import { build } from "../tools/build.ts";
 import { minimum, type Runtime } from "../tools/setup.ts";
 import type { Count, Job, Plan, Sample } from "./_job.ts";
 import { toRows, toTable } from "./_report.ts";
+import { compare, verdict } from "./messaging.ts";
 import { jobs as churn } from "./workloads/churn.ts";
 import { jobs as crowd } from "./workloads/crowd.ts";
 import { jobs as hosts } from "./workloads/hosts.ts";
 import { jobs as latency } from "./workloads/latency.ts";
+import { jobs as messaging } from "./workloads/messaging.ts";
 import { jobs as reflect } from "./workloads/reflect.ts";
 import { jobs as rivals } from "./workloads/rivals.ts";
 import { jobs as throughput } from "./workloads/throughput.ts";
 
-const FAMILIES = [throughput, reflect, latency, rivals, crowd, churn, hosts];
+const FAMILIES = [throughput, reflect, latency, rivals, messaging, crowd, churn, hosts];
 
 function readArguments() {
   const { values } = parseArgs({
@@ -75,7 +77,8 @@ async function main(): Promise<void> {
   const seen: Sample[][] = [];
   for (let round = 1; round <= rounds; round++) {
     const samples = await runRound(jobs, `Round ${round} of ${rounds}`);
-    seen.push(samples.filter(({ workload }) => workload.includes(only)));
+    const wanted = samples.filter(({ workload }) => workload.includes(only));
+    seen.push([...wanted, ...compare(wanted)]);
   }
   const rows = toRows(seen);
   mkdirSync(out, { recursive: true });
@@ -90,6 +93,8 @@ async function main(): Promise<void> {
   if (rows.some(isMixed)) {
     print(`\nWith a C program at the other end\n\n${toTable(rows.filter(isMixed))}\n`);
   }
+  const targets = verdict(rows);
+  if (targets !== "") print(`\nTargets of messaging\n\n${targets}`);
 }
 
 await main().catch(fail);

@@ -1,4 +1,4 @@
-import { show } from "./internal/validate.ts";
+import { optionalFunction } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
 
 /** A client that wants to connect, as `accept` of `Host.listen` gets it. */
@@ -27,8 +27,6 @@ export type Accept = (attempt: ConnectAttempt) => AcceptVerdict | Promise<Accept
 
 /** Checks the function of the option. */
 export function validateAccept(accept: unknown): Accept | undefined {
-  if (accept !== undefined && typeof accept !== "function") {
-    throw new TypeError(`accept must be a function, not ${show(accept)}`);
-  }
+  optionalFunction(accept, "accept");
   return accept as Accept | undefined;
 }

@@ -1,5 +1,5 @@
 import { LAYOUT } from "../ffi/layout.ts";
-import { integer, options, show, U32 } from "./internal/validate.ts";
+import { integer, optionalFunction, options, show, U32 } from "./internal/validate.ts";
 import type { ENetError } from "./errors.ts";
 
 /** How `host.connect` and `host.sessions` go on after an attempt that failed. */
@@ -103,12 +103,8 @@ export function planRetry(given: unknown): RetryPlan {
   if (!(jitter >= 0 && jitter <= 1)) {
     throw new RangeError(`retry.jitter must be from 0 to 1, not ${jitter}`);
   }
-  if (typeof when !== "function") {
-    throw new TypeError(`retry.when must be a function, not ${show(when)}`);
-  }
-  if (onRetry !== undefined && typeof onRetry !== "function") {
-    throw new TypeError(`retry.onRetry must be a function, not ${show(onRetry)}`);
-  }
+  optionalFunction(when, "retry.when");
+  optionalFunction(onRetry, "retry.onRetry");
   const goesOn = (error: ENetError) => when(error) ?? mayPass(error);
   return { minimumMs, maximumMs, jitter, when: goesOn, onRetry };
 }

@@ -63,6 +63,22 @@ export async function setupNpmEnet(): Promise<string> {
 }
 
 /**
+ * The server of NATS, for the benchmark. Debian's package puts it where only root looks.
+ *
+ * @throws {Error} When it is missing and can't be installed; the message says what to run.
+ */
+export async function setupNats(): Promise<string> {
+  const find = () =>
+    ["nats-server", "/usr/sbin/nats-server"].find((path) =>
+      capture([path, "--version"]) !== undefined
+    );
+  if (find() === undefined) await installPackages("apt-get", ["nats-server"], "nats-server");
+  const path = find();
+  if (path === undefined) throw new Error("nats-server is installed, but does not run");
+  return path;
+}
+
+/**
  * Installs what is missing of both, as far as this machine has them. python3-enet is a package of the
  * system: where that may not be installed, the test against it is skipped.
  */

@@ -112,8 +112,8 @@ static inline void send_bytes(ENetPeer *peer, const void *bytes, size_t size, en
   if (enet_peer_send(peer, 0, packet) < 0) fail("the peer is gone");
 }
 
-/* A server of one client that sends everything back, each message at once or with what comes after it. */
-static inline void serve_echo(int at_once) {
+/* A server of one client that sends everything back; ENet sends when no event is left. */
+static inline void serve_echo(void) {
   ENetHost *host = open_server(1);
   ENetEvent event;
   for (;;) {
@@ -121,7 +121,6 @@ static inline void serve_echo(int at_once) {
     if (event.type == ENET_EVENT_TYPE_DISCONNECT) break;
     if (event.type != ENET_EVENT_TYPE_RECEIVE) continue;
     if (enet_peer_send(event.peer, 0, event.packet) < 0) fail("the peer is gone");
-    if (at_once) enet_host_flush(host);
   }
   enet_host_destroy(host);
 }

@@ -37,7 +37,7 @@ static void ask(enet_uint32 flags, int port, size_t size, long count, long warmu
 int main(int argc, char **argv) {
   if (enet_initialize() != 0) return EXIT_FAILURE;
   if (argc == 2 && strcmp(argv[1], "serve") == 0) {
-    serve_echo(0);
+    serve_echo();
   } else if (argc == 8 && strcmp(argv[1], "ask") == 0) {
     ask((enet_uint32)strtoul(argv[2], NULL, 10), atoi(argv[3]), strtoul(argv[4], NULL, 10), atol(argv[5]),
         atol(argv[6]), atol(argv[7]));

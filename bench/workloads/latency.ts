@@ -6,9 +6,9 @@
  *
  * @module
  */
-import { availableParallelism } from "node:os";
 import { type Count, type Job, type Plan, samples, STYLES } from "../_job.ts";
 import type { Runtime } from "../../tools/setup.ts";
+import { acrossCores, onOneCore, type Role } from "../_cores.ts";
 import { cCommand, Program, runtimeCommand } from "../_program.ts";
 import type { Style } from "../programs/_common.ts";
 
@@ -16,65 +16,54 @@ const WORKLOAD = "echo-64";
 const SIZE = 64;
 const ROUND_TRIPS: Record<Count, number> = { full: 10_000, quick: 2_000, small: 50 };
 
-async function echo(serve: string[], ask: (args: unknown[]) => string[], count: number) {
-  await using server = new Program(serve);
+async function echo(command: Command, count: number) {
+  await using server = new Program(command("serve", []));
   const port = await server.read("port");
-  await using client = new Program(ask([port, SIZE, count, Math.ceil(count / 5)]));
+  await using client = new Program(command("ask", [port, SIZE, count, Math.ceil(count / 5)]));
   const times = await client.readAll("p50", "p90", "p99", "p99.9");
   await Promise.all([client.ended, server.ended]);
   return Object.fromEntries(Object.entries(times).map(([name, value]) => [`${name} µs`, value]));
 }
+
+type Command = (role: Role, args: unknown[]) => string[];
+
+/** Where both programs run. */
+type Placement = typeof acrossCores;
 
 function job(
   workloads: string[],
   runtime: string,
   style: Style,
   count: number,
+  place: Placement,
   command: Command,
 ): Job {
   return {
     workloads,
     title: `${workloads.join(" and ")} ${runtime} ${style}`,
     run: async () => {
-      const times = await echo(
-        command(["serve"]),
-        (args) => command(["ask", ...args]),
-        count,
-      );
+      const times = await echo((role, args) => place(role, command(role, args)), count);
       return workloads.flatMap((workload) => samples(workload, runtime, style, times));
     },
   };
 }
 
-const HALF = Math.max(1, availableParallelism() >> 1);
-
-type Command = (args: unknown[]) => string[];
-
-/** Has both sides run on the first core. */
-const onOneCore = (command: Command): Command => (args) => ["taskset", "-c", "0", ...command(args)];
-
-/** Has each side run on its half of the cores. */
-const acrossCores = (command: Command): Command => (args) => {
-  const first = args[0] === "serve" ? 0 : HALF % availableParallelism();
-  return ["taskset", "-c", `${first}-${first + HALF - 1}`, ...command(args)];
-};
-
 /** All latency jobs. */
 export function jobs({ runtimes, count }: Plan): Job[] {
   const trips = ROUND_TRIPS[count];
   const [spinning, oneCore] = [`${WORKLOAD}-spin`, `${WORKLOAD}-one-core`];
-  const inC = (args: unknown[]) => cCommand("echo", args);
-  const on = (runtime: Runtime, style: Style, spin: string): Command => ([role, ...args]) =>
+  const inC: Command = (role, args) => cCommand("echo", [role, ...args]);
+  const on = (runtime: Runtime, style: Style, spin: string): Command => (role, args) =>
     runtimeCommand(runtime, "programs/echo.ts", [role, style, spin, ...args]);
   return [
-    job([WORKLOAD, spinning], "c", "manual", trips, acrossCores(inC)),
-    job([oneCore], "c", "manual", trips, onOneCore(inC)),
+    job([WORKLOAD, spinning], "c", "manual", trips, acrossCores, inC),
+    job([oneCore], "c", "manual", trips, onOneCore, inC),
     ...runtimes.flatMap((runtime) => [
       ...STYLES.filter((style) => count !== "quick" || style !== "for-await").map((style) =>
-        job([WORKLOAD], runtime, style, trips, acrossCores(on(runtime, style, "auto")))
+        job([WORKLOAD], runtime, style, trips, acrossCores, on(runtime, style, "auto"))
       ),
-      job([spinning], runtime, "handler", trips, acrossCores(on(runtime, "handler", "always"))),
-      job([oneCore], runtime, "handler", trips, onOneCore(on(runtime, "handler", "auto"))),
+      job([spinning], runtime, "handler", trips, acrossCores, on(runtime, "handler", "always")),
+      job([oneCore], runtime, "handler", trips, onOneCore, on(runtime, "handler", "auto")),
     ]),
   ];
 }

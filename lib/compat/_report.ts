@@ -1,6 +1,6 @@
 import type { EventEmitter } from "node:events";
 import { surface } from "../../ffi/surface.ts";
-import { show } from "../internal/validate.ts";
+import { optionalFunction } from "../internal/validate.ts";
 
 /** Calls the program; what it throws is uncaught, and holds nothing up. */
 export function report<A extends unknown[]>(
@@ -16,9 +16,7 @@ export function report<A extends unknown[]>(
 
 /** Refuses a callback that is no function, before anything is done. */
 export function checkCallback(callback: unknown): void {
-  if (callback !== undefined && typeof callback !== "function") {
-    throw new TypeError(`callback must be a function, not ${show(callback)}`);
-  }
+  optionalFunction(callback, "callback");
 }
 
 /** Emits an event; what a listener throws is uncaught, and holds nothing up. */

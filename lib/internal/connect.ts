@@ -124,13 +124,11 @@ export class Connector {
   /** Waits until an attempt is established, or for the signal. */
   async established(connection: Connection, signal?: AbortSignal): Promise<Peer> {
     const endpoint = this.#endpoint;
-    const connecting = Promise.withResolvers<unknown>();
-    connection.connecting = connecting;
-    endpoint.pin();
+    const { connecting } = connection;
     const onAbort = () => {
       // The listener outlives the attempt by some microtasks, and the connect handler comes before the promise.
-      if (connection.connecting !== connecting || connection.announced) return;
-      connecting.reject(signal?.reason);
+      if (!connecting.waits || connection.announced) return;
+      connecting.reject(() => signal?.reason);
       connection.transport.reset(connection);
       endpoint.change();
     };

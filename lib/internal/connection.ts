@@ -11,6 +11,7 @@ import {
 } from "../errors.ts";
 import type { PeerMessage } from "../message.ts";
 import { type Data, type Packet, packets } from "../packet.ts";
+import { PinnedPromise } from "./pinned_promise.ts";
 import { connectError, isRefusal } from "./connect_error.ts";
 import type { Deliveries } from "./deliveries.ts";
 import { Fifo } from "./fifo.ts";
@@ -129,8 +130,8 @@ export class Connection implements Carried {
   unreachable: Unreachable | undefined;
   /** Native code drops what the other side sends; see `deny`. */
   denied = false;
-  /** Set while `host.connect` waits. */
-  connecting: PromiseWithResolvers<unknown> | undefined;
+  /** What `host.connect` waits for: the peer. */
+  readonly connecting: PinnedPromise<unknown>;
   /** The error of `host.connect` when nothing answers within a time. */
   unanswered: ((limit: string) => ENetError) | undefined;
   /** This side has begun to end it, so the host reports nothing of it but its end. See `leave`. */
@@ -147,8 +148,8 @@ export class Connection implements Carried {
   readonly #inbox = new Fifo<PeerMessage>();
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<PeerMessage>>>();
   readonly #rest: Later = new Later(() => this.#feed());
-  #closed: PromiseWithResolvers<PeerEnd> | undefined;
-  #drained: PromiseWithResolvers<void> | undefined;
+  readonly #closed: PinnedPromise<PeerEnd>;
+  readonly #drained: PinnedPromise<void>;
   /** The cost of its messages that wait in JavaScript. */
   #waiting = 0;
   #paused = false;
@@ -175,6 +176,9 @@ export class Connection implements Carried {
     this.address = address;
     this.channels = channels;
     this.outgoing = outgoing;
+    this.connecting = new PinnedPromise(endpoint);
+    this.#closed = new PinnedPromise(endpoint);
+    this.#drained = new PinnedPromise(endpoint);
   }
 
   /** `Peer 127.0.0.1:7777`, for messages. */
@@ -477,10 +481,6 @@ export class Connection implements Carried {
   /** Resolves when the connection has ended. */
   closed(): Promise<PeerEnd> {
     if (this.end !== undefined) return Promise.resolve(this.end);
-    if (this.#closed === undefined) {
-      this.#closed = Promise.withResolvers();
-      this.endpoint.pin();
-    }
     return this.#closed.promise;
   }
 
@@ -492,31 +492,17 @@ export class Connection implements Carried {
     const queuedBytes = stats[PEER_STAT.QUEUED_BYTES];
     if (!this.full && queuedBytes <= endpoint.settings.highWaterMark) return;
     endpoint.flushIfDirty();
-    await this.#nextDrain();
-  }
-
-  #nextDrain(): Promise<void> {
-    if (this.#drained === undefined) {
-      this.#drained = Promise.withResolvers();
-      this.endpoint.pin();
-    }
-    return this.#drained.promise;
+    await this.#drained.promise;
   }
 
   /** The transport says that the queue has fallen to half the high-water mark. */
   drain(): void {
     this.full = false;
-    if (this.#drained === undefined) return;
     this.#drained.resolve();
-    this.#drained = undefined;
-    this.endpoint.unpin();
   }
 
   #abandonDrain(): void {
-    if (this.#drained === undefined) return;
-    this.#drained.reject(this.error(NATIVE_ERROR.STALE));
-    this.#drained = undefined;
-    this.endpoint.unpin();
+    this.#drained.reject(() => this.error(NATIVE_ERROR.STALE));
   }
 
   /** A CLOSED completion, or the end of the host: settles all promises, except those of readers. */
@@ -525,17 +511,9 @@ export class Connection implements Carried {
     this.#leaveGroups();
     for (const listener of [...this.closeListeners]) listener();
     this.#abandonDrain();
-    if (this.#closed !== undefined) {
-      this.#closed.resolve(this.end as PeerEnd);
-      this.#closed = undefined;
-      this.endpoint.unpin();
-    }
+    this.#closed.resolve(this.end as PeerEnd);
     if (this.established) this.resolveConnect();
-    if (this.connecting !== undefined) {
-      this.connecting.reject(this.#connectError(ending));
-      this.connecting = undefined;
-      this.endpoint.unpin();
-    }
+    this.connecting.reject(() => this.#connectError(ending));
   }
 
   /** A CONNECTED completion. */
@@ -550,11 +528,7 @@ export class Connection implements Carried {
    * @returns whether there was one
    */
   resolveConnect(): boolean {
-    if (this.connecting === undefined) return false;
-    this.connecting.resolve(this.peer);
-    this.connecting = undefined;
-    this.endpoint.unpin();
-    return true;
+    return this.connecting.resolve(this.peer);
   }
 
   /**

@@ -48,7 +48,8 @@ export function planHost(given: unknown, listens: boolean): HostPlan {
     const checked = values[name] = setting.check(value, name);
     if (option !== undefined && encode !== undefined) config[option] = encode(checked);
   }
-  const settings = values as unknown as Settings;
+  // Read for each message. V8 makes a hash table of an object that was filled name by name, but not of its copy.
+  const settings = { ...values } as unknown as Settings;
   checkHostData(settings);
   const sizes: MemorySizes = {
     events: settings.eventCapacity,

@@ -63,14 +63,19 @@ export function options(value: unknown, name: string, known: readonly string[]):
   }
 }
 
+/** Refuses everything but a function or nothing. */
+export function optionalFunction(value: unknown, name: string): void {
+  if (value !== undefined && typeof value !== "function") {
+    throw new TypeError(`${name} must be a function, not ${show(value)}`);
+  }
+}
+
 /** Refuses everything but functions with these names. */
 export function handlers(value: object | undefined, known: readonly string[]): void {
   if (value === undefined) return;
   options(value, "handlers", known);
   for (const [name, handler] of Object.entries(value)) {
-    if (typeof handler !== "function" && handler !== undefined) {
-      throw new TypeError(`handlers.${name} must be a function, not ${show(handler)}`);
-    }
+    optionalFunction(handler, `handlers.${name}`);
   }
 }
 

@@ -19,6 +19,12 @@ export const RefusalCode = {
   BUSY: 1651864441,
 } as const;
 
+/** `RefusalCode.FAILED`, or `code 404`, for messages. */
+export function nameOfRefusal(code: number): string {
+  const known = Object.entries(RefusalCode).find(([, value]) => value === code);
+  return known === undefined ? `code ${code}` : `RefusalCode.${known[0]}`;
+}
+
 /**
  * Why a `get` has no reply.
  *

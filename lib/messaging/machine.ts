@@ -17,7 +17,7 @@
  */
 import type { ENetErrorCode } from "../errors.ts";
 import { Deadline, type Deadlines } from "./deadlines.ts";
-import type { GetOutcome } from "./errors.ts";
+import { type GetOutcome, nameOfRefusal } from "./errors.ts";
 import { CLOSE_CODE, IDEMPOTENT, TYPE } from "./wire.ts";
 
 /** Where a connection is in its life. */
@@ -284,7 +284,7 @@ export class Machine<Body, Request> extends Deadline {
     get.fail({
       code: "ENETJS_ERR_REQUEST_REFUSED",
       outcome: "refused",
-      text: `the other side refused the request with code ${code}${told}`,
+      text: `the other side refused the request with ${nameOfRefusal(code)}${told}`,
       data: code,
     });
   }

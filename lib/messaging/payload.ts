@@ -1,4 +1,5 @@
 import { decoder } from "../../ffi/utf8.ts";
+import { count, makeInspectable, preview } from "../internal/inspect.ts";
 import { ENetError } from "../errors.ts";
 import type { Packet } from "../packet.ts";
 import type { Codec, Payload } from "./types.ts";
@@ -7,6 +8,9 @@ import { BODY } from "./wire.ts";
 /** A borrowed part of a larger buffer that is worth a copy, because keeping it would keep the buffer. */
 const isSmallPart = (length: number, buffer: ArrayBuffer): boolean =>
   buffer.byteLength > 4096 && length * 4 < buffer.byteLength;
+
+/** What the kinds of body are called. */
+const KINDS = ["bytes", "text", "value", "nothing"];
 
 /** Whether the program may still look at it. */
 const LIFE = { BORROWED: 0, RETAINED: 1, GONE: 2 } as const;
@@ -125,5 +129,13 @@ export class ReceivedPayload implements Payload {
         "until the next iteration, or was disposed of. Take data.bytes or data.value before you wait, or call " +
         "data.retain()",
     );
+  }
+
+  static {
+    makeInspectable(this.prototype, "Payload", (payload) => {
+      if (payload.#buffer === undefined) return "released";
+      const what = `${KINDS[payload.kind]}, ${count(payload.length, "byte")}`;
+      return payload.length === 0 ? what : `${what}: ${preview(payload.view)}`;
+    });
   }
 }

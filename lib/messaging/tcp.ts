@@ -69,7 +69,7 @@ class TcpTransport implements Transport {
     this.address = address;
     this.#frames = new FrameDecoder(largestMessage(plan.maximumMessageSize));
     socket.setNoDelay(true);
-    socket.on("data", (chunk) => this.#receive(chunk as Uint8Array<ArrayBuffer>));
+    socket.on("data", (chunk) => this.#receive(plain(chunk as Uint8Array<ArrayBuffer>)));
     socket.on("end", () => this.#end("the other side ended the stream without closing"));
     socket.on("error", (error) => {
       this.#error = error;
@@ -225,6 +225,11 @@ class TcpTransport implements Transport {
     this.#isOver = true;
     this.#socket.destroy();
   }
+}
+
+/** The same bytes as no `Buffer`, whose `slice` is a view of the same memory. */
+function plain({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
 /** The codes of system errors. */

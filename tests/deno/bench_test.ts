@@ -8,7 +8,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { test } from "node:test";
-import type { Row } from "../../bench/_report.ts";
+import type { Sample } from "../../bench/_job.ts";
+import { type Row, toRows } from "../../bench/_report.ts";
+import { compare, verdict } from "../../bench/messaging.ts";
 import { draw } from "../../bench/plot.ts";
 import { run } from "../../tools/_run.ts";
 
@@ -47,9 +49,16 @@ test("The benchmark refuses what it does not know", async () => {
   }
 });
 
+type Side = readonly [runtime: string, style: Row["style"], ratio: number];
+
+const MESSAGING: readonly Side[] = [["c", "manual", 1], ["bun", "udp", 2], ["bun", "nats", 0.5]];
+
 /** Rows as of a complete run: everything is twice C's. */
-function rowsOf(workloads: readonly string[], metrics: readonly string[]): Row[] {
-  const sides = [["c", "manual", 1], ["deno", "handler", 2], ["ws", "handler", 0.5]] as const;
+function rowsOf(
+  workloads: readonly string[],
+  metrics: readonly string[],
+  sides: readonly Side[] = [["c", "manual", 1], ["deno", "handler", 2], ["ws", "handler", 0.5]],
+): Row[] {
   return workloads.flatMap((workload) =>
     metrics.flatMap((metric, i) =>
       sides.map(([runtime, style, ratio]) => {
@@ -60,6 +69,42 @@ function rowsOf(workloads: readonly string[], metrics: readonly string[]): Row[]
   );
 }
 
+test("Messaging is put beside the best rival of any runtime, and beside its own echo", () => {
+  const sample = (style: Sample["style"], runtime: string, metric: string, value: number) => ({
+    ...{ workload: "messaging-64", runtime, style, metric, value },
+  });
+  const round = [
+    sample("udp", "deno", "requests/s", 800),
+    sample("udp", "deno", "p50 µs", 45),
+    sample("host", "deno", "p50 µs", 30),
+    sample("host", "node", "p50 µs", 10),
+    sample("host", "node", "requests/s", 9000),
+    sample("tcp", "node", "requests/s", 100),
+    sample("grpc", "deno", "requests/s", 100),
+    sample("nats", "node", "requests/s", 200),
+    sample("manual", "c", "requests/s", 9000),
+    { ...sample("http", "node", "requests/s", 9000), workload: "messaging-1" },
+    { ...sample("handler", "deno", "requests/s", 9000), workload: "echo-64" },
+  ];
+  const compared = compare(round);
+  assertEquals(
+    compared.map(({ style, runtime, metric, value }) => [style, runtime, metric, value]),
+    [
+      ["udp", "deno", "times the best rival", 4],
+      ["udp", "deno", "times the own echo's p50", 1.5],
+      ["tcp", "node", "times the best rival", 0.5],
+    ],
+  );
+  assertEquals(
+    verdict(toRows([compared])),
+    "messaging-64 udp deno: 4.00 times the best rival, at least 3: met\n" +
+      "messaging-64 udp deno: 1.50 times the own echo's p50, at most 1.5: met\n",
+  );
+  const slow = compared.map((sample) => ({ ...sample, value: 2 }));
+  assertMatch(verdict(toRows([slow])), /rival, at least 3: missed\n.*, at most 1.5: missed\n/);
+  assertEquals(compare(round.filter(({ style }) => style === "handler")), []);
+});
+
 test("The figures say what they show, give absolute figures, and know dark mode", (t) => {
   const folder = mkdtempSync(`${tmpdir()}/enetjs-figures-`);
   t.after(() => rmSync(folder, { recursive: true }));
@@ -69,6 +114,8 @@ test("The figures say what they show, give absolute figures, and know dark mode"
     ...rowsOf(["receive-64-reliable-from-c"], ["cpu ns/message"]),
     ...rowsOf(["crowd-1000", "growth-10", "growth-4000"], ["cpu ms/s"]),
     ...rowsOf(["echo-64"], ["p50 µs", "p90 µs", "p99 µs", "p99.9 µs"]),
+    ...rowsOf(["messaging-1", "messaging-64"], ["requests/s", "p50 µs"], MESSAGING),
+    ...rowsOf(["messaging-64"], ["times the best rival"], MESSAGING),
   ], folder);
   const expected: Record<string, [title: RegExp, figure: string]> = {
     receive: [/^Received per second: 2 times C's/, "2.00 (2000 messages/s)"],
@@ -78,6 +125,7 @@ test("The figures say what they show, give absolute figures, and know dark mode"
     growth: [/CPU grows 1 times, C's 1 times$/, "deno 2000 ms/s"],
     latency: [/take at most 2000 µs, C's 1000 µs$/, "deno handler 8000 µs"],
     rivals: [/receives 4 times as many messages as the best rival$/, ">0.00<"],
+    messaging: [/answers 2000 times as many requests as the best rival$/, ">messaging, udp, bun<"],
   };
   for (const [name, [title, figure]] of Object.entries(expected)) {
     const svg = readFileSync(`${folder}/${name}.svg`, "utf8");

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Host, type HostOptions } from "../../mod.ts";
-import { leakCheck, withDeadline } from "../_helpers.ts";
+import { leakCheck, until, withDeadline } from "../_helpers.ts";
 
 const COUNT = 60_000;
 
@@ -26,7 +26,7 @@ async function overrun(options: HostOptions, size: number): Promise<void> {
     if (!peer.send(0, message)) await withDeadline(peer.drain(), 30_000, "room in the queue");
   }
   await withDeadline(peer.deliver(0, message), 30_000, "the last message");
-  while (received < COUNT + 1) await new Promise((resolve) => setTimeout(resolve, 1));
+  await until(() => received === COUNT + 1, 30_000, "all messages");
   assert.equal(peer.state, "connected");
 }
 

@@ -1,4 +1,5 @@
 /** Listeners of `lib/compat` that throw. Prints as JSON what was uncaught, and what arrived after it. */
+import { once } from "node:events";
 import process from "node:process";
 import { createClientAsync, createServerAsync, init } from "../../lib/compat/mod.ts";
 
@@ -30,7 +31,7 @@ server.start(5);
 const { address, port } = server.address()!;
 init(fail("filter"));
 await client.sendAsync(address, port, "{}");
-while (!uncaught.includes("filter")) await new Promise((resolve) => setTimeout(resolve, 2));
+while (!uncaught.includes("filter")) await once(process, "uncaughtException");
 init(() => 1);
 await client.sendAsync(address, port, "{}");
 const peer = await client.connectAsync({ address, port });
@@ -41,5 +42,5 @@ peer.disconnectLater();
 await over.promise;
 client.destroy();
 server.destroy();
-await new Promise((resolve) => setTimeout(resolve, 2));
+while (!uncaught.includes("destroy")) await once(process, "uncaughtException");
 console.log(JSON.stringify({ uncaught: uncaught.sort(), received }));

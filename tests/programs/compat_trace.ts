@@ -1,10 +1,10 @@
 // deno-lint-ignore-file no-explicit-any -- npm's enet has no types
 /**
- * A server or a client written for npm's `enet`, which prints what it observes: events callbacks
+ * A server or a client written for npm's `enet`, which prints what it observes: events, callbacks
  * and stream data, each in order, with their arguments. It runs on that package and on `lib/compat` alike.
  *
- * Arguments: the folder of the package or `new`, `server` or `client`, the client's port or 0, and
- * `compressed` or `plain`.
+ * Arguments: the folder of the package or `new`, `server` or `client`, the server's port or 0, and
+ * `compressed` or `plain`. A client keeps its host until it reads a line.
  */
 import { Buffer } from "node:buffer";
 import { createRequire } from "node:module";
@@ -121,8 +121,11 @@ function visit(error: any, host: any) {
   });
   peer.on("disconnect", (data: unknown) => {
     say("event", "peer disconnect", data, peer.state(), peer.address().port === Number(port));
-    // The disconnect is acknowledged when the host is serviced next.
-    setTimeout(() => host.destroy(), 100);
+    // Only a host that is still serviced acknowledges the disconnect.
+    process.stdin.once("data", () => {
+      process.stdin.destroy();
+      host.destroy();
+    });
   });
 }
 

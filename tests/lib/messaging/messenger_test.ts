@@ -218,7 +218,7 @@ onBoth("a handler refuses, throws, answers twice, and is not there", async (prot
   for (const text of ["refuse", "throw", "throw text", "reject", "object"]) {
     const error = await errorOf(pair.client.get(text));
     assert.doesNotMatch(error.message, /\n|messenger_test/, "no stack");
-    const message = error.message.replace(/^.*code \d+: /, "").slice(0, 34);
+    const message = error.message.replace(/^.* with (code \d+|RefusalCode\.\w+): /, "").slice(0, 34);
     log.add("client", `${describe(error)}: ${message}`);
   }
   log.add("client", (await pair.client.get("twice")).text());
