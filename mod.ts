@@ -27,6 +27,17 @@
 export { type Accept, type AcceptVerdict, type ConnectAttempt } from "./lib/admission.ts";
 export { type Address, type AddressFilter, type AddressLike } from "./lib/address.ts";
 export { type CloseOptions, type Undelivered } from "./lib/close.ts";
+export {
+  type ActiveConditions,
+  type AddressConditions,
+  type BurstLoss,
+  type Conditions,
+  type ConditionStats,
+  type DatagramFates,
+  type LinkConditions,
+  LinkQuality,
+  type TwoWayConditions,
+} from "./lib/conditions.ts";
 export { type ConnectOptions, type RetryOptions } from "./lib/connect.ts";
 export { type Diagnostics, diagnostics, type Versions, versions } from "./lib/diagnostics.ts";
 export { DisconnectCode, type DisconnectReason, type PeerEnd } from "./lib/disconnect.ts";

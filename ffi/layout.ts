@@ -115,6 +115,14 @@ export const LAYOUT = {
   CHANNEL_TEXT_NAME: 1,
   CHANNEL_TEXT_VERSION: 2,
   DECISION_MS: 2000,
+  LINK_COUNT: 29,
+  CONDITION_COUNT: 13,
+  FATE_COUNT: 9,
+  JITTER_UNIFORM: 0,
+  JITTER_NORMAL: 1,
+  JITTER_PARETO: 2,
+  HELD_BYTES: 16777216,
+  MAXIMUM_LINKS: 256,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */
@@ -167,6 +175,39 @@ export const LIMIT = {
   BYTES: 2,
   MESSAGES: 3,
   MESSAGE_BYTES: 4,
+} as const;
+
+/** A link of `enetjs_host_set_conditions`: positions of what it is for, and of what happens in each direction. */
+export const LINK = { FIRST: 0, LAST: 1, PORT: 2, SENT: 3, RECEIVED: 16 } as const;
+
+/** Positions in a direction of a link. */
+export const CONDITION = {
+  LATENCY_MS: 0,
+  JITTER_MS: 1,
+  DISTRIBUTION: 2,
+  TO_BAD: 3,
+  TO_GOOD: 4,
+  PASS_BAD: 5,
+  PASS_GOOD: 6,
+  DUPLICATE: 7,
+  REORDER: 8,
+  REORDER_MS: 9,
+  CORRUPT: 10,
+  RATE: 11,
+  QUEUE_BYTES: 12,
+} as const;
+
+/** Positions in a direction of what `enetjs_host_fates` fills. */
+export const FATE = {
+  PASSED: 0,
+  LOST: 1,
+  BLACKED_OUT: 2,
+  QUEUE_FULL: 3,
+  MEMORY_FULL: 4,
+  DUPLICATED: 5,
+  REORDERED: 6,
+  CORRUPTED: 7,
+  HELD: 8,
 } as const;
 
 /** Modes of `enetjs_peer_disconnect`. */

@@ -45,6 +45,11 @@ export const SYMBOLS = {
   enetjs_host_address: ["f64"], // host
   enetjs_host_stats: ["f64"], // host
 
+  // Simulated network
+  enetjs_host_set_conditions: ["f64", "buffer", "f64", "f64"], // host, links, bytes, seed
+  enetjs_host_blackout: ["f64", "f64"], // host, ms
+  enetjs_host_fates: ["f64", "buffer", "f64"], // host, out, bytes
+
   // Peer
   enetjs_peer_send: ["f64", "f64", "f64", "f64", "f64", "f64", "f64"], // host, peer, channel, flags, offset, length, token
   enetjs_peer_send_buffer: ["f64", "f64", "f64", "f64", "buffer", "f64", "f64"], // …, data, length, token

@@ -139,7 +139,7 @@ export interface AddressFilter {
 }
 
 /** First and last address of `a.b.c.d` or `a.b.c.d/n`. */
-function parseRange(text: unknown, name: string): [number, number] {
+export function parseRange(text: unknown, name: string): [number, number] {
   if (typeof text === "string") {
     refuseIPv6(text.split("/")[0], name);
     const [literal, bits, ...rest] = text.split("/");

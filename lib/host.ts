@@ -18,6 +18,7 @@ import {
   validateAddress,
 } from "./address.ts";
 import { type CloseOptions, planClose, type Undelivered } from "./close.ts";
+import { type ActiveConditions, type Conditions, simulations } from "./conditions.ts";
 import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
 import { check } from "./errors.ts";
 import { HANDLERS, type HostEvent, type HostHandlers } from "./events.ts";
@@ -49,7 +50,8 @@ interface HostInside {
 let inside: HostInside;
 
 /** The settings of a host are properties of it. */
-export interface Host<PeerData = unknown> extends Omit<HostSettings, "filter" | "limits"> {}
+export interface Host<PeerData = unknown>
+  extends Omit<HostSettings, "filter" | "limits" | "conditions"> {}
 
 /**
  * An ENet host: a UDP socket, its peers and their events.
@@ -100,6 +102,7 @@ export class Host<PeerData = unknown>
     this.#connector = new Connector(endpoint, inlet);
     this.#closing = new Closing(endpoint, inlet, this.#connector, () => {
       this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };
+      if (this.conditions !== null) simulations.end(this.conditions, this.conditions.stats);
     });
     const admission = new Admission(endpoint);
     inlet.onAttempt = (...attempt) => admission.add(...attempt);
@@ -373,7 +376,7 @@ export class Host<PeerData = unknown>
     return !this.#endpoint.resources.open;
   }
 
-  // Two settings that are written here, because they are read as another type than they are assigned as.
+  // Three settings that are written here, because they are read as another type than they are assigned as.
 
   /** Which addresses may talk to the host; see {@linkcode HostSettings.filter}. */
   get filter(): Readonly<Required<AddressFilter>> {
@@ -389,6 +392,14 @@ export class Host<PeerData = unknown>
   }
   set limits(limits: Limits) {
     assignSetting(this.#endpoint, "limits", limits);
+  }
+
+  /** The simulated network, or null; see {@linkcode HostSettings.conditions}. */
+  get conditions(): ActiveConditions | null {
+    return this.#endpoint.settings.conditions;
+  }
+  set conditions(conditions: Conditions | null) {
+    assignSetting(this.#endpoint, "conditions", conditions);
   }
 
   /** Keeps the process alive while the host is open, which is the default. */

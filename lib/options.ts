@@ -1,9 +1,11 @@
 import type { AddressFilter } from "./address.ts";
+import type { Conditions } from "./conditions.ts";
 import type { Limits } from "./limits.ts";
 import type { HostSettings } from "./settings.ts";
 
 /** Options of `Host.create`: {@linkcode HostSettings}, and what can't be changed later. */
-export interface HostOptions extends Partial<Omit<HostSettings, "filter" | "limits" | "accept">> {
+export interface HostOptions
+  extends Partial<Omit<HostSettings, "filter" | "limits" | "conditions" | "accept">> {
   /** Most peers at once, 1–4095. Default 8 for `create`, 64 for `listen`. */
   peers?: number;
   /**
@@ -18,6 +20,11 @@ export interface HostOptions extends Partial<Omit<HostSettings, "filter" | "limi
    * address, with a burst of 4096, and nothing else; see {@linkcode Limits}.
    */
   limits?: Limits;
+  /**
+   * A simulated network for tests: latency, jitter, loss and more, between this host and its socket; see
+   * {@linkcode Conditions}. Default `null`, none, which costs nothing.
+   */
+  conditions?: Conditions | null;
   /** Events that wait between native code and this thread, a power of two, 16–1,048,576. Default 4096. */
   eventCapacity?: number;
   /** Bytes of small payloads that wait there, a power of two, 4096–268,435,456. Default 1,048,576. */

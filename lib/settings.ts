@@ -1,5 +1,6 @@
 import type { AddressFilter } from "./address.ts";
 import type { Accept } from "./admission.ts";
+import type { ActiveConditions } from "./conditions.ts";
 import type { ResolvedLimits } from "./limits.ts";
 
 /**
@@ -103,6 +104,14 @@ export interface HostSettings {
    * address, with a burst of 4096, and nothing else.
    */
   limits: ResolvedLimits;
+  /**
+   * A simulated network between the host and its socket, for tests; assign {@linkcode Conditions} or `null`. It can
+   * be assigned at any time, as a whole. The random decisions and the counters start anew then. What is under
+   * way arrives when it would have; after `null`, it arrives at once. What is read is frozen. Default `null`.
+   *
+   * Where libenet's calls do not reach this library, assigning conditions is `ENETJS_ERR_UNGUARDED`.
+   */
+  conditions: ActiveConditions | null;
   /**
    * Decides which clients may connect, before a client has an answer and before it takes a peer. A client
    * that is refused gets `ENETJS_ERR_REFUSED` with the number in `error.data`, or on ENet in C a disconnect

@@ -1,4 +1,5 @@
-import type { ChannelSink, Connection } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { ChannelSink } from "./connection_contract.ts";
 import { Fifo } from "./fifo.ts";
 import { endTask, Later, spent } from "./turn.ts";
 import { type ENetError, NATIVE_ERROR } from "../errors.ts";

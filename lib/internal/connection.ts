@@ -1,103 +1,16 @@
 import { LAYOUT, PEER_OPTION, PEER_STAT } from "../../ffi/layout.ts";
 import type { Address } from "../address.ts";
-import type { ConnectAttempt } from "../admission.ts";
-import type { DisconnectReason, PeerEnd } from "../disconnect.ts";
-import {
-  ENetError,
-  type ENetErrorCode,
-  NATIVE_ERROR,
-  nativeError,
-  type Unreachable,
-} from "../errors.ts";
+import type { PeerEnd } from "../disconnect.ts";
+import { type ENetError, NATIVE_ERROR, type Unreachable } from "../errors.ts";
 import type { PeerMessage } from "../message.ts";
 import { type Data, type Packet, packets } from "../packet.ts";
-import { PinnedPromise } from "./pinned_promise.ts";
-import { connectError, isRefusal } from "./connect_error.ts";
-import type { Deliveries } from "./deliveries.ts";
+import type { ChannelSink, ConnectionOwner, Ending, Membership } from "./connection_contract.ts";
+import { connectError, connectionError, isRefusal, undeliveredError } from "./connection_error.ts";
 import { Fifo } from "./fifo.ts";
 import { requireSendable } from "./payload.ts";
+import { PinnedPromise } from "./pinned_promise.ts";
 import type { Carried, Transport } from "./transport.ts";
 import { endTask, Later, spent } from "./turn.ts";
-
-/** Why a connection, or an attempt to connect, has ended. */
-export type EndReason = DisconnectReason | "refused";
-
-/** How a connection, or an attempt to connect, has ended. */
-export interface Ending {
-  readonly reason: EndReason;
-  readonly data: number;
-}
-
-/** Takes the messages of one channel, in place of the host and of an iteration over the peer. */
-export interface ChannelSink {
-  /** A message that the library has kept for it. */
-  receive(packet: Packet): void;
-  /** The connection is over, and every message has been given. */
-  end(): void;
-}
-
-/** A set that a connection leaves when either side ends it. */
-export interface Membership {
-  /** Forgets a member. */
-  delete(connection: Connection): void;
-}
-
-/** Takes note of who consumes the messages of a connection: the host's inlet. */
-export interface Consumers {
-  /** An iteration over a connection begins. */
-  claim(connection: Connection): void;
-  /** Nobody does any more. */
-  unclaim(connection: Connection): void;
-  /** A reader of a channel begins. */
-  claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void;
-  /** Nobody does any more. */
-  unclaimChannel(connection: Connection, channelId: number): void;
-  /** Drops messages that wait of connections that this side has ended. */
-  silence(): void;
-}
-
-/** What transports report about connections: the host's inlet takes it. */
-export interface Reports {
-  /** A client wants to connect, where the host decides. {@linkcode Transport.answer} gets the verdict. */
-  onAttempt(transport: Transport, question: number, attempt: ConnectAttempt, ageMs: number): void;
-  /** A connection is established. */
-  reportConnect(connection: Connection, data: number): void;
-  /** A message has arrived. Its packet belongs to the host. */
-  reportMessage(connection: Connection, channelId: number, packet: Packet): void;
-  /** A connection has ended, from either side. */
-  reportEnd(connection: Connection, end: PeerEnd): void;
-}
-
-/** What a connection needs of its host, whatever carries it. */
-export interface ConnectionOwner {
-  readonly settings: { readonly highWaterMark: number; readonly maximumPacketSize: number };
-  /** Messages that wait in JavaScript. */
-  readonly waiting: {
-    /** Bytes of cost that one peer may have waiting now. */
-    readonly share: number;
-    add(bytes: number, isNative: boolean): number;
-    remove(bytes: number, isNative: boolean): number;
-  };
-  readonly resources: { readonly open: boolean };
-  readonly inlet: Consumers;
-  readonly deliveries: Deliveries;
-  /** The public face. */
-  readonly host: unknown;
-  /** Milliseconds of a turn of the event loop that consumers may use. */
-  readonly turnBudgetMs: number;
-  /** The host has begun to close. */
-  readonly closing: boolean;
-  /** The reason that the program gave to `host.close`. */
-  readonly closeReason: unknown;
-  /** How many connections there have been. */
-  connections: number;
-  /** Something has changed that consumers wait for. */
-  change(): void;
-  flushIfDirty(): void;
-  /** Keeps the host from being collected, while a promise is pending. */
-  pin(): void;
-  unpin(): void;
-}
 
 /**
  * A connection as the library sees it; `Peer` is its public face.
@@ -106,7 +19,7 @@ export interface ConnectionOwner {
  * cannot be private to a class; and a program must not see it.
  */
 export class Connection implements Carried {
-  readonly endpoint: ConnectionOwner;
+  readonly endpoint: ConnectionOwner<Connection>;
   readonly transport: Transport;
   readonly id: number;
   /** Its number among all connections of its host, from 1. */
@@ -142,7 +55,7 @@ export class Connection implements Carried {
   /** Called when the connection has ended, before messages that still wait are given out. */
   readonly closeListeners: Set<() => void> = new Set();
   /** The groups that it is in. */
-  readonly memberships: Set<Membership> = new Set();
+  readonly memberships: Set<Membership<Connection>> = new Set();
   /** The error of the host's socket, if that has ended the connection. */
   failure: ENetError | undefined;
   readonly #inbox = new Fifo<PeerMessage>();
@@ -162,7 +75,7 @@ export class Connection implements Carried {
   #diverted = false;
 
   constructor(
-    endpoint: ConnectionOwner,
+    endpoint: ConnectionOwner<Connection>,
     transport: Transport,
     id: number,
     address: Readonly<Address>,
@@ -206,35 +119,12 @@ export class Connection implements Carried {
 
   /** The error of a native call on this connection. */
   error(result: number): ENetError {
-    if (!this.endpoint.resources.open) {
-      return this.#endError("ENETJS_ERR_CLOSED", "the host is closed");
-    }
-    if (this.ending !== undefined) {
-      const { reason, data } = this.ending;
-      const how = `the connection has ended (${reason}, data ${data})`;
-      return this.#endError("ENETJS_ERR_STALE", how);
-    }
-    if (this.#closing) {
-      return this.#endError("ENETJS_ERR_STALE", "this side is ending the connection");
-    }
-    return nativeError(result, this.name);
+    return connectionError(this, result);
   }
 
   /** The error of a message whose acknowledgement was waited for. */
   undelivered(): ENetError {
-    const how = this.ending === undefined ? "" : ` (${this.ending.reason})`;
-    const what = `the connection ended${how} before a message was acknowledged`;
-    return this.#endError("ENETJS_ERR_UNDELIVERED", what);
-  }
-
-  /** Adds the reason that the program gave to `host.close`. */
-  #endError(code: ENetErrorCode, what: string): ENetError {
-    const cause = this.endpoint.closeReason;
-    return new ENetError(
-      code,
-      `${this.name}: ${what}`,
-      cause === undefined ? undefined : { cause },
-    );
+    return undeliveredError(this);
   }
 
   /**
@@ -513,7 +403,7 @@ export class Connection implements Carried {
     this.#abandonDrain();
     this.#closed.resolve(this.end as PeerEnd);
     if (this.established) this.resolveConnect();
-    this.connecting.reject(() => this.#connectError(ending));
+    this.connecting.reject(() => connectError(this, ending));
   }
 
   /** A CONNECTED completion. */
@@ -538,15 +428,7 @@ export class Connection implements Carried {
   get refused(): ENetError | undefined {
     const { ending } = this;
     if (this.heard || ending?.reason !== "remote") return undefined;
-    return isRefusal(ending.data) ? this.#connectError(ending) : undefined;
-  }
-
-  #connectError(ending: Ending): ENetError {
-    const isClosing = this.endpoint.closing || !this.endpoint.resources.open;
-    if (!isClosing && ending.reason === "timeout" && this.unanswered !== undefined) {
-      return this.unanswered("for as long as ENet tries");
-    }
-    return connectError(this.address, ending, isClosing);
+    return isRefusal(ending.data) ? connectError(this, ending) : undefined;
   }
 }
 

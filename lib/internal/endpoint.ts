@@ -3,7 +3,8 @@ import type { Library } from "../../ffi/loader.ts";
 import type { Native } from "../../ffi/symbols.ts";
 import { ENetError } from "../errors.ts";
 import type { Data } from "../packet.ts";
-import type { ConnectionOwner, Consumers, Reports } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionOwner, Consumers, Reports } from "./connection_contract.ts";
 import { Deliveries } from "./deliveries.ts";
 import { validateFlags } from "./flags.ts";
 import type { Memory, Ring } from "./memory.ts";
@@ -19,7 +20,7 @@ import { integer } from "./validate.ts";
 import { Waiting } from "./waiting.ts";
 
 /** What an endpoint needs of the inlet. */
-export interface EndpointInlet extends Consumers, Reports {
+export interface EndpointInlet extends Consumers<Connection>, Reports<Connection> {
   /** Whether `settle` is running, which flushes when it is done. */
   readonly settling: boolean;
   /** Hands out the records of the rings. */
@@ -30,7 +31,7 @@ export interface EndpointInlet extends Consumers, Reports {
  * An open host as its connections see it: its transports, flushing, and what promises are pending. The inlet
  * receives.
  */
-export class Endpoint implements ConnectionOwner {
+export class Endpoint implements ConnectionOwner<Connection> {
   readonly library: Library;
   readonly native: Native;
   readonly handle: number;

@@ -1,6 +1,7 @@
 import { ATTEND, LAYOUT } from "../../ffi/layout.ts";
 import { surface } from "../../ffi/surface.ts";
-import { type ChannelSink, Connection, type Ending, type EndReason } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import type { ChannelSink, Ending, EndReason } from "./connection_contract.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Fifo } from "./fifo.ts";
 import { iteration } from "./iteration.ts";

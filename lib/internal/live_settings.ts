@@ -52,6 +52,8 @@ function applySetting<Name extends LiveName>(
       return transports.forEach((transport) => transport.filter(settings.filter));
     case "limits":
       return transports.forEach((transport) => transport.limit(settings.limits));
+    case "conditions":
+      return endpoint.transport.simulate(settings.conditions, endpoint.settings.conditions);
     case "incomingBandwidth":
     case "outgoingBandwidth": { // native code takes both at once
       const { incomingBandwidth, outgoingBandwidth } = settings;

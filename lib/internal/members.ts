@@ -1,4 +1,5 @@
-import type { Connection, Membership } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Membership } from "./connection_contract.ts";
 import { RecipientList } from "./recipient_list.ts";
 import type { Recipients, Transport } from "./transport.ts";
 
@@ -11,7 +12,7 @@ import type { Recipients, Transport } from "./transport.ts";
  *
  * Each list is in no order. `#indices` tells where each connection is in its list, and keeps the order of joining.
  */
-export class Members implements Membership {
+export class Members implements Membership<Connection> {
   readonly #indices = new Map<Connection, number>();
   readonly #lists: RecipientList<Connection>[];
 

@@ -2,6 +2,7 @@ import { CONFIG, LAYOUT, PEER_OPTION } from "../../ffi/layout.ts";
 import type { Native } from "../../ffi/symbols.ts";
 import { type AddressFilter, compileFilter } from "../address.ts";
 import { check } from "../errors.ts";
+import { type ActiveConditions, NO_LINKS, simulations } from "../conditions.ts";
 import { encodeLimits, type ResolvedLimits } from "../limits.ts";
 import { type Data, Packet, packets } from "../packet.ts";
 import type { Memory } from "./memory.ts";
@@ -207,6 +208,23 @@ export class NativeTransport implements Transport {
       native.enetjs_host_set(this.#handle, CONFIG.FILTER_REFUSES, refuses, 0),
       "Setting the filter",
     );
+  }
+
+  /** Puts a simulated network in force, in place of the last one. */
+  simulate(conditions: ActiveConditions | null, last: ActiveConditions | null): void {
+    const [native, handle] = [this.#native, this.#handle];
+    const counted = last?.stats;
+    const links = conditions === null ? NO_LINKS : simulations.linksOf(conditions);
+    const bytes = conditions === null ? 0 : links.length;
+    const seed = conditions === null ? 0 : simulations.seedOf(conditions);
+    check(native.enetjs_host_set_conditions(handle, links, bytes, seed), "Setting the conditions");
+    if (last !== null && counted !== undefined) simulations.end(last, counted);
+    if (conditions === null) return;
+    simulations.begin(conditions, {
+      blackout: (ms) => void check(native.enetjs_host_blackout(handle, ms), "Beginning a blackout"),
+      fates: (out) =>
+        void check(native.enetjs_host_fates(handle, out, out.length), "Reading the conditions"),
+    });
   }
 
   /** Sends a raw datagram; returns false when the socket's buffer is full. */

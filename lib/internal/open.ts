@@ -22,7 +22,7 @@ export async function openHost<Host>(
 ): Promise<Host> {
   const library = await loadLibrary();
   const { native, runtime } = library;
-  const { config, listens, settings: { hostname, port, pump } } = plan;
+  const { config, listens, settings: { hostname, port, pump, conditions } } = plan;
   Resources.closeOnReload(runtime);
   config[CONFIG.ADDRESS] = listens ? await resolveIPv4(hostname) : -1;
   const memory = new Memory(plan.sizes, runtime.copiesUpTo, library.debug);
@@ -42,6 +42,7 @@ export async function openHost<Host>(
     const endpoint = new Endpoint(library, resources, memory, plan);
     const inlet = new Inlet(endpoint, handlers);
     resources.closeWith(endpoint);
+    if (conditions !== null) endpoint.transport.simulate(conditions, null);
     const host = make(endpoint, inlet);
     if (pump) {
       const fd = check(native.enetjs_host_start(handle), "Starting a host");

@@ -8,6 +8,7 @@
 import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
 import { planFilter, validateHostname } from "../address.ts";
 import { validateAccept } from "../admission.ts";
+import { planConditions } from "../conditions.ts";
 import { planLimits } from "../limits.ts";
 import type { ListenOptions } from "../options.ts";
 import type { HostSettings } from "../settings.ts";
@@ -109,6 +110,7 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
   datagrams: live(flag(CONFIG.DATAGRAMS, false)),
   filter: live({ initial: planFilter({}), check: planFilter }),
   limits: live({ initial: planLimits({}), check: planLimits }),
+  conditions: live({ initial: null, check: planConditions }),
   pump: fixed(flag(CONFIG.PUMP, true)),
   eventCapacity: fixed(powerOfTwo(CONFIG.EVENT_CAPACITY, 4096, 16, MEBIBYTE)),
   arenaSize: fixed(powerOfTwo(CONFIG.ARENA_BYTES, MEBIBYTE, 4096, 256 * MEBIBYTE)),

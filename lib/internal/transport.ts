@@ -5,7 +5,7 @@
  *
  * A transport numbers its connections itself; no number is used twice. Results are 0 or more, or a negative
  * code of `NATIVE_ERROR` in `errors.ts`. Only a wrong argument throws. What the native border learns is in the
- * rings, where the inlet finds it. Another transport reports it to the inlet: see `Reports` in `connection.ts`.
+ * rings, where the inlet finds it. Another transport reports it to the inlet: see `Reports` in `connection_contract.ts`.
  * What becomes of a message goes to the host's deliveries, and that a queue has drained, to the connection.
  *
  * @module

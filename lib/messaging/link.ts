@@ -364,7 +364,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     if (this.#left) return body.release();
     if (this.#hasTakers && this.#inbox.isEmpty) return this.#handleMessage(body);
     const item: Item = { type: "message", data: body };
-    if (this.#admits(item)) return this.#inbox.push(item);
+    if (this.#admits(item)) return this.#keep(item);
     this.#droppedMessages++;
     body.release();
   }
@@ -385,7 +385,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   #takeRequest(request: ReceivedRequest): void {
     if (!request.open) return request.data.release();
     if (this.#hasTakers && this.#inbox.isEmpty) return this.#handleRequest(request);
-    if (this.#admits(request)) return this.#inbox.push(request);
+    if (this.#admits(request)) return this.#keep(request);
     this.#refusedHere++;
     request.refuse(RefusalCode.BUSY, "too much waits for the program");
     request.data.release();
@@ -428,6 +428,11 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   /** Whether something may wait; where nobody iterates, only so much. */
   #admits(item: Item): boolean {
     return this.#inbox.isIterating || this.#inbox.fits(item, this.plan.maximumWaitingData);
+  }
+
+  #keep(item: Item): void {
+    this.#inbox.push(item);
+    this.#adjust();
   }
 
   /** Stops reading while too much waits, or goes on. */

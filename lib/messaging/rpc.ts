@@ -49,7 +49,8 @@ export function serve<Api extends object, Context>(
     async request(request) {
       const call = request.data.value;
       const [name, ...parameters] = Array.isArray(call) ? call : [];
-      const method = Object.hasOwn(api, name) ? (api as Record<string, unknown>)[name] : undefined;
+      const isOwn = typeof name === "string" && Object.hasOwn(api, name);
+      const method = isOwn ? (api as Record<string, unknown>)[name] : undefined;
       if (typeof method !== "function") {
         request.refuse(RefusalCode.UNHANDLED, `There is no function ${JSON.stringify(name)}`);
       } else {

@@ -21,6 +21,7 @@
  * - Why a connection ended
  * - Host configuration: an array of doubles
  * - Values of settings and of calls
+ * - Simulated network: links as arrays of doubles
  * - Statistics
  * - Memory of a channel
  *
@@ -32,6 +33,7 @@
  * - Host: connections and broadcasts
  * - Host: settings
  * - Host: datagrams, address, statistics
+ * - Host: simulated network
  * - Peer
  * - Packet
  * - Channel
@@ -280,6 +282,55 @@
 #define ENETJS_CALL_INTEGER 0 /**< an integer, a pointer, or nothing */
 #define ENETJS_CALL_FLOAT 1
 #define ENETJS_CALL_DOUBLE 2
+
+/* ---- Simulated network: links as arrays of doubles ------------------------------------- */
+
+/** A link: which addresses it is for, then ENETJS_CONDITION_… of what is sent there, and of what is received. */
+#define ENETJS_LINK_FIRST 0 /**< first and last address, IPv4 in host byte order */
+#define ENETJS_LINK_LAST 1
+#define ENETJS_LINK_PORT 2 /**< 0: any */
+#define ENETJS_LINK_SENT 3
+#define ENETJS_LINK_RECEIVED 16
+#define ENETJS_LINK_COUNT 29
+
+/** Times are at most 60,000 ms. */
+#define ENETJS_CONDITION_LATENCY_MS 0
+#define ENETJS_CONDITION_JITTER_MS 1
+#define ENETJS_CONDITION_DISTRIBUTION 2 /**< ENETJS_JITTER_… */
+/** Loss has two states. Before each datagram, the good one becomes bad, or the bad one good, with these probabilities. */
+#define ENETJS_CONDITION_TO_BAD 3
+#define ENETJS_CONDITION_TO_GOOD 4
+#define ENETJS_CONDITION_PASS_BAD 5  /**< share of datagrams that pass in the bad state */
+#define ENETJS_CONDITION_PASS_GOOD 6 /**< and in the good one */
+#define ENETJS_CONDITION_DUPLICATE 7 /**< share of datagrams that arrive twice */
+#define ENETJS_CONDITION_REORDER 8   /**< share of datagrams that arrive REORDER_MS later, and do not delay others */
+#define ENETJS_CONDITION_REORDER_MS 9
+#define ENETJS_CONDITION_CORRUPT 10     /**< share of datagrams of which one bit is changed */
+#define ENETJS_CONDITION_RATE 11        /**< bytes a second, 0: no limit */
+#define ENETJS_CONDITION_QUEUE_BYTES 12 /**< that may wait for that */
+#define ENETJS_CONDITION_COUNT 13
+
+/** How much the delay of a datagram differs from the latency. */
+#define ENETJS_JITTER_UNIFORM 0 /**< evenly, by the jitter at most */
+#define ENETJS_JITTER_NORMAL 1  /**< by the jitter as standard deviation, 3.5 of them at most */
+#define ENETJS_JITTER_PARETO 2  /**< it is longer, by the jitter on average, and seldom by up to 20 of them */
+
+/** What has become of the datagrams of a direction, see `enetjs_host_fates`. */
+#define ENETJS_FATE_PASSED 0
+#define ENETJS_FATE_LOST 1
+#define ENETJS_FATE_BLACKED_OUT 2
+#define ENETJS_FATE_QUEUE_FULL 3  /**< lost, because QUEUE_BYTES waited */
+#define ENETJS_FATE_MEMORY_FULL 4 /**< lost, because ENETJS_HELD_BYTES were held */
+#define ENETJS_FATE_DUPLICATED 5  /**< this and the next two: of those that have passed */
+#define ENETJS_FATE_REORDERED 6
+#define ENETJS_FATE_CORRUPTED 7
+#define ENETJS_FATE_HELD 8 /**< datagrams on their way now */
+#define ENETJS_FATE_COUNT 9
+
+/** Bytes of datagrams, with about 64 more for each, that are held for each direction at most. */
+#define ENETJS_HELD_BYTES 16777216
+
+#define ENETJS_MAXIMUM_LINKS 256
 
 /* ---- Statistics ------------------------------------------------------------------------ */
 
@@ -655,6 +706,34 @@ ENETJS_API double enetjs_host_address(double host);
 
 /** Writes ENETJS_HOST_STAT_… into the statistics block. @returns 0, or ERR_CLOSED. */
 ENETJS_API double enetjs_host_stats(double host);
+
+/* ---- Host: simulated network ---------------------------------------------------------------- */
+
+/**
+ * Puts a simulated network between a host and its socket, or replaces it. Random numbers and counters start anew.
+ * What is under way arrives when it would have.
+ * @param links doubles, ENETJS_LINK_COUNT for each link, at most ENETJS_MAXIMUM_LINKS links. The first is for
+ *   addresses that none of the others is for, and of these the first that fits counts
+ * @param bytes size of `links`; 0 takes the network away: what is under way then arrives at once
+ * @param seed 0 to 2^32 - 1, of all random numbers
+ * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY, UNGUARDED where libenet's calls do not reach this library
+ */
+ENETJS_API double enetjs_host_set_conditions(double host, const uint8_t *links, double bytes, double seed);
+
+/**
+ * For so long every datagram is lost that is sent or received from now on.
+ * @param ms 0 ends it
+ * @returns 0, or ERR_CLOSED, ARGUMENT, STALE when there is no simulated network
+ */
+ENETJS_API double enetjs_host_blackout(double host, double ms);
+
+/**
+ * Counts what has become of the datagrams.
+ * @param out receives doubles: ENETJS_FATE_COUNT for what was sent, then as many for what was received
+ * @param bytes size of `out`, which must be that of all of them
+ * @returns 0, or ERR_CLOSED, ARGUMENT, STALE when there is no simulated network
+ */
+ENETJS_API double enetjs_host_fates(double host, uint8_t *out, double bytes);
 
 /* ---- Peer --------------------------------------------------------------------------------- */
 

@@ -201,6 +201,14 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_CHANNEL_TEXT_NAME,
       ENETJS_CHANNEL_TEXT_VERSION,
       ENETJS_DECISION_MS,
+      ENETJS_LINK_COUNT,
+      ENETJS_CONDITION_COUNT,
+      ENETJS_FATE_COUNT,
+      ENETJS_JITTER_UNIFORM,
+      ENETJS_JITTER_NORMAL,
+      ENETJS_JITTER_PARETO,
+      ENETJS_HELD_BYTES,
+      ENETJS_MAXIMUM_LINKS,
   };
   return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
 }

@@ -9,12 +9,15 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import {
+  CONDITION,
   CONFIG,
   DIAGNOSTIC,
   DISCONNECT,
+  FATE,
   HOST_STAT,
   LAYOUT,
   LIMIT,
+  LINK,
   PEER_OPTION,
   PEER_STAT,
 } from "../../ffi/layout.ts";
@@ -68,6 +71,9 @@ test("ffi/layout.ts has the configuration, options, modes and statistics of the 
   assert.deepEqual(CONFIG, group("CONFIG_"));
   assert.deepEqual(HOST_STAT, group("HOST_STAT_"));
   assert.deepEqual(LIMIT, group("LIMIT_"));
+  assert.deepEqual(LINK, group("LINK_"));
+  assert.deepEqual(CONDITION, group("CONDITION_"));
+  assert.deepEqual(FATE, group("FATE_"));
   assert.deepEqual(PEER_STAT, group("PEER_STAT_"));
   assert.deepEqual(DIAGNOSTIC, group("DIAGNOSTIC_"));
   assert.deepEqual(DISCONNECT, {
@@ -81,7 +87,7 @@ test("ffi/layout.ts has the configuration, options, modes and statistics of the 
 });
 
 test("Positions count up from 0 without a gap, and each group has as many as its count", () => {
-  const groups = { CONFIG, HOST_STAT, LIMIT, PEER_STAT, DIAGNOSTIC };
+  const groups = { CONDITION, CONFIG, FATE, HOST_STAT, LIMIT, PEER_STAT, DIAGNOSTIC };
   for (const [name, table] of Object.entries(groups)) {
     const positions = Object.values(table);
     assert.deepEqual(positions, positions.map((_, index) => index), name);

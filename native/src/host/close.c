@@ -8,6 +8,7 @@
 
 #include "base/pool.h"
 #include "host/internal.h"
+#include "wire/conditions.h"
 #include "wire/guard.h"
 #include "wire/limits.h"
 #include "wire/peer_ids.h"
@@ -77,6 +78,8 @@ void enetjs_disconnect_all(struct enetjs_host *h) {
     enet_peer_reset(peer);
   }
   if (answers) tell_who_has_answered(h);
+  /* Nobody waits for a simulated network: what it has let pass leaves now. */
+  if (enetjs_batch_conditions(h->batch)) enetjs_conditions_end(enetjs_batch_conditions(h->batch));
   enetjs_batch_end(h->batch);
 }
 

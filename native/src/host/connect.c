@@ -132,9 +132,12 @@ done:
 static double answer(struct enetjs_host *h, uint32_t question, double verdict) {
   enum enetjs_refusal cause =
       verdict == ENETJS_CODE_UNDECIDED ? ENETJS_REFUSAL_UNDECIDED : ENETJS_REFUSAL_ACCEPT;
-  bool asked = h->guard && (verdict == ENETJS_ACCEPT
-                                ? enetjs_guard_accept(h->guard, question)
-                                : enetjs_guard_decline(h->guard, question, cause, (enet_uint32)verdict));
+  bool asked;
+  enetjs_batch_begin(h->batch);
+  asked = h->guard && (verdict == ENETJS_ACCEPT
+                           ? enetjs_guard_accept(h->guard, question)
+                           : enetjs_guard_decline(h->guard, question, cause, (enet_uint32)verdict));
+  enetjs_batch_end(h->batch);
   if (!asked) return ENETJS_ERR_STALE;
   if (enetjs_guard_admits(h->guard)) enetjs_service_protocol(h);
   if (h->pump_running && enetjs_records_held(h) > 0) enetjs_pump_call(h);

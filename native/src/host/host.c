@@ -331,6 +331,17 @@ double enetjs_host_set_arena(double host, uint8_t *arena, double arenaBytes) {
   return result;
 }
 
+/* Beyond ENet; only a simulated network has it wait. */
+static int send_plain(struct enetjs_host *h, const ENetAddress *to, const ENetBuffer *buffer) {
+  int sent;
+  if (!enetjs_batch_conditions(h->batch)) return enet_socket_send(h->enet->socket, to, buffer, 1);
+  enetjs_batch_begin(h->batch);
+  sent = enet_socket_send(h->enet->socket, to, buffer, 1);
+  enetjs_batch_end(h->batch);
+  enetjs_pump_rearm(h);
+  return sent;
+}
+
 double enetjs_host_send_datagram(double host, double address, double port, double offset, double length) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   const uint8_t *data;
@@ -345,7 +356,7 @@ double enetjs_host_send_datagram(double host, double address, double port, doubl
     buffer.data = (void *)(uintptr_t)data;
     buffer.dataLength = (size_t)length;
     enetjs_read_unreachable(h); /* whose error would be that of this call */
-    result = enet_socket_send(h->enet->socket, &to, &buffer, 1);
+    result = send_plain(h, &to, &buffer);
     if (result < 0) result = enetjs_socket_error_code(enetjs_socket_error());
   }
   enetjs_host_release(h);

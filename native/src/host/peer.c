@@ -89,7 +89,9 @@ double enetjs_host_shutdown(double host, double data) {
     return ENETJS_ERR_ARGUMENT;
   }
   h->shutting_down = true;
+  enetjs_batch_begin(h->batch);
   if (h->guard) enetjs_guard_close(h->guard);
+  enetjs_batch_end(h->batch);
   h->shutdown_data = (uint32_t)data;
   for (size_t index = 0; index < h->enet->peerCount; index++) shut_down(&h->slots[index]);
   enetjs_flush_protocol(h);

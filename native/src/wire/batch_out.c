@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/number.h"
 #include "wire/udp_options.h"
 #include "wire/unreachable.h"
 
@@ -71,12 +72,14 @@ static void out_clear(struct enetjs_out *out) {
   memset(out->latest, 0xFF, sizeof(out->latest)); /* NO_RUN */
 }
 
-/* What ENet has counted as sent, and was not. */
-static void discount(struct enetjs_out *out, size_t bytes) { out->enet->totalSentData -= (enet_uint32)bytes; }
+/* What ENet has counted as sent, and was not; in an earlier section, if the datagram was held. */
+static void discount(struct enetjs_out *out, size_t bytes) {
+  out->enet->totalSentData -= (enet_uint32)enetjs_smaller(out->enet->totalSentData, bytes);
+}
 
 static void count_failed(struct enetjs_out *out, unsigned datagrams, size_t bytes) {
   discount(out, bytes);
-  out->enet->totalSentPackets -= datagrams;
+  out->enet->totalSentPackets -= (enet_uint32)enetjs_smaller(out->enet->totalSentPackets, datagrams);
   *out->errors += datagrams;
 }
 

@@ -10,6 +10,9 @@
  * Only calls between enetjs_batch_begin and _end, on that thread and for that host's socket, are batched. All other
  * calls in the process are passed on to libenet's own functions.
  *
+ * Where there is a simulated network (conditions.h), each datagram passes it alone: on the way out before it is
+ * gathered, on the way in after it was taken out of its message.
+ *
  * Invariant: what was gathered leaves before ENet reads, when there is no more room, and at the end of the section.
  * Nothing that was gathered outlives the section.
  */
@@ -26,15 +29,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/threads.h"
 #include "enetjs.h"
 #include "wire/batch_in.h"
 #include "wire/batch_out.h"
+#include "wire/conditions.h"
 #include "wire/open.h"
+
+#define ENTERING 256 /* datagrams that may enter the simulated network before ENet gets its turn */
 
 struct enetjs_batch {
   ENetHost *enet;
   struct enetjs_guard *guard; /* or NULL */
+  struct enetjs_conditions *conditions; /* or NULL */
   uint64_t *errors;
   void (*on_sent)(void *owner, const ENetAddress *to);
   void *owner;
@@ -90,7 +98,7 @@ static int receive_plain(ENetSocket socket, ENetAddress *address, ENetBuffer *bu
   return libenet.receive(socket, address, buffers, count);
 }
 
-/* ---- ENet's two functions -------------------------------------------------------------------- */
+/* ---- The way out ----------------------------------------------------------------------------- */
 
 static int collect(struct enetjs_batch *batch, const ENetAddress *address, const ENetBuffer *buffers, size_t count) {
   size_t length = 0;
@@ -103,6 +111,63 @@ static int collect(struct enetjs_batch *batch, const ENetAddress *address, const
   enetjs_out_add(batch->out, address, buffers, count, length);
   return (int)length;
 }
+
+/* ---- The simulated network ------------------------------------------------------------------- */
+
+static int enter(struct enetjs_batch *batch, const ENetAddress *address, const ENetBuffer *buffers, size_t count) {
+  size_t length = 0;
+  for (size_t i = 0; i < count; i++) length += buffers[i].dataLength;
+  enetjs_conditions_enter(batch->conditions, ENETJS_SENT, address, buffers, count, enetjs_clock_us());
+  return (int)length;
+}
+
+static void collect_due(struct enetjs_batch *batch) {
+  const struct enetjs_passed *passed;
+  uint64_t now_us = enetjs_clock_us();
+  while ((passed = enetjs_conditions_due(batch->conditions, ENETJS_SENT, now_us)) != NULL) {
+    ENetBuffer buffer;
+    buffer.data = passed->bytes;
+    buffer.dataLength = passed->length;
+    if (collect(batch, &passed->address, &buffer, 1) < 0) ++*batch->errors;
+    enetjs_conditions_release(batch->conditions, ENETJS_SENT);
+  }
+}
+
+static void send_gathered(struct enetjs_batch *batch) {
+  if (batch->conditions) collect_due(batch);
+  enetjs_out_send(batch->out);
+}
+
+static int take_due(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer, uint64_t now_us) {
+  const struct enetjs_passed *passed = enetjs_conditions_due(batch->conditions, ENETJS_RECEIVED, now_us);
+  int length;
+  if (!passed) return 0;
+  length = (int)passed->length; /* ENet's buffer has not become smaller since it was read into it */
+  memcpy(buffer->data, passed->bytes, passed->length);
+  if (address) *address = passed->address;
+  enetjs_conditions_release(batch->conditions, ENETJS_RECEIVED);
+  return length;
+}
+
+/* What has come enters until a datagram is due. @returns its length, 0 when there is none yet, or −1 */
+static int receive_due(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer) {
+  uint64_t now_us = enetjs_clock_us();
+  for (unsigned entered = 0; entered < ENTERING; entered++) {
+    ENetAddress from;
+    ENetBuffer datagram;
+    int length = take_due(batch, address, buffer, now_us);
+    if (length > 0) return length;
+    length = enetjs_in_next(batch->in, &from, buffer);
+    if (length == 0 && enetjs_in_unread(batch->in)) continue; /* the round is over, and another begins */
+    if (length <= 0) return length;
+    datagram.data = buffer->data;
+    datagram.dataLength = (size_t)length;
+    enetjs_conditions_enter(batch->conditions, ENETJS_RECEIVED, &from, &datagram, 1, now_us);
+  }
+  return 0;
+}
+
+/* ---- ENet's two functions -------------------------------------------------------------------- */
 
 ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, const ENetBuffer *buffers,
                                 size_t bufferCount) {
@@ -117,7 +182,8 @@ ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, c
     batch->enet->totalSentPackets--; /* which ENet is about to count */
     return 0;
   }
-  length = collect(batch, address, buffers, bufferCount);
+  length = batch->conditions ? enter(batch, address, buffers, bufferCount)
+                             : collect(batch, address, buffers, bufferCount);
   batch->on_sent(batch->owner, address);
   return length;
 }
@@ -133,11 +199,12 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
   }
   enetjs_pool_charge(NULL); /* ENet is done with the datagram before */
   /* While ENet reads what has been fetched before, what is sent of it gathers. */
-  if (!enetjs_in_goes_on(batch->in)) enetjs_out_send(batch->out);
+  if (!enetjs_in_goes_on(batch->in)) send_gathered(batch);
   passed = batch->guard ? enetjs_guard_take(batch->guard, address, buffers) : 0;
   if (passed > 0) return (int)passed;
   if (!batch->in) batch->in = enetjs_in_create(batch->enet, batch->errors);
-  return batch->in ? enetjs_in_next(batch->in, address, buffers) : receive_plain(socket, address, buffers, bufferCount);
+  if (!batch->in) return receive_plain(socket, address, buffers, bufferCount);
+  return batch->conditions ? receive_due(batch, address, buffers) : enetjs_in_next(batch->in, address, buffers);
 }
 
 /* ---- For the host ---------------------------------------------------------------------------- */
@@ -153,6 +220,19 @@ struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts)
   return batch;
 }
 
+void enetjs_batch_set_conditions(struct enetjs_batch *batch, struct enetjs_conditions *conditions) {
+  enetjs_conditions_destroy(batch->conditions);
+  batch->conditions = conditions;
+}
+
+struct enetjs_conditions *enetjs_batch_conditions(const struct enetjs_batch *batch) {
+  return batch ? batch->conditions : NULL;
+}
+
+int enetjs_batch_wait(const struct enetjs_batch *batch) {
+  return batch && batch->conditions ? enetjs_conditions_wait(batch->conditions, enetjs_clock_us()) : -1;
+}
+
 void enetjs_batch_begin(struct enetjs_batch *batch) {
   if (!batch || batch->depth++ > 0) return;
   if (batch->guard) enetjs_guard_begin(batch->guard);
@@ -163,11 +243,19 @@ void enetjs_batch_begin(struct enetjs_batch *batch) {
 
 void enetjs_batch_end(struct enetjs_batch *batch) {
   if (!batch) return;
-  enetjs_out_send(batch->out);
-  if (--batch->depth == 0) current = NULL;
+  send_gathered(batch);
+  if (--batch->depth > 0) return;
+  current = NULL;
+  if (batch->conditions && enetjs_conditions_over(batch->conditions)) enetjs_batch_set_conditions(batch, NULL);
 }
 
-bool enetjs_batch_prefetched(const struct enetjs_batch *batch) { return batch && enetjs_in_prefetched(batch->in); }
+static bool has_due(const struct enetjs_batch *batch) {
+  return batch->conditions && enetjs_conditions_due(batch->conditions, ENETJS_RECEIVED, enetjs_clock_us());
+}
+
+bool enetjs_batch_prefetched(const struct enetjs_batch *batch) {
+  return batch && (enetjs_in_prefetched(batch->in) || has_due(batch));
+}
 
 bool enetjs_batch_unread(const struct enetjs_batch *batch) { return batch && enetjs_in_unread(batch->in); }
 
@@ -177,6 +265,7 @@ unsigned enetjs_batch_take_source_changes(struct enetjs_batch *batch) {
 
 void enetjs_batch_destroy(struct enetjs_batch *batch) {
   if (!batch) return;
+  enetjs_conditions_destroy(batch->conditions);
   enetjs_out_destroy(batch->out);
   enetjs_in_destroy(batch->in);
   free(batch);
@@ -222,6 +311,20 @@ struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts)
 }
 
 void enetjs_batch_destroy(struct enetjs_batch *batch) { (void)batch; }
+void enetjs_batch_set_conditions(struct enetjs_batch *batch, struct enetjs_conditions *conditions) {
+  (void)batch, (void)conditions;
+}
+
+struct enetjs_conditions *enetjs_batch_conditions(const struct enetjs_batch *batch) {
+  (void)batch;
+  return NULL;
+}
+
+int enetjs_batch_wait(const struct enetjs_batch *batch) {
+  (void)batch;
+  return -1;
+}
+
 void enetjs_batch_begin(struct enetjs_batch *batch) { (void)batch; }
 void enetjs_batch_end(struct enetjs_batch *batch) { (void)batch; }
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct enetjs_batch;
+struct enetjs_conditions;
 struct enetjs_guard;
 
 /** What a batch works with; all of it lives longer than the batch. */
@@ -29,6 +30,13 @@ struct enetjs_batch_parts {
 struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts);
 void enetjs_batch_destroy(struct enetjs_batch *batch);
 
+/** Has everything pass a simulated network. The batch owns it, and destroys it once it is over. */
+void enetjs_batch_set_conditions(struct enetjs_batch *batch, struct enetjs_conditions *conditions);
+/** @returns NULL where there is none */
+struct enetjs_conditions *enetjs_batch_conditions(const struct enetjs_batch *batch);
+/** @returns milliseconds until a datagram that it holds is due, or -1 */
+int enetjs_batch_wait(const struct enetjs_batch *batch);
+
 /**
  * Around everything in which ENet may send or receive: what it sends in between leaves at the end at the latest,
  * and only then are ENet's totals right. Sections may be nested.
@@ -39,7 +47,7 @@ void enetjs_batch_end(struct enetjs_batch *batch);
 /** Whether libenet's calls arrive here. Only once ENet is initialized. @returns 1, 0, or an error code: unknown */
 int enetjs_batch_arrives(void);
 
-/** Whether there are datagrams that have been taken from the socket, and ENet has not read. */
+/** Whether there are datagrams that have been taken from the socket, and ENet has not read. What is held is none. */
 bool enetjs_batch_prefetched(const struct enetjs_batch *batch);
 
 /** Whether ENet has been told that there is nothing, so that it goes on, while there may be. */

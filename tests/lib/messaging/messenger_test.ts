@@ -215,11 +215,11 @@ onBoth("a handler refuses, throws, answers twice, and is not there", async (prot
     },
     client: { message() {} },
   });
-  for (const text of ["refuse", "throw", "throw text", "reject", "object"]) {
-    const error = await errorOf(pair.client.get(text));
+  for (const request of ["refuse", "throw", "throw text", "reject", "object"]) {
+    const error = await errorOf(pair.client.get(request));
     assert.doesNotMatch(error.message, /\n|messenger_test/, "no stack");
-    const message = error.message.replace(/^.* with (code \d+|RefusalCode\.\w+): /, "").slice(0, 34);
-    log.add("client", `${describe(error)}: ${message}`);
+    const text = error.message.replace(/^.* with (code \d+|RefusalCode\.\w+): /, "");
+    log.add("client", `${describe(error)}: ${text.slice(0, 34)}`);
   }
   log.add("client", (await pair.client.get("twice")).text());
   const nothing = await pair.client.get("nothing");
