@@ -61,8 +61,8 @@ export function whenIdle(action: () => void): void {
   setTimeout(finishWaiting, 0);
 }
 
-function enter(): void {
-  depth++;
+/** Refuses a callback that is nested too deep. The caller has counted it, since this call may find no stack. */
+function checkDepth(): void {
   if (depth > MAXIMUM_DEPTH) {
     throw new FfiError(
       "ENETJS_ERR_FFI_RANGE",
@@ -94,8 +94,9 @@ export function withStack(raw: RawFunction): RawFunction {
 export function deferErrors(target: RawFunction, zero: unknown): RawFunction {
   return (...values) => {
     if (thrown !== undefined) return zero;
+    depth++;
     try {
-      enter();
+      checkDepth();
       return target(...values);
     } catch (error) {
       thrown = { error };
@@ -110,8 +111,9 @@ export function deferErrors(target: RawFunction, zero: unknown): RawFunction {
 /** The same for what is not called within a call of ours: an error is an uncaught one. */
 export function reportErrors(target: RawFunction): RawFunction {
   return (...values) => {
+    depth++;
     try {
-      enter();
+      checkDepth();
       target(...values);
     } catch (error) {
       surface(error);

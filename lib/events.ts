@@ -76,10 +76,12 @@ export interface HostHandlers<PeerData = unknown> {
 }
 
 /** What a host can have functions for. */
-export const HANDLERS: readonly string[] = [
-  "connect",
-  "disconnect",
-  "receive",
-  "datagram",
-  "error",
-] satisfies (keyof HostHandlers)[];
+export const HANDLERS: readonly string[] = Object.keys(
+  {
+    connect: true,
+    disconnect: true,
+    receive: true,
+    datagram: true,
+    error: true,
+  } satisfies Record<keyof HostHandlers, true>,
+);

@@ -1,4 +1,5 @@
-import { boolean, integer, show, U32 } from "../internal/validate.ts";
+import { SETTINGS } from "../internal/settings.ts";
+import { boolean, show } from "../internal/validate.ts";
 import type { HostOptions as CoreOptions } from "../options.ts";
 import { Address, type AddressLike } from "./address.ts";
 import { requireSocket, type UdpSocket } from "./socket_bridge.ts";
@@ -41,7 +42,8 @@ export interface HostPlan {
 }
 
 function bandwidth(value: number | undefined, name: string): number {
-  return integer(typeof value === "number" ? Math.trunc(value) : value ?? 0, name, 0, U32);
+  const whole = typeof value === "number" ? Math.trunc(value) : value ?? 0;
+  return SETTINGS.incomingBandwidth.check(whole, name);
 }
 
 /** Checks the options of a host. As in C, 0 peers or channels stand for the default. */
@@ -59,8 +61,8 @@ export function planHost(kind: HostKind, given: unknown): HostPlan {
     unguarded: boolean(unguarded, "unguarded"),
     socket: kind === "custom" ? requireSocket(socket) : undefined,
     options: {
-      peers: integer(peers || 128, "peers", 1, 4095),
-      channels: integer(channels || 5, "channels", 1, 255),
+      peers: SETTINGS.peers.check(peers || 128, "peers"),
+      channels: SETTINGS.channels.check(channels || 5, "channels"),
       incomingBandwidth: bandwidth(down, "down"),
       outgoingBandwidth: bandwidth(up, "up"),
     },

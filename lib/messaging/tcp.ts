@@ -102,7 +102,7 @@ class TcpTransport implements Transport {
     if (!this.#isFlushDue) {
       this.#isFlushDue = true;
       // Behind what the program does in this turn, also in promises.
-      queueMicrotask(() => process.nextTick(() => this.#flush()));
+      queueMicrotask(() => process.nextTick(() => this.#flushLate()));
     }
     this.#isFull ||= this.queuedBytes > this.#plan.highWaterMark;
     return !this.#isFull;
@@ -114,8 +114,12 @@ class TcpTransport implements Transport {
     return this.#from = this.#to = 0;
   }
 
-  #flush(): void {
+  #flushLate(): void {
     this.#isFlushDue = false;
+    this.flush();
+  }
+
+  flush(): void {
     if (this.#to > this.#from) this.#link.sent();
     this.#hand();
   }

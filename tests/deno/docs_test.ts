@@ -124,6 +124,19 @@ test("docs/settings.md tells the defaults", () => {
   }
 });
 
+test("The doc comment of every setting tells its default", () => {
+  // The last of a name counts: HostOptions leaves what HostSettings says.
+  const source = ["options", "settings"].map((name) => read(`lib/${name}.ts`)).join("\n");
+  const members = source.matchAll(/\/\*\*((?:(?!\/\*\*)[^])*?)\*\/\s+(\w+)\??: [^;]+;/g);
+  const docs = new Map([...members].map(([, text, name]) => [name, text.replaceAll(/[`*]/g, "")]));
+  for (const name of SETTING_NAMES) {
+    if (TOLD[name] !== undefined) continue;
+    const told = docs.get(name)?.match(/Default\s+(".*?"|[\d,]*\d|true|false|null)/)?.[1];
+    assert(told !== undefined, name);
+    assertEquals(JSON.parse(told.replaceAll(",", "")), SETTINGS[name].initial, name);
+  }
+});
+
 test("docs/settings.md marks what can be assigned on a live host", () => {
   const told = rows.filter(({ live }) => live).map(({ name }) => name);
   assertEquals(told.sort(), LIVE_SETTINGS.toSorted());

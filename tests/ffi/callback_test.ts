@@ -16,6 +16,7 @@ import {
   toArrayBuffer,
   view,
 } from "../../ffi/mod.ts";
+import { whenIdle } from "../../ffi/_callback.ts";
 import { fails, LIBRARY } from "./_ffi.ts";
 import { currentRuntime, until } from "../_helpers.ts";
 
@@ -215,6 +216,15 @@ test("Where the stack ends, a call that would call back is an error and not the 
   };
   assert.throws(descend, RangeError);
   assert.ok(calls > 0 && refused > 0, `${calls} and ${refused}`);
+
+  // What must not be freed under a callback still waits until it has returned.
+  let isOver = false;
+  using waiting = callback({ parameters: [], result: "void" }, () => {
+    whenIdle(() => void (isOver = true));
+    assert.equal(isOver, false);
+  });
+  symbols.call_nothing(waiting);
+  assert.equal(isOver, true);
 });
 
 test("A callback may close itself, and the library that calls it", () => {
