@@ -105,6 +105,8 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   readonly closed: PromiseWithResolvers<ConnectionEnd> = Promise.withResolvers();
   readonly #dispatcher: Dispatcher;
   readonly #owner: LinkOwner;
+  /** Whether heartbeats and closes are messages. */
+  readonly #handshake: boolean;
   readonly #inbox: Inbox = new Inbox(() => this.#adjust());
   #handlers: ConnectionHandlers;
   /** Handlers that take messages or requests, in place of an iteration. */
@@ -125,7 +127,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   #refusedHere = 0;
 
   /**
-   * @param handshake whether the connection is ready only when the other side has sent something
+   * @param handshake whether heartbeats and closes are messages, and the connection is ready only with the first
    * @param firstId the id before that of the first request
    */
   constructor(
@@ -139,6 +141,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     this.plan = plan;
     this.#dispatcher = dispatcher;
     this.#owner = owner;
+    this.#handshake = handshake;
     this.#handlers = handlers;
     this.#hasTakers = takes(handlers);
     const settings = {
@@ -186,6 +189,9 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
       buffer[start + 7]) >>> 0;
     const fault = faultOf(type, flags, id, end - body, this.plan.maximumMessageSize);
     if (fault !== undefined) return this.fault(fault);
+    if (!this.#handshake && type >= TYPE.HEARTBEAT) {
+      return this.fault(`it has the type ${type}, which ENet stands in for`);
+    }
     if (!isReliable && type !== TYPE.MESSAGE) {
       return this.fault(`it has the type ${type} on the channel of unreliable messages`);
     }
