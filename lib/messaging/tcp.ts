@@ -290,6 +290,7 @@ export async function listenTcp(
   let isClosing = false;
   const server = plan.tls === undefined ? net.createServer() : tls.createServer({
     ...plan.tls,
+    handshakeTimeout: plan.handshakeMs,
     requestCert: plan.tls.ca !== undefined,
     rejectUnauthorized: plan.tls.ca !== undefined,
   });
@@ -319,7 +320,12 @@ export async function listenTcp(
   const local = server.address() as { address: string; port: number };
   return {
     address: { protocol: "tcp", hostname: local.address, port: local.port },
-    stop: () => void (isClosing = true),
+    stop() {
+      isClosing = true;
+      for (const link of links) {
+        if (link.machine.state === "opening") link.broken("the listener was closed");
+      }
+    },
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }
