@@ -11,7 +11,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { fail, print, root } from "../tools/_run.ts";
 import { build } from "../tools/build.ts";
-import { minimum, type Runtime } from "../tools/setup.ts";
+import { minimum, type Runtime, setupBuild } from "../tools/setup.ts";
 import type { Count, Job, Plan, Sample } from "./_job.ts";
 import { toRows, toTable } from "./_report.ts";
 import { compare, verdict } from "./messaging.ts";
@@ -73,6 +73,7 @@ async function main(): Promise<void> {
   const jobs = FAMILIES.flatMap((family) => family(plan))
     .filter(({ workloads }) => workloads.some((name) => name.includes(only)));
   if (jobs.length === 0) throw new Error(`No workload has "${only}" in its name`);
+  await setupBuild();
   await build("benches");
   const seen: Sample[][] = [];
   for (let round = 1; round <= rounds; round++) {

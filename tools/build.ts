@@ -7,6 +7,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fail, print, root, run } from "./_run.ts";
+import { setupBuild } from "./setup.ts";
 
 /** What the sanitizer builds look for: `address` stands for undefined behaviour too. */
 export type Sanitizer = "address" | "thread";
@@ -67,6 +68,11 @@ export async function build(
 }
 
 if (import.meta.main) {
-  await build().catch(fail);
-  await build("examples").catch(fail);
+  try {
+    await setupBuild();
+    await build();
+    await build("examples");
+  } catch (error) {
+    fail(error);
+  }
 }
