@@ -368,7 +368,7 @@ export class Host<PeerData = unknown>
     if (this.#last !== undefined) return { ...this.#last.stats };
     const { native, handle, stats } = this.#endpoint;
     check(native.enetjs_host_stats(handle), "Reading statistics");
-    return readHostStats(stats);
+    return readHostStats(stats, this.#inlet.others.length);
   }
 
   /** Whether the host is closed. */

@@ -115,6 +115,12 @@ export class Inlet {
     return [...this.#connections].filter((c) => !c.ending);
   }
 
+  /** Those of them that another transport carries. */
+  get others(): Connection[] {
+    const { transport, transports } = this.endpoint;
+    return transports.length === 1 ? [] : this.live.filter((c) => c.transport !== transport);
+  }
+
   /** The functions that take the events, in place of iteration or `service`. */
   get handlers(): HostHandlers | undefined {
     return this.#handlers;

@@ -26,6 +26,9 @@
  *     as it has arrived (sparse blocks, base/pool.h), for one message of a connection at a time. Claims
  *     keep out no message that really comes, until what has really come fills three quarters of H.
  *
+ * Beside bytes, the commands that wait in ENet's lists are counted: no more than ENETJS_WAITING_COMMANDS (inspect.h) of
+ * a connection may be out of order, so that no datagram makes ENet walk, deliver or free more of them at once.
+ *
  * What an ended connection still holds counts as a debt of its address, in every rule, so connecting
  * anew gains nothing. Addresses share ENETJS_DEBT_BUCKETS buckets.
  *
@@ -108,6 +111,7 @@ bool enetjs_allow_connect(struct enetjs_host *h, enet_uint32 address) {
 void enetjs_allowance_end(struct enetjs_slot *slot) {
   if (slot->account) enetjs_account_close(slot->account, debt_of(slot->host, slot->charged_address));
   slot->account = NULL;
+  slot->waiting_commands = 0;
   memset(&slot->stall, 0, sizeof(slot->stall));
 }
 
@@ -201,6 +205,24 @@ static void allow_of_host(struct enetjs_allowance *allowance, struct enetjs_host
   allowance->sparse = enetjs_smaller(allowance->sparse, sparse_room(h, use->bytes + use->listed));
 }
 
+static size_t count_waiting(ENetPeer *peer) {
+  size_t count = enet_list_size(&peer->dispatchedCommands);
+  for (size_t i = 0; i < peer->channelCount; i++)
+    count += enet_list_size(&peer->channels[i].incomingReliableCommands) +
+             enet_list_size(&peer->channels[i].incomingUnreliableCommands);
+  return count;
+}
+
+/*
+ * ENet drops late unreliable messages and copies without a word, so what the slot counts may be too much. The count is
+ * made right when it matters. That takes as many steps as commands may wait.
+ */
+static size_t commands_room(struct enetjs_slot *slot, ENetPeer *peer) {
+  if (slot->waiting_commands + ENETJS_COMMANDS_MAXIMUM > ENETJS_WAITING_COMMANDS)
+    slot->waiting_commands = count_waiting(peer);
+  return room(slot->waiting_commands, ENETJS_WAITING_COMMANDS);
+}
+
 static struct enetjs_allowance allowance_of(const struct enetjs_slot *slot, const struct enetjs_account *account,
                                             const struct use *use) {
   struct enetjs_host *h = slot->host;
@@ -247,7 +269,10 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   use = use_of(slot, peer, account);
   if (!use.blocked && has_come(stall, peer)) stall->since = stall->admitted = 0;
   allowance = allowance_of(slot, account, &use);
+  allowance.commands = commands_room(slot, peer);
   inspection = enetjs_inspect(peer, datagram, &allowance);
+  slot->waiting_commands += inspection.added;
+  slot->waiting_commands -= enetjs_smaller(slot->waiting_commands, inspection.dropped);
   if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
   tell_too_large(slot, inspection.too_large);
   if (use.blocked) stall->admitted += inspection.reliable;

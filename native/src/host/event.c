@@ -250,14 +250,22 @@ void enetjs_refill(struct enetjs_host *h) {
   refill_ring(h, &h->events);
 }
 
+/* Moves all of a list behind another. What is charged for the records stays charged. */
+static void append_all(struct enetjs_held_list *to, struct enetjs_held_list *from) {
+  if (!from->head) return;
+  if (to->tail)
+    to->tail->next = from->head;
+  else
+    to->head = from->head;
+  to->tail = from->tail;
+  to->count += from->count;
+  memset(from, 0, sizeof(*from));
+}
+
+/* The records join those that wait for room in the ring, however many they are: a disconnect may release them. */
 void enetjs_release_paused(struct enetjs_slot *slot) {
-  struct enetjs_host *h = slot->host;
   slot->paused = false;
-  while (slot->held.head) {
-    struct enetjs_held *held = unhold(h, &slot->held);
-    emit(h, &h->events, held->record, held->packet);
-    enetjs_pool_free(held);
-  }
+  append_all(&slot->host->events.held, &slot->held);
 }
 
 void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list) {

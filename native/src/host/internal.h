@@ -149,6 +149,7 @@ struct enetjs_slot {
   struct enetjs_remote remote; /**< of the connection, once it is connected */
   struct enetjs_account *account;       /**< of the connection that charged_connect_id tells, or NULL */
   enet_uint32 charged_connect_id, charged_address;
+  size_t waiting_commands; /**< messages that ENet has received and not delivered, at most */
   struct enetjs_stall stall;
   struct enetjs_silence silence;
   size_t held_bytes;                    /**< messages of the current connection, with overhead */

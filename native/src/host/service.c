@@ -15,7 +15,8 @@
 #include "wire/socket.h"
 
 #define TRANSIENT_ERROR_LIMIT 64
-#define RECEIVE_LIMIT 256 /* datagrams that ENet reads before it looks up */
+#define RECEIVE_LIMIT 256   /* datagrams that ENet reads before it looks up */
+#define DISPATCH_LIMIT 4096 /* events that a service takes after a datagram, and leaves the rest to the next one */
 
 /*
  * ENet reports a timeout straight from its sending phase, and everything the other side decided
@@ -46,6 +47,7 @@ static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received)
       clear_queue_link(event->peer);
       break;
     case ENET_EVENT_TYPE_RECEIVE:
+      if (slot->waiting_commands > 0) slot->waiting_commands--;
       record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_RECEIVE | (uint32_t)event->channelID << 8;
       enetjs_emit_event(h, slot, record, event->packet);
       clear_queue_link(event->peer);
@@ -61,11 +63,15 @@ static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received)
   }
 }
 
-/* What ENet has queued must leave it before it reads on: a disconnect would drop it. @returns how much it was */
-static unsigned dispatch_all(struct enetjs_host *h) {
+/*
+ * What ENet has queued must leave it before ENet reads on, because a disconnect would drop it. One message can set free
+ * thousands that have waited for it. So a service takes a limited number; while some are left, ENet reads nothing.
+ * @returns how many events it has taken
+ */
+static unsigned dispatch(struct enetjs_host *h, unsigned limit) {
   ENetEvent event;
   unsigned events = 0;
-  for (; enet_host_check_events(h->enet, &event) > 0; events++) handle_event(h, &event, true);
+  for (; events < limit && enet_host_check_events(h->enet, &event) > 0; events++) handle_event(h, &event, true);
   return events;
 }
 
@@ -111,8 +117,9 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
     unsigned events = 0;
     if (result > 0) {
       handle_event(h, &event, received > 0);
-      events = 1 + dispatch_all(h);
+      events = 1 + dispatch(h, DISPATCH_LIMIT);
     }
+    /* Events are left only where the limit was reached, and then the service ends. */
     return !whole || received >= RECEIVE_LIMIT || enetjs_batch_unread(h->batch) ? received + events : 0;
   }
   if (enetjs_socket_error_fatal(error)) {

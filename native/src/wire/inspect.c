@@ -32,10 +32,15 @@ struct inspector {
   struct enetjs_allowance left;
   struct enetjs_inspection result;
   bool relies;       /* on an unreliable message that waits, which must not be dropped then */
-  bool plenty;       /* any messages fit */
+  bool plenty;       /* any messages fit, and as many commands as a datagram can have may wait */
   bool few_steps;    /* and any acknowledgements are found soon */
   bool acknowledged; /* the header has a sent time, without which ENet acknowledges nothing */
   size_t packet_cost, command_cost, acknowledgement_cost;
+  struct {
+    const ENetList *list; /* NULL when it has been changed since */
+    ENetListIterator at;
+    size_t walked; /* from the end to there */
+  } last;          /* where the last search has ended */
   ENetListIterator after_acknowledged; /* where the next acknowledgement is looked for first, */
   size_t before_acknowledged;          /* and how many ENet passes to get there */
   struct {
@@ -63,8 +68,8 @@ static bool refuse(struct inspector *in, enum enetjs_verdict verdict) {
 }
 
 /* @returns false when the steps of the datagram are used up */
-static bool step(struct inspector *in, size_t *walked) {
-  in->result.steps += ++*walked <= ENETJS_STEPS_NEAR ? 1 : ENETJS_STEPS_FAR_WEIGHT;
+static bool count_steps(struct inspector *in, size_t steps) {
+  in->result.steps += steps;
   return in->result.steps <= ENETJS_STEPS_MAXIMUM;
 }
 
@@ -138,23 +143,43 @@ static int compare(const ENetChannel *channel, const ENetIncomingCommand *other,
   return 0;
 }
 
-/* Reliable commands have no unreliable number: it is 0 in all of them. */
-static struct place find(struct inspector *in, ENetList *list, const ENetChannel *channel, enet_uint16 reliable,
-                         enet_uint16 unreliable) {
-  struct place place = {NULL, false};
-  size_t walked = 0;
-  for (ENetListIterator i = enet_list_previous(enet_list_end(list)); i != enet_list_end(list);
-       i = enet_list_previous(i)) {
-    int order;
-    if (!step(in, &walked)) {
-      place.refused = true;
-      return place;
-    }
-    order = compare(channel, (ENetIncomingCommand *)i, reliable, unreliable);
-    if (order < 0) continue;
-    if (order == 0) place.known = (ENetIncomingCommand *)i;
-    return place;
+/*
+ * Where ENet would look from the end of the list. The search begins where the last one in the same list has ended, since
+ * the messages of a datagram mostly lie side by side. That is no longer where the list was changed in between.
+ * @param walked is set to the steps that ENet makes, at most
+ */
+static ENetListIterator search(struct inspector *in, ENetList *list, const ENetChannel *channel, enet_uint16 reliable,
+                               enet_uint16 unreliable, size_t *walked) {
+  const size_t left = in->result.steps < ENETJS_STEPS_MAXIMUM ? ENETJS_STEPS_MAXIMUM - in->result.steps : 0;
+  ENetListIterator end = enet_list_end(list), i = in->last.list == list ? in->last.at : enet_list_previous(end), next;
+  *walked = in->last.list == list ? in->last.walked : 0;
+  while ((next = enet_list_next(i)) != end && *walked > 0 &&
+         compare(channel, (ENetIncomingCommand *)next, reliable, unreliable) >= 0) {
+    i = next;
+    --*walked;
   }
+  while (i != end && *walked <= left && compare(channel, (ENetIncomingCommand *)i, reliable, unreliable) < 0) {
+    i = enet_list_previous(i);
+    ++*walked;
+  }
+  in->last.list = list;
+  in->last.at = i;
+  in->last.walked = *walked;
+  return i;
+}
+
+/* Reliable commands have no unreliable number: it is 0 in all of them. ENet looks for a first fragment twice. */
+static struct place find(struct inspector *in, ENetList *list, const ENetChannel *channel, enet_uint16 reliable,
+                         enet_uint16 unreliable, size_t fragments) {
+  struct place place = {NULL, false};
+  size_t walked;
+  ENetListIterator i;
+  if (fragments) in->last.list = NULL; /* a fragment must find exactly what ENet finds */
+  i = search(in, list, channel, reliable, unreliable, &walked);
+  if (!count_steps(in, fragments ? 2 * walked + 2 : walked + 1))
+    place.refused = true;
+  else if (i != enet_list_end(list) && compare(channel, (ENetIncomingCommand *)i, reliable, unreliable) == 0)
+    place.known = (ENetIncomingCommand *)i;
   return place;
 }
 
@@ -173,26 +198,38 @@ static bool is_incomplete(const ENetChannel *channel, ENetListIterator i) {
   return command->reliableSequenceNumber == channel->incomingReliableSequenceNumber && command->fragmentsRemaining > 0;
 }
 
-/* What ENet walks for every unreliable message; only incomplete ones stay there. */
-static void bound_incomplete(ENetChannel *channel) {
+static void drop_first(struct inspector *in, ENetList *list) {
+  drop(enet_list_begin(list));
+  in->result.dropped++;
+  in->last.list = NULL;
+}
+
+/* What ENet walks for every unreliable message; only incomplete ones stay there. @returns false when that is too far */
+static bool bound_incomplete(struct inspector *in, ENetChannel *channel) {
   ENetList *list = &channel->incomingUnreliableCommands;
   size_t count = 0;
   ENetListIterator i = enet_list_begin(list);
   for (; i != enet_list_end(list) && count < ENETJS_INCOMPLETE_MAXIMUM && is_incomplete(channel, i); count++)
     i = enet_list_next(i);
+  if (!count_steps(in, count)) return refuse(in, ENETJS_CUT_EXCESS);
   if (count == ENETJS_INCOMPLETE_MAXIMUM)
-    while (count-- > 0) drop(enet_list_begin(list));
+    while (count-- > 0) drop_first(in, list);
+  return true;
 }
 
-/* Unreliable messages may be lost, and not keep out the one that others wait for. Drops as many as a walk may pass. */
-static void drop_waiting_unreliable(struct inspector *in) {
-  size_t walked = 0;
+static size_t next_allowed(const struct inspector *in, size_t fragments) {
+  if (fragments == 0) return in->left.next;
+  return in->left.assembly < in->left.host ? in->left.assembly : in->left.host;
+}
+
+/* Unreliable messages may be lost, and must not keep out the one that others wait for. Drops what makes room for it. */
+static void drop_waiting_unreliable(struct inspector *in, size_t needed, size_t fragments) {
   if (in->relies) return;
   for (size_t c = 0; c < in->peer->channelCount; c++) {
     ENetList *list = &in->peer->channels[c].incomingUnreliableCommands;
-    while (!enet_list_empty(list) && step(in, &walked)) {
+    while (!enet_list_empty(list) && needed > next_allowed(in, fragments) && count_steps(in, 1)) {
       size_t cost = message_cost(in, ((ENetIncomingCommand *)enet_list_begin(list))->packet->dataLength, 0);
-      drop(enet_list_begin(list));
+      drop_first(in, list);
       in->left.next += cost;
       in->left.assembly += cost;
       in->left.host += cost;
@@ -256,9 +293,12 @@ static bool is_too_far(const struct inspector *in, const ENetChannel *channel, e
   return (size_t)(enet_uint16)(sequence - channel->incomingReliableSequenceNumber) * cost > in->left.span;
 }
 
-static size_t next_allowed(const struct inspector *in, size_t fragments) {
-  if (fragments == 0) return in->left.next;
-  return in->left.assembly < in->left.host ? in->left.assembly : in->left.host;
+/* ENet will have another command in its lists. @param waits it is not dispatched with the datagram */
+static bool add_command(struct inspector *in, bool waits) {
+  if (waits && in->left.commands == 0) return refuse(in, ENETJS_CUT_MEMORY);
+  if (in->left.commands > 0) in->left.commands--;
+  in->result.added++;
+  return true;
 }
 
 /* What has been charged for a message in a sparse block grows with its fragments. */
@@ -286,6 +326,7 @@ static bool begin_sparse(struct inspector *in, const ENetProtocol *command, size
   if (fragments == 0 || total < ENETJS_SPARSE_MINIMUM || in->left.has_sparse || whole > in->left.assembly ||
       cost > in->left.sparse)
     return false;
+  add_command(in, false);
   in->left.has_sparse = true;
   in->result.sparse = total;
   in->result.sparse_written = length;
@@ -301,7 +342,7 @@ static bool reliable_message(struct inspector *in, const ENetProtocol *command, 
   struct place place;
   if (!in_window(channel, sequence) || sequence == channel->incomingReliableSequenceNumber)
     return spend_control(in, command);
-  place = find(in, &channel->incomingReliableCommands, channel, sequence, 0);
+  place = find(in, &channel->incomingReliableCommands, channel, sequence, 0, fragments);
   if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
   if (place.known && fragments) return fragment_of(in, command, place.known);
   if (place.known) return spend_control(in, command);
@@ -309,7 +350,7 @@ static bool reliable_message(struct inspector *in, const ENetProtocol *command, 
   cost = message_cost(in, length, fragments) + acknowledgement;
   allowed = is_too_far(in, channel, sequence, cost / enetjs_larger(fragments, 1)) ? 0 : in->left.ahead;
   if (next && cost > allowed) {
-    if (cost > next_allowed(in, fragments)) drop_waiting_unreliable(in);
+    drop_waiting_unreliable(in, cost, fragments);
     allowed = enetjs_larger(allowed, next_allowed(in, fragments));
     if (cost > allowed && begin_sparse(in, command, length, fragments, cost)) return true;
   }
@@ -318,7 +359,7 @@ static bool reliable_message(struct inspector *in, const ENetProtocol *command, 
     in->result.channel = id;
     in->result.sequence = sequence;
   }
-  if (!spend(in, cost, allowed)) return false;
+  if (!add_command(in, !next) || !spend(in, cost, allowed)) return false;
   in->result.reliable += cost;
   if (next && fragments <= 1) follow(in, id, sequence);
   return true;
@@ -335,13 +376,14 @@ static bool unreliable_message(struct inspector *in, const ENetProtocol *command
   if (!in_window(channel, reliable) || (reliable == channel->incomingReliableSequenceNumber &&
                                         unreliable <= channel->incomingUnreliableSequenceNumber))
     return spend_control(in, command);
-  bound_incomplete(channel);
-  place = find(in, &channel->incomingUnreliableCommands, channel, reliable, unreliable);
+  if (!bound_incomplete(in, channel)) return false;
+  place = find(in, &channel->incomingUnreliableCommands, channel, reliable, unreliable, fragments);
   if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
   in->relies = true;
   if (fragments && !(place.known ? continues(command, place.known) : begins(in, command, reliable, unreliable)))
     return refuse(in, ENETJS_CUT_EXCESS);
   if (place.known) return spend_control(in, command);
+  if (!add_command(in, fragments > 0 || !current)) return false;
   cost = message_cost(in, length, fragments) + acknowledgement_of(in, command);
   return spend(in, cost, current ? enetjs_larger(in->left.ahead, in->left.next) : in->left.ahead);
 }
@@ -356,15 +398,15 @@ static bool send_message(struct inspector *in, const ENetProtocol *command, unsi
   ENetChannel *channel = &in->peer->channels[command->header.channelID];
   if (in->plenty && kind == ENET_PROTOCOL_COMMAND_SEND_RELIABLE &&
       enet_list_empty(&channel->incomingReliableCommands))
-    return true;
+    return add_command(in, false);
   if (in->plenty && enet_list_empty(&channel->incomingUnreliableCommands) &&
       kind != ENET_PROTOCOL_COMMAND_SEND_RELIABLE)
-    return true;
+    return add_command(in, false);
   if (kind == ENET_PROTOCOL_COMMAND_SEND_RELIABLE)
     return reliable_message(in, command, channel, ENET_NET_TO_HOST_16(command->header.reliableSequenceNumber), length,
                             0);
   if (kind == ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE) return unreliable_message(in, command, channel, length, 0);
-  bound_incomplete(channel);
+  if (!bound_incomplete(in, channel) || !add_command(in, false)) return false;
   return spend(in, message_cost(in, length, 0) + acknowledgement_of(in, command),
                enetjs_larger(in->left.ahead, in->left.next));
 }
@@ -452,7 +494,7 @@ struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *
   struct inspector in = {.peer = peer,
                          .end = datagram->bytes + datagram->length,
                          .left = *allowance,
-                         .plenty = allowance->ahead >= ENETJS_PLENTY,
+                         .plenty = allowance->ahead >= ENETJS_PLENTY && allowance->commands >= ENETJS_COMMANDS_MAXIMUM,
                          .few_steps = allowance->outgoing <= ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM /
                                                                  (datagram->length / sizeof(ENetProtocolAcknowledge) + 1),
                          .acknowledged = (datagram->flags & ENET_PROTOCOL_HEADER_FLAG_SENT_TIME) != 0,

@@ -23,18 +23,18 @@
 #define ENETJS_COMMANDS_MAXIMUM 255
 
 /**
- * List steps that its messages may cause, where those of a walk beyond the first ENETJS_STEPS_NEAR count
- * ENETJS_STEPS_FAR_WEIGHT each, for they miss the cache. One retransmission that passes a full reliable
- * window (28,672) fits in, and so do 16 that pass 8192.
+ * Commands that a peer may have in ENet's lists of what has arrived: out of order, incomplete, or not dispatched yet.
+ * It bounds every walk, and what a DISCONNECT frees or a missing message sets free. Stock ENet sends no more than 64 KiB
+ * of reliable messages unacknowledged, so a sender of messages of 8 bytes or more never has as many out of order.
  */
-#define ENETJS_STEPS_MAXIMUM 131072
-#define ENETJS_STEPS_NEAR 8192
-#define ENETJS_STEPS_FAR_WEIGHT 4
+#define ENETJS_WAITING_COMMANDS 8192
 
 /**
- * And those that its acknowledgements may. The 32 of a stock ENet fit in although all have been
- * acknowledged before, with as many messages unacknowledged as we let ENet have (ENETJS_INSIDE_MESSAGES).
+ * Steps in these lists that the messages of a datagram may cause, and steps in the lists of what has been sent that its
+ * acknowledgements may. One takes 5 to 12 ns, for the lists miss the first cache. A stock ENet puts 32 commands into a
+ * datagram, and we let ENet have ENETJS_INSIDE_MESSAGES (2600) unacknowledged: 32 of them fit in, wherever they are.
  */
+#define ENETJS_STEPS_MAXIMUM 98304
 #define ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM 98304
 
 /** More than the messages of one datagram can take, fragments apart. */
@@ -54,6 +54,7 @@ struct enetjs_allowance {
   bool has_sparse; /**< it has one */
   size_t control;  /**< acknowledgements of commands that carry no data */
   size_t outgoing; /**< not bytes: how many commands of ours ENet has sent or is to send, at most */
+  size_t commands; /**< not bytes: how many more commands may wait, see ENETJS_WAITING_COMMANDS */
 };
 
 enum enetjs_verdict {
@@ -65,8 +66,9 @@ enum enetjs_verdict {
 struct enetjs_inspection {
   enum enetjs_verdict verdict;
   size_t bytes; /**< that the commands that are left take, at most */
-  size_t steps; /**< weighted, of the inspector for messages; ENet makes at most twice as many */
-  size_t acknowledgement_steps; /**< and for acknowledgements; ENet makes no more */
+  size_t steps;                 /**< of ENet for messages, at most */
+  size_t acknowledgement_steps; /**< and for acknowledgements */
+  size_t added, dropped;        /**< commands that ENet will have received, at most; waiting ones that are gone already */
   size_t reliable;              /**< bytes that new reliable messages take */
   size_t too_large;             /**< length of a message that exceeds the host's maximum, 0 for none */
   size_t sparse, sparse_written; /**< length of the new message that is to be in a sparse block, 0 for none; its fragment's */

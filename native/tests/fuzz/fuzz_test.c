@@ -185,6 +185,7 @@ static int is_costlier(const void *a, const void *b) {
 static void tell_costs(void) {
   static struct cost costs[METER_NOTED];
   size_t count = meter.notes;
+  if (run.replayed && count > 2 * run.costliest) count = 2 * run.costliest; /* a script may be long */
   memcpy(costs, meter.noted, sizeof(costs));
   for (size_t i = 0; i < count; i++) measure_again(&costs[i]);
   qsort(costs, count, sizeof(*costs), is_costlier);

@@ -8,6 +8,7 @@
 #include "base/pool.h"
 #include "meter.h"
 #include "script.h"
+#include "wire/inspect.h"
 #include "world.h"
 
 enum budget {
@@ -200,6 +201,20 @@ static void check_time(uint64_t ns) {
     violated("nanoseconds of a service", (double)ns, SERVICE_LIMIT_MS * 1e6);
 }
 
+/* Those that a service has left, because it delivers a limited number, come on top of those that wait. */
+static void check_commands(void) {
+  const ENetHost *enet = subject_host()->enet;
+  for (size_t i = 0; i < enet->peerCount; i++) {
+    ENetPeer *peer = &enet->peers[i];
+    size_t count = enet_list_size(&peer->dispatchedCommands);
+    for (size_t c = 0; c < peer->channelCount; c++)
+      count += enet_list_size(&peer->channels[c].incomingReliableCommands) +
+               enet_list_size(&peer->channels[c].incomingUnreliableCommands);
+    if (count > 2 * ENETJS_WAITING_COMMANDS)
+      violated("commands that wait", (double)count, 2 * ENETJS_WAITING_COMMANDS);
+  }
+}
+
 static void subject_service(void) {
   bool sends = subject_host()->queued_messages > SENDS;
   uint64_t before = meter_ns();
@@ -210,7 +225,9 @@ static void subject_service(void) {
   check_memory();
   take_records();
   check_handshakes();
-  if (subject.datagrams % 64 == 0) canaries_check(&subject.consumer);
+  if (subject.datagrams % 64 != 0) return;
+  check_commands();
+  canaries_check(&subject.consumer);
 }
 
 /* ---- Its life -------------------------------------------------------------------------------- */

@@ -66,6 +66,14 @@ static inline void forge_reliable(struct forger *f, uint8_t channel, uint16_t se
   forge_put(f, zeroes, length);
 }
 
+static inline void forge_unreliable(struct forger *f, uint8_t channel, uint16_t reliable, uint16_t sequence) {
+  ENetProtocolSendUnreliable command;
+  command.header = forge_header(ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE, 0, channel, reliable);
+  command.unreliableSequenceNumber = ENET_HOST_TO_NET_16(sequence);
+  command.dataLength = 0;
+  forge_put(f, &command, sizeof(command));
+}
+
 static inline void forge_fragment(struct forger *f, unsigned kind, uint8_t channel, uint16_t reliable, uint16_t start,
                                   uint32_t count, uint32_t number, uint32_t total, uint32_t offset) {
   ENetProtocolSendFragment command;
