@@ -39,10 +39,10 @@ const HANDLERS = ["ready", "message", "request", "closed"];
 const PENDING_FACTOR = 4;
 
 /**
- * Requests and replies that leave together within a turn: about a datagram of small ones. The other side works on
+ * Requests and replies that leave together within a turn: two datagrams of small ones. The other side works on
  * them while this side goes on with its turn.
  */
-const BATCH = 16;
+const BATCH = 32;
 
 /** Who has made the link. */
 export interface LinkOwner {
