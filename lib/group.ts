@@ -2,6 +2,7 @@ import type { Endpoint } from "./internal/endpoint.ts";
 import { count, makeInspectable } from "./internal/inspect.ts";
 import { Members } from "./internal/members.ts";
 import { connectionsOf, memberOf } from "./internal/recipients.ts";
+import { refuseUnknown } from "./internal/strict.ts";
 import { options as checkOptions } from "./internal/validate.ts";
 import { LAYOUT } from "../ffi/layout.ts";
 import { type Data, PacketFlag } from "./packet.ts";
@@ -136,6 +137,7 @@ export class Group<PeerData = unknown> implements Iterable<Peer<PeerData>> {
 
   static {
     makeInspectable(this.prototype, "Group", ({ size }) => count(size, "peer"));
+    refuseUnknown(this.prototype, "The group");
     inside = { create: (endpoint) => new Group(endpoint) };
   }
 }

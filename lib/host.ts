@@ -8,6 +8,7 @@ import { assignSetting, defineSettings } from "./internal/live_settings.ts";
 import { openHost } from "./internal/open.ts";
 import { type HostPlan, planHost } from "./internal/plan.ts";
 import { recipientsOf } from "./internal/recipients.ts";
+import { refuseUnknown } from "./internal/strict.ts";
 import { handlers as checkHandlers, integer } from "./internal/validate.ts";
 import {
   type Address,
@@ -368,7 +369,7 @@ export class Host<PeerData = unknown>
     if (this.#last !== undefined) return { ...this.#last.stats };
     const { native, handle, stats } = this.#endpoint;
     check(native.enetjs_host_stats(handle), "Reading statistics");
-    return readHostStats(stats);
+    return readHostStats(stats, this.#inlet.others.length);
   }
 
   /** Whether the host is closed. */
@@ -453,6 +454,7 @@ export class Host<PeerData = unknown>
   static {
     makeInspectable(this.prototype, "Host", (host) => host.#describe());
     defineSettings(this.prototype, (host) => host.#endpoint);
+    refuseUnknown(this.prototype, "The host");
     inside = {
       endpointOf: (host) => host.#endpoint,
       connectorOf: (host) => host.#connector,

@@ -147,8 +147,8 @@ test("The README's server and client run as two processes, under 20 lines each",
   assert.equal(left, "remote");
 });
 
-/** Programs of more than a file; they have tests of their own. */
-const larger = /^examples\/(demo|arena)\//;
+/** Programs of more than a file, which have tests of their own; and tests, which are run as such. */
+const larger = /^examples\/(demo|arena)\/|_test\.ts$/;
 
 for (const path of filesIn("examples").filter((path) => !larger.test(path))) {
   test(`${path} runs without arguments`, async () => {
@@ -162,6 +162,20 @@ for (const path of filesIn("examples").filter((path) => !larger.test(path))) {
     assert.doesNotMatch(output.stdout, /\[object Object\]/);
   });
 }
+
+test("examples/lossy_test.ts passes, run as its comment says", async () => {
+  const file = "../../examples/lossy_test.ts";
+  const onlyFlags = {
+    deno: ["test", "--no-check", "--no-prompt", "--allow-ffi"],
+    bun: ["test", "--timeout", "60000"],
+    node: ["--disable-warning=ExperimentalWarning", "--test"],
+  }[currentRuntime()];
+  await using program = spawnRuntime(currentRuntime(), file, [], { onlyFlags });
+  const { code, stdout, stderr } = await withDeadline(program.ended, 120_000, file);
+  assert.equal(code, 0, `${stdout}\n${stderr}`);
+  // Each runtime counts in its own words.
+  assert.match(`${stdout}${stderr}`, /\b3 pass(ed)?\b|\bpass 3\b/);
+});
 
 test("The echo client gets its answers from the echo server", async () => {
   const flags = currentRuntime() === "deno" ? { onlyFlags: ["run", "--no-check", "-A"] } : {};

@@ -38,6 +38,12 @@ const HANDLERS = ["ready", "message", "request", "closed"];
 /** How much more may wait while a reply is expected, which could lie behind it. */
 const PENDING_FACTOR = 4;
 
+/**
+ * Requests and replies that leave together within a turn: about a datagram of small ones. The other side works on
+ * them while this side goes on with its turn.
+ */
+const BATCH = 16;
+
 /** Who has made the link. */
 export interface LinkOwner {
   /** It is ready; called before anything else of it is told. */
@@ -99,6 +105,8 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   readonly closed: PromiseWithResolvers<ConnectionEnd> = Promise.withResolvers();
   readonly #dispatcher: Dispatcher;
   readonly #owner: LinkOwner;
+  /** Whether heartbeats and closes are messages. */
+  readonly #handshake: boolean;
   readonly #inbox: Inbox = new Inbox(() => this.#adjust());
   #handlers: ConnectionHandlers;
   /** Handlers that take messages or requests, in place of an iteration. */
@@ -113,11 +121,13 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   #sentMessages = 0;
   #sentRequests = 0;
   #sentReplies = 0;
+  /** Requests and replies written. */
+  #awaited = 0;
   #droppedMessages = 0;
   #refusedHere = 0;
 
   /**
-   * @param handshake whether the connection is ready only when the other side has sent something
+   * @param handshake whether heartbeats and closes are messages, and the connection is ready only with the first
    * @param firstId the id before that of the first request
    */
   constructor(
@@ -131,6 +141,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     this.plan = plan;
     this.#dispatcher = dispatcher;
     this.#owner = owner;
+    this.#handshake = handshake;
     this.#handlers = handlers;
     this.#hasTakers = takes(handlers);
     const settings = {
@@ -178,6 +189,9 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
       buffer[start + 7]) >>> 0;
     const fault = faultOf(type, flags, id, end - body, this.plan.maximumMessageSize);
     if (fault !== undefined) return this.fault(fault);
+    if (!this.#handshake && type >= TYPE.HEARTBEAT) {
+      return this.fault(`it has the type ${type}, which ENet stands in for`);
+    }
     if (!isReliable && type !== TYPE.MESSAGE) {
       return this.fault(`it has the type ${type} on the channel of unreliable messages`);
     }
@@ -492,7 +506,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     const id = machine.nextId();
     const flags = idempotent ? IDEMPOTENT : 0;
     const message = encode(TYPE.REQUEST, flags, id, data, codec, maximumMessageSize);
-    this.transport.write(message, PacketFlag.RELIABLE);
+    this.#writeAwaited(message);
     this.#sentRequests++;
     const get = new PendingGet(this, idempotent);
     machine.begin(get, id, timeoutMs, performance.now());
@@ -505,7 +519,14 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     const { codec, maximumMessageSize } = this.plan;
     const id = requests.id(request);
     const message = encode(TYPE.REPLY, 0, id, data, codec, maximumMessageSize);
-    return this.#answered(id, request) && this.transport.write(message, PacketFlag.RELIABLE);
+    return this.#answered(id, request) && this.#writeAwaited(message);
+  }
+
+  /** Sends something for which the other side waits. */
+  #writeAwaited(message: Uint8Array): boolean {
+    const hasRoom = this.transport.write(message, PacketFlag.RELIABLE);
+    if (++this.#awaited % BATCH === 0) this.transport.flush();
+    return hasRoom;
   }
 
   refuse(request: ReceivedRequest, code: number, text: string): boolean {

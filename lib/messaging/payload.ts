@@ -9,6 +9,12 @@ import { BODY } from "./wire.ts";
 const isSmallPart = (length: number, buffer: ArrayBuffer): boolean =>
   buffer.byteLength > 4096 && length * 4 < buffer.byteLength;
 
+/** Data of at most so many bytes is kept in chunks, many in each: making an array takes longer than the copy. */
+const SMALL_BYTES = 256;
+const CHUNK_BYTES = 8192;
+let chunk = new Uint8Array(CHUNK_BYTES);
+let chunkUsed = 0;
+
 /** What the kinds of body are called. */
 const KINDS = ["bytes", "text", "value", "nothing"];
 
@@ -106,12 +112,26 @@ export class ReceivedPayload implements Payload {
     if (buffer === undefined) throw this.#released();
     if (this.#isKept) return;
     this.#isKept = true;
-    if (this.#packet !== undefined) {
+    if (this.length <= SMALL_BYTES) this.#keepSmall(buffer);
+    else if (this.#packet !== undefined) {
       this.#buffer = this.#packet.retain().view;
     } else if (isSmallPart(this.length, buffer.buffer)) {
       this.#buffer = buffer.slice(this.#start, this.#start + this.length);
       this.#start = 0;
     }
+  }
+
+  #keepSmall(buffer: Uint8Array): void {
+    if (chunkUsed + this.length > CHUNK_BYTES) {
+      chunk = new Uint8Array(CHUNK_BYTES);
+      chunkUsed = 0;
+    }
+    // A view of the source, for `set`, would cost more.
+    for (let i = 0; i < this.length; i++) chunk[chunkUsed + i] = buffer[this.#start + i];
+    this.#buffer = chunk;
+    this.#start = chunkUsed;
+    this.#packet = undefined;
+    chunkUsed += this.length;
   }
 
   /** Ends the borrowing, unless the program has retained it. */

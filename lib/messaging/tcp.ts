@@ -13,6 +13,7 @@ import { deadlines } from "./clock.ts";
 import { Deadline } from "./deadlines.ts";
 import { encodeHeader } from "./encode.ts";
 import { FrameDecoder } from "./frames.ts";
+import { Handshakes } from "./handshakes.ts";
 import type { Link } from "./link.ts";
 import type { ConnectPlan, LinkPlan, ListenPlan } from "./options.ts";
 import type { Place } from "./place.ts";
@@ -102,7 +103,7 @@ class TcpTransport implements Transport {
     if (!this.#isFlushDue) {
       this.#isFlushDue = true;
       // Behind what the program does in this turn, also in promises.
-      queueMicrotask(() => process.nextTick(() => this.#flush()));
+      queueMicrotask(() => process.nextTick(() => this.#flushLate()));
     }
     this.#isFull ||= this.queuedBytes > this.#plan.highWaterMark;
     return !this.#isFull;
@@ -114,8 +115,12 @@ class TcpTransport implements Transport {
     return this.#from = this.#to = 0;
   }
 
-  #flush(): void {
+  #flushLate(): void {
     this.#isFlushDue = false;
+    this.flush();
+  }
+
+  flush(): void {
     if (this.#to > this.#from) this.#link.sent();
     this.#hand();
   }
@@ -288,8 +293,11 @@ export async function listenTcp(
     ...plan.tls,
     requestCert: plan.tls.ca !== undefined,
     rejectUnauthorized: plan.tls.ca !== undefined,
+    handshakeTimeout: plan.handshakeMs,
   });
+  const handshakes = plan.tls && new Handshakes(server, plan.connections);
   const accept = (socket: Socket) => {
+    handshakes?.over(socket);
     if (isClosing || !makeRoom(links, plan.connections)) return refuse(socket, plan.closeGraceMs);
     const link = open();
     links.add(link);
@@ -315,7 +323,13 @@ export async function listenTcp(
   const local = server.address() as { address: string; port: number };
   return {
     address: { protocol: "tcp", hostname: local.address, port: local.port },
-    stop: () => void (isClosing = true),
+    stop() {
+      isClosing = true;
+      handshakes?.drop();
+      for (const link of links) {
+        if (link.machine.state === "opening") link.broken("the listener was closed");
+      }
+    },
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }

@@ -18,6 +18,8 @@ export interface Transport {
    * @returns false while more than the high-water mark is queued
    */
   write(message: Uint8Array, flags: PacketFlag): boolean;
+  /** Sends what is queued now, which otherwise happens at the end of the turn. */
+  flush(): void;
   /** Resolves when the queue has fallen to half of the mark; rejects if the connection ends first. */
   drain(): Promise<void>;
   /** Sends what is queued, then says why it closes, then ends; calls `broken` of its sink when it is over. */

@@ -47,6 +47,10 @@ class UdpTransport implements Transport {
     return this.#peer.send(channelId, message, flags);
   }
 
+  flush(): void {
+    this.#peer.host.flush();
+  }
+
   drain(): Promise<void> {
     return this.#peer.drain();
   }
