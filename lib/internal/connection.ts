@@ -50,6 +50,8 @@ export class Connection implements Carried {
   /** This side has begun to end it, so the host reports nothing of it but its end. See `leave`. */
   #closing = false;
   #iterating = false;
+  /** The program has not yet gone on with the message that a reader was given. */
+  #handed = false;
   /** The consumers of single channels. */
   readonly sinks: Map<number, ChannelSink> = new Map();
   /** Called when the connection has ended, before messages that still wait are given out. */
@@ -247,6 +249,7 @@ export class Connection implements Carried {
     const reader = this.#inbox.size === 0 ? this.#readers.shift() : undefined;
     if (reader !== undefined) {
       this.endpoint.unpin();
+      this.#handed = true;
       reader.resolve(this.#lend(message));
       return;
     }
@@ -288,6 +291,7 @@ export class Connection implements Carried {
   /** The next message or the end. */
   read(): Promise<IteratorResult<PeerMessage>> {
     this.giveBack();
+    this.#handed = false;
     const isSpent = spent(this.endpoint.turnBudgetMs);
     if (!isSpent && this.#readers.size === 0) {
       const message = this.take();
@@ -308,9 +312,20 @@ export class Connection implements Carried {
     while (this.#readers.size > 0 && this.#inbox.size > 0) {
       if (spent(this.endpoint.turnBudgetMs)) return this.#rest.request();
       this.endpoint.unpin();
+      this.#handed = true;
       this.#readers.shift()?.resolve(this.#lend(this.take() as PeerMessage));
     }
     if (this.#over) this.dismissReaders();
+  }
+
+  /**
+   * Whether the end has to wait for another turn, because a reader gets a message in this one. A program that then
+   * does not read on is waited for no longer.
+   */
+  delaysEnd(): boolean {
+    const handed = this.#handed;
+    this.#handed = false;
+    return handed || (this.#readers.size > 0 && this.#inbox.size > 0);
   }
 
   /** Whether no message will come any more. */

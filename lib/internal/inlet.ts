@@ -618,6 +618,7 @@ export class Inlet {
     }
     const event = this.#event(index);
     if (event === undefined) return;
+    if (this.#isDelayed(event)) return this.#delay(event);
     this.#give(event);
   }
 
@@ -661,9 +662,24 @@ export class Inlet {
   }
 
   #giveKept(event: HostEvent): void {
+    if (this.#isDelayed(event)) return this.#delay(event);
     this.#release(event);
     if ("packet" in event) packets.lend(event.packet, BORROWED.BY_HANDLER);
     this.#give(event);
+  }
+
+  /** Whether it is the end of a peer whose last messages the program has yet to go on with. */
+  #isDelayed(event: HostEvent): boolean {
+    // A program that polls decides by its calls when it goes on.
+    return event.type === "disconnect" && !this.#manual &&
+      peers.connectionOf(event.peer).delaysEnd();
+  }
+
+  /** Keeps an event for another turn. */
+  #delay(event: HostEvent): void {
+    this.#handlersAreNew = this.#handlers !== undefined;
+    this.#keep(event);
+    this.#yield();
   }
 
   /** Gives an event to its handler, with its packet until that returns. */
@@ -718,6 +734,7 @@ export class Inlet {
     const event = this.#event(index);
     if (event === undefined) return;
     if ("packet" in event) packets.own(event.packet);
+    if (this.#isDelayed(event)) return this.#delay(event);
     this.#keep(event);
   }
 

@@ -400,6 +400,65 @@ test("Peer.receive() lets the program go on before handlers get what follows", a
   assert.deepEqual(seen, [[data, "go"], [data, "stop"], [data, "remote"]]);
 });
 
+/** Keeps JavaScript busy until native code has everything that a peer sends, so that it all comes at once. */
+function untilNativeHasAll(remote: Peer): void {
+  const end = performance.now() + 5000;
+  while (remote.state === "connected") assert.ok(performance.now() < end);
+}
+
+test("Handlers get the end of a peer behind what the program takes of it by itself", async (t) => {
+  await leakCheck(t);
+  const seen: unknown[] = [];
+  const connected = Promise.withResolvers<Peer>();
+  await using server = await Host.listen({ hostname: LOOPBACK }, {
+    connect: async (peer) => {
+      connected.resolve(peer);
+      const name = await textFrom(peer);
+      const room = await textFrom(peer);
+      for await (const { packet } of peer) {
+        peer.data = `${name} in ${room} with ${packet.text()}`;
+        break;
+      }
+    },
+    receive: (peer, _channelId, packet) => seen.push([peer.data, packet.text()]),
+    disconnect: (peer, reason) => seen.push([peer.data, reason]),
+  });
+  await using client = await Host.create();
+  const peer = await client.connect(server.address);
+  const remote = await connected.promise;
+  for (const text of ["Ada", "room 1", "a hat", "go", "stop"]) peer.send(0, text);
+  const left = peer.disconnectLater();
+  client.flush();
+  untilNativeHasAll(remote);
+  await left;
+  const data = "Ada in room 1 with a hat";
+  await until(() => seen.length >= 3, 5000, "two messages and the end");
+  assert.deepEqual(seen, [[data, "go"], [data, "stop"], [data, "remote"]]);
+});
+
+test("The host's iteration gets the end of a peer behind what the program takes by itself", async (t) => {
+  await leakCheck(t);
+  await using server = await Host.listen({ hostname: LOOPBACK });
+  await using client = await Host.create();
+  const connecting = client.connect(server.address);
+  const seen: unknown[] = [];
+  const login = async (peer: Peer) => peer.data = await textFrom(peer);
+  for await (const event of server) {
+    if (event.type === "connect") {
+      void login(event.peer);
+      const peer = await connecting;
+      for (const text of ["Ada", "go"]) peer.send(0, text);
+      void peer.disconnectLater();
+      client.flush();
+      untilNativeHasAll(event.peer);
+    } else if (event.type === "receive") seen.push([event.peer.data, event.packet.text()]);
+    else if (event.type === "disconnect") {
+      assert.deepEqual([...seen, event.peer.data], [["Ada", "go"], "Ada"]);
+      break;
+    }
+  }
+});
+
 test("Peer.receive() lets the program go on before the host's iteration does", async (t) => {
   await leakCheck(t);
   await using server = await Host.listen({ hostname: LOOPBACK });
