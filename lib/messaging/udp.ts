@@ -27,6 +27,8 @@ class UdpTransport implements Transport {
   /** Takes the messages while the link is paused, and leaves them waiting. */
   #held: AsyncIterableIterator<PeerMessage> | undefined;
   #code = 0;
+  /** The connection has ended, so that there is nothing to hold back. */
+  #isOver = false;
 
   /** @param onGone called when the peer is needed no more */
   constructor(peer: UdpPeer, link: Link, plan: LinkPlan, onGone: () => void) {
@@ -72,6 +74,7 @@ class UdpTransport implements Transport {
   }
 
   pause(paused: boolean): void {
+    if (this.#isOver) return;
     if (paused) this.#held = this.#peer[Symbol.asyncIterator]();
     else {
       void this.#held?.return?.();
@@ -89,6 +92,7 @@ class UdpTransport implements Transport {
   }
 
   async ended(reason: DisconnectReason, data: number): Promise<void> {
+    this.#isOver = true;
     if (this.#held !== undefined) {
       // What has waited came before the end.
       for await (const { channelId, packet } of this.#held) this.receive(channelId, packet);
