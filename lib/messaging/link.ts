@@ -126,6 +126,8 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   #sentReplies = 0;
   /** Requests and replies written. */
   #awaited = 0;
+  /** More answers would exceed what may be queued: the connection is ending. */
+  #isOverflowing = false;
   #droppedMessages = 0;
   #refusedHere = 0;
 
@@ -523,7 +525,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     const { codec, maximumMessageSize } = this.plan;
     const id = requests.id(request);
     const message = encode(TYPE.REPLY, 0, id, data, codec, maximumMessageSize);
-    return this.#answered(id, request) && this.#writeAwaited(message);
+    return this.#answered(id, request) && this.#writeAnswer(message);
   }
 
   /** Sends something for which the other side waits. */
@@ -540,7 +542,19 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   }
 
   #writeError(id: number, code: number, text: string): boolean {
-    return this.#writeAwaited(encodeError(TYPE.ERROR, id, code, text));
+    return this.#writeAnswer(encodeError(TYPE.ERROR, id, code, text));
+  }
+
+  /** Sends an answer, unless too much waits for a side that does not read. */
+  #writeAnswer(message: Uint8Array): boolean {
+    if (this.#isOverflowing) return false;
+    // A look at the queue takes longer over udp than a small answer does.
+    const queuedBytes = this.#isFull ? this.transport.queuedBytes : 0;
+    if (queuedBytes <= this.plan.maximumQueuedReplies) return this.#writeAwaited(message);
+    this.#isOverflowing = true;
+    // In another turn, because the program is in a call.
+    setImmediate(() => this.#overflow(queuedBytes));
+    return false;
   }
 
   /** Ends a connection whose other side asks and asks, and does not read the answers. */
@@ -549,8 +563,12 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     const { highWaterMark, maximumQueuedReplies } = this.plan;
     this.#isFull = queuedBytes > highWaterMark;
     if (queuedBytes <= maximumQueuedReplies) return false;
-    this.broken(`the other side does not read: ${queuedBytes} bytes wait for it`);
+    this.#overflow(queuedBytes);
     return true;
+  }
+
+  #overflow(queuedBytes: number): void {
+    this.broken(`the other side does not read: ${queuedBytes} bytes wait for it`);
   }
 
   #answered(id: number, request: ReceivedRequest): boolean {
@@ -594,8 +612,16 @@ function takes({ message, request }: ConnectionHandlers): boolean {
 /** Refuses a request whose handler has thrown; what cannot be told that way is an uncaught error. */
 function fail(request: ReceivedRequest, error: unknown): void {
   if (requests.isAnswered(request)) return surface(error);
-  const text = error instanceof Error ? error.message : String(error);
-  request.refuse(RefusalCode.FAILED, text.slice(0, 20_000));
+  request.refuse(RefusalCode.FAILED, textOf(error).slice(0, 20_000));
+}
+
+/** The text of what a handler has thrown; a value that a stranger has sent may have none. */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return "the handler has thrown a value that has no text";
+  }
 }
 
 const FLAGS: readonly number[] = Object.values(PacketFlag);

@@ -421,3 +421,77 @@ onBoth("a flood of messages lets timers run in between", async (protocol) => {
   await until(() => received === count, 20_000, "the messages");
   assert.ok(atTimer < count, String(atTimer));
 });
+
+onBoth(
+  "nothing is lost that waited for a slow iteration when the other side closed",
+  async (protocol) => {
+    const count = 5000;
+    let received = 0;
+    const served = Promise.withResolvers<void>();
+    await using listener = await Messenger.listen(`${protocol}://127.0.0.1:0`, {
+      maximumWaitingData: 1,
+    }, {
+      ready: async (connection) => {
+        for await (const incoming of connection) {
+          assert.equal(incoming.data.text(), String(received++));
+          // The end comes while much waits, and the iteration goes on while that is handed out.
+          if (received % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+        }
+        served.resolve();
+      },
+    });
+    const connection = await Messenger.connect(urlOf(listener), { closeGraceMs: 20_000 });
+    for (let i = 0; i < count; i++) connection.send(String(i));
+    await connection.close();
+    await served.promise;
+    assert.equal(received, count);
+  },
+);
+
+onBoth("whatever a handler throws is a refusal", async (protocol, log) => {
+  await using pair = await connected(protocol, {
+    server: {
+      request({ data }) {
+        const thrown = Object.create(null); // it has no toString
+        if (data.text() === "late") return Promise.reject(thrown);
+        throw thrown;
+      },
+    },
+  });
+  for (const text of ["now", "late", "now"]) {
+    log.add("client", describe(await errorOf(pair.client.get(text))));
+  }
+}, {
+  client: Array.from(
+    { length: 3 },
+    () => `ENETJS_ERR_REQUEST_REFUSED refused ${RefusalCode.FAILED}`,
+  ),
+});
+
+onBoth("replies that come late do not queue without limit either", async (protocol, log) => {
+  const maximumQueuedReplies = 2_000_000;
+  const requests: IncomingRequest[] = [];
+  await using pair = await connected(protocol, {
+    listen: { maximumQueuedReplies },
+    server: {
+      request: (request) => void requests.push(request),
+      closed: (_connection, { reason }) => log.add("server", reason),
+    },
+  });
+  const gets = Promise.allSettled(Array.from({ length: 200 }, () => pair.client.get("")));
+  await until(() => requests.length === 200, 10_000, "the requests");
+  const { stats } = requests[0].connection;
+  assert.equal(stats.queuedBytes, 0);
+  // All in one turn, in which nothing can leave over tcp, nor more than a window over udp.
+  const [{ connection }] = requests;
+  let most = 0;
+  for (const request of requests) {
+    request.reply(new Uint8Array(100_000));
+    most = Math.max(most, connection.stats.queuedBytes);
+  }
+  assert.equal(connection.end, undefined); // not told within a call
+  assert.ok(most < maximumQueuedReplies + 200_000, String(most));
+  await log.seen("server", "lost");
+  const settled = await gets;
+  assert.equal(settled.at(-1)?.status, "rejected");
+}, { server: ["lost"] });
