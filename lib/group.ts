@@ -14,8 +14,11 @@ export interface GroupSendOptions {
   except?: Peer | Iterable<Peer>;
 }
 
-/** A peer that lives on leaves the groups that nothing refers to any more. */
-const registry = new FinalizationRegistry<Members>((members) => members.clear());
+/**
+ * A peer that lives on leaves the groups that nothing refers to any more. The members are held weakly: they
+ * refer to the host, which may refer to the group, for example by the data of a peer.
+ */
+const registry = new FinalizationRegistry<WeakRef<Members>>((members) => members.deref()?.clear());
 
 /** What the rest of the library may do with groups, and users may not. */
 interface GroupInside {
@@ -50,7 +53,7 @@ export class Group<PeerData = unknown> implements Iterable<Peer<PeerData>> {
   private constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
     this.#members = new Members(endpoint.transport);
-    registry.register(this, this.#members);
+    registry.register(this, new WeakRef(this.#members));
     Object.preventExtensions(this); // a misspelt property is a TypeError
   }
 

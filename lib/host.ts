@@ -50,7 +50,7 @@ interface HostInside {
 
 let inside: HostInside;
 
-/** The settings of a host are properties of it. */
+/** The settings of a host are properties of it; {@linkcode HostSettings} says what each is. */
 export interface Host<PeerData = unknown>
   extends Omit<HostSettings, "filter" | "limits" | "conditions"> {}
 

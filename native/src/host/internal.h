@@ -54,7 +54,7 @@
 
 /* After so many bytes, and 64 for each message, a program that goes on sending is interrupted for what ENet has to do.
  */
-#define ENETJS_SEND_TURN_BYTES (64 * 1024)
+#define ENETJS_SEND_TURN_BYTES (48 * 1024)
 
 /* Packets of this size and below are copied per peer by a broadcast, larger ones are shared. */
 #define ENETJS_SHARE_MINIMUM 512
