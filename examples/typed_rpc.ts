@@ -30,8 +30,7 @@ await using listener = await Messenger.listen("udp://127.0.0.1:0", { codec: json
   ready: (connection) => serve(connection, api),
 });
 
-const address = `udp://127.0.0.1:${listener.address.port}`;
-await using connection = await Messenger.connect(address, { codec: json });
+await using connection = await Messenger.connect(listener.address, { codec: json });
 const remote = client<typeof api>(connection);
 await Promise.all([remote.add("Ada", 30), remote.add("Grace", 50), remote.add("Alan", 40)]);
 for (const { player, points } of await remote.best(2)) console.log(player, points);

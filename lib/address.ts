@@ -1,6 +1,7 @@
 import dns from "node:dns/promises";
 import { BlockList, isIPv6 } from "node:net";
 import { LAYOUT } from "../ffi/layout.ts";
+import { readOnly } from "./internal/strict.ts";
 import { boolean, integer, options, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
 
@@ -172,15 +173,19 @@ export function filterAllows({ allow = [], deny = [] }: AddressFilter): (ipv4: n
   };
 }
 
+/** What to do in place of changing a filter that was read. */
+const REMEDY = "assign a whole filter, host.filter = { ...host.filter, … }";
+
 /** Checks a filter and puts the defaults where there is nothing. The result is frozen. */
 export function planFilter(filter: unknown): Readonly<Required<AddressFilter>> {
   compileFilter(filter);
   const { allow = [], deny = [], refuse = false } = filter as AddressFilter;
-  return Object.freeze({
-    allow: Object.freeze([...allow]),
-    deny: Object.freeze([...deny]),
+  const rules = {
+    allow: readOnly([...allow], "host.filter.allow", REMEDY),
+    deny: readOnly([...deny], "host.filter.deny", REMEDY),
     refuse,
-  });
+  };
+  return readOnly(rules, "host.filter", REMEDY);
 }
 
 /** A filter as `enetjs_host_set_filter` takes it; only the first `size` bytes count. */

@@ -48,6 +48,12 @@ export const ERROR_MEANINGS = {
 export type ENetErrorCode = keyof typeof ERROR_MEANINGS;
 
 /**
+ * What a router or the other machine has reported by ICMP about an address that a host tries to connect to. No program
+ * has the port; there is no way to the machine, or to its network; or a firewall does not let datagrams pass.
+ */
+export type Unreachable = "port" | "host" | "network" | "prohibited";
+
+/**
  * An error of the network, the system or the native library. Wrong arguments are a `TypeError` or
  * `RangeError` instead.
  *
@@ -71,19 +77,30 @@ export class ENetError extends Error {
    * reason.
    */
   declare readonly data?: number;
+  /**
+   * With `ENETJS_ERR_TIMEOUT` of an attempt to connect, on Linux: why the address seems to be unreachable. ICMP can be
+   * forged, so such a report never ends an attempt.
+   */
+  declare readonly unreachable?: Unreachable;
 
   /**
    * Makes an error, as the library does.
    *
    * @param code what happened
    * @param message a sentence with the values
-   * @param options the `cause`, if another error led to this one, and the `data` of the other side
+   * @param options the `cause`, if another error led to this one; the `data` of the other side; and what
+   *   is `unreachable`
    */
-  constructor(code: ENetErrorCode, message: string, options?: { cause?: unknown; data?: number }) {
+  constructor(
+    code: ENetErrorCode,
+    message: string,
+    options?: { cause?: unknown; data?: number; unreachable?: Unreachable },
+  ) {
     super(message, options);
     this.name = "ENetError";
     this.code = code;
     if (options?.data !== undefined) this.data = options.data;
+    if (options?.unreachable !== undefined) this.unreachable = options.unreachable;
   }
 }
 

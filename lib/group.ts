@@ -2,6 +2,7 @@ import type { Endpoint } from "./internal/endpoint.ts";
 import { count, makeInspectable } from "./internal/inspect.ts";
 import { Members } from "./internal/members.ts";
 import { connectionsOf, memberOf } from "./internal/recipients.ts";
+import { refuseUnknown } from "./internal/strict.ts";
 import { options as checkOptions } from "./internal/validate.ts";
 import { LAYOUT } from "../ffi/layout.ts";
 import { type Data, PacketFlag } from "./packet.ts";
@@ -13,8 +14,11 @@ export interface GroupSendOptions {
   except?: Peer | Iterable<Peer>;
 }
 
-/** A peer that lives on leaves the groups that nothing refers to any more. */
-const registry = new FinalizationRegistry<Members>((members) => members.clear());
+/**
+ * A peer that lives on leaves the groups that nothing refers to any more. The members are held weakly: they
+ * refer to the host, which may refer to the group, for example by the data of a peer.
+ */
+const registry = new FinalizationRegistry<WeakRef<Members>>((members) => members.deref()?.clear());
 
 /** What the rest of the library may do with groups, and users may not. */
 interface GroupInside {
@@ -49,7 +53,7 @@ export class Group<PeerData = unknown> implements Iterable<Peer<PeerData>> {
   private constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
     this.#members = new Members(endpoint.transport);
-    registry.register(this, this.#members);
+    registry.register(this, new WeakRef(this.#members));
     Object.preventExtensions(this); // a misspelt property is a TypeError
   }
 
@@ -136,6 +140,7 @@ export class Group<PeerData = unknown> implements Iterable<Peer<PeerData>> {
 
   static {
     makeInspectable(this.prototype, "Group", ({ size }) => count(size, "peer"));
+    refuseUnknown(this.prototype, "The group");
     inside = { create: (endpoint) => new Group(endpoint) };
   }
 }

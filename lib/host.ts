@@ -8,6 +8,7 @@ import { assignSetting, defineSettings } from "./internal/live_settings.ts";
 import { openHost } from "./internal/open.ts";
 import { type HostPlan, planHost } from "./internal/plan.ts";
 import { recipientsOf } from "./internal/recipients.ts";
+import { refuseUnknown } from "./internal/strict.ts";
 import { handlers as checkHandlers, integer } from "./internal/validate.ts";
 import {
   type Address,
@@ -49,7 +50,7 @@ interface HostInside {
 
 let inside: HostInside;
 
-/** The settings of a host are properties of it. */
+/** The settings of a host are properties of it; {@linkcode HostSettings} says what each is. */
 export interface Host<PeerData = unknown>
   extends Omit<HostSettings, "filter" | "limits" | "conditions"> {}
 
@@ -368,7 +369,7 @@ export class Host<PeerData = unknown>
     if (this.#last !== undefined) return { ...this.#last.stats };
     const { native, handle, stats } = this.#endpoint;
     check(native.enetjs_host_stats(handle), "Reading statistics");
-    return readHostStats(stats);
+    return readHostStats(stats, this.#inlet.others.length);
   }
 
   /** Whether the host is closed. */
@@ -453,6 +454,7 @@ export class Host<PeerData = unknown>
   static {
     makeInspectable(this.prototype, "Host", (host) => host.#describe());
     defineSettings(this.prototype, (host) => host.#endpoint);
+    refuseUnknown(this.prototype, "The host");
     inside = {
       endpointOf: (host) => host.#endpoint,
       connectorOf: (host) => host.#connector,

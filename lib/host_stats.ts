@@ -64,14 +64,18 @@ export interface HostStats {
   readonly overBudget: number;
 }
 
-/** What the values of `HOST_STAT` mean. */
-export function readHostStats(stats: Float64Array): HostStats {
+/**
+ * What the values of `HOST_STAT` mean.
+ *
+ * @param others peers of transports that native code does not know
+ */
+export function readHostStats(stats: Float64Array, others: number): HostStats {
   return {
     totalSentData: stats[HOST_STAT.SENT_DATA],
     totalSentPackets: stats[HOST_STAT.SENT_PACKETS],
     totalReceivedData: stats[HOST_STAT.RECEIVED_DATA],
     totalReceivedPackets: stats[HOST_STAT.RECEIVED_PACKETS],
-    connectedPeers: stats[HOST_STAT.CONNECTED_PEERS],
+    connectedPeers: stats[HOST_STAT.CONNECTED_PEERS] + others,
     heldEvents: stats[HOST_STAT.HELD_RECORDS],
     backPressure: stats[HOST_STAT.BACK_PRESSURE],
     wakeUps: stats[HOST_STAT.WAKE_UPS],

@@ -1,4 +1,5 @@
 import { LAYOUT, LIMIT } from "../ffi/layout.ts";
+import { readOnly } from "./internal/strict.ts";
 import { integer, oneOf, options, show, U32 } from "./internal/validate.ts";
 
 /**
@@ -112,6 +113,9 @@ export interface ResolvedLimits {
     & { readonly excess: "drop" | "disconnect" };
 }
 
+/** What to do in place of changing limits that were read. */
+const REMEDY = "assign whole limits, host.limits = { ...host.limits, … }";
+
 const NONE: RateLimit = { perSecond: Infinity };
 const CONNECTS: RateLimit = { perSecond: 1024, burst: 4096 };
 const EXCESS = ["drop", "disconnect"] as const;
@@ -138,7 +142,7 @@ function validateRate(given: unknown, name: string, minimumBurst: number): Resol
     : burstGiven;
   const unlimited = perSecond === Infinity && burst === Infinity;
   if (!unlimited) integer(burst, `${name}.burst`, minimumBurst, U32);
-  return Object.freeze({ perSecond, burst });
+  return readOnly({ perSecond, burst }, `host.${name}`, REMEDY);
 }
 
 /** Checks limits and puts the defaults where there is nothing. The result is frozen. */
@@ -156,18 +160,21 @@ export function planLimits(given: unknown): ResolvedLimits {
         "give limits.peer.messages or limits.peer.bytes a rate",
     );
   }
-  return Object.freeze({
-    address: Object.freeze({
-      connects: validateRate(connects, "limits.address.connects", 1),
-      datagrams: validateRate(datagrams, "limits.address.datagrams", 1),
-      bytes: validateRate(bytes, "limits.address.bytes", LAYOUT.MAXIMUM_MTU),
-    }),
-    peer: Object.freeze({
-      messages: validateRate(messages, "limits.peer.messages", 1),
-      bytes: validateRate(messageBytes, "limits.peer.bytes", LAYOUT.MAXIMUM_MTU),
-      excess,
-    }),
-  });
+  const ofAddress = {
+    connects: validateRate(connects, "limits.address.connects", 1),
+    datagrams: validateRate(datagrams, "limits.address.datagrams", 1),
+    bytes: validateRate(bytes, "limits.address.bytes", LAYOUT.MAXIMUM_MTU),
+  };
+  const ofPeer = {
+    messages: validateRate(messages, "limits.peer.messages", 1),
+    bytes: validateRate(messageBytes, "limits.peer.bytes", LAYOUT.MAXIMUM_MTU),
+    excess,
+  };
+  const plan = {
+    address: readOnly(ofAddress, "host.limits.address", REMEDY),
+    peer: readOnly(ofPeer, "host.limits.peer", REMEDY),
+  };
+  return readOnly(plan, "host.limits", REMEDY);
 }
 
 /** Limits as `enetjs_host_set_limits` takes them. */

@@ -6,7 +6,6 @@ import { callSite } from "./internal/call_site.ts";
 import { count, makeInspectable, preview } from "./internal/inspect.ts";
 import { requireLibrary } from "./internal/library.ts";
 import type { Memory } from "./internal/memory.ts";
-import { MAXIMUM_BYTES } from "./internal/outbox.ts";
 import { NativePacket } from "./internal/native_packet.ts";
 import { integer, oneOf, options as checkOptions, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
@@ -67,8 +66,8 @@ interface PacketInside {
   release(packet: Packet): void;
   /** Ends it because the host is closed. */
   close(packet: Packet): void;
-  /** The bytes of a small packet in an arena for the moment; undefined for any other. */
-  peek(packet: Packet): Uint8Array | undefined;
+  /** The memory of the arena that the bytes are in; undefined for any other packet. */
+  memory(packet: Packet): Memory | undefined;
   /** Where the bytes are now, and that they are about to be sent from there. */
   send(packet: Packet): Source;
   /** Where in the arena they are. */
@@ -450,10 +449,9 @@ export class Packet implements Disposable {
       close(packet) {
         if (packet.#until !== undefined) packet.#leave(CLOSED);
       },
-      peek(packet) {
+      memory(packet) {
         const source = packet.#source;
-        const isSmall = source.kind === "arena" && packet.length <= MAXIMUM_BYTES;
-        return isSmall && !source.stolen ? source.peek(packet.#offset, packet.length) : undefined;
+        return source.kind === "arena" && !source.stolen ? source : undefined;
       },
       send(packet) {
         const source = packet.#source;

@@ -3,6 +3,7 @@ import { type Connection, iterateConnection } from "./internal/connection.ts";
 import { validateFlags } from "./internal/flags.ts";
 import { makeInspectable } from "./internal/inspect.ts";
 import { receiveOne, type ReceiveOptions } from "./internal/receive_one.ts";
+import { refuseUnknown } from "./internal/strict.ts";
 import { integer, show, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
 import type { DisconnectReason, PeerEnd } from "./disconnect.ts";
@@ -406,6 +407,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
 
   static {
     makeInspectable(this.prototype, "Peer", (peer) => peer.#describe());
+    refuseUnknown(this.prototype, "The peer", ["data"]);
     inside = {
       create: (connection) => void (connection.peer = new Peer(connection)),
       connectionOf: (peer) => peer.#connection,

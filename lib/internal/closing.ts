@@ -2,7 +2,6 @@
 import { DISCONNECT, HOST_STAT } from "../../ffi/layout.ts";
 import type { CloseOptions, Undelivered } from "../close.ts";
 import type { Connector } from "./connect.ts";
-import type { Connection } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Inlet } from "./inlet.ts";
 
@@ -58,7 +57,7 @@ export class Closing {
       if (!connection.established) connection.close({ reason: "local", data });
     }
     this.#inlet.silence();
-    const others = this.#others;
+    const { others } = this.#inlet; // native code ends its own
     for (const connection of others) {
       connection.transport.disconnect(connection, data, DISCONNECT.LATER);
     }
@@ -70,12 +69,6 @@ export class Closing {
     }
     this.destroy();
     return this.#undelivered;
-  }
-
-  /** The connections that native code does not end with the host. */
-  get #others(): Connection[] {
-    const { transport } = this.#endpoint;
-    return this.#inlet.live.filter((connection) => connection.transport !== transport);
   }
 
   /** Waits for a promise, servicing meanwhile where there is no pump. */
@@ -108,7 +101,7 @@ export class Closing {
     if (!resources.open) return;
     this.#beforeEnd();
     this.#connector.end();
-    for (const connection of this.#others) {
+    for (const connection of this.#inlet.others) {
       connection.transport.disconnect(connection, this.#inlet.closeData, DISCONNECT.NOW);
     }
     this.#inlet.releaseBorrowed();

@@ -8,7 +8,14 @@
  * @module
  */
 import { check, ENetError, NATIVE_ERROR } from "../errors.ts";
-import { type Address, filterAllows, formatIPv4, LOOPBACK, resolveIPv4 } from "../address.ts";
+import {
+  type Address,
+  filterAllows,
+  formatIPv4,
+  LOOPBACK,
+  parseIPv4,
+  resolveIPv4,
+} from "../address.ts";
 import type { ConnectPlan, RetryPlan } from "../connect.ts";
 import { type Peer, peers } from "../peer.ts";
 import { Connection } from "./connection.ts";
@@ -109,7 +116,7 @@ export class Connector {
     const address = { hostname: formatIPv4(ipv4), port };
     const endpoint = this.#endpoint;
     const connection = new Connection(endpoint, endpoint.transport, id, address, channels, true);
-    connection.unanswered = (limit) => this.#lateError(where, limit, ipv4, before, connection);
+    connection.unanswered = (limit) => this.#lateError(where, limit, before, connection);
     this.#inlet.add(connection);
     return connection;
   }
@@ -199,11 +206,10 @@ export class Connector {
     const where = `${to.hostname}:${to.port}`;
     const late = new AbortController();
     const before = receivedDatagrams(this.#endpoint);
-    let ipv4: number | undefined;
-    const unanswered = (limit: string) => this.#lateError(where, limit, ipv4, before);
+    let connection: Connection | undefined;
     const timer = this.#after(
       timeoutMs,
-      () => late.abort(unanswered(`within ${timeoutMs} ms`)),
+      () => late.abort(this.#lateError(where, `within ${timeoutMs} ms`, before, connection)),
     );
     const limit = anyOf(late.signal, signal);
     try {
@@ -213,29 +219,31 @@ export class Connector {
         (ended) => abortable(resolveIPv4(to.hostname), ended),
       );
       // The system takes 0.0.0.0 for this machine, but its answers come from 127.0.0.1.
-      ipv4 = resolved || LOOPBACK;
-      const connection = this.begin(ipv4, to.port, channels, data, where);
+      const ipv4 = resolved || LOOPBACK;
+      connection = this.begin(ipv4, to.port, channels, data, where);
       return await this.established(connection, limit);
     } finally {
       clearTimeout(timer);
     }
   }
 
+  /** @param connection the attempt, once the host name has been resolved */
   #lateError(
     where: string,
     limit: string,
-    ipv4: number | undefined,
     before: number,
-    connection?: Connection,
+    connection: Connection | undefined,
   ): ENetError {
     const endpoint = this.#endpoint;
     const what = `Connecting to ${where}: no answer ${limit}`;
-    if (ipv4 === undefined) {
+    if (connection === undefined) {
       return new ENetError("ENETJS_ERR_TIMEOUT", `${what}: the host name is still being resolved`);
     }
     const arrived = receivedDatagrams(endpoint) - before;
-    const denied = connection?.denied || !filterAllows(endpoint.settings.filter)(ipv4);
-    return noAnswer(what, { endpoint, denied, arrived });
+    const { address: to, unreachable } = connection;
+    const allows = filterAllows(endpoint.settings.filter);
+    const denied = connection.denied || !allows(parseIPv4(to.hostname) as number);
+    return noAnswer(what, { endpoint, denied, unreachable, to, arrived });
   }
 
   /** One connection after the other, until the signal aborts or the host closes. */

@@ -1,7 +1,7 @@
 import { LAYOUT, PEER_OPTION, PEER_STAT } from "../../ffi/layout.ts";
 import type { Address } from "../address.ts";
 import type { PeerEnd } from "../disconnect.ts";
-import { type ENetError, NATIVE_ERROR } from "../errors.ts";
+import { type ENetError, NATIVE_ERROR, type Unreachable } from "../errors.ts";
 import type { PeerMessage } from "../message.ts";
 import { type Data, type Packet, packets } from "../packet.ts";
 import type { ChannelSink, ConnectionOwner, Ending, Membership } from "./connection_contract.ts";
@@ -39,6 +39,8 @@ export class Connection implements Carried {
   queuedAtMost = 0;
   full = false;
   ending: Ending | undefined;
+  /** What ICMP has said about the attempt, which goes on. */
+  unreachable: Unreachable | undefined;
   /** Native code drops what the other side sends; see `deny`. */
   denied = false;
   /** What `host.connect` waits for: the peer. */

@@ -37,11 +37,11 @@ export interface Membership<Connection> {
 export interface Consumers<Connection> {
   /** An iteration over a connection begins. */
   claim(connection: Connection): void;
-  /** Nobody does any more. */
+  /** It is over. */
   unclaim(connection: Connection): void;
   /** A reader of a channel begins. */
   claimChannel(connection: Connection, channelId: number, sink: ChannelSink): void;
-  /** Nobody does any more. */
+  /** It is over. */
   unclaimChannel(connection: Connection, channelId: number): void;
   /** Drops messages that wait of connections that this side has ended. */
   silence(): void;

@@ -28,8 +28,8 @@ export interface EndpointInlet extends Consumers<Connection>, Reports<Connection
 }
 
 /**
- * An open host as its connections see it: its transports, flushing, and what promises are pending. The inlet
- * receives.
+ * An open host as its connections see it: its transports, when it flushes, and the promises that are pending.
+ * The inlet receives.
  */
 export class Endpoint implements ConnectionOwner<Connection> {
   readonly library: Library;
@@ -85,12 +85,12 @@ export class Endpoint implements ConnectionOwner<Connection> {
     return this.#transports;
   }
 
-  /** Every connection but none, of each transport. */
+  /** For a broadcast to all: each transport, with nobody left out. */
   get everybody(): readonly Recipients[] {
     return this.#everybody;
   }
 
-  /** Takes a transport, of which connections are those of this host. */
+  /** Adds a transport. Its connections are connections of this host. */
   carry(transport: Transport): void {
     transport.filter(this.settings.filter);
     transport.limit(this.settings.limits);

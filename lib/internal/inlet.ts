@@ -8,6 +8,7 @@ import { iteration } from "./iteration.ts";
 import { formatIPv4 } from "../address.ts";
 import type { ConnectAttempt } from "../admission.ts";
 import { ENetError } from "../errors.ts";
+import { unreachableOf } from "./no_answer.ts";
 import type { DisconnectReason, PeerEnd } from "../disconnect.ts";
 import type { HostEvent, HostHandlers } from "../events.ts";
 import { NativePacket, sweepLingering } from "./native_packet.ts";
@@ -113,6 +114,12 @@ export class Inlet {
   /** Every connection that has not ended, established or not. */
   get live(): Connection[] {
     return [...this.#connections].filter((c) => !c.ending);
+  }
+
+  /** Those of them that another transport carries. */
+  get others(): Connection[] {
+    const { transport, transports } = this.endpoint;
+    return transports.length === 1 ? [] : this.live.filter((c) => c.transport !== transport);
   }
 
   /** The functions that take the events, in place of iteration or `service`. */
@@ -343,6 +350,7 @@ export class Inlet {
       else if (type === LAYOUT.COMPLETION_FAILED) this.#fail(data);
       else if (type === LAYOUT.COMPLETION_SHUTDOWN) this.shutdown.resolve();
       else if (type === LAYOUT.COMPLETION_TOO_LARGE) this.#tooLarge(connection, data, extra);
+      else if (type === LAYOUT.COMPLETION_UNREACHABLE) this.#unreachable(connection, data);
       else if (type === LAYOUT.COMPLETION_SENT_RELIABLY) {
         this.#sentReliably(connection, data, extra);
       }
@@ -398,6 +406,11 @@ export class Inlet {
   #warn(connection: Connection | undefined, what: string): void {
     if (!this.endpoint.library.debug) return;
     console.warn(`ENETJS_DEBUG: ${connection?.name ?? "A peer"}: ${what}`);
+  }
+
+  /** The code of an ICMP message about an attempt to connect. */
+  #unreachable(connection: Connection | undefined, code: number): void {
+    if (connection !== undefined) connection.unreachable = unreachableOf(code);
   }
 
   /** Comes once for each host. */

@@ -99,6 +99,8 @@ export class Memory {
   /** What one call takes. */
   readonly scratch: Uint8Array;
   arena: Uint8Array<ArrayBuffer>;
+  /** The same in words; payloads begin at multiples of eight bytes. */
+  arenaWords: Uint32Array;
   /** That of the arena. */
   #buffer: ArrayBuffer;
   readonly #sizes: MemorySizes;
@@ -122,6 +124,7 @@ export class Memory {
     this.scratch = this.block.subarray(outbox + sizes.outbox);
     this.#buffer = spareArenas.take(sizes.arena);
     this.arena = new Uint8Array(this.#buffer);
+    this.arenaWords = new Uint32Array(this.#buffer);
     this.#sizes = sizes;
     this.#copiesUpTo = debug ? -1 : copiesUpTo;
     this.debug = debug;
@@ -200,8 +203,7 @@ export class Memory {
   #giveBack(): void {
     if (this.#lent && !this.stolen) {
       this.#lent = false;
-      this.#buffer = this.#buffer.transfer();
-      this.arena = new Uint8Array(this.#buffer);
+      this.#show(this.#buffer.transfer());
     }
     if (this.debug) this.#poison(this.words[LAYOUT.WORD_ARENA_TAIL], this.#consumed);
     this.words[LAYOUT.WORD_ARENA_TAIL] = this.#consumed;
@@ -223,9 +225,14 @@ export class Memory {
   restore(): Uint8Array {
     this.#lostUntil = this.words[LAYOUT.WORD_ARENA_HEAD];
     this.#lent = false;
-    this.#buffer = new ArrayBuffer(this.#sizes.arena);
-    this.arena = new Uint8Array(this.#buffer);
+    this.#show(new ArrayBuffer(this.#sizes.arena));
     return this.arena;
+  }
+
+  #show(buffer: ArrayBuffer): void {
+    this.#buffer = buffer;
+    this.arena = new Uint8Array(buffer);
+    this.arenaWords = new Uint32Array(buffer);
   }
 
   /** Whether the payload at a position went with an arena that is gone. */

@@ -46,17 +46,27 @@ export class NativeTransport implements Transport {
   }
 
   post(to: Carried, channelId: number, flags: number, data: Data): boolean {
-    const bytes = data instanceof Uint8Array ? data : data instanceof Packet && packets.peek(data);
-    if (!bytes) return false;
+    const isPacket = data instanceof Packet;
+    if (!isPacket && !(data instanceof Uint8Array)) return false;
     const host = this.#host;
     const { highWaterMark, maximumPacketSize } = host.settings;
-    const { length } = bytes;
+    const { length } = data;
     if (to.queuedAtMost + this.#broadcasted + length > highWaterMark) return false;
     if (length > maximumPacketSize || !host.resources.open) return false;
-    if (!this.#outbox.take(to, channelId, flags, bytes)) return false;
+    const isTaken = isPacket
+      ? this.#postPacket(to, channelId, flags, data)
+      : this.#outbox.take(to, channelId, flags, data);
+    if (!isTaken) return false;
     to.queuedAtMost += length;
     host.touch();
     return true;
+  }
+
+  #postPacket(to: Carried, channelId: number, flags: number, packet: Packet): boolean {
+    const memory = packets.memory(packet);
+    if (memory === undefined) return false;
+    const offset = packets.offset(packet);
+    return this.#outbox.takeFrom(memory.arenaWords, offset, to, channelId, flags, packet.length);
   }
 
   send(to: Carried, channelId: number, flags: number, data: Data, token: number): number {

@@ -1,5 +1,6 @@
 import { HOST_STAT } from "../../ffi/layout.ts";
-import { ENetError } from "../errors.ts";
+import type { Address } from "../address.ts";
+import { ENetError, type Unreachable } from "../errors.ts";
 
 /** What is needed of an endpoint, whose own module would import half of the library. */
 interface HostState {
@@ -15,6 +16,9 @@ interface Silence {
   readonly endpoint: HostState;
   /** Whether this host's filter denies the address. */
   readonly denied: boolean;
+  /** What ICMP has said about the address. */
+  readonly unreachable: Unreachable | undefined;
+  readonly to: Address;
   /** Datagrams that the host has received since the attempt began. */
   readonly arrived: number;
 }
@@ -24,9 +28,42 @@ export function receivedDatagrams({ native, handle, stats }: HostState): number 
   return native.enetjs_host_stats(handle) < 0 ? 0 : stats[HOST_STAT.RECEIVED_PACKETS];
 }
 
+/** What the code of an ICMP message "destination unreachable" says. */
+export function unreachableOf(code: number): Unreachable {
+  switch (code) {
+    case 2: // that machine has no UDP
+    case 3:
+      return "port";
+    case 0:
+    case 6:
+    case 11:
+      return "network";
+    case 9:
+    case 10:
+    case 13:
+      return "prohibited";
+    default:
+      return "host";
+  }
+}
+
+function report(unreachable: Unreachable, { hostname, port }: Address): string {
+  switch (unreachable) {
+    case "port":
+      return `nothing listens on ${hostname}:${port} (ICMP port unreachable)`;
+    case "host":
+      return `there is no way to ${hostname} (ICMP host unreachable)`;
+    case "network":
+      return `there is no way to the network of ${hostname} (ICMP network unreachable)`;
+    case "prohibited":
+      return `a firewall lets no datagrams pass to ${hostname} (ICMP administratively prohibited)`;
+  }
+}
+
 /** What may be the cause: one that is known, or those that are not excluded. */
-function causes({ endpoint, denied, arrived }: Silence): string {
+function causes({ endpoint, denied, unreachable, to, arrived }: Silence): string {
   if (denied) return ": the filter of this host denies the address";
+  if (unreachable !== undefined) return `: the system reports that ${report(unreachable, to)}`;
   const { compression, checksum } = endpoint.settings;
   const differ = `that side has not compression "${compression}" and checksum "${checksum}"`;
   const pump = endpoint.pump ? "" : "; without a pump, call service() meanwhile";
@@ -39,5 +76,6 @@ function causes({ endpoint, denied, arrived }: Silence): string {
 
 /** The error of an attempt without an answer. */
 export function noAnswer(what: string, silence: Silence): ENetError {
-  return new ENetError("ENETJS_ERR_TIMEOUT", `${what}${causes(silence)}`);
+  const { unreachable } = silence;
+  return new ENetError("ENETJS_ERR_TIMEOUT", `${what}${causes(silence)}`, { unreachable });
 }

@@ -42,20 +42,47 @@ export class Outbox {
    * @returns whether it has been taken
    */
   take(to: Recipient, channelId: number, flags: number, bytes: Uint8Array): boolean {
-    const { length } = bytes;
-    if (length === 0 || length > MAXIMUM_BYTES || !to.sendable) return false;
-    if (channelId >>> 0 !== channelId || channelId >= to.channels) return false;
+    const index = this.#open(to, channelId, flags, bytes.length);
+    if (index < 0) return false;
+    this.#bytes.set(bytes, index << 2);
+    return true;
+  }
+
+  /**
+   * The same for bytes in an arena, without a view of them: on V8, making one costs more than sending.
+   *
+   * @param offset of the bytes, a multiple of four
+   */
+  takeFrom(
+    arena: Uint32Array,
+    offset: number,
+    to: Recipient,
+    channelId: number,
+    flags: number,
+    length: number,
+  ): boolean {
+    const index = this.#open(to, channelId, flags, length);
+    if (index < 0) return false;
+    const words = this.#words;
+    const first = offset >>> 2;
+    for (let i = 0; i << 2 < length; i++) words[index + i] = arena[first + i];
+    return true;
+  }
+
+  /** Writes a header. @returns the word index of the payload, or -1 if it cannot be taken */
+  #open(to: Recipient, channelId: number, flags: number, length: number): number {
+    if (length === 0 || length > MAXIMUM_BYTES || !to.sendable) return -1;
+    if (channelId >>> 0 !== channelId || channelId >= to.channels) return -1;
     const at = this.#place(length);
-    if (at < 0) return false;
+    if (at < 0) return -1;
     const words = this.#words;
     const index = at >>> 2;
     words[index] = to.id % LAYOUT.PEER_SLOTS;
     words[index + 1] = to.id / LAYOUT.PEER_SLOTS;
     words[index + 2] = flags << 8 | channelId;
     words[index + 3] = length;
-    this.#bytes.set(bytes, at + LAYOUT.OUTBOX_HEADER_BYTES);
     this.#header[LAYOUT.WORD_OUTBOX_FILLED] = (index + HEADER_WORDS << 2) + (length + 3 & ~3);
-    return true;
+    return index + HEADER_WORDS;
   }
 
   /** Where there is room for a message, or -1 if native code can't make any. */

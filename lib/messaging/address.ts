@@ -6,11 +6,9 @@ import type { MessengerAddress, Protocol } from "./types.ts";
 
 const NAME = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i;
 
-/** Takes an address such as `"udp://*:7000"` apart. */
-export function parseAddress(text: unknown, listening: boolean): MessengerAddress {
-  if (typeof text !== "string") {
-    throw new TypeError(`address must be text such as "udp://*:7000", not ${show(text)}`);
-  }
+/** Takes an address such as `"udp://*:7000"` apart, or checks one in its parts. */
+export function parseAddress(address: unknown, listening: boolean): MessengerAddress {
+  const text = typeof address === "string" ? address : join(address);
   const fail = (why: string): never => {
     throw new ENetError("ENETJS_ERR_ADDRESS", `The address ${show(text)} ${why}`);
   };
@@ -53,6 +51,20 @@ function checkPort(text: string, listening: boolean, fail: (why: string) => neve
   }
   if (port === 0 && !listening) fail("has port 0, to which one cannot connect");
   return port;
+}
+
+/** The text of an address in its parts. */
+function join(address: unknown): string {
+  const { protocol, hostname, port } = (address ?? {}) as Partial<MessengerAddress>;
+  if (
+    typeof protocol !== "string" || typeof hostname !== "string" || typeof port !== "number"
+  ) {
+    throw new TypeError(
+      'address must be text such as "udp://*:7000", or an object { protocol, hostname, port }, not ' +
+        show(address),
+    );
+  }
+  return formatAddress({ protocol, hostname, port });
 }
 
 /** `tcp://[::1]:7000` */

@@ -35,8 +35,7 @@ export function nameOfRefusal(code: number): string {
  * await using listener = await Messenger.listen("udp://127.0.0.1:0", {}, {
  *   request: (request) => void request.refuse(404, "no such thing"),
  * });
- * const { hostname, port } = listener.address;
- * await using connection = await Messenger.connect(`udp://${hostname}:${port}`);
+ * await using connection = await Messenger.connect(listener.address);
  * try {
  *   await connection.get("anything");
  * } catch (error) {

@@ -39,10 +39,10 @@ const HANDLERS = ["ready", "message", "request", "closed"];
 const PENDING_FACTOR = 4;
 
 /**
- * Requests and replies that leave together within a turn: about a datagram of small ones. The other side works on
+ * Requests and replies that leave together within a turn: two datagrams of small ones. The other side works on
  * them while this side goes on with its turn.
  */
-const BATCH = 16;
+const BATCH = 32;
 
 /** Who has made the link. */
 export interface LinkOwner {
@@ -117,6 +117,8 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   /** This side has closed, so that nothing more is told of what arrives. */
   #left = false;
   #paused = false;
+  /** The queue was above its mark when something was written. */
+  #isFull = false;
   #cause: unknown;
   #sentMessages = 0;
   #sentRequests = 0;
@@ -195,6 +197,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     if (!isReliable && type !== TYPE.MESSAGE) {
       return this.fault(`it has the type ${type} on the channel of unreliable messages`);
     }
+    if (type === TYPE.REQUEST && this.#isFull && this.#overflows()) return;
     const { codec } = this.plan;
     const payload = new ReceivedPayload(buffer, body, end, flags & BODY_MASK, codec, packet);
     const wrong = this.machine.received(type, flags, id, payload);
@@ -525,6 +528,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   /** Sends something for which the other side waits. */
   #writeAwaited(message: Uint8Array): boolean {
     const hasRoom = this.transport.write(message, PacketFlag.RELIABLE);
+    if (!hasRoom) this.#isFull = true;
     if (++this.#awaited % BATCH === 0) this.transport.flush();
     return hasRoom;
   }
@@ -535,7 +539,17 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   }
 
   #writeError(id: number, code: number, text: string): boolean {
-    return this.transport.write(encodeError(TYPE.ERROR, id, code, text), PacketFlag.RELIABLE);
+    return this.#writeAwaited(encodeError(TYPE.ERROR, id, code, text));
+  }
+
+  /** Ends a connection whose other side asks and asks, and does not read the answers. */
+  #overflows(): boolean {
+    const { queuedBytes } = this.transport;
+    const { highWaterMark, maximumQueuedReplies } = this.plan;
+    this.#isFull = queuedBytes > highWaterMark;
+    if (queuedBytes <= maximumQueuedReplies) return false;
+    this.broken(`the other side does not read: ${queuedBytes} bytes wait for it`);
+    return true;
   }
 
   #answered(id: number, request: ReceivedRequest): boolean {

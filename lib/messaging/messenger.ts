@@ -29,8 +29,7 @@ const HANDLERS = ["ready", "message", "request", "closed"];
  * await using listener = await Messenger.listen("udp://127.0.0.1:0", {}, {
  *   request: (request) => `${request.data.text()}, world`,
  * });
- * const { hostname, port } = listener.address;
- * await using connection = await Messenger.connect(`udp://${hostname}:${port}`);
+ * await using connection = await Messenger.connect(listener.address);
  * const reply = await connection.get("hello");
  * console.log(reply.text()); // hello, world
  * ```
@@ -41,7 +40,7 @@ export class Messenger {
   /**
    * Listens on an address.
    *
-   * @param address such as `"udp://*:7000"`; port 0 takes any free one
+   * @param address such as `"udp://*:7000"`, or its parts; port 0 takes any free one
    * @param options limits and times
    * @param handlers functions for all connections; one connection can get others, see
    *   {@linkcode Connection.handlers}
@@ -52,7 +51,7 @@ export class Messenger {
    *   `ENETJS_ERR_ADDRESS_UNAVAILABLE`, `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_SOCKET`
    */
   static async listen<Context = unknown>(
-    address: string,
+    address: string | MessengerAddress,
     options: MessengerListenOptions = {},
     handlers: MessengerHandlers<Context> = {},
   ): Promise<Listener<Context>> {
@@ -69,7 +68,7 @@ export class Messenger {
   /**
    * Connects to an address.
    *
-   * @param address such as `"tcp://example.com:7000"`
+   * @param address such as `"tcp://example.com:7000"`, or its parts, such as `listener.address`
    * @param options limits and times
    * @param handlers functions for the connection
    * @returns the connection, when it is ready
@@ -81,7 +80,7 @@ export class Messenger {
    *   this protocol, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_SOCKET`; or the reason of the signal
    */
   static async connect<Context = unknown>(
-    address: string,
+    address: string | MessengerAddress,
     options: MessengerConnectOptions<Context> = {},
     handlers: MessengerHandlers<Context> = {},
   ): Promise<Connection<Context>> {

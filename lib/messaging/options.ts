@@ -27,6 +27,7 @@ export interface LinkPlan {
   readonly maximumMessageSize: number;
   readonly maximumRequests: number;
   readonly highWaterMark: number;
+  readonly maximumQueuedReplies: number;
   readonly maximumWaitingData: number;
   readonly codec: Codec | undefined;
 }
@@ -52,6 +53,7 @@ const SHARED_OPTIONS = [
   "maximumMessageSize",
   "maximumRequests",
   "highWaterMark",
+  "maximumQueuedReplies",
   "maximumWaitingData",
   "codec",
   "tls",
@@ -70,6 +72,7 @@ function planLink(
     maximumMessageSize = 2 ** 24,
     maximumRequests = 4096,
     highWaterMark = 2 ** 18,
+    maximumQueuedReplies = 2 ** 26,
     maximumWaitingData = 2 ** 20,
     codec,
   } = given;
@@ -83,6 +86,7 @@ function planLink(
     maximumMessageSize: integer(maximumMessageSize, "maximumMessageSize", 0, 2 ** 30),
     maximumRequests: integer(maximumRequests, "maximumRequests", 1, 2 ** 24),
     highWaterMark: integer(highWaterMark, "highWaterMark", 0, MAXIMUM_MS),
+    maximumQueuedReplies: integer(maximumQueuedReplies, "maximumQueuedReplies", 0, MAXIMUM_MS),
     maximumWaitingData: integer(maximumWaitingData, "maximumWaitingData", 1, MAXIMUM_MS),
     codec: checkCodec(codec),
   };

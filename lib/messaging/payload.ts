@@ -122,16 +122,18 @@ export class ReceivedPayload implements Payload {
   }
 
   #keepSmall(buffer: Uint8Array): void {
-    if (chunkUsed + this.length > CHUNK_BYTES) {
+    const { length } = this;
+    if (chunkUsed + length > CHUNK_BYTES) {
       chunk = new Uint8Array(CHUNK_BYTES);
       chunkUsed = 0;
     }
+    const [to, from, at] = [chunk, this.#start, chunkUsed];
     // A view of the source, for `set`, would cost more.
-    for (let i = 0; i < this.length; i++) chunk[chunkUsed + i] = buffer[this.#start + i];
-    this.#buffer = chunk;
-    this.#start = chunkUsed;
+    for (let i = 0; i < length; i++) to[at + i] = buffer[from + i];
+    this.#buffer = to;
+    this.#start = at;
     this.#packet = undefined;
-    chunkUsed += this.length;
+    chunkUsed = at + length;
   }
 
   /** Ends the borrowing, unless the program has retained it. */

@@ -14,7 +14,7 @@ export interface Answerer {
 }
 
 /** What the rest of the library may do with requests, and users may not. */
-interface RequestInternals {
+interface RequestInside {
   /** Nobody waits for the answer any more. */
   drop(request: ReceivedRequest): void;
   id(request: ReceivedRequest): number;
@@ -22,8 +22,7 @@ interface RequestInternals {
   isAnswered(request: ReceivedRequest): boolean;
 }
 
-/** What the rest of the library may do with requests, and users may not. */
-export let requests: RequestInternals;
+let inside: RequestInside;
 
 /** A request of the other side. */
 export class ReceivedRequest implements IncomingRequest {
@@ -87,7 +86,7 @@ export class ReceivedRequest implements IncomingRequest {
   }
 
   static {
-    requests = {
+    inside = {
       drop(request) {
         request.#isDropped = true;
         const controller = request.#controller;
@@ -99,3 +98,5 @@ export class ReceivedRequest implements IncomingRequest {
     };
   }
 }
+
+export const requests: RequestInside = inside;

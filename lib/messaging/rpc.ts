@@ -30,10 +30,7 @@ export type Client<Api> = {
  * await using listener = await Messenger.listen("udp://127.0.0.1:0", { codec: json }, {
  *   ready: (connection) => serve(connection, api),
  * });
- * await using connection = await Messenger.connect(
- *   `udp://127.0.0.1:${listener.address.port}`,
- *   { codec: json },
- * );
+ * await using connection = await Messenger.connect(listener.address, { codec: json });
  * const remote = client<typeof api>(connection);
  * console.log(await remote.add(1, 2)); // 3
  * ```

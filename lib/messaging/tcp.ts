@@ -13,6 +13,7 @@ import { deadlines } from "./clock.ts";
 import { Deadline } from "./deadlines.ts";
 import { encodeHeader } from "./encode.ts";
 import { FrameDecoder } from "./frames.ts";
+import { Handshakes } from "./handshakes.ts";
 import type { Link } from "./link.ts";
 import type { ConnectPlan, LinkPlan, ListenPlan } from "./options.ts";
 import type { Place } from "./place.ts";
@@ -292,8 +293,11 @@ export async function listenTcp(
     ...plan.tls,
     requestCert: plan.tls.ca !== undefined,
     rejectUnauthorized: plan.tls.ca !== undefined,
+    handshakeTimeout: plan.handshakeMs,
   });
+  const handshakes = plan.tls && new Handshakes(server, plan.connections);
   const accept = (socket: Socket) => {
+    handshakes?.over(socket);
     if (isClosing || !makeRoom(links, plan.connections)) return refuse(socket, plan.closeGraceMs);
     const link = open();
     links.add(link);
@@ -319,7 +323,13 @@ export async function listenTcp(
   const local = server.address() as { address: string; port: number };
   return {
     address: { protocol: "tcp", hostname: local.address, port: local.port },
-    stop: () => void (isClosing = true),
+    stop() {
+      isClosing = true;
+      handshakes?.drop();
+      for (const link of links) {
+        if (link.machine.state === "opening") link.broken("the listener was closed");
+      }
+    },
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }

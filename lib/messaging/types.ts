@@ -242,6 +242,11 @@ export interface MessengerOptions {
   /** Bytes queued above which `send` returns false, 0–2,147,483,647. Default 262,144 (256 KiB). */
   highWaterMark?: number;
   /**
+   * Bytes queued above which a connection is lost when the other side asks for more without reading its replies,
+   * 0–2,147,483,647. Default 67,108,864 (64 MiB).
+   */
+  maximumQueuedReplies?: number;
+  /**
    * Bytes that may wait for an iteration over the connection, 1–2,147,483,647; above it the connection stops
    * reading, except that it goes on to four times as many while a `get` is pending. Default 1,048,576 (1 MiB).
    */

@@ -173,6 +173,11 @@
  * so the connection will time out. DATA: its bytes; EXTRA: `maximumPacketSize`
  */
 #define ENETJS_COMPLETION_TOO_LARGE 15
+/**
+ * Once for each attempt to connect: an ICMP message "destination unreachable" has come about it, which may be forged.
+ * The attempt goes on. DATA: its code. Only on Linux.
+ */
+#define ENETJS_COMPLETION_UNREACHABLE 16
 
 /* ---- Why a connection ended ------------------------------------------------------------ */
 

@@ -63,7 +63,7 @@ struct consumer {
   struct record last, last_completion;
   unsigned connects, disconnects, receives, datagrams, packets;
   struct record question; /* the last one */
-  unsigned connected, closed, delivered, undelivered, drains, failures, shutdowns, sent_reliably, too_large, questions;
+  unsigned connected, closed, delivered, undelivered, drains, failures, shutdowns, sent_reliably, too_large, questions, unreachable;
 };
 
 static inline void config_initialize(double *c) {
@@ -212,6 +212,7 @@ static inline void count_completion(struct consumer *c, const struct record *r) 
     case ENETJS_COMPLETION_SHUTDOWN: c->shutdowns++; break;
     case ENETJS_COMPLETION_SENT_RELIABLY: c->sent_reliably++; break;
     case ENETJS_COMPLETION_TOO_LARGE: c->too_large++; break;
+    case ENETJS_COMPLETION_UNREACHABLE: c->unreachable++; break;
     case ENETJS_COMPLETION_QUESTION:
       c->questions++;
       c->question = *r;

@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { type Imports, importsOf } from "../../tools/_imports.ts";
@@ -82,6 +82,12 @@ test("Nothing outside lib/ imports lib/internal/", () => {
 
 test("No file depends on itself by way of others", () => {
   assertEquals(circles(house), []);
+});
+
+test("No file exports a variable, which others would see before and after it is set", () => {
+  const variable = /^export (let|var) /m;
+  const files = [...house.keys()];
+  assertEquals(files.filter((path) => variable.test(readFileSync(`${root}/${path}`, "utf8"))), []);
 });
 
 test("A circle is found, also one of types and by import()", async () => {

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { createSocket, type Socket } from "node:dgram";
 import dns from "node:dns/promises";
 import { once } from "node:events";
+import process from "node:process";
 import { test } from "node:test";
 import { Backoff } from "../../lib/internal/connect.ts";
+import { unreachableOf } from "../../lib/internal/no_answer.ts";
 import { planRetry } from "../../lib/connect.ts";
 import { type Address, DisconnectCode, type ENetError, Host, type Peer } from "../../mod.ts";
 import { errorOf, journal, leakCheck, until, withDeadline } from "../_helpers.ts";
@@ -54,6 +56,70 @@ class Refuser implements AsyncDisposable {
 }
 
 const FULL = 1718971500;
+
+/** An address where nothing listens. */
+async function nobody(): Promise<Address> {
+  const refuser = await new Refuser().open(undefined);
+  const { address } = refuser;
+  await refuser[Symbol.asyncDispose]();
+  return address;
+}
+
+// Where nothing listens.
+
+const notLinux = process.platform !== "linux" && "only Linux reports ICMP messages";
+
+test("An attempt to a port where nothing listens names that", { skip: notLinux }, async (t) => {
+  await leakCheck(t);
+  await using client = await Host.create();
+  const to = await nobody();
+  const error = await errorOf(client.connect(to, { timeoutMs: 2000 })) as ENetError;
+  assert.deepEqual([error.code, error.unreachable], ["ENETJS_ERR_TIMEOUT", "port"]);
+  const where = `${LOOPBACK}:${to.port}`;
+  assert.equal(
+    error.message,
+    `Connecting to ${where}: no answer within 2000 ms: the system reports that nothing listens on ` +
+      `${where} (ICMP port unreachable)`,
+  );
+  assert.equal(client.stats.socketErrors, 0);
+});
+
+test(
+  "Where nothing listens, connections go on, and a server may still start",
+  { skip: notLinux },
+  async (t) => {
+    await leakCheck(t);
+    const seen = journal();
+    await using server = await Host.listen({ hostname: LOOPBACK }, seen.handlers);
+    await using client = await Host.create();
+    const peer = await client.connect(server.address);
+    const to = await nobody();
+    const attempt = client.connect(to, { timeoutMs: 20_000 });
+    for (let i = 0; i < 20; i++) await peer.deliver(0, `message ${i}`);
+    assert.equal(client.stats.socketErrors, 0);
+    await using late = await Host.listen(to);
+    const found = await withDeadline(attempt, 20_000, "the server that has started");
+    await found.deliver(0, "hello");
+    assert.equal(peer.state, "connected");
+    assert.equal(late.stats.connectedPeers, 1);
+  },
+);
+
+test("What ICMP reports has a name each", () => {
+  const names = [0, 1, 2, 3, 5, 9, 10, 11, 13, 255].map(unreachableOf);
+  assert.deepEqual(names, [
+    "network",
+    "host",
+    "port",
+    "port",
+    "host",
+    "prohibited",
+    "prohibited",
+    "network",
+    "prohibited",
+    "host",
+  ]);
+});
 
 // The signal.
 

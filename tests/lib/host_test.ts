@@ -403,8 +403,15 @@ test("Host options and setters read back, and a filter that is read is frozen", 
     assert.deepEqual(other[name], given[name], name);
   }
   const filter = host.filter as unknown as { deny: string[] };
-  assert.throws(() => filter.deny.push("127.0.0.0/8"), TypeError);
-  assert.throws(() => filter.deny = [], TypeError);
+  assert.throws(() => filter.deny.push("127.0.0.0/8"), {
+    name: "TypeError",
+    message: /^host\.filter\.deny has no property "1"; assign a whole filter/,
+  });
+  assert.throws(() => filter.deny = [], {
+    name: "TypeError",
+    message: /^host\.filter\.deny is read-only; assign a whole filter, host\.filter = \{/,
+  });
+  assert.equal(JSON.stringify(host.filter), JSON.stringify(given.filter));
   assert.deepEqual(host.filter, given.filter);
   // @ts-expect-error: it is read-only for the compiler, too
   assert.throws(() => host.filter.deny = [], TypeError);
@@ -626,9 +633,26 @@ test("A property that a host or a peer does not have is a TypeError", async (t) 
   await using pair = await connectedPair();
   const misspell = (object: object) =>
     void ((object as Record<string, unknown>).maximumWaitingdata = 1);
-  for (const object of [pair.server, pair.client, pair.peer, pair.remote]) {
-    assert.throws(() => misspell(object), TypeError);
+  for (const object of [pair.server, pair.client]) {
+    assert.throws(() => misspell(object), {
+      name: "TypeError",
+      message: 'The host has no property "maximumWaitingdata" (did you mean "maximumWaitingData"?)',
+    });
     assert.equal("maximumWaitingdata" in object, false);
+  }
+  for (const object of [pair.peer, pair.remote]) {
+    const message = 'The peer has no property "maximumWaitingdata"';
+    assert.throws(() => misspell(object), { name: "TypeError", message });
+    assert.equal("maximumWaitingdata" in object, false);
+  }
+  const meant = 'The peer has no property "dat" (did you mean "data"?)';
+  assert.throws(() => Object.assign(pair.peer, { dat: 1 }), { message: meant });
+  const group = pair.server.group();
+  assert.throws(() => misspell(group), {
+    message: 'The group has no property "maximumWaitingdata"',
+  });
+  for (const object of [pair.server, pair.peer, group]) {
+    assert.ok(object instanceof Object && !("then" in object) && object.toString() !== "");
   }
   pair.peer.data = { name: "Ada" };
   assert.deepEqual(pair.peer.data, { name: "Ada" });

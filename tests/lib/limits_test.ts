@@ -108,9 +108,28 @@ test("Limits have defaults, are read back complete, and are frozen then", async 
   };
   assert.deepEqual(host.limits, given);
   const writable = host.limits as { peer: Limits["peer"] };
-  assert.throws(() => writable.peer!.messages!.burst = 1000, TypeError);
-  assert.throws(() => writable.peer!.excess = "drop", TypeError);
-  assert.throws(() => writable.peer = {}, TypeError);
+  const refused = (what: string) => ({
+    name: "TypeError",
+    message: `${what}; assign whole limits, host.limits = { ...host.limits, … }`,
+  });
+  assert.throws(
+    () => writable.peer!.messages!.burst = 1000,
+    refused("host.limits.peer.messages.burst is read-only"),
+  );
+  assert.throws(
+    () => writable.peer!.excess = "drop",
+    refused("host.limits.peer.excess is read-only"),
+  );
+  assert.throws(() => writable.peer = {}, refused("host.limits.peer is read-only"));
+  assert.throws(
+    () => Object.assign(host.limits, { peers: 1 }),
+    refused('host.limits has no property "peers" (did you mean "peer"?)'),
+  );
+  assert.throws(
+    () => Object.assign(host.limits.address, { foo: 1 }),
+    refused('host.limits.address has no property "foo"'),
+  );
+  assert.ok(Object.isFrozen(host.limits) && Object.isFrozen(host.limits.peer.messages));
   // @ts-expect-error: it is read-only for the compiler, too
   assert.throws(() => host.limits.peer.bytes = { perSecond: 1, burst: 5000 }, TypeError);
   assert.deepEqual(host.limits, given);

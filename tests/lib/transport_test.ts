@@ -201,6 +201,7 @@ test("A peer of another transport sends, delivers, drains, tells and ends as one
   const peer = peers.of(client.connection);
   assert.equal(peer.host, host);
   assert.deepEqual(host.peers, [peer]);
+  assert.equal(host.stats.connectedPeers, 1);
   assert.equal(peer.state, "connected");
   assert.equal(peer.send(0, "one"), true);
   assert.equal(peer.send(1, new Uint8Array(98).fill(65), PacketFlag.UNRELIABLE), false);

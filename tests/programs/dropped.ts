@@ -14,6 +14,9 @@ async function drop(): Promise<void> {
   const server = await Host.listen({ hostname: "127.0.0.1" });
   const client = await Host.create();
   const peer = await client.connect(server.address);
+  const room = client.group();
+  room.add(peer);
+  peer.data = { room, empty: client.group() };
   await peer.deliver(0, new Uint8Array(100_000));
   for await (const event of server) if (event.type === "receive") break;
 }

@@ -50,6 +50,42 @@ void enetjs_reset_stuck_peers(struct enetjs_host *h) {
 
 /* ---- Attempts of this host ------------------------------------------------------------------- */
 
+/*
+ * An ICMP message may be forged, and a server may start while ENet still tries. So it changes nothing about an
+ * attempt: the consumer is told once, for the error of an attempt that times out.
+ */
+static void on_unreachable(struct enetjs_host *h, const ENetAddress *to, uint8_t code) {
+  for (size_t index = 0; index < h->enet->peerCount; index++) {
+    const ENetPeer *peer = &h->enet->peers[index];
+    struct enetjs_slot *slot = &h->slots[index];
+    if (!slot->attempting || slot->unreachable) continue;
+    if (peer->address.host != to->host || peer->address.port != to->port) continue;
+    slot->unreachable = true;
+    enetjs_emit_completion(slot, ENETJS_COMPLETION_UNREACHABLE, code, 0);
+  }
+}
+
+void enetjs_read_unreachable(struct enetjs_host *h) {
+  ENetAddress to;
+  uint8_t code;
+  while (enetjs_unreachable_next(&h->unreachable, h->enet->socket, &to, &code)) on_unreachable(h, &to, code);
+}
+
+static void attempt_begins(struct enetjs_slot *slot) {
+  struct enetjs_host *h = slot->host;
+  slot->outgoing = slot->attempting = true;
+  slot->unreachable = false;
+  h->attempts++;
+  if (enetjs_batch_arrives() > 0) enetjs_unreachable_watch(&h->unreachable, h->enet->socket);
+}
+
+void enetjs_attempt_over(struct enetjs_slot *slot) {
+  struct enetjs_host *h = slot->host;
+  if (!slot->attempting) return;
+  slot->attempting = false;
+  if (--h->attempts == 0) enetjs_unreachable_end(&h->unreachable, h->enet->socket);
+}
+
 static bool has_free_peer(const ENetHost *enet) {
   for (size_t index = 0; index < enet->peerCount; index++)
     if (enet->peers[index].state == ENET_PEER_STATE_DISCONNECTED) return true;
@@ -83,7 +119,7 @@ double enetjs_host_connect(double host, double address, double port, double chan
   enetjs_leave_dispatch_queue(peer);
   if (h->peer_ids) enetjs_peer_ids_of_connecting(h->peer_ids, peer);
   slot = &h->slots[peer->incomingPeerID];
-  slot->outgoing = true;
+  attempt_begins(slot);
   result = (double)slot->generation * ENETJS_PEER_SLOTS + slot->index;
 done:
   enetjs_host_release(h);

@@ -355,6 +355,7 @@ double enetjs_host_send_datagram(double host, double address, double port, doubl
     to.port = (enet_uint16)port;
     buffer.data = (void *)(uintptr_t)data;
     buffer.dataLength = (size_t)length;
+    enetjs_read_unreachable(h); /* whose error would be that of this call */
     result = send_plain(h, &to, &buffer);
     if (result < 0) result = enetjs_socket_error_code(enetjs_socket_error());
   }

@@ -24,6 +24,7 @@
 #include "enet/resend_disconnect.h"
 #include "wire/datagram.h"
 #include "wire/filter.h"
+#include "wire/unreachable.h"
 
 /* What may be under way to a peer, reliable and unacknowledged; it fits in the buffer that ENet gives its sockets. */
 #define ENETJS_WINDOW_BYTES (96 * 1024)
@@ -53,7 +54,7 @@
 
 /* After so many bytes, and 64 for each message, a program that goes on sending is interrupted for what ENet has to do.
  */
-#define ENETJS_SEND_TURN_BYTES (64 * 1024)
+#define ENETJS_SEND_TURN_BYTES (48 * 1024)
 
 /* Packets of this size and below are copied per peer by a broadcast, larger ones are shared. */
 #define ENETJS_SHARE_MINIMUM 512
@@ -140,6 +141,8 @@ struct enetjs_slot {
   bool close_later;    /**< disconnect once our own queue is empty */
   bool paused;
   bool denied;         /**< its datagrams are dropped */
+  bool attempting;     /**< opened by enetjs_host_connect, and not established yet */
+  bool unreachable;    /**< the consumer knows of an ICMP message about the attempt */
   bool above_high_water;
   bool to_feed;        /**< member of the host's feed list: something is pending, or was */
   bool undelivered;    /**< counted in ENETJS_HOST_STAT_UNDELIVERED_PEERS */
@@ -240,6 +243,8 @@ struct enetjs_host {
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed;
   struct enetjs_handshakes handshakes;
+  size_t attempts;                       /**< slots that are attempting */
+  struct enetjs_unreachable unreachable; /**< a watch while there are any */
 
   /* Shared memory; touched only while `consumer` is true. */
   bool consumer;  /**< the lock is held by a call of the consumer's side */
@@ -309,6 +314,10 @@ double enetjs_settings_apply(struct enetjs_host *h, const double *config); /**< 
 /* ---- connect.c ------------------------------------------------------------------------------- */
 /** Ends the peers that would wait without end, after ENet may have run out of memory. */
 void enetjs_reset_stuck_peers(struct enetjs_host *h);
+/** An attempt of this host has succeeded or ended, if the slot is one. */
+void enetjs_attempt_over(struct enetjs_slot *slot);
+/** Before ENet uses the socket: tells the consumer what ICMP messages say about attempts. */
+void enetjs_read_unreachable(struct enetjs_host *h);
 
 /* ---- service.c ------------------------------------------------------------------------------- */
 /** Whether there are datagrams that ENet has not read, and poll() does not see. */

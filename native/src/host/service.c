@@ -132,6 +132,7 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
 
 void enetjs_flush_protocol(struct enetjs_host *h) {
   if (h->failed) return;
+  enetjs_read_unreachable(h);
   enetjs_batch_begin(h->batch);
   do {
     enetjs_handshake_repeat(&h->handshakes);
@@ -146,6 +147,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
   if (h->failed) return;
   h->services++;
   h->queued_of_late = 0;
+  enetjs_read_unreachable(h);
   enetjs_batch_begin(h->batch);
   while ((more = service_round(h, &errors)) > 0) {
     taken += more;

@@ -61,6 +61,7 @@ static void widen_window(ENetPeer *peer) {
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPeer *peer = enetjs_peer_of(slot);
+  enetjs_attempt_over(slot);
   if (slot->outgoing) enetjs_handshake_remember(&slot->host->handshakes, &slot->handshake, peer);
   if (slot->host->shutting_down) {
     slot->closing = true;
@@ -86,6 +87,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   enetjs_queue_clear(slot);
   memset(&slot->ping_barriers, 0, sizeof(slot->ping_barriers));
   enetjs_release_paused(slot);
+  enetjs_attempt_over(slot);
   if (slot->connected) {
     uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
     record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_DISCONNECT;

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "wire/udp_options.h"
+#include "wire/unreachable.h"
 
 enum {
   ROUND = 32,            /* datagrams that ENet is handed in a round, */
@@ -82,7 +83,7 @@ static int prefetch(struct enetjs_in *in) {
   in->count = in->index = 0;
   in->offset = 0;
   count = recvmmsg(in->enet->socket, in->message, IN_MESSAGES, MSG_DONTWAIT, NULL);
-  if (count < 0) return errno == EAGAIN ? 0 : -1;
+  if (count < 0) return errno == EAGAIN || enetjs_unreachable_error(errno) ? 0 : -1;
   in->emptied = count < IN_MESSAGES;
   in->count = (unsigned)count;
   return count;

@@ -16,6 +16,7 @@
 
 #include "base/number.h"
 #include "wire/udp_options.h"
+#include "wire/unreachable.h"
 
 enum {
   OUT_DATAGRAMS = 256,
@@ -163,6 +164,9 @@ void enetjs_out_send(struct enetjs_out *out) {
   compose(out);
   while (done < out->runs) {
     int sent = sendmmsg(out->enet->socket, &out->message[done], out->runs - done, MSG_NOSIGNAL);
+    /* A report about an earlier datagram fails one call. */
+    if (sent < 0 && enetjs_unreachable_error(errno))
+      sent = sendmmsg(out->enet->socket, &out->message[done], out->runs - done, MSG_NOSIGNAL);
     /* An error is that of the first run; those behind it have not been tried. */
     if (sent > 0)
       done += (unsigned)sent;

@@ -68,6 +68,13 @@ test("Each way in which an address can be wrong has its own error", () => {
   assert.throws(() => parseAddress("udp://*:7000", false), /only for listening/);
   assert.throws(() => parseAddress("tcp://localhost:0", false), /port 0/);
   assert.throws(() => parseAddress(7000, true), TypeError);
+  assert.throws(() => parseAddress({ protocol: "udp", hostname: "*" }, true), {
+    name: "TypeError",
+    message: /\{ protocol, hostname, port \}/,
+  });
+  assert.throws(() => parseAddress({ protocol: "udp", hostname: "x", port: 1.5 }, true), {
+    code: "ENETJS_ERR_ADDRESS",
+  });
   assert.ok(reasons.size >= 9);
 });
 
@@ -125,4 +132,11 @@ test("Wrong options are told with their names", async () => {
     /did you mean "message"/,
   );
   await assert.rejects(Messenger.connect("tcp://127.0.0.1:1", { signal: 1 as never }), TypeError);
+});
+
+test("An address in its parts is taken as the text of it is", () => {
+  for (const text of ["udp://*:0", "tcp://[::1]:7000", "udp://localhost:65535"]) {
+    const address = parseAddress(text, true);
+    assert.deepEqual(parseAddress(address, true), address);
+  }
 });

@@ -53,3 +53,10 @@ onBoth("a process that exits without closing is lost to the other side", async (
   program.process.kill("SIGTERM");
   await until(() => client.end, 20_000, "the end");
 }, { client: ["ready", "closed lost ENETJS_ERR_STALE"] });
+
+onBoth("memory stays flat over 50,000 gets", async (protocol) => {
+  const args = [protocol, "64", "50000"];
+  await using child = spawnRuntime(currentRuntime(), "messenger_flat.ts", args);
+  const { code, signal, stdout, stderr } = await child.ended;
+  assert.equal(code, 0, `${signal}\n${stdout}\n${stderr}`);
+});

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Messenger, RefusalCode } from "../../../lib/messaging/mod.ts";
-import { errorOf, leakCheck, type TestContext, until } from "../../_helpers.ts";
+import { errorOf, leakCheck, type TestContext, until, withDeadline } from "../../_helpers.ts";
 import { randomOf } from "../../_relay.ts";
 import { describe, describeEnd, Log, logging } from "./_messaging.ts";
 import { frameOf, join, type Message, rawConnect, RawServer } from "./_wire.ts";
@@ -344,4 +344,36 @@ test("A flood of requests is refused above the maximum, and their memory is not 
   const { openRequests, refusedRequests } = listener.connections[0].stats;
   assert.deepEqual({ openRequests, refusedRequests }, { openRequests: 10, refusedRequests: 990 });
   assert.equal(RefusalCode.BUSY, 0x62757379);
+});
+
+test("A client that asks and does not read its replies is lost, and its replies take no more memory", async (t) => {
+  await leakCheck(t as TestContext);
+  const log = new Log();
+  let most = 0;
+  const options = { maximumQueuedReplies: 10_000_000, connections: 1 };
+  await using listener = await Messenger.listen(url, options, {
+    ...logging(log, "server"),
+    request(request) {
+      most = Math.max(most, request.connection.stats.queuedBytes);
+      request.reply(new Uint8Array(100_000));
+    },
+  });
+  await using raw = await rawConnect(listener.address.port);
+  raw.socket.pause();
+  raw.send(hello);
+  for (let id = 1; !log.has("server", "closed") && id < 100_000; id++) {
+    raw.send({ type: REQUEST, id });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.deepEqual(log.sides.server, ["ready", "closed lost ENETJS_ERR_STALE"]);
+  assert.ok(most < 11_000_000, String(most));
+});
+
+test("A listener closes at once, although a client has not begun", async (t) => {
+  await leakCheck(t as TestContext);
+  const listener = await Messenger.listen(url, { handshakeMs: 100_000 });
+  await using raw = await rawConnect(listener.address.port);
+  await raw.seen(`${HEARTBEAT} 0`);
+  await withDeadline(listener.close(), 10_000, "the close");
+  await raw.ended();
 });

@@ -1,0 +1,44 @@
+/**
+ * @file unreachable.h
+ * @brief Reads ICMP messages about datagrams that a host has sent: why their destination is unreachable.
+ *
+ * Linux reports them on the socket that sent the datagram, if that asks for them; other systems do not. Each report
+ * also makes one later call on the socket fail, and poll() say so until it is read. Anybody can forge them, so few
+ * are read. Called with the lock of the host that the socket belongs to.
+ */
+#ifndef ENETJS_UNREACHABLE_H
+#define ENETJS_UNREACHABLE_H
+
+#include <enet/enet.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/** All zero: the socket is not watched. */
+struct enetjs_unreachable {
+  unsigned left; /**< reports that are still read before the watch ends by itself */
+};
+
+/** Begins a watch, or allows one that is under way the full number of reports again. */
+void enetjs_unreachable_watch(struct enetjs_unreachable *watch, ENetSocket socket);
+
+/** Ends a watch, if there is one; the socket then has no report and no error of one any more. */
+void enetjs_unreachable_end(struct enetjs_unreachable *watch, ENetSocket socket);
+
+/**
+ * Reads a report.
+ * @param to where the datagram was sent
+ * @param code of the ICMP message "destination unreachable"
+ * @returns false when there is none; then no error of one is pending either
+ */
+bool enetjs_unreachable_next(struct enetjs_unreachable *watch, ENetSocket socket, ENetAddress *to, uint8_t *code);
+
+#if defined(__linux__)
+/** Whether a call on a socket may have failed because of a report, which has nothing to do with the call. */
+static inline bool enetjs_unreachable_error(int error) {
+  return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH || error == EHOSTDOWN ||
+         error == ENONET || error == ENOPROTOOPT || error == EOPNOTSUPP || error == EPROTO || error == EMSGSIZE;
+}
+#endif
+
+#endif
