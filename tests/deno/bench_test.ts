@@ -70,7 +70,8 @@ test("The bench of links with distance measures each program, or says that it ca
     );
     // A link is never faster than it is said to be.
     assert(values["MB/s"] > 0 && values["MB/s"] < 12.5, JSON.stringify(values));
-    assert(values["p50 ms"] >= 10 && values["age p50 ms"] >= 5, JSON.stringify(values));
+    // Nor nearer; the clocks of two programs may differ by a bit.
+    assert(values["p50 ms"] > 9 && values["age p50 ms"] > 4, JSON.stringify(values));
   }
 });
 
