@@ -25,7 +25,7 @@ import { CLOSE_CODE, largestMessage, LENGTH_BYTES, TYPE } from "./wire.ts";
 const PIECE_BYTES = 64 * 1024;
 
 /** Destroys a socket that does not end in time. */
-class Guillotine extends Deadline {
+class SocketDeadline extends Deadline {
   readonly #socket: Socket;
 
   constructor(socket: Socket, graceMs: number) {
@@ -214,7 +214,7 @@ class TcpTransport implements Transport {
   release(): void {
     this.#abandonDrain();
     this.#leave();
-    new Guillotine(this.#socket, this.#plan.closeGraceMs);
+    new SocketDeadline(this.#socket, this.#plan.closeGraceMs);
   }
 
   /** Sends what is queued and FIN; what arrives is dropped until the other side has ended, too. */
@@ -277,7 +277,7 @@ function refuse(socket: Socket, graceMs: number): void {
   frame[3] = header.length;
   frame.set(header, LENGTH_BYTES);
   socket.end(frame);
-  new Guillotine(socket, graceMs);
+  new SocketDeadline(socket, graceMs);
 }
 
 /** Listens, and makes a link of each client. */

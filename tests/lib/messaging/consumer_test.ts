@@ -403,3 +403,21 @@ test("An error of a handler of messages is an uncaught one, and the connection g
   assert.match(stdout, /reply still here\n/);
   assert.match(stdout, /uncaught thrown by closed\n/);
 });
+
+onBoth("a flood of messages lets timers run in between", async (protocol) => {
+  const count = 3000;
+  let received = 0;
+  let atTimer = count;
+  await using pair = await connected(protocol, {
+    server: {
+      message() {
+        if (received++ === 0) setTimeout(() => atTimer = received, 0);
+        const end = performance.now() + 0.05;
+        while (performance.now() < end);
+      },
+    },
+  });
+  for (let i = 0; i < count; i++) pair.client.send("x");
+  await until(() => received === count, 20_000, "the messages");
+  assert.ok(atTimer < count, String(atTimer));
+});

@@ -231,3 +231,32 @@ test("A network that goes away ends the connection on both sides, after its gets
     client: ["ready", "ENETJS_ERR_STALE unknown", "closed lost ENETJS_ERR_STALE"],
   });
 });
+
+test("A client that comes back at once from its address is told as closed first, then ready", async (t) => {
+  await leakCheck(t as TestContext);
+  const log = new Log();
+  let outcomes = 0;
+  await using listener = await Messenger.listen(url, {}, {
+    ready(connection) {
+      log.add("server", "ready");
+      connection.get("?", { timeoutMs: 0 }).catch(() => {
+        outcomes++;
+        log.add("server", "settled");
+      });
+    },
+    message: (_, data) => log.add("server", data.text()),
+    closed: (_, end) => log.add("server", `closed ${describeEnd(end)}`),
+  });
+  const address = { hostname: "127.0.0.1", port: listener.address.port };
+  await using host = await Host.create();
+  for (let i = 0; i < 20; i++) {
+    const peer = await host.connect(address, wire);
+    peer.send(0, messageOf({ type: MESSAGE, flags: 1, body: "hi" }));
+    const greetings = () => log.sides.server?.filter((line) => line === "hi").length;
+    await until(() => greetings() === i + 1, 5000, "the message");
+    void peer.disconnect(CLOSED);
+  }
+  await until(() => outcomes === 20 && listener.connections.length === 0, 10_000, "the ends");
+  const once = ["ready", "hi", "settled", "closed remote"];
+  assert.deepEqual(log.sides.server, Array.from({ length: 20 }, () => once).flat());
+});
