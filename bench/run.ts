@@ -4,6 +4,8 @@
  *
  *     deno task bench [--quick] [--only PART] [--runtime NAME] [--rounds N] [--count small]
  *
+ * `--only allocator` compares the memory pool with other allocators instead; see `allocator.ts`.
+ *
  * @module
  */
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -11,8 +13,9 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { fail, print, root } from "../tools/_run.ts";
 import { build } from "../tools/build.ts";
-import { minimum, type Runtime } from "../tools/setup.ts";
+import { minimum, type Runtime, setupBuild } from "../tools/setup.ts";
 import type { Count, Job, Plan, Sample } from "./_job.ts";
+import { compareAllocators } from "./allocator.ts";
 import { toRows, toTable } from "./_report.ts";
 import { compare, verdict } from "./messaging.ts";
 import { jobs as churn } from "./workloads/churn.ts";
@@ -70,9 +73,19 @@ async function runRound(jobs: Job[], name: string): Promise<Sample[]> {
 
 async function main(): Promise<void> {
   const { plan, rounds, only, out } = readArguments();
+  if (only === "allocator") {
+    print(
+      await compareAllocators(
+        [throughput, latency, crowd].flatMap((family) => family(plan)),
+        rounds,
+      ),
+    );
+    return;
+  }
   const jobs = FAMILIES.flatMap((family) => family(plan))
     .filter(({ workloads }) => workloads.some((name) => name.includes(only)));
   if (jobs.length === 0) throw new Error(`No workload has "${only}" in its name`);
+  await setupBuild();
   await build("benches");
   const seen: Sample[][] = [];
   for (let round = 1; round <= rounds; round++) {

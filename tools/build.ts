@@ -7,11 +7,27 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fail, print, root, run } from "./_run.ts";
+import { setupBuild } from "./setup.ts";
 
 /** What the sanitizer builds look for: `address` stands for undefined behaviour too. */
 export type Sanitizer = "address" | "thread";
 
-const folders = { plain: "build", address: "build-asan", thread: "build-tsan" } as const;
+/** What can stand in for the memory pool, in a build for the bench; see `ENETJS_ALLOCATOR` in `CMakeLists.txt`. */
+export type Allocator = "system" | "mimalloc";
+
+const folders = {
+  plain: "build",
+  address: "build-asan",
+  thread: "build-tsan",
+  system: "build-system",
+  mimalloc: "build-mimalloc",
+} as const;
+
+/** How a library is built that is not the one to be used. */
+type Variant = Sanitizer | Allocator;
+
+const isSanitizer = (variant: Variant | undefined): variant is Sanitizer =>
+  variant === "address" || variant === "thread";
 
 async function cmake(args: string[]): Promise<void> {
   const { ok, ending, output } = await run(["cmake", ...args]);
@@ -21,7 +37,7 @@ async function cmake(args: string[]): Promise<void> {
   }
 }
 
-async function configure(folder: string, sanitizer?: Sanitizer): Promise<void> {
+async function configure(folder: string, variant?: Variant): Promise<void> {
   const cache = `${folder}/CMakeCache.txt`;
   if (existsSync(cache)) {
     const ours = readFileSync(cache, "utf8").includes(
@@ -34,8 +50,9 @@ async function configure(folder: string, sanitizer?: Sanitizer): Promise<void> {
   try {
     await cmake([
       ...["-S", `${root}/native`, "-B", folder],
-      `-DCMAKE_BUILD_TYPE=${sanitizer ? "Debug" : "Release"}`,
-      `-DENETJS_SANITIZE=${sanitizer ?? ""}`,
+      `-DCMAKE_BUILD_TYPE=${isSanitizer(variant) ? "Debug" : "Release"}`,
+      `-DENETJS_SANITIZE=${isSanitizer(variant) ? variant : ""}`,
+      `-DENETJS_ALLOCATOR=${isSanitizer(variant) ? "pool" : variant ?? "pool"}`,
     ]);
     utimesSync(cache, new Date(), new Date()); // cmake leaves it alone when nothing in it changes.
   } catch (error) {
@@ -54,19 +71,24 @@ async function configure(folder: string, sanitizer?: Sanitizer): Promise<void> {
  */
 export async function build(
   target: "enetjs" | "examples" | "tests" | "benches" = "enetjs",
-  sanitizer?: Sanitizer,
+  variant?: Variant,
 ): Promise<string> {
-  const folder = `${root}/native/${folders[sanitizer ?? "plain"]}`;
+  const folder = `${root}/native/${folders[variant ?? "plain"]}`;
   mkdirSync(`${root}/.cache`, { recursive: true });
   using lock = await Deno.open(`${root}/.cache/build.lock`, { create: true, write: true });
   await lock.lock(true);
-  await configure(folder, sanitizer);
+  await configure(folder, variant);
   const jobs = String(availableParallelism());
   await cmake(["--build", folder, "--config", "Release", "--target", target, "-j", jobs]);
   return folder;
 }
 
 if (import.meta.main) {
-  await build().catch(fail);
-  await build("examples").catch(fail);
+  try {
+    await setupBuild();
+    await build();
+    await build("examples");
+  } catch (error) {
+    fail(error);
+  }
 }

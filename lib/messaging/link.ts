@@ -5,6 +5,7 @@
  * @module
  */
 import { surface } from "../../ffi/surface.ts";
+import { decoder } from "../../ffi/utf8.ts";
 import { handlers as checkHandlers, integer, show } from "../internal/validate.ts";
 import { Later, spent, TURN_BUDGET_MS } from "../internal/turn.ts";
 import { ENetError } from "../errors.ts";
@@ -243,7 +244,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   refusal(body: ReceivedPayload): { code: number; text: string } {
     const { view } = body;
     const code = (view[0] << 24 | view[1] << 16 | view[2] << 8 | view[3]) >>> 0;
-    return { code, text: new TextDecoder().decode(view.subarray(4)) };
+    return { code, text: decoder.decode(view.subarray(4)) };
   }
 
   ready(): void {

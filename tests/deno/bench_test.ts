@@ -118,18 +118,20 @@ test("The figures say what they show, give absolute figures, and know dark mode"
     ...rowsOf(["messaging-64"], ["times the best rival"], MESSAGING),
   ], folder);
   const expected: Record<string, [title: RegExp, figure: string]> = {
-    receive: [/^Received per second: 2 times C's/, "2.00 (2000 messages/s)"],
-    send: [/^Sent per second: 2 times C's/, "2.00 (2000 messages/s)"],
+    receive: [/^Received: 2 times C's/, "2.00 (2000 messages/s)"],
+    send: [/^Sent: 2 times C's/, "2.00 (2000 messages/s)"],
     mixed: [/takes 2 times C's CPU/, "2.00 (2000 ns of CPU a message)"],
     crowd: [/takes 2 times C's CPU$/, "2.00 (2000 ms of CPU a second)"],
     growth: [/CPU grows 1 times, C's 1 times$/, "deno 2000 ms/s"],
     latency: [/take at most 2000 µs, C's 1000 µs$/, "deno handler 8000 µs"],
     rivals: [/receives 4 times as many messages as the best rival$/, ">0.00<"],
-    messaging: [/answers 2000 times as many requests as the best rival$/, ">messaging, udp, bun<"],
+    messaging: [/answers 2000 times the requests of the best rival$/, ">messaging, udp, bun<"],
   };
   for (const [name, [title, figure]] of Object.entries(expected)) {
     const svg = readFileSync(`${folder}/${name}.svg`, "utf8");
-    assertMatch(svg.match(/<title>(.*)<\/title>/)![1], title);
+    const [, text] = svg.match(/<title>(.*)<\/title>/)!;
+    assertMatch(text, title);
+    assert(text.length <= 70, `${text}: a longer title would not fit`);
     assert(svg.includes(figure), `${name}: ${figure}`);
     assert(svg.includes("@media (prefers-color-scheme: dark)"), name);
   }

@@ -53,7 +53,8 @@ const APT_GET = "install -y --no-install-recommends cmake make\n";
 test("The set-up of a person's machine says what is missing and how to get it", {
   skip,
 }, async () => {
-  for (const command of [SETUP, ["tools/test.ts", "native"]]) {
+  const building = [["tools/build.ts"], ["npm/build.ts"], ["bench/run.ts", "--only", "echo-64"]];
+  for (const command of [SETUP, ["tools/test.ts", "native"], ...building]) {
     const { ok, output, installed } = await onMachine(command, PERSONAL);
     assert(!ok, output);
     assertEquals(installed, "");

@@ -1,15 +1,17 @@
 /*
- * Calling a function whose signature is known at run time only.
+ * Calls a function whose address and signature are known at run time only.
  *
- * On x86-64 (System V) and on ARM64 (Linux), integers and floating point fill registers of their own
- * kind, whatever their order, and what does not fit goes to the stack, eight bytes each. So one call
- * that fills all registers and some stack serves every signature: what a function does not take, it
- * does not look at. The call is a variadic one, because that tells the function, on x86-64, how many
- * vector registers are in use, and other functions do not mind.
+ * On x86-64 (System V) and on ARM64 (AAPCS64, on Linux), integers and floating-point numbers fill registers of their
+ * own kind, whatever their order. What does not fit goes to the stack, eight bytes each. A function reads only the
+ * registers and the stack of its own parameters, and the caller removes the arguments. So one call that fills all
+ * registers and some of the stack serves every signature. The call is variadic, because a variadic call on x86-64 also
+ * tells how many vector registers are in use, which variadic functions read and others ignore.
  *
- * The function has another type than the one it is called through. The C standard leaves that undefined;
- * the calling convention of the two platforms defines it, which is why there are no others. The address is
- * a number that comes at run time, so the compiler has no function to compare the type with.
+ * The C standard does not define the call: its type is not that of the function (C11, 6.3.2.3, paragraph 8). The
+ * calling convention defines it, so the code is compiled only where that is one of the two. A compiler could make use
+ * of the undefined call only if it knew the function, and the address is a number that comes at run time.
+ *
+ * Any thread may call. The function that is called runs on that thread.
  */
 #include <string.h>
 
@@ -17,6 +19,15 @@
 #include "enetjs.h"
 
 #if (defined(__x86_64__) && !defined(_WIN32)) || (defined(__aarch64__) && defined(__linux__))
+
+_Static_assert(sizeof(void *) == 8 && sizeof(double) == 8, "an argument is a register or eight bytes of the stack");
+
+/* Clang's sanitizer for undefined behaviour can compare the type of a call with that of the function. */
+#ifdef __clang__
+#define CALLS_BY_ADDRESS __attribute__((no_sanitize("function")))
+#else
+#define CALLS_BY_ADDRESS
+#endif
 
 #ifdef __x86_64__
 #define INTEGERS 6
@@ -63,9 +74,9 @@ static bool distribute(struct registers *to, const uint64_t *arguments, uint64_t
   r.stack[0], r.stack[1], r.stack[2], r.stack[3], r.stack[4], r.stack[5], r.stack[6], r.stack[7], r.stack[8], \
       r.stack[9], r.stack[10], r.stack[11], r.stack[12], r.stack[13], r.stack[14], r.stack[15]
 #define CALL(function, type, r) \
-  ((type(*)(uint64_t, ...))(function))(INTEGER_ARGUMENTS(r), REAL_ARGUMENTS(r), STACK_ARGUMENTS(r))
+  ((type (*)(uint64_t, ...))(function))(INTEGER_ARGUMENTS(r), REAL_ARGUMENTS(r), STACK_ARGUMENTS(r))
 
-double enetjs_call(uint8_t *frame, double bytes) {
+CALLS_BY_ADDRESS double enetjs_call(uint8_t *frame, double bytes) {
   uint64_t *words = (uint64_t *)(void *)frame;
   struct registers registers = {{0}, {0}, {0}};
   float small;

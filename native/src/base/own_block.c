@@ -13,6 +13,15 @@
 #include <unistd.h>
 #endif
 
+#ifdef ENETJS_MIMALLOC
+#include <mimalloc.h>
+#define ALLOCATE mi_malloc
+#define RELEASE mi_free
+#else
+#define ALLOCATE malloc
+#define RELEASE free
+#endif
+
 /* In front of the header of a sparse block. */
 struct sparse {
   size_t mapped;
@@ -56,7 +65,7 @@ static bool is_too_large(size_t size) {
 }
 
 struct enetjs_block *enetjs_own_block_create(size_t size) {
-  struct enetjs_block *block = is_too_large(size) ? NULL : malloc(sizeof(*block) + size);
+  struct enetjs_block *block = is_too_large(size) ? NULL : ALLOCATE(sizeof(*block) + size);
   if (!block) return NULL;
   block->class_index = ENETJS_BLOCK_OWN;
   block->size = size;
@@ -80,7 +89,7 @@ void enetjs_own_block_destroy(struct enetjs_block *block) {
   if (block->class_index == ENETJS_BLOCK_SPARSE)
     unmap(sparse_of(block), sparse_of(block)->mapped);
   else
-    free(block);
+    RELEASE(block);
 }
 
 size_t enetjs_own_block_cost(const struct enetjs_block *block) {

@@ -66,6 +66,10 @@ struct cache {
   size_t sparse;                  /* the next block of this size is to be sparse; 0 for none */
   size_t sparse_written;          /* and what will be written into it at once */
   uint32_t trims;                 /* of the pool's, that the thread has answered */
+#ifdef ENETJS_PLAIN_BLOCKS
+  _Atomic int64_t plain_blocks; /* taken by the thread less those that it has freed */
+  _Atomic int64_t plain_bytes;
+#endif
   struct magazine magazines[ENETJS_BLOCK_CLASSES];
   struct cache *previous;
   struct cache *next;
@@ -134,6 +138,14 @@ static void cache_init(struct cache *cache) {
   for (unsigned i = 0; i < ENETJS_BLOCK_CLASSES; i++) cache_init_magazine(&cache->magazines[i], &enetjs_depots[i]);
 }
 
+#ifdef ENETJS_PLAIN_BLOCKS
+/* The thread of the cache exits. */
+static void plain_leave(struct cache *cache) {
+  counter_add(&pool.own_blocks, (uint64_t)cache->plain_blocks);
+  counter_add(&pool.own_bytes, (uint64_t)cache->plain_bytes);
+}
+#endif
+
 static void cache_register(struct cache *cache) {
   enetjs_mutex_lock(&pool.registry_mutex);
   cache->previous = &pool.shared;
@@ -163,6 +175,9 @@ static void ENETJS_KEY_CALL cache_at_thread_exit(void *value) {
   struct cache *cache = value;
   thread_exiting = true;
   own_cache = NULL;
+#ifdef ENETJS_PLAIN_BLOCKS
+  plain_leave(cache);
+#endif
   cache_unregister(cache);
   cache_empty(cache);
   free(cache);
@@ -316,6 +331,44 @@ void enetjs_pool_touch(void *memory, size_t offset, size_t length) {
   if (block->account) enetjs_account_add(enetjs_account_of(block->account), cost);
 }
 
+/* ---- Blocks of another allocator ------------------------------------------------------------- */
+
+/*
+ * For the bench, which compares allocators: every block is one of malloc's or mimalloc's, and accounts are charged as
+ * ever. The threads count, because atomic additions for every block would be part of what is measured. Such a build
+ * does not ask its allocator to give memory back.
+ */
+#ifdef ENETJS_PLAIN_BLOCKS
+static void plain_count(struct cache *cache, int64_t blocks, int64_t bytes) {
+  atomic_store_explicit(&cache->plain_blocks, atomic_load_explicit(&cache->plain_blocks, memory_order_relaxed) + blocks,
+                        memory_order_relaxed);
+  atomic_store_explicit(&cache->plain_bytes, atomic_load_explicit(&cache->plain_bytes, memory_order_relaxed) + bytes,
+                        memory_order_relaxed);
+}
+
+static void *plain_take(size_t size) {
+  struct cache *cache = own_cache;
+  struct enetjs_block *block;
+  if (size > ENETJS_BLOCK_LARGEST || !cache) return own_take(size);
+  block = enetjs_own_block_create(size);
+  if (!block) return NULL;
+  block->class_index = ENETJS_BLOCK_PLAIN;
+  block->account = cache->account_id;
+  cache->charged += size + ENETJS_OWN_BLOCK_OVERHEAD;
+  plain_count(cache, 1, (int64_t)(size + ENETJS_OWN_BLOCK_OVERHEAD));
+  return block + 1;
+}
+
+static void plain_give(struct enetjs_block *block) {
+  struct cache *cache = cache_enter();
+  size_t cost = block->size + ENETJS_OWN_BLOCK_OVERHEAD;
+  block_discharge(block, cost);
+  plain_count(cache, -1, -(int64_t)cost);
+  cache_leave(cache);
+  enetjs_own_block_destroy(block);
+}
+#endif
+
 /* ---- The pool -------------------------------------------------------------------------------- */
 
 static ENETJS_NOINLINE void *take_slow(size_t size) {
@@ -333,6 +386,12 @@ static ENETJS_NOINLINE void *take_slow(size_t size) {
 static ENETJS_NOINLINE void give_slow(struct enetjs_block *block) {
   struct cache *cache;
   struct magazine *magazine;
+#ifdef ENETJS_PLAIN_BLOCKS
+  if (block->class_index == ENETJS_BLOCK_PLAIN) {
+    plain_give(block);
+    return;
+  }
+#endif
   if (block->class_index >= ENETJS_BLOCK_OWN) {
     own_give(block);
     return;
@@ -374,6 +433,8 @@ static bool test_says_no(void) {
 void *enetjs_pool_malloc(size_t size) {
 #ifdef ENETJS_SYSTEM_MALLOC
   void *memory = test_says_no() ? NULL : own_take(size);
+#elif defined(ENETJS_PLAIN_BLOCKS)
+  void *memory = plain_take(size);
 #else
   void *memory = enetjs_pool_block_take(size);
 #endif
@@ -404,7 +465,7 @@ void enetjs_pool_move(void *memory, struct enetjs_account *account) {
 }
 
 size_t enetjs_pool_cost(size_t size) {
-#ifdef ENETJS_SYSTEM_MALLOC
+#if defined(ENETJS_SYSTEM_MALLOC) || defined(ENETJS_PLAIN_BLOCKS)
   return size + ENETJS_OWN_BLOCK_OVERHEAD;
 #else
   return size > ENETJS_BLOCK_LARGEST ? size + ENETJS_OWN_BLOCK_OVERHEAD
@@ -501,5 +562,12 @@ void enetjs_pool_stats(struct enetjs_pool_stats *stats) {
     stats->live_allocations += live;
     stats->live_bytes += live * enetjs_depots[i].block_bytes;
   }
+#ifdef ENETJS_PLAIN_BLOCKS
+  for (struct cache *cache = &pool.shared; cache; cache = cache->next) {
+    stats->live_allocations += (uint64_t)cache->plain_blocks;
+    stats->live_bytes += (uint64_t)cache->plain_bytes;
+    stats->reserved_bytes += (uint64_t)cache->plain_bytes;
+  }
+#endif
   enetjs_mutex_unlock(&pool.registry_mutex);
 }

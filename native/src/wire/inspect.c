@@ -39,8 +39,8 @@ struct inspector {
   struct {
     const ENetList *list; /* NULL when it has been changed since */
     ENetListIterator at;
-    size_t walked; /* from the end to there */
-  } last;          /* where the last search has ended */
+    size_t walked;                     /* from the end to there */
+  } last;                              /* where the last search has ended */
   ENetListIterator after_acknowledged; /* where the next acknowledgement is looked for first, */
   size_t before_acknowledged;          /* and how many ENet passes to get there */
   struct {
@@ -373,8 +373,8 @@ static bool unreliable_message(struct inspector *in, const ENetProtocol *command
                  follows(in, command->header.channelID, (enet_uint16)(reliable + 1));
   struct place place;
   size_t cost;
-  if (!in_window(channel, reliable) || (reliable == channel->incomingReliableSequenceNumber &&
-                                        unreliable <= channel->incomingUnreliableSequenceNumber))
+  if (!in_window(channel, reliable) ||
+      (reliable == channel->incomingReliableSequenceNumber && unreliable <= channel->incomingUnreliableSequenceNumber))
     return spend_control(in, command);
   if (!bound_incomplete(in, channel)) return false;
   place = find(in, &channel->incomingUnreliableCommands, channel, reliable, unreliable, fragments);
@@ -396,8 +396,7 @@ static bool may_have_data(const struct inspector *in, const struct enetjs_comman
 
 static bool send_message(struct inspector *in, const ENetProtocol *command, unsigned kind, size_t length) {
   ENetChannel *channel = &in->peer->channels[command->header.channelID];
-  if (in->plenty && kind == ENET_PROTOCOL_COMMAND_SEND_RELIABLE &&
-      enet_list_empty(&channel->incomingReliableCommands))
+  if (in->plenty && kind == ENET_PROTOCOL_COMMAND_SEND_RELIABLE && enet_list_empty(&channel->incomingReliableCommands))
     return add_command(in, false);
   if (in->plenty && enet_list_empty(&channel->incomingUnreliableCommands) &&
       kind != ENET_PROTOCOL_COMMAND_SEND_RELIABLE)
@@ -491,17 +490,18 @@ static bool inspect_command(struct inspector *in, const struct enetjs_command *r
 
 struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *datagram,
                                         const struct enetjs_allowance *allowance) {
-  struct inspector in = {.peer = peer,
-                         .end = datagram->bytes + datagram->length,
-                         .left = *allowance,
-                         .plenty = allowance->ahead >= ENETJS_PLENTY && allowance->commands >= ENETJS_COMMANDS_MAXIMUM,
-                         .few_steps = allowance->outgoing <= ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM /
-                                                                 (datagram->length / sizeof(ENetProtocolAcknowledge) + 1),
-                         .acknowledged = (datagram->flags & ENET_PROTOCOL_HEADER_FLAG_SENT_TIME) != 0,
-                         .packet_cost = enetjs_pool_cost(sizeof(ENetPacket)),
-                         .command_cost = enetjs_pool_cost(sizeof(ENetIncomingCommand)),
-                         .acknowledgement_cost = enetjs_pool_cost(sizeof(ENetAcknowledgement)),
-                         .after_acknowledged = enet_list_begin(&peer->sentReliableCommands)};
+  struct inspector in = {
+      .peer = peer,
+      .end = datagram->bytes + datagram->length,
+      .left = *allowance,
+      .plenty = allowance->ahead >= ENETJS_PLENTY && allowance->commands >= ENETJS_COMMANDS_MAXIMUM,
+      .few_steps = allowance->outgoing <=
+                   ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM / (datagram->length / sizeof(ENetProtocolAcknowledge) + 1),
+      .acknowledged = (datagram->flags & ENET_PROTOCOL_HEADER_FLAG_SENT_TIME) != 0,
+      .packet_cost = enetjs_pool_cost(sizeof(ENetPacket)),
+      .command_cost = enetjs_pool_cost(sizeof(ENetIncomingCommand)),
+      .acknowledgement_cost = enetjs_pool_cost(sizeof(ENetAcknowledgement)),
+      .after_acknowledged = enet_list_begin(&peer->sentReliableCommands)};
   enet_uint8 *at = datagram->bytes + datagram->header_bytes, *out = at;
   struct enetjs_command command;
   for (unsigned count = 0; enetjs_command_read(at, (size_t)(in.end - at), &command); count++) {

@@ -58,7 +58,7 @@ TEST(possible_fragments_stay_within_the_budget) { check_bomb(P); }
 
 struct hole {
   unsigned kind;
-  bool at_once; /* both fragments in one datagram */
+  bool at_once;    /* both fragments in one datagram */
   uint32_t offset; /* of the second; 0: it is none of the first one's message, but could be one of another */
 };
 
@@ -94,10 +94,10 @@ static void check_hole(struct hole hole) {
 TEST(messages_have_all_their_bytes) {
   static const uint32_t offsets[] = {0, 1, 10000, 19999};
   for (unsigned i = 0; i < 16; i++)
-    check_hole((struct hole){.kind = i % 2 ? ENET_PROTOCOL_COMMAND_SEND_FRAGMENT
-                                           : ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT,
-                             .at_once = i / 2 % 2,
-                             .offset = offsets[i / 4]});
+    check_hole((struct hole){
+        .kind = i % 2 ? ENET_PROTOCOL_COMMAND_SEND_FRAGMENT : ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT,
+        .at_once = i / 2 % 2,
+        .offset = offsets[i / 4]});
 }
 
 /* The missing messages of all channels get in, and all that has waited for them comes out. @returns how many that are */
@@ -183,7 +183,8 @@ TEST(random_messages_stay_within_the_budget) {
         forge_part(&f, ENET_PROTOCOL_COMMAND_SEND_FRAGMENT, channel, 0, sequence, 5000, (uint16_t)(1 + length), 0);
         break;
       default:
-        forge_part(&f, ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT, channel, 0, sequence, 5000, (uint16_t)(1 + length), 0);
+        forge_part(&f, ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT, channel, 0, sequence, 5000,
+                   (uint16_t)(1 + length), 0);
     }
     CHECK((size_t)host_of(&server)->account->bytes < (size_t)W + P + SLACK);
   }
@@ -375,8 +376,13 @@ TEST(memory_that_claims_really_take_is_counted) {
 
 /* Runs the inspector as the host would, without handing the datagram on. */
 static struct enetjs_inspection inspect_by_hand(struct consumer *server, struct forger *f) {
-  static const struct enetjs_allowance plenty = {.ahead = 1 << 30, .span = 1 << 30, .next = 1 << 30, .assembly = 1 << 30,
-                                                 .host = 1 << 30, .control = 1 << 30, .outgoing = 1 << 30,
+  static const struct enetjs_allowance plenty = {.ahead = 1 << 30,
+                                                 .span = 1 << 30,
+                                                 .next = 1 << 30,
+                                                 .assembly = 1 << 30,
+                                                 .host = 1 << 30,
+                                                 .control = 1 << 30,
+                                                 .outgoing = 1 << 30,
                                                  .commands = 1 << 30};
   struct enetjs_host *h = host_of(server);
   struct enetjs_datagram datagram;
@@ -629,13 +635,13 @@ int main(void) {
       TEST_CASE(possible_fragments_stay_within_the_budget),
       TEST_CASE(messages_have_all_their_bytes),
       TEST_CASE(messages_behind_a_gap_stay_within_the_budget),
-                                           TEST_CASE(empty_messages_behind_a_gap_are_limited_in_number),
+      TEST_CASE(empty_messages_behind_a_gap_are_limited_in_number),
       TEST_CASE(random_messages_stay_within_the_budget),
       TEST_CASE(reconnecting_resets_nothing),
       TEST_CASE(one_peer_cannot_starve_another),
       TEST_CASE(steps_of_a_datagram_are_bounded),
       TEST_CASE(what_one_message_sets_free_comes_in_parts),
-                                           TEST_CASE(acknowledgements_are_counted_from_the_front),
+      TEST_CASE(acknowledgements_are_counted_from_the_front),
       TEST_CASE(incomplete_unreliable_messages_are_bounded),
       TEST_CASE(commands_of_a_datagram_are_bounded),
       TEST_CASE(what_a_stalled_receiver_lets_in_need_not_be_in_order),
