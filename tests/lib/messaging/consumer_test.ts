@@ -495,3 +495,18 @@ onBoth("replies that come late do not queue without limit either", async (protoc
   const settled = await gets;
   assert.equal(settled.at(-1)?.status, "rejected");
 }, { server: ["lost"] });
+
+onBoth("handlers that are set while nothing happens get all that waits", async (protocol) => {
+  const count = 1000;
+  // No heartbeat begins a turn of the event loop.
+  const options = { heartbeatMs: 3_600_000, lostMs: 7_200_000 };
+  await using pair = await connected(protocol, { listen: options, connect: options });
+  const { client, server } = pair;
+  for (let i = 0; i < count; i++) client.send("x");
+  await until(() => server.stats.receivedMessages === count, 5000, "the messages");
+  const start = performance.now();
+  while (performance.now() < start + 20);
+  let seen = 0;
+  server.handlers = { message: () => void seen++ };
+  await until(() => seen === count, 5000, "the messages that have waited");
+});
