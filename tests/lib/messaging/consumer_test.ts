@@ -469,7 +469,7 @@ onBoth("whatever a handler throws is a refusal", async (protocol, log) => {
 });
 
 onBoth("replies that come late do not queue without limit either", async (protocol, log) => {
-  const maximumQueuedReplies = 2_000_000;
+  const maximumQueuedReplies = 1_000_000;
   const requests: IncomingRequest[] = [];
   await using pair = await connected(protocol, {
     listen: { maximumQueuedReplies },
@@ -480,9 +480,7 @@ onBoth("replies that come late do not queue without limit either", async (protoc
   });
   const gets = Promise.allSettled(Array.from({ length: 200 }, () => pair.client.get("")));
   await until(() => requests.length === 200, 10_000, "the requests");
-  const { stats } = requests[0].connection;
-  assert.equal(stats.queuedBytes, 0);
-  // All in one turn, in which nothing can leave over tcp, nor more than a window over udp.
+  // All in one turn, in which the other side reads nothing over tcp, and takes less than this over udp.
   const [{ connection }] = requests;
   let most = 0;
   for (const request of requests) {
@@ -494,6 +492,7 @@ onBoth("replies that come late do not queue without limit either", async (protoc
   await log.seen("server", "lost");
   const settled = await gets;
   assert.equal(settled.at(-1)?.status, "rejected");
+  for (const result of settled) if (result.status === "fulfilled") result.value.dispose();
 }, { server: ["lost"] });
 
 onBoth("handlers that are set while nothing happens get all that waits", async (protocol) => {
