@@ -66,7 +66,7 @@ function figure(title: string, options: Plot.PlotOptions): string {
   svg.setAttribute("viewBox", `0 ${-TITLE_HEIGHT} ${WIDTH} ${height}`);
   svg.setAttribute("height", `${height}`);
   const heading =
-    `<title>${title}</title>${STYLE}<text x="10" y="-12" text-anchor="start" font-size="16" ` +
+    `<title>${title}</title>${STYLE}<text x="10" y="-12" text-anchor="start" font-size="15" ` +
     `font-weight="bold" fill="var(--ink)">${title}</text>`;
   const [start] = svg.outerHTML.match(/^<svg[^>]*>/)!;
   return `${start}${heading}${svg.outerHTML.slice(start.length)}\n`;
@@ -100,7 +100,7 @@ function ratios(title: string, rows: Row[]): string {
   const workloads = [...new Set(rows.map(({ workload }) => workload))];
   return figure(title, {
     height: 80 + rows.length * 18 + workloads.length * 40,
-    marginLeft: 110,
+    marginLeft: 140,
     marginRight: 230,
     x: { label: "times C's", zero: true, grid: true, labelAnchor: "left", axis: "top" },
     y: { label: null, domain: [...new Set(rows.map(label))], tickSize: 0 },
@@ -115,7 +115,7 @@ function ratios(title: string, rows: Row[]): string {
       }),
       Plot.text(workloads, {
         ...{ fy: (workload: string) => workload, text: (workload: string) => workload },
-        ...{ frameAnchor: "top-left", dx: -104, dy: -14, fontWeight: "bold" },
+        ...{ frameAnchor: "top-left", dx: -134, dy: -14, fontWeight: "bold" },
       }),
       Plot.ruleX([1], { stroke: "var(--c)", strokeDasharray: "4 3" }),
     ],
@@ -233,7 +233,7 @@ function rivals(rows: Row[]): string {
   const title = `The library receives ${factor} times as many messages as the best rival`;
   return figure(title, {
     height: 420,
-    marginLeft: 110,
+    marginLeft: 140,
     marginRight: 150,
     x: {
       label: "million messages of 64 bytes a second",
@@ -256,7 +256,7 @@ function rivals(rows: Row[]): string {
       }),
       Plot.text(workloads, {
         ...{ fy: (workload: string) => workload, text: (workload: string) => workload },
-        ...{ frameAnchor: "top-left", dx: -104, dy: -14, fontWeight: "bold" },
+        ...{ frameAnchor: "top-left", dx: -134, dy: -14, fontWeight: "bold" },
       }),
     ],
   });
@@ -289,9 +289,9 @@ function messaging(rows: Row[]): string {
   const factor = rows.filter(({ workload, style, metric }) =>
     workload === "messaging-64" && style === "udp" && metric === "times the best rival"
   );
-  const title = `Over UDP, messaging answers ${
+  const title = `Messaging over UDP answers ${
     range(factor.map(({ median }) => median))
-  } times as many requests as the best rival`;
+  } times the requests of the best rival`;
   const all = bars.flat();
   // Each panel has a scale of its own, from nothing to its longest bar.
   const scaled = bars.flatMap((bars) => {
@@ -351,23 +351,20 @@ function finding(rows: Row[], metric: string, workload: string): string {
 const FIGURES: Readonly<Record<string, (rows: Row[]) => string>> = {
   receive: (rows) =>
     ratios(
-      `Received per second: ${finding(rows, "messages/s", "receive-64-reliable")} times C's ` +
-        `64-byte messages, ${finding(rows, "messages/s", "receive-64k-reliable")} times those of ` +
-        "64 KiB",
+      `Received: ${finding(rows, "messages/s", "receive-64-reliable")} times C's messages of 64 ` +
+        `bytes, ${finding(rows, "messages/s", "receive-64k-reliable")} of 64 KiB`,
       pick(rows, "messages/s", /^receive-.*able$/),
     ),
   send: (rows) =>
     ratios(
-      `Sent per second: ${
-        finding(rows, "messages/s", "send-64-reliable")
-      } times C's messages of 64 bytes`,
+      `Sent: ${finding(rows, "messages/s", "send-64-reliable")} times C's messages of 64 bytes`,
       pick(rows, "messages/s", /^send-.*able$/),
     ),
   mixed: (rows) =>
     ratios(
-      `With C at the other end, a 64-byte message takes ${
+      `From a sender in C, a 64-byte message takes ${
         finding(rows, "cpu ns/message", "receive-64-reliable-from-c")
-      } times C's CPU to receive`,
+      } times C's CPU`,
       [...pick(rows, "cpu ns/message", /-from-c$/), ...pick(rows, "cpu ns/message", /-to-c$/)],
     ),
   crowd: (rows) =>

@@ -13,7 +13,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { fail, print, root } from "../tools/_run.ts";
 import { build } from "../tools/build.ts";
-import { minimum, type Runtime } from "../tools/setup.ts";
+import { minimum, type Runtime, setupBuild } from "../tools/setup.ts";
 import type { Count, Job, Plan, Sample } from "./_job.ts";
 import { compareAllocators } from "./allocator.ts";
 import { toRows, toTable } from "./_report.ts";
@@ -85,6 +85,7 @@ async function main(): Promise<void> {
   const jobs = FAMILIES.flatMap((family) => family(plan))
     .filter(({ workloads }) => workloads.some((name) => name.includes(only)));
   if (jobs.length === 0) throw new Error(`No workload has "${only}" in its name`);
+  await setupBuild();
   await build("benches");
   const seen: Sample[][] = [];
   for (let round = 1; round <= rounds; round++) {

@@ -1,8 +1,8 @@
 /**
  * What runs between C and a JavaScript function that C calls.
  *
- * Nothing may be thrown through C's frames, so an error waits until the call that led to it returns.
- * Until then no other callback runs: C gets zeros.
+ * No error may be thrown through C's frames. An error of a callback waits until the JavaScript call of
+ * the C function returns, which throws it. Until then C gets zeros in place of results of callbacks.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { FfiError } from "./errors.ts";
 import type { RawCallback, RawFunction } from "./contract.ts";
 import { surface } from "./surface.ts";
 
-/** What the call under way has to do when it returns. */
+/** Whether the call under way has to throw an error, or to free something, when it returns. */
 export const pending: { any: boolean } = { any: false };
 
 /** The error that it has to throw. */
 let thrown: { error: unknown } | undefined;
 
-/** What has to wait until no C code is left that called JavaScript. */
+/** Actions, such as freeing a callback, that wait until no callback runs. */
 let waiting: (() => void)[] = [];
 
 /** Deeper, the stack may end inside a runtime's own code, which aborts the process. */
@@ -25,7 +25,7 @@ const MAXIMUM_DEPTH = 64;
 /** How many callbacks run within each other. */
 let depth = 0;
 
-/** Does what waits, if no callback runs. */
+/** Runs the waiting actions, if no callback runs. */
 function finishWaiting(): void {
   if (depth > 0) return;
   const actions = waiting;
@@ -34,8 +34,8 @@ function finishWaiting(): void {
 }
 
 /**
- * Ends a call that has returned while something is pending: throws what a callback has thrown, or
- * passes the result on. Only then goes what waits, which the result may point into.
+ * Ends a call that has returned while something is pending: throws the error of a callback, or passes
+ * the result on. The waiting actions run last, since the result may point into memory that they free.
  */
 export function settle<T>(result: T, decode: (result: T) => unknown): unknown {
   try {
@@ -49,7 +49,7 @@ export function settle<T>(result: T, decode: (result: T) => unknown): unknown {
   }
 }
 
-/** Does something at once, or when the C code that a callback has to return to is over. */
+/** Runs an action at once, or as soon as no callback runs. */
 export function whenIdle(action: () => void): void {
   if (depth === 0) {
     action();
@@ -57,7 +57,7 @@ export function whenIdle(action: () => void): void {
   }
   waiting.push(action);
   pending.any = true;
-  // What the event loop calls, no call of ours waits for.
+  // A callback that the event loop has called has no call of ours around it.
   setTimeout(finishWaiting, 0);
 }
 
@@ -108,7 +108,7 @@ export function deferErrors(target: RawFunction, zero: unknown): RawFunction {
   };
 }
 
-/** The same for what is not called within a call of ours: an error is an uncaught one. */
+/** The same for a callback outside our calls: an error becomes an uncaught error. */
 export function reportErrors(target: RawFunction): RawFunction {
   return (...values) => {
     depth++;

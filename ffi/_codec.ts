@@ -12,7 +12,7 @@ import { structOf } from "./struct.ts";
 import { checkAbi, scalarOf, type Signature, takesAddress, typeError } from "./types.ts";
 import { show } from "./show.ts";
 
-/** What an empty buffer is passed as: C gets an address that it must not use. */
+/** Passed in place of an empty buffer: C gets an address that it must not use. */
 const EMPTY = new Uint8Array(new ArrayBuffer(8));
 
 function bufferEncoder(label: string): Encoder {
@@ -32,7 +32,7 @@ function structEncoder(size: number, label: string): Encoder {
   };
 }
 
-/** What has an address: bytes go on as they are, for the call to look theirs up. */
+/** Encodes a value that has an address. Bytes stay bytes: the call looks up their address. */
 function addressEncoder(label: string): Encoder {
   const pointer = scalarEncoder(scalarOf("pointer")!, label);
   const buffer = bufferEncoder(label);
@@ -68,14 +68,14 @@ export function decoderOf(type: unknown, label: string): Decoder {
   throw typeError(type, label);
 }
 
-/** What a type is where C is called: what is only looked at during the call goes as a buffer. */
+/** The type by which a runtime passes an argument to C. Memory that C reads during the call is a buffer. */
 function outgoing(type: unknown, label: string): NativeType {
   if (type === "buffer" || type === "cstring" || structOf(type)) return "buffer";
   if (takesAddress(type)) return "u64";
   return scalarOf(type)?.native ?? fail(type, label);
 }
 
-/** What a type is where it comes from C: an address if it is nothing else. */
+/** The type by which a runtime takes a value from C: an address, unless it is a scalar. */
 function incoming(type: unknown, label: string): NativeType {
   if (type === "void") return "void";
   if (type === "cstring" || structOf(type)) return "u64";
@@ -97,7 +97,7 @@ interface AnySignature {
   readonly result: unknown;
 }
 
-/** What a signature has the names of another library's for, if it has. */
+/** A hint for messages, where a signature has the names that another library uses; otherwise empty. */
 function renamed(signature: unknown): string {
   const known = typeof signature === "object" && signature !== null ? Object.keys(signature) : [];
   const other = known.filter((key) => key === "args" || key === "returns");

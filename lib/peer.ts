@@ -1,5 +1,5 @@
 import { DISCONNECT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
-import { type Connection, iterateConnection } from "./internal/connection.ts";
+import type { Connection } from "./internal/connection.ts";
 import { validateFlags } from "./internal/flags.ts";
 import { makeInspectable } from "./internal/inspect.ts";
 import { receiveOne, type ReceiveOptions } from "./internal/receive_one.ts";
@@ -300,7 +300,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * @throws {TypeError} if this peer is being iterated over already
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<PeerMessage> {
-    return iterateConnection(this.#connection);
+    return this.#connection.iterate();
   }
 
   /**

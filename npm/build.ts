@@ -1,7 +1,7 @@
 /**
- * Builds the npm packages into `npm/dist`: the main package, and the one for this machine's
- * platform; and beside their folders a tarball of each, which can be installed. Arguments choose one of
- * them: `main`, `platform`.
+ * Builds the npm packages into `npm/dist`: the main package, and the one for this machine's platform. It
+ * makes a tarball of each beside its folder, which can be installed. An argument chooses one of them:
+ * `main` or `platform`.
  *
  * @module
  */
@@ -20,6 +20,7 @@ import { LAYOUT } from "../ffi/layout.ts";
 import { reachable } from "../tools/_imports.ts";
 import { fail, print, root, runOrThrow } from "../tools/_run.ts";
 import { build as buildNative } from "../tools/build.ts";
+import { setupBuild } from "../tools/setup.ts";
 import { checkPackage } from "./_check.ts";
 import {
   exported,
@@ -183,9 +184,10 @@ export async function packTarball(folder: string): Promise<string> {
 if (import.meta.main) {
   try {
     const parts = { platform: buildPlatform, main: buildMain };
-    const asked = process.argv.slice(2);
+    const asked = process.argv.slice(2).filter((part) => part !== "--install");
     const unknown = asked.find((part) => !(part in parts));
     if (unknown) throw new Error(`${unknown}: there are only ${Object.keys(parts).join(" and ")}`);
+    await setupBuild();
     for (const [part, build] of Object.entries(parts)) {
       if (asked.length > 0 && !asked.includes(part)) continue;
       const folder = await build();

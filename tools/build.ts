@@ -7,6 +7,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fail, print, root, run } from "./_run.ts";
+import { setupBuild } from "./setup.ts";
 
 /** What the sanitizer builds look for: `address` stands for undefined behaviour too. */
 export type Sanitizer = "address" | "thread";
@@ -43,7 +44,7 @@ async function configure(folder: string, variant?: Variant): Promise<void> {
       `CMAKE_HOME_DIRECTORY:INTERNAL=${root}/native\n`,
     );
     if (ours && statSync(cache).mtimeMs > statSync(`${root}/native/CMakeLists.txt`).mtimeMs) return;
-    // A checkout that was moved or copied cmake does not allow.
+    // cmake refuses a build folder of a checkout that was moved or copied.
     if (!ours) rmSync(folder, { recursive: true });
   }
   try {
@@ -83,6 +84,11 @@ export async function build(
 }
 
 if (import.meta.main) {
-  await build().catch(fail);
-  await build("examples").catch(fail);
+  try {
+    await setupBuild();
+    await build();
+    await build("examples");
+  } catch (error) {
+    fail(error);
+  }
 }

@@ -168,8 +168,8 @@ export function installLine(manager: string, names: string[]): string {
  * @param manager The package manager, one of those in `installArguments`.
  * @param names The packages.
  * @param what What is missing, for the reader.
- * @throws {Error} When nobody has asked for it, it fails, or it needs root and has no way to become it;
- * the message says what to run.
+ * @throws {Error} When {@linkcode mayInstall} forbids it, the package manager fails, or it needs root and
+ * cannot become root; the message says what to run.
  */
 export async function installPackages(
   manager: string,
@@ -207,17 +207,25 @@ export async function installPackages(
 }
 
 /**
- * Makes sure that everything needed is there.
+ * Makes sure that what building needs is there: libenet, a C compiler and cmake.
  *
  * @throws {Error} When something cannot be found or installed; the message says what to do.
  */
-export async function setup(): Promise<void> {
+export async function setupBuild(): Promise<void> {
   const parts = missing();
-  if (parts.length > 0) {
-    await install(parts);
-    const left = missing();
-    if (left.length > 0) throw new Error(`Installed, but still not usable: ${left.join(", ")}`);
-  }
+  if (parts.length === 0) return;
+  await install(parts);
+  const left = missing();
+  if (left.length > 0) throw new Error(`Installed, but still not usable: ${left.join(", ")}`);
+}
+
+/**
+ * The same for everything that is needed, so for the runtimes, too.
+ *
+ * @throws {Error} As {@linkcode setupBuild}.
+ */
+export async function setup(): Promise<void> {
+  await setupBuild();
   if (!existsSync(cacheFile)) print("Looking for Bun and Node\n");
   runtimes();
 }

@@ -102,7 +102,7 @@ export class Inlet {
 
   /** Wakes the other end if it waits for the room that there is now. */
   #released(): void {
-    if (this.#reader.takeGranted()) this.#link.wake();
+    if (this.#reader.takeWakeDue()) this.#link.wake();
   }
 
   /** The next message, if there is one and the ring is sound. */

@@ -3,7 +3,7 @@ import type { Direction } from "./_region.ts";
 
 /** Notifications of the other end of a channel. */
 export interface LinkListener {
-  /** A wish has come true: there is a message, or room. */
+  /** What this end asked to be woken for has happened: there is a message, or room. */
   wake(): void;
   /** The other end is gone, or has failed. Its messages can still be read. */
   end(error: ENetError | undefined): void;

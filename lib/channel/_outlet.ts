@@ -127,7 +127,7 @@ export class Outlet {
   }
 
   #published(): void {
-    if (this.#writer.takeWish()) this.#link.wake();
+    if (this.#writer.takeWakeRequest()) this.#link.wake();
   }
 
   /** Sends a message that the other end takes in time, or not at all. */
@@ -241,9 +241,9 @@ export class Outlet {
   progress(): void {
     do {
       while (this.#advance());
-      const wish = this.#wish();
-      if (wish === 0) return;
-      this.#writer.want(wish);
+      const condition = this.#wakeCondition();
+      if (condition === 0) return;
+      this.#writer.want(condition);
     } while (this.#advance());
   }
 
@@ -292,7 +292,7 @@ export class Outlet {
   }
 
   /** What to be woken for. */
-  #wish(): number {
+  #wakeCondition(): number {
     if (this.#offered.length > 0) return LAYOUT.CHANNEL_WAIT_ANY;
     if (this.#queue.size > 0) {
       return this.#writer.isHalfFree ? LAYOUT.CHANNEL_WAIT_EMPTY : LAYOUT.CHANNEL_WAIT_HALF;

@@ -147,12 +147,12 @@ export class RingWriter extends End {
   }
 
   /** Asks to be woken (`CHANNEL_WAIT_…`); look again afterwards. */
-  want(wish: number): void {
-    Atomics.store(this.words, PRODUCER_WAITS, wish);
+  want(condition: number): void {
+    Atomics.store(this.words, PRODUCER_WAITS, condition);
   }
 
-  /** Whether the other end must be woken after messages were published; takes its wish away. */
-  takeWish(): boolean {
+  /** Whether the other end must be woken after messages were published; clears its request. */
+  takeWakeRequest(): boolean {
     return Atomics.load(this.words, CONSUMER_WAITS) !== 0 &&
       Atomics.exchange(this.words, CONSUMER_WAITS, 0) !== 0;
   }
@@ -166,8 +166,8 @@ export interface Found {
 
 /** The end that receives. */
 export class RingReader extends End {
-  /** Whether a wish of the other end has come true since `takeGranted`. */
-  #granted = false;
+  /** Whether what the other end waits for has happened since `takeWakeDue`. */
+  #wakeDue = false;
 
   /** Whether the other end has written nothing more. */
   get isEmpty(): boolean {
@@ -209,7 +209,7 @@ export class RingReader extends End {
     const taken =
       Atomics.compareExchange(this.region.words, kind, CHANNEL_KIND_OFFERED, CHANNEL_KIND_TAKEN) ===
         CHANNEL_KIND_OFFERED;
-    if (taken) this.#grant();
+    if (taken) this.#checkCondition();
     return taken;
   }
 
@@ -221,24 +221,24 @@ export class RingReader extends End {
   #free(bytes: number): void {
     this.advance(bytes);
     Atomics.store(this.words, TAIL, this.count);
-    this.#grant();
+    this.#checkCondition();
   }
 
-  /** Takes the other end's wish away if it has come true. */
-  #grant(): void {
-    const wish = Atomics.load(this.words, PRODUCER_WAITS);
-    if (wish === 0) return;
+  /** Clears the other end's request to be woken if its condition holds. */
+  #checkCondition(): void {
+    const condition = Atomics.load(this.words, PRODUCER_WAITS);
+    if (condition === 0) return;
     const used = this.usedOf(Atomics.load(this.words, HEAD), this.count);
-    if (wish === LAYOUT.CHANNEL_WAIT_EMPTY && used > 0) return;
-    if (wish === LAYOUT.CHANNEL_WAIT_HALF && used * 2 > this.size) return;
-    if (Atomics.exchange(this.words, PRODUCER_WAITS, 0) !== 0) this.#granted = true;
+    if (condition === LAYOUT.CHANNEL_WAIT_EMPTY && used > 0) return;
+    if (condition === LAYOUT.CHANNEL_WAIT_HALF && used * 2 > this.size) return;
+    if (Atomics.exchange(this.words, PRODUCER_WAITS, 0) !== 0) this.#wakeDue = true;
   }
 
   /** Whether the other end must be woken because there is room. */
-  takeGranted(): boolean {
-    const granted = this.#granted;
-    this.#granted = false;
-    return granted;
+  takeWakeDue(): boolean {
+    const due = this.#wakeDue;
+    this.#wakeDue = false;
+    return due;
   }
 
   /** Asks, or no longer asks, to be woken by a message; look again afterwards. */

@@ -2,7 +2,7 @@ import type { EventEmitter } from "node:events";
 import { surface } from "../../ffi/surface.ts";
 import { optionalFunction } from "../internal/validate.ts";
 
-/** Calls the program; what it throws is uncaught, and holds nothing up. */
+/** Calls a function of the program. An error that it throws becomes an uncaught error; the caller goes on. */
 export function report<A extends unknown[]>(
   callback: ((...args: A) => void) | undefined,
   ...args: A
@@ -19,7 +19,7 @@ export function checkCallback(callback: unknown): void {
   optionalFunction(callback, "callback");
 }
 
-/** Emits an event; what a listener throws is uncaught, and holds nothing up. */
+/** Emits an event. An error that a listener throws becomes an uncaught error; the caller goes on. */
 export function emit(emitter: EventEmitter, name: string, ...args: unknown[]): void {
   try {
     emitter.emit(name, ...args);

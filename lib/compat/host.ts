@@ -209,7 +209,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
     emit(this, "telex", Buffer.from(view), this.#received);
   }
 
-  /** Who sends from an address; behind a bridge, whom its link stands for. */
+  /** The sender behind an address: with a bridge, the remote address that a link stands for. */
   #sourceOf(address: string, port: number): AddressInfo {
     return this.#bridge?.sourceOf(port) ?? { address, port };
   }

@@ -172,7 +172,7 @@ class ChannelOutput {
     };
   }
 
-  /** A write after the end: an error, and for who has no other chance to know an event, once. */
+  /** Fails a write after the end. The stream emits the error for the first such write only. */
   #refuse(callback: Callback | undefined): boolean {
     const error = notConnected();
     process.nextTick(() => {
@@ -400,7 +400,7 @@ export class PeerStreams {
   }
 }
 
-/** Streams of a connection that is over: whoever uses one is told. */
+/** Streams of a connection that has ended: they fail when the program uses them. */
 export const endedStreams = {
   readable(): Readable {
     return new Readable({

@@ -7,6 +7,7 @@ import { type Data, type Packet, packets } from "../packet.ts";
 import type { ChannelSink, ConnectionOwner, Ending, Membership } from "./connection_contract.ts";
 import { connectError, connectionError, isRefusal, undeliveredError } from "./connection_error.ts";
 import { Fifo } from "./fifo.ts";
+import { iteration } from "./iteration.ts";
 import { requireSendable } from "./payload.ts";
 import { PinnedPromise } from "./pinned_promise.ts";
 import type { Carried, Transport } from "./transport.ts";
@@ -191,6 +192,16 @@ export class Connection implements Carried {
       );
     }
     this.endpoint.inlet.claim(this);
+  }
+
+  /** Its messages, for one consumer. */
+  iterate(): AsyncIterableIterator<PeerMessage> {
+    this.claim();
+    return iteration(async (stop) => {
+      const result = await this.read();
+      if (result.done) stop();
+      return result;
+    }, () => this.unclaim());
   }
 
   /** Gives the messages that wait, and later ones, back to the host. */
@@ -430,31 +441,4 @@ export class Connection implements Carried {
     if (this.heard || ending?.reason !== "remote") return undefined;
     return isRefusal(ending.data) ? connectError(this, ending) : undefined;
   }
-}
-
-/** The messages of a connection, for one consumer. */
-export function iterateConnection(connection: Connection): AsyncIterableIterator<PeerMessage> {
-  connection.claim();
-  let over = false;
-  const stop = () => {
-    if (!over) {
-      connection.unclaim();
-    }
-    over = true;
-  };
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-    async next() {
-      if (over) return { value: undefined, done: true };
-      const result = await connection.read();
-      if (result.done) stop();
-      return result;
-    },
-    return() {
-      stop();
-      return Promise.resolve({ value: undefined, done: true });
-    },
-  };
 }

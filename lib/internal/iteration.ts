@@ -10,24 +10,26 @@ const end = (): Promise<IteratorResult<never>> => Promise.resolve({ value: undef
 /**
  * An iteration for one consumer.
  *
- * @param read the next value, or the end
- * @param stop called once, when the consumer has left the loop
+ * @param read the next value, or the end, of which it tells `stop`
+ * @param stopped called once, when the consumer has left the loop or has got the end
  */
 export function iteration<T>(
-  read: () => Promise<IteratorResult<T>>,
-  stop: () => void,
+  read: (stop: () => void) => Promise<IteratorResult<T>>,
+  stopped: () => void,
 ): AsyncIterableIterator<T> {
   let over = false;
+  const stop = () => {
+    if (over) return;
+    over = true;
+    stopped();
+  };
   return {
     [Symbol.asyncIterator]() {
       return this;
     },
-    next: () => over ? end() : read(),
+    next: () => over ? end() : read(stop),
     return() {
-      if (!over) {
-        over = true;
-        stop();
-      }
+      stop();
       return end();
     },
   };

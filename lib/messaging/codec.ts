@@ -1,3 +1,4 @@
+import { decoder } from "../../ffi/utf8.ts";
 import type { Codec } from "./types.ts";
 
 /** Values as JSON text: what `JSON.stringify` keeps of them arrives. */
@@ -7,5 +8,5 @@ export const json: Codec = {
     if (text === undefined) throw new TypeError(`JSON has no text for a ${typeof value}`);
     return text;
   },
-  decode: (bytes) => JSON.parse(new TextDecoder().decode(bytes)),
+  decode: (bytes) => JSON.parse(decoder.decode(bytes)),
 };

@@ -49,6 +49,32 @@ test("The benchmark refuses what it does not know", async () => {
   }
 });
 
+test("The bench of links with distance measures each program, or says that it can't", async (t) => {
+  const out = mkdtempSync(`${tmpdir()}/enetjs-bench-`);
+  t.after(() => rmSync(out, { recursive: true }));
+  const { ending, output } = await run([
+    ...[process.execPath, "run", "-A", "--no-check", "bench/wan.ts", "--short", "--out", out],
+    ...["--rtt", "10", "--loss", "0", "--rate", "100", "--only", "together"],
+  ], { limitMs: 120_000 });
+  assertEquals(ending, "exit 0", output);
+  if (output.includes("No link can be emulated here")) return;
+  const { rows } = JSON.parse(readFileSync(`${out}/wan.json`, "utf8"));
+  assertEquals(
+    rows.map(({ program }: { program: string }) => program),
+    ["c", "node", "node to c", "c to node", "tcp", "ws"],
+  );
+  for (const { values } of rows) {
+    assertEquals(
+      Object.keys(values),
+      ["MB/s", "p50 ms", "p99 ms", "age p50 ms", "age p99 ms", "arrive %"],
+    );
+    // A link is never faster than it is said to be.
+    assert(values["MB/s"] > 0 && values["MB/s"] < 12.5, JSON.stringify(values));
+    // Nor nearer; the clocks of two programs may differ by a bit.
+    assert(values["p50 ms"] > 9 && values["age p50 ms"] > 4, JSON.stringify(values));
+  }
+});
+
 type Side = readonly [runtime: string, style: Row["style"], ratio: number];
 
 const MESSAGING: readonly Side[] = [["c", "manual", 1], ["bun", "udp", 2], ["bun", "nats", 0.5]];
@@ -118,18 +144,20 @@ test("The figures say what they show, give absolute figures, and know dark mode"
     ...rowsOf(["messaging-64"], ["times the best rival"], MESSAGING),
   ], folder);
   const expected: Record<string, [title: RegExp, figure: string]> = {
-    receive: [/^Received per second: 2 times C's/, "2.00 (2000 messages/s)"],
-    send: [/^Sent per second: 2 times C's/, "2.00 (2000 messages/s)"],
+    receive: [/^Received: 2 times C's/, "2.00 (2000 messages/s)"],
+    send: [/^Sent: 2 times C's/, "2.00 (2000 messages/s)"],
     mixed: [/takes 2 times C's CPU/, "2.00 (2000 ns of CPU a message)"],
     crowd: [/takes 2 times C's CPU$/, "2.00 (2000 ms of CPU a second)"],
     growth: [/CPU grows 1 times, C's 1 times$/, "deno 2000 ms/s"],
     latency: [/take at most 2000 µs, C's 1000 µs$/, "deno handler 8000 µs"],
     rivals: [/receives 4 times as many messages as the best rival$/, ">0.00<"],
-    messaging: [/answers 2000 times as many requests as the best rival$/, ">messaging, udp, bun<"],
+    messaging: [/answers 2000 times the requests of the best rival$/, ">messaging, udp, bun<"],
   };
   for (const [name, [title, figure]] of Object.entries(expected)) {
     const svg = readFileSync(`${folder}/${name}.svg`, "utf8");
-    assertMatch(svg.match(/<title>(.*)<\/title>/)![1], title);
+    const [, text] = svg.match(/<title>(.*)<\/title>/)!;
+    assertMatch(text, title);
+    assert(text.length <= 70, `${text}: a longer title would not fit`);
     assert(svg.includes(figure), `${name}: ${figure}`);
     assert(svg.includes("@media (prefers-color-scheme: dark)"), name);
   }

@@ -63,7 +63,7 @@ async function mend(project: Project, message: string): Promise<void> {
 }
 
 for (const name of names) {
-  test(`Installed on ${name}: the platform package is missing`, async () => {
+  test(`The error on ${name} says when the platform package is missing`, async () => {
     const project = createProject(stack, name, registry.env);
     project.copy("tests/programs/load.ts");
     const add = name === "bun" ? ["bun", "add"] : ["npm", "install"];
@@ -75,7 +75,7 @@ for (const name of names) {
     await mend(project, message);
   });
 
-  test(`Installed on ${name}: the library has another ABI version`, async () => {
+  test(`The error on ${name} says when the library has another ABI version`, async () => {
     const { project, folder } = await prepare(name);
     const path = `${folder}/${platform.library}`;
     const wrong = platform.library.replace("enetjs", "wrong_abi");
@@ -88,20 +88,27 @@ for (const name of names) {
     await mend(project, message);
   });
 
-  test(`Installed on ${name}: libenet is missing`, { skip: platform.os !== "linux" }, async () => {
-    const { project, folder } = await prepare(name);
-    const path = `${folder}/${platform.library}`;
-    // Under a name that the system does not have either.
-    const bytes = readFileSync(path).toString("latin1").replaceAll("libenet.so.7", "libenet.so.0");
-    rmSync(path);
-    writeFileSync(path, bytes, "latin1");
-    const { code, message } = await load(project);
-    assertEquals(code, "ENETJS_ERR_LIBRARY");
-    assert(message.includes(`\n  - ${path}: libenet is missing beside it and on the system (`));
-    await mend(project, message);
-  });
+  test(
+    `The error on ${name} says when libenet is missing`,
+    { skip: platform.os !== "linux" },
+    async () => {
+      const { project, folder } = await prepare(name);
+      const path = `${folder}/${platform.library}`;
+      // Under a name that the system does not have either.
+      const bytes = readFileSync(path).toString("latin1").replaceAll(
+        "libenet.so.7",
+        "libenet.so.0",
+      );
+      rmSync(path);
+      writeFileSync(path, bytes, "latin1");
+      const { code, message } = await load(project);
+      assertEquals(code, "ENETJS_ERR_LIBRARY");
+      assert(message.includes(`\n  - ${path}: libenet is missing beside it and on the system (`));
+      await mend(project, message);
+    },
+  );
 
-  test(`Installed on ${name}: the library is no library`, async () => {
+  test(`The error on ${name} says when the library is no library`, async () => {
     const { project, folder } = await prepare(name);
     const path = `${folder}/${platform.library}`;
     rmSync(path);
@@ -115,7 +122,7 @@ for (const name of names) {
 
 // Bun copies folders, and takes what is missing from the registry.
 for (const name of ["deno", "node"] as const) {
-  test(`Installed for ${name}: the package is a link to where it was built`, async () => {
+  test(`The error on ${name} says when the package is a link to where it was built`, async () => {
     const dist = `${temporaryFolder(stack)}/npm/dist`;
     cpSync(main, `${dist}/enet`, { recursive: true });
     cpSync(packageFolder, `${dist}/${platform.name}`, { recursive: true });
@@ -137,7 +144,7 @@ for (const name of ["deno", "node"] as const) {
 
 const other = platform.os === "darwin" ? ["linux", "x64"] : ["darwin", "arm64"];
 
-test("Installed for another platform", async () => {
+test("The error names the platform when the package of another one is installed", async () => {
   const project = createProject(stack, "node", registry.env);
   project.copy("tests/programs/load.ts");
   const [os, cpu] = other;
@@ -177,7 +184,7 @@ for (const name of ["bun", "node"] as const) {
   });
 }
 
-test("Installed on Deno: the permission is missing", async () => {
+test("The error on Deno says when the permission is missing", async () => {
   const { project, folder } = await prepare("deno");
   const path = `${folder}/${platform.library}`;
   const flags = (permission: string) => ({ onlyFlags: ["run", "--no-prompt", permission] });

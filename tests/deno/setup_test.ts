@@ -1,6 +1,6 @@
 /**
- * What the set-up does on a machine that lacks something: it installs packages of the system only
- * where nobody would mind, and otherwise says how to. A folder of scripts plays the machine.
+ * The set-up on a machine that lacks something. It installs packages of the system only in CI, for root,
+ * or with `--install`; otherwise it says how to. A folder of scripts plays the machine.
  *
  * @module
  */
@@ -53,7 +53,8 @@ const APT_GET = "install -y --no-install-recommends cmake make\n";
 test("The set-up of a person's machine says what is missing and how to get it", {
   skip,
 }, async () => {
-  for (const command of [SETUP, ["tools/test.ts", "native"]]) {
+  const building = [["tools/build.ts"], ["npm/build.ts"], ["bench/run.ts", "--only", "echo-64"]];
+  for (const command of [SETUP, ["tools/test.ts", "native"], ...building]) {
     const { ok, output, installed } = await onMachine(command, PERSONAL);
     assert(!ok, output);
     assertEquals(installed, "");

@@ -70,7 +70,7 @@ function printed(print: (out: Uint8Array, capacity: number) => number): string {
   return decoder.decode(out.subarray(0, print(out, out.length)));
 }
 
-test("libc: strdup and read back, strlen, snprintf, getenv", () => {
+test("strdup, strlen, snprintf and getenv of libc return what they return in C", () => {
   process.env.ENETJS_FFI_TEST = "from the environment";
   using libc = dlopen(null, {
     strdup: { parameters: ["cstring"], result: "pointer" },

@@ -92,7 +92,7 @@ test("A struct written here is read by C", () => {
   assert.ok(bytes.subarray(2 * Outer.size).every((byte) => byte === 0xEE));
 });
 
-test("A struct written through a pointer, which points to itself", () => {
+test("A struct that points to itself can be written through a pointer", () => {
   const pointer = alloc(Outer.size);
   Outer.write(pointer, { ...VALUE, self: pointer });
   assert.equal(printed((out) => symbols.print_at(out, 512, pointer)), expected(1));
@@ -122,7 +122,7 @@ test("A struct filled by C, padding and all, is read here", () => {
   assert.deepEqual({ ...shared, self: 0n }, { ...filled, self: 0n });
 });
 
-test("tm of libc: gmtime_r fills it, timegm reads it, strftime prints it", {
+test("libc fills, reads and prints a struct tm that was laid out here", {
   skip: process.platform === "win32",
 }, () => {
   const tm = struct({

@@ -193,7 +193,7 @@ test("Host.connect() rejects with the reason of a signal that aborts meanwhile",
   assert.deepEqual(client.peers, []);
 });
 
-test("Host.connect() is not concerned with a signal that aborts afterwards", async (t) => {
+test("Host.connect() ignores a signal that aborts afterwards", async (t) => {
   await leakCheck(t);
   await using server = await Host.listen({ hostname: LOOPBACK });
   await using client = await Host.create();

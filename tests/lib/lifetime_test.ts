@@ -235,7 +235,7 @@ test("Host.close() ends iterations and promises that wait", async (t) => {
   assert.deepEqual(messages, []);
 });
 
-test("What a closed host still does", async (t) => {
+test("A closed host refuses to connect, sends nothing and keeps its address", async (t) => {
   await leakCheck(t);
   await using pair = await connectedPair();
   const { client, peer, server } = pair;

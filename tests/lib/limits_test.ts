@@ -286,7 +286,7 @@ for (const way of ["handlers", "iteration"] as const) {
     const { peers, messages } = refused(server);
     assert.equal(peers, 1);
     assert.ok(messages > 0);
-    await bystander.deliver(0, "not concerned");
+    await bystander.deliver(0, "from elsewhere");
     // It may come back, and nothing more is reported of the connection that was.
     await (await client.connect(server.address)).deliver(0, "again");
     if (way === "handlers") assert.equal(seen.all("disconnect").length, 1);

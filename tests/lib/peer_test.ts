@@ -542,7 +542,7 @@ test("Peer.send() works within the connect handler, and not within the disconnec
       peer.send(0, "welcome");
     },
     disconnect: (peer) => {
-      taken.push(peer.send(0, "farewell"));
+      taken.push(peer.send(0, "goodbye"));
     },
   });
   await using client = await Host.create({}, seen.handlers);

@@ -65,6 +65,6 @@ test("A small server that stalls stays within what the page on security says", a
   await check(t, "host");
 });
 
-test("So does one that stalls in a loop over each of its peers", async (t) => {
+test("A small server that stalls in a loop over each peer stays within what the page says", async (t) => {
   await check(t, "peers");
 });

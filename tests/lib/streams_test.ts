@@ -194,7 +194,7 @@ test("peer.reset() fails streams, host.close() ends them", async (t) => {
   await failed;
 });
 
-test("Streams of a connection that is over", async (t) => {
+test("After the connection, a readable closes at once and a writable fails", async (t) => {
   await leakCheck(t);
   await using pair = await connectedPair();
   await pair.peer.disconnect();

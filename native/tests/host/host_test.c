@@ -585,6 +585,71 @@ TEST(closing_drops_what_is_queued_and_in_flight) {
   check_nothing_left();
 }
 
+/* Closes a host. @returns what it has left in its statistics */
+static double left_at_close(struct consumer *c, unsigned index) {
+  double value;
+  CHECK_EQ_INT(enetjs_host_close(c->host), 0);
+  memcpy(&value, c->block + c->words[ENETJS_WORD_STATS_OFFSET] + index * sizeof(value), sizeof(value));
+  return value;
+}
+
+/* Of three peers, the first has everything, the others lack two messages and one. */
+static double left_undelivered(unsigned index) {
+  struct consumer server, silent, client;
+  double peers[3], left;
+  server_open(&server);
+  server_open(&silent);
+  client_open(&client);
+  peers[0] = connect_pair_of(&client, &server);
+  peers[1] = connect_pair_of(&client, &silent);
+  peers[2] = connect_pair_of(&client, &silent);
+  CHECK_EQ_INT(send_text(&client, peers[0], 1, "delivered", 1), 0);
+  UNTIL(client.delivered == 1, (poll_both(&client, &server), consumer_poll(&silent)));
+  for (unsigned i = 0; i < 3; i++) CHECK_EQ_INT(send_text(&client, peers[1 + i % 2], 1, "hello", 0), 0);
+  CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
+  CHECK_EQ_INT(enetjs_host_shutdown(client.host, 0), 1);
+  left = left_at_close(&client, index);
+  consumer_free(&client);
+  consumer_close(&silent);
+  consumer_close(&server);
+  return left;
+}
+
+TEST(what_a_shutdown_leaves_undelivered_is_counted) {
+  CHECK_EQ_INT(left_undelivered(ENETJS_HOST_STAT_UNDELIVERED_MESSAGES), 3);
+  CHECK_EQ_INT(left_undelivered(ENETJS_HOST_STAT_UNDELIVERED_BYTES), 15);
+  CHECK_EQ_INT(left_undelivered(ENETJS_HOST_STAT_UNDELIVERED_PEERS), 2);
+  check_nothing_left();
+}
+
+TEST(a_message_above_the_maximum_is_told_once) {
+  static uint8_t bytes[5000];
+  struct consumer server, client;
+  double peer;
+  consumer_start(&server);
+  server.config[ENETJS_CONFIG_MAXIMUM_PACKET_SIZE] = 1000;
+  consumer_open(&server);
+  client_open(&client);
+  peer = connect_pair_of(&client, &server);
+  CHECK_EQ_INT(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, 1000, 1), 0);
+  UNTIL(client.delivered == 1, poll_both(&client, &server));
+  CHECK_EQ_INT(server.too_large, 0);
+  /* In one datagram, and in fragments. */
+  CHECK_EQ_INT(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, 1001, 2), 0);
+  UNTIL(server.too_large == 1, poll_both(&client, &server));
+  CHECK_EQ_INT(server.last_completion.data, 1001);
+  CHECK_EQ_INT(server.last_completion.extra, 1000);
+  CHECK(server.last_completion.peer == server.peer);
+  CHECK_EQ_INT(enetjs_peer_send_buffer(client.host, peer, 1, 1, bytes, sizeof(bytes), 3), 0);
+  CHECK_EQ_INT(enetjs_peer_send_buffer(client.host, peer, 1, 1, bytes, 10, 4), 0);
+  for (unsigned i = 0; i < 50; i++) poll_both(&client, &server);
+  CHECK_EQ_INT(server.too_large, 1);
+  CHECK_EQ_INT(server.receives, 1);
+  CHECK_EQ_INT(client.delivered, 1);
+  consumer_close(&client);
+  consumer_close(&server);
+}
+
 TEST(unreliable_tokens_come_back_once_sent) {
   struct consumer server, client;
   double peer;
@@ -1506,6 +1571,8 @@ int main(void) {
       TEST_CASE(tokens_come_back_once_after_a_reset),
       TEST_CASE(tokens_come_back_once_after_a_remote_disconnect),
       TEST_CASE(closing_drops_what_is_queued_and_in_flight),
+      TEST_CASE(what_a_shutdown_leaves_undelivered_is_counted),
+      TEST_CASE(a_message_above_the_maximum_is_told_once),
       TEST_CASE(unreliable_tokens_come_back_once_sent),
       TEST_CASE(completions_that_wait_are_announced),
       TEST_CASE(high_water_is_reported_and_drained_once),

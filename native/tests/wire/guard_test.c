@@ -1107,6 +1107,55 @@ TEST(beyond_some_questions_an_address_is_proved_first) {
   }
 }
 
+/* The clock stands still, so that no attempt ends. */
+static void connect_at(struct forger *f, struct consumer *server, enet_uint32 now) {
+  forger_connect(f);
+  enet_time_set(now);
+  settle(server);
+  enet_time_set(now);
+}
+
+/* @param assigned the ids of all attempts of the forger, which has one more now */
+static void expect_free_id(struct forger *f, struct consumer *server, enet_uint32 now, bool *assigned) {
+  /* After one CONNECT that compresses well, no answer may fit. */
+  UNTIL(forger_receive(f) > 0, connect_at(f, server, now));
+  CHECK(!assigned[f->id]);
+  assigned[f->id] = true;
+}
+
+/*
+ * An answer that does not compress well enough for what may be sent gets other numbers. When the program has decided,
+ * the datagram that ENet has received last is somebody else's.
+ */
+TEST(ids_stay_apart_when_the_program_decides) {
+  static bool assigned[ENET_PROTOCOL_MAXIMUM_PEER_ID];
+  struct consumer server;
+  struct wire wire = wire_of(1);
+  struct forger f;
+  enet_uint32 now = enet_time_get();
+  if (!has_guard()) return;
+  CHECK(wire.compressed);
+  wired_open(&server, wire);
+  forger_open(&f, &server);
+  f.wire = wire;
+  for (unsigned i = 0; i < 2500; i++) {
+    f.connect.connectID = next_connect_id();
+    connect_at(&f, &server, now);
+    expect_free_id(&f, &server, now, assigned);
+  }
+  CHECK_EQ_INT(enetjs_host_set(server.host, ENETJS_CONFIG_ACCEPT, 1, 0), 0);
+  for (unsigned i = 0; i < UNPROVED_QUESTIONS - 50; i++) {
+    f.connect.connectID = next_connect_id();
+    connect_at(&f, &server, now); /* what it settles with comes from another socket */
+    CHECK_EQ_INT(server.questions, i + 1);
+    CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), 0);
+    expect_free_id(&f, &server, now, assigned);
+  }
+  forger_close(&f);
+  consumer_close(&server);
+  wire_end(wire);
+}
+
 /* The client believes that it is connected, so it goes on; what it sends has the refusal sent again. */
 static unsigned lose_the_second_answer(int direction, unsigned number) {
   return direction == TO_SERVER || number != 1;
@@ -1601,6 +1650,7 @@ int main(void) {
       TEST_CASE(answers_that_make_no_sense_do_no_harm),
       TEST_CASE(a_host_that_closes_asks_nothing_and_lets_nobody_in),
       TEST_CASE(beyond_some_questions_an_address_is_proved_first),
+      TEST_CASE(ids_stay_apart_when_the_program_decides),
       TEST_CASE(a_lost_refusal_of_a_proved_attempt_is_repeated),
       TEST_CASE(a_flood_pushes_no_question_out),
       TEST_CASE(questions_are_bounded),

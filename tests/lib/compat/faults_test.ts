@@ -346,6 +346,26 @@ test("The function refuses a client, and does not hear one that was connected", 
   assert.equal((await told.promise)?.message, "packet-not-delivered");
 });
 
+test("A server without protection never tells of a client that the function denies", async (t) => {
+  await leakCheck(t);
+  t.after(() => Promise.resolve(init()));
+  using server = await createServerAsync({ address: "127.0.0.1:0", unguarded: true });
+  using client = await createClientAsync();
+  server.start();
+  server.on("connect", () => assert.fail("a client that the function denies"));
+  await client.sendAsync("127.0.0.1", addressOf(server).port, "{}"); // which gives it a port
+  const { port } = client.address()!;
+  init((_address, from) => from !== port);
+  // Nobody has refused it, so it is connected for a moment.
+  const peer = await client.connectAsync(addressOf(server));
+  const gone = next(peer, "disconnect");
+  peer.timeout({ limit: 1, minimumMs: 50, maximumMs: 100 });
+  peer.ping();
+  assert.deepEqual(await gone, [0, "timeout"]);
+  assert.deepEqual(server.peers(), []);
+  assert.equal(server.stats()!.connectedPeers, 0);
+});
+
 test("A connection survives that the function denies for a moment", async (t) => {
   await leakCheck(t);
   t.after(() => Promise.resolve(init()));

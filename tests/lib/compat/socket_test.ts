@@ -14,7 +14,7 @@ async function boundSocket(): Promise<Socket> {
   return socket;
 }
 
-test("A server on a socket of the program's own: both ways, telex, and the socket stays", async (t) => {
+test("A server on the program's own socket sends, receives and takes telexes, and leaves it open", async (t) => {
   await leakCheck(t);
   const socket = await boundSocket();
   using host = await createServerFromSocketAsync({ socket });

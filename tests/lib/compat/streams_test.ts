@@ -49,7 +49,7 @@ function lifeOf(stream: Readable | Writable | Duplex): string[] {
 const closed = (...lives: string[][]) =>
   until(() => lives.every((life) => life.at(-1) === "close"), 20_000, "the close of every stream");
 
-test("A file of 100 MB through a lossy relay: whole, in bounded memory", async (t) => {
+test("A file of 100 MB arrives whole through a lossy relay, in bounded memory", async (t) => {
   await leakCheck(t);
   const folder = mkdtempSync(`${tmpdir()}/enetjs-`);
   try {
@@ -273,7 +273,7 @@ test("A peer that leaves in good order ends a stream; the callbacks of writes te
   writing.write("an error is emitted once");
 });
 
-test("A lost peer is an error of streams only for who listens for errors", async (t) => {
+test("The streams of a lost peer emit an error only if the program listens for errors", async (t) => {
   await leakCheck(t);
   using server = await createServerAsync({ address: "127.0.0.1:0" });
   server.start();

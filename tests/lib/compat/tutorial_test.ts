@@ -11,7 +11,7 @@ import * as enet from "../../../lib/compat/mod.ts";
 import { addressOf, next } from "./_compat.ts";
 import { leakCheck, withDeadline } from "../../_helpers.ts";
 
-test("The tutorial, from top to bottom", async (t) => {
+test("The tutorial of npm's enet works from top to bottom", async (t) => {
   await leakCheck(t);
   const folder = mkdtempSync(`${tmpdir()}/enetjs-`);
   try {

@@ -312,6 +312,18 @@ onBoth("a client comes back at once, again and again", async (protocol, log) => 
   }
 }, { server: Array.from({ length: 5 }, () => ["ready", "closed remote"]).flat() });
 
+onBoth("a connection that has ended makes room at once", async (protocol) => {
+  const url = `${protocol}://127.0.0.1:0`;
+  await using listener = await Messenger.listen(url, { connections: 1 }, { request: () => "here" });
+  for (let i = 0; i < 30; i++) {
+    const client = await Messenger.connect(urlOf(listener));
+    assert.equal((await client.get()).text(), "here");
+    await client.close();
+    assert.equal(client.stats.queuedBytes, 0);
+    assert.equal(client.address.port, listener.address.port);
+  }
+});
+
 onBoth("a listener is restarted on its address", async (protocol, log) => {
   let port = 0;
   for (let i = 0; i < 3; i++) {
