@@ -46,17 +46,19 @@ export class Program implements AsyncDisposable {
    * Starts a program.
    *
    * @param command its executable and arguments
+   * @param stdin `"pipe"` for a program that ends when its stdin is closed, which it is at the latest when
+   *   this process ends
    */
-  constructor(command: string[]) {
-    const child = spawn(command[0], command.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
+  constructor(command: string[], stdin: "ignore" | "pipe" = "ignore") {
+    const child = spawn(command[0], command.slice(1), { stdio: [stdin, "pipe", "pipe"] });
     this.#child = child;
     const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
     let errors = "";
-    child.stderr.setEncoding("utf8").on(
+    child.stderr!.setEncoding("utf8").on(
       "data",
       (text: string) => errors = (errors + text).slice(-LAST_WORDS),
     );
-    createInterface({ input: child.stdout }).on("line", (line) => {
+    createInterface({ input: child.stdout! }).on("line", (line) => {
       const [word, number] = line.split(" ");
       this.#value(word).resolve(Number(number));
     });

@@ -1,7 +1,7 @@
 /**
- * Builds the npm packages into `npm/dist`: the main package, and the one for this machine's
- * platform; and beside their folders a tarball of each, which can be installed. Arguments choose one of
- * them: `main`, `platform`.
+ * Builds the npm packages into `npm/dist`: the main package, and the one for this machine's platform. It
+ * makes a tarball of each beside its folder, which can be installed. An argument chooses one of them:
+ * `main` or `platform`.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The arena of `examples/` counts what happens in it: everybody gets in and sees the game, who breaks the rules has to
- * go, and nobody else.
+ * The arena of `examples/` counts what happens in it: every bot logs in and gets snapshots, and the server
+ * disconnects the bots that break the rules, and no others.
  *
  * @module
  */

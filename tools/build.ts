@@ -44,7 +44,7 @@ async function configure(folder: string, variant?: Variant): Promise<void> {
       `CMAKE_HOME_DIRECTORY:INTERNAL=${root}/native\n`,
     );
     if (ours && statSync(cache).mtimeMs > statSync(`${root}/native/CMakeLists.txt`).mtimeMs) return;
-    // A checkout that was moved or copied cmake does not allow.
+    // cmake refuses a build folder of a checkout that was moved or copied.
     if (!ours) rmSync(folder, { recursive: true });
   }
   try {

@@ -1,6 +1,6 @@
 /**
- * ENet as others have it, for the tests of interoperability: Debian's python3-enet and the npm
- * package `enet`.
+ * Other bindings of ENet, for the tests of interoperability: Debian's python3-enet and the npm package
+ * `enet`.
  *
  * @module
  */
@@ -26,8 +26,8 @@ export function pythonEnet(): string | undefined {
 /**
  * Installs a package of npm, unless it is there, and returns its folder.
  *
- * It takes its place when it is whole, so that neither an interrupted installation nor another
- * one at the same time leaves a part of it.
+ * The installation goes to a temporary folder, which is renamed at the end. So an interrupted
+ * installation, or two at the same time, leave no incomplete package.
  *
  * @param overrides versions to take of what it depends on, where its own choice can't be had
  */

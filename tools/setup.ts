@@ -168,8 +168,8 @@ export function installLine(manager: string, names: string[]): string {
  * @param manager The package manager, one of those in `installArguments`.
  * @param names The packages.
  * @param what What is missing, for the reader.
- * @throws {Error} When nobody has asked for it, it fails, or it needs root and has no way to become it;
- * the message says what to run.
+ * @throws {Error} When {@linkcode mayInstall} forbids it, the package manager fails, or it needs root and
+ * cannot become root; the message says what to run.
  */
 export async function installPackages(
   manager: string,

@@ -205,8 +205,8 @@ export function runtimeSuite(
 }
 
 /**
- * The same with the library built for the address and undefined behaviour sanitizers. These must come
- * before everything else in the process; leaks are the runtimes' own, and the tests count ours.
+ * The same with the library built for the address and undefined behaviour sanitizers. Their library must be
+ * loaded first in the process. Leaks are not reported: the runtimes have some, and the tests count ours.
  */
 function sanitizedSuite(runtime: Runtime, files: string[]): Suite {
   const suite = (env: Record<string, string>) => runtimeSuite(runtime, files, { env });
@@ -356,7 +356,7 @@ if (import.meta.main) {
   if (asked.includes("asan")) {
     suites.push(...(["deno", "bun", "node"] as const).map((name) => sanitizedSuite(name, common)));
   }
-  // The sanitizers are not to be had, or not complete, with the compilers for Windows.
+  // The compilers for Windows have no sanitizers, or not all of them.
   const isThere = ({ name }: Suite) => process.platform !== "win32" || !/san/.test(name);
   await runSuites(suites.filter(isThere), asked);
 }

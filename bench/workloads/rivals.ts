@@ -11,7 +11,8 @@ import { type Count, type Job, type Plan, type Sample, samples } from "../_job.t
 import { Program, runtimeCommand } from "../_program.ts";
 
 const SIZE = 64;
-const WS_VERSION = "8.23.0";
+/** The version of the npm package `ws`. */
+export const WS_VERSION = "8.23.0";
 
 interface Rival {
   name: string;

@@ -4,11 +4,10 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import { surface } from "../../ffi/surface.ts";
 import { decoder } from "../../ffi/utf8.ts";
 import { handlers as checkHandlers, integer, show } from "../internal/validate.ts";
-import { spent, TURN_BUDGET_MS } from "../internal/turn.ts";
+import { Later, spent, TURN_BUDGET_MS } from "../internal/turn.ts";
 import { ENetError } from "../errors.ts";
 import { type Packet, PacketFlag } from "../packet.ts";
 import { formatAddress } from "./address.ts";
@@ -112,8 +111,8 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   #handlers: ConnectionHandlers;
   /** Handlers that take messages or requests, in place of an iteration. */
   #hasTakers = false;
-  /** What waits goes to handlers in another turn. */
-  #isHandingOver = false;
+  /** What waits goes to handlers in turns of its own. */
+  readonly #handingOver: Later = new Later(() => this.#handOver());
   #wasReady = false;
   /** This side has closed, so that nothing more is told of what arrives. */
   #left = false;
@@ -290,7 +289,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   }
 
   #tellEnd({ reason, text }: MachineEnd): void {
-    if (this.#isHandingOver) {
+    if (this.#handingOver.isWaiting) {
       return this.#dispatcher.defer(() => this.#tellEnd({ reason, text }));
     }
     if (!this.#wasReady) return this.#owner.failed(this, this.#connectError(reason, text));
@@ -349,7 +348,9 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     }
     this.#handlers = handlers;
     this.#hasTakers = takes(handlers);
-    if (this.#hasTakers) this.#handOver();
+    if (this.#hasTakers && !this.#inbox.isEmpty && this.end === undefined) {
+      this.#handingOver.request();
+    }
   }
 
   iterate() {
@@ -362,20 +363,15 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     return this.#inbox.iterate();
   }
 
-  /** Gives what waits to the handlers, in turns of its own. */
+  /** Gives what waits to the handlers, as far as a turn goes. */
   #handOver(): void {
-    if (this.#isHandingOver || this.#inbox.isEmpty || this.end !== undefined) return;
-    this.#isHandingOver = true;
-    setImmediate(() => {
-      this.#isHandingOver = false;
-      while (this.#hasTakers && !this.#inbox.isEmpty) {
-        if (spent(TURN_BUDGET_MS)) return this.#handOver();
-        const item = this.#inbox.shift() as Item;
-        if (item.type === "message") this.#handleMessage(item.data);
-        else this.#handleRequest(item as ReceivedRequest);
-      }
-      this.#adjust();
-    });
+    while (this.#hasTakers && !this.#inbox.isEmpty) {
+      if (spent(TURN_BUDGET_MS)) return this.#handingOver.request();
+      const item = this.#inbox.shift() as Item;
+      if (item.type === "message") this.#handleMessage(item.data);
+      else this.#handleRequest(item as ReceivedRequest);
+    }
+    this.#adjust();
   }
 
   #takeMessage(body: ReceivedPayload): void {

@@ -49,6 +49,32 @@ test("The benchmark refuses what it does not know", async () => {
   }
 });
 
+test("The bench of links with distance measures each program, or says that it can't", async (t) => {
+  const out = mkdtempSync(`${tmpdir()}/enetjs-bench-`);
+  t.after(() => rmSync(out, { recursive: true }));
+  const { ending, output } = await run([
+    ...[process.execPath, "run", "-A", "--no-check", "bench/wan.ts", "--short", "--out", out],
+    ...["--rtt", "10", "--loss", "0", "--rate", "100", "--only", "together"],
+  ], { limitMs: 120_000 });
+  assertEquals(ending, "exit 0", output);
+  if (output.includes("No link can be emulated here")) return;
+  const { rows } = JSON.parse(readFileSync(`${out}/wan.json`, "utf8"));
+  assertEquals(
+    rows.map(({ program }: { program: string }) => program),
+    ["c", "node", "node to c", "c to node", "tcp", "ws"],
+  );
+  for (const { values } of rows) {
+    assertEquals(
+      Object.keys(values),
+      ["MB/s", "p50 ms", "p99 ms", "age p50 ms", "age p99 ms", "arrive %"],
+    );
+    // A link is never faster than it is said to be.
+    assert(values["MB/s"] > 0 && values["MB/s"] < 12.5, JSON.stringify(values));
+    // Nor nearer; the clocks of two programs may differ by a bit.
+    assert(values["p50 ms"] > 9 && values["age p50 ms"] > 4, JSON.stringify(values));
+  }
+});
+
 type Side = readonly [runtime: string, style: Row["style"], ratio: number];
 
 const MESSAGING: readonly Side[] = [["c", "manual", 1], ["bun", "udp", 2], ["bun", "nats", 0.5]];

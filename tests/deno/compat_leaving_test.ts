@@ -1,6 +1,6 @@
 /**
- * Programs of npm's `enet` survive on `lib/compat` what they survive there: peers that leave in each
- * possible way at each possible moment, the old module and the new one side by side.
+ * Programs of npm's `enet` run on `lib/compat`, too, when their peers leave in each possible way at each
+ * possible moment. The tests run the old module and the new one, and compare what the program observes.
  */
 import { assert, assertEquals } from "@std/assert";
 import { existsSync } from "node:fs";

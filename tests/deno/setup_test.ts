@@ -1,6 +1,6 @@
 /**
- * What the set-up does on a machine that lacks something: it installs packages of the system only
- * where nobody would mind, and otherwise says how to. A folder of scripts plays the machine.
+ * The set-up on a machine that lacks something. It installs packages of the system only in CI, for root,
+ * or with `--install`; otherwise it says how to. A folder of scripts plays the machine.
  *
  * @module
  */

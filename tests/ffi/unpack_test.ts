@@ -1,5 +1,5 @@
 /**
- * Where the libraries of a compiled program are copied to: nobody else may have us load theirs.
+ * The folder that a compiled program copies its libraries to: no other user can put a library there.
  *
  * @module
  */

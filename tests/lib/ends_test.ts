@@ -1,6 +1,6 @@
 /**
  * Every way for a connection to end, seen by every way to receive: one disconnect event for each connect event,
- * nothing after it, and no call that throws, wherever it is made.
+ * nothing after it, and no call that throws, whether in a handler or outside.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What nobody can receive is bounded, or not kept.
+ * Messages and events that no consumer takes are bounded, or dropped.
  *
  * @module
  */

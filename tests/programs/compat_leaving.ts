@@ -182,6 +182,7 @@ async function scenario(moment: string): Promise<void> {
     if (!log.connected && isServer && performance.now() > unheard) break;
     await sleep(5);
   }
+  // npm's package has no event for the end of its work, so both modules get the same time for late events.
   await sleep(300);
   host.destroy();
   leaver.destroy();

@@ -1,6 +1,7 @@
 /**
  * A server with the settings that docs/security.md recommends for a machine with little memory, and a consumer
- * that stalls: it takes one event and no more, or where its argument is `peers`, one message of each peer. It says what it holds whenever a line comes, which it repeats.
+ * that stalls: it takes one event and no more, or where its argument is `peers`, one message of each peer. For each line on stdin it repeats the line
+ * and prints how much memory it holds.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * A server and a client written for npm's `enet` observe the same on that package and on `lib/compat`,
- * whichever the other side runs on.
+ * A server and a client written for npm's `enet` observe the same on that package and on `lib/compat`, for
+ * each of the two at the other side.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";

@@ -421,3 +421,18 @@ onBoth("a flood of messages lets timers run in between", async (protocol) => {
   await until(() => received === count, 20_000, "the messages");
   assert.ok(atTimer < count, String(atTimer));
 });
+
+onBoth("handlers that are set while nothing happens get all that waits", async (protocol) => {
+  const count = 1000;
+  // No heartbeat begins a turn of the event loop.
+  const options = { heartbeatMs: 3_600_000, lostMs: 7_200_000 };
+  await using pair = await connected(protocol, { listen: options, connect: options });
+  const { client, server } = pair;
+  for (let i = 0; i < count; i++) client.send("x");
+  await until(() => server.stats.receivedMessages === count, 5000, "the messages");
+  const start = performance.now();
+  while (performance.now() < start + 20);
+  let seen = 0;
+  server.handlers = { message: () => void seen++ };
+  await until(() => seen === count, 5000, "the messages that have waited");
+});
