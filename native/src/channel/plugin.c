@@ -1,4 +1,6 @@
-/* Plugins as files: the system's loader, and what its refusals mean. */
+/*
+ * Loads plugins with the system's loader, and tells apart why it refuses one. Called by the thread of the channel.
+ */
 #include "channel/plugin.h"
 
 #include <stdbool.h>

@@ -1,4 +1,7 @@
-/* A channel's ring, both ends; lib/channel/_ring.ts is the same in TypeScript. */
+/*
+ * Both ends of a channel's ring. lib/channel/_ring.ts does the same in TypeScript. Each end is called by one thread at a
+ * time.
+ */
 #include "channel/ring.h"
 
 #include "enetjs.h"

@@ -1,15 +1,20 @@
 /*
  * The way in: records for the two rings.
  *
- * The rings lie in memory that JavaScript owns and that may vanish with its thread, so they are
- * written only while `consumer` is true, that is, inside a call of the consumer's own thread. What
- * the pump produces, and what finds the rings full, is held in native memory in order and moved on
- * by the next such call. Payloads have a stricter rule: they are placed only inside `enetjs_host_service`, before
- * which the consumer looks whether its program has transferred the arena away. Nothing is dropped: a peer that sends faster than it is read is stopped, that
- * is, no more of it is let in, when as much of it is held as the host allows to wait (see allowance.c).
+ * Invariant: the rings are written only while `consumer` is true, which is inside a call of the consumer's own thread.
+ * They lie in memory that JavaScript owns, and that may vanish with JavaScript's thread. A record that the pump
+ * produces, or that finds its ring full, is held in native memory. The next such call moves it on, in order.
  *
- * Events and completions have a ring each, because a consumer that waits for a completion inside
- * the handling of an event must not be kept from it by events that it has not taken yet.
+ * Payloads have a stricter rule: they are placed only inside `enetjs_host_service`. Before that call the consumer looks
+ * whether its program has transferred the arena away.
+ *
+ * No record is dropped. A peer that sends faster than the program reads is stopped: when as much of it is held as the
+ * host allows to wait, no more of it is let in (see allowance.c).
+ *
+ * Events and completions have a ring each. A consumer may wait for a completion while it handles an event, and events
+ * that it has not taken yet must not keep the completion from it.
+ *
+ * Call with the host's lock held.
  */
 #include <string.h>
 
@@ -89,10 +94,10 @@ static struct enetjs_slot *slot_of(struct enetjs_host *h, const uint32_t *record
   return slot->generation == record[ENETJS_RECORD_GENERATION] ? slot : NULL;
 }
 
-/* How much has to be taken before a stopped peer is let in again. Not more than some windows: its sender times out. */
+/* What a stopped peer may still hold when it is let in again. Its sender would time out if too much had to be taken. */
 static size_t resume_at(size_t limit) { return limit - (limit / 2 < RESUME_BYTES ? limit / 2 : RESUME_BYTES); }
 
-/* What keeping small messages takes is several times their bytes, and must leave room for what is under way. */
+/* Small messages take several times their bytes, and have to leave room for what the sender has unacknowledged. */
 static size_t cost_limit(const struct enetjs_host *h) { return h->maximum_waiting + h->enet->maximumPacketSize / 2; }
 
 /*

@@ -1,6 +1,6 @@
 /**
  * @file internal.h
- * @brief The types that the sources of libenetjs share, and who may touch them.
+ * @brief A host, and what its files call of each other.
  *
  * A host is a monitor: everything in `struct enetjs_host` below the lock is read and written only
  * with the lock held. Control blocks are never freed, only reused under a new generation, so a
@@ -22,18 +22,22 @@
 #include "enet/handshake.h"
 #include "enet/ping_barrier.h"
 #include "enet/resend_disconnect.h"
+#include "host/event.h"
+#include "host/pace.h"
+#include "host/packet.h"
+#include "host/slot.h"
 #include "wire/datagram.h"
 #include "wire/filter.h"
 #include "wire/unreachable.h"
 
-/* What may be under way to a peer, reliable and unacknowledged; it fits in the buffer that ENet gives its sockets. */
+/* Reliable bytes that a peer may have unacknowledged. They fit in the buffer that ENet gives its sockets. */
 #define ENETJS_WINDOW_BYTES (96 * 1024)
 
-/* ENet's own queue to one peer is kept this short; the rest waits in ours (its walk is linear). */
+/* ENet's own queue to a peer is kept this short, because ENet walks all of it. The rest waits in our queue. */
 #define ENETJS_INSIDE_BYTES (160 * 1024)
 #define ENETJS_INSIDE_MESSAGES 2600
 
-/* A held message counts this much on top of its bytes, so that empty messages are bounded too. */
+/* A held message counts this much on top of its bytes, so that empty messages have a limit, too. */
 #define ENETJS_HELD_OVERHEAD 64
 
 /* Buckets of addresses, for what ended connections still hold. */
@@ -42,7 +46,7 @@
 /* How many reliable packets ENet accepts ahead of one that is missing. */
 #define ENETJS_PACKETS_AHEAD ((ENET_PEER_FREE_RELIABLE_WINDOWS - 1) * ENET_PEER_RELIABLE_WINDOW_SIZE)
 
-/* Large packets that a ring refers to; behind them, records are held and count towards their peer's limit. */
+/* Bytes of large packets that a ring may refer to. Beyond that, records are held and count towards their peer's limit. */
 #define ENETJS_LISTED_BYTES ((size_t)8 << 20)
 
 /* After so many wake-ups for nothing, the pump looks first whether there is something. */
@@ -52,11 +56,10 @@
 #define ENETJS_SEND_FLAGS \
   (ENET_PACKET_FLAG_RELIABLE | ENET_PACKET_FLAG_UNSEQUENCED | ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT)
 
-/* After so many bytes, and 64 for each message, a program that goes on sending is interrupted for what ENet has to do.
- */
+/* A program that goes on sending is interrupted after so many bytes, with 64 for each message, and ENet is serviced. */
 #define ENETJS_SEND_TURN_BYTES (48 * 1024)
 
-/* Packets of this size and below are copied per peer by a broadcast, larger ones are shared. */
+/* A broadcast copies shorter payloads for each peer, and shares one copy of longer ones. */
 #define ENETJS_SHARE_MINIMUM 512
 
 struct enetjs_batch;
@@ -64,146 +67,6 @@ struct enetjs_guard;
 struct enetjs_peer_ids;
 struct enetjs_host;
 struct enetjs_limits;
-
-/** A payload that several queues and JavaScript may refer to; freed with its last reference. */
-struct enetjs_packet {
-  atomic_uint references;
-  uint32_t index; /**< in the packet table, or ENETJS_UNLISTED */
-  uint32_t generation;
-  struct enetjs_host *owner_host; /**< the host that it counts towards, or NULL */
-  uint32_t slot;                  /**< of the peer that has sent it */
-  bool kept;                      /**< outlives that host; else the host's end also ends the listed reference */
-  const void *owner;          /**< the thread that its listed reference was given to, or NULL */
-  ENetPacket *packet;
-  bool external; /**< its bytes are JavaScript's */
-  bool exposed;  /**< its address has been given away, so that only JavaScript can tell who uses it */
-};
-#define ENETJS_UNLISTED UINT32_MAX
-
-/**
- * A message on its way to one peer. ENet sees the packet at its head and frees the whole block;
- * a payload of its own follows the struct.
- */
-struct enetjs_outgoing {
-  ENetPacket packet;
-  struct enetjs_outgoing *next;
-  struct enetjs_slot *slot;
-  struct enetjs_packet *shared; /**< or NULL */
-  uint32_t token;
-  uint8_t channel;
-};
-
-/** A record that waits for room in a ring, with its payload. */
-struct enetjs_held {
-  struct enetjs_held *next;
-  uint32_t record[ENETJS_RECORD_BYTES / 4];
-  ENetPacket *packet; /**< payload of a message or datagram, or NULL */
-  size_t charge;      /**< what it counts towards the limit, 0 for what is no message */
-  size_t cost;        /**< the memory that it takes */
-  size_t reserve;     /**< how much more it will take in JavaScript */
-};
-
-struct enetjs_held_list {
-  struct enetjs_held *head, *tail;
-  size_t count;
-};
-
-/** How a stopped peer is kept from timing out; see allowance.c. Times are ENet's, 0 for none. */
-struct enetjs_stall {
-  enet_uint32 since; /**< the refusal of this message, or when what may be let in was used up */
-  enet_uint16 sequence;
-  enet_uint8 channel;
-  size_t admitted;    /**< bytes that were let in since */
-  enet_uint32 pinged; /**< the last ping that took the place of what was refused */
-};
-
-/** For how long a peer has acknowledged nothing; see silence.c. */
-struct enetjs_silence {
-  uint32_t connect_id;
-  uint8_t state;
-  bool acknowledged; /**< a message was, since it was last looked at */
-  uint8_t watched;   /**< how many commands have their acknowledgement awaited */
-  struct {
-    enet_uint16 sequence;
-    enet_uint8 channel;
-  } commands[4];
-  uint64_t ms;
-};
-
-/** What we know of one ENetPeer beyond ENet, same index. */
-struct enetjs_slot {
-  struct enetjs_host *host;
-  uint32_t index;
-  uint32_t generation; /**< of the current or next connection; counts up when one ends */
-  bool outgoing;       /**< opened by enetjs_host_connect */
-  bool connected;      /**< its connect event has been reported */
-  bool closing;        /**< this side asked for the end */
-  bool close_later;    /**< disconnect once our own queue is empty */
-  bool paused;
-  bool denied;         /**< its datagrams are dropped */
-  bool attempting;     /**< opened by enetjs_host_connect, and not established yet */
-  bool unreachable;    /**< the consumer knows of an ICMP message about the attempt */
-  bool above_high_water;
-  bool to_feed;        /**< member of the host's feed list: something is pending, or was */
-  bool undelivered;    /**< counted in ENETJS_HOST_STAT_UNDELIVERED_PEERS */
-  bool stopped;        /**< so much is held that more is refused */
-  bool left_out;       /**< of the broadcast under way */
-  uint32_t close_data; /**< what the other side is told */
-  struct enetjs_remote remote; /**< of the connection, once it is connected */
-  struct enetjs_account *account;       /**< of the connection that charged_connect_id tells, or NULL */
-  enet_uint32 charged_connect_id, charged_address;
-  size_t waiting_commands; /**< messages that ENet has received and not delivered, at most */
-  struct enetjs_stall stall;
-  struct enetjs_silence silence;
-  size_t held_bytes;                    /**< messages of the current connection, with overhead */
-  size_t held_cost;                     /**< the memory that they take */
-  size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
-  size_t inside_bytes, inside_messages; /**< ENet's */
-  uint64_t sent_reliably;               /**< unreliable messages that were too large for anything else */
-  uint64_t throttled;                   /**< unreliable messages that ENet's throttle has dropped */
-  struct enetjs_outgoing *pending_head, *pending_tail;
-  struct enetjs_ping_barriers ping_barriers;
-  struct enetjs_handshake handshake;
-  struct enetjs_held_list held; /**< messages of a paused peer */
-  atomic_size_t listed_bytes;   /**< of packets of this peer that count towards the host */
-  struct enetjs_slot *next_to_feed;
-};
-
-/** The producer's end of a ring in shared memory. */
-struct enetjs_ring {
-  _Atomic uint32_t *head_word, *tail_word; /**< in shared memory; the tail is the consumer's and not trusted */
-  uint8_t *records;
-  uint32_t head, capacity;
-  struct enetjs_held_list held;
-};
-
-struct enetjs_arena {
-  _Atomic uint32_t *head_word, *tail_word;
-  uint8_t *bytes;
-  uint32_t head, size;
-};
-
-/** A trial of another way to take datagrams; it ends when the receive rate drops. See pace.c. */
-struct enetjs_trial {
-  bool on;
-  uint64_t before_us, before_datagrams; /**< how long it has seemed useful, and what came in that time */
-  bool bad_window_seen;                 /**< the last window was a bad one */
-  unsigned windows, skip, skip_next;    /**< good ones since it began; until it may begin, after its end */
-  uint64_t window_us;                   /**< when the window began */
-  unsigned window_turns, window_datagrams;
-};
-
-/** How often the consumer is woken, and what that is decided by; see pace.c. */
-struct enetjs_pace {
-  uint64_t found_us;     /**< when a service last found something */
-  uint32_t found_gap_us; /**< between such services, on average */
-  uint32_t spread;       /**< how often a datagram comes from another source than the one before, in 1/256 */
-  bool attending;        /**< the consumer stays for the next message */
-  uint64_t attending_since_us, attend_until_us;
-  unsigned attend_failures, attend_skip, turns;
-  struct enetjs_trial coalescing; /**< datagrams are gathered before the consumer is woken */
-  struct enetjs_trial dozing;     /**< and while it attends, before it looks */
-};
 
 struct enetjs_host {
   enetjs_mutex lock;
@@ -327,21 +190,6 @@ void enetjs_flush_protocol(struct enetjs_host *h);
 /** After sends: services where a long series of them would keep ENet from its acknowledgements. */
 void enetjs_service_between_sends(struct enetjs_host *h);
 
-/* ---- slot.c ---------------------------------------------------------------------------------- */
-/** @returns the slot of a connection, or NULL when the connection has ended */
-struct enetjs_slot *enetjs_slot_find(struct enetjs_host *h, double peer);
-/** Locks the host and finds the connection. @returns the slot, or NULL, unlocked, with the code in *error */
-struct enetjs_slot *enetjs_slot_acquire(double host, double peer, double *error);
-/** Unlocks the host. @returns the result */
-double enetjs_slot_finish(struct enetjs_slot *slot, double result);
-bool enetjs_slot_sends(const struct enetjs_slot *slot); /**< whether messages can be queued */
-void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data);
-void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data);
-
-/* ---- peer.c ---------------------------------------------------------------------------------- */
-uint32_t enetjs_slot_state(const struct enetjs_slot *slot); /**< an ENetPeerState */
-void enetjs_slots_check_shutdown(struct enetjs_host *h); /**< tells the consumer once no peer is left */
-
 /* ---- outbox.c -------------------------------------------------------------------------------- */
 /** Queues what the consumer has put there; only inside a call of its. */
 void enetjs_outbox_take(struct enetjs_host *h);
@@ -353,17 +201,6 @@ void enetjs_queue_measure(struct enetjs_slot *slot); /**< against the high-water
 void enetjs_queue_clear(struct enetjs_slot *slot);
 bool enetjs_queue_feed(struct enetjs_host *h);
 int enetjs_queue_wait(const struct enetjs_host *h); /**< ms until something can be fed for that alone, or -1 */
-
-/* ---- event.c: the way in --------------------------------------------------------------------- */
-void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet);
-void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra);
-void enetjs_emit_failure(struct enetjs_host *h, int error);
-void enetjs_emit_shutdown(struct enetjs_host *h);
-void enetjs_emit_questions(struct enetjs_host *h); /**< those of the guard that there is room for */
-void enetjs_refill(struct enetjs_host *h);
-void enetjs_release_paused(struct enetjs_slot *slot);
-void enetjs_drop_held(struct enetjs_host *h, struct enetjs_held_list *list);
-size_t enetjs_records_held(const struct enetjs_host *h); /**< that the consumer has no room for, or has not been called for */
 
 /* ---- allowance.c ----------------------------------------------------------------------------- */
 size_t enetjs_host_data_limit(const struct enetjs_host *h); /**< bytes */
@@ -377,18 +214,6 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram);
 bool enetjs_allow_connect(struct enetjs_host *h, enet_uint32 address);
 /** What the connection still holds counts as a debt of its address from now on. */
 void enetjs_allowance_end(struct enetjs_slot *slot);
-
-/* ---- packet.c -------------------------------------------------------------------------------- */
-struct enetjs_packet *enetjs_packet_wrap(ENetPacket *packet);
-void enetjs_packet_unwrap(struct enetjs_packet *p);
-/** @param owner_host the host that has received it from the peer of a slot, or NULL */
-bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *owner_host, uint32_t slot);
-void enetjs_packet_release_all(struct enetjs_host *owner_host);
-void enetjs_packet_release_of_thread(const void *owner);
-struct enetjs_packet *enetjs_packet_borrow(double handle);
-void enetjs_packet_drop(struct enetjs_packet *p);
-size_t enetjs_packet_live(void);
-size_t enetjs_packet_ever(void);
 
 /* ---- intercept.c ----------------------------------------------------------------------------- */
 void enetjs_intercept_install(struct enetjs_host *h);
@@ -411,19 +236,5 @@ int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end);
 void enetjs_pump_rearm(struct enetjs_host *h);
 void enetjs_pump_call(struct enetjs_host *h); /**< wakes the consumer */
 void enetjs_pump_notify(struct enetjs_host *h);
-
-/* ---- pace.c ---------------------------------------------------------------------------------- */
-/** What a service of the consumer brought. */
-struct enetjs_service_result {
-  uint64_t now_us;
-  bool woken;         /**< the pump had asked for it */
-  bool found;         /**< it brought records */
-  unsigned datagrams; /**< that were read */
-  unsigned source_changes; /**< of these, how many came from another source than the one before */
-};
-void enetjs_pace_reset(struct enetjs_pace *pace);
-/** @param spin ENETJS_SPIN_… */
-void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_service_result *result);
-void enetjs_pace_give_up(struct enetjs_pace *pace);
 
 #endif

@@ -62,7 +62,10 @@ void enetjs_guard_destroy(struct enetjs_guard *guard);
 bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
                           bool has_memory);
 
-/** Refuses an opened CONNECT from a stranger, unless it is a copy of that of a peer. In the callback. @param number which the client is told */
+/**
+ * Refuses an opened CONNECT from a stranger, unless it is a copy of a peer's CONNECT. In the callback.
+ * @param number that the client is told
+ */
 void enetjs_guard_refuse(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
                          enum enetjs_refusal cause, enet_uint32 number);
 
@@ -73,22 +76,22 @@ void enetjs_guard_refuse(struct enetjs_guard *guard, const struct enetjs_datagra
 enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct enetjs_datagram *datagram,
                                              enetjs_datagram_room room, struct enetjs_limits *limits);
 
-/** Whether the program decides about attempts. What it has been asked already stays a question. */
+/** Sets whether the program decides about attempts. Questions that it has been asked stay open. */
 void enetjs_guard_set_asks(struct enetjs_guard *guard, bool asks);
 
-/** The host closes: attempts that are under way are refused with ENETJS_CODE_CLOSING, and all that come. Not in the callback. */
+/** The host closes: all attempts, and all that come, are refused with ENETJS_CODE_CLOSING. Not in the callback. */
 void enetjs_guard_close(struct enetjs_guard *guard);
 
 /** The oldest question that the program has not been asked and that is still open. @returns NULL when there is none */
 const struct enetjs_guard_question *enetjs_guard_question(struct enetjs_guard *guard);
-/** It has been asked that one now. */
+/** The program has been asked that question now. */
 void enetjs_guard_asked(struct enetjs_guard *guard);
-/** How many it has not been asked. */
+/** How many questions the program has not been asked. */
 uint32_t enetjs_guard_unasked(const struct enetjs_guard *guard);
 
 /** The program's decision. @returns false when there is no such question, or no longer */
 bool enetjs_guard_accept(struct enetjs_guard *guard, uint32_t question);
-/** The same. @param number which the client is told */
+/** The same. @param number that the client is told */
 bool enetjs_guard_decline(struct enetjs_guard *guard, uint32_t question, enum enetjs_refusal cause,
                           enet_uint32 number);
 
@@ -107,7 +110,7 @@ size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetB
 /** Whether ENet has received what was taken: an opened datagram, with ENet's own peer id. In the callback, first. */
 bool enetjs_guard_returns(struct enetjs_guard *guard, struct enetjs_datagram *datagram);
 
-/** Whether there is something to take. */
+/** Whether ENet has been handed a CONNECT, and is to receive the client's datagram next. */
 bool enetjs_guard_pending(const struct enetjs_guard *guard);
 
 /** Whether ENet's own answer to a CONNECT is about to be sent, which the client has had from the guard already. */

@@ -38,8 +38,8 @@ struct enetjs_conditions *enetjs_batch_conditions(const struct enetjs_batch *bat
 int enetjs_batch_wait(const struct enetjs_batch *batch);
 
 /**
- * Around everything in which ENet may send or receive: what it sends in between leaves at the end at the latest,
- * and only then are ENet's totals right. Sections may be nested.
+ * These enclose every call in which ENet may send or receive. What ENet sends in between leaves at the end at the
+ * latest, and only then are ENet's totals right. Sections may be nested.
  */
 void enetjs_batch_begin(struct enetjs_batch *batch);
 void enetjs_batch_end(struct enetjs_batch *batch);

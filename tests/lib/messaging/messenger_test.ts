@@ -117,11 +117,11 @@ onBoth("70,000 gets are in flight at once", async (protocol) => {
   assert.equal(pair.client.stats.receivedReplies, count);
 });
 
-onBoth("20,000 gets one after the other", async (protocol) => {
+onBoth("2,000 gets one after the other", async (protocol) => {
   await using pair = await connected(protocol, {
     server: { request: (request) => request.data.text() },
   });
-  for (let i = 0; i < 20_000; i++) {
+  for (let i = 0; i < 2000; i++) {
     assert.equal((await pair.client.get(String(i))).text(), String(i));
   }
 });

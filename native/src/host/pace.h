@@ -1,0 +1,48 @@
+/**
+ * @file pace.h
+ * @brief How often JavaScript is woken for datagrams; pace.c tells how that is decided.
+ *
+ * Call with the host's lock held.
+ */
+#ifndef ENETJS_HOST_PACE_H
+#define ENETJS_HOST_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** A trial of another way to take datagrams; it ends when the receive rate drops. See pace.c. */
+struct enetjs_trial {
+  bool on;
+  uint64_t before_us, before_datagrams; /**< how long it has seemed useful, and what came in that time */
+  bool bad_window_seen;                 /**< the last window was a bad one */
+  unsigned windows, skip, skip_next;    /**< good ones since it began; until it may begin, after its end */
+  uint64_t window_us;                   /**< when the window began */
+  unsigned window_turns, window_datagrams;
+};
+
+/** How often the consumer is woken, and what that is decided by; see pace.c. */
+struct enetjs_pace {
+  uint64_t found_us;     /**< when a service last found something */
+  uint32_t found_gap_us; /**< between such services, on average */
+  uint32_t spread;       /**< how often a datagram comes from another source than the one before, in 1/256 */
+  bool attending;        /**< the consumer stays for the next message */
+  uint64_t attending_since_us, attend_until_us;
+  unsigned attend_failures, attend_skip, turns;
+  struct enetjs_trial coalescing; /**< datagrams are gathered before the consumer is woken */
+  struct enetjs_trial dozing;     /**< and while it attends, before it looks */
+};
+
+/** What a service of the consumer brought. */
+struct enetjs_service_result {
+  uint64_t now_us;
+  bool woken;              /**< the pump had asked for it */
+  bool found;              /**< it brought records */
+  unsigned datagrams;      /**< that were read */
+  unsigned source_changes; /**< of these, how many came from another source than the one before */
+};
+void enetjs_pace_reset(struct enetjs_pace *pace);
+/** @param spin ENETJS_SPIN_… */
+void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_service_result *result);
+void enetjs_pace_give_up(struct enetjs_pace *pace);
+
+#endif
