@@ -54,6 +54,8 @@ class TcpTransport implements Transport {
   #isFlushDue = false;
   /** Bytes that the socket has been given and the system has not taken. */
   #writing = 0;
+  /** Frames stay in the piece until the system takes more. */
+  #isGathering = false;
   #isFull = false;
   #drained: PromiseWithResolvers<void> | undefined;
   #isPaused = false;
@@ -122,7 +124,9 @@ class TcpTransport implements Transport {
 
   flush(): void {
     if (this.#to > this.#from) this.#link.sent();
-    this.#hand();
+    // While the other side does not read, many small writes would take far more memory than their bytes.
+    if (this.#writing >= PIECE_BYTES) this.#isGathering = true;
+    else this.#hand();
   }
 
   /** Gives what has been gathered to the socket, which keeps the piece until the system has taken it. */
@@ -136,6 +140,10 @@ class TcpTransport implements Transport {
 
   #written(size: number): void {
     this.#writing -= size;
+    if (this.#isGathering && this.#writing < PIECE_BYTES) {
+      this.#isGathering = false;
+      this.#hand();
+    }
     if (!this.#isFull || this.queuedBytes > this.#plan.highWaterMark / 2) return;
     this.#isFull = false;
     this.#drained?.resolve();

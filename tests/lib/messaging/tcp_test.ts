@@ -1,5 +1,6 @@
 /** The wire of tcp, byte by byte, with a side that does not use the library. */
 import assert from "node:assert/strict";
+import { Socket } from "node:net";
 import { test } from "node:test";
 import { Messenger, RefusalCode } from "../../../lib/messaging/mod.ts";
 import { errorOf, leakCheck, type TestContext, until, withDeadline } from "../../_helpers.ts";
@@ -367,6 +368,35 @@ test("A client that asks and does not read its replies is lost, and its replies 
   }
   assert.deepEqual(log.sides.server, ["ready", "closed lost ENETJS_ERR_STALE"]);
   assert.ok(most < 11_000_000, String(most));
+});
+
+test("Small replies that are not read do not become a write each", async () => {
+  let replies = 0;
+  await using listener = await Messenger.listen(url, {}, {
+    request: ({ data }) => ++replies === 1 ? new Uint8Array(12_000_000) : data,
+  });
+  await using raw = await rawConnect(listener.address.port);
+  raw.socket.pause();
+  raw.send(hello, { type: REQUEST, id: 1 });
+  await until(() => replies === 1, 5000, "the first request");
+  let writes = 0;
+  const { write } = Socket.prototype;
+  Socket.prototype.write = function (this: Socket, ...parameters: unknown[]) {
+    if (this !== raw.socket) writes++;
+    return Reflect.apply(write, this, parameters);
+  } as typeof write;
+  try {
+    for (let id = 2; id <= 200; id++) {
+      raw.send({ type: REQUEST, id });
+      await until(() => replies === id, 5000, "the next request");
+    }
+  } finally {
+    Socket.prototype.write = write;
+  }
+  assert.ok(writes < 10, `${writes} writes`);
+  let bytes = 0;
+  raw.socket.removeAllListeners("data").on("data", (chunk) => bytes += chunk.length).resume();
+  await until(() => bytes >= 12_000_000 + 201 * 12, 20_000, "all replies");
 });
 
 test("A listener closes at once, although a client has not begun", async (t) => {
