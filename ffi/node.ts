@@ -33,6 +33,24 @@ function nodeSignature({ parameters, result }: NativeSignature): NodeSignature {
   return { arguments: parameters, return: result };
 }
 
+/**
+ * How long a thread stays at its exit. V8 compiles hot code in threads of its own, and Node 26 frees what such a
+ * thread reads about native functions while it is at work: without the time to finish, about one in forty programs
+ * that end while they are hot is aborted (`Check failed: FastApiCallNode::ArityForArgc`).
+ */
+const COMPILE_MS = 50;
+
+let staysAtExit = false;
+
+/** Lets V8 finish what it is compiling before Node frees native functions. */
+function stayAtExit(): void {
+  if (staysAtExit) return;
+  staysAtExit = true;
+  process.once("exit", () => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, COMPILE_MS);
+  });
+}
+
 /** Node's `node:ffi`, from 26.10. */
 export function createNodeRuntime(): Runtime {
   const ffi = process.getBuiltinModule?.("node:ffi") as unknown as NodeFfi | undefined;
@@ -51,6 +69,7 @@ export function createNodeRuntime(): Runtime {
         [name, nodeSignature(signature)] as const
       );
       const { lib, functions } = ffi.dlopen(path, Object.fromEntries(definitions));
+      stayAtExit();
       return { functions, close: () => lib.close() };
     },
     functionAt: undefined,
