@@ -199,10 +199,12 @@ export function spawnProgram(
   args: readonly string[],
   { env, name = command, cwd }: { env?: Record<string, string>; name?: string; cwd?: string } = {},
 ): Program {
+  // By this variable Node's test runner knows tests within tests, which it does not run.
+  const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
   const child = spawn(command, args, {
     cwd,
     stdio: ["pipe", "pipe", "pipe"],
-    env: { ...process.env, NO_COLOR: "1", ...env },
+    env: { ...inherited, NO_COLOR: "1", ...env },
   });
   let stdout = "";
   let stderr = "";
