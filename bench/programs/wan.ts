@@ -8,12 +8,12 @@
  * FOLDER is that of the npm package `ws`. Over TCP and WebSockets everything shares one connection.
  */
 import { once } from "node:events";
-import { createRequire } from "node:module";
 import { connect, createServer, type Socket } from "node:net";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Host, PacketFlag } from "../../mod.ts";
 import { say } from "./_common.ts";
+import { loadWs } from "./_ws.ts";
 
 const BULK = 1;
 const REQUESTS = 2;
@@ -128,23 +128,6 @@ function tagged(channel: number, bytes: Bytes): Bytes {
   return message;
 }
 
-/** As much of `ws` as is used here. */
-interface Ws {
-  WebSocketServer: new (options: { host: string; port: number }) => {
-    on(name: "connection", listener: (socket: WsSocket) => void): void;
-    on(name: "listening", listener: () => void): void;
-    address(): { port: number };
-  };
-  WebSocket: typeof WebSocket;
-}
-
-interface WsSocket {
-  on(name: "message", listener: (data: Uint8Array) => void): void;
-  send(data: Uint8Array): void;
-}
-
-const wsOf = (folder: string): Ws => createRequire(import.meta.url)(folder);
-
 /** Listens on any port and gives every message to a function. @returns the port */
 async function listen(carrier: string, address: string, onMessage: OnMessage): Promise<number> {
   if (carrier === "enet") {
@@ -170,7 +153,7 @@ async function listen(carrier: string, address: string, onMessage: OnMessage): P
     await once(server, "listening");
     return (server.address() as { port: number }).port;
   }
-  const server = new (wsOf(carrier).WebSocketServer)({ host: address, port: 0 });
+  const server = new (loadWs(carrier).WebSocketServer)({ host: address, port: 0 });
   server.on("connection", (socket) =>
     socket.on("message", (data) =>
       onMessage(
@@ -227,7 +210,7 @@ async function open(
       },
     };
   }
-  const socket = new (wsOf(carrier).WebSocket)(`ws://${hostname}:${port}`);
+  const socket = new (loadWs(carrier).WebSocket)(`ws://${hostname}:${port}`);
   socket.binaryType = "arraybuffer";
   await new Promise((resolve) => socket.onopen = resolve);
   socket.onmessage = ({ data }) => onAnswer(new Uint8Array(data).subarray(1));

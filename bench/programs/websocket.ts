@@ -6,11 +6,11 @@
  *
  * FOLDER is that of the npm package `ws`.
  */
-import { createRequire } from "node:module";
 import process from "node:process";
 import { setImmediate as turn } from "node:timers/promises";
 import { HOSTNAME, say, sayUsageSince } from "./_common.ts";
 import { Meter, RoundTrips } from "./_measure.ts";
+import { loadWs } from "./_ws.ts";
 
 /** What is queued at most; the library's own high-water mark. */
 const QUEUED_BYTES = 2 ** 20;
@@ -18,21 +18,6 @@ const QUEUED_BYTES = 2 ** 20;
 /** Answers a message. */
 type Reply = (bytes: Uint8Array) => void;
 type OnMessage = (bytes: Uint8Array, reply: Reply) => void;
-
-/** As much of `ws` as is used here. */
-interface Ws {
-  WebSocketServer: new (options: { host: string; port: number }) => {
-    on(name: "connection", listener: (socket: WsSocket) => void): void;
-    on(name: "listening", listener: () => void): void;
-    address(): { port: number };
-  };
-  WebSocket: typeof WebSocket;
-}
-
-interface WsSocket {
-  on(name: "message", listener: (data: Uint8Array) => void): void;
-  send(data: Uint8Array): void;
-}
 
 /** As much of Bun as is used here. */
 interface BunApi {
@@ -46,7 +31,6 @@ interface BunApi {
 
 const { Bun } = globalThis as unknown as { Bun?: BunApi };
 const [role, folder, port, ...numbers] = process.argv.slice(2);
-const ws = (): Ws => createRequire(import.meta.url)(folder);
 
 /** Listens on any port and gives every message to a function. */
 function listen(onMessage: OnMessage): Promise<number> {
@@ -71,7 +55,7 @@ function listen(onMessage: OnMessage): Promise<number> {
     });
     return Promise.resolve(addr.port);
   }
-  const server = new (ws().WebSocketServer)({ host: HOSTNAME, port: 0 });
+  const server = new (loadWs(folder).WebSocketServer)({ host: HOSTNAME, port: 0 });
   server.on("connection", (socket) => {
     const reply: Reply = (bytes) => socket.send(bytes);
     socket.on("message", (data) => onMessage(data, reply));
@@ -81,7 +65,7 @@ function listen(onMessage: OnMessage): Promise<number> {
 
 async function connect(): Promise<WebSocket> {
   const isNode = Bun === undefined && !("Deno" in globalThis);
-  const socket = new (isNode ? ws().WebSocket : WebSocket)(`ws://${HOSTNAME}:${port}`);
+  const socket = new (isNode ? loadWs(folder).WebSocket : WebSocket)(`ws://${HOSTNAME}:${port}`);
   socket.binaryType = "arraybuffer";
   await new Promise((resolve) => socket.onopen = resolve);
   return socket;

@@ -6,6 +6,7 @@ import {
   DisconnectCode,
   Host,
   type ListenOptions,
+  type Packet,
   type Peer,
 } from "../../mod.ts";
 import { burn } from "../_flood.ts";
@@ -376,11 +377,10 @@ test("Peer.receive() beside handlers: a login, then the handlers", async (t) => 
   assert.deepEqual(texts, Array.from({ length: 10 }, (_, i) => `${i}`));
 });
 
-test("Peer.receive() lets the program go on before handlers get what follows", async (t) => {
-  await leakCheck(t);
-  const seen: unknown[] = [];
-  await using server = await Host.listen({ hostname: LOOPBACK }, {
-    connect: async (peer) => {
+/** Handlers that take three messages of a peer by itself, and then note what else they get of it. */
+function loginHandlers(seen: unknown[]) {
+  return {
+    async connect(peer: Peer): Promise<void> {
       const name = await textFrom(peer);
       const room = await textFrom(peer);
       for await (const { packet } of peer) {
@@ -388,9 +388,16 @@ test("Peer.receive() lets the program go on before handlers get what follows", a
         break;
       }
     },
-    receive: (peer, _channelId, packet) => seen.push([peer.data, packet.text()]),
-    disconnect: (peer, reason) => seen.push([peer.data, reason]),
-  });
+    receive: (peer: Peer, _channelId: number, packet: Packet) =>
+      void seen.push([peer.data, packet.text()]),
+    disconnect: (peer: Peer, reason: string) => void seen.push([peer.data, reason]),
+  };
+}
+
+test("Peer.receive() lets the program go on before handlers get what follows", async (t) => {
+  await leakCheck(t);
+  const seen: unknown[] = [];
+  await using server = await Host.listen({ hostname: LOOPBACK }, loginHandlers(seen));
   await using client = await Host.create();
   const peer = await client.connect(server.address);
   for (const text of ["Ada", "room 1", "a hat", "go", "stop"]) peer.send(0, text);
@@ -410,18 +417,13 @@ test("Handlers get the end of a peer behind what the program takes of it by itse
   await leakCheck(t);
   const seen: unknown[] = [];
   const connected = Promise.withResolvers<Peer>();
+  const { connect, ...others } = loginHandlers(seen);
   await using server = await Host.listen({ hostname: LOOPBACK }, {
-    connect: async (peer) => {
+    ...others,
+    connect(peer) {
       connected.resolve(peer);
-      const name = await textFrom(peer);
-      const room = await textFrom(peer);
-      for await (const { packet } of peer) {
-        peer.data = `${name} in ${room} with ${packet.text()}`;
-        break;
-      }
+      return connect(peer);
     },
-    receive: (peer, _channelId, packet) => seen.push([peer.data, packet.text()]),
-    disconnect: (peer, reason) => seen.push([peer.data, reason]),
   });
   await using client = await Host.create();
   const peer = await client.connect(server.address);

@@ -8,6 +8,20 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { until } from "../../_helpers.ts";
 
+// The types of messages.
+export const MESSAGE = 1;
+export const REQUEST = 2;
+export const REPLY = 3;
+export const ERROR = 4;
+export const CANCEL = 5;
+export const HEARTBEAT = 6;
+export const CLOSE = 7;
+
+// The codes of a close.
+export const CLOSED = 0x6D636C73;
+export const PROTOCOL = 0x6D707274;
+export const FULL = 0x66756C6C;
+
 /** A message of the wire. */
 export interface Message {
   type: number;

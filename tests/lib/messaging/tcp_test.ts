@@ -6,19 +6,23 @@ import { Messenger, RefusalCode } from "../../../lib/messaging/mod.ts";
 import { errorOf, leakCheck, type TestContext, until, withDeadline } from "../../_helpers.ts";
 import { randomOf } from "../../_relay.ts";
 import { describe, describeEnd, Log, logging } from "./_messaging.ts";
-import { frameOf, join, type Message, rawConnect, RawServer } from "./_wire.ts";
-
-const MESSAGE = 1;
-const REQUEST = 2;
-const REPLY = 3;
-const ERROR = 4;
-const CANCEL = 5;
-const HEARTBEAT = 6;
-const CLOSE = 7;
-
-const CLOSED = 0x6D636C73;
-const PROTOCOL = 0x6D707274;
-const FULL = 0x66756C6C;
+import {
+  CANCEL,
+  CLOSE,
+  CLOSED,
+  ERROR,
+  frameOf,
+  FULL,
+  HEARTBEAT,
+  join,
+  MESSAGE,
+  type Message,
+  PROTOCOL,
+  rawConnect,
+  RawServer,
+  REPLY,
+  REQUEST,
+} from "./_wire.ts";
 
 const hello: Message = { type: HEARTBEAT };
 const url = "tcp://127.0.0.1:0";

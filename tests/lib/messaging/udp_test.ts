@@ -6,17 +6,19 @@ import { Host, PacketFlag } from "../../../mod.ts";
 import { errorOf, leakCheck, type TestContext, until, withDeadline } from "../../_helpers.ts";
 import { randomOf, startRelay } from "../../_relay.ts";
 import { describe, describeEnd, Log, logging } from "./_messaging.ts";
-import { type Message, messageOf } from "./_wire.ts";
-
-const MESSAGE = 1;
-const REQUEST = 2;
-const REPLY = 3;
-const HEARTBEAT = 6;
-const CLOSE = 7;
+import {
+  CLOSE,
+  CLOSED,
+  HEARTBEAT,
+  MESSAGE,
+  type Message,
+  messageOf,
+  PROTOCOL,
+  REPLY,
+  REQUEST,
+} from "./_wire.ts";
 
 const CONNECT = 0x6D736731;
-const CLOSED = 0x6D636C73;
-const PROTOCOL = 0x6D707274;
 
 const url = "udp://127.0.0.1:0";
 const wire = { channels: 2, data: CONNECT };
