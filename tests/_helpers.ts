@@ -67,6 +67,11 @@ export async function until<T>(
   }
 }
 
+/** Keeps this thread from doing anything else, as long work would, but leaves the processor to others. */
+export function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
 /** The part of a `node:test` context that is used here. */
 export interface TestContext {
   after(check: () => Promise<void>): void;

@@ -262,7 +262,9 @@ function report(rows: Row[], seconds: number): Count {
     return [name, ...[passed, failed, skipped].map(String), took(outcomes).toFixed(1)];
   });
   print("\n");
-  for (const [name, ...numbers] of [["suite", "passed", "failed", "skipped", "seconds"], ...table]) {
+  for (
+    const [name, ...numbers] of [["suite", "passed", "failed", "skipped", "seconds"], ...table]
+  ) {
     print(`${name.padEnd(18)}${numbers.map((n) => n.padStart(9)).join("")}\n`);
   }
   print(`\nThe files took ${took(all).toFixed(1)} s, side by side ${seconds.toFixed(1)} s`);

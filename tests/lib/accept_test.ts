@@ -210,7 +210,7 @@ test("Beyond 200 questions a second, a client is refused after its connect event
 
 test("Many questions leave timers their turn, and messages, too", async (t) => {
   await leakCheck(t);
-  const ASKED = 150;
+  const ASKED = 150, AT_ONCE = 75;
   let longest = 0, inARow = 0, asked = 0, received = 0;
   await using server = await Host.listen({
     hostname: LOOPBACK,
@@ -226,18 +226,22 @@ test("Many questions leave timers their turn, and messages, too", async (t) => {
   await using client = await Host.create({ peers: 200 });
   const peer = await client.connect(server.address);
   const ticker = setInterval(() => inARow = 0);
+  for (let i = 0; i < 100; i++) peer.send(0, "beside");
+  /** Attempts at the same time. On a busy machine the time of some is up before they are asked about. */
+  const knock = async () => {
+    const connect = (_: unknown, i: number) => client.connect(server.address, { data: i + 1 });
+    const attempts = Array.from({ length: AT_ONCE }, connect).map(refusalOf);
+    for (const [i, number] of (await Promise.all(attempts)).entries()) {
+      if (number !== DisconnectCode.UNDECIDED) assert.equal(number, i + 1);
+    }
+    return asked >= ASKED;
+  };
   try {
-    const attempts = Array.from(
-      { length: ASKED },
-      (_, i) => client.connect(server.address, { data: i + 1 }),
-    );
-    for (let i = 0; i < 100; i++) peer.send(0, "beside");
-    await withDeadline(Promise.allSettled(attempts), 20_000, "the refusals");
+    await until(knock, 60_000, `${ASKED} questions`);
     await until(() => received === 100, 5000, "the messages");
   } finally {
     clearInterval(ticker);
   }
-  assert.equal(asked, ASKED);
   // Half of 5 ms in a turn; some turns may come between two calls of a timer.
   assert.ok(longest <= 30, `${longest} questions without a timer`);
 });
