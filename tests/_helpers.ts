@@ -229,7 +229,7 @@ export function spawnProgram(
   return {
     process: child,
     ended,
-    async line(beginning, ms = 20_000) {
+    async line(beginning, ms = 60_000) {
       const found = () => {
         const line = lineOf(beginning);
         if (line === undefined && over) {

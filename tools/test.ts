@@ -9,7 +9,7 @@
  */
 
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
 import process from "node:process";
 import { SaxesParser } from "saxes";
 import { type Count, type Job, JobQueue, type Outcome, total } from "./_jobs.ts";
@@ -23,10 +23,16 @@ import { type Runtime, runtimes, setup } from "./setup.ts";
 const DENO_ONLY = "tests/deno/";
 
 /**
- * How many files run at once, unless a suite says otherwise. Most of them wait for timeouts and for their
- * programs more than half of their time.
+ * How many files run at once, unless a suite says otherwise: two for each processor, because most files wait
+ * for timeouts and for their programs more than half of their time. On a machine that is busy with other
+ * work, only two.
  */
-const AT_ONCE = Math.min(2 * availableParallelism(), 8);
+function filesAtOnce(): number {
+  const limit = Math.min(2 * availableParallelism(), 8);
+  return loadavg()[0] > limit ? 2 : limit;
+}
+
+const AT_ONCE = filesAtOnce();
 
 /** Test files that are run in the same way. */
 export interface Suite {
@@ -109,7 +115,7 @@ function runtimeJob(runtime: Runtime, file: string, report: string, options: Job
 export interface SuiteOptions {
   /** After this time a file is killed. Default 5 minutes. */
   limitMs?: number;
-  /** A file starts when fewer than so many are running. Default: two for each processor, 8 at most. */
+  /** A file starts when fewer than so many are running. Default: what `filesAtOnce` says. */
   atOnce?: number;
   /** Variables added to their environment. */
   env?: Record<string, string>;
