@@ -127,7 +127,7 @@ export async function connectedPair(options: PairOptions = {}): Promise<Pair> {
   );
   const client = stack.use(await Host.create(options.client, options.clientHandlers));
   const peer = await client.connect(server.address, options.connect);
-  const remote = await until(() => server.peers[0], 5000, "the server's connect event");
+  const remote = await until(() => server.peers[0], 20_000, "the server's connect event");
   const hosts = stack.move();
   return {
     server,

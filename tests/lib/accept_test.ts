@@ -85,11 +85,11 @@ test("accept may decide later; each attempt asks once, and the decision is remem
   });
   await using client = await Host.create();
   const attempts = [client.connect(server.address), client.connect(server.address)];
-  await until(() => decisions.length === 2, 5000, "the questions");
+  await until(() => decisions.length === 2, 20_000, "the questions");
   // ENet repeats its request after 500 ms.
   const sent = client.stats.totalSentPackets;
-  await until(() => client.stats.totalSentPackets >= sent + 2, 5000, "the repeated requests");
-  await until(() => server.stats.totalReceivedPackets >= 4, 5000, "their arrival");
+  await until(() => client.stats.totalSentPackets >= sent + 2, 20_000, "the repeated requests");
+  await until(() => server.stats.totalReceivedPackets >= 4, 20_000, "their arrival");
   assert.equal(server.stats.halfOpen, 2);
   decisions[0](7);
   decisions[1](true);
@@ -238,7 +238,7 @@ test("Many questions leave timers their turn, and messages, too", async (t) => {
   };
   try {
     await until(knock, 60_000, `${ASKED} questions`);
-    await until(() => received === 100, 5000, "the messages");
+    await until(() => received === 100, 20_000, "the messages");
   } finally {
     clearInterval(ticker);
   }
@@ -407,7 +407,7 @@ test("Peer.receive() lets the program go on before handlers get what follows", a
   for (const text of ["Ada", "room 1", "a hat", "go", "stop"]) peer.send(0, text);
   await peer.disconnectLater();
   const data = "Ada in room 1 with a hat";
-  await until(() => seen.length >= 3, 5000, "two messages and the end");
+  await until(() => seen.length >= 3, 20_000, "two messages and the end");
   assert.deepEqual(seen, [[data, "go"], [data, "stop"], [data, "remote"]]);
 });
 
@@ -438,7 +438,7 @@ test("Handlers get the end of a peer behind what the program takes of it by itse
   untilNativeHasAll(remote);
   await left;
   const data = "Ada in room 1 with a hat";
-  await until(() => seen.length >= 3, 5000, "two messages and the end");
+  await until(() => seen.length >= 3, 20_000, "two messages and the end");
   assert.deepEqual(seen, [[data, "go"], [data, "stop"], [data, "remote"]]);
 });
 
@@ -519,7 +519,7 @@ test("A host that closes asks about nobody and lets nobody in", async (t) => {
   const ticker = setInterval(() => silent.service(0), 1);
   await connecting;
   clearInterval(ticker); // it acknowledges nothing any more
-  await until(() => server.peers.length === 1, 5000, "the peer");
+  await until(() => server.peers.length === 1, 20_000, "the peer");
   server.peers[0].send(0, "not acknowledged");
   const closing = server.close({ graceMs: 60_000 });
   await using late = await Host.create();
