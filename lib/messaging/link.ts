@@ -11,6 +11,7 @@ import { handlers as checkHandlers, integer, show } from "../internal/validate.t
 import { Later, spent, TURN_BUDGET_MS } from "../internal/turn.ts";
 import { ENetError } from "../errors.ts";
 import { type Packet, PacketFlag } from "../packet.ts";
+import { type Abortable, unwatch, watch } from "./abort.ts";
 import { formatAddress } from "./address.ts";
 import { deadlines } from "./clock.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -56,14 +57,13 @@ export interface LinkOwner {
 }
 
 /** A request of this side that waits. */
-class PendingGet extends Get<ReceivedPayload> {
+class PendingGet extends Get<ReceivedPayload> implements Abortable {
   readonly promise: Promise<Payload>;
   readonly #where: Link;
   readonly #idempotent: boolean;
   #resolve!: (payload: Payload) => void;
   #reject!: (error: unknown) => void;
   #signal: AbortSignal | undefined;
-  #onAbort: (() => void) | undefined;
 
   constructor(where: Link, idempotent: boolean) {
     super();
@@ -77,8 +77,11 @@ class PendingGet extends Get<ReceivedPayload> {
 
   watch(signal: AbortSignal): void {
     this.#signal = signal;
-    this.#onAbort = () => this.#where.machine.cancel(this, signal.reason);
-    signal.addEventListener("abort", this.#onAbort);
+    watch(signal, this);
+  }
+
+  aborted(reason: unknown): void {
+    this.#where.machine.cancel(this, reason);
   }
 
   override done(body: ReceivedPayload): void {
@@ -92,7 +95,7 @@ class PendingGet extends Get<ReceivedPayload> {
   }
 
   #unwatch(): void {
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#signal !== undefined) unwatch(this.#signal, this);
   }
 }
 
@@ -130,6 +133,8 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   #isOverflowing = false;
   #droppedMessages = 0;
   #refusedHere = 0;
+  /** Cancelled requests whose handlers are still at work: cancelling them makes no room for more. */
+  #unfinished = 0;
 
   /**
    * @param handshake whether heartbeats and closes are messages, and the connection is ready only with the first
@@ -282,7 +287,11 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   }
 
   dropped(request: ReceivedRequest): void {
-    requests.drop(request);
+    if (requests.drop(request)) this.#unfinished++;
+  }
+
+  unfinished(): number {
+    return this.#unfinished;
   }
 
   ended(end: MachineEnd, settled: number): void {
@@ -391,12 +400,20 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     if (handlers.message === undefined) this.#droppedMessages++;
     else {
       try {
-        handlers.message(this.face, body);
+        const result: unknown = handlers.message(this.face, body);
+        if (isThenable(result)) result.then(undefined, (error) => this.#messageFailed(body, error));
       } catch (error) {
-        surface(error);
+        this.#messageFailed(body, error);
       }
     }
     body.release();
+  }
+
+  /** A stranger's value must not end the program that reads it. */
+  #messageFailed(body: ReceivedPayload, error: unknown): void {
+    if (!body.isUndecodable(error)) return surface(error);
+    this.#cause ??= error;
+    this.fault(`its value can't be decoded: ${textOf(error)}`);
   }
 
   #takeRequest(request: ReceivedRequest): void {
@@ -425,12 +442,23 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   /** Replies with what a handler has returned. */
   #answer(request: ReceivedRequest, result: unknown): void {
     if (result === undefined) return;
-    if (typeof (result as PromiseLike<unknown> | null)?.then === "function") {
-      (result as PromiseLike<unknown>).then(
-        (value) => this.#answerLate(request, value),
-        (error) => fail(request, error),
+    if (isThenable(result)) {
+      requests.work(request);
+      result.then(
+        (value) => {
+          this.#finish(request);
+          this.#answerLate(request, value);
+        },
+        (error) => {
+          this.#finish(request);
+          fail(request, error);
+        },
       );
     } else if (!requests.isAnswered(request)) request.reply(result);
+  }
+
+  #finish(request: ReceivedRequest): void {
+    if (requests.finish(request)) this.#unfinished--;
   }
 
   #answerLate(request: ReceivedRequest, value: unknown): void {
@@ -600,6 +628,10 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
       waitingBytes: this.#inbox.bytes,
     };
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
 }
 
 function takes({ message, request }: ConnectionHandlers): boolean {
