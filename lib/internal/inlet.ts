@@ -204,12 +204,10 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
     return this.#mailbox.readers;
   }
 
-  nextValue(): HostEvent | undefined {
-    // A read gives back what the one before got. Where that has not been done, reads overlap: the next read after
-    // either would take back what the other has not seen yet.
-    const unseen = this.#borrowed?.retain();
+  nextValue(areOverlapping: boolean): HostEvent | undefined {
     const event = this.#next();
-    if (unseen !== undefined && event !== undefined && "packet" in event) event.packet.retain();
+    // The next read of another reader would take back what this reader has not seen yet.
+    if (areOverlapping && event !== undefined && "packet" in event) event.packet.retain();
     return event;
   }
 
@@ -312,10 +310,10 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
   }
 
   #read(): Promise<IteratorResult<HostEvent>> {
-    this.#giveBack();
     // While a handler runs, its event is still in the ring.
-    const mustWait = this.settling || this.#servicing.isYielding;
-    return mustWait ? this.#mailbox.wait() : this.#mailbox.read();
+    if (!this.settling && !this.#servicing.isYielding) return this.#mailbox.read();
+    this.#giveBack();
+    return this.#mailbox.wait();
   }
 
   // Single peers.

@@ -3,8 +3,12 @@ import { endTask, Later, spent } from "./turn.ts";
 
 /** Where a mailbox gets its values. */
 export interface Mail<T> {
-  /** The next value for a reader; undefined when the reader has to wait, or when there is nothing more. */
-  nextValue(): T | undefined;
+  /**
+   * The next value for a reader; undefined when the reader has to wait, or when there is nothing more.
+   *
+   * @param areOverlapping other reads get theirs before this reader has seen it
+   */
+  nextValue(areOverlapping: boolean): T | undefined;
   /**
    * What a reader gets behind the last value; undefined while there are values or may be more.
    *
@@ -51,7 +55,7 @@ export class Mailbox<T> {
   read(): Promise<IteratorResult<T>> {
     const isSpent = spent(this.#keeper.turnBudgetMs);
     if (!isSpent && this.#readers.size === 0) {
-      const value = this.#mail.nextValue();
+      const value = this.#mail.nextValue(false);
       if (value !== undefined) return Promise.resolve({ value, done: false });
       endTask();
     }
@@ -83,9 +87,10 @@ export class Mailbox<T> {
 
   /** Gives the reads that wait what there is, in this turn or the next one. */
   feed(): void {
+    const areOverlapping = this.#readers.size > 1;
     while (this.#readers.size > 0 && !this.#end()) {
       if (spent(this.#keeper.turnBudgetMs)) return this.#rest.request();
-      const value = this.#mail.nextValue();
+      const value = this.#mail.nextValue(areOverlapping);
       if (value === undefined) {
         this.#end(); // which may have come with the look
         return endTask();
