@@ -47,7 +47,7 @@ export interface TransportSink {
    *
    * @param buffer holds header and body from `start` to `end`
    * @param isReliable whether it came in order and once
-   * @param packet the packet whose bytes `buffer` is
+   * @param packet the packet that is the message; `buffer` may be the arena of its host
    */
   frame(
     buffer: Uint8Array<ArrayBuffer>,
