@@ -18,7 +18,7 @@ import { encode, encodeError, encodeHeader } from "./encode.ts";
 import { GetError, RefusalCode } from "./errors.ts";
 import { Inbox, type Item } from "./inbox.ts";
 import { type Effects, type Failure, Get, Machine, type MachineEnd } from "./machine.ts";
-import { type LinkPlan, planGet } from "./options.ts";
+import { HANDLERS, type LinkPlan, planGet } from "./options.ts";
 import { ReceivedPayload } from "./payload.ts";
 import { type Answerer, ReceivedRequest, requests } from "./request.ts";
 import type { Transport, TransportSink } from "./transport.ts";
@@ -32,9 +32,6 @@ import type {
   SendOptions,
 } from "./types.ts";
 import { BODY_MASK, faultOf, HEADER_BYTES, IDEMPOTENT, TYPE, WIRE_VERSION } from "./wire.ts";
-
-/** What may be given as handlers of a connection; `ready` belongs to its listener, which may share the object. */
-const HANDLERS = ["ready", "message", "request", "closed"];
 
 /** How much more may wait while a reply is expected, which could lie behind it. */
 const PENDING_FACTOR = 4;
@@ -317,13 +314,11 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   }
 
   #connectError(reason: MachineEnd["reason"], text: string): ENetError {
-    const code = reason === "refused"
-      ? "ENETJS_ERR_REFUSED"
-      : reason === "handshake"
+    const code = reason === "handshake"
       ? "ENETJS_ERR_TIMEOUT"
       : reason === "protocol"
       ? "ENETJS_ERR_PROTOCOL"
-      : "ENETJS_ERR_STALE";
+      : "ENETJS_ERR_REFUSED";
     return this.#error(code, `Connecting to ${formatAddress(this.transport.address)}: ${text}`);
   }
 
