@@ -87,8 +87,8 @@ export class Messenger {
     const plan = planConnect(options, to.protocol);
     checkHandlers(handlers, HANDLERS);
     plan.signal?.throwIfAborted();
-    const face = await connect(to, plan, handlers as MessengerHandlers);
-    return face as Connection<Context>;
+    const connection = await connect(to, plan, handlers as MessengerHandlers);
+    return connection as Connection<Context>;
   }
 }
 
@@ -99,20 +99,20 @@ async function connect(
 ): Promise<Connection> {
   const ready = Promise.withResolvers<Connection>();
   const owner: LinkOwner = {
-    ready({ face }) {
+    ready({ connection }) {
       try {
-        handlers.ready?.(face);
+        handlers.ready?.(connection);
       } catch (error) {
         surface(error);
       }
-      ready.resolve(face);
+      ready.resolve(connection);
     },
     failed: (_, error) => ready.reject(error),
     ended() {},
   };
   const open = (handshake: boolean) => {
     const link = new Link(plan, handshake, handlers, new Dispatcher(), owner);
-    link.face = new MessengerConnection(link, plan.context);
+    link.connection = new MessengerConnection(link, plan.context);
     return link;
   };
   if (to.protocol === "udp") {
