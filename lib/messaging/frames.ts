@@ -47,7 +47,7 @@ export class FrameDecoder {
     return this.#partial?.length ?? 0;
   }
 
-  /** Adds bytes, once those before are used up. They must not change. */
+  /** Adds bytes. All bytes before must have been used up; the array must not change. */
   push(chunk: Bytes): void {
     this.#chunk = chunk;
     this.#at = 0;

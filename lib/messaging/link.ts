@@ -32,7 +32,7 @@ import type {
 } from "./types.ts";
 import { BODY_MASK, faultOf, HEADER_BYTES, IDEMPOTENT, TYPE, WIRE_VERSION } from "./wire.ts";
 
-/** How much more may wait while a reply is expected, which could lie behind it. */
+/** How many times as much may wait while a get is pending: its reply could be behind what waits. */
 const PENDING_FACTOR = 4;
 
 /**
@@ -41,7 +41,7 @@ const PENDING_FACTOR = 4;
  */
 const BATCH = 32;
 
-/** Who has made the link. */
+/** What a link tells its maker: a hub, or an attempt to connect. */
 export interface LinkOwner {
   /** It is ready; called before anything else of it is told. */
   ready(link: Link): void;

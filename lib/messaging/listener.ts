@@ -18,7 +18,7 @@ export class Hub implements LinkOwner {
   readonly #plan: ListenPlan;
   readonly #handlers: MessengerHandlers;
   readonly #dispatcher = new Dispatcher();
-  /** Those that no iteration has had. */
+  /** Ready connections that no iteration has yielded yet. */
   readonly #waiting: Set<Link> = new Set();
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<Connection>>>();
   #isIterating = false;
