@@ -114,6 +114,7 @@ export function createBunRuntime(): Runtime {
         Object.defineProperty(buffer, name, { value: refuse });
       }
     },
+    mayListen: () => Promise.resolve(true),
     env: (name) => process.env[name],
     later: callByMessage(),
     onReload: callAtNextLoad,

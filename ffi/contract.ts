@@ -88,6 +88,8 @@ export interface Runtime {
   readonly copiesUpTo: number;
   /** Makes a buffer stay where it is: it can no longer be transferred. */
   pin(buffer: ArrayBuffer): void;
+  /** Whether this program may listen for streams on an IP address and a port; asks the user where it would. */
+  mayListen(hostname: string, port: number): Promise<boolean>;
   /** Reads an environment variable; undefined also where that is not permitted. */
   env(name: string): string | undefined;
   /** Calls a function after other work has had its turn, and before the event loop sleeps. */

@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import process from "node:process";
 import { markAsUntransferable } from "node:worker_threads";
 import { setImmediate } from "node:timers";
@@ -21,6 +22,7 @@ interface DenoNamespace {
   ): { symbols: Record<string, RawFunction>; close(): void };
   permissions: {
     querySync(descriptor: { name: "env"; variable: string } | { name: "ffi" }): { state: string };
+    request(descriptor: { name: "net"; host: string }): Promise<{ state: string }>;
   };
   UnsafePointer: {
     create(address: bigint): DenoPointer;
@@ -68,6 +70,11 @@ export function createDenoRuntime(): Runtime {
       : undefined,
     copiesUpTo: 0,
     pin: markAsUntransferable,
+    async mayListen(hostname, port) {
+      const host = `${isIPv6(hostname) ? `[${hostname}]` : hostname}:${port}`;
+      const { state } = await Deno.permissions.request({ name: "net", host });
+      return state === "granted";
+    },
     // Asked first, because reading without the permission would prompt on a terminal.
     env(name) {
       const { state } = Deno.permissions.querySync({ name: "env", variable: name });

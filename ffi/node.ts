@@ -85,6 +85,7 @@ export function createNodeRuntime(): Runtime {
     map: (address, length) => ffi.toArrayBuffer(BigInt(address), length, false),
     copiesUpTo: 0,
     pin: markAsUntransferable,
+    mayListen: () => Promise.resolve(true),
     env: (name) => process.env[name],
     later: setImmediate,
     attach: attachSocket,

@@ -44,6 +44,8 @@ export class Connection implements Carried {
   unreachable: Unreachable | undefined;
   /** Native code drops what the other side sends; see `deny`. */
   denied = false;
+  /** Called once when a message of so many bytes was refused for its size, which the other side is not told. */
+  onTooLarge: ((length: number) => void) | undefined;
   /** What `host.connect` waits for: the peer. */
   readonly connecting: PinnedPromise<unknown>;
   /** The error of `host.connect` when nothing answers within a time. */

@@ -75,6 +75,8 @@ export class Inlet {
   #iterating = false;
   #manual = false;
   #failure: ENetError | undefined;
+  /** The program has been warned of a message that was refused for its size. */
+  #hasWarnedOfSize = false;
   #attending = false;
   /** The program has not yet run the code behind a promise that must come before further events. */
   #yielding = false;
@@ -423,8 +425,11 @@ export class Inlet {
     );
   }
 
-  /** Comes once for each host. */
+  /** Comes once for each connection. */
   #tooLarge(connection: Connection | undefined, length: number, largest: number): void {
+    connection?.onTooLarge?.(length);
+    if (this.#hasWarnedOfSize) return;
+    this.#hasWarnedOfSize = true;
     this.#warn(
       connection,
       `its message of ${length} bytes is refused, because maximumPacketSize is ${largest} here. ` +

@@ -22,6 +22,8 @@ export interface ConsumerOwner {
   readonly name: string;
   /** More or less waits than before. */
   adjust(): void;
+  /** A message had a value that the codec of this side cannot read. */
+  undecodable(error: unknown, text: string): void;
 }
 
 /** The consumer of one connection. */
@@ -40,6 +42,7 @@ export class Consumer {
   #isOver = false;
   #droppedMessages = 0;
   #refusedRequests = 0;
+  #unfinished = 0;
 
   constructor(owner: ConsumerOwner, handlers: ConnectionHandlers, limit: number) {
     this.#owner = owner;
@@ -56,6 +59,11 @@ export class Consumer {
   /** Requests refused because too much waited. */
   get refusedRequests(): number {
     return this.#refusedRequests;
+  }
+
+  /** Cancelled requests whose handlers are still at work: cancelling them makes no room for more. */
+  get unfinished(): number {
+    return this.#unfinished;
   }
 
   /** Bytes that wait, with what keeping them costs. */
@@ -115,6 +123,11 @@ export class Consumer {
     request.data.release();
   }
 
+  /** Nobody waits for the answer to a request any more. */
+  dropped(request: ReceivedRequest): void {
+    if (requests.drop(request)) this.#unfinished++;
+  }
+
   /** This side has closed: nothing more is told but the end. */
   close(): void {
     this.#isClosed = true;
@@ -163,12 +176,19 @@ export class Consumer {
     if (handlers.message === undefined) this.#droppedMessages++;
     else {
       try {
-        handlers.message(this.#owner.connection, body);
+        const result: unknown = handlers.message(this.#owner.connection, body);
+        if (isThenable(result)) result.then(undefined, (error) => this.#messageFailed(body, error));
       } catch (error) {
-        surface(error);
+        this.#messageFailed(body, error);
       }
     }
     body.release();
+  }
+
+  /** A stranger's value must not end the program that reads it. */
+  #messageFailed(body: ReceivedPayload, error: unknown): void {
+    if (body.isUndecodable(error)) this.#owner.undecodable(error, textOf(error));
+    else surface(error);
   }
 
   #handleRequest(request: ReceivedRequest): void {
@@ -188,12 +208,23 @@ export class Consumer {
   /** Replies with what a handler has returned. */
   #answer(request: ReceivedRequest, result: unknown): void {
     if (result === undefined) return;
-    if (typeof (result as PromiseLike<unknown> | null)?.then === "function") {
-      (result as PromiseLike<unknown>).then(
-        (value) => this.#answerLate(request, value),
-        (error) => fail(request, error),
+    if (isThenable(result)) {
+      requests.work(request);
+      result.then(
+        (value) => {
+          this.#finish(request);
+          this.#answerLate(request, value);
+        },
+        (error) => {
+          this.#finish(request);
+          fail(request, error);
+        },
       );
     } else if (!requests.isAnswered(request)) request.reply(result);
+  }
+
+  #finish(request: ReceivedRequest): void {
+    if (requests.finish(request)) this.#unfinished--;
   }
 
   #answerLate(request: ReceivedRequest, value: unknown): void {
@@ -204,6 +235,10 @@ export class Consumer {
       fail(request, error);
     }
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
 }
 
 function takes({ message, request }: ConnectionHandlers): boolean {

@@ -157,6 +157,11 @@ export class Link
     this.machine.fault(`the other side sent a malformed message: ${text}`, performance.now());
   }
 
+  undecodable(error: unknown, text: string): void {
+    this.#cause ??= error;
+    this.fault(`its value can't be decoded: ${text}`);
+  }
+
   closedByOther(code: number): void {
     this.machine.closedByOther(code);
   }
@@ -227,7 +232,11 @@ export class Link
   }
 
   dropped(request: ReceivedRequest): void {
-    requests.drop(request);
+    this.consumer.dropped(request);
+  }
+
+  unfinished(): number {
+    return this.consumer.unfinished;
   }
 
   ended(end: MachineEnd, settled: number): void {

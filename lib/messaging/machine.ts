@@ -79,6 +79,8 @@ export interface Effects<Body, Request> {
   write(type: number, id: number): void;
   /** Refuses a request, of which the machine takes no note. */
   overloaded(id: number): void;
+  /** Requests that were cancelled, and on which the program still works. */
+  unfinished(): number;
   ready(): void;
   message(body: Body): void;
   /** Makes what stands for a request. */
@@ -253,7 +255,7 @@ export class Machine<Body, Request> extends Deadline {
     if (this.#requests.has(id)) {
       return `the other side used the id ${id} for two requests at once`;
     }
-    if (this.#requests.size >= this.#settings.maximumRequests) {
+    if (this.#requests.size + this.#effects.unfinished() >= this.#settings.maximumRequests) {
       this.counts.refusedRequests++;
       this.#effects.overloaded(id);
       return undefined;

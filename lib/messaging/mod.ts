@@ -92,6 +92,8 @@ export {
   type MessengerAddress,
   type MessengerConnectOptions,
   type MessengerHandlers,
+  type MessengerHostOptions,
+  type MessengerListenHostOptions,
   type MessengerListenOptions,
   type MessengerOptions,
   type Payload,

@@ -1,9 +1,13 @@
+import { SETTING_NAMES, SETTINGS } from "../internal/settings.ts";
 import { boolean, integer, options, show } from "../internal/validate.ts";
 import { validateSignal } from "../connect.ts";
+import { checkKeys } from "./keys.ts";
 import type {
   Codec,
   GetOptions,
   MessengerConnectOptions,
+  MessengerHostOptions,
+  MessengerListenHostOptions,
   MessengerListenOptions,
   Protocol,
   TlsConnectOptions,
@@ -13,6 +17,10 @@ import type {
 /** The longest time of a timer. */
 const MAXIMUM_MS = 2 ** 31 - 1;
 const HOUR_MS = 3_600_000;
+const MAXIMUM_BYTES = 2 ** 31 - 1;
+
+/** The most that `maximumMessageSize` may be. ENet numbers fragments such that 28,672 may be under way. */
+const LARGEST: Readonly<Record<Protocol, number>> = { udp: 2 ** 25, tcp: 2 ** 30 };
 
 /** What may be given as handlers; `ready` belongs to a listener, which may share the object with a connection. */
 export const HANDLERS = ["ready", "message", "request", "closed"];
@@ -33,11 +41,14 @@ export interface LinkPlan {
   readonly maximumQueuedReplies: number;
   readonly maximumWaitingData: number;
   readonly codec: Codec | undefined;
+  /** For ENet on udp; checked when the host is made, except for the names. */
+  readonly host: MessengerHostOptions | undefined;
 }
 
 /** Checked options of `Messenger.listen`. */
 export interface ListenPlan extends LinkPlan {
   readonly connections: number;
+  readonly host: MessengerListenHostOptions | undefined;
   readonly tls: TlsListenOptions | undefined;
 }
 
@@ -60,12 +71,31 @@ const SHARED_OPTIONS = [
   "maximumWaitingData",
   "codec",
   "tls",
+  "host",
 ];
+
+/** What messaging sets itself. */
+const OWN_SETTINGS: readonly string[] = [
+  "channels",
+  "datagrams",
+  "highWaterMark",
+  "hostname",
+  "maximumPacketSize",
+  "peers",
+  "port",
+  "pump",
+];
+
+const LISTEN_SETTINGS = SETTING_NAMES.filter((name) => !OWN_SETTINGS.includes(name));
+const CONNECT_SETTINGS = LISTEN_SETTINGS.filter((name) => {
+  return name !== "duplicatePeers" && !SETTINGS[name].listens;
+});
 
 function planLink(
   given: MessengerListenOptions | MessengerConnectOptions,
   protocol: Protocol,
   handshakeMs: number,
+  settings: readonly string[],
 ): LinkPlan {
   const {
     heartbeatMs = 1000,
@@ -75,7 +105,7 @@ function planLink(
     maximumMessageSize = 2 ** 24,
     maximumRequests = 4096,
     highWaterMark = 2 ** 18,
-    maximumQueuedReplies = 2 ** 26,
+    maximumQueuedReplies = Math.max(2 ** 26, highWaterMark),
     maximumWaitingData = 2 ** 20,
     codec,
   } = given;
@@ -86,12 +116,18 @@ function planLink(
     closeGraceMs: integer(closeGraceMs, "closeGraceMs", 0, MAXIMUM_MS),
     getTimeoutMs: integer(getTimeoutMs, "getTimeoutMs", 0, MAXIMUM_MS),
     handshakeMs,
-    maximumMessageSize: integer(maximumMessageSize, "maximumMessageSize", 0, 2 ** 30),
+    maximumMessageSize: integer(maximumMessageSize, "maximumMessageSize", 0, LARGEST[protocol]),
     maximumRequests: integer(maximumRequests, "maximumRequests", 1, 2 ** 24),
-    highWaterMark: integer(highWaterMark, "highWaterMark", 0, MAXIMUM_MS),
-    maximumQueuedReplies: integer(maximumQueuedReplies, "maximumQueuedReplies", 0, MAXIMUM_MS),
-    maximumWaitingData: integer(maximumWaitingData, "maximumWaitingData", 1, MAXIMUM_MS),
+    highWaterMark: integer(highWaterMark, "highWaterMark", 0, MAXIMUM_BYTES),
+    maximumQueuedReplies: integer(
+      maximumQueuedReplies,
+      "maximumQueuedReplies",
+      highWaterMark,
+      MAXIMUM_BYTES,
+    ),
+    maximumWaitingData: integer(maximumWaitingData, "maximumWaitingData", 1, MAXIMUM_BYTES),
     codec: checkCodec(codec),
+    host: checkHost(given.host, protocol, settings),
   };
 }
 
@@ -115,6 +151,17 @@ function checkOptions(given: unknown, own: readonly string[]): void {
   options(given, "options", [...own, ...SHARED_OPTIONS]);
 }
 
+function checkHost(
+  host: MessengerListenHostOptions | undefined,
+  protocol: Protocol,
+  settings: readonly string[],
+): MessengerListenHostOptions | undefined {
+  if (host === undefined) return undefined;
+  options(host, "host", settings);
+  if (protocol !== "udp") throw new TypeError("host sets up ENet, and the address is of tcp");
+  return host;
+}
+
 function checkTls<Options extends object>(
   tls: unknown,
   protocol: Protocol,
@@ -132,6 +179,7 @@ function checkTls<Options extends object>(
     if (!(tls as Record<string, unknown>)[name]) throw new TypeError(`tls.${name} is missing`);
   }
   if (protocol !== "tcp") throw new TypeError("tls encrypts tcp only, and the address is of udp");
+  checkKeys(tls as TlsListenOptions);
   return tls as Options;
 }
 
@@ -141,7 +189,7 @@ export function planListen(given: unknown, protocol: Protocol): ListenPlan {
   const { connections = 64, handshakeMs = 5000, tls } = given as MessengerListenOptions;
   integer(handshakeMs, "handshakeMs", 1, MAXIMUM_MS);
   return {
-    ...planLink(given as MessengerListenOptions, protocol, handshakeMs),
+    ...planLink(given as MessengerListenOptions, protocol, handshakeMs, LISTEN_SETTINGS),
     connections: integer(connections, "connections", 1, 4095),
     tls: checkTls<TlsListenOptions>(tls, protocol, ["cert", "key"], ["ca"]),
   };
@@ -153,7 +201,7 @@ export function planConnect(given: unknown, protocol: Protocol): ConnectPlan {
   const { timeoutMs = 5000, signal, context, tls } = given as MessengerConnectOptions;
   integer(timeoutMs, "timeoutMs", 1, MAXIMUM_MS);
   return {
-    ...planLink(given as MessengerConnectOptions, protocol, timeoutMs),
+    ...planLink(given as MessengerConnectOptions, protocol, timeoutMs, CONNECT_SETTINGS),
     signal: validateSignal(signal),
     context,
     tls: checkTls<TlsConnectOptions>(

@@ -38,6 +38,8 @@ export class ReceivedPayload implements Payload {
   #isKept = false;
   /** The buffer holds other messages later, so that the program gets no view of it. */
   #isArena: boolean;
+  /** What reading the value has thrown, because of what the other side has sent. */
+  #undecodable: unknown;
 
   /**
    * @param buffer holds the data from `start` to `end`
@@ -107,12 +109,25 @@ export class ReceivedPayload implements Payload {
       case BODY.NOTHING:
         return undefined;
     }
-    if (this.#codec === undefined) {
-      throw new TypeError(
-        "The other side has encoded a value with a codec: give this side the same one, as in { codec: json }",
-      );
+    const { view } = this;
+    try {
+      return this.#decode(view);
+    } catch (error) {
+      this.#undecodable = error;
+      throw error;
     }
-    return this.#codec.decode(this.view);
+  }
+
+  #decode(bytes: Uint8Array): unknown {
+    if (this.#codec !== undefined) return this.#codec.decode(bytes);
+    throw new TypeError(
+      "The other side has encoded a value with a codec: give this side the same one, as in { codec: json }",
+    );
+  }
+
+  /** Whether an error is what reading the value has thrown. */
+  isUndecodable(error: unknown): boolean {
+    return error !== undefined && error === this.#undecodable;
   }
 
   retain(): this {

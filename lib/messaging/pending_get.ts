@@ -1,17 +1,17 @@
+import { type Abortable, unwatch, watch } from "./abort.ts";
 import { GetError, RefusalCode } from "./errors.ts";
 import { type Failure, Get } from "./machine.ts";
 import type { ReceivedPayload } from "./payload.ts";
 import type { Payload } from "./types.ts";
 
 /** A request of this side that waits. */
-export class PendingGet extends Get<ReceivedPayload> {
+export class PendingGet extends Get<ReceivedPayload> implements Abortable {
   readonly promise: Promise<Payload>;
   readonly #connection: { readonly name: string };
   readonly #idempotent: boolean;
   #resolve!: (payload: Payload) => void;
   #reject!: (error: unknown) => void;
   #signal: AbortSignal | undefined;
-  #onAbort: (() => void) | undefined;
 
   /** @param connection whose name stands in the messages of errors */
   constructor(connection: { readonly name: string }, idempotent: boolean) {
@@ -26,8 +26,11 @@ export class PendingGet extends Get<ReceivedPayload> {
 
   watch(signal: AbortSignal): void {
     this.#signal = signal;
-    this.#onAbort = () => this.machine?.cancel(this, signal.reason);
-    signal.addEventListener("abort", this.#onAbort);
+    watch(signal, this);
+  }
+
+  aborted(reason: unknown): void {
+    this.machine?.cancel(this, reason);
   }
 
   override done(body: ReceivedPayload): void {
@@ -41,7 +44,7 @@ export class PendingGet extends Get<ReceivedPayload> {
   }
 
   #unwatch(): void {
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#signal !== undefined) unwatch(this.#signal, this);
   }
 }
 

@@ -15,8 +15,20 @@ export interface Answerer {
 
 /** What the rest of the library may do with requests, and users may not. */
 interface RequestInside {
-  /** Nobody waits for the answer any more. */
-  drop(request: ReceivedRequest): void;
+  /**
+   * Nobody waits for the answer any more.
+   *
+   * @returns whether its handler is still at work
+   */
+  drop(request: ReceivedRequest): boolean;
+  /** Its handler has returned a promise. */
+  work(request: ReceivedRequest): void;
+  /**
+   * That promise has settled.
+   *
+   * @returns whether `drop` has returned true before
+   */
+  finish(request: ReceivedRequest): boolean;
   id(request: ReceivedRequest): number;
   /** Whether the program has answered. */
   isAnswered(request: ReceivedRequest): boolean;
@@ -33,6 +45,8 @@ export class ReceivedRequest implements IncomingRequest {
   readonly #id: number;
   #isAnswered = false;
   #isDropped = false;
+  /** Its handler is at work, although it has returned. */
+  #isWorking = false;
   #controller: AbortController | undefined;
 
   constructor(answerer: Answerer, id: number, idempotent: boolean, data: ReceivedPayload) {
@@ -92,6 +106,15 @@ export class ReceivedRequest implements IncomingRequest {
         const controller = request.#controller;
         // Never within a call of the program, such as one that closes the connection.
         if (controller !== undefined) queueMicrotask(() => controller.abort());
+        return request.#isWorking;
+      },
+      work(request) {
+        request.#isWorking = !request.#isDropped;
+      },
+      finish(request) {
+        const wasWorking = request.#isWorking;
+        request.#isWorking = false;
+        return wasWorking && request.#isDropped;
       },
       id: (request) => request.#id,
       isAnswered: (request) => request.#isAnswered,

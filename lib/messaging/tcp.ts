@@ -3,42 +3,33 @@
  *
  * @module
  */
-import net, { type Socket } from "node:net";
+import { lookup } from "node:dns/promises";
+import { once } from "node:events";
+import net, { type AddressInfo, type Server, type Socket } from "node:net";
 import process from "node:process";
 import tls from "node:tls";
+import { detectRuntime } from "../../ffi/runtime.ts";
 import { beginTask, endTask, Later, spent, TURN_BUDGET_MS } from "../internal/turn.ts";
 import { ENetError, type ENetErrorCode } from "../errors.ts";
 import { formatAddress } from "./address.ts";
-import { deadlines } from "./clock.ts";
-import { Deadline } from "./deadlines.ts";
 import { encodeHeader } from "./encode.ts";
 import { FrameDecoder } from "./frames.ts";
 import { Handshakes } from "./handshakes.ts";
 import type { Link } from "./link.ts";
 import type { ConnectPlan, LinkPlan, ListenPlan } from "./options.ts";
 import type { Place } from "./place.ts";
+import { Refused } from "./refused.ts";
+import { SocketDeadline } from "./socket_deadline.ts";
 import type { Transport } from "./transport.ts";
 import type { MessengerAddress } from "./types.ts";
-import { CLOSE_CODE, largestMessage, LENGTH_BYTES, TYPE } from "./wire.ts";
+import { largestMessage, LENGTH_BYTES, TYPE } from "./wire.ts";
 
-/** Frames of one turn are gathered in pieces of this size. */
+/**
+ * Frames of one turn are gathered in pieces. They are small at first, because idle connections have one each, and
+ * grow when the frames of one turn take more than half of one.
+ */
+const SMALLEST_PIECE_BYTES = 512;
 const PIECE_BYTES = 64 * 1024;
-
-/** Destroys a socket that does not end in time. */
-class SocketDeadline extends Deadline {
-  readonly #socket: Socket;
-
-  constructor(socket: Socket, graceMs: number) {
-    super();
-    this.#socket = socket;
-    deadlines.add(this, performance.now() + graceMs);
-    socket.once("close", () => deadlines.remove(this));
-  }
-
-  override expire(): void {
-    this.#socket.destroy();
-  }
-}
 
 class TcpTransport implements Transport {
   readonly address: MessengerAddress;
@@ -49,6 +40,7 @@ class TcpTransport implements Transport {
   readonly #rest: Later = new Later(() => this.#read());
   /** Frames of this turn; those before `#from` are the socket's already. */
   #piece = new Uint8Array(0);
+  #pieceBytes = SMALLEST_PIECE_BYTES;
   #from = 0;
   #to = 0;
   #isFlushDue = false;
@@ -112,8 +104,10 @@ class TcpTransport implements Transport {
   }
 
   #nextPiece(length: number): number {
+    const isBusy = this.#to - this.#from > this.#pieceBytes / 2;
+    if (isBusy && this.#pieceBytes < PIECE_BYTES) this.#pieceBytes *= 2;
     this.#hand();
-    this.#piece = new Uint8Array(Math.max(PIECE_BYTES, LENGTH_BYTES + length));
+    this.#piece = new Uint8Array(Math.max(this.#pieceBytes, LENGTH_BYTES + length));
     return this.#from = this.#to = 0;
   }
 
@@ -190,6 +184,8 @@ class TcpTransport implements Transport {
       if (this.#socket.isPaused()) this.#socket.resume();
       return;
     }
+    // This side has closed after the stream had ended, and before that could be told.
+    if (this.#isOver && this.#broken !== undefined) this.#link.broken(this.#broken, this.#error);
   }
 
   /** Whether the program is not ready for more. Once the stream has ended, there is nothing to hold back. */
@@ -198,7 +194,6 @@ class TcpTransport implements Transport {
   }
 
   #end(text: string): void {
-    if (this.#isOver) return this.#link.broken(text, this.#error);
     this.#broken ??= text;
     if (!this.#rest.isWaiting) this.#read();
   }
@@ -278,16 +273,24 @@ function remoteOf({ remoteAddress = "", remotePort = 0 }: Socket): MessengerAddr
   return { protocol: "tcp", hostname, port: remotePort };
 }
 
-/** Tells a client that there is no room. */
-function refuse(socket: Socket, graceMs: number): void {
-  socket.on("error", () => {});
-  socket.resume();
-  const header = encodeHeader(TYPE.CLOSE, CLOSE_CODE.FULL);
-  const frame = new Uint8Array(LENGTH_BYTES + header.length);
-  frame[3] = header.length;
-  frame.set(header, LENGTH_BYTES);
-  socket.end(frame);
-  new SocketDeadline(socket, graceMs);
+/**
+ * Has a server listen. Deno would not reject where it does not permit that, but end the program.
+ *
+ * @returns the address with the real port
+ */
+async function bind(
+  server: Server,
+  { hostname, port }: MessengerAddress,
+): Promise<MessengerAddress> {
+  const name = hostname === "*" ? "0.0.0.0" : hostname;
+  const host = net.isIP(name) > 0 ? name : (await lookup(name)).address;
+  if (!await detectRuntime().mayListen(host, port)) {
+    throw Object.assign(new Error("run with --allow-net"), { code: "EACCES" });
+  }
+  server.listen({ host, port });
+  await once(server, "listening");
+  const local = server.address() as AddressInfo;
+  return { protocol: "tcp", hostname: local.address, port: local.port };
 }
 
 /** Listens, and makes a link of each client. */
@@ -298,7 +301,8 @@ export async function listenTcp(
   onFailure: (error: Error) => void,
 ): Promise<Place> {
   const links = new Set<Link>();
-  let isClosing = false;
+  const refused = new Refused(plan.connections, plan.closeGraceMs);
+  const closed = Promise.withResolvers<void>();
   const server = plan.tls === undefined ? net.createServer() : tls.createServer({
     ...plan.tls,
     requestCert: plan.tls.ca !== undefined,
@@ -308,7 +312,8 @@ export async function listenTcp(
   const handshakes = plan.tls && new Handshakes(server, plan.connections);
   const accept = (socket: Socket) => {
     handshakes?.over(socket);
-    if (isClosing || !makeRoom(links, plan.connections)) return refuse(socket, plan.closeGraceMs);
+    if (!server.listening) return socket.destroy();
+    if (!makeRoom(links, plan.connections)) return refused.add(socket);
     const link = open();
     links.add(link);
     socket.once("close", () => links.delete(link));
@@ -317,30 +322,25 @@ export async function listenTcp(
     link.opened();
   };
   server.on(plan.tls === undefined ? "connection" : "secureConnection", accept);
-  const hostname = address.hostname === "*" ? "0.0.0.0" : address.hostname;
-  const listening = Promise.withResolvers<void>();
-  const onError = (error: Error) => {
-    listening.reject(systemError(error, `Listening on ${formatAddress(address)}`));
-  };
-  server.once("error", onError);
-  server.listen({ host: hostname, port: address.port }, listening.resolve);
-  await listening.promise;
-  server.removeListener("error", onError);
+  const local = await bind(server, address).catch((error) => {
+    throw systemError(error, `Listening on ${formatAddress(address)}`);
+  });
   server.on(
     "error",
     (error) => onFailure(systemError(error, `Listener ${formatAddress(address)}`)),
   );
-  const local = server.address() as { address: string; port: number };
   return {
-    address: { protocol: "tcp", hostname: local.address, port: local.port },
+    address: local,
     stop() {
-      isClosing = true;
+      // Also in the handshake, nobody comes any more who could hold up the end.
+      server.close(() => closed.resolve());
       handshakes?.drop();
+      refused.drop();
       for (const link of links) {
         if (link.machine.state === "opening") link.broken("the listener was closed");
       }
     },
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    close: () => closed.promise,
   };
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ENetError } from "../errors.ts";
+import type { HostOptions, ListenOptions } from "../options.ts";
 import type { PacketFlag } from "../packet.ts";
 
 /** How messages travel: over an ENet connection, or over a stream of frames. */
@@ -230,20 +231,21 @@ export interface MessengerOptions {
   /** Milliseconds that a `get` waits for its reply when it does not say, 0–2,147,483,647. Default 5000. */
   getTimeoutMs?: number;
   /**
-   * Largest data of a message, request or reply, in bytes, 0–1,073,741,824. A side that receives more ends the
-   * connection. Default 16,777,216 (16 MiB).
+   * Largest data of a message, request or reply, in bytes, from 0 to 33,554,432 (32 MiB) on udp and to
+   * 1,073,741,824 (1 GiB) on tcp. A side that receives more ends the connection. Default 16,777,216 (16 MiB).
    */
   maximumMessageSize?: number;
   /**
    * Requests of the other side that may be open at once, 1–16,777,216. More are refused with
-   * `RefusalCode.BUSY`. Default 4096.
+   * `RefusalCode.BUSY`. A request that the other side has cancelled counts until the promise of its handler
+   * settles. Default 4096.
    */
   maximumRequests?: number;
   /** Bytes queued above which `send` returns false, 0–2,147,483,647. Default 262,144 (256 KiB). */
   highWaterMark?: number;
   /**
    * Bytes queued above which a connection is lost when the other side asks for more without reading its replies,
-   * 0–2,147,483,647. Default 67,108,864 (64 MiB).
+   * from `highWaterMark` to 2,147,483,647. Default 67,108,864 (64 MiB).
    */
   maximumQueuedReplies?: number;
   /**
@@ -277,6 +279,23 @@ export interface TlsConnectOptions {
   key?: string;
 }
 
+/** Settings of an ENet host that messaging does not make itself: `docs/settings.md` describes them. */
+export type MessengerHostOptions = Omit<
+  HostOptions,
+  | "channels"
+  | "datagrams"
+  | "duplicatePeers"
+  | "highWaterMark"
+  | "maximumPacketSize"
+  | "peers"
+  | "pump"
+>;
+
+/** The same of a host that listens. */
+export type MessengerListenHostOptions =
+  & MessengerHostOptions
+  & Pick<ListenOptions, "accept" | "duplicatePeers" | "unguarded">;
+
 /** Options of `Messenger.listen`. */
 export interface MessengerListenOptions extends MessengerOptions {
   /** Most connections at once, 1–4095; more are refused. Default 64. */
@@ -287,6 +306,8 @@ export interface MessengerListenOptions extends MessengerOptions {
   handshakeMs?: number;
   /** Encrypts tcp. Default none. */
   tls?: TlsListenOptions;
+  /** Settings of the ENet host on udp, such as `limits`, `filter` and `maximumHostData`. Default those of a host. */
+  host?: MessengerListenHostOptions;
 }
 
 /** Options of `Messenger.connect`. */
@@ -299,6 +320,8 @@ export interface MessengerConnectOptions<Context = unknown> extends MessengerOpt
   context?: Context;
   /** Encrypts tcp. Default none; `true` is the same as `{}`. */
   tls?: TlsConnectOptions | true;
+  /** Settings of the ENet host on udp. Default those of a host. */
+  host?: MessengerHostOptions;
 }
 
 /**

@@ -7,13 +7,20 @@ import type { DisconnectReason } from "../disconnect.ts";
 import { Host } from "../host.ts";
 import type { PeerMessage } from "../message.ts";
 import { type Packet, PacketFlag, packets } from "../packet.ts";
-import type { Peer } from "../peer.ts";
+import { type Peer, peers } from "../peer.ts";
 import type { Link } from "./link.ts";
 import type { ConnectPlan, LinkPlan, ListenPlan } from "./options.ts";
 import type { Place } from "./place.ts";
 import type { Transport } from "./transport.ts";
 import type { MessengerAddress } from "./types.ts";
-import { CHANNEL, CLOSE_CODE, CONNECT_DATA, largestMessage } from "./wire.ts";
+import {
+  CHANNEL,
+  CLOSE_CODE,
+  CONNECT_DATA,
+  HEADER_BYTES,
+  largestMessage,
+  sizeFault,
+} from "./wire.ts";
 
 /** The library's own data of a peer; undefined for one that does not speak this protocol. */
 type UdpPeer = Peer<UdpTransport | undefined>;
@@ -35,6 +42,9 @@ class UdpTransport implements Transport {
     this.link = link;
     this.#onGone = onGone;
     this.address = { protocol: "udp", ...peer.address };
+    // The other side would send it again, and lose the connection without a reason.
+    peers.connectionOf(peer).onTooLarge = (length) =>
+      queueMicrotask(() => link.fault(sizeFault(length - HEADER_BYTES, plan.maximumMessageSize)));
     peer.pingInterval(plan.heartbeatMs);
     peer.timeout({ minimumMs: plan.lostMs, maximumMs: plan.lostMs });
   }
@@ -107,6 +117,7 @@ class UdpTransport implements Transport {
 /** What a host takes from the plan of a connection. */
 function hostOptions(plan: LinkPlan) {
   return {
+    ...plan.host,
     maximumPacketSize: largestMessage(plan.maximumMessageSize),
     highWaterMark: plan.highWaterMark,
   };

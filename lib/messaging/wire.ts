@@ -60,6 +60,11 @@ export function largestMessage(maximumMessageSize: number): number {
 /** The flags that each type may have. */
 const FLAGS = [0, BODY_MASK, BODY_MASK | IDEMPOTENT, BODY_MASK, 0, 0, 0, 0];
 
+/** What is wrong with a message whose data is too large. */
+export function sizeFault(length: number, maximum: number): string {
+  return `its data has ${length} bytes, and maximumMessageSize is ${maximum}`;
+}
+
 /**
  * What is wrong with a message, or undefined.
  *
@@ -79,9 +84,7 @@ export function faultOf(
   if (hasId && id === 0) return `it has the id 0 with the type ${type}`;
   if (!hasId && type !== TYPE.CLOSE && id !== 0) return `it has the id ${id} with the type ${type}`;
   if (type <= TYPE.REPLY) {
-    if (length > maximum) {
-      return `its data has ${length} bytes, and maximumMessageSize is ${maximum}`;
-    }
+    if (length > maximum) return sizeFault(length, maximum);
     const isNothing = (flags & BODY_MASK) === BODY.NOTHING;
     return isNothing && length > 0 ? `it has ${length} bytes of nothing` : undefined;
   }

@@ -169,7 +169,7 @@
  */
 #define ENETJS_COMPLETION_QUESTION 14
 /**
- * Once for each host: a message was refused, because it is larger than `maximumPacketSize`. It is never acknowledged,
+ * Once for each connection: a message was refused, because it is larger than `maximumPacketSize`. It is never acknowledged,
  * so the connection will time out. DATA: its bytes; EXTRA: `maximumPacketSize`
  */
 #define ENETJS_COMPLETION_TOO_LARGE 15

@@ -252,8 +252,8 @@ static void begin_stall(struct enetjs_stall *stall, const struct enetjs_inspecti
 /* ENet does not acknowledge such a message, and tells nobody. */
 static void tell_too_large(struct enetjs_slot *slot, size_t length) {
   struct enetjs_host *h = slot->host;
-  if (length == 0 || h->told_too_large) return;
-  h->told_too_large = true;
+  if (length == 0 || slot->told_too_large) return;
+  slot->told_too_large = true;
   enetjs_emit_completion(slot, ENETJS_COMPLETION_TOO_LARGE, (uint32_t)length, (uint32_t)h->enet->maximumPacketSize);
 }
 

@@ -86,7 +86,6 @@ struct enetjs_host {
   uint32_t shutdown_data; /**< what peers are told then */
   bool awaits_shutdown; /**< the consumer is to be told when no peer is left */
   bool told_reliably;   /**< the consumer knows of an unreliable message that was sent reliably */
-  bool told_too_large;  /**< the consumer knows of a message that was refused for its size */
   int failed;           /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
   size_t maximum_data;            /**< as configured; 0 for the default */

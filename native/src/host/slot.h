@@ -70,6 +70,7 @@ struct enetjs_slot {
   bool unreachable; /**< the consumer knows of an ICMP message about the attempt */
   bool above_high_water;
   bool to_feed;                   /**< member of the host's feed list: something is pending, or was */
+  bool told_too_large;            /**< the consumer knows of a message that was refused for its size */
   bool undelivered;               /**< counted in ENETJS_HOST_STAT_UNDELIVERED_PEERS */
   bool stopped;                   /**< so much is held that more is refused */
   bool left_out;                  /**< of the broadcast under way */

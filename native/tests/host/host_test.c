@@ -646,6 +646,11 @@ TEST(a_message_above_the_maximum_is_told_once) {
   CHECK_EQ_INT(server.too_large, 1);
   CHECK_EQ_INT(server.receives, 1);
   CHECK_EQ_INT(client.delivered, 1);
+  CHECK_EQ_INT(enetjs_peer_disconnect(client.host, peer, 0, ENETJS_DISCONNECT_NOW), 0);
+  UNTIL(server.disconnects == 1, poll_both(&client, &server));
+  peer = connect_pair_of(&client, &server);
+  CHECK_EQ_INT(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, 1001, 2), 0);
+  UNTIL(server.too_large == 2, poll_both(&client, &server));
   consumer_close(&client);
   consumer_close(&server);
 }

@@ -1,6 +1,6 @@
-/** A certificate of `localhost` that signs itself, for a hundred years; nothing outside the tests trusts it. */
+/** Certificates that sign themselves, for a hundred years; nothing outside the tests trusts them. */
 
-/** The certificate. */
+/** That of `localhost` and 127.0.0.1. */
 export const CERT = `-----BEGIN CERTIFICATE-----
 MIIBmzCCAUGgAwIBAgIUSUcQ6GOXYZDUNozsOOTdqSwiBu8wCgYIKoZIzj0EAwIw
 FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyOTAwNDA1NloYDzIxMjYxMTA1
@@ -19,5 +19,28 @@ export const KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgDDAdvOvTSwOjNQiu
 17Vk8fGW6PCts8ubzyl/OyzY4gehRANCAATtrh0Zae4skgS11XPHyX9a5NYadczg
 DAnP2DQORoFapJQ4oRQQPHm+zMTk5tf4T1L5YxScK4ahY+3qnOr2Nr//
+-----END PRIVATE KEY-----
+`;
+
+/** That of another name. */
+export const OTHER_CERT = `-----BEGIN CERTIFICATE-----
+MIIBrTCCAVOgAwIBAgIUOrJGiMGBotCiegmjTjsO2Fd3IKIwCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRZWxzZXdoZXJlLmV4YW1wbGUwIBcNMjYxMTI5MDQzNTEzWhgP
+MjEyNjExMDUwNDM1MTNaMBwxGjAYBgNVBAMMEWVsc2V3aGVyZS5leGFtcGxlMFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEVmoAJmDe+kJH3+nEZHk+PCUdMAMmDxSv
+o7irQ44l8QnTb/FtesrrY41MVX3Xsq+pZkU62oVUjeeYYz7miscg7KNxMG8wHQYD
+VR0OBBYEFOY2FcLpipzNMGIHwZNt8YRJPWUOMB8GA1UdIwQYMBaAFOY2FcLpipzN
+MGIHwZNt8YRJPWUOMA8GA1UdEwEB/wQFMAMBAf8wHAYDVR0RBBUwE4IRZWxzZXdo
+ZXJlLmV4YW1wbGUwCgYIKoZIzj0EAwIDSAAwRQIhAKiPKyfZAuKN1Ost1TN+4+va
+6hojZchOmKdfl5Hsg7t7AiAgNBo6197k13aRdJ1Bz8DAJlFJD06erXKr12bKzg6B
+hw==
+-----END CERTIFICATE-----
+`;
+
+/** Its private key. */
+export const OTHER_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgsUHD7mM69ecDr/Jz
+6XKcEIaN3TKwSe1clpLKyFnBfJehRANCAARWagAmYN76Qkff6cRkeT48JR0wAyYP
+FK+juKtDjiXxCdNv8W16yutjjUxVfdeyr6lmRTrahVSN55hjPuaKxyDs
 -----END PRIVATE KEY-----
 `;

@@ -89,6 +89,10 @@ export class Model implements Effects<number, ModelRequest> {
     if (type === TYPE.CANCEL) this.inFlight.delete(id);
   }
 
+  unfinished(): number {
+    return 0;
+  }
+
   overloaded(_id: number): void {
     this.#requireReports();
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatAddress, parseAddress } from "../../../lib/messaging/address.ts";
 import { ENetError, Messenger } from "../../../lib/messaging/mod.ts";
-import { errorOf } from "../../_helpers.ts";
+import { currentRuntime, errorOf, spawnRuntime } from "../../_helpers.ts";
 import { PROTOCOLS } from "./_messaging.ts";
 
 test("Addresses that are good are taken apart and put together", () => {
@@ -120,6 +120,12 @@ test("Wrong options are told with their names", async () => {
   await rejects({ heartbeatMs: 0 }, RangeError, /heartbeatMs/);
   await rejects({ heartbeatMs: 1000, lostMs: 1500 }, RangeError, /lostMs .*2000/);
   await rejects({ maximumMessageSize: 2 ** 30 + 1 }, RangeError, /maximumMessageSize/);
+  await rejects({ maximumQueuedReplies: 2 ** 18 - 1 }, RangeError, /maximumQueuedReplies .*262144/);
+  await assert.rejects(
+    Messenger.listen("udp://127.0.0.1:0", { maximumMessageSize: 2 ** 25 + 1 }),
+    RangeError,
+  );
+  await using _ = await Messenger.listen(url, { highWaterMark: 2 ** 30 });
   await rejects({ connections: 0 }, RangeError, /connections/);
   await rejects({ codec: {} }, TypeError, /codec/);
   await rejects({ tls: { cert: "x" } }, TypeError, /tls.key is missing/);
@@ -140,4 +146,22 @@ test("An address in its parts is taken as the text of it is", () => {
     const address = parseAddress(text, true);
     assert.deepEqual(parseAddress(address, true), address);
   }
+});
+
+const skip = currentRuntime() !== "deno";
+
+test("Listening without a permission rejects", { skip }, async () => {
+  const onlyFlags = [
+    "run",
+    "--no-check",
+    "--no-prompt",
+    "--allow-ffi",
+    "--allow-env",
+    "--allow-read",
+  ];
+  const args = ["tcp://127.0.0.1:0", "{}"];
+  await using program = spawnRuntime("deno", "messenger_peer.ts", args, { onlyFlags });
+  const { code, stderr } = await program.ended;
+  assert.equal(code, 1);
+  assert.match(stderr, /ENetError: Listening on tcp:\/\/127\.0\.0\.1:0: run with --allow-net/);
 });

@@ -7,13 +7,15 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { test } from "node:test";
+import { connect as connectTls } from "node:tls";
 import {
   type Listener,
   Messenger,
   type MessengerListenOptions,
 } from "../../../lib/messaging/mod.ts";
-import { withDeadline } from "../../_helpers.ts";
+import { until, withDeadline } from "../../_helpers.ts";
 import { CERT, KEY } from "./_certificate.ts";
+import { frameOf, HEARTBEAT } from "./_wire.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -37,6 +39,18 @@ async function stranger({ address: { port } }: Listener): Promise<[Socket, Promi
   return [socket, closed];
 }
 
+/** A client that speaks the protocol, but does not end when the other side does. */
+async function mute(
+  { address: { port } }: Listener,
+  { tls }: MessengerListenOptions,
+): Promise<Socket> {
+  const options = { port, host: "localhost", ca: CERT, allowHalfOpen: true };
+  const socket = tls === undefined ? connect(options) : connectTls(options);
+  socket.on("error", () => {}).write(frameOf({ type: HEARTBEAT }));
+  await once(socket, "data");
+  return socket;
+}
+
 const soon = <T>(promise: Promise<T>, what: string) => withDeadline(promise, 10_000, what);
 
 for (const [name, options] of VARIANTS) {
@@ -51,6 +65,37 @@ for (const [name, options] of VARIANTS) {
     await soon(listener.close(), "the end of the listener");
     await soon(closed, "the end of the stranger");
     await soon(client.close(), "the end of the client");
+  });
+
+  test(`${name}: nobody comes while a listener closes, and holds it up`, async () => {
+    const listener = await Messenger.listen("tcp://127.0.0.1:0", {
+      ...{ handshakeMs: HOUR_MS, closeGraceMs: HOUR_MS, ...options },
+    });
+    const ready = await mute(listener, options);
+    await until(() => listener.connections.length === 1, 5000, "its connection");
+    const closing = listener.close();
+    await assert.rejects(stranger(listener));
+    ready.destroy();
+    await soon(closing, "the end of the listener");
+  });
+
+  test(`${name}: strangers who are refused make room for each other`, async () => {
+    const listener = await Messenger.listen("tcp://127.0.0.1:0", {
+      ...{ connections: 1, closeGraceMs: HOUR_MS, ...options },
+    });
+    const ready = await mute(listener, options);
+    await until(() => listener.connections.length === 1, 5000, "its connection");
+    const refused = [await mute(listener, options), await mute(listener, options)];
+    // The listener takes what it sends until it is dropped.
+    await until(
+      () => refused[0].destroyed || !refused[0].write("x"),
+      10_000,
+      "the first one's end",
+    );
+    const closing = listener.close();
+    ready.destroy();
+    await soon(closing, "the end of the listener");
+    for (const socket of refused) socket.destroy();
   });
 
   test(`${name}: strangers make room for each other, and for clients`, async () => {

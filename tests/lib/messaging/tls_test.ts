@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Messenger } from "../../../lib/messaging/mod.ts";
+import { ENetError, Messenger, type MessengerConnectOptions } from "../../../lib/messaging/mod.ts";
 import { errorOf, until } from "../../_helpers.ts";
-import { CERT, KEY } from "./_certificate.ts";
+import { CERT, KEY, OTHER_CERT, OTHER_KEY } from "./_certificate.ts";
 import { rawConnect } from "./_wire.ts";
 
 const tls = { cert: CERT, key: KEY };
@@ -35,4 +35,66 @@ test("One side with TLS and one without do not connect, and are told why", async
   const within = await errorOf(Messenger.connect(plain.address, { tls: true }));
   assert.equal(within.code, "ENETJS_ERR_SOCKET");
   assert.match(within.message, /: TLS failed with ERR_SSL_WRONG_VERSION_NUMBER$/);
+});
+
+type Tls = MessengerConnectOptions["tls"];
+
+/** Whether a client is connected. */
+async function reaches(port: number, hostname: string, tls: Tls): Promise<boolean> {
+  try {
+    await using client = await Messenger.connect(`tcp://${hostname}:${port}`, { tls });
+    return (await client.get("?", { timeoutMs: 5000 })).text() === "!";
+  } catch (error) {
+    if (error instanceof ENetError) return false;
+    throw error;
+  }
+}
+
+test("The name in the certificate must be that of the address, or serverName", async () => {
+  const tls = { cert: OTHER_CERT, key: OTHER_KEY };
+  const handlers = { request: () => "!" };
+  await using listener = await Messenger.listen("tcp://127.0.0.1:0", { tls }, handlers);
+  const { port } = listener.address;
+  const ca = OTHER_CERT;
+  assert.equal(await reaches(port, "localhost", { ca }), false);
+  assert.equal(await reaches(port, "127.0.0.1", { ca }), false);
+  assert.equal(await reaches(port, "127.0.0.1", { ca, serverName: "elsewhere.example" }), true);
+  assert.equal(await reaches(port, "localhost", { ca, serverName: "localhost" }), false);
+  assert.equal(await reaches(port, "localhost", undefined), false);
+});
+
+test("A listener with authorities lets nobody in without a certificate of theirs", async () => {
+  let ready = 0;
+  await using listener = await Messenger.listen(
+    "tcp://127.0.0.1:0",
+    { tls: { ...tls, ca: CERT } },
+    {
+      ready: () => void ready++,
+      request: () => "!",
+    },
+  );
+  const { port } = listener.address;
+  const ca = CERT;
+  assert.equal(await reaches(port, "localhost", { ca }), false);
+  assert.equal(await reaches(port, "localhost", { ca, cert: OTHER_CERT, key: OTHER_KEY }), false);
+  assert.equal(ready, 0);
+  assert.equal(await reaches(port, "localhost", { ca, cert: CERT, key: KEY }), true);
+});
+
+test("Wrong keys are told by the name of the option", async () => {
+  const wrong: [Record<string, string>, RegExp][] = [
+    [{ cert: "x", key: KEY }, /^tls\.cert must be a certificate in PEM/],
+    [{ cert: CERT, key: "x" }, /^tls\.key must be a private key in PEM/],
+    [{ cert: CERT, key: OTHER_KEY }, /^tls\.key must be the private key of tls\.cert/],
+    [{ cert: CERT, key: KEY, ca: "x" }, /^tls\.ca must be a certificate in PEM/],
+  ];
+  for (const [tls, message] of wrong) {
+    const error = { name: "TypeError", message };
+    await assert.rejects(Messenger.listen("tcp://127.0.0.1:0", { tls: tls as never }), error);
+    await assert.rejects(Messenger.connect("tcp://127.0.0.1:9", { tls }), error);
+  }
+  await assert.rejects(
+    Messenger.connect("tcp://127.0.0.1:9", { tls: { cert: CERT } }),
+    /^TypeError: tls\.key is missing/,
+  );
 });
