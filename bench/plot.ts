@@ -271,9 +271,9 @@ const CARRIERS: Readonly<Record<string, string>> = {
 /** Requests a second, and how long the middle one took. */
 function messaging(rows: Row[]): string {
   const panels = [
-    ["messaging-64", "requests/s", "64 in flight: requests a second"],
-    ["messaging-64", "p50 µs", "64 in flight: p50, µs"],
-    ["messaging-1", "p50 µs", "1 in flight: p50, µs"],
+    ["messaging-64", "requests/s", "64 in flight: requests a second; more is better"],
+    ["messaging-64", "p50 µs", "64 in flight: median time of a request, µs; less is better"],
+    ["messaging-1", "p50 µs", "1 in flight: median time of a request, µs; less is better"],
   ];
   const bars = panels.map(([workload, metric, panel]) =>
     Object.entries(CARRIERS).flatMap(([style, name]) =>
@@ -291,7 +291,7 @@ function messaging(rows: Row[]): string {
   );
   const title = `Messaging over UDP answers ${
     range(factor.map(({ median }) => median))
-  } times the requests of the best rival`;
+  } times as many requests as the best rival`;
   const all = bars.flat();
   // Each panel has a scale of its own, from nothing to its longest bar.
   const scaled = bars.flatMap((bars) => {

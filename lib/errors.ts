@@ -96,7 +96,7 @@ export class ENetError extends Error {
     message: string,
     options?: { cause?: unknown; data?: number; unreachable?: Unreachable },
   ) {
-    super(message, options);
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.name = "ENetError";
     this.code = code;
     if (options?.data !== undefined) this.data = options.data;

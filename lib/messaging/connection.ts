@@ -14,7 +14,7 @@ import type {
   SendOptions,
 } from "./types.ts";
 
-/** The public face of a link. */
+/** A link as programs get it. */
 export class MessengerConnection implements Connection {
   context: unknown;
   readonly #link: Link;
@@ -34,10 +34,10 @@ export class MessengerConnection implements Connection {
   }
 
   get handlers(): ConnectionHandlers {
-    return this.#link.handlers;
+    return this.#link.consumer.handlers;
   }
   set handlers(handlers: ConnectionHandlers) {
-    this.#link.handlers = handlers;
+    this.#link.consumer.handlers = handlers;
   }
 
   get end(): ConnectionEnd | undefined {
@@ -69,7 +69,7 @@ export class MessengerConnection implements Connection {
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<Incoming> {
-    return this.#link.iterate();
+    return this.#link.consumer.iterate();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

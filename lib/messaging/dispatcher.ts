@@ -3,30 +3,30 @@ import { Fifo } from "../internal/fifo.ts";
 
 interface Task {
   readonly call: () => void;
-  /** Whether promises that have settled are to be seen first. */
+  /** Whether the program must first see the promises that have settled. */
   readonly isLate: boolean;
 }
 
 /**
- * Keeps the order in which the program is told what has happened. Most is told at once; the end of a connection
- * with pending gets waits for a turn of the event loop, until the program has seen that they have settled. What
- * happens meanwhile waits behind it.
+ * Keeps the order in which a program is told what has happened. Most calls are made at once. The end of a
+ * connection with pending gets is told in the next turn of the event loop, after the program has seen that these
+ * gets have settled. Calls that are made meanwhile wait until then.
  */
 export class Dispatcher {
   readonly #tasks = new Fifo<Task>();
 
-  /** Whether nothing waits, so that a caller may tell what has happened at once. */
+  /** Whether no call waits, so that the owner may call handlers directly. */
   get idle(): boolean {
     return this.#tasks.size === 0;
   }
 
-  /** Tells now, or behind what waits. */
+  /** Calls now, or after the calls that wait. */
   run(call: () => void): void {
     if (this.idle) call();
     else this.#tasks.push({ call, isLate: false });
   }
 
-  /** Tells in another turn. */
+  /** Calls in a later turn, after the calls that wait. */
   defer(call: () => void): void {
     this.#tasks.push({ call, isLate: true });
     if (this.#tasks.size === 1) setImmediate(() => this.#next());

@@ -41,11 +41,14 @@ export function encodeHeader(type: number, id: number): Uint8Array<ArrayBuffer> 
 }
 
 /** What a program can send: its bytes or text, and which kind it is. */
-function bodyOf(data: unknown, codec: Codec | undefined): [string | Uint8Array, number] {
+function bodyOf(
+  data: unknown,
+  codec: Codec | undefined,
+): [string | Uint8Array | ReceivedPayload, number] {
   if (typeof data === "string") return [data, BODY.TEXT];
   if (data instanceof Uint8Array) return [viewOf(data), BODY.BYTES];
   if (data === undefined) return ["", BODY.NOTHING];
-  if (data instanceof ReceivedPayload) return [data.view, data.kind];
+  if (data instanceof ReceivedPayload) return [data, data.kind];
   const isBytes = data instanceof Packet || ArrayBuffer.isView(data) ||
     data instanceof ArrayBuffer || data instanceof SharedArrayBuffer;
   if (isBytes) return [viewOf(data), BODY.BYTES];
@@ -93,13 +96,17 @@ function encodeText(text: string, maximum: number): Uint8Array<ArrayBuffer> {
   return copyBytes(encoder.encode(text), maximum);
 }
 
-function copyBytes(bytes: Uint8Array, maximum: number): Uint8Array<ArrayBuffer> {
+function copyBytes(
+  bytes: Uint8Array | ReceivedPayload,
+  maximum: number,
+): Uint8Array<ArrayBuffer> {
   const { length } = bytes;
   check(length, maximum);
   const message = length <= scratchBody.length
     ? part(HEADER_BYTES + length)
     : new Uint8Array(HEADER_BYTES + length);
-  message.set(bytes, HEADER_BYTES);
+  if (bytes instanceof ReceivedPayload) bytes.copyTo(message, HEADER_BYTES);
+  else message.set(bytes, HEADER_BYTES);
   return message;
 }
 

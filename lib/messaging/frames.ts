@@ -11,6 +11,12 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** The memory that an incomplete frame takes at first. */
 const FIRST_BYTES = 1024;
 
+/** Which other protocol a length shows that the other side speaks. */
+function protocolOf(length: number): string {
+  if (length >>> 16 === 0x1503) return ", as of an alert of TLS";
+  return length === 0x48545450 ? ", as of an answer of HTTP" : "";
+}
+
 /** The decoder of one stream. */
 export class FrameDecoder {
   readonly #maximum: number;
@@ -41,7 +47,7 @@ export class FrameDecoder {
     return this.#partial?.length ?? 0;
   }
 
-  /** Adds bytes, once those before are used up. They must not change. */
+  /** Adds bytes. All bytes before must have been used up; the array must not change. */
   push(chunk: Bytes): void {
     this.#chunk = chunk;
     this.#at = 0;
@@ -79,7 +85,9 @@ export class FrameDecoder {
     const length = (bytes[at] << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3]) >>>
       0;
     if (length < HEADER_BYTES || length > this.#maximum) {
-      this.fault = `its length is ${length}, and must be from ${HEADER_BYTES} to ${this.#maximum}`;
+      this.fault =
+        `its length is ${length}${protocolOf(length)}, and must be from ${HEADER_BYTES} to ` +
+        this.#maximum;
     }
     return length;
   }

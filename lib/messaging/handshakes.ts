@@ -1,6 +1,6 @@
 import type { Server, Socket } from "node:net";
 
-/** A client as both ends of its socket name it. */
+/** The address of a client, which the raw socket and its TLS socket have in common. */
 const nameOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
 
 /**
@@ -33,7 +33,7 @@ export class Handshakes {
     socket.destroy();
   }
 
-  /** The handshake on a socket is over. */
+  /** The handshake on a socket has succeeded. */
   over(socket: Socket): void {
     this.#sockets.delete(nameOf(socket));
   }

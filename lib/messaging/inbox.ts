@@ -42,7 +42,7 @@ export class Inbox {
     return this.#isIterating;
   }
 
-  /** Whether so much would wait as well. */
+  /** Whether an item would fit, if so many bytes may wait. */
   fits(item: Item, limit: number): boolean {
     return this.#bytes + costOf(item) <= limit;
   }
@@ -56,14 +56,14 @@ export class Inbox {
     this.#items.push(item);
   }
 
-  /** Takes the first one. */
+  /** Removes and returns what has waited longest. */
   shift(): Item | undefined {
     const item = this.#items.shift();
     if (item !== undefined) this.#bytes -= costOf(item);
     return item;
   }
 
-  /** Nothing more will come: iterations end behind what waits. */
+  /** Nothing more will come: iterations end after what waits. */
   end(): void {
     this.#isOver = true;
     this.#feed();
@@ -122,7 +122,7 @@ export class Inbox {
   }
 
   #lend(item: Item): IteratorResult<Item> {
-    // Of reads that overlap, neither takes back what the other has not seen yet.
+    // Two reads may overlap. Data that the first has yielded must outlast the second.
     if (this.#lent !== undefined) {
       this.#lent.data.retain();
       item.data.retain();

@@ -1,26 +1,24 @@
 /**
- * A connection as the library sees it: it puts the machine, the transport and the program's consumers together.
- * `connection.ts` is its public face.
+ * A connection as the library sees it: it puts the machine, the transport and the program's consumer together.
+ * Programs get it as `MessengerConnection`.
  *
  * @module
  */
 import { setImmediate } from "node:timers";
-import { surface } from "../../ffi/surface.ts";
 import { decoder } from "../../ffi/utf8.ts";
-import { handlers as checkHandlers, integer, show } from "../internal/validate.ts";
-import { Later, spent, TURN_BUDGET_MS } from "../internal/turn.ts";
+import { integer, show } from "../internal/validate.ts";
 import { ENetError } from "../errors.ts";
 import { type Packet, PacketFlag } from "../packet.ts";
-import { type Abortable, unwatch, watch } from "./abort.ts";
 import { formatAddress } from "./address.ts";
 import { deadlines } from "./clock.ts";
 import type { Dispatcher } from "./dispatcher.ts";
+import { Consumer, type ConsumerOwner } from "./consumer.ts";
 import { encode, encodeError, encodeHeader } from "./encode.ts";
-import { GetError, RefusalCode } from "./errors.ts";
-import { Inbox, type Item } from "./inbox.ts";
-import { type Effects, type Failure, Get, Machine, type MachineEnd } from "./machine.ts";
+import { RefusalCode } from "./errors.ts";
+import { type Effects, type Failure, Machine, type MachineEnd } from "./machine.ts";
 import { type LinkPlan, planGet } from "./options.ts";
 import { ReceivedPayload } from "./payload.ts";
+import { getError, PendingGet } from "./pending_get.ts";
 import { type Answerer, ReceivedRequest, requests } from "./request.ts";
 import type { Transport, TransportSink } from "./transport.ts";
 import type {
@@ -34,10 +32,7 @@ import type {
 } from "./types.ts";
 import { BODY_MASK, faultOf, HEADER_BYTES, IDEMPOTENT, TYPE, WIRE_VERSION } from "./wire.ts";
 
-/** What may be given as handlers of a connection; `ready` belongs to its listener, which may share the object. */
-const HANDLERS = ["ready", "message", "request", "closed"];
-
-/** How much more may wait while a reply is expected, which could lie behind it. */
+/** How many times as much may wait while a get is pending: its reply could be behind what waits. */
 const PENDING_FACTOR = 4;
 
 /**
@@ -46,7 +41,7 @@ const PENDING_FACTOR = 4;
  */
 const BATCH = 32;
 
-/** Who has made the link. */
+/** What a link tells its maker: a hub, or an attempt to connect. */
 export interface LinkOwner {
   /** It is ready; called before anything else of it is told. */
   ready(link: Link): void;
@@ -56,70 +51,21 @@ export interface LinkOwner {
   ended(link: Link): void;
 }
 
-/** A request of this side that waits. */
-class PendingGet extends Get<ReceivedPayload> implements Abortable {
-  readonly promise: Promise<Payload>;
-  readonly #where: Link;
-  readonly #idempotent: boolean;
-  #resolve!: (payload: Payload) => void;
-  #reject!: (error: unknown) => void;
-  #signal: AbortSignal | undefined;
-
-  constructor(where: Link, idempotent: boolean) {
-    super();
-    this.#where = where;
-    this.#idempotent = idempotent;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-  }
-
-  watch(signal: AbortSignal): void {
-    this.#signal = signal;
-    watch(signal, this);
-  }
-
-  aborted(reason: unknown): void {
-    this.#where.machine.cancel(this, reason);
-  }
-
-  override done(body: ReceivedPayload): void {
-    this.#unwatch();
-    this.#resolve(body.retain());
-  }
-
-  override fail(failure: Failure): void {
-    this.#unwatch();
-    this.#reject(this.#where.getError(failure, this.#idempotent));
-  }
-
-  #unwatch(): void {
-    if (this.#signal !== undefined) unwatch(this.#signal, this);
-  }
-}
-
 /** One connection. */
-export class Link implements Effects<ReceivedPayload, ReceivedRequest>, TransportSink, Answerer {
+export class Link
+  implements Effects<ReceivedPayload, ReceivedRequest>, TransportSink, Answerer, ConsumerOwner {
   readonly plan: LinkPlan;
   readonly machine: Machine<ReceivedPayload, ReceivedRequest>;
   transport!: Transport;
-  face!: Connection;
+  connection!: Connection;
   end: ConnectionEnd | undefined;
   readonly closed: PromiseWithResolvers<ConnectionEnd> = Promise.withResolvers();
   readonly #dispatcher: Dispatcher;
   readonly #owner: LinkOwner;
   /** Whether heartbeats and closes are messages. */
   readonly #handshake: boolean;
-  readonly #inbox: Inbox = new Inbox(() => this.#adjust());
-  #handlers: ConnectionHandlers;
-  /** Handlers that take messages or requests, in place of an iteration. */
-  #hasTakers = false;
-  /** What waits goes to handlers in turns of its own. */
-  readonly #handingOver: Later = new Later(() => this.#handOver());
+  readonly consumer: Consumer;
   #wasReady = false;
-  /** This side has closed, so that nothing more is told of what arrives. */
-  #left = false;
   #paused = false;
   /** The queue was above its mark when something was written. */
   #isFull = false;
@@ -131,10 +77,6 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   #awaited = 0;
   /** More answers would exceed what may be queued: the connection is ending. */
   #isOverflowing = false;
-  #droppedMessages = 0;
-  #refusedHere = 0;
-  /** Cancelled requests whose handlers are still at work: cancelling them makes no room for more. */
-  #unfinished = 0;
 
   /**
    * @param handshake whether heartbeats and closes are messages, and the connection is ready only with the first
@@ -152,8 +94,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     this.#dispatcher = dispatcher;
     this.#owner = owner;
     this.#handshake = handshake;
-    this.#handlers = handlers;
-    this.#hasTakers = takes(handlers);
+    this.consumer = new Consumer(this, handlers, plan.maximumWaitingData);
     const settings = {
       ...plan,
       handshake,
@@ -216,6 +157,11 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     this.machine.fault(`the other side sent a malformed message: ${text}`, performance.now());
   }
 
+  undecodable(error: unknown, text: string): void {
+    this.#cause ??= error;
+    this.fault(`its value can't be decoded: ${text}`);
+  }
+
   closedByOther(code: number): void {
     this.machine.closedByOther(code);
   }
@@ -232,8 +178,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   }
 
   finish(code: number): void {
-    this.#left = true;
-    this.#inbox.drop();
+    this.consumer.drop();
     this.transport.finish(code);
   }
 
@@ -263,9 +208,9 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   }
 
   message(body: ReceivedPayload): void {
-    if (this.#dispatcher.idle) return this.#takeMessage(body);
+    if (this.#dispatcher.idle) return this.consumer.takeMessage(body);
     body.keep();
-    this.#dispatcher.run(() => this.#takeMessage(body));
+    this.#dispatcher.run(() => this.consumer.takeMessage(body));
   }
 
   request(id: number, idempotent: boolean, body: ReceivedPayload): ReceivedRequest {
@@ -281,17 +226,17 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   }
 
   requested(request: ReceivedRequest): void {
-    if (this.#dispatcher.idle) return this.#takeRequest(request);
+    if (this.#dispatcher.idle) return this.consumer.takeRequest(request);
     request.data.keep();
-    this.#dispatcher.run(() => this.#takeRequest(request));
+    this.#dispatcher.run(() => this.consumer.takeRequest(request));
   }
 
   dropped(request: ReceivedRequest): void {
-    if (requests.drop(request)) this.#unfinished++;
+    this.consumer.dropped(request);
   }
 
   unfinished(): number {
-    return this.#unfinished;
+    return this.consumer.unfinished;
   }
 
   ended(end: MachineEnd, settled: number): void {
@@ -301,18 +246,13 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   }
 
   #tellEnd({ reason, text }: MachineEnd): void {
-    if (this.#handingOver.isWaiting) {
+    if (this.consumer.isHandingOver) {
       return this.#dispatcher.defer(() => this.#tellEnd({ reason, text }));
     }
     if (!this.#wasReady) return this.#owner.failed(this, this.#connectError(reason, text));
     this.end = this.#describeEnd(reason, text);
-    this.#inbox.end();
     this.closed.resolve(this.end);
-    try {
-      this.#handlers.closed?.(this.face, this.end);
-    } catch (error) {
-      surface(error);
-    }
+    this.consumer.tellEnd(this.end);
     this.#owner.ended(this);
   }
 
@@ -326,13 +266,11 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   }
 
   #connectError(reason: MachineEnd["reason"], text: string): ENetError {
-    const code = reason === "refused"
-      ? "ENETJS_ERR_REFUSED"
-      : reason === "handshake"
+    const code = reason === "handshake"
       ? "ENETJS_ERR_TIMEOUT"
       : reason === "protocol"
       ? "ENETJS_ERR_PROTOCOL"
-      : "ENETJS_ERR_STALE";
+      : "ENETJS_ERR_REFUSED";
     return this.#error(code, `Connecting to ${formatAddress(this.transport.address)}: ${text}`);
   }
 
@@ -340,151 +278,11 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     return new ENetError(code, message, this.#cause === undefined ? {} : { cause: this.#cause });
   }
 
-  getError({ code, outcome, text, data, cause }: Failure, idempotent: boolean): GetError {
-    const retryable = outcome === "never-sent" || data === RefusalCode.BUSY ||
-      outcome === "unknown" && idempotent;
-    return new GetError(code, `${this.name}: ${text}`, { outcome, retryable, data, cause });
-  }
-
-  // Consumers.
-
-  get handlers(): ConnectionHandlers {
-    return this.#handlers;
-  }
-  set handlers(handlers: ConnectionHandlers) {
-    checkHandlers(handlers, HANDLERS);
-    if (takes(handlers) && this.#inbox.isIterating) {
-      throw new TypeError(
-        `${this.name} is being iterated over: leave the loop before you set handlers that take messages`,
-      );
-    }
-    this.#handlers = handlers;
-    this.#hasTakers = takes(handlers);
-    if (this.#hasTakers && !this.#inbox.isEmpty && this.end === undefined) {
-      this.#handingOver.request();
-    }
-  }
-
-  iterate() {
-    if (this.#hasTakers) {
-      throw new TypeError(`${this.name} has handlers that take its messages and requests`);
-    }
-    if (this.#inbox.isIterating) {
-      throw new TypeError(`${this.name} is being iterated over already`);
-    }
-    return this.#inbox.iterate();
-  }
-
-  /** Gives what waits to the handlers, as far as a turn goes. */
-  #handOver(): void {
-    while (this.#hasTakers && !this.#inbox.isEmpty) {
-      if (spent(TURN_BUDGET_MS)) return this.#handingOver.request();
-      const item = this.#inbox.shift() as Item;
-      if (item.type === "message") this.#handleMessage(item.data);
-      else this.#handleRequest(item as ReceivedRequest);
-    }
-    this.#adjust();
-  }
-
-  #takeMessage(body: ReceivedPayload): void {
-    if (this.#left) return body.release();
-    if (this.#hasTakers && this.#inbox.isEmpty) return this.#handleMessage(body);
-    const item: Item = { type: "message", data: body };
-    if (this.#admits(item)) return this.#keep(item);
-    this.#droppedMessages++;
-    body.release();
-  }
-
-  #handleMessage(body: ReceivedPayload): void {
-    const handlers = this.#handlers;
-    if (handlers.message === undefined) this.#droppedMessages++;
-    else {
-      try {
-        const result: unknown = handlers.message(this.face, body);
-        if (isThenable(result)) result.then(undefined, (error) => this.#messageFailed(body, error));
-      } catch (error) {
-        this.#messageFailed(body, error);
-      }
-    }
-    body.release();
-  }
-
-  /** A stranger's value must not end the program that reads it. */
-  #messageFailed(body: ReceivedPayload, error: unknown): void {
-    if (!body.isUndecodable(error)) return surface(error);
-    this.#cause ??= error;
-    this.fault(`its value can't be decoded: ${textOf(error)}`);
-  }
-
-  #takeRequest(request: ReceivedRequest): void {
-    if (!request.open) return request.data.release();
-    if (this.#hasTakers && this.#inbox.isEmpty) return this.#handleRequest(request);
-    if (this.#admits(request)) return this.#keep(request);
-    this.#refusedHere++;
-    request.refuse(RefusalCode.BUSY, "too much waits for the program");
-    request.data.release();
-  }
-
-  #handleRequest(request: ReceivedRequest): void {
-    const handlers = this.#handlers;
-    if (handlers.request === undefined) {
-      request.refuse(RefusalCode.UNHANDLED, "no handler takes requests");
-    } else {
-      try {
-        this.#answer(request, handlers.request(request));
-      } catch (error) {
-        fail(request, error);
-      }
-    }
-    request.data.release();
-  }
-
-  /** Replies with what a handler has returned. */
-  #answer(request: ReceivedRequest, result: unknown): void {
-    if (result === undefined) return;
-    if (isThenable(result)) {
-      requests.work(request);
-      result.then(
-        (value) => {
-          this.#finish(request);
-          this.#answerLate(request, value);
-        },
-        (error) => {
-          this.#finish(request);
-          fail(request, error);
-        },
-      );
-    } else if (!requests.isAnswered(request)) request.reply(result);
-  }
-
-  #finish(request: ReceivedRequest): void {
-    if (requests.finish(request)) this.#unfinished--;
-  }
-
-  #answerLate(request: ReceivedRequest, value: unknown): void {
-    if (value === undefined || requests.isAnswered(request)) return;
-    try {
-      request.reply(value);
-    } catch (error) {
-      fail(request, error);
-    }
-  }
-
-  /** Whether something may wait; where nobody iterates, only so much. */
-  #admits(item: Item): boolean {
-    return this.#inbox.isIterating || this.#inbox.fits(item, this.plan.maximumWaitingData);
-  }
-
-  #keep(item: Item): void {
-    this.#inbox.push(item);
-    this.#adjust();
-  }
-
   /** Stops reading while too much waits, or goes on. */
-  #adjust(): void {
+  adjust(): void {
     const factor = this.machine.pendingGets > 0 ? PENDING_FACTOR : 1;
-    const isFull = this.#inbox.isIterating &&
-      this.#inbox.bytes >= this.plan.maximumWaitingData * factor;
+    const isFull = this.consumer.isIterating &&
+      this.consumer.waitingBytes >= this.plan.maximumWaitingData * factor;
     if (isFull === this.#paused || this.machine.state !== "ready") return;
     this.#paused = isFull;
     this.machine.reading(!isFull, performance.now());
@@ -515,7 +313,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   }
 
   #neverSent(failure: Failure): Promise<never> {
-    return Promise.reject(this.getError(failure, false));
+    return Promise.reject(getError(this.name, failure, false));
   }
 
   #get(data: unknown, options: GetOptions | undefined): Promise<Payload> {
@@ -542,7 +340,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
     const get = new PendingGet(this, idempotent);
     machine.begin(get, id, timeoutMs, performance.now());
     if (signal !== undefined) get.watch(signal);
-    if (this.#paused) this.#adjust();
+    if (this.#paused) this.adjust();
     return get.promise;
   }
 
@@ -608,7 +406,7 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
   }
 
   close(): Promise<ConnectionEnd> {
-    this.#left = true;
+    this.consumer.close();
     this.machine.close(performance.now());
     return this.closed.promise;
   }
@@ -620,36 +418,13 @@ export class Link implements Effects<ReceivedPayload, ReceivedRequest>, Transpor
       sentMessages: this.#sentMessages,
       sentRequests: this.#sentRequests,
       sentReplies: this.#sentReplies,
-      refusedRequests: counts.refusedRequests + this.#refusedHere,
-      droppedMessages: this.#droppedMessages,
+      refusedRequests: counts.refusedRequests + this.consumer.refusedRequests,
+      droppedMessages: this.consumer.droppedMessages,
       pendingGets,
       openRequests,
       queuedBytes: this.transport.queuedBytes,
-      waitingBytes: this.#inbox.bytes,
+      waitingBytes: this.consumer.waitingBytes,
     };
-  }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
-}
-
-function takes({ message, request }: ConnectionHandlers): boolean {
-  return message !== undefined || request !== undefined;
-}
-
-/** Refuses a request whose handler has thrown; what cannot be told that way is an uncaught error. */
-function fail(request: ReceivedRequest, error: unknown): void {
-  if (requests.isAnswered(request)) return surface(error);
-  request.refuse(RefusalCode.FAILED, textOf(error).slice(0, 20_000));
-}
-
-/** The text of what a handler has thrown; a value that a stranger has sent may have none. */
-function textOf(thrown: unknown): string {
-  try {
-    return String(thrown instanceof Error ? thrown.message : thrown);
-  } catch {
-    return "the handler has thrown a value that has no text";
   }
 }
 

@@ -10,7 +10,7 @@ import type { ListenPlan } from "./options.ts";
 import type { Place } from "./place.ts";
 import type { Connection, Listener, MessengerAddress, MessengerHandlers } from "./types.ts";
 
-/** A listener as the library sees it; {@linkcode MessengerListener} is its public face. */
+/** A listener as the library sees it; programs get it as a {@linkcode MessengerListener}. */
 export class Hub implements LinkOwner {
   place!: Place;
   /** Connections that are ready and have not ended. */
@@ -18,7 +18,7 @@ export class Hub implements LinkOwner {
   readonly #plan: ListenPlan;
   readonly #handlers: MessengerHandlers;
   readonly #dispatcher = new Dispatcher();
-  /** Those that no iteration has had. */
+  /** Ready connections that no iteration has yielded yet. */
   readonly #waiting: Set<Link> = new Set();
   readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<Connection>>>();
   #isIterating = false;
@@ -35,7 +35,7 @@ export class Hub implements LinkOwner {
   /** Makes the link of a client. */
   open(handshake: boolean): Link {
     const link = new Link(this.#plan, handshake, this.#handlers, this.#dispatcher, this);
-    link.face = new MessengerConnection(link, undefined);
+    link.connection = new MessengerConnection(link, undefined);
     return link;
   }
 
@@ -44,14 +44,14 @@ export class Hub implements LinkOwner {
     if (this.#closing !== undefined) return void link.close();
     if (this.#handlers.ready !== undefined) {
       try {
-        return this.#handlers.ready(link.face);
+        return this.#handlers.ready(link.connection);
       } catch (error) {
         return surface(error);
       }
     }
     const reader = this.#readers.shift();
     if (reader === undefined) this.#waiting.add(link);
-    else reader.resolve({ value: link.face, done: false });
+    else reader.resolve({ value: link.connection, done: false });
   }
 
   failed(): void {}
@@ -107,7 +107,7 @@ export class Hub implements LinkOwner {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     for (const link of this.#waiting) {
       this.#waiting.delete(link);
-      return Promise.resolve({ value: link.face, done: false });
+      return Promise.resolve({ value: link.connection, done: false });
     }
     const reader = Promise.withResolvers<IteratorResult<Connection>>();
     if (this.#isOver) reader.resolve({ value: undefined, done: true });
@@ -123,7 +123,7 @@ export class Hub implements LinkOwner {
   }
 }
 
-/** The public face of a hub. */
+/** A hub as programs get it. */
 export class MessengerListener implements Listener {
   readonly #hub: Hub;
 
@@ -137,7 +137,7 @@ export class MessengerListener implements Listener {
   }
 
   get connections(): Connection[] {
-    return [...this.#hub.links].map(({ face }) => face);
+    return [...this.#hub.links].map(({ connection }) => connection);
   }
 
   get closed(): boolean {

@@ -57,7 +57,9 @@ export interface MachineSettings {
 
 /** A request of this side. */
 export abstract class Get<Body> extends Deadline {
-  machine: { timeOut(get: Get<Body>): void } | undefined;
+  machine:
+    | { timeOut(get: Get<Body>): void; cancel(get: Get<Body>, cause: unknown): void }
+    | undefined;
   id = 0;
   timeoutMs = 0;
 

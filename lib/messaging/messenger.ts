@@ -5,7 +5,7 @@ import { MessengerConnection } from "./connection.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import { Hub, MessengerListener } from "./listener.ts";
-import { type ConnectPlan, planConnect, planListen } from "./options.ts";
+import { type ConnectPlan, HANDLERS, planConnect, planListen } from "./options.ts";
 import { connectError, connectTcp, listenTcp } from "./tcp.ts";
 import type {
   Connection,
@@ -16,8 +16,6 @@ import type {
   MessengerListenOptions,
 } from "./types.ts";
 import { connectUdp, listenUdp } from "./udp.ts";
-
-const HANDLERS = ["ready", "message", "request", "closed"];
 
 /**
  * The two ways to get connections.
@@ -75,7 +73,8 @@ export class Messenger {
    * @throws {TypeError} for an option of the wrong type
    * @throws {RangeError} for a value out of range
    * @throws {ENetError} `ENETJS_ERR_ADDRESS` for an address that is none, `ENETJS_ERR_REFUSED` when nobody
-   *   listens there (tcp) or the other side has no room, `ENETJS_ERR_TIMEOUT` when it does not answer in time,
+   *   listens there (tcp) or the other side has no room or ends at once, `ENETJS_ERR_TIMEOUT` when it does not
+   *   answer in time,
    *   `ENETJS_ERR_ADDRESS_UNAVAILABLE` when there is no way to it, `ENETJS_ERR_PROTOCOL` when it does not speak
    *   this protocol, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_SOCKET`; or the reason of the signal
    */
@@ -88,8 +87,8 @@ export class Messenger {
     const plan = planConnect(options, to.protocol);
     checkHandlers(handlers, HANDLERS);
     plan.signal?.throwIfAborted();
-    const face = await connect(to, plan, handlers as MessengerHandlers);
-    return face as Connection<Context>;
+    const connection = await connect(to, plan, handlers as MessengerHandlers);
+    return connection as Connection<Context>;
   }
 }
 
@@ -100,20 +99,20 @@ async function connect(
 ): Promise<Connection> {
   const ready = Promise.withResolvers<Connection>();
   const owner: LinkOwner = {
-    ready({ face }) {
+    ready({ connection }) {
       try {
-        handlers.ready?.(face);
+        handlers.ready?.(connection);
       } catch (error) {
         surface(error);
       }
-      ready.resolve(face);
+      ready.resolve(connection);
     },
     failed: (_, error) => ready.reject(error),
     ended() {},
   };
   const open = (handshake: boolean) => {
     const link = new Link(plan, handshake, handlers, new Dispatcher(), owner);
-    link.face = new MessengerConnection(link, plan.context);
+    link.connection = new MessengerConnection(link, plan.context);
     return link;
   };
   if (to.protocol === "udp") {

@@ -1,5 +1,5 @@
 import { SETTING_NAMES, SETTINGS } from "../internal/settings.ts";
-import { integer, options, show } from "../internal/validate.ts";
+import { boolean, integer, options, show } from "../internal/validate.ts";
 import { validateSignal } from "../connect.ts";
 import { checkKeys } from "./keys.ts";
 import type {
@@ -21,6 +21,9 @@ const MAXIMUM_BYTES = 2 ** 31 - 1;
 
 /** The most that `maximumMessageSize` may be. ENet numbers fragments such that 28,672 may be under way. */
 const LARGEST: Readonly<Record<Protocol, number>> = { udp: 2 ** 25, tcp: 2 ** 30 };
+
+/** What may be given as handlers; `ready` belongs to a listener, which may share the object with a connection. */
+export const HANDLERS = ["ready", "message", "request", "closed"];
 
 /** Silence after which a connection is lost. */
 const LOST_MS: Readonly<Record<Protocol, number>> = { udp: 5000, tcp: 30_000 };
@@ -137,6 +140,17 @@ function checkCodec(codec: unknown): Codec | undefined {
   return codec as Codec;
 }
 
+/** Refuses options that do not exist; handlers in their place are a mistake that is easily made. */
+function checkOptions(given: unknown, own: readonly string[]): void {
+  const handler = HANDLERS.find((name) => Object.hasOwn(Object(given), name));
+  if (handler !== undefined) {
+    throw new TypeError(
+      `options has the handler "${handler}": handlers are the third argument, after the options`,
+    );
+  }
+  options(given, "options", [...own, ...SHARED_OPTIONS]);
+}
+
 function checkHost(
   host: MessengerListenHostOptions | undefined,
   protocol: Protocol,
@@ -171,7 +185,7 @@ function checkTls<Options extends object>(
 
 /** Checks the options of `Messenger.listen`. */
 export function planListen(given: unknown, protocol: Protocol): ListenPlan {
-  options(given, "options", ["connections", "handshakeMs", ...SHARED_OPTIONS]);
+  checkOptions(given, ["connections", "handshakeMs"]);
   const { connections = 64, handshakeMs = 5000, tls } = given as MessengerListenOptions;
   integer(handshakeMs, "handshakeMs", 1, MAXIMUM_MS);
   return {
@@ -183,7 +197,7 @@ export function planListen(given: unknown, protocol: Protocol): ListenPlan {
 
 /** Checks the options of `Messenger.connect`. */
 export function planConnect(given: unknown, protocol: Protocol): ConnectPlan {
-  options(given, "options", ["timeoutMs", "signal", "context", ...SHARED_OPTIONS]);
+  checkOptions(given, ["timeoutMs", "signal", "context"]);
   const { timeoutMs = 5000, signal, context, tls } = given as MessengerConnectOptions;
   integer(timeoutMs, "timeoutMs", 1, MAXIMUM_MS);
   return {
@@ -199,17 +213,20 @@ export function planConnect(given: unknown, protocol: Protocol): ConnectPlan {
   };
 }
 
+/** Checked options of a `get`. */
+export interface GetPlan {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly idempotent: boolean;
+}
+
 /** Checks the options of a `get`. */
-export function planGet(given: GetOptions, getTimeoutMs: number):
-  & Required<
-    Pick<GetOptions, "timeoutMs" | "idempotent">
-  >
-  & Pick<GetOptions, "signal"> {
+export function planGet(given: GetOptions, getTimeoutMs: number): GetPlan {
   options(given, "options", ["timeoutMs", "signal", "idempotent"]);
   const { timeoutMs = getTimeoutMs, signal, idempotent = false } = given;
-  integer(timeoutMs, "timeoutMs", 0, MAXIMUM_MS);
-  if (typeof idempotent !== "boolean") {
-    throw new TypeError(`idempotent must be a boolean, not ${show(idempotent)}`);
-  }
-  return { timeoutMs, signal: validateSignal(signal), idempotent };
+  return {
+    timeoutMs: integer(timeoutMs, "timeoutMs", 0, MAXIMUM_MS),
+    signal: validateSignal(signal),
+    idempotent: boolean(idempotent, "idempotent"),
+  };
 }

@@ -3,7 +3,7 @@ import { count, makeInspectable, preview } from "../internal/inspect.ts";
 import { ENetError } from "../errors.ts";
 import type { Packet } from "../packet.ts";
 import type { Codec, Payload } from "./types.ts";
-import { BODY } from "./wire.ts";
+import { BODY, HEADER_BYTES } from "./wire.ts";
 
 /** A borrowed part of a larger buffer that is worth a copy, because keeping it would keep the buffer. */
 const isSmallPart = (length: number, buffer: ArrayBuffer): boolean =>
@@ -22,8 +22,8 @@ const KINDS = ["bytes", "text", "value", "nothing"];
 const LIFE = { BORROWED: 0, RETAINED: 1, GONE: 2 } as const;
 
 /**
- * Data that has arrived: a part of a packet, or of what was read from a stream. A packet is borrowed from the
- * library, which takes it back after the event; `keep` makes the data independent of that.
+ * Data that has arrived: the body of a packet, or a part of what was read from a stream. A packet is borrowed from
+ * the library, which takes it back after the event; `keep` makes the data independent of that.
  */
 export class ReceivedPayload implements Payload {
   readonly length: number;
@@ -36,12 +36,14 @@ export class ReceivedPayload implements Payload {
   #bytes: Uint8Array<ArrayBuffer> | undefined;
   #life: number = LIFE.BORROWED;
   #isKept = false;
+  /** The buffer holds other messages later, so that the program gets no view of it. */
+  #isArena: boolean;
   /** What reading the value has thrown, because of what the other side has sent. */
   #undecodable: unknown;
 
   /**
    * @param buffer holds the data from `start` to `end`
-   * @param packet the packet whose bytes `buffer` is, if it is one's
+   * @param packet the packet whose body it is, if it is one's; then `buffer` may be the arena of its host
    */
   constructor(
     buffer: Uint8Array<ArrayBuffer>,
@@ -57,21 +59,45 @@ export class ReceivedPayload implements Payload {
     this.#start = start;
     this.#codec = codec;
     this.#packet = packet;
+    this.#isArena = packet !== undefined;
   }
 
   get view(): Uint8Array<ArrayBuffer> {
-    const buffer = this.#buffer;
-    if (buffer === undefined) throw this.#released();
-    return buffer.subarray(this.#start, this.#start + this.length);
+    if (this.#isArena) {
+      // The packet empties its views before other bytes take their place.
+      this.#buffer = this.#packet?.view;
+      this.#start = HEADER_BYTES;
+      this.#isArena = false;
+    }
+    return this.#part();
+  }
+
+  /** A view for the moment. */
+  #part(): Uint8Array<ArrayBuffer> {
+    return this.#present().subarray(this.#start, this.#start + this.length);
+  }
+
+  #present(): Uint8Array<ArrayBuffer> {
+    if (this.#buffer === undefined) throw this.#released();
+    return this.#buffer;
   }
 
   get bytes(): Uint8Array<ArrayBuffer> {
-    if (this.#buffer === undefined) throw this.#released();
-    return this.#bytes ??= this.#buffer.slice(this.#start, this.#start + this.length);
+    const buffer = this.#present();
+    return this.#bytes ??= buffer.slice(this.#start, this.#start + this.length);
   }
 
   text(): string {
-    return decoder.decode(this.view);
+    return decoder.decode(this.#part());
+  }
+
+  /** Copies the data to a place in a larger array. */
+  copyTo(target: Uint8Array, at: number): void {
+    const source = this.#present();
+    const { length } = this;
+    if (length > SMALL_BYTES) return target.set(this.#part(), at);
+    // A view of the source, for `set`, would cost more.
+    for (let i = 0, from = this.#start; i < length; i++) target[at + i] = source[from + i];
   }
 
   get value(): unknown {
@@ -123,32 +149,30 @@ export class ReceivedPayload implements Payload {
 
   /** Makes the data outlive the event that brought it; `release` still ends it. */
   keep(): void {
-    const buffer = this.#buffer;
-    if (buffer === undefined) throw this.#released();
+    const buffer = this.#present();
     if (this.#isKept) return;
     this.#isKept = true;
-    if (this.length <= SMALL_BYTES) this.#keepSmall(buffer);
+    if (this.length <= SMALL_BYTES) this.#keepSmall();
     else if (this.#packet !== undefined) {
       this.#buffer = this.#packet.retain().view;
+      this.#start = HEADER_BYTES;
     } else if (isSmallPart(this.length, buffer.buffer)) {
       this.#buffer = buffer.slice(this.#start, this.#start + this.length);
       this.#start = 0;
     }
+    this.#isArena = false;
   }
 
-  #keepSmall(buffer: Uint8Array): void {
-    const { length } = this;
-    if (chunkUsed + length > CHUNK_BYTES) {
+  #keepSmall(): void {
+    if (chunkUsed + this.length > CHUNK_BYTES) {
       chunk = new Uint8Array(CHUNK_BYTES);
       chunkUsed = 0;
     }
-    const [to, from, at] = [chunk, this.#start, chunkUsed];
-    // A view of the source, for `set`, would cost more.
-    for (let i = 0; i < length; i++) to[at + i] = buffer[from + i];
-    this.#buffer = to;
-    this.#start = at;
+    this.copyTo(chunk, chunkUsed);
+    this.#buffer = chunk;
+    this.#start = chunkUsed;
     this.#packet = undefined;
-    chunkUsed = at + length;
+    chunkUsed += this.length;
   }
 
   /** Ends the borrowing, unless the program has retained it. */

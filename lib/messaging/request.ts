@@ -6,7 +6,7 @@ import { MAXIMUM_ERROR_TEXT } from "./wire.ts";
 
 /** What a request needs of its connection. */
 export interface Answerer {
-  readonly face: Connection;
+  readonly connection: Connection;
   /** Sends a reply if somebody waits for it. */
   reply(request: ReceivedRequest, data: unknown): boolean;
   /** Sends a refusal if somebody waits for it. */
@@ -57,7 +57,7 @@ export class ReceivedRequest implements IncomingRequest {
   }
 
   get connection(): Connection {
-    return this.#answerer.face;
+    return this.#answerer.connection;
   }
 
   get open(): boolean {

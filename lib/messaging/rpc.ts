@@ -4,7 +4,7 @@
  * @module
  */
 import { RefusalCode } from "./errors.ts";
-import type { Connection, GetOptions } from "./types.ts";
+import type { Connection, GetOptions, IncomingRequest } from "./types.ts";
 
 /** The functions of an `Api` as the other side calls them: each returns a promise. */
 export type Client<Api> = {
@@ -17,10 +17,13 @@ export type Client<Api> = {
  * Lets the other side call functions. It takes the connection's requests and leaves its other handlers as they are.
  * Both sides need a codec.
  *
- * A function that throws refuses the call with `RefusalCode.FAILED` and the error's message.
+ * A function that throws refuses the call with `RefusalCode.FAILED` and the error's message. One that has to know
+ * when nobody waits any more, or refuses with another code, needs the request: then give a function that makes the
+ * object for each call.
  *
  * @param connection whose requests are calls
- * @param api the functions: own properties of the object, so that nothing else can be called
+ * @param api the functions: own properties of the object, so that nothing else can be called; or what makes the
+ *   object for a request
  *
  * @example
  * ```ts
@@ -37,7 +40,7 @@ export type Client<Api> = {
  */
 export function serve<Api extends object, Context>(
   connection: Connection<Context>,
-  api: Api,
+  api: Api | ((request: IncomingRequest<Context>) => Api),
 ): void {
   const others = connection.handlers;
   connection.handlers = {
@@ -45,13 +48,19 @@ export function serve<Api extends object, Context>(
     closed: others.closed?.bind(others),
     async request(request) {
       const call = request.data.value;
+      const functions = typeof api === "function" ? api(request) : api;
       const [name, ...parameters] = Array.isArray(call) ? call : [];
-      const isOwn = typeof name === "string" && Object.hasOwn(api, name);
-      const method = isOwn ? (api as Record<string, unknown>)[name] : undefined;
+      const isOwn = typeof name === "string" && Object.hasOwn(functions, name);
+      const method = isOwn ? (functions as Record<string, unknown>)[name] : undefined;
       if (typeof method !== "function") {
-        request.refuse(RefusalCode.UNHANDLED, `There is no function ${JSON.stringify(name)}`);
+        const text = typeof name === "string"
+          ? `There is no function ${JSON.stringify(name)}`
+          : "A call is a value [name, ...arguments], as client() sends it";
+        request.refuse(RefusalCode.UNHANDLED, text);
       } else {
-        request.reply(await method.apply(api, parameters));
+        const result: unknown = await method.apply(functions, parameters);
+        // The function may have refused.
+        if (request.open) request.reply(result);
       }
     },
   };

@@ -262,7 +262,9 @@ function systemError(error: Error, what: string): ENetError {
   const { code = "", name } = error as { code?: string; name: string };
   const isDenied = name === "NotCapable" || name === "PermissionDenied";
   const ours = isDenied ? "ENETJS_ERR_PERMISSION" : CODES[code] ?? "ENETJS_ERR_SOCKET";
-  return new ENetError(ours, `${what}: ${error.message}`, { cause: error });
+  // OpenSSL's own text has addresses of its memory and names of its files.
+  const text = code.startsWith("ERR_SSL_") ? `TLS failed with ${code}` : error.message;
+  return new ENetError(ours, `${what}: ${text}`, { cause: error });
 }
 
 /** The other side of a socket; an IPv4 address that an IPv6 socket shows as its own is one of IPv4. */

@@ -22,13 +22,13 @@ export interface Transport {
   flush(): void;
   /** Resolves when the queue has fallen to half of the mark; rejects if the connection ends first. */
   drain(): Promise<void>;
-  /** Sends what is queued, then says why it closes, then ends; calls `broken` of its sink when it is over. */
+  /** Sends what is queued and then the code of the close; calls `broken` of its sink when the transport has ended. */
   finish(code: number): void;
-  /** The other side has closed: lets go without a word. */
+  /** The other side has closed: ends without sending a code. */
   release(): void;
-  /** Drops everything now. */
+  /** Drops what is queued and ends at once. */
   abort(): void;
-  /** Stops reading, or goes on. Messages that have been read already may still come. */
+  /** Stops reading, or reads again. Messages that have been read before may still be handed out. */
   pause(paused: boolean): void;
   /** Milliseconds since the last sign of life, where the transport itself knows. */
   silence(): number | undefined;
@@ -36,7 +36,7 @@ export interface Transport {
 
 /** Takes what a transport has to tell. */
 export interface TransportSink {
-  /** The transport is there. */
+  /** The transport is connected. */
   opened(): void;
   /** Something was read. */
   heard(): void;
@@ -47,7 +47,7 @@ export interface TransportSink {
    *
    * @param buffer holds header and body from `start` to `end`
    * @param isReliable whether it came in order and once
-   * @param packet the packet whose bytes `buffer` is
+   * @param packet the packet that is the message; `buffer` may be the arena of its host
    */
   frame(
     buffer: Uint8Array<ArrayBuffer>,

@@ -129,6 +129,7 @@ test("Wrong options are told with their names", async () => {
   await rejects({ connections: 0 }, RangeError, /connections/);
   await rejects({ codec: {} }, TypeError, /codec/);
   await rejects({ tls: { cert: "x" } }, TypeError, /tls.key is missing/);
+  await rejects({ request() {} }, TypeError, /"request": handlers are the third argument/);
   await assert.rejects(
     Messenger.listen("udp://127.0.0.1:0", { tls: { cert: "x", key: "y" } }),
     /tls encrypts tcp only/,

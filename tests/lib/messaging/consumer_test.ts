@@ -374,6 +374,31 @@ onBoth("functions of the other side are called", async (protocol, log) => {
   ),
 });
 
+onBoth(
+  "a served function that gets the request can refuse, and knows when nobody waits",
+  async (protocol) => {
+    const aborted = Promise.withResolvers<void>();
+    const codec = json;
+    const api = (request: IncomingRequest) => ({
+      who: () => request.connection.protocol,
+      forbidden: () => void request.refuse(403, "not for you"),
+      slow: () =>
+        new Promise<void>(() => request.signal.addEventListener("abort", () => aborted.resolve())),
+    });
+    await using pair = await connected(protocol, {
+      listen: { codec },
+      connect: { codec },
+      server: { ready: (connection) => serve(connection, api) },
+    });
+    const remote = clientOf<ReturnType<typeof api>>(pair.client);
+    assert.equal(await remote.who(), protocol);
+    assert.equal((await errorOf(remote.forbidden())).data, 403);
+    const impatient = clientOf<ReturnType<typeof api>>(pair.client, { timeoutMs: 50 });
+    assert.equal((await errorOf(impatient.slow())).code, "ENETJS_ERR_REPLY_TIMEOUT");
+    await aborted.promise;
+  },
+);
+
 onBoth("an error says whether it does no harm to ask again", async (protocol) => {
   const requests: IncomingRequest[] = [];
   await using pair = await connected(protocol, {

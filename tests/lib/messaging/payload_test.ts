@@ -60,3 +60,30 @@ for (const protocol of PROTOCOLS) {
     ]);
   });
 }
+
+test("What a handler writes to a view is what the data is from then on", async (t) => {
+  await leakCheck(t as TestContext);
+  for (const protocol of PROTOCOLS) {
+    const views: Uint8Array[] = [];
+    await using pair = await connected(protocol, {
+      server: {
+        request({ data }) {
+          const { view } = data;
+          view[0] = 88;
+          views.push(view);
+          equalBytes(data.bytes, data.view);
+          return data;
+        },
+      },
+    });
+    for (const size of [3, 300, 3000, 100_000]) {
+      const sent = new Uint8Array(size).fill(size);
+      const reply = await withDeadline(pair.client.get(sent), 10_000, "the reply");
+      const expected = sent.fill(88, 0, 1);
+      equalBytes(reply.bytes, expected);
+      // After its handler, a view is empty or still shows its own message.
+      if (views[0].length > 0) equalBytes(views[0], new Uint8Array(3).fill(3).fill(88, 0, 1));
+      reply.dispose();
+    }
+  }
+});

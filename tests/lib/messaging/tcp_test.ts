@@ -306,7 +306,7 @@ test("A server that accepts and says nothing is no connection", async (t) => {
   assert.equal((await connecting).code, "ENETJS_ERR_PROTOCOL");
   const gone = errorOf(Messenger.connect(to) as Promise<unknown>);
   (await server.side(3)).socket.end();
-  assert.equal((await gone).code, "ENETJS_ERR_STALE");
+  assert.equal((await gone).code, "ENETJS_ERR_REFUSED");
   await server[Symbol.asyncDispose]();
   const refused = await errorOf(Messenger.connect(to) as Promise<unknown>);
   assert.equal(refused.code, "ENETJS_ERR_REFUSED");

@@ -25,6 +25,18 @@ test("TLS encrypts tcp, and a client that trusts another authority is not connec
   await until(() => listener.connections.length === 0, 20_000, "the end");
 });
 
+test("One side with TLS and one without do not connect, and are told why", async () => {
+  await using secure = await Messenger.listen("tcp://127.0.0.1:0", { tls });
+  await using plain = await Messenger.listen("tcp://127.0.0.1:0", { handshakeMs: 200 });
+  const without = await errorOf(Messenger.connect(secure.address));
+  // Node's server ends the stream, the others send an alert.
+  assert.match(without.code, /^ENETJS_ERR_(REFUSED|PROTOCOL)$/);
+  if (without.code === "ENETJS_ERR_PROTOCOL") assert.match(without.message, /an alert of TLS/);
+  const within = await errorOf(Messenger.connect(plain.address, { tls: true }));
+  assert.equal(within.code, "ENETJS_ERR_SOCKET");
+  assert.match(within.message, /: TLS failed with ERR_SSL_WRONG_VERSION_NUMBER$/);
+});
+
 type Tls = MessengerConnectOptions["tls"];
 
 /** Whether a client is connected. */
