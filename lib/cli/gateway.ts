@@ -10,7 +10,6 @@ import type { GatewayMode } from "../gateway/gateway_mode.ts";
 import { type Metric, MetricsServer, serverMetrics } from "../gateway/metrics.ts";
 import { PipeMode } from "../gateway/pipe_mode.ts";
 import type { SocketServer, SocketServerOptions, SocketTls } from "../gateway/socket_contract.ts";
-import { prepareMessage } from "../gateway/socket_message.ts";
 import { listenSockets } from "../gateway/socket_server.ts";
 import { type Command, command } from "./command.ts";
 import { GATEWAY_OPTIONS, type GatewayValues } from "./gateway_options.ts";
@@ -92,7 +91,6 @@ async function openMode(values: GatewayValues): Promise<GatewayMode> {
     maximumFrameSize: values["max-frame-size"],
     slow: values.slow,
     queueLimitBytes: values["queue-limit"],
-    prepareMessage,
     report,
   });
 }

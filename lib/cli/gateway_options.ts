@@ -158,7 +158,7 @@ export const GATEWAY_OPTIONS = {
     choices: ["drop", "close", "wait"],
     initial: "drop",
     value: "POLICY",
-    help: "what happens when a queue is full: drop messages, close the client, or wait for it",
+    help: "what happens when a queue is full",
   },
   "access-log": {
     kind: "text",

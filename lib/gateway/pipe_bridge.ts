@@ -11,12 +11,12 @@ import type { ByteSource } from "./byte_source.ts";
 import { LineSplitter, ReadSplitter } from "./plain_codec.ts";
 import type {
   Message,
-  PrepareMessage,
   SlowPolicy,
   SocketClient,
   SocketHandlers,
   SocketServer,
 } from "./socket_contract.ts";
+import { prepareMessage } from "./socket_message.ts";
 import { encodeAddress, encodeFrame, FrameDecoder, FrameType } from "./strict_codec.ts";
 
 /** How a program and the clients are joined. */
@@ -33,8 +33,6 @@ export interface BridgeOptions {
   readonly slow: SlowPolicy;
   /** Bytes that may wait for the program or for a client. */
   readonly queueLimitBytes: number;
-  /** Encodes a message once. */
-  readonly prepareMessage: PrepareMessage;
   /** Is told what is wrong with what the program writes. */
   report(text: string): void;
 }
@@ -147,7 +145,7 @@ export class PipeBridge {
     const { frame, maximumFrameSize } = this.#options;
     const message = (text: string) => {
       this.stats.messages++;
-      this.#deliver(this.#options.prepareMessage(text));
+      this.#deliver(prepareMessage(text));
     };
     return frame === "read" ? new ReadSplitter(message) : new LineSplitter(
       maximumFrameSize,
@@ -173,7 +171,7 @@ export class PipeBridge {
       this.stats.notText++;
       return;
     }
-    const message = this.#options.prepareMessage(payload, { isText });
+    const message = prepareMessage(payload, { isText });
     if (id === 0) return this.#deliver(message);
     const client = this.#server!.clients.get(id);
     if (client === undefined) this.stats.unknownClient++;
@@ -253,7 +251,7 @@ export class PipeBridge {
   }
 
   #onMessage(client: SocketClient, bytes: Uint8Array, isText: boolean): void {
-    const { echo, strict, frame, slow, prepareMessage } = this.#options;
+    const { echo, strict, frame, slow } = this.#options;
     if (echo) {
       if (!client.send(prepareMessage(bytes, { isText })) && slow === "wait") client.pause();
       return;

@@ -55,9 +55,9 @@ export class PipeMode implements GatewayMode {
   }
 
   async #open(): Promise<void> {
-    const { pipeIn, pipeOut, echo, maximumFrameSize } = this.#options;
-    // A read is one message of plain mode.
-    const bytes = Math.min(READ_BYTES, maximumFrameSize);
+    const { pipeIn, pipeOut, echo, strict, frame, maximumFrameSize } = this.#options;
+    const isMessage = !strict && frame === "read";
+    const bytes = isMessage ? Math.min(READ_BYTES, maximumFrameSize) : READ_BYTES;
     const make = (path: string) => this.#pipes.use(new NamedPipe(path));
     this.#source = pipeIn === undefined
       ? await StandardInput.open(bytes)

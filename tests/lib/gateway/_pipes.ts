@@ -63,6 +63,11 @@ export class PipeEnd implements Disposable {
     return read(this.#fd!, new Uint8Array(1)) <= 0;
   }
 
+  /** Whether nobody has the pipe open to write it, and nothing is in it. */
+  get isEnded(): boolean {
+    return read(this.#fd!, new Uint8Array(1)) === 0;
+  }
+
   /** Writes, and returns how much fits. */
   write(bytes: Uint8Array | string): number {
     return write(this.#fd!, typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes);
