@@ -57,7 +57,10 @@ test(
       "0",
     );
     enet.write("nobody hears\nthis one either\n");
-    // Only a client tells that the gateway has read them: what follows comes after.
+    const counters = await enet.told("metrics at ");
+    const areRead = async () =>
+      /program_messages_total 2$/m.test(await (await fetch(counters)).text());
+    await until(areRead, STEP_MS, "both lines read");
     const url = await enet.url();
     using client = await Client.open(url);
     client.send("hello");
