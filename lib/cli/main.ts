@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 /**
  * The program `enet`, as `npx @enetjs/enet`, `bunx @enetjs/enet` and `deno run -A npm:@enetjs/enet/cli` run it. To import
- * it does nothing.
+ * it runs nothing.
  *
  * @module
  */
 import process from "node:process";
 import { run } from "./run.ts";
+
+export { run };
 
 if (import.meta.main) {
   // Node says of its own FFI that it is experimental; standard error is for what concerns the user of this program.
