@@ -188,3 +188,34 @@ test("Large messages pass whole in both directions", { skip }, async () => {
     assert.ok(Buffer.from(large).equals(await client.next() as Uint8Array));
   }
 });
+
+test("A program that does not read holds nobody up, and then gets the newest messages whole", {
+  skip,
+}, async () => {
+  await using enet = await Enet.gateway("--std", "--strict", "--metrics", "0");
+  const counters = await enet.told("metrics at ");
+  using client = await Client.open(await enet.url());
+  await enet.frame();
+  enet.process.stdout!.pause();
+  const count = 60;
+  for (let i = 0; i < count; i++) client.send(new Uint8Array(100_000).fill(i));
+  const areReceived = async () =>
+    new RegExp(`received_messages_total ${count}$`, "m").test(await (await fetch(counters)).text());
+  await until(areReceived, STEP_MS, "all messages received");
+  enet.writeFrame(1, 1, "still there");
+  assert.equal(await client.next(), "still there");
+  enet.process.stdout!.resume();
+  let last = -1;
+  let read = 0;
+  for (; last < count - 1; read++) {
+    const { id, type, payload } = await enet.frame();
+    assert.deepEqual([id, type, payload.length], [1, 2, 100_000]);
+    assert.ok(payload[0] > last && payload.every((byte) => byte === payload[0]));
+    last = payload[0];
+  }
+  enet.endInput();
+  await enet.ends(0);
+  const dropped = enet.stderr.match(/Messages dropped before the program read: (\d+)\n/)?.[1];
+  assert.equal(Number(dropped), count - read);
+  assert.ok(count - read > 30, `${read} were read`);
+});
