@@ -70,6 +70,12 @@ export interface HostSettings {
    */
   stallLimitMs: number;
   /**
+   * How much may be unacknowledged to a peer, and how fast it leaves. `"adaptive"`: it follows the link, see
+   * docs/real-networks.md; ENet's 64 KiB are the least. `"enet"`: ENet's
+   * window, 64 KiB. A window that a bandwidth limit has set stays ENet's. Default `"adaptive"`.
+   */
+  congestion: "adaptive" | "enet";
+  /**
    * Whether this thread stays awake for the next message, which then comes without the delay of a wake-up;
    * the event loop goes on meanwhile. `"auto"` stays awake for 100 µs, as long as the messages of one peer
    * follow each other that closely. `"always"` stays awake for 1 ms after every event. Default `"auto"`.

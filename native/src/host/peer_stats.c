@@ -55,6 +55,7 @@ double enetjs_peer_stats(double host, double peer) {
   stats[ENETJS_PEER_STAT_QUEUED_BYTES] = (double)slot->queued_bytes;
   stats[ENETJS_PEER_STAT_QUEUED_MESSAGES] = (double)slot->queued_messages;
   stats[ENETJS_PEER_STAT_SENT_RELIABLY] = (double)slot->sent_reliably;
+  stats[ENETJS_PEER_STAT_COUNTED_BYTES] = (double)enetjs_queue_counted(slot);
   stats[ENETJS_PEER_STAT_THROTTLED] = (double)slot->throttled;
   return enetjs_slot_finish(slot, 0);
 }
