@@ -54,7 +54,8 @@
 #define LOSS_WITH_QUEUE 0.02
 #define LOSS_WITHOUT_QUEUE 0.1
 #define LOSS_LEAST (4 * 1400.0) /* bytes of a round, below which a share says nothing */
-#define LOSS_CUT 0.85
+#define LOSS_CUT 0.85          /* times the window, or less with more loss */
+#define LOSS_CUT_MOST 0.5
 #define LOSS_HOLD 2
 #define PERIOD_US 10000000u
 #define DRAIN_US 5000000u
@@ -196,16 +197,20 @@ static void end_steady_round(struct enetjs_congestion *c, double queue, double t
     set_window(c, c->window + step);
 }
 
-static void weigh_loss(struct enetjs_congestion *c, double queue, double target) {
+/* @returns whether so much is lost that the window must not grow */
+static bool weigh_loss(struct enetjs_congestion *c, double queue, double target) {
   double bearable = queue > target / 2 ? LOSS_WITH_QUEUE : LOSS_WITHOUT_QUEUE;
   if (c->sent > 0) c->loss += (fmin(c->lost / c->sent, 1) - c->loss) / 4;
   if (c->hold > 0) {
     c->hold--;
-  } else if (c->lost >= LOSS_LEAST && c->loss > bearable) {
-    if (c->phase == ENETJS_STARTING) settle(c, target);
-    set_window(c, c->window * LOSS_CUT);
-    c->hold = LOSS_HOLD;
+    return true;
   }
+  if (c->lost < LOSS_LEAST || c->loss <= bearable) return false;
+  if (c->phase == ENETJS_STARTING) settle(c, target);
+  set_window(c, c->window * clamp(1 - c->loss, LOSS_CUT_MOST, LOSS_CUT));
+  c->hold = LOSS_HOLD;
+  c->quiet = 0;
+  return true;
 }
 
 /* What a program has not made use of tells nothing of the link. */
@@ -233,17 +238,17 @@ static void drain_at_times(struct enetjs_congestion *c, uint64_t now_us) {
 }
 
 static void end_round(struct enetjs_congestion *c, uint64_t now_us) {
-  bool drained = c->phase == ENETJS_DRAINING;
+  bool drained = c->phase == ENETJS_DRAINING, loses;
   double rate = c->acknowledged * 1e6 / (double)(now_us - c->round_us), queue, target;
   c->rtt_ms = c->round_ms;
   queue = enetjs_congestion_queue(c);
   if (!drained) weigh_bandwidth(c, rate);
   target = target_of_window(c);
+  loses = weigh_loss(c, queue, target);
   if (c->phase == ENETJS_STARTING)
     end_starting_round(c, queue, target, rate);
-  else if (c->phase == ENETJS_STEADY)
+  else if (c->phase == ENETJS_STEADY && (!loses || queue > target))
     end_steady_round(c, queue, target);
-  weigh_loss(c, queue, target);
   drain_at_times(c, now_us);
   begin_round(c, now_us);
 }
