@@ -123,6 +123,9 @@ export const LAYOUT = {
   JITTER_PARETO: 2,
   HELD_BYTES: 16777216,
   MAXIMUM_LINKS: 256,
+  PRIORITY_MAXIMUM: 100,
+  CONGESTION_ADAPTIVE: 0,
+  CONGESTION_ENET: 1,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */

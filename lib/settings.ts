@@ -90,7 +90,8 @@ export interface HostSettings {
   turnBudgetMs: number;
   /**
    * Bytes queued to one peer above which `send` returns false, until no more than half of them are.
-   * Default 262,144 (256 KiB), four of ENet's windows; more does not make it faster.
+   * Default 262,144 (256 KiB). Of what is on the way over a link with distance, 64 KiB count: the window does
+   * not need a higher mark.
    */
   highWaterMark: number;
   /**

@@ -26,7 +26,7 @@
  *              buffer of 256 KiB at most, and a burst can overflow the queue of a router.
  *
  * ENet's window is the minimum, so nothing becomes slower than with stock ENet. There is one exception: behind a queue
- * that is longer than TARGET_SMALL_MS it shrinks to half of that. Such a link is full with less, or others fill it, and
+ * that is longer than TARGET_SMALL_MS it shrinks to half of that, as long as that makes the queue shorter. Such a link is full with less, or others fill it, and
  * the throttle of stock ENet shrinks its window much further then.
  */
 #include "enet/congestion.h"
@@ -48,6 +48,7 @@
 #define GROWTH_LIMIT 8         /* a step is no more than this part of the window, */
 #define FALL_LIMIT 4           /* downwards than this one */
 #define FLAT_ROUNDS 3
+#define SMALL_ROUNDS 4         /* at the smallest window, until it shows whether that has helped */
 #define BLOCK_SAMPLES 8        /* of round trips, while it starts */
 #define BLOCK_US 4000
 #define GROWTH 1.25            /* of the bandwidth in a round, while it starts */
@@ -139,9 +140,22 @@ static void set_window(struct enetjs_congestion *c, double window) {
   c->window = clamp(window, fmin(c->window, ENETJS_WINDOW_MINIMUM), ENETJS_WINDOW_MAXIMUM);
 }
 
-/* Only a queue that is no matter of scheduling makes it smaller than ENet's. */
-static void set_small_window(struct enetjs_congestion *c, double window) {
+/*
+ * Only a queue that is no matter of scheduling makes it smaller than ENet's. If the queue is no shorter for that, it is
+ * not ours: the path has become longer, or others fill it. The round trip of now counts as the shortest then.
+ */
+static void shrink(struct enetjs_congestion *c, double window) {
+  if (c->window >= ENETJS_WINDOW_MINIMUM) {
+    c->edge_ms = c->rtt_ms;
+    c->small = 0;
+  }
   c->window = clamp(window, ENETJS_WINDOW_SMALLEST, ENETJS_WINDOW_MINIMUM);
+  if (c->window > ENETJS_WINDOW_SMALLEST || ++c->small < SMALL_ROUNDS) return;
+  c->small = 0;
+  if (c->rtt_ms + QUIET_MS < c->edge_ms) return;
+  c->base_ms[0] = c->rtt_ms;
+  c->base_ms[1] = 0;
+  c->window = ENETJS_WINDOW_MINIMUM;
 }
 
 static void settle(struct enetjs_congestion *c, double target) {
@@ -192,7 +206,7 @@ static void end_steady_round(struct enetjs_congestion *c, double queue, double t
   }
   step = clamp(step, -c->window / FALL_LIMIT, c->window / GROWTH_LIMIT);
   if (c->window <= ENETJS_WINDOW_MINIMUM && step < 0)
-    set_small_window(c, c->window + step);
+    shrink(c, c->window + step);
   else
     set_window(c, c->window + step);
 }

@@ -53,6 +53,8 @@ struct enetjs_congestion {
   unsigned block_samples;  /**< how many it has, */
   uint64_t block_us;       /**< and when it began */
   unsigned quiet;          /**< rounds in a row without a queue */
+  uint32_t edge_ms;        /**< the shortest round trip when the window fell below ENet's, */
+  unsigned small;          /**< and rounds since it has been the smallest */
   unsigned hold;           /**< rounds until loss may make it smaller again */
   double credit;           /**< bytes that may leave now */
   uint64_t credit_us;      /**< when it was last added to */

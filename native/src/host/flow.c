@@ -12,6 +12,8 @@
  * A program without a pump gets the credit of the time since its last service, 128 KiB at most (congestion.c), and
  * ENet's window in any case.
  */
+#include <string.h>
+
 #include "base/clock.h"
 #include "host/internal.h"
 #include "wire/command.h"
@@ -19,28 +21,43 @@
 
 #define ROUND_TRIP_LIMIT 0x8000 /* of ENet's 16-bit times; a longer one cannot be told */
 
+static void look_at_distance(struct enetjs_slot *slot) {
+  ENetPeer *peer = enetjs_peer_of(slot);
+  bool limited = enetjs_window_limited(peer);
+  slot->far = slot->host->adaptive && !limited && !enetjs_congestion_near(&slot->window.congestion);
+  if (slot->host->adaptive && !limited && !slot->far) enetjs_window_near(peer);
+}
+
 void enetjs_flows_set(struct enetjs_host *h, bool adaptive) {
   h->adaptive = adaptive && h->batch && enetjs_batch_arrives() > 0;
   for (size_t index = 0; index < h->enet->peerCount; index++) {
-    ENetPeer *peer = &h->enet->peers[index];
-    if (!h->slots[index].connected || enetjs_window_limited(peer)) continue;
-    peer->windowSize = ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE;
-    enetjs_flow_begin(&h->slots[index]);
+    struct enetjs_slot *slot = &h->slots[index];
+    if (!slot->connected) continue;
+    if (!enetjs_window_limited(enetjs_peer_of(slot)))
+      enetjs_peer_of(slot)->windowSize = ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE;
+    look_at_distance(slot);
   }
 }
 
-bool enetjs_flow_follows(const struct enetjs_slot *slot) {
-  return slot->host->adaptive && !enetjs_congestion_near(&slot->window.congestion) &&
-         !enetjs_window_limited(enetjs_peer_of(slot));
+size_t enetjs_flow_window(const struct enetjs_slot *slot) {
+  return slot->far ? enetjs_congestion_window(&slot->window.congestion)
+                   : enetjs_peer_of(slot)->windowSize;
+}
+
+void enetjs_flow_connected(struct enetjs_slot *slot) {
+  memset(&slot->window, 0, sizeof(slot->window));
+  look_at_distance(slot);
+}
+
+void enetjs_flow_ended(struct enetjs_slot *slot) {
+  memset(&slot->window, 0, sizeof(slot->window));
+  slot->far = false;
+  slot->room = 0;
 }
 
 void enetjs_flow_begin(struct enetjs_slot *slot) {
   struct enetjs_host *h = slot->host;
-  if (slot->flows || !h->adaptive) return;
-  if (!enetjs_flow_follows(slot)) {
-    enetjs_window_near(enetjs_peer_of(slot));
-    return;
-  }
+  if (slot->flows || !slot->far) return;
   slot->flows = true;
   slot->next_flow = h->flows;
   h->flows = slot;
@@ -55,12 +72,13 @@ void enetjs_flow_measured(struct enetjs_slot *slot, const struct enetjs_datagram
     return;
   round_trip = (enet_uint16)(slot->host->enet->serviceTime -
                              ENET_NET_TO_HOST_16(command.protocol->acknowledge.receivedSentTime));
-  if (round_trip < ROUND_TRIP_LIMIT)
-    enetjs_congestion_measured(&slot->window.congestion, round_trip, slot->host->service_us);
+  if (round_trip >= ROUND_TRIP_LIMIT) return;
+  enetjs_congestion_measured(&slot->window.congestion, round_trip, slot->host->service_us);
+  look_at_distance(slot);
 }
 
 static bool is_over(const struct enetjs_slot *slot) {
-  return !enetjs_flow_follows(slot) || (!slot->lanes.first && enetjs_window_idle(enetjs_peer_of(slot)));
+  return !slot->far || (!slot->lanes.first && enetjs_window_idle(enetjs_peer_of(slot)));
 }
 
 static void drop_those_that_are_over(struct enetjs_host *h) {
@@ -73,7 +91,6 @@ static void drop_those_that_are_over(struct enetjs_host *h) {
     }
     slot->flows = false;
     *link = slot->next_flow;
-    if (!enetjs_flow_follows(slot)) enetjs_window_near(enetjs_peer_of(slot));
   }
 }
 

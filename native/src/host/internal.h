@@ -210,7 +210,9 @@ int enetjs_queue_wait(const struct enetjs_host *h); /**< ms until something can 
 
 /* ---- flow.c: how much may be under way ------------------------------------------------------- */
 void enetjs_flows_set(struct enetjs_host *h, bool adaptive); /**< whether windows follow the link, where they can */
-bool enetjs_flow_follows(const struct enetjs_slot *slot); /**< whether the window of the peer follows the link */
+void enetjs_flow_connected(struct enetjs_slot *slot);
+void enetjs_flow_ended(struct enetjs_slot *slot);
+size_t enetjs_flow_window(const struct enetjs_slot *slot); /**< @returns bytes that may be under way */
 void enetjs_flow_begin(struct enetjs_slot *slot);         /**< a reliable message is under way, or to be sent */
 void enetjs_flow_measured(struct enetjs_slot *slot, const struct enetjs_datagram *datagram); /**< which is opened */
 void enetjs_flows_open(struct enetjs_host *h, bool flush); /**< before ENet may send */

@@ -37,7 +37,7 @@ static void list_for_feeding(struct enetjs_slot *slot) {
 
 size_t enetjs_queue_counted(const struct enetjs_slot *slot) {
   size_t given = slot->inside_bytes - slot->lanes.rest_bytes;
-  if (given <= ENETJS_WINDOW_MINIMUM || !enetjs_flow_follows(slot)) return slot->queued_bytes;
+  if (given <= ENETJS_WINDOW_MINIMUM || !slot->far) return slot->queued_bytes;
   return slot->queued_bytes - (given - ENETJS_WINDOW_MINIMUM);
 }
 
@@ -102,14 +102,14 @@ static void ENET_CALLBACK on_free(ENetPacket *packet) {
 
 /* @returns bytes of reliable messages that ENet may be given */
 static size_t room_of(const struct enetjs_slot *slot) {
-  if (enetjs_flow_follows(slot)) return slot->room;
+  if (slot->far) return slot->room;
   return slot->gated_bytes < ENETJS_INSIDE_BYTES ? ENETJS_INSIDE_BYTES - slot->gated_bytes : 0;
 }
 
 static bool may_go_inside(struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
   if (slot->inside_messages >= ENETJS_INSIDE_MESSAGES) return false;
   if (is_reliable(out)) return room_of(slot) > 0;
-  return (enetjs_flow_follows(slot) || slot->gated_bytes < ENETJS_INSIDE_BYTES) &&
+  return (slot->far || slot->gated_bytes < ENETJS_INSIDE_BYTES) &&
          enetjs_ping_barriers_open(&slot->ping_barriers, enetjs_peer_of(slot));
 }
 
@@ -134,7 +134,7 @@ static void count_sent_reliably(struct enetjs_slot *slot, const struct enetjs_ou
 
 /* Whether ENet is given a part of it only. */
 static bool is_long(const struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
-  return is_reliable(out) && out->packet.dataLength > (enetjs_flow_follows(slot) ? slot->room : ENETJS_INSIDE_BYTES);
+  return is_reliable(out) && out->packet.dataLength > (slot->far ? slot->room : ENETJS_INSIDE_BYTES);
 }
 
 static void use_room(struct enetjs_slot *slot, size_t bytes) { slot->room -= enetjs_smaller(slot->room, bytes); }
@@ -199,7 +199,7 @@ static bool put_in_lane(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
   enetjs_lane_append(lane, out);
   enetjs_lanes_wait(&slot->lanes, lane);
   list_for_feeding(slot);
-  if (enetjs_flow_follows(slot) && is_reliable(out)) enetjs_flow_begin(slot);
+  if (slot->far && is_reliable(out)) enetjs_flow_begin(slot);
   return true;
 }
 
@@ -247,7 +247,7 @@ static bool may_be_served(void *context, struct enetjs_lane *lane) {
 static void look_at_room(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
   size_t unsent;
-  if (enetjs_flow_follows(slot)) {
+  if (slot->far) {
     slot->room = enetjs_window_room(&slot->window, peer, enetjs_clock_us());
   } else if (slot->lanes.rest_bytes > 0) {
     unsent = enetjs_window_count_unsent(peer);

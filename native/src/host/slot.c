@@ -62,8 +62,7 @@ void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
     return;
   }
   slot->connected = true;
-  memset(&slot->window, 0, sizeof(slot->window)); /* an attempt that ENet has given up may have left something */
-  if (slot->host->adaptive) enetjs_window_near(peer);
+  enetjs_flow_connected(slot);
   slot->remote = enetjs_remote_of(peer);
   if (slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CONNECTED, 0, 0);
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CONNECT;
@@ -79,8 +78,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   ENetPeer *peer = enetjs_peer_of(slot);
   enetjs_queue_clear(slot);
   enetjs_lanes_end(&slot->lanes);
-  memset(&slot->window, 0, sizeof(slot->window));
-  slot->room = 0;
+  enetjs_flow_ended(slot);
   memset(&slot->ping_barriers, 0, sizeof(slot->ping_barriers));
   enetjs_release_paused(slot);
   enetjs_attempt_over(slot);

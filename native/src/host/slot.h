@@ -93,6 +93,7 @@ struct enetjs_slot {
   uint64_t throttled;                   /**< unreliable messages that ENet's throttle has dropped */
   struct enetjs_lanes lanes; /**< our queue */
   struct enetjs_window window;
+  bool far;                  /**< the window follows the link, see flow.c */
   bool flows;                /**< member of the host's list of peers whose window is set */
   struct enetjs_slot *next_flow;
   struct enetjs_ping_barriers ping_barriers;

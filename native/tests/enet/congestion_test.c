@@ -187,13 +187,24 @@ TEST(it_finds_more_when_there_is_more) {
   CHECK(share(link, 0, 3000) > 0.85);
 }
 
+/* As from Wi-Fi to mobile: what looks like a queue does not go away. */
+TEST(a_longer_path_is_not_taken_for_a_queue) {
+  struct link *link = link_open(20, 50, 1);
+  run(link, 4000);
+  link->rtt_us += 70000;
+  run(link, 6000);
+  CHECK(share(link, 0, 3000) > 0.8);
+  CHECK_EQ_INT(enetjs_congestion_base(&link->flows[0].congestion) / 10, 12);
+}
+
 /* Half of the packets are lost, and the others take long. */
 TEST(the_minimum_is_enets_window_and_behind_a_queue_half_of_it) {
   struct link *link = link_open(100, 50, 1);
   link->loss = 0.5;
   run(link, 10000);
   CHECK_EQ_INT(enetjs_congestion_window(&link->flows[0].congestion), ENETJS_WINDOW_MINIMUM);
-  link = link_open(1, 50, 1);
+  link = link_open(5, 10, 1);
+  link->queue_us = 300000;
   run(link, 10000);
   CHECK(enetjs_congestion_window(&link->flows[0].congestion) >= ENETJS_WINDOW_SMALLEST);
   CHECK(enetjs_congestion_window(&link->flows[0].congestion) < ENETJS_WINDOW_MINIMUM);
@@ -272,6 +283,7 @@ int main(void) {
       TEST_CASE(loss_of_a_short_queue_makes_it_back_off),
       TEST_CASE(it_backs_off_when_the_link_becomes_slower),
       TEST_CASE(it_finds_more_when_there_is_more),
+      TEST_CASE(a_longer_path_is_not_taken_for_a_queue),
       TEST_CASE(the_minimum_is_enets_window_and_behind_a_queue_half_of_it),
       TEST_CASE(two_flows_share_a_link),
       TEST_CASE(a_fixed_window_beside_it_keeps_its_share),
