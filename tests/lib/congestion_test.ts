@@ -63,8 +63,14 @@ test("The setting congestion is checked, and can be changed on a live host", asy
   host.congestion = "enet";
   assert.equal(host.congestion, "enet");
   const wrong = "bbr" as "enet";
-  assert.throws(() => host.congestion = wrong, /congestion must be "adaptive" or "enet", not "bbr"/);
-  await assert.rejects(Host.create({ congestion: wrong }), /congestion must be "adaptive" or "enet", not "bbr"/);
+  assert.throws(
+    () => host.congestion = wrong,
+    /congestion must be "adaptive" or "enet", not "bbr"/,
+  );
+  await assert.rejects(
+    Host.create({ congestion: wrong }),
+    /congestion must be "adaptive" or "enet", not "bbr"/,
+  );
 });
 
 test("The window follows a link with distance, and what is sent comes in order", async (t) => {
@@ -73,10 +79,14 @@ test("The window follows a link with distance, and what is sent comes in order",
   const { peer, receiver } = pair;
   pour(peer, LOUD, 60);
   let largest = 0;
-  await until(() => {
-    largest = Math.max(largest, peer.stats.windowSize);
-    return receiver.next === 60;
-  }, 20_000, "the messages");
+  await until(
+    () => {
+      largest = Math.max(largest, peer.stats.windowSize);
+      return receiver.next === 60;
+    },
+    20_000,
+    "the messages",
+  );
   assert.ok(largest > 64 * 1024, `the window grew to ${largest}`);
 });
 
@@ -85,11 +95,15 @@ test("With congestion: enet, the window is ENet's", async (t) => {
   await using pair = await farPair({ congestion: "enet" });
   const { peer, receiver } = pair;
   pour(peer, LOUD, 40);
-  await until(() => {
-    assert.ok(peer.stats.windowSize <= 64 * 1024);
-    assert.ok(peer.stats.reliableDataInTransit <= 64 * 1024);
-    return receiver.next === 40;
-  }, 20_000, "the messages");
+  await until(
+    () => {
+      assert.ok(peer.stats.windowSize <= 64 * 1024);
+      assert.ok(peer.stats.reliableDataInTransit <= 64 * 1024);
+      return receiver.next === 40;
+    },
+    20_000,
+    "the messages",
+  );
 });
 
 test("A window that a bandwidth limit has set is left alone", async (t) => {
@@ -97,10 +111,14 @@ test("A window that a bandwidth limit has set is left alone", async (t) => {
   await using pair = await farPair({ outgoingBandwidth: 1_000_000 });
   const { peer, receiver } = pair;
   pour(peer, LOUD, 10);
-  await until(() => {
-    assert.ok(peer.stats.windowSize < 64 * 1024);
-    return receiver.next === 10;
-  }, 20_000, "the messages");
+  await until(
+    () => {
+      assert.ok(peer.stats.windowSize < 64 * 1024);
+      return receiver.next === 10;
+    },
+    20_000,
+    "the messages",
+  );
 });
 
 for (const [what, parts, length] of [["many messages", 96, PART], ["one", 1, 96 * PART]] as const) {

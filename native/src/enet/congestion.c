@@ -63,7 +63,7 @@
 #define IDLE_US 10000000u      /* after which the link is looked for anew */
 #define PACE_STARTING 2.0      /* times the window, in a round trip */
 #define PACE_STEADY 1.2
-#define CREDIT_MS 10           /* how late a timer may be, and the rate is kept */
+#define CREDIT_MS 20           /* how late a timer may be, and the rate is kept */
 #define CREDIT_LEAST (16 * 1024.0)
 #define CREDIT_MOST (128 * 1024.0)
 #define WAKE_MS 2              /* worth of the rate to wake up for */

@@ -5,7 +5,8 @@
  * start-time fair queuing (Goyal, Vin, Cheng: "Start-Time Fair Queuing: A Scheduling Algorithm for Integrated Services
  * Packet Switching Networks", 1996). The tag grows by what is served, divided by the lane's priority. A lane in which
  * nothing has waited begins with the virtual time of now: so a message on a quiet channel waits for what is being
- * served, and no longer, and nobody saves up.
+ * served, and no longer, and nobody saves up. Lanes whose tags are close are served in the order of the calls: channels
+ * that send alike keep the order that they have always had.
  *
  * A message is one unit for ENet, which cuts it into fragments as soon as it is given to it, and sends them all before
  * what comes after it. So of a long message, the fragments that cannot leave yet are taken out of ENet's list again, and
@@ -20,6 +21,9 @@
 #include "host/slot.h"
 
 #define OVERHEAD 64 /* what a message costs beside its bytes */
+
+/* By how much a lane may be ahead of the others and still be served in the order of the calls. */
+#define AHEAD ((uint64_t)4096 * ENETJS_PRIORITY_MAXIMUM)
 
 struct enetjs_lane *enetjs_lanes_at(struct enetjs_lanes *lanes, const ENetPeer *peer, size_t channel) {
   if (!lanes->lane) {
@@ -57,12 +61,20 @@ void enetjs_lanes_served(struct enetjs_lanes *lanes, struct enetjs_lane *lane, s
   if (is_empty(lane)) leave(lanes, lane);
 }
 
+static uint32_t number_of(struct enetjs_lane *lane) {
+  return enet_list_empty(&lane->rest) ? lane->head->number : lane->number;
+}
+
+static bool is_older(struct enetjs_lane *a, struct enetjs_lane *b) { return (int32_t)(number_of(a) - number_of(b)) < 0; }
+
 struct enetjs_lane *enetjs_lanes_next(const struct enetjs_lanes *lanes,
                                       bool (*may)(void *context, struct enetjs_lane *lane), void *context) {
-  struct enetjs_lane *best = NULL;
+  struct enetjs_lane *least = NULL, *oldest = NULL;
   for (struct enetjs_lane *lane = lanes->first; lane; lane = lane->next)
-    if ((!best || lane->tag < best->tag) && may(context, lane)) best = lane;
-  return best;
+    if ((!least || lane->tag < least->tag) && may(context, lane)) least = lane;
+  for (struct enetjs_lane *lane = lanes->first; lane; lane = lane->next)
+    if (least && lane->tag <= least->tag + AHEAD && (!oldest || is_older(lane, oldest)) && may(context, lane)) oldest = lane;
+  return oldest;
 }
 
 void enetjs_lane_append(struct enetjs_lane *lane, struct enetjs_outgoing *out) {
@@ -82,7 +94,9 @@ struct enetjs_outgoing *enetjs_lane_take(struct enetjs_lane *lane) {
 
 /* ---- Long messages --------------------------------------------------------------------------- */
 
-size_t enetjs_lanes_cut(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetList *unsent, const ENetPacket *packet, size_t keep) {
+size_t enetjs_lanes_cut(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetList *unsent,
+                        const struct enetjs_outgoing *out, size_t keep) {
+  const ENetPacket *packet = &out->packet;
   size_t kept = packet->dataLength;
   ENetListIterator first = enet_list_end(unsent), last = enet_list_previous(enet_list_end(unsent));
   for (ENetListIterator i = last; i != enet_list_end(unsent); i = enet_list_previous(i)) {
@@ -92,6 +106,7 @@ size_t enetjs_lanes_cut(struct enetjs_lanes *lanes, struct enetjs_lane *lane, EN
     first = i;
   }
   if (first != enet_list_end(unsent)) enet_list_move(enet_list_end(&lane->rest), first, last);
+  lane->number = out->number;
   lanes->rest_bytes += packet->dataLength - kept;
   return kept;
 }

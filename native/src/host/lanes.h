@@ -17,6 +17,7 @@ struct enetjs_lane {
   struct enetjs_outgoing *head, *tail;
   ENetList rest;    /**< ENet's fragments of the message before the first, which ENet has been given a part of */
   uint64_t tag;     /**< the virtual time at which it is to be served */
+  uint32_t number;  /**< of the message of which there is a rest */
   uint16_t weight;  /**< its priority */
   bool waits;       /**< it is in the list of those in which something waits */
   struct enetjs_lane *next;
@@ -28,6 +29,7 @@ struct enetjs_lanes {
   size_t count;
   struct enetjs_lane *first; /**< of those in which something waits */
   uint64_t now;              /**< virtual time */
+  uint32_t numbers;          /**< that have been given to messages */
   size_t rest_bytes;         /**< in the fragments of all lanes */
 };
 
@@ -50,7 +52,8 @@ struct enetjs_outgoing *enetjs_lane_take(struct enetjs_lane *lane); /**< the fir
  * Takes back from ENet all but some bytes of the message that it was given last, to be put back piece by piece.
  * @returns the bytes that ENet keeps
  */
-size_t enetjs_lanes_cut(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetList *unsent, const ENetPacket *packet, size_t keep);
+size_t enetjs_lanes_cut(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetList *unsent,
+                        const struct enetjs_outgoing *out, size_t keep);
 /** Puts a piece back. @returns its bytes */
 size_t enetjs_lanes_put_back(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetList *unsent, size_t room);
 /** Frees the fragments, with their message when no other part of it is left. */

@@ -155,7 +155,7 @@ static long long give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *
   slot->gated_bytes += out->gated;
   slot->inside_messages++;
   if (cut) {
-    given = enetjs_lanes_cut(&slot->lanes, lane, enetjs_window_unsent(peer), &out->packet, room_of(slot));
+    given = enetjs_lanes_cut(&slot->lanes, lane, enetjs_window_unsent(peer), out, room_of(slot));
     enetjs_lanes_wait(&slot->lanes, lane);
     list_for_feeding(slot);
   }
@@ -188,6 +188,7 @@ static struct enetjs_outgoing *outgoing_create(struct enetjs_slot *slot, uint8_t
   out->packet.flags = flags | ENET_PACKET_FLAG_NO_ALLOCATE;
   out->packet.freeCallback = on_free;
   out->slot = slot;
+  out->number = slot->lanes.numbers++;
   out->token = token;
   out->channel = channel;
   return out;

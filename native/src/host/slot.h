@@ -33,6 +33,7 @@ struct enetjs_outgoing {
   struct enetjs_packet *shared; /**< or NULL */
   uint32_t token;
   uint32_t gated; /**< of its bytes, those that count while ENet has it; see queue.c */
+  uint32_t number; /**< in the order of the calls */
   uint8_t channel;
 };
 
