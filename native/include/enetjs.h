@@ -657,7 +657,7 @@ ENETJS_API double enetjs_host_broadcast_packet(double host, double channel, doub
  * @param option ENETJS_CONFIG_INCOMING_BANDWIDTH (value: incoming, second: outgoing), CHANNELS,
  *   COMPRESSION, CHECKSUM, MTU, DUPLICATE_PEERS, MAXIMUM_PACKET_SIZE, MAXIMUM_WAITING_DATA,
  *   MAXIMUM_HOST_DATA, RECEIVE_BUFFER, SEND_BUFFER, STALL_LIMIT, SPIN, HIGH_WATER, DATAGRAMS, ACCEPT,
- *   FILTER_REFUSES
+ *   FILTER_REFUSES, CONGESTION
  * @returns 0, or ERR_CLOSED, ARGUMENT, SOCKET
  */
 ENETJS_API double enetjs_host_set(double host, double option, double value, double second);
@@ -780,7 +780,7 @@ ENETJS_API double enetjs_peer_ping(double host, double peer);
 
 /**
  * Changes an option (ENETJS_PEER_…) of a connection.
- * @returns 0, or ERR_CLOSED, STALE, ARGUMENT, NOT_CONNECTED (throttle only)
+ * @returns 0, or ERR_CLOSED, STALE, ARGUMENT, CHANNEL, MEMORY, NOT_CONNECTED (throttle and priority)
  */
 ENETJS_API double enetjs_peer_set(double host, double peer, double option, double a, double b, double c);
 
