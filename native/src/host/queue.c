@@ -156,8 +156,10 @@ static long long give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *
   slot->inside_messages++;
   if (cut) {
     given = enetjs_lanes_cut(&slot->lanes, lane, enetjs_window_unsent(peer), out, room_of(slot));
-    enetjs_lanes_wait(&slot->lanes, lane);
-    list_for_feeding(slot);
+    if (given < length) { /* else the room ends within the last fragment */
+      enetjs_lanes_wait(&slot->lanes, lane);
+      list_for_feeding(slot);
+    }
   }
   if (is_reliable(out)) {
     use_room(slot, given);

@@ -176,6 +176,20 @@ TEST(a_long_message_is_given_in_pieces) {
   close_pair(&pair);
 }
 
+/* The room ends within the last fragment, so nothing is left to wait. */
+TEST(a_message_that_is_a_little_too_long_goes_whole) {
+  struct pair pair;
+  static uint8_t bytes[16 * 1024];
+  open_far(&pair, 0);
+  slot_of(&pair)->room = sizeof(bytes) - 10;
+  CHECK_EQ_INT(send_bytes(&pair, 0, bytes, sizeof(bytes), 1), 0);
+  CHECK_EQ_INT(slot_of(&pair)->lanes.rest_bytes, 0);
+  CHECK(slot_of(&pair)->lanes.first == NULL);
+  CHECK_EQ_INT(send_bytes(&pair, 0, bytes, sizeof(bytes), 2), 0);
+  UNTIL(pair.client.delivered == 2, poll_pair(&pair));
+  close_pair(&pair);
+}
+
 /* However the connection ends, nothing is left of a message of which ENet has a part. */
 static void check_end(void (*end)(struct pair *)) {
   struct pair pair;
@@ -285,6 +299,7 @@ int main(void) {
       TEST_CASE(what_is_sent_again_is_no_burst),
       TEST_CASE(enet_has_what_may_leave_and_no_more),
       TEST_CASE(a_long_message_is_given_in_pieces),
+      TEST_CASE(a_message_that_is_a_little_too_long_goes_whole),
       TEST_CASE(nothing_is_left_of_a_part_when_the_connection_ends),
       TEST_CASE(a_disconnect_later_waits_for_the_rest),
       TEST_CASE(a_host_that_closes_leaves_nothing),
