@@ -50,7 +50,7 @@ const STYLE = `<style>:root { ${declarations(THEMES.light)} }
 @media (prefers-color-scheme: dark) { :root { ${declarations(THEMES.dark)} } }</style>`;
 
 /** Draws a plot with what it shows as its title, as a text that stands on its own. */
-export function figure(title: string, options: Plot.PlotOptions): string {
+function figure(title: string, options: Plot.PlotOptions): string {
   const { document } = parseHTML("<!doctype html><html><body></body></html>") as unknown as Page;
   const svg = Plot.plot({
     ...options,
