@@ -37,6 +37,7 @@
  * - Peer
  * - Packet
  * - Channel
+ * - Watch
  */
 #ifndef ENETJS_H
 #define ENETJS_H
@@ -229,7 +230,8 @@
 #define ENETJS_CONFIG_MAXIMUM_HOST_DATA 24 /**< bytes of native memory for all peers; 0 for the default */
 #define ENETJS_CONFIG_ACCEPT 25            /**< 1: the program decides about connections, ENETJS_COMPLETION_QUESTION */
 #define ENETJS_CONFIG_FILTER_REFUSES 26    /**< 1: the filter refuses a CONNECT in place of dropping it */
-#define ENETJS_CONFIG_COUNT 27
+#define ENETJS_CONFIG_CONGESTION 27        /**< ENETJS_CONGESTION_…: who decides how much may be under way */
+#define ENETJS_CONFIG_COUNT 28
 
 /** Bytes: the default of MAXIMUM_HOST_DATA, or twice what one connection may take where that is more. */
 #define ENETJS_HOST_DATA_MINIMUM 268435456
@@ -237,6 +239,10 @@
 /* ---- Values of settings and of calls --------------------------------------------------- */
 
 /** After a service that brought something, whether the consumer is to call `enetjs_host_attend`. */
+/** Values of ENETJS_CONFIG_CONGESTION. */
+#define ENETJS_CONGESTION_ADAPTIVE 0 /**< the window follows the link, where datagrams are batched */
+#define ENETJS_CONGESTION_ENET 1     /**< it is ENet's */
+
 #define ENETJS_SPIN_NEVER 0
 #define ENETJS_SPIN_AUTO 1   /**< for 100 microseconds, while messages of one peer come that closely */
 #define ENETJS_SPIN_ALWAYS 2 /**< for a millisecond */
@@ -254,6 +260,8 @@
 #define ENETJS_PEER_THROTTLE 2      /**< a: interval ms, b: acceleration, c: deceleration */
 #define ENETJS_PEER_PAUSED 3        /**< a: 1 holds the peer's messages back in native memory, 0 releases them */
 #define ENETJS_PEER_DENIED 4        /**< a: 1 drops the peer's datagrams as the address filter would, 0 takes them */
+#define ENETJS_PEER_PRIORITY 5      /**< a: channel, b: its share beside other channels, 1 to ENETJS_PRIORITY_MAXIMUM */
+#define ENETJS_PRIORITY_MAXIMUM 100
 
 /** Of `enetjs_host_set_filter`. */
 #define ENETJS_MAXIMUM_FILTER_RULES 1048576
@@ -282,6 +290,11 @@
 #define ENETJS_CALL_INTEGER 0 /**< an integer, a pointer, or nothing */
 #define ENETJS_CALL_FLOAT 1
 #define ENETJS_CALL_DOUBLE 2
+
+/** What a watch waits for, and finds: bits. */
+#define ENETJS_WATCH_READ 1
+#define ENETJS_WATCH_WRITE 2
+#define ENETJS_WATCH_HANG_UP 4 /**< the other side is gone, or the descriptor is broken; always waited for */
 
 /* ---- Simulated network: links as arrays of doubles ------------------------------------- */
 
@@ -407,7 +420,8 @@
 #define ENETJS_PEER_STAT_QUEUED_MESSAGES 36 /**< ours */
 #define ENETJS_PEER_STAT_SENT_RELIABLY 37 /**< ours: unreliable messages sent reliably, being larger than a datagram */
 #define ENETJS_PEER_STAT_THROTTLED 38     /**< ours: unreliable messages that the throttle has dropped */
-#define ENETJS_PEER_STAT_COUNT 39
+#define ENETJS_PEER_STAT_COUNTED_BYTES 39 /**< ours: of QUEUED_BYTES, what counts towards the high-water mark */
+#define ENETJS_PEER_STAT_COUNT 40
 
 /** Counters of the whole library, positions in the array `enetjs_diagnostics` fills. */
 #define ENETJS_DIAGNOSTIC_HOSTS 0
@@ -649,7 +663,7 @@ ENETJS_API double enetjs_host_broadcast_packet(double host, double channel, doub
  * @param option ENETJS_CONFIG_INCOMING_BANDWIDTH (value: incoming, second: outgoing), CHANNELS,
  *   COMPRESSION, CHECKSUM, MTU, DUPLICATE_PEERS, MAXIMUM_PACKET_SIZE, MAXIMUM_WAITING_DATA,
  *   MAXIMUM_HOST_DATA, RECEIVE_BUFFER, SEND_BUFFER, STALL_LIMIT, SPIN, HIGH_WATER, DATAGRAMS, ACCEPT,
- *   FILTER_REFUSES
+ *   FILTER_REFUSES, CONGESTION
  * @returns 0, or ERR_CLOSED, ARGUMENT, SOCKET
  */
 ENETJS_API double enetjs_host_set(double host, double option, double value, double second);
@@ -772,7 +786,7 @@ ENETJS_API double enetjs_peer_ping(double host, double peer);
 
 /**
  * Changes an option (ENETJS_PEER_…) of a connection.
- * @returns 0, or ERR_CLOSED, STALE, ARGUMENT, NOT_CONNECTED (throttle only)
+ * @returns 0, or ERR_CLOSED, STALE, ARGUMENT, CHANNEL, MEMORY, NOT_CONNECTED (throttle and priority)
  */
 ENETJS_API double enetjs_peer_set(double host, double peer, double option, double a, double b, double c);
 
@@ -880,5 +894,35 @@ ENETJS_API double enetjs_channel_text(double channel, double which, uint8_t *out
  * @returns 0 when that is done, 1 when the thread will do it and send a last byte, or ERR_CLOSED
  */
 ENETJS_API double enetjs_channel_close(double channel, double keepMemory);
+
+/* ---- Watch -------------------------------------------------------------------------------- */
+
+/**
+ * Begins to watch a descriptor, with a thread that sleeps in poll(): for pipes and devices, which the event loops of
+ * runtimes do not take. Windows has sockets only. The watch belongs to the calling thread, and is closed when that
+ * exits.
+ * @param fd a descriptor of the caller's, to be closed after `enetjs_watch_close`
+ * @returns a handle, or ERR_ARGUMENT, LIMIT, SOCKET, THREAD
+ */
+ENETJS_API double enetjs_watch_open(double fd);
+
+/**
+ * @returns the descriptor on which a byte arrives when an armed watch is ready. It belongs to the caller, who closes
+ *   it after `enetjs_watch_close`. Or ERR_CLOSED
+ */
+ENETJS_API double enetjs_watch_descriptor(double watch);
+
+/**
+ * Waits once. A watch that is armed already waits for this instead.
+ * @param wanted ENETJS_WATCH_READ and _WRITE, or 0 to wait for the end of the other side only
+ * @returns 0, or ERR_ARGUMENT, CLOSED
+ */
+ENETJS_API double enetjs_watch_arm(double watch, double wanted);
+
+/** @returns what has been found since the last call: ENETJS_WATCH_… bits; or ERR_CLOSED. */
+ENETJS_API double enetjs_watch_ready(double watch);
+
+/** Ends a watch, and waits until its thread looks at the descriptor no more. @returns 0, or ERR_CLOSED. */
+ENETJS_API double enetjs_watch_close(double watch);
 
 #endif

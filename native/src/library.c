@@ -200,6 +200,9 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_CHANNEL_TEXT_ERROR,
       ENETJS_CHANNEL_TEXT_NAME,
       ENETJS_CHANNEL_TEXT_VERSION,
+      ENETJS_WATCH_READ,
+      ENETJS_WATCH_WRITE,
+      ENETJS_WATCH_HANG_UP,
       ENETJS_DECISION_MS,
       ENETJS_LINK_COUNT,
       ENETJS_CONDITION_COUNT,
@@ -209,6 +212,9 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_JITTER_PARETO,
       ENETJS_HELD_BYTES,
       ENETJS_MAXIMUM_LINKS,
+      ENETJS_PRIORITY_MAXIMUM,
+      ENETJS_CONGESTION_ADAPTIVE,
+      ENETJS_CONGESTION_ENET,
   };
   return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
 }
