@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import config from "../deno.json" with { type: "json" };
 import { root } from "../tools/_run.ts";
+import { dependencies } from "../tools/dependencies.ts";
 import { minimum } from "../tools/setup.ts";
 import { type Platform, PLATFORMS } from "./platforms.ts";
 
@@ -53,8 +54,10 @@ export function mainManifest(): Manifest {
     keywords: ["enet", "udp", "networking", "games", "realtime", "deno", "bun", "node"],
     ...common(),
     exports: Object.fromEntries(modules),
+    bin: { enet: "lib/cli/main.js" },
     sideEffects: false,
     engines: Object.fromEntries(Object.entries(minimum).map(([name, v]) => [name, `>=${v}`])),
+    dependencies,
     optionalDependencies: Object.fromEntries(PLATFORMS.map((p) => [packageName(p), version])),
   };
 }

@@ -71,9 +71,23 @@ function referenceLibraries(folder: string): void {
     const file = `${folder}/${path.replace(/\.ts$/, ".d.ts")}`;
     writeFileSync(
       file,
-      `/// <reference lib="esnext.disposable" />\n${readFileSync(file, "utf8")}`,
+      // The line by which a system runs a program has to be the first one, and declarations are not run.
+      `/// <reference lib="esnext.disposable" />\n${
+        readFileSync(file, "utf8").replace(/^#!.*\n/, "")
+      }`,
     );
   }
+}
+
+/**
+ * Gives the packages from npm the names that the sources import them by. dnt takes those that they have on npm, and
+ * Bun puts a module of its own in the place of `ws`.
+ */
+function nameDependencies(folder: string): void {
+  const file = `${folder}/lib/gateway/_ws.js`;
+  const text = readFileSync(file, "utf8").replace('import("ws")', 'import("@enetjs/ws")');
+  if (!text.includes('import("@enetjs/ws")')) throw new Error(`${file} does not import @enetjs/ws`);
+  writeFileSync(file, text);
 }
 
 /** Removes the files that no exported module, and no exported type, needs. */
@@ -101,6 +115,7 @@ export async function buildMain(folder: string = dist): Promise<string> {
   rmSync(main, { recursive: true, force: true });
   await buildModules(main);
   writeFileSync(`${main}/ffi/_origin.js`, originModule());
+  nameDependencies(main);
   await prune(main);
   referenceLibraries(main);
   writeCommon(main, mainManifest());

@@ -15,6 +15,7 @@ import { checkPackage, packed } from "../../npm/_check.ts";
 import { exported, version } from "../../npm/_manifest.ts";
 import { currentPlatform } from "../../npm/platforms.ts";
 import { reachable } from "../../tools/_imports.ts";
+import { dependencies } from "../../tools/dependencies.ts";
 import { installNpm } from "../../tools/others.ts";
 import { print, root, run } from "../../tools/_run.ts";
 import type { Runtime } from "../../tools/setup.ts";
@@ -111,9 +112,8 @@ test("The packages have one version, and no scripts run when they are installed"
   );
   assertEquals([main.version, native.version], [version, version]);
   assertEquals(main.optionalDependencies[native.name], version);
-  for (const { scripts, dependencies } of [main, native]) {
-    assertEquals([scripts, dependencies], [undefined, undefined]);
-  }
+  assertEquals([main.scripts, native.scripts], [undefined, undefined]);
+  assertEquals([main.dependencies, native.dependencies], [dependencies, undefined]);
   assertEquals(
     [native.os, native.cpu, native.libc],
     [[platform.os], [platform.cpu], platform.libc && [platform.libc]],
@@ -166,9 +166,9 @@ console.log(JSON.stringify(counts));
 }
 
 for (const name of ["bun", "node"] as const) {
-  test(`On ${name} only the package for this platform is installed`, () => {
+  test(`On ${name} only what is needed on this platform is installed`, () => {
     const packages = readdirSync(`${projects[name].folder}/node_modules/@enetjs`).sort();
-    assertEquals(packages, ["enet", platform.name]);
+    assertEquals(packages, ["enet", platform.name, "ws"]);
   });
 }
 
@@ -267,6 +267,27 @@ for (const serverName of names) {
   }, async () => {
     const { stdout, stderr } = await projects[serverName].run("batched.ts");
     assertEquals(JSON.parse(stdout), { datagrams: "batched", length: 1 << 20 }, stderr);
+  });
+}
+
+/** How users run the program `enet`. */
+const ENET: Record<Runtime, string> = {
+  deno: "deno run -A npm:@enetjs/enet/cli",
+  bun: "bun x @enetjs/enet", // which is bunx
+  node: "npx @enetjs/enet",
+};
+
+for (const name of names) {
+  test(`Installed on ${name}, "${ENET[name]}" is the program enet`, {
+    skip: process.platform === "win32",
+  }, async () => {
+    const gateway = `${ENET[name]} gateway --addr 127.0.0.1 --port 0 --std`;
+    const { code, stdout, stderr } = await projects[name].shell(
+      `${ENET[name]} --version && printf bye | ${gateway}`,
+    );
+    assertEquals(stdout, `enet ${version}\n`, stderr);
+    assertMatch(stderr, /^listening on ws:\/\/127\.0\.0\.1:\d+$/m);
+    assertEquals(code, 0, stderr);
   });
 }
 
