@@ -94,7 +94,7 @@ async function runFile(path: string, permissions: string[], args: string[] = [])
     args,
     { onlyFlags: flags[currentRuntime()] },
   );
-  return await withDeadline(program.ended, 20_000, path);
+  return await withDeadline(program.ended, 60_000, path);
 }
 
 function assertSuccess({ code, signal, stdout, stderr }: ProgramEnd): void {

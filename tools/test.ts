@@ -23,13 +23,13 @@ import { type Runtime, runtimes, setup } from "./setup.ts";
 const DENO_ONLY = "tests/deno/";
 
 /**
- * How many files run at once, unless a suite says otherwise: two for each processor, because most files wait
+ * How many files run at once, unless a suite says otherwise: three for two processors, because most files wait
  * for timeouts and for their programs more than half of their time. On a machine that is busy with other
  * work, only two.
  */
 function filesAtOnce(): number {
-  const limit = Math.min(2 * availableParallelism(), 8);
-  return loadavg()[0] > limit ? 2 : limit;
+  const processors = availableParallelism();
+  return loadavg()[0] > 2 * processors ? 2 : Math.max(2, Math.min(Math.ceil(1.5 * processors), 8));
 }
 
 const AT_ONCE = filesAtOnce();
