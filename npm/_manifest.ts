@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import config from "../deno.json" with { type: "json" };
 import { root } from "../tools/_run.ts";
+import { dependencies } from "../tools/dependencies.ts";
 import { minimum } from "../tools/setup.ts";
 import { type Platform, PLATFORMS } from "./platforms.ts";
 
@@ -55,6 +56,7 @@ export function mainManifest(): Manifest {
     exports: Object.fromEntries(modules),
     sideEffects: false,
     engines: Object.fromEntries(Object.entries(minimum).map(([name, v]) => [name, `>=${v}`])),
+    dependencies,
     optionalDependencies: Object.fromEntries(PLATFORMS.map((p) => [packageName(p), version])),
   };
 }

@@ -76,6 +76,17 @@ function referenceLibraries(folder: string): void {
   }
 }
 
+/**
+ * Gives the packages from npm the names that the sources import them by. dnt takes those that they have on npm, and
+ * Bun puts a module of its own in the place of `ws`.
+ */
+function nameDependencies(folder: string): void {
+  const file = `${folder}/lib/gateway/_ws.js`;
+  const text = readFileSync(file, "utf8").replace('from "ws"', 'from "@enetjs/ws"');
+  if (!text.includes('from "@enetjs/ws"')) throw new Error(`${file} does not import @enetjs/ws`);
+  writeFileSync(file, text);
+}
+
 /** Removes the files that no exported module, and no exported type, needs. */
 async function prune(folder: string): Promise<void> {
   const entries = exported.map(([, path]) => path.replace(/^\.\/|\.ts$/g, ""));
@@ -101,6 +112,7 @@ export async function buildMain(folder: string = dist): Promise<string> {
   rmSync(main, { recursive: true, force: true });
   await buildModules(main);
   writeFileSync(`${main}/ffi/_origin.js`, originModule());
+  nameDependencies(main);
   await prune(main);
   referenceLibraries(main);
   writeCommon(main, mainManifest());

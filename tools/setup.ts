@@ -7,6 +7,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { capture, fail, print, root, run } from "./_run.ts";
+import { setupDependencies } from "./dependencies.ts";
 
 /** The oldest runtimes supported. */
 export const minimum = { deno: "2.9.0", bun: "1.4.0", node: "26.10.0" } as const;
@@ -220,7 +221,7 @@ export async function setupBuild(): Promise<void> {
 }
 
 /**
- * The same for everything that is needed, so for the runtimes, too.
+ * The same for everything that is needed, so for the runtimes and the npm packages, too.
  *
  * @throws {Error} As {@linkcode setupBuild}.
  */
@@ -228,6 +229,7 @@ export async function setup(): Promise<void> {
   await setupBuild();
   if (!existsSync(cacheFile)) print("Looking for Bun and Node\n");
   runtimes();
+  await setupDependencies();
 }
 
 if (import.meta.main) {

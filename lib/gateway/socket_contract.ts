@@ -1,6 +1,6 @@
 /**
  * The WebSocket server below the gateway, as types: what `listenSockets(options, handlers)` of `socket_server.ts` takes
- * and returns. Whoever needs sockets imports this file; only the program that listens imports the implementation.
+ * and returns. What works on clients imports this file; only what listens imports the implementation.
  *
  * A client is handshaking, then open, then closing, then closed. `open` is told exactly once. `close` is told exactly
  * once, and only for a client whose `open` was told; nothing of a client is told after its `close`. No handler is called
@@ -180,8 +180,9 @@ export interface SocketHandlers {
   /**
    * The end of a client.
    *
-   * @param code that of the close frame: 1005 when it had none; 1006 when there was no close frame
-   * @param reason that of the close frame, or empty
+   * @param code that of the client's close frame, 1005 when it had none; without such a frame, the code that this side
+   * gave; 1006 without either
+   * @param reason what came or went with the code, or empty
    */
   close?(client: SocketClient, code: number, reason: string): void;
 }
@@ -259,15 +260,3 @@ export interface SocketServer extends AsyncDisposable {
   /** Stops listening, closes all clients, and resolves when all are gone. The same promise when called again. */
   close(options?: CloseServerOptions): Promise<void>;
 }
-
-/** Listens: the type of the function that `socket_server.ts` exports. */
-export type ListenSockets = (
-  options: SocketServerOptions,
-  handlers: SocketHandlers,
-) => Promise<SocketServer>;
-
-/** Encodes a message once: the type of the function that `socket_message.ts` exports. */
-export type PrepareMessage = (
-  data: string | Uint8Array,
-  options?: { readonly isText?: boolean },
-) => PreparedMessage;

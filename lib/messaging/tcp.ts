@@ -7,7 +7,8 @@ import net, { type Socket } from "node:net";
 import process from "node:process";
 import tls from "node:tls";
 import { beginTask, endTask, Later, spent, TURN_BUDGET_MS } from "../internal/turn.ts";
-import { ENetError, type ENetErrorCode } from "../errors.ts";
+import { ENetError } from "../errors.ts";
+import { systemError } from "../internal/system_error.ts";
 import { formatAddress } from "./address.ts";
 import { deadlines } from "./clock.ts";
 import { Deadline } from "./deadlines.ts";
@@ -243,31 +244,6 @@ class TcpTransport implements Transport {
 /** The same bytes as no `Buffer`, whose `slice` is a view of the same memory. */
 function plain({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer, byteOffset, length);
-}
-
-/** The codes of system errors. */
-const CODES: Readonly<Record<string, ENetErrorCode>> = {
-  EADDRINUSE: "ENETJS_ERR_ADDRESS_IN_USE",
-  EADDRNOTAVAIL: "ENETJS_ERR_ADDRESS_UNAVAILABLE",
-  // Deno's, for an address to listen on that is not of this machine.
-  EINVAL: "ENETJS_ERR_ADDRESS_UNAVAILABLE",
-  ENETUNREACH: "ENETJS_ERR_ADDRESS_UNAVAILABLE",
-  EHOSTUNREACH: "ENETJS_ERR_ADDRESS_UNAVAILABLE",
-  EACCES: "ENETJS_ERR_PERMISSION",
-  EPERM: "ENETJS_ERR_PERMISSION",
-  ECONNREFUSED: "ENETJS_ERR_REFUSED",
-  ECONNRESET: "ENETJS_ERR_REFUSED",
-  ETIMEDOUT: "ENETJS_ERR_TIMEOUT",
-  ENOTFOUND: "ENETJS_ERR_RESOLVE",
-  EAI_AGAIN: "ENETJS_ERR_RESOLVE",
-  EMFILE: "ENETJS_ERR_LIMIT",
-};
-
-function systemError(error: Error, what: string): ENetError {
-  const { code = "", name } = error as { code?: string; name: string };
-  const isDenied = name === "NotCapable" || name === "PermissionDenied";
-  const ours = isDenied ? "ENETJS_ERR_PERMISSION" : CODES[code] ?? "ENETJS_ERR_SOCKET";
-  return new ENetError(ours, `${what}: ${error.message}`, { cause: error });
 }
 
 /** The other side of a socket; an IPv4 address that an IPv6 socket shows as its own is one of IPv4. */

@@ -11,6 +11,7 @@ import process from "node:process";
 import { buildMain, buildPlatform, writePlatform } from "../../npm/build.ts";
 import { currentPlatform, PLATFORMS } from "../../npm/platforms.ts";
 import { root } from "../../tools/_run.ts";
+import { dependencies, dependencyFolder } from "../../tools/dependencies.ts";
 import { type Runtime, runtimes } from "../../tools/setup.ts";
 import {
   type Program,
@@ -37,7 +38,9 @@ export interface Published extends AsyncDisposable {
   readonly platform: string;
 }
 
-/** Builds the packages and publishes them. Those of other platforms have no libraries in them. */
+/**
+ * Builds the packages and publishes them, and those they need. Packages of other platforms have no libraries in them.
+ */
 export async function publishAll(): Promise<Published> {
   await using stack = new AsyncDisposableStack();
   const folder = temporaryFolder(stack);
@@ -46,7 +49,8 @@ export async function publishAll(): Promise<Published> {
   const platform = await buildPlatform(folder);
   const others = PLATFORMS.filter(({ name }) => name !== currentPlatform().name)
     .map((platform) => writePlatform(platform, folder));
-  await Promise.all([main, platform, ...others].map((folder) => registry.publish(folder)));
+  const needed = Object.keys(dependencies).map(dependencyFolder);
+  await Promise.all([main, platform, ...others, ...needed].map((path) => registry.publish(path)));
   const resources = stack.move();
   return { registry, main, platform, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
