@@ -35,7 +35,7 @@ export interface GatewayStats {
 interface Behind {
   readonly reception: Reception;
   /** Called after the last browser has left. */
-  end(): Promise<void>;
+  end(): unknown;
 }
 
 /** Lets browsers into a host of this process. */
@@ -50,7 +50,7 @@ function beforeHost(host: Host, browsers: number, close: () => void): Behind {
     else close();
   });
   endpoint.carry(entrance);
-  return { reception, end: async () => endpoint.drop(entrance) };
+  return { reception, end: () => endpoint.drop(entrance) };
 }
 
 /** Lets browsers into a server elsewhere. */
@@ -63,7 +63,7 @@ async function beforeServer(
   const host = await Host.create(client);
   const entrance = new ServerEntrance(host, to, accounts, browsers);
   const reception = new Reception(accounts, entrance, () => {});
-  return { reception, end: async () => void await host.close() };
+  return { reception, end: () => host.close() };
 }
 
 /**
@@ -182,8 +182,7 @@ export class Gateway implements AsyncDisposable {
 
   async #close(graceMs: number, data: number): Promise<void> {
     const { reception, end } = this.#behind;
-    const dismissed = reception.dismiss(graceMs, data);
-    await dismissed;
+    await reception.dismiss(graceMs, data);
     await this.#server.close({ graceMs: 0 });
     await end();
   }

@@ -18,7 +18,7 @@ import { type Data, Packet, packets } from "../packet.ts";
 import { PEER_STATES } from "../peer_state.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Destination, Session, SessionEnd } from "./session.ts";
-import type { PrepareMessage } from "./socket_contract.ts";
+import type { PreparedMessage } from "./socket_contract.ts";
 import { CLOSE, encodeMessage, FRAGMENT, type Hello } from "./wire.ts";
 
 /** Cost of frames that a browser may have under way, at most and at least. */
@@ -53,7 +53,7 @@ export class HostEntrance implements Destination, Transport {
   readonly #endpoint: Endpoint;
   readonly #accounts: Accounts;
   readonly #most: number;
-  readonly #prepare: PrepareMessage;
+  readonly #prepare: (frame: Uint8Array) => PreparedMessage;
   readonly #guests = new Map<number, Guest>();
   readonly #stats = new Float64Array(LAYOUT.STATS_COUNT);
   #count = 0;
@@ -62,7 +62,12 @@ export class HostEntrance implements Destination, Transport {
    * @param most browsers at a time
    * @param prepare encodes a frame for many sockets
    */
-  constructor(endpoint: Endpoint, accounts: Accounts, most: number, prepare: PrepareMessage) {
+  constructor(
+    endpoint: Endpoint,
+    accounts: Accounts,
+    most: number,
+    prepare: (frame: Uint8Array) => PreparedMessage,
+  ) {
     this.#endpoint = endpoint;
     this.#accounts = accounts;
     this.#most = most;

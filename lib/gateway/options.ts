@@ -7,22 +7,21 @@ import type { Limits } from "../limits.ts";
 import type { HostOptions } from "../options.ts";
 import type { SocketServerOptions } from "./socket_contract.ts";
 
-/** Options of the WebSocket server that a gateway passes on as they are. */
-const SERVER_OPTIONS = [
-  "hostname",
-  "port",
-  "unixSocket",
-  "tls",
-  "path",
-  "origins",
-  "maximumHandshakes",
-  "handshakeTimeoutMs",
-  "accept",
-  "accessLog",
-] as const;
-
 /** Where a gateway listens, what is behind it, and whom it lets in. Either `host` or `to` must be given. */
-export interface GatewayOptions extends Pick<SocketServerOptions, typeof SERVER_OPTIONS[number]> {
+export interface GatewayOptions extends
+  Pick<
+    SocketServerOptions,
+    | "hostname"
+    | "port"
+    | "unixSocket"
+    | "tls"
+    | "path"
+    | "origins"
+    | "maximumHandshakes"
+    | "handshakeTimeoutMs"
+    | "accept"
+    | "accessLog"
+  > {
   /**
    * The host of this process whose peers the browsers become. Its `accept`, `filter`, `limits`, `duplicatePeers` and
    * sizes hold for them. The gateway closes with it.
@@ -57,6 +56,28 @@ export interface GatewayPlan {
   readonly server: SocketServerOptions;
 }
 
+/** All of them. */
+const NAMES = Object.keys(
+  {
+    host: true,
+    to: true,
+    browsers: true,
+    client: true,
+    filter: true,
+    limits: true,
+    hostname: true,
+    port: true,
+    unixSocket: true,
+    tls: true,
+    path: true,
+    origins: true,
+    maximumHandshakes: true,
+    handshakeTimeoutMs: true,
+    accept: true,
+    accessLog: true,
+  } satisfies Record<keyof GatewayOptions, true>,
+);
+
 /** Browsers before a server, where the program does not say. */
 const BROWSERS = 1024;
 
@@ -72,8 +93,7 @@ export function planGateway(
   peersOf: (host: Host) => number,
   fixed: Pick<SocketServerOptions, "protocols" | "maximumFrameSize" | "maximumMessageSize">,
 ): GatewayPlan {
-  const names = ["host", "to", "browsers", "client", "filter", "limits", ...SERVER_OPTIONS];
-  checkOptions(given, "options", names);
+  checkOptions(given, "options", NAMES);
   const { host, to, client, filter, limits, ...others } = given as GatewayOptions;
   if ((host === undefined) === (to === undefined)) {
     throw new TypeError("options must have either host, a Host, or to, the address of a server");
