@@ -83,8 +83,8 @@ function referenceLibraries(folder: string): void {
  */
 function nameDependencies(folder: string): void {
   const file = `${folder}/lib/gateway/_ws.js`;
-  const text = readFileSync(file, "utf8").replace('from "ws"', 'from "@enetjs/ws"');
-  if (!text.includes('from "@enetjs/ws"')) throw new Error(`${file} does not import @enetjs/ws`);
+  const text = readFileSync(file, "utf8").replace('import("ws")', 'import("@enetjs/ws")');
+  if (!text.includes('import("@enetjs/ws")')) throw new Error(`${file} does not import @enetjs/ws`);
   writeFileSync(file, text);
 }
 

@@ -10,10 +10,12 @@
  * The package is a dependency under the name `@enetjs/ws`, because Bun puts a module of its own in the place of
  * whatever is imported as `ws`: that one takes no streams.
  *
+ * It is loaded when a server begins to listen, since it asks for variables of the environment when it is loaded.
+ *
  * @module
  */
 import type { Socket } from "node:net";
-import * as library from "@enetjs/ws";
+import { ENetError } from "../errors.ts";
 
 /** A connection as `ws` has it. */
 export interface WsSocket {
@@ -61,20 +63,40 @@ interface Library {
   };
 }
 
-const { WebSocketServer, Sender } = library as unknown as Library;
+let library: Library | undefined;
 
 /**
- * Makes a server that upgrades streams. What it does not do is done in `socket_client.ts`: answering pings.
+ * Loads the package.
  *
- * @throws {Error} When what stands there is Bun's own module.
+ * @throws {ENetError} `ENETJS_ERR_PERMISSION` when Deno may not read the variables that the package asks for.
+ * @throws {Error} When it is not installed, or what stands there is Bun's own module.
  */
-export function createWsServer(maximumMessageSize: number, closeTimeoutMs: number): WsServer {
-  if (typeof Sender?.frame !== "function") {
+export async function loadWs(): Promise<void> {
+  if (library !== undefined) return;
+  let loaded: Library;
+  try {
+    loaded = await import("@enetjs/ws") as unknown as Library;
+  } catch (error) {
+    if ((error as Error).name !== "NotCapable") throw error;
+    throw new ENetError(
+      "ENETJS_ERR_PERMISSION",
+      "The package ws asks for two variables of the environment; run with " +
+        "--allow-env=WS_NO_BUFFER_UTIL,WS_NO_UTF_8_VALIDATE",
+      { cause: error },
+    );
+  }
+  if (typeof loaded.Sender?.frame !== "function") {
     throw new Error(
       "Bun has put its own module in the place of ws, as it does for packages from JSR; " +
         "install the gateway from npm: bun add @enetjs/enet",
     );
   }
+  library = loaded;
+}
+
+/** Makes a server that upgrades streams. Answering pings is left to `socket_client.ts`. */
+export function createWsServer(maximumMessageSize: number, closeTimeoutMs: number): WsServer {
+  const { WebSocketServer } = library!;
   return new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -88,9 +110,9 @@ export function createWsServer(maximumMessageSize: number, closeTimeoutMs: numbe
   });
 }
 
-/** Encodes a frame, header and payload, for any number of clients. The payload is copied. */
+/** Encodes a frame, header and payload, for any number of clients, once the package is loaded. Copies the payload. */
 export function encodeFrame(opcode: number, payload: Uint8Array): Uint8Array<ArrayBuffer> {
-  const [header, ...rest] = Sender.frame(payload, {
+  const [header, ...rest] = library!.Sender.frame(payload, {
     opcode,
     fin: true,
     mask: false,

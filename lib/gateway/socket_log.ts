@@ -47,10 +47,9 @@ function dateOf(time: Date): string {
  * @param latin1 the bytes as they came, one a character
  */
 function field(latin1: string | undefined): string {
-  if (latin1 === undefined || latin1 === "") return "-";
-  const text = Buffer.from(latin1, "latin1").toString("utf8");
+  const text = Buffer.from(latin1 ?? "", "latin1").toString("utf8");
   return text.replace(/["\\\n\r\t]/g, (character) => ESCAPES[character])
-    .replace(/[\p{Cc}\u2028\u2029]/gu, "");
+    .replace(/[\p{Cc}\u2028\u2029]/gu, "") || "-";
 }
 
 /** The line of an entry, without a newline. */

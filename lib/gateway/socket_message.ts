@@ -12,22 +12,37 @@ import type { Message, PreparedMessage } from "./socket_contract.ts";
 const TEXT = 1;
 const BINARY = 2;
 
-/** A message with its frame, which nobody may change. */
+/** A message with its frame. */
 export class Prepared implements PreparedMessage {
   /** Whether it is text. */
   readonly isText: boolean;
   /** Size of the payload. */
   readonly byteLength: number;
-  /** Header and payload. */
-  readonly frame: Uint8Array<ArrayBuffer>;
+  #payload: Uint8Array | undefined;
+  #frame: Uint8Array<ArrayBuffer> | undefined;
 
-  /** Copies the payload. */
+  /** Takes the payload, which nobody may change until the frame has been asked for. */
   constructor(payload: Uint8Array, isText: boolean) {
     this.isText = isText;
     this.byteLength = payload.length;
-    this.frame = encodeFrame(isText ? TEXT : BINARY, payload);
+    this.#payload = payload;
     Object.freeze(this);
   }
+
+  /** Header and payload, which nobody may change. It is encoded when it is first asked for: a server listens then. */
+  get frame(): Uint8Array<ArrayBuffer> {
+    if (this.#frame === undefined) {
+      this.#frame = encodeFrame(this.isText ? TEXT : BINARY, this.#payload!);
+      this.#payload = undefined;
+    }
+    return this.#frame;
+  }
+}
+
+/** Bytes that are a message. */
+function requireBytes(data: unknown): Uint8Array {
+  if (data instanceof Uint8Array) return data;
+  throw new TypeError(`A message must be a string or a Uint8Array, not ${show(data)}`);
 }
 
 /**
@@ -42,9 +57,7 @@ export function prepareMessage(
   options: { readonly isText?: boolean } = {},
 ): PreparedMessage {
   if (typeof data === "string") return new Prepared(encoder.encode(data), true);
-  if (!(data instanceof Uint8Array)) {
-    throw new TypeError(`A message must be a string or a Uint8Array, not ${show(data)}`);
-  }
+  requireBytes(data);
   requireOptions(options, "options", ["isText"]);
   const { isText = false } = options;
   if (boolean(isText, "isText") && !isUtf8(data)) {
@@ -52,11 +65,12 @@ export function prepareMessage(
       `Text must be UTF-8, which these ${data.length} bytes are not; send them as binary`,
     );
   }
-  return new Prepared(data, isText);
+  return new Prepared(new Uint8Array(data), isText);
 }
 
-/** The frame of whatever is sent. */
+/** Whatever is sent, for one call: bytes are not copied before their frame is made. */
 export function prepared(message: Message): Prepared {
   if (message instanceof Prepared) return message;
-  return prepareMessage(message as string | Uint8Array) as Prepared;
+  if (typeof message === "string") return new Prepared(encoder.encode(message), true);
+  return new Prepared(requireBytes(message), false);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext } from "node:tls";
 import {
   integer,
@@ -94,12 +95,13 @@ export function secureContext(tls: SocketTls): SecureContext {
   }
   const pem = (value: string | Uint8Array) =>
     typeof value === "string" ? value : Buffer.from(value);
+  const [cert, key] = [pem(tls.certificate), pem(tls.key)];
   try {
-    return createSecureContext({
-      cert: pem(tls.certificate),
-      key: pem(tls.key),
-      minVersion: "TLSv1.2",
-    });
+    // Deno's `createSecureContext` takes anything.
+    if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
+      throw new Error("the key is not that of the certificate");
+    }
+    return createSecureContext({ cert, key, minVersion: "TLSv1.2" });
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new Error(`The certificate and the key can't be used: ${why}`, { cause: error });

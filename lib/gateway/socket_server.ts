@@ -11,7 +11,7 @@ import { surface } from "../../ffi/surface.ts";
 import { count, makeInspectable } from "../internal/inspect.ts";
 import { systemError } from "../internal/system_error.ts";
 import { handlers as requireHandlers, integer, options, U32 } from "../internal/validate.ts";
-import { createWsServer, type WsServer } from "./_ws.ts";
+import { createWsServer, loadWs, type WsServer } from "./_ws.ts";
 import {
   Client,
   type ClientCounters,
@@ -302,14 +302,16 @@ const bracketed = (hostname: string): string => hostname.includes(":") ? `[${hos
  * @throws {RangeError} When a number is out of its range.
  * @throws {ENetError} `ENETJS_ERR_ADDRESS_IN_USE`, `ENETJS_ERR_ADDRESS_UNAVAILABLE`, `ENETJS_ERR_PERMISSION`,
  * `ENETJS_ERR_RESOLVE` or `ENETJS_ERR_SOCKET` when the system refuses the address.
- * @throws {Error} When the certificate and the key can't be used.
+ * @throws {Error} When the certificate and the key can't be used, or `ws` can't be loaded.
  */
 export async function listenSockets(
   options: SocketServerOptions,
   handlers: SocketHandlers = {},
 ): Promise<SocketServer> {
   requireHandlers(handlers, ["open", "message", "drain", "close"]);
-  const server = new WebSocketServer(planOf(options), handlers);
+  const plan = planOf(options);
+  await loadWs();
+  const server = new WebSocketServer(plan, handlers);
   await server.listen();
   return server;
 }
