@@ -1,7 +1,7 @@
 /**
  * A game for the browser and the terminal: one server, one host, two kinds of players.
  *
- *     deno run --allow-ffi --allow-net --allow-read examples/browser/server.ts
+ *     deno run --allow-ffi --allow-net --allow-read --allow-env examples/browser/server.ts
  *     bun examples/browser/server.ts
  *     node examples/browser/server.ts
  *

@@ -3,13 +3,10 @@
  *
  * @module
  */
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { chromium } from "../../tools/chromium.ts";
 import { spawnProgram, until, withDeadline } from "../_helpers.ts";
-
-/** The executable; undefined where there is none. */
-export const chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
-  .find((path) => existsSync(path));
 
 /** A page that is open. */
 export interface Page extends AsyncDisposable {
@@ -19,8 +16,8 @@ export interface Page extends AsyncDisposable {
   command(method: string, params?: object): Promise<Record<string, unknown>>;
   /** Asks until an expression is true. */
   until(expression: string, what: string): Promise<void>;
-  /** What the page looks like, as PNG. */
-  screenshot(): Promise<Uint8Array>;
+  /** What the page looks like down to a height, as PNG. */
+  screenshot(height: number): Promise<Uint8Array>;
   /** Errors that the page has not caught, and what it has written to its console. */
   readonly complaints: readonly string[];
 }
@@ -47,7 +44,7 @@ export async function openPage(url: string): Promise<Page> {
   const profile = mkdtempSync(`${tmpdir()}/enetjs-chromium-`);
   stack.defer(() => rmSync(profile, { recursive: true, force: true, maxRetries: 20 }));
   const browser = stack.use(
-    spawnProgram(chromium!, [...FLAGS, `--user-data-dir=${profile}`, "about:blank"]),
+    spawnProgram(chromium()!, [...FLAGS, `--user-data-dir=${profile}`, "about:blank"]),
   );
   let stderr = "";
   browser.process.stderr!.on("data", (text) => stderr += text);
@@ -104,8 +101,9 @@ export async function openPage(url: string): Promise<Page> {
         throw new Error(`${error.message}\n${complaints.join("\n")}`);
       });
     },
-    async screenshot() {
-      const { data } = await command("Page.captureScreenshot", { format: "png" });
+    async screenshot(height) {
+      const clip = { x: 0, y: 0, width: size.width, height, scale: 0.5 };
+      const { data } = await command("Page.captureScreenshot", { format: "png", clip });
       return Uint8Array.from(atob(data as string), (c) => c.charCodeAt(0));
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),

@@ -13,12 +13,15 @@ import { serveWeb } from "../../examples/browser/web.ts";
 import { Gateway } from "../../lib/gateway/mod.ts";
 import { Host, type Peer } from "../../mod.ts";
 import { print } from "../../tools/_run.ts";
+import { chromium } from "../../tools/chromium.ts";
 import { until } from "../_helpers.ts";
-import { chromium, openPage } from "./_chromium.ts";
+import { openPage } from "./_chromium.ts";
 
 const LOOPBACK = "127.0.0.1";
 
-if (chromium === undefined) {
+const isAbsent = chromium() === undefined;
+
+if (isAbsent) {
   print("NOT TESTED: there is no Chromium here. `deno task setup` installs it on Debian\n");
 }
 
@@ -54,7 +57,7 @@ function rgb(color: string): string {
 
 test(
   "The page joins, moves, sees the other move, loses its connection and comes back",
-  { skip: chromium === undefined },
+  { skip: isAbsent },
   async () => {
     await using stack = new AsyncDisposableStack();
     const { game, url, peer } = await open(stack);
@@ -110,7 +113,7 @@ test(
       "round trip and loss",
     );
     const { ENETJS_SCREENSHOT: screenshot } = process.env;
-    if (screenshot !== undefined) writeFileSync(screenshot, await page.screenshot());
+    if (screenshot !== undefined) writeFileSync(screenshot, await page.screenshot(500));
 
     // It loses its connection, and is the same player afterwards.
     const browser = game.host.peers.find(({ stats }) => stats.mtu === 0)!;
