@@ -7,12 +7,19 @@ import { createRequire } from "node:module";
 
 /** As much of `ws` as is used here. */
 export interface Ws {
-  WebSocketServer: new (options: { host: string; port: number }) => {
+  WebSocketServer: new (options: WsOptions) => {
     on(name: "connection", listener: (socket: WsSocket) => void): void;
     on(name: "listening", listener: () => void): void;
     address(): { port: number };
   };
   WebSocket: typeof WebSocket;
+}
+
+interface WsOptions {
+  host: string;
+  port: number;
+  perMessageDeflate?: boolean;
+  verifyClient?(info: { req: { url: string } }): boolean;
 }
 
 interface WsSocket {

@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { surface } from "../../ffi/surface.ts";
 import { makeInspectable } from "../internal/inspect.ts";
-import { beginTask, endTask, Later, spent, TURN_BUDGET_MS } from "../internal/turn.ts";
+import { beginTask, endTask, Later, spentNow, TURN_BUDGET_MS } from "../internal/turn.ts";
 import { integer, options as requireOptions, show } from "../internal/validate.ts";
 import { codeOfFault, encodeFrame, type WsSocket } from "./_ws.ts";
 import type {
@@ -27,6 +27,10 @@ import { Outbox } from "./socket_outbox.ts";
 
 /** How long a client that this side closes may take to read what is queued and to answer. */
 export const CLOSE_TIMEOUT_MS = 10_000;
+
+/** Bytes that are given out between two looks at the clock; more where there are few frames in them. */
+const STEP_BYTES = 1024;
+const FEW_FRAMES = 16;
 
 const PING = 9;
 const PONG = 10;
@@ -76,11 +80,13 @@ export class Client implements SocketClient {
   readonly #feed: (chunk: Uint8Array) => void;
   readonly #outbox: Outbox;
   readonly #frames: FrameFollower;
-  readonly #rest: Later = new Later(() => this.#readOn());
+  readonly #rest: Later = new Later(() => this.#release());
   #state: SocketState = "open";
   /** Nothing that still comes is looked at. */
   #isDeaf = false;
   #isPaused = false;
+  /** The stream is paused: by the program, or because the turn is spent. */
+  #isHeld = false;
   #isDrainDue = false;
   #dropped = 0;
   #sentBytes = 0;
@@ -119,7 +125,10 @@ export class Client implements SocketClient {
     this.#feed = feed.bind(stream);
     this.#outbox = new Outbox(stream, () => this.#flushed());
     ws.on("message", (data, isBinary) => this.#message(data, !isBinary));
-    ws.on("ping", (data) => this.#outbox.pushPong(encodeFrame(PONG, data)));
+    ws.on("ping", (data) => {
+      // Nothing comes behind a close frame.
+      if (this.#state === "open") this.#outbox.pushPong(encodeFrame(PONG, data));
+    });
     ws.on("pong", (data) => this.#pong(data));
     ws.on("error", (error) => this.#failed(codeOfFault(error)));
     ws.on("close", (code, reason) => this.#closed(code, reason));
@@ -212,31 +221,59 @@ export class Client implements SocketClient {
     this.#tell(() => this.#owner.handlers.open?.(this));
     this.#stream.on("data", (chunk: Uint8Array) => this.#receive(chunk));
     if (rest.length > 0) this.#receive(rest);
-    if (!this.#isPaused) this.#stream.resume();
+    if (!this.#isHeld) this.#stream.resume();
   }
 
   #receive(chunk: Uint8Array): void {
     if (this.#isDeaf || this.#state === "closed") return;
     this.#heardAt = performance.now();
     this.#unanswered = 0;
-    const length = this.#frames.follow(chunk);
     beginTask();
-    this.#feed(length === chunk.length ? chunk : chunk.subarray(0, length));
+    const given = this.#give(chunk);
     endTask();
-    const { finding } = this.#frames;
-    if (finding === "close") this.#conclude();
-    else if (this.#isDeaf) return; // `ws` has found a fault.
-    else if (finding === "too large") this.#fault(1009, "the frame is too large");
-    else if (finding === "too long") this.#fault(1008, "too much between the fragments");
-    else if (spent(TURN_BUDGET_MS)) {
-      this.#stream.pause();
-      this.#rest.request();
-    }
+    // The stream keeps the rest, and tells the end of the connection behind it.
+    if (given < chunk.length) this.#stream.unshift(chunk.subarray(given));
   }
 
-  /** Goes on in a turn of its own. */
-  #readOn(): void {
-    if (!this.#isPaused) this.#stream.resume();
+  /** Gives `ws` what has come, until the turn is spent or the program pauses. Returns how many bytes. */
+  #give(chunk: Uint8Array): number {
+    let step = STEP_BYTES;
+    for (let at = 0; !this.#isDeaf && this.#state !== "closed" && !this.#isPaused;) {
+      const before = this.#frames.frames;
+      const piece = chunk.subarray(at, at + step);
+      const length = this.#frames.follow(piece);
+      this.#feed(piece.subarray(0, length));
+      this.#act();
+      at += piece.length;
+      if (!this.#isHeld && spentNow(TURN_BUDGET_MS)) {
+        this.#hold();
+        this.#rest.request();
+      }
+      if (at === chunk.length || this.#isHeld) return at;
+      if (this.#frames.frames - before < FEW_FRAMES) step *= 4;
+    }
+    // What is behind a close frame or a fault is not looked at. A paused stream should have given nothing.
+    return this.#isPaused && !this.#isDeaf && this.#state !== "closed" ? 0 : chunk.length;
+  }
+
+  /** Acts on what the last frame was. */
+  #act(): void {
+    const { finding } = this.#frames;
+    if (finding === "none" || this.#isDeaf) return;
+    if (finding === "close") this.#conclude();
+    else if (finding === "too large") this.#fault(1009, "the frame is too large");
+    else this.#fault(1008, "too much between the fragments");
+  }
+
+  #hold(): void {
+    this.#isHeld = true;
+    this.#ws.pause();
+  }
+
+  #release(): void {
+    if (!this.#isHeld || this.#isPaused || this.#state === "closed") return;
+    this.#isHeld = false;
+    this.#ws.resume();
   }
 
   #message(data: Uint8Array<ArrayBuffer>, isText: boolean): void {
@@ -273,7 +310,7 @@ export class Client implements SocketClient {
   pause(): void {
     if (this.#isPaused || this.#state === "closed") return;
     this.#isPaused = true;
-    this.#ws.pause();
+    this.#hold();
   }
 
   resume(): void {
@@ -281,7 +318,7 @@ export class Client implements SocketClient {
     this.#isPaused = false;
     this.#heardAt = this.#messageAt = performance.now();
     this.#unanswered = 0;
-    this.#ws.resume();
+    this.#release();
   }
 
   // Time.

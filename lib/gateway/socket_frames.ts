@@ -33,6 +33,7 @@ export class FrameFollower {
   /** Bytes since the first fragment. `ws` may hold all of them, as parts of the pieces in which they came. */
   #between = 0;
   #finding: Finding = "none";
+  #frames = 0;
 
   constructor(maximumFrameSize: number, maximumMessageSize: number) {
     this.#maximumFrameSize = maximumFrameSize;
@@ -42,6 +43,11 @@ export class FrameFollower {
   /** What the last call of `follow` has found. After anything but `"none"` it must not be called again. */
   get finding(): Finding {
     return this.#finding;
+  }
+
+  /** How many frames have ended so far. */
+  get frames(): number {
+    return this.#frames;
   }
 
   /** Follows a chunk. Returns how many of its bytes `ws` may have. */
@@ -95,6 +101,7 @@ export class FrameFollower {
 
   /** Ends a frame. Returns whether it was the last one. */
   #isOver(): boolean {
+    this.#frames++;
     this.#have = 0;
     this.#need = 2;
     if (this.#opcode === CLOSE) {

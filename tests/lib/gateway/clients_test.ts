@@ -360,6 +360,56 @@ test("pause holds the client back by TCP, and resume goes on where it was", asyn
   await until(() => received === sent * 64 * 1024, STEP_MS, "all messages");
 });
 
+test("A flood of small messages lets timers run in between", async () => {
+  const COUNT = 4000;
+  let received = 0;
+  const seen: number[] = [];
+  await using server = await listen({}, {
+    message() {
+      received++;
+      const end = performance.now() + 0.1;
+      while (performance.now() < end);
+    },
+  });
+  await using client = await RawClient.open(server);
+  const timer = setInterval(() => seen.push(received), 1);
+  try {
+    client.write(Buffer.concat(Array.from({ length: COUNT }, () => frame(1, "x"))));
+    client.write(frame(CLOSE, closing(1000)));
+    // The close frame is looked at behind them.
+    assert.equal(describe((await client.next())!), "close 1000");
+  } finally {
+    clearInterval(timer);
+  }
+  assert.equal(received, COUNT);
+  const between = new Set(seen.filter((count) => count > 0 && count < COUNT));
+  assert.ok(between.size >= 10, `a timer has run ${between.size} times`);
+});
+
+test("What came before a pause within a handler waits for resume, a close frame too", async () => {
+  const told: string[] = [];
+  await using server = await listen({}, {
+    message(client, bytes) {
+      told.push(Buffer.from(bytes).toString());
+      if (told.length % 100 === 0) client.pause();
+    },
+    close: (_client, code) => void told.push(`close ${code}`),
+  });
+  await using client = await RawClient.open(server);
+  const there = only(server);
+  client.write(Buffer.concat(Array.from({ length: 300 }, (_, i) => frame(1, `${i}`))));
+  client.write(frame(CLOSE, closing(4000)));
+  client.socket.end();
+  for (const count of [100, 200, 300]) {
+    await until(() => there.isPaused, STEP_MS, "a pause");
+    // At most as many more as are given out at once.
+    assert.ok(told.length >= count && told.length < count + 64, String(told.length));
+    there.resume();
+  }
+  await until(() => told.length === 301, STEP_MS, "close");
+  assert.deepEqual(told, [...Array.from({ length: 300 }, (_, i) => `${i}`), "close 4000"]);
+});
+
 test("A ping flood of a client that does not read queues a few pongs", async () => {
   await using pair = await slowPair({ slow: "drop" });
   const { stalled, slow } = pair;
