@@ -126,6 +126,7 @@ test("Broadcasts and groups reach browsers and ENet's peers alike", async (t) =>
   const { host } = served;
   await using client = await Host.create();
   const native = await client.connect(host.address);
+  await until(() => host.peers.length === 1, DEADLINE, "the native peer");
   const nativeGot: string[] = [];
   void (async () => {
     for await (const { packet } of native) nativeGot.push(packet.text());
