@@ -2,7 +2,7 @@
  * Many WebSocket clients at one server: CPU time for each client, and the time of a message there and back, beside the
  * package `ws` alone. With one client more, that reads a stream of 1.3 MB a second, and with that client stalled.
  *
- *     deno run -A bench/gateway.ts [--clients 1000] [--rate 20] [--seconds 5] [--rounds 5]
+ *     deno run -A bench/gateway.ts [--clients 1000] [--rate 20] [--seconds 5] [--rounds 5] [--only PART]
  *
  * @module
  */
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     rate: { type: "string", default: "20" },
     seconds: { type: "string", default: "5" },
     rounds: { type: "string", default: "5" },
+    only: { type: "string", default: "" },
   },
 });
 const [clients, rate, seconds, rounds] = [
@@ -31,7 +32,7 @@ const [clients, rate, seconds, rounds] = [
 
 await setup();
 const ws = await installNpm("ws", WS_VERSION);
-const SERVERS: { name: string; runtime: Runtime; args: string[] }[] = [
+const ALL: { name: string; runtime: Runtime; args: string[] }[] = [
   { name: "ws alone, Node", runtime: "node", args: ["ws", ws] },
   ...(["node", "bun", "deno"] as const).map((runtime) => ({
     name: `listenSockets, ${runtime}`,
@@ -39,6 +40,7 @@ const SERVERS: { name: string; runtime: Runtime; args: string[] }[] = [
     args: ["sockets"],
   })),
 ];
+const SERVERS = ALL.filter(({ name }) => name.includes(values.only));
 
 interface Measured {
   p50: number;
