@@ -49,15 +49,15 @@ export class Closing {
     if (!this.#endpoint.resources.open) return this.#undelivered;
     this.#connector.end();
     const { native, handle } = this.#endpoint;
-    const { shutdown, live } = this.#inlet;
+    const { shutdown, roster } = this.#inlet;
     this.#endpoint.closing = true;
     this.#inlet.closeData = data;
-    for (const connection of live) {
+    for (const connection of roster.live) {
       connection.leave();
       if (!connection.established) connection.close({ reason: "local", data });
     }
     this.#inlet.silence();
-    const { others } = this.#inlet; // native code ends its own
+    const { others } = roster; // native code ends its own
     for (const connection of others) {
       connection.transport.disconnect(connection, data, DISCONNECT.LATER);
     }
@@ -97,7 +97,7 @@ export class Closing {
   destroy(): void {
     const { resources, stats } = this.#endpoint;
     this.#endpoint.closing = true;
-    if (resources.open) this.#inlet.learnEnds();
+    if (resources.open) this.#inlet.learn();
     if (!resources.open) return;
     this.#beforeEnd();
     this.#connector.end();
@@ -116,7 +116,7 @@ export class Closing {
   /** Ends what native code does not know. @returns what was queued */
   #endOthers(): Undelivered {
     let [bytes, messages, peers] = [0, 0, 0];
-    for (const connection of this.#inlet.others) {
+    for (const connection of this.#inlet.roster.others) {
       const stats = connection.transport.stats(connection);
       const queued = stats?.[PEER_STAT.QUEUED_MESSAGES] ?? 0;
       bytes += stats?.[PEER_STAT.QUEUED_BYTES] ?? 0;
