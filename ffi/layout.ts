@@ -56,10 +56,10 @@ export const LAYOUT = {
   REASON_RESET: 3,
   REASON_REFUSED: 4,
   REASON_LIMIT: 5,
-  CONFIG_COUNT: 27,
+  CONFIG_COUNT: 28,
   LIMIT_COUNT: 5,
   HOST_STAT_COUNT: 30,
-  PEER_STAT_COUNT: 39,
+  PEER_STAT_COUNT: 40,
   DIAGNOSTIC_COUNT: 10,
   CHANNEL_DIRECTION_BYTES: 256,
   CHANNEL_GUARD_BYTES: 64,
@@ -123,6 +123,9 @@ export const LAYOUT = {
   JITTER_PARETO: 2,
   HELD_BYTES: 16777216,
   MAXIMUM_LINKS: 256,
+  PRIORITY_MAXIMUM: 100,
+  CONGESTION_ADAPTIVE: 0,
+  CONGESTION_ENET: 1,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */
@@ -154,6 +157,7 @@ export const CONFIG = {
   MAXIMUM_HOST_DATA: 24,
   ACCEPT: 25,
   FILTER_REFUSES: 26,
+  CONGESTION: 27,
 } as const;
 
 /** What `enetjs_host_attend` says. */
@@ -166,6 +170,7 @@ export const PEER_OPTION = {
   THROTTLE: 2,
   PAUSED: 3,
   DENIED: 4,
+  PRIORITY: 5,
 } as const;
 
 /** Limits of `enetjs_host_set_limits`: positions of their rate and burst. */
@@ -288,6 +293,7 @@ export const PEER_STAT = {
   QUEUED_MESSAGES: 36,
   SENT_RELIABLY: 37,
   THROTTLED: 38,
+  COUNTED_BYTES: 39,
 } as const;
 
 /** Counters of the whole library: positions in what `enetjs_diagnostics` fills. */

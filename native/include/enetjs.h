@@ -229,7 +229,8 @@
 #define ENETJS_CONFIG_MAXIMUM_HOST_DATA 24 /**< bytes of native memory for all peers; 0 for the default */
 #define ENETJS_CONFIG_ACCEPT 25            /**< 1: the program decides about connections, ENETJS_COMPLETION_QUESTION */
 #define ENETJS_CONFIG_FILTER_REFUSES 26    /**< 1: the filter refuses a CONNECT in place of dropping it */
-#define ENETJS_CONFIG_COUNT 27
+#define ENETJS_CONFIG_CONGESTION 27        /**< ENETJS_CONGESTION_…: who decides how much may be under way */
+#define ENETJS_CONFIG_COUNT 28
 
 /** Bytes: the default of MAXIMUM_HOST_DATA, or twice what one connection may take where that is more. */
 #define ENETJS_HOST_DATA_MINIMUM 268435456
@@ -237,6 +238,10 @@
 /* ---- Values of settings and of calls --------------------------------------------------- */
 
 /** After a service that brought something, whether the consumer is to call `enetjs_host_attend`. */
+/** Values of ENETJS_CONFIG_CONGESTION. */
+#define ENETJS_CONGESTION_ADAPTIVE 0 /**< the window follows the link, where datagrams are batched */
+#define ENETJS_CONGESTION_ENET 1     /**< it is ENet's */
+
 #define ENETJS_SPIN_NEVER 0
 #define ENETJS_SPIN_AUTO 1   /**< for 100 microseconds, while messages of one peer come that closely */
 #define ENETJS_SPIN_ALWAYS 2 /**< for a millisecond */
@@ -254,6 +259,8 @@
 #define ENETJS_PEER_THROTTLE 2      /**< a: interval ms, b: acceleration, c: deceleration */
 #define ENETJS_PEER_PAUSED 3        /**< a: 1 holds the peer's messages back in native memory, 0 releases them */
 #define ENETJS_PEER_DENIED 4        /**< a: 1 drops the peer's datagrams as the address filter would, 0 takes them */
+#define ENETJS_PEER_PRIORITY 5      /**< a: channel, b: its share beside other channels, 1 to ENETJS_PRIORITY_MAXIMUM */
+#define ENETJS_PRIORITY_MAXIMUM 100
 
 /** Of `enetjs_host_set_filter`. */
 #define ENETJS_MAXIMUM_FILTER_RULES 1048576
@@ -407,7 +414,8 @@
 #define ENETJS_PEER_STAT_QUEUED_MESSAGES 36 /**< ours */
 #define ENETJS_PEER_STAT_SENT_RELIABLY 37 /**< ours: unreliable messages sent reliably, being larger than a datagram */
 #define ENETJS_PEER_STAT_THROTTLED 38     /**< ours: unreliable messages that the throttle has dropped */
-#define ENETJS_PEER_STAT_COUNT 39
+#define ENETJS_PEER_STAT_COUNTED_BYTES 39 /**< ours: of QUEUED_BYTES, what counts towards the high-water mark */
+#define ENETJS_PEER_STAT_COUNT 40
 
 /** Counters of the whole library, positions in the array `enetjs_diagnostics` fills. */
 #define ENETJS_DIAGNOSTIC_HOSTS 0
@@ -649,7 +657,7 @@ ENETJS_API double enetjs_host_broadcast_packet(double host, double channel, doub
  * @param option ENETJS_CONFIG_INCOMING_BANDWIDTH (value: incoming, second: outgoing), CHANNELS,
  *   COMPRESSION, CHECKSUM, MTU, DUPLICATE_PEERS, MAXIMUM_PACKET_SIZE, MAXIMUM_WAITING_DATA,
  *   MAXIMUM_HOST_DATA, RECEIVE_BUFFER, SEND_BUFFER, STALL_LIMIT, SPIN, HIGH_WATER, DATAGRAMS, ACCEPT,
- *   FILTER_REFUSES
+ *   FILTER_REFUSES, CONGESTION
  * @returns 0, or ERR_CLOSED, ARGUMENT, SOCKET
  */
 ENETJS_API double enetjs_host_set(double host, double option, double value, double second);
@@ -772,7 +780,7 @@ ENETJS_API double enetjs_peer_ping(double host, double peer);
 
 /**
  * Changes an option (ENETJS_PEER_…) of a connection.
- * @returns 0, or ERR_CLOSED, STALE, ARGUMENT, NOT_CONNECTED (throttle only)
+ * @returns 0, or ERR_CLOSED, STALE, ARGUMENT, CHANNEL, MEMORY, NOT_CONNECTED (throttle and priority)
  */
 ENETJS_API double enetjs_peer_set(double host, double peer, double option, double a, double b, double c);
 
