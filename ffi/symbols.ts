@@ -79,6 +79,13 @@ export const SYMBOLS = {
   enetjs_channel_state: ["f64"], // channel
   enetjs_channel_text: ["f64", "f64", "buffer", "f64"], // channel, which, out, capacity
   enetjs_channel_close: ["f64", "f64"], // channel, keepMemory
+
+  // Watch
+  enetjs_watch_open: ["f64"], // fd
+  enetjs_watch_descriptor: ["f64"], // watch
+  enetjs_watch_arm: ["f64", "f64"], // watch, wanted
+  enetjs_watch_ready: ["f64"], // watch
+  enetjs_watch_close: ["f64"], // watch
 } as const satisfies SymbolTable;
 
 /** A native function of a table entry. */

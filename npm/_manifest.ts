@@ -54,6 +54,7 @@ export function mainManifest(): Manifest {
     keywords: ["enet", "udp", "networking", "games", "realtime", "deno", "bun", "node"],
     ...common(),
     exports: Object.fromEntries(modules),
+    bin: { enet: "lib/cli/main.js" },
     sideEffects: false,
     engines: Object.fromEntries(Object.entries(minimum).map(([name, v]) => [name, `>=${v}`])),
     dependencies,

@@ -72,7 +72,10 @@ function referenceLibraries(folder: string): void {
     const file = `${folder}/${path.replace(/\.ts$/, ".d.ts")}`;
     writeFileSync(
       file,
-      `/// <reference lib="esnext.disposable" />\n${readFileSync(file, "utf8")}`,
+      // The line by which a system runs a program has to be the first one, and declarations are not run.
+      `/// <reference lib="esnext.disposable" />\n${
+        readFileSync(file, "utf8").replace(/^#!.*\n/, "")
+      }`,
     );
   }
 }

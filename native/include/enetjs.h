@@ -37,6 +37,7 @@
  * - Peer
  * - Packet
  * - Channel
+ * - Watch
  */
 #ifndef ENETJS_H
 #define ENETJS_H
@@ -289,6 +290,11 @@
 #define ENETJS_CALL_INTEGER 0 /**< an integer, a pointer, or nothing */
 #define ENETJS_CALL_FLOAT 1
 #define ENETJS_CALL_DOUBLE 2
+
+/** What a watch waits for, and finds: bits. */
+#define ENETJS_WATCH_READ 1
+#define ENETJS_WATCH_WRITE 2
+#define ENETJS_WATCH_HANG_UP 4 /**< the other side is gone, or the descriptor is broken; always waited for */
 
 /* ---- Simulated network: links as arrays of doubles ------------------------------------- */
 
@@ -888,5 +894,35 @@ ENETJS_API double enetjs_channel_text(double channel, double which, uint8_t *out
  * @returns 0 when that is done, 1 when the thread will do it and send a last byte, or ERR_CLOSED
  */
 ENETJS_API double enetjs_channel_close(double channel, double keepMemory);
+
+/* ---- Watch -------------------------------------------------------------------------------- */
+
+/**
+ * Begins to watch a descriptor, with a thread that sleeps in poll(): for pipes and devices, which the event loops of
+ * runtimes do not take. Windows has sockets only. The watch belongs to the calling thread, and is closed when that
+ * exits.
+ * @param fd a descriptor of the caller's, to be closed after `enetjs_watch_close`
+ * @returns a handle, or ERR_ARGUMENT, LIMIT, SOCKET, THREAD
+ */
+ENETJS_API double enetjs_watch_open(double fd);
+
+/**
+ * @returns the descriptor on which a byte arrives when an armed watch is ready. It belongs to the caller, who closes
+ *   it after `enetjs_watch_close`. Or ERR_CLOSED
+ */
+ENETJS_API double enetjs_watch_descriptor(double watch);
+
+/**
+ * Waits once. A watch that is armed already waits for this instead.
+ * @param wanted ENETJS_WATCH_READ and _WRITE, or 0 to wait for the end of the other side only
+ * @returns 0, or ERR_ARGUMENT, CLOSED
+ */
+ENETJS_API double enetjs_watch_arm(double watch, double wanted);
+
+/** @returns what has been found since the last call: ENETJS_WATCH_… bits; or ERR_CLOSED. */
+ENETJS_API double enetjs_watch_ready(double watch);
+
+/** Ends a watch, and waits until its thread looks at the descriptor no more. @returns 0, or ERR_CLOSED. */
+ENETJS_API double enetjs_watch_close(double watch);
 
 #endif

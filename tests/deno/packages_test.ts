@@ -270,6 +270,27 @@ for (const serverName of names) {
   });
 }
 
+/** How users run the program `enet`. */
+const ENET: Record<Runtime, string> = {
+  deno: "deno run -A npm:@enetjs/enet/cli",
+  bun: "bun x @enetjs/enet", // which is bunx
+  node: "npx @enetjs/enet",
+};
+
+for (const name of names) {
+  test(`Installed on ${name}, "${ENET[name]}" is the program enet`, {
+    skip: process.platform === "win32",
+  }, async () => {
+    const gateway = `${ENET[name]} gateway --addr 127.0.0.1 --port 0 --std`;
+    const { code, stdout, stderr } = await projects[name].shell(
+      `${ENET[name]} --version && printf bye | ${gateway}`,
+    );
+    assertEquals(stdout, `enet ${version}\n`, stderr);
+    assertMatch(stderr, /^listening on ws:\/\/127\.0\.0\.1:\d+$/m);
+    assertEquals(code, 0, stderr);
+  });
+}
+
 /** Runs an executable from an empty folder: a server, for a client from the packages. */
 async function serveFrom(executable: string): Promise<string[]> {
   const env = { PATH: "", TMPDIR: temporaryFolder(stack) };

@@ -60,7 +60,9 @@ test("ffi/layout.ts has the numbers of the header", () => {
     else assert.match(name, /^(FLAG|MINIMUM|MAXIMUM|PACKET)_/, "only ENet's own are not in ours");
   }
   for (
-    const prefix of ["WORD_", "RECORD_", "EVENT_", "COMPLETION_", "REASON_", "CODE_", "CHANNEL_"]
+    const prefix of [
+      ...["WORD_", "RECORD_", "EVENT_", "COMPLETION_", "REASON_", "CODE_", "CHANNEL_", "WATCH_"],
+    ]
   ) {
     for (const name of Object.keys(group(prefix))) assert.ok(`${prefix}${name}` in LAYOUT, name);
   }
