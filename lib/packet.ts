@@ -9,31 +9,12 @@ import type { Memory } from "./internal/memory.ts";
 import { NativePacket } from "./internal/native_packet.ts";
 import { integer, oneOf, options as checkOptions, show } from "./internal/validate.ts";
 import { ENetError } from "./errors.ts";
+import { PacketFlag } from "./packet_flag.ts";
+
+export { PacketFlag };
 
 /** What can be sent: text (as UTF-8), any buffer or view of one, or a packet. */
 export type Data = string | ArrayBufferLike | ArrayBufferView | Packet;
-
-/**
- * How a message is sent; ENet's names and numbers. ENet sends an unreliable message that is larger than a
- * datagram reliably, unless the flag says FRAGMENT.
- *
- * Source: `ENetPacketFlag` in `enet/enet.h`.
- */
-export const PacketFlag = {
-  /** May be lost; never arrives after a later one of its channel. */
-  UNRELIABLE: 0,
-  /** Arrives exactly once and in order, or the connection ends. */
-  RELIABLE: 1,
-  /** May be lost, and may arrive in any order. */
-  UNSEQUENCED: 2,
-  /** As UNRELIABLE; a message larger than a datagram goes in unreliable fragments. */
-  UNRELIABLE_FRAGMENT: 8,
-  /** As UNSEQUENCED; a message larger than a datagram goes in unreliable fragments. */
-  UNSEQUENCED_FRAGMENT: 10,
-} as const;
-
-/** One of the numbers of {@linkcode PacketFlag}. */
-export type PacketFlag = 0 | 1 | 2 | 8 | 10;
 
 /**
  * Where a packet's bytes are. One object for many packets, so that a received message takes no more
@@ -56,6 +37,8 @@ interface PacketInside {
   fromArena(memory: Memory, offset: number, length: number, flags: number, until: Gone): Packet;
   /** A packet over a received native one, which becomes `until` when its borrowing ends. */
   fromNative(packet: NativePacket, flags: number, until: Gone): Packet;
+  /** A packet of bytes that are its own, received and borrowed until its event is over. */
+  fromBytes(bytes: Uint8Array<ArrayBuffer>, flags: number, until: Gone): Packet;
   /** Makes the bytes of a borrowed packet independent of the event ring and of the host. */
   own(packet: Packet): void;
   /** Whether the bytes are in native memory, which native code counts. */
@@ -432,6 +415,9 @@ export class Packet implements Disposable {
       },
       fromNative(packet, flags, until) {
         return Packet.#native(packet, flags, until);
+      },
+      fromBytes(bytes, flags, until) {
+        return new Packet(OWNED, bytes.length, flags, bytes, until);
       },
       own(packet) {
         const source = packet.#source;

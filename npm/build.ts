@@ -21,6 +21,7 @@ import { reachable } from "../tools/_imports.ts";
 import { fail, print, root, runOrThrow } from "../tools/_run.ts";
 import { build as buildNative } from "../tools/build.ts";
 import { setupBuild } from "../tools/setup.ts";
+import { BROWSER_MODULE, bundleBrowserModule } from "./_bundle.ts";
 import { checkPackage } from "./_check.ts";
 import {
   exported,
@@ -116,6 +117,7 @@ export async function buildMain(folder: string = dist): Promise<string> {
   await buildModules(main);
   writeFileSync(`${main}/ffi/_origin.js`, originModule());
   nameDependencies(main);
+  await bundleBrowserModule(`${main}/${BROWSER_MODULE}.js`);
   await prune(main);
   referenceLibraries(main);
   writeCommon(main, mainManifest());

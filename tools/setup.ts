@@ -7,6 +7,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { capture, fail, print, root, run } from "./_run.ts";
+import { chromium, isDebian } from "./chromium.ts";
 import { setupDependencies } from "./dependencies.ts";
 
 /** The oldest runtimes supported. */
@@ -220,6 +221,16 @@ export async function setupBuild(): Promise<void> {
   if (left.length > 0) throw new Error(`Installed, but still not usable: ${left.join(", ")}`);
 }
 
+/** Installs it where that can be done without asking. A failure is told and does not matter otherwise. */
+async function setupChromium(): Promise<void> {
+  if (chromium() !== undefined || !isDebian() || !mayInstall()) return;
+  try {
+    await installPackages("apt-get", ["chromium"], "Chromium, for the tests of pages");
+  } catch (error) {
+    print(`Without Chromium, the tests of pages are skipped: ${(error as Error).message}\n`);
+  }
+}
+
 /**
  * The same for everything that is needed, so for the runtimes and the npm packages, too.
  *
@@ -230,6 +241,7 @@ export async function setup(): Promise<void> {
   if (!existsSync(cacheFile)) print("Looking for Bun and Node\n");
   runtimes();
   await setupDependencies();
+  await setupChromium();
 }
 
 if (import.meta.main) {

@@ -1,6 +1,6 @@
 /**
- * The gateway: browsers reach ENet over WebSockets. Below it is a WebSocket server, {@linkcode listenSockets}, which
- * can be used by itself.
+ * The gateway: browsers reach ENet over WebSockets. {@linkcode Gateway} makes them peers of a host. Below it is a
+ * WebSocket server, {@linkcode listenSockets}, which can be used by itself.
  *
  * @example A WebSocket server that sends each message to everybody
  * ```ts
@@ -33,5 +33,8 @@ export type {
   SocketTls,
   Verdict,
 } from "./socket_contract.ts";
+export { Gateway, type GatewayStats } from "./gateway.ts";
+export type { GatewayOptions } from "./options.ts";
+export type { GatewayRefusals } from "./reception.ts";
 export { prepareMessage } from "./socket_message.ts";
 export { listenSockets } from "./socket_server.ts";

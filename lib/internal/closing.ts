@@ -1,5 +1,5 @@
 /** The end of a host: after its queues have drained, or at once. */
-import { DISCONNECT, HOST_STAT } from "../../ffi/layout.ts";
+import { DISCONNECT, HOST_STAT, PEER_STAT } from "../../ffi/layout.ts";
 import type { CloseOptions, Undelivered } from "../close.ts";
 import type { Connector } from "./connect.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -101,17 +101,29 @@ export class Closing {
     if (!resources.open) return;
     this.#beforeEnd();
     this.#connector.end();
-    for (const connection of this.#inlet.roster.others) {
-      connection.transport.disconnect(connection, this.#inlet.closeData, DISCONNECT.NOW);
-    }
+    const others = this.#endOthers();
     this.#inlet.releaseBorrowed();
     resources.close();
     this.#undelivered = {
-      bytes: stats[HOST_STAT.UNDELIVERED_BYTES],
-      messages: stats[HOST_STAT.UNDELIVERED_MESSAGES],
-      peers: stats[HOST_STAT.UNDELIVERED_PEERS],
+      bytes: stats[HOST_STAT.UNDELIVERED_BYTES] + others.bytes,
+      messages: stats[HOST_STAT.UNDELIVERED_MESSAGES] + others.messages,
+      peers: stats[HOST_STAT.UNDELIVERED_PEERS] + others.peers,
     };
     this.#inlet.close();
     this.#endpoint.memory.recycle();
+  }
+
+  /** Ends what native code does not know. @returns what was queued */
+  #endOthers(): Undelivered {
+    let [bytes, messages, peers] = [0, 0, 0];
+    for (const connection of this.#inlet.roster.others) {
+      const stats = connection.transport.stats(connection);
+      const queued = stats?.[PEER_STAT.QUEUED_MESSAGES] ?? 0;
+      bytes += stats?.[PEER_STAT.QUEUED_BYTES] ?? 0;
+      messages += queued;
+      peers += Number(queued > 0);
+      connection.transport.disconnect(connection, this.#inlet.closeData, DISCONNECT.NOW);
+    }
+    return { bytes, messages, peers };
   }
 }

@@ -98,6 +98,13 @@ export class Endpoint implements ConnectionOwner<Connection> {
     this.#everybody.push(new RecipientList(transport));
   }
 
+  /** Takes a transport away, of which no connection is left. */
+  drop(transport: Transport): void {
+    const index = this.#transports.indexOf(transport);
+    this.#transports.splice(index, 1);
+    this.#everybody.splice(index, 1);
+  }
+
   /** Whether a native thread wakes this one; without it only `service` receives and sends. */
   get pump(): boolean {
     return this.settings.pump;

@@ -62,7 +62,8 @@ function byTransport(
 ): RecipientList<Connection>[] {
   const lists = transports.map((transport) => new RecipientList<Connection>(transport));
   for (const connection of connections) {
-    lists[transports.indexOf(connection.transport)].push(connection);
+    // A transport that has gone has left no connection that lives.
+    lists[transports.indexOf(connection.transport)]?.push(connection);
   }
   return lists;
 }

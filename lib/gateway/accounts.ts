@@ -1,0 +1,160 @@
+/**
+ * What the limits and the address filter of a host mean for browsers: token buckets for each address and each
+ * connection, and who may come in. A bucket may be overdrawn by one message; the connection waits until it is no more.
+ *
+ * @module
+ */
+import { type AddressFilter, filterAllows, parseIPv4 } from "../address.ts";
+import type { ResolvedLimits, ResolvedRate } from "../limits.ts";
+
+/** Addresses of which no browser is connected that are remembered, as native code remembers addresses. */
+const REMEMBERED = 16_384;
+
+/** A token bucket. */
+export class Bucket {
+  #tokens = Infinity;
+  #last = 0;
+
+  /** Fills it up to now. @returns what it holds */
+  #fill({ perSecond, burst }: ResolvedRate, now: number): number {
+    const gained = (now - this.#last) / 1000 * perSecond;
+    this.#last = now;
+    return this.#tokens = Math.min(burst, this.#tokens + gained);
+  }
+
+  /** Whether it holds so many. */
+  has(rate: ResolvedRate, units: number, now: number): boolean {
+    return rate.perSecond === Infinity || this.#fill(rate, now) >= units;
+  }
+
+  /** Takes some out, whatever it holds. */
+  take(rate: ResolvedRate, units: number, now: number): void {
+    if (rate.perSecond === Infinity) return;
+    this.#fill(rate, now);
+    this.#tokens -= units;
+  }
+}
+
+/** What an address has used. */
+export interface AddressAccount {
+  readonly connects: Bucket;
+  readonly datagrams: Bucket;
+  readonly bytes: Bucket;
+  /** Browsers of it that are connected, or ask to be. */
+  sessions: number;
+  /** WebSockets of it that have not said hello. */
+  silent: number;
+}
+
+/** What a connection has used. */
+export interface Account {
+  readonly address: AddressAccount;
+  readonly messages: Bucket;
+  readonly bytes: Bucket;
+}
+
+/** The accounts of a gateway. */
+export class Accounts {
+  #limits: ResolvedLimits;
+  #allows: (ipv4: number) => boolean = () => true;
+  #allowsIPv6 = true;
+  /** A browser that the filter denies is told so, after its hello. */
+  refuses = false;
+  #isLimited = false;
+  readonly #addresses = new Map<string, AddressAccount>();
+
+  constructor(limits: ResolvedLimits, filter: AddressFilter) {
+    this.#limits = limits;
+    this.limit(limits);
+    this.filter(filter);
+  }
+
+  /** Puts limits in force; accounts keep what they have used. */
+  limit(limits: ResolvedLimits): void {
+    const { address, peer } = this.#limits = limits;
+    const rates = [address.datagrams, address.bytes, peer.messages, peer.bytes];
+    this.#isLimited = rates.some(({ perSecond }) => perSecond !== Infinity);
+  }
+
+  /** Puts an address filter in force. */
+  filter(filter: AddressFilter): void {
+    this.#allows = filterAllows(filter);
+    this.refuses = filter.refuse ?? false;
+    this.#allowsIPv6 = (filter.allow ?? []).length === 0;
+  }
+
+  /** Whether the filter lets an address in. Its rules are of IPv4; others come in unless it allows some only. */
+  allows(address: string): boolean {
+    const ipv4 = parseIPv4(address);
+    return ipv4 === undefined ? this.#allowsIPv6 : this.#allows(ipv4);
+  }
+
+  /** The account of an address. */
+  of(address: string): AddressAccount {
+    const known = this.#addresses.get(address);
+    // The latest ones are the last ones.
+    if (known !== undefined) this.#addresses.delete(address);
+    else if (this.#addresses.size >= REMEMBERED) this.#forget();
+    const account = known ??
+      {
+        connects: new Bucket(),
+        datagrams: new Bucket(),
+        bytes: new Bucket(),
+        sessions: 0,
+        silent: 0,
+      };
+    this.#addresses.set(address, account);
+    return account;
+  }
+
+  /** Forgets the oldest of those of which no browser is connected. */
+  #forget(): void {
+    for (const [address, { sessions, silent }] of this.#addresses) {
+      if (sessions === 0 && silent === 0) return void this.#addresses.delete(address);
+    }
+  }
+
+  /** What a new connection of an address may use. */
+  open(address: string): Account {
+    return { address: this.of(address), messages: new Bucket(), bytes: new Bucket() };
+  }
+
+  /** Counts an attempt to connect. @returns whether it is within the limit */
+  connect({ connects }: AddressAccount): boolean {
+    const rate = this.#limits.address.connects;
+    const now = performance.now();
+    const isWithin = connects.has(rate, 1, now);
+    if (isWithin) connects.take(rate, 1, now);
+    return isWithin;
+  }
+
+  /** Whether a message that has come exceeds a limit whose excess ends the connection. */
+  exceeds({ messages, bytes }: Account, length: number): boolean {
+    const { peer } = this.#limits;
+    if (!this.#isLimited || peer.excess !== "disconnect") return false;
+    const now = performance.now();
+    return !messages.has(peer.messages, 1, now) || !bytes.has(peer.bytes, length, now);
+  }
+
+  /** Counts a message. */
+  take({ address, messages, bytes }: Account, length: number): void {
+    if (!this.#isLimited) return;
+    const { peer, address: limits } = this.#limits;
+    const now = performance.now();
+    messages.take(peer.messages, 1, now);
+    bytes.take(peer.bytes, length, now);
+    address.datagrams.take(limits.datagrams, 1, now);
+    address.bytes.take(limits.bytes, length, now);
+  }
+
+  /** Whether the next message has to wait. */
+  isUsedUp({ address, messages, bytes }: Account): boolean {
+    if (!this.#isLimited) return false;
+    const { peer, address: limits } = this.#limits;
+    const now = performance.now();
+    const ends = peer.excess === "disconnect";
+    const has = (ends || messages.has(peer.messages, 1, now) && bytes.has(peer.bytes, 1, now)) &&
+      address.datagrams.has(limits.datagrams, 1, now) && address.bytes.has(limits.bytes, 1, now);
+    return !has;
+  }
+}

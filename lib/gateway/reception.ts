@@ -1,0 +1,140 @@
+/**
+ * Where the browsers of a gateway arrive: makes a session of each WebSocket, and looks after all of them with one timer.
+ *
+ * @module
+ */
+import { DisconnectCode } from "../disconnect.ts";
+import type { Accounts } from "./accounts.ts";
+import { addressOf, type Destination, Session, type SessionOwner } from "./session.ts";
+import type { SocketClient, SocketHandlers, SocketRequest, Verdict } from "./socket_contract.ts";
+
+/** How often sessions are looked at, in milliseconds. */
+const TICK_MS = 100;
+
+/** WebSockets of an address that have not said hello, at most. */
+const SILENT_OF_ADDRESS = 64;
+
+/** Browsers that a gateway has not let in, by cause. They are told, with a {@linkcode DisconnectCode}. */
+export interface GatewayRefusals {
+  /** There were as many browsers as the gateway takes. */
+  full: number;
+  /** The address exceeded `limits.address.connects`. */
+  limited: number;
+  /** `accept` of the host, the server behind the gateway, or the address filter has refused. */
+  denied: number;
+  /** `accept` has not decided in time, or the server behind the gateway did not answer. */
+  undecided: number;
+  /** The address had as many browsers as `duplicatePeers` allows. */
+  duplicate: number;
+  /** The host was being closed. */
+  closing: number;
+}
+
+const CAUSES: Readonly<Record<number, keyof GatewayRefusals>> = {
+  [DisconnectCode.FULL]: "full",
+  [DisconnectCode.LIMIT]: "limited",
+  [DisconnectCode.UNDECIDED]: "undecided",
+  [DisconnectCode.DUPLICATE]: "duplicate",
+  [DisconnectCode.CLOSING]: "closing",
+};
+
+/** The sessions of a gateway. */
+export class Reception implements SessionOwner {
+  readonly accounts: Accounts;
+  readonly destination: Destination;
+  readonly refusals: GatewayRefusals = {
+    full: 0,
+    limited: 0,
+    denied: 0,
+    undecided: 0,
+    duplicate: 0,
+    closing: 0,
+  };
+  readonly #sessions = new Set<Session>();
+  #touched: Session[] = [];
+  readonly #timer: ReturnType<typeof setInterval>;
+  #empty: (() => void) | undefined;
+  /** What the sockets tell. */
+  readonly handlers: SocketHandlers = {
+    open: (client) => this.#open(client),
+    message: (client, bytes, isText) => (client.tag as Session).receive(bytes, isText),
+    close: (client, code, reason) => (client.tag as Session).closed(code, reason),
+  };
+
+  /** @param everyTick called before the sessions are looked at */
+  constructor(accounts: Accounts, destination: Destination, everyTick: () => void) {
+    this.accounts = accounts;
+    this.destination = destination;
+    this.#timer = setInterval(() => {
+      everyTick();
+      const now = performance.now();
+      for (const session of this.#sessions) session.tick(now);
+    }, TICK_MS);
+  }
+
+  /** Browsers that have said hello. */
+  get size(): number {
+    return this.#count(({ hasArrived }) => hasArrived);
+  }
+
+  #count(which: (session: Session) => boolean): number {
+    let count = 0;
+    for (const session of this.#sessions) count += Number(which(session));
+    return count;
+  }
+
+  /** Whether a request may go on, as far as its address tells. */
+  admits({ address }: SocketRequest): Verdict {
+    const hostname = addressOf(address);
+    if (!this.accounts.allows(hostname) && !this.accounts.refuses) return 403;
+    return this.accounts.of(hostname).silent < SILENT_OF_ADDRESS || 429;
+  }
+
+  #open(client: SocketClient): void {
+    const session = new Session(this, client);
+    client.tag = session;
+    this.#sessions.add(session);
+    session.account.address.silent++;
+  }
+
+  arrived({ account: { address } }: Session): void {
+    address.silent--;
+    address.sessions++;
+  }
+
+  refused(data: number): void {
+    this.refusals[CAUSES[data] ?? "denied"]++;
+  }
+
+  left(session: Session): void {
+    if (!this.#sessions.delete(session)) return;
+    const { address } = session.account;
+    if (session.hasArrived) address.sessions--;
+    else address.silent--;
+    if (this.#sessions.size === 0) this.#empty?.();
+  }
+
+  touch(session: Session): void {
+    this.#touched.push(session);
+    if (this.#touched.length > 1) return;
+    queueMicrotask(() => {
+      const touched = this.#touched;
+      this.#touched = [];
+      for (const session of touched) session.flush();
+    });
+  }
+
+  /** Ends all sessions after what is queued for them; resolves when they have ended, or after a time. */
+  async dismiss(graceMs: number, data: number): Promise<void> {
+    for (const session of [...this.#sessions]) session.dismiss(data);
+    if (this.#sessions.size > 0 && graceMs > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#empty = resolve;
+      const timer = setTimeout(resolve, graceMs);
+      await promise;
+      clearTimeout(timer);
+    }
+    for (const session of [...this.#sessions]) session.reset({ reason: "local", data });
+    clearInterval(this.#timer);
+  }
+}

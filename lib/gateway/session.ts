@@ -1,0 +1,308 @@
+/**
+ * One browser of a gateway: its WebSocket, from the hello to the end. What is done with its messages is the matter of
+ * its destination: the host of this process, or a server elsewhere.
+ *
+ * @module
+ */
+import { DisconnectCode } from "../disconnect.ts";
+import type { Account, Accounts } from "./accounts.ts";
+import { Link, type LinkOwner } from "./link.ts";
+import type { PreparedMessage, SocketClient } from "./socket_contract.ts";
+import {
+  CLOSE,
+  closeReason,
+  decodeHello,
+  encodeWelcome,
+  endOf,
+  type Hello,
+  type Welcome,
+} from "./wire.ts";
+
+/** How a session ends, as the destination learns it. */
+export interface SessionEnd {
+  readonly reason: "remote" | "local" | "timeout" | "reset" | "limit";
+  readonly data: number;
+}
+
+/** A frame, as it is or encoded for many. */
+export type SessionFrame = Uint8Array | PreparedMessage;
+
+/** What becomes of browsers. Nothing is told of a session after its end. */
+export interface Destination {
+  /** A browser has said hello. It is answered by `welcome` or `refuse`, at once or later. */
+  arrive(session: Session, hello: Hello): void;
+  /** A message, once the session has been welcomed. */
+  message(
+    session: Session,
+    channelId: number,
+    flags: number,
+    bytes: Uint8Array<ArrayBuffer>,
+  ): void;
+  /** The browser has taken a message of a token. */
+  delivered(session: Session, token: number): void;
+  /** The queue has fallen to half of the high-water mark. */
+  drained(session: Session): void;
+  /** Incomplete messages take so many bytes more, or less; returns false where that is too much. */
+  hold(session: Session, bytes: number): boolean;
+  /** A session that had arrived has ended. */
+  end(session: Session, end: SessionEnd): void;
+}
+
+/** What a session needs of its gateway. */
+export interface SessionOwner {
+  readonly destination: Destination;
+  readonly accounts: Accounts;
+  /** The session has said hello, and counts. */
+  arrived(session: Session): void;
+  /** It has not been let in. */
+  refused(data: number): void;
+  /** It has ended. */
+  left(session: Session): void;
+  /** Has `flush` called when this turn of microtasks is over. */
+  touch(session: Session): void;
+}
+
+/** An address as it is written everywhere else: an IPv4 address, although it came over a socket for IPv6. */
+export function addressOf(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/, "");
+}
+
+/** Where a session is in its life. */
+export type SessionState = "greeting" | "asking" | "connected" | "later" | "leaving" | "ended";
+
+/** Milliseconds that a browser has for its hello, and for the answer to a close. */
+const HELLO_MS = 5000;
+const CLOSE_MS = 5000;
+
+/** A browser. */
+export class Session implements LinkOwner<SessionFrame> {
+  readonly client: SocketClient;
+  readonly hostname: string;
+  /** What it has used of the limits. */
+  readonly account: Account;
+  /** What the destination keeps with it. */
+  tag: unknown;
+  state: SessionState = "greeting";
+  /** It has said hello. */
+  hasArrived = false;
+  readonly #owner: SessionOwner;
+  #link: Link<SessionFrame> | undefined;
+  #since: number = performance.now();
+  /** How the end will be told that this side has begun. */
+  #leaving: SessionEnd | undefined;
+  #held = false;
+  #limited = false;
+
+  constructor(owner: SessionOwner, client: SocketClient) {
+    this.#owner = owner;
+    this.client = client;
+    this.hostname = addressOf(client.address);
+    this.account = owner.accounts.open(this.hostname);
+  }
+
+  /** Once it has been welcomed. */
+  get link(): Link<SessionFrame> {
+    return this.#link as Link<SessionFrame>;
+  }
+
+  /** Lets the browser in. */
+  welcome(welcome: Welcome, sendWindow: number, highWaterMark: number): void {
+    if (this.state !== "asking") return;
+    const { channels, window: receiveWindow, largest } = welcome;
+    this.#enter("connected");
+    this.#link = new Link(
+      this,
+      { channels, sendWindow, receiveWindow, largest },
+      highWaterMark,
+    );
+    this.client.send(encodeWelcome(welcome));
+  }
+
+  /** Does not let it in. */
+  refuse(data: number): void {
+    if (this.state !== "asking") return;
+    this.#enter("ended");
+    this.client.close(CLOSE.REFUSED, closeReason(data));
+    this.#owner.refused(data);
+    this.#owner.left(this);
+  }
+
+  /** Whether messages wait, because the destination takes none. */
+  set held(held: boolean) {
+    this.#held = held;
+    this.#pause();
+  }
+
+  /** Whether messages wait, because a limit is used up. */
+  #pause(): void {
+    if (this.#link !== undefined) this.#link.paused = this.#held || this.#limited;
+  }
+
+  /** Ends it, and drops what waits in either direction. */
+  disconnect(code: number, end: SessionEnd): void {
+    if (this.state === "leaving" || this.state === "ended") return;
+    this.#leaving = end;
+    this.#enter("leaving");
+    this.#link?.close(true);
+    this.client.close(code, closeReason(end.data));
+  }
+
+  /** Ends it after everything that is queued. */
+  disconnectLater(end: SessionEnd): void {
+    if (this.state !== "connected") return;
+    this.#leaving = end;
+    this.#enter("later");
+    this.#owner.touch(this);
+  }
+
+  /** Ends it because the gateway closes. */
+  dismiss(data: number): void {
+    if (this.state === "asking") this.refuse(DisconnectCode.CLOSING);
+    else if (this.state === "greeting") this.end(CLOSE.DISCONNECT, { reason: "local", data });
+    else this.disconnectLater({ reason: "local", data });
+  }
+
+  /** Ends it at once, with a notice. */
+  end(code: number, end: SessionEnd): void {
+    if (this.state === "ended") return;
+    const isSilent = code === CLOSE.TIMEOUT;
+    this.#link?.close(true);
+    this.client.close(code, closeReason(end.data));
+    if (isSilent) this.client.terminate();
+    this.#ended(end);
+  }
+
+  /** Ends it at once, without a notice. */
+  reset(end: SessionEnd): void {
+    if (this.state === "ended") return;
+    this.#link?.close(true);
+    this.client.terminate();
+    this.#ended(end);
+  }
+
+  // What the socket tells.
+
+  /** A message. */
+  receive(bytes: Uint8Array, isText: boolean): void {
+    switch (this.state) {
+      case "greeting": {
+        const hello = isText ? undefined : decodeHello(bytes);
+        if (hello === undefined) return this.fault(CLOSE.FAULT);
+        this.#enter("asking");
+        this.hasArrived = true;
+        this.#owner.arrived(this);
+        return this.#owner.destination.arrive(this, hello);
+      }
+      case "connected":
+      case "later":
+        if (isText) return this.fault(CLOSE.FAULT);
+        this.link.receive(bytes);
+        this.#closeIfEmpty();
+        return;
+      case "asking":
+        return this.fault(CLOSE.FAULT);
+    }
+  }
+
+  /** The socket has closed. */
+  closed(code: number, reason: string): void {
+    if (this.state === "ended") return;
+    const link = this.#link;
+    link?.close(this.#leaving !== undefined);
+    // What came before the end is told before it.
+    if (this.#leaving === undefined && link !== undefined) link.paused = false;
+    const end = endOf(code, reason);
+    this.#ended(
+      this.#leaving ??
+        { reason: end.reason === "refused" ? "remote" : end.reason, data: end.data },
+    );
+  }
+
+  /** A few times a second. */
+  tick(now: number): void {
+    const age = now - this.#since;
+    switch (this.state) {
+      case "greeting":
+        return age > HELLO_MS ? this.fault(CLOSE.FAULT) : undefined;
+      case "leaving":
+        return age > CLOSE_MS ? this.reset(this.#leaving as SessionEnd) : undefined;
+      case "connected":
+      case "later":
+        if (this.#limited && !this.#owner.accounts.isUsedUp(this.account)) {
+          this.#limited = false;
+          this.#pause();
+        }
+        return this.link.tick(now);
+    }
+  }
+
+  /** Sends what may be under way. */
+  flush(): void {
+    if (this.#link === undefined || this.state === "leaving" || this.state === "ended") return;
+    this.#link.flush();
+    this.#closeIfEmpty();
+  }
+
+  #closeIfEmpty(): void {
+    if (this.state !== "later" || !this.link.empty) return;
+    this.#enter("leaving");
+    this.link.close(true);
+    this.client.close(CLOSE.DISCONNECT, closeReason((this.#leaving as SessionEnd).data));
+  }
+
+  #enter(state: SessionState): void {
+    this.state = state;
+    this.#since = performance.now();
+  }
+
+  #ended(end: SessionEnd): void {
+    this.#enter("ended");
+    this.#owner.left(this);
+    if (this.hasArrived) this.#owner.destination.end(this, end);
+  }
+
+  // What the link tells.
+
+  transmit(frame: SessionFrame): void {
+    this.client.send(frame);
+  }
+
+  buffered(): number {
+    return this.client.queuedBytes;
+  }
+
+  message(channelId: number, flags: number, bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.state !== "connected") return;
+    const { accounts, destination } = this.#owner;
+    if (accounts.exceeds(this.account, bytes.length)) {
+      return this.end(CLOSE.LIMIT, { reason: "limit", data: DisconnectCode.LIMIT });
+    }
+    accounts.take(this.account, bytes.length);
+    if (accounts.isUsedUp(this.account)) {
+      this.#limited = true;
+      this.#pause();
+    }
+    destination.message(this, channelId, flags, bytes);
+  }
+
+  hold(bytes: number): boolean {
+    return this.#owner.destination.hold(this, bytes);
+  }
+
+  delivered(token: number): void {
+    this.#owner.destination.delivered(this, token);
+  }
+
+  drained(): void {
+    this.#owner.destination.drained(this);
+  }
+
+  touched(): void {
+    this.#owner.touch(this);
+  }
+
+  fault(code: number): void {
+    const reason = code === CLOSE.TIMEOUT ? "timeout" : code === CLOSE.LIMIT ? "limit" : "reset";
+    this.end(code, this.#leaving ?? { reason, data: 0 });
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * Makes one module of the browser's half of the gateway, for pages that have no bundler.
+ *
+ * @module
+ */
+import process from "node:process";
+import { root, runOrThrow } from "../tools/_run.ts";
+
+/** The module in the sources; the package has the bundle in its place. */
+export const BROWSER_MODULE = "lib/gateway/browser/mod";
+
+/**
+ * Writes the bundle, minified.
+ *
+ * @param output the file
+ */
+export async function bundleBrowserModule(output: string): Promise<void> {
+  const flags = ["--platform=browser", "--minify", `--output=${output}`];
+  await runOrThrow([process.execPath, "bundle", ...flags, `${root}/${BROWSER_MODULE}.ts`]);
+}
