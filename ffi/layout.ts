@@ -56,7 +56,7 @@ export const LAYOUT = {
   REASON_RESET: 3,
   REASON_REFUSED: 4,
   REASON_LIMIT: 5,
-  CONFIG_COUNT: 27,
+  CONFIG_COUNT: 29,
   LIMIT_COUNT: 5,
   HOST_STAT_COUNT: 30,
   PEER_STAT_COUNT: 39,
@@ -154,6 +154,8 @@ export const CONFIG = {
   MAXIMUM_HOST_DATA: 24,
   ACCEPT: 25,
   FILTER_REFUSES: 26,
+  THROTTLE: 27,
+  REMOTE_THROTTLE: 28,
 } as const;
 
 /** What `enetjs_host_attend` says. */

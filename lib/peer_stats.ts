@@ -88,8 +88,8 @@ export interface PeerStats {
    */
   readonly unreliableSentReliably: number;
   /**
-   * Unreliable messages that ENet has dropped instead of sending them, because the round trip had grown
-   * or bandwidth was short; see `Peer.throttle`. Since the connection began.
+   * Unreliable messages that ENet has dropped instead of sending them, because bandwidth was short or, with
+   * ENet's throttle, the round trip had grown; see `HostSettings.throttle`. Since the connection began.
    */
   readonly throttledMessages: number;
 }

@@ -107,6 +107,8 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
   stallLimitMs: live(number(CONFIG.STALL_LIMIT, 10, 1, 60_000)),
   turnBudgetMs: live({ initial: TURN_BUDGET_MS, check: validateTurnBudget }),
   spin: live(choice(CONFIG.SPIN, "auto", ["never", "auto", "always"])),
+  throttle: live(choice(CONFIG.THROTTLE, "game", ["game", "enet"])),
+  remoteThrottle: live(choice(CONFIG.REMOTE_THROTTLE, "unchanged", ["unchanged", "game"])),
   datagrams: live(flag(CONFIG.DATAGRAMS, false)),
   filter: live({ initial: planFilter({}), check: planFilter }),
   limits: live({ initial: planLimits({}), check: planLimits }),

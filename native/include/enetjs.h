@@ -229,7 +229,9 @@
 #define ENETJS_CONFIG_MAXIMUM_HOST_DATA 24 /**< bytes of native memory for all peers; 0 for the default */
 #define ENETJS_CONFIG_ACCEPT 25            /**< 1: the program decides about connections, ENETJS_COMPLETION_QUESTION */
 #define ENETJS_CONFIG_FILTER_REFUSES 26    /**< 1: the filter refuses a CONNECT in place of dropping it */
-#define ENETJS_CONFIG_COUNT 27
+#define ENETJS_CONFIG_THROTTLE 27        /**< ENETJS_THROTTLE_…: what peers that connect from now on are sent */
+#define ENETJS_CONFIG_REMOTE_THROTTLE 28 /**< 1: peers that connect from now on are asked for THROTTLE_GAME */
+#define ENETJS_CONFIG_COUNT 29
 
 /** Bytes: the default of MAXIMUM_HOST_DATA, or twice what one connection may take where that is more. */
 #define ENETJS_HOST_DATA_MINIMUM 268435456
@@ -241,6 +243,10 @@
 #define ENETJS_SPIN_AUTO 1   /**< for 100 microseconds, while messages of one peer come that closely */
 #define ENETJS_SPIN_ALWAYS 2 /**< for a millisecond */
 
+/** For what ENet's throttle drops unreliable messages in place of sending them. */
+#define ENETJS_THROTTLE_GAME 0 /**< a bandwidth limit */
+#define ENETJS_THROTTLE_ENET 1 /**< a bandwidth limit, and round trips that take longer */
+
 /** What `enetjs_host_attend` says. */
 #define ENETJS_ATTEND_OVER 0  /**< nothing has come; the pump watches again */
 #define ENETJS_ATTEND_DUE 1   /**< there is something to service */
@@ -251,7 +257,7 @@
 /** Options of `enetjs_peer_set`. */
 #define ENETJS_PEER_PING_INTERVAL 0 /**< a: milliseconds, 0 restores ENet's default */
 #define ENETJS_PEER_TIMEOUT 1       /**< a: limit, b: minimum ms, c: maximum ms; 0 restores a default */
-#define ENETJS_PEER_THROTTLE 2      /**< a: interval ms, b: acceleration, c: deceleration */
+#define ENETJS_PEER_THROTTLE 2      /**< a: interval ms, b: acceleration, c: deceleration; tells the other side */
 #define ENETJS_PEER_PAUSED 3        /**< a: 1 holds the peer's messages back in native memory, 0 releases them */
 #define ENETJS_PEER_DENIED 4        /**< a: 1 drops the peer's datagrams as the address filter would, 0 takes them */
 
@@ -649,7 +655,7 @@ ENETJS_API double enetjs_host_broadcast_packet(double host, double channel, doub
  * @param option ENETJS_CONFIG_INCOMING_BANDWIDTH (value: incoming, second: outgoing), CHANNELS,
  *   COMPRESSION, CHECKSUM, MTU, DUPLICATE_PEERS, MAXIMUM_PACKET_SIZE, MAXIMUM_WAITING_DATA,
  *   MAXIMUM_HOST_DATA, RECEIVE_BUFFER, SEND_BUFFER, STALL_LIMIT, SPIN, HIGH_WATER, DATAGRAMS, ACCEPT,
- *   FILTER_REFUSES
+ *   FILTER_REFUSES, THROTTLE, REMOTE_THROTTLE
  * @returns 0, or ERR_CLOSED, ARGUMENT, SOCKET
  */
 ENETJS_API double enetjs_host_set(double host, double option, double value, double second);

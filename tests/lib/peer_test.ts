@@ -634,7 +634,7 @@ test("Peer.ping() is answered", async (t) => {
 
 test("Peer.pingInterval(), timeout() and throttle() are seen in the statistics", async (t) => {
   await leakCheck(t);
-  await using pair = await connectedPair();
+  await using pair = await connectedPair({ server: { throttle: "enet" } });
   const { peer, remote } = pair;
   for (const [set, expected] of [[1234, 1234], [U32, U32], [0, 500]]) {
     peer.pingInterval(set);

@@ -22,6 +22,7 @@
 #include "enet/handshake.h"
 #include "enet/ping_barrier.h"
 #include "enet/resend_disconnect.h"
+#include "enet/throttle.h"
 #include "host/event.h"
 #include "host/pace.h"
 #include "host/packet.h"
@@ -87,6 +88,8 @@ struct enetjs_host {
   bool awaits_shutdown; /**< the consumer is to be told when no peer is left */
   bool told_reliably;   /**< the consumer knows of an unreliable message that was sent reliably */
   bool told_too_large;  /**< the consumer knows of a message that was refused for its size */
+  bool throttle_off;    /**< for peers that connect: ENet's throttle drops nothing for longer round trips */
+  bool asks_throttle_off; /**< and they are asked to do the same */
   int failed;           /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
   size_t maximum_data;            /**< as configured; 0 for the default */
@@ -105,6 +108,7 @@ struct enetjs_host {
   struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed;
+  struct enetjs_slot *being_handled; /**< whose datagram ENet handles, where something is to be done afterwards */
   struct enetjs_handshakes handshakes;
   size_t attempts;                       /**< slots that are attempting */
   struct enetjs_unreachable unreachable; /**< a watch while there are any */
@@ -214,6 +218,12 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram);
 bool enetjs_allow_connect(struct enetjs_host *h, enet_uint32 address);
 /** What the connection still holds counts as a debt of its address from now on. */
 void enetjs_allowance_end(struct enetjs_slot *slot);
+
+/* ---- commands.c ------------------------------------------------------------------------------ */
+/** Notes what is in an opened datagram of a peer, which ENet is about to handle. */
+void enetjs_commands_note(struct enetjs_slot *slot, struct enetjs_datagram *datagram);
+/** When ENet has handled the last one. */
+void enetjs_commands_handled(struct enetjs_host *h);
 
 /* ---- intercept.c ----------------------------------------------------------------------------- */
 void enetjs_intercept_install(struct enetjs_host *h);

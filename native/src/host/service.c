@@ -110,6 +110,7 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   result = enet_host_service(h->enet, &event, 0);
   error = enetjs_socket_error();
   enetjs_pool_charge(NULL);
+  enetjs_commands_handled(h);
   received = h->enet->totalReceivedPackets - received_before;
   if (result >= 0) {
     /* Other events end ENet's round at once, as does a message that was left of an earlier one. */

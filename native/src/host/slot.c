@@ -71,6 +71,7 @@ void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   }
   slot->connected = true;
   widen_window(peer);
+  enetjs_throttle_begin(&slot->throttle, peer, slot->host->throttle_off, slot->host->asks_throttle_off);
   slot->remote = enetjs_remote_of(peer);
   if (slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CONNECTED, 0, 0);
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CONNECT;

@@ -17,6 +17,7 @@
 #include "enet/handshake.h"
 #include "enet/ping_barrier.h"
 #include "enet/resend_disconnect.h"
+#include "enet/throttle.h"
 #include "host/event.h"
 #include "host/packet.h"
 
@@ -88,6 +89,7 @@ struct enetjs_slot {
   uint64_t throttled;                   /**< unreliable messages that ENet's throttle has dropped */
   struct enetjs_outgoing *pending_head, *pending_tail;
   struct enetjs_ping_barriers ping_barriers;
+  struct enetjs_throttle throttle;
   struct enetjs_handshake handshake;
   struct enetjs_held_list held; /**< messages of a paused peer */
   atomic_size_t listed_bytes;   /**< of packets of this peer that count towards the host */
