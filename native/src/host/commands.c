@@ -11,11 +11,13 @@ void enetjs_commands_note(struct enetjs_slot *slot, struct enetjs_datagram *data
   ENetPeer *peer = enetjs_peer_of(slot);
   enet_uint8 *at = datagram->bytes + datagram->header_bytes, *end = datagram->bytes + datagram->length;
   struct enetjs_command command;
-  bool acknowledges = false, pings = true;
+  struct enetjs_acknowledgement_search search = enetjs_acknowledgement_search_of(peer);
+  bool acknowledges = false, pings = true, later = false;
   for (; enetjs_command_read(at, (size_t)(end - at), &command); at += command.length) {
     switch (command.kind) {
       case ENET_PROTOCOL_COMMAND_ACKNOWLEDGE:
         acknowledges = true;
+        later |= enetjs_fast_retransmit_acknowledged(&slot->fast, peer, command.protocol, &search);
         pings = pings && command.protocol->header.channelID == ENETJS_PEER_CHANNEL;
         break;
       case ENET_PROTOCOL_COMMAND_THROTTLE_CONFIGURE:
@@ -24,6 +26,7 @@ void enetjs_commands_note(struct enetjs_slot *slot, struct enetjs_datagram *data
       default: break;
     }
   }
+  if (later) enetjs_resend_look(slot);
   if (acknowledges && enetjs_throttle_acknowledged(&slot->throttle, peer, pings)) slot->host->being_handled = slot;
 }
 

@@ -107,7 +107,7 @@ struct enetjs_host {
   struct enetjs_peer_ids *peer_ids; /**< or NULL where ids on the wire are ENet's own, see open_guard in host.c */
   struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */
   enetjs_datagram_room datagram_room;
-  struct enetjs_slot *to_feed;
+  struct enetjs_slot *to_feed, *to_look_at;
   struct enetjs_slot *being_handled; /**< whose datagram ENet handles, where something is to be done afterwards */
   struct enetjs_handshakes handshakes;
   size_t attempts;                       /**< slots that are attempting */
@@ -205,6 +205,12 @@ void enetjs_queue_measure(struct enetjs_slot *slot); /**< against the high-water
 void enetjs_queue_clear(struct enetjs_slot *slot);
 bool enetjs_queue_feed(struct enetjs_host *h);
 int enetjs_queue_wait(const struct enetjs_host *h); /**< ms until something can be fed for that alone, or -1 */
+
+/* ---- resend.c -------------------------------------------------------------------------------- */
+/** The peer has acknowledged something: what it misses is looked for at the end of the service. */
+void enetjs_resend_look(struct enetjs_slot *slot);
+bool enetjs_resend_lost(struct enetjs_host *h);     /**< @returns whether ENet has to send something again */
+int enetjs_resend_wait(const struct enetjs_host *h); /**< ms until it has to look again, or -1 */
 
 /* ---- allowance.c ----------------------------------------------------------------------------- */
 size_t enetjs_host_data_limit(const struct enetjs_host *h); /**< bytes */

@@ -161,6 +161,8 @@ void enetjs_service_protocol(struct enetjs_host *h) {
    * ignores the disconnect.
    */
   if (!h->failed && (enetjs_queue_feed(h) || more > 0)) enetjs_flush_protocol(h);
+  /* Nothing may be unread that could acknowledge what seems lost. */
+  if (!h->failed && more == 0 && enetjs_resend_lost(h)) enetjs_flush_protocol(h);
   enetjs_reset_stuck_peers(h);
   enetjs_end_silent(h);
   enetjs_slots_check_shutdown(h);

@@ -105,4 +105,5 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   slot->held_bytes = slot->held_cost = 0;
   slot->stopped = slot->handshake.unconfirmed = false;
   slot->sent_reliably = slot->throttled = 0;
+  memset(&slot->fast, 0, sizeof(slot->fast));
 }

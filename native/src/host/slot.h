@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/budget.h"
+#include "enet/fast_retransmit.h"
 #include "enet/handshake.h"
 #include "enet/ping_barrier.h"
 #include "enet/resend_disconnect.h"
@@ -90,10 +91,12 @@ struct enetjs_slot {
   struct enetjs_outgoing *pending_head, *pending_tail;
   struct enetjs_ping_barriers ping_barriers;
   struct enetjs_throttle throttle;
+  struct enetjs_fast_retransmit fast;
   struct enetjs_handshake handshake;
   struct enetjs_held_list held; /**< messages of a paused peer */
   atomic_size_t listed_bytes;   /**< of packets of this peer that count towards the host */
-  struct enetjs_slot *next_to_feed;
+  bool to_look_at; /**< member of the host's list of peers that may miss something */
+  struct enetjs_slot *next_to_feed, *next_to_look_at;
 };
 
 /** @returns the slot of a connection, or NULL when the connection has ended */
