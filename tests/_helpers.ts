@@ -67,6 +67,11 @@ export async function until<T>(
   }
 }
 
+/** Keeps this thread from doing anything else, as long work would, but leaves the processor to others. */
+export function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
 /** The part of a `node:test` context that is used here. */
 export interface TestContext {
   after(check: () => Promise<void>): void;
@@ -122,7 +127,7 @@ export async function connectedPair(options: PairOptions = {}): Promise<Pair> {
   );
   const client = stack.use(await Host.create(options.client, options.clientHandlers));
   const peer = await client.connect(server.address, options.connect);
-  const remote = await until(() => server.peers[0], 5000, "the server's connect event");
+  const remote = await until(() => server.peers[0], 20_000, "the server's connect event");
   const hosts = stack.move();
   return {
     server,
@@ -224,7 +229,7 @@ export function spawnProgram(
   return {
     process: child,
     ended,
-    async line(beginning, ms = 20_000) {
+    async line(beginning, ms = 60_000) {
       const found = () => {
         const line = lineOf(beginning);
         if (line === undefined && over) {

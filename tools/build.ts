@@ -73,9 +73,10 @@ export async function build(
   target: "enetjs" | "examples" | "tests" | "benches" = "enetjs",
   variant?: Variant,
 ): Promise<string> {
-  const folder = `${root}/native/${folders[variant ?? "plain"]}`;
+  const name = folders[variant ?? "plain"];
+  const folder = `${root}/native/${name}`;
   mkdirSync(`${root}/.cache`, { recursive: true });
-  using lock = await Deno.open(`${root}/.cache/build.lock`, { create: true, write: true });
+  using lock = await Deno.open(`${root}/.cache/${name}.lock`, { create: true, write: true });
   await lock.lock(true);
   await configure(folder, variant);
   const jobs = String(availableParallelism());

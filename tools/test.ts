@@ -1,16 +1,19 @@
 /**
  * Runs the C tests and the tests of the three runtimes, and sums them up.
  *
- * Each test file is a process of its own: a crash costs that file only, and counts as a failure.
+ * Each test file is a process of its own: a crash costs that file only, and counts as a failure. The
+ * suites share the processors: a later one is built while files of earlier ones run, and begins while
+ * their last files run.
  *
  * @module
  */
 
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
 import process from "node:process";
 import { SaxesParser } from "saxes";
-import { capture, print, root, run, type RunResult } from "./_run.ts";
+import { type Count, type Job, JobQueue, type Outcome, total } from "./_jobs.ts";
+import { capture, print, root } from "./_run.ts";
 import { stdAssertFlags } from "./_std_assert.ts";
 import { build, type Sanitizer } from "./build.ts";
 import { setupOthers } from "./others.ts";
@@ -19,29 +22,25 @@ import { type Runtime, runtimes, setup } from "./setup.ts";
 /** Where the tests are that run on Deno only, and use `@std/assert`. */
 const DENO_ONLY = "tests/deno/";
 
-/** How many tests ended how. */
-export interface Count {
-  passed: number;
-  failed: number;
-  skipped: number;
+/**
+ * How many files run at once, unless a suite says otherwise: two for each processor, because most files wait
+ * for timeouts and for their programs more than half of their time. On a machine that is busy with other
+ * work, only two.
+ */
+function filesAtOnce(): number {
+  const limit = Math.min(2 * availableParallelism(), 8);
+  return loadavg()[0] > limit ? 2 : limit;
 }
 
-/** Something that runs test files and counts. */
+const AT_ONCE = filesAtOnce();
+
+/** Test files that are run in the same way. */
 export interface Suite {
   name: string;
   /** The test files, relative to the root folder. */
   files: string[];
-  run(files: string[]): Promise<Count>;
-}
-
-/** One test file to run. */
-interface Job {
-  title: string;
-  command: string[];
-  env?: Record<string, string>;
-  limitMs: number;
-  /** Counts the tests in the report or output; `undefined` when there is no report. */
-  count(result: RunResult): Count | undefined;
+  /** Builds and installs what these files need. Reports go to a folder that is removed in the end. */
+  prepare(files: string[], reports: string): Promise<Job[]>;
 }
 
 /** The paths of the files below a folder of the checkout that end in `ending`. */
@@ -50,54 +49,6 @@ export function list(folder: string, ending: string): string[] {
   return readdirSync(`${root}/${folder}`, { recursive: true, encoding: "utf8" })
     .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
     .filter((path) => path.endsWith(ending)).sort();
-}
-
-function total(counts: Count[]): Count {
-  const sum = { passed: 0, failed: 0, skipped: 0 };
-  for (const { passed, failed, skipped } of counts) {
-    sum.passed += passed;
-    sum.failed += failed;
-    sum.skipped += skipped;
-  }
-  return sum;
-}
-
-async function runJob(job: Job, onOutput: (text: string) => void): Promise<Count> {
-  onOutput(`\n── ${job.title}\n`);
-  const { command, env, limitMs } = job;
-  const result = await run(command, { env: { NO_COLOR: "1", ...env }, limitMs, onOutput });
-  const count = job.count(result) ?? { passed: 0, failed: 0, skipped: 0 };
-  if (!result.ok) {
-    onOutput(`── ${job.title}: ${result.ending}\n`);
-    count.failed ||= 1;
-  } else if (count.passed + count.failed + count.skipped === 0) {
-    onOutput(`── ${job.title}: no test was reported\n`);
-    count.failed = 1;
-  }
-  return count;
-}
-
-/** Runs jobs, `atOnce` at a time. Output stays in order: the first job not yet done prints live. */
-async function runJobs(jobs: Job[], atOnce: number): Promise<Count> {
-  const counts: Count[] = [];
-  const held = jobs.map(() => "");
-  let next = 0;
-  let live = 0;
-  const worker = async () => {
-    while (next < jobs.length) {
-      const i = next++;
-      counts[i] = await runJob(jobs[i], (text) => {
-        if (i === live) print(text);
-        else held[i] += text;
-      });
-      while (counts[live] !== undefined) {
-        live++;
-        print(held[live] ?? "");
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  return total(counts);
 }
 
 /** Counts the lines `ok 1 - name` and `not ok 2 - name`; fewer than the plan `1..N` is a failure. */
@@ -135,7 +86,7 @@ function countJUnit(xml: string, file: string): Count {
 }
 
 function runtimeJob(runtime: Runtime, file: string, report: string, options: JobOptions): Job {
-  const { limitMs = 300_000, env, flags } = options;
+  const { limitMs = 300_000, atOnce = AT_ONCE, env, flags } = options;
   const commands: Record<Runtime, string[]> = {
     deno: [
       ...["test", "-A", "--no-check", "--preload=tools/_deno_preload.ts"],
@@ -153,6 +104,7 @@ function runtimeJob(runtime: Runtime, file: string, report: string, options: Job
     command: [runtimes()[runtime], ...commands[runtime], runtime === "bun" ? `./${file}` : file],
     env,
     limitMs,
+    atOnce,
     count() {
       return existsSync(report) ? countJUnit(readFileSync(report, "utf8"), file) : undefined;
     },
@@ -163,7 +115,7 @@ function runtimeJob(runtime: Runtime, file: string, report: string, options: Job
 export interface SuiteOptions {
   /** After this time a file is killed. Default 5 minutes. */
   limitMs?: number;
-  /** How many files run at once. Default 2. */
+  /** A file starts when fewer than so many are running. Default: what `filesAtOnce` says. */
   atOnce?: number;
   /** Variables added to their environment. */
   env?: Record<string, string>;
@@ -184,22 +136,17 @@ export function runtimeSuite(
   return {
     name: runtime,
     files,
-    async run(files) {
-      await build("tests");
-      await setupOthers();
-      const folder = mkdtempSync(`${tmpdir()}/enetjs-`);
+    async prepare(files, reports) {
       const usesAssert = files.some((file) => file.startsWith(DENO_ONLY));
-      const flags = usesAssert ? await stdAssertFlags() : [];
-      try {
-        return await runJobs(
-          files.map((file, i) =>
-            runtimeJob(runtime, file, `${folder}/${i}`, { ...options, flags })
-          ),
-          options.atOnce ?? 2,
-        );
-      } finally {
-        rmSync(folder, { recursive: true });
-      }
+      const [flags] = await Promise.all([
+        usesAssert ? stdAssertFlags() : [],
+        build("tests"),
+        setupOthers(),
+      ]);
+      const folder = mkdtempSync(`${reports}/`);
+      return files.map((file, i) =>
+        runtimeJob(runtime, file, `${folder}/${i}`, { ...options, flags })
+      );
     },
   };
 }
@@ -213,7 +160,7 @@ function sanitizedSuite(runtime: Runtime, files: string[]): Suite {
   return {
     name: `asan ${runtime}`,
     files,
-    async run(files) {
+    async prepare(files, reports) {
       const folder = await build("enetjs", "address");
       const sanitizer = capture(["gcc", "-print-file-name=libasan.so"])?.trim();
       if (!sanitizer?.startsWith("/")) throw new Error("gcc's libasan.so was not found");
@@ -221,7 +168,7 @@ function sanitizedSuite(runtime: Runtime, files: string[]): Suite {
         LD_PRELOAD: sanitizer,
         ASAN_OPTIONS: "detect_leaks=0:quarantine_size_mb=8",
         ENETJS_LIBRARY: `${folder}/libenetjs.so`,
-      }).run(files);
+      }).prepare(files, reports);
     },
   };
 }
@@ -246,7 +193,7 @@ export interface NativeOptions {
   limitMs?: number;
 }
 
-/** A suite that builds and runs C tests, two at a time. */
+/** A suite that builds and runs C tests. */
 export function nativeSuite(
   name: string,
   sanitizer?: Sanitizer,
@@ -256,18 +203,18 @@ export function nativeSuite(
   return {
     name,
     files: options.files ?? list("native/tests", "_test.c"),
-    async run(files) {
+    async prepare(files) {
       const folder = await build("tests", sanitizer);
-      const jobs = files.flatMap((file) =>
+      return files.flatMap((file) =>
         argumentLists.map((args): Job => ({
           title: [name, file, ...args].join(" "),
           command: [...launcher(sanitizer), `${folder}/${file.match(/(\w+)\.c$/)![1]}`, ...args],
           env: { UBSAN_OPTIONS: "print_stacktrace=1" },
           limitMs,
+          atOnce: AT_ONCE,
           count: ({ output }) => countTap(output),
         }))
       );
-      return await runJobs(jobs, 2);
     },
   };
 }
@@ -275,58 +222,104 @@ export function nativeSuite(
 /** What the arguments may be apart from suites and files. `mayInstall()` looks for `--install`. */
 const OPTIONS = ["--", "--install", "--quick"];
 
+/** A suite that was asked for, and how its files ended. */
+interface Row {
+  name: string;
+  outcomes: Outcome[];
+}
+
+const failure = (title: string): Outcome => ({
+  title,
+  count: { passed: 0, failed: 1, skipped: 0 },
+  seconds: 0,
+});
+
+/** Runs suites, each beside the end of the one before it. */
+async function runChosen(chosen: Suite[]): Promise<Row[]> {
+  const queue = new JobQueue();
+  const reports = mkdtempSync(`${tmpdir()}/enetjs-`);
+  const rows: { name: string; outcomes: Promise<Outcome[]> }[] = [];
+  for (const { name, files, prepare } of chosen) {
+    const jobs = await prepare(files, reports).catch((error) => {
+      print(`${error instanceof Error ? error.message : error}\n`);
+      return [];
+    });
+    rows.push({ name, outcomes: Promise.all(jobs.map((job) => queue.add(job))) });
+  }
+  const ended = await Promise.all(
+    rows.map(async ({ name, outcomes }) => ({ name, outcomes: await outcomes })),
+  );
+  rmSync(reports, { recursive: true });
+  for (const { name, outcomes } of ended) {
+    const { passed, failed } = total(outcomes.map(({ count }) => count));
+    if (passed + failed > 0) continue;
+    print(`\n── ${name}: ran no test\n`);
+    outcomes.push(failure(name));
+  }
+  return ended;
+}
+
+/** Prints a table of the suites, the slowest files, those that failed, and the sum. */
+function report(rows: Row[], seconds: number): Count {
+  const all = rows.flatMap(({ outcomes }) => outcomes);
+  const took = (outcomes: Outcome[]) => outcomes.reduce((sum, { seconds }) => sum + seconds, 0);
+  const table = rows.map(({ name, outcomes }) => {
+    const { passed, failed, skipped } = total(outcomes.map(({ count }) => count));
+    return [name, ...[passed, failed, skipped].map(String), took(outcomes).toFixed(1)];
+  });
+  print("\n");
+  for (
+    const [name, ...numbers] of [["suite", "passed", "failed", "skipped", "seconds"], ...table]
+  ) {
+    print(`${name.padEnd(18)}${numbers.map((n) => n.padStart(9)).join("")}\n`);
+  }
+  print(`\nThe files took ${took(all).toFixed(1)} s, side by side ${seconds.toFixed(1)} s`);
+  print(` with the builds. The slowest:\n`);
+  for (const { title, seconds } of all.toSorted((a, b) => b.seconds - a.seconds).slice(0, 10)) {
+    print(`${seconds.toFixed(1).padStart(7)} s  ${title}\n`);
+  }
+  const sum = total(all.map(({ count }) => count));
+  if (sum.failed > 0) print("\n");
+  for (const { title, count: { failed } } of all) if (failed > 0) print(`failed: ${title}\n`);
+  print(`\n${sum.passed} passed, ${sum.failed} failed\n`);
+  return sum;
+}
+
 /**
- * Sets up, runs suites one after the other, prints a table and `N passed, N failed`, and ends the
- * process with status 1 if anything failed or a suite ran nothing.
+ * Sets up, runs suites, prints a table and `N passed, N failed`, and ends the process with status 1
+ * if anything failed or a suite ran nothing.
  *
- * @param suites All suites there are.
+ * @param suites All suites there are, in the order in which their files start.
  * @param args Names of suites (`native` stands for all that begin so) and parts of file paths;
  * nothing means everything.
  */
 export async function runSuites(suites: Suite[], args: string[]): Promise<never> {
   const isSuite = (arg: string) => suites.some(({ name }) => name.split(" ")[0] === arg);
   const names = args.filter(isSuite);
-  const filters = args.filter((arg) => !isSuite(arg) && !OPTIONS.includes(arg));
-  const rows: string[][] = [];
-  const counts: Count[] = [];
-  const add = (name: string, count: Count, seconds: number) => {
-    const { passed, failed, skipped } = count;
-    rows.push([name, ...[passed, failed, skipped].map(String), seconds.toFixed(1)]);
-    counts.push(count);
-  };
-  const failure = { passed: 0, failed: 1, skipped: 0 };
+  const filters = args.filter((arg) => !isSuite(arg) && !OPTIONS.includes(arg))
+    .map((filter) => filter.replace(/^\.\//, ""));
+  const start = performance.now();
+  let rows: Row[];
   try {
     const unknown = filters.find((arg) => arg.startsWith("-"));
     if (unknown) throw new Error(`${unknown}: the options are --install and --quick`);
     await setup();
-    for (const suite of suites) {
-      if (names.length > 0 && !names.includes(suite.name.split(" ")[0])) continue;
-      const files = suite.files.filter((file) =>
-        filters.length === 0 || filters.some((filter) => file.includes(filter.replace(/^\.\//, "")))
-      );
-      if (filters.length > 0 && files.length === 0) continue;
-      const start = performance.now();
-      const count = await suite.run(files).catch((error) => {
-        print(`${error instanceof Error ? error.message : error}\n`);
-        return failure;
-      });
-      if (count.passed + count.failed === 0) {
-        print(`\n── ${suite.name}: ran no test\n`);
-        count.failed = 1;
-      }
-      add(suite.name, count, (performance.now() - start) / 1000);
-    }
-    if (rows.length === 0) throw new Error(`No test file matches ${filters.join(" ")}`);
+    const chosen = suites
+      .filter(({ name }) => names.length === 0 || names.includes(name.split(" ")[0]))
+      .map((suite) => ({
+        ...suite,
+        files: suite.files.filter((file) =>
+          filters.length === 0 || filters.some((filter) => file.includes(filter))
+        ),
+      }))
+      .filter(({ files }) => filters.length === 0 || files.length > 0);
+    if (chosen.length === 0) throw new Error(`No test file matches ${filters.join(" ")}`);
+    rows = await runChosen(chosen);
   } catch (error) {
     print(`${error instanceof Error ? error.message : error}\n`);
-    add("setup", failure, 0);
+    rows = [{ name: "setup", outcomes: [failure("setup")] }];
   }
-  print("\n");
-  for (const [name, ...numbers] of [["suite", "passed", "failed", "skipped", "seconds"], ...rows]) {
-    print(`${name.padEnd(18)}${numbers.map((n) => n.padStart(9)).join("")}\n`);
-  }
-  const { passed, failed } = total(counts);
-  print(`\n${passed} passed, ${failed} failed\n`);
+  const { failed } = report(rows, (performance.now() - start) / 1000);
   process.exit(failed === 0 ? 0 : 1);
 }
 
@@ -337,8 +330,7 @@ const QUICK = [
 ];
 
 if (import.meta.main) {
-  const all = list("tests", "_test.ts");
-  const common = all.filter((path) => !path.startsWith(DENO_ONLY));
+  const common = list("tests", "_test.ts").filter((path) => !path.startsWith(DENO_ONLY));
   const asked = process.argv.slice(2);
   const quick = asked.includes("--quick");
   if (quick) asked.push(...QUICK);
@@ -346,12 +338,13 @@ if (import.meta.main) {
     nativeSuite("native asan+ubsan", "address"),
     nativeSuite("native tsan", "thread"),
   ];
+  // The longest files come first, and short ones last: so no processor is idle for long in the end.
   const suites = [
-    nativeSuite("native"),
-    ...quick ? [] : sanitized,
-    runtimeSuite("deno", all),
-    runtimeSuite("bun", common),
+    runtimeSuite("deno", [...list("tests/deno", "_test.ts"), ...common]),
     runtimeSuite("node", common),
+    runtimeSuite("bun", common),
+    ...quick ? [] : sanitized,
+    nativeSuite("native"),
   ];
   if (asked.includes("asan")) {
     suites.push(...(["deno", "bun", "node"] as const).map((name) => sanitizedSuite(name, common)));

@@ -85,11 +85,11 @@ test("accept may decide later; each attempt asks once, and the decision is remem
   });
   await using client = await Host.create();
   const attempts = [client.connect(server.address), client.connect(server.address)];
-  await until(() => decisions.length === 2, 5000, "the questions");
+  await until(() => decisions.length === 2, 20_000, "the questions");
   // ENet repeats its request after 500 ms.
   const sent = client.stats.totalSentPackets;
-  await until(() => client.stats.totalSentPackets >= sent + 2, 5000, "the repeated requests");
-  await until(() => server.stats.totalReceivedPackets >= 4, 5000, "their arrival");
+  await until(() => client.stats.totalSentPackets >= sent + 2, 20_000, "the repeated requests");
+  await until(() => server.stats.totalReceivedPackets >= 4, 20_000, "their arrival");
   assert.equal(server.stats.halfOpen, 2);
   decisions[0](7);
   decisions[1](true);
@@ -210,7 +210,7 @@ test("Beyond 200 questions a second, a client is refused after its connect event
 
 test("Many questions leave timers their turn, and messages, too", async (t) => {
   await leakCheck(t);
-  const ASKED = 150;
+  const ASKED = 150, AT_ONCE = 75;
   let longest = 0, inARow = 0, asked = 0, received = 0;
   await using server = await Host.listen({
     hostname: LOOPBACK,
@@ -226,18 +226,22 @@ test("Many questions leave timers their turn, and messages, too", async (t) => {
   await using client = await Host.create({ peers: 200 });
   const peer = await client.connect(server.address);
   const ticker = setInterval(() => inARow = 0);
+  for (let i = 0; i < 100; i++) peer.send(0, "beside");
+  /** Attempts at the same time. On a busy machine the time of some is up before they are asked about. */
+  const knock = async () => {
+    const connect = (_: unknown, i: number) => client.connect(server.address, { data: i + 1 });
+    const attempts = Array.from({ length: AT_ONCE }, connect).map(refusalOf);
+    for (const [i, number] of (await Promise.all(attempts)).entries()) {
+      if (number !== DisconnectCode.UNDECIDED) assert.equal(number, i + 1);
+    }
+    return asked >= ASKED;
+  };
   try {
-    const attempts = Array.from(
-      { length: ASKED },
-      (_, i) => client.connect(server.address, { data: i + 1 }),
-    );
-    for (let i = 0; i < 100; i++) peer.send(0, "beside");
-    await withDeadline(Promise.allSettled(attempts), 20_000, "the refusals");
-    await until(() => received === 100, 5000, "the messages");
+    await until(knock, 60_000, `${ASKED} questions`);
+    await until(() => received === 100, 20_000, "the messages");
   } finally {
     clearInterval(ticker);
   }
-  assert.equal(asked, ASKED);
   // Half of 5 ms in a turn; some turns may come between two calls of a timer.
   assert.ok(longest <= 30, `${longest} questions without a timer`);
 });
@@ -403,7 +407,7 @@ test("Peer.receive() lets the program go on before handlers get what follows", a
   for (const text of ["Ada", "room 1", "a hat", "go", "stop"]) peer.send(0, text);
   await peer.disconnectLater();
   const data = "Ada in room 1 with a hat";
-  await until(() => seen.length >= 3, 5000, "two messages and the end");
+  await until(() => seen.length >= 3, 20_000, "two messages and the end");
   assert.deepEqual(seen, [[data, "go"], [data, "stop"], [data, "remote"]]);
 });
 
@@ -434,7 +438,7 @@ test("Handlers get the end of a peer behind what the program takes of it by itse
   untilNativeHasAll(remote);
   await left;
   const data = "Ada in room 1 with a hat";
-  await until(() => seen.length >= 3, 5000, "two messages and the end");
+  await until(() => seen.length >= 3, 20_000, "two messages and the end");
   assert.deepEqual(seen, [[data, "go"], [data, "stop"], [data, "remote"]]);
 });
 
@@ -515,7 +519,7 @@ test("A host that closes asks about nobody and lets nobody in", async (t) => {
   const ticker = setInterval(() => silent.service(0), 1);
   await connecting;
   clearInterval(ticker); // it acknowledges nothing any more
-  await until(() => server.peers.length === 1, 5000, "the peer");
+  await until(() => server.peers.length === 1, 20_000, "the peer");
   server.peers[0].send(0, "not acknowledged");
   const closing = server.close({ graceMs: 60_000 });
   await using late = await Host.create();

@@ -161,7 +161,7 @@ test("send and receive replace single conditions of one direction", async () => 
   const { send } = inForce(host).stats;
   assert.deepEqual([send.passed, send.lost, send.duplicated], [20, 0, 0]);
   const back = () => inForce(host).stats.receive;
-  await until(() => back().passed + back().lost === 20, 5000, "20 datagrams");
+  await until(() => back().passed + back().lost === 20, 20_000, "20 datagrams");
   assert.ok(back().lost > 0 && back().passed > 0 && back().duplicated === back().passed);
 });
 
@@ -179,7 +179,7 @@ test("An address has conditions of its own", async () => {
     await good.peers[0].deliver(0, "a");
     bad.peers[0].send(0, "b");
     bad.flush();
-    await until(() => inForce(server).stats.receive.lost > 0, 5000, "a loss");
+    await until(() => inForce(server).stats.receive.lost > 0, 20_000, "a loss");
   }
   server.conditions = { for: [{ address: "127.0.0.0/8", latencyMs: 1 }], loss: 1 };
   await bad.peers[0].deliver(0, "c");
@@ -192,7 +192,7 @@ test("A blackout loses everything for a time", async () => {
   conditions.blackout(2 ** 31 - 1);
   pair.peer.send(0, "through the tunnel");
   pair.client.flush();
-  await until(() => conditions.stats.send.blackedOut > 0, 5000, "a datagram in the tunnel");
+  await until(() => conditions.stats.send.blackedOut > 0, 20_000, "a datagram in the tunnel");
   conditions.blackout(0);
   await pair.peer.deliver(0, "daylight");
 });

@@ -241,7 +241,7 @@ test("Host.sendDatagram() answers through the address of the event", async (t) =
     if (event.type === "datagram") assert.ok(host.sendDatagram(event.address, event.packet));
     if (--left === 0) break;
   }
-  await until(() => plain.received.length === 2, 5000, "the answers");
+  await until(() => plain.received.length === 2, 20_000, "the answers");
   assert.deepEqual(plain.received.map(({ bytes }) => bytes), queries);
 });
 
@@ -257,7 +257,7 @@ test("Host.sendDatagram() sends on large messages of a peer", async (t) => {
     assert.ok(server.sendDatagram(plain.address, event.packet));
     break;
   }
-  await until(() => plain.received.length > 0, 5000, "the datagram");
+  await until(() => plain.received.length > 0, 20_000, "the datagram");
   assert.deepEqual(plain.received[0].bytes, message);
 });
 
@@ -347,7 +347,7 @@ async function admitted(host: Host, sources: readonly Plain[], seen: ReturnType<
     const { stats } = host;
     return stats.filtered + stats.datagrams === filtered + datagrams + sources.length;
   };
-  await until(answered, 5000, "every datagram");
+  await until(answered, 20_000, "every datagram");
   const count = host.stats.datagrams - datagrams;
   assert.equal(host.stats.filtered - filtered, sources.length - count);
   const events = (await seen.wait("datagram", before + count)).slice(before);
@@ -445,7 +445,7 @@ test("A connected peer that is denied times out, unless it is admitted again in 
   const { filtered } = server.stats;
   server.filter = { deny: ["127.0.0.0/8"] };
   const delivered = peer.deliver(0, "meanwhile");
-  await until(() => server.stats.filtered > filtered, 5000, "the first that is dropped");
+  await until(() => server.stats.filtered > filtered, 20_000, "the first that is dropped");
   assert.equal(seen.all("receive").length, 1);
   server.filter = {};
   await withDeadline(delivered, 10_000, "the delivery");
@@ -465,7 +465,7 @@ test("The filter keeps datagrams of the denied from being reported as such", asy
     seen.handlers,
   );
   await plain.send(encode("dropped"), host.address);
-  await until(() => host.stats.filtered === 1, 5000, "the drop");
+  await until(() => host.stats.filtered === 1, 20_000, "the drop");
   host.filter = {};
   await plain.send(encode("reported"), host.address);
   assert.deepEqual((await seen.wait("datagram")).map(({ bytes }) => decode(bytes)), ["reported"]);

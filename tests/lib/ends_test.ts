@@ -29,7 +29,7 @@ const WAYS: Record<string, (here: Host, peer: Peer, there: Host) => unknown> = {
 
 /** The peer of a host that has one, or is about to learn of it. */
 async function onlyPeer(host: Host): Promise<Peer> {
-  await until(() => host.peers.length > 0, 5000, "the peer");
+  await until(() => host.peers.length > 0, 20_000, "the peer");
   return host.peers[0];
 }
 
@@ -164,7 +164,7 @@ for (const [consumer, listen] of Object.entries(CONSUMERS)) {
         const peer = watcher.peer as Peer;
         if (moment === "outside") await end(server, peer, client);
         await until(() => watcher.log.includes("disconnect"), 10_000, `the disconnect, ${moment}`);
-        const { reason, data } = await withDeadline(peer.closed, 5000, "peer.closed");
+        const { reason, data } = await withDeadline(peer.closed, 20_000, "peer.closed");
         assert.equal(peer.reason, reason);
         assert.equal(data, way.includes("isconnect") ? 1 : 0);
         assert.equal(
@@ -172,7 +172,7 @@ for (const [consumer, listen] of Object.entries(CONSUMERS)) {
           way.startsWith("the other") ? "remote" : way === "reset" ? "reset" : "local",
         );
         await server.close();
-        await withDeadline(Promise.all(watcher.pending), 5000, `all calls, ${moment}`);
+        await withDeadline(Promise.all(watcher.pending), 20_000, `all calls, ${moment}`);
         await callEverythingAfterTheEnd(server, peer);
         assert.deepEqual(watcher.log.filter((type) => type !== "receive"), [
           "connect",
@@ -194,11 +194,11 @@ test("A grace time that runs out gives the disconnect event, and tells what was 
     disconnect: (_peer, reason, data) => void log.push(`${reason} ${data}`),
   });
   const peers = [await client.connect(server.address), await client.connect(server.address)];
-  await until(() => server.peers.length === 2, 5000, "the connect events");
+  await until(() => server.peers.length === 2, 20_000, "the connect events");
   server.filter = { deny: ["127.0.0.1"] };
   for (const peer of peers) for (let i = 0; i < 3; i++) peer.send(0, new Uint8Array(100));
   peers[0].send(0, "and one more");
-  const left = await withDeadline(client.close({ graceMs: 30, data: 5 }), 5000, "close()");
+  const left = await withDeadline(client.close({ graceMs: 30, data: 5 }), 20_000, "close()");
   assert.deepEqual(left, { bytes: 612, messages: 7, peers: 2 });
   assert.deepEqual(log, ["connect", "connect", "local 5", "local 5"]);
   assert.deepEqual(await client.close(), left);
@@ -220,13 +220,13 @@ test("A second close() shortens the first", async (t) => {
     await using server = await Host.listen({ hostname: "127.0.0.1" });
     await using client = await Host.create();
     const peer = await client.connect(server.address);
-    await until(() => server.peers.length === 1, 5000, "the connect event");
+    await until(() => server.peers.length === 1, 20_000, "the connect event");
     server.filter = { deny: ["127.0.0.1"] };
     peer.send(0, "into the void");
     const first = client.close({ graceMs: 60_000 });
     const second = client.close({ graceMs });
     assert.equal(client.closed, graceMs === 0);
-    assert.equal(await withDeadline(first, 5000, "the first"), await second);
+    assert.equal(await withDeadline(first, 20_000, "the first"), await second);
     assert.deepEqual(await first, { bytes: 13, messages: 1, peers: 1 });
   }
 });
@@ -240,14 +240,14 @@ test("The other side reads the data of close(), and what waits rejects with its 
     });
     await using client = await Host.create({ highWaterMark: 10 });
     const peer = await client.connect(server.address);
-    await until(() => server.peers.length === 1, 5000, "the connect event");
+    await until(() => server.peers.length === 1, 20_000, "the connect event");
     assert.equal(peer.send(0, new Uint8Array(1000)), false);
     const why = new Error("a new version is deployed");
     const drained = assert.rejects(peer.drain(), (error: Error) => error.cause === why);
     await client.close({ graceMs, data: 77, reason: why });
     await drained;
     await assert.rejects(peer.deliver(0, "late"), (error: Error) => error.cause === why);
-    await until(() => ends.length > 0, 5000, "the disconnect event");
+    await until(() => ends.length > 0, 20_000, "the disconnect event");
     assert.deepEqual(ends, [["remote", 77]]);
   }
 });
@@ -257,7 +257,7 @@ test("A peer whose connect event was not taken before close() has no disconnect 
   await using server = await Host.listen({ hostname: "127.0.0.1" });
   await using client = await Host.create();
   await client.connect(server.address);
-  await until(() => server.peers.length === 1, 5000, "the connection");
+  await until(() => server.peers.length === 1, 20_000, "the connection");
   await server.close();
   assert.deepEqual(await Array.fromAsync(server), []);
 });

@@ -273,17 +273,17 @@ test("Peers leave their groups when they end, before the disconnect event", asyn
   for (let i = 0; i < 4; i++) {
     const client = clients.use(await Host.create({}, {}));
     ours.push(await client.connect(server.address));
-    await until(() => peers.length > i, 5000, "the connect event");
+    await until(() => peers.length > i, 20_000, "the connect event");
     lobby.add(peers[i]);
   }
   await ours[1].disconnect();
-  await until(() => events.length === 1, 5000, "the client's leaving");
+  await until(() => events.length === 1, 20_000, "the client's leaving");
   void peers[0].disconnect();
   assert.equal(room.send(0, "to those who stay"), 2, "who is leaving gets nothing");
   assert.deepEqual([room.has(peers[0]), lobby.size, lobby.add(peers[0])], [false, 2, false]);
-  await until(() => events.length === 2, 5000, "the server's disconnect");
+  await until(() => events.length === 2, 20_000, "the server's disconnect");
   peers[2].reset();
-  await until(() => events.length === 3, 5000, "the reset");
+  await until(() => events.length === 3, 20_000, "the reset");
   assert.deepEqual(events, ["remote", "local", "reset"]);
   assert.deepEqual(sizes, [3, 3, 2, 2, 1, 1]);
   assert.deepEqual(sent, [3, 2, 1]);
@@ -313,11 +313,11 @@ test("A handler sends to a group while a member ends", async (t) => {
     const client = clients.use(await Host.create({}, {}));
     ours.push(await client.connect(server.address));
   }
-  await until(() => room.size === 4, 5000, "four members");
+  await until(() => room.size === 4, 20_000, "four members");
   for (const peer of ours) peer.send(0, "one leaves");
-  await until(() => counts.length === 4, 5000, "four leaving");
+  await until(() => counts.length === 4, 20_000, "four leaving");
   assert.deepEqual(counts, [3, 2, 1, 0]);
-  await until(() => room.size === 0, 5000, "an empty room");
+  await until(() => room.size === 0, 20_000, "an empty room");
   assert.equal(members, 0);
 });
 

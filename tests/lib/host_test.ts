@@ -182,7 +182,7 @@ test("Host.connect() rejects with the reason of a signal that aborts meanwhile",
     const abort = new AbortController();
     const attempt = client.connect(bare(nobody), { signal: abort.signal });
     const sent = client.stats.totalSentPackets;
-    await until(() => client.stats.totalSentPackets > sent, 5000, "the first request");
+    await until(() => client.stats.totalSentPackets > sent, 20_000, "the first request");
     abort.abort(reason);
     await assert.rejects(attempt, (error) => error === abort.signal.reason);
   }
@@ -236,7 +236,7 @@ test("Host.connect() rejects with ENETJS_ERR_CLOSED when the host closes meanwhi
   for (const end of ["close", "dispose"]) {
     await using client = await Host.create();
     const attempt = rejection(client.connect(bare(nobody)), "ENETJS_ERR_CLOSED");
-    await until(() => client.stats.totalSentPackets > 0, 5000, "the first request");
+    await until(() => client.stats.totalSentPackets > 0, 20_000, "the first request");
     if (end === "close") await client.close();
     else client[Symbol.dispose]();
     assert.match(await attempt, /the host was closed/);
@@ -308,7 +308,7 @@ test("Host.peers are those connected now, as objects that stay the same", async 
   const { server, client, peer, remote } = pair;
   const second = await client.connect(server.address);
   assert.deepEqual(client.peers, [peer, second]);
-  await until(() => server.peers.length === 2, 5000, "the second peer");
+  await until(() => server.peers.length === 2, 20_000, "the second peer");
   assert.equal(server.peers[0], remote);
   server.peers.pop();
   assert.equal(server.peers.length, 2);
@@ -563,7 +563,7 @@ for (
     set(odd, off);
     const received = server.stats.totalReceivedPackets;
     const delivered = peer.deliver(0, "a".repeat(1000));
-    await until(() => server.stats.totalReceivedPackets > received, 5000, "the first try");
+    await until(() => server.stats.totalReceivedPackets > received, 20_000, "the first try");
     assert.equal(seen.all("receive").length, 1);
     set(odd, on);
     await withDeadline(delivered, 20_000, "the delivery");
@@ -694,7 +694,7 @@ test("Host.highWaterMark decides what send() returns, from its change on", async
   client.highWaterMark = 0;
   assert.equal(peer.send(0, "x"), false);
   client.filter = {};
-  await withDeadline(peer.drain(), 5000, "the drain");
+  await withDeadline(peer.drain(), 20_000, "the drain");
   assert.equal(peer.stats.queuedBytes, 0);
   assert.equal(peer.send(0, ""), true, "nothing is above nothing");
   client.filter = deaf;
@@ -749,7 +749,7 @@ test("Host.broadcast() sends to every peer that has the channel, all bytes right
     await client.connect(server.address, { channels });
     journals.push(seen);
   }
-  await until(() => server.peers.length === 3, 5000, "three peers");
+  await until(() => server.peers.length === 3, 20_000, "three peers");
   const sizes = [0, 1, 511, 512, 513, 1400, 65_536, 100_000];
   for (const size of sizes) assert.equal(server.broadcast(0, pattern(size)), 3);
   assert.equal(server.broadcast(1, "two"), 2);
@@ -791,7 +791,7 @@ test("Host.broadcast() forwards packets that are being received", async (t) => {
   await using second = await Host.create({}, b.handlers);
   const peer = await first.connect(server.address);
   await second.connect(server.address);
-  await until(() => server.peers.length === 2, 5000, "two peers");
+  await until(() => server.peers.length === 2, 20_000, "two peers");
   const sizes = [10, 1000, 200_000];
   for (const size of sizes) peer.send(0, pattern(size));
   let left = sizes.length;
@@ -872,7 +872,7 @@ test("Host.service() waits for an event while its thread is blocked", async (t) 
     await using client = await Host.create();
     assert.equal(server.service(), null);
     const connecting = client.connect(server.address);
-    await until(() => client.stats.totalSentPackets > 0, 5000, "the request");
+    await until(() => client.stats.totalSentPackets > 0, 20_000, "the request");
     const peer = await serviceUntil(connecting, server);
     // Larger than the window: the client's pump must send the rest while this thread is blocked.
     const payload = pattern(500_000);

@@ -96,7 +96,7 @@ test("An iteration over a peer ends when this side ends the peer", async (t) => 
     await using server = await Host.listen({ hostname: "127.0.0.1" });
     await using client = await Host.create();
     const peer = await client.connect(server.address, { channels: 1 });
-    const remote = await until(() => server.peers[0], 5000, "the connect event");
+    const remote = await until(() => server.peers[0], 20_000, "the connect event");
     for (let i = 0; i < MESSAGES; i++) peer.send(0, `${i}`);
     const texts: string[] = [];
     const loop = async () => {
@@ -105,13 +105,13 @@ test("An iteration over a peer ends when this side ends the peer", async (t) => 
         if (texts.length === 3) end(remote);
       }
     };
-    await withDeadline(loop(), 5000, "the loop");
+    await withDeadline(loop(), 20_000, "the loop");
     assert.deepEqual(texts, ["0", "1", "2"]);
     // One that waits for a message ends, too.
     const waiting = await client.connect(server.address);
     const next = waiting[Symbol.asyncIterator]().next();
     end(waiting);
-    assert.equal((await withDeadline(next, 5000, "a waiting iteration")).done, true);
+    assert.equal((await withDeadline(next, 20_000, "a waiting iteration")).done, true);
   }
 });
 
@@ -121,9 +121,9 @@ test("What the host has kept of a peer is dropped when this side ends the peer",
     await using server = await Host.listen({ hostname: "127.0.0.1" });
     await using client = await Host.create();
     const peer = await client.connect(server.address, { channels: 2 });
-    const remote = await until(() => server.peers[0], 5000, "the connect event");
+    const remote = await until(() => server.peers[0], 20_000, "the connect event");
     for (let i = 0; i < MESSAGES; i++) peer.send(0, `${i}`);
-    await withDeadline(peer.deliver(1, "the last"), 5000, "a delivery");
+    await withDeadline(peer.deliver(1, "the last"), 20_000, "a delivery");
     end(remote);
     const types: string[] = [];
     for await (const { type } of server) {
@@ -143,6 +143,6 @@ test("drain() that waits rejects when this side ends the peer", async (t) => {
     assert.equal(peer.send(0, new Uint8Array(1000)), false);
     const drained = assert.rejects(peer.drain(), { code: "ENETJS_ERR_STALE" });
     end(peer);
-    await withDeadline(drained, 5000, "drain()");
+    await withDeadline(drained, 20_000, "drain()");
   }
 });

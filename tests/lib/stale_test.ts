@@ -56,7 +56,7 @@ test("A peer is stale once its slot has been reused, on both sides", async (t) =
   const olds: [Peer, Peer][] = [];
   for (let i = 0; i < 5; i++) {
     const peer = await client.connect(server.address, { data: i });
-    await until(() => events.length === 1, 5000, "the connect event");
+    await until(() => events.length === 1, 20_000, "the connect event");
     const remote = events[0].type === "connect" ? events[0].peer : assert.fail();
     assert.deepEqual(events, [{ type: "connect", peer: remote, data: i }]);
     const { connectId } = remote.stats; // in the same slot: there is one
@@ -79,8 +79,8 @@ test("A peer is stale once its slot has been reused, on both sides", async (t) =
     assert.equal(remote.state, "connected");
     assert.equal(events.length, 1);
 
-    await withDeadline(peer.disconnect(100 + i), 5000, "disconnecting");
-    await until(() => events.length === 2, 5000, "the disconnect event");
+    await withDeadline(peer.disconnect(100 + i), 20_000, "disconnecting");
+    await until(() => events.length === 2, 20_000, "the disconnect event");
     assert.deepEqual(events.splice(0)[1], {
       type: "disconnect",
       peer: remote,
@@ -143,7 +143,7 @@ test("A peer that was reset is stale at once", async (t) => {
   old.reset();
   const peer = await client.connect(server.address);
   await assertStale(old);
-  await withDeadline(peer.deliver(0, "new"), 5000, "a delivery");
+  await withDeadline(peer.deliver(0, "new"), 20_000, "a delivery");
 });
 
 test("A message to a peer that has left is refused, before and after the program is told", async (t) => {
@@ -152,11 +152,11 @@ test("A message to a peer that has left is refused, before and after the program
   await using client = await Host.create();
   const events = server[Symbol.asyncIterator]();
   const peer = await client.connect(server.address);
-  const { value: connect } = await withDeadline(events.next(), 5000, "the connect event");
+  const { value: connect } = await withDeadline(events.next(), 20_000, "the connect event");
   const remote: Peer = connect.peer;
   peer.send(0, "question");
   await peer.disconnectLater(7);
-  await until(() => remote.state === "disconnected", 5000, "the other side's end");
+  await until(() => remote.state === "disconnected", 20_000, "the other side's end");
   const { value: question } = await events.next();
   assert.equal(question.packet.text(), "question");
   assert.equal(remote.send(0, "answer"), false);
@@ -189,7 +189,7 @@ test("A handler that answers a peer that has left does not throw", async (t) => 
     peer.send(0, "question");
     await peer.disconnectLater();
   }
-  await until(() => told.length === 40, 5000, "every event");
+  await until(() => told.length === 40, 20_000, "every event");
 });
 
 test("A peer that has left takes nothing, though nobody reads the events", async (t) => {
@@ -199,7 +199,7 @@ test("A peer that has left takes nothing, though nobody reads the events", async
   });
   await using client = await Host.create();
   const peer = await client.connect(server.address);
-  await until(() => peer.state === "disconnected", 5000, "the other side's end");
-  await until(() => client.peers.length === 0, 5000, "the disconnect event");
+  await until(() => peer.state === "disconnected", 20_000, "the other side's end");
+  await until(() => client.peers.length === 0, 20_000, "the disconnect event");
   assert.equal(peer.send(0, "late"), false);
 });

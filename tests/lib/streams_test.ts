@@ -111,13 +111,13 @@ test("A stream takes its channel from the host and from an iteration, and gives 
   peer.send(0, "for the stream");
   await peer.deliver(1, "for the iteration");
   assert.equal(new TextDecoder().decode((await reader.read()).value), "for the stream");
-  await until(() => messages.length === 2, 5000, "the other channel");
+  await until(() => messages.length === 2, 20_000, "the other channel");
   assert.deepEqual(messages, ["1 kept for the host", "1 for the iteration"]);
   peer.send(0, "dropped with the stream");
   await peer.deliver(0, "dropped too");
   await reader.cancel();
   await peer.deliver(0, "again for the iteration");
-  await until(() => messages.length === 3, 5000, "the channel that was given back");
+  await until(() => messages.length === 3, 20_000, "the channel that was given back");
   assert.equal(messages[2], "0 again for the iteration");
   await server.close();
   await iteration;
@@ -132,7 +132,7 @@ test("Beside a stream, the host reports the other channels and every other event
   pair.peer.send(1, "for the host");
   await pair.peer.disconnectLater();
   assert.deepEqual((await drain(stream)).lengths, [14]);
-  await until(() => seen.includes("disconnect"), 5000, "the disconnect event");
+  await until(() => seen.includes("disconnect"), 20_000, "the disconnect event");
   assert.deepEqual(seen, ["connect", "1 for the host", "disconnect"]);
 });
 
@@ -146,7 +146,7 @@ test("A stream takes its channel from handlers", async (t) => {
   await pair.peer.deliver(1, "for the stream");
   await pair.peer.deliver(0, "for the handler");
   assert.equal((await reader.read()).value?.length, 14);
-  await until(() => seen.length > 0, 5000, "the handler");
+  await until(() => seen.length > 0, 20_000, "the handler");
   assert.deepEqual(seen, [0]);
 });
 

@@ -211,7 +211,7 @@ test("A peer of another transport sends, delivers, drains, tells and ends as one
   const drained = peer.drain();
   const delivered = peer.deliver(0, "two");
   transport.acknowledge(client);
-  await withDeadline(Promise.all([drained, delivered]), 5000, "the acknowledgements");
+  await withDeadline(Promise.all([drained, delivered]), 20_000, "the acknowledgements");
   assert.deepEqual(client.got, ["one", "A".repeat(98), "two"]);
   const lost = assert.rejects(peer.deliver(0, "three"), { code: "ENETJS_ERR_UNDELIVERED" });
   peer.ping();
@@ -235,7 +235,7 @@ async function mixed() {
   const natives: Peer[] = [];
   for (const index of [0, 1]) {
     const peer = await enet.connect(host.address);
-    await until(() => host.peers.length > index, 5000, "the connection");
+    await until(() => host.peers.length > index, 20_000, "the connection");
     natives.push(host.peers[index]);
     const texts: string[] = got[index] = [];
     void (async () => {
@@ -277,7 +277,7 @@ test("Groups and broadcasts reach the peers of all transports", async (t) => {
     ["1 all", "3 not d", "5 all", "8 c", "9 c"],
     ["1 all", "2 not a, c", "4 b, d", "5 all", "6 not b, c", "7 a, d"],
   ];
-  await until(() => got.flat().length >= expected.flat().length, 5000, "all messages");
+  await until(() => got.flat().length >= expected.flat().length, 20_000, "all messages");
   assert.deepEqual(got, expected);
   group.add(c);
   transport.leave(clients[0], 0);
@@ -318,7 +318,7 @@ for (const way of ["handlers", "iteration", "service"]) {
         if (event?.type === "disconnect") take.disconnect(event.peer, event.reason, event.data);
         return log.length === 5;
       },
-      5000,
+      20_000,
       "five events",
     );
     await reader;
@@ -340,15 +340,15 @@ test("An iteration over a peer of another transport takes its messages", async (
   const peer = peers.of(client.connection);
   transport.push(client, 0, "kept");
   const read = peer.receive();
-  assert.equal((await withDeadline(read, 5000, "the first")).packet.text(), "kept");
+  assert.equal((await withDeadline(read, 20_000, "the first")).packet.text(), "kept");
   const texts: string[] = [];
   const reading = (async () => {
     for await (const { packet } of peer) texts.push(packet.text());
   })();
   for (const text of ["a", "b"]) transport.push(client, 0, text);
-  await until(() => texts.length === 2, 5000, "the messages");
+  await until(() => texts.length === 2, 20_000, "the messages");
   transport.leave(client, 0);
-  await withDeadline(reading, 5000, "the end");
+  await withDeadline(reading, 20_000, "the end");
   assert.deepEqual(texts, ["a", "b"]);
 });
 
@@ -381,14 +381,14 @@ test("Limits, filter and accept are those of every transport", async (t) => {
   host.filter = { deny: ["192.0.2.0/24"] };
   assert.deepEqual([transport.limits, transport.rules], [host.limits, host.filter]);
   for (const question of [1, 2, 3]) transport.ask(question);
-  await until(() => transport.verdicts.size === 3, 5000, "the verdicts");
+  await until(() => transport.verdicts.size === 3, 20_000, "the verdicts");
   assert.deepEqual([...transport.verdicts], [[1, LAYOUT.ACCEPT], [2, 77], [
     3,
     LAYOUT.CODE_DENIED,
   ]]);
   host.accept = undefined;
   transport.ask(4);
-  await until(() => transport.verdicts.has(4), 5000, "the verdict");
+  await until(() => transport.verdicts.has(4), 20_000, "the verdict");
   assert.equal(transport.verdicts.get(4), LAYOUT.ACCEPT);
   assert.deepEqual(asked, [1, 2, 3]);
 });
@@ -400,9 +400,9 @@ for (const graceMs of [1000, 0]) {
     await using host = await Host.listen(LOOPBACK, logOf(log));
     const transport = new MemoryTransport(host);
     transport.connect();
-    await until(() => log.length === 1, 5000, "the connect event");
+    await until(() => log.length === 1, 20_000, "the connect event");
     await host.close({ graceMs, data: 3 });
-    await until(() => log.length === 2, 5000, "the disconnect event");
+    await until(() => log.length === 2, 20_000, "the disconnect event");
     assert.deepEqual(log, ["connect 1 0", "disconnect 1 local 3"]);
     assert.equal(transport.log[0], "1 ends: 3");
     assert.equal(transport.clients.size, 0);

@@ -24,19 +24,19 @@ test("A host whose handlers take no messages keeps few of them, and can send", a
   });
   await using client = await Host.create({}, { receive: () => {} });
   const peer = await client.connect(server.address);
-  const remote = await until(() => server.peers[0], 5000, "the connect event");
+  const remote = await until(() => server.peers[0], 20_000, "the connect event");
   await withDeadline(flood(peer, 1000), 20_000, "1,000 messages"); // within what waits
   const before = process.memoryUsage().rss;
   await withDeadline(flood(peer, 40_000), 60_000, "40 MB, which nobody takes");
   assert.ok(remote.stats.totalWaitingData < 2 ** 21, `${remote.stats.totalWaitingData} wait`);
   t.diagnostic?.(`rss grew by ${((process.memoryUsage().rss - before) / 2 ** 20).toFixed(1)} MiB`);
   assert.equal(remote.send(0, new Uint8Array(5000)), false);
-  await withDeadline(remote.drain(), 5000, "drain()");
+  await withDeadline(remote.drain(), 20_000, "drain()");
   // Who begins to read has what comes from then on.
   const messages = remote[Symbol.asyncIterator]();
   const next = messages.next();
   peer.send(1, "heard");
-  assert.equal((await withDeadline(next, 5000, "a message")).value.packet.text(), "heard");
+  assert.equal((await withDeadline(next, 20_000, "a message")).value.packet.text(), "heard");
   await messages.return?.();
 });
 
@@ -45,7 +45,7 @@ test("What a peer sends before anybody reads it is not lost, as long as it is li
   await using server = await Host.listen({ hostname: "127.0.0.1" }, { connect: () => {} });
   await using client = await Host.create();
   const peer = await client.connect(server.address);
-  const remote = await until(() => server.peers[0], 5000, "the connect event");
+  const remote = await until(() => server.peers[0], 20_000, "the connect event");
   await flood(peer, 900);
   let count = 0;
   for await (const { packet } of remote) {
@@ -65,10 +65,10 @@ test("A loop that has been left gathers no events of connections that come and g
   }
   for (let i = 0; i < 3000; i++) {
     const peer = await client.connect(server.address);
-    await withDeadline(peer.disconnect(), 5000, "a disconnect");
+    await withDeadline(peer.disconnect(), 20_000, "a disconnect");
   }
   await seen.disconnect();
-  await until(() => server.peers.length === 0, 5000, "the last disconnect");
+  await until(() => server.peers.length === 0, 20_000, "the last disconnect");
   await server.close();
   const ends: Peer[] = [];
   for await (const event of server) {
@@ -84,7 +84,7 @@ test("A loop that is taken up again has pairs of connect and disconnect, bounded
   await using client = await Host.create();
   for (let i = 0; i < 3000; i++) {
     const peer = await client.connect(server.address);
-    await withDeadline(peer.disconnect(), 5000, "a disconnect");
+    await withDeadline(peer.disconnect(), 20_000, "a disconnect");
   }
   await client.connect(server.address, { data: 7 });
   const open = new Set<Peer>();

@@ -76,7 +76,7 @@ test("A message counts until it is given back, or is the program's own", async (
   await using server = await Host.listen({ hostname: "127.0.0.1" }, { connect: () => {} });
   await using client = await Host.create();
   const peer = await client.connect(server.address);
-  const remote = await until(() => server.peers[0], 5000, "the connect event");
+  const remote = await until(() => server.peers[0], 20_000, "the connect event");
   const messages = remote[Symbol.asyncIterator]();
   const size = 200_000;
   const next = async () => {
@@ -100,7 +100,7 @@ test("A message that is lent outlives its host", async (t) => {
   await using client = await Host.create();
   const server = await Host.listen({ hostname: "127.0.0.1" }, { connect: () => {} });
   const peer = await client.connect(server.address);
-  const remote = await until(() => server.peers[0], 5000, "the connect event");
+  const remote = await until(() => server.peers[0], 20_000, "the connect event");
   const messages = remote[Symbol.asyncIterator]();
   const next = messages.next();
   peer.send(0, new Uint8Array(200_000).fill(5));

@@ -5,6 +5,7 @@
  */
 import process from "node:process";
 import { Messenger } from "../../lib/messaging/mod.ts";
+import { block } from "../_helpers.ts";
 
 const [address, options] = process.argv.slice(2);
 const listener = await Messenger.listen(address, JSON.parse(options), {
@@ -13,8 +14,7 @@ const listener = await Messenger.listen(address, JSON.parse(options), {
     const [what, rest] = request.data.text().split(" ");
     if (what === "echo") return rest;
     if (what === "busy") {
-      const end = performance.now() + Number(rest);
-      while (performance.now() < end);
+      block(Number(rest));
       return "was busy";
     }
   },

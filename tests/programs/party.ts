@@ -1,6 +1,6 @@
 /**
- * One side of a conversation, told what to do by lines on its stdin: `block <ms>` keeps JavaScript
- * busy that long, `send <first> <count>` sends numbered messages and waits for their delivery,
+ * One side of a conversation, told what to do by lines on its stdin: `block <ms>` blocks JavaScript
+ * that long, `send <first> <count>` sends numbered messages and waits for their delivery,
  * `report <n>` tells how things stand, `end`. What happens is reported on stdout.
  *
  * Arguments: the port to connect to (none to listen) and what `Peer.timeout` takes, as JSON.
@@ -14,6 +14,7 @@ import {
   type Peer,
   type TimeoutOptions,
 } from "../../mod.ts";
+import { block } from "../_helpers.ts";
 
 /** What it says of itself; `next` is the number of the next message. */
 export type Report = Pick<HostStats, "pumpServices"> & Pick<Peer, "state"> & {
@@ -43,11 +44,6 @@ const host = port === 0
   : await Host.create({}, handlers);
 if (port !== 0) await host.connect({ hostname: "127.0.0.1", port });
 else console.log(`port ${host.address.port}`);
-
-function block(ms: number): void {
-  const end = performance.now() + ms;
-  while (performance.now() < end);
-}
 
 for await (const line of createInterface({ input: process.stdin })) {
   const [command, ...numbers] = line.split(" ");

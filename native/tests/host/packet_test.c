@@ -192,7 +192,7 @@ TEST(shared_bytes_are_sent_from_where_they_are) {
 
 TEST(no_pump_reads_shared_bytes) {
   struct consumer server, client;
-  double peer, packet;
+  double peer, packet, services;
   server_open(&server);
   consumer_start(&client);
   client.config[ENETJS_CONFIG_ADDRESS] = -1;
@@ -203,6 +203,8 @@ TEST(no_pump_reads_shared_bytes) {
   peer = connect_pair_of(&client, &server);
   packet = enetjs_packet_share(bytes, LARGE);
   CHECK(enetjs_peer_send_packet(client.host, peer, 0, 1, packet, 0) >= 0);
+  /* On a busy machine the pump may have serviced before. */
+  services = statistic(&client, ENETJS_HOST_STAT_PUMP_SERVICES);
   CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
   /* The acknowledgements that the server sends now find a consumer that stays away. */
   for (int i = 0; i < 50; i++) {
@@ -211,7 +213,7 @@ TEST(no_pump_reads_shared_bytes) {
     consumer_poll(&server);
     enetjs_poll(&nothing, 1, 2);
   }
-  CHECK_EQ_INT(statistic(&client, ENETJS_HOST_STAT_PUMP_SERVICES), 0);
+  CHECK_EQ_INT(statistic(&client, ENETJS_HOST_STAT_PUMP_SERVICES), services);
   CHECK(enetjs_packet_references(packet) == 2);
   UNTIL(enetjs_packet_references(packet) == 1, poll_both(&client, &server));
   CHECK_EQ_INT(enetjs_packet_release(packet), 0);

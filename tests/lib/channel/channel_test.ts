@@ -147,10 +147,10 @@ test("Channel.send() returns false when messages queue, and drain() and onIdle()
   assert.deepEqual([drained, idle], [false, false]);
   const messages = ends.far[Symbol.asyncIterator]();
   assert.equal((await next(messages))[0], 0);
-  await withDeadline(ends.near.drain(), 5000, "drain");
+  await withDeadline(ends.near.drain(), 20_000, "drain");
   assert.deepEqual([drained, idle], [true, false]);
   assert.equal((await next(messages))[0], 1);
-  await withDeadline(both, 5000, "idle");
+  await withDeadline(both, 20_000, "idle");
   await ends.near.onIdle();
   await ends.near.drain();
 });
@@ -229,7 +229,7 @@ test("Only one of handler, iteration and receive() takes the messages", async ()
   assert.throws(() => ends.near.receive(), TypeError);
   const waiting = messages.next();
   await messages.return?.();
-  assert.equal((await withDeadline(waiting, 5000, "the end")).done, true);
+  assert.equal((await withDeadline(waiting, 20_000, "the end")).done, true);
   assert.equal(ends.near.receive(), null);
 });
 
@@ -245,15 +245,15 @@ test("Channel.close() ends iterations and promises here, and the channel at the 
   await near.close();
   await near.close();
   near[Symbol.dispose]();
-  assert.equal((await withDeadline(reading, 5000, "the end")).done, true);
-  await withDeadline(Promise.all(rejected), 5000, "rejections");
+  assert.equal((await withDeadline(reading, 20_000, "the end")).done, true);
+  await withDeadline(Promise.all(rejected), 20_000, "rejections");
   assert.throws(() => near.send("x"), code("ENETJS_ERR_CLOSED"));
   assert.throws(() => near.reserve(1), code("ENETJS_ERR_CLOSED"));
   await assert.rejects(near.drain(), code("ENETJS_ERR_CLOSED"));
   // What was in the memory can still be taken.
   assert.equal(far.receive()?.length, 64);
-  await until(() => far.receive() === null && far.closed, 5000, "the other end");
-  await withDeadline(closed.promise, 5000, "the close handler");
+  await until(() => far.receive() === null && far.closed, 20_000, "the other end");
+  await withDeadline(closed.promise, 20_000, "the close handler");
 });
 
 test("A channel can be closed from its handlers, which get nothing more", async () => {
@@ -269,8 +269,8 @@ test("A channel can be closed from its handlers, which get nothing more", async 
     },
   });
   for (let i = 0; i < 5; i++) ends.near.send("x");
-  await until(() => ends.far.closed, 5000, "closed");
-  await until(() => ends.near.receive() === null && ends.near.closed, 5000, "the other end");
+  await until(() => ends.far.closed, 20_000, "closed");
+  await until(() => ends.near.receive() === null && ends.near.closed, 20_000, "the other end");
   assert.deepEqual([count, closes], [1, 1]);
 });
 
@@ -313,7 +313,7 @@ test("minIntervalMs gathers messages into rounds, and loses none", async () => {
       handlers: { receive: () => void received++ },
     });
     ends.near.send("the first round comes at once");
-    await until(() => received === 1, 5000, "a message");
+    await until(() => received === 1, 20_000, "a message");
     for (let i = 0; i < 100; i++) ends.near.send("the next is due later");
     return { ends, received: () => received };
   };
@@ -338,7 +338,7 @@ test("Handlers can be set, changed and removed on a live channel; no message is 
   const first = note("first");
   far.handlers = first;
   assert.equal(far.handlers, first);
-  await until(() => got.length === 2, 5000, "what was there before the handlers");
+  await until(() => got.length === 2, 20_000, "what was there before the handlers");
   assert.throws(() => far.receive(), TypeError);
   // A handler replaces itself: the next message of the same round goes to the new one.
   far.handlers = {
@@ -348,7 +348,7 @@ test("Handlers can be set, changed and removed on a live channel; no message is 
     },
   };
   for (const text of ["3", "4", "5"]) near.send(text);
-  await until(() => got.length === 5, 5000, "the messages of one round");
+  await until(() => got.length === 5, 20_000, "the messages of one round");
   // And one removes itself: the rest waits for who reads.
   far.handlers = {
     receive(view) {
@@ -357,7 +357,7 @@ test("Handlers can be set, changed and removed on a live channel; no message is 
     },
   };
   for (const text of ["6", "7", "8"]) near.send(text);
-  await until(() => got.length === 6, 5000, "the last message that is handled");
+  await until(() => got.length === 6, 20_000, "the last message that is handled");
   assert.equal(decoder.decode(far.receive()!), "7");
   const messages = far[Symbol.asyncIterator]();
   assert.equal(decoder.decode(await next(messages)), "8");
@@ -366,9 +366,9 @@ test("Handlers can be set, changed and removed on a live channel; no message is 
   await messages.return!();
   far.handlers = { ...note("third"), close: () => void got.push("closed") };
   near.send("9");
-  await until(() => got.length === 7, 5000, "the message to the third");
+  await until(() => got.length === 7, 20_000, "the message to the third");
   await near.close();
-  await until(() => far.closed, 5000, "the end");
+  await until(() => far.closed, 20_000, "the end");
   assert.deepEqual(got, [
     "first 1",
     "first 2",
@@ -391,7 +391,7 @@ test("minIntervalMs can be assigned: a round that was far away comes at once", a
   });
   const { near, far } = ends;
   near.send("first");
-  await until(() => got.length === 1, 5000, "the first round");
+  await until(() => got.length === 1, 20_000, "the first round");
   near.send("second");
   await near.drain();
   const other = await pair();
@@ -401,7 +401,7 @@ test("minIntervalMs can be assigned: a round that was far away comes at once", a
   assert.deepEqual(got, ["first"], "the interval holds");
   far.minIntervalMs = 0;
   assert.equal(far.minIntervalMs, 0);
-  await until(() => got.length === 2, 5000, "the second round");
+  await until(() => got.length === 2, 20_000, "the second round");
   assert.throws(() => far.minIntervalMs = -1, RangeError);
 });
 
@@ -424,7 +424,7 @@ test("maximumQueuedBytes limits what waits on this side, and can be assigned", a
   assert.equal(near.queuedBytes, 101, "what waits stays");
   const lengths: number[] = [];
   far.handlers = { receive: (view) => void lengths.push(view.length) };
-  await withDeadline(near.onIdle(), 5000, "the other end");
+  await withDeadline(near.onIdle(), 20_000, "the other end");
   assert.deepEqual(lengths, [64, 60, 40, 1]);
   assert.equal(near.queuedBytes, 0);
   far.handlers = undefined;
@@ -453,7 +453,7 @@ test("A damaged ring is noticed and ends the channel; this side is not harmed", 
     ends.near.send("message");
     change(new Int32Array(memory));
     const reading = ends.far[Symbol.asyncIterator]().next();
-    await assert.rejects(withDeadline(reading, 5000, "the fault"), code("ENETJS_ERR_FAULT"));
+    await assert.rejects(withDeadline(reading, 20_000, "the fault"), code("ENETJS_ERR_FAULT"));
     assert.equal(ends.far.closed, true);
   }
   await using ends = await pair();

@@ -267,8 +267,8 @@ test("100 cycles of opening and closing in mid-traffic leave nothing behind", as
   const descriptors = entries("/proc/self/fd");
   const threads = entries("/proc/self/task");
   for (let i = 0; i < 100; i++) await cycle(i);
-  await until(() => entries("/proc/self/fd") <= descriptors, 5000, "descriptors back");
-  await until(() => entries("/proc/self/task") <= threads + 2, 5000, "threads back");
+  await until(() => entries("/proc/self/fd") <= descriptors, 20_000, "descriptors back");
+  await until(() => entries("/proc/self/task") <= threads + 2, 20_000, "threads back");
 });
 
 test("Channels that are dropped without being closed are collected, and their plugins end", async () => {
@@ -412,8 +412,8 @@ test("Borrowed views of plugin memory become empty; JavaScript can't damage it",
   channel.commit();
   assert.equal(view.length, 0);
   await withDeadline(received.promise, 10_000, "the echo");
-  await until(() => kept.every(({ length }) => length === 0), 5000, "empty views");
-  await withDeadline(channel.onIdle(), 5000, "room in the shared memory");
+  await until(() => kept.every(({ length }) => length === 0), 20_000, "empty views");
+  await withDeadline(channel.onIdle(), 20_000, "room in the shared memory");
   const reserved = channel.reserve(50_000);
   await channel.close();
   assert.equal(reserved.length, 0);
@@ -428,7 +428,7 @@ test("A Worker that is terminated in mid-traffic takes its plugins with it", asy
   assert.equal(await withDeadline(ready, 20_000, "the worker"), "ready");
   assert.ok((await diagnostics()).channels >= 2);
   await worker.terminate();
-  await until(async () => (await diagnostics()).channels === 0, 5000, "no channels");
+  await until(async () => (await diagnostics()).channels === 0, 20_000, "no channels");
 });
 
 for (const way of ["exit", "throw", "unref", "close", "stalled exit"]) {

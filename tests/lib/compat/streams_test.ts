@@ -149,7 +149,7 @@ test("Streams made before the connection wait for it", async (t) => {
   const outside = peer.createReadStream(7);
   const outsideLife = lifeOf(outside);
   const echoed = new Promise<Buffer>((resolve) => duplex.on("data", resolve));
-  const bytes = await withDeadline(echoed, 5000, "the echo");
+  const bytes = await withDeadline(echoed, 20_000, "the echo");
   assert.equal(String(bytes), "written before the connection is there");
   assert.deepEqual(outsideLife, ["error undefined", "close"], "the connection has no channel 7");
   assert.throws(() => peer.createWriteStream(2), RangeError);
@@ -250,7 +250,7 @@ test("A peer that leaves in good order ends a stream; the callbacks of writes te
   const events: string[] = [];
   for (const stream of [writing, duplex]) stream.on("close", () => void events.push("close"));
   writing.write("acknowledged", tell);
-  await until(() => told.length === 1, 5000, "the acknowledgement");
+  await until(() => told.length === 1, 20_000, "the acknowledgement");
   peer.once("message", () => void peer.disconnectNow(5));
   for (let i = 0; i < 100; i++) {
     writing.write(Buffer.alloc(50_000), tell);
@@ -258,8 +258,8 @@ test("A peer that leaves in good order ends a stream; the callbacks of writes te
   }
   const [data, reason] = await next(remote, "disconnect");
   assert.deepEqual([data, reason], [5, "remote"]);
-  await until(() => events.length === 2, 5000, "the close of both");
-  await until(() => told.length === 201, 5000, "every callback");
+  await until(() => events.length === 2, 20_000, "the close of both");
+  await until(() => told.length === 201, 20_000, "every callback");
   assert.deepEqual(told.slice(0, 1), [undefined]);
   assert.ok(told.slice(101).every((code) => code === "ENETJS_ERR_UNDELIVERED"), told.join());
 
@@ -267,7 +267,7 @@ test("A peer that leaves in good order ends a stream; the callbacks of writes te
   const failed = Promise.withResolvers<Error>();
   writing.once("error", failed.resolve);
   assert.equal(writing.write("late", tell), false);
-  const error = await withDeadline(failed.promise, 5000, "the error");
+  const error = await withDeadline(failed.promise, 20_000, "the error");
   assert.equal((error as { code?: string }).code, "ENETJS_ERR_NOT_CONNECTED");
   assert.equal(told.at(-1), "ENETJS_ERR_NOT_CONNECTED");
   writing.write("an error is emitted once");
@@ -319,7 +319,7 @@ test("Streams of an attempt that fails end without an error that nobody listens 
     stream.on("close", () => void count++);
   }
   peer.disconnect();
-  await until(() => count === 2, 5000, "the close of both");
+  await until(() => count === 2, 20_000, "the close of both");
   assert.deepEqual(told, ["ENETJS_ERR_NOT_CONNECTED"]);
 });
 
@@ -339,10 +339,10 @@ test("What was written before this side disconnects is dropped, what is written 
   peer.disconnect();
   const failed = once(idle, "error");
   idle.write("after");
-  const [error] = await withDeadline(failed, 5000, "the error");
+  const [error] = await withDeadline(failed, 20_000, "the error");
   assert.equal(error.code, "ENETJS_ERR_NOT_CONNECTED");
   await gone;
-  await until(() => told.length === 50, 5000, "every callback");
+  await until(() => told.length === 50, 20_000, "every callback");
   assert.equal(told.at(-1), "ENETJS_ERR_UNDELIVERED");
 });
 
@@ -366,7 +366,7 @@ test("Several streams of a channel get the same, and messages are emitted too", 
   dropped.destroy();
   peer.send(0, "three");
   peer.disconnectLater();
-  assert.deepEqual(await withDeadline(both, 5000, "both streams"), [
+  assert.deepEqual(await withDeadline(both, 20_000, "both streams"), [
     "one two three",
     "one two three",
   ]);

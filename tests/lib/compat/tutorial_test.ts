@@ -89,7 +89,7 @@ async function tutorial(folder: string): Promise<void> {
   )!;
   peer.on("connect", () => void seen.push("peer connect"));
   assert.equal(peer.state(), enet.PEER_STATE.CONNECTING);
-  assert.equal(await withDeadline(called.promise, 5000, "the connect callback"), peer);
+  assert.equal(await withDeadline(called.promise, 20_000, "the connect callback"), peer);
   await connecting;
   assert.equal(peer.ping(), peer);
   assert.equal(peer.state(), enet.PEER_STATE.CONNECTED);
@@ -102,7 +102,7 @@ async function tutorial(folder: string): Promise<void> {
   const echo = next(peer, "message");
   const sent = Promise.withResolvers<void>();
   assert.equal(peer.send(0, reliable, (err) => err ? sent.reject(err) : sent.resolve()), false);
-  await withDeadline(sent.promise, 5000, "the send callback");
+  await withDeadline(sent.promise, 20_000, "the send callback");
   assert.ok(reliable.wasSent());
   const [packet, channel] = await echo;
   assert.deepEqual([packet.data().toString(), packet.dataLength(), channel], [
@@ -139,7 +139,7 @@ async function tutorial(folder: string): Promise<void> {
   peer.disconnect(999);
   await gone;
   assert.equal(peer.send(0, "too late"), true);
-  await withDeadline(received.promise, 5000, "the received file");
+  await withDeadline(received.promise, 20_000, "the received file");
   assert.equal(readFileSync(`${folder}/received.txt`, "utf8").length, 210_000);
   assert.equal(client.peers().length + server.peers().length, 0);
 

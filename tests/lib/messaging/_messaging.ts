@@ -109,7 +109,7 @@ export async function connected(protocol: Protocol, options: PairOptions = {}): 
   const client = stack.use(
     await Messenger.connect(urlOf(listener), options.connect, options.client),
   );
-  const server = await until(() => listener.connections[0], 5000, "the server's connection");
+  const server = await until(() => listener.connections[0], 20_000, "the server's connection");
   const all = stack.move();
   return { listener, client, server, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }

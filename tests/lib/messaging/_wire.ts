@@ -113,7 +113,7 @@ export class RawSide implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.socket.destroy();
-    await until(() => this.socket.closed, 5000, "the socket's close");
+    await until(() => this.socket.closed, 20_000, "the socket's close");
   }
 }
 
@@ -145,7 +145,7 @@ export class RawServer implements AsyncDisposable {
 
   /** The client that has come as the n-th. */
   side(index: number): Promise<RawSide> {
-    return until(() => this.sides[index], 5000, "a client");
+    return until(() => this.sides[index], 20_000, "a client");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

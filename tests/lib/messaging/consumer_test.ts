@@ -45,7 +45,7 @@ onBoth("a program iterates over a listener and over its connections", async (pro
     log.add("client", (await client.get(name)).text());
     client.send("bye");
     await client.close();
-    await until(() => log.sides.server?.at(-1)?.startsWith("over"), 5000, "the end");
+    await until(() => log.sides.server?.at(-1)?.startsWith("over"), 20_000, "the end");
   }
   await listener.close();
   await served;
@@ -276,7 +276,7 @@ onBoth(
     await using pair = await connected(protocol);
     const { client, server } = pair;
     for (let i = 0; i < 20; i++) client.send(String(i));
-    await until(() => server.stats.receivedMessages === 20, 5000, "the messages");
+    await until(() => server.stats.receivedMessages === 20, 20_000, "the messages");
     server.handlers = {
       message: (_, data) => log.add("server", data.text()),
       closed: () => log.add("server", "closed"),
@@ -308,7 +308,7 @@ onBoth("a message may be sent with other flags", async (protocol) => {
     server: { message: (_, data) => void seen.push(data.text()) },
   });
   for (const flags of Object.values(PacketFlag)) pair.client.send(String(flags), { flags });
-  await until(() => seen.length === 5, 5000, "the messages");
+  await until(() => seen.length === 5, 20_000, "the messages");
   assert.deepEqual(seen.toSorted(), ["0", "1", "10", "2", "8"]);
   assert.throws(() => pair.client.send("x", { flags: 3 as never }), RangeError);
 });
@@ -388,7 +388,7 @@ onBoth("an error says whether it does no harm to ask again", async (protocol) =>
   assert.equal(requests[0].idempotent, false);
   const idempotent = await error(client.get("3", { timeoutMs: 20, idempotent: true }));
   assert.deepEqual([idempotent.outcome, idempotent.retryable], ["unknown", true]);
-  await until(() => requests.length === 2, 5000, "the request");
+  await until(() => requests.length === 2, 20_000, "the request");
   assert.equal(requests[1].idempotent, true);
   await client.close();
   assert.equal((await error(client.get("4"))).retryable, true);
@@ -502,10 +502,10 @@ onBoth("handlers that are set while nothing happens get all that waits", async (
   await using pair = await connected(protocol, { listen: options, connect: options });
   const { client, server } = pair;
   for (let i = 0; i < count; i++) client.send("x");
-  await until(() => server.stats.receivedMessages === count, 5000, "the messages");
+  await until(() => server.stats.receivedMessages === count, 20_000, "the messages");
   const start = performance.now();
   while (performance.now() < start + 20);
   let seen = 0;
   server.handlers = { message: () => void seen++ };
-  await until(() => seen === count, 5000, "the messages that have waited");
+  await until(() => seen === count, 20_000, "the messages that have waited");
 });

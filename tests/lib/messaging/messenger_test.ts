@@ -140,7 +140,7 @@ onBoth("a get is cancelled, times out, and is answered late", async (protocol, l
   const { client } = pair;
   const end = new AbortController();
   const cancelled = client.get("cancelled", { signal: end.signal });
-  await until(() => requests.length === 1, 5000, "the request");
+  await until(() => requests.length === 1, 20_000, "the request");
   end.abort(new Error("no more"));
   const error = await errorOf(cancelled);
   log.add("client", describe(error));
@@ -308,7 +308,7 @@ onBoth("a client comes back at once, again and again", async (protocol, log) => 
     const client = await Messenger.connect(urlOf(listener));
     assert.equal((await client.get()).text(), "here");
     await client.close();
-    await until(() => listener.connections.length === 0, 5000, "the end");
+    await until(() => listener.connections.length === 0, 20_000, "the end");
   }
 }, { server: Array.from({ length: 5 }, () => ["ready", "closed remote"]).flat() });
 
@@ -365,8 +365,8 @@ onBoth("no handler is called within a call of the program", async (protocol) => 
   outer(() => client.send("message"));
   await outer(() => client.get("request"));
   server.send("to be kept");
-  await until(() => client.stats.waitingBytes > 0, 5000, "the message");
+  await until(() => client.stats.waitingBytes > 0, 20_000, "the message");
   outer(() => client.handlers = { ...others, message: check });
-  await until(() => client.stats.waitingBytes === 0, 5000, "its delivery");
+  await until(() => client.stats.waitingBytes === 0, 20_000, "its delivery");
   await outer(() => client.close());
 });

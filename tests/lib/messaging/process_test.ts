@@ -1,7 +1,7 @@
 /** Two processes: one is killed, one is busy. */
 import assert from "node:assert/strict";
 import { Messenger } from "../../../lib/messaging/mod.ts";
-import { currentRuntime, errorOf, spawnRuntime, until } from "../../_helpers.ts";
+import { block, currentRuntime, errorOf, spawnRuntime, until } from "../../_helpers.ts";
 import { describe, describeEnd, logging, onBoth } from "./_messaging.ts";
 
 /** What makes a udp connection notice silence soon; tcp notices a killed process without. */
@@ -38,8 +38,7 @@ onBoth("a busy program keeps its connection, on either side", async (protocol) =
   await using _ = program;
   await using client = await Messenger.connect(to, { ...options, getTimeoutMs: 0 });
   assert.equal((await client.get("busy 2500")).text(), "was busy");
-  const end = performance.now() + 2500;
-  while (performance.now() < end);
+  block(2500);
   assert.equal((await client.get("echo back")).text(), "back");
   assert.equal(client.end, undefined);
 });

@@ -125,7 +125,7 @@ test("The wire may be cut anywhere", async () => {
     raw.send({ type: CLOSE, id: CLOSED });
     await raw.ended();
   }
-  await until(() => listener.connections.length === 0, 5000, "the ends");
+  await until(() => listener.connections.length === 0, 20_000, "the ends");
   const once = ["ready", "message one", `message ${"x".repeat(30)}`, "closed remote"];
   const expected = Array.from({ length: frames.length - 1 }, () => once).flat();
   assert.deepEqual(log.sides.server.toSorted(), expected.toSorted());
@@ -177,17 +177,17 @@ test("What the wire does not allow ends that connection, and no other", async (t
   for (const [i, what] of bad.entries()) {
     await using raw = await rawConnect(port);
     raw.send(hello);
-    await until(() => listener.connections.length === 2, 5000, "ready");
+    await until(() => listener.connections.length === 2, 20_000, "ready");
     raw.write(what instanceof Uint8Array ? what : frameOf(what));
     await raw.seen(`${CLOSE} ${PROTOCOL}`);
     await raw.ended();
     await raw[Symbol.asyncDispose]();
-    await until(() => log.sides.server?.length === i + 1, 5000, `the end of ${i}`);
+    await until(() => log.sides.server?.length === i + 1, 20_000, `the end of ${i}`);
     assert.equal(log.sides.server[i], "protocol ENETJS_ERR_PROTOCOL");
     assert.equal(listener.connections.length, 1);
   }
   good.send({ type: CLOSE, id: CLOSED });
-  await until(() => log.has("server", "remote"), 5000, "the end of the good one");
+  await until(() => log.has("server", "remote"), 20_000, "the end of the good one");
 });
 
 test("10,000 random frames end only the connections that they come on", async (t) => {
@@ -238,12 +238,12 @@ test("FIN and RST without a close are a lost connection, in either direction", a
   for (const end of ["end", "resetAndDestroy", "destroy"] as const) {
     await using raw = await rawConnect(listener.address.port);
     raw.send(hello);
-    await until(() => listener.connections.length === 1, 5000, "ready");
+    await until(() => listener.connections.length === 1, 20_000, "ready");
     const get = errorOf(listener.connections[0].get("?"));
     await raw.seen(`${REQUEST} 1 ?`);
     raw.socket[end]();
     log.add("get", describe(await get));
-    await until(() => listener.connections.length === 0, 5000, "the end");
+    await until(() => listener.connections.length === 0, 20_000, "the end");
   }
   assert.deepEqual(log.sides, {
     server: [1, 2, 3].flatMap(() => ["ready", "closed lost ENETJS_ERR_STALE"]),
@@ -277,13 +277,13 @@ test("A client that says nothing is not ready, makes room for others, and is dro
   await first.ended();
   third.send(hello);
   second.send(hello);
-  await until(() => listener.connections.length === 2, 5000, "ready");
+  await until(() => listener.connections.length === 2, 20_000, "ready");
   await using fourth = await rawConnect(port);
   await fourth.seen(`${CLOSE} ${FULL}`);
   const error = await errorOf(Messenger.connect(`tcp://127.0.0.1:${port}`) as Promise<unknown>);
   assert.equal(error.code, "ENETJS_ERR_REFUSED");
   third.send({ type: CLOSE, id: CLOSED });
-  await until(() => listener.connections.length === 1, 5000, "the end");
+  await until(() => listener.connections.length === 1, 20_000, "the end");
   await third[Symbol.asyncDispose]();
   await using silent = await rawConnect(port);
   await silent.ended();
@@ -332,7 +332,7 @@ test("Silence is answered with heartbeats, and ends in a lost connection", async
   raw.send(hello);
   const client = await connecting;
   const heartbeats = () => raw.messages.filter((message) => message === `${HEARTBEAT} 0`).length;
-  await until(() => heartbeats() >= 4, 5000, "heartbeats");
+  await until(() => heartbeats() >= 4, 20_000, "heartbeats");
   const get = errorOf(client.get("?"));
   const end = await client.closed;
   assert.equal(describeEnd(end), "lost ENETJS_ERR_STALE");
@@ -345,7 +345,7 @@ test("A flood of requests is refused above the maximum, and their memory is not 
   await using raw = await rawConnect(listener.address.port);
   raw.send(hello, ...Array.from({ length: 1000 }, (_, i) => ({ type: REQUEST, id: i + 1 })));
   const refusals = () => raw.messages.filter((message) => message.startsWith(`${ERROR} `)).length;
-  await until(() => refusals() === 990, 5000, "refusals");
+  await until(() => refusals() === 990, 20_000, "refusals");
   const { openRequests, refusedRequests } = listener.connections[0].stats;
   assert.deepEqual({ openRequests, refusedRequests }, { openRequests: 10, refusedRequests: 990 });
   assert.equal(RefusalCode.BUSY, 0x62757379);
@@ -382,7 +382,7 @@ test("Small replies that are not read do not become a write each", async () => {
   await using raw = await rawConnect(listener.address.port);
   raw.socket.pause();
   raw.send(hello, { type: REQUEST, id: 1 });
-  await until(() => replies === 1, 5000, "the first request");
+  await until(() => replies === 1, 20_000, "the first request");
   let writes = 0;
   const { write } = Socket.prototype;
   Socket.prototype.write = function (this: Socket, ...parameters: unknown[]) {
@@ -392,7 +392,7 @@ test("Small replies that are not read do not become a write each", async () => {
   try {
     for (let id = 2; id <= 200; id++) {
       raw.send({ type: REQUEST, id });
-      await until(() => replies === id, 5000, "the next request");
+      await until(() => replies === id, 20_000, "the next request");
     }
   } finally {
     Socket.prototype.write = write;

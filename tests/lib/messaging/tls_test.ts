@@ -22,5 +22,5 @@ test("TLS encrypts tcp, and a client that trusts another authority is not connec
   raw.send({ type: 6 });
   await raw.ended();
   await client.close();
-  await until(() => listener.connections.length === 0, 5000, "the end");
+  await until(() => listener.connections.length === 0, 20_000, "the end");
 });

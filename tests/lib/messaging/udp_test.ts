@@ -74,9 +74,9 @@ test("What the wire does not allow ends that connection, and no other", async (t
   for (const [i, [channelId, what]] of bad.entries()) {
     const peer = await host.connect({ hostname: "127.0.0.1", port }, wire);
     peer.send(channelId, what instanceof Uint8Array ? what : messageOf(what));
-    const end = await withDeadline(peer.closed, 5000, `the end of ${i}`);
+    const end = await withDeadline(peer.closed, 20_000, `the end of ${i}`);
     assert.deepEqual(end, { reason: "remote", data: PROTOCOL });
-    await until(() => log.sides.server?.length === i + 1, 5000, `the end of ${i}`);
+    await until(() => log.sides.server?.length === i + 1, 20_000, `the end of ${i}`);
     assert.equal(log.sides.server[i], "protocol ENETJS_ERR_PROTOCOL");
   }
   assert.equal((await good.get()).text(), "here");
@@ -142,7 +142,7 @@ test("A server in plain ENet that ends the connection in its own way is lost", a
     const options = { heartbeatMs: 50, lostMs: 400 };
     const client = await Messenger.connect(to, options, logging(log, "client"));
     const get = errorOf(client.get("?", { timeoutMs: 0 }));
-    await until(() => ends.length > index, 5000, "the connection");
+    await until(() => ends.length > index, 20_000, "the connection");
     ends[index]();
     log.add("client", describe(await get));
     await client.closed;
@@ -255,7 +255,7 @@ test("A client that comes back at once from its address is told as closed first,
     const peer = await host.connect(address, wire);
     peer.send(0, messageOf({ type: MESSAGE, flags: 1, body: "hi" }));
     const greetings = () => log.sides.server?.filter((line) => line === "hi").length;
-    await until(() => greetings() === i + 1, 5000, "the message");
+    await until(() => greetings() === i + 1, 20_000, "the message");
     void peer.disconnect(CLOSED);
   }
   await until(() => outcomes === 20 && listener.connections.length === 0, 10_000, "the ends");
