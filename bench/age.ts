@@ -69,8 +69,9 @@ type Arguments = ReturnType<typeof readArguments>;
 /** What came of the streams of some seconds. */
 interface Result {
   readonly ages: number[];
-  readonly resent: number;
-  readonly needless: number;
+  /** `null` where the library does not tell. */
+  readonly resent: number | null;
+  readonly needless: number | null;
 }
 
 async function measure(library: Library, options: Arguments, seed: number): Promise<Result> {
@@ -114,7 +115,7 @@ async function measure(library: Library, options: Arguments, seed: number): Prom
       (sum, { stats }) => sum + Number((stats as unknown as Record<string, unknown>)[name] ?? NaN),
       0,
     );
-  return { ages, resent: sum("retransmitted"), needless: sum("retransmittedNeedlessly") };
+  return { ages, resent: sum("retransmitted"), needless: sum("needlesslyRetransmitted") };
 }
 
 const percentile = (sorted: readonly number[], percent: number) =>
@@ -122,16 +123,17 @@ const percentile = (sorted: readonly number[], percent: number) =>
 
 function toLine(name: string, results: readonly Result[], rtt: number): string {
   const ages = results.flatMap(({ ages }) => ages).sort((a, b) => a - b);
-  const sum = (of: (result: Result) => number) =>
-    results.reduce((sum, result) => sum + of(result), 0);
+  const sum = (of: (result: Result) => number | null) =>
+    results.reduce((sum, result) => sum + (of(result) ?? 0), 0);
   const shown = [50, 99, 99.9].map((percent) => {
     const age = percentile(ages, percent);
     return `p${percent} ${age.toFixed(1)} ms (${(age / rtt).toFixed(2)} round trips)`;
   });
-  const resent = sum(({ resent }) => resent);
-  const counted = Number.isNaN(resent)
+  const counted = results.some(({ resent }) => resent === null)
     ? ""
-    : `, ${resent} sent again, ${sum(({ needless }) => needless)} of them needlessly`;
+    : `, ${sum(({ resent }) => resent)} sent again, ${
+      sum(({ needless }) => needless)
+    } of them needlessly`;
   return `${name.padEnd(10)}${ages.length} messages: ${shown.join(", ")}${counted}`;
 }
 

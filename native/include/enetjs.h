@@ -99,7 +99,7 @@
  */
 
 #define ENETJS_HEADER_BYTES 128
-#define ENETJS_STATS_COUNT 48
+#define ENETJS_STATS_COUNT 64
 #define ENETJS_RECORD_BYTES 32
 
 /**
@@ -413,7 +413,21 @@
 #define ENETJS_PEER_STAT_QUEUED_MESSAGES 36 /**< ours */
 #define ENETJS_PEER_STAT_SENT_RELIABLY 37 /**< ours: unreliable messages sent reliably, being larger than a datagram */
 #define ENETJS_PEER_STAT_THROTTLED 38     /**< ours: unreliable messages that the throttle has dropped */
-#define ENETJS_PEER_STAT_COUNT 39
+/* Ours, too, times in milliseconds with fractions; those of round trips are 0 before the first is measured. */
+#define ENETJS_PEER_STAT_SMOOTHED_ROUND_TRIP 39
+#define ENETJS_PEER_STAT_MINIMUM_ROUND_TRIP 40 /**< of the last 10 to 20 s in which one was measured */
+#define ENETJS_PEER_STAT_JITTER 41             /**< by how much round trips differ from the smoothed one */
+#define ENETJS_PEER_STAT_OUTGOING_LOSS 42      /**< 0–1, of reliable commands; this and the next of the last 5 to 10 s */
+#define ENETJS_PEER_STAT_INCOMING_LOSS 43      /**< 0–1, of unreliable messages */
+#define ENETJS_PEER_STAT_RETRANSMITTED 44      /**< reliable commands, by ENet's timer or because acknowledgements tell */
+#define ENETJS_PEER_STAT_FAST_RETRANSMITTED 45 /**< of them, because acknowledgements tell */
+#define ENETJS_PEER_STAT_NEEDLESSLY_RETRANSMITTED 46 /**< of them, what had arrived */
+#define ENETJS_PEER_STAT_UNRELIABLE_RECEIVED 47
+#define ENETJS_PEER_STAT_UNRELIABLE_MISSING 48 /**< by the gaps in their numbers */
+#define ENETJS_PEER_STAT_UNRELIABLE_LATE 49    /**< came after a later one of the channel, so ENet has dropped them */
+#define ENETJS_PEER_STAT_THROTTLED_FOR_DELAY 50 /**< of THROTTLED; the others for want of bandwidth */
+#define ENETJS_PEER_STAT_REFUSED_DATAGRAMS 51  /**< of which a limit or a budget has refused all or a part */
+#define ENETJS_PEER_STAT_COUNT 52
 
 /** Counters of the whole library, positions in the array `enetjs_diagnostics` fills. */
 #define ENETJS_DIAGNOSTIC_HOSTS 0

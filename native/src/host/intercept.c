@@ -107,9 +107,12 @@ static bool answers_another(const ENetPeer *peer, const struct enetjs_datagram *
 
 /* Of an opened datagram with ENet's own peer id. */
 static int allow(struct enetjs_host *h, struct enetjs_datagram *datagram, const ENetPeer *peer) {
-  if (h->limits && !enetjs_limits_admit_messages(h->limits, datagram, peer)) return TAKEN;
-  if (!enetjs_allow(&h->slots[peer->incomingPeerID], datagram)) return TAKEN;
-  enetjs_commands_note(&h->slots[peer->incomingPeerID], datagram);
+  struct enetjs_slot *slot = &h->slots[peer->incomingPeerID];
+  size_t length = datagram->length;
+  bool admitted = (!h->limits || enetjs_limits_admit_messages(h->limits, datagram, peer)) && enetjs_allow(slot, datagram);
+  if (!admitted || datagram->length < length) slot->quality.refused_datagrams++;
+  if (!admitted) return TAKEN;
+  enetjs_commands_note(slot, datagram);
   enetjs_datagram_hand_over(h->enet, datagram);
   return LET_THROUGH;
 }

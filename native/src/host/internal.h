@@ -230,6 +230,8 @@ void enetjs_allowance_end(struct enetjs_slot *slot);
 void enetjs_commands_note(struct enetjs_slot *slot, struct enetjs_datagram *datagram);
 /** When ENet has handled the last one. */
 void enetjs_commands_handled(struct enetjs_host *h);
+/** Brings what is counted of retransmissions up to date. @param acknowledged commands, since the last time */
+void enetjs_commands_count_lost(struct enetjs_slot *slot, unsigned acknowledged);
 
 /* ---- intercept.c ----------------------------------------------------------------------------- */
 void enetjs_intercept_install(struct enetjs_host *h);

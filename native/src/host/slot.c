@@ -104,6 +104,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   enetjs_allowance_end(slot); /* from now on the debt of the address counts what is still held */
   slot->held_bytes = slot->held_cost = 0;
   slot->stopped = slot->handshake.unconfirmed = false;
-  slot->sent_reliably = slot->throttled = 0;
+  slot->sent_reliably = 0;
+  memset(&slot->quality, 0, sizeof(slot->quality));
   memset(&slot->fast, 0, sizeof(slot->fast));
 }

@@ -18,9 +18,11 @@
 #include "enet/handshake.h"
 #include "enet/ping_barrier.h"
 #include "enet/resend_disconnect.h"
+#include "enet/round_trip.h"
 #include "enet/throttle.h"
 #include "host/event.h"
 #include "host/packet.h"
+#include "wire/gaps.h"
 
 /**
  * A message on its way to one peer. ENet sees the packet at its head and frees the whole block;
@@ -57,6 +59,18 @@ struct enetjs_silence {
   uint64_t ms;
 };
 
+/** What is counted for the statistics of one connection. All zero at its beginning. */
+struct enetjs_quality {
+  struct enetjs_round_trip round_trip;
+  struct enetjs_gaps gaps;
+  struct enetjs_recent lost; /**< commands that were retransmitted, among those that were acknowledged or retransmitted */
+  uint64_t retransmitted;
+  enet_uint32 counted_lost;    /**< ENetPeer::packetsLost, when it was last added to `retransmitted` */
+  uint64_t throttled;          /**< unreliable messages that ENet's throttle has dropped */
+  uint64_t throttled_for_delay;
+  uint64_t refused_datagrams;
+};
+
 /** What we know of one ENetPeer beyond ENet, same index. */
 struct enetjs_slot {
   struct enetjs_host *host;
@@ -87,7 +101,7 @@ struct enetjs_slot {
   size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
   size_t inside_bytes, inside_messages; /**< ENet's */
   uint64_t sent_reliably;               /**< unreliable messages that were too large for anything else */
-  uint64_t throttled;                   /**< unreliable messages that ENet's throttle has dropped */
+  struct enetjs_quality quality;
   struct enetjs_outgoing *pending_head, *pending_tail;
   struct enetjs_ping_barriers ping_barriers;
   struct enetjs_throttle throttle;
