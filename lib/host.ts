@@ -361,7 +361,7 @@ export class Host<PeerData = unknown>
 
   /** The connected peers whose connect events the program has taken. */
   get peers(): Peer<PeerData>[] {
-    return this.#inlet.connected.map((connection) => peers.of(connection) as Peer<PeerData>);
+    return this.#inlet.roster.connected.map((connection) => peers.of(connection) as Peer<PeerData>);
   }
 
   /** Counters of the host since it was created; after it is closed, their last values. */
@@ -369,7 +369,7 @@ export class Host<PeerData = unknown>
     if (this.#last !== undefined) return { ...this.#last.stats };
     const { native, handle, stats } = this.#endpoint;
     check(native.enetjs_host_stats(handle), "Reading statistics");
-    return readHostStats(stats, this.#inlet.others.length);
+    return readHostStats(stats, this.#inlet.roster.others.length);
   }
 
   /** Whether the host is closed. */

@@ -1,5 +1,5 @@
-import { Fifo } from "../internal/fifo.ts";
 import { iteration } from "../internal/iteration.ts";
+import { type Mail, Mailbox } from "../internal/mailbox.ts";
 import type { Pins } from "../internal/pins.ts";
 import { surface } from "../../ffi/surface.ts";
 import { endTask, Later, spent } from "../internal/turn.ts";
@@ -11,17 +11,13 @@ import { type Found, RingReader } from "./_ring.ts";
 import { copyForHandler } from "./_slab.ts";
 import type { ChannelHandlers, EndPlan } from "./options.ts";
 
-type Reading = PromiseWithResolvers<IteratorResult<Uint8Array<ArrayBuffer>>>;
-
 /** The way in: takes messages from the ring to a handler, to an iteration or to `receive`. */
-export class Inlet {
+export class Inlet implements Mail<Uint8Array<ArrayBuffer>> {
   readonly #link: Link;
   readonly #reader: RingReader;
   readonly #region: Region;
   readonly #turnBudgetMs: number;
-  readonly #readings = new Fifo<Reading>();
-  /** One for every pending promise. */
-  readonly #pins: Pins;
+  readonly #mailbox: Mailbox<Uint8Array<ArrayBuffer>>;
   /** Called when nothing will come any more: all has been taken, or the ring is damaged. */
   readonly #over: (error?: ENetError) => void;
   #handlers: ChannelHandlers | undefined;
@@ -51,8 +47,17 @@ export class Inlet {
     this.#turnBudgetMs = plan.turnBudgetMs;
     this.#handlers = plan.handlers;
     this.#minIntervalMs = plan.minIntervalMs;
-    this.#pins = pins;
     this.#over = over;
+    this.#mailbox = new Mailbox(
+      {
+        turnBudgetMs: plan.turnBudgetMs,
+        flushIfDirty: () => {},
+        pin: () => pins.add(),
+        unpin: () => pins.remove(),
+      },
+      this,
+      this.#rest,
+    );
   }
 
   /** Largest message. */
@@ -90,13 +95,13 @@ export class Inlet {
   /** Looks for messages for the readers that wait. */
   wake(): void {
     if (this.#handled) this.#round();
-    else if (this.#readings.size > 0) this.#feed();
+    else this.#mailbox.feed();
   }
 
   /** Hands out the messages that the last turn had no time for. */
   #resume(): void {
     if (!this.#open) return;
-    if (!this.#handled) this.#feed();
+    if (!this.#handled) this.#mailbox.feed();
     else if (!this.#delivering) this.#deliver();
   }
 
@@ -229,51 +234,25 @@ export class Inlet {
   iterate(): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
     this.#requireNoHandlers();
     this.#iterating = true;
-    return iteration(() => this.#read(), () => {
+    return iteration(() => this.#mailbox.read(), () => {
       this.#iterating = false;
-      this.#dismissReadings();
+      this.#mailbox.dismiss();
     });
   }
 
-  #read(): Promise<IteratorResult<Uint8Array<ArrayBuffer>>> {
-    const reading: Reading = Promise.withResolvers();
-    this.#readings.push(reading);
-    this.#pins.add();
-    this.#feed();
-    return reading.promise;
+  nextValue(): Uint8Array<ArrayBuffer> | undefined {
+    const found = this.#next();
+    if (found !== undefined) return this.#take(found);
+    if (!this.#open) return undefined;
+    this.#released();
+    if (this.#ending) this.#over();
   }
 
-  #feed(): void {
-    while (this.#open && this.#readings.size > 0) {
-      if (spent(this.#turnBudgetMs)) return this.#rest.request();
-      const found = this.#next();
-      if (found !== undefined) {
-        this.#settle({ value: this.#take(found), done: false });
-        continue;
-      }
-      if (!this.#open) break;
-      this.#released();
-      if (!this.#ending) return endTask();
-      this.#over();
-    }
-    if (!this.#open) this.#dismissReadings();
-  }
-
-  #settle(result: IteratorResult<Uint8Array<ArrayBuffer>>): void {
-    this.#pins.remove();
-    this.#readings.shift()?.resolve(result);
-  }
-
-  /** Ends the reads that wait: the first with the failure, if there is one. */
-  #dismissReadings(): void {
-    while (this.#readings.size > 0) {
-      const failure = this.#takeFailure();
-      if (failure === undefined) this.#settle({ value: undefined, done: true });
-      else {
-        this.#pins.remove();
-        this.#readings.shift()?.reject(failure);
-      }
-    }
+  lastResult(): IteratorResult<Uint8Array<ArrayBuffer>> | undefined {
+    if (this.#open) return undefined;
+    const failure = this.#takeFailure();
+    if (failure !== undefined) throw failure;
+    return { value: undefined, done: true };
   }
 
   // The end.
@@ -292,7 +271,7 @@ export class Inlet {
     this.#failure ??= error;
     clearTimeout(this.#timer);
     this.#takeBack();
-    this.#dismissReadings();
+    this.#mailbox.feed();
     this.#tell();
   }
 

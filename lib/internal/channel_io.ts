@@ -1,7 +1,7 @@
 import type { Connection } from "./connection.ts";
 import type { ChannelSink } from "./connection_contract.ts";
 import { Fifo } from "./fifo.ts";
-import { endTask, Later, spent } from "./turn.ts";
+import { type Mail, Mailbox } from "./mailbox.ts";
 import { type ENetError, NATIVE_ERROR } from "../errors.ts";
 import { type Packet, PacketFlag, packets } from "../packet.ts";
 import { dataBytes } from "./payload.ts";
@@ -16,17 +16,17 @@ export function lossOf(connection: Connection): ENetError | undefined {
 }
 
 /** Reads one channel, message by message. Messages that wait here count against what the peer may have waiting. */
-export class ChannelReader implements ChannelSink {
+export class ChannelReader implements ChannelSink, Mail<Packet> {
   readonly #connection: Connection;
   readonly #channelId: number;
   readonly #inbox = new Fifo<Packet>();
-  #reading: PromiseWithResolvers<Packet | undefined> | undefined;
-  readonly #rest: Later = new Later(() => this.#feed());
+  readonly #mailbox: Mailbox<Packet>;
   #over = false;
 
   constructor(connection: Connection, channelId: number) {
     this.#connection = connection;
     this.#channelId = channelId;
+    this.#mailbox = new Mailbox(connection.endpoint, this);
     if (connection.sinks.has(channelId)) {
       throw new TypeError(`${connection.name}: channel ${channelId} is being read already`);
     }
@@ -36,9 +36,7 @@ export class ChannelReader implements ChannelSink {
 
   receive(packet: Packet): void {
     // A reader that waits for another turn has a message in the inbox.
-    if (this.#reading !== undefined && this.#inbox.size === 0) {
-      return this.#settle((reading) => reading.resolve(packet));
-    }
+    if (this.#inbox.size === 0 && this.#mailbox.deliver(packet)) return;
     this.#connection.hold(packet);
     this.#inbox.push(packet);
   }
@@ -47,60 +45,34 @@ export class ChannelReader implements ChannelSink {
    * The next message, which its taker disposes of, or undefined at the end; rejects if the connection
    * was lost.
    */
-  read(): Promise<Packet | undefined> {
-    const { endpoint } = this.#connection;
-    const isSpent = spent(endpoint.turnBudgetMs);
-    if (!isSpent) {
-      if (this.#inbox.size > 0) return Promise.resolve(this.#take());
-      if (this.#over) return this.#end();
-      endTask();
-    }
-    endpoint.flushIfDirty();
-    endpoint.pin();
-    this.#reading = Promise.withResolvers();
-    if (isSpent) this.#rest.request();
-    return this.#reading.promise;
+  async read(): Promise<Packet | undefined> {
+    const { value } = await this.#mailbox.read();
+    return value;
   }
 
-  #take(): Packet {
-    const packet = this.#inbox.shift() as Packet;
-    this.#connection.release(packet);
+  nextValue(): Packet | undefined {
+    const packet = this.#inbox.shift();
+    if (packet !== undefined) this.#connection.release(packet);
     return packet;
   }
 
-  /** Serves the reads that wait, in another turn than that of their calls. */
-  #feed(): void {
-    if (this.#reading === undefined) return;
-    if (this.#inbox.size > 0) this.#settle(({ resolve }) => resolve(this.#take()));
-    else if (this.#over) this.#settle(({ resolve, reject }) => this.#end().then(resolve, reject));
-  }
-
-  #end(): Promise<undefined> {
+  lastResult(): IteratorResult<Packet> | undefined {
+    if (!this.#over || this.#inbox.size > 0) return undefined;
     const loss = lossOf(this.#connection);
-    return loss === undefined ? Promise.resolve(undefined) : Promise.reject(loss);
-  }
-
-  #settle(how: (reading: PromiseWithResolvers<Packet | undefined>) => void): void {
-    if (this.#reading === undefined) return;
-    const reading = this.#reading;
-    this.#reading = undefined;
-    this.#connection.endpoint.unpin();
-    how(reading);
+    if (loss !== undefined) throw loss;
+    return { value: undefined, done: true };
   }
 
   end(): void {
     this.#leave();
-    this.#feed();
+    this.#mailbox.feed();
   }
 
   /** Reads no more, and drops what waits. */
   cancel(): void {
     this.#leave();
-    for (let packet = this.#inbox.shift(); packet; packet = this.#inbox.shift()) {
-      this.#connection.release(packet);
-      packets.release(packet);
-    }
-    this.#settle(({ resolve }) => resolve(undefined));
+    for (let packet = this.nextValue(); packet; packet = this.nextValue()) packets.release(packet);
+    this.#mailbox.dismiss();
   }
 
   #leave(): void {

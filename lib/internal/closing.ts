@@ -49,15 +49,15 @@ export class Closing {
     if (!this.#endpoint.resources.open) return this.#undelivered;
     this.#connector.end();
     const { native, handle } = this.#endpoint;
-    const { shutdown, live } = this.#inlet;
+    const { shutdown, roster } = this.#inlet;
     this.#endpoint.closing = true;
     this.#inlet.closeData = data;
-    for (const connection of live) {
+    for (const connection of roster.live) {
       connection.leave();
       if (!connection.established) connection.close({ reason: "local", data });
     }
     this.#inlet.silence();
-    const { others } = this.#inlet; // native code ends its own
+    const { others } = roster; // native code ends its own
     for (const connection of others) {
       connection.transport.disconnect(connection, data, DISCONNECT.LATER);
     }
@@ -97,11 +97,11 @@ export class Closing {
   destroy(): void {
     const { resources, stats } = this.#endpoint;
     this.#endpoint.closing = true;
-    if (resources.open) this.#inlet.learnEnds();
+    if (resources.open) this.#inlet.learn();
     if (!resources.open) return;
     this.#beforeEnd();
     this.#connector.end();
-    for (const connection of this.#inlet.others) {
+    for (const connection of this.#inlet.roster.others) {
       connection.transport.disconnect(connection, this.#inlet.closeData, DISCONNECT.NOW);
     }
     this.#inlet.releaseBorrowed();

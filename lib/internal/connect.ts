@@ -117,7 +117,7 @@ export class Connector {
     const endpoint = this.#endpoint;
     const connection = new Connection(endpoint, endpoint.transport, id, address, channels, true);
     connection.unanswered = (limit) => this.#lateError(where, limit, before, connection);
-    this.#inlet.add(connection);
+    this.#inlet.roster.add(connection);
     return connection;
   }
 

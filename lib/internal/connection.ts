@@ -8,10 +8,10 @@ import type { ChannelSink, ConnectionOwner, Ending, Membership } from "./connect
 import { connectError, connectionError, isRefusal, undeliveredError } from "./connection_error.ts";
 import { Fifo } from "./fifo.ts";
 import { iteration } from "./iteration.ts";
+import { type Mail, Mailbox } from "./mailbox.ts";
 import { requireSendable } from "./payload.ts";
 import { PinnedPromise } from "./pinned_promise.ts";
 import type { Carried, Transport } from "./transport.ts";
-import { endTask, Later, spent } from "./turn.ts";
 
 /**
  * A connection as the library sees it; `Peer` is its public face.
@@ -19,7 +19,7 @@ import { endTask, Later, spent } from "./turn.ts";
  * They are two objects. What this one has, consumers and transports read and write for each message, so it
  * cannot be private to a class; and a program must not see it.
  */
-export class Connection implements Carried {
+export class Connection implements Carried, Mail<PeerMessage> {
   readonly endpoint: ConnectionOwner<Connection>;
   readonly transport: Transport;
   readonly id: number;
@@ -62,8 +62,7 @@ export class Connection implements Carried {
   /** The error of the host's socket, if that has ended the connection. */
   failure: ENetError | undefined;
   readonly #inbox = new Fifo<PeerMessage>();
-  readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<PeerMessage>>>();
-  readonly #rest: Later = new Later(() => this.#feed());
+  readonly #mailbox: Mailbox<PeerMessage>;
   readonly #closed: PinnedPromise<PeerEnd>;
   readonly #drained: PinnedPromise<void>;
   /** The cost of its messages that wait in JavaScript. */
@@ -92,6 +91,7 @@ export class Connection implements Carried {
     this.address = address;
     this.channels = channels;
     this.outgoing = outgoing;
+    this.#mailbox = new Mailbox(endpoint, this);
     this.connecting = new PinnedPromise(endpoint);
     this.#closed = new PinnedPromise(endpoint);
     this.#drained = new PinnedPromise(endpoint);
@@ -257,11 +257,8 @@ export class Connection implements Carried {
     const sink = this.sinks.get(message.channelId);
     if (sink !== undefined) return sink.receive(message.packet);
     // A reader that waits for another turn has a message in the inbox.
-    const reader = this.#inbox.size === 0 ? this.#readers.shift() : undefined;
-    if (reader !== undefined) {
-      this.endpoint.unpin();
-      this.#handed = true;
-      reader.resolve(this.#lend(message));
+    if (this.#inbox.size === 0 && this.#mailbox.readers > 0) {
+      this.#mailbox.deliver(this.#lend(message));
       return;
     }
     this.hold(message.packet);
@@ -289,44 +286,32 @@ export class Connection implements Carried {
     this.#lent = undefined;
   }
 
-  #lend(message: PeerMessage): IteratorResult<PeerMessage> {
+  #lend(message: PeerMessage): PeerMessage {
     // Of reads that overlap, the next one after either would take back what the other has not seen yet.
     if (this.#lent !== undefined) {
       this.#lent.retain();
       message.packet.retain();
     }
     this.#lent = message.packet;
-    return { value: message, done: false };
+    this.#handed = true;
+    return message;
+  }
+
+  nextValue(): PeerMessage | undefined {
+    const message = this.take();
+    return message && this.#lend(message);
+  }
+
+  lastResult(): IteratorResult<PeerMessage> | undefined {
+    return this.#over && this.#inbox.size === 0 ? { value: undefined, done: true } : undefined;
   }
 
   /** The next message or the end. */
   read(): Promise<IteratorResult<PeerMessage>> {
     this.giveBack();
+    const result = this.#mailbox.read();
     this.#handed = false;
-    const isSpent = spent(this.endpoint.turnBudgetMs);
-    if (!isSpent && this.#readers.size === 0) {
-      const message = this.take();
-      if (message !== undefined) return Promise.resolve(this.#lend(message));
-      if (this.#over) return Promise.resolve({ value: undefined, done: true });
-      endTask();
-    }
-    this.endpoint.flushIfDirty();
-    const reader = Promise.withResolvers<IteratorResult<PeerMessage>>();
-    this.#readers.push(reader);
-    this.endpoint.pin();
-    if (isSpent) this.#rest.request();
-    return reader.promise;
-  }
-
-  /** Serves the readers, in another turn than that of their calls. */
-  #feed(): void {
-    while (this.#readers.size > 0 && this.#inbox.size > 0) {
-      if (spent(this.endpoint.turnBudgetMs)) return this.#rest.request();
-      this.endpoint.unpin();
-      this.#handed = true;
-      this.#readers.shift()?.resolve(this.#lend(this.take() as PeerMessage));
-    }
-    if (this.#over) this.dismissReaders();
+    return result;
   }
 
   /**
@@ -336,7 +321,7 @@ export class Connection implements Carried {
   delaysEnd(): boolean {
     const handed = this.#handed;
     this.#handed = false;
-    return handed || (this.#readers.size > 0 && this.#inbox.size > 0);
+    return handed || (this.#mailbox.readers > 0 && this.#inbox.size > 0);
   }
 
   /** Whether no message will come any more. */
@@ -372,19 +357,16 @@ export class Connection implements Carried {
     for (const membership of [...this.memberships]) membership.delete(this);
   }
 
-  /** Ends every read that waits: there will be no more messages. */
+  /** There will be no more messages: reads end behind those that wait. */
   endReaders(): void {
     this.#over = true;
-    this.#feed();
+    this.#mailbox.feed();
     for (const sink of [...this.sinks.values()]) sink.end();
   }
 
   /** Ends the reads of an iteration that is over. */
   dismissReaders(): void {
-    for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
-      this.endpoint.unpin();
-      reader.resolve({ value: undefined, done: true });
-    }
+    this.#mailbox.dismiss();
   }
 
   // Promises about the connection.

@@ -13,6 +13,16 @@ import type { Transport } from "./transport.ts";
 /** Why a connection, or an attempt to connect, has ended. */
 export type EndReason = DisconnectReason | "refused";
 
+/** The same by the numbers of native code, `ENETJS_REASON_…` in `native/include/enetjs.h`. */
+export const END_REASONS: readonly EndReason[] = [
+  "remote",
+  "local",
+  "timeout",
+  "reset",
+  "refused",
+  "limit",
+];
+
 /** How a connection, or an attempt to connect, has ended. */
 export interface Ending {
   readonly reason: EndReason;

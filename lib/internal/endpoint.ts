@@ -114,6 +114,11 @@ export class Endpoint implements ConnectionOwner<Connection> {
     }
   }
 
+  /** Warns a program that is being debugged. */
+  warn({ name }: Connection, what: string): void {
+    if (this.library.debug) console.warn(`ENETJS_DEBUG: ${name}: ${what}`);
+  }
+
   // Flushing: once per turn of the event loop, or when a consumer has handled all events.
 
   /** Notes that something is queued. */

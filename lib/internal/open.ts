@@ -37,7 +37,7 @@ export async function openHost<Host>(
     ),
     listens ? `Listening on ${hostname}:${port}` : "Creating a host",
   );
-  const resources = new Resources(native, handle);
+  const resources = new Resources(native, handle, memory);
   try {
     const endpoint = new Endpoint(library, resources, memory, plan);
     const inlet = new Inlet(endpoint, handlers);

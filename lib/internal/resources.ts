@@ -1,5 +1,6 @@
 import type { Runtime, Wake } from "../../ffi/contract.ts";
 import type { Native } from "../../ffi/symbols.ts";
+import type { Memory } from "./memory.ts";
 
 /** The resources of every open host. */
 const held = new Set<Resources>();
@@ -12,12 +13,18 @@ const registry = new FinalizationRegistry<Resources>((resources) => resources.cl
 export class Resources {
   readonly native: Native;
   readonly handle: number;
+  /**
+   * Native code and its pump write to it until the host is closed. The collector may take a dropped host and its
+   * memory in one go, but closes the host later.
+   */
+  readonly memory: Memory;
   wake: Wake | undefined;
   open = true;
 
-  constructor(native: Native, handle: number) {
+  constructor(native: Native, handle: number, memory: Memory) {
     this.native = native;
     this.handle = handle;
+    this.memory = memory;
     held.add(this);
   }
 
