@@ -32,6 +32,9 @@ const MARGIN_SECONDS = 0.5;
 /** What is sent at once: the sum of 1 (bulk), 2 (requests) and 4 (state). */
 const WORKLOADS = { bulk: 1, request: 1 + 2, state: 4, together: 1 + 2 + 4 } as const;
 
+/** Two bulk transfers at once over one link: whose part is told, and beside whom. */
+const NEIGHBOURS = "neighbours";
+
 /** A link. */
 interface Link {
   readonly rttMs: number;
@@ -117,16 +120,50 @@ function openLink({ rttMs, lossPercent, mbit }: Link, seed: number): Program {
   );
 }
 
+/** Starts a program in the namespace at one end of a link. */
+type Start = (end: "left" | "right", command: string[]) => Program;
+
+/** What starts programs on a link. */
+async function starter(emulated: Program): Promise<Start> {
+  const at = await emulated.readAll("pid", "left", "right");
+  return (end, command) =>
+    new Program(cCommand("link", ["run", `/proc/${at.pid}/fd/${at[end]}`, ...command]));
+}
+
+/** Measures two programs that send bulk at once on one link: bytes of each after a while. */
+async function measureNeighbours(
+  link: Link,
+  both: readonly Ends[],
+  seconds: number,
+  seed: number,
+) {
+  await using emulated = openLink(link, seed);
+  const start = await starter(emulated);
+  await using programs = new AsyncDisposableStack();
+  const receivers: Program[] = [];
+  for (const ends of both) {
+    const receiver = programs.use(start("right", ends.receive([RIGHT, seconds])));
+    const port = await receiver.read("port");
+    const time = seconds + MARGIN_SECONDS;
+    programs.use(start("left", ends.send([RIGHT, port, time, WORKLOADS.bulk])));
+    receivers.push(receiver);
+  }
+  const early = Math.min(seconds, EARLY_SECONDS);
+  const rates = await Promise.all(receivers.map(async (receiver) => {
+    const came = await receiver.readAll("early", "bytes");
+    return (came.bytes - came.early) / Math.max(seconds - early, 1) / 1e6;
+  }));
+  return { "MB/s": rates[0], "MB/s beside": rates[1] };
+}
+
 /** Measures one program with one workload on one link. */
 async function measure(link: Link, ends: Ends, loads: number, seconds: number, seed: number) {
   await using emulated = openLink(link, seed);
-  const { pid, left, right } = await emulated.readAll("pid", "left", "right");
-  const inside = (end: number, command: string[]) =>
-    new Program(cCommand("link", ["run", `/proc/${pid}/fd/${end}`, ...command]));
-  await using receiver = inside(right, ends.receive([RIGHT, seconds]));
+  const start = await starter(emulated);
+  await using receiver = start("right", ends.receive([RIGHT, seconds]));
   const port = await receiver.read("port");
   const time = seconds + MARGIN_SECONDS;
-  await using sender = inside(left, ends.send([RIGHT, port, time, loads]));
+  await using sender = start("left", ends.send([RIGHT, port, time, loads]));
   const came = await receiver.readAll("early", "bytes", "states", "last", "age50", "age99");
   const asked = await sender.readAll("requests", "p50", "p99");
   const early = Math.min(seconds, EARLY_SECONDS);
@@ -180,28 +217,35 @@ function toLine({ rttMs, lossPercent, mbit, workload, program, values }: Row): s
   const cells = Object.entries(values).map(([metric, value]) =>
     `${short(value)} ${metric}`.padEnd(22)
   );
-  return `${link}${workload.padEnd(10)}${program.padEnd(14)}${cells.join("")}`.trimEnd();
+  return `${link}${workload.padEnd(11)}${program.padEnd(14)}${cells.join("")}`.trimEnd();
 }
 
 async function main(): Promise<void> {
   const { links, seconds, rounds, only, program, runtime, out } = readArguments();
   await build("benches");
   if (!await canEmulate()) return;
-  const all = Object.entries(await programs(runtime)).filter(([name]) =>
-    program === "" || name === program
-  );
+  const ends = await programs(runtime);
+  const all = Object.entries(ends).filter(([name]) => program === "" || name === program);
+  const pairs = [["c", "c"], ["c", runtime], [runtime, runtime]] as const;
   const workloads = Object.entries(WORKLOADS).filter(([name]) => name.includes(only));
-  const jobs = links.flatMap((link) =>
-    workloads.flatMap(([workload, loads]) =>
-      all.map(([name, ends]) => ({ link, workload, loads, name, ends }))
-    )
-  );
+  const jobs = links.flatMap((link) => [
+    ...workloads.flatMap(([workload, loads]) =>
+      all.map(([name, ends]) => ({
+        ...{ link, workload, name },
+        run: (seed: number) => measure(link, ends, loads, seconds, seed),
+      }))
+    ),
+    ...pairs.filter(() => NEIGHBOURS.includes(only) && program === "").map(([one, other]) => ({
+      ...{ link, workload: NEIGHBOURS, name: `${one} by ${other}` },
+      run: (seed: number) => measureNeighbours(link, [ends[one], ends[other]], seconds, seed),
+    })),
+  ]);
   if (jobs.length === 0) throw new Error("No program and workload have these names");
   const samples: Row[] = [];
   for (let round = 1; round <= rounds; round++) {
-    for (const { link, workload, loads, name, ends } of jobs) {
+    for (const { link, workload, name, run } of jobs) {
       try {
-        const values = await measure(link, ends, loads, seconds, round);
+        const values = await run(round);
         const row: Row = { ...link, workload, program: name, values };
         samples.push(row);
         print(`${toLine(row)}\n`);

@@ -73,7 +73,10 @@ export interface PeerStats {
   readonly roundTripTimeVarianceMs: number;
   /** Largest datagram of the connection, bytes. */
   readonly mtu: number;
-  /** Reliable bytes that may be on the way at once: 96 KiB, less where bandwidth is limited. */
+  /**
+   * Reliable bytes that may be on the way at once: 96 KiB on a local network; elsewhere it follows the link, see
+   * the setting `congestion`. Less where bandwidth is limited.
+   */
   readonly windowSize: number;
   /** Reliable bytes on the way, not yet acknowledged. */
   readonly reliableDataInTransit: number;
@@ -81,6 +84,11 @@ export interface PeerStats {
   readonly totalWaitingData: number;
   /** Bytes sent by the program that are queued or not yet acknowledged. */
   readonly queuedBytes: number;
+  /**
+   * Of `queuedBytes`, those that count towards `highWaterMark`: all that waits, and of what is on the way over a
+   * link with distance, 64 KiB.
+   */
+  readonly countedBytes: number;
   /** Messages of `queuedBytes`. */
   readonly queuedMessages: number;
   /**
@@ -182,6 +190,7 @@ export function readPeerStats(stats: Float64Array): PeerStats {
     reliableDataInTransit: stats[PEER_STAT.RELIABLE_DATA_IN_TRANSIT],
     totalWaitingData: stats[PEER_STAT.TOTAL_WAITING_DATA],
     queuedBytes: stats[PEER_STAT.QUEUED_BYTES],
+    countedBytes: stats[PEER_STAT.COUNTED_BYTES],
     queuedMessages: stats[PEER_STAT.QUEUED_MESSAGES],
     unreliableSentReliably: stats[PEER_STAT.SENT_RELIABLY],
     throttledMessages: stats[PEER_STAT.THROTTLED],

@@ -70,6 +70,12 @@ export interface HostSettings {
    */
   stallLimitMs: number;
   /**
+   * How much may be unacknowledged to a peer, and how fast it leaves. `"adaptive"`: it follows the link, see
+   * docs/real-networks.md; ENet's 64 KiB are the least. `"enet"`: ENet's
+   * window, 64 KiB. A window that a bandwidth limit has set stays ENet's. Default `"adaptive"`.
+   */
+  congestion: "adaptive" | "enet";
+  /**
    * Whether this thread stays awake for the next message, which then comes without the delay of a wake-up;
    * the event loop goes on meanwhile. `"auto"` stays awake for 100 µs, as long as the messages of one peer
    * follow each other that closely. `"always"` stays awake for 1 ms after every event. Default `"auto"`.
@@ -84,7 +90,8 @@ export interface HostSettings {
   turnBudgetMs: number;
   /**
    * Bytes queued to one peer above which `send` returns false, until no more than half of them are.
-   * Default 262,144 (256 KiB), four of ENet's windows; more does not make it faster.
+   * Default 262,144 (256 KiB). Of what is on the way over a link with distance, 64 KiB count: the window does
+   * not need a higher mark.
    */
   highWaterMark: number;
   /**

@@ -387,8 +387,8 @@ export class Connection implements Carried, Mail<PeerMessage> {
     const { endpoint } = this;
     const stats = this.sendable ? this.transport.stats(this) : undefined;
     if (stats === undefined) throw await this.refusal();
-    const queuedBytes = stats[PEER_STAT.QUEUED_BYTES];
-    if (!this.full && queuedBytes <= endpoint.settings.highWaterMark) return;
+    const counted = stats[PEER_STAT.COUNTED_BYTES];
+    if (!this.full && counted <= endpoint.settings.highWaterMark) return;
     endpoint.flushIfDirty();
     await this.#drained.promise;
   }

@@ -106,6 +106,7 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
   sendBufferSize: live(number(CONFIG.SEND_BUFFER, 256 * 1024, 1024, MAXIMUM_SIZE)),
   stallLimitMs: live(number(CONFIG.STALL_LIMIT, 10, 1, 60_000)),
   turnBudgetMs: live({ initial: TURN_BUDGET_MS, check: validateTurnBudget }),
+  congestion: live(choice(CONFIG.CONGESTION, "adaptive", ["adaptive", "enet"])),
   spin: live(choice(CONFIG.SPIN, "auto", ["never", "auto", "always"])),
   throttle: live(choice(CONFIG.THROTTLE, "game", ["game", "enet"])),
   remoteThrottle: live(choice(CONFIG.REMOTE_THROTTLE, "unchanged", ["unchanged", "game"])),

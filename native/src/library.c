@@ -209,6 +209,9 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_JITTER_PARETO,
       ENETJS_HELD_BYTES,
       ENETJS_MAXIMUM_LINKS,
+      ENETJS_PRIORITY_MAXIMUM,
+      ENETJS_CONGESTION_ADAPTIVE,
+      ENETJS_CONGESTION_ENET,
   };
   return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
 }

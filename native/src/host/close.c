@@ -95,6 +95,7 @@ void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats) {
   enetjs_disconnect_all(h);
   for (size_t i = 0; i < peers; i++) {
     enetjs_queue_clear(&h->slots[i]);
+    enetjs_lanes_end(&h->slots[i].lanes);
     enetjs_drop_held(h, &h->slots[i].held);
   }
   enetjs_drop_held(h, &h->events.held); /* while there are ENet's peers to discharge */

@@ -211,8 +211,11 @@ static void on_sent(void *owner, const ENetAddress *to) {
   if (h->handshakes.first) enetjs_handshake_sent(&h->handshakes, h->enet, to);
 }
 
+static void on_read(void *owner, bool done) { enetjs_flows_read(owner, done); }
+
 static void open_batch(struct enetjs_host *h) {
-  struct enetjs_batch_parts parts = {h->enet, h->guard, &h->counters[ENETJS_HOST_STAT_SOCKET_ERRORS], on_sent, h};
+  struct enetjs_batch_parts parts = {
+      h->enet, h->guard, &h->counters[ENETJS_HOST_STAT_SOCKET_ERRORS], on_sent, on_read, h};
   h->batch = enetjs_batch_create(&parts);
 }
 

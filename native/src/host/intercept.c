@@ -123,6 +123,7 @@ static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, co
     return TAKEN;
   }
   if (answers_another(peer, datagram)) return TAKEN;
+  enetjs_flow_measured(&h->slots[peer->incomingPeerID], datagram);
   if (h->peer_ids) enetjs_datagram_readdress(datagram, peer->incomingPeerID);
   return allow(h, datagram, peer);
 }

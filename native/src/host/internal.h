@@ -31,10 +31,10 @@
 #include "wire/filter.h"
 #include "wire/unreachable.h"
 
-/* Reliable bytes that a peer may have unacknowledged. They fit in the buffer that ENet gives its sockets. */
-#define ENETJS_WINDOW_BYTES (96 * 1024)
-
-/* ENet's own queue to a peer is kept this short, because ENet walks all of it. The rest waits in our queue. */
+/*
+ * ENet's own queue to a near peer is kept this short, because ENet walks all of it. The rest waits in our queue. The
+ * limit of messages is for all peers.
+ */
 #define ENETJS_INSIDE_BYTES (160 * 1024)
 #define ENETJS_INSIDE_MESSAGES 2600
 
@@ -109,6 +109,10 @@ struct enetjs_host {
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed, *to_look_at;
   struct enetjs_slot *being_handled; /**< whose datagram ENet handles, where something is to be done afterwards */
+  struct enetjs_slot *flows; /**< far peers that have something under way */
+  bool adaptive;             /**< windows follow the link, see flow.c */
+  bool reading;              /**< ENet reads, in a service */
+  uint64_t service_us;       /**< when ENet was last serviced */
   struct enetjs_handshakes handshakes;
   size_t attempts;                       /**< slots that are attempting */
   struct enetjs_unreachable unreachable; /**< a watch while there are any */
@@ -201,10 +205,24 @@ void enetjs_outbox_take(struct enetjs_host *h);
 /* ---- queue.c: the way out -------------------------------------------------------------------- */
 double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t flags, const uint8_t *data, size_t length,
                          struct enetjs_packet *shared, uint32_t token);
+/** @returns bytes that count towards the high-water mark: what waits, and of what ENet has, no more than its window */
+size_t enetjs_queue_counted(const struct enetjs_slot *slot);
 void enetjs_queue_measure(struct enetjs_slot *slot); /**< against the high-water mark */
 void enetjs_queue_clear(struct enetjs_slot *slot);
 bool enetjs_queue_feed(struct enetjs_host *h);
 int enetjs_queue_wait(const struct enetjs_host *h); /**< ms until something can be fed for that alone, or -1 */
+
+/* ---- flow.c: how much may be under way ------------------------------------------------------- */
+void enetjs_flows_set(struct enetjs_host *h, bool adaptive); /**< whether windows follow the link, where they can */
+void enetjs_flow_connected(struct enetjs_slot *slot);
+void enetjs_flow_ended(struct enetjs_slot *slot);
+size_t enetjs_flow_window(const struct enetjs_slot *slot); /**< @returns bytes that may be under way */
+void enetjs_flow_begin(struct enetjs_slot *slot);         /**< a reliable message is under way, or to be sent */
+void enetjs_flow_measured(struct enetjs_slot *slot, const struct enetjs_datagram *datagram); /**< which is opened */
+void enetjs_flows_open(struct enetjs_host *h, bool flush); /**< before ENet may send */
+void enetjs_flows_read(struct enetjs_host *h, bool done);  /**< before ENet reads each datagram, and after the last */
+void enetjs_flows_close(struct enetjs_host *h);            /**< after ENet may have sent */
+int enetjs_flows_wait(const struct enetjs_host *h);        /**< ms until something may leave, or -1 */
 
 /* ---- resend.c -------------------------------------------------------------------------------- */
 /** The peer has acknowledged something: what it misses is looked for at the end of the service. */

@@ -11,7 +11,7 @@
 /* ---- Life ------------------------------------------------------------------------------------ */
 
 static void disconnect_later(struct enetjs_slot *slot) {
-  if (slot->pending_head)
+  if (slot->lanes.first)
     slot->close_later = true;
   else
     enet_peer_disconnect_later(enetjs_peer_of(slot), slot->close_data);
@@ -121,6 +121,17 @@ double enetjs_peer_ping(double host, double peer) {
   return enetjs_slot_finish(slot, 0);
 }
 
+static double set_priority(struct enetjs_slot *slot, uint32_t channel, uint32_t priority) {
+  struct enetjs_lane *lane;
+  if (priority < 1 || priority > ENETJS_PRIORITY_MAXIMUM) return ENETJS_ERR_ARGUMENT;
+  if (!enetjs_slot_sends(slot)) return ENETJS_ERR_NOT_CONNECTED;
+  if (channel >= enetjs_peer_of(slot)->channelCount) return ENETJS_ERR_CHANNEL;
+  lane = enetjs_lanes_at(&slot->lanes, enetjs_peer_of(slot), channel);
+  if (!lane) return ENETJS_ERR_MEMORY;
+  lane->weight = (uint16_t)priority;
+  return 0;
+}
+
 double enetjs_peer_set(double host, double peer, double option, double a, double b, double c) {
   double error;
   struct enetjs_slot *slot = enetjs_slot_acquire(host, peer, &error);
@@ -147,6 +158,8 @@ double enetjs_peer_set(double host, double peer, double option, double a, double
       enetjs_release_paused(slot);
   } else if (option == ENETJS_PEER_DENIED) {
     slot->denied = x != 0;
+  } else if (option == ENETJS_PEER_PRIORITY) {
+    return enetjs_slot_finish(slot, set_priority(slot, x, y));
   } else {
     return enetjs_slot_finish(slot, ENETJS_ERR_ARGUMENT);
   }

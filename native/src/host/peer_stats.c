@@ -70,12 +70,13 @@ double enetjs_peer_stats(double host, double peer) {
   stats[ENETJS_PEER_STAT_ROUND_TRIP_TIME] = p->roundTripTime;
   stats[ENETJS_PEER_STAT_ROUND_TRIP_TIME_VARIANCE] = p->roundTripTimeVariance;
   stats[ENETJS_PEER_STAT_MTU] = p->mtu;
-  stats[ENETJS_PEER_STAT_WINDOW_SIZE] = p->windowSize;
+  stats[ENETJS_PEER_STAT_WINDOW_SIZE] = (double)enetjs_flow_window(slot);
   stats[ENETJS_PEER_STAT_RELIABLE_DATA_IN_TRANSIT] = p->reliableDataInTransit;
   stats[ENETJS_PEER_STAT_TOTAL_WAITING_DATA] = slot->account ? (double)slot->account->bytes : 0;
   stats[ENETJS_PEER_STAT_QUEUED_BYTES] = (double)slot->queued_bytes;
   stats[ENETJS_PEER_STAT_QUEUED_MESSAGES] = (double)slot->queued_messages;
   stats[ENETJS_PEER_STAT_SENT_RELIABLY] = (double)slot->sent_reliably;
+  stats[ENETJS_PEER_STAT_COUNTED_BYTES] = (double)enetjs_queue_counted(slot);
   quality_of(slot, stats);
   return enetjs_slot_finish(slot, 0);
 }

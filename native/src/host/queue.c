@@ -1,7 +1,13 @@
 /*
- * The way out: one enetjs_outgoing per message and peer. ENet gets at most ENETJS_INSIDE_BYTES and
- * _MESSAGES of a peer's queue (it walks its list for every datagram once the reliable window is
- * full); the rest waits here in order and is fed on as ENet lets go of what it has.
+ * The way out: one enetjs_outgoing per message and peer. What ENet cannot send yet waits here, in a lane for each channel
+ * (lanes.c), and is fed on as ENet lets go of what it has.
+ *
+ * To a far peer, ENet gets what may leave now (flow.c). So what waits for the network waits here, where a quiet channel
+ * overtakes a loud one. Of a long message, ENet gets a piece at a time.
+ *
+ * To a near peer, ENet gets at most ENETJS_INSIDE_BYTES and _MESSAGES: it sends on by itself when something is
+ * acknowledged, but walks its list for every datagram once the window is full. A message above ENETJS_INSIDE_BYTES
+ * counts as CUT_GATED, for the rest of it is put back as fast as ENet sends.
  *
  * ENet frees a message when it is acknowledged, when an unreliable one has been sent or dropped, or
  * when the connection ends, always inside a call that we make with the lock held, so `on_free` may
@@ -9,11 +15,18 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "host/internal.h"
 #include "enet/libenet.h"
 
 /* No MTU is so small that ENet cuts a message of this size. */
 enum { ALWAYS_WHOLE = 512 };
+
+/* Of a long message to a near peer. */
+#define CUT_GATED (64u * 1024)
+
+/* Of a long message, at a time. */
+#define PIECE_BYTES 4096
 
 static void list_for_feeding(struct enetjs_slot *slot) {
   if (slot->to_feed) return;
@@ -22,11 +35,17 @@ static void list_for_feeding(struct enetjs_slot *slot) {
   slot->host->to_feed = slot;
 }
 
+size_t enetjs_queue_counted(const struct enetjs_slot *slot) {
+  size_t given = slot->inside_bytes - slot->lanes.rest_bytes;
+  if (given <= ENETJS_WINDOW_MINIMUM || !slot->far) return slot->queued_bytes;
+  return slot->queued_bytes - (given - ENETJS_WINDOW_MINIMUM);
+}
+
 void enetjs_queue_measure(struct enetjs_slot *slot) {
-  size_t mark = slot->host->high_water;
+  size_t mark = slot->host->high_water, counted = enetjs_queue_counted(slot);
   if (!slot->above_high_water) {
-    slot->above_high_water = slot->queued_bytes > mark;
-  } else if (slot->queued_bytes <= mark / 2 && enetjs_slot_sends(slot)) {
+    slot->above_high_water = counted > mark;
+  } else if (counted <= mark / 2 && enetjs_slot_sends(slot)) {
     slot->above_high_water = false;
     enetjs_emit_completion(slot, ENETJS_COMPLETION_DRAIN, 0, 0);
   }
@@ -81,15 +100,24 @@ static void ENET_CALLBACK on_free(ENetPacket *packet) {
   struct enetjs_slot *slot = out->slot;
   bool sent = (packet->flags & ENET_PACKET_FLAG_SENT) != 0;
   slot->inside_bytes -= packet->dataLength;
+  slot->gated_bytes -= out->gated;
   slot->inside_messages--;
   if (sent && is_reliable(out)) slot->silence.acknowledged = true;
   if (!sent && !is_reliable(out) && enetjs_slot_sends(slot)) count_throttled(slot);
   leave(out, sent);
 }
 
+/* @returns bytes of reliable messages that ENet may be given */
+static size_t room_of(const struct enetjs_slot *slot) {
+  if (slot->far) return slot->room;
+  return slot->gated_bytes < ENETJS_INSIDE_BYTES ? ENETJS_INSIDE_BYTES - slot->gated_bytes : 0;
+}
+
 static bool may_go_inside(struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
-  return slot->inside_bytes < ENETJS_INSIDE_BYTES && slot->inside_messages < ENETJS_INSIDE_MESSAGES &&
-         (is_reliable(out) || enetjs_ping_barriers_open(&slot->ping_barriers, enetjs_peer_of(slot)));
+  if (slot->inside_messages >= ENETJS_INSIDE_MESSAGES) return false;
+  if (is_reliable(out)) return room_of(slot) > 0;
+  return (slot->far || slot->gated_bytes < ENETJS_INSIDE_BYTES) &&
+         enetjs_ping_barriers_open(&slot->ping_barriers, enetjs_peer_of(slot));
 }
 
 /* The largest message that ENet does not cut into fragments now (peer.c, enet_peer_send). */
@@ -111,16 +139,43 @@ static void count_sent_reliably(struct enetjs_slot *slot, const struct enetjs_ou
   enetjs_emit_completion(slot, ENETJS_COMPLETION_SENT_RELIABLY, (uint32_t)length, (uint32_t)largest);
 }
 
-/* Hands a message to ENet. On failure it still belongs to the caller. */
-static bool give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
-  if (enetjs_handshake_send(&slot->handshake, enetjs_peer_of(slot), out->channel, &out->packet) != 0) return false;
-  slot->inside_bytes += out->packet.dataLength;
+/* Whether ENet is given a part of it only. */
+static bool is_long(const struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
+  return is_reliable(out) && out->packet.dataLength > (slot->far ? slot->room : ENETJS_INSIDE_BYTES);
+}
+
+static void use_room(struct enetjs_slot *slot, size_t bytes) { slot->room -= enetjs_smaller(slot->room, bytes); }
+
+/*
+ * Hands a message to ENet, or its first part; its lane keeps the rest.
+ * @returns the bytes that ENet has got, or -1 on failure: then it still belongs to the caller
+ */
+static long long give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
+  ENetPeer *peer = enetjs_peer_of(slot);
+  size_t length = out->packet.dataLength, given = length;
+  bool cut = is_long(slot, out);
+  struct enetjs_lane *lane = cut ? enetjs_lanes_at(&slot->lanes, peer, out->channel) : NULL;
+  if (cut && !lane) return -1;
+  if (enetjs_handshake_send(&slot->handshake, peer, out->channel, &out->packet) != 0) return -1;
+  out->gated = (uint32_t)(length > ENETJS_INSIDE_BYTES && is_reliable(out) ? CUT_GATED : length);
+  slot->inside_bytes += length;
+  slot->gated_bytes += out->gated;
   slot->inside_messages++;
-  if (!is_reliable(out)) {
-    enetjs_ping_barriers_pass(&slot->ping_barriers, enetjs_peer_of(slot), out->packet.dataLength);
+  if (cut) {
+    given = enetjs_lanes_cut(&slot->lanes, lane, enetjs_window_unsent(peer), out, room_of(slot));
+    if (given < length) { /* else the room ends within the last fragment */
+      enetjs_lanes_wait(&slot->lanes, lane);
+      list_for_feeding(slot);
+    }
+  }
+  if (is_reliable(out)) {
+    use_room(slot, given);
+    enetjs_flow_begin(slot);
+  } else {
+    enetjs_ping_barriers_pass(&slot->ping_barriers, peer, length);
     count_sent_reliably(slot, out);
   }
-  return true;
+  return (long long)given;
 }
 
 static struct enetjs_outgoing *outgoing_create(struct enetjs_slot *slot, uint8_t channel, uint32_t flags,
@@ -142,23 +197,27 @@ static struct enetjs_outgoing *outgoing_create(struct enetjs_slot *slot, uint8_t
   out->packet.flags = flags | ENET_PACKET_FLAG_NO_ALLOCATE;
   out->packet.freeCallback = on_free;
   out->slot = slot;
+  out->number = slot->lanes.numbers++;
   out->token = token;
   out->channel = channel;
   return out;
+}
+
+static bool put_in_lane(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
+  struct enetjs_lane *lane = enetjs_lanes_at(&slot->lanes, enetjs_peer_of(slot), out->channel);
+  if (!lane) return false;
+  enetjs_lane_append(lane, out);
+  enetjs_lanes_wait(&slot->lanes, lane);
+  list_for_feeding(slot);
+  if (slot->far && is_reliable(out)) enetjs_flow_begin(slot);
+  return true;
 }
 
 double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t flags, const uint8_t *data, size_t length,
                          struct enetjs_packet *shared, uint32_t token) {
   struct enetjs_outgoing *out = outgoing_create(slot, channel, flags, data, length, shared, token);
   if (!out) return ENETJS_ERR_MEMORY;
-  if (slot->pending_head || !may_go_inside(slot, out)) {
-    list_for_feeding(slot);
-    if (slot->pending_tail)
-      slot->pending_tail->next = out;
-    else
-      slot->pending_head = out;
-    slot->pending_tail = out;
-  } else if (!give_to_enet(slot, out)) {
+  if (!(slot->lanes.first || !may_go_inside(slot, out) ? put_in_lane(slot, out) : give_to_enet(slot, out) >= 0)) {
     release_shared(out);
     enetjs_libenet_give(out);
     return ENETJS_ERR_MEMORY;
@@ -168,47 +227,89 @@ double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t fla
   slot->host->queued_messages++;
   slot->host->queued_of_late += length + 64;
   enetjs_queue_measure(slot);
-  slot->host->header[ENETJS_WORD_QUEUED_BYTES] =
-      slot->queued_bytes < UINT32_MAX ? (uint32_t)slot->queued_bytes : UINT32_MAX;
+  slot->host->header[ENETJS_WORD_QUEUED_BYTES] = (uint32_t)enetjs_smaller(enetjs_queue_counted(slot), UINT32_MAX);
   return slot->above_high_water ? 1 : 0;
 }
 
-static struct enetjs_outgoing *take_pending(struct enetjs_slot *slot) {
-  struct enetjs_outgoing *out = slot->pending_head;
-  slot->pending_head = out->next;
-  if (!slot->pending_head) slot->pending_tail = NULL;
-  return out;
-}
-
-static void discard_first(struct enetjs_slot *slot) {
-  struct enetjs_outgoing *out = take_pending(slot);
+static void discard_first(struct enetjs_lane *lane) {
+  struct enetjs_outgoing *out = enetjs_lane_take(lane);
   leave(out, false);
   enetjs_libenet_give(out);
 }
 
 void enetjs_queue_clear(struct enetjs_slot *slot) {
-  while (slot->pending_head) discard_first(slot);
+  while (slot->lanes.first) {
+    struct enetjs_lane *lane = slot->lanes.first;
+    enetjs_lanes_drop_rest(&slot->lanes, lane);
+    while (lane->head) discard_first(lane);
+    enetjs_lanes_served(&slot->lanes, lane, 0);
+  }
+}
+
+/* ---- Feeding --------------------------------------------------------------------------------- */
+
+static bool may_be_served(void *context, struct enetjs_lane *lane) {
+  struct enetjs_slot *slot = context;
+  return enet_list_empty(&lane->rest) ? may_go_inside(slot, lane->head) : slot->room > 0;
+}
+
+/* The rest of a message to a near peer: ENet sends on by itself, so it gets more than it can send now. */
+static void look_at_room(struct enetjs_slot *slot) {
+  ENetPeer *peer = enetjs_peer_of(slot);
+  size_t unsent;
+  if (slot->far) {
+    slot->room = enetjs_window_room(&slot->window, peer, enetjs_clock_us());
+  } else if (slot->lanes.rest_bytes > 0) {
+    unsent = enetjs_window_count_unsent(peer);
+    slot->room = unsent < CUT_GATED ? CUT_GATED - unsent : 0;
+  }
+}
+
+static size_t put_back(struct enetjs_slot *slot, struct enetjs_lane *lane) {
+  size_t bytes = enetjs_lanes_put_back(&slot->lanes, lane, enetjs_window_unsent(enetjs_peer_of(slot)),
+                                       enetjs_smaller(slot->room, PIECE_BYTES));
+  use_room(slot, bytes);
+  return bytes;
+}
+
+/* @returns false when it is to be tried again later */
+static bool serve(struct enetjs_slot *slot, struct enetjs_lane *lane) {
+  long long bytes = 0;
+  if (!enet_list_empty(&lane->rest)) {
+    bytes = (long long)put_back(slot, lane);
+  } else {
+    struct enetjs_outgoing *out = lane->head;
+    bytes = give_to_enet(slot, out);
+    if (bytes >= 0) {
+      enetjs_lane_take(lane);
+    } else {
+      /* Out of memory, or the connection is ending. */
+      if (enetjs_peer_of(slot)->state == ENET_PEER_STATE_CONNECTED && slot->inside_messages > 0) return false;
+      discard_first(lane);
+      bytes = 0;
+    }
+  }
+  enetjs_lanes_served(&slot->lanes, lane, (size_t)bytes);
+  return true;
 }
 
 static bool feed_slot(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
+  struct enetjs_lane *lane;
   bool fed = false;
-  while (slot->pending_head && may_go_inside(slot, slot->pending_head)) {
-    if (!give_to_enet(slot, slot->pending_head)) {
-      /* Out of memory, or the connection is ending: try again later. */
-      if (peer->state == ENET_PEER_STATE_CONNECTED && slot->inside_messages > 0) break;
-      discard_first(slot);
-      continue;
-    }
-    take_pending(slot);
-    fed = true;
-  }
-  if (slot->close_later && !slot->pending_head) {
+  if (peer->state != ENET_PEER_STATE_CONNECTED) enetjs_queue_clear(slot);
+  look_at_room(slot);
+  while ((lane = enetjs_lanes_next(&slot->lanes, may_be_served, slot)) != NULL && serve(slot, lane)) fed = true;
+  if (slot->close_later && !slot->lanes.first) {
     slot->close_later = false;
     enet_peer_disconnect_later(peer, slot->close_data);
     fed = true;
   }
-  if (slot->pending_head) list_for_feeding(slot);
+  if (fed) enetjs_queue_measure(slot);
+  if (slot->lanes.first) {
+    enetjs_congestion_waits(&slot->window.congestion);
+    list_for_feeding(slot);
+  }
   return fed;
 }
 
@@ -225,11 +326,17 @@ bool enetjs_queue_feed(struct enetjs_host *h) {
   return fed;
 }
 
+/* Whether a lane waits for no more than that a ping is acknowledged. */
+static bool waits_for_barrier(const struct enetjs_slot *slot) {
+  for (const struct enetjs_lane *lane = slot->lanes.first; lane; lane = lane->next)
+    if (lane->head && !is_reliable(lane->head)) return true;
+  return false;
+}
+
 int enetjs_queue_wait(const struct enetjs_host *h) {
   int least = -1;
   for (const struct enetjs_slot *slot = h->to_feed; slot; slot = slot->next_to_feed) {
-    bool unreliable = slot->pending_head && !is_reliable(slot->pending_head);
-    int wait = unreliable ? enetjs_ping_barriers_wait(&slot->ping_barriers) : -1;
+    int wait = waits_for_barrier(slot) ? enetjs_ping_barriers_wait(&slot->ping_barriers) : -1;
     if (wait >= 0 && (least < 0 || wait < least)) least = wait;
   }
   return least;

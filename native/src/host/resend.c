@@ -16,9 +16,13 @@ void enetjs_resend_look(struct enetjs_slot *slot) {
 
 static unsigned resend_of(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
+  size_t under_way = peer->reliableDataInTransit;
+  unsigned resent;
   slot->fast.waits = false;
   if (peer->state != ENET_PEER_STATE_CONNECTED && peer->state != ENET_PEER_STATE_DISCONNECT_LATER) return 0;
-  return enetjs_fast_retransmit_resend(&slot->fast, peer, enet_time_get());
+  resent = enetjs_fast_retransmit_resend(&slot->fast, peer, enet_time_get());
+  enetjs_congestion_lost(&slot->window.congestion, under_way - peer->reliableDataInTransit);
+  return resent;
 }
 
 bool enetjs_resend_lost(struct enetjs_host *h) {

@@ -107,7 +107,9 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   enetjs_handshake_repeat(&h->handshakes);
   if (h->limits) enetjs_limits_begin_round(h->limits);
   enetjs_socket_error_clear();
+  enetjs_flows_open(h, false);
   result = enet_host_service(h->enet, &event, 0);
+  enetjs_flows_close(h);
   error = enetjs_socket_error();
   enetjs_pool_charge(NULL);
   enetjs_commands_handled(h);
@@ -137,7 +139,9 @@ void enetjs_flush_protocol(struct enetjs_host *h) {
   enetjs_batch_begin(h->batch);
   do {
     enetjs_handshake_repeat(&h->handshakes);
+    enetjs_flows_open(h, true);
     enet_host_flush(h->enet);
+    enetjs_flows_close(h);
   } while (enetjs_queue_feed(h));
   enetjs_batch_end(h->batch);
   add_totals(h);

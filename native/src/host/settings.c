@@ -78,6 +78,10 @@ static double host_option(struct enetjs_host *h, int option, double value, doubl
       if (value > ENETJS_SPIN_ALWAYS) return ENETJS_ERR_ARGUMENT;
       h->spin = (int)value;
       return 0;
+    case ENETJS_CONFIG_CONGESTION:
+      if (value > ENETJS_CONGESTION_ENET) return ENETJS_ERR_ARGUMENT;
+      enetjs_flows_set(h, value == ENETJS_CONGESTION_ADAPTIVE);
+      return 0;
     case ENETJS_CONFIG_HIGH_WATER:
       h->high_water = (size_t)value;
       for (size_t index = 0; index < enet->peerCount; index++) enetjs_queue_measure(&h->slots[index]);
@@ -117,6 +121,7 @@ double enetjs_settings_apply(struct enetjs_host *h, const double *c) {
                                 ENETJS_CONFIG_DATAGRAMS,
                                 ENETJS_CONFIG_ACCEPT,
                                 ENETJS_CONFIG_FILTER_REFUSES,
+                                ENETJS_CONFIG_CONGESTION,
                                 ENETJS_CONFIG_THROTTLE,
                                 ENETJS_CONFIG_REMOTE_THROTTLE,
                                 ENETJS_CONFIG_RECEIVE_BUFFER,

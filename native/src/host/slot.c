@@ -50,14 +50,6 @@ bool enetjs_slot_sends(const struct enetjs_slot *slot) {
   return enetjs_peer_of(slot)->state == ENET_PEER_STATE_CONNECTED && !slot->closing;
 }
 
-/*
- * The sender decides how much may be unacknowledged. With ENet's 64 KiB it waits for acknowledgements that a quick
- * receiver has yet to send. A window that a bandwidth limit has made smaller stays as it is.
- */
-static void widen_window(ENetPeer *peer) {
-  if (peer->windowSize == ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE) peer->windowSize = ENETJS_WINDOW_BYTES;
-}
-
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPeer *peer = enetjs_peer_of(slot);
@@ -70,7 +62,7 @@ void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
     return;
   }
   slot->connected = true;
-  widen_window(peer);
+  enetjs_flow_connected(slot);
   enetjs_throttle_begin(&slot->throttle, peer, slot->host->throttle_off, slot->host->asks_throttle_off);
   slot->remote = enetjs_remote_of(peer);
   if (slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CONNECTED, 0, 0);
@@ -86,6 +78,8 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   struct enetjs_host *h = slot->host;
   ENetPeer *peer = enetjs_peer_of(slot);
   enetjs_queue_clear(slot);
+  enetjs_lanes_end(&slot->lanes);
+  enetjs_flow_ended(slot);
   memset(&slot->ping_barriers, 0, sizeof(slot->ping_barriers));
   enetjs_release_paused(slot);
   enetjs_attempt_over(slot);

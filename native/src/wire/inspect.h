@@ -32,7 +32,8 @@
 /**
  * Steps in these lists that the messages of a datagram may cause, and steps in the lists of what has been sent that its
  * acknowledgements may. One takes 5 to 12 ns, for the lists miss the first cache. A stock ENet puts 32 commands into a
- * datagram, and we let ENet have ENETJS_INSIDE_MESSAGES (2600) unacknowledged: 32 of them fit in, wherever they are.
+ * datagram, and we let ENet have ENETJS_INSIDE_MESSAGES (2600) unacknowledged, or fragments of ENETJS_WINDOW_MAXIMUM
+ * bytes: 32 of them fit in, wherever they are.
  */
 #define ENETJS_STEPS_MAXIMUM 98304
 #define ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM 98304

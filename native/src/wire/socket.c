@@ -45,6 +45,7 @@ struct enetjs_batch {
   struct enetjs_conditions *conditions; /* or NULL */
   uint64_t *errors;
   void (*on_sent)(void *owner, const ENetAddress *to);
+  void (*on_read)(void *owner, bool done);
   void *owner;
   unsigned depth;         /* of nested sections */
   struct enetjs_out *out; /* or NULL before the first datagram leaves */
@@ -191,6 +192,7 @@ ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, c
 ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENetBuffer *buffers, size_t bufferCount) {
   struct enetjs_batch *batch = current;
   size_t passed;
+  int length;
   if (!batch || bufferCount != 1 || batch->enet->socket != socket)
     return receive_plain(socket, address, buffers, bufferCount);
   if (batch->probe) {
@@ -198,13 +200,16 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
     return 0;
   }
   enetjs_pool_charge(NULL); /* ENet is done with the datagram before */
+  batch->on_read(batch->owner, false);
   /* While ENet reads what has been fetched before, what is sent of it gathers. */
   if (!enetjs_in_goes_on(batch->in)) send_gathered(batch);
   passed = batch->guard ? enetjs_guard_take(batch->guard, address, buffers) : 0;
   if (passed > 0) return (int)passed;
   if (!batch->in) batch->in = enetjs_in_create(batch->enet, batch->errors);
   if (!batch->in) return receive_plain(socket, address, buffers, bufferCount);
-  return batch->conditions ? receive_due(batch, address, buffers) : enetjs_in_next(batch->in, address, buffers);
+  length = batch->conditions ? receive_due(batch, address, buffers) : enetjs_in_next(batch->in, address, buffers);
+  if (length == 0) batch->on_read(batch->owner, true);
+  return length;
 }
 
 /* ---- For the host ---------------------------------------------------------------------------- */
@@ -216,6 +221,7 @@ struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts)
   batch->guard = parts->guard;
   batch->errors = parts->errors;
   batch->on_sent = parts->on_sent;
+  batch->on_read = parts->on_read;
   batch->owner = parts->owner;
   return batch;
 }

@@ -23,6 +23,8 @@ struct enetjs_batch_parts {
   uint64_t *errors;           /**< counts datagrams that the system refused, and those that are no use */
   /** Is told of each datagram that ENet sends, within enet_socket_send: ENet may have more for the same peer. */
   void (*on_sent)(void *owner, const ENetAddress *to);
+  /** Is called before ENet reads each datagram, and with `done` when it is about to be told that there is none. */
+  void (*on_read)(void *owner, bool done);
   void *owner;
 };
 

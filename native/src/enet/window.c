@@ -1,0 +1,171 @@
+/*
+ * What the congestion controller decides is put into ENet's window of the peer.
+ *
+ * ENet sends a reliable message while what is under way (`reliableDataInTransit`) stays within `windowSize`. It does so
+ * twice in a service, before and after it reads, and sends all that fits at once. So the window is set before both, to
+ * what is under way and what may leave now, and never to the whole of what may be under way: that is the pacing.
+ *
+ *   ENet puts it back: the BANDWIDTH_LIMIT that each peer sends after it has connected makes it 65,536
+ *     (protocol.c, enet_protocol_handle_bandwidth_limit). It does not last for more than a service.
+ *   ENet scales it with `packetThrottle`, which is for unreliable messages. That is taken back.
+ *   Retransmission: what has timed out leaves what is under way, and would be sent again in one burst. So before a
+ *     service in which that happens the window is lowered by as much, and what is sent again is paced.
+ *   Timeouts: ENet's are the mean round trip and four times its variance, which is next to nothing on a steady link. A
+ *     queue of some milliseconds would have all that is under way sent twice. So a command that is about to be sent
+ *     again for the first time gets more time, if it has had less than the controller's patience.
+ *   The minimum: until as much as ENet's window is under way, nothing is paced, but for what is sent again.
+ */
+#include "enet/window.h"
+
+#include <enet/time.h>
+
+#include "base/number.h"
+
+#define DUE_SLACK_MS 1 /* the service takes the time itself, a little later */
+
+bool enetjs_window_limited(const ENetPeer *peer) {
+  return peer->incomingBandwidth != 0 || peer->host->outgoingBandwidth != 0;
+}
+
+void enetjs_window_near(ENetPeer *peer) {
+  if (!enetjs_window_limited(peer)) peer->windowSize = ENETJS_WINDOW_NEAR;
+}
+
+/* Version 1.3.18 has a list of its own for reliable messages. */
+ENetList *enetjs_window_unsent(ENetPeer *peer) {
+#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
+  return &peer->outgoingSendReliableCommands;
+#else
+  return &peer->outgoingCommands;
+#endif
+}
+
+static bool is_reliable(const ENetOutgoingCommand *command) {
+  return command->packet && (command->command.header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE);
+}
+
+size_t enetjs_window_count_unsent(ENetPeer *peer) {
+  size_t bytes = 0;
+  ENetList *list = enetjs_window_unsent(peer);
+  for (ENetListIterator i = enet_list_begin(list); i != enet_list_end(list); i = enet_list_next(i)) {
+    const ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
+    if (is_reliable(command)) bytes += command->fragmentLength;
+  }
+  return bytes;
+}
+
+/* ENet puts what is to be sent again first. */
+static bool is_resending(ENetPeer *peer) {
+  ENetList *list = enetjs_window_unsent(peer);
+  return !enet_list_empty(list) && ((ENetOutgoingCommand *)enet_list_front(list))->sendAttempts > 0;
+}
+
+/* A timeout of 0 has been set to have the command sent again at once. */
+static void have_patience(ENetOutgoingCommand *command, enet_uint32 patience) {
+  if (command->roundTripTimeout > 0 && command->roundTripTimeout < patience) command->roundTripTimeout = patience;
+}
+
+/*
+ * What ENet's next service takes out of what is under way, to send it again. Commands that a queue has made late get
+ * more time.
+ */
+static size_t count_due(const struct enetjs_window *window, ENetPeer *peer, enet_uint32 now) {
+  enet_uint32 patience = enetjs_congestion_patience(&window->congestion);
+  ENetOutgoingCommand *first = (ENetOutgoingCommand *)enet_list_front(&peer->sentReliableCommands);
+  size_t bytes = 0;
+  if (enet_list_empty(&peer->sentReliableCommands) || ENET_TIME_LESS(now, peer->nextTimeout)) return 0;
+  for (ENetListIterator i = enet_list_begin(&peer->sentReliableCommands);
+       i != enet_list_end(&peer->sentReliableCommands); i = enet_list_next(i)) {
+    ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
+    if (ENET_TIME_DIFFERENCE(now, command->sentTime) < command->roundTripTimeout) continue;
+    have_patience(command, patience);
+    if (command->packet && ENET_TIME_DIFFERENCE(now, command->sentTime) >= command->roundTripTimeout)
+      bytes += command->fragmentLength;
+  }
+  if (bytes == 0) peer->nextTimeout = first->sentTime + first->roundTripTimeout;
+  return bytes;
+}
+
+static enet_uint32 unthrottled(const ENetPeer *peer, size_t bytes) {
+  enet_uint32 throttle = peer->packetThrottle ? peer->packetThrottle : 1;
+  return (enet_uint32)(bytes * ENET_PEER_PACKET_THROTTLE_SCALE / throttle);
+}
+
+/* @param under_way without what is about to time out */
+static size_t limit_of(struct enetjs_window *window, ENetPeer *peer, size_t under_way, bool resends, uint64_t now_us) {
+  size_t limit = under_way + enetjs_congestion_credit(&window->congestion, now_us);
+  if (!resends && !is_resending(peer)) limit = enetjs_larger(limit, ENETJS_WINDOW_MINIMUM);
+  return enetjs_smaller(limit, enetjs_congestion_window(&window->congestion));
+}
+
+/* ---- A service ------------------------------------------------------------------------------- */
+
+static void open_until(struct enetjs_window *window, ENetPeer *peer, size_t due, uint64_t now_us) {
+  window->counting = window->reading = false;
+  if (enetjs_window_limited(peer)) return;
+  window->due = due;
+  window->losses = peer->packetsLost;
+  window->before = peer->reliableDataInTransit - enetjs_smaller(due, peer->reliableDataInTransit);
+  peer->windowSize = unthrottled(peer, limit_of(window, peer, window->before, due > 0, now_us));
+  window->counting = true;
+}
+
+void enetjs_window_open(struct enetjs_window *window, ENetPeer *peer, uint64_t now_us) {
+  open_until(window, peer, count_due(window, peer, enet_time_get() + DUE_SLACK_MS), now_us);
+}
+
+void enetjs_window_open_for_flush(struct enetjs_window *window, ENetPeer *peer, uint64_t now_us) {
+  open_until(window, peer, 0, now_us);
+}
+
+static void count_sent(struct enetjs_window *window, const ENetPeer *peer) {
+  struct enetjs_congestion *c = &window->congestion;
+  if (!window->counting) return;
+  window->counting = false;
+  if (window->due > 0 && peer->packetsLost == window->losses)
+    window->before += window->due; /* it was not due yet */
+  else
+    enetjs_congestion_lost(c, window->due);
+  if (peer->reliableDataInTransit > window->before)
+    enetjs_congestion_sent(c, peer->reliableDataInTransit - window->before);
+}
+
+void enetjs_window_read(struct enetjs_window *window, const ENetPeer *peer) {
+  count_sent(window, peer);
+  window->before = peer->reliableDataInTransit;
+  window->reading = true;
+}
+
+static void count_acknowledged(struct enetjs_window *window, const ENetPeer *peer, uint64_t now_us) {
+  if (!window->reading) return;
+  window->reading = false;
+  if (peer->reliableDataInTransit < window->before)
+    enetjs_congestion_acknowledged(&window->congestion, window->before - peer->reliableDataInTransit, now_us);
+}
+
+void enetjs_window_reopen(struct enetjs_window *window, ENetPeer *peer, uint64_t now_us) {
+  count_acknowledged(window, peer, now_us);
+  open_until(window, peer, count_due(window, peer, peer->host->serviceTime), now_us);
+}
+
+void enetjs_window_close(struct enetjs_window *window, const ENetPeer *peer) {
+  count_sent(window, peer);
+  window->reading = false;
+}
+
+/* ---- Between services ------------------------------------------------------------------------ */
+
+size_t enetjs_window_room(struct enetjs_window *window, ENetPeer *peer, uint64_t now_us) {
+  size_t limit = limit_of(window, peer, peer->reliableDataInTransit, false, now_us);
+  size_t taken = peer->reliableDataInTransit + enetjs_window_count_unsent(peer);
+  return limit > taken ? limit - taken : 0;
+}
+
+bool enetjs_window_idle(ENetPeer *peer) {
+  return enet_list_empty(enetjs_window_unsent(peer)) && enet_list_empty(&peer->sentReliableCommands);
+}
+
+int enetjs_window_wait(const struct enetjs_window *window, const ENetPeer *peer, uint64_t now_us) {
+  bool full = peer->reliableDataInTransit + peer->mtu > enetjs_congestion_window(&window->congestion);
+  return full ? -1 : enetjs_congestion_wait(&window->congestion, now_us);
+}

@@ -1,0 +1,141 @@
+/*
+ * How much may be under way to each peer: the window follows the link (enet/congestion.c), and is set before ENet sends
+ * (enet/window.c).
+ *
+ * That is done for far peers to which something reliable is under way or to be sent; they are in the host's list of
+ * flows. A near peer has a fixed window, because the round trip is too short to be measured with ENet's clock. So has
+ * every peer at first, and one whose window a bandwidth limit has set is left alone.
+ *
+ * It takes to know when ENet begins to read and when it has read, so it works only where libenet's calls arrive in
+ * wire/socket.c. Elsewhere the window is ENet's.
+ *
+ * A program without a pump gets the credit of the time since its last service, 128 KiB at most (congestion.c), and
+ * ENet's window in any case.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "host/internal.h"
+#include "wire/command.h"
+#include "wire/socket.h"
+
+#define ROUND_TRIP_LIMIT 0x8000 /* of ENet's 16-bit times; a longer one cannot be told */
+
+static void look_at_distance(struct enetjs_slot *slot) {
+  ENetPeer *peer = enetjs_peer_of(slot);
+  bool limited = enetjs_window_limited(peer);
+  slot->far = slot->host->adaptive && !limited && !enetjs_congestion_near(&slot->window.congestion);
+  if (slot->host->adaptive && !limited && !slot->far) enetjs_window_near(peer);
+}
+
+void enetjs_flows_set(struct enetjs_host *h, bool adaptive) {
+  h->adaptive = adaptive && h->batch && enetjs_batch_arrives() > 0;
+  for (size_t index = 0; index < h->enet->peerCount; index++) {
+    struct enetjs_slot *slot = &h->slots[index];
+    if (!slot->connected) continue;
+    if (!enetjs_window_limited(enetjs_peer_of(slot)))
+      enetjs_peer_of(slot)->windowSize = ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE;
+    look_at_distance(slot);
+  }
+}
+
+size_t enetjs_flow_window(const struct enetjs_slot *slot) {
+  return slot->far ? enetjs_congestion_window(&slot->window.congestion)
+                   : enetjs_peer_of(slot)->windowSize;
+}
+
+void enetjs_flow_connected(struct enetjs_slot *slot) {
+  memset(&slot->window, 0, sizeof(slot->window));
+  look_at_distance(slot);
+}
+
+void enetjs_flow_ended(struct enetjs_slot *slot) {
+  memset(&slot->window, 0, sizeof(slot->window));
+  slot->far = false;
+  slot->room = 0;
+}
+
+void enetjs_flow_begin(struct enetjs_slot *slot) {
+  struct enetjs_host *h = slot->host;
+  if (slot->flows || !slot->far) return;
+  slot->flows = true;
+  slot->next_flow = h->flows;
+  h->flows = slot;
+}
+
+/* Acknowledgements are first in a datagram. Each carries the time at which what it acknowledges was sent. */
+void enetjs_flow_measured(struct enetjs_slot *slot, const struct enetjs_datagram *datagram) {
+  struct enetjs_command command;
+  enet_uint16 round_trip;
+  if (!slot->host->adaptive || !enetjs_command_first(datagram, &command) ||
+      command.kind != ENET_PROTOCOL_COMMAND_ACKNOWLEDGE)
+    return;
+  round_trip = (enet_uint16)(slot->host->enet->serviceTime -
+                             ENET_NET_TO_HOST_16(command.protocol->acknowledge.receivedSentTime));
+  if (round_trip >= ROUND_TRIP_LIMIT) return;
+  enetjs_congestion_measured(&slot->window.congestion, round_trip, slot->host->service_us);
+  look_at_distance(slot);
+}
+
+static bool is_over(const struct enetjs_slot *slot) {
+  return !slot->far || (!slot->lanes.first && enetjs_window_idle(enetjs_peer_of(slot)));
+}
+
+static void drop_those_that_are_over(struct enetjs_host *h) {
+  struct enetjs_slot **link = &h->flows;
+  while (*link) {
+    struct enetjs_slot *slot = *link;
+    if (!is_over(slot)) {
+      link = &slot->next_flow;
+      continue;
+    }
+    slot->flows = false;
+    *link = slot->next_flow;
+  }
+}
+
+void enetjs_flows_open(struct enetjs_host *h, bool flush) {
+  if (!h->adaptive) return;
+  h->reading = false;
+  h->service_us = enetjs_clock_us();
+  drop_those_that_are_over(h);
+  for (struct enetjs_slot *slot = h->flows; slot; slot = slot->next_flow) {
+    if (flush)
+      enetjs_window_open_for_flush(&slot->window, enetjs_peer_of(slot), h->service_us);
+    else
+      enetjs_window_open(&slot->window, enetjs_peer_of(slot), h->service_us);
+  }
+}
+
+void enetjs_flows_read(struct enetjs_host *h, bool done) {
+  if (!h->flows) return;
+  for (struct enetjs_slot *slot = h->flows; slot && !h->reading; slot = slot->next_flow)
+    enetjs_window_read(&slot->window, enetjs_peer_of(slot));
+  h->reading = !done;
+  for (struct enetjs_slot *slot = h->flows; slot && done; slot = slot->next_flow)
+    enetjs_window_reopen(&slot->window, enetjs_peer_of(slot), h->service_us);
+}
+
+void enetjs_flows_close(struct enetjs_host *h) {
+  for (struct enetjs_slot *slot = h->flows; slot; slot = slot->next_flow) {
+    ENetPeer *peer = enetjs_peer_of(slot);
+    enetjs_window_close(&slot->window, peer);
+    slot->room = enetjs_window_room(&slot->window, peer, h->service_us);
+  }
+}
+
+static bool has_to_send(struct enetjs_slot *slot) {
+  return slot->lanes.first || !enet_list_empty(enetjs_window_unsent(enetjs_peer_of(slot)));
+}
+
+int enetjs_flows_wait(const struct enetjs_host *h) {
+  uint64_t now_us = h->flows ? enetjs_clock_us() : 0;
+  int least = -1;
+  for (struct enetjs_slot *slot = h->flows; slot; slot = slot->next_flow) {
+    int wait = -1;
+    if (has_to_send(slot) && slot->inside_messages < ENETJS_INSIDE_MESSAGES)
+      wait = enetjs_window_wait(&slot->window, enetjs_peer_of(slot), now_us);
+    if (wait >= 0 && (least < 0 || wait < least)) least = wait;
+  }
+  return least;
+}

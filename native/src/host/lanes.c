@@ -1,0 +1,139 @@
+/*
+ * Fair queuing of what waits to be sent to a peer.
+ *
+ * Each channel has a lane. Its messages are served in order; between lanes the one with the lowest tag is next, which is
+ * start-time fair queuing (Goyal, Vin, Cheng: "Start-Time Fair Queuing: A Scheduling Algorithm for Integrated Services
+ * Packet Switching Networks", 1996). The tag grows by what is served, divided by the lane's priority. A lane in which
+ * nothing has waited begins with the virtual time of now: so a message on a quiet channel waits for what is being
+ * served, and no longer, and nobody saves up. Lanes whose tags are close are served in the order of the calls: channels
+ * that send alike keep the order that they have always had.
+ *
+ * A message is one unit for ENet, which cuts it into fragments as soon as it is given to it, and sends them all before
+ * what comes after it. So of a long message, the fragments that cannot leave yet are taken out of ENet's list again, and
+ * put back piece by piece when it is the lane's turn. They have their sequence numbers already, so what follows in the
+ * lane waits for them. When the connection ends, they are freed as ENet would.
+ */
+#include "host/lanes.h"
+
+#include <stdlib.h>
+
+#include "enetjs.h"
+#include "host/slot.h"
+
+#define OVERHEAD 64 /* what a message costs beside its bytes */
+
+/* By how much a lane may be ahead of the others and still be served in the order of the calls. */
+#define AHEAD ((uint64_t)4096 * ENETJS_PRIORITY_MAXIMUM)
+
+struct enetjs_lane *enetjs_lanes_at(struct enetjs_lanes *lanes, const ENetPeer *peer, size_t channel) {
+  if (!lanes->lane) {
+    lanes->lane = calloc(peer->channelCount, sizeof(*lanes->lane));
+    if (!lanes->lane) return NULL;
+    lanes->count = peer->channelCount;
+    for (size_t i = 0; i < lanes->count; i++) {
+      enet_list_clear(&lanes->lane[i].rest);
+      lanes->lane[i].weight = 1;
+    }
+  }
+  return &lanes->lane[channel];
+}
+
+static bool is_empty(struct enetjs_lane *lane) { return !lane->head && enet_list_empty(&lane->rest); }
+
+void enetjs_lanes_wait(struct enetjs_lanes *lanes, struct enetjs_lane *lane) {
+  if (lane->waits) return;
+  lane->waits = true;
+  if (lane->tag < lanes->now) lane->tag = lanes->now;
+  lane->next = lanes->first;
+  lanes->first = lane;
+}
+
+static void leave(struct enetjs_lanes *lanes, struct enetjs_lane *lane) {
+  struct enetjs_lane **link = &lanes->first;
+  while (*link != lane) link = &(*link)->next;
+  *link = lane->next;
+  lane->waits = false;
+}
+
+void enetjs_lanes_served(struct enetjs_lanes *lanes, struct enetjs_lane *lane, size_t bytes) {
+  if (lane->tag > lanes->now) lanes->now = lane->tag;
+  lane->tag += (uint64_t)(bytes + OVERHEAD) * ENETJS_PRIORITY_MAXIMUM / lane->weight;
+  if (is_empty(lane)) leave(lanes, lane);
+}
+
+static uint32_t number_of(struct enetjs_lane *lane) {
+  return enet_list_empty(&lane->rest) ? lane->head->number : lane->number;
+}
+
+static bool is_older(struct enetjs_lane *a, struct enetjs_lane *b) { return (int32_t)(number_of(a) - number_of(b)) < 0; }
+
+struct enetjs_lane *enetjs_lanes_next(const struct enetjs_lanes *lanes,
+                                      bool (*may)(void *context, struct enetjs_lane *lane), void *context) {
+  struct enetjs_lane *least = NULL, *oldest = NULL;
+  for (struct enetjs_lane *lane = lanes->first; lane; lane = lane->next)
+    if ((!least || lane->tag < least->tag) && may(context, lane)) least = lane;
+  for (struct enetjs_lane *lane = lanes->first; lane; lane = lane->next)
+    if (least && lane->tag <= least->tag + AHEAD && (!oldest || is_older(lane, oldest)) && may(context, lane)) oldest = lane;
+  return oldest;
+}
+
+void enetjs_lane_append(struct enetjs_lane *lane, struct enetjs_outgoing *out) {
+  if (lane->tail)
+    lane->tail->next = out;
+  else
+    lane->head = out;
+  lane->tail = out;
+}
+
+struct enetjs_outgoing *enetjs_lane_take(struct enetjs_lane *lane) {
+  struct enetjs_outgoing *out = lane->head;
+  lane->head = out->next;
+  if (!lane->head) lane->tail = NULL;
+  return out;
+}
+
+/* ---- Long messages --------------------------------------------------------------------------- */
+
+size_t enetjs_lanes_cut(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetList *unsent,
+                        const struct enetjs_outgoing *out, size_t keep) {
+  const ENetPacket *packet = &out->packet;
+  size_t kept = packet->dataLength;
+  ENetListIterator first = enet_list_end(unsent), last = enet_list_previous(enet_list_end(unsent));
+  for (ENetListIterator i = last; i != enet_list_end(unsent); i = enet_list_previous(i)) {
+    const ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
+    if (command->packet != packet || command->fragmentOffset < keep || command->fragmentOffset == 0) break;
+    kept = command->fragmentOffset;
+    first = i;
+  }
+  if (first != enet_list_end(unsent)) enet_list_move(enet_list_end(&lane->rest), first, last);
+  lane->number = out->number;
+  lanes->rest_bytes += packet->dataLength - kept;
+  return kept;
+}
+
+size_t enetjs_lanes_put_back(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetList *unsent, size_t room) {
+  size_t bytes = 0;
+  while (!enet_list_empty(&lane->rest) && bytes < room) {
+    ENetOutgoingCommand *command = enet_list_remove(enet_list_begin(&lane->rest));
+    bytes += command->fragmentLength;
+    lanes->rest_bytes -= command->fragmentLength;
+    enet_list_insert(enet_list_end(unsent), command);
+  }
+  return bytes;
+}
+
+void enetjs_lanes_drop_rest(struct enetjs_lanes *lanes, struct enetjs_lane *lane) {
+  while (!enet_list_empty(&lane->rest)) {
+    ENetOutgoingCommand *command = enet_list_remove(enet_list_begin(&lane->rest));
+    lanes->rest_bytes -= command->fragmentLength;
+    if (--command->packet->referenceCount == 0) enet_packet_destroy(command->packet);
+    enet_free(command);
+  }
+}
+
+void enetjs_lanes_end(struct enetjs_lanes *lanes) {
+  free(lanes->lane);
+  lanes->lane = lanes->first = NULL;
+  lanes->count = 0;
+  lanes->now = 0;
+}

@@ -1,0 +1,64 @@
+/**
+ * @file lanes.h
+ * @brief What waits to be sent to a peer: a lane for each channel, served fairly; see lanes.c. With the host's lock held.
+ */
+#ifndef ENETJS_HOST_LANES_H
+#define ENETJS_HOST_LANES_H
+
+#include <enet/enet.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct enetjs_outgoing;
+
+/** What waits on one channel, in order. */
+struct enetjs_lane {
+  struct enetjs_outgoing *head, *tail;
+  ENetList rest;    /**< ENet's fragments of the message before the first, which ENet has been given a part of */
+  uint64_t tag;     /**< the virtual time at which it is to be served */
+  uint32_t number;  /**< of the message of which there is a rest */
+  uint16_t weight;  /**< its priority */
+  bool waits;       /**< it is in the list of those in which something waits */
+  struct enetjs_lane *next;
+};
+
+/** All zero at the beginning of a connection. */
+struct enetjs_lanes {
+  struct enetjs_lane *lane; /**< one for each channel; NULL before anything has waited */
+  size_t count;
+  struct enetjs_lane *first; /**< of those in which something waits */
+  uint64_t now;              /**< virtual time */
+  uint32_t numbers;          /**< that have been given to messages */
+  size_t rest_bytes;         /**< in the fragments of all lanes */
+};
+
+/** @returns the lane of a channel, or NULL when there is no memory */
+struct enetjs_lane *enetjs_lanes_at(struct enetjs_lanes *lanes, const ENetPeer *peer, size_t channel);
+/** Something waits in a lane now. */
+void enetjs_lanes_wait(struct enetjs_lanes *lanes, struct enetjs_lane *lane);
+/** So many bytes of a lane have been served; it is left if nothing more waits in it. */
+void enetjs_lanes_served(struct enetjs_lanes *lanes, struct enetjs_lane *lane, size_t bytes);
+/**
+ * The lane whose turn it is.
+ * @param may whether a lane may be served now
+ * @returns NULL where none may
+ */
+struct enetjs_lane *enetjs_lanes_next(const struct enetjs_lanes *lanes,
+                                      bool (*may)(void *context, struct enetjs_lane *lane), void *context);
+void enetjs_lane_append(struct enetjs_lane *lane, struct enetjs_outgoing *out);
+struct enetjs_outgoing *enetjs_lane_take(struct enetjs_lane *lane); /**< the first; there is one */
+/**
+ * Takes back from ENet all but some bytes of the message that it was given last, to be put back piece by piece.
+ * @returns the bytes that ENet keeps
+ */
+size_t enetjs_lanes_cut(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetList *unsent,
+                        const struct enetjs_outgoing *out, size_t keep);
+/** Puts a piece back. @returns its bytes */
+size_t enetjs_lanes_put_back(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetList *unsent, size_t room);
+/** Frees the fragments, with their message when no other part of it is left. */
+void enetjs_lanes_drop_rest(struct enetjs_lanes *lanes, struct enetjs_lane *lane);
+/** Once nothing waits. */
+void enetjs_lanes_end(struct enetjs_lanes *lanes);
+
+#endif

@@ -1,0 +1,294 @@
+/* The congestion controller on a simulated link, with simulated time: flows, a queue, a round trip. */
+#include <math.h>
+#include <string.h>
+
+#include "enet/congestion.h"
+#include "../harness.h"
+
+enum {
+  PACKET = 1400,
+  UNDER_WAY = 4096, /* packets of a flow at most */
+  STEP_US = 500,
+  FLOWS = 2
+};
+
+struct packet {
+  uint64_t sent_us, back_us; /* when its acknowledgement comes */
+  bool lost;
+};
+
+struct flow {
+  struct enetjs_congestion congestion;
+  struct packet packets[UNDER_WAY];
+  unsigned first, count;
+  uint64_t begins_us;
+  double delivered, lost;
+  bool always; /* not a controller, but a window of ENet's size */
+};
+
+/* All flows share it. */
+struct link {
+  double rate, queue_us, loss; /* bytes a second; its queue in microseconds */
+  uint64_t rtt_us, now_us, random;
+  double idle_us, longest_us; /* when all that has entered is carried; the longest that something has waited */
+  double waited_us, carried;
+  struct flow flows[FLOWS];
+  unsigned count;
+};
+
+static struct link *link_open(double mbit, uint64_t rtt_ms, unsigned flows) {
+  static struct link link;
+  memset(&link, 0, sizeof(link));
+  link.rate = mbit * 1e6 / 8;
+  link.rtt_us = rtt_ms * 1000;
+  link.queue_us = 100000;
+  link.now_us = 1000000;
+  link.count = flows;
+  return &link;
+}
+
+static size_t window_of(const struct flow *flow) {
+  return flow->always ? ENETJS_WINDOW_MINIMUM : enetjs_congestion_window(&flow->congestion);
+}
+
+static void send_one(struct link *link, struct flow *flow) {
+  struct packet *packet = &flow->packets[(flow->first + flow->count++) % UNDER_WAY];
+  double start = fmax(link->idle_us, (double)link->now_us), waits = start - (double)link->now_us;
+  packet->sent_us = link->now_us;
+  packet->lost = waits > link->queue_us || test_random_below(&link->random, 1000000) < link->loss * 1e6;
+  packet->back_us = link->now_us + link->rtt_us + (uint64_t)waits;
+  if (waits > link->queue_us) return;
+  link->idle_us = start + PACKET * 1e6 / link->rate;
+  link->longest_us = fmax(link->longest_us, waits);
+  link->waited_us += waits;
+  link->carried++;
+}
+
+static void acknowledge(struct link *link, struct flow *flow) {
+  while (flow->count > 0 && flow->packets[flow->first].back_us <= link->now_us) {
+    struct packet *packet = &flow->packets[flow->first];
+    flow->first = (flow->first + 1) % UNDER_WAY;
+    flow->count--;
+    if (packet->lost) {
+      flow->lost += PACKET;
+      enetjs_congestion_lost(&flow->congestion, PACKET);
+      continue;
+    }
+    flow->delivered += PACKET;
+    /* As ENet's clock, which has milliseconds. */
+    enetjs_congestion_measured(&flow->congestion,
+                               (uint32_t)(packet->back_us / 1000 - packet->sent_us / 1000), link->now_us);
+    enetjs_congestion_acknowledged(&flow->congestion, PACKET, link->now_us);
+  }
+}
+
+static void send_what_may(struct link *link, struct flow *flow) {
+  size_t credit = flow->always ? SIZE_MAX : enetjs_congestion_credit(&flow->congestion, link->now_us);
+  if (flow->begins_us > link->now_us) return;
+  while (flow->count < UNDER_WAY && (flow->count + 1) * PACKET <= window_of(flow)) {
+    if (credit < PACKET && flow->count * PACKET >= ENETJS_WINDOW_SMALLEST) break;
+    send_one(link, flow);
+    enetjs_congestion_sent(&flow->congestion, PACKET);
+    credit -= credit < PACKET ? credit : PACKET;
+  }
+  enetjs_congestion_waits(&flow->congestion);
+}
+
+static void run(struct link *link, unsigned ms) {
+  uint64_t until_us = link->now_us + ms * UINT64_C(1000);
+  for (; link->now_us < until_us; link->now_us += STEP_US)
+    for (unsigned i = 0; i < link->count; i++) {
+      acknowledge(link, &link->flows[i]);
+      send_what_may(link, &link->flows[i]);
+    }
+}
+
+static void forget(struct link *link) {
+  link->longest_us = link->waited_us = link->carried = 0;
+  for (unsigned i = 0; i < link->count; i++) link->flows[i].delivered = link->flows[i].lost = 0;
+}
+
+/* @returns the share of the link that a flow gets, over some time */
+static double share(struct link *link, unsigned flow, unsigned ms) {
+  forget(link);
+  run(link, ms);
+  return link->flows[flow].delivered * 1000 / ms / link->rate;
+}
+
+static double mean_wait_ms(const struct link *link) { return link->waited_us / link->carried / 1000; }
+
+/* ---- Tests ----------------------------------------------------------------------------------- */
+
+static void check_fills(double mbit, uint64_t rtt_ms) {
+  struct link *link = link_open(mbit, rtt_ms, 1);
+  double got;
+  run(link, 4000);
+  got = share(link, 0, 6000);
+  printf("# %g Mbit/s, %u ms: %.2f of the link, waits for %.1f ms, %.1f at most\n", mbit, (unsigned)rtt_ms, got,
+         mean_wait_ms(link), link->longest_us / 1000);
+  CHECK(got > 0.9);
+  CHECK(mean_wait_ms(link) < 12);
+}
+
+TEST(the_window_grows_until_the_link_is_full_and_no_further) {
+  check_fills(100, 50);
+  check_fills(100, 10);
+  check_fills(100, 150);
+  check_fills(20, 50);
+  check_fills(20, 150);
+}
+
+TEST(a_short_round_trip_is_near_and_is_not_judged) {
+  struct enetjs_congestion c = {0};
+  CHECK(enetjs_congestion_near(&c));
+  enetjs_congestion_measured(&c, 40, 1000);
+  CHECK(!enetjs_congestion_near(&c));
+  enetjs_congestion_measured(&c, ENETJS_NEAR_MS - 1, 2000);
+  CHECK(enetjs_congestion_near(&c));
+  CHECK_EQ_INT(enetjs_congestion_window(&c), ENETJS_WINDOW_MINIMUM);
+}
+
+TEST(random_loss_is_borne) {
+  struct link *link = link_open(100, 50, 1);
+  link->loss = 0.01;
+  run(link, 4000);
+  CHECK(share(link, 0, 6000) > 0.8);
+}
+
+/* A queue that overflows before it delays anything: loss is all that tells. */
+TEST(loss_of_a_short_queue_makes_it_back_off) {
+  struct link *link = link_open(20, 50, 1);
+  link->queue_us = 2000;
+  run(link, 4000);
+  forget(link);
+  run(link, 6000);
+  printf("# lost %.3f\n", link->flows[0].lost / (link->flows[0].lost + link->flows[0].delivered));
+  CHECK(link->flows[0].lost < 0.2 * link->flows[0].delivered);
+  CHECK(link->flows[0].delivered > 0.7 * 6 * link->rate);
+}
+
+TEST(it_backs_off_when_the_link_becomes_slower) {
+  struct link *link = link_open(100, 50, 1);
+  size_t before;
+  run(link, 4000);
+  before = enetjs_congestion_window(&link->flows[0].congestion);
+  link->rate /= 5;
+  run(link, 2000);
+  CHECK(enetjs_congestion_window(&link->flows[0].congestion) < before / 3);
+  CHECK(share(link, 0, 3000) > 0.85);
+  CHECK(mean_wait_ms(link) < 15);
+}
+
+TEST(it_finds_more_when_there_is_more) {
+  struct link *link = link_open(20, 50, 1);
+  run(link, 4000);
+  link->rate *= 5;
+  run(link, 4000);
+  CHECK(share(link, 0, 3000) > 0.85);
+}
+
+/* As from Wi-Fi to mobile: what looks like a queue does not go away. */
+TEST(a_longer_path_is_not_taken_for_a_queue) {
+  struct link *link = link_open(20, 50, 1);
+  run(link, 4000);
+  link->rtt_us += 70000;
+  run(link, 6000);
+  CHECK(share(link, 0, 3000) > 0.8);
+  CHECK_EQ_INT(enetjs_congestion_base(&link->flows[0].congestion) / 10, 12);
+}
+
+/* Half of the packets are lost, and the others take long. */
+TEST(the_minimum_is_enets_window_and_behind_a_queue_half_of_it) {
+  struct link *link = link_open(100, 50, 1);
+  link->loss = 0.5;
+  run(link, 10000);
+  CHECK_EQ_INT(enetjs_congestion_window(&link->flows[0].congestion), ENETJS_WINDOW_MINIMUM);
+  link = link_open(5, 10, 1);
+  link->queue_us = 300000;
+  run(link, 10000);
+  CHECK(enetjs_congestion_window(&link->flows[0].congestion) >= ENETJS_WINDOW_SMALLEST);
+  CHECK(enetjs_congestion_window(&link->flows[0].congestion) < ENETJS_WINDOW_MINIMUM);
+  CHECK(share(link, 0, 3000) > 0.9);
+}
+
+static void check_even(uint64_t second_begins_ms) {
+  struct link *link = link_open(100, 50, 2);
+  double first;
+  link->flows[1].begins_us = link->now_us + second_begins_ms * 1000;
+  run(link, 25000);
+  first = share(link, 0, 10000);
+  printf("# second begins after %u ms: %.2f and %.2f\n", (unsigned)second_begins_ms, first,
+         link->flows[1].delivered / 10 / link->rate);
+  CHECK(first / (first + link->flows[1].delivered / 10 / link->rate) > 0.4);
+  CHECK(first / (first + link->flows[1].delivered / 10 / link->rate) < 0.6);
+  CHECK(mean_wait_ms(link) < 15);
+}
+
+TEST(two_flows_share_a_link) {
+  check_even(0);
+  check_even(100);
+  check_even(3000);
+}
+
+static void check_neighbour(double mbit, uint64_t rtt_ms) {
+  struct link *link = link_open(mbit, rtt_ms, 1);
+  double alone, beside;
+  link->flows[0].always = true;
+  run(link, 1000);
+  alone = share(link, 0, 5000);
+  link = link_open(mbit, rtt_ms, 2);
+  link->flows[1].always = true;
+  run(link, 4000);
+  beside = share(link, 1, 5000);
+  printf("# %g Mbit/s, %u ms: %.2f beside, %.2f alone\n", mbit, (unsigned)rtt_ms, beside, alone);
+  CHECK(beside >= fmin(0.8 * alone, 0.4));
+}
+
+TEST(a_fixed_window_beside_it_keeps_its_share) {
+  check_neighbour(100, 50);
+  check_neighbour(100, 10);
+  check_neighbour(20, 10);
+  check_neighbour(100, 150);
+}
+
+TEST(what_leaves_at_once_is_bounded) {
+  struct link *link = link_open(100, 50, 1);
+  struct enetjs_congestion *c = &link->flows[0].congestion;
+  size_t credit;
+  run(link, 4000);
+  credit = enetjs_congestion_credit(c, link->now_us + 1000000);
+  CHECK(credit > 64 * 1024 && credit <= 128 * 1024);
+  enetjs_congestion_sent(c, credit);
+  CHECK_EQ_INT(enetjs_congestion_credit(c, link->now_us + 1000000), 0);
+  CHECK(enetjs_congestion_wait(c, link->now_us + 1000000) >= 1);
+  CHECK_EQ_INT(enetjs_congestion_wait(c, link->now_us + 1010000), 0);
+  credit = enetjs_congestion_credit(c, link->now_us + 1001000);
+  CHECK(fabs((double)credit - enetjs_congestion_rate(c) / 1000) < 100);
+}
+
+TEST(a_program_that_sends_little_does_not_raise_it) {
+  struct enetjs_congestion c = {0};
+  for (uint64_t ms = 50; ms < 5000; ms += 10) {
+    enetjs_congestion_measured(&c, 50, ms * 1000);
+    enetjs_congestion_acknowledged(&c, 100, ms * 1000);
+  }
+  CHECK_EQ_INT(enetjs_congestion_window(&c), ENETJS_WINDOW_MINIMUM);
+}
+
+int main(void) {
+  static const struct test_case cases[] = {
+      TEST_CASE(the_window_grows_until_the_link_is_full_and_no_further),
+      TEST_CASE(a_short_round_trip_is_near_and_is_not_judged),
+      TEST_CASE(random_loss_is_borne),
+      TEST_CASE(loss_of_a_short_queue_makes_it_back_off),
+      TEST_CASE(it_backs_off_when_the_link_becomes_slower),
+      TEST_CASE(it_finds_more_when_there_is_more),
+      TEST_CASE(a_longer_path_is_not_taken_for_a_queue),
+      TEST_CASE(the_minimum_is_enets_window_and_behind_a_queue_half_of_it),
+      TEST_CASE(two_flows_share_a_link),
+      TEST_CASE(a_fixed_window_beside_it_keeps_its_share),
+      TEST_CASE(what_leaves_at_once_is_bounded),
+      TEST_CASE(a_program_that_sends_little_does_not_raise_it),
+  };
+  return test_run(cases, TEST_COUNT(cases));
+}
