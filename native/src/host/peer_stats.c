@@ -19,7 +19,8 @@ static void quality_of(struct enetjs_slot *slot, double *stats) {
   stats[ENETJS_PEER_STAT_JITTER] = quality->round_trip.deviation;
   stats[ENETJS_PEER_STAT_OUTGOING_LOSS] = enetjs_recent_share(&quality->lost, now);
   stats[ENETJS_PEER_STAT_INCOMING_LOSS] = enetjs_recent_share(&quality->gaps.recent, now);
-  stats[ENETJS_PEER_STAT_RETRANSMITTED] = (double)quality->retransmitted;
+  /* What ENet counted just before it began anew is missing. */
+  stats[ENETJS_PEER_STAT_RETRANSMITTED] = fmax((double)quality->retransmitted, (double)slot->fast.resent);
   stats[ENETJS_PEER_STAT_FAST_RETRANSMITTED] = (double)slot->fast.resent;
   stats[ENETJS_PEER_STAT_NEEDLESSLY_RETRANSMITTED] = (double)slot->fast.needless;
   stats[ENETJS_PEER_STAT_UNRELIABLE_RECEIVED] = (double)gaps->received;
