@@ -265,8 +265,9 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Sets how unreliable packets are dropped as the round trip gets worse, on both sides. Does nothing
-   * where the connection is ending or has ended.
+   * Turns on, or changes, how ENet drops unreliable packets as the round trip gets worse, whatever
+   * {@linkcode HostSettings.throttle} is. Asks the other side to do the same. Does nothing where the
+   * connection is ending or has ended.
    *
    * @param throttle what to change; what is absent gets ENet's default
    * @throws {RangeError} if a value is out of range

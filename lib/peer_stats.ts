@@ -2,8 +2,9 @@ import { LAYOUT, PEER_STAT } from "../ffi/layout.ts";
 import { PEER_STATES, type PeerState } from "./peer_state.ts";
 
 /**
- * What ENet knows of a connection; its own terms, with units. Totals of bytes and packets start
- * again whenever ENet evaluates them.
+ * What ENet and this library know of a connection, with units. Up to `reliableDataInTransit` it is ENet's, in its
+ * own terms; its totals of bytes and packets start again whenever ENet evaluates them. Counting costs next to
+ * nothing; what is read is put together when `peer.stats` is read.
  *
  * Source: `ENetPeer` in `enet/enet.h`.
  */
@@ -96,10 +97,50 @@ export interface PeerStats {
    */
   readonly unreliableSentReliably: number;
   /**
-   * Unreliable messages that ENet has dropped instead of sending them, because the round trip had grown
-   * or bandwidth was short; see `Peer.throttle`. Since the connection began.
+   * Unreliable messages that ENet has dropped instead of sending them, because bandwidth was short or, with
+   * ENet's throttle, the round trip had grown; see `HostSettings.throttle`. Since the connection began.
    */
   readonly throttledMessages: number;
+  /** Of `throttledMessages`, those for a round trip that had grown; the others were for bandwidth. */
+  readonly throttledForDelay: number;
+  /**
+   * Mean round trip, which follows a change within about eight measurements, milliseconds with fractions; 0 before
+   * the first. `roundTripTimeMs` is ENet's, in whole milliseconds, of which it misses small changes.
+   */
+  readonly smoothedRoundTripMs: number;
+  /** Shortest round trip of the last 10 to 20 s in which any was measured, milliseconds; 0 before the first. */
+  readonly minimumRoundTripMs: number;
+  /** By how much round trips differ from the mean one, on average, milliseconds. */
+  readonly jitterMs: number;
+  /** By how much the mean round trip exceeds the shortest: what datagrams wait in queues, milliseconds. */
+  readonly queueDelayMs: number;
+  /**
+   * Share of the reliable commands to the other side that were retransmitted, 0–1, of the last 5 to 10 s. A lost
+   * acknowledgement counts, too.
+   */
+  readonly outgoingLoss: number;
+  /**
+   * Share of the unreliable messages of the other side that are missing, 0–1, of the last 5 to 10 s. What the
+   * other side's own throttle has dropped counts, too.
+   */
+  readonly incomingLoss: number;
+  /** Reliable commands that were retransmitted, since the connection began. ENet cuts a large message into many. */
+  readonly retransmitted: number;
+  /** Of `retransmitted`, those whose loss acknowledgements have shown, before ENet's timer fired. */
+  readonly fastRetransmitted: number;
+  /** Of `retransmitted`, those that had arrived after all, as far as acknowledgements tell. */
+  readonly needlesslyRetransmitted: number;
+  /** Unreliable messages that have come, since the connection began. */
+  readonly unreliableReceived: number;
+  /**
+   * Unreliable messages that are missing, by the gaps in their numbers, since the connection began. Numbers begin
+   * anew with each reliable message of the channel, so those that were lost just before one do not show.
+   */
+  readonly unreliableMissing: number;
+  /** Of `unreliableMissing`, those that came after a later message of the channel, so that ENet dropped them; with copies. */
+  readonly unreliableLate: number;
+  /** Datagrams of which a limit or a memory budget of this host refused all or a part, since the connection began. */
+  readonly refusedDatagrams: number;
 }
 
 /** The values of a connection that has ended. */
@@ -153,5 +194,22 @@ export function readPeerStats(stats: Float64Array): PeerStats {
     queuedMessages: stats[PEER_STAT.QUEUED_MESSAGES],
     unreliableSentReliably: stats[PEER_STAT.SENT_RELIABLY],
     throttledMessages: stats[PEER_STAT.THROTTLED],
+    throttledForDelay: stats[PEER_STAT.THROTTLED_FOR_DELAY],
+    smoothedRoundTripMs: stats[PEER_STAT.SMOOTHED_ROUND_TRIP],
+    minimumRoundTripMs: stats[PEER_STAT.MINIMUM_ROUND_TRIP],
+    jitterMs: stats[PEER_STAT.JITTER],
+    queueDelayMs: Math.max(
+      0,
+      stats[PEER_STAT.SMOOTHED_ROUND_TRIP] - stats[PEER_STAT.MINIMUM_ROUND_TRIP],
+    ),
+    outgoingLoss: stats[PEER_STAT.OUTGOING_LOSS],
+    incomingLoss: stats[PEER_STAT.INCOMING_LOSS],
+    retransmitted: stats[PEER_STAT.RETRANSMITTED],
+    fastRetransmitted: stats[PEER_STAT.FAST_RETRANSMITTED],
+    needlesslyRetransmitted: stats[PEER_STAT.NEEDLESSLY_RETRANSMITTED],
+    unreliableReceived: stats[PEER_STAT.UNRELIABLE_RECEIVED],
+    unreliableMissing: stats[PEER_STAT.UNRELIABLE_MISSING],
+    unreliableLate: stats[PEER_STAT.UNRELIABLE_LATE],
+    refusedDatagrams: stats[PEER_STAT.REFUSED_DATAGRAMS],
   };
 }

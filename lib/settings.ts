@@ -95,6 +95,19 @@ export interface HostSettings {
    */
   highWaterMark: number;
   /**
+   * What ENet may drop in place of sending it, for peers that connect afterwards. With `"game"`, unreliable
+   * messages leave when they are sent, unless a bandwidth limit is exceeded. With `"enet"`, ENet's throttle also
+   * drops a share of them while round trips take longer than they did, and sends reliable ones in a smaller
+   * window. `peer.throttle()` sets the throttle of one connection in either case. Default `"game"`.
+   */
+  throttle: "game" | "enet";
+  /**
+   * What peers that connect afterwards are asked for. With `"game"`, they are sent a THROTTLE_CONFIGURE with
+   * deceleration 0, so that a peer on ENet drops nothing either when its round trips take longer.
+   * Default `"unchanged"`: nothing is sent.
+   */
+  remoteThrottle: "unchanged" | "game";
+  /**
    * Whether datagrams that are not ENet's are reported; empty ones and those of more than 4096 bytes
    * never are. Default false.
    */

@@ -72,8 +72,6 @@ export class Arena implements AsyncDisposable {
 
   async #login(peer: Peer<Player>): Promise<void> {
     peer.data = new Player();
-    // Snapshots are small and come at a steady rate: fewer of them would not shorten a round trip that has grown.
-    peer.throttle({ deceleration: 0 });
     const name = await readName(peer);
     if (name === undefined) return void peer.disconnect(CODE.BAD_LOGIN);
     peer.data.name = name;

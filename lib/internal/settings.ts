@@ -108,6 +108,8 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
   turnBudgetMs: live({ initial: TURN_BUDGET_MS, check: validateTurnBudget }),
   congestion: live(choice(CONFIG.CONGESTION, "adaptive", ["adaptive", "enet"])),
   spin: live(choice(CONFIG.SPIN, "auto", ["never", "auto", "always"])),
+  throttle: live(choice(CONFIG.THROTTLE, "game", ["game", "enet"])),
+  remoteThrottle: live(choice(CONFIG.REMOTE_THROTTLE, "unchanged", ["unchanged", "game"])),
   datagrams: live(flag(CONFIG.DATAGRAMS, false)),
   filter: live({ initial: planFilter({}), check: planFilter }),
   limits: live({ initial: planLimits({}), check: planLimits }),

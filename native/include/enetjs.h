@@ -100,7 +100,7 @@
  */
 
 #define ENETJS_HEADER_BYTES 128
-#define ENETJS_STATS_COUNT 48
+#define ENETJS_STATS_COUNT 64
 #define ENETJS_RECORD_BYTES 32
 
 /**
@@ -231,7 +231,9 @@
 #define ENETJS_CONFIG_ACCEPT 25            /**< 1: the program decides about connections, ENETJS_COMPLETION_QUESTION */
 #define ENETJS_CONFIG_FILTER_REFUSES 26    /**< 1: the filter refuses a CONNECT in place of dropping it */
 #define ENETJS_CONFIG_CONGESTION 27        /**< ENETJS_CONGESTION_…: who decides how much may be under way */
-#define ENETJS_CONFIG_COUNT 28
+#define ENETJS_CONFIG_THROTTLE 28        /**< ENETJS_THROTTLE_…: what peers that connect from now on are sent */
+#define ENETJS_CONFIG_REMOTE_THROTTLE 29 /**< 1: peers that connect from now on are asked for THROTTLE_GAME */
+#define ENETJS_CONFIG_COUNT 30
 
 /** Bytes: the default of MAXIMUM_HOST_DATA, or twice what one connection may take where that is more. */
 #define ENETJS_HOST_DATA_MINIMUM 268435456
@@ -247,6 +249,10 @@
 #define ENETJS_SPIN_AUTO 1   /**< for 100 microseconds, while messages of one peer come that closely */
 #define ENETJS_SPIN_ALWAYS 2 /**< for a millisecond */
 
+/** For what ENet's throttle drops unreliable messages in place of sending them. */
+#define ENETJS_THROTTLE_GAME 0 /**< a bandwidth limit */
+#define ENETJS_THROTTLE_ENET 1 /**< a bandwidth limit, and round trips that take longer */
+
 /** What `enetjs_host_attend` says. */
 #define ENETJS_ATTEND_OVER 0  /**< nothing has come; the pump watches again */
 #define ENETJS_ATTEND_DUE 1   /**< there is something to service */
@@ -257,7 +263,7 @@
 /** Options of `enetjs_peer_set`. */
 #define ENETJS_PEER_PING_INTERVAL 0 /**< a: milliseconds, 0 restores ENet's default */
 #define ENETJS_PEER_TIMEOUT 1       /**< a: limit, b: minimum ms, c: maximum ms; 0 restores a default */
-#define ENETJS_PEER_THROTTLE 2      /**< a: interval ms, b: acceleration, c: deceleration */
+#define ENETJS_PEER_THROTTLE 2      /**< a: interval ms, b: acceleration, c: deceleration; tells the other side */
 #define ENETJS_PEER_PAUSED 3        /**< a: 1 holds the peer's messages back in native memory, 0 releases them */
 #define ENETJS_PEER_DENIED 4        /**< a: 1 drops the peer's datagrams as the address filter would, 0 takes them */
 #define ENETJS_PEER_PRIORITY 5      /**< a: channel, b: its share beside other channels, 1 to ENETJS_PRIORITY_MAXIMUM */
@@ -421,7 +427,21 @@
 #define ENETJS_PEER_STAT_SENT_RELIABLY 37 /**< ours: unreliable messages sent reliably, being larger than a datagram */
 #define ENETJS_PEER_STAT_THROTTLED 38     /**< ours: unreliable messages that the throttle has dropped */
 #define ENETJS_PEER_STAT_COUNTED_BYTES 39 /**< ours: of QUEUED_BYTES, what counts towards the high-water mark */
-#define ENETJS_PEER_STAT_COUNT 40
+/* Ours, too, times in milliseconds with fractions; those of round trips are 0 before the first is measured. */
+#define ENETJS_PEER_STAT_SMOOTHED_ROUND_TRIP 40
+#define ENETJS_PEER_STAT_MINIMUM_ROUND_TRIP 41 /**< of the last 10 to 20 s in which one was measured */
+#define ENETJS_PEER_STAT_JITTER 42             /**< by how much round trips differ from the smoothed one */
+#define ENETJS_PEER_STAT_OUTGOING_LOSS 43      /**< 0–1, of reliable commands; this and the next of the last 5 to 10 s */
+#define ENETJS_PEER_STAT_INCOMING_LOSS 44      /**< 0–1, of unreliable messages */
+#define ENETJS_PEER_STAT_RETRANSMITTED 45      /**< reliable commands, by ENet's timer or because acknowledgements tell */
+#define ENETJS_PEER_STAT_FAST_RETRANSMITTED 46 /**< of them, because acknowledgements tell */
+#define ENETJS_PEER_STAT_NEEDLESSLY_RETRANSMITTED 47 /**< of them, what had arrived */
+#define ENETJS_PEER_STAT_UNRELIABLE_RECEIVED 48
+#define ENETJS_PEER_STAT_UNRELIABLE_MISSING 49 /**< by the gaps in their numbers */
+#define ENETJS_PEER_STAT_UNRELIABLE_LATE 50    /**< came after a later one of the channel, so ENet has dropped them */
+#define ENETJS_PEER_STAT_THROTTLED_FOR_DELAY 51 /**< of THROTTLED; the others for want of bandwidth */
+#define ENETJS_PEER_STAT_REFUSED_DATAGRAMS 52  /**< of which a limit or a budget has refused all or a part */
+#define ENETJS_PEER_STAT_COUNT 53
 
 /** Counters of the whole library, positions in the array `enetjs_diagnostics` fills. */
 #define ENETJS_DIAGNOSTIC_HOSTS 0
@@ -663,7 +683,7 @@ ENETJS_API double enetjs_host_broadcast_packet(double host, double channel, doub
  * @param option ENETJS_CONFIG_INCOMING_BANDWIDTH (value: incoming, second: outgoing), CHANNELS,
  *   COMPRESSION, CHECKSUM, MTU, DUPLICATE_PEERS, MAXIMUM_PACKET_SIZE, MAXIMUM_WAITING_DATA,
  *   MAXIMUM_HOST_DATA, RECEIVE_BUFFER, SEND_BUFFER, STALL_LIMIT, SPIN, HIGH_WATER, DATAGRAMS, ACCEPT,
- *   FILTER_REFUSES, CONGESTION
+ *   FILTER_REFUSES, THROTTLE, REMOTE_THROTTLE, CONGESTION
  * @returns 0, or ERR_CLOSED, ARGUMENT, SOCKET
  */
 ENETJS_API double enetjs_host_set(double host, double option, double value, double second);

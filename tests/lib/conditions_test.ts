@@ -287,7 +287,6 @@ test("The presets have the figures of naia", () => {
 test("Unreliable messages are lost at the share that is asked for", async () => {
   const events = journal();
   await using pair = await connectedPair({ serverHandlers: events.handlers });
-  pair.peer.throttle({ deceleration: 0 });
   pair.client.conditions = { send: { loss: 0.3 } };
   for (let i = 0; i < 500; i++) {
     pair.peer.send(0, `${i}`, PacketFlag.UNSEQUENCED);

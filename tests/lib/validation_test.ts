@@ -180,7 +180,8 @@ for (const [way, create] of CREATE) {
         ["compression", '"none" or "range-coder"'],
         ["checksum", '"none" or "crc32"'],
         ["spin", '"never" or "auto" or "always"'],
-        ["spin", '"never" or "auto" or "always"'],
+        ["throttle", '"game" or "enet"'],
+        ["remoteThrottle", '"unchanged" or "game"'],
       ]
     ) {
       for (const [value, shown] of [...NOT_NUMBERS, ["gzip", '"gzip"'], [NaN, "NaN"]] as const) {

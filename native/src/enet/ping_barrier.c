@@ -13,17 +13,18 @@
 #include <enet/time.h>
 #include <string.h>
 
+#include "wire/command.h"
+
 enum {
   BARRIER_BYTES = 32 * 1024,
   BARRIER_MS = 10,        /* for which an acknowledgement is waited for */
-  COMMAND_OVERHEAD = 8, /* of an unreliable message in a datagram */
-  PEER_CHANNEL = 0xFF   /* of commands that belong to no channel, as pings */
+  COMMAND_OVERHEAD = 8 /* of an unreliable message in a datagram */
 };
 
 static bool has_ping(ENetList *list, enet_uint16 sequence) {
   for (ENetListIterator i = enet_list_begin(list); i != enet_list_end(list); i = enet_list_next(i)) {
     const ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
-    if (command->command.header.channelID == PEER_CHANNEL && command->reliableSequenceNumber == sequence) return true;
+    if (command->command.header.channelID == ENETJS_PEER_CHANNEL && command->reliableSequenceNumber == sequence) return true;
   }
   return false;
 }

@@ -7,6 +7,7 @@
  *   silence.c    the next look for peers that acknowledge nothing
  *   conditions.c the next datagram that a simulated network holds (wire/)
  *   flow.c       the next time that the pace lets something leave
+ *   resend.c     the next time that something may turn out to be lost
  *   queue.c      the next time that a ping may let more unreliable messages through
  *   pool.c       memory that nobody uses is given back
  *
@@ -58,7 +59,8 @@ static enet_uint32 peer_wait(ENetPeer *peer, enet_uint32 now, enet_uint32 look) 
 int enetjs_next_wait(const struct enetjs_host *h) {
   ENetHost *enet = h->enet;
   enet_uint32 now = enet_time_get(), look = enetjs_silence_wait(h, now), least = LONG_WAIT;
-  int queue = enetjs_queue_wait(h), flows = enetjs_flows_wait(h), held = enetjs_batch_wait(h->batch);
+  int queue = enetjs_queue_wait(h), flows = enetjs_flows_wait(h), held = enetjs_batch_wait(h->batch),
+      resend = enetjs_resend_wait(h);
   if (h->failed) return -1;
   if (enetjs_datagrams_prefetched(h) || (h->guard && enetjs_guard_pending(h->guard))) return 0;
   if (!enet_list_empty(&enet->dispatchQueue)) return 0; /* a flush has ended a connection */
@@ -72,6 +74,7 @@ int enetjs_next_wait(const struct enetjs_host *h) {
   }
   if (flows >= 0 && (enet_uint32)flows < least) least = (enet_uint32)flows;
   if (held >= 0 && (enet_uint32)held < least) least = (enet_uint32)held;
+  if (resend >= 0 && (enet_uint32)resend < least) least = (enet_uint32)resend;
   if (queue >= 0 && (enet_uint32)queue < least) return queue;
   if (least > TRIM_MS && enetjs_pool_slack()) return TRIM_MS;
   return least == LONG_WAIT ? -1 : (int)least;

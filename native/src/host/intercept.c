@@ -107,8 +107,12 @@ static bool answers_another(const ENetPeer *peer, const struct enetjs_datagram *
 
 /* Of an opened datagram with ENet's own peer id. */
 static int allow(struct enetjs_host *h, struct enetjs_datagram *datagram, const ENetPeer *peer) {
-  if (h->limits && !enetjs_limits_admit_messages(h->limits, datagram, peer)) return TAKEN;
-  if (!enetjs_allow(&h->slots[peer->incomingPeerID], datagram)) return TAKEN;
+  struct enetjs_slot *slot = &h->slots[peer->incomingPeerID];
+  size_t length = datagram->length;
+  bool admitted = (!h->limits || enetjs_limits_admit_messages(h->limits, datagram, peer)) && enetjs_allow(slot, datagram);
+  if (!admitted || datagram->length < length) slot->quality.refused_datagrams++;
+  if (!admitted) return TAKEN;
+  enetjs_commands_note(slot, datagram);
   enetjs_datagram_hand_over(h->enet, datagram);
   return LET_THROUGH;
 }
@@ -198,6 +202,7 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   int result;
   (void)event;
   enetjs_pool_charge(NULL); /* where enet_socket_receive is not ours, which ends the datagram before */
+  enetjs_commands_handled(h);
   if (from_guard(h, address, &result)) return result;
   if (enetjs_filter_denies(&h->filter, address)) return denied(h, address);
   parsed = enetjs_datagram_parse(enet, enet->receivedData, enet->receivedDataLength, &datagram);

@@ -22,6 +22,7 @@
 #include "enet/handshake.h"
 #include "enet/ping_barrier.h"
 #include "enet/resend_disconnect.h"
+#include "enet/throttle.h"
 #include "host/event.h"
 #include "host/pace.h"
 #include "host/packet.h"
@@ -86,6 +87,8 @@ struct enetjs_host {
   uint32_t shutdown_data; /**< what peers are told then */
   bool awaits_shutdown; /**< the consumer is to be told when no peer is left */
   bool told_reliably;   /**< the consumer knows of an unreliable message that was sent reliably */
+  bool throttle_off;    /**< for peers that connect: ENet's throttle drops nothing for longer round trips */
+  bool asks_throttle_off; /**< and they are asked to do the same */
   int failed;           /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
   size_t maximum_data;            /**< as configured; 0 for the default */
@@ -103,7 +106,8 @@ struct enetjs_host {
   struct enetjs_peer_ids *peer_ids; /**< or NULL where ids on the wire are ENet's own, see open_guard in host.c */
   struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */
   enetjs_datagram_room datagram_room;
-  struct enetjs_slot *to_feed;
+  struct enetjs_slot *to_feed, *to_look_at;
+  struct enetjs_slot *being_handled; /**< whose datagram ENet handles, where something is to be done afterwards */
   struct enetjs_slot *flows; /**< far peers that have something under way */
   bool adaptive;             /**< windows follow the link, see flow.c */
   bool reading;              /**< ENet reads, in a service */
@@ -219,6 +223,12 @@ void enetjs_flows_read(struct enetjs_host *h, bool done);  /**< before ENet read
 void enetjs_flows_close(struct enetjs_host *h);            /**< after ENet may have sent */
 int enetjs_flows_wait(const struct enetjs_host *h);        /**< ms until something may leave, or -1 */
 
+/* ---- resend.c -------------------------------------------------------------------------------- */
+/** The peer has acknowledged something: what it misses is looked for at the end of the service. */
+void enetjs_resend_look(struct enetjs_slot *slot);
+bool enetjs_resend_lost(struct enetjs_host *h);     /**< @returns whether ENet has to send something again */
+int enetjs_resend_wait(const struct enetjs_host *h); /**< ms until it has to look again, or -1 */
+
 /* ---- allowance.c ----------------------------------------------------------------------------- */
 size_t enetjs_host_data_limit(const struct enetjs_host *h); /**< bytes */
 size_t enetjs_host_data(struct enetjs_host *h);             /**< bytes that count towards it */
@@ -231,6 +241,14 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram);
 bool enetjs_allow_connect(struct enetjs_host *h, enet_uint32 address);
 /** What the connection still holds counts as a debt of its address from now on. */
 void enetjs_allowance_end(struct enetjs_slot *slot);
+
+/* ---- commands.c ------------------------------------------------------------------------------ */
+/** Notes what is in an opened datagram of a peer, which ENet is about to handle. */
+void enetjs_commands_note(struct enetjs_slot *slot, struct enetjs_datagram *datagram);
+/** When ENet has handled the last one. */
+void enetjs_commands_handled(struct enetjs_host *h);
+/** Brings what is counted of retransmissions up to date. @param acknowledged commands, since the last time */
+void enetjs_commands_count_lost(struct enetjs_slot *slot, unsigned acknowledged);
 
 /* ---- intercept.c ----------------------------------------------------------------------------- */
 void enetjs_intercept_install(struct enetjs_host *h);

@@ -9,6 +9,28 @@
 
 static double since(enet_uint32 time) { return time ? (double)ENET_TIME_DIFFERENCE(enet_time_get(), time) : -1; }
 
+static void quality_of(struct enetjs_slot *slot, double *stats) {
+  struct enetjs_quality *quality = &slot->quality;
+  const struct enetjs_gaps *gaps = &quality->gaps;
+  enet_uint32 now = enet_time_get();
+  enetjs_commands_count_lost(slot, 0);
+  stats[ENETJS_PEER_STAT_SMOOTHED_ROUND_TRIP] = quality->round_trip.smoothed;
+  stats[ENETJS_PEER_STAT_MINIMUM_ROUND_TRIP] = enetjs_round_trip_shortest(&quality->round_trip);
+  stats[ENETJS_PEER_STAT_JITTER] = quality->round_trip.deviation;
+  stats[ENETJS_PEER_STAT_OUTGOING_LOSS] = enetjs_recent_share(&quality->lost, now);
+  stats[ENETJS_PEER_STAT_INCOMING_LOSS] = enetjs_recent_share(&quality->gaps.recent, now);
+  /* What ENet counted just before it began anew is missing. */
+  stats[ENETJS_PEER_STAT_RETRANSMITTED] = fmax((double)quality->retransmitted, (double)slot->fast.resent);
+  stats[ENETJS_PEER_STAT_FAST_RETRANSMITTED] = (double)slot->fast.resent;
+  stats[ENETJS_PEER_STAT_NEEDLESSLY_RETRANSMITTED] = (double)slot->fast.needless;
+  stats[ENETJS_PEER_STAT_UNRELIABLE_RECEIVED] = (double)gaps->received;
+  stats[ENETJS_PEER_STAT_UNRELIABLE_MISSING] = (double)gaps->missing;
+  stats[ENETJS_PEER_STAT_UNRELIABLE_LATE] = (double)gaps->late;
+  stats[ENETJS_PEER_STAT_THROTTLED] = (double)quality->throttled;
+  stats[ENETJS_PEER_STAT_THROTTLED_FOR_DELAY] = (double)quality->throttled_for_delay;
+  stats[ENETJS_PEER_STAT_REFUSED_DATAGRAMS] = (double)quality->refused_datagrams;
+}
+
 double enetjs_peer_stats(double host, double peer) {
   double error, *stats;
   struct enetjs_slot *slot = enetjs_slot_acquire(host, peer, &error);
@@ -56,6 +78,6 @@ double enetjs_peer_stats(double host, double peer) {
   stats[ENETJS_PEER_STAT_QUEUED_MESSAGES] = (double)slot->queued_messages;
   stats[ENETJS_PEER_STAT_SENT_RELIABLY] = (double)slot->sent_reliably;
   stats[ENETJS_PEER_STAT_COUNTED_BYTES] = (double)enetjs_queue_counted(slot);
-  stats[ENETJS_PEER_STAT_THROTTLED] = (double)slot->throttled;
+  quality_of(slot, stats);
   return enetjs_slot_finish(slot, 0);
 }

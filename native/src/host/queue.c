@@ -83,6 +83,13 @@ static bool is_reliable(const struct enetjs_outgoing *out) {
   return (out->packet.flags & ENET_PACKET_FLAG_RELIABLE) != 0;
 }
 
+/* A bandwidth limit lowers the throttle no further than to its own limit. */
+static void count_throttled(struct enetjs_slot *slot) {
+  const ENetPeer *peer = enetjs_peer_of(slot);
+  slot->quality.throttled++;
+  if (peer->packetThrottle < peer->packetThrottleLimit) slot->quality.throttled_for_delay++;
+}
+
 /*
  * ENet's free callback; ENet itself frees the block afterwards, for the packet is its head. While a
  * connection lasts, only the throttle frees what has not been sent (protocol.c,
@@ -96,7 +103,7 @@ static void ENET_CALLBACK on_free(ENetPacket *packet) {
   slot->gated_bytes -= out->gated;
   slot->inside_messages--;
   if (sent && is_reliable(out)) slot->silence.acknowledged = true;
-  if (!sent && !is_reliable(out) && enetjs_slot_sends(slot)) slot->throttled++;
+  if (!sent && !is_reliable(out) && enetjs_slot_sends(slot)) count_throttled(slot);
   leave(out, sent);
 }
 

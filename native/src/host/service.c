@@ -112,6 +112,7 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   enetjs_flows_close(h);
   error = enetjs_socket_error();
   enetjs_pool_charge(NULL);
+  enetjs_commands_handled(h);
   received = h->enet->totalReceivedPackets - received_before;
   if (result >= 0) {
     /* Other events end ENet's round at once, as does a message that was left of an earlier one. */
@@ -164,6 +165,8 @@ void enetjs_service_protocol(struct enetjs_host *h) {
    * ignores the disconnect.
    */
   if (!h->failed && (enetjs_queue_feed(h) || more > 0)) enetjs_flush_protocol(h);
+  /* Nothing may be unread that could acknowledge what seems lost. */
+  if (!h->failed && more == 0 && enetjs_resend_lost(h)) enetjs_flush_protocol(h);
   enetjs_reset_stuck_peers(h);
   enetjs_end_silent(h);
   enetjs_slots_check_shutdown(h);

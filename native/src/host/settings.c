@@ -95,6 +95,14 @@ static double host_option(struct enetjs_host *h, int option, double value, doubl
       if (value > 1) return ENETJS_ERR_ARGUMENT;
       h->filter_refuses = value != 0;
       return 0;
+    case ENETJS_CONFIG_THROTTLE:
+      if (value > ENETJS_THROTTLE_ENET) return ENETJS_ERR_ARGUMENT;
+      h->throttle_off = value == ENETJS_THROTTLE_GAME;
+      return 0;
+    case ENETJS_CONFIG_REMOTE_THROTTLE:
+      if (value > 1) return ENETJS_ERR_ARGUMENT;
+      h->asks_throttle_off = value != 0;
+      return 0;
     default: return ENETJS_ERR_ARGUMENT;
   }
 }
@@ -114,6 +122,8 @@ double enetjs_settings_apply(struct enetjs_host *h, const double *c) {
                                 ENETJS_CONFIG_ACCEPT,
                                 ENETJS_CONFIG_FILTER_REFUSES,
                                 ENETJS_CONFIG_CONGESTION,
+                                ENETJS_CONFIG_THROTTLE,
+                                ENETJS_CONFIG_REMOTE_THROTTLE,
                                 ENETJS_CONFIG_RECEIVE_BUFFER,
                                 ENETJS_CONFIG_SEND_BUFFER};
   for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {

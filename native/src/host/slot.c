@@ -63,6 +63,7 @@ void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   }
   slot->connected = true;
   enetjs_flow_connected(slot);
+  enetjs_throttle_begin(&slot->throttle, peer, slot->host->throttle_off, slot->host->asks_throttle_off);
   slot->remote = enetjs_remote_of(peer);
   if (slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CONNECTED, 0, 0);
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CONNECT;
@@ -97,6 +98,8 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   enetjs_allowance_end(slot); /* from now on the debt of the address counts what is still held */
   slot->held_bytes = slot->held_cost = 0;
   slot->stopped = slot->handshake.unconfirmed = false;
-  slot->sent_reliably = slot->throttled = 0;
+  slot->sent_reliably = 0;
+  memset(&slot->quality, 0, sizeof(slot->quality));
+  memset(&slot->fast, 0, sizeof(slot->fast));
   slot->told_too_large = false;
 }

@@ -14,13 +14,17 @@
 #include <stdint.h>
 
 #include "base/budget.h"
+#include "enet/fast_retransmit.h"
 #include "enet/handshake.h"
 #include "enet/ping_barrier.h"
 #include "enet/resend_disconnect.h"
+#include "enet/round_trip.h"
+#include "enet/throttle.h"
 #include "enet/window.h"
 #include "host/event.h"
 #include "host/lanes.h"
 #include "host/packet.h"
+#include "wire/gaps.h"
 
 /**
  * A message on its way to one peer. ENet sees the packet at its head and frees the whole block;
@@ -59,6 +63,18 @@ struct enetjs_silence {
   uint64_t ms;
 };
 
+/** What is counted for the statistics of one connection. All zero at its beginning. */
+struct enetjs_quality {
+  struct enetjs_round_trip round_trip;
+  struct enetjs_gaps gaps;
+  struct enetjs_recent lost; /**< commands that were retransmitted, among those that were acknowledged or retransmitted */
+  uint64_t retransmitted;
+  enet_uint32 counted_lost;    /**< ENetPeer::packetsLost, when it was last added to `retransmitted` */
+  uint64_t throttled;          /**< unreliable messages that ENet's throttle has dropped */
+  uint64_t throttled_for_delay;
+  uint64_t refused_datagrams;
+};
+
 /** What we know of one ENetPeer beyond ENet, same index. */
 struct enetjs_slot {
   struct enetjs_host *host;
@@ -92,17 +108,20 @@ struct enetjs_slot {
   size_t gated_bytes;                   /**< of these, what keeps further messages to a near peer in our queue */
   size_t room;                          /**< bytes that ENet may be given for a far peer until it is looked at again */
   uint64_t sent_reliably;               /**< unreliable messages that were too large for anything else */
-  uint64_t throttled;                   /**< unreliable messages that ENet's throttle has dropped */
+  struct enetjs_quality quality;
   struct enetjs_lanes lanes; /**< our queue */
   struct enetjs_window window;
   bool far;                  /**< the window follows the link, see flow.c */
   bool flows;                /**< member of the host's list of peers whose window is set */
   struct enetjs_slot *next_flow;
   struct enetjs_ping_barriers ping_barriers;
+  struct enetjs_throttle throttle;
+  struct enetjs_fast_retransmit fast;
   struct enetjs_handshake handshake;
   struct enetjs_held_list held; /**< messages of a paused peer */
   atomic_size_t listed_bytes;   /**< of packets of this peer that count towards the host */
-  struct enetjs_slot *next_to_feed;
+  bool to_look_at; /**< member of the host's list of peers that may miss something */
+  struct enetjs_slot *next_to_feed, *next_to_look_at;
 };
 
 /** @returns the slot of a connection, or NULL when the connection has ended */

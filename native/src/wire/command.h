@@ -14,6 +14,9 @@
 
 #include "wire/datagram.h"
 
+/** Of commands that belong to no channel, such as pings. */
+#define ENETJS_PEER_CHANNEL 0xFF
+
 struct enetjs_command {
   ENetProtocol *protocol; /**< in the datagram, in network byte order; only as long as its kind is */
   unsigned kind;          /**< ENET_PROTOCOL_COMMAND_…, without flags */

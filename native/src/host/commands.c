@@ -1,0 +1,58 @@
+/*
+ * One look at the commands of a datagram that has passed all limits, before ENet handles it: what must be known of
+ * them that ENet does not keep, and what must not reach ENet as it is.
+ *
+ * The work for a datagram is bounded by its length. Called within ENet's service, with the host's lock held.
+ */
+#include "host/internal.h"
+#include "wire/command.h"
+
+/* ENet counts what is retransmitted, and from time to time begins anew. */
+void enetjs_commands_count_lost(struct enetjs_slot *slot, unsigned acknowledged) {
+  struct enetjs_quality *quality = &slot->quality;
+  enet_uint32 lost = enetjs_peer_of(slot)->packetsLost;
+  enet_uint32 more = lost >= quality->counted_lost ? lost - quality->counted_lost : lost;
+  quality->counted_lost = lost;
+  quality->retransmitted += more;
+  enetjs_recent_add(&quality->lost, more, more + acknowledged, slot->host->enet->serviceTime);
+}
+
+static void acknowledgement(struct enetjs_slot *slot, const ENetProtocol *command,
+                            struct enetjs_acknowledgement_search *search) {
+  const ENetPeer *peer = enetjs_peer_of(slot);
+  if (!enetjs_fast_retransmit_acknowledged(&slot->fast, peer, command, search)) return;
+  enetjs_round_trip_measure(&slot->quality.round_trip, slot->fast.round_trip, peer->host->serviceTime);
+  enetjs_resend_look(slot);
+}
+
+void enetjs_commands_note(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
+  ENetPeer *peer = enetjs_peer_of(slot);
+  enet_uint8 *at = datagram->bytes + datagram->header_bytes, *end = datagram->bytes + datagram->length;
+  struct enetjs_command command;
+  struct enetjs_acknowledgement_search search = enetjs_acknowledgement_search_of(peer);
+  unsigned acknowledged = 0;
+  bool pings = true;
+  for (; enetjs_command_read(at, (size_t)(end - at), &command); at += command.length) {
+    switch (command.kind) {
+      case ENET_PROTOCOL_COMMAND_ACKNOWLEDGE:
+        acknowledged++;
+        acknowledgement(slot, command.protocol, &search);
+        pings = pings && command.protocol->header.channelID == ENETJS_PEER_CHANNEL;
+        break;
+      case ENET_PROTOCOL_COMMAND_THROTTLE_CONFIGURE:
+        enetjs_throttle_configured(&slot->throttle, peer, command.protocol);
+        break;
+      default: enetjs_gaps_note(&slot->quality.gaps, &command, peer->host->serviceTime); break;
+    }
+  }
+  if (acknowledged == 0) return;
+  enetjs_commands_count_lost(slot, acknowledged);
+  if (enetjs_throttle_acknowledged(&slot->throttle, peer, pings)) slot->host->being_handled = slot;
+}
+
+void enetjs_commands_handled(struct enetjs_host *h) {
+  struct enetjs_slot *slot = h->being_handled;
+  if (!slot) return;
+  h->being_handled = NULL;
+  enetjs_throttle_handled(&slot->throttle, enetjs_peer_of(slot));
+}
