@@ -3,29 +3,54 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
 import process from "node:process";
+import { validateAddress } from "../address.ts";
 import { AccessLogFile } from "../gateway/access_log_file.ts";
-import type { GatewayMode } from "../gateway/gateway_mode.ts";
-import { type Metric, MetricsServer, serverMetrics } from "../gateway/metrics.ts";
-import { PipeMode } from "../gateway/pipe_mode.ts";
-import type { SocketServer, SocketServerOptions, SocketTls } from "../gateway/socket_contract.ts";
-import { listenSockets } from "../gateway/socket_server.ts";
+import { type Metric, MetricsServer } from "../gateway/metrics.ts";
 import { type Command, command } from "./command.ts";
-import { GATEWAY_OPTIONS, type GatewayValues } from "./gateway_options.ts";
+import { GATEWAY_OPTIONS, type GatewayValues, PIPE_OPTIONS } from "./gateway_options.ts";
+import { readTls, serveBrowsers, servePipes, type Serving } from "./gateway_serving.ts";
 import { UsageError } from "./options.ts";
-
-/** How long clients may take to read what is queued, at the end. */
-const GRACE_MS = 5000;
 
 /** Tells what happens, on standard error. */
 function report(text: string): void {
   process.stderr.write(`enet gateway: ${text}\n`);
 }
 
+/** Each has an ENet connection of one host. */
+const MAXIMUM_BROWSERS = 4095;
+
+function checkAddress(to: string): void {
+  try {
+    validateAddress(to, 1);
+  } catch (error) {
+    throw new UsageError(`--to: ${(error as Error).message}`);
+  }
+}
+
+/** Whether an option has another value than it begins with. */
+function isGiven(values: GatewayValues, name: (typeof PIPE_OPTIONS)[number]): boolean {
+  const option = GATEWAY_OPTIONS[name];
+  const value = values[name];
+  if (Array.isArray(value)) return value.length > 0;
+  return "initial" in option ? value !== option.initial : Boolean(value);
+}
+
 /** Refuses options that do not go together. */
 function checkTogether(values: GatewayValues): void {
   const { std, stdin, stdout, strict, frame, pipein, pipeout } = values;
+  if (values.to !== undefined) {
+    const name = PIPE_OPTIONS.find((name) => isGiven(values, name));
+    if (name !== undefined) {
+      throw new UsageError(`--${name} is for pipes: leave it out, or leave --to out`);
+    }
+    checkAddress(values.to);
+    if (values["max-clients"] > MAXIMUM_BROWSERS) {
+      throw new UsageError(`--max-clients can be ${MAXIMUM_BROWSERS} at most with --to`);
+    }
+  } else if (values.compress || values.checksum) {
+    throw new UsageError("--compress and --checksum are for an ENet server: say which with --to");
+  }
   if ((values["ssl-cert"] === undefined) !== (values["ssl-key"] === undefined)) {
     throw new UsageError("--ssl-cert and --ssl-key are needed both, or none of them");
   }
@@ -50,55 +75,10 @@ function metricsAddress(text: string): { hostname: string; port: number } {
   return { hostname: match[1]?.replace(/^\[(.*)\]$/, "$1") ?? "127.0.0.1", port };
 }
 
-function readTls(values: GatewayValues): SocketTls | undefined {
-  const { "ssl-cert": certificate, "ssl-key": key } = values;
-  if (certificate === undefined || key === undefined) return undefined;
-  return { certificate: readFileSync(certificate), key: readFileSync(key) };
-}
-
-function serverOptions(values: GatewayValues, log: AccessLogFile | undefined): SocketServerOptions {
-  const { origin, protocol } = values;
-  const milliseconds = (seconds: number) => Math.round(seconds * 1000);
-  return {
-    hostname: values.addr,
-    port: values.port,
-    unixSocket: values["unix-socket"],
-    tls: readTls(values),
-    path: values.path,
-    origins: origin.length > 0 ? origin : undefined,
-    protocols: protocol.length > 0 ? protocol : undefined,
-    maximumFrameSize: values["max-frame-size"],
-    maximumMessageSize: values["max-message-size"] ?? values["max-frame-size"],
-    maximumClients: values["max-clients"],
-    handshakeTimeoutMs: milliseconds(values["handshake-timeout"]),
-    idleTimeoutMs: milliseconds(values["idle-timeout"]),
-    pingIntervalMs: milliseconds(values["ping-interval"]),
-    queueLimitBytes: values["queue-limit"],
-    slow: values.slow,
-    accessLog: log && ((line) => log.write(line)),
-  };
-}
-
-/** What the clients are joined with. */
-async function openMode(values: GatewayValues): Promise<GatewayMode> {
-  const { std, stdin, stdout } = values;
-  return await PipeMode.open({
-    pipeIn: std || stdin ? undefined : values.pipein,
-    pipeOut: std || stdout ? undefined : values.pipeout,
-    strict: values.strict,
-    frame: values.frame,
-    echo: values["echo-mode"],
-    maximumFrameSize: values["max-frame-size"],
-    slow: values.slow,
-    queueLimitBytes: values["queue-limit"],
-    report,
-  });
-}
-
 /** Uses the files of the certificate as they are now. */
-function reloadTls(server: SocketServer, values: GatewayValues): void {
+function reloadTls(serving: Serving, values: GatewayValues): void {
   try {
-    server.replaceTls(readTls(values)!);
+    serving.replaceTls(readTls(values)!);
     report("the certificate has been read again");
   } catch (error) {
     report(`the certificate stays as it was: ${(error as Error).message}`);
@@ -146,26 +126,20 @@ async function runGateway(values: GatewayValues): Promise<number> {
   const logPath = values["access-log"];
   const log = logPath === undefined ? undefined : stack.use(new AccessLogFile(logPath, report));
   if (log !== undefined) stack.use(onSignal("SIGUSR1", () => log.reopen()));
-  const options = serverOptions(values, log);
-  const mode = await openMode(values);
-  let server: SocketServer | undefined;
-  const metrics = () => [...serverMetrics(server!.stats), ...mode.metrics()];
+  const serving = await (values.to === undefined ? servePipes : serveBrowsers)(values, log, report);
   try {
-    const listening = await listenSockets(options, mode.handlers);
-    server = listening;
-    if (withTls) stack.use(onSignal("SIGHUP", () => reloadTls(listening, values)));
-    process.stderr.write(`listening on ${listening.url}\n`);
+    if (withTls) stack.use(onSignal("SIGHUP", () => reloadTls(serving, values)));
+    process.stderr.write(`listening on ${serving.url}\n`);
     if (metricsAt !== undefined) {
       const { hostname, port } = metricsAt;
-      const { url } = stack.use(await MetricsServer.listen(hostname, port, metrics));
-      process.stderr.write(`metrics at ${url}\n`);
+      const listening = MetricsServer.listen(hostname, port, () => serving.metrics());
+      process.stderr.write(`metrics at ${stack.use(await listening).url}\n`);
     }
-    await Promise.race([mode.run(listening), asked]);
+    await Promise.race([serving.ended, asked]);
     return 0;
   } finally {
-    await server?.close({ code: 1001, graceMs: GRACE_MS });
-    await mode.close();
-    if (server !== undefined) reportLosses(metrics());
+    await serving.close();
+    reportLosses(serving.metrics());
   }
 }
 
@@ -173,10 +147,12 @@ async function runGateway(values: GatewayValues): Promise<number> {
 export const gateway: Command = command({
   name: "gateway",
   summary:
-    "Serve WebSockets: what a program writes goes to every client, what clients send goes to the program",
+    "Serve WebSockets: before a program that reads and writes pipes, or with --to before an ENet server",
   options: GATEWAY_OPTIONS,
   example: "tail -F app.log | enet gateway --port 0 --std --frame line",
   notes: [
+    "With --to, each client is a browser with EnetSocket of @enetjs/enet/browser, and gets an ENet connection " +
+    "of its own to the server. The options of pipes, messages and queues do not apply then.",
     "Without --std, the program is whoever opens the two named pipes; they are made where they are " +
     "missing, and those that were made are removed at the end. Standard error says where the gateway " +
     "listens, and what goes wrong.",

@@ -58,6 +58,19 @@ export const GATEWAY_OPTIONS = {
     told: "none",
     help: "speak this subprotocol; a client that offers none of them gets 400",
   },
+  to: {
+    kind: "text",
+    value: "H:PORT",
+    help: "let browsers reach this ENet server, in place of pipes",
+  },
+  compress: {
+    kind: "flag",
+    help: "with --to, for a server that uses ENet's range coder",
+  },
+  checksum: {
+    kind: "flag",
+    help: "with --to, for a server that uses ENet's CRC32 checksum",
+  },
   std: {
     kind: "flag",
     help: "use standard input and output in place of both pipes",
@@ -175,3 +188,22 @@ export const GATEWAY_OPTIONS = {
 
 /** The values of the options. */
 export type GatewayValues = OptionValues<typeof GATEWAY_OPTIONS>;
+
+/** Those that have no meaning with `--to`. */
+export const PIPE_OPTIONS = [
+  "protocol",
+  "std",
+  "stdin",
+  "stdout",
+  "pipein",
+  "pipeout",
+  "strict",
+  "frame",
+  "echo-mode",
+  "max-frame-size",
+  "max-message-size",
+  "idle-timeout",
+  "ping-interval",
+  "queue-limit",
+  "slow",
+] as const satisfies (keyof typeof GATEWAY_OPTIONS)[];

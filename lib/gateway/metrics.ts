@@ -7,6 +7,12 @@ import { createServer, type Server } from "node:http";
 import { once } from "node:events";
 import type { SocketServerStats } from "./socket_contract.ts";
 
+/** Of a gateway, what concerns its browsers. */
+interface BrowserStats {
+  readonly browsers: number;
+  readonly refused: object;
+}
+
 /** A number, or several with a label. */
 export interface Metric {
   /** Without the prefix `enet_gateway_`, and without `_total`. */
@@ -46,6 +52,19 @@ export function serverMetrics(stats: SocketServerStats): Metric[] {
     { name: "closed_slow", help: "Clients closed for being slow", value: stats.closedSlow },
     { name: "faults", help: "Clients closed for a fault", value: stats.faults, label: "code" },
     { name: "timed_out", help: "Clients ended for their silence", value: stats.timedOut },
+  ];
+}
+
+/** What a gateway before an ENet server counts beside them. */
+export function browserMetrics({ browsers, refused }: BrowserStats): Metric[] {
+  return [
+    { name: "browsers", help: "Browsers that are connected", value: browsers, isGauge: true },
+    {
+      name: "refused_browsers",
+      help: "Browsers not let in",
+      value: { ...refused },
+      label: "cause",
+    },
   ];
 }
 
