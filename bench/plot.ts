@@ -291,7 +291,7 @@ function messaging(rows: Row[]): string {
   );
   const title = `Messaging over UDP answers ${
     range(factor.map(({ median }) => median))
-  } times as many requests as the best rival`;
+  } times the best rival's requests`;
   const all = bars.flat();
   // Each panel has a scale of its own, from nothing to its longest bar.
   const scaled = bars.flatMap((bars) => {

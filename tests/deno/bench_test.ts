@@ -151,7 +151,7 @@ test("The figures say what they show, give absolute figures, and know dark mode"
     growth: [/CPU grows 1 times, C's 1 times$/, "deno 2000 ms/s"],
     latency: [/take at most 2000 µs, C's 1000 µs$/, "deno handler 8000 µs"],
     rivals: [/receives 4 times as many messages as the best rival$/, ">0.00<"],
-    messaging: [/answers 2000 times the requests of the best rival$/, ">messaging, udp, bun<"],
+    messaging: [/answers 2000 times the best rival's requests$/, ">messaging, udp, bun<"],
   };
   for (const [name, [title, figure]] of Object.entries(expected)) {
     const svg = readFileSync(`${folder}/${name}.svg`, "utf8");
