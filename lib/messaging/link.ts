@@ -332,6 +332,11 @@ export class Link
       const text = "the request was cancelled";
       return this.#neverSent({ code: "ENETJS_ERR_CANCELLED", outcome, text, cause: signal.reason });
     }
+    if (this.#isFull && this.#overflowsNow()) {
+      const text =
+        `${this.transport.queuedBytes} bytes wait for the other side: await drain() before asking for more`;
+      return this.#neverSent({ code: "ENETJS_ERR_LIMIT", outcome, text });
+    }
     const id = machine.nextId();
     const flags = idempotent ? IDEMPOTENT : 0;
     const message = encode(TYPE.REQUEST, flags, id, data, codec, maximumMessageSize);
@@ -373,7 +378,7 @@ export class Link
     if (this.#isOverflowing) return false;
     // A look at the queue takes longer over udp than a small answer does.
     const queuedBytes = this.#isFull ? this.transport.queuedBytes : 0;
-    if (queuedBytes <= this.plan.maximumQueuedReplies) return this.#writeAwaited(message);
+    if (queuedBytes <= this.plan.maximumQueuedBytes) return this.#writeAwaited(message);
     this.#isOverflowing = true;
     // In another turn, because the program is in a call.
     setImmediate(() => this.#overflow(queuedBytes));
@@ -382,12 +387,16 @@ export class Link
 
   /** Ends a connection whose other side asks and asks, and does not read the answers. */
   #overflows(): boolean {
-    const { queuedBytes } = this.transport;
-    const { highWaterMark, maximumQueuedReplies } = this.plan;
-    this.#isFull = queuedBytes > highWaterMark;
-    if (queuedBytes <= maximumQueuedReplies) return false;
-    this.#overflow(queuedBytes);
+    if (!this.#overflowsNow()) return false;
+    this.#overflow(this.transport.queuedBytes);
     return true;
+  }
+
+  /** Whether too much is queued now. Also notes whether a look at the queue can be spared for a while. */
+  #overflowsNow(): boolean {
+    const { queuedBytes } = this.transport;
+    this.#isFull = queuedBytes > this.plan.highWaterMark;
+    return queuedBytes > this.plan.maximumQueuedBytes;
   }
 
   #overflow(queuedBytes: number): void {

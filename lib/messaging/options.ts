@@ -38,7 +38,7 @@ export interface LinkPlan {
   readonly maximumMessageSize: number;
   readonly maximumRequests: number;
   readonly highWaterMark: number;
-  readonly maximumQueuedReplies: number;
+  readonly maximumQueuedBytes: number;
   readonly maximumWaitingData: number;
   readonly codec: Codec | undefined;
   /** For ENet on udp; checked when the host is made, except for the names. */
@@ -67,7 +67,7 @@ const SHARED_OPTIONS = [
   "maximumMessageSize",
   "maximumRequests",
   "highWaterMark",
-  "maximumQueuedReplies",
+  "maximumQueuedBytes",
   "maximumWaitingData",
   "codec",
   "tls",
@@ -105,7 +105,7 @@ function planLink(
     maximumMessageSize = 2 ** 24,
     maximumRequests = 4096,
     highWaterMark = 2 ** 18,
-    maximumQueuedReplies = Math.max(2 ** 26, highWaterMark),
+    maximumQueuedBytes = Math.max(2 ** 26, highWaterMark),
     maximumWaitingData = 2 ** 20,
     codec,
   } = given;
@@ -119,9 +119,9 @@ function planLink(
     maximumMessageSize: integer(maximumMessageSize, "maximumMessageSize", 0, LARGEST[protocol]),
     maximumRequests: integer(maximumRequests, "maximumRequests", 1, 2 ** 24),
     highWaterMark: integer(highWaterMark, "highWaterMark", 0, MAXIMUM_BYTES),
-    maximumQueuedReplies: integer(
-      maximumQueuedReplies,
-      "maximumQueuedReplies",
+    maximumQueuedBytes: integer(
+      maximumQueuedBytes,
+      "maximumQueuedBytes",
       highWaterMark,
       MAXIMUM_BYTES,
     ),

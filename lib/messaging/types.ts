@@ -245,9 +245,10 @@ export interface MessengerOptions {
   highWaterMark?: number;
   /**
    * Bytes queued above which a connection is lost when the other side asks for more without reading its replies,
-   * from `highWaterMark` to 2,147,483,647. Default 67,108,864 (64 MiB).
+   * and above which `get` rejects with `ENETJS_ERR_LIMIT` and is never sent; from `highWaterMark` to
+   * 2,147,483,647. Default 67,108,864 (64 MiB).
    */
-  maximumQueuedReplies?: number;
+  maximumQueuedBytes?: number;
   /**
    * Bytes that may wait for an iteration over the connection, 1–2,147,483,647; above it the connection stops
    * reading, except that it goes on to four times as many while a `get` is pending. Default 1,048,576 (1 MiB).

@@ -120,7 +120,7 @@ test("Wrong options are told with their names", async () => {
   await rejects({ heartbeatMs: 0 }, RangeError, /heartbeatMs/);
   await rejects({ heartbeatMs: 1000, lostMs: 1500 }, RangeError, /lostMs .*2000/);
   await rejects({ maximumMessageSize: 2 ** 30 + 1 }, RangeError, /maximumMessageSize/);
-  await rejects({ maximumQueuedReplies: 2 ** 18 - 1 }, RangeError, /maximumQueuedReplies .*262144/);
+  await rejects({ maximumQueuedBytes: 2 ** 18 - 1 }, RangeError, /maximumQueuedBytes .*262144/);
   await assert.rejects(
     Messenger.listen("udp://127.0.0.1:0", { maximumMessageSize: 2 ** 25 + 1 }),
     RangeError,

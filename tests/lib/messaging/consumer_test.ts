@@ -494,10 +494,10 @@ onBoth("whatever a handler throws is a refusal", async (protocol, log) => {
 });
 
 onBoth("replies that come late do not queue without limit either", async (protocol, log) => {
-  const maximumQueuedReplies = 1_000_000;
+  const maximumQueuedBytes = 1_000_000;
   const requests: IncomingRequest[] = [];
   await using pair = await connected(protocol, {
-    listen: { maximumQueuedReplies },
+    listen: { maximumQueuedBytes },
     server: {
       request: (request) => void requests.push(request),
       closed: (_connection, { reason }) => log.add("server", reason),
@@ -513,12 +513,36 @@ onBoth("replies that come late do not queue without limit either", async (protoc
     most = Math.max(most, connection.stats.queuedBytes);
   }
   assert.equal(connection.end, undefined); // not told within a call
-  assert.ok(most < maximumQueuedReplies + 200_000, String(most));
+  assert.ok(most < maximumQueuedBytes + 200_000, String(most));
   await log.seen("server", "lost");
   const settled = await gets;
   assert.equal(settled.at(-1)?.status, "rejected");
   for (const result of settled) if (result.status === "fulfilled") result.value.dispose();
 }, { server: ["lost"] });
+
+onBoth("gets do not queue without limit, and those above it are never sent", async (protocol) => {
+  const maximumQueuedBytes = 1_000_000;
+  await using pair = await connected(protocol, {
+    connect: { maximumQueuedBytes, getTimeoutMs: 0 },
+    server: { request: ({ data }) => `${data.length} bytes` },
+  });
+  const { client } = pair;
+  const ask = (size: number) =>
+    client.get(new Uint8Array(size)).then((reply) => reply.text(), describe);
+  // All in one turn, in which the other side reads nothing over tcp, and takes less than this over udp.
+  let most = 0;
+  const gets = Array.from({ length: 200 }, () => {
+    const get = ask(100_000);
+    most = Math.max(most, client.stats.queuedBytes);
+    return get;
+  });
+  assert.ok(most < maximumQueuedBytes + 200_000, String(most));
+  const ends = new Set(await Promise.all(gets));
+  assert.deepEqual(ends, new Set(["100000 bytes", "ENETJS_ERR_LIMIT never-sent"]));
+  // The connection goes on.
+  await client.drain();
+  assert.equal(await ask(7), "7 bytes");
+});
 
 onBoth("handlers that are set while nothing happens get all that waits", async (protocol) => {
   const count = 1000;

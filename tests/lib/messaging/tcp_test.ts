@@ -355,7 +355,7 @@ test("A client that asks and does not read its replies is lost, and its replies 
   await leakCheck(t as TestContext);
   const log = new Log();
   let most = 0;
-  const options = { maximumQueuedReplies: 10_000_000, connections: 1 };
+  const options = { maximumQueuedBytes: 10_000_000, connections: 1 };
   await using listener = await Messenger.listen(url, options, {
     ...logging(log, "server"),
     request(request) {
