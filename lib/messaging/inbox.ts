@@ -1,6 +1,7 @@
 import { Fifo } from "../internal/fifo.ts";
 import { iteration } from "../internal/iteration.ts";
-import { endTask, Later, spent, TURN_BUDGET_MS } from "../internal/turn.ts";
+import { type Mail, Mailbox } from "../internal/mailbox.ts";
+import { TURN_BUDGET_MS } from "../internal/turn.ts";
 import type { ReceivedPayload } from "./payload.ts";
 import type { Incoming } from "./types.ts";
 
@@ -10,15 +11,17 @@ const ITEM_BYTES = 128;
 /** A message or request that waits. */
 export type Item = Incoming & { readonly data: ReceivedPayload };
 
+/** The socket keeps a connection from being collected, and its transport flushes what the program sends. */
+const KEEPER = { turnBudgetMs: TURN_BUDGET_MS, flushIfDirty() {}, pin() {}, unpin() {} };
+
 const costOf = (item: Item): number => item.data.length + ITEM_BYTES;
 
 /** What has arrived on a connection and waits for an iteration, or for handlers to be set. */
-export class Inbox {
+export class Inbox implements Mail<Item> {
   /** Called when less waits. */
   readonly #onTaken: () => void;
   readonly #items = new Fifo<Item>();
-  readonly #readers = new Fifo<PromiseWithResolvers<IteratorResult<Item>>>();
-  readonly #rest: Later = new Later(() => this.#feed());
+  readonly #mailbox: Mailbox<Item> = new Mailbox(KEEPER, this);
   #bytes = 0;
   #lent: Item | undefined;
   #isIterating = false;
@@ -50,8 +53,10 @@ export class Inbox {
   /** Adds what has arrived. */
   push(item: Item): void {
     item.data.keep();
-    const reader = this.isEmpty ? this.#readers.shift() : undefined;
-    if (reader !== undefined) return reader.resolve(this.#lend(item));
+    if (this.isEmpty && this.#mailbox.readers > 0) {
+      this.#mailbox.deliver(this.#lend(item));
+      return;
+    }
     this.#bytes += costOf(item);
     this.#items.push(item);
   }
@@ -66,7 +71,7 @@ export class Inbox {
   /** Nothing more will come: iterations end after what waits. */
   end(): void {
     this.#isOver = true;
-    this.#feed();
+    this.#mailbox.feed();
   }
 
   /** Drops what waits, and ends. */
@@ -84,51 +89,35 @@ export class Inbox {
   #stop(): void {
     this.#isIterating = false;
     this.#giveBack();
-    this.#dismiss();
+    this.#mailbox.dismiss();
     this.#onTaken();
   }
 
   #read(): Promise<IteratorResult<Item>> {
     this.#giveBack();
-    const isSpent = spent(TURN_BUDGET_MS);
-    if (!isSpent && this.#readers.size === 0) {
-      const item = this.shift();
-      if (item !== undefined) {
-        this.#onTaken();
-        return Promise.resolve(this.#lend(item));
-      }
-      if (this.#isOver) return Promise.resolve({ value: undefined, done: true });
-      endTask();
-    }
-    const reader = Promise.withResolvers<IteratorResult<Item>>();
-    this.#readers.push(reader);
-    if (isSpent) this.#rest.request();
-    return reader.promise;
+    return this.#mailbox.read();
   }
 
-  #feed(): void {
-    while (this.#readers.size > 0 && !this.isEmpty) {
-      if (spent(TURN_BUDGET_MS)) return this.#rest.request();
-      this.#readers.shift()?.resolve(this.#lend(this.shift() as Item));
-      this.#onTaken();
-    }
-    if (this.#isOver && this.isEmpty) this.#dismiss();
+  nextValue(): Item | undefined {
+    const item = this.shift();
+    if (item === undefined) return undefined;
+    this.#lend(item);
+    this.#onTaken();
+    return item;
   }
 
-  #dismiss(): void {
-    for (let reader = this.#readers.shift(); reader; reader = this.#readers.shift()) {
-      reader.resolve({ value: undefined, done: true });
-    }
+  lastResult(): IteratorResult<Item> | undefined {
+    return this.#isOver && this.isEmpty ? { value: undefined, done: true } : undefined;
   }
 
-  #lend(item: Item): IteratorResult<Item> {
-    // Two reads may overlap. Data that the first has yielded must outlast the second.
+  #lend(item: Item): Item {
+    // Of reads that overlap, neither takes back what the other has not seen yet.
     if (this.#lent !== undefined) {
       this.#lent.data.retain();
       item.data.retain();
     }
     this.#lent = item;
-    return { value: item, done: false };
+    return item;
   }
 
   #giveBack(): void {
