@@ -6,8 +6,8 @@
  *   twice.
  *   Unreliable data: its place in incomingUnreliableCommands, from the end. Then everything at the front
  *   of it that belongs to the current reliable sequence number, which is the incomplete messages.
- *   Acknowledgements: sentReliableCommands from the front, and if it is not there, the unreliable ones in
- *   front of the first unsent reliable command of outgoingCommands.
+ *   Acknowledgements: sentReliableCommands from the front, and if it is not there, what is in front of the first
+ *   unsent reliable command of each list of unsent commands.
  *
  * Walks that remove what they pass are not counted: each command is removed once.
  *
@@ -23,6 +23,7 @@
 #include "base/number.h"
 #include "base/pool.h"
 #include "wire/command.h"
+#include "wire/unsent.h"
 
 enum { FRAGMENTS_PER_WORD = 32, CHANNELS_FOLLOWED = 8, MESSAGES_BEGUN = 8 };
 
@@ -430,7 +431,7 @@ static bool matches(ENetListIterator i, enet_uint16 sequence, enet_uint8 channel
   return command->reliableSequenceNumber == sequence && command->command.header.channelID == channel;
 }
 
-/* In outgoingCommands ENet gives up at the first reliable command that has never been sent. */
+/* In a list of unsent commands ENet gives up at the first reliable command that has never been sent. */
 static bool ends_search(ENetListIterator i) {
   const ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
   return (command->command.header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE) && command->sendAttempts < 1;
@@ -441,10 +442,18 @@ static bool acknowledgement_steps(struct inspector *in, size_t steps) {
   return in->result.acknowledgement_steps <= ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM;
 }
 
+/* @returns whether the command is found, or ENet's walk along the list is not too long */
+static bool search_unsent(struct inspector *in, ENetList *list, enet_uint16 sequence, enet_uint8 channel) {
+  ENetListIterator i = enet_list_begin(list);
+  for (; i != enet_list_end(list) && !ends_search(i) && !matches(i, sequence, channel); i = enet_list_next(i))
+    if (!acknowledgement_steps(in, 1)) return false;
+  return true;
+}
+
 static bool acknowledge(struct inspector *in, const ENetProtocol *command) {
   enet_uint16 sequence = ENET_NET_TO_HOST_16(command->acknowledge.receivedReliableSequenceNumber);
   enet_uint8 channel = command->header.channelID;
-  ENetList *sent = &in->peer->sentReliableCommands, *outgoing = &in->peer->outgoingCommands;
+  ENetList *sent = &in->peer->sentReliableCommands;
   ENetListIterator i = in->after_acknowledged;
   size_t passed = 0;
   if (i != enet_list_end(sent) && matches(i, sequence, channel)) {
@@ -461,9 +470,10 @@ static bool acknowledge(struct inspector *in, const ENetProtocol *command) {
     in->before_acknowledged = passed;
     return true;
   }
-  for (i = enet_list_begin(outgoing); i != enet_list_end(outgoing) && !ends_search(i) && !matches(i, sequence, channel);
-       i = enet_list_next(i))
-    if (!acknowledgement_steps(in, 1)) return refuse(in, ENETJS_CUT_EXCESS);
+  if (!search_unsent(in, &in->peer->outgoingCommands, sequence, channel)) return refuse(in, ENETJS_CUT_EXCESS);
+#if ENETJS_HAS_MESSAGE_LIST
+  if (!search_unsent(in, enetjs_unsent_messages(in->peer), sequence, channel)) return refuse(in, ENETJS_CUT_EXCESS);
+#endif
   return true;
 }
 
