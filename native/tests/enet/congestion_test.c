@@ -242,6 +242,31 @@ TEST(two_flows_share_a_link) {
   check_even(3000);
 }
 
+/* @returns what the second flow gets of both, from 2 s after it has begun on. Both know the shortest round trip */
+static double newcomer(double mbit, uint64_t rtt_ms, unsigned lead_ms, unsigned ms) {
+  struct link *link = link_open(mbit, rtt_ms, 2);
+  double part;
+  link->flows[1].begins_us = link->now_us + lead_ms * UINT64_C(1000);
+  for (unsigned i = 0; i < 2; i++)
+    enetjs_congestion_measured(&link->flows[i].congestion, (uint32_t)rtt_ms, link->now_us);
+  run(link, lead_ms + 2000);
+  forget(link);
+  run(link, ms);
+  part = link->flows[1].delivered / (link->flows[0].delivered + link->flows[1].delivered);
+  printf("# %g Mbit/s, %u ms, second begins after %u ms: %.2f of both\n", mbit, (unsigned)rtt_ms, lead_ms, part);
+  return part;
+}
+
+TEST(a_newcomer_soon_has_its_share) {
+  static const unsigned lead_ms[] = {0, 200, 1000, 4000};
+  for (unsigned i = 0; i < 4; i++) {
+    CHECK(newcomer(100, 10, lead_ms[i], 4000) > 0.4);
+    CHECK(newcomer(100, 50, lead_ms[i], 4000) > 0.33);
+    CHECK(newcomer(20, 50, lead_ms[i], 4000) > 0.4);
+    CHECK(newcomer(20, 50, lead_ms[i], 18000) < 0.6);
+  }
+}
+
 static void check_neighbour(double mbit, uint64_t rtt_ms) {
   struct link *link = link_open(mbit, rtt_ms, 1);
   double alone, beside;
@@ -299,6 +324,7 @@ int main(void) {
       TEST_CASE(a_longer_path_is_not_taken_for_a_queue),
       TEST_CASE(the_minimum_is_enets_window_and_behind_a_queue_half_of_it),
       TEST_CASE(two_flows_share_a_link),
+      TEST_CASE(a_newcomer_soon_has_its_share),
       TEST_CASE(a_fixed_window_beside_it_keeps_its_share),
       TEST_CASE(what_leaves_at_once_is_bounded),
       TEST_CASE(a_program_that_sends_little_does_not_raise_it),
