@@ -108,6 +108,8 @@ struct enetjs_host {
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed, *to_look_at;
   struct enetjs_slot *being_handled; /**< whose datagram ENet handles, where something is to be done afterwards */
+  struct enetjs_slot *read_from;     /**< whose datagram ENet handles */
+  unsigned messages_taken;           /**< out of ENet, since its round began */
   struct enetjs_slot *flows; /**< far peers that have something under way */
   bool adaptive;             /**< windows follow the link, see flow.c */
   bool reading;              /**< ENet reads, in a service */
@@ -249,6 +251,12 @@ void enetjs_commands_note(struct enetjs_slot *slot, struct enetjs_datagram *data
 void enetjs_commands_handled(struct enetjs_host *h);
 /** Brings what is counted of retransmissions up to date. @param acknowledged commands, since the last time */
 void enetjs_commands_count_lost(struct enetjs_slot *slot, unsigned acknowledged);
+
+/* ---- message.c ------------------------------------------------------------------------------- */
+/** Takes messages of a peer out of ENet. @returns how many */
+unsigned enetjs_messages_take(struct enetjs_slot *slot, unsigned limit);
+/** Takes those that the last datagram has brought, which ENet has handled. */
+void enetjs_messages_of_datagram(struct enetjs_host *h);
 
 /* ---- intercept.c ----------------------------------------------------------------------------- */
 void enetjs_intercept_install(struct enetjs_host *h);
