@@ -9,7 +9,7 @@ import { availableParallelism } from "node:os";
 import { fail, print, root, run } from "./_run.ts";
 import { setupBuild } from "./setup.ts";
 
-/** What the sanitizer builds look for: `address` stands for undefined behaviour too. */
+/** Which sanitizer a library is built with. `address` includes the sanitizer of undefined behaviour. */
 export type Sanitizer = "address" | "thread";
 
 /** What can stand in for the memory pool, in a build for the bench; see `ENETJS_ALLOCATOR` in `CMakeLists.txt`. */
@@ -23,7 +23,7 @@ const folders = {
   mimalloc: "build-mimalloc",
 } as const;
 
-/** How a library is built that is not the one to be used. */
+/** A build for tests or benches only. */
 type Variant = Sanitizer | Allocator;
 
 const isSanitizer = (variant: Variant | undefined): variant is Sanitizer =>
@@ -44,7 +44,7 @@ async function configure(folder: string, variant?: Variant): Promise<void> {
       `CMAKE_HOME_DIRECTORY:INTERNAL=${root}/native\n`,
     );
     if (ours && statSync(cache).mtimeMs > statSync(`${root}/native/CMakeLists.txt`).mtimeMs) return;
-    // cmake refuses a build folder of a checkout that was moved or copied.
+    // cmake refuses the build folder of a checkout that was moved or copied, so it is removed.
     if (!ours) rmSync(folder, { recursive: true });
   }
   try {
@@ -54,7 +54,7 @@ async function configure(folder: string, variant?: Variant): Promise<void> {
       `-DENETJS_SANITIZE=${isSanitizer(variant) ? variant : ""}`,
       `-DENETJS_ALLOCATOR=${isSanitizer(variant) ? "pool" : variant ?? "pool"}`,
     ]);
-    utimesSync(cache, new Date(), new Date()); // cmake leaves it alone when nothing in it changes.
+    utimesSync(cache, new Date(), new Date()); // cmake does not touch it when nothing in it changes.
   } catch (error) {
     rmSync(cache, { force: true });
     throw error;
