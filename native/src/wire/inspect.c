@@ -33,7 +33,6 @@ struct inspector {
   struct enetjs_inspection result;
   bool relies;       /* on an unreliable message that waits, which must not be dropped then */
   bool plenty;       /* any messages fit, and as many commands as a datagram can have may wait */
-  bool few_steps;    /* and any acknowledgements are found soon */
   bool acknowledged; /* the header has a sent time, without which ENet acknowledges nothing */
   size_t packet_cost, command_cost, acknowledgement_cost;
   struct {
@@ -474,7 +473,7 @@ static bool inspect_command(struct inspector *in, const struct enetjs_command *r
     case ENET_PROTOCOL_COMMAND_ACKNOWLEDGE:
       /* That of a CONNECT is its answer: without the command ENet would wait for that without end. None has number 0. */
       if (in->peer->state == ENET_PEER_STATE_CONNECTING) command->acknowledge.receivedReliableSequenceNumber = 0;
-      return in->few_steps || acknowledge(in, command);
+      return acknowledge(in, command);
     case ENET_PROTOCOL_COMMAND_SEND_RELIABLE:
     case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE:
     case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return send_message(in, command, read->kind, read->data_length);
@@ -483,6 +482,7 @@ static bool inspect_command(struct inspector *in, const struct enetjs_command *r
     case ENET_PROTOCOL_COMMAND_DISCONNECT:
       /* Without a sent time ENet never acknowledges, and would wait without end to have done so. */
       if (!in->acknowledged) command->header.command &= (enet_uint8)~ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
+      in->result.acknowledgement_steps += in->left.outgoing + ENETJS_WAITING_COMMANDS - in->left.commands;
       return true; /* its acknowledgement is the last one */
     default: return spend_control(in, command);
   }
@@ -495,8 +495,6 @@ struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *
       .end = datagram->bytes + datagram->length,
       .left = *allowance,
       .plenty = allowance->ahead >= ENETJS_PLENTY && allowance->commands >= ENETJS_COMMANDS_MAXIMUM,
-      .few_steps = allowance->outgoing <=
-                   ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM / (datagram->length / sizeof(ENetProtocolAcknowledge) + 1),
       .acknowledged = (datagram->flags & ENET_PROTOCOL_HEADER_FLAG_SENT_TIME) != 0,
       .packet_cost = enetjs_pool_cost(sizeof(ENetPacket)),
       .command_cost = enetjs_pool_cost(sizeof(ENetIncomingCommand)),

@@ -33,7 +33,7 @@
  * Steps in these lists that the messages of a datagram may cause, and steps in the lists of what has been sent that its
  * acknowledgements may. One takes 5 to 12 ns, for the lists miss the first cache. A stock ENet puts 32 commands into a
  * datagram, and we let ENet have ENETJS_INSIDE_MESSAGES (2600) unacknowledged, or fragments of ENETJS_WINDOW_MAXIMUM
- * bytes: 32 of them fit in, wherever they are.
+ * bytes: 32 of them fit in, wherever they are. A service adds up both for all datagrams (ENETJS_SERVICE_STEPS).
  */
 #define ENETJS_STEPS_MAXIMUM 98304
 #define ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM 98304
@@ -54,7 +54,7 @@ struct enetjs_allowance {
   size_t sparse;   /**< else what has arrived of it: in a sparse block (pool.h), of which a peer has one at a time */
   bool has_sparse; /**< it has one */
   size_t control;  /**< acknowledgements of commands that carry no data */
-  size_t outgoing; /**< not bytes: how many commands of ours ENet has sent or is to send, at most */
+  size_t outgoing; /**< not bytes: how many commands of ours ENet has, at most, which a DISCONNECT frees */
   size_t commands; /**< not bytes: how many more commands may wait, see ENETJS_WAITING_COMMANDS */
 };
 
@@ -68,7 +68,7 @@ struct enetjs_inspection {
   enum enetjs_verdict verdict;
   size_t bytes; /**< that the commands that are left take, at most */
   size_t steps;                 /**< of ENet for messages, at most */
-  size_t acknowledgement_steps; /**< and for acknowledgements */
+  size_t acknowledgement_steps; /**< and for acknowledgements, and commands that a DISCONNECT frees */
   size_t added, dropped;        /**< commands that ENet will have received, at most; waiting ones that are gone already */
   size_t reliable;              /**< bytes that new reliable messages take */
   size_t too_large;             /**< length of a message that exceeds the host's maximum, 0 for none */

@@ -53,6 +53,8 @@ int enetjs_batch_arrives(void);
 bool enetjs_batch_prefetched(const struct enetjs_batch *batch);
 
 /** Whether ENet has been told that there is nothing, so that it goes on, while there may be. */
+/** ENet reads no more in this section. */
+void enetjs_batch_stop(struct enetjs_batch *batch);
 bool enetjs_batch_unread(const struct enetjs_batch *batch);
 
 /** How often a datagram came from another source than the one before, since the last call. */
