@@ -9,7 +9,7 @@
  * that send alike keep the order that they have always had.
  *
  * ENet sends all fragments of a message before what comes after it. So a long message is given to ENet a few fragments
- * at a time, each when it is the lane's turn (enet/fragments.c). What follows in the lane waits for them.
+ * at a time, each when it is the lane's turn (enet/send_fragments.c). What follows in the lane waits for them.
  */
 #include "host/lanes.h"
 
@@ -60,7 +60,9 @@ static uint32_t number_of(const struct enetjs_lane *lane) {
   return lane->rest.packet ? lane->number : lane->head->number;
 }
 
-static bool is_older(const struct enetjs_lane *a, const struct enetjs_lane *b) { return (int32_t)(number_of(a) - number_of(b)) < 0; }
+static bool is_older(const struct enetjs_lane *a, const struct enetjs_lane *b) {
+  return (int32_t)(number_of(a) - number_of(b)) < 0;
+}
 
 struct enetjs_lane *enetjs_lanes_next(const struct enetjs_lanes *lanes,
                                       bool (*may)(void *context, struct enetjs_lane *lane), void *context) {

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "enet/fragments.h"
+#include "enet/send_fragments.h"
 
 struct enetjs_outgoing;
 

@@ -1,15 +1,15 @@
 /*
- * The way out: one enetjs_outgoing per message and peer. What ENet cannot send yet waits here, in a lane for each channel
- * (lanes.c), and is fed on as ENet lets go of what it has.
+ * The queue of a peer: an enetjs_outgoing for each message. Messages that ENet cannot send yet wait here, in a lane for
+ * each channel (lanes.c). They are fed to ENet as ENet frees earlier ones.
  *
- * ENet gets what may leave now (flow.c), and no more than FEED_BYTES for all peers in a service. So what waits for the
- * network waits here, where a quiet channel overtakes a loud one. ENet walks all that it can't send yet, of every peer,
- * for each datagram that it sends to any: peers that acknowledge nothing would make it walk for seconds.
- * Of a long message, ENet gets a piece at a time.
+ * ENet gets what may leave now (flow.c), and no more than FEED_BYTES for all peers in a service. So messages wait here
+ * for the network, and those of a quiet channel overtake those of a busy one. For each datagram to any peer, ENet walks
+ * what it can't send yet, of every peer: peers that acknowledge nothing would make it walk for seconds. ENet gets a long
+ * message in pieces.
  *
- * ENet frees a message when it is acknowledged, when an unreliable one has been sent or dropped, or
- * when the connection ends, always inside a call that we make with the lock held, so `on_free` may
- * touch the host. It must not call back into ENet.
+ * ENet frees a reliable message when it is acknowledged, and an unreliable one when it was sent or dropped. It frees
+ * all messages when the connection ends. That always happens inside a call made with the lock held, so `on_free` may
+ * use the host. `on_free` must not call ENet.
  */
 #include <string.h>
 
@@ -70,7 +70,7 @@ static void count_undelivered(struct enetjs_slot *slot, size_t bytes) {
   slot->undelivered = true;
 }
 
-/* A message leaves the peer's queue: tells the consumer, where it waits for that. */
+/* A message leaves the peer's queue. Tells the consumer if it waits for the queue to drain. */
 static void leave(struct enetjs_outgoing *out, bool delivered) {
   struct enetjs_slot *slot = out->slot;
   slot->queued_bytes -= out->packet.dataLength;
@@ -88,7 +88,7 @@ static bool is_reliable(const struct enetjs_outgoing *out) {
   return (out->packet.flags & ENET_PACKET_FLAG_RELIABLE) != 0;
 }
 
-/* A bandwidth limit lowers the throttle no further than to its own limit. */
+/* A bandwidth limit lowers ENet's throttle to packetThrottleLimit at most. */
 static void count_throttled(struct enetjs_slot *slot) {
   const ENetPeer *peer = enetjs_peer_of(slot);
   slot->quality.throttled++;
@@ -334,7 +334,7 @@ bool enetjs_queue_feed(struct enetjs_host *h, bool reading) {
   return fed;
 }
 
-/* Whether a lane waits for no more than that a ping is acknowledged. */
+/* Whether a lane waits only for the acknowledgement of a ping. */
 static bool waits_for_barrier(const struct enetjs_slot *slot) {
   for (const struct enetjs_lane *lane = slot->lanes.first; lane; lane = lane->next)
     if (lane->head && !is_reliable(lane->head)) return true;

@@ -1,9 +1,9 @@
 /**
- * @file fragments.h
- * @brief Gives ENet the fragments of a long reliable message a few at a time; see fragments.c. With the host's lock held.
+ * @file send_fragments.h
+ * @brief Gives ENet the fragments of a long reliable message a few at a time; see send_fragments.c. With the host's lock held.
  */
-#ifndef ENETJS_FRAGMENTS_H
-#define ENETJS_FRAGMENTS_H
+#ifndef ENETJS_SEND_FRAGMENTS_H
+#define ENETJS_SEND_FRAGMENTS_H
 
 #include <enet/enet.h>
 #include <stdbool.h>

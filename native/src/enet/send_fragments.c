@@ -7,7 +7,7 @@
  * else may take one in between. ENet frees a message when the last fragment that it has is acknowledged; a reference of
  * our own keeps the message until ENet has all of it.
  */
-#include "enet/fragments.h"
+#include "enet/send_fragments.h"
 
 #include "base/number.h"
 #include "enet/window.h"
