@@ -22,6 +22,7 @@
 
 #include "host/internal.h"
 #include "wire/peer_ids.h"
+#include "wire/unsent.h"
 
 enum {
   LOOK_MS = 1000,
@@ -82,6 +83,9 @@ static bool has_acknowledged(const struct enetjs_silence *silence, ENetPeer *pee
   if (silence->acknowledged || silence->watched == 0) return true;
   left = count_watched(silence, &peer->sentReliableCommands, steps);
   if (left < silence->watched) left += count_watched(silence, &peer->outgoingCommands, steps);
+#if ENETJS_HAS_MESSAGE_LIST
+  if (left < silence->watched) left += count_watched(silence, enetjs_unsent_messages(peer), steps);
+#endif
   return left < silence->watched;
 }
 
@@ -105,6 +109,9 @@ static bool count(struct enetjs_silence *silence, ENetPeer *peer, enet_uint32 no
   if (heard) silence->watched = 0;
   watch_more(silence, &peer->sentReliableCommands, steps);
   watch_more(silence, &peer->outgoingCommands, steps);
+#if ENETJS_HAS_MESSAGE_LIST
+  watch_more(silence, enetjs_unsent_messages(peer), steps);
+#endif
   return silence->ms >= (uint64_t)peer->timeoutMaximum + MARGIN_MS;
 }
 

@@ -50,7 +50,7 @@ static size_t service(struct crowd *c) {
 /* What ENet passes over for each datagram that it sends to anybody. */
 static size_t count_unsent(struct crowd *c) {
   size_t count = 0;
-  for (unsigned i = 0; i < PEERS; i++) count += enet_list_size(enetjs_window_unsent(peer_at(c, i)));
+  for (unsigned i = 0; i < PEERS; i++) count += enet_list_size(enetjs_unsent_messages(peer_at(c, i)));
   return count;
 }
 
