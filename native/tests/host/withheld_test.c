@@ -1,8 +1,11 @@
 /*
  * What peers cost that take messages and withhold their acknowledgements. ENet walks all that it can't send yet, of
- * every peer, for each datagram that it sends; so counted is what it has in its lists, and what a call makes it do.
+ * every peer, for each datagram that it sends; so counted is what it has in its lists, and what a call makes it do. Time
+ * passes only where a test says so.
  */
+#include "../link.h"
 #include "../wire/forger.h"
+#include "wire/unsent.h"
 
 enum { PEERS = 48, STEP_MS = 10, CHANNELS = 2 };
 
