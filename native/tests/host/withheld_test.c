@@ -98,12 +98,11 @@ TEST(long_messages_wait_in_our_queue) { check_withheld(8 * 1024 * 1024, 2); }
 /* A call gives ENet so much, whatever it is asked to send. */
 TEST(a_broadcast_is_given_to_enet_in_turns) {
   static struct crowd c;
-  static uint8_t bytes[64 * 1024];
+  static uint8_t bytes[128 * 1024];
   size_t most = 0, turns = 0, sent;
   crowd_open(&c);
   broadcast(&c, bytes, sizeof(bytes));
   CHECK(count_unsent(&c) * 1300 <= TURN_BYTES / 2);
-  CHECK_EQ_INT(statistic(&c.server, ENETJS_HOST_STAT_CONNECTED_PEERS), PEERS);
   while ((sent = service(&c)) > 0) {
     if (sent > most) most = sent;
     turns++;
@@ -111,7 +110,7 @@ TEST(a_broadcast_is_given_to_enet_in_turns) {
   printf("# %zu turns, %zu KiB at most\n", turns, most / 1024);
   CHECK(most <= TURN_BYTES);
   CHECK(turns > 1);
-  for (unsigned i = 0; i < PEERS; i++) CHECK(peer_at(&c, i)->reliableDataInTransit == sizeof(bytes));
+  for (unsigned i = 0; i < PEERS; i++) CHECK(peer_at(&c, i)->reliableDataInTransit > ENETJS_WINDOW_NEAR - 2000);
   crowd_close(&c);
 }
 
