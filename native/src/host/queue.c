@@ -175,7 +175,6 @@ static long long give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *
   if (reliably) {
     use_room(slot, (size_t)given);
     enetjs_flow_begin(slot);
-    if (!is_reliable(out)) count_sent_reliably(slot, length);
   } else {
     count_fed(slot->host, length);
     enetjs_ping_barriers_pass(&slot->ping_barriers, enetjs_peer_of(slot), length);
@@ -221,12 +220,15 @@ static bool put_in_lane(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
 double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t flags, const uint8_t *data, size_t length,
                          struct enetjs_packet *shared, uint32_t token) {
   struct enetjs_outgoing *out = outgoing_create(slot, channel, flags, data, length, shared, token);
+  bool promoted;
   if (!out) return ENETJS_ERR_MEMORY;
+  promoted = !is_reliable(out) && is_sent_reliably(slot, out);
   if (!(slot->lanes.first || !may_go_inside(slot, out) ? put_in_lane(slot, out) : give_to_enet(slot, out) >= 0)) {
     release_shared(out);
     enetjs_libenet_give(out);
     return ENETJS_ERR_MEMORY;
   }
+  if (promoted) count_sent_reliably(slot, length);
   slot->queued_bytes += length;
   slot->queued_messages++;
   slot->host->queued_messages++;
