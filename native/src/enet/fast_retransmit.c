@@ -75,7 +75,7 @@ bool enetjs_fast_retransmit_acknowledged(struct enetjs_fast_retransmit *fast, co
   const enet_uint32 round_trip = (enet_uint16)(now - time), sent = now - round_trip;
   const ENetOutgoingCommand *sent_command;
   bool is_late;
-  if (fast->begun && sent == fast->newest) return false;
+  if (enetjs_fast_retransmit_knows(fast, command, now)) return false;
   sent_command = find(search, peer, ENET_NET_TO_HOST_16(command->acknowledge.receivedReliableSequenceNumber),
                       command->header.channelID);
   if (!sent_command) return false;

@@ -36,6 +36,13 @@ static inline struct enetjs_acknowledgement_search enetjs_acknowledgement_search
   return (struct enetjs_acknowledgement_search){enet_list_begin(&peer->sentReliableCommands), 0};
 }
 
+/** Whether an ACKNOWLEDGE tells nothing new, because another one of what was sent at its time has been measured. */
+static inline bool enetjs_fast_retransmit_knows(const struct enetjs_fast_retransmit *fast, const ENetProtocol *command,
+                                                enet_uint32 now) {
+  const enet_uint16 time = ENET_NET_TO_HOST_16(command->acknowledge.receivedSentTime);
+  return fast->begun && now - (enet_uint16)(now - time) == fast->newest;
+}
+
 /**
  * An ACKNOWLEDGE that ENet is about to handle.
  * @returns whether it measures a round trip: the first one of what was sent at its time, and later than any before

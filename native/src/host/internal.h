@@ -113,6 +113,8 @@ struct enetjs_host {
   size_t steps;  /**< and what acknowledgements have made it walk */
   struct enetjs_slot *to_look_at;
   struct enetjs_slot *being_handled; /**< ENet handles its datagram, and something has to be done afterwards */
+  struct enetjs_slot *read_from; /**< ENet handles its datagram, which may bring messages */
+  unsigned messages_taken;       /**< out of ENet, since its round began */
   struct enetjs_slot *flows; /**< peers that have something reliable under way */
   bool adaptive;             /**< windows follow the link, see flow.c */
   bool reading;              /**< a service is under way, and ENet reads datagrams */
@@ -258,6 +260,12 @@ void enetjs_commands_note(struct enetjs_slot *slot, struct enetjs_datagram *data
 void enetjs_commands_handled(struct enetjs_host *h);
 /** Updates the counts of retransmissions. @param acknowledged commands that were acknowledged since the last call */
 void enetjs_commands_count_lost(struct enetjs_slot *slot, unsigned acknowledged);
+
+/* ---- message.c ------------------------------------------------------------------------------- */
+/** Takes messages of a peer out of ENet. @returns how many */
+unsigned enetjs_messages_take(struct enetjs_slot *slot, unsigned limit);
+/** ENet has handled the last datagram: takes the messages that it has brought. */
+void enetjs_messages_of_datagram(struct enetjs_host *h);
 
 /* ---- intercept.c ----------------------------------------------------------------------------- */
 void enetjs_intercept_install(struct enetjs_host *h);

@@ -40,7 +40,7 @@ static uint32_t disconnect_reason(const struct enetjs_slot *slot, const ENetPeer
 
 static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received) {
   struct enetjs_slot *slot = &h->slots[event->peer->incomingPeerID];
-  uint32_t record[ENETJS_RECORD_BYTES / 4] = {0}, reason;
+  uint32_t reason;
   switch (event->type) {
     case ENET_EVENT_TYPE_CONNECT:
       enetjs_slot_connected(slot, event->data);
@@ -48,8 +48,7 @@ static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received)
       break;
     case ENET_EVENT_TYPE_RECEIVE:
       if (slot->waiting_commands > 0) slot->waiting_commands--;
-      record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_RECEIVE | (uint32_t)event->channelID << 8;
-      enetjs_emit_event(h, slot, record, event->packet);
+      enetjs_emit_message(slot, event->channelID, event->packet);
       clear_queue_link(event->peer);
       if (!enetjs_libenet_owned) enetjs_recount_waiting(event->peer);
       break;
@@ -105,6 +104,7 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   ENetEvent event;
   enet_uint32 received_before = h->enet->totalReceivedPackets, received;
   int result, error;
+  h->messages_taken = 0;
   enetjs_handshake_repeat(&h->handshakes);
   if (h->limits) enetjs_limits_begin_round(h->limits);
   enetjs_socket_error_clear();
@@ -114,14 +114,15 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   error = enetjs_socket_error();
   enetjs_pool_charge(NULL);
   enetjs_commands_handled(h);
+  h->read_from = NULL;
   received = h->enet->totalReceivedPackets - received_before;
   if (result >= 0) {
     /* Other events end ENet's round at once, as does a message that was left of an earlier one. */
     bool whole = result == 0 || (event.type == ENET_EVENT_TYPE_RECEIVE && received > 0);
-    unsigned events = 0;
+    unsigned events = h->messages_taken;
     if (result > 0) {
       handle_event(h, &event, received > 0);
-      events = 1 + dispatch(h, DISPATCH_LIMIT);
+      events += 1 + dispatch(h, DISPATCH_LIMIT);
     }
     /* Events are left only where the limit was reached, and then the service ends. */
     return !whole || received >= RECEIVE_LIMIT || enetjs_batch_unread(h->batch) ? received + events : 0;

@@ -355,7 +355,9 @@ struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *
       .acknowledgements = enetjs_acknowledgement_walk_of(peer)};
   enet_uint8 *at = datagram->bytes + datagram->header_bytes, *out = at;
   struct enetjs_command command;
+  datagram->kinds = 0;
   for (unsigned count = 0; enetjs_command_read(at, (size_t)(in.end - at), &command); count++) {
+    datagram->kinds |= 1u << command.kind;
     if (command.has_data && !may_have_data(&in, &command)) {
       if (command.data_length > peer->host->maximumPacketSize) in.result.too_large = command.data_length;
       break;

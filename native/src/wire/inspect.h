@@ -75,7 +75,7 @@ struct enetjs_inspection {
   enet_uint16 sequence;
 };
 
-/** Shortens the datagram. @param peer that it is from */
+/** Shortens the datagram, and notes the kinds of its commands. @param peer that it is from */
 struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *datagram,
                                         const struct enetjs_allowance *allowance);
 
