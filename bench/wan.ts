@@ -2,6 +2,7 @@
  * Links with distance: what bulk transfers, requests and game state meet on them, over stock ENet, this library, TCP
  * and WebSockets. Two network namespaces are joined by bench/c/link.c, which gives each direction half of the round
  * trip, loss, a rate, and a queue of 100 ms. So every program passes the same link with its real kernel stack.
+ * `--program` takes names of programs, as `gateway,webrtc`.
  *
  *     deno run -A bench/wan.ts [--short] [--rtt 10,50] [--loss 0,1] [--rate 20,100] [--seconds N] [--rounds N]
  *         [--only WORKLOAD] [--program NAME] [--runtime NAME]
@@ -11,11 +12,12 @@
  *
  * @module
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { fail, print, root } from "../tools/_run.ts";
 import { build } from "../tools/build.ts";
+import { dependencyFolder } from "../tools/dependencies.ts";
 import { installNpm } from "../tools/others.ts";
 import { minimum, type Runtime } from "../tools/setup.ts";
 import { cCommand, median, Program, runtimeCommand } from "./_program.ts";
@@ -91,7 +93,10 @@ function readArguments() {
   return { ...values, seconds, rounds, links, runtime: values.runtime as Runtime };
 }
 
-/** The programs: stock ENet and the library, each with each; TCP; WebSockets. */
+/**
+ * The programs: stock ENet and the library, each with each; TCP; WebSockets; a browser before a gateway, without and
+ * with WebRTC.
+ */
 async function programs(runtime: Runtime): Promise<Record<string, Ends>> {
   const of = (command: (args: unknown[]) => string[]): Ends => ({
     receive: (args) => command(["receive", ...args]),
@@ -108,6 +113,9 @@ async function programs(runtime: Runtime): Promise<Record<string, Ends>> {
     [`c to ${runtime}`]: { send: c.send, receive: library.receive },
     tcp: carried(runtime, "tcp"),
     ws: carried("node", await installNpm("ws", WS_VERSION)),
+    gateway: carried(runtime, "gateway"),
+    ...existsSync(dependencyFolder("node-datachannel")) &&
+      { webrtc: carried(runtime, "webrtc") },
   };
 }
 
@@ -225,7 +233,9 @@ async function main(): Promise<void> {
   await build("benches");
   if (!await canEmulate()) return;
   const ends = await programs(runtime);
-  const all = Object.entries(ends).filter(([name]) => program === "" || name === program);
+  const all = Object.entries(ends).filter(([name]) =>
+    program === "" || program.split(",").includes(name)
+  );
   const pairs = [["c", "c"], ["c", runtime], [runtime, runtime]] as const;
   const workloads = Object.entries(WORKLOADS).filter(([name]) => name.includes(only));
   const jobs = links.flatMap((link) => [

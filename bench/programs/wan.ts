@@ -1,17 +1,20 @@
 /**
- * A sender and a receiver for links with distance, over ENet, TCP or WebSockets; bench/c/wan.c says what they send
- * and print.
+ * A sender and a receiver for links with distance, over ENet, TCP, WebSockets or a gateway; bench/c/wan.c says what
+ * they send and print.
  *
- *     wan.ts receive enet|tcp|FOLDER ADDRESS SECONDS
- *     wan.ts send enet|tcp|FOLDER ADDRESS PORT SECONDS LOADS
+ *     wan.ts receive enet|tcp|gateway|webrtc|FOLDER ADDRESS SECONDS
+ *     wan.ts send enet|tcp|gateway|webrtc|FOLDER ADDRESS PORT SECONDS LOADS
  *
- * FOLDER is that of the npm package `ws`. Over TCP and WebSockets everything shares one connection.
+ * FOLDER is that of the npm package `ws`. Over TCP, WebSockets and a gateway without WebRTC everything shares one
+ * connection. The senders to a gateway are browsers, whose `RTCPeerConnection` is that of `node-datachannel`.
  */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Host, PacketFlag } from "../../mod.ts";
+import { EnetSocket } from "../../lib/gateway/browser/mod.ts";
+import { Gateway } from "../../lib/gateway/mod.ts";
 import { say } from "./_common.ts";
 import { loadWs } from "./_ws.ts";
 
@@ -35,6 +38,9 @@ const LINGER_MS = 30_000;
 
 /** What WebSockets may have queued. */
 const QUEUED_BYTES = 256 * 1024;
+
+/** The carriers whose receiver is a host of the library. */
+const OVER_HOST = ["enet", "gateway", "webrtc"];
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Reply = (bytes: Bytes) => void;
@@ -130,7 +136,7 @@ function tagged(channel: number, bytes: Bytes): Bytes {
 
 /** Listens on any port and gives every message to a function. @returns the port */
 async function listen(carrier: string, address: string, onMessage: OnMessage): Promise<number> {
-  if (carrier === "enet") {
+  if (OVER_HOST.includes(carrier)) {
     const host = await Host.listen({ hostname: address, peers: 4, channels: CHANNELS }, {
       receive: (peer, channelId, packet) =>
         onMessage(channelId, packet.view, (bytes) => {
@@ -138,7 +144,10 @@ async function listen(carrier: string, address: string, onMessage: OnMessage): P
           host.flush();
         }),
     });
-    return host.address.port;
+    if (carrier === "enet") return host.address.port;
+    const webrtc = carrier === "webrtc";
+    const gateway = await Gateway.listen({ host, hostname: address, webrtc });
+    return (gateway.address as { port: number }).port;
   }
   if (carrier === "tcp") {
     const server = createServer((socket) => {
@@ -176,6 +185,32 @@ async function receive(carrier: string, address: string, seconds: number): Promi
 
 // ---- Sending -----------------------------------------------------------------------------------
 
+/** Connects to a gateway as a page does, and waits for the data channel. */
+async function openGateway(
+  webrtc: boolean,
+  url: string,
+  onAnswer: (bytes: Uint8Array) => void,
+): Promise<Way> {
+  if (webrtc) {
+    const { RTCPeerConnection } = await import("node-datachannel/polyfill");
+    Object.assign(globalThis, { RTCPeerConnection });
+  }
+  const socket = await EnetSocket.connect(url, { channels: CHANNELS, timeoutMs: 10_000, webrtc });
+  void (async () => {
+    for await (const { packet } of socket) onAnswer(packet.bytes);
+  })();
+  while (webrtc && socket.unreliableOver !== "webrtc") await sleep(10);
+  return {
+    send(channel, bytes) {
+      const flags = channel === CHANNEL.STATE ? PacketFlag.UNRELIABLE : PacketFlag.RELIABLE;
+      socket.send(channel, bytes, flags);
+    },
+    async pour(bytes) {
+      if (!socket.send(CHANNEL.BULK, bytes)) await socket.drain();
+    },
+  };
+}
+
 /** Connects, and gives the answers to a function. */
 async function open(
   carrier: string,
@@ -198,6 +233,9 @@ async function open(
         if (!peer.send(CHANNEL.BULK, bytes)) await peer.drain();
       },
     };
+  }
+  if (carrier === "gateway" || carrier === "webrtc") {
+    return await openGateway(carrier === "webrtc", `ws://${hostname}:${port}`, onAnswer);
   }
   if (carrier === "tcp") {
     const socket = connect(port, hostname).setNoDelay(true);

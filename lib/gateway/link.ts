@@ -11,6 +11,7 @@
  * @module
  */
 import { Fifo } from "../internal/fifo.ts";
+import type { PathLink, UnreliablePath } from "./unreliable_path.ts";
 import {
   CLOSE,
   CONTROL,
@@ -23,6 +24,7 @@ import {
   MORE,
   TYPE,
   u32,
+  UNSEQUENCED,
 } from "./wire.ts";
 
 /** A frame, in whatever form its socket takes it. */
@@ -44,6 +46,8 @@ export interface LinkOwner<F extends Frame> {
   drained(): void;
   /** Something wants to be flushed. */
   touched(): void;
+  /** Another control frame, which begins or ends a negotiation. Returns false where it is none. */
+  signal(frame: Uint8Array): boolean;
   /** Memory of an incomplete message has grown by so many bytes. Returns false where that is too much. */
   hold(bytes: number): boolean;
   /** The other side has broken the rules or has fallen silent; a code of `CLOSE`. */
@@ -68,8 +72,6 @@ interface Outgoing<F extends Frame> {
   sent: number;
   readonly bytes: number;
   readonly token: number;
-  /** The `flush` before which it was queued. */
-  readonly batch: number;
   readonly replaceable: boolean;
   readonly unreliable: boolean;
   dropped: boolean;
@@ -82,6 +84,10 @@ interface Channel<F extends Frame> {
   readonly unreliable: Fifo<Outgoing<F>>;
   /** Bytes of these. */
   unreliableBytes: number;
+  /** How many of these are of a sequenced kind, so that a newer one replaces them. */
+  replaceable: number;
+  /** Messages of a sequenced kind that were queued, and not dropped. */
+  sequenced: number;
   /** The `flush` before which the latest one of them was queued that can be replaced. */
   batch: number;
   /** How many of `messages` have been dropped. */
@@ -116,8 +122,10 @@ const TOLERATED_MS = 40;
 const STUFFED = 256 * 1024;
 
 /** One side of a connection. */
-export class Link<F extends Frame = Uint8Array> {
+export class Link<F extends Frame = Uint8Array> implements PathLink {
   readonly channels: number;
+  /** Another way for unreliable messages, once there is one. It ends with the link. */
+  path: UnreliablePath | undefined;
   readonly #owner: LinkOwner<F>;
   readonly #options: LinkOptions;
   highWaterMark: number;
@@ -131,6 +139,8 @@ export class Link<F extends Frame = Uint8Array> {
   roundTripTimeVariance = 0;
   /** Unreliable messages that were dropped while they waited. */
   dropped = 0;
+  /** Messages of a data channel that were dropped when they came, because too much waited. */
+  refused = 0;
   /** When something was last sent, and last heard. */
   lastSend: number;
   lastReceive: number;
@@ -177,6 +187,8 @@ export class Link<F extends Frame = Uint8Array> {
   #partsOf = -1;
   readonly #arrived = new Fifo<Arrived>();
   #arrivedBytes = 0;
+  /** Messages of a sequenced kind that have come, by channel. */
+  readonly #came: Uint16Array;
   /** The last one of them. */
   #last: Arrived | undefined;
   #paused = false;
@@ -186,6 +198,7 @@ export class Link<F extends Frame = Uint8Array> {
     this.#owner = owner;
     this.#options = options;
     this.channels = options.channels;
+    this.#came = new Uint16Array(options.channels);
     this.highWaterMark = highWaterMark;
     this.#allowed = Math.min(options.sendWindow, FIRST_ALLOWED);
     this.lastSend =
@@ -226,6 +239,7 @@ export class Link<F extends Frame = Uint8Array> {
    */
   close(drops: boolean): void {
     this.#closed = true;
+    this.path?.close();
     if (this.#partsBytes > 0) this.#owner.hold(-this.#partsBytes);
     this.#partsBytes = 0;
     this.#parts = [];
@@ -256,8 +270,16 @@ export class Link<F extends Frame = Uint8Array> {
   send(channelId: number, flags: number, frames: readonly F[], bytes: number, token = 0): boolean {
     let channel = this.#queues.get(channelId);
     if (channel === undefined) {
-      const [messages, unreliable] = [new Fifo<Outgoing<F>>(), new Fifo<Outgoing<F>>()];
-      channel = { messages, unreliable, unreliableBytes: 0, batch: -1, dropped: 0, ready: false };
+      channel = {
+        messages: new Fifo<Outgoing<F>>(),
+        unreliable: new Fifo<Outgoing<F>>(),
+        unreliableBytes: 0,
+        replaceable: 0,
+        sequenced: 0,
+        batch: -1,
+        dropped: 0,
+        ready: false,
+      };
       this.#queues.set(channelId, channel);
     }
     const message: Outgoing<F> = {
@@ -265,14 +287,14 @@ export class Link<F extends Frame = Uint8Array> {
       sent: 0,
       bytes,
       token,
-      batch: this.#batch,
       replaceable: (flags & 3) === 0,
       unreliable: (flags & 1) === 0,
       dropped: false,
     };
     this.#queuedBytes += bytes;
     this.#queuedMessages++;
-    if (message.unreliable) this.#replace(channel, message);
+    if (message.unreliable) this.#enter(channel, message);
+    if ((flags & UNSEQUENCED) === 0) channel.sequenced++;
     channel.messages.push(message);
     if (!channel.ready) {
       channel.ready = true;
@@ -284,19 +306,42 @@ export class Link<F extends Frame = Uint8Array> {
     return this.#queuedBytes > this.highWaterMark;
   }
 
-  /** Drops what an unreliable message makes obsolete, and the oldest where too much waits. */
-  #replace(channel: Channel<F>, message: Outgoing<F>): void {
-    const { unreliable } = channel;
-    if (message.replaceable && channel.batch !== message.batch) {
-      channel.batch = message.batch;
-      for (const old of unreliable.extract(({ replaceable }) => replaceable)) {
-        this.#drop(channel, old);
-      }
+  /** Sends an unreliable message past the queue, unless it has to be queued. */
+  sendPast(channelId: number, flags: number, bytes: Uint8Array): boolean {
+    return this.path !== undefined && !this.#closed && this.path.send(channelId, flags, bytes);
+  }
+
+  overtake(channelId: number): number | undefined {
+    const channel = this.#queues.get(channelId);
+    if (channel === undefined) return 0;
+    this.#replace(channel);
+    return channel.replaceable > 0 ? undefined : channel.sequenced & 0xFFFF;
+  }
+
+  passed(bytes: number): void {
+    this.lastSend = performance.now();
+    this.sentBytes += bytes;
+  }
+
+  /** Drops what an unreliable message of a sequenced kind makes obsolete. */
+  #replace(channel: Channel<F>): void {
+    if (channel.batch === this.#batch) return;
+    channel.batch = this.#batch;
+    if (channel.replaceable === 0) return;
+    for (const old of channel.unreliable.extract(({ replaceable }) => replaceable)) {
+      this.#drop(channel, old);
     }
+  }
+
+  /** Counts an unreliable message, and drops what it makes obsolete, and the oldest where too much waits. */
+  #enter(channel: Channel<F>, message: Outgoing<F>): void {
+    const { unreliable } = channel;
+    if (message.replaceable) this.#replace(channel);
     while (unreliable.size > 0 && channel.unreliableBytes + message.bytes > this.highWaterMark) {
       this.#drop(channel, unreliable.shift()!);
     }
     channel.unreliableBytes += message.bytes;
+    if (message.replaceable) channel.replaceable++;
     unreliable.push(message);
   }
 
@@ -304,6 +349,10 @@ export class Link<F extends Frame = Uint8Array> {
     message.dropped = true;
     message.frames = [];
     channel.unreliableBytes -= message.bytes;
+    if (message.replaceable) {
+      channel.replaceable--;
+      channel.sequenced--;
+    }
     this.#leave(message.bytes);
     this.dropped++;
     if (++channel.dropped * 2 > channel.messages.size + 16) {
@@ -357,6 +406,7 @@ export class Link<F extends Frame = Uint8Array> {
     if (message.unreliable && message.sent === 0) {
       channel.unreliable.shift();
       channel.unreliableBytes -= message.bytes;
+      if (message.replaceable) channel.replaceable--;
     }
     const frame = message.frames[message.sent++];
     this.#sent += frame.byteLength - HEADER + FRAME_COST;
@@ -448,6 +498,7 @@ export class Link<F extends Frame = Uint8Array> {
     if (this.inFlight === 0) this.lastProgress = now;
     if (now - this.#lastPing >= this.pingIntervalMs) this.ping();
     if (this.#pong !== undefined) this.#answer();
+    this.path?.tick(now);
   }
 
   // Receiving.
@@ -527,6 +578,28 @@ export class Link<F extends Frame = Uint8Array> {
       this.#take(cost);
       this.#owner.message(channelId, flags, bytes);
     }
+    if ((flags & UNSEQUENCED) !== 0) return;
+    this.#came[channelId]++;
+    this.path?.arrived(channelId);
+  }
+
+  cameBefore(channelId: number): number {
+    return this.#came[channelId];
+  }
+
+  accept(channelId: number, flags: number, bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.#closed || this.deaf) return;
+    this.receivedBytes += bytes.length;
+    if (!this.#paused) return this.#owner.message(channelId, flags, bytes);
+    const { receiveWindow } = this.#options;
+    const waits = this.#arrivedBytes + this.#arrived.size * FRAME_COST;
+    if (waits + bytes.length > receiveWindow) return void this.refused++;
+    this.#arrivedBytes += bytes.length;
+    this.#arrived.push(this.#last = { channelId, flags, bytes, cost: 0 });
+  }
+
+  reject(what: string): void {
+    this.#fault(what);
   }
 
   /** Counts what has been taken; tells it where the other side may wait for that. */
@@ -548,7 +621,7 @@ export class Link<F extends Frame = Uint8Array> {
       this.#owner.touched();
     } else if (type === TYPE.PONG && bytes.length === 10) {
       this.#ponged(u32(bytes, HEADER), u32(bytes, HEADER + 4), this.lastReceive);
-    } else this.#fault("an unknown control frame");
+    } else if (!this.#owner.signal(bytes)) this.#fault("an unknown control frame");
   }
 
   /** Sends the PONG that is due, unless the other side does not read. */

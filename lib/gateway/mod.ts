@@ -33,8 +33,8 @@ export type {
   SocketTls,
   Verdict,
 } from "./socket_contract.ts";
-export { Gateway, type GatewayStats } from "./gateway.ts";
-export type { GatewayOptions } from "./options.ts";
+export { Gateway, type GatewayStats, type WebRtcStats } from "./gateway.ts";
+export type { GatewayOptions, WebRtcOptions } from "./options.ts";
 export type { GatewayRefusals } from "./reception.ts";
 export { prepareMessage } from "./socket_message.ts";
 export { listenSockets } from "./socket_server.ts";

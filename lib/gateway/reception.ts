@@ -5,7 +5,9 @@
  */
 import { DisconnectCode } from "../disconnect.ts";
 import type { Accounts } from "./accounts.ts";
+import type { RtcConnection, RtcServer, RtcUser } from "./rtc_server.ts";
 import { addressOf, type Destination, Session, type SessionOwner } from "./session.ts";
+import type { RtcSide } from "./signalling.ts";
 import type { SocketClient, SocketHandlers, SocketRequest, Verdict } from "./socket_contract.ts";
 
 /** How often sessions are looked at, in milliseconds. */
@@ -50,6 +52,7 @@ export class Reception implements SessionOwner {
     duplicate: 0,
     closing: 0,
   };
+  readonly #rtc: RtcServer | undefined;
   readonly #sessions = new Set<Session>();
   #touched: Session[] = [];
   readonly #timer: ReturnType<typeof setInterval>;
@@ -61,8 +64,17 @@ export class Reception implements SessionOwner {
     close: (client, code, reason) => (client.tag as Session).closed(code, reason),
   };
 
-  /** @param everyTick called before the sessions are looked at */
-  constructor(accounts: Accounts, destination: Destination, everyTick: () => void) {
+  /**
+   * @param rtc answers offers of data channels, if there is WebRTC
+   * @param everyTick called before the sessions are looked at
+   */
+  constructor(
+    accounts: Accounts,
+    destination: Destination,
+    rtc: RtcServer | undefined,
+    everyTick: () => void,
+  ) {
+    this.#rtc = rtc;
     this.accounts = accounts;
     this.destination = destination;
     this.#timer = setInterval(() => {
@@ -112,6 +124,11 @@ export class Reception implements SessionOwner {
     if (session.hasArrived) address.sessions--;
     else address.silent--;
     if (this.#sessions.size === 0) this.#empty?.();
+  }
+
+  offered({ client }: Session, offer: RtcSide, user: RtcUser): RtcConnection | undefined {
+    if (this.#rtc === undefined) return void user.answered(undefined);
+    return this.#rtc.answer(offer, client.localAddress, user);
   }
 
   touch(session: Session): void {

@@ -67,6 +67,7 @@ export class Client implements SocketClient {
   readonly id: number;
   readonly address: string;
   readonly port: number;
+  readonly localAddress: string;
   readonly request: SocketRequest;
   readonly protocol: string;
   /** The first line of its request, for the log. */
@@ -105,10 +106,11 @@ export class Client implements SocketClient {
   #roundTripMs: number | undefined;
 
   constructor(id: number, ws: WsSocket, passed: Passed, owner: ClientOwner) {
-    const { stream, request, requestLine, protocol, since } = passed;
+    const { stream, localAddress, request, requestLine, protocol, since } = passed;
     this.id = id;
     this.address = request.address;
     this.port = request.port;
+    this.localAddress = localAddress;
     this.request = request;
     this.requestLine = requestLine;
     this.protocol = protocol;

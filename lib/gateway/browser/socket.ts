@@ -12,6 +12,7 @@ import {
   PROTOCOL,
   type Welcome,
 } from "../wire.ts";
+import { UnreliablePath } from "../unreliable_path.ts";
 import { EnetSocketError } from "./errors.ts";
 import {
   type ConnectPlan,
@@ -22,6 +23,7 @@ import {
   planRetry,
 } from "./options.ts";
 import { type EnetMessage, EnetPacket } from "./packet.ts";
+import { RtcOffer } from "./rtc.ts";
 
 /** How a connection of an {@linkcode EnetSocket} has ended. */
 export interface EnetEnd {
@@ -109,7 +111,8 @@ function greet(url: string | URL, plan: ConnectPlan): Promise<[WebSocket, Welcom
 /**
  * A browser's connection to an ENet host, through a gateway. It has the shape of a `Peer` of `@enetjs/enet`, and needs
  * only what a page has. The messages go over a WebSocket, so unreliable ones are not lost; while the network is slow,
- * newer ones replace those of their channel that still wait.
+ * newer ones replace those of their channel that still wait. With the option `webrtc`, and a gateway that has it, too,
+ * unreliable messages go over a data channel and are as fast, and as unreliable, as ENet's.
  *
  * @example
  * ```ts
@@ -152,9 +155,10 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   #reader: ((result: IteratorResult<EnetMessage>) => void) | undefined;
   #token = 0;
   readonly #deliveries = new Map<number, PromiseWithResolvers<void>>();
+  #rtc: RtcOffer | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
 
-  private constructor(socket: WebSocket, welcome: Welcome, highWaterMark: number) {
+  private constructor(socket: WebSocket, welcome: Welcome, plan: ConnectPlan) {
     const { channels, window, largest } = welcome;
     this.channelCount = channels;
     this.#socket = socket;
@@ -173,15 +177,17 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
         this.#drained = undefined;
       },
       touched: () => this.#touch(),
+      signal: (frame) => this.#rtc?.answer(frame) ?? false,
       hold: () => true,
       fault: (code) => this.#fault(code),
     };
     this.#link = new Link(
       owner,
       { channels, sendWindow: window, receiveWindow: WINDOW, largest: LARGEST },
-      highWaterMark,
+      plan.highWaterMark,
     );
-    this.#link.paused = true;
+    const link = this.#link;
+    link.paused = true;
     socket.onmessage = ({ data }: MessageEvent) => {
       if (!(data instanceof ArrayBuffer)) return this.#fault(CLOSE.FAULT);
       this.#link.receive(new Uint8Array(data));
@@ -191,7 +197,15 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
       const end = endOf(code, reason);
       this.#close(this.#leaving ?? { ...end, reason: end.reason as EnetEnd["reason"] });
     };
-    this.#timer = setInterval(() => this.#link.tick(performance.now()), TICK_MS);
+    this.#timer = setInterval(() => link.tick(performance.now()), TICK_MS);
+    const { webrtc } = plan;
+    if (webrtc === false) return;
+    this.#rtc = new RtcOffer({
+      send: (frame) => owner.transmit(frame),
+      opened: (channel) => link.path = new UnreliablePath(link, channel),
+      received: (bytes) => link.path?.receive(bytes),
+      closed: () => link.path?.close(),
+    }, webrtc === true ? undefined : webrtc);
   }
 
   /**
@@ -208,7 +222,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   static async connect(url: string | URL, options: EnetConnectOptions = {}): Promise<EnetSocket> {
     const plan = planConnect(options);
     const [socket, welcome] = await greet(url, plan);
-    return new EnetSocket(socket, welcome, plan.highWaterMark);
+    return new EnetSocket(socket, welcome, plan);
   }
 
   /**
@@ -276,6 +290,14 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   /** Bytes sent by the program that are queued, or that the other side has not acknowledged. */
   get queuedBytes(): number {
     return this.#end === undefined ? this.#link.queuedBytes : 0;
+  }
+
+  /**
+   * How unreliable messages travel now. It changes from `"websocket"` to `"webrtc"` some time after the connection was
+   * made, and back while UDP does not pass.
+   */
+  get unreliableOver(): "webrtc" | "websocket" {
+    return this.#link.path?.isOpen ? "webrtc" : "websocket";
   }
 
   /** Unreliable messages that newer ones have replaced while they waited. */
@@ -404,8 +426,10 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
       throw new RangeError(`data of ${bytes.length} bytes is larger than ${this.#largest}`);
     }
     if (this.#end !== undefined || this.#leaving !== undefined) return false;
+    const link = this.#link;
+    if (link.sendPast(channelId, flags, bytes)) return link.queuedBytes <= link.highWaterMark;
     const frames = encodeMessage(channelId, flags, bytes);
-    return !this.#link.send(channelId, flags, frames, bytes.length, token);
+    return !link.send(channelId, flags, frames, bytes.length, token);
   }
 
   #touch(): void {
@@ -462,6 +486,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   #closeSocket(code: number, data: number): void {
     if (this.#end !== undefined) return;
     this.#link.close(true);
+    this.#rtc?.close();
     this.#socket.close(code, closeReason(data));
     // The other side may be out of reach.
     this.#closeTimer = setTimeout(() => this.#close(this.#leaving!), CLOSE_MS);
@@ -492,6 +517,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
     clearTimeout(this.#closeTimer);
     this.#socket.onmessage = this.#socket.onclose = null;
     this.#link.close(this.#leaving !== undefined);
+    this.#rtc?.close();
     this.#abandon();
     if (!this.#link.waits) this.#finish();
     this.#resolveClosed(end);
