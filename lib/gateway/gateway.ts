@@ -9,7 +9,7 @@ import { loadRtcLibrary } from "./_node_datachannel.ts";
 import { HostEntrance } from "./host_entrance.ts";
 import { type GatewayOptions, type GatewayPlan, planGateway, planGatewayClose } from "./options.ts";
 import { type GatewayRefusals, Reception } from "./reception.ts";
-import { type RtcCounters, RtcServer } from "./rtc_server.ts";
+import { RtcServer, type WebRtcStats } from "./rtc_server.ts";
 import { ServerEntrance } from "./server_entrance.ts";
 import type {
   SocketAddress,
@@ -22,9 +22,6 @@ import type {
 import { prepareMessage } from "./socket_message.ts";
 import { listenSockets } from "./socket_server.ts";
 import { FRAGMENT, HEADER, PROTOCOL } from "./wire.ts";
-
-/** What has become of the data channels that browsers have offered. */
-export type WebRtcStats = Readonly<RtcCounters>;
 
 /** What a gateway has done since it began to listen. */
 export interface GatewayStats {

@@ -139,8 +139,6 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
   roundTripTimeVariance = 0;
   /** Unreliable messages that were dropped while they waited. */
   dropped = 0;
-  /** Messages of a data channel that were dropped when they came, because too much waited. */
-  refused = 0;
   /** When something was last sent, and last heard. */
   lastSend: number;
   lastReceive: number;
@@ -444,10 +442,10 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
   /** A PONG has come. */
   #ponged(token: number, taken: number, now: number): void {
     const progress = (taken - this.#acknowledged % 2 ** 32 + 2 ** 32) % 2 ** 32;
-    if (progress > this.inFlight) return this.#fault("a PONG for more than was sent");
+    if (progress > this.inFlight) return this.#fault("no such PONG");
     if (token !== 0) {
       if (this.#pinged === undefined || token !== this.#token) {
-        return this.#fault("a PONG without a PING");
+        return this.#fault("no such PONG");
       }
       this.#measure(now - this.#pinged);
       this.#pinged = undefined;
@@ -493,7 +491,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
   tick(now: number): void {
     if (this.#closed) return;
     if (now - this.lastReceive >= this.timeoutMs) {
-      return this.#owner.fault(CLOSE.TIMEOUT, `nothing was heard for ${this.timeoutMs} ms`);
+      return this.#owner.fault(CLOSE.TIMEOUT, "silence");
     }
     if (this.inFlight === 0) this.lastProgress = now;
     if (now - this.#lastPing >= this.pingIntervalMs) this.ping();
@@ -528,27 +526,27 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
     this.#received += cost;
     const { receiveWindow } = this.#options;
     if (this.#received - this.#taken >= receiveWindow + FRAGMENT + FRAME_COST) {
-      return this.#fault("more than the window allows");
+      return this.#fault("beyond the window");
     }
     this.receivedBytes += payload.length;
     const kind = bytes[0] << 8 | bytes[1] & ~MORE;
     const isPart = (bytes[1] & MORE) !== 0;
     if (isPart || this.#partsOf === kind) this.#part(kind, isPart, payload, cost);
     else if (this.#partsOf >>> 8 === bytes[0] && this.#partsOf !== -1) {
-      this.#fault("a message between the parts of another of its channel");
+      this.#fault("mixed parts");
     } else this.#arrive(kind, payload, cost);
   }
 
   #part(kind: number, isPart: boolean, payload: Uint8Array<ArrayBuffer>, cost: number): void {
-    if (this.#partsOf !== -1 && this.#partsOf !== kind) return this.#fault("two messages in parts");
+    if (this.#partsOf !== -1 && this.#partsOf !== kind) return this.#fault("mixed parts");
     const length = this.#partsBytes + payload.length;
-    if (length > this.#options.largest) return this.#fault("a message that is too large");
+    if (length > this.#options.largest) return this.#fault("too large");
     this.#partsOf = kind;
     this.#parts.push(payload);
     if (isPart) {
       this.#partsBytes = length;
       if (!this.#owner.hold(payload.length)) {
-        return this.#owner.fault(CLOSE.LIMIT, "memory is short");
+        return this.#owner.fault(CLOSE.LIMIT, "no memory");
       }
       // What has been taken is told as a sum, so frames are taken in their order.
       if (this.#arrived.size > 0) this.#last!.cost += cost;
@@ -569,7 +567,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
   }
 
   #arrive(kind: number, bytes: Uint8Array<ArrayBuffer>, cost: number): void {
-    if (bytes.length > this.#options.largest) return this.#fault("a message that is too large");
+    if (bytes.length > this.#options.largest) return this.#fault("too large");
     const [channelId, flags] = [kind >>> 8, kind & 0xFF];
     if (this.#paused) {
       this.#arrivedBytes += bytes.length;
@@ -593,13 +591,13 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
     if (!this.#paused) return this.#owner.message(channelId, flags, bytes);
     const { receiveWindow } = this.#options;
     const waits = this.#arrivedBytes + this.#arrived.size * FRAME_COST;
-    if (waits + bytes.length > receiveWindow) return void this.refused++;
+    if (waits + bytes.length > receiveWindow) return;
     this.#arrivedBytes += bytes.length;
     this.#arrived.push(this.#last = { channelId, flags, bytes, cost: 0 });
   }
 
-  reject(what: string): void {
-    this.#fault(what);
+  reject(): void {
+    this.#fault("no frame of data");
   }
 
   /** Counts what has been taken; tells it where the other side may wait for that. */
@@ -621,7 +619,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
       this.#owner.touched();
     } else if (type === TYPE.PONG && bytes.length === 10) {
       this.#ponged(u32(bytes, HEADER), u32(bytes, HEADER + 4), this.lastReceive);
-    } else if (!this.#owner.signal(bytes)) this.#fault("an unknown control frame");
+    } else if (!this.#owner.signal(bytes)) this.#fault("no control frame");
   }
 
   /** Sends the PONG that is due, unless the other side does not read. */

@@ -5,22 +5,14 @@
  */
 import { createServer, type Server } from "node:http";
 import { once } from "node:events";
+import type { WebRtcStats } from "./rtc_server.ts";
 import type { SocketServerStats } from "./socket_contract.ts";
 
 /** Of a gateway, what concerns its browsers. */
 interface BrowserStats {
   readonly browsers: number;
   readonly refused: object;
-  readonly webrtc: RtcStats | undefined;
-}
-
-/** What became of data channels. */
-interface RtcStats {
-  readonly open: number;
-  readonly offers: number;
-  readonly opened: number;
-  readonly declined: number;
-  readonly failed: number;
+  readonly webrtc: WebRtcStats | undefined;
 }
 
 /** A number, or several with a label. */
@@ -79,7 +71,7 @@ export function browserMetrics({ browsers, refused, webrtc }: BrowserStats): Met
   ];
 }
 
-function rtcMetrics({ open, offers, opened, declined, failed }: RtcStats): Metric[] {
+function rtcMetrics({ open, offers, opened, declined, failed }: WebRtcStats): Metric[] {
   return [
     { name: "webrtc_channels", help: "Data channels that are open", value: open, isGauge: true },
     { name: "webrtc_offers", help: "Data channels that browsers offered", value: offers },

@@ -33,8 +33,9 @@ export type {
   SocketTls,
   Verdict,
 } from "./socket_contract.ts";
-export { Gateway, type GatewayStats, type WebRtcStats } from "./gateway.ts";
+export { Gateway, type GatewayStats } from "./gateway.ts";
 export type { GatewayOptions, WebRtcOptions } from "./options.ts";
 export type { GatewayRefusals } from "./reception.ts";
+export type { WebRtcStats } from "./rtc_server.ts";
 export { prepareMessage } from "./socket_message.ts";
 export { listenSockets } from "./socket_server.ts";

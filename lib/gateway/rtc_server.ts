@@ -20,19 +20,21 @@ export interface RtcPlan {
   readonly addresses: readonly string[] | undefined;
 }
 
-/** What has become of offers. */
-export interface RtcCounters {
+/** What has become of the data channels that browsers have offered. */
+export interface WebRtcStats {
   /** Data channels that are open now. */
-  open: number;
+  readonly open: number;
   /** Offers that came. */
-  offers: number;
+  readonly offers: number;
   /** Data channels that were opened. */
-  opened: number;
+  readonly opened: number;
   /** Offers that were declined, because too many were under way or the system had no port left. */
-  declined: number;
+  readonly declined: number;
   /** Negotiations that were answered, and ended without a data channel. */
-  failed: number;
+  readonly failed: number;
 }
+
+type Counters = { -readonly [K in keyof WebRtcStats]: number };
 
 /** Whom a connection tells what happens. Nothing is told after `closed`. */
 export interface RtcUser {
@@ -108,7 +110,7 @@ export class RtcConnection implements RtcChannel {
       if (!this.#isClosed) this.#user.abused("a data channel of its own");
     });
     // Everything that can fail in libdatachannel fails here, where it becomes an error of JavaScript.
-    peer.setRemoteDescription(sdpOf(offer, "actpass", "0"), "offer");
+    peer.setRemoteDescription(sdpOf(offer, "actpass"), "offer");
     const channel = this.#channel = peer.createDataChannel("enet", {
       negotiated: true,
       id: 0,
@@ -188,7 +190,7 @@ export class RtcConnection implements RtcChannel {
 
 /** Answers the offers of a gateway's browsers. */
 export class RtcServer {
-  readonly counters: RtcCounters = { open: 0, offers: 0, opened: 0, declined: 0, failed: 0 };
+  readonly counters: Counters = { open: 0, offers: 0, opened: 0, declined: 0, failed: 0 };
   readonly #library: RtcLibrary;
   readonly #plan: RtcPlan;
   /** Connections that are not gone. */

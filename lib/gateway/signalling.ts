@@ -42,98 +42,95 @@ export const MOST_ADDRESSES = 8;
 export const MOST_CHANNEL_BYTES = 8 + FRAGMENT;
 
 const HASH = 32;
-const LONGEST = HEADER + HASH + 600;
-/** The characters of ICE, RFC 8839 (5.4). */
-const ICE = "[A-Za-z0-9+/]";
-const CREDENTIALS = `(${ICE}{4,64}) (${ICE}{22,64})`;
-const OFFERED = new RegExp(`^${CREDENTIALS}$`);
-const ANSWERED = new RegExp(
-  `^${CREDENTIALS} (\\d{1,5})((?: [0-9A-Fa-f.:]{2,45}){1,${MOST_ADDRESSES}})$`,
-);
+const START = HEADER + HASH;
+/** Bytes of an offer at most: two texts of 64 characters. */
+const LONGEST_OFFER = START + 129;
 
-function encode(type: number, { fingerprint }: RtcSide, text: string): Uint8Array {
-  const bytes = new Uint8Array(HEADER + HASH + text.length);
+/** Name and password in the characters of ICE, RFC 8839 (5.4). */
+const OFFERED = /^([A-Za-z0-9+/]{4,64}) ([A-Za-z0-9+/]{22,64})$/;
+/** What an answer is written in: nothing that could end a line of SDP. */
+const ANSWERED = /^[\w+/.: ]{32,600}$/;
+
+function encode(type: number, { fingerprint }: RtcSide, ...texts: unknown[]): Uint8Array {
+  const text = new TextEncoder().encode(texts.join(" "));
+  const bytes = new Uint8Array(START + text.length);
   bytes.set([CONTROL, type]);
   bytes.set(fingerprint, HEADER);
-  bytes.set(new TextEncoder().encode(text), HEADER + HASH);
+  bytes.set(text, START);
   return bytes;
 }
 
-/** The parts of a frame that a pattern finds, behind the fingerprint. */
-function decode(type: number, bytes: Uint8Array, pattern: RegExp) {
-  if (bytes[1] !== type || bytes.length > LONGEST) return undefined;
-  const match = new TextDecoder().decode(bytes.subarray(HEADER + HASH)).match(pattern);
-  if (match === null) return undefined;
-  const [, name, password, ...rest] = match;
-  return { side: { fingerprint: bytes.slice(HEADER, HEADER + HASH), name, password }, rest };
-}
+const fingerprintIn = (bytes: Uint8Array) => bytes.slice(HEADER, START);
+const textIn = (bytes: Uint8Array) => new TextDecoder().decode(bytes.subarray(START));
 
 /** Encodes an OFFER. */
 export function encodeOffer(side: RtcSide): Uint8Array {
-  return encode(TYPE.OFFER, side, `${side.name} ${side.password}`);
+  return encode(TYPE.OFFER, side, side.name, side.password);
 }
 
 /** Encodes an ANSWER; without a side it says no. */
 export function encodeAnswer(answer: RtcAnswer | undefined): Uint8Array {
   if (answer === undefined) return Uint8Array.of(CONTROL, TYPE.ANSWER);
   const { name, password, port, addresses } = answer;
-  const known = addresses.slice(0, MOST_ADDRESSES);
-  return encode(TYPE.ANSWER, answer, [name, password, port, ...known].join(" "));
+  return encode(TYPE.ANSWER, answer, name, password, port, ...addresses.slice(0, MOST_ADDRESSES));
 }
 
-/** Decodes an OFFER; undefined where it is none. */
+/** Decodes an OFFER, which a stranger may have written; undefined where it is none. */
 export function decodeOffer(bytes: Uint8Array): RtcSide | undefined {
-  return decode(TYPE.OFFER, bytes, OFFERED)?.side;
+  if (bytes[1] !== TYPE.OFFER || bytes.length > LONGEST_OFFER) return undefined;
+  const [, name, password] = textIn(bytes).match(OFFERED) ?? [];
+  return name === undefined ? undefined : { fingerprint: fingerprintIn(bytes), name, password };
 }
 
-/** Decodes an ANSWER; null where it says no, undefined where it is none. */
+/**
+ * Decodes an ANSWER, of which the browser will refuse what makes no sense; null where it says no, undefined where it is
+ * none.
+ */
 export function decodeAnswer(bytes: Uint8Array): RtcAnswer | null | undefined {
-  if (bytes.length === HEADER && bytes[1] === TYPE.ANSWER) return null;
-  const decoded = decode(TYPE.ANSWER, bytes, ANSWERED);
-  if (decoded === undefined) return undefined;
-  const [port, addresses] = decoded.rest;
-  const answer = { ...decoded.side, port: Number(port), addresses: addresses.slice(1).split(" ") };
-  return answer.port > 0 && answer.port < 65_536 ? answer : undefined;
+  if (bytes[1] !== TYPE.ANSWER) return undefined;
+  if (bytes.length === HEADER) return null;
+  const text = textIn(bytes);
+  if (!ANSWERED.test(text)) return undefined;
+  const [name, password, port, ...addresses] = text.split(" ");
+  return { fingerprint: fingerprintIn(bytes), name, password, port: Number(port), addresses };
 }
 
 /** What a side's own description says of it; undefined where it has another hash, or is not complete. */
 export function sideOf(sdp: string): RtcSide | undefined {
-  const find = (attribute: string) => sdp.match(new RegExp(`^a=${attribute}:(.*?)\\r?$`, "m"))?.[1];
-  const hash = find("fingerprint")?.match(/^sha-256 ((?:[0-9a-f]{2}:?){32})$/i)?.[1];
-  const [name, password] = [find("ice-ufrag"), find("ice-pwd")];
-  if (hash === undefined || !OFFERED.test(`${name} ${password}`)) return undefined;
-  const fingerprint = Uint8Array.from(hash.split(":"), (byte) => parseInt(byte, 16));
-  return { fingerprint, name: name!, password: password! };
+  const find = (pattern: RegExp) => sdp.match(pattern)?.[1];
+  const hash = find(/fingerprint:sha-256 (.*)/i)?.split(":");
+  const [name, password] = [find(/ice-ufrag:(.*)/), find(/ice-pwd:(.*)/)];
+  if (hash?.length !== HASH || !name || !password) return undefined;
+  return { fingerprint: Uint8Array.from(hash, (byte) => parseInt(byte, 16)), name, password };
 }
 
 /**
- * The description of the other side.
+ * The description of the other side. Its only section has the name that all browsers give to the first one.
  *
  * @param setup its role in DTLS, `"actpass"` for the browser, `"active"` for the gateway
- * @param mid the name of the only section, as this side has it
  */
-export function sdpOf(side: RtcSide, setup: "actpass" | "active", mid: string): string {
-  const { port, addresses = [] } = side as Partial<RtcAnswer>;
-  const hash = Array.from(side.fingerprint, (byte) => byte.toString(16).padStart(2, "0"));
+export function sdpOf(side: RtcSide, setup: "actpass" | "active"): string {
+  const { fingerprint, name, password, port, addresses = [] } = side as
+    & RtcSide
+    & Partial<RtcAnswer>;
+  const hash = Array.from(fingerprint, (byte) => byte.toString(16).padStart(2, "0"));
   return [
     "v=0",
     "o=- 1 1 IN IP4 0.0.0.0",
     "s=-",
     "t=0 0",
-    `a=group:BUNDLE ${mid}`,
+    "a=group:BUNDLE 0",
     "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
     "c=IN IP4 0.0.0.0",
-    `a=mid:${mid}`,
-    `a=ice-ufrag:${side.name}`,
-    `a=ice-pwd:${side.password}`,
+    "a=mid:0",
+    `a=ice-ufrag:${name}`,
+    `a=ice-pwd:${password}`,
     `a=fingerprint:sha-256 ${hash.join(":").toUpperCase()}`,
     `a=setup:${setup}`,
     "a=sctp-port:5000",
-    `a=max-message-size:${MOST_CHANNEL_BYTES}`,
     ...addresses.map((address, i) =>
       `a=candidate:${i + 1} 1 UDP ${2_130_706_431 - i} ${address} ${port} typ host`
     ),
-    ...addresses.length > 0 ? ["a=end-of-candidates"] : [],
     "",
   ].join("\r\n");
 }

@@ -9,7 +9,7 @@
  *
  *     message of a sequenced kind   channel u8 | flags u8 | after u16 | sequence u32 | payload
  *     unsequenced message           channel u8 | flags u8 | payload
- *     PING, PONG                    255 | 3 or 4 | token u32
+ *     PING, PONG                    as over the WebSocket; PONG says 0 where that says what was taken
  *
  * `after` counts the messages of the channel, reliable and unreliable ones but not unsequenced ones, that were sent over
  * the WebSocket before it, modulo 2¹⁶. `sequence` grows with each message of the channel that has one, from 1.
@@ -19,7 +19,18 @@
  *
  * @module
  */
-import { CONTROL, FLAGS, FRAGMENT, HEADER, TYPE, u32, UNSEQUENCED } from "./wire.ts";
+import {
+  CONTROL,
+  encodePing,
+  encodePong,
+  FLAGS,
+  FRAGMENT,
+  FRAME_COST,
+  HEADER,
+  TYPE,
+  u32,
+  UNSEQUENCED,
+} from "./wire.ts";
 
 /** A data channel that is open. */
 export interface RtcChannel {
@@ -42,8 +53,8 @@ export interface PathLink {
   accept(channelId: number, flags: number, bytes: Uint8Array<ArrayBuffer>): void;
   /** A message has gone another way. */
   passed(bytes: number): void;
-  /** The other side has broken the rules. */
-  reject(what: string): void;
+  /** The other side has broken the rules of the channel. */
+  reject(): void;
 }
 
 /** Bytes of a message that ENet would put into one datagram; a larger one needs the flag for fragments. */
@@ -53,9 +64,8 @@ const MOST_BUFFERED = 16 * 1024;
 /** Milliseconds between PINGs, and without a PONG after which the channel is not used. */
 const PING_MS = 500;
 const SILENT_MS = 3000;
-/** What may wait for messages of the WebSocket: bytes and messages. */
-const MOST_EARLY_BYTES = 32 * 1024;
-const MOST_EARLY = 64;
+/** Cost of the messages that may wait for those of the WebSocket. */
+const MOST_EARLY = 32 * 1024;
 /** Bytes before the payload. */
 const SEQUENCED_HEADER = 8;
 
@@ -76,16 +86,12 @@ export class UnreliablePath {
   readonly #sent: number[] = [];
   readonly #got: number[] = [];
   #early: Early[] = [];
-  #earlyBytes = 0;
+  #earlyCost = 0;
   #token = 0;
   #pingedAt = -Infinity;
   #answeredAt = 0;
   #isAnswered = false;
   #closed = false;
-  /** Messages that were sent and taken this way, and those that came too late or waited in vain. */
-  sentMessages = 0;
-  receivedMessages = 0;
-  lateMessages = 0;
 
   constructor(link: PathLink, channel: RtcChannel) {
     this.#link = link;
@@ -102,28 +108,23 @@ export class UnreliablePath {
   send(channelId: number, flags: number, bytes: Uint8Array): boolean {
     const most = (flags & 8) !== 0 ? FRAGMENT : MOST_WHOLE;
     if ((flags & 1) !== 0 || bytes.length > most || !this.isOpen) return false;
-    if (this.#channel.buffered() > MOST_BUFFERED) return false;
-    const isSequenced = (flags & UNSEQUENCED) === 0;
-    const header = isSequenced ? SEQUENCED_HEADER : HEADER;
-    const frame = new Uint8Array(header + bytes.length);
-    frame[0] = channelId;
-    frame[1] = flags;
-    frame.set(bytes, header);
-    if (isSequenced) {
+    const header = [channelId, flags];
+    if ((flags & UNSEQUENCED) === 0) {
       const after = this.#link.overtake(channelId);
       if (after === undefined) return false;
-      const sequence = this.#sent[channelId] = ((this.#sent[channelId] ?? 0) + 1) >>> 0;
-      const view = new DataView(frame.buffer);
-      view.setUint16(HEADER, after);
-      view.setUint32(HEADER + 2, sequence);
+      const n = this.#sent[channelId] = (this.#sent[channelId] ?? 0) + 1;
+      header.push(after >> 8, after, n >>> 24, n >>> 16, n >>> 8, n); // each modulo 256
     }
+    const frame = new Uint8Array(header.length + bytes.length);
+    frame.set(header);
+    frame.set(bytes, header.length);
     if (!this.#put(frame)) return false;
-    this.sentMessages++;
     this.#link.passed(bytes.length);
     return true;
   }
 
   #put(frame: Uint8Array): boolean {
+    if (this.#channel.buffered() > MOST_BUFFERED) return false;
     try {
       this.#channel.send(frame);
       return true;
@@ -138,55 +139,35 @@ export class UnreliablePath {
     if (now - this.#answeredAt >= SILENT_MS) this.#isAnswered = false;
     if (this.#closed || now - this.#pingedAt < PING_MS) return;
     this.#pingedAt = now;
-    this.#token = (this.#token + 1) >>> 0;
-    this.#control(TYPE.PING, this.#token);
-  }
-
-  #control(type: number, token: number): void {
-    if (this.#channel.buffered() > MOST_BUFFERED) return;
-    const frame = new Uint8Array(6);
-    frame.set([CONTROL, type]);
-    new DataView(frame.buffer).setUint32(HEADER, token);
-    this.#put(frame);
+    this.#put(encodePing(++this.#token));
   }
 
   /** A message of the channel; undefined stands for text. */
   receive(bytes: Uint8Array | undefined): void {
     if (this.#closed) return;
-    if (bytes === undefined || bytes.length < HEADER) return this.#link.reject("no frame");
-    const [channelId, flags] = bytes;
-    if (channelId === CONTROL) return this.#answer(flags, bytes);
+    const [channelId, flags] = bytes ?? [];
     const isSequenced = (flags & UNSEQUENCED) === 0;
-    const payload = bytes.slice(isSequenced ? SEQUENCED_HEADER : HEADER) as Uint8Array<ArrayBuffer>;
-    const isData = channelId < this.#link.channels && FLAGS.includes(flags) && (flags & 1) === 0 &&
-      payload.length <= FRAGMENT && !(isSequenced && bytes.length < SEQUENCED_HEADER);
-    if (!isData) return this.#link.reject("no frame of data");
-    if (!isSequenced) return this.#take(channelId, flags, payload);
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
-    const after = view.getUint16(HEADER);
-    this.#inOrder({
-      channelId,
-      flags,
-      after,
-      sequence: view.getUint32(HEADER + 2),
-      bytes: payload,
-    });
+    const header = isSequenced ? SEQUENCED_HEADER : HEADER;
+    if (channelId === CONTROL && bytes!.length >= 6) this.#control(flags, u32(bytes!, HEADER));
+    else if (
+      channelId < this.#link.channels && FLAGS.includes(flags) && (flags & 1) === 0 &&
+      bytes!.length >= header && bytes!.length <= header + FRAGMENT
+    ) {
+      const payload = bytes!.slice(header) as Uint8Array<ArrayBuffer>;
+      if (!isSequenced) return this.#link.accept(channelId, flags, payload);
+      const after = bytes![2] << 8 | bytes![3];
+      const sequence = u32(bytes!, HEADER + 2);
+      this.#inOrder({ channelId, flags, after, sequence, bytes: payload });
+    } else this.#link.reject();
   }
 
-  #answer(type: number, bytes: Uint8Array): void {
-    if (bytes.length !== 6) return this.#link.reject("an unknown control frame");
-    const token = u32(bytes, HEADER);
-    if (type === TYPE.PING) this.#control(TYPE.PONG, token);
-    else if (type !== TYPE.PONG) this.#link.reject("an unknown control frame");
+  #control(type: number, token: number): void {
+    if (type === TYPE.PING) this.#put(encodePong(token, 0));
+    else if (type !== TYPE.PONG) this.#link.reject();
     else if ((this.#token - token) >>> 0 < SILENT_MS / PING_MS) {
       this.#answeredAt = performance.now();
       this.#isAnswered = true;
     }
-  }
-
-  #take(channelId: number, flags: number, bytes: Uint8Array<ArrayBuffer>): void {
-    this.receivedMessages++;
-    this.#link.accept(channelId, flags, bytes);
   }
 
   /** Gives out a message, lets it wait or drops it. */
@@ -194,18 +175,17 @@ export class UnreliablePath {
     const { channelId, flags, after, sequence, bytes } = message;
     const ahead = (after - this.#link.cameBefore(channelId)) << 16 >> 16;
     const isNewer = ((sequence - (this.#got[channelId] ?? 0)) | 0) > 0;
-    if (ahead < 0 || !isNewer) return void this.lateMessages++;
+    if (ahead < 0 || !isNewer) return;
     if (ahead > 0) return this.#wait(message);
     this.#got[channelId] = sequence;
-    this.#take(channelId, flags, bytes);
+    this.#link.accept(channelId, flags, bytes);
   }
 
   #wait(message: Early): void {
     this.#early.push(message);
-    this.#earlyBytes += message.bytes.length;
-    while (this.#earlyBytes > MOST_EARLY_BYTES || this.#early.length > MOST_EARLY) {
-      this.#earlyBytes -= this.#early.shift()!.bytes.length;
-      this.lateMessages++;
+    this.#earlyCost += message.bytes.length + FRAME_COST;
+    while (this.#earlyCost > MOST_EARLY) {
+      this.#earlyCost -= this.#early.shift()!.bytes.length + FRAME_COST;
     }
   }
 
@@ -214,18 +194,17 @@ export class UnreliablePath {
     if (this.#early.length === 0) return;
     const early = this.#early;
     this.#early = [];
-    this.#earlyBytes = 0;
+    this.#earlyCost = 0;
     for (const message of early) {
       if (message.channelId === channelId) this.#inOrder(message);
       else this.#wait(message);
     }
   }
 
-  /** Ends it. What waits is dropped. */
+  /** Ends it. What waits for messages of the WebSocket still comes behind them. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#early = [];
     this.#channel.close();
   }
 }

@@ -51,8 +51,8 @@ export type ConnectPlan = Required<Omit<EnetConnectOptions, "signal">> & {
 export function planConnect(given: EnetConnectOptions): ConnectPlan {
   const { channels = 2, data = 0, timeoutMs = 5000, highWaterMark = 262_144, signal } = given;
   const { webrtc = false } = given;
-  if (typeof webrtc !== "boolean" && (typeof webrtc !== "object" || webrtc === null)) {
-    throw new TypeError(`webrtc must be a boolean or a configuration, not ${webrtc}`);
+  if (Object(webrtc) !== webrtc && typeof webrtc !== "boolean") {
+    throw new TypeError(`webrtc must be a boolean or object, not ${webrtc}`);
   }
   return {
     channels: integer(channels, "channels", 1, 255),

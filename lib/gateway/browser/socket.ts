@@ -12,7 +12,6 @@ import {
   PROTOCOL,
   type Welcome,
 } from "../wire.ts";
-import { UnreliablePath } from "../unreliable_path.ts";
 import { EnetSocketError } from "./errors.ts";
 import {
   type ConnectPlan,
@@ -200,12 +199,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
     this.#timer = setInterval(() => link.tick(performance.now()), TICK_MS);
     const { webrtc } = plan;
     if (webrtc === false) return;
-    this.#rtc = new RtcOffer({
-      send: (frame) => owner.transmit(frame),
-      opened: (channel) => link.path = new UnreliablePath(link, channel),
-      received: (bytes) => link.path?.receive(bytes),
-      closed: () => link.path?.close(),
-    }, webrtc === true ? undefined : webrtc);
+    this.#rtc = new RtcOffer(link, owner.transmit, webrtc === true ? undefined : webrtc);
   }
 
   /**

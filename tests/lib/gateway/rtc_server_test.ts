@@ -27,7 +27,7 @@ class FakeChannel implements DataChannel {
   readonly sent: Uint8Array[] = [];
   onOpen = (callback: () => void) => void (this.tell.open = callback);
   onClosed = (callback: () => void) => void (this.tell.closed = callback);
-  onError = (callback: (error: string) => void) => void (this.tell.error = callback);
+  onError = (callback: (error: string) => void) => void (this.tell.error = callback as () => void);
   onMessage = (callback: (message: string | Uint8Array) => void) =>
     void (this.tell.message = callback as () => void);
   sendMessageBinary = (bytes: Uint8Array) => this.sent.push(bytes) > 0;
@@ -41,7 +41,7 @@ class FakePeer implements PeerConnection {
   readonly config: PeerConfig;
   readonly channel = new FakeChannel();
   tell: Record<string, (value: never) => void> = {};
-  sdp = sdpOf({ ...side, port: 4321, addresses: ["10.9.8.7"] } as RtcAnswer, "active", "0");
+  sdp = sdpOf({ ...side, port: 4321, addresses: ["10.9.8.7"] } as RtcAnswer, "active");
   remote = "";
   isClosed = false;
 

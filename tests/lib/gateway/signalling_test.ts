@@ -71,13 +71,11 @@ for (const [what, bytes] of Object.entries(NO_OFFERS)) {
 }
 
 const NO_ANSWERS: Record<string, string> = {
-  "no port": `name ${P}`,
-  "no address": `name ${P} 40000`,
-  "port 0": `name ${P} 0 192.0.2.1`,
-  "port 65,536": `name ${P} 65536 192.0.2.1`,
-  "a host name": `name ${P} 40000 example.org`,
+  "nothing behind the fingerprint": "",
   "a line of SDP": `name ${P} 40000 192.0.2.1\r\na=mid:1`,
-  "too many addresses": `name ${P} 40000${" 192.0.2.1".repeat(MOST_ADDRESSES + 1)}`,
+  "a line end": `name ${P} 40000 192.0.2.1\n`,
+  "letters beyond ASCII": `nämé ${P} 40000 192.0.2.1`,
+  "64 KiB": `name ${P} 40000 ${"1".repeat(65_536)}`,
 };
 
 for (const [what, text] of Object.entries(NO_ANSWERS)) {
@@ -98,8 +96,8 @@ test("20,000 offers of random bytes are none, or are what they seem", () => {
     for (let j = random(4); j >= 0; j--) bytes[2 + random(bytes.length - 2)] = random(256);
     const offer = decodeOffer(bytes);
     if (offer === undefined) continue;
-    const sdp = sdpOf(offer, "actpass", "0");
-    assert.equal(sdp.split("\r\n").length, 15, sdp);
+    const sdp = sdpOf(offer, "actpass");
+    assert.equal(sdp.split("\r\n").length, 14, sdp);
     assert.doesNotMatch(sdp, /candidate/);
   }
 });
@@ -129,9 +127,8 @@ test("A description with another hash, or without a part, is no side", () => {
 });
 
 test("What is written for the other side is read as that side, with its candidates", () => {
-  const sdp = sdpOf(answer, "active", "data");
+  const sdp = sdpOf(answer, "active");
   assert.deepEqual(sideOf(sdp), side);
-  assert.match(sdp, /^a=mid:data\r$/m);
   assert.match(sdp, /^a=candidate:1 1 UDP \d+ 192\.0\.2\.1 40000 typ host\r$/m);
   assert.match(sdp, /^a=candidate:2 1 UDP \d+ 2001:db8::1 40000 typ host\r$/m);
 });

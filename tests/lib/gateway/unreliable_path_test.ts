@@ -101,7 +101,6 @@ test("Unreliable messages of all kinds pass, reliable and large ones go over the
   assert.deepEqual(b.bytes.map(({ length }) => length), [5, 11, 8, 4, 0, 1400, FRAGMENT]);
   pass(a, b);
   assert.equal(b.got.length, 10);
-  assert.deepEqual([a.path.sentMessages, b.path.receivedMessages], [7, 7]);
   assert.equal(a.link.sentBytes, b.link.receivedBytes, "both ways count alike");
 });
 
@@ -111,7 +110,6 @@ test("Of sequenced messages older ones are dropped; unsequenced ones come in any
   const [s0, u1, s2, u3, s4, u5] = a.channel.splice(0);
   for (const frame of [u5, s2, s0, u3, s4, s4, u1, s2]) b.path.receive(frame);
   assert.deepEqual(b.got, ["0 2 5", "0 0 2", "0 2 3", "0 0 4", "0 2 1"]);
-  assert.equal(b.path.lateMessages, 3);
 });
 
 test("Channels have an order each", () => {
@@ -138,7 +136,6 @@ test("An unreliable message waits for the reliable ones before it, and never fol
   assert.deepEqual(b.got.slice(2), ["0 1 spawn", "0 0 move"]);
   b.path.receive(before);
   assert.equal(b.got.length, 4);
-  assert.equal(b.path.lateMessages, 1);
 });
 
 test("What waits for the WebSocket is bounded; the oldest is dropped", () => {
@@ -151,8 +148,7 @@ test("What waits for the WebSocket is bounded; the oldest is dropped", () => {
   assert.deepEqual(b.got, []);
   pass(a, b);
   const waited = b.bytes.slice(1);
-  assert.equal(waited.length, Math.floor(32 * 1024 / 1400));
-  assert.ok(b.path.lateMessages >= 1077);
+  assert.equal(waited.length, Math.floor(32 * 1024 / 1464));
 });
 
 test("A message never overtakes an unreliable one of its channel that waits for the WebSocket", () => {
@@ -216,11 +212,11 @@ test("A channel that has stuffed itself is left alone, and so is a broken one", 
 test("Without PONGs the messages take the WebSocket, and come back with them", () => {
   const [a, b] = pair();
   const start = performance.now();
-  for (let ms = 0; ms <= 2500; ms += 250) a.path.tick(start + ms);
+  for (let ms = 0; ms <= 1000; ms += 250) a.path.tick(start + ms);
   assert.equal(a.path.isOpen, true);
   const pings = a.channel.splice(0);
-  assert.ok(pings.length >= 4 && pings.length <= 6, String(pings.length));
-  for (let ms = 2500; ms <= 3500; ms += 250) a.path.tick(start + ms);
+  assert.ok(pings.length >= 2 && pings.length <= 3, String(pings.length));
+  for (let ms = 1250; ms <= 6000; ms += 250) a.path.tick(start + ms);
   assert.equal(a.path.isOpen, false);
   assert.equal(a.say("over the WebSocket"), false);
   b.path.receive(pings[0]);
@@ -239,13 +235,22 @@ test("While a link is paused, messages of the channel wait in a bounded queue", 
   passChannel(a, b);
   assert.deepEqual(b.got, []);
   assert.equal(b.link.waitingBytes, 100 * 136);
-  assert.equal(b.link.refused, 900);
   b.link.paused = false;
   assert.deepEqual([b.got.length, b.link.waitingBytes], [100, 0]);
   b.link.deaf = true;
   a.say("unheard");
   passChannel(a, b);
   assert.equal(b.got.length, 100);
+});
+
+test("What waits for the WebSocket is not lost when the channel breaks", () => {
+  const [a, b] = pair();
+  a.say("spawn", 1);
+  a.say("move", 0);
+  passChannel(a, b);
+  b.path.close();
+  pass(a, b);
+  assert.deepEqual(b.got, ["0 1 spawn", "0 0 move"]);
 });
 
 test("A channel ends with its link", () => {
@@ -271,7 +276,6 @@ const FAULTS: Record<string, Uint8Array | undefined> = {
   "a part of a message": Uint8Array.of(0, 130, 0),
   "a message that is too long": new Uint8Array(FRAGMENT + 9),
   "a PING that is cut off": Uint8Array.of(255, 3, 0, 0, 1),
-  "a PONG that is too long": Uint8Array.of(255, 4, 0, 0, 0, 1, 0),
   "a greeting": Uint8Array.of(255, 1, 2, 0, 0, 0),
   "an offer": Uint8Array.of(255, 5, 0, 0, 0, 0),
 };
@@ -287,6 +291,6 @@ for (const [what, bytes] of Object.entries(FAULTS)) {
 
 test("PONGs that nobody has asked for change nothing", () => {
   const a = ended();
-  a.path.receive(Uint8Array.of(255, 4, 255, 255, 255, 0));
+  a.path.receive(Uint8Array.of(255, 4, 255, 255, 255, 0, 0, 0, 0, 0));
   assert.deepEqual([a.path.isOpen, a.told], [false, []]);
 });
