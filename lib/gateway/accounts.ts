@@ -42,8 +42,8 @@ export interface AddressAccount {
   readonly bytes: Bucket;
   /** Browsers of it that are connected, or ask to be. */
   sessions: number;
-  /** WebSockets of it that have not said hello. */
-  silent: number;
+  /** WebSockets of it that are no browsers: they have not said hello, or are being closed. */
+  others: number;
 }
 
 /** What a connection has used. */
@@ -51,6 +51,14 @@ export interface Account {
   readonly address: AddressAccount;
   readonly messages: Bucket;
   readonly bytes: Bucket;
+}
+
+/** Stands for an address: whoever has one of IPv6 has all of its network, 2⁶⁴ of them. */
+function networkOf(address: string): string {
+  if (!address.includes(":")) return address;
+  const [left, right] = address.split("::").map((part) => part === "" ? [] : part.split(":"));
+  const zeros = right === undefined ? 0 : 8 - left.length - right.length;
+  return [...left, ...Array<string>(zeros).fill("0"), ...right ?? []].slice(0, 4).join(":");
 }
 
 /** The accounts of a gateway. */
@@ -90,7 +98,8 @@ export class Accounts {
   }
 
   /** The account of an address. */
-  of(address: string): AddressAccount {
+  of(hostname: string): AddressAccount {
+    const address = networkOf(hostname);
     const known = this.#addresses.get(address);
     // The latest ones are the last ones.
     if (known !== undefined) this.#addresses.delete(address);
@@ -101,16 +110,16 @@ export class Accounts {
         datagrams: new Bucket(),
         bytes: new Bucket(),
         sessions: 0,
-        silent: 0,
+        others: 0,
       };
     this.#addresses.set(address, account);
     return account;
   }
 
-  /** Forgets the oldest of those of which no browser is connected. */
+  /** Forgets the oldest of those of which nobody is there. */
   #forget(): void {
-    for (const [address, { sessions, silent }] of this.#addresses) {
-      if (sessions === 0 && silent === 0) return void this.#addresses.delete(address);
+    for (const [address, { sessions, others }] of this.#addresses) {
+      if (sessions === 0 && others === 0) return void this.#addresses.delete(address);
     }
   }
 
