@@ -5,6 +5,7 @@ import { CLOSE, closeReason, encodeMessage, endOf, type Welcome } from "../wire.
 import { EnetSocketError } from "./errors.ts";
 import { greet, WINDOW } from "./greeting.ts";
 import {
+  type ConnectPlan,
   type EnetConnectOptions,
   type EnetSessionOptions,
   integer,
