@@ -10,6 +10,7 @@ import { browserMetrics, type Metric, serverMetrics } from "../gateway/metrics.t
 import { PipeMode } from "../gateway/pipe_mode.ts";
 import type { SocketServerOptions, SocketTls } from "../gateway/socket_contract.ts";
 import { listenSockets } from "../gateway/socket_server.ts";
+import type { WebRtcOptions } from "../gateway/options.ts";
 import type { GatewayValues } from "./gateway_options.ts";
 
 /** How long clients may take to read what is queued, at the end. */
@@ -105,6 +106,20 @@ export async function servePipes(
   }
 }
 
+/** The ports of `--webrtc-ports`; undefined where they are no two ports. */
+export function webrtcPorts(text: string): WebRtcOptions["ports"] {
+  const [first, last] = (text.match(/^(\d{1,5})-(\d{1,5})$/)?.slice(1) ?? []).map(Number);
+  return first >= 1 && first <= last && last <= 65_535 ? [first, last] : undefined;
+}
+
+function webrtcOptions(values: GatewayValues): WebRtcOptions | false {
+  const { webrtc, "webrtc-ports": ports, "webrtc-address": addresses } = values;
+  return webrtc && {
+    ...ports !== undefined && { ports: webrtcPorts(ports) },
+    ...addresses.length > 0 && { addresses },
+  };
+}
+
 /** Serves browsers, which get connections to an ENet server. */
 export async function serveBrowsers(
   values: GatewayValues,
@@ -114,6 +129,7 @@ export async function serveBrowsers(
     ...doorOptions(values, log),
     to: values.to,
     browsers: values["max-clients"],
+    webrtc: webrtcOptions(values),
     client: {
       compression: values.compress ? "range-coder" : "none",
       checksum: values.checksum ? "crc32" : "none",
