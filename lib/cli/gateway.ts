@@ -29,7 +29,7 @@ function checkAddress(to: string): void {
 }
 
 /** Whether an option has another value than it begins with. */
-function isGiven(values: GatewayValues, name: (typeof PIPE_OPTIONS)[number]): boolean {
+function isGiven(values: GatewayValues, name: keyof GatewayValues): boolean {
   const option = GATEWAY_OPTIONS[name];
   const value = values[name];
   if (Array.isArray(value)) return value.length > 0;
@@ -50,6 +50,9 @@ function checkTogether(values: GatewayValues): void {
     }
   } else if (values.compress || values.checksum) {
     throw new UsageError("--compress and --checksum are for an ENet server: say which with --to");
+  }
+  if (values["unix-socket"] !== undefined && (isGiven(values, "addr") || isGiven(values, "port"))) {
+    throw new UsageError("--unix-socket takes the place of --addr and --port: leave those out");
   }
   if ((values["ssl-cert"] === undefined) !== (values["ssl-key"] === undefined)) {
     throw new UsageError("--ssl-cert and --ssl-key are needed both, or none of them");
