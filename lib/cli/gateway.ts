@@ -50,7 +50,7 @@ function checkWebRtc(values: GatewayValues): void {
 }
 
 /** Whether an option has another value than it begins with. */
-function isGiven(values: GatewayValues, name: (typeof PIPE_OPTIONS)[number]): boolean {
+function isGiven(values: GatewayValues, name: keyof GatewayValues): boolean {
   const option = GATEWAY_OPTIONS[name];
   const value = values[name];
   if (Array.isArray(value)) return value.length > 0;
@@ -73,6 +73,9 @@ function checkTogether(values: GatewayValues): void {
     throw new UsageError(
       "--compress, --checksum and --webrtc are for an ENet server: say which with --to",
     );
+  }
+  if (values["unix-socket"] !== undefined && (isGiven(values, "addr") || isGiven(values, "port"))) {
+    throw new UsageError("--unix-socket takes the place of --addr and --port: leave those out");
   }
   checkWebRtc(values);
   if ((values["ssl-cert"] === undefined) !== (values["ssl-key"] === undefined)) {

@@ -41,11 +41,9 @@ const milliseconds = (seconds: number) => Math.round(seconds * 1000);
 
 /** Where it listens and whom it lets in. */
 function doorOptions(values: GatewayValues, log: AccessLogFile | undefined) {
-  const { origin } = values;
+  const { origin, addr: hostname, port, "unix-socket": unixSocket } = values;
   return {
-    hostname: values.addr,
-    port: values.port,
-    unixSocket: values["unix-socket"],
+    ...unixSocket === undefined ? { hostname, port } : { unixSocket },
     tls: readTls(values),
     path: values.path,
     origins: origin.length > 0 ? origin : undefined,
@@ -90,9 +88,11 @@ export async function servePipes(
   });
   try {
     const server = await listenSockets(options, mode.handlers);
+    const ended = mode.run(server);
+    ended.catch(() => {}); // It may fail before anything waits for it.
     return {
       url: server.url,
-      ended: mode.run(server),
+      ended,
       replaceTls: (tls) => server.replaceTls(tls),
       metrics: () => [...serverMetrics(server.stats), ...mode.metrics()],
       async close() {

@@ -47,6 +47,7 @@ struct enetjs_arena {
 };
 
 void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet);
+void enetjs_emit_message(struct enetjs_slot *slot, uint8_t channel, ENetPacket *packet);
 void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra);
 void enetjs_emit_failure(struct enetjs_host *h, int error);
 void enetjs_emit_shutdown(struct enetjs_host *h);
