@@ -23,6 +23,9 @@ void enetjs_commands_count_lost(struct enetjs_slot *slot, unsigned acknowledged)
 static void acknowledgement(struct enetjs_slot *slot, const ENetProtocol *command,
                             struct enetjs_acknowledgement_search *search) {
   const ENetPeer *peer = enetjs_peer_of(slot);
+  if (command->header.channelID == ENETJS_PEER_CHANNEL)
+    enetjs_ping_barriers_acknowledged(&slot->ping_barriers,
+                                      ENET_NET_TO_HOST_16(command->acknowledge.receivedReliableSequenceNumber));
   if (enetjs_fast_retransmit_knows(&slot->fast, command, peer->host->serviceTime)) return;
   if (!enetjs_fast_retransmit_acknowledged(&slot->fast, peer, command, search)) return;
   enetjs_round_trip_measure(&slot->quality.round_trip, slot->fast.round_trip, peer->host->serviceTime);

@@ -70,7 +70,8 @@ static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received)
 static unsigned dispatch(struct enetjs_host *h, unsigned limit) {
   ENetEvent event;
   unsigned events = 0;
-  for (; events < limit && enet_host_check_events(h->enet, &event) > 0; events++) handle_event(h, &event, true);
+  for (; events < limit && h->steps < ENETJS_SERVICE_STEPS && enet_host_check_events(h->enet, &event) > 0; events++)
+    handle_event(h, &event, true);
   return events;
 }
 
@@ -143,7 +144,7 @@ void enetjs_flush_protocol(struct enetjs_host *h) {
     enetjs_flows_open(h, true);
     enet_host_flush(h->enet);
     enetjs_flows_close(h);
-  } while (enetjs_queue_feed(h));
+  } while (enetjs_queue_feed(h, false));
   enetjs_batch_end(h->batch);
   add_totals(h);
 }
@@ -152,12 +153,12 @@ void enetjs_service_protocol(struct enetjs_host *h) {
   unsigned errors = 0, taken = 0, more;
   if (h->failed) return;
   h->services++;
-  h->queued_of_late = 0;
+  h->queued_of_late = h->fed = h->resent = h->steps = 0;
   enetjs_read_unreachable(h);
   enetjs_batch_begin(h->batch);
   while ((more = service_round(h, &errors)) > 0) {
     taken += more;
-    if (taken >= h->events.capacity || (h->consumer && h->events.held.head)) break;
+    if (taken >= h->events.capacity || h->steps >= ENETJS_SERVICE_STEPS || (h->consumer && h->events.held.head)) break;
   }
   if (h->limits) enetjs_limits_enforce(h);
   /*
@@ -165,7 +166,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
    * consumer can disconnect a peer, which drops them: a peer that lacks the handshake's last one
    * ignores the disconnect.
    */
-  if (!h->failed && (enetjs_queue_feed(h) || more > 0)) enetjs_flush_protocol(h);
+  if (!h->failed && (enetjs_queue_feed(h, false) || more > 0)) enetjs_flush_protocol(h);
   /* Nothing may be unread that could acknowledge what seems lost. */
   if (!h->failed && more == 0 && enetjs_resend_lost(h)) enetjs_flush_protocol(h);
   enetjs_reset_stuck_peers(h);
@@ -251,6 +252,7 @@ double enetjs_host_service(double host, double timeoutMs) {
 double enetjs_host_flush(double host) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   if (!h) return ENETJS_ERR_CLOSED;
+  h->fed = 0;
   enetjs_flush_protocol(h);
   enetjs_pump_rearm(h);
   enetjs_host_release(h);
