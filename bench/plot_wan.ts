@@ -116,7 +116,7 @@ const LEGEND = "dark: no loss; lighter: 1 and 5 % in each direction";
 /** How much bulk comes over a link. */
 function bulk(rows: readonly Row[]): string {
   const points = having(rows, "MB/s");
-  const title = `Bulk over 50 ms and 100 Mbit/s, MB/s: ${compare(points, "MB/s", 0)}`;
+  const title = `Bulk at 50 ms and 100 Mbit/s, MB/s: ${compare(points, "MB/s", 0)}`;
   return panels(title, points, { label: `MB/s (${LEGEND})`, zero: true, labelAnchor: "left" }, [
     Plot.ruleX(points, {
       ...{ x: ({ mbit }: Row) => mbit / 8, fx: linkOf, fy: rateOf },
@@ -170,7 +170,7 @@ const request = (rows: readonly Row[]): string =>
 
 const state = (rows: readonly Row[]): string =>
   spans(
-    `Game state, p99 age at 50 ms, 1 % loss, ms: ${compare(rows, "age p99 ms", 1)}`,
+    `State at 50 ms, 1 % loss, p99 ms: ${compare(rows, "age p99 ms", 1)}`,
     "age on arrival",
     rows,
     ["age p50 ms", "age p99 ms"],
@@ -178,7 +178,7 @@ const state = (rows: readonly Row[]): string =>
 
 const together = (rows: readonly Row[]): string =>
   spans(
-    `State beside bulk and requests, p99 age ms: ${compare(rows, "age p99 ms", 0)}`,
+    `State beside bulk, p99 ms at 50 ms: ${compare(rows, "age p99 ms", 0)}`,
     "age of state on arrival, with bulk and requests beside it",
     rows,
     ["age p50 ms", "age p99 ms"],
