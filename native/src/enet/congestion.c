@@ -132,7 +132,7 @@ uint32_t enetjs_congestion_patience(const struct enetjs_congestion *c) {
 
 /* ---- Rounds ---------------------------------------------------------------------------------- */
 
-/* Half the harmonic mean of what the rate and the round trip allow: below both, and it falls with the rate on either side. */
+/* Half the harmonic mean of what the rate and the round trip allow: below both, and falling with the rate everywhere. */
 static double target_ms(const struct enetjs_congestion *c, double rate) {
   double wanted = TARGET_MS * TARGET_RATE / fmax(rate, 1);
   double limit = clamp((double)enetjs_congestion_base(c) / LIMIT_SHARE, LIMIT_LEAST_MS, LIMIT_MOST_MS);

@@ -1,7 +1,7 @@
 /*
  * What bulk transfers bring over a link with a distance, a rate and a queue, what they leave to others on it, and how
- * long a request waits beside them. Receivers are plain ENet; senders are this library, or plain ENet. The clock is that
- * of link.h, so nothing depends on how busy the machine is, nor does it on the runtimes: bench/wan.ts measures those.
+ * long a request waits beside them. Receivers are plain ENet; senders are this library, or plain ENet. The clock is
+ * that of link.h, so nothing depends on how busy the machine is. bench/wan.ts measures the same with the runtimes.
  */
 #include "../ages.h"
 #include "../link.h"
@@ -242,7 +242,7 @@ static double beside(double mbit, enet_uint32 rtt_ms) {
   return plain;
 }
 
-/* On slower links without jitter, its throttle takes any queue for congestion, whoever makes it, for ten seconds or so. */
+/* On slower links without jitter, its throttle takes any queue for congestion for ten seconds or so. */
 TEST(plain_enet_keeps_its_share_beside_it) {
   double by_itself = alone(true, 100, 50, 0);
   printf("# by itself %.2f\n", by_itself);
