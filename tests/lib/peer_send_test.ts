@@ -283,7 +283,7 @@ test("Peer.deliver() rejects when the connection ends first, whichever way", asy
     ["local", ({ peer }) => void peer.disconnect(1)],
     ["local", ({ peer }) => peer.disconnectNow(1)],
     ["reset", ({ peer }) => peer.reset()],
-    ["remote", ({ remote }) => remote.disconnectNow(1)],
+    ["remote", ({ peer, remote }) => (peer.timeout({}), remote.disconnectNow(1))],
     ["timeout", ({ peer }) => peer.timeout({ limit: 1, minimumMs: 30, maximumMs: 60 })],
     ["", ({ client }) => client.close({ graceMs: 0 })],
     ["", ({ client }) => client[Symbol.dispose]()],
