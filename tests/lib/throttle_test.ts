@@ -83,7 +83,11 @@ test("The other side cannot turn the throttle on, the program can", async (t) =>
   assert.equal(peer.stats.packetThrottleDeceleration, 0);
   peer.throttle({ intervalMs: 2345, deceleration: 5 });
   assert.equal(peer.stats.packetThrottleDeceleration, 5);
-  await until(() => remote.stats.packetThrottleIntervalMs === 2345, 30_000, "what this side has set");
+  await until(
+    () => remote.stats.packetThrottleIntervalMs === 2345,
+    30_000,
+    "what this side has set",
+  );
   assert.equal(remote.stats.packetThrottleDeceleration, 3);
 });
 
