@@ -115,7 +115,7 @@ test("What a handler throws ends the process in the midst of a flood", async () 
   await using server = spawnRuntime(currentRuntime(), "flood_throwing.ts");
   const port = await server.line("port ");
   await using _client = spawnRuntime(currentRuntime(), "flood.ts", [port, `${COUNT}`]);
-  const { code, stdout, stderr } = await withDeadline(server.ended, 30_000, "the end");
+  const { code, stdout, stderr } = await withDeadline(server.ended, 60_000, "the end");
   assert.equal(code, 1, stderr);
   assert.match(stderr, /In a flood/);
   const received = Number(/received (\d+)/.exec(stdout)?.[1] ?? 1000);
