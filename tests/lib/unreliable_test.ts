@@ -124,7 +124,7 @@ test("ENETJS_DEBUG warns of the first message that is refused for its size", asy
     const warnings = stderr.split("now\n").map((part) => [...part.matchAll(/^ENETJS_DEBUG: .*/gm)]);
     assert.deepEqual(warnings.map(({ length }) => length), debug ? [0, 1, 0] : [0, 0, 0], stderr);
     for (const [message] of warnings.flat()) {
-      for (const says of ["50001 bytes", "maximumPacketSize is 50000 here", "time out"]) {
+      for (const says of ["100001 bytes", "maximumPacketSize is 100000 here", "time out"]) {
         assert.ok(message.includes(says), message);
       }
     }
