@@ -182,7 +182,7 @@ test("Host.close() and dispose can be called from within a handler", async (t) =
     await using client = await Host.create();
     const peer = await client.connect(server.address);
     for (let i = 0; i < 10; i++) peer.send(0, "stop");
-    await withDeadline(ended.promise, 5000, end);
+    await withDeadline(ended.promise, 30_000, end);
     assert.equal(server.closed, true);
     assert.equal(after, 0, "no event comes once the host is closed");
   }
@@ -203,7 +203,7 @@ test("Host.close() and dispose can be called from within a for-await body", asyn
         else void pair.server.close();
       }
     };
-    await withDeadline(loop(), 5000, end);
+    await withDeadline(loop(), 30_000, end);
     assert.equal(pair.server.closed, true);
     assert.throws(() => packet?.bytes, { code: "ENETJS_ERR_RELEASED" });
   }
@@ -325,7 +325,7 @@ test("Two hosts of one process do not disturb each other", async (t) => {
 test("Hosts that are dropped without being closed are collected", async () => {
   const flags = collectable[runtime];
   await using program = spawnRuntime(runtime, "dropped.ts", [], { flags });
-  const { code, stdout, stderr } = await withDeadline(program.ended, 30_000, "dropped.ts");
+  const { code, stdout, stderr } = await withDeadline(program.ended, 60_000, "dropped.ts");
   assert.equal(code, 0, stderr);
   const left: Diagnostics = JSON.parse(stdout.match(/^left (.*)$/m)![1]);
   const nothing: Diagnostics = {
@@ -346,7 +346,7 @@ test("Hosts that are dropped without being closed are collected", async () => {
 test("Hosts that somebody waits for are not collected", async () => {
   const flags = collectable[runtime];
   await using program = spawnRuntime(runtime, "kept.ts", [], { flags });
-  const { code, stdout, stderr } = await withDeadline(program.ended, 30_000, "kept.ts");
+  const { code, stdout, stderr } = await withDeadline(program.ended, 60_000, "kept.ts");
   assert.equal(code, 0, stderr);
   assert.equal(stdout, "kept\n");
 });
@@ -363,7 +363,7 @@ const exits: Record<string, { code: number; stderr?: RegExp }> = {
 for (const [way, expected] of Object.entries(exits)) {
   test(`A process with traffic ends cleanly by ${way}`, async () => {
     await using program = spawnRuntime(runtime, "exit.ts", [way]);
-    const end = await withDeadline(program.ended, 20_000, way);
+    const end = await withDeadline(program.ended, 60_000, way);
     assert.equal(end.signal, null, end.stderr);
     assert.equal(end.code, expected.code, end.stderr);
     assert.equal(end.stdout, "ready\n");
@@ -376,7 +376,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await using program = spawnRuntime(runtime, "exit.ts", ["wait"]);
     await program.line("ready");
     program.process.kill(signal);
-    const end = await withDeadline(program.ended, 20_000, signal);
+    const end = await withDeadline(program.ended, 60_000, signal);
     assert.equal(end.signal, signal, `${end.code} ${end.stderr}`);
     assert.equal(end.stderr, "");
   });

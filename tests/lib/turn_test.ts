@@ -85,9 +85,9 @@ test("A larger turnBudgetMs makes longer turns", async (t) => {
   await receiveFlood("handlers", COUNT, () => {
     bystanders.message();
     burn(WORK_MS);
-  }, { turnBudgetMs: 200 });
+  }, { turnBudgetMs: 5000 });
   const { longest } = bystanders;
-  assert.ok(longest > MOST_IN_A_ROW, `only ${longest} messages in a turn of 200 ms`);
+  assert.ok(longest > MOST_IN_A_ROW, `only ${longest} messages in a turn of 5 s`);
 });
 
 test("Deliveries are told of while a flood is received", async (t) => {
@@ -115,7 +115,7 @@ test("What a handler throws ends the process in the midst of a flood", async () 
   await using server = spawnRuntime(currentRuntime(), "flood_throwing.ts");
   const port = await server.line("port ");
   await using _client = spawnRuntime(currentRuntime(), "flood.ts", [port, `${COUNT}`]);
-  const { code, stdout, stderr } = await withDeadline(server.ended, 30_000, "the end");
+  const { code, stdout, stderr } = await withDeadline(server.ended, 60_000, "the end");
   assert.equal(code, 1, stderr);
   assert.match(stderr, /In a flood/);
   const received = Number(/received (\d+)/.exec(stdout)?.[1] ?? 1000);
