@@ -40,7 +40,7 @@ async function cycle(): Promise<void> {
   peer.send(1, "on the way");
 }
 
-test("1,000 cycles of opening and closing leave nothing behind", async (t) => {
+test("500 cycles of opening and closing leave nothing behind", async (t) => {
   await leakCheck(t);
   const WARM_UP = 200;
   const cycles = async (count: number) => {
@@ -51,7 +51,7 @@ test("1,000 cycles of opening and closing leave nothing behind", async (t) => {
   const threads = entries("/proc/self/task");
   const { rss } = process.memoryUsage();
   const { reservedBytes } = await diagnostics();
-  await cycles(1000 - WARM_UP);
+  await cycles(500 - WARM_UP);
   await until(
     () => entries("/proc/self/fd") <= descriptors,
     20_000,

@@ -4,7 +4,7 @@ import { Host } from "../../mod.ts";
 import { burn, Bystanders, receiveFlood, WAYS, WORK_MS } from "../_flood.ts";
 import { currentRuntime, leakCheck, spawnRuntime, until, withDeadline } from "../_helpers.ts";
 
-const COUNT = 20_000;
+const COUNT = 8_000;
 /** What 5 ms suffice for, and as much again for each thing that may come between two calls of a timer. */
 const MOST_IN_A_ROW = 6 * 5 / WORK_MS;
 

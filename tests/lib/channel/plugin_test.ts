@@ -118,7 +118,7 @@ async function echoSequence(capacity: number, count: number, viaHandler: boolean
   await withDeadline(Promise.all([sending(), over.promise]), 120_000, `${count} echoes`);
 }
 
-for (const [capacity, count] of [[1, 5_000], [61, 30_000], [4096, 1_000_000], [200_000, 5_000]]) {
+for (const [capacity, count] of [[1, 5_000], [61, 30_000], [4096, 200_000], [200_000, 5_000]]) {
   test(`${count} messages of 0 to ${capacity} bytes are echoed unchanged and in order`, async (t) => {
     await leakCheck(t);
     await echoSequence(capacity, count, true);
