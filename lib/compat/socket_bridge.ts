@@ -176,7 +176,10 @@ export class SocketBridge {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await new Promise((resolve) => setTimeout(resolve, LINGER_MS));
+    // In parts: after a stall, a timer comes before what the links have received meanwhile.
+    for (let ms = 0; ms < LINGER_MS; ms += 10) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     this.#socket.removeListener("message", this.#onMessage);
     this.#socket.removeListener("error", this.#onError);
     this.#socket.removeListener("close", this.#onClose);
