@@ -1,4 +1,4 @@
-import type { AddressFilter } from "./address.ts";
+import type { AddressFilter } from "./address_filter.ts";
 import type { Accept } from "./admission.ts";
 import type { ActiveConditions } from "./conditions.ts";
 import type { ResolvedLimits } from "./limits.ts";

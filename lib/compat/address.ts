@@ -1,5 +1,6 @@
 import { show } from "../internal/validate.ts";
-import { formatIPv4, parseIPv4, validateHostname } from "../address.ts";
+import { validateHostname } from "../address.ts";
+import { formatIPv4, parseIPv4 } from "../internal/ip.ts";
 
 /** An address as programs write it: an object, `"192.0.2.7:7777"`, or an {@linkcode Address}. */
 export type AddressLike = Address | string | {

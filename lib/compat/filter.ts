@@ -1,6 +1,7 @@
 import { clearInterval, setInterval } from "node:timers";
 import { show } from "../internal/validate.ts";
-import { type AddressFilter, compileFilter, filterAllows, parseIPv4 } from "../address.ts";
+import { type AddressFilter, compileFilter, filterAllows } from "../address_filter.ts";
+import { parseIPv4 } from "../internal/ip.ts";
 import { surface } from "../../ffi/surface.ts";
 
 /** Decides about a source address: a falsy result drops its datagrams. */

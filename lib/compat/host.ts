@@ -2,7 +2,8 @@ import { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import { MAXIMUM_DATAGRAM } from "../internal/native_transport.ts";
 import { integer } from "../internal/validate.ts";
-import { formatIPv4, LOOPBACK, parseIPv4, resolveIPv4 } from "../address.ts";
+import { formatIPv4, LOOPBACK, parseIPv4 } from "../internal/ip.ts";
+import { resolveIPv4 } from "../internal/resolve.ts";
 import { ENetError } from "../errors.ts";
 import type { HostEvent } from "../events.ts";
 import { Host as CoreHost, hosts as coreHosts } from "../host.ts";
@@ -98,7 +99,7 @@ export class Host extends EventEmitter<HostEvents> implements Disposable {
       compression: this.#compression,
       checksum: this.#checksum,
       // Nothing comes in before the filter is in place.
-      filter: { deny: ["0.0.0.0/0"] },
+      filter: { deny: ["0.0.0.0/0", "::/0"] },
     };
     const core = kind === "client"
       ? await CoreHost.create(settings)

@@ -2,7 +2,7 @@ import type { CloseOptions } from "../close.ts";
 import { DisconnectCode } from "../disconnect.ts";
 import { Host, hosts } from "../host.ts";
 import { count, makeInspectable } from "../internal/inspect.ts";
-import { planFilter } from "../address.ts";
+import { planFilter } from "../address_filter.ts";
 import { planLimits } from "../limits.ts";
 import { Accounts } from "./accounts.ts";
 import { HostEntrance } from "./host_entrance.ts";

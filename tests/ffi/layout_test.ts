@@ -82,6 +82,7 @@ test("ffi/layout.ts has the configuration, options, modes and statistics of the 
     NORMAL,
     NOW: rest.DISCONNECT_NOW,
     LATER: rest.DISCONNECT_LATER,
+    ABANDON: rest.DISCONNECT_ABANDON,
   });
   const options = Object.entries(group("PEER_"))
     .filter(([name]) => !name.startsWith("STAT_") && name !== "SLOTS");

@@ -8,6 +8,7 @@
 
 #include "base/pool.h"
 #include "host/internal.h"
+#include "wire/addresses.h"
 #include "wire/conditions.h"
 #include "wire/guard.h"
 #include "wire/limits.h"
@@ -109,6 +110,7 @@ void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats) {
   enetjs_filter_clear(&h->filter);
   enetjs_guard_destroy(h->guard);
   enetjs_peer_ids_destroy(h->peer_ids);
+  enetjs_addresses_destroy(h->addresses);
   enetjs_limits_destroy(h->limits);
   free(h->slots);
   if (stats) write_undelivered(h, stats);

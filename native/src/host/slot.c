@@ -14,6 +14,7 @@
 
 #include "enet/dispatch_queue.h"
 #include "host/internal.h"
+#include "wire/addresses.h"
 
 /* ---- Handles --------------------------------------------------------------------------------- */
 
@@ -53,11 +54,14 @@ bool enetjs_slot_sends(const struct enetjs_slot *slot) {
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPeer *peer = enetjs_peer_of(slot);
+  struct enetjs_endpoint address = enetjs_addresses_real(slot->host->addresses, &peer->address);
   enetjs_attempt_over(slot);
   if (slot->outgoing) enetjs_handshake_remember(&slot->host->handshakes, &slot->handshake, peer);
-  if (slot->host->shutting_down) {
+  if (slot->host->shutting_down && !slot->closing) {
     slot->closing = true;
     slot->close_data = slot->host->shutdown_data;
+  }
+  if (slot->closing) {
     enet_peer_disconnect(peer, slot->close_data);
     return;
   }
@@ -69,7 +73,7 @@ void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CONNECT;
   record[ENETJS_RECORD_DATA] = data;
   record[ENETJS_RECORD_LENGTH] = (uint32_t)peer->channelCount;
-  record[ENETJS_RECORD_ADDRESS] = ENET_NET_TO_HOST_32(peer->address.host);
+  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, &address);
   record[ENETJS_RECORD_EXTRA] = peer->address.port;
   enetjs_emit_event(slot->host, slot, record, NULL);
 }
@@ -92,7 +96,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   }
   if (slot->connected || slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CLOSED, data, reason);
   slot->connected = slot->outgoing = slot->closing = slot->close_later = slot->above_high_water = false;
-  slot->undelivered = slot->denied = false;
+  slot->undelivered = slot->denied = slot->abandoned = false;
   if (++slot->generation == 0) slot->generation = 1;
   enetjs_leave_dispatch_queue(peer);
   enetjs_allowance_end(slot); /* from now on the debt of the address counts what is still held */

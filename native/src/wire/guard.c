@@ -47,6 +47,7 @@
 #include "wire/attempts.h"
 #include "wire/command.h"
 #include "wire/handover.h"
+#include "wire/mtu.h"
 
 #define ADDRESS_REFUSED (ENETJS_ATTEMPTS_REFUSED / 8)
 #define LIFETIME_MS 3000
@@ -67,6 +68,7 @@ static const enet_uint32 lifetimes[ENETJS_ATTEMPT_STATES] = {LIFETIME_MS, ID_SEE
 
 struct enetjs_guard {
   ENetHost *enet;
+  struct enetjs_addresses *addresses; /* or NULL */
   struct enetjs_peer_ids *ids;
   struct enetjs_attempts attempts;
   struct enetjs_handover handover;
@@ -114,7 +116,7 @@ static void count_refusal(struct enetjs_guard *guard, struct enetjs_attempt *att
 }
 
 static void send_refusal(struct enetjs_guard *guard, struct enetjs_attempt *attempt) {
-  if (enetjs_answer_refusal(guard->enet, attempt)) count_refusal(guard, attempt);
+  if (enetjs_answer_refusal(guard->enet, guard->addresses, attempt)) count_refusal(guard, attempt);
 }
 
 /* @param attempt in the table or not */
@@ -275,7 +277,7 @@ static bool draw(struct enetjs_guard *guard, struct enetjs_attempt *attempt) {
 /* An attempt that has not been answered may be assigned other numbers, until its answer is short enough. */
 static void answer_connect(struct enetjs_guard *guard, struct enetjs_attempt *attempt) {
   unsigned draws = attempt->sent > 0 ? 1 : FITTING_DRAWS;
-  while (!enetjs_answer_within_credit(guard->enet, attempt) && --draws > 0)
+  while (!enetjs_answer_within_credit(guard->enet, guard->addresses, attempt) && --draws > 0)
     if (!draw(guard, attempt)) return;
 }
 
@@ -314,13 +316,19 @@ static bool is_acceptable(const ENetProtocolConnect *connect) {
          ENET_NET_TO_HOST_16(connect->outgoingPeerID) < ENET_PROTOCOL_MAXIMUM_PEER_ID;
 }
 
+/* The datagram's real source. */
+static struct enetjs_endpoint source_of(const struct enetjs_guard *guard) {
+  return enetjs_addresses_real(guard->addresses, &guard->enet->receivedAddress);
+}
+
 static bool read_connect(const struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
                          struct enetjs_attempt *wanted) {
   memset(wanted, 0, sizeof(*wanted));
-  wanted->address = guard->enet->receivedAddress;
+  wanted->address = source_of(guard);
   wanted->id = ENET_PROTOCOL_MAXIMUM_PEER_ID; /* none yet */
   wanted->received = (enet_uint32)received;
   memcpy(&wanted->connect, connect->bytes + connect->header_bytes, sizeof(wanted->connect));
+  wanted->connect.mtu = enetjs_mtu_limit(guard->enet, &wanted->address, wanted->connect.mtu);
   return is_acceptable(&wanted->connect);
 }
 
@@ -397,7 +405,7 @@ static void on_id_seen(struct enetjs_guard *guard, struct enetjs_attempt *attemp
       drop(guard, oldest(guard, ENETJS_ATTEMPT_ID_SEEN));
     move(guard, attempt, ENETJS_ATTEMPT_ID_SEEN);
   }
-  enetjs_answer_again(guard->enet, attempt);
+  enetjs_answer_again(guard->enet, guard->addresses, attempt);
 }
 
 static enum enetjs_guard_verdict taken_as_bad(struct enetjs_guard *guard) {
@@ -464,12 +472,12 @@ static enum enetjs_guard_verdict from_undecided(struct enetjs_guard *guard, stru
 
 /* A proved address has a limited number of open questions, and completes a limited number of handshakes. */
 static bool may_go_on(struct enetjs_guard *guard, const struct enetjs_attempt *attempt, struct enetjs_limits *limits) {
-  enet_uint32 address = ENET_NET_TO_HOST_32(attempt->address.host);
+  uint64_t network = enetjs_endpoint_network(&attempt->address);
   bool asks = guard->asks && !attempt->accepted;
   if (asks && enetjs_attempts_share(&guard->attempts, attempt)->asking >= ADDRESS_QUESTIONS) return false;
   if (!limits) return true;
-  if (!enetjs_limits_admit_connect(limits, address)) return false;
-  enetjs_limits_charge_connect(limits, address);
+  if (!enetjs_limits_admit_connect(limits, network)) return false;
+  enetjs_limits_charge_connect(limits, network);
   return true;
 }
 
@@ -478,22 +486,25 @@ static enum enetjs_guard_verdict hand_over(struct enetjs_guard *guard, struct en
                                            struct enetjs_datagram *datagram) {
   struct enetjs_attempt proved = *attempt;
   ENetPeer *peer = free_peer(guard->enet);
+  ENetAddress address;
   proved.proved = true;
   drop(guard, attempt);
   if (guard->closes || !peer) {
     refuse_proved(guard, &proved, ENETJS_REFUSAL_FULL, guard->closes ? ENETJS_CODE_CLOSING : ENETJS_CODE_FULL);
     return ENETJS_GUARD_TAKEN;
   }
-  enetjs_handover_begin(&guard->handover, guard->enet, guard->ids, peer, &proved, datagram);
+  address = enetjs_addresses_give(guard->addresses, &proved.address);
+  enetjs_handover_begin(&guard->handover, guard->enet, guard->ids, peer, &address, &proved, datagram);
   return ENETJS_GUARD_HANDED_OVER;
 }
 
 enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct enetjs_datagram *datagram,
                                              enetjs_datagram_room room, struct enetjs_limits *limits) {
+  struct enetjs_endpoint from = source_of(guard);
   struct enetjs_attempt *attempt;
   bool any;
   expire(guard, guard->enet->serviceTime);
-  attempt = enetjs_attempts_find(&guard->attempts, ENETJS_ATTEMPT_BY_ID, &guard->enet->receivedAddress, datagram->peer);
+  attempt = enetjs_attempts_find(&guard->attempts, ENETJS_ATTEMPT_BY_ID, &from, datagram->peer);
   if (!attempt || datagram->session != attempt->incoming || attempt->sent == 0) {
     guard->bad += attempt != NULL;
     return ENETJS_GUARD_STRANGER;
@@ -573,6 +584,7 @@ static void refuse_leftover(struct enetjs_guard *guard, struct enetjs_attempt *a
 
 size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetBuffer *buffer) {
   struct enetjs_handover *handover = &guard->handover;
+  const struct enetjs_attempt *admitted;
   if (handover->active) {
     if (enetjs_handover_end(handover)) return enetjs_handover_follow(handover, guard->enet, address, buffer);
     refuse_leftover(guard, &handover->attempt);
@@ -580,7 +592,9 @@ size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetB
   }
   if (!enetjs_guard_admits(guard)) return 0;
   guard->resumes = true;
-  return enetjs_handover_acknowledge(guard->enet, oldest(guard, ENETJS_ATTEMPT_ADMITTED), address, buffer);
+  admitted = oldest(guard, ENETJS_ATTEMPT_ADMITTED);
+  if (address) *address = enetjs_addresses_arrive(guard->addresses, &admitted->address);
+  return enetjs_handover_acknowledge(guard->enet, admitted, buffer);
 }
 
 bool enetjs_guard_returns(struct enetjs_guard *guard, struct enetjs_datagram *datagram) {
@@ -599,10 +613,12 @@ bool enetjs_guard_swallows(const struct enetjs_guard *guard, const ENetAddress *
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
-struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_peer_ids *ids) {
+struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_addresses *addresses,
+                                         struct enetjs_peer_ids *ids) {
   struct enetjs_guard *guard = calloc(1, sizeof(*guard));
   if (!guard) return NULL;
   guard->enet = enet;
+  guard->addresses = addresses;
   guard->ids = ids;
   enetjs_random(&guard->attempts.seed, sizeof(guard->attempts.seed));
   enetjs_attempts_clear(&guard->attempts);

@@ -36,7 +36,7 @@ struct enetjs_guard_stats {
 struct enetjs_guard_question {
   uint32_t number; /**< which the answer repeats */
   uint32_t age_ms; /**< since it came */
-  ENetAddress address;
+  struct enetjs_endpoint address;
   uint32_t data; /**< of the CONNECT */
   uint8_t channels;
 };
@@ -49,8 +49,9 @@ enum enetjs_guard_verdict {
   ENETJS_GUARD_HANDED_OVER /**< ENet is to go on, with the attempt's CONNECT */
 };
 
-/** @returns NULL when there is no memory */
-struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_peer_ids *ids);
+/** @param addresses or NULL @returns NULL when there is no memory */
+struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_addresses *addresses,
+                                         struct enetjs_peer_ids *ids);
 void enetjs_guard_destroy(struct enetjs_guard *guard);
 
 /**
