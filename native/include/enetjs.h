@@ -137,7 +137,7 @@
  * four of the IPv6 address, the most significant first, then the number of the interface of a link-local address,
  * and the port.
  */
-#define ENETJS_ENDPOINT (-1)
+#define ENETJS_ENDPOINT (-2)
 
 /** What JavaScript takes to keep one message, beside its bytes; towards MAXIMUM_HOST_DATA, held ones count as much. */
 #define ENETJS_MESSAGE_COST 512
