@@ -1,5 +1,5 @@
 /**
- * Functions that have an address and perhaps no name.
+ * Functions that are called by their address.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { FfiError } from "./errors.ts";
 import { type Library, loadedLibrary } from "./loader.ts";
 import { detectRuntime } from "./runtime.ts";
 
-/** The frame of `enetjs_call`: 64-bit words, named as in `native/include/enetjs.h`. */
+/** The frame of `enetjs_call`: 64-bit words, named as in `native/include/enetjs_layout.h`. */
 const FRAME = { FUNCTION: 0, RESULT_KIND: 8, COUNT: 16, RESULT: 24, ARGUMENTS: 32 } as const;
 /** How an argument or result travels. */
 const KIND = { INTEGER: 0n, FLOAT: 1n, DOUBLE: 2n } as const;
@@ -34,8 +34,8 @@ function needLibrary(what: string): Library {
 const inUse: Uint8Array[] = [];
 
 /**
- * A raw function whose arguments at some places may be bytes, of which C gets the address. They stay
- * where they are until the call returns, whatever is called within it.
+ * A raw function that takes bytes at some places, and passes their address to C. The bytes are kept
+ * alive until the call returns, also while the call runs callbacks.
  */
 export function withAddresses(raw: RawFunction, places: readonly number[]): RawFunction {
   return (...values) => {
@@ -53,7 +53,7 @@ export function withAddresses(raw: RawFunction, places: readonly number[]): RawF
   };
 }
 
-/** A function that libenetjs calls, for what the runtimes themselves cannot. */
+/** A function that libenetjs calls, because the runtime itself cannot. */
 export function throughLibrary(
   { native }: Library,
   address: bigint,
@@ -97,8 +97,8 @@ function isFloat(type: string): boolean {
 }
 
 /**
- * Whether only libenetjs passes these arguments as C's `...` wants them: on x86-64 the caller says how
- * many there are in vector registers, and Deno's and Bun's compiled calls do not.
+ * Whether only libenetjs can make this variadic call. On x86-64 the caller of a variadic function tells how
+ * many arguments are in vector registers, and the calls that Deno and Bun compile do not.
  */
 export function needsVariadicCall({ parameters }: NativeSignature, variadic: boolean): boolean {
   return variadic && parameters.some(isFloat);
@@ -109,7 +109,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The error for a function that is there, and that the runtime refuses. */
+/** The error for a function that exists, but that the runtime refuses to call. */
 export function unsupported(what: string, cause: unknown): FfiError {
   const { name } = detectRuntime();
   const message = `On ${name}, ${what} cannot be called: ${messageOf(cause)}`;

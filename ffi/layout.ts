@@ -1,5 +1,5 @@
 /**
- * The numbers that C and TypeScript share, named as in `native/include/enetjs.h` without the
+ * The numbers that C and TypeScript share, named as in `native/include/enetjs_layout.h` without the
  * `ENETJS_` prefix. A test compares them with what `enetjs_layout` reports.
  *
  * @module

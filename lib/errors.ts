@@ -2,7 +2,7 @@
  * The codes of {@linkcode ENetError}, and what each means. `docs/errors.md` also says what to do.
  */
 export const ERROR_MEANINGS = {
-  // Native codes, from -1 downwards: `ENETJS_ERR_…` of `native/include/enetjs.h`.
+  // Native codes, from -1 downwards: `ENETJS_ERR_…` of `native/include/enetjs_layout.h`.
   ENETJS_ERR_ARGUMENT: "an argument is outside its range",
   ENETJS_ERR_MEMORY: "out of memory",
   ENETJS_ERR_STALE: "the connection has ended",

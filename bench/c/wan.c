@@ -68,6 +68,25 @@ static ENetAddress address_of(const char *text, int port) {
 
 /* ---- The receiver ---------------------------------------------------------------------------- */
 
+static void answer(ENetHost *host, const ENetEvent *event) {
+  if (enet_peer_send(event->peer, CHANNEL_REQUESTS, event->packet) < 0) enet_packet_destroy(event->packet);
+  enet_host_flush(host);
+}
+
+/* The sender goes on for a little longer than the receiver counts, and its requests count to the end. */
+static void linger(ENetHost *host) {
+  for (double start = now(); now() - start < LINGER_SECONDS;) {
+    ENetEvent event;
+    if (!next_event(host, &event, 5)) continue;
+    if (event.type == ENET_EVENT_TYPE_DISCONNECT) return;
+    if (event.type != ENET_EVENT_TYPE_RECEIVE) continue;
+    if (event.channelID == CHANNEL_REQUESTS)
+      answer(host, &event);
+    else
+      enet_packet_destroy(event.packet);
+  }
+}
+
 static void receive(const char *where, double seconds) {
   ENetAddress address = address_of(where, 0);
   ENetHost *host = enet_host_create(&address, 4, CHANNELS, 0, 0);
@@ -80,8 +99,7 @@ static void receive(const char *where, double seconds) {
     if (!next_event(host, &event, 5) || event.type != ENET_EVENT_TYPE_RECEIVE) continue;
     if (start == 0) start = now();
     if (event.channelID == CHANNEL_REQUESTS) {
-      if (enet_peer_send(event.peer, CHANNEL_REQUESTS, event.packet) < 0) enet_packet_destroy(event.packet);
-      enet_host_flush(host);
+      answer(host, &event);
       continue;
     }
     if (event.channelID == CHANNEL_BULK) {
@@ -101,12 +119,7 @@ static void receive(const char *where, double seconds) {
   say("last", last);
   say("age50", percentile(50));
   say("age99", percentile(99));
-  for (start = now(); now() - start < LINGER_SECONDS;) {
-    ENetEvent event;
-    if (!next_event(host, &event, 5)) continue;
-    if (event.type == ENET_EVENT_TYPE_DISCONNECT) break;
-    if (event.type == ENET_EVENT_TYPE_RECEIVE) enet_packet_destroy(event.packet);
-  }
+  linger(host);
   enet_host_destroy(host);
 }
 

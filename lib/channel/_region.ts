@@ -14,7 +14,7 @@ export interface Region {
 
 /** One direction of a channel's memory. */
 export interface Direction {
-  /** Its words; see "Memory of a channel" in `native/include/enetjs.h`. */
+  /** Its words; see "Memory of a channel" in `native/include/enetjs_layout.h`. */
   readonly words: Int32Array;
   readonly region: Region;
   /** Largest message. */

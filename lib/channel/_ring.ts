@@ -1,6 +1,6 @@
 /**
  * The two ends of a channel's ring; `native/src/channel/ring.c` is the same in C, and "Memory of a
- * channel" in `native/include/enetjs.h` describes the protocol.
+ * channel" in `native/include/enetjs_layout.h` describes the protocol.
  *
  * What the other end has written is checked before it is used.
  *

@@ -28,7 +28,7 @@ interface CompletionInlet {
 
 /**
  * Reads the completion ring: what has become of things that the program, or this library, has begun. See
- * `ENETJS_COMPLETION_…` in `native/include/enetjs.h`.
+ * `ENETJS_COMPLETION_…` in `native/include/enetjs_layout.h`.
  */
 export class Completions {
   readonly #endpoint: Endpoint;

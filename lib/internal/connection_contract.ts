@@ -13,7 +13,7 @@ import type { Transport } from "./transport.ts";
 /** Why a connection, or an attempt to connect, has ended. */
 export type EndReason = DisconnectReason | "refused";
 
-/** The same by the numbers of native code, `ENETJS_REASON_…` in `native/include/enetjs.h`. */
+/** The same by the numbers of native code, `ENETJS_REASON_…` in `native/include/enetjs_layout.h`. */
 export const END_REASONS: readonly EndReason[] = [
   "remote",
   "local",

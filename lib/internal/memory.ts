@@ -80,7 +80,7 @@ const POISON = 0xDD;
 
 /**
  * The memory that a host shares with native code: see "Shared memory" in
- * `native/include/enetjs.h`. Native code writes to it only inside calls of this thread, so it is
+ * `native/include/enetjs_layout.h`. Native code writes to it only inside calls of this thread, so it is
  * read and written plainly.
  *
  * The arena is a buffer of its own. Views of it are lent, and before bytes that have been lent are

@@ -113,13 +113,15 @@ test("An include that leads up is found, also by way of another and beside a com
   }
 });
 
-test("The contents at the top of enetjs.h name its sections in order", () => {
-  const header = readFileSync(`${root}/native/include/enetjs.h`, "utf8");
-  const top = header.slice(header.indexOf("Sections, in this order"), header.indexOf("#ifndef"));
-  const named = [...top.matchAll(/^ \* - (.+)$/gm)].map(([, name]) => name);
-  const sections = [...header.matchAll(/^\/\* ---- (.+?) -+ \*\/$/gm)].map(([, name]) => name);
-  assertEquals(named, sections);
-});
+for (const file of ["enetjs.h", "enetjs_layout.h"]) {
+  test(`The contents at the top of ${file} name its sections in order`, () => {
+    const header = readFileSync(`${root}/native/include/${file}`, "utf8");
+    const top = header.slice(header.indexOf("Sections, in this order"), header.indexOf("#ifndef"));
+    const named = [...top.matchAll(/^ \* - (.+)$/gm)].map(([, name]) => name);
+    const sections = [...header.matchAll(/^\/\* ---- (.+?) -+ \*\/$/gm)].map(([, name]) => name);
+    assertEquals(named, sections);
+  });
+}
 
 test("native/README.md names functions that are in the files beside them", () => {
   const page = readFileSync(`${root}/native/README.md`, "utf8");

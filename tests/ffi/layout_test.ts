@@ -1,5 +1,5 @@
 /**
- * The numbers, names and signatures that C and TypeScript must agree on, read from the header and
+ * The numbers, names and signatures that C and TypeScript must agree on, read from the headers and
  * from the built library.
  *
  * @module
@@ -28,11 +28,14 @@ import { ERROR_MEANINGS, nativeError } from "../../lib/errors.ts";
 import { diagnostics, DisconnectCode, Host, PacketFlag, versions } from "../../mod.ts";
 import { connectedPair } from "../_helpers.ts";
 
-const header = readFileSync(new URL("../../native/include/enetjs.h", import.meta.url), "utf8");
+const read = (name: string) =>
+  readFileSync(new URL(`../../native/include/${name}`, import.meta.url), "utf8");
+
+const functions = read("enetjs.h");
 
 /** The numbers of the header, without the prefix. */
 const defines: Readonly<Record<string, number>> = Object.fromEntries(
-  [...header.matchAll(/^#define ENETJS_(\w+) \(?(-?\d+)\)?(?:\s|$)/gm)]
+  [...read("enetjs_layout.h").matchAll(/^#define ENETJS_(\w+) \(?(-?\d+)\)?(?:\s|$)/gm)]
     .map(([, name, value]) => [name, Number(value)]),
 );
 
@@ -99,7 +102,7 @@ test("Positions count up from 0 without a gap, and each group has as many as its
 });
 
 test("Every setting is an option that enetjs_host_set() takes", () => {
-  const comment = header.match(/\/\*\*\n \* Changes an option of a live host\.[^]*?\*\//)?.[0] ??
+  const comment = functions.match(/\/\*\*\n \* Changes an option of a live host\.[^]*?\*\//)?.[0] ??
     "";
   const names = Object.entries(CONFIG);
   for (const name of LIVE_SETTINGS) {
@@ -142,7 +145,7 @@ test("enetjs_error_text() begins with what ENetError says", async () => {
 });
 
 test("The symbol table has the functions of the header with their parameters", () => {
-  const declarations = [...header.matchAll(/^ENETJS_API double (\w+)\(([^)]*)\);/gm)];
+  const declarations = [...functions.matchAll(/^ENETJS_API double (\w+)\(([^)]*)\);/gm)];
   const declared = declarations.map(([, name, parameters]) => {
     const kinds = parameters === "void" ? [] : parameters.split(",").map((parameter) => {
       const type = parameter.trim().replace(/\s*\w+$/, "");
@@ -152,7 +155,7 @@ test("The symbol table has the functions of the header with their parameters", (
     });
     return [name, kinds];
   });
-  assert.equal((header.match(/^ENETJS_API /gm) ?? []).length, declared.length);
+  assert.equal((functions.match(/^ENETJS_API /gm) ?? []).length, declared.length);
   assert.deepEqual(Object.entries(SYMBOLS), declared);
 });
 

@@ -1,6 +1,6 @@
 /*
  * The memory of a channel: the words of both directions, and a ring for each. The layout is that of "Memory of a
- * channel" in enetjs.h. A guard lies before, between and behind the rings, so that a plugin that writes beyond a
+ * channel" in enetjs_layout.h. A guard lies before, between and behind the rings, so that a plugin that writes beyond a
  * reservation is found.
  *
  * Call with the channel's lock held.

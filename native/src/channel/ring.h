@@ -1,6 +1,6 @@
 /**
  * @file channel_ring.h
- * @brief One end of a channel's ring; see "Memory of a channel" in enetjs.h for the protocol.
+ * @brief One end of a channel's ring; see "Memory of a channel" in enetjs_layout.h for the protocol.
  *
  * The other end is not trusted: what it has written is checked before it is used, and found broken
  * rather than followed out of the ring. Each end belongs to one thread at a time.

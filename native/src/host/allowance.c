@@ -1,44 +1,44 @@
 /*
- * How much memory a peer may take, and what becomes of one that has taken it.
+ * How much memory a peer may take, and how a peer that has taken it is kept from timing out.
  *
  * Only where libenet is ours (enet/libenet.h); elsewhere ENet's own limit stands in for it.
  *
- * Counted is the memory of the pool that a connection holds (base/budget.h): what ENet allocates while it
- * handles a datagram of the connection, and the records that are held for JavaScript. What has been handed
- * to JavaScript and is not the program's own counts towards the host only. Of it, packets outside of the arena
- * also count where a connection is held to its share of the host. In terms of a host's maximumWaitingData (W),
- * maximumPacketSize (P) and maximumHostData (H), commands that break one of these are left out of their
- * datagram:
+ * What counts for a connection is the memory of the pool that it holds (base/budget.h): what ENet allocates while it
+ * handles a datagram of the connection, and the records that are held for JavaScript. What JavaScript has received
+ * counts for the host only, until it is the program's own. There is one exception: packets outside the arena also count
+ * for their connection where a connection is limited to its share of the host.
  *
- *   Out of order: the consumer takes what it has (less than W is held); what is not held yet stays within
- *     W + AHEAD_SLACK, and the connection within W + P + NEXT_SLACK. The slack is for a small W: a sender
- *     goes on while a message is missing, and ENet doubles the timeout of each that is refused, every time.
- *     A message further ahead than so many bytes of its kind could fill is left out, too: it would take the
- *     room of nearer ones that are missing, and these would come one datagram for each timeout.
- *   Next in order: less than W is held, and the connection stays within W + P + NEXT_SLACK. So when the
- *     consumer has taken what is held, the message that others wait for fits beside them, unless it is
- *     nearly as long as P and they exceed W.
+ * The rules use a host's maximumWaitingData (W), maximumPacketSize (P) and maximumHostData (H). A command that breaks a
+ * rule is left out of its datagram.
+ *
+ *   Out of order: less than W is held for the consumer. What is not held yet stays within W + AHEAD_SLACK, and the
+ *     connection within W + P + NEXT_SLACK. The slack is for a small W: a sender goes on while a message is missing,
+ *     and ENet doubles the timeout of a message each time that it is refused. A message that is too far ahead is left
+ *     out, too (is_too_far in wire/inspect.c). It would take the room of nearer ones that are missing, and one datagram
+ *     of those would come for each timeout.
+ *   Next in order: less than W is held, and the connection stays within W + P + NEXT_SLACK. So once the consumer has
+ *     taken what is held, the message that others wait for fits beside them. It does not if it is nearly as long as P
+ *     and the others exceed W.
  *   Without data: the connection stays within W + P + CONTROL_SLACK, less than 1 MiB above W + P.
- *   The host stays within H. Once half of H is used, a connection also stays within its equal share of the
- *     last quarter.
- *   The third quarter is for messages of fragments that are next in order. The first fragment claims the
- *     memory of all of them, and the others may never come. So what does not fit otherwise is counted as far
- *     as it has arrived (sparse blocks, base/pool.h), for one message of a connection at a time. Claims
- *     keep out no message that really comes, until what has really come fills three quarters of H.
+ *   The host stays within H. Once half of H is used, a connection also stays within its equal share of the last
+ *   quarter. The third quarter is for messages in fragments that are next in order. The first fragment claims the
+ *     memory of all of them, and the others may never come. So a message that does not fit otherwise is counted as far
+ *     as it has arrived (sparse blocks, base/pool.h), one for each connection at a time. Claims keep no message out
+ *     that really comes, until what has come fills three quarters of H.
  *
- * Beside bytes, the commands that wait in ENet's lists are counted: no more than ENETJS_WAITING_COMMANDS (inspect.h) of
- * a connection may be out of order, so that no datagram makes ENet walk, deliver or free more of them at once.
+ * The commands that wait in ENet's lists are counted, too. At most ENETJS_WAITING_COMMANDS (wire/inspect.h) of a
+ * connection may be out of order, so that no datagram makes ENet walk, deliver or free more of them at once.
  *
- * What an ended connection still holds counts as a debt of its address, in every rule, so connecting
- * anew gains nothing. Addresses share ENETJS_DEBT_BUCKETS buckets.
+ * What an ended connection still holds counts as a debt of its address in every rule, so connecting again gains
+ * nothing. Addresses share ENETJS_DEBT_BUCKETS buckets.
  *
- * Nothing fails because of a limit: ENet never sees what is left out. But its sender must not
- * time out, for as long as the consumer stalls. A stock ENet ends a connection
- * (enet_protocol_check_timeouts) when nothing has been acknowledged for 5 s, and when one command has not
- * been although its own timeout, which doubles each time, has grown beyond 5 s. Against the first, a
- * ping takes the place of what is left out, once a second: ENet acknowledges any ping, and any
- * acknowledgement will do. Against the second, every few seconds a few messages are let in after all, as
- * many as a sender has under way, within W + P + NEXT_SLACK.
+ * No limit causes an error: ENet never sees what is left out. But the sender must not time out while the consumer
+ * stalls. A stock ENet (enet_protocol_check_timeouts) ends a connection in two cases:
+ *
+ *   Nothing has been acknowledged for 5 s. To prevent that, once a second a ping takes the place of what is left out:
+ *     ENet acknowledges every ping, and any acknowledgement counts.
+ *   One command has not been acknowledged, and its timeout, which doubles each time, has grown beyond 5 s. To prevent
+ *     that, every few seconds a few messages are let in, as many as a sender has under way, within W + P + NEXT_SLACK.
  *
  * Called with the host's lock held.
  */
@@ -54,9 +54,9 @@ enum {
   NEXT_SLACK = 768 * 1024,
   CONTROL_SLACK = 960 * 1024,
   FRAGMENT_MINIMUM = ENET_PROTOCOL_MINIMUM_MTU - 32, /* bytes, in all but the last of a message */
-  CONTROL_COMMANDS = 64,                             /* pings and the like */
+  CONTROL_COMMANDS = 64,                             /* pings and other commands without data */
   PING_MS = 1000,
-  KEEPALIVE_AFTER_MS = 2000, /* what has waited for as long is sent at least once more before it is too late */
+  KEEPALIVE_AFTER_MS = 2000, /* a message that has waited so long is sent at least once more in time */
   KEEPALIVE_BYTES = 768 * 1024
 };
 
@@ -80,7 +80,7 @@ size_t enetjs_host_data(struct enetjs_host *h) {
   return (size_t)h->account->bytes + atomic_load(&h->listed_bytes) + atomic_load(&h->kept_bytes) + h->consumer_bytes;
 }
 
-/* What is held may all go to JavaScript. */
+/* All that is held may be handed to JavaScript, where it takes more memory. */
 static size_t used_of(struct enetjs_host *h) { return enetjs_host_data(h) + h->reserve; }
 
 static size_t share_of(const struct enetjs_host *h, size_t peers) {
@@ -95,7 +95,7 @@ static size_t host_room(struct enetjs_host *h, size_t used) {
                        enetjs_smaller(room(total, limit), room(used, share_of(h, h->enet->connectedPeers))));
 }
 
-/* For what has arrived of a message that is counted so. */
+/* For the part of a message in a sparse block that has arrived. */
 static size_t sparse_room(struct enetjs_host *h, size_t used) {
   size_t limit = enetjs_host_data_limit(h);
   return enetjs_larger(host_room(h, used), room(used_of(h), limit - limit / 4));
@@ -142,8 +142,8 @@ static bool has_come(const struct enetjs_stall *stall, const ENetPeer *peer) {
 }
 
 /*
- * What a sender has under way has been sent at different times, and each part comes again at its own. Only
- * what is next in order is let in, so newer messages do not use up what the older ones need.
+ * A sender has sent its messages at different times, and retransmits each at its own. Only the message that is next in
+ * order is let in, so newer messages do not use up the room of older ones.
  * @returns what may be let in although the consumer has not taken what it has
  */
 static size_t keepalive_room(const struct enetjs_stall *stall, enet_uint32 now) {
@@ -151,7 +151,7 @@ static size_t keepalive_room(const struct enetjs_stall *stall, enet_uint32 now) 
   return room(stall->admitted, KEEPALIVE_BYTES);
 }
 
-/* There is room: what was left out was no shorter than a command's header, which a ping is. */
+/* A ping fits: it is a command's header only, and each command that was left out had one. */
 static void ping_instead(struct enetjs_stall *stall, struct enetjs_datagram *datagram, enet_uint32 now) {
   ENetProtocolCommandHeader ping = {ENET_PROTOCOL_COMMAND_PING | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF, 0};
   if (stall->pinged != 0 && !has_passed(now, stall->pinged, PING_MS)) return;
@@ -162,7 +162,7 @@ static void ping_instead(struct enetjs_stall *stall, struct enetjs_datagram *dat
 
 /* ---- Peers ----------------------------------------------------------------------------------- */
 
-/* What counts for a peer in every rule: the memory of its connection, and what its address owes. */
+/* What counts for a peer in every rule: the memory of its connection, and the debt of its address. */
 struct use {
   size_t debt, bytes; /* bytes with the debt */
   size_t held;        /* of them, what the consumer has not taken; with the debt */
@@ -183,9 +183,9 @@ static struct use use_of(const struct enetjs_slot *slot, const struct enetjs_acc
 }
 
 /*
- * While the consumer has not taken what it has. Messages that were sent at different round-trip times come
- * again in another order, and the last one may be too late if it is not let in before those it waits for. The
- * first fragment of a message may claim any length.
+ * What is let in to keep the sender alive, while the consumer has not taken what it has. Messages whose timeouts differ
+ * are retransmitted in another order. The last one may come too late if it is not let in before those that it waits
+ * for, so messages out of order are let in, too. The first fragment of a message may claim any length.
  */
 static void allow_keepalive(struct enetjs_allowance *allowance, struct enetjs_host *h, const struct use *use,
                             size_t keepalive) {
@@ -217,8 +217,8 @@ static size_t count_waiting(ENetPeer *peer) {
 }
 
 /*
- * ENet drops late unreliable messages and copies without a word, so what the slot counts may be too much. The count is
- * made right when it matters. That takes as many steps as commands may wait.
+ * ENet drops late unreliable messages and copies without telling, so the slot may count too many commands. They are
+ * counted anew when the limit is near. That takes as many steps as commands may wait.
  */
 static size_t commands_room(struct enetjs_slot *slot, ENetPeer *peer) {
   if (slot->waiting_commands + ENETJS_COMMANDS_MAXIMUM > ENETJS_WAITING_COMMANDS)
@@ -243,7 +243,7 @@ static struct enetjs_allowance allowance_of(const struct enetjs_slot *slot, cons
   return allowance;
 }
 
-/* From now on the time of the message that was refused counts, unless that of an earlier one does. */
+/* Notes when the message was first refused, unless an earlier one is noted. */
 static void begin_stall(struct enetjs_stall *stall, const struct enetjs_inspection *refused, enet_uint32 now) {
   if (stall->since != 0 && stall->admitted == 0) return;
   stall->since = stamp(now);
@@ -252,7 +252,7 @@ static void begin_stall(struct enetjs_stall *stall, const struct enetjs_inspecti
   stall->sequence = refused->sequence;
 }
 
-/* ENet does not acknowledge such a message, and tells nobody. */
+/* ENet neither acknowledges such a message nor reports it. */
 static void tell_too_large(struct enetjs_slot *slot, size_t length) {
   struct enetjs_host *h = slot->host;
   if (length == 0 || slot->told_too_large) return;

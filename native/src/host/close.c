@@ -44,9 +44,9 @@ static bool awaits_answer(ENetPeer *peer) {
 }
 
 /*
- * A server that we have asked to connect can be told only by the id that comes with its answer, and a client
- * that the guard has answered only once it has acknowledged that. Either may have arrived and not been read, so
- * ENet reads once more. All other peers have been reset, so that it has nothing to send.
+ * A server that this host connects to can be told of the end only with the id in its answer. A client that the guard
+ * has answered can be told only once it has acknowledged the answer. Either datagram may have arrived and not been
+ * read, so ENet reads once more. All other peers have been reset, so ENet has nothing else to send.
  */
 static void tell_who_has_answered(struct enetjs_host *h) {
   ENetEvent event;
@@ -79,7 +79,7 @@ void enetjs_disconnect_all(struct enetjs_host *h) {
     enet_peer_reset(peer);
   }
   if (answers) tell_who_has_answered(h);
-  /* Nobody waits for a simulated network: what it has let pass leaves now. */
+  /* A close does not wait for the simulated network: the datagrams that it holds leave now. */
   if (enetjs_batch_conditions(h->batch)) enetjs_conditions_end(enetjs_batch_conditions(h->batch));
   enetjs_batch_end(h->batch);
 }
@@ -99,11 +99,11 @@ void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats) {
     enetjs_lanes_end(&h->slots[i].lanes);
     enetjs_drop_held(h, &h->slots[i].held);
   }
-  enetjs_drop_held(h, &h->events.held); /* while there are ENet's peers to discharge */
+  enetjs_drop_held(h, &h->events.held); /* while ENet's peers exist, which these records are charged to */
   enetjs_batch_destroy(h->batch);
   enet_host_destroy(h->enet);
   h->enet = NULL;
-  enetjs_drop_held(h, &h->completions.held); /* with those that the messages inside ENet have left */
+  enetjs_drop_held(h, &h->completions.held); /* with the completions of messages that ENet has just freed */
   for (size_t i = 0; i < peers; i++) enetjs_allowance_end(&h->slots[i]);
   enetjs_account_close(h->account, NULL);
   enetjs_packet_release_all(h);

@@ -1,13 +1,13 @@
 /*
- * One look at the commands of a datagram that has passed all limits, before ENet handles it: what must be known of
- * them that ENet does not keep, and what must not reach ENet as it is.
+ * Reads the commands of a datagram that has passed all limits, before ENet handles it. It notes what ENet does not keep
+ * of them, and changes those that ENet would take wrongly.
  *
  * The work for a datagram is bounded by its length. Called within ENet's service, with the host's lock held.
  */
 #include "host/internal.h"
 #include "wire/command.h"
 
-/* ENet counts what is retransmitted, and from time to time begins anew. */
+/* ENet counts retransmissions, and from time to time sets its counter to 0. */
 void enetjs_commands_count_lost(struct enetjs_slot *slot, unsigned acknowledged) {
   struct enetjs_quality *quality = &slot->quality;
   enet_uint32 lost = enetjs_peer_of(slot)->packetsLost;

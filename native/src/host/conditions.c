@@ -1,6 +1,6 @@
 /*
- * What the program says about the simulated network of a host; wire/conditions.c simulates it. The consumer's thread
- * calls all of it.
+ * The calls by which the program sets up the simulated network of a host; wire/conditions.c simulates it. Only the
+ * consumer may call.
  */
 #include "wire/conditions.h"
 
@@ -13,7 +13,7 @@
 
 #define LINK_BYTES (ENETJS_LINK_COUNT * sizeof(double))
 
-/* What was to be sent leaves with the section; what was received is for the next service. */
+/* Datagrams to be sent leave at the end of the section. Received ones wait for the next service. */
 static void end(struct enetjs_host *h) {
   struct enetjs_conditions *conditions = enetjs_batch_conditions(h->batch);
   if (!conditions) return;

@@ -1,8 +1,8 @@
 /*
- * How connections begin: attempts of this host, answers to those of others, and what becomes of an attempt, or of an
- * end, that ENet has no memory for.
+ * How connections begin: attempts of this host, and answers to the attempts of others. Also ends the peers for which
+ * ENet had no memory while their connection began or ended.
  *
- * Invariant: a peer in transition has a command or an acknowledgement under way that moves it on.
+ * Invariant: while a connection begins or ends, a command or an acknowledgement is under way that moves it on.
  */
 #include "base/pool.h"
 #include "base/random.h"
@@ -24,15 +24,15 @@ static bool is_empty(ENetPeer *peer) {
          enet_list_empty(&peer->acknowledgements);
 }
 
-/* Only an acknowledgement, or a command of its own that must be acknowledged, moves ENet on from these. */
+/* ENet leaves these states only when it is acknowledged, or has acknowledged. */
 static bool is_in_transition(const ENetPeer *peer) {
   return peer->state == ENET_PEER_STATE_CONNECTING || peer->state == ENET_PEER_STATE_ACKNOWLEDGING_CONNECT ||
          peer->state == ENET_PEER_STATE_DISCONNECTING || peer->state == ENET_PEER_STATE_ACKNOWLEDGING_DISCONNECT;
 }
 
 /*
- * ENet ignores that it has no memory for a CONNECT, VERIFY_CONNECT, DISCONNECT or the acknowledgement of
- * one. The peer then waits for what has never been sent, and would wait until the host is closed.
+ * ENet ignores a failed allocation of a CONNECT, VERIFY_CONNECT, DISCONNECT or the acknowledgement of one. Nothing is
+ * sent then, and the peer would wait for the answer until the host is closed.
  */
 void enetjs_reset_stuck_peers(struct enetjs_host *h) {
   unsigned failures = enetjs_pool_failures(), in_transition = 0;
@@ -53,8 +53,8 @@ void enetjs_reset_stuck_peers(struct enetjs_host *h) {
 /* ---- Attempts of this host ------------------------------------------------------------------- */
 
 /*
- * An ICMP message may be forged, and a server may start while ENet still tries. So it changes nothing about an
- * attempt: the consumer is told once, for the error of an attempt that times out.
+ * An ICMP message may be forged, and a server may start while ENet still tries. So the attempt goes on. The consumer is
+ * told once, and names the ICMP message in the error if the attempt times out.
  */
 static void on_unreachable(struct enetjs_host *h, const struct enetjs_endpoint *to, uint8_t code) {
   for (size_t index = 0; index < h->enet->peerCount; index++) {
@@ -139,7 +139,7 @@ double enetjs_host_connect(double host, double address, double port, double chan
 
 /* ---- Attempts of others ---------------------------------------------------------------------- */
 
-/* An attempt that is proved goes on at once; messages that come of that are held until the next service. */
+/* A proved attempt goes on at once. Records that result from that are held until the next service. */
 static double answer(struct enetjs_host *h, uint32_t question, double verdict) {
   enum enetjs_refusal cause =
       verdict == ENETJS_CODE_UNDECIDED ? ENETJS_REFUSAL_UNDECIDED : ENETJS_REFUSAL_ACCEPT;

@@ -1,19 +1,19 @@
 /*
  * When a host has something to do by itself: every deadline that wakes a thread comes together in enetjs_next_wait.
  *
- *   now          datagrams that were fetched and not read (wire/socket.c), what the guard has for ENet, events that
+ *   at once      datagrams that were fetched and not read (wire/socket.c), datagrams of the guard for ENet, events that
  *                ENet has queued, acknowledgements and commands that ENet has not sent
- *   ENet's       the next retransmission or timeout of each peer, its next ping, its bandwidth limits
+ *   ENet         the next retransmission, timeout or ping of each peer; the next turn of its bandwidth limits
  *   silence.c    the next look for peers that acknowledge nothing
- *   conditions.c the next datagram that a simulated network holds (wire/)
- *   flow.c       the next time that the pace lets something leave
- *   resend.c     the next time that something may turn out to be lost
- *   queue.c      the next time that a ping may let more unreliable messages through
- *   pool.c       memory that nobody uses is given back
+ *   conditions.c the next datagram that a simulated network holds is due (wire/)
+ *   flow.c       the window lets something leave
+ *   resend.c     a message may turn out to be lost
+ *   queue.c      a ping may let more unreliable messages leave
+ *   pool.c       unused memory is given back
  *
- * Not here are the two times that only the pump waits for, the stall limit and REST_MS (pump.c), and those that are
- * looked at when a datagram comes and wake nobody: lifetimes of attempts (wire/guard.c),
- * of token buckets (wire/limits.c), and the times of a stopped peer (allowance.c).
+ * Two times are elsewhere, because only the pump waits for them: the stall limit and REST_MS (pump.c). Some times wake
+ * nobody, because they are looked at when a datagram comes: the lifetimes of attempts (wire/guard.c) and token buckets
+ * (wire/limits.c), and the times of a stopped peer (allowance.c).
  *
  * Called with the host's lock held, by the pump and by the consumer.
  */
@@ -25,11 +25,11 @@
 #include "wire/peer_ids.h"
 #include "wire/socket.h"
 
-#define LONG_WAIT 0x3FFFFFFF /* ENet has nothing to do by itself; above any wait */
+#define LONG_WAIT 0x3FFFFFFF /* longer than any wait: ENet has nothing to do by itself */
 
 /*
- * By what part of its interval a ping may be late: with many peers, something else has woken the pump until then, and
- * the ping goes along.
+ * A ping may be late by this part of its interval. With many peers, something else wakes the pump meanwhile, and the
+ * ping leaves with it.
  */
 #define PING_SLACK 16
 

@@ -1,5 +1,5 @@
 /*
- * Hosts: their handles, and how one is put together. How it ends is in close.c, its settings are in settings.c.
+ * Hosts: their handles, and how a host is created. close.c ends a host, and settings.c has its settings.
  *
  * Invariant: a control block is never freed, so that any handle can be checked: its lock is taken first, and then its
  * generation compared. Any thread may create a host; the thread that did is its consumer.
@@ -169,7 +169,7 @@ static void shared_attach(struct enetjs_host *h, const double *c, uint8_t *share
   h->arena.bytes = arena;
   h->arena.head = 0;
   h->arena.size = (uint32_t)c[ENETJS_CONFIG_ARENA_BYTES];
-  /* A quarter, so that a payload fits whatever the fill and the wrap. */
+  /* A quarter of the arena: a payload fits whenever half of the arena is free, even if its end splits the free part. */
   h->inline_maximum = h->arena.size / 4 < 65536 ? h->arena.size / 4 : 65536;
   h->header[ENETJS_WORD_STATS_OFFSET] = (uint32_t)stats;
   h->header[ENETJS_WORD_COMPLETION_OFFSET] = (uint32_t)completions;
@@ -222,8 +222,9 @@ static int open_socket(struct enetjs_host *h, const double *c) {
 /* ---- Life ------------------------------------------------------------------------------------ */
 
 /*
- * A host that accepts connections can have neither where libenet's socket calls do not arrive in
- * socket.c: the guard has ENet receive what it wants, and without the guard ENet gives its own ids.
+ * Creates the guard and the random peer ids. A host that accepts connections has neither where libenet's socket calls
+ * do not arrive in wire/socket.c: the guard makes ENet receive datagrams there, and without the guard ENet assigns its
+ * own ids.
  */
 static bool open_guard(struct enetjs_host *h) {
   if (h->bound && enetjs_batch_arrives() <= 0) return true;
@@ -367,6 +368,7 @@ double enetjs_host_set_arena(double host, uint8_t *arena, double arenaBytes) {
   return result;
 }
 
+/* Sends a datagram past ENet, but not past a simulated network. */
 static int send_datagram(struct enetjs_host *h, const struct enetjs_endpoint *to, const ENetBuffer *buffer) {
   ENetAddress plain = enetjs_endpoint_plain(to);
   int sent;
@@ -388,7 +390,7 @@ double enetjs_host_send_datagram(double host, double address, double port, doubl
     ENetBuffer buffer;
     buffer.data = (void *)(uintptr_t)data;
     buffer.dataLength = (size_t)length;
-    enetjs_read_unreachable(h); /* whose error would be that of this call */
+    enetjs_read_unreachable(h); /* an unread report would make this call fail */
     result = send_datagram(h, &to, &buffer);
     if (result < 0) result = enetjs_socket_error_code(enetjs_socket_error());
   }

@@ -1,10 +1,11 @@
 /*
- * What ENet's intercept callback decides before ENet sees a datagram. Every limit on one datagram is asked here, in
- * this order: the address filter; whether its peer is denied; the rates of its address; for a CONNECT the memory that is left and
- * the guard's table; for a datagram of a peer its rates and its memory. Besides, it finds the peer that a datagram is
- * for, and hands on what is not ENet's. native/README.md lists the limits with the functions that enforce them.
+ * ENet's intercept callback, which decides about each datagram before ENet sees it. It finds the peer that the datagram
+ * is for, applies every limit on a single datagram, and reports datagrams that are not ENet's. The order: the address
+ * filter; whether the peer is denied; the rates of the address; for a CONNECT the memory that is left and the guard's
+ * table; for a datagram of a peer the peer's rates and memory. native/README.md lists the limits with the functions
+ * that enforce them.
  *
- * Invariant: what is let through has been opened (wire/datagram.h) and carries ENet's own peer id.
+ * Invariant: a datagram that is let through has been opened (wire/datagram.h) and carries ENet's own peer id.
  * Called within ENet's service, with the host's lock held.
  */
 #include <string.h>
@@ -64,7 +65,7 @@ static bool within_limits(const struct enetjs_host *h, const struct enetjs_endpo
   return !h->limits || enetjs_limits_admit_datagram(h->limits, enetjs_endpoint_network(from), h->enet->receivedDataLength, is_established(peer));
 }
 
-/* A datagram in the name of a peer has failed its checksum, or what else opening it takes. */
+/* Takes a charge back: a datagram that claimed to be of a peer could not be opened, so it is forged or damaged. */
 static void refund(const struct enetjs_host *h, const struct enetjs_endpoint *from, const ENetPeer *peer) {
   if (h->limits && is_established(peer))
     enetjs_limits_refund_datagram(h->limits, enetjs_endpoint_network(from), h->enet->receivedDataLength);
@@ -75,7 +76,7 @@ static void refund(const struct enetjs_host *h, const struct enetjs_endpoint *fr
 static void emit_datagram(struct enetjs_host *h, const struct enetjs_endpoint *from) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPacket *packet;
-  /* Lost as in a full socket buffer. */
+  /* The datagram is dropped, as a full socket buffer would drop it. */
   if (h->held_datagram_bytes >= h->maximum_waiting || enetjs_host_data(h) >= enetjs_host_data_limit(h)) return;
   enetjs_pool_charge(h->account);
   packet = enet_packet_create(h->enet->receivedData, h->enet->receivedDataLength, 0);
@@ -95,8 +96,8 @@ static int not_enets(struct enetjs_host *h, const struct enetjs_endpoint *from) 
 }
 
 /*
- * The answer to another CONNECT than this peer's, which ENet would take for a refusal: a late one to an
- * attempt that was given up, or a forged one. Of an opened datagram.
+ * Whether an opened datagram answers another CONNECT than this peer's. The answer may be late, to an attempt that was
+ * given up, or forged. ENet would take it for a refusal.
  */
 static bool answers_another(const ENetPeer *peer, const struct enetjs_datagram *datagram) {
   struct enetjs_command command;
@@ -109,7 +110,8 @@ static bool answers_another(const ENetPeer *peer, const struct enetjs_datagram *
 static int allow(struct enetjs_host *h, struct enetjs_datagram *datagram, const ENetPeer *peer) {
   struct enetjs_slot *slot = &h->slots[peer->incomingPeerID];
   size_t length = datagram->length;
-  bool admitted = (!h->limits || enetjs_limits_admit_messages(h->limits, datagram, peer)) && enetjs_allow(slot, datagram);
+  bool admitted =
+      (!h->limits || enetjs_limits_admit_messages(h->limits, datagram, peer)) && enetjs_allow(slot, datagram);
   if (!admitted || datagram->length < length) slot->quality.refused_datagrams++;
   if (!admitted) return TAKEN;
   enetjs_commands_note(slot, datagram);
@@ -169,7 +171,7 @@ static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram
   return conclude(h, from, enetjs_guard_prove(h->guard, datagram, h->datagram_room, h->limits));
 }
 
-/* The filter drops silently, but where it is told to, a CONNECT is refused. */
+/* Drops a datagram of a denied address. A CONNECT is refused where ENETJS_CONFIG_FILTER_REFUSES asks for it. */
 static int denied(struct enetjs_host *h, const struct enetjs_endpoint *from) {
   struct enetjs_datagram datagram;
   h->counters[ENETJS_HOST_STAT_FILTERED]++;
@@ -181,7 +183,7 @@ static int denied(struct enetjs_host *h, const struct enetjs_endpoint *from) {
   return TAKEN;
 }
 
-/* What the guard has had ENet receive has been through everything once. */
+/* A datagram that the guard made ENet receive has passed the limits before, when it arrived. */
 static bool from_guard(struct enetjs_host *h, const struct enetjs_endpoint *from, int *result) {
   struct enetjs_datagram datagram;
   enum enetjs_guard_verdict verdict;
@@ -204,7 +206,7 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   bool parsed;
   int result;
   (void)event;
-  enetjs_pool_charge(NULL); /* where enet_socket_receive is not ours, which ends the datagram before */
+  enetjs_pool_charge(NULL); /* the datagram before is done; ours in socket.c has said so, but not libenet's own */
   enetjs_commands_handled(h);
   if (from_guard(h, &from, &result)) return result;
   if (enetjs_filter_denies(&h->filter, &from)) return denied(h, &from);

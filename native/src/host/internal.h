@@ -1,6 +1,6 @@
 /**
  * @file internal.h
- * @brief A host, and what its files call of each other.
+ * @brief The struct of a host, and the functions that the files of this folder call in each other.
  *
  * A host is a monitor: everything in `struct enetjs_host` below the lock is read and written only
  * with the lock held. Control blocks are never freed, only reused under a new generation, so a
@@ -32,8 +32,8 @@
 #include "wire/unreachable.h"
 
 /*
- * ENet's own queue to a near peer is kept this short, because ENet walks all of it. The rest waits in our queue. The
- * limit of messages is for all peers.
+ * ENet's own queue to a near peer is at most this long, because ENet walks all of it for each datagram. The rest waits
+ * in the queue of the slot. The limit of messages holds for all peers.
  */
 #define ENETJS_INSIDE_BYTES (160 * 1024)
 #define ENETJS_INSIDE_MESSAGES 2600
@@ -47,17 +47,17 @@
 /* How many reliable packets ENet accepts ahead of one that is missing. */
 #define ENETJS_PACKETS_AHEAD ((ENET_PEER_FREE_RELIABLE_WINDOWS - 1) * ENET_PEER_RELIABLE_WINDOW_SIZE)
 
-/* Bytes of large packets that a ring may refer to. Beyond that, records are held and count towards their peer's limit. */
+/* Bytes of large packets that a ring may refer to. Beyond, records are held and count towards their peer's limit. */
 #define ENETJS_LISTED_BYTES ((size_t)8 << 20)
 
-/* After so many wake-ups for nothing, the pump looks first whether there is something. */
+/* After so many wake-ups that brought the consumer nothing, the pump services first, and wakes it only for a record. */
 #define ENETJS_EMPTY_WAKEUPS_LIMIT 3
 
 /* What a message can be sent with. */
 #define ENETJS_SEND_FLAGS \
   (ENET_PACKET_FLAG_RELIABLE | ENET_PACKET_FLAG_UNSEQUENCED | ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT)
 
-/* A program that goes on sending is interrupted after so many bytes, with 64 for each message, and ENet is serviced. */
+/* While a program sends without servicing, ENet is serviced after so many bytes, counting 64 more for each message. */
 #define ENETJS_SEND_TURN_BYTES (48 * 1024)
 
 /* A broadcast copies shorter payloads for each peer, and shares one copy of longer ones. */
@@ -97,7 +97,7 @@ struct enetjs_host {
   size_t maximum_data;            /**< as configured; 0 for the default */
   struct enetjs_account *account; /**< everything that is charged to the host or its connections */
   uint64_t debt_seed;
-  unsigned pool_failures; /**< of the pool, that have been looked into */
+  unsigned pool_failures; /**< failed allocations of the pool up to which enetjs_reset_stuck_peers has looked */
   enet_uint32 silence_looked_at;
   size_t queued_messages;     /**< to all peers */
   size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced, with 64 for each message */
@@ -110,10 +110,10 @@ struct enetjs_host {
   struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed, *to_look_at;
-  struct enetjs_slot *being_handled; /**< whose datagram ENet handles, where something is to be done afterwards */
+  struct enetjs_slot *being_handled; /**< ENet handles its datagram, and something has to be done afterwards */
   struct enetjs_slot *flows; /**< far peers that have something under way */
   bool adaptive;             /**< windows follow the link, see flow.c */
-  bool reading;              /**< ENet reads, in a service */
+  bool reading;              /**< a service is under way, and ENet reads datagrams */
   uint64_t service_us;       /**< when ENet was last serviced */
   struct enetjs_handshakes handshakes;
   size_t attempts;                       /**< slots that are attempting */
@@ -121,7 +121,7 @@ struct enetjs_host {
 
   /* Shared memory; touched only while `consumer` is true. */
   bool consumer;  /**< the lock is held by a call of the consumer's side */
-  bool servicing; /**< and that is a service, before which the consumer has looked after the arena */
+  bool servicing; /**< that call is a service, which alone may write to the arena */
   uint8_t *shared;
   _Atomic uint32_t *header;
   double *stats;
@@ -129,14 +129,14 @@ struct enetjs_host {
   uint32_t inline_maximum;
   struct enetjs_ring events, completions;
   struct enetjs_arena arena;
-  /* Of packets that this host has listed, changed without the lock too: in the ring, and kept by JavaScript. */
+  /* Bytes of listed packets of this host: in the ring, and kept by JavaScript. Also changed without the lock. */
   atomic_size_t listed_bytes, kept_bytes;
-  size_t reserve;        /**< how much more the held messages will take in JavaScript */
+  size_t reserve;        /**< bytes that the held messages will take in JavaScript beyond what they take here */
   size_t consumer_bytes; /**< ENETJS_WORD_KEPT, as of the consumer's last call */
 
   /* Pump. */
   bool pump_configured, pump_running, pump_quit, pump_awaits;
-  bool pump_rests; /**< it leaves the socket alone for a while, so that datagrams gather */
+  bool pump_rests; /**< it does not watch the socket for REST_MS, so that datagrams gather */
   int spin;        /**< ENETJS_SPIN_… */
   struct enetjs_pace pace;
   unsigned empty_wakeups; /**< services of the consumer in a row that brought it nothing */
@@ -189,7 +189,7 @@ void enetjs_hosts_on_process_exit(void);
 double enetjs_settings_apply(struct enetjs_host *h, const double *config); /**< @returns 0 or an error code */
 
 /* ---- connect.c ------------------------------------------------------------------------------- */
-/** Ends the peers that would wait without end, after ENet may have run out of memory. */
+/** After ENet may have run out of memory: ends the peers that wait for an answer to what was never sent. */
 void enetjs_reset_stuck_peers(struct enetjs_host *h);
 /** An attempt of this host has succeeded or ended, if the slot is one. */
 void enetjs_attempt_over(struct enetjs_slot *slot);
@@ -201,22 +201,22 @@ void enetjs_read_unreachable(struct enetjs_host *h);
 bool enetjs_datagrams_prefetched(const struct enetjs_host *h);
 void enetjs_service_protocol(struct enetjs_host *h);
 void enetjs_flush_protocol(struct enetjs_host *h);
-/** After sends: services where a long series of them would keep ENet from its acknowledgements. */
+/** After a send: services ENet when a long series of sends has kept it from reading acknowledgements. */
 void enetjs_service_between_sends(struct enetjs_host *h);
 
 /* ---- outbox.c -------------------------------------------------------------------------------- */
-/** Queues what the consumer has put there; only inside a call of its. */
+/** Queues the messages that the consumer has put into the outbox. Only inside a call of the consumer. */
 void enetjs_outbox_take(struct enetjs_host *h);
 
 /* ---- queue.c: the way out -------------------------------------------------------------------- */
 double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t flags, const uint8_t *data, size_t length,
                          struct enetjs_packet *shared, uint32_t token);
-/** @returns bytes that count towards the high-water mark: what waits, and of what ENet has, no more than its window */
+/** @returns bytes that count towards the high-water mark: what waits, and what ENet has, at most its window */
 size_t enetjs_queue_counted(const struct enetjs_slot *slot);
 void enetjs_queue_measure(struct enetjs_slot *slot); /**< against the high-water mark */
 void enetjs_queue_clear(struct enetjs_slot *slot);
 bool enetjs_queue_feed(struct enetjs_host *h);
-int enetjs_queue_wait(const struct enetjs_host *h); /**< ms until something can be fed for that alone, or -1 */
+int enetjs_queue_wait(const struct enetjs_host *h); /**< ms until a ping may let ENet be fed again, or -1 */
 
 /* ---- flow.c: how much may be under way ------------------------------------------------------- */
 void enetjs_flows_set(struct enetjs_host *h, bool adaptive); /**< whether windows follow the link, where they can */
@@ -240,21 +240,22 @@ int enetjs_resend_wait(const struct enetjs_host *h); /**< ms until it has to loo
 size_t enetjs_host_data_limit(const struct enetjs_host *h); /**< bytes */
 size_t enetjs_host_data(struct enetjs_host *h);             /**< bytes that count towards it */
 /**
- * Shortens an opened datagram of a peer to what the peer may have us do, and charges the peer for what
- * ENet allocates until enetjs_pool_charge. @returns false when ENet is not to see it
+ * Takes the commands out of an opened datagram for which its peer has no memory left. Until the next
+ * enetjs_pool_charge, what ENet allocates is charged to the peer.
+ * @returns false when ENet is not to see the datagram
  */
 bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram);
 /** Whether a stranger may open a connection. @param network of its address, see wire/endpoint.h */
 bool enetjs_allow_connect(struct enetjs_host *h, uint64_t network);
-/** What the connection still holds counts as a debt of its address from now on. */
+/** A connection ends: the memory that it still holds counts as a debt of its address from now on. */
 void enetjs_allowance_end(struct enetjs_slot *slot);
 
 /* ---- commands.c ------------------------------------------------------------------------------ */
-/** Notes what is in an opened datagram of a peer, which ENet is about to handle. */
+/** Reads the commands of an opened datagram of a peer before ENet handles it. */
 void enetjs_commands_note(struct enetjs_slot *slot, struct enetjs_datagram *datagram);
-/** When ENet has handled the last one. */
+/** ENet has handled that datagram. */
 void enetjs_commands_handled(struct enetjs_host *h);
-/** Brings what is counted of retransmissions up to date. @param acknowledged commands, since the last time */
+/** Updates the counts of retransmissions. @param acknowledged commands that were acknowledged since the last call */
 void enetjs_commands_count_lost(struct enetjs_slot *slot, unsigned acknowledged);
 
 /* ---- intercept.c ----------------------------------------------------------------------------- */

@@ -1,7 +1,6 @@
 /*
- * What a host does about its limits: it takes the rules from JavaScript, and disconnects the peers that
- * wire/limits.c has found to exceed theirs. That happens after ENet has read, because ENet goes on using the
- * peer whose datagram it is in.
+ * Takes the rules for limits from JavaScript, and disconnects the peers that wire/limits.c has found to exceed theirs.
+ * Peers are disconnected after ENet has read, because ENet goes on using the peer whose datagram it handles.
  */
 #include <string.h>
 
@@ -34,7 +33,7 @@ double enetjs_host_set_limits(double host, const uint8_t *limits, double bytes, 
   return result;
 }
 
-/* Since it exceeded its limit, the connection may have ended, and another one may have its slot. */
+/* Whether a peer still has the connection that exceeded its limit; another one may have its slot now. */
 static bool has(const ENetPeer *peer, uint32_t connect_id) {
   return peer->connectID == connect_id && peer->state != ENET_PEER_STATE_DISCONNECTED &&
          peer->state <= ENET_PEER_STATE_DISCONNECT_LATER;

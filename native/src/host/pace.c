@@ -1,24 +1,21 @@
 /*
- * When the consumer is woken: at once while it is quiet, and less often than once per datagram when
- * many come.
+ * When the consumer is woken: at once while few datagrams come, and less often than for each datagram while many come.
  *
- * A wake-up costs two threads some ten microseconds each. These make them fewer:
+ * A wake-up costs some ten microseconds on each of two threads. Three methods save wake-ups.
  *
- *   Attending. When one peer's messages follow each other so closely that waiting for the next one
- *   costs no more than a wake-up, the consumer stays for it, in short turns between which its event
- *   loop goes on. Where no message comes in that time, as when both sides share one core, it is given up for twice
- *   as long each time.
+ *   Attending. When the messages of one peer follow each other closely, waiting for the next one costs no more than a
+ *   wake-up. The consumer then waits for it, in short turns between which its event loop goes on. When no message comes
+ *   in that time, as when both sides share one core, attending is given up for a while, twice as long each time.
  *
- *   Coalescing. When many peers send, each datagram would wake the consumer. It is woken once a
- *   millisecond then, for all that has come, as long as no less comes because of it: peers that wait
- *   for answers send less when answers take longer, and get theirs at once.
+ *   Coalescing. When many peers send, each datagram would wake the consumer. Instead it is woken once a millisecond,
+ *   for all datagrams that have come. Peers that wait for answers send less when the answers take longer. So coalescing
+ *   ends when the receive rate drops, and such peers get their answers at once.
  *
- *   Dozing. Where one peer sends datagram after datagram with little between them, each found by
- *   itself would be acknowledged by itself. While it attends, the consumer now and then sleeps for some
- *   tens of microseconds before it looks, as long as no less comes because of it: a peer whose window is full
- *   waits for acknowledgements.
+ *   Dozing. When one peer sends many datagrams in a row, a consumer that attends would find and acknowledge each alone.
+ *   So it sleeps now and then for some tens of microseconds before it looks. A peer whose window is full waits for
+ *   acknowledgements. So dozing ends when the receive rate drops.
  *
- * The source of each datagram is known where they are read in batches only; elsewhere many peers look like one.
+ * The source of each datagram is known only where datagrams are read in batches. Elsewhere many peers look like one.
  */
 #include "base/clock.h"
 #include "host/internal.h"
@@ -36,7 +33,7 @@ enum {
   DOZE_TURNS = 3,        /* of which one begins with a nap */
   TRIAL_SKIP = 16,       /* windows until it is tried, doubled each time */
   TRIAL_SKIP_LIMIT = 4096,
-  TRIAL_PROVEN = 64, /* good windows after which its end is an accident */
+  TRIAL_PROVEN = 64, /* good windows after which one bad end does not count against the trial */
   LONG_GAP_US = 100000,
   FIXED = 256 /* one, in averages */
 };
@@ -91,7 +88,7 @@ static void judge(struct enetjs_trial *trial, const struct terms *terms, uint64_
   if (good && ++trial->windows == TRIAL_PROVEN) trial->skip_next = TRIAL_SKIP;
 }
 
-/* One window may have seen a burst, so the rate before is that of all since the last trial. */
+/* A single window may hold a burst, so the rate before the trial is that of all windows since the last trial. */
 static void look_forward(struct enetjs_trial *trial, uint64_t elapsed_us, bool worthwhile) {
   if (!worthwhile) {
     forget(trial);
@@ -149,8 +146,8 @@ static bool is_worth_attending(const struct enetjs_pace *pace, int spin) {
 }
 
 /*
- * Now and then the event loop comes to rest all the same: some runtimes do only then what they have
- * put off, as to end after an error, or because nothing keeps them.
+ * Attending pauses now and then, so that the event loop can run empty. Some runtimes only then end the process, after
+ * an error or when nothing is left to do.
  */
 static void attend(struct enetjs_pace *pace, bool worth, uint64_t now) {
   if (!pace->attending) {
@@ -182,7 +179,7 @@ static bool is_readable(const struct enetjs_host *h) {
   return enetjs_poll(&fd, 1, 0) > 0;
 }
 
-/* Not each time: a peer whose acknowledgements are always late keeps stopping for them. */
+/* Not in each turn, because a peer that always gets its acknowledgements late stops for them each time. */
 static bool is_to_doze(struct enetjs_host *h) {
   return h->pace.dozing.on && h->spin == ENETJS_SPIN_AUTO && ++h->pace.turns % DOZE_TURNS == 0;
 }
@@ -196,7 +193,7 @@ static bool attend_for_a_turn(struct enetjs_host *h) {
   end = now + ATTEND_TURN_US;
   for (; now < end; now = enetjs_clock_us()) {
     if (is_readable(h)) return true;
-    enetjs_thread_yield(); /* to the other side, where it shares this core */
+    enetjs_thread_yield(); /* to the other side, which may share this core */
   }
   return false;
 }

@@ -13,14 +13,14 @@
 /** A trial of another way to take datagrams; it ends when the receive rate drops. See pace.c. */
 struct enetjs_trial {
   bool on;
-  uint64_t before_us, before_datagrams; /**< how long it has seemed useful, and what came in that time */
+  uint64_t before_us, before_datagrams; /**< for how long the trial has seemed useful, and the datagrams of that time */
   bool bad_window_seen;                 /**< the last window was a bad one */
-  unsigned windows, skip, skip_next;    /**< good ones since it began; until it may begin, after its end */
+  unsigned windows, skip, skip_next;    /**< good windows since the trial began; windows until it may begin again */
   uint64_t window_us;                   /**< when the window began */
   unsigned window_turns, window_datagrams;
 };
 
-/** How often the consumer is woken, and what that is decided by; see pace.c. */
+/** How often the consumer is woken, and the measurements that decide about it; see pace.c. */
 struct enetjs_pace {
   uint64_t found_us;     /**< when a service last found something */
   uint32_t found_gap_us; /**< between such services, on average */

@@ -172,7 +172,7 @@ double enetjs_packet_share(uint8_t *data, double length) {
 
 /* ---- What JavaScript asks of a packet ---- */
 
-/* With the table locked. From the ring's to what JavaScript keeps, or away from both. */
+/* With the table locked. Counts the packet's bytes as kept by JavaScript instead of in the ring, or as neither. */
 static void keep(struct enetjs_packet *p, bool counted) {
   struct enetjs_host *owner_host = p->owner_host;
   uint32_t slot = p->slot;
@@ -269,7 +269,7 @@ static void release_where(bool (*ends)(const struct enetjs_packet *, const void 
   enetjs_mutex_unlock(&table.lock);
 }
 
-/* The consumer of a host is gone, and with it whatever it has not kept. Nothing refers to the host any more. */
+/* Drops the references of a host's consumer, except those that it keeps. Afterwards no packet refers to the host. */
 void enetjs_packet_release_all(struct enetjs_host *owner_host) {
   release_where(ends_with_host, owner_host);
   table_lock();
@@ -280,5 +280,5 @@ void enetjs_packet_release_all(struct enetjs_host *owner_host) {
   enetjs_mutex_unlock(&table.lock);
 }
 
-/* A thread is gone, and with it what it has not released; except what another may have been given. */
+/* Drops the references of a thread that has exited, except those whose address another thread may have. */
 void enetjs_packet_release_of_thread(const void *owner) { release_where(ends_with_thread, owner); }

@@ -3,7 +3,7 @@
  * @brief Payloads that several queues and JavaScript refer to, with a count of references.
  *
  * A packet that JavaScript knows is listed: it has a handle, in a table for the whole process. Listing, borrowing and
- * dropping are safe from any thread; what is told of a host is called with the lock of that host held.
+ * dropping are safe from any thread. A function with a host as parameter is called with that host's lock held.
  */
 #ifndef ENETJS_HOST_PACKET_H
 #define ENETJS_HOST_PACKET_H
@@ -22,11 +22,11 @@ struct enetjs_packet {
   uint32_t generation;
   struct enetjs_host *owner_host; /**< the host that it counts towards, or NULL */
   uint32_t slot;                  /**< of the peer that has sent it */
-  bool kept;                      /**< outlives that host; else the host's end also ends the listed reference */
+  bool kept;                      /**< JavaScript's reference outlives that host */
   const void *owner;              /**< the thread that its listed reference was given to, or NULL */
   ENetPacket *packet;
   bool external; /**< its bytes are JavaScript's */
-  bool exposed;  /**< its address has been given away, so that only JavaScript can tell who uses it */
+  bool exposed;  /**< JavaScript has its address, so only JavaScript can tell whether it is still used */
 };
 #define ENETJS_UNLISTED UINT32_MAX
 

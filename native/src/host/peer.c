@@ -1,6 +1,6 @@
 /*
- * What JavaScript asks of a connection apart from sending: how it ends, its settings, its state. And the shutdown of
- * a host, which ends all of its connections.
+ * JavaScript's calls for one connection, apart from sending: ending it, its settings, its state. Also the shutdown of a
+ * host, which ends all of its connections.
  *
  * Each function takes the lock of its host. Only the consumer may call.
  */
@@ -82,7 +82,10 @@ static void shut_down(struct enetjs_slot *slot) {
   if (enetjs_peer_of(slot)->state != ENET_PEER_STATE_CONNECTING) disconnect_later(slot);
 }
 
-/* Nobody waits for half-open connections of others, because any stranger can begin them, nor for abandoned attempts. */
+/*
+ * A shutdown does not wait for half-open connections of others, because any stranger can begin one, nor for abandoned
+ * attempts.
+ */
 static bool has_no_peers(const struct enetjs_host *h) {
   for (size_t index = 0; index < h->enet->peerCount; index++) {
     ENetPeerState state = h->enet->peers[index].state;

@@ -19,7 +19,7 @@ static void quality_of(struct enetjs_slot *slot, double *stats) {
   stats[ENETJS_PEER_STAT_JITTER] = quality->round_trip.deviation;
   stats[ENETJS_PEER_STAT_OUTGOING_LOSS] = enetjs_recent_share(&quality->lost, now);
   stats[ENETJS_PEER_STAT_INCOMING_LOSS] = enetjs_recent_share(&quality->gaps.recent, now);
-  /* What ENet counted just before it began anew is missing. */
+  /* Losses that ENet counted since the last call, before it set its counter to 0, are missing. */
   stats[ENETJS_PEER_STAT_RETRANSMITTED] = fmax((double)quality->retransmitted, (double)slot->fast.resent);
   stats[ENETJS_PEER_STAT_FAST_RETRANSMITTED] = (double)slot->fast.resent;
   stats[ENETJS_PEER_STAT_NEEDLESSLY_RETRANSMITTED] = (double)slot->fast.needless;

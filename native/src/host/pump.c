@@ -3,10 +3,9 @@
  *
  * It sleeps in poll() on the host's socket, a waker that calls signal, and ENet's next deadline. When something
  * arrives it wakes the consumer with one byte, and the consumer services ENet on its own thread.
- * Where the consumer has not done so within the stall limit, the pump services in its place, so
- * that acknowledgements and pings go on; what arrives is held in native memory meanwhile. Deadlines
- * (pings, resends, timeouts) are the pump's own business and wake nobody unless an event comes of
- * them.
+ * If the consumer has not serviced within the stall limit, the pump services in its place. Acknowledgements and pings
+ * then go on, and what arrives is held in native memory. At a deadline (ping, retransmission, timeout) the pump
+ * services, and wakes the consumer only if that results in a record.
  *
  * The pump never touches memory that JavaScript owns. It notices when the other end of its wake
  * pair is closed without enetjs_host_close, as when a Worker is terminated, and closes the host.
@@ -67,13 +66,13 @@ static void await_consumer(struct enetjs_host *h) {
   h->pump_awaits = true;
 }
 
-/* The consumer is called for what has come; what comes next may gather until it is called again. */
+/* Calls the consumer for what has come, and lets what comes next gather until the next call. */
 static void gather(struct enetjs_host *h) {
   enetjs_pump_call(h);
   h->pump_rests = true;
 }
 
-/* In the consumer's place; but where ENet would read memory that is JavaScript's, only the consumer may. */
+/* Services in the consumer's place, unless ENet would read memory of JavaScript's, which only the consumer may. */
 static void service_here(struct enetjs_host *h) {
   if (h->external_messages > 0) {
     await_consumer(h);
@@ -112,9 +111,9 @@ static bool stalled(const struct enetjs_host *h) {
 }
 
 /*
- * Something has arrived, or is left of what has: the consumer's turn, or ours if it has been asked and has not come. On a quiet
- * host, most of what arrives are pings and acknowledgements, which are no business of the consumer's: once it has been
- * woken for such a few times in a row, the pump takes what arrives and wakes it only for what comes of that.
+ * Datagrams have arrived, or are left from before. The consumer is called, or, if it was called and has not come, the
+ * pump services. On a quiet host most datagrams are pings and acknowledgements, which bring the consumer nothing. Once
+ * they have woken it a few times in a row, the pump services, and wakes it only for a record.
  */
 static void on_readable(struct enetjs_host *h) {
   if (stalled(h))
@@ -135,13 +134,13 @@ static bool pump_until_quit(struct enetjs_host *h) {
     uint32_t services = h->services;
     bool awaited = h->pump_awaits;
     int wait = awaited ? (int)h->stall_limit : h->pump_rests ? REST_MS : enetjs_next_wait(h);
-    /* What a service left undone cannot be due at once, except for what it has not read. */
+    /* After a service nothing is due at once, except datagrams that it has not read. */
     if (wait == 0 && serviced && !enetjs_datagrams_prefetched(h)) wait = 1;
     serviced = false;
     set_pump_until(h, wait);
     if (!sleep_until_due(h, fds, wait)) return false;
     h->pump_rests = false;
-    if (h->services != services) continue; /* the consumer has been at work: look afresh */
+    if (h->services != services) continue; /* the consumer has serviced meanwhile, so the deadline may have changed */
     if (awaited) {
       h->pump_awaits = false;
       if (stalled(h)) service_for_stalled_consumer(h);

@@ -1,17 +1,17 @@
 /*
- * The way out: one enetjs_outgoing per message and peer. What ENet cannot send yet waits here, in a lane for each channel
- * (lanes.c), and is fed on as ENet lets go of what it has.
+ * The queue of a peer: an enetjs_outgoing for each message. Messages that ENet cannot send yet wait here, in a lane for
+ * each channel (lanes.c). They are fed to ENet as ENet frees earlier ones.
  *
- * To a far peer, ENet gets what may leave now (flow.c). So what waits for the network waits here, where a quiet channel
- * overtakes a loud one. Of a long message, ENet gets a piece at a time.
+ * For a far peer, ENet gets what may leave now (flow.c). So messages wait here for the network, and those of a quiet
+ * channel overtake those of a busy one. ENet gets a long message in pieces.
  *
- * To a near peer, ENet gets at most ENETJS_INSIDE_BYTES and _MESSAGES: it sends on by itself when something is
- * acknowledged, but walks its list for every datagram once the window is full. A message above ENETJS_INSIDE_BYTES
- * counts as CUT_GATED, for the rest of it is put back as fast as ENet sends.
+ * For a near peer, ENet gets at most ENETJS_INSIDE_BYTES and _MESSAGES. ENet goes on sending by itself when something
+ * is acknowledged, but walks its whole list for every datagram once the window is full. A message above
+ * ENETJS_INSIDE_BYTES counts as CUT_GATED, because its rest is put back as fast as ENet sends.
  *
- * ENet frees a message when it is acknowledged, when an unreliable one has been sent or dropped, or
- * when the connection ends, always inside a call that we make with the lock held, so `on_free` may
- * touch the host. It must not call back into ENet.
+ * ENet frees a reliable message when it is acknowledged, and an unreliable one when it was sent or dropped. It frees
+ * all messages when the connection ends. That always happens inside a call made with the lock held, so `on_free` may
+ * use the host. `on_free` must not call ENet.
  */
 #include <string.h>
 
@@ -65,7 +65,7 @@ static void count_undelivered(struct enetjs_slot *slot, size_t bytes) {
   slot->undelivered = true;
 }
 
-/* A message leaves the peer's queue: tells the consumer, where it waits for that. */
+/* A message leaves the peer's queue. Tells the consumer if it waits for the queue to drain. */
 static void leave(struct enetjs_outgoing *out, bool delivered) {
   struct enetjs_slot *slot = out->slot;
   slot->queued_bytes -= out->packet.dataLength;
@@ -83,7 +83,7 @@ static bool is_reliable(const struct enetjs_outgoing *out) {
   return (out->packet.flags & ENET_PACKET_FLAG_RELIABLE) != 0;
 }
 
-/* A bandwidth limit lowers the throttle no further than to its own limit. */
+/* A bandwidth limit lowers ENet's throttle to packetThrottleLimit at most. */
 static void count_throttled(struct enetjs_slot *slot) {
   const ENetPeer *peer = enetjs_peer_of(slot);
   slot->quality.throttled++;
@@ -139,7 +139,7 @@ static void count_sent_reliably(struct enetjs_slot *slot, const struct enetjs_ou
   enetjs_emit_completion(slot, ENETJS_COMPLETION_SENT_RELIABLY, (uint32_t)length, (uint32_t)largest);
 }
 
-/* Whether ENet is given a part of it only. */
+/* Whether ENet is given only a part of the message at first. */
 static bool is_long(const struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
   return is_reliable(out) && out->packet.dataLength > (slot->far ? slot->room : ENETJS_INSIDE_BYTES);
 }
@@ -253,7 +253,7 @@ static bool may_be_served(void *context, struct enetjs_lane *lane) {
   return enet_list_empty(&lane->rest) ? may_go_inside(slot, lane->head) : slot->room > 0;
 }
 
-/* The rest of a message to a near peer: ENet sends on by itself, so it gets more than it can send now. */
+/* Feeds the rest of a message to a near peer. ENet goes on sending by itself, so it gets more than it can send now. */
 static void look_at_room(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
   size_t unsent;
@@ -326,7 +326,7 @@ bool enetjs_queue_feed(struct enetjs_host *h) {
   return fed;
 }
 
-/* Whether a lane waits for no more than that a ping is acknowledged. */
+/* Whether a lane waits only for the acknowledgement of a ping. */
 static bool waits_for_barrier(const struct enetjs_slot *slot) {
   for (const struct enetjs_lane *lane = slot->lanes.first; lane; lane = lane->next)
     if (lane->head && !is_reliable(lane->head)) return true;

@@ -2,8 +2,8 @@
  * What JavaScript sends: to one connection, or to many at once.
  *
  * A message is checked here, and queued by queue.c. Its bytes come from shared memory, from a buffer, or from a
- * packet that many queues refer to. A broadcast leaves out peers that cannot take the message, and gives up only when
- * memory is out.
+ * packet that many queues refer to. A broadcast leaves out peers that cannot take the message, and fails only when
+ * there is no memory.
  *
  * Each function takes the lock of its host. Only the consumer may call.
  */

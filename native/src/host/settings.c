@@ -1,7 +1,7 @@
 /*
  * The settings of a host that may change while it lives, each checked against its range.
  *
- * A new host gets all of them in the order of `options`, which is that of enetjs.h but for the socket's buffers.
+ * A new host gets all of them in the order of `options`, which is that of enetjs_layout.h but for the socket's buffers.
  * Called with the host's lock held.
  */
 #include "base/number.h"
@@ -10,7 +10,7 @@
 #include "host/internal.h"
 #include "wire/guard.h"
 
-/* Peers take the host's MTU when they are reset, which for the idle ones has been. */
+/* A peer takes the host's MTU when it is reset, so the idle peers have taken the old one. */
 static void set_mtu(ENetHost *enet, enet_uint32 mtu) {
   enet->mtu = mtu;
   for (size_t index = 0; index < enet->peerCount; index++)
@@ -18,9 +18,8 @@ static void set_mtu(ENetHost *enet, enet_uint32 mtu) {
 }
 
 /*
- * The limit is ours, see allowance.c. ENet's own stands in for it where libenet's memory is not ours to count; it is
- * never less than what a sender that keeps to the protocol can have under way, or the message that others wait for
- * would be refused.
+ * allowance.c enforces this limit. Where libenet's memory cannot be counted, ENet's own limit is used. That one is
+ * never below what a correct sender can have under way; otherwise it would refuse the message that others wait for.
  */
 static void set_maximum_waiting(struct enetjs_host *h, size_t bytes) {
   size_t ahead = (size_t)ENETJS_PACKETS_AHEAD * ENET_PROTOCOL_MAXIMUM_MTU;

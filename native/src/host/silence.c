@@ -1,19 +1,17 @@
 /*
- * A peer that acknowledges nothing is ended when its timeoutMaximum has passed, whatever it has sent before.
+ * Ends a peer that has acknowledged nothing for its timeoutMaximum, whatever it has sent before.
  *
- * ENet looks at a command's timeout only when that has passed, and doubles it then. The first one is the
- * round-trip time and four times its variance, as the peer's acknowledgements tell it: each repeats the time
- * at which it claims to have been answered to, up to 65 s ago. So a peer can have ENet wait for minutes before
- * it looks the first time, and a peer with an honest round trip of a second is noticed after 63 s instead of
- * 30. Also, any acknowledgement keeps a peer that is being disconnected in its place, and one of something
- * that was never sent counts as any other.
+ * ENet's own timeouts do not ensure that. ENet looks at a command's timeout only when it has passed, and then doubles
+ * it. The first timeout is the round-trip time and four times its variance. ENet computes these from the sent times
+ * that the peer's acknowledgements repeat, and a peer may claim times of up to 65 s ago. So a peer can make ENet wait
+ * for minutes before it looks. A peer with a real round trip of a second is noticed after 63 s instead of 30. While a
+ * peer is being disconnected, any acknowledgement keeps it alive, even one of something that was never sent.
  *
- * So once a second the time is counted in which something that must be acknowledged was under way, and none
- * of it was acknowledged. Of messages the queue tells that (queue.c); for the rest, as pings and the fragments of
- * a large message, a few commands are watched: nothing but its acknowledgement takes one out of ENet's lists.
- * While a connection begins or ends, only what moves it on counts. Time in which the host was not serviced does
- * not count: what came in it has not been read. The margin leaves the first word to ENet, where it goes by times
- * of its own choice.
+ * So once a second this file adds up the time in which something was to be acknowledged and nothing was. For messages
+ * the queue tells that (queue.c). For pings and the fragments of a large message, a few commands in ENet's lists are
+ * watched: only its acknowledgement takes a command out of them. While a connection begins or ends, only the awaited
+ * acknowledgement counts. Time without a service does not count, because what came then has not been read. A margin
+ * lets ENet's own timeout end the peer first, where ENet has computed it from true times.
  *
  * Called with the host's lock held.
  */
@@ -24,7 +22,7 @@
 
 enum {
   LOOK_MS = 1000,
-  LONGEST_GAP_MS = 2000, /* what a look counts at most */
+  LONGEST_GAP_MS = 2000, /* counted for one look, at most */
   MARGIN_MS = 2000,
   WATCHED = sizeof(((struct enetjs_silence *)0)->commands) / sizeof(((struct enetjs_silence *)0)->commands[0])
 };

@@ -1,5 +1,5 @@
 /*
- * Slots: how a handle leads to a connection, and what is done when a connection begins and ends.
+ * Slots: finding the connection of a handle, and what is done when a connection begins and ends.
  *
  * A handle is an index and a generation. A slot is used again for other connections, each with a generation of its
  * own, so the handle of an ended connection finds nothing.
@@ -99,7 +99,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   slot->undelivered = slot->denied = slot->abandoned = false;
   if (++slot->generation == 0) slot->generation = 1;
   enetjs_leave_dispatch_queue(peer);
-  enetjs_allowance_end(slot); /* from now on the debt of the address counts what is still held */
+  enetjs_allowance_end(slot); /* what is still held becomes a debt of the address */
   slot->held_bytes = slot->held_cost = 0;
   slot->stopped = slot->handshake.unconfirmed = false;
   slot->sent_reliably = 0;

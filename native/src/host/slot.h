@@ -36,14 +36,14 @@ struct enetjs_outgoing {
   struct enetjs_slot *slot;
   struct enetjs_packet *shared; /**< or NULL */
   uint32_t token;
-  uint32_t gated; /**< of its bytes, those that count while ENet has it; see queue.c */
+  uint32_t gated; /**< bytes by which it counts in gated_bytes while ENet has it; see queue.c */
   uint32_t number; /**< in the order of the calls */
   uint8_t channel;
 };
 
-/** How a stopped peer is kept from timing out; see allowance.c. Times are ENet's, 0 for none. */
+/** How a peer whose messages are refused is kept from timing out; see allowance.c. Times are ENet's, 0 for none. */
 struct enetjs_stall {
-  enet_uint32 since; /**< the refusal of this message, or when what may be let in was used up */
+  enet_uint32 since; /**< when this message was first refused, or when the room for it was used up */
   enet_uint16 sequence;
   enet_uint8 channel;
   size_t admitted;    /**< bytes that were let in since */
@@ -67,7 +67,7 @@ struct enetjs_silence {
 struct enetjs_quality {
   struct enetjs_round_trip round_trip;
   struct enetjs_gaps gaps;
-  struct enetjs_recent lost; /**< commands that were retransmitted, among those that were acknowledged or retransmitted */
+  struct enetjs_recent lost; /**< retransmitted commands, among all that were acknowledged or retransmitted */
   uint64_t retransmitted;
   enet_uint32 counted_lost;    /**< ENetPeer::packetsLost, when it was last added to `retransmitted` */
   uint64_t throttled;          /**< unreliable messages that ENet's throttle has dropped */
@@ -89,10 +89,10 @@ struct enetjs_slot {
   bool attempting;  /**< opened by enetjs_host_connect, and not established yet */
   bool unreachable; /**< the consumer knows of an ICMP message about the attempt */
   bool above_high_water;
-  bool to_feed;                   /**< member of the host's feed list: something is pending, or was */
+  bool to_feed;                   /**< in the host's list of slots that may have something to feed to ENet */
   bool told_too_large;            /**< the consumer knows of a message that was refused for its size */
   bool undelivered;               /**< counted in ENETJS_HOST_STAT_UNDELIVERED_PEERS */
-  bool stopped;                   /**< so much is held that more is refused */
+  bool stopped;                   /**< more is refused, because so much is held */
   bool abandoned;                 /**< an attempt that is only to tell the other side that it is over */
   bool left_out;                  /**< of the broadcast under way */
   uint32_t close_data;            /**< what the other side is told */
@@ -107,14 +107,14 @@ struct enetjs_slot {
   size_t held_cost;                     /**< the memory that they take */
   size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
   size_t inside_bytes, inside_messages; /**< ENet's */
-  size_t gated_bytes;                   /**< of these, what keeps further messages to a near peer in our queue */
-  size_t room;                          /**< bytes that ENet may be given for a far peer until it is looked at again */
-  uint64_t sent_reliably;               /**< unreliable messages that were too large for anything else */
+  size_t gated_bytes;                   /**< of these, what counts towards ENETJS_INSIDE_BYTES */
+  size_t room;                          /**< bytes that ENet may still be given for a far peer in this turn */
+  uint64_t sent_reliably;               /**< unreliable messages that were larger than a datagram */
   struct enetjs_quality quality;
   struct enetjs_lanes lanes; /**< our queue */
   struct enetjs_window window;
   bool far;                  /**< the window follows the link, see flow.c */
-  bool flows;                /**< member of the host's list of peers whose window is set */
+  bool flows;                /**< in the host's list of peers whose window is set */
   struct enetjs_slot *next_flow;
   struct enetjs_ping_barriers ping_barriers;
   struct enetjs_throttle throttle;
@@ -122,7 +122,7 @@ struct enetjs_slot {
   struct enetjs_handshake handshake;
   struct enetjs_held_list held; /**< messages of a paused peer */
   atomic_size_t listed_bytes;   /**< of packets of this peer that count towards the host */
-  bool to_look_at; /**< member of the host's list of peers that may miss something */
+  bool to_look_at; /**< in the host's list of peers that may have lost messages */
   struct enetjs_slot *next_to_feed, *next_to_look_at;
 };
 

@@ -98,7 +98,7 @@ void enetjs_attempts_drop(struct enetjs_attempts *table, struct enetjs_attempt *
 void enetjs_attempts_move(struct enetjs_attempts *table, struct enetjs_attempt *attempt,
                           enum enetjs_attempt_state state, enet_uint32 now);
 
-/** Assigns another peer id. The caller sees to it that no other attempt of the address and port has it. */
+/** Assigns another peer id, which no other attempt of the address and port may have. */
 void enetjs_attempts_assign(struct enetjs_attempts *table, struct enetjs_attempt *attempt, enet_uint16 id);
 
 /** @returns the attempt, or NULL */

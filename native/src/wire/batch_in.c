@@ -73,7 +73,7 @@ struct enetjs_in *enetjs_in_create(ENetHost *enet, uint64_t *errors) {
     header->msg_control = &in->control[i];
     make_ready(in, i);
   }
-  /* Refused by a system that has it not: then each message is one datagram. */
+  /* A system without it refuses, and then each message is one datagram. */
   (void)setsockopt(enet->socket, SOL_UDP, UDP_GRO, &on, sizeof(on));
   return in;
 }
@@ -114,8 +114,9 @@ static bool is_from_nowhere(const struct enetjs_endpoint *from) {
 }
 
 /*
- * Takes the next prefetched datagram that is one for ENet: empty ones would look like none at all, and
- * those that are larger than ENet's buffer are of no protocol of its. @returns its length, or 0
+ * Takes the next prefetched datagram that ENet can read. An empty one would tell ENet that there is none, and one that
+ * is larger than ENet's buffer is not ENet's.
+ * @returns its length, or 0
  */
 static size_t take(struct enetjs_in *in, struct enetjs_endpoint *from, ENetBuffer *buffer) {
   while (in->index < in->count) {
@@ -144,9 +145,9 @@ static size_t take(struct enetjs_in *in, struct enetjs_endpoint *from, ENetBuffe
 }
 
 /*
- * ENet asks until it is told that there is none. The answer to that is known without asking the system
- * when it had less than there was room for; what has come since, poll() sees. It is also given after
- * nothing but useless datagrams, so that a flood of them does not hold up what ENet has to send.
+ * ENet asks until it is told that there is no datagram. When the last call of the system returned less than there was
+ * room for, that answer is given without another call; poll() sees what has come since. It is also given when all
+ * datagrams of a call were useless, so that a flood of them does not delay what ENet has to send.
  */
 static int next_datagram(struct enetjs_in *in, struct enetjs_endpoint *from, ENetBuffer *buffer) {
   size_t length = take(in, from, buffer);

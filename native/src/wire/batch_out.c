@@ -75,7 +75,7 @@ static void out_clear(struct enetjs_out *out) {
   memset(out->latest, 0xFF, sizeof(out->latest)); /* NO_RUN */
 }
 
-/* What ENet has counted as sent, and was not; in an earlier section, if the datagram was held. */
+/* Corrects ENet's totals: the bytes were counted, perhaps in an earlier section, and were not sent. */
 static void discount(struct enetjs_out *out, size_t bytes) {
   out->enet->totalSentData -= (enet_uint32)enetjs_smaller(out->enet->totalSentData, bytes);
 }
@@ -125,8 +125,9 @@ static bool send_one_by_one(struct enetjs_out *out, const struct run *run) {
 }
 
 /*
- * No checksums by the device, a segment above the path's MTU, or a socket without checksums. Not every
- * such error is about that: one is if the datagrams can be sent one by one.
+ * Whether an error may mean that the system refuses segmentation: the device computes no checksums, a segment is larger
+ * than the path's MTU, or the socket has no checksums. The error does mean that if the datagrams can be sent one by
+ * one.
  */
 static bool may_refuse_segmentation(int error) {
   return error == EIO || error == EINVAL || error == EMSGSIZE || error == ENOPROTOOPT || error == EOPNOTSUPP;
@@ -179,7 +180,7 @@ void enetjs_out_send(struct enetjs_out *out) {
   compose(out);
   while (done < out->runs) {
     int sent = sendmmsg(out->enet->socket, &out->message[done], out->runs - done, MSG_NOSIGNAL);
-    /* A report about an earlier datagram fails one call. */
+    /* An ICMP message about an earlier datagram makes one call fail. */
     if (sent < 0 && enetjs_unreachable_error(errno))
       sent = sendmmsg(out->enet->socket, &out->message[done], out->runs - done, MSG_NOSIGNAL);
     /* An error is that of the first run; those behind it have not been tried. */

@@ -3,20 +3,20 @@
  *
  * A link has two paths, one for each direction. A datagram that enters a path passes these in order:
  *
- *   blackout   everything is lost that enters before its end
- *   rate       the path carries one datagram after the other; others wait behind them, in a queue of so many bytes,
- *              and one that finds no room is lost
- *   loss       by the two states of Gilbert and Elliott; so what is lost has taken its share of the rate
- *   corrupt    one bit is the other one
- *   delay      latency and jitter; a datagram never arrives before one that entered before it,
- *   reorder    except for those that are chosen to be late, which the ones behind them overtake
- *   duplicate  it arrives twice, the second one right behind the first
+ *   blackout   drops every datagram until its end
+ *   rate       carries one datagram after the other; the others wait in a queue of limited bytes, and a datagram that
+ *              finds no room there is dropped
+ *   loss       drops datagrams by the two states of Gilbert and Elliott; they have used the rate
+ *   corrupt    flips one bit
+ *   delay      latency and jitter; datagrams arrive in the order in which they entered,
+ *   reorder    except those that are delayed more, which later ones overtake
+ *   duplicate  the datagram arrives twice in a row
  *
  * Determinism: each path has a generator of its own, and every datagram takes DRAWS numbers from it whatever its fate.
- * So the fate of the n-th datagram of a path depends on the seed and on n, not on the other settings, nor on what
- * befell those before it. The generator is PCG32: a linear congruential generator of 64 bits with a permuted output
- * (M. E. O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms for Random Number
- * Generation", 2014); the increment selects the path's sequence.
+ * So the fate of the n-th datagram of a path depends on the seed and on n. It depends neither on the other settings nor
+ * on the fate of the datagrams before it. The generator is PCG32: a linear congruential generator of 64 bits with a
+ * permuted output (M. E. O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms for
+ * Random Number Generation", 2014); the increment selects the path's sequence.
  *
  * Memory: what is held takes ENETJS_HELD_BYTES for each direction at most, with the overhead of each datagram. What
  * exceeds that is lost and counted.
@@ -294,7 +294,8 @@ static int fate_of(struct enetjs_conditions *conditions, struct path *path, cons
   if (entering->now_us < conditions->blackout_until_us) return ENETJS_FATE_BLACKED_OUT;
   if (!carry(path, entering->length, &carried_us)) return ENETJS_FATE_QUEUE_FULL;
   if (lost) return ENETJS_FATE_LOST;
-  if (!arrive(conditions, entering, condition, arrival_us(path, drawn, late, carried_us))) return ENETJS_FATE_MEMORY_FULL;
+  if (!arrive(conditions, entering, condition, arrival_us(path, drawn, late, carried_us)))
+    return ENETJS_FATE_MEMORY_FULL;
   if (late) conditions->fates[entering->direction][ENETJS_FATE_REORDERED]++;
   return ENETJS_FATE_PASSED;
 }

@@ -13,6 +13,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** How many sessions the header can name. */
+#define ENETJS_SESSIONS ((ENET_PROTOCOL_HEADER_SESSION_MASK >> ENET_PROTOCOL_HEADER_SESSION_SHIFT) + 1)
+
 /** Where its parts are; points into the bytes that were parsed, or those it was decompressed to. */
 struct enetjs_datagram {
   enet_uint8 *bytes;

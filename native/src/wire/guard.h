@@ -1,11 +1,12 @@
 /**
  * @file guard.h
- * @brief Connections begin here: a stranger gets no peer before it has shown that it receives what we send.
+ * @brief The handshake: a client gets a peer only once it has shown that it receives what is sent to its address.
  *
- * The guard answers a CONNECT in ENet's place and remembers the attempt in a table of its own. Only the
- * acknowledgement of that answer, which repeats numbers that nobody else has seen, makes a peer of it.
- * Call with the host's lock held. Functions marked "In the callback" may be called only within ENet's
- * intercept callback.
+ * The guard answers a CONNECT in ENet's place, and keeps the attempt in a table of its own. The acknowledgement of that
+ * answer repeats numbers that nobody else has seen. Only then ENet is handed the attempt, and gives it a peer.
+ *
+ * Call with the host's lock held. Functions marked "In the callback" may be called only within ENet's intercept
+ * callback.
  */
 #ifndef ENETJS_GUARD_H
 #define ENETJS_GUARD_H
@@ -13,35 +14,18 @@
 #include "wire/datagram.h"
 #include "wire/limits.h"
 #include "wire/peer_ids.h"
+#include "wire/questions.h"
+#include "wire/refusals.h"
 
 struct enetjs_guard;
 
-/** Why an attempt is refused. In the order of ENETJS_HOST_STAT_REFUSED_…. */
-enum enetjs_refusal {
-  ENETJS_REFUSAL_FULL, /**< no peer is free, or no memory, or the host closes */
-  ENETJS_REFUSAL_FILTER,
-  ENETJS_REFUSAL_ACCEPT,    /**< by the program */
-  ENETJS_REFUSAL_UNDECIDED, /**< by the program, which has not decided in time */
-  ENETJS_REFUSAL_DUPLICATE, /**< the address has as many peers as it may */
-  ENETJS_REFUSAL_COUNT
-};
-
 struct enetjs_guard_stats {
   size_t half_open;
-  uint64_t refused[ENETJS_REFUSAL_COUNT]; /**< attempts that were told */
-  uint64_t bad;     /**< datagrams to an attempt with another session or sequence number */
+  uint64_t refused[ENETJS_REFUSAL_COUNT]; /**< attempts whose client was sent a refusal */
+  uint64_t bad; /**< datagrams to an attempt with another session or sequence number */
 };
 
-/** What the program is asked. */
-struct enetjs_guard_question {
-  uint32_t number; /**< which the answer repeats */
-  uint32_t age_ms; /**< since it came */
-  struct enetjs_endpoint address;
-  uint32_t data; /**< of the CONNECT */
-  uint8_t channels;
-};
-
-/** What becomes of a datagram from no peer of ours. */
+/** What becomes of a datagram that is not from a peer. */
 enum enetjs_guard_verdict {
   ENETJS_GUARD_STRANGER, /**< of no attempt */
   ENETJS_GUARD_TAKEN,
@@ -99,7 +83,7 @@ bool enetjs_guard_decline(struct enetjs_guard *guard, uint32_t question, enum en
 /** Whether a proved attempt has been accepted, so that ENet has something to receive. */
 bool enetjs_guard_admits(const struct enetjs_guard *guard);
 
-/** When ENet has received something that was taken for a proved attempt. In the callback, first. */
+/** Goes on with an admitted attempt when ENet has received what was taken for it. In the callback, first. */
 enum enetjs_guard_verdict enetjs_guard_resume(struct enetjs_guard *guard);
 
 /**
@@ -108,7 +92,10 @@ enum enetjs_guard_verdict enetjs_guard_resume(struct enetjs_guard *guard);
  */
 size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetBuffer *buffer);
 
-/** Whether ENet has received what was taken: an opened datagram, with ENet's own peer id. In the callback, first. */
+/**
+ * Whether ENet has received the client's own datagram, after the CONNECT. In the callback, first.
+ * @param datagram is set to that datagram, which is opened and has ENet's own peer id
+ */
 bool enetjs_guard_returns(struct enetjs_guard *guard, struct enetjs_datagram *datagram);
 
 /** Whether ENet has been handed a CONNECT, and is to receive the client's datagram next. */

@@ -10,10 +10,15 @@
 
 #include "wire/answers.h"
 
-#define SESSIONS ((ENET_PROTOCOL_HEADER_SESSION_MASK >> ENET_PROTOCOL_HEADER_SESSION_SHIFT) + 1)
 #define ENETS_SEQUENCE 1 /* the sequence number of a new peer's VERIFY_CONNECT */
 
 /* ---- CONNECT --------------------------------------------------------------------------------- */
+
+ENetPeer *enetjs_handover_free_peer(const ENetHost *enet) {
+  for (size_t i = 0; i < enet->peerCount; i++)
+    if (enet->peers[i].state == ENET_PEER_STATE_DISCONNECTED) return &enet->peers[i];
+  return NULL;
+}
 
 /*
  * ENet counts up the sessions that a peer had before. Where these are 0xFF, ENet counts up from the sessions in the
@@ -21,8 +26,8 @@
  */
 static void prepare_sessions(ENetPeer *peer, ENetProtocolConnect *connect, const struct enetjs_attempt *attempt) {
   peer->incomingSessionID = peer->outgoingSessionID = 0xFF;
-  connect->incomingSessionID = (attempt->outgoing + SESSIONS - 1) % SESSIONS;
-  connect->outgoingSessionID = (attempt->incoming + SESSIONS - 1) % SESSIONS;
+  connect->incomingSessionID = (attempt->outgoing + ENETJS_SESSIONS - 1) % ENETJS_SESSIONS;
+  connect->outgoingSessionID = (attempt->incoming + ENETJS_SESSIONS - 1) % ENETJS_SESSIONS;
 }
 
 static void hand_over_connect(struct enetjs_handover *handover, ENetHost *enet, const ENetProtocolConnect *connect) {
@@ -65,7 +70,7 @@ static bool is_accepted(const struct enetjs_handover *handover) {
 /*
  * Marks the VERIFY_CONNECT as sent, because ENet ignores the acknowledgement of what it has not sent. A command that
  * ENet has sent is in the other list.
- * @returns false when ENet had no memory for the command: the peer would wait for ever
+ * @returns false when ENet had no memory for the command; the peer would never be connected
  */
 static bool mark_as_sent(ENetPeer *peer) {
   if (enet_list_empty(&peer->outgoingCommands)) return !enet_list_empty(&peer->sentReliableCommands);

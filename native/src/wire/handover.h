@@ -27,6 +27,9 @@ struct enetjs_handover {
   enet_uint8 connect[sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolConnect)];
 };
 
+/** @returns the peer that ENet would take for a CONNECT, or NULL when the host is full */
+ENetPeer *enetjs_handover_free_peer(const ENetHost *enet);
+
 /**
  * Hands ENet the CONNECT in place of the datagram that it has received. In the intercept callback.
  * @param peer a free one, which ENet will take

@@ -7,9 +7,9 @@
 #include "wire/command.h"
 
 /*
- * A bucket is kept as one number: the time at which it will be full again. A unit moves that time on by
- * what it takes to come back, and is refused where it would be further ahead than the whole burst takes. Times
- * are in 2^-16 microseconds, which last nine years; the time of a unit has 8 bits more.
+ * A bucket is one number: the time at which it will be full again. A unit moves that time ahead by the time after which
+ * it comes back. It is refused if the time would then be further ahead than a whole burst needs. Times are in 2^-16
+ * microseconds, which last nine years; the time of a unit has 8 bits more.
  */
 #define TIME_BITS 16
 #define UNIT_BITS 8
@@ -29,7 +29,7 @@ struct rate {
   uint64_t tolerance; /* until a whole burst has come back */
 };
 
-/* All zero, it is one of ::/64 with a full burst. */
+/* All zero is an account of ::/64 with a full burst. */
 struct account {
   uint64_t network;
   uint32_t seen; /* in 2^10 microseconds */
@@ -70,7 +70,7 @@ void enetjs_limits_set_time(struct enetjs_limits *l, uint64_t now_us) {
 /* For as many units as a datagram has bytes. */
 static uint64_t time_for(const struct rate *rate, size_t units) { return units * rate->unit >> UNIT_BITS; }
 
-/* When the bucket would be full again after so many units more. Where the limit has changed, it may be too far ahead. */
+/* When the bucket would be full again after so many units more. After a change of the limit it may be too far ahead. */
 static uint64_t full_after(const struct rate *rate, uint64_t *full_at, uint64_t now, size_t units) {
   if (*full_at < now) return now + time_for(rate, units);
   if (*full_at - now > rate->tolerance) *full_at = now + rate->tolerance;
@@ -226,7 +226,7 @@ static void mark(struct enetjs_limits *l, struct peer_account *account) {
 bool enetjs_limits_admit_messages(struct enetjs_limits *l, struct enetjs_datagram *datagram, const ENetPeer *peer) {
   struct peer_account *account;
   struct data data;
-  /* What comes of a peer that is disconnecting is no message any more. */
+  /* Messages of a peer that is disconnecting are dropped anyway. */
   if (!l->peers || peer->state > ENET_PEER_STATE_DISCONNECT_LATER) return true;
   account = peer_account_of(l, peer);
   if (account->over) return false;
@@ -262,7 +262,7 @@ static bool rule_valid(const struct enetjs_limit_rule *rule, double minimum_burs
          rule->burst <= MAXIMUM_UNITS;
 }
 
-/* A burst must let any datagram pass at last. */
+/* A burst must be large enough for any single datagram. */
 bool enetjs_limit_rules_valid(const struct enetjs_limit_rules *rules) {
   for (int i = 0; i < ENETJS_LIMIT_COUNT; i++) {
     bool bytes = i == ENETJS_LIMIT_BYTES || i == ENETJS_LIMIT_MESSAGE_BYTES;

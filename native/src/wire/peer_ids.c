@@ -1,9 +1,9 @@
 /*
  * Random peer ids: the chains of peers by id, and the draw of a new one.
  *
- * A peer keeps its id until its place is used again, so nothing has to be told when ENet resets it:
- * a peer that is not connected is passed over. An id that an attempt of this host was given is not
- * drawn again for a while, so that a late answer to an abandoned attempt reaches no other.
+ * A peer keeps its id until its place is used again, so this file need not learn that ENet has reset a peer. Searches
+ * pass over a peer that is not connected. The id of an attempt of this host is not drawn again for a while, so that a
+ * late answer to an abandoned attempt does not reach another connection.
  */
 #include "wire/peer_ids.h"
 

@@ -3,21 +3,21 @@
  * libenet calls these instead of its own, by the ordinary lookup of symbols. So what ENet sends and receives one
  * datagram at a time goes to the system many at a time: batch_out.c is the way out, batch_in.c the way in.
  *
- * Whether libenet's calls arrive here depends on how the process was put together. It may have loaded libenet before
- * libenetjs, or a libenet that was linked to keep its calls to itself. No other file has to know: a host's datagrams
- * are batched because its calls arrive here, and even the socket's option is set by the first call that does.
+ * libenet's calls do not arrive here if the process loaded libenet before libenetjs, or a libenet that was linked so
+ * that it keeps its calls to itself. No other file has to know that. Datagrams are batched when calls arrive here, and
+ * the first such call also sets the socket's option.
  *
  * Only calls between enetjs_batch_begin and _end, on that thread and for that host's socket, are batched. All other
  * calls in the process are passed on to libenet's own functions.
  *
- * Where there is a simulated network (conditions.h), each datagram passes it alone: on the way out before it is
- * gathered, on the way in after it was taken out of its message.
+ * With a simulated network (conditions.h), each datagram passes through it alone: an outgoing one before it is
+ * gathered, an incoming one after it was taken out of its message.
  *
  * Where there is an address map (addresses.h), the socket is one of IPv6, and ENet's addresses end here: what is
  * gathered, or passes the simulated network, has its real endpoint.
  *
- * Invariant: what was gathered leaves before ENet reads, when there is no more room, and at the end of the section.
- * Nothing that was gathered outlives the section.
+ * Invariant: gathered datagrams leave before ENet reads, when there is no more room, and at the end of the section.
+ * None outlives the section.
  */
 #include "wire/socket.h"
 
@@ -83,7 +83,7 @@ static int cannot_receive(ENetSocket socket, ENetAddress *address, ENetBuffer *b
   return -1;
 }
 
-/* By the library's own handle: any other lookup could find ours. */
+/* Looks in libenet itself, because any other lookup could find the functions of this file. */
 static void find_libenet(void) {
   Dl_info info;
   void *handle = NULL;
@@ -158,7 +158,7 @@ static int take_due(struct enetjs_batch *batch, struct enetjs_endpoint *from, EN
   return length;
 }
 
-/* What has come enters until a datagram is due. @returns its length, 0 when there is none yet, or −1 */
+/* Lets datagrams enter the simulated network until one is due. @returns its length, 0 when none is, or −1 */
 static int receive_due(struct enetjs_batch *batch, struct enetjs_endpoint *from, ENetBuffer *buffer) {
   uint64_t now_us = enetjs_clock_us();
   for (unsigned entered = 0; entered < ENTERING; entered++) {
@@ -210,7 +210,7 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
   }
   enetjs_pool_charge(NULL); /* ENet is done with the datagram before */
   batch->on_read(batch->owner, false);
-  /* While ENet reads what has been fetched before, what is sent of it gathers. */
+  /* While ENet reads datagrams that were fetched before, its answers gather. */
   if (!enetjs_in_goes_on(batch->in)) send_gathered(batch);
   passed = batch->guard ? enetjs_guard_take(batch->guard, address, buffers) : 0;
   if (passed > 0) return (int)passed;
@@ -299,7 +299,7 @@ void enetjs_batch_destroy(struct enetjs_batch *batch) {
 
 /* ---- Which path it is ------------------------------------------------------------------------ */
 
-/* A host that connects to itself; nothing leaves it if the calls arrive here. */
+/* A host connects to itself. If its calls arrive here, no datagram leaves it. */
 static bool probe(ENetHost *enet) {
   struct enetjs_batch batch = {0};
   ENetAddress address = enet->address;

@@ -36,7 +36,7 @@ struct enetjs_batch_parts {
 struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts);
 void enetjs_batch_destroy(struct enetjs_batch *batch);
 
-/** Has everything pass a simulated network. The batch owns it, and destroys it once it is over. */
+/** Puts a simulated network in the way of all datagrams. The batch owns it, and destroys it once it has ended. */
 void enetjs_batch_set_conditions(struct enetjs_batch *batch, struct enetjs_conditions *conditions);
 /** @returns NULL where there is none */
 struct enetjs_conditions *enetjs_batch_conditions(const struct enetjs_batch *batch);
@@ -44,8 +44,8 @@ struct enetjs_conditions *enetjs_batch_conditions(const struct enetjs_batch *bat
 int enetjs_batch_wait(const struct enetjs_batch *batch);
 
 /**
- * These enclose every call in which ENet may send or receive. What ENet sends in between leaves at the end at the
- * latest, and only then are ENet's totals right. Sections may be nested.
+ * Enclose every call in which ENet may send or receive: a section. What ENet sends in a section leaves at its end at
+ * the latest. ENet's totals are right only after that. Sections may be nested.
  */
 void enetjs_batch_begin(struct enetjs_batch *batch);
 void enetjs_batch_end(struct enetjs_batch *batch);
@@ -59,10 +59,10 @@ int enetjs_batch_send(struct enetjs_batch *batch, const struct enetjs_endpoint *
 /** Whether libenet's calls arrive here. Only once ENet is initialized. @returns 1, 0, or an error code: unknown */
 int enetjs_batch_arrives(void);
 
-/** Whether there are datagrams that have been taken from the socket, and ENet has not read. What is held is none. */
+/** Whether datagrams were taken from the socket that ENet has not read. A simulated network's do not count. */
 bool enetjs_batch_prefetched(const struct enetjs_batch *batch);
 
-/** Whether ENet has been told that there is nothing, so that it goes on, while there may be. */
+/** Whether ENet was told that there is no datagram, to end its round, although there may be more. */
 bool enetjs_batch_unread(const struct enetjs_batch *batch);
 
 /** How often a datagram came from another source than the one before, since the last call. */

@@ -2,9 +2,9 @@
  * @file unreachable.h
  * @brief Reads ICMP messages about datagrams that a host has sent: why their destination is unreachable.
  *
- * Linux reports them on the socket that sent the datagram, if that asks for them; other systems do not. Each report
- * also makes one later call on the socket fail, and poll() say so until it is read. Anybody can forge them, so few
- * are read. Called with the lock of the host that the socket belongs to.
+ * Linux reports these messages on the socket that sent the datagram, if the socket asks for them; other systems do not.
+ * Each report makes one later call on the socket fail, and poll() returns until it is read. Anybody can forge these
+ * messages, so only a few are read. Call with the host's lock held.
  */
 #ifndef ENETJS_UNREACHABLE_H
 #define ENETJS_UNREACHABLE_H
@@ -25,7 +25,7 @@ struct enetjs_unreachable {
 /** Begins a watch, or allows one that is under way the full number of reports again. */
 void enetjs_unreachable_watch(struct enetjs_unreachable *watch, ENetSocket socket);
 
-/** Ends a watch, if there is one; the socket then has no report and no error of one any more. */
+/** Ends a watch, if there is one. The socket then has neither a report nor an error of one. */
 void enetjs_unreachable_end(struct enetjs_unreachable *watch, ENetSocket socket);
 
 /**

@@ -1,0 +1,28 @@
+/**
+ * @file guard_state.h
+ * @brief The inside of the guard, for guard.c and proof.c only.
+ */
+#ifndef ENETJS_GUARD_STATE_H
+#define ENETJS_GUARD_STATE_H
+
+#include "wire/guard.h"
+#include "wire/handover.h"
+
+struct enetjs_guard {
+  ENetHost *enet;
+  struct enetjs_addresses *addresses; /**< or NULL */
+  struct enetjs_peer_ids *ids;
+  struct enetjs_attempts attempts;
+  struct enetjs_refusals refusals;
+  struct enetjs_questions questions;
+  struct enetjs_handover handover;
+  enet_uint32 full_at; /**< the number of the datagram at which the host was last found full */
+  bool resumes;        /**< ENet is about to be shown the oldest ADMITTED attempt */
+  bool closes;         /**< no attempt is to succeed any more */
+  uint64_t bad;        /**< datagrams to an attempt with another session or sequence number */
+};
+
+/** Ends all attempts whose time in their state is up. */
+void enetjs_guard_expire(struct enetjs_guard *guard, enet_uint32 now);
+
+#endif
