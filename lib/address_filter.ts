@@ -35,7 +35,9 @@ export function parsePrefix(text: unknown, name: string): Prefix {
     const most = isIPv6 ? 128 : 32;
     const length = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : -1;
     if (isIPv6 && address.zone !== "") {
-      throw new TypeError(`${name} ${show(text)} must not have a zone: a rule is for all interfaces`);
+      throw new TypeError(
+        `${name} ${show(text)} must not have a zone: a rule is for all interfaces`,
+      );
     }
     // The length of an IPv4-mapped prefix would be another one.
     const isMapped = typeof address === "number" && literal.includes(":") && bits !== undefined;
@@ -113,7 +115,9 @@ export function compileFilter(filter: unknown): { bytes: Uint8Array; size: numbe
     if (!Array.isArray(list)) {
       throw new TypeError(`filter.${name} must be an array, not ${show(list)}`);
     }
-    list.forEach((text, index) => pushRule(rules, parsePrefix(text, `filter.${name}[${index}]`), kind));
+    list.forEach((text, index) =>
+      pushRule(rules, parsePrefix(text, `filter.${name}[${index}]`), kind)
+    );
   }
   const count = rules.length / 3; // an IPv6 rule takes the room of two
   if (count > LAYOUT.MAXIMUM_FILTER_RULES) {

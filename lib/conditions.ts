@@ -285,7 +285,9 @@ function parseRange(text: string, name: string): [number, number] {
   const { address, length } = parsePrefix(text, name);
   if (typeof address === "number") return rangeOf(address, length);
   throw new TypeError(
-    `${name} must be an IPv4 address or prefix, not ${show(text)}: IPv6 peers have the conditions of all others`,
+    `${name} must be an IPv4 address or prefix, not ${
+      show(text)
+    }: IPv6 peers have the conditions of all others`,
   );
 }
 

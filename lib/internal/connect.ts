@@ -234,8 +234,7 @@ export class Connector {
         limit,
         (ended) => abortable(resolveAll(to.hostname), ended),
       );
-      const begin = (ip: IpAddress) =>
-        connection = this.begin(ip, to.port, channels, data, where);
+      const begin = (ip: IpAddress) => connection = this.begin(ip, to.port, channels, data, where);
       const addresses = this.#reachable(resolved, where);
       if (addresses.length === 1) return await this.established(begin(addresses[0]), limit);
       return await race(

@@ -44,13 +44,17 @@ export function formatIPv4(address: number): string {
   return `${address >>> 24}.${address >>> 16 & 255}.${address >>> 8 & 255}.${address & 255}`;
 }
 
-/** The groups of 16 bits of one side of `::`; the last two may be written as an IPv4 address. */
-function parseGroups(text: string): number[] | undefined {
+/**
+ * The groups of 16 bits of one side of `::`.
+ *
+ * @param isLast whether nothing follows, so that the last two may be written as an IPv4 address
+ */
+function parseGroups(text: string, isLast: boolean): number[] | undefined {
   if (text === "") return [];
   const parts = text.split(":");
   const groups: number[] = [];
   for (const [index, part] of parts.entries()) {
-    const ipv4 = index === parts.length - 1 ? parseIPv4(part) : undefined;
+    const ipv4 = isLast && index === parts.length - 1 ? parseIPv4(part) : undefined;
     if (ipv4 !== undefined) groups.push(ipv4 >>> 16, ipv4 & 0xFFFF);
     else if (/^[\da-f]{1,4}$/i.test(part)) groups.push(parseInt(part, 16));
     else return undefined;
@@ -59,7 +63,10 @@ function parseGroups(text: string): number[] | undefined {
 }
 
 function parseWords(text: string): readonly [number, number, number, number] | undefined {
-  const [head, tail, ...others] = text.split("::").map(parseGroups);
+  const sides = text.split("::");
+  const [head, tail, ...others] = sides.map((side, index) =>
+    parseGroups(side, index === sides.length - 1)
+  );
   if (head === undefined || others.length > 0) return undefined;
   const isWhole = !text.includes("::");
   if (!isWhole && tail === undefined) return undefined;

@@ -31,7 +31,9 @@ export function interfaceOf(native: Native, { zone, words }: IPv6Address): numbe
   if (number > 0) return number;
   throw new ENetError(
     "ENETJS_ERR_ADDRESS_UNAVAILABLE",
-    `The zone of ${formatIp({ zone, words })}, ${show(zone)}, is no network interface of this machine`,
+    `The zone of ${formatIp({ zone, words })}, ${
+      show(zone)
+    }, is no network interface of this machine`,
   );
 }
 
