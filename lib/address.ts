@@ -68,17 +68,21 @@ export function validateHostname(hostname: unknown, name: string): string {
 
 /** Takes `"hostname:port"` or `"[address]:port"` apart. */
 function parseAddress(text: string): unknown {
-  const match = /^(?:\[([^\]]*)\]|([^:]+)):(\d+)$/s.exec(text);
-  if (match !== null) return { hostname: match[1] ?? match[2], port: Number(match[3]) };
+  const [, inBrackets, name, port] = /^(?:\[([^\]]*)\]|(.+)):(\d+)$/s.exec(text) ?? [];
   const bare = /^\[?(.*?)\]?$/s.exec(text)?.[1] as string;
-  if (typeof parseIp(bare) === "object") {
+  // Of an address without brackets, the last group looks like a port.
+  for (const literal of [bare, name]) {
+    if (literal === undefined || typeof parseIp(literal) !== "object") continue;
     throw new TypeError(
       `address must have a port, and an IPv6 address stands in brackets, as in ${
-        show(`[${bare}]:7777`)
+        show(`[${literal}]:7777`)
       }, not ${show(text)}`,
     );
   }
-  throw new TypeError(`address must have a port, as in "example.com:7777", not ${show(text)}`);
+  if (port === undefined) {
+    throw new TypeError(`address must have a port, as in "example.com:7777", not ${show(text)}`);
+  }
+  return { hostname: inBrackets ?? name, port: Number(port) };
 }
 
 /** Checks an address without resolving it. */
