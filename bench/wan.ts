@@ -1,6 +1,6 @@
 /**
- * Links with distance: what bulk transfers, requests and game state meet on them, over stock ENet, this library, TCP
- * and WebSockets. Two network namespaces are joined by bench/c/link.c, which gives each direction half of the round
+ * Links with distance: what bulk transfers, requests and game state meet on them, over stock ENet, this library, TCP,
+ * WebSockets and QUIC. Two network namespaces are joined by bench/c/link.c, which gives each direction half of the round
  * trip, loss, a rate, and a queue of 100 ms. So every program passes the same link with its real kernel stack.
  *
  *     deno run -A bench/wan.ts [--short] [--rtt 10,50] [--loss 0,1] [--rate 20,100] [--seconds N] [--rounds N]
@@ -11,10 +11,11 @@
  *
  * @module
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { fail, print, root } from "../tools/_run.ts";
+import { capture, fail, print, root } from "../tools/_run.ts";
 import { build } from "../tools/build.ts";
 import { installNpm } from "../tools/others.ts";
 import { minimum, type Runtime } from "../tools/setup.ts";
@@ -31,6 +32,10 @@ const MARGIN_SECONDS = 0.5;
 
 /** What is sent at once: the sum of 1 (bulk), 2 (requests) and 4 (state). */
 const WORKLOADS = { bulk: 1, request: 1 + 2, state: 4, together: 1 + 2 + 4 } as const;
+
+/** How often the senders without a pump service their hosts. They run only where `--program` names one. */
+const TICKS_PER_SECOND = [60, 1000] as const;
+const isTicking = (program: string) => program.endsWith(" Hz");
 
 /** Two bulk transfers at once over one link: whose part is told, and beside whom. */
 const NEIGHBOURS = "neighbours";
@@ -49,7 +54,7 @@ interface Ends {
 }
 
 /** What is measured. */
-interface Row extends Link {
+export interface Row extends Link {
   readonly workload: string;
   readonly program: string;
   readonly values: Readonly<Record<string, number>>;
@@ -91,23 +96,47 @@ function readArguments() {
   return { ...values, seconds, rounds, links, runtime: values.runtime as Runtime };
 }
 
-/** The programs: stock ENet and the library, each with each; TCP; WebSockets. */
+/** A file with a key and a certificate that signs itself, made with openssl. */
+function quicCertificate(): string | undefined {
+  const file = `${root}/.cache/quic.pem`;
+  if (existsSync(file)) return file;
+  const pem = capture([
+    ...["openssl", "req", "-x509", "-nodes", "-days", "3650", "-keyout", "-", "-out", "-"],
+    ...["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=localhost"],
+    ...["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:FALSE"],
+  ]);
+  if (pem === undefined) return undefined;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, pem);
+  return file;
+}
+
+/** The programs: stock ENet and the library, each with each; TCP; WebSockets; QUIC, which Deno has. */
 async function programs(runtime: Runtime): Promise<Record<string, Ends>> {
   const of = (command: (args: unknown[]) => string[]): Ends => ({
     receive: (args) => command(["receive", ...args]),
     send: (args) => command(["send", ...args]),
   });
-  const carried = (runtime: Runtime, carrier: string) =>
-    of(([role, ...args]) => runtimeCommand(runtime, "programs/wan.ts", [role, carrier, ...args]));
+  const carried = (runtime: Runtime, carrier: string, parameter: string | number = 0) =>
+    of(([role, ...args]) =>
+      runtimeCommand(runtime, "programs/wan.ts", [role, carrier, parameter, ...args])
+    );
   const c = of((args) => cCommand("wan", args));
   const library = carried(runtime, "enet");
+  const certificate = quicCertificate();
+  if (certificate === undefined) print("QUIC is left out: openssl makes its certificate\n");
   return {
     c,
     [runtime]: library,
     [`${runtime} to c`]: { send: library.send, receive: c.receive },
     [`c to ${runtime}`]: { send: c.send, receive: library.receive },
     tcp: carried(runtime, "tcp"),
-    ws: carried("node", await installNpm("ws", WS_VERSION)),
+    ws: carried("node", "ws", await installNpm("ws", WS_VERSION)),
+    ...certificate === undefined ? {} : { quic: carried("deno", "quic", certificate) },
+    ...Object.fromEntries(TICKS_PER_SECOND.map((perSecond) => [
+      `${runtime} ${perSecond} Hz`,
+      { ...library, send: carried(runtime, "enet", perSecond).send },
+    ])),
   };
 }
 
@@ -225,7 +254,9 @@ async function main(): Promise<void> {
   await build("benches");
   if (!await canEmulate()) return;
   const ends = await programs(runtime);
-  const all = Object.entries(ends).filter(([name]) => program === "" || name === program);
+  const all = Object.entries(ends).filter(([name]) =>
+    program === "" ? !isTicking(name) : name === program
+  );
   const pairs = [["c", "c"], ["c", runtime], [runtime, runtime]] as const;
   const workloads = Object.entries(WORKLOADS).filter(([name]) => name.includes(only));
   const jobs = links.flatMap((link) => [
@@ -261,4 +292,4 @@ async function main(): Promise<void> {
   if (rounds > 1) print(`\nMedians of ${rounds} rounds\n\n${rows.map(toLine).join("\n")}\n`);
 }
 
-await main().catch(fail);
+if (import.meta.main) await main().catch(fail);

@@ -59,7 +59,7 @@ export const LAYOUT = {
   CONFIG_COUNT: 36,
   LIMIT_COUNT: 5,
   HOST_STAT_COUNT: 30,
-  PEER_STAT_COUNT: 53,
+  PEER_STAT_COUNT: 54,
   DIAGNOSTIC_COUNT: 10,
   CHANNEL_DIRECTION_BYTES: 256,
   CHANNEL_GUARD_BYTES: 64,
@@ -332,6 +332,7 @@ export const PEER_STAT = {
   UNRELIABLE_LATE: 50,
   THROTTLED_FOR_DELAY: 51,
   REFUSED_DATAGRAMS: 52,
+  BANDWIDTH_ESTIMATE: 53,
 } as const;
 
 /** Counters of the whole library: positions in what `enetjs_diagnostics` fills. */

@@ -141,6 +141,13 @@ export interface PeerStats {
   readonly unreliableLate: number;
   /** Datagrams of which a limit or a memory budget of this host refused all or a part, since the connection began. */
   readonly refusedDatagrams: number;
+  /**
+   * What the way to the other side carries, as far as this connection has seen: reliable bytes that were acknowledged
+   * in a second, about the most of late. A program that sends less than that sees what it has sent. It stays while
+   * nothing is sent, and begins anew after a pause of 10 s. 0 where nothing is known: before the first reliable
+   * messages, on a local network, and with `congestion: "enet"` or limited bandwidth.
+   */
+  readonly bandwidthEstimate: number;
 }
 
 /** The values of a connection that has ended. */
@@ -211,5 +218,6 @@ export function readPeerStats(stats: Float64Array): PeerStats {
     unreliableMissing: stats[PEER_STAT.UNRELIABLE_MISSING],
     unreliableLate: stats[PEER_STAT.UNRELIABLE_LATE],
     refusedDatagrams: stats[PEER_STAT.REFUSED_DATAGRAMS],
+    bandwidthEstimate: stats[PEER_STAT.BANDWIDTH_ESTIMATE],
   };
 }

@@ -1,5 +1,6 @@
 /**
- * A relay between two hosts that loses, duplicates and delays datagrams by a seeded script.
+ * A relay between two hosts that loses datagrams, for programs that give no way to the `conditions` of their host:
+ * messengers, whose conditions do not change, and the API of npm's `enet`, which has none.
  *
  * @module
  */
@@ -36,45 +37,23 @@ function open(): Promise<Socket> {
 
 const closed = (socket: Socket) => new Promise<void>((resolve) => socket.close(() => resolve()));
 
-/** What else a relay does to datagrams. */
-export interface RelayFaults {
-  /** The share that is sent twice, 0–1. */
-  duplicated?: number;
-  /** The share that the next datagram of the same direction overtakes, 0–1. */
-  overtaken?: number;
-}
-
 /**
  * Starts a relay for one client.
  *
  * @param port the server's, on the loopback address
  * @param loss the share of datagrams to lose, 0–1
  * @param seed what decides which
- * @param faults what else happens to those that are not lost
  */
-export async function startRelay(
-  port: number,
-  loss: number,
-  seed: number,
-  { duplicated = 0, overtaken = 0 }: RelayFaults = {},
-): Promise<Relay> {
+export async function startRelay(port: number, loss: number, seed: number): Promise<Relay> {
   const [front, back] = await Promise.all([open(), open()]);
   const random = randomOf(seed);
   const counts = { passed: 0, lost: 0 };
   let client = 0;
   let over = false;
-  /** What waits for the next datagram to overtake it. */
-  const overtakes = new Map<Socket, Uint8Array>();
   const pass = (socket: Socket, data: Uint8Array, to: number) => {
     if (over || random() < loss) return void counts.lost++;
     counts.passed++;
-    const held = overtakes.get(socket);
-    const send = (bytes: Uint8Array) => socket.send(bytes, 0, bytes.length, to, "127.0.0.1");
-    if (held === undefined && random() < overtaken) return void overtakes.set(socket, data);
-    send(data);
-    if (random() < duplicated) send(data);
-    if (held !== undefined) send(held);
-    overtakes.delete(socket);
+    socket.send(data, 0, data.length, to, "127.0.0.1");
   };
   front.on("message", (data, from) => {
     client = from.port;

@@ -6,6 +6,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import process from "node:process";
 import { fail, print, root, run } from "./_run.ts";
 import { setupBuild } from "./setup.ts";
 
@@ -39,18 +40,21 @@ async function cmake(args: string[]): Promise<void> {
 
 async function configure(folder: string, variant?: Variant): Promise<void> {
   const cache = `${folder}/CMakeCache.txt`;
+  /** The folder of another libenet than the system's. */
+  const libenet = process.env.ENETJS_LIBENET ?? "";
   if (existsSync(cache)) {
-    const ours = readFileSync(cache, "utf8").includes(
-      `CMAKE_HOME_DIRECTORY:INTERNAL=${root}/native\n`,
-    );
+    const values = readFileSync(cache, "utf8");
+    const ours = values.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}/native\n`) &&
+      values.includes(`ENETJS_LIBENET:PATH=${libenet}\n`);
     if (ours && statSync(cache).mtimeMs > statSync(`${root}/native/CMakeLists.txt`).mtimeMs) return;
-    // cmake refuses a build folder of a checkout that was moved or copied.
+    // cmake refuses a build folder of a checkout that was moved or copied, and keeps what it found.
     if (!ours) rmSync(folder, { recursive: true });
   }
   try {
     await cmake([
       ...["-S", `${root}/native`, "-B", folder],
       `-DCMAKE_BUILD_TYPE=${isSanitizer(variant) ? "Debug" : "Release"}`,
+      `-DENETJS_LIBENET=${libenet}`,
       `-DENETJS_SANITIZE=${isSanitizer(variant) ? variant : ""}`,
       `-DENETJS_ALLOCATOR=${isSanitizer(variant) ? "pool" : variant ?? "pool"}`,
     ]);

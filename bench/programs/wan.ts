@@ -1,27 +1,23 @@
 /**
- * A sender and a receiver for links with distance, over ENet, TCP or WebSockets; bench/c/wan.c says what they send
- * and print.
+ * A sender and a receiver for links with distance, over ENet, TCP, WebSockets or QUIC; bench/c/wan.c says what they
+ * send and print.
  *
- *     wan.ts receive enet|tcp|FOLDER ADDRESS SECONDS
- *     wan.ts send enet|tcp|FOLDER ADDRESS PORT SECONDS LOADS
+ *     wan.ts receive enet|tcp|ws|quic PARAMETER ADDRESS SECONDS
+ *     wan.ts send enet|tcp|ws|quic PARAMETER ADDRESS PORT SECONDS LOADS
  *
- * FOLDER is that of the npm package `ws`. Over TCP and WebSockets everything shares one connection.
+ * PARAMETER is for `ws` the folder of the npm package, for `quic` a file with a key and a certificate in PEM. For
+ * `enet` it is how often a sender without a pump services its host in a second, or 0 for one with a pump. Over TCP and
+ * WebSockets everything shares one connection.
  */
-import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Host, PacketFlag } from "../../mod.ts";
+import { type Bytes, type Carrier, CHANNEL } from "./_carrier.ts";
+import { carrierOf } from "./_carriers.ts";
 import { say } from "./_common.ts";
-import { loadWs } from "./_ws.ts";
 
 const BULK = 1;
 const REQUESTS = 2;
 const STATE = 4;
-
-/** The channels of ENet; without channels, the first byte of a message. */
-const CHANNEL = { BULK: 0, REQUESTS: 1, STATE: 2 } as const;
-const CHANNELS = 3;
 
 const BULK_BYTES = 16 * 1024;
 const SMALL_BYTES = 64;
@@ -32,20 +28,6 @@ const TICK_MS = 4;
 
 /** For how long a receiver that is done still takes what comes. */
 const LINGER_MS = 30_000;
-
-/** What WebSockets may have queued. */
-const QUEUED_BYTES = 256 * 1024;
-
-type Bytes = Uint8Array<ArrayBuffer>;
-type Reply = (bytes: Bytes) => void;
-type OnMessage = (channel: number, bytes: Uint8Array, reply: Reply) => void;
-
-/** The way to the receiver. */
-interface Way {
-  send(channel: number, bytes: Bytes): void;
-  /** Sends bulk, and resolves when more may follow. */
-  pour(bytes: Bytes): Promise<void>;
-}
 
 const wallMs = () => performance.timeOrigin + performance.now();
 
@@ -64,7 +46,7 @@ class Tally {
   #early = 0;
   #last = 0;
 
-  take(channel: number, bytes: Uint8Array, reply: Reply): void {
+  take(channel: number, bytes: Uint8Array, reply: (bytes: Bytes) => void): void {
     if (this.#start === 0) {
       this.#start = performance.now();
       this.begun.resolve();
@@ -90,84 +72,9 @@ class Tally {
   }
 }
 
-/** Gives each message of a stream of frames to a function: length of the rest, channel, bytes. */
-function readFrames(socket: Socket, onMessage: (channel: number, bytes: Uint8Array) => void) {
-  let rest: Uint8Array = new Uint8Array();
-  socket.on("data", (data: Uint8Array) => {
-    if (rest.length > 0) {
-      const joined = new Uint8Array(rest.length + data.length);
-      joined.set(rest);
-      joined.set(data, rest.length);
-      data = joined;
-    }
-    let at = 0;
-    while (data.length - at >= 5) {
-      const view = new DataView(data.buffer, data.byteOffset + at);
-      const end = at + 4 + view.getUint32(0, true);
-      if (end > data.length) break;
-      onMessage(data[at + 4], data.subarray(at + 5, end));
-      at = end;
-    }
-    rest = data.slice(at);
-  });
-}
-
-function frame(channel: number, bytes: Bytes): Bytes {
-  const framed = new Uint8Array(5 + bytes.length);
-  new DataView(framed.buffer).setUint32(0, 1 + bytes.length, true);
-  framed[4] = channel;
-  framed.set(bytes, 5);
-  return framed;
-}
-
-/** A message of WebSockets. */
-function tagged(channel: number, bytes: Bytes): Bytes {
-  const message = new Uint8Array(1 + bytes.length);
-  message[0] = channel;
-  message.set(bytes, 1);
-  return message;
-}
-
-/** Listens on any port and gives every message to a function. @returns the port */
-async function listen(carrier: string, address: string, onMessage: OnMessage): Promise<number> {
-  if (carrier === "enet") {
-    const host = await Host.listen({ hostname: address, peers: 4, channels: CHANNELS }, {
-      receive: (peer, channelId, packet) =>
-        onMessage(channelId, packet.view, (bytes) => {
-          peer.send(channelId, bytes);
-          host.flush();
-        }),
-    });
-    return host.address.port;
-  }
-  if (carrier === "tcp") {
-    const server = createServer((socket) => {
-      socket.setNoDelay(true).on("error", () => {}); // The sender just ends.
-      readFrames(
-        socket,
-        (channel, bytes) =>
-          onMessage(channel, bytes, (bytes) => socket.write(frame(channel, bytes))),
-      );
-    });
-    server.listen(0, address);
-    await once(server, "listening");
-    return (server.address() as { port: number }).port;
-  }
-  const server = new (loadWs(carrier).WebSocketServer)({ host: address, port: 0 });
-  server.on("connection", (socket) =>
-    socket.on("message", (data) =>
-      onMessage(
-        data[0],
-        data.subarray(1),
-        (bytes) => socket.send(tagged(CHANNEL.REQUESTS, bytes)),
-      )));
-  await new Promise<void>((resolve) => server.on("listening", resolve));
-  return server.address().port;
-}
-
-async function receive(carrier: string, address: string, seconds: number): Promise<void> {
+async function receive(carrier: Carrier, address: string, seconds: number): Promise<void> {
   const tally = new Tally();
-  say("port", await listen(carrier, address, (...message) => tally.take(...message)));
+  say("port", await carrier.listen(address, (...message) => tally.take(...message)));
   await tally.begun.promise;
   await sleep(seconds * 1000);
   tally.report();
@@ -175,53 +82,6 @@ async function receive(carrier: string, address: string, seconds: number): Promi
 }
 
 // ---- Sending -----------------------------------------------------------------------------------
-
-/** Connects, and gives the answers to a function. */
-async function open(
-  carrier: string,
-  hostname: string,
-  port: number,
-  onAnswer: (bytes: Uint8Array) => void,
-): Promise<Way> {
-  if (carrier === "enet") {
-    const host = await Host.create({ peers: 1 }, {
-      receive: (_peer, _channelId, packet) => onAnswer(packet.view),
-    });
-    const peer = await host.connect({ hostname, port }, { channels: CHANNELS, timeoutMs: 10_000 });
-    return {
-      send(channel, bytes) {
-        const flags = channel === CHANNEL.STATE ? PacketFlag.UNRELIABLE : PacketFlag.RELIABLE;
-        peer.send(channel, bytes, flags);
-        host.flush();
-      },
-      async pour(bytes) {
-        if (!peer.send(CHANNEL.BULK, bytes)) await peer.drain();
-      },
-    };
-  }
-  if (carrier === "tcp") {
-    const socket = connect(port, hostname).setNoDelay(true);
-    await once(socket, "connect");
-    readFrames(socket, (_channel, bytes) => onAnswer(bytes));
-    return {
-      send: (channel, bytes) => void socket.write(frame(channel, bytes)),
-      async pour(bytes) {
-        if (!socket.write(frame(CHANNEL.BULK, bytes))) await once(socket, "drain");
-      },
-    };
-  }
-  const socket = new (loadWs(carrier).WebSocket)(`ws://${hostname}:${port}`);
-  socket.binaryType = "arraybuffer";
-  await new Promise((resolve) => socket.onopen = resolve);
-  socket.onmessage = ({ data }) => onAnswer(new Uint8Array(data).subarray(1));
-  return {
-    send: (channel, bytes) => socket.send(tagged(channel, bytes)),
-    async pour(bytes) {
-      socket.send(tagged(CHANNEL.BULK, bytes));
-      while (socket.bufferedAmount > QUEUED_BYTES) await sleep(1);
-    },
-  };
-}
 
 /** A small message that carries when it was sent, and its number. */
 function stamped(number: number): Bytes {
@@ -233,14 +93,14 @@ function stamped(number: number): Bytes {
 }
 
 async function send(
-  carrier: string,
+  carrier: Carrier,
   address: string,
   port: number,
   seconds: number,
   loads: number,
 ): Promise<void> {
   const times: number[] = [];
-  const way = await open(carrier, address, port, (bytes) => {
+  const way = await carrier.open(address, port, (bytes) => {
     times.push(wallMs() - new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true));
   });
   const start = performance.now();
@@ -270,7 +130,8 @@ async function send(
   say("p99", percentile(times, 99));
 }
 
-const [role, carrier, address, ...numbers] = process.argv.slice(2);
+const [role, name, parameter, address, ...numbers] = process.argv.slice(2);
+const carrier = carrierOf(name, parameter);
 if (role === "receive") await receive(carrier, address, Number(numbers[0]));
 else {
   const [port, seconds, loads] = numbers.map(Number);

@@ -458,7 +458,8 @@
 #define ENETJS_PEER_STAT_UNRELIABLE_LATE 50    /**< came after a later one of the channel, so ENet has dropped them */
 #define ENETJS_PEER_STAT_THROTTLED_FOR_DELAY 51 /**< of THROTTLED; the others for want of bandwidth */
 #define ENETJS_PEER_STAT_REFUSED_DATAGRAMS 52  /**< of which a limit or a budget has refused all or a part */
-#define ENETJS_PEER_STAT_COUNT 53
+#define ENETJS_PEER_STAT_BANDWIDTH_ESTIMATE 53 /**< reliable bytes a second that the link was seen to carry; 0: unknown */
+#define ENETJS_PEER_STAT_COUNT 54
 
 /** Counters of the whole library, positions in the array `enetjs_diagnostics` fills. */
 #define ENETJS_DIAGNOSTIC_HOSTS 0

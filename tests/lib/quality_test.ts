@@ -49,6 +49,25 @@ test("Peer.stats tell round trip, loss and what was retransmitted", async (t) =>
   assert.equal(received.throttledForDelay, 0);
 });
 
+test("Peer.stats estimate what a link carries, once something was sent", async (t) => {
+  await leakCheck(t);
+  const rate = 400_000;
+  const conditions = { latencyMs: 10, send: { latencyMs: 10, rate } };
+  await using pair = await connectedPair({ client: { conditions } });
+  const { peer } = pair;
+  assert.equal(peer.stats.bandwidthEstimate, 0);
+  const bulk = new Uint8Array(16 * 1024);
+  const seen = () => peer.stats.bandwidthEstimate;
+  const end = performance.now() + 20_000;
+  // A busy machine sees less at first, and more for a moment when acknowledgements come together.
+  while (!(seen() > rate / 2 && seen() < rate * 1.5) && performance.now() < end) {
+    if (!peer.send(0, bulk)) await peer.drain();
+  }
+  assert.ok(seen() > rate / 2 && seen() < rate * 1.5, `${seen()} bytes a second`);
+  pair.client.congestion = "enet";
+  await until(() => seen() === 0, 5000, "ENet's own window");
+});
+
 test("Peer.stats count what came too late, and what a limit refused", async (t) => {
   await leakCheck(t);
   await using pair = await connectedPair();

@@ -25,8 +25,9 @@
 #include <enet/time.h>
 
 #include "base/number.h"
+#include "wire/unsent.h"
 
-#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
+#if ENETJS_HAS_MESSAGE_LIST
 #define ATTEMPTS 1
 #else
 #define ATTEMPTS 3
@@ -118,20 +119,12 @@ static bool may_be_resent(const ENetOutgoingCommand *command) {
 static void put_back(ENetPeer *peer, ENetOutgoingCommand *command, ENetListIterator before) {
   peer->reliableDataInTransit -= command->fragmentLength;
   peer->packetsLost++;
-#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
+#if ENETJS_HAS_MESSAGE_LIST
   command->roundTripTimeout = 2 * (peer->roundTripTime + 4 * peer->roundTripTimeVariance);
 #else
   command->roundTripTimeout = 0; /* and ENet sets it anew */
 #endif
   enet_list_insert(before, enet_list_remove(&command->outgoingCommandList));
-}
-
-static ENetListIterator place_for_lost(ENetPeer *peer) {
-#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
-  return enet_list_begin(&peer->outgoingSendReliableCommands);
-#else
-  return enet_list_begin(&peer->outgoingCommands);
-#endif
 }
 
 /* ENet's timer is that of the first command. */
@@ -144,7 +137,7 @@ static void set_timer(ENetPeer *peer) {
 
 unsigned enetjs_fast_retransmit_resend(struct enetjs_fast_retransmit *fast, ENetPeer *peer, enet_uint32 now) {
   const enet_uint32 limit = fast->round_trip + tolerance(fast);
-  ENetListIterator end = enet_list_end(&peer->sentReliableCommands), before = place_for_lost(peer), next;
+  ENetListIterator end = enet_list_end(&peer->sentReliableCommands), before = enet_list_begin(enetjs_unsent_messages(peer)), next;
   unsigned resent = 0, steps = 0;
   fast->waits = false;
   slow_timer(fast, peer);

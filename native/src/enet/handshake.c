@@ -25,6 +25,8 @@
 
 #include <enet/time.h>
 
+#include "wire/unsent.h"
+
 #define ACKNOWLEDGEMENT_BYTES sizeof(ENetProtocolAcknowledge)
 
 void enetjs_handshake_remember(struct enetjs_handshakes *list, struct enetjs_handshake *handshake, ENetPeer *peer) {
@@ -43,13 +45,6 @@ void enetjs_handshake_remember(struct enetjs_handshakes *list, struct enetjs_han
     list->first = handshake;
     return;
   }
-}
-
-static bool has_to_send(const ENetPeer *peer) {
-#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
-  if (!enet_list_empty(&peer->outgoingSendReliableCommands)) return true;
-#endif
-  return !enet_list_empty(&peer->outgoingCommands);
 }
 
 /* Where another acknowledgement waits, the server has sent something since, so it is connected. */
@@ -72,7 +67,7 @@ static bool is_sent_to(const ENetPeer *peer) {
 static bool is_confirmed(const ENetPeer *peer) { return !is_sent_to(peer) || peer->lastReceiveTime > 0; }
 
 static bool will_send(const ENetPeer *peer) {
-  return has_to_send(peer) || (!enet_list_empty(&peer->sentReliableCommands) &&
+  return !enetjs_unsent_none(peer) || (!enet_list_empty(&peer->sentReliableCommands) &&
                                ENET_TIME_GREATER_EQUAL(enet_time_get(), peer->nextTimeout));
 }
 
@@ -92,12 +87,12 @@ void enetjs_handshake_repeat(struct enetjs_handshakes *list) {
 }
 
 static bool is_in_burst(const ENetPeer *peer) {
-#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
+#if ENETJS_HAS_MESSAGE_LIST
   if (!(peer->flags & ENET_PEER_FLAG_CONTINUE_SENDING)) return false;
 #else
   if (!peer->host->continueSending) return false;
 #endif
-  return has_to_send(peer);
+  return !enetjs_unsent_none(peer);
 }
 
 /* A datagram with the acknowledgement alone calls for no further one, or there would be no end of them. */

@@ -20,6 +20,7 @@
 #include <enet/time.h>
 
 #include "base/number.h"
+#include "wire/unsent.h"
 
 #define DUE_SLACK_MS 1 /* the service takes the time itself, a little later */
 
@@ -31,22 +32,13 @@ void enetjs_window_near(ENetPeer *peer) {
   if (!enetjs_window_limited(peer)) peer->windowSize = ENETJS_WINDOW_NEAR;
 }
 
-/* Version 1.3.18 has a list of its own for reliable messages. */
-ENetList *enetjs_window_unsent(ENetPeer *peer) {
-#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
-  return &peer->outgoingSendReliableCommands;
-#else
-  return &peer->outgoingCommands;
-#endif
-}
-
 static bool is_reliable(const ENetOutgoingCommand *command) {
   return command->packet && (command->command.header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE);
 }
 
 size_t enetjs_window_count_unsent(ENetPeer *peer) {
   size_t bytes = 0;
-  ENetList *list = enetjs_window_unsent(peer);
+  ENetList *list = enetjs_unsent_messages(peer);
   for (ENetListIterator i = enet_list_begin(list); i != enet_list_end(list); i = enet_list_next(i)) {
     const ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
     if (is_reliable(command)) bytes += command->fragmentLength;
@@ -56,7 +48,7 @@ size_t enetjs_window_count_unsent(ENetPeer *peer) {
 
 /* ENet puts what is to be sent again first. */
 static bool is_resending(ENetPeer *peer) {
-  ENetList *list = enetjs_window_unsent(peer);
+  ENetList *list = enetjs_unsent_messages(peer);
   return !enet_list_empty(list) && ((ENetOutgoingCommand *)enet_list_front(list))->sendAttempts > 0;
 }
 
@@ -162,7 +154,7 @@ size_t enetjs_window_room(struct enetjs_window *window, ENetPeer *peer, uint64_t
 }
 
 bool enetjs_window_idle(ENetPeer *peer) {
-  return enet_list_empty(enetjs_window_unsent(peer)) && enet_list_empty(&peer->sentReliableCommands);
+  return enet_list_empty(enetjs_unsent_messages(peer)) && enet_list_empty(&peer->sentReliableCommands);
 }
 
 int enetjs_window_wait(const struct enetjs_window *window, const ENetPeer *peer, uint64_t now_us) {

@@ -28,10 +28,7 @@ struct enetjs_window {
 /** Whether a bandwidth limit has set ENet's window, which is left alone then. */
 bool enetjs_window_limited(const ENetPeer *peer);
 
-/** The list in which ENet keeps messages that it has not sent, and those that are to be sent again. */
-ENetList *enetjs_window_unsent(ENetPeer *peer);
-
-/** @returns bytes of reliable messages in it */
+/** @returns bytes of reliable messages that ENet has not sent, or is to send again */
 size_t enetjs_window_count_unsent(ENetPeer *peer);
 
 /** Gives a near peer its fixed window. */

@@ -13,14 +13,12 @@
 #include "wire/mtu.h"
 #include "wire/peer_ids.h"
 #include "wire/socket.h"
+#include "wire/unsent.h"
 
 /* ---- Without memory -------------------------------------------------------------------------- */
 
 static bool is_empty(ENetPeer *peer) {
-#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
-  if (!enet_list_empty(&peer->outgoingSendReliableCommands)) return false;
-#endif
-  return enet_list_empty(&peer->outgoingCommands) && enet_list_empty(&peer->sentReliableCommands) &&
+  return enetjs_unsent_none(peer) && enet_list_empty(&peer->sentReliableCommands) &&
          enet_list_empty(&peer->acknowledgements);
 }
 

@@ -24,6 +24,7 @@
 #include "wire/guard.h"
 #include "wire/peer_ids.h"
 #include "wire/socket.h"
+#include "wire/unsent.h"
 
 #define LONG_WAIT 0x3FFFFFFF /* longer than any wait: ENet has nothing to do by itself */
 
@@ -44,10 +45,7 @@ static enet_uint32 peer_wait(ENetPeer *peer, enet_uint32 now, enet_uint32 look) 
   if (!enetjs_is_live(peer)) return LONG_WAIT;
   if (!enet_list_empty(&peer->sentReliableCommands))
     return (enet_uint32)enetjs_smaller(until(now, peer->nextTimeout), look);
-  if (!enet_list_empty(&peer->acknowledgements) || !enet_list_empty(&peer->outgoingCommands)) return 0;
-#if ENET_VERSION >= ENET_VERSION_CREATE(1, 3, 18)
-  if (!enet_list_empty(&peer->outgoingSendReliableCommands)) return 0;
-#endif
+  if (!enet_list_empty(&peer->acknowledgements) || !enetjs_unsent_none(peer)) return 0;
   if (peer->state == ENET_PEER_STATE_CONNECTED) {
     enet_uint32 silent = ENET_TIME_DIFFERENCE(now, peer->lastReceiveTime);
     enet_uint32 limit = peer->pingInterval + peer->pingInterval / PING_SLACK;

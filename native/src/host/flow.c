@@ -18,6 +18,7 @@
 #include "host/internal.h"
 #include "wire/command.h"
 #include "wire/socket.h"
+#include "wire/unsent.h"
 
 #define ROUND_TRIP_LIMIT 0x8000 /* of ENet's 16-bit times; a longer one cannot be told */
 
@@ -125,7 +126,7 @@ void enetjs_flows_close(struct enetjs_host *h) {
 }
 
 static bool has_to_send(struct enetjs_slot *slot) {
-  return slot->lanes.first || !enet_list_empty(enetjs_window_unsent(enetjs_peer_of(slot)));
+  return slot->lanes.first || !enet_list_empty(enetjs_unsent_messages(enetjs_peer_of(slot)));
 }
 
 int enetjs_flows_wait(const struct enetjs_host *h) {

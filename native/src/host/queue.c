@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "host/internal.h"
 #include "enet/libenet.h"
+#include "wire/unsent.h"
 
 /* No MTU is so small that ENet cuts a message of this size. */
 enum { ALWAYS_WHOLE = 512 };
@@ -162,7 +163,7 @@ static long long give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *
   slot->gated_bytes += out->gated;
   slot->inside_messages++;
   if (cut) {
-    given = enetjs_lanes_cut(&slot->lanes, lane, enetjs_window_unsent(peer), out, room_of(slot));
+    given = enetjs_lanes_cut(&slot->lanes, lane, enetjs_unsent_messages(peer), out, room_of(slot));
     if (given < length) { /* else the room ends within the last fragment */
       enetjs_lanes_wait(&slot->lanes, lane);
       list_for_feeding(slot);
@@ -266,7 +267,7 @@ static void look_at_room(struct enetjs_slot *slot) {
 }
 
 static size_t put_back(struct enetjs_slot *slot, struct enetjs_lane *lane) {
-  size_t bytes = enetjs_lanes_put_back(&slot->lanes, lane, enetjs_window_unsent(enetjs_peer_of(slot)),
+  size_t bytes = enetjs_lanes_put_back(&slot->lanes, lane, enetjs_unsent_messages(enetjs_peer_of(slot)),
                                        enetjs_smaller(slot->room, PIECE_BYTES));
   use_room(slot, bytes);
   return bytes;

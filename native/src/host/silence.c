@@ -19,6 +19,7 @@
 
 #include "host/internal.h"
 #include "wire/peer_ids.h"
+#include "wire/unsent.h"
 
 enum {
   LOOK_MS = 1000,
@@ -76,6 +77,9 @@ static bool has_acknowledged(const struct enetjs_silence *silence, ENetPeer *pee
   if (silence->acknowledged || silence->watched == 0) return true;
   left = count_watched(silence, &peer->sentReliableCommands);
   if (left < silence->watched) left += count_watched(silence, &peer->outgoingCommands);
+#if ENETJS_HAS_MESSAGE_LIST
+  if (left < silence->watched) left += count_watched(silence, enetjs_unsent_messages(peer));
+#endif
   return left < silence->watched;
 }
 
@@ -97,6 +101,9 @@ static bool count(struct enetjs_silence *silence, ENetPeer *peer, enet_uint32 el
   if (heard) silence->watched = 0;
   watch_more(silence, &peer->sentReliableCommands);
   watch_more(silence, &peer->outgoingCommands);
+#if ENETJS_HAS_MESSAGE_LIST
+  watch_more(silence, enetjs_unsent_messages(peer));
+#endif
   return silence->ms >= (uint64_t)peer->timeoutMaximum + MARGIN_MS;
 }
 

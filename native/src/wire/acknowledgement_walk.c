@@ -1,15 +1,17 @@
 /*
- * See acknowledgement_walk.h. The lists are those that enet_protocol_remove_sent_reliable_command in protocol.c of
- * ENet 1.3.17 walks.
+ * See acknowledgement_walk.h. The lists are those that enet_protocol_remove_sent_reliable_command in ENet's protocol.c
+ * walks.
  */
 #include "wire/acknowledgement_walk.h"
+
+#include "wire/unsent.h"
 
 static bool matches(ENetListIterator i, enet_uint16 sequence, enet_uint8 channel) {
   const ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
   return command->reliableSequenceNumber == sequence && command->command.header.channelID == channel;
 }
 
-/* In outgoingCommands ENet gives up at the first reliable command that has never been sent. */
+/* Among what it has not sent, ENet gives up at the first reliable command that has never been sent. */
 static bool ends_search(ENetListIterator i) {
   const ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
   return (command->command.header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE) && command->sendAttempts < 1;
@@ -20,11 +22,20 @@ static bool count(struct enetjs_acknowledgement_walk *walk, size_t steps) {
   return walk->steps <= ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM;
 }
 
+/* @returns false when the steps are used up */
+static bool search_unsent(struct enetjs_acknowledgement_walk *walk, ENetList *list, enet_uint16 sequence,
+                          enet_uint8 channel) {
+  ENetListIterator i = enet_list_begin(list);
+  for (; i != enet_list_end(list) && !ends_search(i) && !matches(i, sequence, channel); i = enet_list_next(i))
+    if (!count(walk, 1)) return false;
+  return true;
+}
+
 bool enetjs_acknowledgement_walk_find(struct enetjs_acknowledgement_walk *walk,
                                         const ENetProtocolAcknowledge *acknowledgement) {
   enet_uint16 sequence = ENET_NET_TO_HOST_16(acknowledgement->receivedReliableSequenceNumber);
   enet_uint8 channel = acknowledgement->header.channelID;
-  ENetList *sent = &walk->peer->sentReliableCommands, *outgoing = &walk->peer->outgoingCommands;
+  ENetList *sent = &walk->peer->sentReliableCommands;
   ENetListIterator i = walk->after;
   size_t passed = 0;
   if (i != enet_list_end(sent) && matches(i, sequence, channel)) {
@@ -41,8 +52,8 @@ bool enetjs_acknowledgement_walk_find(struct enetjs_acknowledgement_walk *walk,
     walk->before = passed;
     return true;
   }
-  for (i = enet_list_begin(outgoing); i != enet_list_end(outgoing) && !ends_search(i) && !matches(i, sequence, channel);
-       i = enet_list_next(i))
-    if (!count(walk, 1)) return false;
-  return true;
+#if ENETJS_HAS_MESSAGE_LIST
+  if (!search_unsent(walk, enetjs_unsent_messages(walk->peer), sequence, channel)) return false;
+#endif
+  return search_unsent(walk, &walk->peer->outgoingCommands, sequence, channel);
 }

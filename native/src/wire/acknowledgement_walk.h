@@ -3,7 +3,7 @@
  * @brief How far ENet walks to find the commands that the acknowledgements of a datagram acknowledge.
  *
  * ENet searches sentReliableCommands from the front. If the command is not there, it searches the commands in front of
- * the first reliable one in outgoingCommands that was never sent.
+ * the first reliable one in outgoingCommands that was never sent; in ENet 1.3.18, in outgoingSendReliableCommands, too.
  *
  * The lists are those before the datagram, but ENet removes what is acknowledged. Acknowledgements come in the order of
  * the list, so the next one is as far from the front as the last one was.

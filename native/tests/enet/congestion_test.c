@@ -138,6 +138,18 @@ TEST(the_window_grows_until_the_link_is_full_and_no_further) {
   check_fills(20, 150);
 }
 
+/* It is an estimate of what the link carries, and of no more than that. */
+TEST(the_bandwidth_is_that_of_the_link) {
+  struct link *link = link_open(20, 50, 1);
+  run(link, 4000);
+  printf("# %.3f of the link\n", link->flows[0].congestion.bandwidth / link->rate);
+  CHECK(fabs(link->flows[0].congestion.bandwidth / link->rate - 1) < 0.1);
+  link->rate /= 4;
+  run(link, 4000);
+  printf("# %.3f of the slower link\n", link->flows[0].congestion.bandwidth / link->rate);
+  CHECK(fabs(link->flows[0].congestion.bandwidth / link->rate - 1) < 0.1);
+}
+
 TEST(a_short_round_trip_is_near_and_is_not_judged) {
   struct enetjs_congestion c = {0};
   CHECK(enetjs_congestion_near(&c));
@@ -278,6 +290,7 @@ TEST(a_program_that_sends_little_does_not_raise_it) {
 int main(void) {
   static const struct test_case cases[] = {
       TEST_CASE(the_window_grows_until_the_link_is_full_and_no_further),
+      TEST_CASE(the_bandwidth_is_that_of_the_link),
       TEST_CASE(a_short_round_trip_is_near_and_is_not_judged),
       TEST_CASE(random_loss_is_borne),
       TEST_CASE(loss_of_a_short_queue_makes_it_back_off),

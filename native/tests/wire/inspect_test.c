@@ -6,6 +6,7 @@
 #include "base/pool.h"
 #include "forger.h"
 #include "wire/inspect.h"
+#include "wire/unsent.h"
 
 enum { W = 4 << 20, P = 1 << 20, SLACK = 1 << 20, MTU = 1400 };
 
@@ -541,7 +542,7 @@ static double difference(struct consumer *from, struct consumer *to) {
 
 static bool has_nothing_to_send(struct consumer *c) {
   ENetPeer *peer = &host_of(c)->enet->peers[0];
-  return enet_list_empty(&peer->sentReliableCommands) && enet_list_empty(&peer->outgoingCommands) &&
+  return enet_list_empty(&peer->sentReliableCommands) && enetjs_unsent_none(peer) &&
          enet_list_empty(&peer->acknowledgements);
 }
 
