@@ -51,8 +51,8 @@ export interface AddressAccount {
   readonly bytes: Bucket;
   /** Browsers of it that are connected, or ask to be. */
   sessions: number;
-  /** WebSockets of it that have not said hello. */
-  silent: number;
+  /** WebSockets of it that are no browsers: they have not said hello, or are being closed. */
+  others: number;
 }
 
 /** What a connection has used. */
@@ -98,7 +98,7 @@ export class Accounts {
     return address === undefined ? this.#allowsUnknown : this.#allows(address);
   }
 
-  /** The account of an address; of IPv6, the addresses of a /64 share one. */
+  /** The account of an address. */
   of(hostname: string): AddressAccount {
     const address = networkOf(hostname);
     const known = this.#addresses.get(address);
@@ -111,16 +111,16 @@ export class Accounts {
         datagrams: new Bucket(),
         bytes: new Bucket(),
         sessions: 0,
-        silent: 0,
+        others: 0,
       };
     this.#addresses.set(address, account);
     return account;
   }
 
-  /** Forgets the oldest of those of which no browser is connected. */
+  /** Forgets the oldest of those of which nobody is there. */
   #forget(): void {
-    for (const [address, { sessions, silent }] of this.#addresses) {
-      if (sessions === 0 && silent === 0) return void this.#addresses.delete(address);
+    for (const [address, { sessions, others }] of this.#addresses) {
+      if (sessions === 0 && others === 0) return void this.#addresses.delete(address);
     }
   }
 

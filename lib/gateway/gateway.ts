@@ -1,6 +1,7 @@
 import type { CloseOptions } from "../close.ts";
 import { DisconnectCode } from "../disconnect.ts";
 import { Host, hosts } from "../host.ts";
+import type { Endpoint } from "../internal/endpoint.ts";
 import { count, makeInspectable } from "../internal/inspect.ts";
 import { planFilter } from "../address_filter.ts";
 import { planLimits } from "../limits.ts";
@@ -38,6 +39,9 @@ interface Behind {
   end(): unknown;
 }
 
+const warningsOf = (endpoint: Endpoint) => (name: string, what: string) =>
+  endpoint.warn({ name }, what);
+
 /** Lets browsers into a host of this process. */
 function beforeHost(host: Host, browsers: number, close: () => void): Behind {
   const endpoint = hosts.endpointOf(host);
@@ -45,7 +49,7 @@ function beforeHost(host: Host, browsers: number, close: () => void): Behind {
   const { limits, filter } = endpoint.settings;
   const accounts = new Accounts(limits, filter);
   const entrance = new HostEntrance(endpoint, accounts, browsers, prepareMessage);
-  const reception = new Reception(accounts, entrance, () => {
+  const reception = new Reception(accounts, entrance, warningsOf(endpoint), () => {
     if (endpoint.resources.open) entrance.tick();
     else close();
   });
@@ -62,7 +66,7 @@ async function beforeServer(
   // What comes before the loop over a peer begins belongs to that loop, so there are no handlers.
   const host = await Host.create(client);
   const entrance = new ServerEntrance(host, to, accounts, browsers);
-  const reception = new Reception(accounts, entrance, () => {});
+  const reception = new Reception(accounts, entrance, warningsOf(hosts.endpointOf(host)));
   return { reception, end: () => host.close() };
 }
 
@@ -123,7 +127,7 @@ export class Gateway implements AsyncDisposable {
       ...given,
       accept(request: SocketRequest) {
         const verdict = reception.admits(request);
-        return verdict === true ? given.accept?.(request) ?? true : verdict;
+        return verdict === true && given.accept !== undefined ? given.accept(request) : verdict;
       },
     };
     try {

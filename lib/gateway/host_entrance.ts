@@ -151,7 +151,8 @@ export class HostEntrance implements Destination, Transport {
       const { link } = session;
       link.highWaterMark = highWaterMark;
       if (link.queuedBytes > share && now - link.lastProgress > STUCK_MS) {
-        session.fault(CLOSE.TIMEOUT);
+        const what = `it has taken nothing for ${STUCK_MS} ms of ${link.queuedBytes} bytes`;
+        session.fault(CLOSE.TIMEOUT, what);
       }
     }
   }

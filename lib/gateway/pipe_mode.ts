@@ -6,7 +6,6 @@
  */
 import { ByteSink } from "./byte_sink.ts";
 import { type ByteSource, PipeInput, READ_BYTES, StandardInput } from "./byte_source.ts";
-import type { GatewayMode } from "./gateway_mode.ts";
 import type { Metric } from "./metrics.ts";
 import { NamedPipe } from "./named_pipe.ts";
 import { type BridgeOptions, PipeBridge } from "./pipe_bridge.ts";
@@ -24,7 +23,7 @@ export interface PipeModeOptions extends BridgeOptions {
 const GRACE_MS = 1000;
 
 /** Bytes of a program to clients, and back. */
-export class PipeMode implements GatewayMode {
+export class PipeMode {
   readonly #options: PipeModeOptions;
   readonly #bridge: PipeBridge;
   readonly #pipes = new DisposableStack();
@@ -70,10 +69,16 @@ export class PipeMode implements GatewayMode {
     this.#bridge.sendTo(this.#sink);
   }
 
+  /** What the server calls. */
   get handlers(): SocketHandlers {
     return this.#bridge.handlers;
   }
 
+  /**
+   * Works until the end of the program's output, or the call of `close`.
+   *
+   * @throws {Error} When it cannot go on.
+   */
   async run(server: SocketServer): Promise<void> {
     const source = this.#source!;
     const recover = source instanceof PipeInput
@@ -85,12 +90,14 @@ export class PipeMode implements GatewayMode {
     await Promise.race([this.#bridge.run(server, source, recover), this.#failed.promise]);
   }
 
+  /** Ends it. The clients are gone by then. */
   async close(): Promise<void> {
     this.#source?.[Symbol.dispose]();
     await this.#sink?.close(GRACE_MS);
     this.#pipes.dispose();
   }
 
+  /** What it counts. */
   metrics(): Metric[] {
     const { messages, withoutClients, unknownClient, tooLong, notText } = this.#bridge.stats;
     const { written, dropped } = this.#sink?.stats ?? { written: 0, dropped: 0 };

@@ -11,8 +11,8 @@ import type { SocketClient, SocketHandlers, SocketRequest, Verdict } from "./soc
 /** How often sessions are looked at, in milliseconds. */
 const TICK_MS = 100;
 
-/** WebSockets of an address that have not said hello, at most. */
-const SILENT_OF_ADDRESS = 64;
+/** WebSockets of an address that are no browsers, at most: they have not said hello, or are being closed. */
+const OTHERS_OF_ADDRESS = 64;
 
 /** Browsers that a gateway has not let in, by cause. They are told, with a {@linkcode DisconnectCode}. */
 export interface GatewayRefusals {
@@ -42,6 +42,7 @@ const CAUSES: Readonly<Record<number, keyof GatewayRefusals>> = {
 export class Reception implements SessionOwner {
   readonly accounts: Accounts;
   readonly destination: Destination;
+  readonly warn: SessionOwner["warn"];
   readonly refusals: GatewayRefusals = {
     full: 0,
     limited: 0,
@@ -51,20 +52,30 @@ export class Reception implements SessionOwner {
     closing: 0,
   };
   readonly #sessions = new Set<Session>();
-  #touched: Session[] = [];
+  #touched = new Set<Session>();
+  #isClosing = false;
   readonly #timer: ReturnType<typeof setInterval>;
   #empty: (() => void) | undefined;
   /** What the sockets tell. */
   readonly handlers: SocketHandlers = {
     open: (client) => this.#open(client),
     message: (client, bytes, isText) => (client.tag as Session).receive(bytes, isText),
-    close: (client, code, reason) => (client.tag as Session).closed(code, reason),
+    close: (client, code, reason) => this.#closed(client.tag as Session, code, reason),
   };
 
-  /** @param everyTick called before the sessions are looked at */
-  constructor(accounts: Accounts, destination: Destination, everyTick: () => void) {
+  /**
+   * @param warn tells a program that is being debugged
+   * @param everyTick called before the sessions are looked at
+   */
+  constructor(
+    accounts: Accounts,
+    destination: Destination,
+    warn: SessionOwner["warn"],
+    everyTick: () => void = () => {},
+  ) {
     this.accounts = accounts;
     this.destination = destination;
+    this.warn = warn;
     this.#timer = setInterval(() => {
       everyTick();
       const now = performance.now();
@@ -74,31 +85,35 @@ export class Reception implements SessionOwner {
 
   /** Browsers that have said hello. */
   get size(): number {
-    return this.#count(({ hasArrived }) => hasArrived);
-  }
-
-  #count(which: (session: Session) => boolean): number {
     let count = 0;
-    for (const session of this.#sessions) count += Number(which(session));
+    for (const { hasArrived } of this.#sessions) count += Number(hasArrived);
     return count;
   }
 
   /** Whether a request may go on, as far as its address tells. */
   admits({ address }: SocketRequest): Verdict {
+    if (this.#isClosing) return 503;
     const hostname = addressOf(address);
     if (!this.accounts.allows(hostname) && !this.accounts.refuses) return 403;
-    return this.accounts.of(hostname).silent < SILENT_OF_ADDRESS || 429;
+    return this.accounts.of(hostname).others < OTHERS_OF_ADDRESS || 429;
   }
 
   #open(client: SocketClient): void {
     const session = new Session(this, client);
     client.tag = session;
     this.#sessions.add(session);
-    session.account.address.silent++;
+    session.account.address.others++;
+    // It was let in before the gateway began to close.
+    if (this.#isClosing) session.dismiss(DisconnectCode.CLOSING);
+  }
+
+  #closed(session: Session, code: number, reason: string): void {
+    session.closed(code, reason);
+    session.account.address.others--;
   }
 
   arrived({ account: { address } }: Session): void {
-    address.silent--;
+    address.others--;
     address.sessions++;
   }
 
@@ -109,23 +124,26 @@ export class Reception implements SessionOwner {
   left(session: Session): void {
     if (!this.#sessions.delete(session)) return;
     const { address } = session.account;
-    if (session.hasArrived) address.sessions--;
-    else address.silent--;
+    if (session.hasArrived) {
+      address.sessions--;
+      address.others++;
+    }
     if (this.#sessions.size === 0) this.#empty?.();
   }
 
   touch(session: Session): void {
-    this.#touched.push(session);
-    if (this.#touched.length > 1) return;
+    this.#touched.add(session);
+    if (this.#touched.size > 1) return;
     queueMicrotask(() => {
       const touched = this.#touched;
-      this.#touched = [];
+      this.#touched = new Set();
       for (const session of touched) session.flush();
     });
   }
 
   /** Ends all sessions after what is queued for them; resolves when they have ended, or after a time. */
   async dismiss(graceMs: number, data: number): Promise<void> {
+    this.#isClosing = true;
     for (const session of [...this.#sessions]) session.dismiss(data);
     if (this.#sessions.size > 0 && graceMs > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();

@@ -47,6 +47,7 @@ export class ServerEntrance implements Destination {
   readonly #to: Address;
   readonly #accounts: Accounts;
   readonly #most: number;
+  /** Connections to the server, and attempts. */
   #size = 0;
   /** Bytes of incomplete messages. */
   #held = 0;
@@ -69,7 +70,7 @@ export class ServerEntrance implements Destination {
     const guest: Guest = { session, left, peer: undefined, drained: undefined };
     session.tag = guest;
     this.#size++;
-    void this.#connect(guest, hello);
+    void this.#connect(guest, hello).finally(() => this.#size--);
   }
 
   #refusal({ hostname, account: { address } }: Session): number | undefined {
@@ -85,7 +86,6 @@ export class ServerEntrance implements Destination {
       const options = { channels, data, timeoutMs: ANSWER_MS, signal: left.signal };
       guest.peer = await host.connect(this.#to, options);
     } catch (error) {
-      this.#size--;
       session.tag = undefined;
       if (!left.signal.aborted) session.refuse(refusalOf(error));
       return;
@@ -149,7 +149,6 @@ export class ServerEntrance implements Destination {
     guest.left.abort();
     guest.drained?.();
     if (guest.peer === undefined) return;
-    this.#size--;
     if (reason === "local") void guest.peer.disconnect();
     else void guest.peer.disconnectLater(data); // after what the browser has sent before
   }

@@ -5,6 +5,7 @@
  * @module
  */
 import { DisconnectCode } from "../disconnect.ts";
+import { show } from "../internal/validate.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import type { PreparedMessage, SocketClient } from "./socket_contract.ts";
@@ -60,6 +61,8 @@ export interface SessionOwner {
   left(session: Session): void;
   /** Has `flush` called when this turn of microtasks is over. */
   touch(session: Session): void;
+  /** Tells a program that is being debugged why a browser has ended. */
+  warn(name: string, what: string): void;
 }
 
 /** An address as it is written everywhere else: an IPv4 address, although it came over a socket for IPv6. */
@@ -187,7 +190,7 @@ export class Session implements LinkOwner<SessionFrame> {
     switch (this.state) {
       case "greeting": {
         const hello = isText ? undefined : decodeHello(bytes);
-        if (hello === undefined) return this.fault(CLOSE.FAULT);
+        if (hello === undefined) return this.fault(CLOSE.FAULT, "its first message is no HELLO");
         this.#enter("asking");
         this.hasArrived = true;
         this.#owner.arrived(this);
@@ -195,12 +198,12 @@ export class Session implements LinkOwner<SessionFrame> {
       }
       case "connected":
       case "later":
-        if (isText) return this.fault(CLOSE.FAULT);
+        if (isText) return this.fault(CLOSE.FAULT, "a text message");
         this.link.receive(bytes);
         this.#closeIfEmpty();
         return;
       case "asking":
-        return this.fault(CLOSE.FAULT);
+        return this.fault(CLOSE.FAULT, "a message before the WELCOME");
     }
   }
 
@@ -212,6 +215,7 @@ export class Session implements LinkOwner<SessionFrame> {
     // What came before the end is told before it.
     if (this.#leaving === undefined && link !== undefined) link.paused = false;
     const end = endOf(code, reason);
+    if (end.reason === "reset") this.#warn(`its WebSocket has ended with ${code} ${show(reason)}`);
     this.#ended(
       this.#leaving ??
         { reason: end.reason === "refused" ? "remote" : end.reason, data: end.data },
@@ -223,11 +227,16 @@ export class Session implements LinkOwner<SessionFrame> {
     const age = now - this.#since;
     switch (this.state) {
       case "greeting":
-        return age > HELLO_MS ? this.fault(CLOSE.FAULT) : undefined;
+        if (age > HELLO_MS) this.fault(CLOSE.FAULT, `no HELLO within ${HELLO_MS} ms`);
+        return;
       case "leaving":
         return age > CLOSE_MS ? this.reset(this.#leaving as SessionEnd) : undefined;
-      case "connected":
       case "later":
+        if (now - Math.max(this.#since, this.link.lastProgress) > this.link.timeoutMs) {
+          return this.fault(CLOSE.TIMEOUT, "it takes nothing of what was queued before its end");
+        }
+        return this.link.tick(now);
+      case "connected":
         if (this.#limited && !this.#owner.accounts.isUsedUp(this.account)) {
           this.#limited = false;
           this.#pause();
@@ -253,6 +262,12 @@ export class Session implements LinkOwner<SessionFrame> {
   #enter(state: SessionState): void {
     this.state = state;
     this.#since = performance.now();
+  }
+
+  /** Once: each of these ends it. */
+  #warn(what: string): void {
+    const { hostname, client: { port } } = this;
+    this.#owner.warn(`Browser ${hostname}:${port}`, what);
   }
 
   #ended(end: SessionEnd): void {
@@ -301,7 +316,8 @@ export class Session implements LinkOwner<SessionFrame> {
     this.#owner.touch(this);
   }
 
-  fault(code: number): void {
+  fault(code: number, what: string): void {
+    this.#warn(what);
     const reason = code === CLOSE.TIMEOUT ? "timeout" : code === CLOSE.LIMIT ? "limit" : "reset";
     this.end(code, this.#leaving ?? { reason, data: 0 });
   }

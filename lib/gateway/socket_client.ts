@@ -8,9 +8,9 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { surface } from "../../ffi/surface.ts";
 import { makeInspectable } from "../internal/inspect.ts";
-import { beginTask, endTask, Later, spentNow, TURN_BUDGET_MS } from "../internal/turn.ts";
-import { integer, options as requireOptions, show } from "../internal/validate.ts";
+import { options as requireOptions, show } from "../internal/validate.ts";
 import { codeOfFault, encodeFrame, type WsSocket } from "./_ws.ts";
+import { requireClose } from "./socket_close.ts";
 import type {
   Message,
   SendOptions,
@@ -19,24 +19,19 @@ import type {
   SocketRequest,
   SocketState,
 } from "./socket_contract.ts";
-import { FrameFollower } from "./socket_frames.ts";
+import { type Finding, FrameFollower } from "./socket_frames.ts";
 import { LINGER_MS, type Passed } from "./socket_handshake.ts";
 import { prepared } from "./socket_message.ts";
 import type { SocketPlan } from "./socket_options.ts";
 import { Outbox } from "./socket_outbox.ts";
+import { Pulse } from "./socket_pulse.ts";
+import { SocketReader } from "./socket_reader.ts";
 
 /** How long a client that this side closes may take to read what is queued and to answer. */
 export const CLOSE_TIMEOUT_MS = 10_000;
 
-/** Bytes that are given out between two looks at the clock; more where there are few frames in them. */
-const STEP_BYTES = 1024;
-const FEW_FRAMES = 16;
-
 const PING = 9;
 const PONG = 10;
-
-/** Longest reason of a close frame, in bytes. */
-const REASON_LIMIT = 123;
 
 /** The counters of a server that its clients change. */
 export interface ClientCounters {
@@ -77,16 +72,10 @@ export class Client implements SocketClient {
   readonly #owner: ClientOwner;
   readonly #ws: WsSocket;
   readonly #stream: Socket;
-  readonly #feed: (chunk: Uint8Array) => void;
+  readonly #reader: SocketReader;
   readonly #outbox: Outbox;
-  readonly #frames: FrameFollower;
-  readonly #rest: Later = new Later(() => this.#release());
+  readonly #pulse: Pulse;
   #state: SocketState = "open";
-  /** Nothing that still comes is looked at. */
-  #isDeaf = false;
-  #isPaused = false;
-  /** The stream is paused: by the program, or because the turn is spent. */
-  #isHeld = false;
   #isDrainDue = false;
   #dropped = 0;
   #sentBytes = 0;
@@ -96,13 +85,6 @@ export class Client implements SocketClient {
   #ownCode = 1006;
   #ownReason = "";
   #lingering: ReturnType<typeof setTimeout> | undefined;
-  #heardAt = performance.now();
-  #messageAt = this.#heardAt;
-  #nextPingAt: number;
-  #pings = 0;
-  #pingSentAt = 0;
-  #unanswered = 0;
-  #roundTripMs: number | undefined;
 
   constructor(id: number, ws: WsSocket, passed: Passed, owner: ClientOwner) {
     const { stream, request, requestLine, protocol, since } = passed;
@@ -116,20 +98,20 @@ export class Client implements SocketClient {
     this.#owner = owner;
     this.#ws = ws;
     this.#stream = stream;
-    const { maximumFrameSize, maximumMessageSize, pingIntervalMs } = owner.plan;
-    this.#nextPingAt = this.#heardAt + (pingIntervalMs || Infinity);
-    this.#frames = new FrameFollower(maximumFrameSize, maximumMessageSize);
-    // `ws` gets the bytes that have been followed, and no others.
-    const feed = stream.listeners("data").at(-1) as (chunk: Uint8Array) => void;
-    stream.removeListener("data", feed);
-    this.#feed = feed.bind(stream);
+    const { maximumFrameSize, maximumMessageSize } = owner.plan;
+    const frames = new FrameFollower(maximumFrameSize, maximumMessageSize);
+    const pulse = this.#pulse = new Pulse(owner.plan);
+    this.#reader = new SocketReader(stream, ws, frames, {
+      heard: () => pulse.heard(),
+      found: (finding) => this.#found(finding),
+    });
     this.#outbox = new Outbox(stream, () => this.#flushed());
     ws.on("message", (data, isBinary) => this.#message(data, !isBinary));
     ws.on("ping", (data) => {
       // Nothing comes behind a close frame.
       if (this.#state === "open") this.#outbox.pushPong(encodeFrame(PONG, data));
     });
-    ws.on("pong", (data) => this.#pong(data));
+    ws.on("pong", (data) => pulse.pong(data));
     ws.on("error", (error) => this.#failed(codeOfFault(error)));
     ws.on("close", (code, reason) => this.#closed(code, reason));
     Object.preventExtensions(this); // a misspelt property is a TypeError
@@ -144,7 +126,7 @@ export class Client implements SocketClient {
   }
 
   get roundTripMs(): number | undefined {
-    return this.#roundTripMs;
+    return this.#pulse.roundTripMs;
   }
 
   get dropped(): number {
@@ -152,7 +134,7 @@ export class Client implements SocketClient {
   }
 
   get isPaused(): boolean {
-    return this.#isPaused;
+    return this.#reader.isPaused;
   }
 
   /** Payload queued for it, for the log. */
@@ -216,68 +198,21 @@ export class Client implements SocketClient {
 
   // Receiving.
 
-  /** Begins to read, with what came behind the request. */
+  /** Is open, and begins to read, with what came behind the request. */
   start(rest: Uint8Array): void {
     this.#tell(() => this.#owner.handlers.open?.(this));
-    this.#stream.on("data", (chunk: Uint8Array) => this.#receive(chunk));
-    if (rest.length > 0) this.#receive(rest);
-    if (!this.#isHeld) this.#stream.resume();
-  }
-
-  #receive(chunk: Uint8Array): void {
-    if (this.#isDeaf || this.#state === "closed") return;
-    this.#heardAt = performance.now();
-    this.#unanswered = 0;
-    beginTask();
-    const given = this.#give(chunk);
-    endTask();
-    // The stream keeps the rest, and tells the end of the connection behind it.
-    if (given < chunk.length) this.#stream.unshift(chunk.subarray(given));
-  }
-
-  /** Gives `ws` what has come, until the turn is spent or the program pauses. Returns how many bytes. */
-  #give(chunk: Uint8Array): number {
-    let step = STEP_BYTES;
-    for (let at = 0; !this.#isDeaf && this.#state !== "closed" && !this.#isPaused;) {
-      const before = this.#frames.frames;
-      const piece = chunk.subarray(at, at + step);
-      const length = this.#frames.follow(piece);
-      this.#feed(piece.subarray(0, length));
-      this.#act();
-      at += piece.length;
-      if (!this.#isHeld && spentNow(TURN_BUDGET_MS)) {
-        this.#hold();
-        this.#rest.request();
-      }
-      if (at === chunk.length || this.#isHeld) return at;
-      if (this.#frames.frames - before < FEW_FRAMES) step *= 4;
-    }
-    // What is behind a close frame or a fault is not looked at. A paused stream should have given nothing.
-    return this.#isPaused && !this.#isDeaf && this.#state !== "closed" ? 0 : chunk.length;
+    this.#reader.start(rest);
   }
 
   /** Acts on what the last frame was. */
-  #act(): void {
-    const { finding } = this.#frames;
-    if (finding === "none" || this.#isDeaf) return;
+  #found(finding: Exclude<Finding, "none">): void {
     if (finding === "close") this.#conclude();
     else if (finding === "too large") this.#fault(1009, "the frame is too large");
     else this.#fault(1008, "too much between the fragments");
   }
 
-  #hold(): void {
-    this.#isHeld = true;
-    this.#ws.pause();
-  }
-
-  #release(): void {
-    if (!this.#isHeld || this.#isPaused || this.#state === "closed") return;
-    this.#isHeld = false;
-    this.#ws.resume();
-  }
-
   #message(data: Uint8Array<ArrayBuffer>, isText: boolean): void {
-    this.#messageAt = this.#heardAt;
+    this.#pulse.message();
     if (this.#state !== "open") return;
     const { counters, handlers } = this.#owner;
     counters.received++;
@@ -308,61 +243,30 @@ export class Client implements SocketClient {
   }
 
   pause(): void {
-    if (this.#isPaused || this.#state === "closed") return;
-    this.#isPaused = true;
-    this.#hold();
+    if (!this.isPaused && this.#state !== "closed") this.#reader.pause();
   }
 
   resume(): void {
-    if (!this.#isPaused || this.#state === "closed") return;
-    this.#isPaused = false;
-    this.#heardAt = this.#messageAt = performance.now();
-    this.#unanswered = 0;
-    this.#release();
-  }
-
-  // Time.
-
-  #pong(data: Uint8Array): void {
-    if (data.length !== 4 || Buffer.from(data).readUInt32BE() !== this.#pings) return;
-    this.#roundTripMs = this.#heardAt - this.#pingSentAt;
+    if (!this.isPaused || this.#state === "closed") return;
+    this.#pulse.restart();
+    this.#reader.resume();
   }
 
   /** Looks at the time: pings, and ends a client that is silent for too long. */
   tick(now: number): void {
     if (this.#state !== "open") return;
-    const { plan, counters } = this.#owner;
-    if (plan.idleTimeoutMs > 0 && !this.#isPaused && now - this.#messageAt > plan.idleTimeoutMs) {
-      counters.timedOut++;
-      return this.close(1001, "idle");
-    }
-    if (now < this.#nextPingAt) return;
-    this.#nextPingAt = now + plan.pingIntervalMs;
-    // While the program does not read, it can't hear the answer.
-    if (this.#isPaused) return;
-    if (this.#unanswered === 2) {
-      counters.timedOut++;
-      return this.terminate();
-    }
-    this.#unanswered++;
-    this.#pingSentAt = now;
-    this.#pings = (this.#pings + 1) >>> 0;
-    const payload = Buffer.alloc(4);
-    payload.writeUInt32BE(this.#pings);
-    this.#outbox.pushPong(encodeFrame(PING, payload));
+    const due = this.#pulse.look(now, this.isPaused);
+    if (due === "nothing") return;
+    if (due === "ping") return this.#outbox.pushPong(encodeFrame(PING, this.#pulse.ping(now)));
+    this.#owner.counters.timedOut++;
+    if (due === "idle") this.close(1001, "idle");
+    else this.terminate();
   }
 
   // The end.
 
   close(code = 1000, reason = ""): void {
-    requireCloseCode(code);
-    if (typeof reason !== "string") {
-      throw new TypeError(`reason must be a string, not ${show(reason)}`);
-    }
-    const size = Buffer.byteLength(reason);
-    if (size > REASON_LIMIT) {
-      throw new RangeError(`reason must be at most ${REASON_LIMIT} bytes of UTF-8, not ${size}`);
-    }
+    requireClose(code, reason);
     if (this.#state !== "open") return;
     this.#leave();
     this.#ownCode = code;
@@ -370,7 +274,7 @@ export class Client implements SocketClient {
     this.#farewell = { code, reason };
     this.#linger(CLOSE_TIMEOUT_MS);
     // The answer has to be read.
-    if (this.#isPaused) this.resume();
+    this.resume();
     this.#outbox.flushSoon();
   }
 
@@ -379,7 +283,7 @@ export class Client implements SocketClient {
     this.#leave();
     this.#ownCode = 1006;
     this.#ownReason = "";
-    this.#isDeaf = true;
+    this.#reader.stop();
     this.#outbox.clear();
     this.#stream.destroy();
   }
@@ -391,7 +295,7 @@ export class Client implements SocketClient {
 
   /** The client has sent a close frame, which `ws` has answered. */
   #conclude(): void {
-    this.#isDeaf = true;
+    this.#reader.stop();
     this.#farewell = undefined;
     this.#leave();
   }
@@ -405,8 +309,8 @@ export class Client implements SocketClient {
 
   /** A close frame is on its way for a fault of the client. */
   #failed(code: number, reason = ""): void {
-    if (this.#isDeaf) return;
-    this.#isDeaf = true;
+    if (this.#reader.isOver) return;
+    this.#reader.stop();
     this.#farewell = undefined;
     const { faults } = this.#owner.counters;
     faults[code] = (faults[code] ?? 0) + 1;
@@ -431,6 +335,7 @@ export class Client implements SocketClient {
   #closed(code: number, reason: Uint8Array): void {
     clearTimeout(this.#lingering);
     this.#leave();
+    this.#reader.stop();
     this.#state = "closed";
     this.#outbox.clear();
     const isTheirs = code !== 1006;
@@ -449,16 +354,5 @@ export class Client implements SocketClient {
     makeInspectable(this.prototype, "SocketClient", ({ id, address, state }) => {
       return `${id}${address && `, ${address}`}, ${state}`;
     });
-  }
-}
-
-/** Refuses codes that may not be sent. */
-export function requireCloseCode(code: unknown): void {
-  const number = integer(code, "code", 1000, 4999);
-  const isAllowed = number <= 1003 || number >= 1007 && number <= 1014 || number >= 3000;
-  if (!isAllowed) {
-    throw new RangeError(
-      `code must be from 1000 to 1003, from 1007 to 1014, or from 3000 to 4999, not ${number}`,
-    );
   }
 }

@@ -17,8 +17,8 @@ import {
   type ClientCounters,
   type ClientOwner,
   CLOSE_TIMEOUT_MS,
-  requireCloseCode,
 } from "./socket_client.ts";
+import { requireClose } from "./socket_close.ts";
 import type {
   CloseServerOptions,
   Message,
@@ -250,13 +250,12 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
   close(closeOptions: CloseServerOptions = {}): Promise<void> {
     options(closeOptions, "options", ["code", "reason", "graceMs"]);
     const { code = 1001, reason = "", graceMs = 1000 } = closeOptions;
-    requireCloseCode(code);
+    requireClose(code, reason);
     integer(graceMs, "graceMs", 0, 2 ** 31 - 1);
     return this.#closing ??= this.#close(code, reason, graceMs);
   }
 
   async #close(code: number, reason: string, graceMs: number): Promise<void> {
-    // The first client checks the reason, before anything has changed.
     for (const client of [...this.#open.values()]) client.close(code, reason);
     clearInterval(this.#ticking);
     const stopped = new Promise<void>((resolve) => this.#listener.close(() => resolve()));

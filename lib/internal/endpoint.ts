@@ -122,7 +122,7 @@ export class Endpoint implements ConnectionOwner<Connection> {
   }
 
   /** Warns a program that is being debugged. */
-  warn({ name }: Connection, what: string): void {
+  warn({ name }: Pick<Connection, "name">, what: string): void {
     if (this.library.debug) console.warn(`ENETJS_DEBUG: ${name}: ${what}`);
   }
 

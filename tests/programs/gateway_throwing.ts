@@ -1,6 +1,7 @@
 /** Handlers of a WebSocket server that throw: the errors are uncaught ones, and everything else goes on. */
 import process from "node:process";
-import { listenSockets } from "../../lib/gateway/mod.ts";
+import { Gateway, listenSockets, type SocketServer } from "../../lib/gateway/mod.ts";
+import { Host } from "../../mod.ts";
 import { describe, frame, handshake, RawClient } from "../lib/gateway/_raw.ts";
 
 process.on("uncaughtException", (error) => console.log("uncaught", error.message));
@@ -37,3 +38,14 @@ server.broadcast("still here");
 console.log("got", describe((await other.next())!));
 for (const { socket } of [other, client, refused]) socket.destroy();
 await server.close();
+
+// A hook that forgets to return something lets nobody in.
+const host = await Host.listen({ hostname: "127.0.0.1" }, {});
+const accept = () => undefined as unknown as boolean;
+const gateway = await Gateway.listen({ host, hostname: "127.0.0.1", accept });
+const asking = await RawClient.connect(gateway as unknown as SocketServer);
+asking.write(handshake({ "Sec-WebSocket-Protocol": "enet.1" }));
+console.log("undecided:", await asking.head());
+asking.socket.destroy();
+await gateway.close();
+await host.close();

@@ -1,6 +1,7 @@
 import type { PacketFlag } from "../../packet_flag.ts";
 
 const decoder = new TextDecoder();
+const encoder = new TextEncoder();
 
 /** The bytes of a message, which belong to the program. It has what `Packet` of `@enetjs/enet` has for reading. */
 export class EnetPacket {
@@ -41,4 +42,15 @@ export interface EnetMessage {
   readonly channelId: number;
   /** Its bytes. */
   readonly packet: EnetPacket;
+}
+
+/** The bytes of what a program sends. */
+export function bytesOf(data: unknown): Uint8Array {
+  if (typeof data === "string") return encoder.encode(data);
+  if (ArrayBuffer.isView(data)) {
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  if (data instanceof EnetPacket) return data.bytes;
+  throw new TypeError(`data must be text, a buffer, a view or a packet, not ${data}`);
 }

@@ -1,27 +1,18 @@
-import { DisconnectCode } from "../../disconnect.ts";
 import { iteration } from "../../internal/iteration.ts";
 import { PacketFlag } from "../../packet_flag.ts";
 import { Link, type LinkOwner } from "../link.ts";
-import {
-  CLOSE,
-  closeReason,
-  decodeWelcome,
-  encodeHello,
-  encodeMessage,
-  endOf,
-  PROTOCOL,
-  type Welcome,
-} from "../wire.ts";
+import { CLOSE, closeReason, encodeMessage, endOf, type Welcome } from "../wire.ts";
 import { EnetSocketError } from "./errors.ts";
+import { greet, WINDOW } from "./greeting.ts";
 import {
-  type ConnectPlan,
   type EnetConnectOptions,
   type EnetSessionOptions,
   integer,
   planConnect,
-  planRetry,
 } from "./options.ts";
-import { type EnetMessage, EnetPacket } from "./packet.ts";
+import { bytesOf, type EnetMessage, type EnetPacket } from "./packet.ts";
+import { Reader } from "./reader.ts";
+import { sessions } from "./sessions.ts";
 
 /** How a connection of an {@linkcode EnetSocket} has ended. */
 export interface EnetEnd {
@@ -34,77 +25,12 @@ export interface EnetEnd {
   readonly data: number;
 }
 
-/** Cost of the messages that wait here for the program. */
-const WINDOW = 128 * 1024;
 /** Bytes of the largest message from the gateway. */
 const LARGEST = 32 * 1024 * 1024;
 /** How often a link is looked at, and how long a close may take. */
 const TICK_MS = 250;
 const CLOSE_MS = 3000;
 const FLAGS: readonly number[] = Object.values(PacketFlag);
-/** Refusals that say nothing about the browser. */
-const PASSING: readonly number[] = [
-  DisconnectCode.FULL,
-  DisconnectCode.LIMIT,
-  DisconnectCode.UNDECIDED,
-  DisconnectCode.DUPLICATE,
-  DisconnectCode.CLOSING,
-];
-
-const encoder = new TextEncoder();
-
-function bytesOf(data: unknown): Uint8Array {
-  if (typeof data === "string") return encoder.encode(data);
-  if (ArrayBuffer.isView(data)) {
-    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  }
-  if (data instanceof ArrayBuffer) return new Uint8Array(data);
-  if (data instanceof EnetPacket) return data.bytes;
-  throw new TypeError(`data must be text, a buffer, a view or a packet, not ${data}`);
-}
-
-/** Opens a WebSocket and says hello; resolves with the socket and the gateway's answer. */
-function greet(url: string | URL, plan: ConnectPlan): Promise<[WebSocket, Welcome]> {
-  const { channels, data, timeoutMs, signal } = plan;
-  signal?.throwIfAborted();
-  const socket = new WebSocket(url, [PROTOCOL]);
-  socket.binaryType = "arraybuffer";
-  return new Promise((resolve, reject) => {
-    const settle = (error?: unknown) => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-      socket.onopen = socket.onmessage = socket.onclose = null;
-      if (error === undefined) return;
-      socket.close(CLOSE.DISCONNECT);
-      reject(error);
-    };
-    const fail = (code: EnetSocketError["code"], what: string, data?: number) =>
-      settle(new EnetSocketError(code, `Connecting to ${url}: ${what}`, data));
-    const onAbort = () => settle(signal!.reason);
-    const timer = setTimeout(
-      () => fail("ENETJS_ERR_TIMEOUT", `no answer within ${timeoutMs} ms`),
-      timeoutMs,
-    );
-    signal?.addEventListener("abort", onAbort);
-    socket.onopen = () => socket.send(encodeHello({ channels, data, window: WINDOW }));
-    socket.onmessage = (event: MessageEvent) => {
-      const bytes = event.data instanceof ArrayBuffer && new Uint8Array(event.data);
-      const welcome = bytes ? decodeWelcome(bytes) : undefined;
-      if (welcome === undefined) {
-        return fail("ENETJS_ERR_SOCKET", `the answer is not of ${PROTOCOL}`);
-      }
-      settle();
-      resolve([socket, welcome]);
-    };
-    socket.onclose = ({ code, reason }: CloseEvent) => {
-      const end = endOf(code, reason);
-      if (end.reason === "refused") {
-        return fail("ENETJS_ERR_REFUSED", `refused with ${end.data}`, end.data);
-      }
-      fail("ENETJS_ERR_SOCKET", `the WebSocket was closed with ${code}`);
-    };
-  });
-}
 
 /**
  * A browser's connection to an ENet host, through a gateway. It has the shape of a `Peer` of `@enetjs/enet`, and needs
@@ -149,7 +75,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   #later = false;
   #touched = false;
   #iterating = false;
-  #reader: ((result: IteratorResult<EnetMessage>) => void) | undefined;
+  readonly #reader: Reader;
   #token = 0;
   readonly #deliveries = new Map<number, PromiseWithResolvers<void>>();
   #drained: PromiseWithResolvers<void> | undefined;
@@ -163,7 +89,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
     const owner: LinkOwner<Uint8Array> = {
       transmit: (frame) => socket.send(frame as Uint8Array<ArrayBuffer>),
       buffered: () => socket.bufferedAmount,
-      message: (channelId, flags, bytes) => this.#message(channelId, flags, bytes),
+      message: (channelId, flags, bytes) => this.#reader.message(channelId, flags, bytes),
       delivered: (token) => {
         this.#deliveries.get(token)?.resolve();
         this.#deliveries.delete(token);
@@ -181,7 +107,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
       { channels, sendWindow: window, receiveWindow: WINDOW, largest: LARGEST },
       highWaterMark,
     );
-    this.#link.paused = true;
+    this.#reader = new Reader(this.#link);
     socket.onmessage = ({ data }: MessageEvent) => {
       if (!(data instanceof ArrayBuffer)) return this.#fault(CLOSE.FAULT);
       this.#link.receive(new Uint8Array(data));
@@ -207,8 +133,11 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
    */
   static async connect(url: string | URL, options: EnetConnectOptions = {}): Promise<EnetSocket> {
     const plan = planConnect(options);
-    const [socket, welcome] = await greet(url, plan);
-    return new EnetSocket(socket, welcome, plan.highWaterMark);
+    return await greet(
+      url,
+      plan,
+      (socket, welcome) => new EnetSocket(socket, welcome, plan.highWaterMark),
+    );
   }
 
   /**
@@ -223,49 +152,11 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
    * @param options as for {@linkcode EnetSocket.connect}, and the waits
    * @returns the connections
    */
-  static async *sessions(
+  static sessions(
     url: string | URL,
     options: EnetSessionOptions = {},
   ): AsyncGenerator<EnetSocket, void, undefined> {
-    const { minimumMs, maximumMs, jitter } = planRetry(options);
-    const { signal, onRetry } = options;
-    let waitMs = minimumMs;
-    while (!signal?.aborted) {
-      let error: unknown;
-      try {
-        const socket = await EnetSocket.connect(url, options);
-        const began = performance.now();
-        const leave = () => void socket.disconnect();
-        signal?.addEventListener("abort", leave);
-        try {
-          yield socket;
-          await socket.closed;
-        } finally {
-          signal?.removeEventListener("abort", leave);
-          void socket.disconnectLater();
-        }
-        if (performance.now() - began > waitMs) waitMs = minimumMs;
-      } catch (thrown) {
-        if (signal?.aborted) return;
-        if (!(thrown instanceof EnetSocketError)) throw thrown;
-        const isFinal = thrown.code === "ENETJS_ERR_REFUSED" && !PASSING.includes(thrown.data);
-        if (isFinal) throw thrown;
-        error = thrown;
-      }
-      if (signal?.aborted) return;
-      const ms = waitMs * (1 - jitter * Math.random());
-      onRetry?.(error, ms);
-      await new Promise<void>((resolve) => {
-        const done = () => {
-          clearTimeout(timer);
-          signal?.removeEventListener("abort", done);
-          resolve();
-        };
-        const timer = setTimeout(done, ms);
-        signal?.addEventListener("abort", done);
-      });
-      waitMs = Math.min(2 * waitMs, maximumMs);
-    }
+    return sessions(() => EnetSocket.connect(url, options), options);
   }
 
   /** Mean time for a message and its acknowledgement, in milliseconds; 0 before the first. */
@@ -377,12 +268,12 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
     if (this.#iterating) throw new TypeError("The socket is being iterated over already");
     this.#iterating = true;
     return iteration(async (stop) => {
-      const result = await this.#read();
+      const result = await this.#reader.read();
       if (result.done) stop();
       return result;
     }, () => {
       this.#iterating = false;
-      this.#finish();
+      this.#reader.stop();
     });
   }
 
@@ -425,37 +316,12 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
     this.#closeSocket(CLOSE.DISCONNECT, this.#leaving!.data);
   }
 
-  #message(channelId: number, flags: number, bytes: Uint8Array<ArrayBuffer>): void {
-    if (this.#leaving !== undefined) return;
-    this.#link.paused = true;
-    const packet = new EnetPacket(bytes, flags);
-    this.#reader!({ value: { channelId, packet }, done: false });
-    this.#reader = undefined;
-  }
-
-  #read(): Promise<IteratorResult<EnetMessage>> {
-    return new Promise((resolve) => {
-      this.#finish();
-      this.#reader = resolve;
-      this.#link.paused = false; // gives the first one that waits
-      const isOver = this.#end !== undefined || this.#leaving !== undefined;
-      if (isOver && !this.#link.waits) this.#finish();
-    });
-  }
-
-  /** Ends a read that waits. */
-  #finish(): void {
-    this.#link.paused = true;
-    this.#reader?.({ value: undefined, done: true });
-    this.#reader = undefined;
-  }
-
   /** This side begins to end the connection. */
   #leave(data: number): void {
     integer(data, "data", 0, 2 ** 32 - 1);
     if (this.#end !== undefined || this.#leaving !== undefined) return;
     this.#leaving = { reason: "local", data };
-    this.#finish();
+    this.#reader.end(true);
     this.#abandon();
   }
 
@@ -491,9 +357,10 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
     clearInterval(this.#timer);
     clearTimeout(this.#closeTimer);
     this.#socket.onmessage = this.#socket.onclose = null;
-    this.#link.close(this.#leaving !== undefined);
+    const drops = this.#leaving !== undefined;
+    this.#link.close(drops);
+    this.#reader.end(drops);
     this.#abandon();
-    if (!this.#link.waits) this.#finish();
     this.#resolveClosed(end);
   }
 }

@@ -141,6 +141,7 @@ test("Codes and reasons that may not be sent are refused", async () => {
     assert.throws(() => server.close({ code }), RangeError, String(code));
   }
   assert.throws(() => only(server).close(1000, "é".repeat(62)), RangeError);
+  assert.throws(() => server.close({ reason: "é".repeat(62) }), RangeError);
   assert.equal(only(server).state, "open");
   assert.equal(server.stats.clients, 1);
 });
@@ -534,6 +535,8 @@ test("A handler that throws closes its client with 1011; the error is an uncaugh
   assert.match(stdout, /got close 1011\n/, stderr);
   assert.match(stdout, /got HTTP\/1\.1 500 /, stderr);
   assert.match(stdout, /got text still here\n/, stderr);
+  assert.match(stdout, /uncaught accept must return a boolean or a status/, stderr);
+  assert.match(stdout, /undecided: HTTP\/1\.1 500 /, stderr);
 });
 
 test("An address that is in use is an error that says so", async () => {

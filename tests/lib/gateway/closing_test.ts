@@ -10,9 +10,12 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { EnetSocket, EnetSocketError } from "../../../lib/gateway/browser/mod.ts";
 import { Gateway } from "../../../lib/gateway/gateway.ts";
+import type { SocketServer } from "../../../lib/gateway/socket_contract.ts";
+import { encodeHello } from "../../../lib/gateway/wire.ts";
 import { DisconnectCode, Host, type Peer } from "../../../mod.ts";
 import { journal, leakCheck, until, withDeadline } from "../../_helpers.ts";
 import { collect, raw, serve } from "./_gateway.ts";
+import { describe, frame, handshake, RawClient } from "./_raw.ts";
 
 const DEADLINE = 10_000;
 
@@ -76,6 +79,67 @@ test("gateway.close() ends the browsers alone, and another gateway may follow", 
   await using again = await EnetSocket.connect(next.url);
   await until(() => host.peers.length === 2, DEADLINE, "two peers");
   assert.equal(again.channelCount, 2);
+});
+
+test("While a gateway closes, it lets nobody in", async (t) => {
+  await leakCheck(t);
+  const log = journal();
+  await using served = await serve({}, log.handlers);
+  const { gateway } = served;
+  const slow = await raw(gateway.url);
+  const [{ peer }] = await log.wait("connect");
+  // More than its window, so that its end waits.
+  peer.send(0, new Uint8Array(200_000));
+  const closing = gateway.close({ graceMs: 60_000 });
+  await assert.rejects(served.connect(), { code: "ENETJS_ERR_SOCKET" });
+  assert.deepEqual(gateway.stats.sockets.refused, { 503: 1 });
+  slow.socket.close();
+  await withDeadline(closing, DEADLINE, "the end of the gateway");
+  assert.equal(log.all("connect").length, 1);
+});
+
+test("disconnectLater() ends a browser that answers, but takes nothing, after its timeout", async (t) => {
+  await leakCheck(t);
+  const log = journal();
+  await using served = await serve({}, log.handlers);
+  const stuck = await raw(served.gateway.url);
+  const [{ peer }] = await log.wait("connect");
+  peer.pingInterval(50);
+  peer.timeout({ minimumMs: 100, maximumMs: 1000 });
+  peer.send(0, new Uint8Array(200_000));
+  void peer.disconnectLater(5);
+  const [end] = await log.wait("disconnect");
+  assert.deepEqual([end.reason, end.data], ["local", 5]);
+  await withDeadline(stuck.closed, DEADLINE, "its end");
+  assert.ok(stuck.frames.filter((frame) => frame[0] === 255).length > 5, "it was pinged");
+});
+
+test("An address has at most 64 WebSockets that are no browsers, also when these do not close", async (t) => {
+  await leakCheck(t);
+  await using served = await serve({ accept: ({ data }) => data === 0 }, {});
+  const { gateway } = served;
+  const server = gateway as unknown as SocketServer;
+  const ask = async () => {
+    const client = await RawClient.connect(server);
+    client.write(handshake({ "Sec-WebSocket-Protocol": "enet.1" }));
+    return { client, head: await client.head() };
+  };
+  await using stack = new AsyncDisposableStack();
+  for (let i = 0; i < 64; i++) {
+    const { client, head } = await ask();
+    stack.use(client);
+    assert.match(head, /^HTTP\/1\.1 101 /);
+    if (i % 2 === 0) continue;
+    // It is refused, and does not answer the close frame.
+    client.write(frame(2, encodeHello({ channels: 1, data: 1, window: 1000 })));
+    assert.equal(describe((await client.next())!), "close 4001");
+  }
+  const { client, head } = await ask();
+  client.socket.destroy();
+  assert.match(head, /^HTTP\/1\.1 429 /);
+  await stack.disposeAsync();
+  await until(() => gateway.stats.sockets.clients === 0, DEADLINE, "the end of all");
+  await served.connect();
 });
 
 test("Gateway.listen() refuses what it can't do, and leaves nothing behind", async (t) => {

@@ -398,3 +398,19 @@ test("limits.peer slows a browser down, or ends its connection", async (t) => {
   const [end] = await log.wait("disconnect");
   assert.equal(end.reason, "limit");
 });
+
+test("What the host sends in its connect handler arrives, in order; reads may overlap", async (t) => {
+  await leakCheck(t);
+  await using served = await serve({}, {
+    connect(peer) {
+      for (let i = 0; i < 5; i++) peer.send(0, `${i}`);
+      peer.disconnectLater(6);
+    },
+  });
+  const socket = await served.connect();
+  const iteration = socket[Symbol.asyncIterator]();
+  const results = await Promise.all(Array.from({ length: 7 }, () => iteration.next()));
+  const texts = results.map(({ value }) => value?.packet.text());
+  assert.deepEqual(texts, ["0", "1", "2", "3", "4", undefined, undefined]);
+  assert.deepEqual(await socket.closed, { reason: "remote", data: 6 });
+});

@@ -1,0 +1,196 @@
+/**
+ * What waits to be sent on a link: a queue for each channel. The channels take turns, a frame each, so that
+ * a large message delays others by one frame. Only one message is in parts at a time.
+ *
+ * What waits can be replaced: an unreliable message takes the place of those that were sent on its channel before, in an
+ * earlier batch, and still wait.
+ *
+ * @module
+ */
+import { Fifo } from "../internal/fifo.ts";
+
+/** A frame, in whatever form its socket takes it. */
+export interface Frame {
+  readonly byteLength: number;
+}
+
+/** A message that waits. */
+export interface Outgoing<F extends Frame> {
+  frames: readonly F[];
+  /** How many of them have been sent. */
+  sent: number;
+  readonly bytes: number;
+  readonly token: number;
+  /** The batch in which it was queued. */
+  readonly batch: number;
+  readonly replaceable: boolean;
+  readonly unreliable: boolean;
+  dropped: boolean;
+}
+
+/** The messages of a channel. */
+interface Channel<F extends Frame> {
+  readonly messages: Fifo<Outgoing<F>>;
+  /** The unreliable ones of them of which nothing has been sent. */
+  readonly unreliable: Fifo<Outgoing<F>>;
+  /** Bytes of these. */
+  unreliableBytes: number;
+  /** The batch in which the latest one of them was queued that can be replaced. */
+  batch: number;
+  /** How many of `messages` have been dropped. */
+  dropped: number;
+  /** It is in the list of those that wait for their turn. */
+  ready: boolean;
+}
+
+/** The messages of a link that wait. */
+export class LinkQueue<F extends Frame> {
+  /** Bytes of unreliable messages that may wait on a channel; the oldest are dropped. */
+  limitBytes: number;
+  readonly #channels = new Map<number, Channel<F>>();
+  /** Those that have messages, in the order of their turns. */
+  readonly #ready: Channel<F>[] = [];
+  /** The channel of which a message is being sent in parts. */
+  #parted: Channel<F> | undefined;
+  #batch = 0;
+  #bytes = 0;
+  #messages = 0;
+  #dropped = 0;
+
+  constructor(limitBytes: number) {
+    this.limitBytes = limitBytes;
+  }
+
+  /** Bytes of the messages that wait, or of which a part waits. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** How many these are. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** Unreliable messages that were dropped while they waited. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  get isEmpty(): boolean {
+    return this.#messages === 0;
+  }
+
+  /** What is pushed from now on makes obsolete what was pushed before. */
+  beginBatch(): void {
+    this.#batch++;
+  }
+
+  /** Queues a message of so many bytes. */
+  push(channelId: number, flags: number, frames: readonly F[], bytes: number, token: number): void {
+    let channel = this.#channels.get(channelId);
+    if (channel === undefined) {
+      const [messages, unreliable] = [new Fifo<Outgoing<F>>(), new Fifo<Outgoing<F>>()];
+      channel = { messages, unreliable, unreliableBytes: 0, batch: -1, dropped: 0, ready: false };
+      this.#channels.set(channelId, channel);
+    }
+    const message: Outgoing<F> = {
+      frames,
+      sent: 0,
+      bytes,
+      token,
+      batch: this.#batch,
+      replaceable: (flags & 3) === 0,
+      unreliable: (flags & 1) === 0,
+      dropped: false,
+    };
+    this.#bytes += bytes;
+    this.#messages++;
+    if (message.unreliable) this.#replace(channel, message);
+    channel.messages.push(message);
+    if (channel.ready) return;
+    channel.ready = true;
+    this.#ready.push(channel);
+  }
+
+  /** Drops what an unreliable message makes obsolete, and the oldest where too much waits. */
+  #replace(channel: Channel<F>, message: Outgoing<F>): void {
+    const { unreliable } = channel;
+    if (message.replaceable && channel.batch !== message.batch) {
+      channel.batch = message.batch;
+      for (const old of unreliable.extract(({ replaceable }) => replaceable)) {
+        this.#drop(channel, old);
+      }
+    }
+    while (unreliable.size > 0 && channel.unreliableBytes + message.bytes > this.limitBytes) {
+      this.#drop(channel, unreliable.shift()!);
+    }
+    channel.unreliableBytes += message.bytes;
+    unreliable.push(message);
+  }
+
+  #drop(channel: Channel<F>, message: Outgoing<F>): void {
+    message.dropped = true;
+    message.frames = [];
+    channel.unreliableBytes -= message.bytes;
+    this.#leave(message);
+    this.#dropped++;
+    if (++channel.dropped * 2 > channel.messages.size + 16) {
+      channel.messages.extract(({ dropped }) => dropped);
+      channel.dropped = 0;
+    }
+  }
+
+  #leave({ bytes }: Outgoing<F>): void {
+    this.#bytes -= bytes;
+    this.#messages--;
+  }
+
+  /**
+   * Takes the next frame.
+   *
+   * @returns its message: the frame is that before `sent`; `undefined` where nothing waits
+   */
+  take(): Outgoing<F> | undefined {
+    const ready = this.#ready;
+    for (let turn = 0; turn < ready.length;) {
+      const channel = ready[turn];
+      const message = this.#first(channel);
+      if (message === undefined) {
+        ready.splice(turn, 1);
+        channel.ready = false;
+        continue;
+      }
+      const isParted = message.frames.length > 1;
+      if (isParted && this.#parted !== undefined && this.#parted !== channel) {
+        turn++;
+        continue;
+      }
+      ready.splice(turn, 1);
+      ready.push(channel);
+      this.#advance(channel, message);
+      return message;
+    }
+  }
+
+  /** The first message of a channel that has not been dropped. */
+  #first(channel: Channel<F>): Outgoing<F> | undefined {
+    for (;;) {
+      const message = channel.messages.peek();
+      if (message === undefined || !message.dropped) return message;
+      channel.messages.shift();
+      channel.dropped--;
+    }
+  }
+
+  #advance(channel: Channel<F>, message: Outgoing<F>): void {
+    if (message.unreliable && message.sent === 0) {
+      channel.unreliable.shift();
+      channel.unreliableBytes -= message.bytes;
+    }
+    const isLast = ++message.sent === message.frames.length;
+    if (message.frames.length > 1) this.#parted = isLast ? undefined : channel;
+    if (!isLast) return;
+    channel.messages.shift();
+    this.#leave(message);
+  }
+}
