@@ -40,7 +40,7 @@ const filtered = new Set<Filtered>();
  * asks about each connected peer at once.
  *
  * @param filter a function that returns 1 to permit and 0 to drop, or rules; nothing permits all
- * @throws {TypeError} if it is neither, or a rule is no IPv4 address or prefix
+ * @throws {TypeError} if it is neither, or a rule is no address or prefix
  *
  * @example
  * ```ts
