@@ -1,15 +1,23 @@
 /**
- * Many WebSocket clients at one server: CPU time for each client, and the time of a message there and back, beside the
- * package `ws` alone. With one client more, that reads a stream of 1.3 MB a second, and with that client stalled.
+ * Many WebSocket clients at one server: CPU time for each client, and the time of a message there and back, of
+ * `listenSockets`, and of a host with a `Gateway`, beside the package `ws` alone. With one client more, that reads a
+ * stream of 1.3 MB a second, and with that client stalled.
+ *
+ * Then `enet gateway --std` with a program that sends messages to all clients, and gets theirs; `--gwsocket PATH` puts
+ * that program beside it.
  *
  *     deno run -A bench/gateway.ts [--clients 1000] [--rate 20] [--seconds 5] [--rounds 5] [--only PART]
+ *       [--gwsocket PATH]
  *
  * @module
  */
-import { parseArgs } from "node:util";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { installNpm } from "../tools/others.ts";
 import { type Runtime, setup } from "../tools/setup.ts";
+import { HOSTNAME } from "./programs/_common.ts";
 import { median, Program, runtimeCommand } from "./_program.ts";
 import { WS_VERSION } from "./workloads/rivals.ts";
 
@@ -21,6 +29,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "5" },
     rounds: { type: "string", default: "5" },
     only: { type: "string", default: "" },
+    gwsocket: { type: "string" },
   },
 });
 const [clients, rate, seconds, rounds] = [
@@ -32,12 +41,14 @@ const [clients, rate, seconds, rounds] = [
 
 await setup();
 const ws = await installNpm("ws", WS_VERSION);
-const ALL: { name: string; runtime: Runtime; args: string[] }[] = [
-  { name: "ws alone, Node", runtime: "node", args: ["ws", ws] },
-  ...(["node", "bun", "deno"] as const).map((runtime) => ({
-    name: `listenSockets, ${runtime}`,
-    runtime,
-    args: ["sockets"],
+const RUNTIMES = ["node", "bun", "deno"] as const;
+const ALL: { name: string; runtime: Runtime; args: string[]; dialect: "bare" | "enet" }[] = [
+  { name: "ws alone, node", runtime: "node", args: ["ws", ws], dialect: "bare" },
+  ...RUNTIMES.map((runtime) => ({
+    ...{ name: `listenSockets, ${runtime}`, runtime, args: ["sockets"], dialect: "bare" as const },
+  })),
+  ...RUNTIMES.map((runtime) => ({
+    ...{ name: `Gateway, ${runtime}`, runtime, args: ["host"], dialect: "enet" as const },
   })),
 ];
 const SERVERS = ALL.filter(({ name }) => name.includes(values.only));
@@ -48,15 +59,60 @@ interface Measured {
   cpu: number;
 }
 
-async function measure({ runtime, args }: typeof SERVERS[number], mode: string): Promise<Measured> {
+type Server = typeof SERVERS[number];
+
+async function measure({ runtime, args, dialect }: Server, mode: string): Promise<Measured> {
   const command = runtimeCommand(runtime, "programs/gateway_server.ts", args);
   await using server = new Program(command, "pipe");
-  const port = await server.read("port");
-  const load = [port, clients, rate, seconds, mode];
+  const [port, marks] = [await server.read("port"), await server.read("marks")];
+  const load = [port, marks, clients, rate, seconds, mode, dialect];
   await using program = new Program(runtimeCommand("node", "programs/gateway_clients.ts", load));
-  const { p50, p99 } = await program.readAll("p50", "p99");
+  const { p50, p99, measured } = await program.readAll("p50", "p99", "measured");
   const usage = await server.readAll("seconds", "user", "system");
+  warnOfLoss(measured, "back");
   return { p50, p99, cpu: (usage.user + usage.system) / usage.seconds };
+}
+
+/** Servers with a program at their standard input and output. */
+const PIPED: { name: string; command(port: number): string[] }[] = [
+  ...RUNTIMES.map((runtime) => ({
+    name: `enet gateway, ${runtime}`,
+    command: (port: number) =>
+      runtimeCommand(runtime, "../lib/cli/main.ts", [
+        ...["gateway", "--std", "--addr", HOSTNAME, "--port", port],
+      ]),
+  })),
+  ...values.gwsocket === undefined ? [] : [{
+    name: "gwsocket",
+    command: (port: number) => [values.gwsocket!, "--std", `--addr=${HOSTNAME}`, `--port=${port}`],
+  }],
+].filter(({ name }) => name.includes(values.only));
+
+/** A port that nobody listens on now. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await once(server.listen(0, HOSTNAME), "listening");
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function measurePiped({ command }: typeof PIPED[number]): Promise<Measured> {
+  const port = await freePort();
+  const load = [port, clients, rate, seconds, ...command(port)];
+  await using program = new Program(runtimeCommand("node", "programs/gateway_std.ts", load));
+  const { p50, p99, cpu, measured, heard } = await program
+    .readAll("p50", "p99", "cpu", "measured", "heard");
+  for (const [what, count] of [["to clients", measured], ["to the program", heard]] as const) {
+    warnOfLoss(count, what);
+  }
+  return { p50, p99, cpu };
+}
+
+/** Says so if messages were lost. */
+function warnOfLoss(count: number, what: string): void {
+  const share = count / (clients * rate * seconds);
+  if (share < 0.98) console.warn(`only ${(share * 100).toFixed(0)} % of the messages came ${what}`);
 }
 
 const MODES = ["reads", "stalls"] as const;
@@ -69,22 +125,27 @@ for (let round = 0; round < rounds; round++) {
       results.set(key, [...results.get(key) ?? [], await measure(server, mode)]);
     }
   }
+  for (const server of PIPED) {
+    results.set(server.name, [...results.get(server.name) ?? [], await measurePiped(server)]);
+  }
+}
+
+const of = (list: Measured[], key: keyof Measured) => median(list.map((one) => one[key]));
+
+/** The beginning of a row. */
+function cells(name: string, list: Measured[]): string {
+  const cpu = of(list, "cpu");
+  return name.padEnd(20) + `${(cpu * 100 / clients).toFixed(3)} %`.padStart(13) +
+    (cpu * 1e6 / (clients * rate)).toFixed(1).padStart(12) +
+    [of(list, "p50"), of(list, "p99")].map((us) => (us / 1000).toFixed(2).padStart(10)).join("");
 }
 
 console.log(`${clients} clients, ${rate} messages a second each way; medians of ${rounds} rounds`);
-console.log("server                  CPU of a core   µs/message    p50 ms    p99 ms   p99 stalled");
+console.log("server               CPU a client  µs/message    p50 ms    p99 ms   p99 stalled");
 for (const { name } of SERVERS) {
   const [reads, stalls] = MODES.map((mode) => results.get(`${name} ${mode}`)!);
-  const of = (list: Measured[], key: keyof Measured) => median(list.map((one) => one[key]));
   const ratio = median(stalls.map(({ p99 }, i) => p99 / reads[i].p99));
-  const cpu = of(reads, "cpu");
-  console.log([
-    name.padEnd(22),
-    `${(cpu * 100).toFixed(0)} %`.padStart(14),
-    (cpu * 1e6 / (clients * rate)).toFixed(1).padStart(13),
-    ...[of(reads, "p50"), of(reads, "p99"), of(stalls, "p99")].map((us) =>
-      (us / 1000).toFixed(2).padStart(10)
-    ),
-    `× ${ratio.toFixed(2)}`.padStart(8),
-  ].join(""));
+  const stalled = (of(stalls, "p99") / 1000).toFixed(2).padStart(10);
+  console.log(`${cells(name, reads)}${stalled} × ${ratio.toFixed(2)}`);
 }
+for (const { name } of PIPED) console.log(cells(name, results.get(name)!));

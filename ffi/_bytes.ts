@@ -13,9 +13,9 @@ export function bytesOf(value: BufferLike, label: string): Uint8Array {
     : new Uint8Array(buffer);
 }
 
-/** What short strings are cut from: a new buffer for each would cost more than the call. */
+/** Short strings share a buffer of this size. A new buffer for each would cost more than the call. */
 const CHUNK_SIZE = 16_384;
-/** No longer than a quarter of that, in UTF-8, whatever their characters. */
+/** Longest short string, in UTF-16 units: its UTF-8 takes at most a quarter of that buffer. */
 const SHORT = CHUNK_SIZE / 4 / 3;
 
 let chunk = new Uint8Array(0);

@@ -19,7 +19,7 @@ let thrown: { error: unknown } | undefined;
 /** Actions, such as freeing a callback, that wait until no callback runs. */
 let waiting: (() => void)[] = [];
 
-/** Deeper, the stack may end inside a runtime's own code, which aborts the process. */
+/** Deeper nesting could overflow the stack inside a runtime's own code, which aborts the process. */
 const MAXIMUM_DEPTH = 64;
 
 /** How many callbacks run within each other. */
@@ -57,11 +57,11 @@ export function whenIdle(action: () => void): void {
   }
   waiting.push(action);
   pending.any = true;
-  // A callback that the event loop has called has no call of ours around it.
+  // When the event loop has called the callback, no call of this module will finish the waiting actions.
   setTimeout(finishWaiting, 0);
 }
 
-/** Refuses a callback that is nested too deep. The caller has counted it, since this call may find no stack. */
+/** Refuses a callback that is nested too deep. The caller counts, because this call itself may overflow the stack. */
 function checkDepth(): void {
   if (depth > MAXIMUM_DEPTH) {
     throw new FfiError(
@@ -72,17 +72,17 @@ function checkDepth(): void {
   }
 }
 
-/** As many arguments as fill the stack that C and the beginning of a callback may need: 16 KiB. */
+/** Arguments that take 16 KiB of stack, as much as C and the beginning of a callback may need. */
 const ROOM = new Array<undefined>(2048).fill(undefined);
 
 function ignore(): void {}
 
-/** Throws a RangeError if the stack is nearly full, as long as that can be caught. */
+/** Throws a RangeError if the stack is nearly full, while an overflow can still be caught. */
 function needStack(): void {
   ignore.apply(undefined, ROOM as []);
 }
 
-/** A raw function that is not called where a callback would find no stack. */
+/** A raw function that throws where a callback of it would overflow the stack. */
 export function withStack(raw: RawFunction): RawFunction {
   return (...values) => {
     needStack();
@@ -90,7 +90,7 @@ export function withStack(raw: RawFunction): RawFunction {
   };
 }
 
-/** A function that calls another one and keeps its error. It never throws. */
+/** A function for C that never throws: it keeps the error of `target`, and returns `zero` then. */
 export function deferErrors(target: RawFunction, zero: unknown): RawFunction {
   return (...values) => {
     if (thrown !== undefined) return zero;
@@ -108,7 +108,7 @@ export function deferErrors(target: RawFunction, zero: unknown): RawFunction {
   };
 }
 
-/** The same for a callback outside our calls: an error becomes an uncaught error. */
+/** The same for a callback of the event loop: an error becomes an uncaught error. */
 export function reportErrors(target: RawFunction): RawFunction {
   return (...values) => {
     depth++;

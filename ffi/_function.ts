@@ -13,7 +13,7 @@ import { FfiError } from "./errors.ts";
 import { detectRuntime } from "./runtime.ts";
 import { type Signature, takesAddress } from "./types.ts";
 
-/** What a function belongs to, and must not outlive. */
+/** What a function belongs to. Once that is closed, the function throws. */
 export interface Owner {
   /** How messages name it. */
   readonly title: string;
@@ -44,9 +44,9 @@ interface Parts {
 let serial = 0;
 
 /**
- * The text of a function with so many parameters. Each function gets a text of its own, with a number
- * because engines recognize texts that are the same: they optimize by text, and what several functions
- * share they call without inlining, and on Deno and Node without the fast path.
+ * The text of a function with so many parameters. Each function gets a text of its own, made different by
+ * a number. Engines optimize functions by their text: where several share one, calls are not inlined, and
+ * Deno and Node do not take the fast path.
  */
 function textOf(count: number): string {
   const names = Array.from({ length: count }, (_, index) => `a${index}`);
@@ -64,7 +64,7 @@ function textOf(count: number): string {
     };`;
 }
 
-/** The same where no code may be made from text. */
+/** The same where the program forbids code from text, as with `--disallow-code-generation-from-strings`. */
 function interpreted(parts: Parts): RawFunction {
   const { raw, owner, pending, errno, last, encoders, decode, arity, closed, settle } = parts;
   return (...values) => {

@@ -29,7 +29,7 @@ export function nearest(
   synonyms: Readonly<Record<string, readonly string[]>>,
 ): string | undefined {
   const asked = key.toLowerCase();
-  // A long name would take long to compare, and is no slip of the finger.
+  // A long name would take long to compare, and is hardly a typing error.
   if (asked.length < 2 || asked.length > 40) return undefined;
   const called = known.find((name) => synonyms[name]?.includes(asked));
   if (called !== undefined) return called;

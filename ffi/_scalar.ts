@@ -141,7 +141,7 @@ export function scalarEncoder({ kind, native }: Scalar, label: string): Encoder 
   }
 }
 
-/** What a small integer's register holds above its bits is not defined. */
+/** C leaves the bits of a register undefined above those of a small integer, so they are cut off. */
 const NARROW: Readonly<Partial<Record<Scalar["native"], Decoder>>> = {
   i8: (value) => value << 24 >> 24,
   u8: (value) => value & 0xFF,

@@ -36,12 +36,12 @@ function bunSignature({ parameters, result }: NativeSignature): BunSignature {
   return { args: parameters, returns: result };
 }
 
-/** Messages of this thread to itself between which Bun serves no timers and sockets. */
+/** After so many messages in a row, the next call lets Bun run timers and serve sockets first. */
 const MESSAGES_IN_A_ROW = 64;
 
 /**
- * Calls functions by messages to this thread. While there are immediates, Bun puts off the end of the
- * process that an uncaught error calls for; while there are messages, it does not get to timers.
+ * Calls functions by messages to this thread. An immediate would delay the end of the process that an
+ * uncaught error causes. Messages delay timers and sockets, so now and then one is posted by an immediate.
  */
 function callByMessage(): (call: () => void) => void {
   const calls: (() => void)[] = [];
@@ -61,12 +61,12 @@ function callByMessage(): (call: () => void) => void {
 }
 
 /**
- * `bun --hot` evaluates all modules anew, tells the old ones nothing, and keeps the global object. So
- * that is where each load of this module leaves what the next one calls.
+ * `bun --hot` evaluates all modules again without telling the old ones, and keeps the global object. So
+ * each load of this module stores a function there, which the next load calls.
  */
 function callAtNextLoad(call: () => void): void {
   if (!process.execArgv.includes("--hot")) return;
-  // Of this copy of the library, also where a bundler has put several into one file.
+  // The key names this copy of the library. A bundler may have put several into one file.
   const place = new Error().stack?.split("\n")[1];
   const key = Symbol.for(`@enetjs/enet ${place}`);
   const loads = globalThis as { [key]?: () => void };
@@ -102,9 +102,9 @@ export function createBunRuntime(): Runtime {
     threadSafeCallback: (signature, target) => createCallback(signature, target, true),
     addressOf: (bytes) => BigInt(ffi.ptr(bytes)),
     map: (address, length) => ffi.toArrayBuffer(address, 0, length),
-    // JavaScriptCore counts a buffer that is detached as garbage of its size, which the copy is as well.
+    // JavaScriptCore counts a detached buffer as garbage of its full size, so a small copy costs no more.
     copiesUpTo: 512,
-    // Bun's mark does not stop the buffer's own methods.
+    // On Bun, an untransferable buffer can still be transferred by its own methods.
     pin(buffer) {
       markAsUntransferable(buffer);
       const refuse = () => {

@@ -46,7 +46,7 @@ export type RawFunction = (...values: any[]) => any;
 /** A library as a runtime opens it. */
 export interface RawLibrary {
   readonly functions: Readonly<Record<string, RawFunction>>;
-  /** Must be called once at most, and the functions never again. */
+  /** Closes the library. Call it once at most. The functions must not be called afterwards. */
   close(): void;
 }
 
@@ -67,38 +67,38 @@ export interface Runtime {
    * @param table the functions, one at least
    */
   open(path: string | null, table: Readonly<Record<string, NativeSignature>>): RawLibrary;
-  /** Makes a function from its address. Absent where functions have to have names. */
+  /** Makes a function from its address. Absent where a runtime finds functions by name only. */
   readonly functionAt: ((address: bigint, signature: NativeSignature) => RawFunction) | undefined;
-  /** Makes a function for C, which must not throw. */
+  /** Makes a function that C can call. `target` must not throw. */
   callback(signature: NativeSignature, target: RawFunction): RawCallback;
-  /** Whether the process ends when C calls one and there is no stack left for it. */
+  /** Whether the process is aborted when C calls such a function and the stack is full. */
   readonly needsStack: boolean;
-  /** The same for one without result that other threads may call. Absent where none may. */
+  /** Makes a function without result that C may call on any thread. Absent where a runtime has none. */
   readonly threadSafeCallback:
     | ((signature: NativeSignature, target: RawFunction) => RawCallback)
     | undefined;
-  /** Where bytes lie. */
+  /** The address of some bytes. */
   addressOf(bytes: Uint8Array): bigint;
   /**
    * An ArrayBuffer over native memory, without a copy. Absent where raw pointers are not permitted. The
    * caller detaches the buffer before it frees the memory.
    */
   readonly map: ((address: number, length: number) => ArrayBuffer) | undefined;
-  /** Bytes up to which a copy in the heap is cheaper than a view of a buffer that will be detached. */
+  /** Up to this many bytes, a copy is cheaper than a view of a buffer that will be detached. */
   readonly copiesUpTo: number;
-  /** Makes a buffer stay where it is: it can no longer be transferred. */
+  /** Makes a buffer untransferable. */
   pin(buffer: ArrayBuffer): void;
-  /** Whether this program may listen for streams on an IP address and a port; asks the user where it would. */
+  /** Whether this program may listen for TCP on an IP address and a port. On a terminal, Deno asks the user. */
   mayListen(hostname: string, port: number): Promise<boolean>;
   /** Reads an environment variable; undefined also where that is not permitted. */
   env(name: string): string | undefined;
-  /** Calls a function after other work has had its turn, and before the event loop sleeps. */
+  /** Calls a function after other pending work has run, and before the event loop sleeps. */
   later(call: () => void): void;
   /** Takes over a descriptor and calls `onWake` whenever bytes have arrived on it. */
   attach(fd: number, onWake: () => void): Wake | Promise<Wake>;
   /**
-   * Has a function called when this program is about to be replaced by a newer version of itself in
-   * the same process, as by `deno run --watch` and `bun --hot`, which leave native things as they are.
+   * Calls a function before this program is replaced by a newer version of itself in the same process, as
+   * by `deno run --watch` and `bun --hot`. Both leave native objects as they are.
    */
   onReload(call: () => void): void;
 }

@@ -63,7 +63,7 @@ export function createDenoRuntime(): Runtime {
     needsStack: false,
     threadSafeCallback: (signature, target) => asRaw(UnsafeCallback.threadSafe(signature, target)),
     addressOf: (bytes) => UnsafePointer.value(UnsafePointer.of(bytes)),
-    // A permission for one path allows calls, but no pointers.
+    // A permission for one path allows calls, but not raw pointers.
     map: Deno.permissions.querySync({ name: "ffi" }).state === "granted"
       ? (address, length) =>
         Deno.UnsafePointerView.getArrayBuffer(UnsafePointer.create(BigInt(address)), length)
@@ -75,15 +75,15 @@ export function createDenoRuntime(): Runtime {
       const { state } = await Deno.permissions.request({ name: "net", host });
       return state === "granted";
     },
-    // Asked first, because reading without the permission would prompt on a terminal.
+    // Reading without the permission would prompt on a terminal, so the permission is queried first.
     env(name) {
       const { state } = Deno.permissions.querySync({ name: "env", variable: name });
       return state === "granted" ? Deno.env.get(name) : undefined;
     },
     later: setImmediate,
     attach: attachSocket,
-    // A watcher reloads in the same thread, and says so by two events, which also come at the end. This
-    // is the last listener of the second, so that those of the program find everything as it was.
+    // `deno run --watch` restarts the program in the same thread. Before that, and at the end of the process,
+    // it emits "unload" and then "exit". This listener is added last, so it runs after the program's own.
     onReload: (call) => globalThis.addEventListener("unload", () => void process.on("exit", call)),
   };
 }

@@ -78,7 +78,7 @@ function linkError(
 
 /** The message of C's own `dlerror`. */
 function linkerMessage(): string {
-  memory(); // Opened now, because opening anything ends the text's life.
+  memory(); // Opened before, because opening any library overwrites the message.
   const text: bigint = linker().dlerror();
   return text === 0n ? "no reason is known" : toString(text);
 }
@@ -117,7 +117,7 @@ class OpenLibrary implements Library<Symbols>, Owner {
       return { key, signature, native, name: signature.name ?? key };
     });
     try {
-      // Opened through C where it has to be, and where nothing else would tell whether it can be.
+      // Opened through C for flags, and where the table is empty, to find out whether it can be opened.
       if (flags !== undefined || entries.length === 0) void this.handle;
       this.symbols = Object.fromEntries(entries.map(({ key, signature, native, name }) => {
         const raw = this.rawFunction(name, native, signature.variadic ?? false);
@@ -160,7 +160,7 @@ class OpenLibrary implements Library<Symbols>, Owner {
     return part.functions[name];
   }
 
-  /** What is behind the error of a runtime: each words it otherwise. */
+  /** The error behind that of a runtime. The runtimes word it differently. */
   #explain(name: string, cause: unknown): unknown {
     try {
       this.address(name);
@@ -195,7 +195,7 @@ interface Origin {
 
 const origins = new Map<Pointer, Origin>();
 
-/** The owner of a pointer without a known one. */
+/** The owner of a pointer that no open library has given. It is never closed. */
 const NOBODY: Owner = { title: "nothing", closed: false };
 
 /** The owner of a function pointer. */
@@ -292,7 +292,7 @@ export function dlsym(library: LibraryHandle | typeof RTLD_DEFAULT, name: string
         value: name,
       });
     }
-    // A pointer that a library of ours gave too stays that library's.
+    // A pointer that an open library has given as well stays with that library.
     if (ownerOf(address) === NOBODY || ownerOf(address).closed) {
       everything ??= openLibrary(null, {});
       origins.set(address, { library: everything, name });
@@ -327,7 +327,7 @@ function checkLibrary(library: unknown, label: string): asserts library is OpenL
   });
 }
 
-/** Why the last library or symbol could not be had, once; then null. */
+/** The message of the last failure to open a library or to find a symbol. A second call returns null. */
 export function dlerror(): string | null {
   const message = lastMessage;
   lastMessage = null;

@@ -1,7 +1,7 @@
 /**
- * How this thread lets others have their turn: timers, sockets, and what else the event loop serves.
- * The runtimes differ in what they serve between two macrotasks of which kind, which was measured.
- * A message of a `MessageChannel` lets neither timers nor sockets in on any of them.
+ * Yields to the event loop, so that it runs timers and serves sockets. What a runtime runs between two
+ * macrotasks depends on their kind, and was measured. Between two messages of a `MessageChannel`, no
+ * runtime runs timers or serves sockets.
  *
  * @module
  */
@@ -27,8 +27,8 @@ function byRounds(): Macrotask {
 }
 
 /**
- * Bun lets timers and sockets in with each immediate. But when an uncaught error has called for the end
- * of the process, it waits until there is none: so the call itself is made by a message.
+ * Bun runs timers and serves sockets with each immediate. After an uncaught error, Bun ends the process only
+ * once no immediate is left, so the call itself is made by a message.
  */
 function byMessage(): Macrotask {
   const calls: (() => void)[] = [];
@@ -55,8 +55,8 @@ function createMacrotask(): Macrotask {
 let macrotask: Macrotask | undefined;
 
 /**
- * Calls a function after timers have had their turn, and sockets as well; on Deno these with every second
- * call. It keeps the process alive until then.
+ * Calls a function after due timers have run and sockets were served. On Deno, sockets are served with every
+ * second call. The process stays alive until the call.
  */
 export function callInNextTurn(call: () => void): void {
   macrotask ??= createMacrotask();

@@ -20,10 +20,10 @@ import {
 import { show } from "./show.ts";
 import { decoder } from "./utf8.ts";
 
-/** A size that no runtime can map at once. */
+/** The largest length that is accepted, in bytes. No runtime can map so much at once. */
 const MAXIMUM_LENGTH = 2 ** 32 - 1;
 
-/** A pointer that is about to be followed. */
+/** Refuses what cannot be the address of memory. */
 export function checkPointer(pointer: unknown, label: string): bigint {
   if (typeof pointer !== "bigint" || pointer === 0n) {
     const isNull = pointer === 0n || pointer === null || pointer === undefined;

@@ -60,7 +60,7 @@ export function createNodeRuntime(): Runtime {
       `Node ${process.versions.node} has no node:ffi: @enetjs/enet needs Node 26.10 or later`,
     );
   }
-  /** Callbacks belong to a library, and end with it. */
+  /** The library that owns the callbacks: Node frees them with their library. */
   let owner: NodeLibrary | undefined;
   return {
     name: "node",
@@ -89,7 +89,7 @@ export function createNodeRuntime(): Runtime {
     env: (name) => process.env[name],
     later: setImmediate,
     attach: attachSocket,
-    // Its watcher starts a new process.
+    // `node --watch` starts a new process.
     onReload: () => {},
   };
 }

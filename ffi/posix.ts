@@ -1,7 +1,7 @@
 /**
- * The system calls on pipes that no runtime has, or that each has in another way. Not on Windows.
+ * System calls for pipes that the runtimes lack or differ in. Not on Windows.
  *
- * The calls block where the system's do: the caller asks `ready` first, or has opened the descriptor with `NONBLOCK`.
+ * The calls block where the system's do. To avoid that, ask `ready` first, or open the descriptor with `NONBLOCK`.
  *
  * @module
  */
@@ -73,7 +73,7 @@ function transfer(call: () => number, what: string): number {
   }
 }
 
-/** Opens a file, and no child process inherits it. @throws {SystemError} */
+/** Opens a file that child processes do not inherit. @throws {SystemError} */
 export function open(path: string, flags: number): number {
   const fd = calls().open(path, flags | OPEN.CLOEXEC, 0);
   if (fd < 0) throw new SystemError(`Opening ${path}`);

@@ -6,7 +6,7 @@ interface ErrorReporter {
 /**
  * Hands an error of the program's own code to the runtime, as uncaught, once the caller is done.
  *
- * Bun shows where an error was thrown last, which would be here; `reportError` keeps the place where the
+ * Throwing again would make Bun show this line as the error's place. `reportError` keeps the place where the
  * program threw it.
  */
 export function surface(error: unknown): void {

@@ -239,12 +239,14 @@ export class Packet implements Disposable {
   get view(): Uint8Array<ArrayBuffer> {
     const source = this.#source;
     if (source.kind === "arena") {
-      if (source.stolen) throw this.#released("its buffer was transferred away");
+      if (source.stolen) throw this.#released(source.theft);
       if (source.debug) this.#trace();
-      const view = source.lend(this.#offset, this.length);
+      const { length } = this;
+      if (!source.copies(length)) return source.lend(this.#offset, length);
+      const copy = source.copy(this.#offset, length);
       // Writes to it must be visible in later views.
-      if (source.copies(this.length)) this.#own(view);
-      return view;
+      this.#own(copy);
+      return copy;
     }
     // A view of shared memory could not be had as one of an ArrayBuffer, which platforms ask for.
     if (source.kind === "native") {

@@ -1,5 +1,5 @@
 /**
- * Makes one module of the browser's half of the gateway, for pages that have no bundler.
+ * Bundles the browser's half of the gateway into one module, for pages that have no bundler.
  *
  * @module
  */

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import config from "../deno.json" with { type: "json" };
 import { root } from "../tools/_run.ts";
-import { dependencies } from "../tools/dependencies.ts";
+import { dependencies, peerDependencies, peerDependenciesMeta } from "../tools/dependencies.ts";
 import { minimum } from "../tools/setup.ts";
 import { type Platform, PLATFORMS } from "./platforms.ts";
 
@@ -58,6 +58,8 @@ export function mainManifest(): Manifest {
     sideEffects: false,
     engines: Object.fromEntries(Object.entries(minimum).map(([name, v]) => [name, `>=${v}`])),
     dependencies,
+    peerDependencies,
+    peerDependenciesMeta,
     optionalDependencies: Object.fromEntries(PLATFORMS.map((p) => [packageName(p), version])),
   };
 }

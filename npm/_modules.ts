@@ -1,6 +1,6 @@
 /**
- * Makes JavaScript and declarations of the sources: with dnt, or where JSR can't be reached with
- * `deno pack`. Either leaves the same files.
+ * Makes JavaScript and declarations from the sources: with dnt, or, where JSR cannot be reached, with
+ * `deno pack`. Both make the same files.
  *
  * @module
  */

@@ -42,7 +42,7 @@ function writeCommon(folder: string, manifest: Manifest): void {
   cpSync(`${root}/LICENSE`, `${folder}/LICENSE`);
 }
 
-/** What stands in place of `ffi/_origin.ts`. Bundlers take a caught `import()` for optional. */
+/** The text of the module that replaces `ffi/_origin.ts`. Bundlers treat an `import()` with a catch as optional. */
 function originModule(): string {
   const imports = PLATFORMS.map((platform) =>
     `  ${JSON.stringify(platform.name)}: () => import("${packageName(platform)}").catch(fail),\n`
@@ -66,13 +66,13 @@ export async function importPackage(platform) {
 `;
 }
 
-/** Lets declarations compile where the program's own `lib` has no `Symbol.dispose`, such as ES2023. */
+/** Lets declarations compile for programs whose own `lib` lacks `Symbol.dispose`, such as ES2023. */
 function referenceLibraries(folder: string): void {
   for (const [, path] of exported) {
     const file = `${folder}/${path.replace(/\.ts$/, ".d.ts")}`;
     writeFileSync(
       file,
-      // The line by which a system runs a program has to be the first one, and declarations are not run.
+      // A declaration needs no interpreter line, and the reference must be the first line.
       `/// <reference lib="esnext.disposable" />\n${
         readFileSync(file, "utf8").replace(/^#!.*\n/, "")
       }`,
@@ -81,8 +81,8 @@ function referenceLibraries(folder: string): void {
 }
 
 /**
- * Gives the packages from npm the names that the sources import them by. dnt takes those that they have on npm, and
- * Bun puts a module of its own in the place of `ws`.
+ * Makes the built modules import the packages from npm by the names in the sources. dnt writes their names on npm
+ * instead, but Bun replaces an import of `ws` by a module of its own.
  */
 function nameDependencies(folder: string): void {
   const file = `${folder}/lib/gateway/_ws.js`;

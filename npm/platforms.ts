@@ -1,6 +1,6 @@
 /**
- * The platforms that there are packages for: one list, from which the packages, the main package's
- * dependencies and the release workflow's builds derive.
+ * The platforms that there are packages for. The packages, the dependencies of the main package and the
+ * builds of the release workflow are made from this list.
  *
  * @module
  */

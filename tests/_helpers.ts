@@ -52,6 +52,13 @@ export async function errorOf(promise: Promise<unknown>): Promise<ENetError> {
   return error;
 }
 
+/** The message of the error that a promise rejects with, which must have this code. */
+export async function rejection(promise: Promise<unknown>, code: string): Promise<string> {
+  const error = await errorOf(promise);
+  assert.equal(error.code, code);
+  return error.message;
+}
+
 /** Asks again and again until the answer is truthy, and returns it; rejects once the time is over. */
 export async function until<T>(
   condition: () => T | Promise<T>,
@@ -270,6 +277,11 @@ export function equalBytes(actual: Uint8Array, expected: Uint8Array, what = "The
   assert.equal(actual.length, expected.length, `the length: ${what}`);
   const at = actual.findIndex((byte, i) => byte !== expected[i]);
   assert.ok(at < 0, `${what} differ first at ${at}: ${actual[at]}, not ${expected[at]}`);
+}
+
+/** The bytes of a message, which tell where a part of them is missing or misplaced. */
+export function pattern(length: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length }, (_, i) => (i * 31 + (i >>> 8)) & 255);
 }
 
 /** An event as a journal keeps it; the bytes of a message are a copy. */

@@ -1,7 +1,7 @@
 /**
- * Loaded before each test file on Deno. When a file uses `node:test`, Deno 2.9 takes uncaught errors
- * and unhandled rejections for handled, and the file passes. Here they reach Deno's own test runner
- * instead, as on Bun and Node.
+ * Loaded before each test file on Deno. When a file uses `node:test`, Deno 2.9 counts uncaught errors and
+ * unhandled rejections as handled, and the file passes. This module hands them to Deno's own test runner,
+ * so that the file fails, as on Bun and Node.
  *
  * @module
  */

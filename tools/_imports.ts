@@ -56,8 +56,8 @@ export async function importsOf(folder: string, files: readonly string[]): Promi
 }
 
 /**
- * The files of a built package that some of them import, directly or not, and these themselves. From
- * a declaration one comes to declarations, though its imports name the JavaScript beside them.
+ * The files of a built package that `entries` import, directly or not, and the entries themselves. The
+ * imports of a declaration name JavaScript files; the declarations beside those are taken.
  *
  * @param folder the package's folder
  * @param entries relative to it, as `"lib/host.js"`
@@ -68,7 +68,7 @@ export async function reachable(folder: string, entries: readonly string[]): Pro
     .map((path) => path.replaceAll("\\", "/")).filter((path) => /\.(js|d\.ts)$/.test(path));
   const imports = await importsOf(folder, files);
   const found = new Set(entries);
-  for (const path of found) { // A set's iteration comes to what is added meanwhile.
+  for (const path of found) { // An iteration over a set also visits what is added during it.
     const targets = imports.get(path);
     if (targets === undefined) throw new Error(`${folder}/${path} is missing or broken`);
     for (const target of targets) {

@@ -1,5 +1,5 @@
 /**
- * Running commands. Nothing here is bound to one runtime, so tests may use it too.
+ * Runs commands. It works on all runtimes, so that tests can use it.
  *
  * @module
  */
@@ -37,7 +37,7 @@ export interface RunResult {
   output: string;
 }
 
-/** Process groups under way; they end with us. */
+/** Running process groups. They are killed when this process ends. */
 const running = new Set<number>();
 
 function killGroup(pid: number, signal: "SIGTERM" | "SIGKILL"): void {

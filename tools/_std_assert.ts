@@ -15,7 +15,7 @@ let flags: Promise<string[]> | undefined;
 async function find(): Promise<string[]> {
   const name = "@std/assert";
   const code = `import ${JSON.stringify(config.imports[name])};`;
-  // Without the configuration, so that asking leaves the lock file alone.
+  // Without the configuration, so that the question does not change the lock file.
   const command = [process.execPath, "eval", "--no-config", code];
   const { ok } = await run(command, { limitMs: LIMIT_MS });
   if (ok) return [];

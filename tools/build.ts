@@ -10,7 +10,7 @@ import process from "node:process";
 import { fail, print, root, run } from "./_run.ts";
 import { setupBuild } from "./setup.ts";
 
-/** What the sanitizer builds look for: `address` stands for undefined behaviour too. */
+/** Which sanitizer a library is built with. `address` includes the sanitizer of undefined behaviour. */
 export type Sanitizer = "address" | "thread";
 
 /** What can stand in for the memory pool, in a build for the bench; see `ENETJS_ALLOCATOR` in `CMakeLists.txt`. */
@@ -24,7 +24,7 @@ const folders = {
   mimalloc: "build-mimalloc",
 } as const;
 
-/** How a library is built that is not the one to be used. */
+/** A build for tests or benches only. */
 type Variant = Sanitizer | Allocator;
 
 const isSanitizer = (variant: Variant | undefined): variant is Sanitizer =>
@@ -47,7 +47,7 @@ async function configure(folder: string, variant?: Variant): Promise<void> {
     const ours = values.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}/native\n`) &&
       values.includes(`ENETJS_LIBENET:PATH=${libenet}\n`);
     if (ours && statSync(cache).mtimeMs > statSync(`${root}/native/CMakeLists.txt`).mtimeMs) return;
-    // cmake refuses a build folder of a checkout that was moved or copied, and keeps what it found.
+    // cmake refuses the build folder of a checkout that was moved or copied, and never looks for libenet again.
     if (!ours) rmSync(folder, { recursive: true });
   }
   try {
@@ -58,7 +58,7 @@ async function configure(folder: string, variant?: Variant): Promise<void> {
       `-DENETJS_SANITIZE=${isSanitizer(variant) ? variant : ""}`,
       `-DENETJS_ALLOCATOR=${isSanitizer(variant) ? "pool" : variant ?? "pool"}`,
     ]);
-    utimesSync(cache, new Date(), new Date()); // cmake leaves it alone when nothing in it changes.
+    utimesSync(cache, new Date(), new Date()); // cmake does not touch it when nothing in it changes.
   } catch (error) {
     rmSync(cache, { force: true });
     throw error;

@@ -1,5 +1,5 @@
 /**
- * Chromium, in which the tests drive a page. It is no requirement: without it these tests are skipped, and say so.
+ * Finds Chromium, in which some tests open a page. Without it these tests are skipped, and say so.
  *
  * @module
  */
@@ -11,7 +11,7 @@ export function chromium(): string | undefined {
     .find((path) => existsSync(path));
 }
 
-/** Whether this is Debian, which has it as a package; Ubuntu's of the same name is none. */
+/** Whether this is Debian, whose package has Chromium; Ubuntu's package of that name only installs a snap. */
 export function isDebian(): boolean {
   const file = "/etc/os-release";
   return existsSync(file) && /^ID=debian$/m.test(readFileSync(file, "utf8"));

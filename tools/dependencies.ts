@@ -17,15 +17,25 @@ import {
 import { dirname } from "node:path";
 import { print, root, run } from "./_run.ts";
 
+type Versions = Readonly<Record<string, string>>;
+
 /** The packages and their versions, as npm takes them: `{ "@enetjs/ws": "npm:ws@^8.23.0" }`. */
-export const dependencies: Readonly<Record<string, string>> =
-  JSON.parse(readFileSync(`${root}/package.json`, "utf8")).dependencies;
+export const { dependencies, peerDependencies, peerDependenciesMeta, devDependencies }: {
+  readonly dependencies: Versions;
+  /** Those that the program installs, if it wants what they are for. */
+  readonly peerDependencies: Versions;
+  readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional: true }>>;
+  /** The same for the tests. */
+  readonly devDependencies: Versions;
+} = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
 
 /** The folder of a package in the checkout. */
 export const dependencyFolder = (name: string): string => `${root}/node_modules/${name}`;
 
 const missing = (): string[] =>
-  Object.keys(dependencies).filter((name) => !existsSync(`${dependencyFolder(name)}/package.json`));
+  Object.keys({ ...dependencies, ...devDependencies }).filter((name) =>
+    !existsSync(`${dependencyFolder(name)}/package.json`)
+  );
 
 /** The packages in a folder of them, those of a scope as `"@scope/name"`. */
 function packagesIn(folder: string): string[] {

@@ -63,7 +63,7 @@ export async function setupNpmEnet(): Promise<string> {
 }
 
 /**
- * The server of NATS, for the benchmark. Debian's package puts it where only root looks.
+ * The server of NATS, for the benchmark. Debian's package puts it into a folder that only root has in its PATH.
  *
  * @throws {Error} When it is missing and can't be installed; the message says what to run.
  */
@@ -79,8 +79,8 @@ export async function setupNats(): Promise<string> {
 }
 
 /**
- * Installs what is missing of both, as far as this machine has them. python3-enet is a package of the
- * system: where that may not be installed, the test against it is skipped.
+ * Installs those of the two that are missing. python3-enet is a package of the system. Where it may not be
+ * installed, the test against it is skipped.
  */
 export async function setupOthers(): Promise<void> {
   await setupNpmEnet();

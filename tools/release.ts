@@ -25,7 +25,7 @@ async function command(line: string[]): Promise<void> {
 
 const changes = () => sectionOf(readFileSync(`${root}/CHANGELOG.md`, "utf8"), version);
 
-/** What stands in the way of a release, as far as the checkout tells. */
+/** What has to be done before a release, as far as the checkout shows. */
 function obstacles(): string[] {
   const { GITHUB_REF_TYPE: type, GITHUB_REF_NAME: tag } = process.env;
   return [

@@ -16,7 +16,7 @@ export const minimum = { deno: "2.9.0", bun: "1.4.0", node: "26.10.0" } as const
 /** A runtime's name. */
 export type Runtime = keyof typeof minimum;
 
-/** How each runtime is asked for the path of its executable. */
+/** The command by which each runtime prints the path of its executable. */
 const ask: Record<Runtime, string[]> = {
   deno: ["eval", "-p", "process.execPath"],
   bun: ["-p", "process.execPath"],
@@ -108,7 +108,7 @@ const installArguments: Record<string, string[]> = {
   brew: ["install"],
 };
 
-/** The C compiler that cmake takes too. */
+/** The C compiler, chosen as cmake chooses it. */
 const compiler = process.env.CC ?? "cc";
 
 function compiles(source: string, flags: string[] = []): boolean {
@@ -221,7 +221,7 @@ export async function setupBuild(): Promise<void> {
   if (left.length > 0) throw new Error(`Installed, but still not usable: ${left.join(", ")}`);
 }
 
-/** Installs it where that can be done without asking. A failure is told and does not matter otherwise. */
+/** Installs Chromium where that can be done without asking. A failure is printed, and nothing else happens. */
 async function setupChromium(): Promise<void> {
   if (chromium() !== undefined || !isDebian() || !mayInstall()) return;
   try {
@@ -232,7 +232,7 @@ async function setupChromium(): Promise<void> {
 }
 
 /**
- * The same for everything that is needed, so for the runtimes and the npm packages, too.
+ * Does the same, and finds or installs the runtimes and the npm packages as well.
  *
  * @throws {Error} As {@linkcode setupBuild}.
  */

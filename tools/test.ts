@@ -326,7 +326,8 @@ export async function runSuites(suites: Suite[], args: string[]): Promise<never>
 /** With `--quick`: the files that find most mistakes in least time. */
 const QUICK = [
   ...["native/tests/base/", "native/tests/host/", "native/tests/wire/open_test.c"],
-  ...["tests/ffi/", "tests/lib/handlers_test.ts", "tests/lib/peer_test.ts"],
+  ...["tests/ffi/", "tests/lib/handlers_test.ts", "tests/lib/iteration_test.ts"],
+  ...["tests/lib/event_order_test.ts", "tests/lib/peer_"],
 ];
 
 if (import.meta.main) {

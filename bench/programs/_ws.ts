@@ -19,7 +19,6 @@ interface WsOptions {
   host: string;
   port: number;
   perMessageDeflate?: boolean;
-  verifyClient?(info: { req: { url: string } }): boolean;
 }
 
 interface WsSocket {

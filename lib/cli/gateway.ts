@@ -3,13 +3,20 @@
  *
  * @module
  */
+import { isIP } from "node:net";
 import process from "node:process";
 import { validateAddress } from "../address.ts";
 import { AccessLogFile } from "../gateway/access_log_file.ts";
 import { type Metric, MetricsServer } from "../gateway/metrics.ts";
 import { type Command, command } from "./command.ts";
 import { GATEWAY_OPTIONS, type GatewayValues, PIPE_OPTIONS } from "./gateway_options.ts";
-import { readTls, serveBrowsers, servePipes, type Serving } from "./gateway_serving.ts";
+import {
+  readTls,
+  serveBrowsers,
+  servePipes,
+  type Serving,
+  webrtcPorts,
+} from "./gateway_serving.ts";
 import { UsageError } from "./options.ts";
 
 /** Tells what happens, on standard error. */
@@ -28,8 +35,22 @@ function checkAddress(to: string): void {
   }
 }
 
+function checkWebRtc(values: GatewayValues): void {
+  const { webrtc, "webrtc-ports": ports, "webrtc-address": addresses } = values;
+  if (!webrtc && (ports !== undefined || addresses.length > 0)) {
+    throw new UsageError("--webrtc-ports and --webrtc-address are for --webrtc: add it");
+  }
+  if (ports !== undefined && webrtcPorts(ports) === undefined) {
+    throw new UsageError(`--webrtc-ports must be two ports, as 40000-40999, not "${ports}"`);
+  }
+  const wrong = addresses.find((address) => isIP(address) === 0);
+  if (wrong !== undefined) {
+    throw new UsageError(`--webrtc-address must be an IP address, not "${wrong}"`);
+  }
+}
+
 /** Whether an option has another value than it begins with. */
-function isGiven(values: GatewayValues, name: (typeof PIPE_OPTIONS)[number]): boolean {
+function isGiven(values: GatewayValues, name: keyof GatewayValues): boolean {
   const option = GATEWAY_OPTIONS[name];
   const value = values[name];
   if (Array.isArray(value)) return value.length > 0;
@@ -48,9 +69,15 @@ function checkTogether(values: GatewayValues): void {
     if (values["max-clients"] > MAXIMUM_BROWSERS) {
       throw new UsageError(`--max-clients can be ${MAXIMUM_BROWSERS} at most with --to`);
     }
-  } else if (values.compress || values.checksum) {
-    throw new UsageError("--compress and --checksum are for an ENet server: say which with --to");
+  } else if (values.compress || values.checksum || values.webrtc) {
+    throw new UsageError(
+      "--compress, --checksum and --webrtc are for an ENet server: say which with --to",
+    );
   }
+  if (values["unix-socket"] !== undefined && (isGiven(values, "addr") || isGiven(values, "port"))) {
+    throw new UsageError("--unix-socket takes the place of --addr and --port: leave those out");
+  }
+  checkWebRtc(values);
   if ((values["ssl-cert"] === undefined) !== (values["ssl-key"] === undefined)) {
     throw new UsageError("--ssl-cert and --ssl-key are needed both, or none of them");
   }

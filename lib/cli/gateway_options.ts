@@ -71,6 +71,22 @@ export const GATEWAY_OPTIONS = {
     kind: "flag",
     help: "with --to, for a server that uses ENet's CRC32 checksum",
   },
+  webrtc: {
+    kind: "flag",
+    help: "with --to, let unreliable messages travel over WebRTC; needs node-datachannel",
+  },
+  "webrtc-ports": {
+    kind: "text",
+    value: "A-B",
+    told: "any",
+    help: "with --webrtc, the first and the last UDP port",
+  },
+  "webrtc-address": {
+    kind: "list",
+    value: "IP",
+    told: "where the WebSocket arrived",
+    help: "with --webrtc, an IP address that browsers send UDP to",
+  },
   std: {
     kind: "flag",
     help: "use standard input and output in place of both pipes",

@@ -10,6 +10,7 @@ import { browserMetrics, type Metric, serverMetrics } from "../gateway/metrics.t
 import { PipeMode } from "../gateway/pipe_mode.ts";
 import type { SocketServerOptions, SocketTls } from "../gateway/socket_contract.ts";
 import { listenSockets } from "../gateway/socket_server.ts";
+import type { WebRtcOptions } from "../gateway/options.ts";
 import type { GatewayValues } from "./gateway_options.ts";
 
 /** How long clients may take to read what is queued, at the end. */
@@ -40,11 +41,9 @@ const milliseconds = (seconds: number) => Math.round(seconds * 1000);
 
 /** Where it listens and whom it lets in. */
 function doorOptions(values: GatewayValues, log: AccessLogFile | undefined) {
-  const { origin } = values;
+  const { origin, addr: hostname, port, "unix-socket": unixSocket } = values;
   return {
-    hostname: values.addr,
-    port: values.port,
-    unixSocket: values["unix-socket"],
+    ...unixSocket === undefined ? { hostname, port } : { unixSocket },
     tls: readTls(values),
     path: values.path,
     origins: origin.length > 0 ? origin : undefined,
@@ -89,9 +88,11 @@ export async function servePipes(
   });
   try {
     const server = await listenSockets(options, mode.handlers);
+    const ended = mode.run(server);
+    ended.catch(() => {}); // It may fail before anything waits for it.
     return {
       url: server.url,
-      ended: mode.run(server),
+      ended,
       replaceTls: (tls) => server.replaceTls(tls),
       metrics: () => [...serverMetrics(server.stats), ...mode.metrics()],
       async close() {
@@ -105,6 +106,20 @@ export async function servePipes(
   }
 }
 
+/** The ports of `--webrtc-ports`; undefined where they are no two ports. */
+export function webrtcPorts(text: string): WebRtcOptions["ports"] {
+  const [first, last] = (text.match(/^(\d{1,5})-(\d{1,5})$/)?.slice(1) ?? []).map(Number);
+  return first >= 1 && first <= last && last <= 65_535 ? [first, last] : undefined;
+}
+
+function webrtcOptions(values: GatewayValues): WebRtcOptions | false {
+  const { webrtc, "webrtc-ports": ports, "webrtc-address": addresses } = values;
+  return webrtc && {
+    ...ports !== undefined && { ports: webrtcPorts(ports) },
+    ...addresses.length > 0 && { addresses },
+  };
+}
+
 /** Serves browsers, which get connections to an ENet server. */
 export async function serveBrowsers(
   values: GatewayValues,
@@ -114,6 +129,7 @@ export async function serveBrowsers(
     ...doorOptions(values, log),
     to: values.to,
     browsers: values["max-clients"],
+    webrtc: webrtcOptions(values),
     client: {
       compression: values.compress ? "range-coder" : "none",
       checksum: values.checksum ? "crc32" : "none",

@@ -30,7 +30,7 @@ export function portOf(value: unknown): number {
   return port;
 }
 
-/** Swaps the byte orders of the network and of this interface, which is that of ENet. */
+/** Converts an IPv4 number between this library's byte order (the host's) and ENet's (the network's). */
 function swapBytes(host: number): number {
   return ((host & 0xFF) << 24 | (host & 0xFF00) << 8 | host >>> 8 & 0xFF00 | host >>> 24) >>> 0;
 }

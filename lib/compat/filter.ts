@@ -32,8 +32,8 @@ const filtered = new Set<Filtered>();
  *
  * Native code enforces rules. A function is called once for each address and port: when a client connects, when
  * this side connects, and when a datagram arrives at a host that listens for `telex`. A client that it denies is
- * refused at once. A connected peer that it denies is not heard any more, and times out. So does an attempt to
- * connect to an address that it denies.
+ * refused at once. Datagrams of a connected peer that it denies are dropped, so the peer times out. So does an
+ * attempt to connect to an address that it denies.
  *
  * An answer holds for a minute at most. Then the function is called again for each connected peer, and for other
  * addresses when they send something. At most 16,384 answers are kept. A further `init` forgets all answers and
@@ -89,7 +89,7 @@ export function askAgain(): void {
   for (const host of [...filtered]) host.applyFilter();
 }
 
-/** A function that throws denies, and the error is uncaught. */
+/** Asks a function. When it throws, the answer is no, and the error becomes an uncaught error. */
 function decisionOf(filter: PacketFilter): (address: string, port: number) => boolean {
   return (address, port) => {
     try {
@@ -106,7 +106,7 @@ function rulesOf(filter: AddressFilter): (address: string) => boolean {
   return (address) => allows(parseIPv4(address) as number);
 }
 
-/** Has answers expire while there is somebody to ask, and something to ask about. */
+/** Lets answers expire every minute, while the filter is a function and there are hosts. */
 function keepTime(): void {
   if (typeof current === "function" && filtered.size > 0) {
     timer ??= setInterval(askAgain, LIFETIME_MS).unref();
@@ -116,7 +116,7 @@ function keepTime(): void {
   }
 }
 
-/** Has a host take part; returns what ends that. */
+/** Applies the filter to a host from now on. @returns a function that ends this */
 export function enlist(host: Filtered): () => void {
   filtered.add(host);
   keepTime();

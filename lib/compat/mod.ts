@@ -48,5 +48,6 @@ export { init, type PacketFilter } from "./filter.ts";
 export { Host, type HostEvents } from "./host.ts";
 export { type HostOptions } from "./options.ts";
 export { Packet, type PacketData } from "./packet.ts";
-export { type ConnectCallback, Peer, type PeerEvents, type SendCallback } from "./peer.ts";
+export { type ConnectCallback, Peer, type PeerEvents } from "./peer.ts";
+export { type SendCallback } from "./sending.ts";
 export { type UdpSocket } from "./socket_bridge.ts";

@@ -3,7 +3,7 @@ import type { Buffer } from "node:buffer";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { integer, U32 } from "../internal/validate.ts";
 import type { Address } from "../address.ts";
-import { ENetError, type ENetErrorCode } from "../errors.ts";
+import { ENetError } from "../errors.ts";
 import type { DisconnectReason } from "../disconnect.ts";
 import { type Peer as CorePeer, peers as corePeers } from "../peer.ts";
 import { PEER_STATES } from "../peer_state.ts";
@@ -11,12 +11,11 @@ import type { PeerStats } from "../peer_stats.ts";
 import type { TimeoutOptions } from "../tuning.ts";
 import { checkCallback, emit, report } from "./_report.ts";
 import type { AddressInfo } from "./address.ts";
-import { PACKET_FLAG, PEER_STATE } from "./constants.ts";
-import { Packet, type PacketData, packets } from "./packet.ts";
-import { endedStreams, PeerStreams } from "./streams.ts";
-
-/** Called once: without an error when a packet has been delivered or sent, else with one. */
-export type SendCallback = (error?: Error) => void;
+import { PEER_STATE } from "./constants.ts";
+import type { Packet, PacketData } from "./packet.ts";
+import { refuse, type SendCallback, sendMessage } from "./sending.ts";
+import { endedStreams } from "./stream_ends.ts";
+import { PeerStreams } from "./streams.ts";
 
 /** Called once: with the peer when it is connected, else with an error. */
 export type ConnectCallback = (error: Error | undefined, peer?: Peer) => void;
@@ -55,7 +54,7 @@ interface PeerInside {
   filter(peer: Peer, admits: (address: Address) => boolean): void;
   /** A message on a channel that streams read. */
   receive(peer: Peer, channel: number, bytes: Buffer): void;
-  /** The connection is over, or was not to be had. */
+  /** The connection is over, or the attempt has failed. */
   end(peer: Peer, data: number, reason: DisconnectReason | undefined, cause?: unknown): void;
 }
 
@@ -162,57 +161,11 @@ export class Peer extends EventEmitter<PeerEvents> {
    * @throws {TypeError} if `packet` is nothing that can be sent, and for a callback that is no function
    */
   send(channel: number, packet: Packet | PacketData, callback?: SendCallback): boolean {
-    const refuse = (code: ENetErrorCode, message: string, cause?: unknown) => {
-      report(callback, new ENetError(code, message, { cause }));
-      return true;
-    };
     checkCallback(callback);
-    if (this.#host.isOffline()) return refuse("ENETJS_ERR_CLOSED", "host-destroyed");
-    if (this.#gone) return refuse("ENETJS_ERR_STALE", "Peer is disconnected");
-    const message = packet instanceof Packet ? packet : new Packet(packet, PACKET_FLAG.RELIABLE);
-    const bytes = packets.bytes(message);
-    if (bytes === undefined) return refuse("ENETJS_ERR_RELEASED", "null packet");
-    const core = this.#core;
-    const isOpen = core !== undefined && corePeers.connectionOf(core).sendable;
-    if (!isOpen || this.#leaving !== undefined) {
-      return refuse("ENETJS_ERR_NOT_CONNECTED", "Packet not queued");
-    }
-    const flags = packets.flags(message);
-    try {
-      if (callback === undefined) core.send(channel, bytes, flags);
-      else this.#sendWithCallback(core, channel, bytes, flags, message, callback);
-      return false;
-    } catch (error) {
-      const code = error instanceof ENetError ? error.code : "ENETJS_ERR_CHANNEL";
-      return refuse(code, "Packet not queued", error);
-    }
-  }
-
-  #sendWithCallback(
-    core: CorePeer,
-    channel: number,
-    bytes: Uint8Array,
-    flags: number,
-    message: Packet,
-    callback: SendCallback,
-  ): void {
-    const connection = corePeers.connectionOf(core);
-    const { endpoint: { deliveries } } = connection;
-    integer(channel, `channel of a connection with ${core.channelCount}`, 0, core.channelCount - 1);
-    const token = deliveries.token();
-    const result = connection.send(channel, flags, bytes, token);
-    if (result < 0) throw connection.error(result);
-    deliveries.acknowledged(token, connection).then(
-      () => {
-        packets.sent(message);
-        report(callback, undefined);
-      },
-      (cause) =>
-        report(
-          callback,
-          new ENetError("ENETJS_ERR_UNDELIVERED", "packet-not-delivered", { cause }),
-        ),
-    );
+    if (this.#host.isOffline()) return refuse(callback, "ENETJS_ERR_CLOSED", "host-destroyed");
+    if (this.#gone) return refuse(callback, "ENETJS_ERR_STALE", "Peer is disconnected");
+    const core = this.#leaving === undefined ? this.#core : undefined;
+    return sendMessage(core, channel, packet, callback);
   }
 
   /**

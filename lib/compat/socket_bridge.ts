@@ -58,14 +58,14 @@ interface Link {
 /** Links that are kept. */
 const LINKS = 8192;
 
-/** Milliseconds in which the last notices pass through. */
+/** Milliseconds for the last datagrams of the native host to pass, after it is closed. */
 const LINGER_MS = 50;
 
 const LOOPBACK_NAME = "127.0.0.1";
 
 /**
- * Carries datagrams between a socket of the program's own and a native host, which has one of its own
- * on the loopback address. Each remote address gets a link, a socket that stands for it there.
+ * Carries datagrams between a socket of the program and a native host on the loopback address. Each remote
+ * address has a link: a socket on the loopback address that the native host takes for the remote one.
  */
 export class SocketBridge {
   readonly #socket: UdpSocket;
@@ -172,7 +172,7 @@ export class SocketBridge {
     });
   }
 
-  /** Lets go of the program's socket, once the last datagrams have passed. */
+  /** Stops using the program's socket, once the last datagrams have passed. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

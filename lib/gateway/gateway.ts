@@ -6,9 +6,11 @@ import { count, makeInspectable } from "../internal/inspect.ts";
 import { planFilter } from "../address_filter.ts";
 import { planLimits } from "../limits.ts";
 import { Accounts } from "./accounts.ts";
+import { loadRtcLibrary } from "./_node_datachannel.ts";
 import { HostEntrance } from "./host_entrance.ts";
 import { type GatewayOptions, type GatewayPlan, planGateway, planGatewayClose } from "./options.ts";
 import { type GatewayRefusals, Reception } from "./reception.ts";
+import { RtcServer, type WebRtcStats } from "./rtc_server.ts";
 import { ServerEntrance } from "./server_entrance.ts";
 import type {
   SocketAddress,
@@ -30,6 +32,8 @@ export interface GatewayStats {
   readonly refused: Readonly<GatewayRefusals>;
   /** Counters of the WebSocket server. */
   readonly sockets: SocketServerStats;
+  /** Counters of WebRTC; undefined without it. */
+  readonly webrtc: WebRtcStats | undefined;
 }
 
 /** What is behind a gateway, and how it ends. */
@@ -43,13 +47,18 @@ const warningsOf = (endpoint: Endpoint) => (name: string, what: string) =>
   endpoint.warn({ name }, what);
 
 /** Lets browsers into a host of this process. */
-function beforeHost(host: Host, browsers: number, close: () => void): Behind {
+function beforeHost(
+  host: Host,
+  browsers: number,
+  rtc: RtcServer | undefined,
+  close: () => void,
+): Behind {
   const endpoint = hosts.endpointOf(host);
   endpoint.requireOpen("Listening for browsers");
   const { limits, filter } = endpoint.settings;
   const accounts = new Accounts(limits, filter);
   const entrance = new HostEntrance(endpoint, accounts, browsers, prepareMessage);
-  const reception = new Reception(accounts, entrance, warningsOf(endpoint), () => {
+  const reception = new Reception(accounts, entrance, rtc, warningsOf(endpoint), () => {
     if (endpoint.resources.open) entrance.tick();
     else close();
   });
@@ -61,12 +70,13 @@ function beforeHost(host: Host, browsers: number, close: () => void): Behind {
 async function beforeServer(
   { to, client, limits, filter }: Extract<GatewayPlan["behind"], { to: unknown }>,
   browsers: number,
+  rtc: RtcServer | undefined,
 ): Promise<Behind> {
   const accounts = new Accounts(planLimits(limits), planFilter(filter));
   // What comes before the loop over a peer begins belongs to that loop, so there are no handlers.
   const host = await Host.create(client);
   const entrance = new ServerEntrance(host, to, accounts, browsers);
-  const reception = new Reception(accounts, entrance, warningsOf(hosts.endpointOf(host)));
+  const reception = new Reception(accounts, entrance, rtc, warningsOf(hosts.endpointOf(host)));
   return { reception, end: () => host.close() };
 }
 
@@ -92,11 +102,16 @@ async function beforeServer(
 export class Gateway implements AsyncDisposable {
   readonly #server: SocketServer;
   readonly #behind: Behind;
+  readonly #rtc: RtcServer | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(server: SocketServer, behind: Behind) {
+  private constructor(server: SocketServer, behind: Behind, rtc: RtcServer | undefined) {
     this.#server = server;
     this.#behind = behind;
+    this.#rtc = rtc;
+    if (rtc === undefined) return;
+    const { address } = server;
+    rtc.listen("hostname" in address ? address.hostname : undefined);
   }
 
   /**
@@ -106,10 +121,11 @@ export class Gateway implements AsyncDisposable {
    * @returns the gateway
    * @throws {TypeError} for an unknown option or one of the wrong type, and without `host` and `to`
    * @throws {RangeError} for a value out of range
-   * @throws {ENetError} `ENETJS_ERR_CLOSED` where the host is closed, `ENETJS_ERR_ADDRESS_IN_USE` and others of sockets
+   * @throws {ENetError} `ENETJS_ERR_CLOSED` where the host is closed, `ENETJS_ERR_ADDRESS_IN_USE` and others of
+   *   sockets; with `webrtc` `ENETJS_ERR_LIBRARY` where `node-datachannel` is not installed
    */
   static async listen(options: GatewayOptions): Promise<Gateway> {
-    const { behind: plan, browsers, server: given } = planGateway(
+    const { behind: plan, browsers, webrtc, server: given } = planGateway(
       options,
       (host) => hosts.endpointOf(host).settings.peers,
       {
@@ -119,9 +135,10 @@ export class Gateway implements AsyncDisposable {
       },
     );
     let gateway: Gateway | undefined;
+    const rtc = webrtc && new RtcServer(await loadRtcLibrary(), webrtc);
     const behind = "host" in plan
-      ? beforeHost(plan.host, browsers, () => void gateway?.close())
-      : await beforeServer(plan, browsers);
+      ? beforeHost(plan.host, browsers, rtc, () => void gateway?.close())
+      : await beforeServer(plan, browsers, rtc);
     const { reception } = behind;
     const server: SocketServerOptions = {
       ...given,
@@ -131,7 +148,7 @@ export class Gateway implements AsyncDisposable {
       },
     };
     try {
-      return gateway = new Gateway(await listenSockets(server, reception.handlers), behind);
+      return gateway = new Gateway(await listenSockets(server, reception.handlers), behind, rtc);
     } catch (error) {
       await reception.dismiss(0, 0);
       await behind.end();
@@ -152,7 +169,12 @@ export class Gateway implements AsyncDisposable {
   /** Counters. */
   get stats(): GatewayStats {
     const { reception: { size, refusals } } = this.#behind;
-    return { browsers: size, refused: { ...refusals }, sockets: this.#server.stats };
+    return {
+      browsers: size,
+      refused: { ...refusals },
+      sockets: this.#server.stats,
+      webrtc: this.#rtc && { ...this.#rtc.counters },
+    };
   }
 
   /** Whether `close` has been called. */
@@ -188,6 +210,7 @@ export class Gateway implements AsyncDisposable {
     const { reception, end } = this.#behind;
     await reception.dismiss(graceMs, data);
     await this.#server.close({ graceMs: 0 });
+    await this.#rtc?.close();
     await end();
   }
 

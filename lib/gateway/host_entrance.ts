@@ -209,20 +209,8 @@ export class HostEntrance implements Destination, Transport {
       return NATIVE_ERROR.STALE;
     }
     if (token !== 0) guest.tokens.add(token);
-    const frames = encodeMessage(channelId, flags, bytes);
-    return this.#queue(guest, channelId, flags, frames, bytes.length, token);
-  }
-
-  #queue(
-    { session, connection }: Guest,
-    channelId: number,
-    flags: number,
-    frames: Parameters<Session["link"]["send"]>[2],
-    length: number,
-    token: number,
-  ): number {
-    const isFull = session.link.send(channelId, flags, frames, length, token);
-    if (isFull) connection!.full = true;
+    const isFull = guest.session.send(channelId, flags, bytes, token);
+    if (isFull) guest.connection.full = true;
     return Number(isFull);
   }
 
@@ -240,9 +228,12 @@ export class HostEntrance implements Destination, Transport {
     const chosen = guests.filter(({ session: { state }, connection }) =>
       state === "connected" && channelId < connection!.channels
     );
-    if (chosen.length === 0) return 0;
-    const frames = encodeMessage(channelId, flags, bytes).map((frame) => this.#prepare(frame));
-    for (const guest of chosen) this.#queue(guest, channelId, flags, frames, bytes.length, 0);
+    let frames: PreparedMessage[] | undefined;
+    const encode = () =>
+      frames ??= encodeMessage(channelId, flags, bytes).map((frame) => this.#prepare(frame));
+    for (const { session, connection } of chosen) {
+      if (session.send(channelId, flags, bytes, 0, encode)) connection!.full = true;
+    }
     return chosen.length;
   }
 

@@ -9,6 +9,7 @@ import { Fifo } from "../internal/fifo.ts";
 import { type InboxOptions, type InboxOwner, LinkInbox } from "./link_inbox.ts";
 import { LinkPace } from "./link_pace.ts";
 import { type Frame, LinkQueue } from "./link_queue.ts";
+import type { PathLink, UnreliablePath } from "./unreliable_path.ts";
 import { CLOSE, CONTROL, encodePing, encodePong, FRAME_COST, HEADER, TYPE, u32 } from "./wire.ts";
 
 /** What a link needs of its side. */
@@ -23,6 +24,8 @@ export interface LinkOwner<F extends Frame> extends InboxOwner {
   drained(): void;
   /** Something wants to be flushed. */
   touched(): void;
+  /** Another control frame, of a negotiation. Returns false where it is none. */
+  signal(frame: Uint8Array): boolean;
 }
 
 /** What both sides have agreed on, and the settings of this one. */
@@ -43,8 +46,10 @@ interface Unacknowledged {
 const STUFFED = 256 * 1024;
 
 /** One side of a connection. */
-export class Link<F extends Frame = Uint8Array> {
+export class Link<F extends Frame = Uint8Array> implements PathLink {
   readonly channels: number;
+  /** Another way for unreliable messages, once there is one. It ends with the link. */
+  path: UnreliablePath | undefined;
   readonly #owner: LinkOwner<F>;
   readonly #options: LinkOptions;
   /** Milliseconds of silence after which this side pings, and after which it gives up. */
@@ -92,7 +97,12 @@ export class Link<F extends Frame = Uint8Array> {
     this.channels = options.channels;
     this.#queue = new LinkQueue(highWaterMark);
     this.#pace = new LinkPace(options.sendWindow);
-    this.#inbox = new LinkInbox(owner, () => this.#taken(), options);
+    this.#inbox = new LinkInbox(
+      owner,
+      () => this.#taken(),
+      (channelId) => this.path?.arrived(channelId),
+      options,
+    );
     this.lastSend =
       this.lastReceive =
       this.lastProgress =
@@ -176,6 +186,7 @@ export class Link<F extends Frame = Uint8Array> {
    */
   close(drops: boolean): void {
     this.#closed = true;
+    this.path?.close();
     this.#inbox.close(drops);
   }
 
@@ -195,6 +206,20 @@ export class Link<F extends Frame = Uint8Array> {
     const isFull = this.queuedBytes > this.highWaterMark;
     this.#full ||= isFull;
     return isFull;
+  }
+
+  /** Sends an unreliable message past the queue, unless it has to be queued. */
+  sendPast(channelId: number, flags: number, bytes: Uint8Array): boolean {
+    return this.path !== undefined && !this.#closed && this.path.send(channelId, flags, bytes);
+  }
+
+  overtake(channelId: number): number | undefined {
+    return this.#queue.overtake(channelId);
+  }
+
+  passed(bytes: number): void {
+    this.lastSend = performance.now();
+    this.sentBytes += bytes;
   }
 
   /** Gives to the socket what may be under way. */
@@ -273,9 +298,22 @@ export class Link<F extends Frame = Uint8Array> {
     if (this.inFlight === 0) this.lastProgress = now;
     if (now - this.#lastPing >= this.pingIntervalMs) this.ping();
     if (this.#pong !== undefined) this.#answer();
+    this.path?.tick(now);
   }
 
   // Receiving.
+
+  cameBefore(channelId: number): number {
+    return this.#inbox.cameBefore(channelId);
+  }
+
+  accept(channelId: number, flags: number, bytes: Uint8Array<ArrayBuffer>): void {
+    if (!this.#closed && !this.deaf) this.#inbox.accept(channelId, flags, bytes);
+  }
+
+  reject(): void {
+    this.#fault("no message of a data channel");
+  }
 
   /** A message of the socket. */
   receive(bytes: Uint8Array): void {
@@ -292,7 +330,7 @@ export class Link<F extends Frame = Uint8Array> {
       this.#owner.touched();
     } else if (type === TYPE.PONG && bytes.length === 10) {
       this.#ponged(u32(bytes, HEADER), u32(bytes, HEADER + 4), this.lastReceive);
-    } else this.#fault("an unknown control frame");
+    } else if (!this.#owner.signal(bytes)) this.#fault("an unknown control frame");
   }
 
   /** Something has been taken: tells it where the other side may wait for that. */

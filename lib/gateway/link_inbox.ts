@@ -5,7 +5,7 @@
  * @module
  */
 import { Fifo } from "../internal/fifo.ts";
-import { CLOSE, FRAGMENT, FRAME_COST, HEADER, isDataFrame, MORE } from "./wire.ts";
+import { CLOSE, FRAGMENT, FRAME_COST, HEADER, isDataFrame, MORE, UNSEQUENCED } from "./wire.ts";
 
 /** What an inbox needs of its link. */
 export interface InboxOwner {
@@ -39,6 +39,7 @@ interface Arrived {
 export class LinkInbox {
   readonly #owner: InboxOwner;
   readonly #onTaken: () => void;
+  readonly #onSequenced: (channelId: number) => void;
   readonly #options: InboxOptions;
   #received = 0;
   #receivedBytes = 0;
@@ -52,11 +53,23 @@ export class LinkInbox {
   /** The last one of them. */
   #last: Arrived | undefined;
   #paused = false;
+  /** Messages of a sequenced kind that have come over the WebSocket, by channel, modulo 2¹⁶. */
+  readonly #came: Uint16Array;
 
-  /** @param onTaken called when something has been taken */
-  constructor(owner: InboxOwner, onTaken: () => void, options: InboxOptions) {
+  /**
+   * @param onTaken called when something has been taken
+   * @param onSequenced called when a message of a sequenced kind has come
+   */
+  constructor(
+    owner: InboxOwner,
+    onTaken: () => void,
+    onSequenced: (channelId: number) => void,
+    options: InboxOptions,
+  ) {
     this.#owner = owner;
     this.#onTaken = onTaken;
+    this.#onSequenced = onSequenced;
+    this.#came = new Uint16Array(options.channels);
     this.#options = options;
   }
 
@@ -161,6 +174,24 @@ export class LinkInbox {
       this.#take(cost);
       this.#owner.message(channelId, flags, bytes);
     }
+    if ((flags & UNSEQUENCED) !== 0) return;
+    this.#came[channelId]++;
+    this.#onSequenced(channelId);
+  }
+
+  /** How many messages of a sequenced kind have come over the WebSocket, modulo 2¹⁶. */
+  cameBefore(channelId: number): number {
+    return this.#came[channelId];
+  }
+
+  /** Takes a message that has come another way, or drops it because too much waits. */
+  accept(channelId: number, flags: number, bytes: Uint8Array<ArrayBuffer>): void {
+    this.#receivedBytes += bytes.length;
+    if (!this.#paused) return this.#owner.message(channelId, flags, bytes);
+    const waits = this.#arrivedBytes + this.#arrived.size * FRAME_COST;
+    if (waits + bytes.length > this.#options.receiveWindow) return;
+    this.#arrivedBytes += bytes.length;
+    this.#arrived.push(this.#last = { channelId, flags, bytes, cost: 0 });
   }
 
   #take(cost: number): void {

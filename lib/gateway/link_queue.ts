@@ -8,6 +8,7 @@
  * @module
  */
 import { Fifo } from "../internal/fifo.ts";
+import { UNSEQUENCED } from "./wire.ts";
 
 /** A frame, in whatever form its socket takes it. */
 export interface Frame {
@@ -21,8 +22,6 @@ export interface Outgoing<F extends Frame> {
   sent: number;
   readonly bytes: number;
   readonly token: number;
-  /** The batch in which it was queued. */
-  readonly batch: number;
   readonly replaceable: boolean;
   readonly unreliable: boolean;
   dropped: boolean;
@@ -35,6 +34,10 @@ interface Channel<F extends Frame> {
   readonly unreliable: Fifo<Outgoing<F>>;
   /** Bytes of these. */
   unreliableBytes: number;
+  /** How many of these a newer one replaces. */
+  replaceable: number;
+  /** Messages of a sequenced kind that were queued, and not dropped. */
+  sequenced: number;
   /** The batch in which the latest one of them was queued that can be replaced. */
   batch: number;
   /** How many of `messages` have been dropped. */
@@ -89,8 +92,16 @@ export class LinkQueue<F extends Frame> {
   push(channelId: number, flags: number, frames: readonly F[], bytes: number, token: number): void {
     let channel = this.#channels.get(channelId);
     if (channel === undefined) {
-      const [messages, unreliable] = [new Fifo<Outgoing<F>>(), new Fifo<Outgoing<F>>()];
-      channel = { messages, unreliable, unreliableBytes: 0, batch: -1, dropped: 0, ready: false };
+      channel = {
+        messages: new Fifo<Outgoing<F>>(),
+        unreliable: new Fifo<Outgoing<F>>(),
+        unreliableBytes: 0,
+        replaceable: 0,
+        sequenced: 0,
+        batch: -1,
+        dropped: 0,
+        ready: false,
+      };
       this.#channels.set(channelId, channel);
     }
     const message: Outgoing<F> = {
@@ -98,33 +109,51 @@ export class LinkQueue<F extends Frame> {
       sent: 0,
       bytes,
       token,
-      batch: this.#batch,
       replaceable: (flags & 3) === 0,
       unreliable: (flags & 1) === 0,
       dropped: false,
     };
     this.#bytes += bytes;
     this.#messages++;
-    if (message.unreliable) this.#replace(channel, message);
+    if (message.unreliable) this.#enter(channel, message);
+    if ((flags & UNSEQUENCED) === 0) channel.sequenced++;
     channel.messages.push(message);
     if (channel.ready) return;
     channel.ready = true;
     this.#ready.push(channel);
   }
 
-  /** Drops what an unreliable message makes obsolete, and the oldest where too much waits. */
-  #replace(channel: Channel<F>, message: Outgoing<F>): void {
-    const { unreliable } = channel;
-    if (message.replaceable && channel.batch !== message.batch) {
-      channel.batch = message.batch;
-      for (const old of unreliable.extract(({ replaceable }) => replaceable)) {
-        this.#drop(channel, old);
-      }
+  /**
+   * Drops what an unreliable message of a sequenced kind makes obsolete that goes another way.
+   *
+   * @returns how many messages were queued before it, modulo 2¹⁶; `undefined` where it has to wait behind one
+   */
+  overtake(channelId: number): number | undefined {
+    const channel = this.#channels.get(channelId);
+    if (channel === undefined) return 0;
+    this.#replace(channel);
+    return channel.replaceable > 0 ? undefined : channel.sequenced & 0xFFFF;
+  }
+
+  /** Drops what an unreliable message of a sequenced kind makes obsolete. */
+  #replace(channel: Channel<F>): void {
+    if (channel.batch === this.#batch) return;
+    channel.batch = this.#batch;
+    if (channel.replaceable === 0) return;
+    for (const old of channel.unreliable.extract(({ replaceable }) => replaceable)) {
+      this.#drop(channel, old);
     }
+  }
+
+  /** Counts an unreliable message, and drops what it makes obsolete, and the oldest where too much waits. */
+  #enter(channel: Channel<F>, message: Outgoing<F>): void {
+    const { unreliable } = channel;
+    if (message.replaceable) this.#replace(channel);
     while (unreliable.size > 0 && channel.unreliableBytes + message.bytes > this.limitBytes) {
       this.#drop(channel, unreliable.shift()!);
     }
     channel.unreliableBytes += message.bytes;
+    if (message.replaceable) channel.replaceable++;
     unreliable.push(message);
   }
 
@@ -132,6 +161,10 @@ export class LinkQueue<F extends Frame> {
     message.dropped = true;
     message.frames = [];
     channel.unreliableBytes -= message.bytes;
+    if (message.replaceable) {
+      channel.replaceable--;
+      channel.sequenced--;
+    }
     this.#leave(message);
     this.#dropped++;
     if (++channel.dropped * 2 > channel.messages.size + 16) {
@@ -186,6 +219,7 @@ export class LinkQueue<F extends Frame> {
     if (message.unreliable && message.sent === 0) {
       channel.unreliable.shift();
       channel.unreliableBytes -= message.bytes;
+      if (message.replaceable) channel.replaceable--;
     }
     const isLast = ++message.sent === message.frames.length;
     if (message.frames.length > 1) this.#parted = isLast ? undefined : channel;

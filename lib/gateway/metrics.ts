@@ -5,12 +5,14 @@
  */
 import { createServer, type Server } from "node:http";
 import { once } from "node:events";
+import type { WebRtcStats } from "./rtc_server.ts";
 import type { SocketServerStats } from "./socket_contract.ts";
 
 /** Of a gateway, what concerns its browsers. */
 interface BrowserStats {
   readonly browsers: number;
   readonly refused: object;
+  readonly webrtc: WebRtcStats | undefined;
 }
 
 /** A number, or several with a label. */
@@ -56,7 +58,7 @@ export function serverMetrics(stats: SocketServerStats): Metric[] {
 }
 
 /** What a gateway before an ENet server counts beside them. */
-export function browserMetrics({ browsers, refused }: BrowserStats): Metric[] {
+export function browserMetrics({ browsers, refused, webrtc }: BrowserStats): Metric[] {
   return [
     { name: "browsers", help: "Browsers that are connected", value: browsers, isGauge: true },
     {
@@ -64,6 +66,20 @@ export function browserMetrics({ browsers, refused }: BrowserStats): Metric[] {
       help: "Browsers not let in",
       value: { ...refused },
       label: "cause",
+    },
+    ...webrtc === undefined ? [] : rtcMetrics(webrtc),
+  ];
+}
+
+function rtcMetrics({ open, offers, opened, declined, failed }: WebRtcStats): Metric[] {
+  return [
+    { name: "webrtc_channels", help: "Data channels that are open", value: open, isGauge: true },
+    { name: "webrtc_offers", help: "Data channels that browsers offered", value: offers },
+    {
+      name: "webrtc_negotiations",
+      help: "What became of these",
+      value: { opened, declined, failed },
+      label: "end",
     },
   ];
 }

@@ -34,7 +34,8 @@ export type {
   Verdict,
 } from "./socket_contract.ts";
 export { Gateway, type GatewayStats } from "./gateway.ts";
-export type { GatewayOptions } from "./options.ts";
+export type { GatewayOptions, WebRtcOptions } from "./options.ts";
 export type { GatewayRefusals } from "./reception.ts";
+export type { WebRtcStats } from "./rtc_server.ts";
 export { prepareMessage } from "./socket_message.ts";
 export { listenSockets } from "./socket_server.ts";

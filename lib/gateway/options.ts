@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { type Address, type AddressLike, validateAddress } from "../address.ts";
 import type { AddressFilter } from "../address_filter.ts";
 import { LAYOUT } from "../../ffi/layout.ts";
@@ -6,7 +7,23 @@ import { Host } from "../host.ts";
 import { integer, options as checkOptions, show } from "../internal/validate.ts";
 import type { Limits } from "../limits.ts";
 import type { HostOptions } from "../options.ts";
+import type { RtcPlan } from "./rtc_server.ts";
+import { MOST_ADDRESSES } from "./signalling.ts";
 import type { SocketServerOptions } from "./socket_contract.ts";
+
+/** How browsers reach a gateway by UDP. */
+export interface WebRtcOptions {
+  /**
+   * The first and the last UDP port; each browser with a data channel has one. A firewall has to let them in. Without a
+   * free one, a browser stays with its WebSocket. Default: any that the system gives.
+   */
+  readonly ports?: readonly [first: number, last: number];
+  /**
+   * The IP addresses that browsers send to, at most 8: the public ones where this machine is behind a NAT or a proxy.
+   * Default: the address of this machine at which the browser's WebSocket has arrived.
+   */
+  readonly addresses?: readonly string[];
+}
 
 /** Where a gateway listens, what is behind it, and whom it lets in. Either `host` or `to` must be given. */
 export interface GatewayOptions extends
@@ -41,6 +58,12 @@ export interface GatewayOptions extends
   readonly filter?: AddressFilter;
   /** With `to`: how much may come from an address and from a browser. Default as for a host. */
   readonly limits?: Limits;
+  /**
+   * Lets unreliable messages travel over data channels of WebRTC, for the browsers that ask for it. It needs the npm
+   * package `node-datachannel`. Default `false`: the package is a native addon with threads of its own, and opens UDP
+   * ports.
+   */
+  readonly webrtc?: boolean | WebRtcOptions;
 }
 
 /** Options that have been checked, where the gateway itself needs them. */
@@ -54,6 +77,7 @@ export interface GatewayPlan {
       readonly limits: Limits;
     };
   readonly browsers: number;
+  readonly webrtc: RtcPlan | undefined;
   readonly server: SocketServerOptions;
 }
 
@@ -66,6 +90,7 @@ const NAMES = Object.keys(
     client: true,
     filter: true,
     limits: true,
+    webrtc: true,
     hostname: true,
     port: true,
     unixSocket: true,
@@ -88,6 +113,37 @@ const OTHERS = 1024;
 /** Bytes that a WebSocket has to take: what may be under way, and control frames. */
 const QUEUE_BYTES = 8 * 2 ** 20;
 
+/** Checks how browsers reach a gateway by UDP. */
+function planWebRtc(given: unknown, unixSocket: string | undefined): RtcPlan | undefined {
+  if (given === undefined || given === false) return undefined;
+  if (given !== true) checkOptions(given, "webrtc", ["ports", "addresses"]);
+  const { ports, addresses }: WebRtcOptions = given === true ? {} : given as WebRtcOptions;
+  if (ports !== undefined) {
+    if (!Array.isArray(ports) || ports.length !== 2) {
+      throw new TypeError(`webrtc.ports must be the first and the last port, not ${show(ports)}`);
+    }
+    integer(ports[0], "webrtc.ports[0]", 1, 65_535);
+    integer(ports[1], "webrtc.ports[1]", ports[0], 65_535);
+  }
+  if (addresses !== undefined) {
+    if (!Array.isArray(addresses)) {
+      throw new TypeError(
+        `webrtc.addresses must be an array of IP addresses, not ${show(addresses)}`,
+      );
+    }
+    const wrong = addresses.find((address) => typeof address !== "string" || isIP(address) === 0);
+    if (wrong !== undefined) {
+      throw new TypeError(`webrtc.addresses must be IP addresses, not ${show(wrong)}`);
+    }
+    integer(addresses.length, "the number of webrtc.addresses", 1, MOST_ADDRESSES);
+  } else if (unixSocket !== undefined) {
+    throw new TypeError(
+      "webrtc needs addresses with unixSocket: browsers can't send UDP to a file",
+    );
+  }
+  return { ports, addresses };
+}
+
 /** Checks the options of a gateway. What concerns sockets, the server checks. */
 export function planGateway(
   given: unknown,
@@ -95,7 +151,7 @@ export function planGateway(
   fixed: Pick<SocketServerOptions, "protocols" | "maximumFrameSize" | "maximumMessageSize">,
 ): GatewayPlan {
   checkOptions(given, "options", NAMES);
-  const { host, to, client, filter, limits, ...others } = given as GatewayOptions;
+  const { host, to, client, filter, limits, webrtc, ...others } = given as GatewayOptions;
   if ((host === undefined) === (to === undefined)) {
     throw new TypeError("options must have either host, a Host, or to, the address of a server");
   }
@@ -117,6 +173,7 @@ export function planGateway(
       limits: limits ?? {},
     },
     browsers,
+    webrtc: planWebRtc(webrtc, server.unixSocket),
     server: {
       ...server,
       ...fixed,

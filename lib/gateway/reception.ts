@@ -5,7 +5,9 @@
  */
 import { DisconnectCode } from "../disconnect.ts";
 import type { Accounts } from "./accounts.ts";
+import type { RtcConnection, RtcServer, RtcUser } from "./rtc_server.ts";
 import { addressOf, type Destination, Session, type SessionOwner } from "./session.ts";
+import type { RtcSide } from "./signalling.ts";
 import type { SocketClient, SocketHandlers, SocketRequest, Verdict } from "./socket_contract.ts";
 
 /** How often sessions are looked at, in milliseconds. */
@@ -51,6 +53,7 @@ export class Reception implements SessionOwner {
     duplicate: 0,
     closing: 0,
   };
+  readonly #rtc: RtcServer | undefined;
   readonly #sessions = new Set<Session>();
   #touched = new Set<Session>();
   #isClosing = false;
@@ -64,15 +67,18 @@ export class Reception implements SessionOwner {
   };
 
   /**
+   * @param rtc answers offers of data channels, if there is WebRTC
    * @param warn tells a program that is being debugged
    * @param everyTick called before the sessions are looked at
    */
   constructor(
     accounts: Accounts,
     destination: Destination,
+    rtc: RtcServer | undefined,
     warn: SessionOwner["warn"],
     everyTick: () => void = () => {},
   ) {
+    this.#rtc = rtc;
     this.accounts = accounts;
     this.destination = destination;
     this.warn = warn;
@@ -129,6 +135,11 @@ export class Reception implements SessionOwner {
       address.others++;
     }
     if (this.#sessions.size === 0) this.#empty?.();
+  }
+
+  offered({ client }: Session, offer: RtcSide, user: RtcUser): RtcConnection | undefined {
+    if (this.#rtc === undefined) return void user.answered(undefined);
+    return this.#rtc.answer(offer, client.localAddress, user);
   }
 
   touch(session: Session): void {

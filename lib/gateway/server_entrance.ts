@@ -11,7 +11,7 @@ import { PacketFlag } from "../packet.ts";
 import type { Peer } from "../peer.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Destination, Session, SessionEnd } from "./session.ts";
-import { CLOSE, encodeMessage, type Hello } from "./wire.ts";
+import { CLOSE, type Hello } from "./wire.ts";
 
 /** Cost of frames that a browser may have under way. */
 const WINDOW = 64 * 1024;
@@ -111,8 +111,7 @@ export class ServerEntrance implements Destination {
       if (session.state !== "connected") break;
       const { RELIABLE, UNSEQUENCED_FRAGMENT } = PacketFlag;
       const flags = packet.flags & RELIABLE ? RELIABLE : packet.flags & UNSEQUENCED_FRAGMENT;
-      const frames = encodeMessage(channelId, flags, packet.view);
-      if (!session.link.send(channelId, flags, frames, packet.length)) continue;
+      if (!session.send(channelId, flags, packet.view)) continue;
       await new Promise<void>((resolve) => guest.drained = resolve);
     }
   }

@@ -8,11 +8,15 @@ import { DisconnectCode } from "../disconnect.ts";
 import { show } from "../internal/validate.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { Link, type LinkOwner } from "./link.ts";
+import type { RtcConnection, RtcUser } from "./rtc_server.ts";
+import { decodeOffer, encodeAnswer, type RtcAnswer, type RtcSide } from "./signalling.ts";
 import type { PreparedMessage, SocketClient } from "./socket_contract.ts";
+import { type RtcChannel, UnreliablePath } from "./unreliable_path.ts";
 import {
   CLOSE,
   closeReason,
   decodeHello,
+  encodeMessage,
   encodeWelcome,
   endOf,
   type Hello,
@@ -59,6 +63,8 @@ export interface SessionOwner {
   refused(data: number): void;
   /** It has ended. */
   left(session: Session): void;
+  /** It offers a data channel. Without a connection, the answer says no. */
+  offered(session: Session, offer: RtcSide, user: RtcUser): RtcConnection | undefined;
   /** Has `flush` called when this turn of microtasks is over. */
   touch(session: Session): void;
   /** Tells a program that is being debugged why a browser has ended. */
@@ -95,6 +101,9 @@ export class Session implements LinkOwner<SessionFrame> {
   #leaving: SessionEnd | undefined;
   #held = false;
   #limited = false;
+  /** It has offered a data channel, which a connection may do once. */
+  #hasOffered = false;
+  #rtc: RtcConnection | undefined;
 
   constructor(owner: SessionOwner, client: SocketClient) {
     this.#owner = owner;
@@ -119,6 +128,25 @@ export class Session implements LinkOwner<SessionFrame> {
       highWaterMark,
     );
     this.client.send(encodeWelcome(welcome));
+  }
+
+  /**
+   * Sends a message over the data channel where it may go there, or queues it.
+   *
+   * @param token when not 0, the destination is told with it when the browser has taken the message
+   * @param encode the frames for the queue
+   * @returns whether the queue is above the high-water mark
+   */
+  send(
+    channelId: number,
+    flags: number,
+    bytes: Uint8Array,
+    token = 0,
+    encode: () => readonly SessionFrame[] = () => encodeMessage(channelId, flags, bytes),
+  ): boolean {
+    const { link } = this;
+    if (link.sendPast(channelId, flags, bytes)) return link.queuedBytes > link.highWaterMark;
+    return link.send(channelId, flags, encode(), bytes.length, token);
   }
 
   /** Does not let it in. */
@@ -241,6 +269,7 @@ export class Session implements LinkOwner<SessionFrame> {
           this.#limited = false;
           this.#pause();
         }
+        this.#rtc?.tick(now);
         return this.link.tick(now);
     }
   }
@@ -272,11 +301,37 @@ export class Session implements LinkOwner<SessionFrame> {
 
   #ended(end: SessionEnd): void {
     this.#enter("ended");
+    this.#rtc?.close();
     this.#owner.left(this);
     if (this.hasArrived) this.#owner.destination.end(this, end);
   }
 
+  // What the data channel tells.
+
+  readonly #rtcUser: RtcUser = {
+    answered: (answer: RtcAnswer | undefined) => {
+      if (this.state === "connected") this.client.send(encodeAnswer(answer));
+    },
+    opened: (channel: RtcChannel) => {
+      if (this.state !== "connected") return channel.close();
+      this.link.path = new UnreliablePath(this.link, channel);
+    },
+    received: (bytes: Uint8Array | undefined) => this.link.path?.receive(bytes),
+    abused: (what) => this.fault(CLOSE.FAULT, what),
+    closed: () => this.link.path?.close(),
+  };
+
   // What the link tells.
+
+  signal(frame: Uint8Array): boolean {
+    const offer = this.#hasOffered ? undefined : decodeOffer(frame);
+    if (offer === undefined) return false;
+    this.#hasOffered = true;
+    if (this.state === "connected") {
+      this.#rtc = this.#owner.offered(this, offer, this.#rtcUser);
+    }
+    return true;
+  }
 
   transmit(frame: SessionFrame): void {
     this.client.send(frame);

@@ -62,6 +62,7 @@ export class Client implements SocketClient {
   readonly id: number;
   readonly address: string;
   readonly port: number;
+  readonly localAddress: string;
   readonly request: SocketRequest;
   readonly protocol: string;
   /** The first line of its request, for the log. */
@@ -87,10 +88,11 @@ export class Client implements SocketClient {
   #lingering: ReturnType<typeof setTimeout> | undefined;
 
   constructor(id: number, ws: WsSocket, passed: Passed, owner: ClientOwner) {
-    const { stream, request, requestLine, protocol, since } = passed;
+    const { stream, localAddress, request, requestLine, protocol, since } = passed;
     this.id = id;
     this.address = request.address;
     this.port = request.port;
+    this.localAddress = localAddress;
     this.request = request;
     this.requestLine = requestLine;
     this.protocol = protocol;

@@ -128,6 +128,8 @@ export interface SocketClient {
   readonly address: string;
   /** The port; 0 on a Unix socket. */
   readonly port: number;
+  /** The address of this machine that it has connected to; empty on a Unix socket. */
+  readonly localAddress: string;
   /** The request that opened it. */
   readonly request: SocketRequest;
   /** The subprotocol that was chosen; empty without one. */

@@ -24,6 +24,8 @@ export const LINGER_MS = 1000;
 /** A connection whose handshake has passed. */
 export interface Passed {
   readonly stream: Socket;
+  /** The address of this machine that the client has connected to; empty on a Unix socket. */
+  readonly localAddress: string;
   readonly request: SocketRequest;
   readonly requestLine: string;
   /** The chosen subprotocol, or empty. */
@@ -50,6 +52,9 @@ export interface HandshakeOwner {
   log(line: string): void;
 }
 
+/** An IPv4 address as it is, although it came over a socket for IPv6; empty where there is none. */
+const plain = (address = "") => address.replace(/^::ffff:(?=\d+\.)/, "");
+
 /** A handshake under way, or refused with its answer on the way. */
 export class Handshake {
   readonly #owner: HandshakeOwner;
@@ -57,6 +62,7 @@ export class Handshake {
   readonly #stream: Socket;
   readonly #since = performance.now();
   readonly #address: string;
+  readonly #localAddress: string;
   readonly #port: number;
   readonly #reader = new HeadReader();
   #timer: ReturnType<typeof setTimeout>;
@@ -68,7 +74,8 @@ export class Handshake {
   constructor(raw: Socket, owner: HandshakeOwner) {
     this.#owner = owner;
     this.#raw = raw;
-    this.#address = (raw.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");
+    this.#address = plain(raw.remoteAddress);
+    this.#localAddress = plain(raw.localAddress);
     this.#port = raw.remotePort ?? 0;
     this.#timer = setTimeout(() => this.#expire(), owner.plan.handshakeTimeoutMs);
     raw.on("error", () => {});
@@ -147,6 +154,7 @@ export class Handshake {
     this.#raw.removeListener("close", this.#onClose);
     this.#owner.passed(this, {
       stream: this.#stream,
+      localAddress: this.#localAddress,
       request,
       requestLine: this.#reader.firstLine,
       protocol: chooseProtocol(request.protocols, this.#owner.plan),

@@ -19,6 +19,9 @@
  *     PING    255 | 3 | token u32
  *     PONG    255 | 4 | token u32 | taken u32
  *
+ * OFFER and ANSWER, which agree on a data channel of WebRTC, are in `signalling.ts`, and what goes over that channel in
+ * `unreliable_path.ts`.
+ *
  * A data frame costs its payload and `FRAME_COST`. A side begins a frame only while the frames that the other side has
  * not taken cost less than its window. `taken` is the cost of all frames that it has taken, modulo 2³². A PING is answered by
  * a PONG with its token at once; a side that has answered for less than it has received sends a PONG with token 0 when
@@ -39,7 +42,7 @@ export const PROTOCOL = "enet.1";
 export const CONTROL = 255;
 
 /** Types of control frames. */
-export const TYPE = { HELLO: 1, WELCOME: 2, PING: 3, PONG: 4 } as const;
+export const TYPE = { HELLO: 1, WELCOME: 2, PING: 3, PONG: 4, OFFER: 5, ANSWER: 6 } as const;
 
 /** The flag of every part of a message but the last. */
 export const MORE = 128;
@@ -53,8 +56,11 @@ export const FRAME_COST = 64;
 /** Bytes before the payload. */
 export const HEADER = 2;
 
+/** The flag of messages that arrive in any order. */
+export const UNSEQUENCED = 2;
+
 /** Flags that a message may have. */
-const FLAGS: readonly number[] = [0, 1, 2, 8, 10];
+export const FLAGS: readonly number[] = [0, 1, 2, 8, 10];
 
 /** Close codes of the protocol. */
 export const CLOSE = {

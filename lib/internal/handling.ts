@@ -11,6 +11,9 @@ import type { Endpoint } from "./endpoint.ts";
 import { announce, type Records } from "./records.ts";
 import type { Servicing } from "./servicing.ts";
 
+// Compilers take these for constants, but not the properties of an object that is imported.
+const { EVENT_RECEIVE, RECORD_ARENA_TAIL, RECORD_DATA, RECORD_LENGTH, RECORD_TYPE } = LAYOUT;
+
 /** Gives the events of a host to the program's handlers. */
 export class Handling {
   readonly #endpoint: Endpoint;
@@ -73,26 +76,27 @@ export class Handling {
       if (handlers?.receive === undefined || servicing.isYielding) break;
       if (consumer.handlersAreBehind && this.#isBehind) break; // the first half spares a call
       const index = events.record;
-      const type = words[index + LAYOUT.RECORD_TYPE];
-      if ((type & 0xFF) !== LAYOUT.EVENT_RECEIVE) break;
+      const type = words[index + RECORD_TYPE];
+      if ((type & 0xFF) !== EVENT_RECEIVE) break;
       const channelId = type >>> 8 & 0xFF;
       const connection = records.connectionOf(index) as Connection;
-      const position = words[index + LAYOUT.RECORD_DATA];
+      const position = words[index + RECORD_DATA];
       if (connection.takes(channelId) || memory.stolen || memory.isLost(position)) break;
-      const tail = words[index + LAYOUT.RECORD_ARENA_TAIL];
-      const length = words[index + LAYOUT.RECORD_LENGTH];
+      const tail = words[index + RECORD_ARENA_TAIL];
+      const length = words[index + RECORD_LENGTH];
       const offset = memory.offsetOf(position);
       connection.heard = true;
       const packet = packets.fromArena(memory, offset, length, type >>> 16, BORROWED.BY_HANDLER);
-      this.#handled = packet;
       try {
         handlers.receive(peers.of(connection), channelId, packet);
       } catch (error) {
         surface(error);
       }
-      this.#handled = undefined;
+      if (!resources.open) {
+        packets.close(packet);
+        continue;
+      }
       packets.release(packet);
-      if (!resources.open) continue;
       memory.consume(tail);
       events.advance();
     }

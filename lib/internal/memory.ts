@@ -1,4 +1,5 @@
 import { LAYOUT } from "../../ffi/layout.ts";
+import { CLOSED } from "./borrowing.ts";
 
 /** Sizes of a host's shared block. */
 export interface MemorySizes {
@@ -111,6 +112,8 @@ export class Memory {
   #consumed = 0;
   /** Arena position before which payloads are lost, see `restore`. */
   #lostUntil: number | undefined;
+  /** Why the bytes of a packet are no longer in the arena, once it is stolen. */
+  theft: string = "its buffer was transferred away";
 
   /** @param copiesUpTo bytes up to which a copy is cheaper than a view */
   constructor(sizes: MemorySizes, copiesUpTo: number, debug: boolean) {
@@ -178,14 +181,14 @@ export class Memory {
   /** Bytes of the arena for the moment, without lending them to the program. */
   peek(offset: number, length: number): Uint8Array<ArrayBuffer> {
     if (this.copies(length)) return this.copy(offset, length);
-    // Half the cost of `subarray` on V8.
     return new Uint8Array(this.#buffer, offset, length);
   }
 
-  /** Lends bytes of the arena, or copies them where that is cheaper. */
+  /** Lends bytes of the arena. */
   lend(offset: number, length: number): Uint8Array<ArrayBuffer> {
-    if (!this.copies(length)) this.#lent = true;
-    return this.peek(offset, length);
+    this.#lent = true;
+    // Half the cost of `subarray` on V8.
+    return new Uint8Array(this.#buffer, offset, length);
   }
 
   /** Notes that records have been consumed, up to an arena position. */
@@ -245,6 +248,7 @@ export class Memory {
 
   /** Leaves the memory to later hosts, once native code has let go of it. */
   recycle(): void {
+    this.theft = CLOSED.why;
     spareBlocks.leave(this.block.buffer as SharedArrayBuffer);
     if (!this.stolen) spareArenas.leave(this.#buffer.transfer());
   }

@@ -38,13 +38,17 @@ interface Answer {
   readonly error?: { readonly message: string };
 }
 
-/** Opens a page, as wide and high as a phone. */
-export async function openPage(url: string): Promise<Page> {
+/**
+ * Opens a page, as wide and high as a phone.
+ *
+ * @param flags more of the command line
+ */
+export async function openPage(url: string, flags: readonly string[] = []): Promise<Page> {
   await using stack = new AsyncDisposableStack();
   const profile = mkdtempSync(`${tmpdir()}/enetjs-chromium-`);
   stack.defer(() => rmSync(profile, { recursive: true, force: true, maxRetries: 20 }));
   const browser = stack.use(
-    spawnProgram(chromium()!, [...FLAGS, `--user-data-dir=${profile}`, "about:blank"]),
+    spawnProgram(chromium()!, [...FLAGS, ...flags, `--user-data-dir=${profile}`, "about:blank"]),
   );
   let stderr = "";
   browser.process.stderr!.on("data", (text) => stderr += text);

@@ -15,7 +15,7 @@ import { checkPackage, packed } from "../../npm/_check.ts";
 import { exported, version } from "../../npm/_manifest.ts";
 import { currentPlatform } from "../../npm/platforms.ts";
 import { reachable } from "../../tools/_imports.ts";
-import { dependencies } from "../../tools/dependencies.ts";
+import { dependencies, peerDependencies } from "../../tools/dependencies.ts";
 import { installNpm } from "../../tools/others.ts";
 import { print, root, run } from "../../tools/_run.ts";
 import type { Runtime } from "../../tools/setup.ts";
@@ -79,6 +79,36 @@ test("The main package holds what its exports need, and nothing else", async () 
   }
 });
 
+const WEBRTC = `
+import { Host } from "@enetjs/enet";
+import { Gateway } from "@enetjs/enet/gateway";
+await using host = await Host.listen({ hostname: "127.0.0.1" });
+const options = { host, hostname: "127.0.0.1" };
+const error = await Gateway.listen({ ...options, webrtc: true }).catch((error) => error);
+console.log(error.code, error.message);
+await using gateway = await Gateway.listen(options);
+console.log("listening");
+`;
+
+for (
+  const [name, remedy] of [
+    ["deno", "deno add npm:node-datachannel"],
+    ["bun", "bun add node-datachannel"],
+    ["node", "npm install node-datachannel"],
+  ] as const
+) {
+  test(`On ${name}, a gateway that is asked for WebRTC says what to install`, async () => {
+    const project = projects[name];
+    assert(!existsSync(`${project.folder}/node_modules/node-datachannel`), "it is optional");
+    writeFileSync(`${project.folder}/webrtc.mjs`, WEBRTC);
+    const flags = name === "deno" ? ["-A"] : [];
+    const { code, stdout, stderr } = await project.run("webrtc.mjs", [], { flags });
+    assertEquals(code, 0, stdout + stderr);
+    assertMatch(stdout, new RegExp(`^ENETJS_ERR_LIBRARY .*install it: ${remedy}$`, "m"));
+    assertMatch(stdout, /^listening$/m);
+  });
+}
+
 test("The declarations refuse what are no flags and no peers", async () => {
   projects.deno.copy("tests/programs/send_types.ts");
   const { code, stderr } = await projects.deno.command(["deno", "check", "send_types.ts"]);
@@ -114,6 +144,9 @@ test("The packages have one version, and no scripts run when they are installed"
   assertEquals(main.optionalDependencies[native.name], version);
   assertEquals([main.scripts, native.scripts], [undefined, undefined]);
   assertEquals([main.dependencies, native.dependencies], [dependencies, undefined]);
+  assertEquals(main.peerDependencies, peerDependencies);
+  assertEquals(Object.keys(main.peerDependenciesMeta), Object.keys(peerDependencies));
+  assert(Object.values(main.peerDependenciesMeta as object).every(({ optional }) => optional));
   assertEquals(
     [native.os, native.cpu, native.libc],
     [[platform.os], [platform.cpu], platform.libc && [platform.libc]],

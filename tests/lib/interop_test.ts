@@ -84,7 +84,7 @@ function digest(bytes: Uint8Array): string {
 
 /**
  * What both sides send each other: channel, flags, length. No empty message, for ENet's own range
- * coder crashes on one; the library's does not, which peer_test.ts shows.
+ * coder crashes on one; the library's does not, see empty_messages_survive_compression.
  */
 const MESSAGES: readonly (readonly [number, PacketFlag, number])[] = [
   [0, PacketFlag.RELIABLE, 12],

@@ -1,3 +1,5 @@
+import type { EnetRtcConfiguration } from "./rtc.ts";
+
 /** How `EnetSocket.connect` connects. */
 export interface EnetConnectOptions {
   /** Channels to ask for, 1–255; the other side may grant fewer. Default 2. */
@@ -10,6 +12,11 @@ export interface EnetConnectOptions {
   signal?: AbortSignal;
   /** Bytes that are queued or under way above which `send` returns false. Default 262,144 (256 KiB). */
   highWaterMark?: number;
+  /**
+   * Lets unreliable messages travel over a data channel of WebRTC where the gateway and the network allow it, and
+   * names TURN servers, if there are any. Default false.
+   */
+  webrtc?: boolean | EnetRtcConfiguration;
 }
 
 /** How `EnetSocket.sessions` connects again. */
@@ -43,12 +50,17 @@ export type ConnectPlan = Required<Omit<EnetConnectOptions, "signal">> & {
 /** Checks the options of an attempt and puts the defaults where there is nothing. */
 export function planConnect(given: EnetConnectOptions): ConnectPlan {
   const { channels = 2, data = 0, timeoutMs = 5000, highWaterMark = 262_144, signal } = given;
+  const { webrtc = false } = given;
+  if (Object(webrtc) !== webrtc && typeof webrtc !== "boolean") {
+    throw new TypeError(`webrtc must be a boolean or object, not ${webrtc}`);
+  }
   return {
     channels: integer(channels, "channels", 1, 255),
     data: integer(data, "data", 0, 2 ** 32 - 1),
     timeoutMs: integer(timeoutMs, "timeoutMs", 1, MAXIMUM_MS),
     highWaterMark: integer(highWaterMark, "highWaterMark", 0, MAXIMUM_MS),
     signal,
+    webrtc,
   };
 }
 

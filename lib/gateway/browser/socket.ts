@@ -5,6 +5,7 @@ import { CLOSE, closeReason, encodeMessage, endOf, type Welcome } from "../wire.
 import { EnetSocketError } from "./errors.ts";
 import { greet, WINDOW } from "./greeting.ts";
 import {
+  type ConnectPlan,
   type EnetConnectOptions,
   type EnetSessionOptions,
   integer,
@@ -12,6 +13,7 @@ import {
 } from "./options.ts";
 import { bytesOf, type EnetMessage, type EnetPacket } from "./packet.ts";
 import { Reader } from "./reader.ts";
+import { RtcOffer } from "./rtc.ts";
 import { sessions } from "./sessions.ts";
 
 /** How a connection of an {@linkcode EnetSocket} has ended. */
@@ -35,7 +37,8 @@ const FLAGS: readonly number[] = Object.values(PacketFlag);
 /**
  * A browser's connection to an ENet host, through a gateway. It has the shape of a `Peer` of `@enetjs/enet`, and needs
  * only what a page has. The messages go over a WebSocket, so unreliable ones are not lost; while the network is slow,
- * newer ones replace those of their channel that still wait.
+ * newer ones replace those of their channel that still wait. With the option `webrtc`, and a gateway that has it, too,
+ * unreliable messages go over a data channel and are as fast, and as unreliable, as ENet's.
  *
  * @example
  * ```ts
@@ -79,8 +82,9 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   #token = 0;
   readonly #deliveries = new Map<number, PromiseWithResolvers<void>>();
   #drained: PromiseWithResolvers<void> | undefined;
+  #rtc: RtcOffer | undefined;
 
-  private constructor(socket: WebSocket, welcome: Welcome, highWaterMark: number) {
+  private constructor(socket: WebSocket, welcome: Welcome, plan: ConnectPlan) {
     const { channels, window, largest } = welcome;
     this.channelCount = channels;
     this.#socket = socket;
@@ -99,13 +103,14 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
         this.#drained = undefined;
       },
       touched: () => this.#touch(),
+      signal: (frame) => this.#rtc?.answer(frame) ?? false,
       hold: () => true,
       fault: (code) => this.#fault(code),
     };
     this.#link = new Link(
       owner,
       { channels, sendWindow: window, receiveWindow: WINDOW, largest: LARGEST },
-      highWaterMark,
+      plan.highWaterMark,
     );
     this.#reader = new Reader(this.#link);
     socket.onmessage = ({ data }: MessageEvent) => {
@@ -118,6 +123,9 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
       this.#close(this.#leaving ?? { ...end, reason: end.reason as EnetEnd["reason"] });
     };
     this.#timer = setInterval(() => this.#link.tick(performance.now()), TICK_MS);
+    const { webrtc } = plan;
+    if (webrtc === false) return;
+    this.#rtc = new RtcOffer(this.#link, owner.transmit, webrtc === true ? undefined : webrtc);
   }
 
   /**
@@ -133,11 +141,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
    */
   static async connect(url: string | URL, options: EnetConnectOptions = {}): Promise<EnetSocket> {
     const plan = planConnect(options);
-    return await greet(
-      url,
-      plan,
-      (socket, welcome) => new EnetSocket(socket, welcome, plan.highWaterMark),
-    );
+    return await greet(url, plan, (socket, welcome) => new EnetSocket(socket, welcome, plan));
   }
 
   /**
@@ -167,6 +171,14 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   /** Bytes sent by the program that are queued, or that the other side has not acknowledged. */
   get queuedBytes(): number {
     return this.#end === undefined ? this.#link.queuedBytes : 0;
+  }
+
+  /**
+   * How unreliable messages travel now. It changes from `"websocket"` to `"webrtc"` some time after the connection was
+   * made, and back while UDP does not pass.
+   */
+  get unreliableOver(): "webrtc" | "websocket" {
+    return this.#link.path?.isOpen ? "webrtc" : "websocket";
   }
 
   /** Unreliable messages that newer ones have replaced while they waited. */
@@ -295,8 +307,10 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
       throw new RangeError(`data of ${bytes.length} bytes is larger than ${this.#largest}`);
     }
     if (this.#end !== undefined || this.#leaving !== undefined) return false;
+    const link = this.#link;
+    if (link.sendPast(channelId, flags, bytes)) return link.queuedBytes <= link.highWaterMark;
     const frames = encodeMessage(channelId, flags, bytes);
-    return !this.#link.send(channelId, flags, frames, bytes.length, token);
+    return !link.send(channelId, flags, frames, bytes.length, token);
   }
 
   #touch(): void {
@@ -328,6 +342,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   #closeSocket(code: number, data: number): void {
     if (this.#end !== undefined) return;
     this.#link.close(true);
+    this.#rtc?.close();
     this.#socket.close(code, closeReason(data));
     // The other side may be out of reach.
     this.#closeTimer = setTimeout(() => this.#close(this.#leaving!), CLOSE_MS);
@@ -359,6 +374,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
     this.#socket.onmessage = this.#socket.onclose = null;
     const drops = this.#leaving !== undefined;
     this.#link.close(drops);
+    this.#rtc?.close();
     this.#reader.end(drops);
     this.#abandon();
     this.#resolveClosed(end);

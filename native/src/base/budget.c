@@ -50,18 +50,24 @@ struct enetjs_account *enetjs_account_open(struct enetjs_account *host) {
   return account;
 }
 
-void enetjs_account_release(struct enetjs_account *account) {
+/* It is closed and empty. */
+static void release(struct enetjs_account *account) {
   enetjs_mutex_lock(&table.mutex);
   account->next_free = table.free;
   table.free = account;
   enetjs_mutex_unlock(&table.mutex);
 }
 
+void enetjs_account_repay(struct enetjs_account *account, size_t bytes) {
+  if (account->debt) *account->debt -= (int64_t)bytes;
+  if (account->bytes == 0) release(account);
+}
+
 void enetjs_account_close(struct enetjs_account *account, int64_t *debt) {
   if (!account) return;
   account->closed = true;
   if (account->bytes == 0) {
-    enetjs_account_release(account);
+    release(account);
     return;
   }
   account->debt = debt;

@@ -40,8 +40,8 @@ struct enetjs_account *enetjs_account_open(struct enetjs_account *host);
 /** Closes an account: whatever it still holds counts towards `*debt` until it is freed. NULL does nothing. */
 void enetjs_account_close(struct enetjs_account *account, int64_t *debt);
 
-/** For accounts that are closed and empty. */
-void enetjs_account_release(struct enetjs_account *account);
+/** Part of enetjs_account_subtract: a closed account holds so many bytes less. */
+void enetjs_account_repay(struct enetjs_account *account, size_t bytes);
 
 static inline struct enetjs_account *enetjs_account_of(uint32_t id) {
   struct enetjs_account *page =
@@ -58,9 +58,7 @@ static inline void enetjs_account_add(struct enetjs_account *account, size_t byt
 static inline void enetjs_account_subtract(struct enetjs_account *account, size_t bytes) {
   account->bytes -= (int64_t)bytes;
   if (account->host) account->host->bytes -= (int64_t)bytes;
-  if (!account->closed) return;
-  if (account->debt) *account->debt -= (int64_t)bytes;
-  if (account->bytes == 0) enetjs_account_release(account);
+  if (account->closed) enetjs_account_repay(account, bytes);
 }
 
 #endif

@@ -18,7 +18,8 @@
  * one command. In ENet 1.3.18 it is the number of attempts that ends a connection. There, one is all, and the timeout is
  * doubled as if the timer had fired, so that the connection lasts as long.
  *
- * Bounds: SEARCH_STEPS for the acknowledgements of a datagram, RESEND_STEPS for a call of resend.
+ * Bounds: SEARCH_STEPS for the acknowledgements of a datagram, RESEND_STEPS for a call of resend. What may not leave yet
+ * stays where it is, for ENet would walk it for each datagram that it sends.
  */
 #include "enet/fast_retransmit.h"
 
@@ -74,7 +75,7 @@ bool enetjs_fast_retransmit_acknowledged(struct enetjs_fast_retransmit *fast, co
   const enet_uint32 round_trip = (enet_uint16)(now - time), sent = now - round_trip;
   const ENetOutgoingCommand *sent_command;
   bool is_late;
-  if (fast->begun && sent == fast->newest) return false;
+  if (enetjs_fast_retransmit_knows(fast, command, now)) return false;
   sent_command = find(search, peer, ENET_NET_TO_HOST_16(command->acknowledge.receivedReliableSequenceNumber),
                       command->header.channelID);
   if (!sent_command) return false;
@@ -135,16 +136,20 @@ static void set_timer(ENetPeer *peer) {
   peer->nextTimeout = first->sentTime + first->roundTripTimeout;
 }
 
-unsigned enetjs_fast_retransmit_resend(struct enetjs_fast_retransmit *fast, ENetPeer *peer, enet_uint32 now) {
+unsigned enetjs_fast_retransmit_resend(struct enetjs_fast_retransmit *fast, ENetPeer *peer, enet_uint32 now,
+                                       size_t room) {
   const enet_uint32 limit = fast->round_trip + tolerance(fast);
-  ENetListIterator end = enet_list_end(&peer->sentReliableCommands), before = enet_list_begin(enetjs_unsent_messages(peer)), next;
-  unsigned resent = 0, steps = 0;
+  ENetListIterator end = enet_list_end(&peer->sentReliableCommands),
+                   before = enet_list_begin(enetjs_unsent_messages(peer)), next;
+  unsigned resent = 0;
+  size_t bytes = 0;
+  fast->steps = 0;
   fast->waits = false;
   slow_timer(fast, peer);
-  for (ENetListIterator i = enet_list_begin(&peer->sentReliableCommands); i != end && steps < RESEND_STEPS; i = next) {
+  for (ENetListIterator i = enet_list_begin(&peer->sentReliableCommands); i != end && fast->steps < RESEND_STEPS; i = next) {
     ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
     next = enet_list_next(i);
-    steps++;
+    fast->steps++;
     if (!ENET_TIME_LESS(command->sentTime, fast->newest)) break;
     if (!may_be_resent(command)) continue;
     if (ENET_TIME_DIFFERENCE(now, command->sentTime) < limit) {
@@ -152,6 +157,12 @@ unsigned enetjs_fast_retransmit_resend(struct enetjs_fast_retransmit *fast, ENet
       fast->due = command->sentTime + limit;
       break;
     }
+    if (bytes >= room) {
+      fast->waits = true;
+      fast->due = now + 1;
+      break;
+    }
+    bytes += command->fragmentLength;
     put_back(peer, command, before);
     resent++;
   }

@@ -21,6 +21,7 @@ struct enetjs_fast_retransmit {
   enet_uint32 reordered[2]; /**< by how much at most something was overtaken, in this interval and in the one before */
   enet_uint32 interval;     /**< when this one began */
   enet_uint32 due;
+  unsigned steps;           /**< in the list of what is under way, that the last look took */
   uint64_t resent;          /**< commands that were */
   uint64_t needless;        /**< that had arrived, but were sent again, here or by ENet's own timer */
 };
@@ -35,6 +36,13 @@ static inline struct enetjs_acknowledgement_search enetjs_acknowledgement_search
   return (struct enetjs_acknowledgement_search){enet_list_begin(&peer->sentReliableCommands), 0};
 }
 
+/** Whether an ACKNOWLEDGE tells nothing new, because another one of what was sent at its time has been measured. */
+static inline bool enetjs_fast_retransmit_knows(const struct enetjs_fast_retransmit *fast, const ENetProtocol *command,
+                                                enet_uint32 now) {
+  const enet_uint16 time = ENET_NET_TO_HOST_16(command->acknowledge.receivedSentTime);
+  return fast->begun && now - (enet_uint16)(now - time) == fast->newest;
+}
+
 /**
  * An ACKNOWLEDGE that ENet is about to handle.
  * @returns whether it measures a round trip: the first one of what was sent at its time, and later than any before
@@ -43,9 +51,9 @@ bool enetjs_fast_retransmit_acknowledged(struct enetjs_fast_retransmit *fast, co
                                          const ENetProtocol *command, struct enetjs_acknowledgement_search *search);
 
 /**
- * After ENet has handled all that has arrived: has it send again what is lost by now. Looks again at `due` if that
- * `waits`. @returns how many commands ENet is to send
+ * After ENet has handled all that has arrived: has it send again what is lost by now, up to `room` bytes. Looks again at
+ * `due` if that `waits`. @returns how many commands ENet is to send
  */
-unsigned enetjs_fast_retransmit_resend(struct enetjs_fast_retransmit *fast, ENetPeer *peer, enet_uint32 now);
+unsigned enetjs_fast_retransmit_resend(struct enetjs_fast_retransmit *fast, ENetPeer *peer, enet_uint32 now, size_t room);
 
 #endif

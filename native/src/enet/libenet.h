@@ -33,6 +33,16 @@ static inline void enetjs_libenet_give(void *memory) {
     enet_free(memory);
 }
 
+/** enet_packet_destroy, without a detour through libenet for what lies in the pool. */
+static inline void enetjs_libenet_destroy(ENetPacket *packet) {
+  if (!enetjs_libenet_owned || packet->freeCallback) {
+    enet_packet_destroy(packet);
+    return;
+  }
+  if (!(packet->flags & ENET_PACKET_FLAG_NO_ALLOCATE)) enetjs_pool_free(packet->data);
+  enetjs_pool_free(packet);
+}
+
 /** Charges nobody any more for a packet that ENet has allocated. With the lock of its host held. */
 static inline void enetjs_libenet_discharge(ENetPacket *packet) {
   if (!enetjs_libenet_owned) return;

@@ -13,26 +13,11 @@
 #include <enet/time.h>
 #include <string.h>
 
-#include "wire/command.h"
-
 enum {
   BARRIER_BYTES = 32 * 1024,
   BARRIER_MS = 10,        /* for which an acknowledgement is waited for */
   COMMAND_OVERHEAD = 8 /* of an unreliable message in a datagram */
 };
-
-static bool has_ping(ENetList *list, enet_uint16 sequence) {
-  for (ENetListIterator i = enet_list_begin(list); i != enet_list_end(list); i = enet_list_next(i)) {
-    const ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
-    if (command->command.header.channelID == ENETJS_PEER_CHANNEL && command->reliableSequenceNumber == sequence) return true;
-  }
-  return false;
-}
-
-/* Where ENet keeps a command until it is acknowledged: sent, or to be sent. */
-static bool acknowledged(ENetPeer *peer, enet_uint16 sequence) {
-  return !has_ping(&peer->sentReliableCommands, sequence) && !has_ping(&peer->outgoingCommands, sequence);
-}
 
 /* Only where it was open, so there is a place. */
 void enetjs_ping_barriers_pass(struct enetjs_ping_barriers *barriers, ENetPeer *peer, size_t bytes) {
@@ -58,9 +43,14 @@ int enetjs_ping_barriers_wait(const struct enetjs_ping_barriers *barriers) {
   return barriers->count < ENETJS_PING_BARRIERS ? -1 : (int)left_of_first(barriers);
 }
 
-bool enetjs_ping_barriers_open(struct enetjs_ping_barriers *barriers, ENetPeer *peer) {
+bool enetjs_ping_barriers_open(struct enetjs_ping_barriers *barriers) {
   if (barriers->count < ENETJS_PING_BARRIERS) return true;
-  while (barriers->count > 0 && (left_of_first(barriers) == 0 || acknowledged(peer, barriers->barrier[0].sequence)))
+  while (barriers->count > 0 && (left_of_first(barriers) == 0 || barriers->barrier[0].acknowledged))
     remove_first(barriers);
   return barriers->count < ENETJS_PING_BARRIERS;
+}
+
+void enetjs_ping_barriers_acknowledged(struct enetjs_ping_barriers *barriers, enet_uint16 sequence) {
+  for (unsigned i = 0; i < barriers->count; i++)
+    if (barriers->barrier[i].sequence == sequence) barriers->barrier[i].acknowledged = true;
 }

@@ -17,12 +17,15 @@ struct enetjs_ping_barriers {
   unsigned count;
   struct enetjs_ping_barrier {
     enet_uint16 sequence;
+    bool acknowledged;
     enet_uint32 put_at;
   } barrier[ENETJS_PING_BARRIERS];
 };
 
 /** Whether ENet may have another unreliable message. */
-bool enetjs_ping_barriers_open(struct enetjs_ping_barriers *barriers, ENetPeer *peer);
+bool enetjs_ping_barriers_open(struct enetjs_ping_barriers *barriers);
+/** The peer has acknowledged a command without a channel. */
+void enetjs_ping_barriers_acknowledged(struct enetjs_ping_barriers *barriers, enet_uint16 sequence);
 /** After ENet has been given a message of so many bytes. */
 void enetjs_ping_barriers_pass(struct enetjs_ping_barriers *barriers, ENetPeer *peer, size_t bytes);
 /** @returns ms until it may have another one in any case, -1 if it may now */

@@ -12,7 +12,8 @@
  *     service in which that happens the window is lowered by as much, and what is sent again is paced.
  *   Timeouts: ENet's are the mean round trip and four times its variance, which is next to nothing on a steady link. A
  *     queue of some milliseconds would have all that is under way sent twice. So a command that is about to be sent
- *     again for the first time gets more time, if it has had less than the controller's patience.
+ *     again for the first time gets more time, if it has had less than the controller's patience. No more time out at
+ *     once than may leave; the others get their time again. ENet would walk them for each datagram that it sends.
  *   The minimum: until as much as ENet's window is under way, nothing is paced, but for what is sent again.
  */
 #include "enet/window.h"
@@ -46,10 +47,36 @@ size_t enetjs_window_count_unsent(ENetPeer *peer) {
   return bytes;
 }
 
+size_t enetjs_window_fixed_room(ENetPeer *peer) {
+  size_t window = (size_t)peer->packetThrottle * peer->windowSize / ENET_PEER_PACKET_THROTTLE_SCALE;
+  size_t taken = peer->reliableDataInTransit + enetjs_window_count_unsent(peer);
+  window = enetjs_larger(window, peer->mtu);
+  return window > taken ? window - taken : 0;
+}
+
+/*
+ * ENet divides the sequence numbers of a channel into 16 windows, and begins none while one of the ten from there on
+ * has commands under way (protocol.c, enet_protocol_check_outgoing_commands).
+ */
+bool enetjs_window_wraps(const ENetPeer *peer, enet_uint8 id) {
+  const ENetChannel *channel = &peer->channels[id];
+  enet_uint16 next = (enet_uint16)(channel->outgoingReliableSequenceNumber + 1);
+  unsigned window = next / ENET_PEER_RELIABLE_WINDOW_SIZE;
+  unsigned before = (window + ENET_PEER_RELIABLE_WINDOWS - 1) % ENET_PEER_RELIABLE_WINDOWS;
+  unsigned ahead = (1u << (ENET_PEER_FREE_RELIABLE_WINDOWS + 2)) - 1;
+  if (channel->usedReliableWindows & 1u << window) return false; /* it has begun */
+  return channel->reliableWindows[before] >= ENET_PEER_RELIABLE_WINDOW_SIZE ||
+         (channel->usedReliableWindows & (ahead << window | ahead >> (ENET_PEER_RELIABLE_WINDOWS - window)));
+}
+
 /* ENet puts what is to be sent again first. */
 static bool is_resending(ENetPeer *peer) {
   ENetList *list = enetjs_unsent_messages(peer);
   return !enet_list_empty(list) && ((ENetOutgoingCommand *)enet_list_front(list))->sendAttempts > 0;
+}
+
+static bool is_due(const ENetOutgoingCommand *command, enet_uint32 now) {
+  return ENET_TIME_DIFFERENCE(now, command->sentTime) >= command->roundTripTimeout;
 }
 
 /* A timeout of 0 has been set to have the command sent again at once. */
@@ -59,9 +86,10 @@ static void have_patience(ENetOutgoingCommand *command, enet_uint32 patience) {
 
 /*
  * What ENet's next service takes out of what is under way, to send it again. Commands that a queue has made late get
- * more time.
+ * more time, and so do those for which there is no room.
+ * @param room bytes that may leave
  */
-static size_t count_due(const struct enetjs_window *window, ENetPeer *peer, enet_uint32 now) {
+static size_t count_due(const struct enetjs_window *window, ENetPeer *peer, enet_uint32 now, size_t room) {
   enet_uint32 patience = enetjs_congestion_patience(&window->congestion);
   ENetOutgoingCommand *first = (ENetOutgoingCommand *)enet_list_front(&peer->sentReliableCommands);
   size_t bytes = 0;
@@ -69,9 +97,12 @@ static size_t count_due(const struct enetjs_window *window, ENetPeer *peer, enet
   for (ENetListIterator i = enet_list_begin(&peer->sentReliableCommands);
        i != enet_list_end(&peer->sentReliableCommands); i = enet_list_next(i)) {
     ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
-    if (ENET_TIME_DIFFERENCE(now, command->sentTime) < command->roundTripTimeout) continue;
+    if (!is_due(command, now)) continue;
     have_patience(command, patience);
-    if (command->packet && ENET_TIME_DIFFERENCE(now, command->sentTime) >= command->roundTripTimeout)
+    if (!is_due(command, now) || !command->packet) continue;
+    if (bytes > 0 && bytes >= room)
+      command->roundTripTimeout += ENET_TIME_DIFFERENCE(now, command->sentTime);
+    else
       bytes += command->fragmentLength;
   }
   if (bytes == 0) peer->nextTimeout = first->sentTime + first->roundTripTimeout;
@@ -103,7 +134,8 @@ static void open_until(struct enetjs_window *window, ENetPeer *peer, size_t due,
 }
 
 void enetjs_window_open(struct enetjs_window *window, ENetPeer *peer, uint64_t now_us) {
-  open_until(window, peer, count_due(window, peer, enet_time_get() + DUE_SLACK_MS), now_us);
+  size_t room = enetjs_congestion_credit(&window->congestion, now_us);
+  open_until(window, peer, count_due(window, peer, enet_time_get() + DUE_SLACK_MS, room), now_us);
 }
 
 void enetjs_window_open_for_flush(struct enetjs_window *window, ENetPeer *peer, uint64_t now_us) {
@@ -136,8 +168,9 @@ static void count_acknowledged(struct enetjs_window *window, const ENetPeer *pee
 }
 
 void enetjs_window_reopen(struct enetjs_window *window, ENetPeer *peer, uint64_t now_us) {
+  size_t room = enetjs_congestion_credit(&window->congestion, now_us);
   count_acknowledged(window, peer, now_us);
-  open_until(window, peer, count_due(window, peer, peer->host->serviceTime), now_us);
+  open_until(window, peer, count_due(window, peer, peer->host->serviceTime, room), now_us);
 }
 
 void enetjs_window_close(struct enetjs_window *window, const ENetPeer *peer) {
@@ -146,6 +179,11 @@ void enetjs_window_close(struct enetjs_window *window, const ENetPeer *peer) {
 }
 
 /* ---- Between services ------------------------------------------------------------------------ */
+
+size_t enetjs_window_resend_room(struct enetjs_window *window, ENetPeer *peer, uint64_t now_us) {
+  size_t credit = enetjs_congestion_credit(&window->congestion, now_us), taken = enetjs_window_count_unsent(peer);
+  return credit > taken ? credit - taken : 0;
+}
 
 size_t enetjs_window_room(struct enetjs_window *window, ENetPeer *peer, uint64_t now_us) {
   size_t limit = limit_of(window, peer, peer->reliableDataInTransit, false, now_us);

@@ -31,6 +31,12 @@ bool enetjs_window_limited(const ENetPeer *peer);
 /** @returns bytes of reliable messages that ENet has not sent, or is to send again */
 size_t enetjs_window_count_unsent(ENetPeer *peer);
 
+/** @returns how many more bytes ENet can send in the window that it has, beyond what it has been given */
+size_t enetjs_window_fixed_room(ENetPeer *peer);
+
+/** Whether ENet keeps the next reliable command of a channel back until much older ones are acknowledged. */
+bool enetjs_window_wraps(const ENetPeer *peer, enet_uint8 channel);
+
 /** Gives a near peer its fixed window. */
 void enetjs_window_near(ENetPeer *peer);
 
@@ -47,6 +53,8 @@ void enetjs_window_reopen(struct enetjs_window *window, ENetPeer *peer, uint64_t
 
 /** @returns how many more bytes ENet can send now, beyond what it has; only between services */
 size_t enetjs_window_room(struct enetjs_window *window, ENetPeer *peer, uint64_t now_us);
+/** @returns how many bytes that are under way may be sent again now */
+size_t enetjs_window_resend_room(struct enetjs_window *window, ENetPeer *peer, uint64_t now_us);
 /** Whether nothing is under way, nor to be sent. */
 bool enetjs_window_idle(ENetPeer *peer);
 /** @returns milliseconds until more may leave, or -1 until something is acknowledged */

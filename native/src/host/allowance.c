@@ -47,7 +47,7 @@
 #include "base/pool.h"
 #include "host/internal.h"
 #include "wire/addresses.h"
-#include "wire/inspect.h"
+#include "wire/socket.h"
 
 enum {
   AHEAD_SLACK = 2 << 20, /* or half of P if that is less */
@@ -239,7 +239,8 @@ static struct enetjs_allowance allowance_of(const struct enetjs_slot *slot, cons
   else
     allow_ahead(&allowance, h, use);
   allow_of_host(&allowance, h, use);
-  allowance.outgoing = slot->inside_messages + slot->inside_bytes / FRAGMENT_MINIMUM + CONTROL_COMMANDS;
+  allowance.outgoing =
+      slot->inside_messages + (slot->inside_bytes - slot->lanes.rest_bytes) / FRAGMENT_MINIMUM + CONTROL_COMMANDS;
   return allowance;
 }
 
@@ -277,6 +278,8 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   slot->waiting_commands += inspection.added;
   slot->waiting_commands -= enetjs_smaller(slot->waiting_commands, inspection.dropped);
   if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
+  h->steps += inspection.steps + inspection.acknowledgement_steps + inspection.freed;
+  if (h->steps >= ENETJS_SERVICE_STEPS) enetjs_batch_stop(h->batch);
   tell_too_large(slot, inspection.too_large);
   if (use.blocked) stall->admitted += inspection.reliable;
   if (inspection.verdict == ENETJS_CUT_MEMORY) {

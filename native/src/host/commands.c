@@ -7,6 +7,9 @@
 #include "host/internal.h"
 #include "wire/command.h"
 
+/* The kinds of commands of which nothing is noted. */
+#define PLAIN (1u << ENET_PROTOCOL_COMMAND_SEND_RELIABLE | 1u << ENET_PROTOCOL_COMMAND_SEND_FRAGMENT)
+
 /* ENet counts retransmissions, and from time to time sets its counter to 0. */
 void enetjs_commands_count_lost(struct enetjs_slot *slot, unsigned acknowledged) {
   struct enetjs_quality *quality = &slot->quality;
@@ -20,6 +23,10 @@ void enetjs_commands_count_lost(struct enetjs_slot *slot, unsigned acknowledged)
 static void acknowledgement(struct enetjs_slot *slot, const ENetProtocol *command,
                             struct enetjs_acknowledgement_search *search) {
   const ENetPeer *peer = enetjs_peer_of(slot);
+  if (command->header.channelID == ENETJS_PEER_CHANNEL)
+    enetjs_ping_barriers_acknowledged(&slot->ping_barriers,
+                                      ENET_NET_TO_HOST_16(command->acknowledge.receivedReliableSequenceNumber));
+  if (enetjs_fast_retransmit_knows(&slot->fast, command, peer->host->serviceTime)) return;
   if (!enetjs_fast_retransmit_acknowledged(&slot->fast, peer, command, search)) return;
   enetjs_round_trip_measure(&slot->quality.round_trip, slot->fast.round_trip, peer->host->serviceTime);
   enetjs_resend_look(slot);
@@ -32,6 +39,7 @@ void enetjs_commands_note(struct enetjs_slot *slot, struct enetjs_datagram *data
   struct enetjs_acknowledgement_search search = enetjs_acknowledgement_search_of(peer);
   unsigned acknowledged = 0;
   bool pings = true;
+  if ((datagram->kinds & ~PLAIN) == 0) return;
   for (; enetjs_command_read(at, (size_t)(end - at), &command); at += command.length) {
     switch (command.kind) {
       case ENET_PROTOCOL_COMMAND_ACKNOWLEDGE:

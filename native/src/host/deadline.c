@@ -2,7 +2,8 @@
  * When a host has something to do by itself: every deadline that wakes a thread comes together in enetjs_next_wait.
  *
  *   at once      datagrams that were fetched and not read (wire/socket.c), datagrams of the guard for ENet, events that
- *                ENet has queued, acknowledgements and commands that ENet has not sent
+ *                ENet has queued, acknowledgements and commands that ENet has not sent, messages that a service has
+ *                left to the next one
  *   ENet         the next retransmission, timeout or ping of each peer; the next turn of its bandwidth limits
  *   silence.c    the next look for peers that acknowledge nothing
  *   conditions.c the next datagram that a simulated network holds is due (wire/)
@@ -61,7 +62,8 @@ int enetjs_next_wait(const struct enetjs_host *h) {
       resend = enetjs_resend_wait(h);
   if (h->failed) return -1;
   if (enetjs_datagrams_prefetched(h) || (h->guard && enetjs_guard_pending(h->guard))) return 0;
-  if (!enet_list_empty(&enet->dispatchQueue)) return 0; /* a flush has ended a connection */
+  if (!enet_list_empty(&enet->dispatchQueue)) return 0; /* a flush has ended a connection, or a service was cut short */
+  if (h->to_feed && enetjs_queue_cut(h)) return 0;
   for (size_t index = 0; index < enet->peerCount && least > 0; index++) {
     least = (enet_uint32)enetjs_smaller(least, peer_wait(&enet->peers[index], now, look));
   }

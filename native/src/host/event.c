@@ -30,9 +30,12 @@ static uint32_t ring_room(const struct enetjs_ring *ring) {
   return used > ring->capacity ? 0 : ring->capacity - used;
 }
 
-static void ring_write(struct enetjs_ring *ring, const uint32_t *record) {
-  memcpy(ring->records + (size_t)(ring->head & (ring->capacity - 1)) * ENETJS_RECORD_BYTES, record,
-         ENETJS_RECORD_BYTES);
+static uint8_t *ring_next(const struct enetjs_ring *ring) {
+  return ring->records + (size_t)(ring->head & (ring->capacity - 1)) * ENETJS_RECORD_BYTES;
+}
+
+/* The record is written. */
+static void ring_advance(struct enetjs_ring *ring) {
   atomic_store_explicit(ring->head_word, ++ring->head, memory_order_release);
 }
 
@@ -55,7 +58,7 @@ static bool place_inline(struct enetjs_host *h, uint32_t *record, ENetPacket *pa
   if (!arena_reserve(&h->arena, (uint32_t)packet->dataLength, &position)) return false;
   if (packet->dataLength > 0)
     memcpy(h->arena.bytes + (position & (h->arena.size - 1)), packet->data, packet->dataLength);
-  enet_packet_destroy(packet);
+  enetjs_libenet_destroy(packet);
   record[ENETJS_RECORD_DATA] = position;
   return true;
 }
@@ -86,7 +89,8 @@ static bool place(struct enetjs_host *h, struct enetjs_ring *ring, uint32_t *rec
     if (large ? !place_listed(h, record, packet) : !place_inline(h, record, packet)) return false;
   }
   record[ENETJS_RECORD_ARENA_TAIL] = h->arena.head;
-  ring_write(ring, record);
+  memcpy(ring_next(ring), record, ENETJS_RECORD_BYTES);
+  ring_advance(ring);
   return true;
 }
 
@@ -197,6 +201,35 @@ void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t
     }
   }
   emit(h, &h->events, record, packet);
+}
+
+/* A small message for which there is room, straight into the ring. @returns false where it is anything else */
+static bool place_message(const struct enetjs_slot *slot, uint8_t channel, ENetPacket *packet) {
+  struct enetjs_host *h = slot->host;
+  uint32_t *record, position;
+  if (slot->paused || !h->servicing || h->events.held.head || packet->dataLength > h->inline_maximum) return false;
+  if (ring_room(&h->events) == 0 || !arena_reserve(&h->arena, (uint32_t)packet->dataLength, &position)) return false;
+  record = (uint32_t *)(void *)ring_next(&h->events);
+  record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_RECEIVE | (uint32_t)channel << 8 | (packet->flags & 0xFF) << 16;
+  record[ENETJS_RECORD_PEER] = slot->index;
+  record[ENETJS_RECORD_GENERATION] = slot->generation;
+  record[ENETJS_RECORD_DATA] = position;
+  record[ENETJS_RECORD_LENGTH] = (uint32_t)packet->dataLength;
+  record[ENETJS_RECORD_EXTRA] = 0;
+  record[ENETJS_RECORD_ARENA_TAIL] = h->arena.head;
+  record[ENETJS_RECORD_ADDRESS] = 0;
+  if (packet->dataLength > 0)
+    memcpy(h->arena.bytes + (position & (h->arena.size - 1)), packet->data, packet->dataLength);
+  enetjs_libenet_destroy(packet);
+  ring_advance(&h->events);
+  return true;
+}
+
+void enetjs_emit_message(struct enetjs_slot *slot, uint8_t channel, ENetPacket *packet) {
+  uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
+  if (place_message(slot, channel, packet)) return;
+  record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_RECEIVE | (uint32_t)channel << 8;
+  enetjs_emit_event(slot->host, slot, record, packet);
 }
 
 void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra) {

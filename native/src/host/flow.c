@@ -2,11 +2,15 @@
  * How much may be under way to each peer: the window follows the link (enet/congestion.c), and is set before ENet sends
  * (enet/window.c).
  *
- * That is done for far peers to which something reliable is under way or to be sent; they are in the host's list of
- * flows. A near peer has a fixed window, because the round trip is too short to be measured with ENet's clock. So has
- * every peer at first, and one whose window a bandwidth limit has set is left alone.
+ * Peers to which something reliable is under way or to be sent are in the host's list of flows. The window of those that
+ * are far is set. A near peer has a fixed window, because the round trip is too short to be measured with ENet's clock. So
+ * has every peer at first, and one whose window a bandwidth limit has set is left alone. For all of them, `room` is what
+ * ENet may be given until it has serviced.
  *
- * It takes to know when ENet begins to read and when it has read, so it works only where libenet's calls arrive in
+ * What has timed out leaves again at once, as many of a peer as its window. So ENet is let look at the timeouts of
+ * RESENT_BYTES in a service, and a millisecond later at those of other peers.
+ *
+ * For a window that follows the link it takes to know when ENet begins to read and when it has read, so that works only where libenet's calls arrive in
  * wire/socket.c. Elsewhere the window is ENet's.
  *
  * A program without a pump gets the credit of the time since its last service, 128 KiB at most (congestion.c), and
@@ -21,6 +25,9 @@
 #include "wire/unsent.h"
 
 #define ROUND_TRIP_LIMIT 0x8000 /* of ENet's 16-bit times; a longer one cannot be told */
+#define RESENT_BYTES (2 * 1024 * 1024)
+#define POSTPONE_MS 2 /* by which ENet is kept from looking at timeouts, */
+#define DUE_SLACK_MS 1 /* and the service takes the time itself, a little later */
 
 static void look_at_distance(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
@@ -45,9 +52,15 @@ size_t enetjs_flow_window(const struct enetjs_slot *slot) {
                    : enetjs_peer_of(slot)->windowSize;
 }
 
+void enetjs_flow_look(struct enetjs_slot *slot) {
+  ENetPeer *peer = enetjs_peer_of(slot);
+  slot->room = slot->far ? enetjs_window_room(&slot->window, peer, enetjs_clock_us()) : enetjs_window_fixed_room(peer);
+}
+
 void enetjs_flow_connected(struct enetjs_slot *slot) {
   memset(&slot->window, 0, sizeof(slot->window));
   look_at_distance(slot);
+  enetjs_flow_look(slot);
 }
 
 void enetjs_flow_ended(struct enetjs_slot *slot) {
@@ -58,7 +71,7 @@ void enetjs_flow_ended(struct enetjs_slot *slot) {
 
 void enetjs_flow_begin(struct enetjs_slot *slot) {
   struct enetjs_host *h = slot->host;
-  if (slot->flows || !slot->far) return;
+  if (slot->flows) return;
   slot->flows = true;
   slot->next_flow = h->flows;
   h->flows = slot;
@@ -79,7 +92,7 @@ void enetjs_flow_measured(struct enetjs_slot *slot, const struct enetjs_datagram
 }
 
 static bool is_over(const struct enetjs_slot *slot) {
-  return !slot->far || (!slot->lanes.first && enetjs_window_idle(enetjs_peer_of(slot)));
+  return !slot->lanes.first && enetjs_window_idle(enetjs_peer_of(slot));
 }
 
 static void drop_those_that_are_over(struct enetjs_host *h) {
@@ -95,33 +108,52 @@ static void drop_those_that_are_over(struct enetjs_host *h) {
   }
 }
 
+/* Before ENet looks at the timeouts of a peer. */
+static void let_time_out(struct enetjs_slot *slot, enet_uint32 now) {
+  ENetPeer *peer = enetjs_peer_of(slot);
+  struct enetjs_host *h = slot->host;
+  if (enet_list_empty(&peer->sentReliableCommands) || ENET_TIME_LESS(now + DUE_SLACK_MS, peer->nextTimeout)) return;
+  if (h->resent >= RESENT_BYTES)
+    peer->nextTimeout = now + POSTPONE_MS;
+  else
+    h->resent += peer->reliableDataInTransit + 64 * slot->inside_messages;
+}
+
 void enetjs_flows_open(struct enetjs_host *h, bool flush) {
-  if (!h->adaptive) return;
+  enet_uint32 now = enet_time_get();
   h->reading = false;
   h->service_us = enetjs_clock_us();
   drop_those_that_are_over(h);
   for (struct enetjs_slot *slot = h->flows; slot; slot = slot->next_flow) {
-    if (flush)
+    if (!flush) let_time_out(slot, now);
+    if (slot->far && flush)
       enetjs_window_open_for_flush(&slot->window, enetjs_peer_of(slot), h->service_us);
-    else
+    else if (slot->far)
       enetjs_window_open(&slot->window, enetjs_peer_of(slot), h->service_us);
+    else if (h->adaptive)
+      enetjs_window_near(enetjs_peer_of(slot));
+  }
+}
+
+static void reopen(struct enetjs_host *h) {
+  for (struct enetjs_slot *slot = h->flows; slot; slot = slot->next_flow) {
+    let_time_out(slot, h->enet->serviceTime);
+    if (slot->far) enetjs_window_reopen(&slot->window, enetjs_peer_of(slot), h->service_us);
   }
 }
 
 void enetjs_flows_read(struct enetjs_host *h, bool done) {
   if (!h->flows) return;
   for (struct enetjs_slot *slot = h->flows; slot && !h->reading; slot = slot->next_flow)
-    enetjs_window_read(&slot->window, enetjs_peer_of(slot));
+    if (slot->far) enetjs_window_read(&slot->window, enetjs_peer_of(slot));
   h->reading = !done;
-  for (struct enetjs_slot *slot = h->flows; slot && done; slot = slot->next_flow)
-    enetjs_window_reopen(&slot->window, enetjs_peer_of(slot), h->service_us);
+  if (done) reopen(h);
 }
 
 void enetjs_flows_close(struct enetjs_host *h) {
   for (struct enetjs_slot *slot = h->flows; slot; slot = slot->next_flow) {
-    ENetPeer *peer = enetjs_peer_of(slot);
-    enetjs_window_close(&slot->window, peer);
-    slot->room = enetjs_window_room(&slot->window, peer, h->service_us);
+    if (slot->far) enetjs_window_close(&slot->window, enetjs_peer_of(slot));
+    enetjs_flow_look(slot);
   }
 }
 
@@ -134,7 +166,7 @@ int enetjs_flows_wait(const struct enetjs_host *h) {
   int least = -1;
   for (struct enetjs_slot *slot = h->flows; slot; slot = slot->next_flow) {
     int wait = -1;
-    if (has_to_send(slot) && slot->inside_messages < ENETJS_INSIDE_MESSAGES)
+    if (slot->far && has_to_send(slot) && slot->inside_messages < ENETJS_INSIDE_MESSAGES)
       wait = enetjs_window_wait(&slot->window, enetjs_peer_of(slot), now_us);
     if (wait >= 0 && (least < 0 || wait < least)) least = wait;
   }

@@ -244,7 +244,11 @@ static void on_sent(void *owner, const ENetAddress *to) {
   if (h->handshakes.first) enetjs_handshake_sent(&h->handshakes, h->enet, to);
 }
 
-static void on_read(void *owner, bool done) { enetjs_flows_read(owner, done); }
+/* ENet sends when it has read all there was: so it is given before what the acknowledgements have made room for. */
+static void on_read(void *owner, bool done) {
+  enetjs_flows_read(owner, done);
+  if (done) enetjs_queue_feed(owner, true);
+}
 
 /* @returns false where the host can't do without a batch */
 static bool open_batch(struct enetjs_host *h) {

@@ -115,6 +115,7 @@ static int allow(struct enetjs_host *h, struct enetjs_datagram *datagram, const 
   if (!admitted || datagram->length < length) slot->quality.refused_datagrams++;
   if (!admitted) return TAKEN;
   enetjs_commands_note(slot, datagram);
+  h->read_from = slot;
   enetjs_datagram_hand_over(h->enet, datagram);
   return LET_THROUGH;
 }
@@ -208,6 +209,7 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   (void)event;
   enetjs_pool_charge(NULL); /* the datagram before is done; ours in socket.c has said so, but not libenet's own */
   enetjs_commands_handled(h);
+  enetjs_messages_of_datagram(h);
   if (from_guard(h, &from, &result)) return result;
   if (enetjs_filter_denies(&h->filter, &from)) return denied(h, &from);
   parsed = enetjs_datagram_parse(enet, enet->receivedData, enet->receivedDataLength, &datagram);

@@ -29,13 +29,10 @@
 #include "host/slot.h"
 #include "wire/datagram.h"
 #include "wire/filter.h"
+#include "wire/inspect.h"
 #include "wire/unreachable.h"
 
-/*
- * ENet's own queue to a near peer is at most this long, because ENet walks all of it for each datagram. The rest waits
- * in the queue of the slot. The limit of messages holds for all peers.
- */
-#define ENETJS_INSIDE_BYTES (160 * 1024)
+/* Messages to a peer that ENet has at most; the rest waits in our queue. */
 #define ENETJS_INSIDE_MESSAGES 2600
 
 /* A held message counts this much on top of its bytes, so that empty messages have a limit, too. */
@@ -70,6 +67,9 @@ struct enetjs_peer_ids;
 struct enetjs_host;
 struct enetjs_limits;
 
+/* Steps in ENet's lists, and commands freed, after which a service leaves the rest to the next one: 1 to 2 ms. */
+#define ENETJS_SERVICE_STEPS (2 * ENETJS_STEPS_MAXIMUM)
+
 struct enetjs_host {
   enetjs_mutex lock;
   uint32_t index, generation; /**< of the handle */
@@ -99,6 +99,7 @@ struct enetjs_host {
   uint64_t debt_seed;
   unsigned pool_failures; /**< failed allocations of the pool up to which enetjs_reset_stuck_peers has looked */
   enet_uint32 silence_looked_at;
+  size_t silence_next; /**< slot that is to be looked at for silence */
   size_t queued_messages;     /**< to all peers */
   size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced, with 64 for each message */
   size_t external_messages;   /**< queued over memory that is JavaScript's */
@@ -109,9 +110,15 @@ struct enetjs_host {
   struct enetjs_peer_ids *peer_ids; /**< or NULL where ids on the wire are ENet's own, see open_guard in host.c */
   struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */
   enetjs_datagram_room datagram_room;
-  struct enetjs_slot *to_feed, *to_look_at;
+  struct enetjs_slot *to_feed, *last_to_feed; /**< peers for which something waits */
+  size_t fed;    /**< bytes that ENet has been given since its last service began, with overhead, */
+  size_t resent; /**< those whose timeout it was let look at, */
+  size_t steps;  /**< and what acknowledgements have made it walk */
+  struct enetjs_slot *to_look_at;
   struct enetjs_slot *being_handled; /**< ENet handles its datagram, and something has to be done afterwards */
-  struct enetjs_slot *flows; /**< far peers that have something under way */
+  struct enetjs_slot *read_from; /**< ENet handles its datagram, which may bring messages */
+  unsigned messages_taken;       /**< out of ENet, since its round began */
+  struct enetjs_slot *flows; /**< peers that have something reliable under way */
   bool adaptive;             /**< windows follow the link, see flow.c */
   bool reading;              /**< a service is under way, and ENet reads datagrams */
   uint64_t service_us;       /**< when ENet was last serviced */
@@ -215,7 +222,9 @@ double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t fla
 size_t enetjs_queue_counted(const struct enetjs_slot *slot);
 void enetjs_queue_measure(struct enetjs_slot *slot); /**< against the high-water mark */
 void enetjs_queue_clear(struct enetjs_slot *slot);
-bool enetjs_queue_feed(struct enetjs_host *h);
+bool enetjs_queue_cut(const struct enetjs_host *h); /**< whether ENet gets no more before its next service */
+/** Gives ENet what may leave. @param reading it reads right now @returns whether it has been given something */
+bool enetjs_queue_feed(struct enetjs_host *h, bool reading);
 int enetjs_queue_wait(const struct enetjs_host *h); /**< ms until a ping may let ENet be fed again, or -1 */
 
 /* ---- flow.c: how much may be under way ------------------------------------------------------- */
@@ -224,6 +233,7 @@ void enetjs_flow_connected(struct enetjs_slot *slot);
 void enetjs_flow_ended(struct enetjs_slot *slot);
 size_t enetjs_flow_window(const struct enetjs_slot *slot); /**< @returns bytes that may be under way */
 void enetjs_flow_begin(struct enetjs_slot *slot);         /**< a reliable message is under way, or to be sent */
+void enetjs_flow_look(struct enetjs_slot *slot);          /**< how much ENet may be given for a peer now */
 void enetjs_flow_measured(struct enetjs_slot *slot, const struct enetjs_datagram *datagram); /**< which is opened */
 void enetjs_flows_open(struct enetjs_host *h, bool flush); /**< before ENet may send */
 void enetjs_flows_read(struct enetjs_host *h, bool done);  /**< before ENet reads each datagram, and after the last */
@@ -257,6 +267,12 @@ void enetjs_commands_note(struct enetjs_slot *slot, struct enetjs_datagram *data
 void enetjs_commands_handled(struct enetjs_host *h);
 /** Updates the counts of retransmissions. @param acknowledged commands that were acknowledged since the last call */
 void enetjs_commands_count_lost(struct enetjs_slot *slot, unsigned acknowledged);
+
+/* ---- message.c ------------------------------------------------------------------------------- */
+/** Takes messages of a peer out of ENet. @returns how many */
+unsigned enetjs_messages_take(struct enetjs_slot *slot, unsigned limit);
+/** ENet has handled the last datagram: takes the messages that it has brought. */
+void enetjs_messages_of_datagram(struct enetjs_host *h);
 
 /* ---- intercept.c ----------------------------------------------------------------------------- */
 void enetjs_intercept_install(struct enetjs_host *h);

@@ -8,10 +8,8 @@
  * served, and no longer, and nobody saves up. Lanes whose tags are close are served in the order of the calls: channels
  * that send alike keep the order that they have always had.
  *
- * A message is one unit for ENet, which cuts it into fragments as soon as it is given to it, and sends them all before
- * what comes after it. So of a long message, the fragments that cannot leave yet are taken out of ENet's list again, and
- * put back piece by piece when it is the lane's turn. They have their sequence numbers already, so what follows in the
- * lane waits for them. When the connection ends, they are freed as ENet would.
+ * ENet sends all fragments of a message before what comes after it. So a long message is given to ENet a few fragments
+ * at a time, each when it is the lane's turn (enet/send_fragments.c). What follows in the lane waits for them.
  */
 #include "host/lanes.h"
 
@@ -30,15 +28,12 @@ struct enetjs_lane *enetjs_lanes_at(struct enetjs_lanes *lanes, const ENetPeer *
     lanes->lane = calloc(peer->channelCount, sizeof(*lanes->lane));
     if (!lanes->lane) return NULL;
     lanes->count = peer->channelCount;
-    for (size_t i = 0; i < lanes->count; i++) {
-      enet_list_clear(&lanes->lane[i].rest);
-      lanes->lane[i].weight = 1;
-    }
+    for (size_t i = 0; i < lanes->count; i++) lanes->lane[i].weight = 1;
   }
   return &lanes->lane[channel];
 }
 
-static bool is_empty(struct enetjs_lane *lane) { return !lane->head && enet_list_empty(&lane->rest); }
+static bool is_empty(const struct enetjs_lane *lane) { return !lane->head && !lane->rest.packet; }
 
 void enetjs_lanes_wait(struct enetjs_lanes *lanes, struct enetjs_lane *lane) {
   if (lane->waits) return;
@@ -61,11 +56,13 @@ void enetjs_lanes_served(struct enetjs_lanes *lanes, struct enetjs_lane *lane, s
   if (is_empty(lane)) leave(lanes, lane);
 }
 
-static uint32_t number_of(struct enetjs_lane *lane) {
-  return enet_list_empty(&lane->rest) ? lane->head->number : lane->number;
+static uint32_t number_of(const struct enetjs_lane *lane) {
+  return lane->rest.packet ? lane->number : lane->head->number;
 }
 
-static bool is_older(struct enetjs_lane *a, struct enetjs_lane *b) { return (int32_t)(number_of(a) - number_of(b)) < 0; }
+static bool is_older(const struct enetjs_lane *a, const struct enetjs_lane *b) {
+  return (int32_t)(number_of(a) - number_of(b)) < 0;
+}
 
 struct enetjs_lane *enetjs_lanes_next(const struct enetjs_lanes *lanes,
                                       bool (*may)(void *context, struct enetjs_lane *lane), void *context) {
@@ -94,41 +91,23 @@ struct enetjs_outgoing *enetjs_lane_take(struct enetjs_lane *lane) {
 
 /* ---- Long messages --------------------------------------------------------------------------- */
 
-size_t enetjs_lanes_cut(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetList *unsent,
-                        const struct enetjs_outgoing *out, size_t keep) {
-  const ENetPacket *packet = &out->packet;
-  size_t kept = packet->dataLength;
-  ENetListIterator first = enet_list_end(unsent), last = enet_list_previous(enet_list_end(unsent));
-  for (ENetListIterator i = last; i != enet_list_end(unsent); i = enet_list_previous(i)) {
-    const ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
-    if (command->packet != packet || command->fragmentOffset < keep || command->fragmentOffset == 0) break;
-    kept = command->fragmentOffset;
-    first = i;
-  }
-  if (first != enet_list_end(unsent)) enet_list_move(enet_list_end(&lane->rest), first, last);
+long long enetjs_lanes_cut(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetPeer *peer,
+                           struct enetjs_outgoing *out, size_t length, size_t room) {
+  if (!enetjs_fragments_begin(&lane->rest, peer, out->channel, &out->packet, length)) return -1;
   lane->number = out->number;
-  lanes->rest_bytes += packet->dataLength - kept;
-  return kept;
+  lanes->rest_bytes += out->packet.dataLength;
+  return (long long)enetjs_lanes_give(lanes, lane, peer, room);
 }
 
-size_t enetjs_lanes_put_back(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetList *unsent, size_t room) {
-  size_t bytes = 0;
-  while (!enet_list_empty(&lane->rest) && bytes < room) {
-    ENetOutgoingCommand *command = enet_list_remove(enet_list_begin(&lane->rest));
-    bytes += command->fragmentLength;
-    lanes->rest_bytes -= command->fragmentLength;
-    enet_list_insert(enet_list_end(unsent), command);
-  }
+size_t enetjs_lanes_give(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetPeer *peer, size_t room) {
+  size_t bytes = enetjs_fragments_give(&lane->rest, peer, room);
+  lanes->rest_bytes -= bytes;
   return bytes;
 }
 
 void enetjs_lanes_drop_rest(struct enetjs_lanes *lanes, struct enetjs_lane *lane) {
-  while (!enet_list_empty(&lane->rest)) {
-    ENetOutgoingCommand *command = enet_list_remove(enet_list_begin(&lane->rest));
-    lanes->rest_bytes -= command->fragmentLength;
-    if (--command->packet->referenceCount == 0) enet_packet_destroy(command->packet);
-    enet_free(command);
-  }
+  lanes->rest_bytes -= enetjs_fragments_left(&lane->rest);
+  enetjs_fragments_drop(&lane->rest);
 }
 
 void enetjs_lanes_end(struct enetjs_lanes *lanes) {

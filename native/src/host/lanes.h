@@ -10,12 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "enet/send_fragments.h"
+
 struct enetjs_outgoing;
 
 /** What waits on one channel, in order. */
 struct enetjs_lane {
   struct enetjs_outgoing *head, *tail;
-  ENetList rest;    /**< ENet's fragments of the message before the first, which ENet has been given a part of */
+  struct enetjs_fragments rest; /**< of the message before the first, which ENet has been given a part of */
   uint64_t tag;     /**< the virtual time at which it is to be served */
   uint32_t number;  /**< of the message of which there is a rest */
   uint16_t weight;  /**< its priority */
@@ -30,7 +32,7 @@ struct enetjs_lanes {
   struct enetjs_lane *first; /**< of those in which something waits */
   uint64_t now;              /**< virtual time */
   uint32_t numbers;          /**< that have been given to messages */
-  size_t rest_bytes;         /**< in the fragments of all lanes */
+  size_t rest_bytes;         /**< of all lanes */
 };
 
 /** @returns the lane of a channel, or NULL when there is no memory */
@@ -49,14 +51,15 @@ struct enetjs_lane *enetjs_lanes_next(const struct enetjs_lanes *lanes,
 void enetjs_lane_append(struct enetjs_lane *lane, struct enetjs_outgoing *out);
 struct enetjs_outgoing *enetjs_lane_take(struct enetjs_lane *lane); /**< the first; there is one */
 /**
- * Takes back from ENet all but some bytes of the message that it was given last, to be put back piece by piece.
- * @returns the bytes that ENet keeps
+ * Gives ENet the beginning of a message that is longer than a fragment; the lane keeps the rest.
+ * @param length of a fragment
+ * @returns the bytes that ENet has got, or -1 when it can't have them
  */
-size_t enetjs_lanes_cut(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetList *unsent,
-                        const struct enetjs_outgoing *out, size_t keep);
-/** Puts a piece back. @returns its bytes */
-size_t enetjs_lanes_put_back(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetList *unsent, size_t room);
-/** Frees the fragments, with their message when no other part of it is left. */
+long long enetjs_lanes_cut(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetPeer *peer,
+                           struct enetjs_outgoing *out, size_t length, size_t room);
+/** Gives ENet more of the rest. @returns its bytes */
+size_t enetjs_lanes_give(struct enetjs_lanes *lanes, struct enetjs_lane *lane, ENetPeer *peer, size_t room);
+/** Gives up the rest. */
 void enetjs_lanes_drop_rest(struct enetjs_lanes *lanes, struct enetjs_lane *lane);
 /** Once nothing waits. */
 void enetjs_lanes_end(struct enetjs_lanes *lanes);

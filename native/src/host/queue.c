@@ -2,12 +2,10 @@
  * The queue of a peer: an enetjs_outgoing for each message. Messages that ENet cannot send yet wait here, in a lane for
  * each channel (lanes.c). They are fed to ENet as ENet frees earlier ones.
  *
- * For a far peer, ENet gets what may leave now (flow.c). So messages wait here for the network, and those of a quiet
- * channel overtake those of a busy one. ENet gets a long message in pieces.
- *
- * For a near peer, ENet gets at most ENETJS_INSIDE_BYTES and _MESSAGES. ENet goes on sending by itself when something
- * is acknowledged, but walks its whole list for every datagram once the window is full. A message above
- * ENETJS_INSIDE_BYTES counts as CUT_GATED, because its rest is put back as fast as ENet sends.
+ * ENet gets what may leave now (flow.c), and no more than FEED_BYTES for all peers in a service. So messages wait here
+ * for the network, and those of a quiet channel overtake those of a busy one. For each datagram to any peer, ENet walks
+ * what it can't send yet, of every peer: peers that acknowledge nothing would make it walk for seconds. ENet gets a long
+ * message in pieces.
  *
  * ENet frees a reliable message when it is acknowledged, and an unreliable one when it was sent or dropped. It frees
  * all messages when the connection ends. That always happens inside a call made with the lock held, so `on_free` may
@@ -18,23 +16,29 @@
 #include "base/clock.h"
 #include "host/internal.h"
 #include "enet/libenet.h"
-#include "wire/unsent.h"
 
 /* No MTU is so small that ENet cuts a message of this size. */
 enum { ALWAYS_WHOLE = 512 };
 
-/* Of a long message to a near peer. */
-#define CUT_GATED (64u * 1024)
-
 /* Of a long message, at a time. */
 #define PIECE_BYTES 4096
 
+/* What ENet is given between the beginnings of two services, with overhead. The rest goes on in the next one. */
+#define FEED_BYTES (2 * 1024 * 1024)
+
 static void list_for_feeding(struct enetjs_slot *slot) {
+  struct enetjs_host *h = slot->host;
   if (slot->to_feed) return;
   slot->to_feed = true;
-  slot->next_to_feed = slot->host->to_feed;
-  slot->host->to_feed = slot;
+  slot->next_to_feed = NULL;
+  if (h->to_feed)
+    h->last_to_feed->next_to_feed = slot;
+  else
+    h->to_feed = slot;
+  h->last_to_feed = slot;
 }
+
+bool enetjs_queue_cut(const struct enetjs_host *h) { return h->fed >= FEED_BYTES; }
 
 size_t enetjs_queue_counted(const struct enetjs_slot *slot) {
   size_t given = slot->inside_bytes - slot->lanes.rest_bytes;
@@ -101,82 +105,81 @@ static void ENET_CALLBACK on_free(ENetPacket *packet) {
   struct enetjs_slot *slot = out->slot;
   bool sent = (packet->flags & ENET_PACKET_FLAG_SENT) != 0;
   slot->inside_bytes -= packet->dataLength;
-  slot->gated_bytes -= out->gated;
   slot->inside_messages--;
   if (sent && is_reliable(out)) slot->silence.acknowledged = true;
   if (!sent && !is_reliable(out) && enetjs_slot_sends(slot)) count_throttled(slot);
   leave(out, sent);
 }
 
-/* @returns bytes of reliable messages that ENet may be given */
-static size_t room_of(const struct enetjs_slot *slot) {
-  if (slot->far) return slot->room;
-  return slot->gated_bytes < ENETJS_INSIDE_BYTES ? ENETJS_INSIDE_BYTES - slot->gated_bytes : 0;
-}
-
-static bool may_go_inside(struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
-  if (slot->inside_messages >= ENETJS_INSIDE_MESSAGES) return false;
-  if (is_reliable(out)) return room_of(slot) > 0;
-  return (slot->far || slot->gated_bytes < ENETJS_INSIDE_BYTES) &&
-         enetjs_ping_barriers_open(&slot->ping_barriers, enetjs_peer_of(slot));
-}
-
-/* The largest message that ENet does not cut into fragments now (peer.c, enet_peer_send). */
-static size_t largest_whole(const struct enetjs_slot *slot) {
+static size_t fragment_length(const struct enetjs_slot *slot) {
   const ENetPeer *peer = enetjs_peer_of(slot);
-  return peer->mtu - sizeof(ENetProtocolHeader) - sizeof(ENetProtocolSendFragment) -
-         (slot->host->enet->checksum ? sizeof(enet_uint32) : 0) - enetjs_handshake_reserve(&slot->handshake, peer);
+  return enetjs_fragment_length(peer, enetjs_handshake_reserve(&slot->handshake, peer));
 }
 
 /* ENet sends the fragments of an unreliable message reliably, unless told otherwise. */
-static void count_sent_reliably(struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
-  size_t length = out->packet.dataLength, largest;
-  if (length <= ALWAYS_WHOLE || (out->packet.flags & ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT)) return;
-  largest = largest_whole(slot);
-  if (length <= largest) return;
+static bool is_sent_reliably(const struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
+  size_t length = out->packet.dataLength;
+  return is_reliable(out) || (length > ALWAYS_WHOLE && !(out->packet.flags & ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT) &&
+                              length > fragment_length(slot));
+}
+
+static bool may_go_inside(struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
+  ENetPeer *peer = enetjs_peer_of(slot);
+  if (slot->inside_messages >= ENETJS_INSIDE_MESSAGES || enetjs_queue_cut(slot->host)) return false;
+  if (is_sent_reliably(slot, out)) return slot->room > 0 && !enetjs_window_wraps(peer, out->channel);
+  return enetjs_ping_barriers_open(&slot->ping_barriers);
+}
+
+static void count_sent_reliably(struct enetjs_slot *slot, size_t length) {
   slot->sent_reliably++;
   if (slot->host->told_reliably) return;
   slot->host->told_reliably = true;
-  enetjs_emit_completion(slot, ENETJS_COMPLETION_SENT_RELIABLY, (uint32_t)length, (uint32_t)largest);
+  enetjs_emit_completion(slot, ENETJS_COMPLETION_SENT_RELIABLY, (uint32_t)length, (uint32_t)fragment_length(slot));
 }
 
-/* Whether ENet is given only a part of the message at first. */
-static bool is_long(const struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
-  return is_reliable(out) && out->packet.dataLength > (slot->far ? slot->room : ENETJS_INSIDE_BYTES);
+/* A message costs 64 bytes more, and a fragment about as much. */
+static void count_fed(struct enetjs_host *h, size_t bytes) { h->fed += bytes + bytes / 16 + 64; }
+
+static void use_room(struct enetjs_slot *slot, size_t bytes) {
+  slot->room -= enetjs_smaller(slot->room, bytes);
+  count_fed(slot->host, bytes);
 }
 
-static void use_room(struct enetjs_slot *slot, size_t bytes) { slot->room -= enetjs_smaller(slot->room, bytes); }
+/* Its first part; its lane keeps the rest. @returns the bytes of it, or -1 on failure */
+static long long give_part(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
+  ENetPeer *peer = enetjs_peer_of(slot);
+  struct enetjs_lane *lane = enetjs_lanes_at(&slot->lanes, peer, out->channel);
+  long long given = lane ? enetjs_lanes_cut(&slot->lanes, lane, peer, out, fragment_length(slot), slot->room) : -1;
+  if (given < 0 || !lane->rest.packet) return given;
+  enetjs_lanes_wait(&slot->lanes, lane);
+  list_for_feeding(slot);
+  return given;
+}
+
+static long long give_whole(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
+  if (enetjs_handshake_send(&slot->handshake, enetjs_peer_of(slot), out->channel, &out->packet) != 0) return -1;
+  return (long long)out->packet.dataLength;
+}
 
 /*
- * Hands a message to ENet, or its first part; its lane keeps the rest.
+ * Hands a message to ENet, or its first part.
  * @returns the bytes that ENet has got, or -1 on failure: then it still belongs to the caller
  */
 static long long give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
-  ENetPeer *peer = enetjs_peer_of(slot);
-  size_t length = out->packet.dataLength, given = length;
-  bool cut = is_long(slot, out);
-  struct enetjs_lane *lane = cut ? enetjs_lanes_at(&slot->lanes, peer, out->channel) : NULL;
-  if (cut && !lane) return -1;
-  if (enetjs_handshake_send(&slot->handshake, peer, out->channel, &out->packet) != 0) return -1;
-  out->gated = (uint32_t)(length > ENETJS_INSIDE_BYTES && is_reliable(out) ? CUT_GATED : length);
+  size_t length = out->packet.dataLength;
+  bool reliably = is_sent_reliably(slot, out), is_long = length > slot->room && length > fragment_length(slot);
+  long long given = reliably && is_long ? give_part(slot, out) : give_whole(slot, out);
+  if (given < 0) return -1;
   slot->inside_bytes += length;
-  slot->gated_bytes += out->gated;
   slot->inside_messages++;
-  if (cut) {
-    given = enetjs_lanes_cut(&slot->lanes, lane, enetjs_unsent_messages(peer), out, room_of(slot));
-    if (given < length) { /* else the room ends within the last fragment */
-      enetjs_lanes_wait(&slot->lanes, lane);
-      list_for_feeding(slot);
-    }
-  }
-  if (is_reliable(out)) {
-    use_room(slot, given);
+  if (reliably) {
+    use_room(slot, (size_t)given);
     enetjs_flow_begin(slot);
   } else {
-    enetjs_ping_barriers_pass(&slot->ping_barriers, peer, length);
-    count_sent_reliably(slot, out);
+    count_fed(slot->host, length);
+    enetjs_ping_barriers_pass(&slot->ping_barriers, enetjs_peer_of(slot), length);
   }
-  return (long long)given;
+  return given;
 }
 
 static struct enetjs_outgoing *outgoing_create(struct enetjs_slot *slot, uint8_t channel, uint32_t flags,
@@ -210,19 +213,22 @@ static bool put_in_lane(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
   enetjs_lane_append(lane, out);
   enetjs_lanes_wait(&slot->lanes, lane);
   list_for_feeding(slot);
-  if (slot->far && is_reliable(out)) enetjs_flow_begin(slot);
+  if (is_reliable(out)) enetjs_flow_begin(slot);
   return true;
 }
 
 double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t flags, const uint8_t *data, size_t length,
                          struct enetjs_packet *shared, uint32_t token) {
   struct enetjs_outgoing *out = outgoing_create(slot, channel, flags, data, length, shared, token);
+  bool promoted;
   if (!out) return ENETJS_ERR_MEMORY;
+  promoted = !is_reliable(out) && is_sent_reliably(slot, out);
   if (!(slot->lanes.first || !may_go_inside(slot, out) ? put_in_lane(slot, out) : give_to_enet(slot, out) >= 0)) {
     release_shared(out);
     enetjs_libenet_give(out);
     return ENETJS_ERR_MEMORY;
   }
+  if (promoted) count_sent_reliably(slot, length);
   slot->queued_bytes += length;
   slot->queued_messages++;
   slot->host->queued_messages++;
@@ -251,24 +257,14 @@ void enetjs_queue_clear(struct enetjs_slot *slot) {
 
 static bool may_be_served(void *context, struct enetjs_lane *lane) {
   struct enetjs_slot *slot = context;
-  return enet_list_empty(&lane->rest) ? may_go_inside(slot, lane->head) : slot->room > 0;
+  if (!lane->rest.packet) return may_go_inside(slot, lane->head);
+  return slot->room > 0 && !enetjs_queue_cut(slot->host) &&
+         !enetjs_window_wraps(enetjs_peer_of(slot), lane->rest.channel);
 }
 
-/* Feeds the rest of a message to a near peer. ENet goes on sending by itself, so it gets more than it can send now. */
-static void look_at_room(struct enetjs_slot *slot) {
-  ENetPeer *peer = enetjs_peer_of(slot);
-  size_t unsent;
-  if (slot->far) {
-    slot->room = enetjs_window_room(&slot->window, peer, enetjs_clock_us());
-  } else if (slot->lanes.rest_bytes > 0) {
-    unsent = enetjs_window_count_unsent(peer);
-    slot->room = unsent < CUT_GATED ? CUT_GATED - unsent : 0;
-  }
-}
-
-static size_t put_back(struct enetjs_slot *slot, struct enetjs_lane *lane) {
-  size_t bytes = enetjs_lanes_put_back(&slot->lanes, lane, enetjs_unsent_messages(enetjs_peer_of(slot)),
-                                       enetjs_smaller(slot->room, PIECE_BYTES));
+static size_t give_more(struct enetjs_slot *slot, struct enetjs_lane *lane) {
+  size_t bytes =
+      enetjs_lanes_give(&slot->lanes, lane, enetjs_peer_of(slot), enetjs_smaller(slot->room, PIECE_BYTES));
   use_room(slot, bytes);
   return bytes;
 }
@@ -276,8 +272,9 @@ static size_t put_back(struct enetjs_slot *slot, struct enetjs_lane *lane) {
 /* @returns false when it is to be tried again later */
 static bool serve(struct enetjs_slot *slot, struct enetjs_lane *lane) {
   long long bytes = 0;
-  if (!enet_list_empty(&lane->rest)) {
-    bytes = (long long)put_back(slot, lane);
+  if (lane->rest.packet) {
+    bytes = (long long)give_more(slot, lane);
+    if (bytes == 0) return false; /* out of memory */
   } else {
     struct enetjs_outgoing *out = lane->head;
     bytes = give_to_enet(slot, out);
@@ -294,13 +291,24 @@ static bool serve(struct enetjs_slot *slot, struct enetjs_lane *lane) {
   return true;
 }
 
-static bool feed_slot(struct enetjs_slot *slot) {
-  ENetPeer *peer = enetjs_peer_of(slot);
+static bool serve_lanes(struct enetjs_slot *slot) {
   struct enetjs_lane *lane;
   bool fed = false;
-  if (peer->state != ENET_PEER_STATE_CONNECTED) enetjs_queue_clear(slot);
-  look_at_room(slot);
   while ((lane = enetjs_lanes_next(&slot->lanes, may_be_served, slot)) != NULL && serve(slot, lane)) fed = true;
+  return fed;
+}
+
+/* While ENet reads, nothing is done here that could end a connection. */
+static bool feed_slot(struct enetjs_slot *slot, bool reading) {
+  ENetPeer *peer = enetjs_peer_of(slot);
+  bool fed;
+  if (reading && (peer->state != ENET_PEER_STATE_CONNECTED || slot->close_later)) {
+    list_for_feeding(slot);
+    return false;
+  }
+  if (peer->state != ENET_PEER_STATE_CONNECTED) enetjs_queue_clear(slot);
+  enetjs_flow_look(slot);
+  fed = serve_lanes(slot);
   if (slot->close_later && !slot->lanes.first) {
     slot->close_later = false;
     enet_peer_disconnect_later(peer, slot->close_data);
@@ -314,15 +322,16 @@ static bool feed_slot(struct enetjs_slot *slot) {
   return fed;
 }
 
-bool enetjs_queue_feed(struct enetjs_host *h) {
-  bool fed = false;
-  struct enetjs_slot *slot = h->to_feed;
-  h->to_feed = NULL;
-  while (slot) {
-    struct enetjs_slot *next = slot->next_to_feed;
+/* Those that have had their turn go to the end of the list. */
+bool enetjs_queue_feed(struct enetjs_host *h, bool reading) {
+  struct enetjs_slot *last = h->last_to_feed;
+  bool fed = false, ends = h->to_feed == NULL;
+  while (!ends && !enetjs_queue_cut(h)) {
+    struct enetjs_slot *slot = h->to_feed;
+    ends = slot == last;
+    h->to_feed = slot->next_to_feed;
     slot->to_feed = false;
-    fed |= feed_slot(slot);
-    slot = next;
+    fed |= feed_slot(slot, reading);
   }
   return fed;
 }

@@ -1,11 +1,14 @@
 /*
  * When lost messages are looked for (enet/fast_retransmit.c): at the end of each service, for the peers that have
- * acknowledged something in it or earlier and may miss something.
+ * acknowledged something in it or earlier and may miss something. After LOOK_STEPS, the others wait for the next service.
  *
  * Invariant: a slot that waits for a time is in the list, so that deadline.c finds it.
  * Called with the host's lock held.
  */
+#include "base/clock.h"
 #include "host/internal.h"
+
+#define LOOK_STEPS 65536
 
 void enetjs_resend_look(struct enetjs_slot *slot) {
   if (slot->to_look_at) return;
@@ -14,27 +17,44 @@ void enetjs_resend_look(struct enetjs_slot *slot) {
   slot->host->to_look_at = slot;
 }
 
+/* The window of a near peer is what it may have under way at once. */
+static size_t room_of(struct enetjs_slot *slot) {
+  if (!slot->far) return ENETJS_WINDOW_NEAR;
+  return enetjs_window_resend_room(&slot->window, enetjs_peer_of(slot), enetjs_clock_us());
+}
+
 static unsigned resend_of(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
   size_t under_way = peer->reliableDataInTransit;
   unsigned resent;
   slot->fast.waits = false;
   if (peer->state != ENET_PEER_STATE_CONNECTED && peer->state != ENET_PEER_STATE_DISCONNECT_LATER) return 0;
-  resent = enetjs_fast_retransmit_resend(&slot->fast, peer, enet_time_get());
+  resent = enetjs_fast_retransmit_resend(&slot->fast, peer, enet_time_get(), room_of(slot));
   enetjs_congestion_lost(&slot->window.congestion, under_way - peer->reliableDataInTransit);
   return resent;
 }
 
+/* Those that have not been looked at, so that their turn comes. */
+static void put_first(struct enetjs_host *h, struct enetjs_slot *slots) {
+  struct enetjs_slot *looked_at = h->to_look_at, **end = &h->to_look_at;
+  h->to_look_at = slots;
+  while (*end) end = &(*end)->next_to_look_at;
+  *end = looked_at;
+}
+
 bool enetjs_resend_lost(struct enetjs_host *h) {
-  unsigned resent = 0;
-  struct enetjs_slot *slot = h->to_look_at, *next;
+  unsigned resent = 0, steps = 0;
+  struct enetjs_slot *slot = h->to_look_at;
   h->to_look_at = NULL;
-  for (; slot; slot = next) {
-    next = slot->next_to_look_at;
+  while (slot && steps < LOOK_STEPS) {
+    struct enetjs_slot *next = slot->next_to_look_at;
     slot->to_look_at = false;
     resent += resend_of(slot);
+    steps += 1 + slot->fast.steps;
     if (slot->fast.waits) enetjs_resend_look(slot);
+    slot = next;
   }
+  put_first(h, slot);
   return resent > 0;
 }
 

@@ -40,7 +40,7 @@ static uint32_t disconnect_reason(const struct enetjs_slot *slot, const ENetPeer
 
 static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received) {
   struct enetjs_slot *slot = &h->slots[event->peer->incomingPeerID];
-  uint32_t record[ENETJS_RECORD_BYTES / 4] = {0}, reason;
+  uint32_t reason;
   switch (event->type) {
     case ENET_EVENT_TYPE_CONNECT:
       enetjs_slot_connected(slot, event->data);
@@ -48,8 +48,7 @@ static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received)
       break;
     case ENET_EVENT_TYPE_RECEIVE:
       if (slot->waiting_commands > 0) slot->waiting_commands--;
-      record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_RECEIVE | (uint32_t)event->channelID << 8;
-      enetjs_emit_event(h, slot, record, event->packet);
+      enetjs_emit_message(slot, event->channelID, event->packet);
       clear_queue_link(event->peer);
       if (!enetjs_libenet_owned) enetjs_recount_waiting(event->peer);
       break;
@@ -71,7 +70,8 @@ static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received)
 static unsigned dispatch(struct enetjs_host *h, unsigned limit) {
   ENetEvent event;
   unsigned events = 0;
-  for (; events < limit && enet_host_check_events(h->enet, &event) > 0; events++) handle_event(h, &event, true);
+  for (; events < limit && h->steps < ENETJS_SERVICE_STEPS && enet_host_check_events(h->enet, &event) > 0; events++)
+    handle_event(h, &event, true);
   return events;
 }
 
@@ -104,6 +104,7 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   ENetEvent event;
   enet_uint32 received_before = h->enet->totalReceivedPackets, received;
   int result, error;
+  h->messages_taken = 0;
   enetjs_handshake_repeat(&h->handshakes);
   if (h->limits) enetjs_limits_begin_round(h->limits);
   enetjs_socket_error_clear();
@@ -113,14 +114,15 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   error = enetjs_socket_error();
   enetjs_pool_charge(NULL);
   enetjs_commands_handled(h);
+  h->read_from = NULL;
   received = h->enet->totalReceivedPackets - received_before;
   if (result >= 0) {
     /* Other events end ENet's round at once, as does a message that was left of an earlier one. */
     bool whole = result == 0 || (event.type == ENET_EVENT_TYPE_RECEIVE && received > 0);
-    unsigned events = 0;
+    unsigned events = h->messages_taken;
     if (result > 0) {
       handle_event(h, &event, received > 0);
-      events = 1 + dispatch(h, DISPATCH_LIMIT);
+      events += 1 + dispatch(h, DISPATCH_LIMIT);
     }
     /* Events are left only where the limit was reached, and then the service ends. */
     return !whole || received >= RECEIVE_LIMIT || enetjs_batch_unread(h->batch) ? received + events : 0;
@@ -142,7 +144,7 @@ void enetjs_flush_protocol(struct enetjs_host *h) {
     enetjs_flows_open(h, true);
     enet_host_flush(h->enet);
     enetjs_flows_close(h);
-  } while (enetjs_queue_feed(h));
+  } while (enetjs_queue_feed(h, false));
   enetjs_batch_end(h->batch);
   add_totals(h);
 }
@@ -151,12 +153,12 @@ void enetjs_service_protocol(struct enetjs_host *h) {
   unsigned errors = 0, taken = 0, more;
   if (h->failed) return;
   h->services++;
-  h->queued_of_late = 0;
+  h->queued_of_late = h->fed = h->resent = h->steps = 0;
   enetjs_read_unreachable(h);
   enetjs_batch_begin(h->batch);
   while ((more = service_round(h, &errors)) > 0) {
     taken += more;
-    if (taken >= h->events.capacity || (h->consumer && h->events.held.head)) break;
+    if (taken >= h->events.capacity || h->steps >= ENETJS_SERVICE_STEPS || (h->consumer && h->events.held.head)) break;
   }
   if (h->limits) enetjs_limits_enforce(h);
   /*
@@ -164,7 +166,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
    * consumer can disconnect a peer, which drops them: a peer that lacks the handshake's last one
    * ignores the disconnect.
    */
-  if (!h->failed && (enetjs_queue_feed(h) || more > 0)) enetjs_flush_protocol(h);
+  if (!h->failed && (enetjs_queue_feed(h, false) || more > 0)) enetjs_flush_protocol(h);
   /* Nothing may be unread that could acknowledge what seems lost. */
   if (!h->failed && more == 0 && enetjs_resend_lost(h)) enetjs_flush_protocol(h);
   enetjs_reset_stuck_peers(h);
@@ -250,6 +252,7 @@ double enetjs_host_service(double host, double timeoutMs) {
 double enetjs_host_flush(double host) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   if (!h) return ENETJS_ERR_CLOSED;
+  h->fed = 0;
   enetjs_flush_protocol(h);
   enetjs_pump_rearm(h);
   enetjs_host_release(h);

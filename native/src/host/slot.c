@@ -81,6 +81,7 @@ void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
 void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   struct enetjs_host *h = slot->host;
   ENetPeer *peer = enetjs_peer_of(slot);
+  h->steps += slot->queued_messages;
   enetjs_queue_clear(slot);
   enetjs_lanes_end(&slot->lanes);
   enetjs_flow_ended(slot);

@@ -36,7 +36,6 @@ struct enetjs_outgoing {
   struct enetjs_slot *slot;
   struct enetjs_packet *shared; /**< or NULL */
   uint32_t token;
-  uint32_t gated; /**< bytes by which it counts in gated_bytes while ENet has it; see queue.c */
   uint32_t number; /**< in the order of the calls */
   uint8_t channel;
 };
@@ -60,6 +59,7 @@ struct enetjs_silence {
     enet_uint16 sequence;
     enet_uint8 channel;
   } commands[4];
+  enet_uint32 looked_at;
   uint64_t ms;
 };
 
@@ -107,14 +107,13 @@ struct enetjs_slot {
   size_t held_cost;                     /**< the memory that they take */
   size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
   size_t inside_bytes, inside_messages; /**< ENet's */
-  size_t gated_bytes;                   /**< of these, what counts towards ENETJS_INSIDE_BYTES */
-  size_t room;                          /**< bytes that ENet may still be given for a far peer in this turn */
+  size_t room;                          /**< bytes of reliable messages that ENet may still be given in this turn */
   uint64_t sent_reliably;               /**< unreliable messages that were larger than a datagram */
   struct enetjs_quality quality;
   struct enetjs_lanes lanes; /**< our queue */
   struct enetjs_window window;
   bool far;                  /**< the window follows the link, see flow.c */
-  bool flows;                /**< in the host's list of peers whose window is set */
+  bool flows;                /**< in the host's list of peers that have something reliable under way */
   struct enetjs_slot *next_flow;
   struct enetjs_ping_barriers ping_barriers;
   struct enetjs_throttle throttle;

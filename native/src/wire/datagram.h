@@ -24,6 +24,7 @@ struct enetjs_datagram {
   enet_uint16 peer;    /**< ENET_PROTOCOL_MAXIMUM_PEER_ID: the sender has none yet */
   enet_uint16 flags;   /**< ENET_PROTOCOL_HEADER_FLAG_… */
   enet_uint8 session;
+  enet_uint32 kinds; /**< once it was inspected: a bit for each kind of command that it had, see inspect.h */
 };
 
 /** Room for what a datagram decompresses to. */

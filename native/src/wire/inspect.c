@@ -32,7 +32,6 @@ struct inspector {
   struct enetjs_inspection result;
   bool relies;       /* a command before relies on an unreliable message that waits, so none may be dropped */
   bool plenty;       /* all messages that a datagram can hold fit, fragments apart */
-  bool few_steps;    /* all acknowledgements that a datagram can hold are found in time */
   bool acknowledged; /* the header has a sent time, without which ENet acknowledges nothing */
   size_t packet_cost, command_cost, acknowledgement_cost;
   struct {
@@ -327,7 +326,7 @@ static bool inspect_command(struct inspector *in, const struct enetjs_command *r
        * number 0, so ENet ignores this acknowledgement, and goes on with the VERIFY_CONNECT alone.
        */
       if (in->peer->state == ENET_PEER_STATE_CONNECTING) command->acknowledge.receivedReliableSequenceNumber = 0;
-      return in->few_steps || acknowledge(in, &command->acknowledge);
+      return acknowledge(in, &command->acknowledge);
     case ENET_PROTOCOL_COMMAND_SEND_RELIABLE:
     case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE:
     case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return send_message(in, command, read->kind, read->data_length);
@@ -336,6 +335,7 @@ static bool inspect_command(struct inspector *in, const struct enetjs_command *r
     case ENET_PROTOCOL_COMMAND_DISCONNECT:
       /* Without a sent time ENet never acknowledges, and would wait without end to have done so. */
       if (!in->acknowledged) command->header.command &= (enet_uint8)~ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
+      in->result.freed = in->left.outgoing + ENETJS_WAITING_COMMANDS - in->left.commands;
       return true; /* nothing more is acknowledged to this peer, so its acknowledgement needs no room */
     default: return spend_control(in, command);
   }
@@ -348,8 +348,6 @@ struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *
       .end = datagram->bytes + datagram->length,
       .left = *allowance,
       .plenty = allowance->ahead >= ENETJS_PLENTY && allowance->commands >= ENETJS_COMMANDS_MAXIMUM,
-      .few_steps = allowance->outgoing <=
-                   ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM / (datagram->length / sizeof(ENetProtocolAcknowledge) + 1),
       .acknowledged = (datagram->flags & ENET_PROTOCOL_HEADER_FLAG_SENT_TIME) != 0,
       .packet_cost = enetjs_pool_cost(sizeof(ENetPacket)),
       .command_cost = enetjs_pool_cost(sizeof(ENetIncomingCommand)),
@@ -357,7 +355,9 @@ struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *
       .acknowledgements = enetjs_acknowledgement_walk_of(peer)};
   enet_uint8 *at = datagram->bytes + datagram->header_bytes, *out = at;
   struct enetjs_command command;
+  datagram->kinds = 0;
   for (unsigned count = 0; enetjs_command_read(at, (size_t)(in.end - at), &command); count++) {
+    datagram->kinds |= 1u << command.kind;
     if (command.has_data && !may_have_data(&in, &command)) {
       if (command.data_length > peer->host->maximumPacketSize) in.result.too_large = command.data_length;
       break;

@@ -48,7 +48,7 @@ struct enetjs_allowance {
   size_t sparse;   /**< else what has arrived of it: in a sparse block (pool.h), of which a peer has one at a time */
   bool has_sparse; /**< the peer has a sparse block */
   size_t control;  /**< for acknowledgements of commands that carry no data */
-  size_t outgoing; /**< a number: commands that ENet has sent to the peer or is to send, at most */
+  size_t outgoing; /**< a number: commands of ours that ENet has, at most, which a DISCONNECT frees */
   size_t commands; /**< a number: commands of the peer that may wait in addition, see ENETJS_WAITING_COMMANDS */
 };
 
@@ -63,6 +63,7 @@ struct enetjs_inspection {
   size_t bytes;                 /**< that the commands that are left take, at most */
   size_t steps;                 /**< of ENet for messages, at most */
   size_t acknowledgement_steps; /**< and for acknowledgements */
+  size_t freed;                 /**< commands that a DISCONNECT frees, at most */
   size_t added;                 /**< commands that ENet will receive, at most */
   size_t dropped;               /**< unreliable messages that waited and were dropped */
   size_t reliable;              /**< bytes that new reliable messages take */
@@ -74,7 +75,7 @@ struct enetjs_inspection {
   enet_uint16 sequence;
 };
 
-/** Shortens the datagram. @param peer that it is from */
+/** Shortens the datagram, and notes the kinds of its commands. @param peer that it is from */
 struct enetjs_inspection enetjs_inspect(ENetPeer *peer, struct enetjs_datagram *datagram,
                                         const struct enetjs_allowance *allowance);
 

@@ -55,6 +55,7 @@ struct enetjs_batch {
   unsigned depth;         /* of nested sections */
   struct enetjs_out *out; /* or NULL before the first datagram leaves */
   struct enetjs_in *in;   /* or NULL before the first one is asked for */
+  bool stopped;           /* ENet reads no more in this section */
   bool probe, probe_sent, probe_received;
 };
 
@@ -212,6 +213,10 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
   batch->on_read(batch->owner, false);
   /* While ENet reads datagrams that were fetched before, its answers gather. */
   if (!enetjs_in_goes_on(batch->in)) send_gathered(batch);
+  if (batch->stopped) {
+    batch->on_read(batch->owner, true);
+    return 0;
+  }
   passed = batch->guard ? enetjs_guard_take(batch->guard, address, buffers) : 0;
   if (passed > 0) return (int)passed;
   if (!batch->in) batch->in = enetjs_in_create(batch->enet, batch->errors);
@@ -264,6 +269,7 @@ void enetjs_batch_begin(struct enetjs_batch *batch) {
   if (batch->guard) enetjs_guard_begin(batch->guard);
   enetjs_out_begin(batch->out);
   enetjs_in_begin(batch->in);
+  batch->stopped = false;
   current = batch;
 }
 
@@ -283,7 +289,13 @@ bool enetjs_batch_prefetched(const struct enetjs_batch *batch) {
   return batch && (enetjs_in_prefetched(batch->in) || has_due(batch));
 }
 
-bool enetjs_batch_unread(const struct enetjs_batch *batch) { return batch && enetjs_in_unread(batch->in); }
+void enetjs_batch_stop(struct enetjs_batch *batch) {
+  if (batch) batch->stopped = true;
+}
+
+bool enetjs_batch_unread(const struct enetjs_batch *batch) {
+  return batch && (batch->stopped || enetjs_in_unread(batch->in));
+}
 
 unsigned enetjs_batch_take_source_changes(struct enetjs_batch *batch) {
   return batch ? enetjs_in_take_source_changes(batch->in) : 0;
@@ -364,6 +376,8 @@ bool enetjs_batch_prefetched(const struct enetjs_batch *batch) {
   (void)batch;
   return false;
 }
+
+void enetjs_batch_stop(struct enetjs_batch *batch) { (void)batch; }
 
 bool enetjs_batch_unread(const struct enetjs_batch *batch) {
   (void)batch;

@@ -62,6 +62,9 @@ int enetjs_batch_arrives(void);
 /** Whether datagrams were taken from the socket that ENet has not read. A simulated network's do not count. */
 bool enetjs_batch_prefetched(const struct enetjs_batch *batch);
 
+/** ENet reads no more in this section. */
+void enetjs_batch_stop(struct enetjs_batch *batch);
+
 /** Whether ENet was told that there is no datagram, to end its round, although there may be more. */
 bool enetjs_batch_unread(const struct enetjs_batch *batch);
 

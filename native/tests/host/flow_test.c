@@ -171,7 +171,6 @@ TEST(a_long_message_is_given_in_pieces) {
   CHECK_EQ_INT(slot_of(&pair)->lanes.rest_bytes, 0);
   CHECK_EQ_INT(slot_of(&pair)->queued_bytes, 0);
   CHECK_EQ_INT(slot_of(&pair)->inside_bytes, 0);
-  CHECK_EQ_INT(slot_of(&pair)->gated_bytes, 0);
   free(bytes);
   close_pair(&pair);
 }

@@ -737,7 +737,7 @@ static void check_inside(const struct consumer *client) {
   struct enetjs_host *h = host_of(client);
   enetjs_mutex_lock(&h->lock);
   CHECK(h->slots[0].inside_messages <= ENETJS_INSIDE_MESSAGES);
-  CHECK(h->slots[0].inside_bytes <= ENETJS_INSIDE_BYTES + 2000);
+  CHECK(h->slots[0].inside_bytes <= ENETJS_WINDOW_NEAR + 2000);
   enetjs_mutex_unlock(&h->lock);
 }
 
@@ -922,6 +922,26 @@ TEST(both_sides_may_disconnect_at_once) {
     disconnect_both(0);
     disconnect_both(1);
   }
+  check_nothing_left();
+}
+
+/* ENet drops what it has not given out when a DISCONNECT comes, also within one service. */
+TEST(messages_before_a_disconnect_are_delivered) {
+  enum { MESSAGES = 100, LENGTH = 64 };
+  struct consumer server, client;
+  uint8_t bytes[LENGTH] = {0};
+  double peer;
+  server_open(&server);
+  client_open(&client);
+  peer = connect_pair_of(&client, &server);
+  for (unsigned i = 0; i < MESSAGES; i++)
+    CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, LENGTH, 0) >= 0);
+  CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
+  CHECK_EQ_INT(enetjs_peer_disconnect(client.host, peer, 0, ENETJS_DISCONNECT_NOW), 0);
+  UNTIL(server.disconnects > 0, consumer_poll(&server));
+  CHECK_EQ_INT(server.receives, MESSAGES);
+  consumer_close(&client);
+  consumer_close(&server);
   check_nothing_left();
 }
 
@@ -1587,6 +1607,7 @@ int main(void) {
       TEST_CASE(disconnects_of_each_mode_say_why),
       TEST_CASE(disconnecting_twice_or_in_another_mode_ends_once),
       TEST_CASE(both_sides_may_disconnect_at_once),
+      TEST_CASE(messages_before_a_disconnect_are_delivered),
       TEST_CASE(a_reset_is_silent),
       TEST_CASE(an_attempt_without_an_answer_times_out),
       TEST_CASE(an_attempt_can_be_given_up),

@@ -5,6 +5,29 @@
 #define PORT_UNREACHABLE 3
 #define READ 64 /* at most, in a watch */
 
+#if defined(__linux__)
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* As the system's, but the next calls fail like those before which a report has come. */
+static struct {
+  unsigned failures, calls;
+  int error;
+} sending;
+
+ENETJS_API int sendmmsg(int socket, struct mmsghdr *messages, unsigned count, int flags) {
+  sending.calls++;
+  if (sending.failures == 0) return (int)syscall(SYS_sendmmsg, socket, messages, count, flags);
+  sending.failures--;
+  errno = sending.error;
+  return -1;
+}
+
+#endif
+
 /* Other systems do not report them, and without batches nobody asks for them. */
 static bool reports(void) {
 #if defined(__linux__)
@@ -142,6 +165,43 @@ done:
   enet_socket_destroy(other);
 }
 
+#if defined(__linux__)
+
+/* A client sends to two servers in one call of the system, which fails so often. */
+static void check_sending(int error, unsigned failures, unsigned calls, unsigned lost) {
+  struct consumer servers[2], client;
+  double peers[2];
+  if (!reports()) return;
+  client_open(&client);
+  for (unsigned i = 0; i < 2; i++) {
+    server_open(&servers[i]);
+    peers[i] = connect_pair_of(&client, &servers[i]);
+  }
+  for (unsigned i = 0; i < 10; i++) {
+    for (unsigned s = 0; s < 2; s++) poll_both(&client, &servers[s]);
+  }
+  for (unsigned i = 0; i < 2; i++) CHECK_EQ_INT(send_text(&client, peers[i], 0, "unreliable", 0), 0);
+  sending.error = error;
+  sending.failures = failures;
+  sending.calls = 0;
+  CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
+  CHECK_EQ_INT(sending.calls, calls);
+  CHECK_EQ_INT(sending.failures, 0);
+  CHECK_EQ_INT(statistic(&client, ENETJS_HOST_STAT_SOCKET_ERRORS), lost);
+  UNTIL(servers[0].receives + servers[1].receives == 2 - lost,
+        (consumer_poll(&servers[0]), consumer_poll(&servers[1])));
+  consumer_close(&client);
+  for (unsigned i = 0; i < 2; i++) consumer_close(&servers[i]);
+}
+
+TEST(a_call_that_a_report_fails_is_made_again) { check_sending(ECONNREFUSED, 1, 2, 0); }
+
+/* Then the error is that of the first datagram, and the others are sent. */
+TEST(a_call_that_fails_again_loses_one_datagram) { check_sending(EHOSTUNREACH, 2, 3, 1); }
+TEST(a_call_that_fails_for_another_reason_loses_one_datagram) { check_sending(EPERM, 1, 2, 1); }
+
+#endif
+
 int main(void) {
   static const struct test_case cases[] = {
       TEST_CASE(the_consumer_is_told_once),
@@ -149,6 +209,11 @@ int main(void) {
       TEST_CASE(an_established_connection_loses_nothing),
       TEST_CASE(a_peer_whose_port_closes_is_not_ended_by_a_report),
       TEST_CASE(a_flood_of_reports_ends_the_watch),
+#if defined(__linux__)
+      TEST_CASE(a_call_that_a_report_fails_is_made_again),
+      TEST_CASE(a_call_that_fails_again_loses_one_datagram),
+      TEST_CASE(a_call_that_fails_for_another_reason_loses_one_datagram),
+#endif
   };
   return test_run(cases, TEST_COUNT(cases));
 }

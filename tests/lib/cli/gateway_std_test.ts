@@ -146,6 +146,18 @@ test(
   },
 );
 
+test("A fault of the program at once, while the gateway still begins, is told as any other", {
+  skip,
+}, async () => {
+  const args = ["--port", "0", "--addr", "127.0.0.1", "--std", "--strict", "--metrics", "0"];
+  await using enet = new Enet(["gateway", ...args]);
+  enet.writeFrame(1, 5, "");
+  enet.endInput();
+  await enet.ends(1);
+  assert.match(enet.stderr, /^enet gateway: The program wrote a frame of type 5; .*$/m);
+  assert.doesNotMatch(enet.stderr, /^ +at /m);
+});
+
 test(
   "Echo mode: a message goes back to its sender, and the program is told nothing",
   { skip },

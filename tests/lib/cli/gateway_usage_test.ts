@@ -61,6 +61,8 @@ test("Options that do not go together are wrong usage", async () => {
     "--strict --frame line": /^--frame line is for plain mode/,
     "--path chat": /^--path must begin with a slash: "\/chat"/,
     "--pipein /tmp/x --pipeout /tmp/x": /must be two pipes/,
+    "--unix-socket /tmp/x --port 1": /^--unix-socket takes the place of --addr and --port/,
+    "--unix-socket /tmp/x --addr ::1": /^--unix-socket takes the place of --addr and --port/,
     "--metrics x:y": /^--metrics must be a port or ADDRESS:PORT, not "x:y"/,
     "--metrics 65536": /^--metrics must be a port/,
   };

@@ -46,6 +46,7 @@ export function side(options: Partial<LinkOptions> = {}, highWaterMark = 262_144
       delivered: (token) => void told.push(`delivered ${token}`),
       drained: () => void told.push("drained"),
       touched() {},
+      signal: () => false,
       hold(change) {
         made.held += change;
         return true;

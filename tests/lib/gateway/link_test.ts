@@ -329,6 +329,7 @@ test("What has been taken counts modulo 2³²", () => {
       delivered: (token) => void told.push(token),
       drained() {},
       touched() {},
+      signal: () => false,
       hold: () => true,
       fault: (_code, what) => assert.fail(what),
     },
