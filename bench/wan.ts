@@ -17,6 +17,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { capture, fail, print, root } from "../tools/_run.ts";
 import { build } from "../tools/build.ts";
+import { dependencyFolder } from "../tools/dependencies.ts";
 import { installNpm } from "../tools/others.ts";
 import { minimum, type Runtime } from "../tools/setup.ts";
 import { cCommand, median, Program, runtimeCommand } from "./_program.ts";
@@ -111,7 +112,10 @@ function quicCertificate(): string | undefined {
   return file;
 }
 
-/** The programs: stock ENet and the library, each with each; TCP; WebSockets; QUIC, which Deno has. */
+/**
+ * The programs: stock ENet and the library, each with each; TCP; WebSockets; QUIC, which Deno has; a browser before a
+ * gateway, without and with WebRTC.
+ */
 async function programs(runtime: Runtime): Promise<Record<string, Ends>> {
   const of = (command: (args: unknown[]) => string[]): Ends => ({
     receive: (args) => command(["receive", ...args]),
@@ -133,6 +137,8 @@ async function programs(runtime: Runtime): Promise<Record<string, Ends>> {
     tcp: carried(runtime, "tcp"),
     ws: carried("node", "ws", await installNpm("ws", WS_VERSION)),
     ...certificate === undefined ? {} : { quic: carried("deno", "quic", certificate) },
+    gateway: carried(runtime, "gateway"),
+    ...existsSync(dependencyFolder("node-datachannel")) && { webrtc: carried(runtime, "webrtc") },
     ...Object.fromEntries(TICKS_PER_SECOND.map((perSecond) => [
       `${runtime} ${perSecond} Hz`,
       { ...library, send: carried(runtime, "enet", perSecond).send },

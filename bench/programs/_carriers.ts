@@ -1,5 +1,5 @@
 /**
- * What carries the messages of wan.ts: ENet, TCP and WebSockets; _quic.ts has QUIC.
+ * What carries the messages of wan.ts: ENet, TCP and WebSockets; _quic.ts has QUIC, _browser.ts a gateway.
  *
  * @module
  */
@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Host, PacketFlag } from "../../mod.ts";
+import { browser } from "./_browser.ts";
 import { type Bytes, type Carrier, CHANNEL, CHANNELS } from "./_carrier.ts";
 import { frame, readerOfFrames } from "./_frames.ts";
 import { quic } from "./_quic.ts";
@@ -121,5 +122,7 @@ export function carrierOf(name: string, parameter: string): Carrier {
   if (name === "tcp") return tcp;
   if (name === "ws") return ws(parameter);
   if (name === "quic") return quic(parameter);
+  if (name === "gateway") return browser(false);
+  if (name === "webrtc") return browser(true);
   throw new Error(`No carrier has the name ${name}`);
 }

@@ -1,9 +1,9 @@
 /**
- * A sender and a receiver for links with distance, over ENet, TCP, WebSockets or QUIC; bench/c/wan.c says what they
- * send and print.
+ * A sender and a receiver for links with distance, over ENet, TCP, WebSockets, QUIC or a gateway; bench/c/wan.c says
+ * what they send and print.
  *
- *     wan.ts receive enet|tcp|ws|quic PARAMETER ADDRESS SECONDS
- *     wan.ts send enet|tcp|ws|quic PARAMETER ADDRESS PORT SECONDS LOADS
+ *     wan.ts receive enet|tcp|ws|quic|gateway|webrtc PARAMETER ADDRESS SECONDS
+ *     wan.ts send enet|tcp|ws|quic|gateway|webrtc PARAMETER ADDRESS PORT SECONDS LOADS
  *
  * PARAMETER is for `ws` the folder of the npm package, for `quic` a file with a key and a certificate in PEM. For
  * `enet` it is how often a sender without a pump services its host in a second, or 0 for one with a pump. Over TCP and

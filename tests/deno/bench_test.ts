@@ -64,6 +64,7 @@ test("The bench of links with distance measures each program, or says that it ca
     [
       ...["c", "node", "node to c", "c to node", "tcp", "ws"],
       ...output.includes("QUIC is left out") ? [] : ["quic"],
+      ...["gateway", "webrtc"],
     ],
   );
   for (const { values } of rows) {

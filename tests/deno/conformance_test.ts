@@ -13,7 +13,10 @@ import { runtimes } from "../../tools/setup.ts";
 import { temporaryFolder } from "./_installed.ts";
 
 /** The files that try everything a user can do; the others take long, or look inside. */
-const FILES = ["host", "peer", "handlers", "datagram"].map((name) => `tests/lib/${name}_test.ts`);
+const FILES = [
+  ...["host", "host_connect", "host_service", "host_settings"],
+  ...["peer", "peer_send", "peer_disconnect", "handlers", "datagram"],
+].map((name) => `tests/lib/${name}_test.ts`);
 
 const stack = new AsyncDisposableStack();
 after(() => stack.disposeAsync());

@@ -101,8 +101,8 @@ for (
     const project = projects[name];
     assert(!existsSync(`${project.folder}/node_modules/node-datachannel`), "it is optional");
     writeFileSync(`${project.folder}/webrtc.mjs`, WEBRTC);
-    const flags = name === "deno" ? ["-A"] : [];
-    const { code, stdout, stderr } = await project.run("webrtc.mjs", [], { flags });
+    const options = name === "deno" ? { onlyFlags: ["run", "-A"] } : {};
+    const { code, stdout, stderr } = await project.run("webrtc.mjs", [], options);
     assertEquals(code, 0, stdout + stderr);
     assertMatch(stdout, new RegExp(`^ENETJS_ERR_LIBRARY .*install it: ${remedy}$`, "m"));
     assertMatch(stdout, /^listening$/m);

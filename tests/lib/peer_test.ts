@@ -45,7 +45,8 @@ test("Peer.stats are complete, and finite numbers", async (t) => {
     assert.equal(stats.mtu, 1400);
     assert.deepEqual([stats.pingIntervalMs, stats.timeoutLimit], [500, 32]);
     assert.deepEqual([stats.timeoutMinimumMs, stats.timeoutMaximumMs], [5000, 30_000]);
-    assert.equal(stats.windowSize, 96 * 1024);
+    // ENet's own where a busy machine makes the round trip some milliseconds long.
+    assert.ok([64, 96].includes(stats.windowSize / 1024), `${stats.windowSize}`);
     assert.ok(stats.packetThrottleCounter <= 32);
   }
   const [a, b] = [peer.stats, remote.stats];
