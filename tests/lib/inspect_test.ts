@@ -53,7 +53,10 @@ test("A host shows its address and how many are connected", async (t) => {
   const where = hostname === "::" ? `[::]:${port}` : `0.0.0.0:${port}`;
   assert.equal(shown(client), `Host { ${where}, 1 connected peer }`);
   const closing = client.close();
-  assert.match(shown(client), /^Host { ((0\.0\.0\.0|\[::\]):\d+, \d connected peers?, closing|closed) }$/);
+  assert.match(
+    shown(client),
+    /^Host { ((0\.0\.0\.0|\[::\]):\d+, \d connected peers?, closing|closed) }$/,
+  );
   await closing;
   assert.equal(shown(client), "Host { closed }");
 });
