@@ -124,7 +124,7 @@ for (const [way, create] of CREATE) {
 test("Host.listen() rejects when the port or the host name can't be one", async () => {
   await refusesAllButIntegers((port) => Host.listen({ port }), "port", 0, 65_535);
   for (const [value, shown] of [...not("string"), ["", '""'], [1, "1"]] as const) {
-    const says = ["hostname must be a host name or IPv4 address", `not ${shown}`];
+    const says = ["hostname must be a host name or IP address", `not ${shown}`];
     await refuses(() => Host.listen({ hostname: value as string }), TypeError, ...says);
   }
   for (
