@@ -137,7 +137,7 @@ async function connectWhileBusy(server: Host, client: Host<string>, log: string[
     peer.data = "set";
     log.push("connected");
   });
-  await new Promise((resolve) => setTimeout(resolve)); // The host name is resolved now.
+  await until(() => client.address.port > 0, ms, "the CONNECT to leave");
   for (const end = performance.now() + ms; performance.now() < end;) {
     server.service();
     const [remote] = server.peers;

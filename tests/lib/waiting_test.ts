@@ -127,7 +127,8 @@ test("Small messages that wait in JavaScript count, and peers share the room for
   await Promise.all(peers.map((peer) => peer.deliver(0, message)));
   const { hostData } = server.stats;
   assert.ok(hostData > PEERS * 100 * 200, `${hostData} bytes`);
-  // Together they may have little more than 2 MiB waiting, by cost. Native code holds the rest.
+  // Together they may have little more than 2 MiB waiting, by cost, which is some 6,200 messages. Native code holds the
+  // rest, and more where JavaScript has not come to take as many yet.
   const each = 2500;
   const floods = peers.map((peer) => {
     for (let i = 1; i < each; i++) peer.send(0, message);
@@ -135,7 +136,7 @@ test("Small messages that wait in JavaScript count, and peers share the room for
   });
   await withDeadline(Promise.all(floods), 60_000, "the floods");
   const held = server.peers.map((peer) => peer.stats.totalWaitingData).reduce((sum, n) => sum + n);
-  assert.ok(held > PEERS * each * message.length / 2, `native code holds ${held} bytes`);
+  assert.ok(held > PEERS * each * message.length / 3, `native code holds ${held} bytes`);
   assert.ok(server.stats.hostData <= limit, `${server.stats.hostData} bytes`);
   await requireEcho(server);
   resume();
