@@ -42,6 +42,8 @@ interface HostInside {
   endpointOf(host: Host): Endpoint;
   /** What opens its connections. */
   connectorOf(host: Host): Connector;
+  /** As `Host.create`, but the host reaches no IPv6 address. */
+  createIPv4(options: HostOptions): Promise<Host>;
 }
 
 let inside: HostInside;
@@ -173,7 +175,8 @@ export class Host<PeerData = unknown>
    * @throws {RangeError} for a value out of range
    * @throws {ENetError} `ENETJS_ERR_TIMEOUT` when there is no answer in time, `ENETJS_ERR_REFUSED` when
    *   the other side ends the attempt, with its number in `error.data`, `ENETJS_ERR_PEERS_EXHAUSTED`,
-   *   `ENETJS_ERR_MEMORY`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_ADDRESS_FAMILY`, `ENETJS_ERR_CLOSED`; or the reason of the signal
+   *   `ENETJS_ERR_MEMORY`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_ADDRESS_FAMILY`, `ENETJS_ERR_CLOSED`; or the
+   *   reason of the signal
    */
   async connect(address: AddressLike, options: ConnectOptions = {}): Promise<Peer<PeerData>> {
     const to = validateAddress(address, 1);
@@ -448,6 +451,8 @@ export class Host<PeerData = unknown>
     inside = {
       endpointOf: (host) => host.#endpoint,
       connectorOf: (host) => host.#connector,
+      createIPv4: (options) =>
+        Host.#open({ ...planHost(options, false), ipv4Only: true }, undefined),
     };
   }
 }

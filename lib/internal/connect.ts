@@ -123,22 +123,23 @@ export class Connector {
 
   /** Waits until an attempt is established, or for the signal. */
   async established(connection: Connection, signal?: AbortSignal): Promise<Peer> {
-    const endpoint = this.#endpoint;
-    const { connecting } = connection;
-    const onAbort = () => {
-      // The listener outlives the attempt by some microtasks, and the connect handler comes before the promise.
-      if (!connecting.waits || connection.announced) return;
-      connecting.reject(() => signal?.reason);
-      connection.transport.reset(connection);
-      endpoint.change();
-    };
+    const onAbort = () => this.#giveUp(connection, () => signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
-    endpoint.touch();
+    this.#endpoint.touch();
     try {
-      return await connecting.promise as Peer;
+      return await connection.connecting.promise as Peer;
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
+  }
+
+  /** Ends an attempt without notice to the other side. */
+  #giveUp(connection: Connection, reason: () => unknown): void {
+    // A listener may outlive the attempt by some microtasks, and the connect handler comes before the promise.
+    if (!connection.connecting.waits || connection.announced) return;
+    connection.connecting.reject(reason);
+    connection.transport.reset(connection);
+    this.#endpoint.change();
   }
 
   /** Connects, with as many attempts as the plan wants. */
@@ -237,11 +238,18 @@ export class Connector {
       const begin = (ip: IpAddress) => connection = this.begin(ip, to.port, channels, data, where);
       const addresses = this.#reachable(resolved, where);
       if (addresses.length === 1) return await this.established(begin(addresses[0]), limit);
-      return await race(
-        addresses.map((ip) => (progress: Progress) => this.#racer(begin(ip), progress, limit)),
-        (ms, call) => this.#after(ms, call),
-        limit,
-      );
+      return await race({
+        begin: addresses.map((ip) => (progress: Progress) =>
+          this.#racer(begin(ip), progress, limit)
+        ),
+        isFull: (error) => (error as ENetError).code === "ENETJS_ERR_PEERS_EXHAUSTED",
+        shareMs: timeoutMs / addresses.length,
+        after: (ms, call) => this.#after(ms, call),
+        signal: limit,
+      });
+    } catch (error) {
+      signal?.throwIfAborted(); // whatever an address has said before
+      throw error;
     } finally {
       clearTimeout(timer);
     }
@@ -256,6 +264,11 @@ export class Connector {
         connection.abandon();
         this.#endpoint.touch();
       },
+      giveUp: () =>
+        this.#giveUp(
+          connection,
+          () => connection.unanswered?.("before the next address was tried"),
+        ),
     };
   }
 

@@ -83,7 +83,7 @@ const isMapped = ([a, b, c]: readonly number[]) => a === 0 && b === 0 && c === 0
 export function parseIp(text: string): IpAddress | undefined {
   const ipv4 = parseIPv4(text);
   if (ipv4 !== undefined) return ipv4;
-  const [, literal, zone = ""] = /^([^%]*)(?:%([^%]+))?$/s.exec(text) ?? [];
+  const [, literal, zone = ""] = /^([^%]*)(?:%([^%:/[\]\s]+))?$/.exec(text) ?? [];
   const words = literal?.includes(":") ? parseWords(literal) : undefined;
   if (words === undefined) return undefined;
   if (!isMapped(words)) return { words, zone };
@@ -118,6 +118,11 @@ export function formatIp(address: IpAddress): string {
     ? text(groups)
     : `${text(groups.slice(0, begin))}::${text(groups.slice(end))}`;
   return zone === "" ? literal : `${literal}%${zone}`;
+}
+
+/** Whether it is `::`. */
+export function isUnspecified(address: IpAddress): boolean {
+  return typeof address === "object" && address.words.every((word) => word === 0);
 }
 
 /** Whether an address means something only together with a zone: link-local ones, and multicast to a link. */

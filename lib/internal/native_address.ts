@@ -71,8 +71,8 @@ export function localAddress({ native, handle, memory: { words } }: Border): Add
 export class RecordAddresses {
   readonly #native: Native;
   readonly #words: Uint32Array;
-  /** That of the next record with an address. */
-  #hostname: string | undefined;
+  /** The last IPv6 address, which belongs to the next record that refers to it. */
+  #hostname = "";
 
   constructor({ native, memory }: Border) {
     this.#native = native;
@@ -93,8 +93,8 @@ export class RecordAddresses {
 
   /** Takes the address of a record, and its port, which stands in another word for each kind. */
   take(index: number, port: number): Address {
-    const hostname = this.#hostname ?? formatIPv4(this.#words[index + LAYOUT.RECORD_ADDRESS]);
-    this.#hostname = undefined;
-    return { hostname, port };
+    const address = this.#words[index + LAYOUT.RECORD_ADDRESS];
+    const isBefore = address === LAYOUT.ADDRESS_BEFORE;
+    return { hostname: isBefore ? this.#hostname : formatIPv4(address), port };
   }
 }

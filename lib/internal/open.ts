@@ -5,7 +5,7 @@ import { check } from "../errors.ts";
 import type { HostHandlers } from "../events.ts";
 import { Endpoint } from "./endpoint.ts";
 import { Inlet } from "./inlet.ts";
-import { hostAndPort, type IPv6Address } from "./ip.ts";
+import { hostAndPort, type IPv6Address, isUnspecified } from "./ip.ts";
 import { loadLibrary } from "./library.ts";
 import { Memory } from "./memory.ts";
 import { interfaceOf } from "./native_address.ts";
@@ -20,8 +20,8 @@ function putIPv6(
   address: IPv6Address,
   ipv6Only: boolean,
 ): void {
-  const isUnspecified = address.words.every((word) => word === 0);
-  config[CONFIG.IPV6] = isUnspecified && !ipv6Only ? LAYOUT.IPV6_DUAL : LAYOUT.IPV6_ONLY;
+  const isDual = isUnspecified(address) && !ipv6Only;
+  config[CONFIG.IPV6] = isDual ? LAYOUT.IPV6_DUAL : LAYOUT.IPV6_ONLY;
   config.set(address.words, CONFIG.IPV6_ADDRESS);
   config[CONFIG.IPV6_INTERFACE] = interfaceOf(native, address);
 }
@@ -33,7 +33,7 @@ async function putLocal(
   { hostname, ipv6Only }: Settings,
 ): Promise<void> {
   config[CONFIG.ADDRESS] = 0;
-  const address = hostname === undefined ? undefined : await resolveLocal(hostname);
+  const address = hostname === undefined ? undefined : await resolveLocal(hostname, ipv6Only);
   if (typeof address === "object") return putIPv6(config, native, address, ipv6Only);
   if (address !== undefined) config[CONFIG.ADDRESS] = address;
   else config[CONFIG.IPV6] = ipv6Only ? LAYOUT.IPV6_ONLY : LAYOUT.IPV6_AUTO;
@@ -51,13 +51,13 @@ export async function openHost<Host>(
 ): Promise<Host> {
   const library = await loadLibrary();
   const { native, runtime } = library;
-  const { config, listens, settings } = plan;
+  const { config, listens, ipv4Only, settings } = plan;
   const { hostname = "::", port, pump, conditions } = settings;
   Resources.closeOnReload(runtime);
   if (listens) await putLocal(config, native, settings);
   else {
     config[CONFIG.ADDRESS] = -1;
-    config[CONFIG.IPV6] = LAYOUT.IPV6_AUTO;
+    config[CONFIG.IPV6] = ipv4Only ? LAYOUT.IPV6_NONE : LAYOUT.IPV6_AUTO;
   }
   const memory = new Memory(plan.sizes, runtime.copiesUpTo, library.debug);
   const handle = check(

@@ -126,6 +126,7 @@
  * most significant first; bits 8–31 of TYPE: the number of the interface of a link-local address.
  */
 #define ENETJS_RECORD_ENDPOINT 17
+#define ENETJS_ADDRESS_BEFORE 4026531840 /**< ADDRESS of that next record: 240.0.0.0, which no IPv4 host has */
 
 /** Event ring. */
 #define ENETJS_EVENT_CONNECT 1    /**< DATA: connect data; ADDRESS, EXTRA: IPv4 and port; LENGTH: channels */

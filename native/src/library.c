@@ -219,6 +219,7 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_WORD_ENDPOINT,
       ENETJS_ENDPOINT,
       ENETJS_RECORD_ENDPOINT,
+      (double)ENETJS_ADDRESS_BEFORE,
       ENETJS_IPV6_NONE,
       ENETJS_IPV6_ONLY,
       ENETJS_IPV6_DUAL,

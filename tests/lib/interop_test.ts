@@ -7,6 +7,8 @@ import { Host, type HostOptions, PacketFlag, type Peer } from "../../mod.ts";
 import { npmEnet, pythonEnet } from "../../tools/others.ts";
 import { runtimes } from "../../tools/setup.ts";
 import { leakCheck, type Program, spawnProgram, withDeadline } from "../_helpers.ts";
+import { startRelay } from "../_relay.ts";
+import { over6 } from "./_ipv6.ts";
 
 /** An ENet that others made, as a program that speaks the protocol of native/tests/peer.c. */
 interface Other {
@@ -130,12 +132,22 @@ function command(program: Program): void {
   );
 }
 
-async function toTheirServer(other: Other, { options, flags }: Configuration): Promise<void> {
+/** Where the library's side is: the other programs have IPv4 only, and reach ::1 by a relay. */
+type Loopback = "127.0.0.1" | "::1";
+
+async function toTheirServer(
+  other: Other,
+  { options, flags }: Configuration,
+  hostname: Loopback = "127.0.0.1",
+): Promise<void> {
   const [program, ...args] = other.command;
   await using server = spawnProgram(program, [...args, "server", ...flags]);
-  const port = Number(await server.line("port "));
+  const theirs = Number(await server.line("port "));
+  await using relay = hostname === "::1" &&
+      await startRelay(theirs, 0, 0, [hostname, "127.0.0.1"]) || undefined;
+  const port = relay?.port ?? theirs;
   await using host = await Host.create(options);
-  const peer = await host.connect({ hostname: "127.0.0.1", port }, { data: CONNECT_DATA });
+  const peer = await host.connect({ hostname, port }, { data: CONNECT_DATA });
   assert.equal(await server.line("connect "), String(CONNECT_DATA));
   send(peer);
   assert.deepEqual(await withDeadline(receive(peer, MESSAGES.length), 20_000, "echoes"), expected);
@@ -144,14 +156,20 @@ async function toTheirServer(other: Other, { options, flags }: Configuration): P
   assert.equal(await server.line("disconnect "), String(DISCONNECT_DATA));
 }
 
-async function fromTheirClient(other: Other, { options, flags }: Configuration): Promise<void> {
-  await using host = await Host.listen({ hostname: "127.0.0.1", ...options });
+async function fromTheirClient(
+  other: Other,
+  { options, flags }: Configuration,
+  hostname: Loopback = "127.0.0.1",
+): Promise<void> {
+  await using host = await Host.listen({ hostname, ...options });
+  await using relay = hostname === "::1" &&
+      await startRelay(host.address.port, 0, 0, ["127.0.0.1", hostname]) || undefined;
   const [program, ...args] = other.command;
   await using client = spawnProgram(program, [
     ...args,
     "client",
     "--port",
-    String(host.address.port),
+    String(relay?.port ?? host.address.port),
     "--data",
     String(CONNECT_DATA),
     ...flags,
@@ -199,3 +217,11 @@ for (const other of OTHERS) {
     );
   }
 }
+
+// A datagram over IPv6 has the same bytes as one over IPv4.
+
+const [libenet] = OTHERS;
+
+over6("Over IPv6, a host talks to a server on libenet", () => toTheirServer(libenet, PLAIN, "::1"));
+
+over6("Over IPv6, a host serves a client on libenet", () => fromTheirClient(libenet, PLAIN, "::1"));

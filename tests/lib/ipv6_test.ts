@@ -1,121 +1,15 @@
-/** IPv6: hosts over ::1 and on both versions of IP, names with several addresses, and everything that is about addresses. */
+/** IPv6: hosts over ::1 and on both versions of IP, and everything that is about addresses. */
 import assert from "node:assert/strict";
-import { createSocket } from "node:dgram";
-import dns from "node:dns/promises";
-import { once } from "node:events";
 import { test } from "node:test";
 import { type Address, DisconnectCode, type ENetError, Host, type Peer } from "../../mod.ts";
 import { Messenger } from "../../lib/messaging/mod.ts";
 import { Gateway } from "../../lib/gateway/mod.ts";
 import { EnetSocket } from "../../lib/gateway/browser/mod.ts";
-import { formatIp, parseIp } from "../../lib/internal/ip.ts";
-import { until } from "../_helpers.ts";
+import { createClientAsync } from "../../lib/compat/mod.ts";
+import { journal, until } from "../_helpers.ts";
+import { isPossible, linkLocal, LOCAL, over6 } from "./_ipv6.ts";
 
-const LOCAL = "::1";
 const PATIENCE_MS = 20_000;
-
-/** Whether this machine has the address ::1, and this process can use it. */
-async function hasIPv6(): Promise<boolean> {
-  const socket = createSocket("udp6");
-  try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once("error", reject);
-      socket.bind(0, LOCAL, resolve);
-    });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.close();
-  }
-}
-
-const isPossible = await hasIPv6();
-if (!isPossible) console.warn("SKIPPED: this machine has no IPv6 loopback address ::1");
-
-/** A test that needs ::1. */
-function over6(name: string, run: () => Promise<void>): void {
-  test(name, { skip: !isPossible && "no ::1 on this machine" }, run);
-}
-
-/** The message of the TypeError that a call ends in. */
-async function complaint(call: () => Promise<unknown>): Promise<string> {
-  const error = await call().then(() => undefined, (error) => error);
-  assert.ok(error instanceof TypeError, String(error));
-  return error.message;
-}
-
-/** Puts addresses in place of what the resolver says. */
-function resolving(addresses: readonly string[]): Disposable {
-  const original = dns.lookup;
-  const found = addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
-  dns.lookup = (() => Promise.resolve(found)) as unknown as typeof dns.lookup;
-  return { [Symbol.dispose]: () => void (dns.lookup = original) };
-}
-
-/** A port of ::1 from which nothing comes back, not even by ICMP. */
-async function silentPort(): Promise<{ port: number } & AsyncDisposable> {
-  const socket = createSocket("udp6");
-  socket.bind(0, LOCAL);
-  await once(socket, "listening");
-  const { port } = socket.address();
-  return {
-    port,
-    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => socket.close(() => resolve())),
-  };
-}
-
-test("IPv6 addresses are read and written in their canonical form", () => {
-  const forms: Record<string, string> = {
-    "::": "::",
-    "::1": "::1",
-    "1::": "1::",
-    "2001:DB8:0:0:1:0:0:1": "2001:db8::1:0:0:1",
-    "2001:db8:0:1:1:1:1:1": "2001:db8:0:1:1:1:1:1",
-    "fe80::1%eth0": "fe80::1%eth0",
-    "64:ff9b::192.0.2.33": "64:ff9b::c000:221",
-    "::ffff:192.0.2.7": "192.0.2.7",
-    "::ffff:c000:207": "192.0.2.7",
-    "1:2:3:4:5:6:7:8": "1:2:3:4:5:6:7:8",
-    "0:0:0:1::": "0:0:0:1::",
-  };
-  for (const [text, canonical] of Object.entries(forms)) {
-    const address = parseIp(text);
-    assert.ok(address !== undefined, text);
-    assert.equal(formatIp(address), canonical);
-  }
-  const wrong = [
-    ...["", ":", ":::", "1", "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7::8"],
-    ...["12345::", "g::", "::1.2.3", "1.2.3.4::", "::1%", "[::1]", "::1/64", "::ffff:1.2.3.4%1"],
-  ];
-  for (const text of wrong) assert.equal(parseIp(text), undefined, text);
-});
-
-test("Addresses that cannot be meant are refused with what to write", async () => {
-  await using client = await Host.create();
-  const refusals: [unknown, RegExp][] = [
-    ["::1", /stands in brackets, as in "\[::1\]:7777"/],
-    ["[::1]", /must have a port.*"\[::1\]:7777"/],
-    ["::1:7777", /stands in brackets/],
-    [{ hostname: "[::1]", port: 1 }, /without brackets and port, "::1"/],
-    [{ hostname: "[::1]:7", port: 1 }, /without brackets and port, "::1"/],
-    [{ hostname: "fe80::1", port: 1 }, /needs its network interface, as in "fe80::1%eth0"/],
-    [{ hostname: "::1%lo", port: 1 }, /only link-local addresses have: leave out "%lo"/],
-    [{ hostname: "1::2::3", port: 1 }, /is not an IPv6 address/],
-    [{ hostname: "240.0.0.1", port: 1 }, /is in 240\.0\.0\.0\/4/],
-  ];
-  for (const [address, message] of refusals) {
-    assert.match(await complaint(() => client.connect(address as Address)), message);
-  }
-  const zone = "fe80::1%nowhere0";
-  await assert.rejects(client.connect({ hostname: zone, port: 9 }), (error: ENetError) => {
-    assert.equal(
-      error.code,
-      isPossible ? "ENETJS_ERR_ADDRESS_UNAVAILABLE" : "ENETJS_ERR_ADDRESS_FAMILY",
-    );
-    return true;
-  });
-});
 
 over6("A connection over ::1 opens, carries 30,000 bytes and ends", async () => {
   const ended = Promise.withResolvers<string>();
@@ -230,25 +124,12 @@ over6("A limit of connects holds an IPv6 client back", async () => {
   }, {});
   await using client = await Host.create();
   await client.connect(server.address);
-  await assert.rejects(client.connect(server.address, { timeoutMs: 200 }), {
-    code: "ENETJS_ERR_TIMEOUT",
-  });
-  assert.ok(server.stats.limitedConnects > 0);
-});
-
-test("A rule for one version of IP says nothing about the other", async () => {
-  for (
-    const [text, message] of [
-      ["::1/129", /must be an IP address or prefix/],
-      ["fe80::1%eth0", /must not have a zone/],
-      ["::ffff:0.0.0.0/96", /must be an IP address or prefix/],
-    ] as const
-  ) {
-    assert.match(await complaint(() => Host.create({ filter: { deny: [text] } })), message);
-  }
-  await using server = await Host.listen({ hostname: "127.0.0.1", filter: { deny: ["::/0"] } });
-  await using client = await Host.create();
-  assert.equal((await client.connect(server.address)).state, "connected");
+  const abort = new AbortController();
+  const attempt = client.connect(server.address, { signal: abort.signal });
+  attempt.catch(() => {});
+  await until(() => server.stats.limitedConnects > 0, PATIENCE_MS, "a CONNECT too many");
+  abort.abort(new Error("enough"));
+  await assert.rejects(attempt, /enough/);
 });
 
 over6("Raw datagrams go to and come from IPv6 addresses", async () => {
@@ -276,64 +157,13 @@ over6("Nothing listens on a port of ::1: ICMPv6 tells", async () => {
   await gone.close();
   await using client = await Host.create();
   await assert.rejects(
-    client.connect({ hostname: LOCAL, port }, { timeoutMs: 300 }),
+    client.connect({ hostname: LOCAL, port }, { timeoutMs: 1000 }),
     (error: ENetError) => {
       assert.equal(error.unreachable, "port");
       assert.match(error.message, new RegExp(`nothing listens on \\[::1\\]:${port}`));
       return true;
     },
   );
-});
-
-over6("A name with a dead and a live address connects to the live one", async () => {
-  await using silent = await silentPort();
-  await using server = await Host.listen({ hostname: "127.0.0.1", port: silent.port }, {});
-  const connected: string[] = [];
-  await using client = await Host.create({}, {
-    connect: (peer) => void connected.push(peer.address.hostname),
-  });
-  using _names = resolving([LOCAL, "127.0.0.1"]);
-  const peer = await client.connect({ hostname: "game.example", port: server.address.port });
-  assert.equal(peer.address.hostname, "127.0.0.1");
-  assert.deepEqual(connected, ["127.0.0.1"]);
-  assert.equal(client.peers.length, 1);
-});
-
-// The network is so slow that the second attempt begins before the first one can succeed.
-over6(
-  "When both addresses are live, one connection is left, and the other place is free",
-  async () => {
-    const closed: string[] = [];
-    await using server = await Host.listen({ peers: 2 }, {
-      disconnect: (peer) => void closed.push(peer.address.hostname),
-    });
-    const seen: string[] = [];
-    await using client = await Host.create({ conditions: { latencyMs: 200 } }, {
-      connect: (peer) => void seen.push(`connect ${peer.address.hostname}`),
-      disconnect: (peer) => void seen.push(`disconnect ${peer.address.hostname}`),
-    });
-    using _names = resolving([LOCAL, "127.0.0.1"]);
-    const peer = await client.connect({ hostname: "game.example", port: server.address.port });
-    const { hostname } = peer.address;
-    const isAlone = () => server.peers.length === 1 && server.stats.connectedPeers === 1;
-    await until(() => closed.length === 1 && isAlone(), PATIENCE_MS, "one connection");
-    assert.notEqual(closed[0], hostname);
-    assert.equal(server.peers[0].address.hostname, hostname);
-    assert.equal(client.peers.length, 1);
-    assert.deepEqual(seen, [`connect ${hostname}`]);
-  },
-);
-
-over6("When no address of a name answers, the error tells of the attempt", async () => {
-  await using silent = await silentPort();
-  await using client = await Host.create();
-  using _names = resolving([LOCAL, "127.0.0.1"]);
-  const to = { hostname: "game.example", port: silent.port };
-  await assert.rejects(client.connect(to, { timeoutMs: 600 }), (error: ENetError) => {
-    assert.equal(error.code, "ENETJS_ERR_TIMEOUT");
-    assert.match(error.message, /Connecting to game\.example:\d+: no answer within 600 ms/);
-    return true;
-  });
 });
 
 over6("Messaging goes over IPv6", async () => {
@@ -356,4 +186,74 @@ over6("The gateway brings browsers to a server with an IPv6 address", async () =
     assert.equal(packet.text(), "through");
     break;
   }
+});
+
+test("A link-local address is reached over the interface of its zone", {
+  skip: !isPossible
+    ? "no ::1 on this machine"
+    : linkLocal() === undefined && "no link-local address",
+}, async () => {
+  const hostname = linkLocal() as string;
+  const seen = journal();
+  await using server = await Host.listen({ hostname, datagrams: true }, seen.handlers);
+  assert.equal(server.address.hostname, hostname);
+  await using client = await Host.create({ datagrams: true });
+  const peer = await client.connect(`[${hostname}]:${server.address.port}`);
+  assert.deepEqual(peer.address, server.address);
+  client.sendDatagram(server.address, "hello");
+  const [connect] = await seen.wait("connect");
+  const [datagram] = await seen.wait("datagram");
+  assert.equal(connect.peer.address.hostname, hostname);
+  assert.deepEqual(datagram.address, connect.peer.address);
+});
+
+over6("Without a pump, service() carries a connection over ::1", async () => {
+  await using server = await Host.listen({ hostname: LOCAL, pump: false });
+  await using client = await Host.create({ pump: false });
+  const attempt = client.connect(server.address);
+  const seen: string[] = [];
+  const poll = () => {
+    for (const host of [server, client]) {
+      for (let event = host.service(); event; event = host.service()) {
+        seen.push(event.type);
+        if (event.type === "connect" && host === client) event.peer.send(0, "hello");
+        if (event.type === "receive") assert.equal(event.peer.address.hostname, LOCAL);
+      }
+    }
+    return seen.includes("receive");
+  };
+  await until(poll, PATIENCE_MS, "the message");
+  assert.equal((await attempt).address.hostname, LOCAL);
+});
+
+over6(
+  "A flood of datagrams over both versions of IP is told in order, with its addresses",
+  async () => {
+    const COUNT = 300;
+    const seen = journal();
+    await using server = await Host.listen({ datagrams: true }, seen.handlers);
+    const { port } = server.address;
+    await using client = await Host.create();
+    const texts: string[] = [];
+    for (let i = 0; i < COUNT; i++) {
+      const hostname = i % 3 === 0 ? "[::1]" : "127.0.0.1";
+      texts.push(`${i} ${i % 3 === 0 ? LOCAL : hostname}`);
+      client.sendDatagram(`${hostname}:${port}`, texts[i]);
+      // What the socket's buffer holds.
+      if (i % 50 === 49) await seen.wait("datagram", i + 1);
+    }
+    const told = seen.all("datagram");
+    assert.deepEqual(told.map(({ bytes }) => new TextDecoder().decode(bytes)), texts);
+    assert.ok(
+      told.every(({ bytes, address }) =>
+        new TextDecoder().decode(bytes).endsWith(` ${address.hostname}`)
+      ),
+    );
+  },
+);
+
+over6("Hosts of the compat API reach no IPv6 address, and nobody there reaches them", async () => {
+  using client = await createClientAsync();
+  assert.equal(client.address()?.address, "0.0.0.0");
+  assert.throws(() => client.connect({ address: LOCAL, port: 9 }), /speaks IPv4 only/);
 });

@@ -56,9 +56,11 @@ void enetjs_reset_stuck_peers(struct enetjs_host *h) {
  */
 static void on_unreachable(struct enetjs_host *h, const struct enetjs_endpoint *to, uint8_t code) {
   for (size_t index = 0; index < h->enet->peerCount; index++) {
-    struct enetjs_endpoint peer = enetjs_addresses_real(h->addresses, &h->enet->peers[index].address);
     struct enetjs_slot *slot = &h->slots[index];
-    if (!slot->attempting || slot->unreachable || !enetjs_endpoint_same(&peer, to)) continue;
+    struct enetjs_endpoint peer;
+    if (!slot->attempting || slot->unreachable) continue;
+    peer = enetjs_addresses_real(h->addresses, &h->enet->peers[index].address);
+    if (!enetjs_endpoint_same(&peer, to)) continue;
     slot->unreachable = true;
     enetjs_emit_completion(slot, ENETJS_COMPLETION_UNREACHABLE, code, 0);
   }
@@ -85,6 +87,18 @@ void enetjs_attempt_over(struct enetjs_slot *slot) {
   if (--h->attempts == 0) enetjs_unreachable_end(&h->unreachable, h->enet->socket);
 }
 
+/* An abandoned attempt only waits to tell the other side, which finds out by itself, too. */
+static bool end_abandoned(struct enetjs_host *h) {
+  for (size_t index = 0; index < h->enet->peerCount; index++) {
+    struct enetjs_slot *slot = &h->slots[index];
+    if (!slot->abandoned) continue;
+    enet_peer_reset(enetjs_peer_of(slot));
+    enetjs_slot_end(slot, ENETJS_REASON_LOCAL, slot->close_data);
+    return true;
+  }
+  return false;
+}
+
 static bool has_free_peer(const ENetHost *enet) {
   for (size_t index = 0; index < enet->peerCount; index++)
     if (enet->peers[index].state == ENET_PEER_STATE_DISCONNECTED) return true;
@@ -94,10 +108,11 @@ static bool has_free_peer(const ENetHost *enet) {
 /* Of an attempt that has just begun, in its CONNECT, too. */
 static void limit_mtu(const struct enetjs_host *h, ENetPeer *peer, const struct enetjs_endpoint *to) {
   enet_uint32 most = enetjs_mtu_of(h->enet, to);
-  ENetOutgoingCommand *outgoing = (ENetOutgoingCommand *)enet_list_front(&peer->outgoingCommands);
-  ENetProtocolConnect *connect = &outgoing->command.connect;
+  ENetProtocolConnect *connect;
   if (peer->mtu > most) peer->mtu = most;
-  if (!enet_list_empty(&peer->outgoingCommands)) connect->mtu = enetjs_mtu_limit(h->enet, to, connect->mtu);
+  if (enet_list_empty(&peer->outgoingCommands)) return;
+  connect = &((ENetOutgoingCommand *)enet_list_front(&peer->outgoingCommands))->command.connect;
+  connect->mtu = enetjs_mtu_limit(h->enet, to, connect->mtu);
 }
 
 static double connect_to(struct enetjs_host *h, const struct enetjs_endpoint *to, size_t channels, enet_uint32 data) {
@@ -105,7 +120,7 @@ static double connect_to(struct enetjs_host *h, const struct enetjs_endpoint *to
   ENetPeer *peer;
   struct enetjs_slot *slot;
   unsigned failures;
-  if (!has_free_peer(h->enet)) return ENETJS_ERR_PEERS_EXHAUSTED;
+  if (!has_free_peer(h->enet) && !end_abandoned(h)) return ENETJS_ERR_PEERS_EXHAUSTED;
   address = enetjs_addresses_give(h->addresses, to);
   enetjs_random(&h->enet->randomSeed, sizeof(h->enet->randomSeed)); /* of which ENet makes the connect id */
   failures = enetjs_pool_failures();

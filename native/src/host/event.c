@@ -20,7 +20,6 @@
 
 #include "host/internal.h"
 #include "enet/libenet.h"
-#include "wire/addresses.h"
 #include "wire/guard.h"
 
 enum { RESUME_BYTES = 1 << 20 };
@@ -265,7 +264,7 @@ static uint32_t endpoint_record(uint32_t *record, const struct enetjs_endpoint *
   record[ENETJS_RECORD_LENGTH] = (uint32_t)endpoint->high;
   record[ENETJS_RECORD_EXTRA] = (uint32_t)(endpoint->low >> 32);
   record[ENETJS_RECORD_ADDRESS] = (uint32_t)endpoint->low;
-  return ENETJS_STRANGER;
+  return (uint32_t)ENETJS_ADDRESS_BEFORE;
 }
 
 uint32_t enetjs_emit_endpoint(struct enetjs_host *h, const struct enetjs_endpoint *endpoint) {

@@ -17,8 +17,8 @@
 #define DRAWS 256
 
 struct place {
-  struct enetjs_endpoint address; /* a copy, so that a census does not walk ENet's large peers */
-  enet_uint16 id, next;           /* IDS: none */
+  struct enetjs_endpoint address;
+  enet_uint16 id, next; /* IDS: none */
 };
 
 struct enetjs_peer_ids {
@@ -27,12 +27,18 @@ struct enetjs_peer_ids {
   enet_uint16 first[IDS];
   enet_uint16 recent[RECENT];
   unsigned recent_at;
+  uint64_t *networks; /* of the addresses, for each peer: a census, which any stranger can cause, walks these only */
   struct place place[];
 };
 
 struct enetjs_peer_ids *enetjs_peer_ids_create(ENetHost *enet, struct enetjs_addresses *addresses) {
   struct enetjs_peer_ids *ids = calloc(1, sizeof(*ids) + enet->peerCount * sizeof(ids->place[0]));
   if (!ids) return NULL;
+  ids->networks = calloc(enet->peerCount, sizeof(*ids->networks));
+  if (!ids->networks) {
+    free(ids);
+    return NULL;
+  }
   ids->enet = enet;
   ids->addresses = addresses;
   for (size_t i = 0; i < IDS; i++) ids->first[i] = IDS;
@@ -41,7 +47,11 @@ struct enetjs_peer_ids *enetjs_peer_ids_create(ENetHost *enet, struct enetjs_add
   return ids;
 }
 
-void enetjs_peer_ids_destroy(struct enetjs_peer_ids *ids) { free(ids); }
+void enetjs_peer_ids_destroy(struct enetjs_peer_ids *ids) {
+  if (!ids) return;
+  free(ids->networks);
+  free(ids);
+}
 
 static bool same(const ENetAddress *a, const ENetAddress *b) { return a->host == b->host && a->port == b->port; }
 
@@ -89,6 +99,7 @@ void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer, c
   struct place *place = &ids->place[peer->incomingPeerID];
   unlink_place(ids, peer->incomingPeerID);
   place->address = *address;
+  ids->networks[peer->incomingPeerID] = enetjs_endpoint_network(address);
   place->id = id;
   place->next = ids->first[id];
   ids->first[id] = peer->incomingPeerID;
@@ -124,11 +135,10 @@ struct enetjs_peer_census enetjs_peer_ids_census(const struct enetjs_peer_ids *i
   struct enetjs_peer_census census = {0};
   for (size_t i = 0; i < ids->enet->peerCount; i++) {
     const ENetPeer *peer = &ids->enet->peers[i];
-    const struct enetjs_endpoint *other = &ids->place[i].address;
-    if (ids->place[i].id == IDS || enetjs_endpoint_network(other) != network) continue;
+    if (ids->networks[i] != network || ids->place[i].id == IDS) continue;
     if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_CONNECTING) continue;
     census.same_host++;
-    if (peer->connectID == connect_id && enetjs_endpoint_same(address, other)) census.known = true;
+    if (peer->connectID == connect_id && enetjs_endpoint_same(address, &ids->place[i].address)) census.known = true;
   }
   return census;
 }

@@ -18,13 +18,14 @@ union enetjs_sockaddr {
 };
 
 static inline uint64_t enetjs_big_endian_read(const uint8_t *bytes) {
-  uint64_t value = 0;
-  for (unsigned i = 0; i < 8; i++) value = value << 8 | bytes[i];
-  return value;
+  uint32_t words[2];
+  memcpy(words, bytes, sizeof(words));
+  return (uint64_t)ntohl(words[0]) << 32 | ntohl(words[1]);
 }
 
 static inline void enetjs_big_endian_write(uint8_t *bytes, uint64_t value) {
-  for (unsigned i = 8; i-- > 0; value >>= 8) bytes[i] = (uint8_t)value;
+  uint32_t words[2] = {htonl((uint32_t)(value >> 32)), htonl((uint32_t)value)};
+  memcpy(bytes, words, sizeof(words));
 }
 
 static inline struct enetjs_endpoint enetjs_sockaddr_read(const union enetjs_sockaddr *address) {
