@@ -99,7 +99,7 @@ export async function leakCheck(t: TestContext): Promise<void> {
   const before = await held();
   t.after(async () => {
     const same = async () => JSON.stringify(await held()) === JSON.stringify(before);
-    await until(same, 1000, "native counters back to their start").catch(() => {});
+    await until(same, 10_000, "native counters back to their start").catch(() => {});
     assert.deepEqual(await held(), before);
   });
 }

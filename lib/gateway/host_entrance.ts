@@ -149,7 +149,7 @@ export class HostEntrance implements Destination, Transport {
         continue;
       }
       const { link } = session;
-      link.highWaterMark = highWaterMark;
+      link.queue.limitBytes = highWaterMark;
       if (link.queuedBytes > share && now - link.lastProgress > STUCK_MS) {
         const what = `it has taken nothing for ${STUCK_MS} ms of ${link.queuedBytes} bytes`;
         session.fault(CLOSE.TIMEOUT, what);
@@ -184,7 +184,7 @@ export class HostEntrance implements Destination, Transport {
     for (let held = bytes; held < 0; held += FRAGMENT) waiting.remove(FRAGMENT, false);
     if (bytes <= 0) return true;
     waiting.add(bytes, false);
-    return !waiting.full || link.waitingBytes <= waiting.share;
+    return !waiting.full || link.inbox.waitingBytes <= waiting.share;
   }
 
   end(session: Session, end: SessionEnd): void {
@@ -316,18 +316,18 @@ export class HostEntrance implements Destination, Transport {
     const now = performance.now();
     const put = (first: number, values: readonly number[]) => stats.set(values, first);
     put(PEER_STAT.STATE, [state, link.channels]);
-    put(PEER_STAT.INCOMING_DATA_TOTAL, [link.receivedBytes, link.sentBytes]);
+    put(PEER_STAT.INCOMING_DATA_TOTAL, [link.inbox.receivedBytes, link.sentBytes]);
     put(PEER_STAT.SINCE_LAST_SEND, [now - link.lastSend, now - link.lastReceive]);
     const open = LAYOUT.PACKET_THROTTLE_SCALE;
     put(PEER_STAT.PACKET_THROTTLE, [open, open, 0, throttle[1], throttle[2], throttle[0]]);
     put(PEER_STAT.PING_INTERVAL, [link.pingIntervalMs, ...timeouts]);
-    const { roundTripTime, roundTripTimeVariance } = link;
+    const { roundTripTime, roundTripTimeVariance } = link.pace;
     put(PEER_STAT.LAST_ROUND_TRIP_TIME, [roundTripTime, roundTripTime]);
     put(PEER_STAT.LAST_ROUND_TRIP_TIME_VARIANCE, [roundTripTimeVariance, roundTripTimeVariance]);
     put(PEER_STAT.ROUND_TRIP_TIME, [roundTripTime, roundTripTimeVariance]);
-    put(PEER_STAT.WINDOW_SIZE, [link.allowed, link.inFlight, link.waitingBytes]);
+    put(PEER_STAT.WINDOW_SIZE, [link.pace.allowed, link.inFlight, link.inbox.waitingBytes]);
     put(PEER_STAT.QUEUED_BYTES, [link.queuedBytes, link.queuedMessages]);
-    stats[PEER_STAT.THROTTLED] = link.dropped;
+    stats[PEER_STAT.THROTTLED] = link.queue.dropped;
     return stats;
   }
 

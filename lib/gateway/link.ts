@@ -65,9 +65,10 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
   /** Bytes of payloads sent so far. */
   sentBytes = 0;
 
-  readonly #queue: LinkQueue<F>;
-  readonly #pace: LinkPace;
-  readonly #inbox: LinkInbox;
+  /** What waits to be sent, how much of it may be under way, and what has arrived. */
+  readonly queue: LinkQueue<F>;
+  readonly pace: LinkPace;
+  readonly inbox: LinkInbox;
   #full = false;
   /** Cost of what has been sent, and of what the other side has taken. */
   #sent = 0;
@@ -95,9 +96,9 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
     this.#owner = owner;
     this.#options = options;
     this.channels = options.channels;
-    this.#queue = new LinkQueue(highWaterMark);
-    this.#pace = new LinkPace(options.sendWindow);
-    this.#inbox = new LinkInbox(
+    this.queue = new LinkQueue(highWaterMark);
+    this.pace = new LinkPace(options.sendWindow);
+    this.inbox = new LinkInbox(
       owner,
       () => this.#taken(),
       (channelId) => this.path?.arrived(channelId),
@@ -110,73 +111,18 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
         performance.now();
   }
 
-  /** Bytes that are queued, above which `send` says so. */
-  get highWaterMark(): number {
-    return this.#queue.limitBytes;
-  }
-  set highWaterMark(bytes: number) {
-    this.#queue.limitBytes = bytes;
-  }
-
   /** Bytes of the program that are queued, or that the other side has not taken. */
   get queuedBytes(): number {
-    return this.#queue.bytes + this.#unacknowledgedBytes;
+    return this.queue.bytes + this.#unacknowledgedBytes;
   }
 
   get queuedMessages(): number {
-    return this.#queue.messages + this.#unacknowledged.size;
-  }
-
-  /** Unreliable messages that were dropped while they waited. */
-  get dropped(): number {
-    return this.#queue.dropped;
-  }
-
-  /** Whether everything that was queued has been given to the socket. */
-  get empty(): boolean {
-    return this.#queue.isEmpty;
+    return this.queue.messages + this.#unacknowledged.size;
   }
 
   /** Cost of what is under way. */
   get inFlight(): number {
     return this.#sent - this.#acknowledged;
-  }
-
-  /** Cost that may be under way now. */
-  get allowed(): number {
-    return this.#pace.allowed;
-  }
-
-  /** Smoothed, in milliseconds; 0 before the first. */
-  get roundTripTime(): number {
-    return this.#pace.roundTripTime;
-  }
-
-  get roundTripTimeVariance(): number {
-    return this.#pace.roundTripTimeVariance;
-  }
-
-  /** Bytes of payloads that have arrived so far. */
-  get receivedBytes(): number {
-    return this.#inbox.receivedBytes;
-  }
-
-  /** Bytes that have arrived and were not taken. */
-  get waitingBytes(): number {
-    return this.#inbox.waitingBytes;
-  }
-
-  /** Whether a message waits that has arrived. */
-  get waits(): boolean {
-    return this.#inbox.waits;
-  }
-
-  /** Messages that arrive wait here, and the other side is held back when its window is used up. */
-  get paused(): boolean {
-    return this.#inbox.paused;
-  }
-  set paused(paused: boolean) {
-    this.#inbox.paused = paused;
   }
 
   /**
@@ -187,7 +133,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
   close(drops: boolean): void {
     this.#closed = true;
     this.path?.close();
-    this.#inbox.close(drops);
+    this.inbox.close(drops);
   }
 
   // Sending.
@@ -200,10 +146,10 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
    * @returns whether the queue is above the high-water mark
    */
   send(channelId: number, flags: number, frames: readonly F[], bytes: number, token = 0): boolean {
-    this.#queue.push(channelId, flags, frames, bytes, token);
+    this.queue.push(channelId, flags, frames, bytes, token);
     if (token !== 0) this.#asked = true;
     this.#owner.touched();
-    const isFull = this.queuedBytes > this.highWaterMark;
+    const isFull = this.queuedBytes > this.queue.limitBytes;
     this.#full ||= isFull;
     return isFull;
   }
@@ -214,7 +160,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
   }
 
   overtake(channelId: number): number | undefined {
-    return this.#queue.overtake(channelId);
+    return this.queue.overtake(channelId);
   }
 
   passed(bytes: number): void {
@@ -224,11 +170,11 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
 
   /** Gives to the socket what may be under way. */
   flush(): void {
-    this.#queue.beginBatch();
+    this.queue.beginBatch();
     if (this.#closed) return;
     this.#answer();
-    while (this.inFlight < this.#pace.allowed) {
-      const message = this.#queue.take();
+    while (this.inFlight < this.pace.allowed) {
+      const message = this.queue.take();
       if (message === undefined) break;
       const { frames, sent, bytes, token } = message;
       const frame = frames[sent - 1];
@@ -240,7 +186,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
       this.#unacknowledged.push({ end: this.#sent, bytes, token });
     }
     if (this.#sent > this.#sentAtPing) {
-      const isDue = this.#asked || this.inFlight * 2 >= this.#pace.allowed;
+      const isDue = this.#asked || this.inFlight * 2 >= this.pace.allowed;
       if (isDue) this.ping();
     }
   }
@@ -268,7 +214,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
       if (this.#pinged === undefined || token !== this.#token) {
         return this.#fault("a PONG without a PING");
       }
-      this.#pace.measure(now - this.#pinged);
+      this.pace.measure(now - this.#pinged);
       this.#pinged = undefined;
     }
     this.#acknowledged += progress;
@@ -282,7 +228,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
       this.#unacknowledgedBytes -= next.bytes;
       if (next.token !== 0) this.#owner.delivered(next.token);
     }
-    if (this.#full && this.queuedBytes * 2 <= this.highWaterMark) {
+    if (this.#full && this.queuedBytes * 2 <= this.queue.limitBytes) {
       this.#full = false;
       this.#owner.drained();
     }
@@ -304,11 +250,11 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
   // Receiving.
 
   cameBefore(channelId: number): number {
-    return this.#inbox.cameBefore(channelId);
+    return this.inbox.cameBefore(channelId);
   }
 
   accept(channelId: number, flags: number, bytes: Uint8Array<ArrayBuffer>): void {
-    if (!this.#closed && !this.deaf) this.#inbox.accept(channelId, flags, bytes);
+    if (!this.#closed && !this.deaf) this.inbox.accept(channelId, flags, bytes);
   }
 
   reject(): void {
@@ -320,7 +266,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
     if (this.#closed || this.deaf) return;
     this.lastReceive = performance.now();
     if (bytes[0] === CONTROL) this.#control(bytes);
-    else this.#inbox.receive(bytes);
+    else this.inbox.receive(bytes);
   }
 
   #control(bytes: Uint8Array): void {
@@ -337,7 +283,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
   #taken(): void {
     if (this.#pong !== undefined || this.#closed || this.#owed === undefined) return;
     // The other side knows of a PING that it was answered for less than it had sent.
-    const { taken } = this.#inbox;
+    const { taken } = this.inbox;
     const isMuch = (taken - this.#told) * 4 >= this.#options.receiveWindow;
     if (!isMuch && taken < this.#owed) return;
     this.#pong = 0;
@@ -348,7 +294,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
   #answer(): void {
     if (this.#pong === undefined || this.#owner.buffered() > STUFFED) return;
     const token = this.#pong;
-    const { taken, received } = this.#inbox;
+    const { taken, received } = this.inbox;
     this.#pong = undefined;
     this.#told = taken;
     this.#owed = taken < received ? received : undefined;

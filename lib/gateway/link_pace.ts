@@ -14,48 +14,36 @@ const TOLERATED_MS = 40;
 
 /** Measures the round trip of a link. */
 export class LinkPace {
+  /** Cost that may be under way now. */
+  allowed: number;
+  /** Smoothed, in milliseconds; 0 before the first. */
+  roundTripTime = 0;
+  /** Mean deviation from that, in milliseconds. */
+  roundTripTimeVariance = 0;
   readonly #window: number;
-  #allowed: number;
   #shortest = Infinity;
-  #mean = 0;
-  #variance = 0;
 
   /** @param window cost that the other side takes at once */
   constructor(window: number) {
     this.#window = window;
-    this.#allowed = Math.min(window, FIRST_ALLOWED);
-  }
-
-  /** Cost that may be under way now. */
-  get allowed(): number {
-    return this.#allowed;
-  }
-
-  /** Smoothed, in milliseconds; 0 before the first. */
-  get roundTripTime(): number {
-    return this.#mean;
-  }
-
-  /** Mean deviation from that, in milliseconds. */
-  get roundTripTimeVariance(): number {
-    return this.#variance;
+    this.allowed = Math.min(window, FIRST_ALLOWED);
   }
 
   /** A round trip has taken so many milliseconds. */
   measure(sample: number): void {
     if (this.#shortest === Infinity) {
-      this.#mean = sample;
-      this.#variance = sample / 2;
+      this.roundTripTime = sample;
+      this.roundTripTimeVariance = sample / 2;
     } else {
-      const difference = sample - this.#mean;
-      this.#mean += difference / 8;
-      this.#variance += (Math.abs(difference) - this.#variance) / 4;
+      const difference = sample - this.roundTripTime;
+      this.roundTripTime += difference / 8;
+      this.roundTripTimeVariance += (Math.abs(difference) - this.roundTripTimeVariance) / 4;
     }
     // A route may become longer: the shortest follows within some hundred round trips.
     this.#shortest = Math.min(sample, this.#shortest + Math.max(0, sample - this.#shortest) / 128);
     const isLate = sample > 2 * this.#shortest + TOLERATED_MS;
-    this.#allowed = isLate
-      ? Math.max(this.#allowed / 2, Math.min(LEAST_ALLOWED, this.#window))
-      : Math.min(this.#allowed * 2, this.#window);
+    this.allowed = isLate
+      ? Math.max(this.allowed / 2, Math.min(LEAST_ALLOWED, this.#window))
+      : Math.min(this.allowed * 2, this.#window);
   }
 }

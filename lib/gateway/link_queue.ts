@@ -50,37 +50,25 @@ interface Channel<F extends Frame> {
 export class LinkQueue<F extends Frame> {
   /** Bytes of unreliable messages that may wait on a channel; the oldest are dropped. */
   limitBytes: number;
+  /** Bytes of the messages that wait, or of which a part waits. */
+  bytes = 0;
+  /** How many these are. */
+  messages = 0;
+  /** Unreliable messages that were dropped while they waited. */
+  dropped = 0;
   readonly #channels = new Map<number, Channel<F>>();
   /** Those that have messages, in the order of their turns. */
   readonly #ready: Channel<F>[] = [];
   /** The channel of which a message is being sent in parts. */
   #parted: Channel<F> | undefined;
   #batch = 0;
-  #bytes = 0;
-  #messages = 0;
-  #dropped = 0;
 
   constructor(limitBytes: number) {
     this.limitBytes = limitBytes;
   }
 
-  /** Bytes of the messages that wait, or of which a part waits. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  /** How many these are. */
-  get messages(): number {
-    return this.#messages;
-  }
-
-  /** Unreliable messages that were dropped while they waited. */
-  get dropped(): number {
-    return this.#dropped;
-  }
-
   get isEmpty(): boolean {
-    return this.#messages === 0;
+    return this.messages === 0;
   }
 
   /** What is pushed from now on makes obsolete what was pushed before. */
@@ -113,8 +101,8 @@ export class LinkQueue<F extends Frame> {
       unreliable: (flags & 1) === 0,
       dropped: false,
     };
-    this.#bytes += bytes;
-    this.#messages++;
+    this.bytes += bytes;
+    this.messages++;
     if (message.unreliable) this.#enter(channel, message);
     if ((flags & UNSEQUENCED) === 0) channel.sequenced++;
     channel.messages.push(message);
@@ -166,7 +154,7 @@ export class LinkQueue<F extends Frame> {
       channel.sequenced--;
     }
     this.#leave(message);
-    this.#dropped++;
+    this.dropped++;
     if (++channel.dropped * 2 > channel.messages.size + 16) {
       channel.messages.extract(({ dropped }) => dropped);
       channel.dropped = 0;
@@ -174,8 +162,8 @@ export class LinkQueue<F extends Frame> {
   }
 
   #leave({ bytes }: Outgoing<F>): void {
-    this.#bytes -= bytes;
-    this.#messages--;
+    this.bytes -= bytes;
+    this.messages--;
   }
 
   /**

@@ -139,7 +139,7 @@ export class ServerEntrance implements Destination {
   hold({ link }: Session, bytes: number): boolean {
     this.#held += bytes;
     const most = this.#host.maximumHostData / 4;
-    return bytes < 0 || this.#held <= most || link.waitingBytes <= most / this.#most;
+    return bytes < 0 || this.#held <= most || link.inbox.waitingBytes <= most / this.#most;
   }
 
   end(session: Session, { reason, data }: SessionEnd): void {

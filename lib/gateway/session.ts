@@ -145,7 +145,7 @@ export class Session implements LinkOwner<SessionFrame> {
     encode: () => readonly SessionFrame[] = () => encodeMessage(channelId, flags, bytes),
   ): boolean {
     const { link } = this;
-    if (link.sendPast(channelId, flags, bytes)) return link.queuedBytes > link.highWaterMark;
+    if (link.sendPast(channelId, flags, bytes)) return link.queuedBytes > link.queue.limitBytes;
     return link.send(channelId, flags, encode(), bytes.length, token);
   }
 
@@ -166,7 +166,7 @@ export class Session implements LinkOwner<SessionFrame> {
 
   /** Whether messages wait, because a limit is used up. */
   #pause(): void {
-    if (this.#link !== undefined) this.#link.paused = this.#held || this.#limited;
+    if (this.#link !== undefined) this.#link.inbox.paused = this.#held || this.#limited;
   }
 
   /** Ends it, and drops what waits in either direction. */
@@ -241,7 +241,7 @@ export class Session implements LinkOwner<SessionFrame> {
     const link = this.#link;
     link?.close(this.#leaving !== undefined);
     // What came before the end is told before it.
-    if (this.#leaving === undefined && link !== undefined) link.paused = false;
+    if (this.#leaving === undefined && link !== undefined) link.inbox.paused = false;
     const end = endOf(code, reason);
     if (end.reason === "reset") this.#warn(`its WebSocket has ended with ${code} ${show(reason)}`);
     this.#ended(
@@ -282,7 +282,7 @@ export class Session implements LinkOwner<SessionFrame> {
   }
 
   #closeIfEmpty(): void {
-    if (this.state !== "later" || !this.link.empty) return;
+    if (this.state !== "later" || !this.link.queue.isEmpty) return;
     this.#enter("leaving");
     this.link.close(true);
     this.client.close(CLOSE.DISCONNECT, closeReason((this.#leaving as SessionEnd).data));

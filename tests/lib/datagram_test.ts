@@ -325,6 +325,8 @@ test("A flood of datagrams is reported in order and disturbs no peer", async (t)
     // Lets the host read, so that its socket's buffer need not lose any.
     await delivered.at(-1);
   }
+  const reported = () => seen.all("datagram").length === server.stats.datagrams;
+  await until(reported, 20_000, "what waited for the ring to be reported");
   const numbers = seen.all("datagram").map(({ bytes }) => Number(decode(bytes)));
   assert.deepEqual(numbers, [...new Set(numbers)].sort((a, b) => a - b));
   assert.equal(server.stats.datagrams, numbers.length);

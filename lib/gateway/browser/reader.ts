@@ -4,25 +4,25 @@
  * @module
  */
 import { Fifo } from "../../internal/fifo.ts";
-import type { Link } from "../link.ts";
+import type { LinkInbox } from "../link_inbox.ts";
 import { type EnetMessage, EnetPacket } from "./packet.ts";
 
 /** Gives the messages of a link to reads. */
 export class Reader {
-  readonly #link: Pick<Link, "paused" | "waits">;
+  readonly #inbox: Pick<LinkInbox, "paused" | "waits">;
   readonly #waiting = new Fifo<(result: IteratorResult<EnetMessage>) => void>();
   #isOver = false;
   #drops = false;
 
-  constructor(link: Pick<Link, "paused" | "waits">) {
-    this.#link = link;
-    link.paused = true;
+  constructor(inbox: Pick<LinkInbox, "paused" | "waits">) {
+    this.#inbox = inbox;
+    inbox.paused = true;
   }
 
   /** A message, which a read waits for. */
   message(channelId: number, flags: number, bytes: Uint8Array<ArrayBuffer>): void {
     const resolve = this.#waiting.shift()!;
-    this.#link.paused = this.#waiting.size === 0;
+    this.#inbox.paused = this.#waiting.size === 0;
     resolve({ value: { channelId, packet: new EnetPacket(bytes, flags) }, done: false });
   }
 
@@ -31,7 +31,7 @@ export class Reader {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
       if (this.#drops) return this.stop();
-      this.#link.paused = false; // gives the first one that waits
+      this.#inbox.paused = false; // gives the first one that waits
       if (this.#isOver) this.end(false);
     });
   }
@@ -44,12 +44,12 @@ export class Reader {
   end(drops: boolean): void {
     this.#isOver = true;
     this.#drops ||= drops;
-    if (this.#drops || !this.#link.waits) this.stop();
+    if (this.#drops || !this.#inbox.waits) this.stop();
   }
 
   /** Ends the reads that wait. */
   stop(): void {
-    this.#link.paused = true;
+    this.#inbox.paused = true;
     for (let resolve; (resolve = this.#waiting.shift()) !== undefined;) {
       resolve({ value: undefined, done: true });
     }

@@ -112,7 +112,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
       { channels, sendWindow: window, receiveWindow: WINDOW, largest: LARGEST },
       plan.highWaterMark,
     );
-    this.#reader = new Reader(this.#link);
+    this.#reader = new Reader(this.#link.inbox);
     socket.onmessage = ({ data }: MessageEvent) => {
       if (!(data instanceof ArrayBuffer)) return this.#fault(CLOSE.FAULT);
       this.#link.receive(new Uint8Array(data));
@@ -165,7 +165,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
 
   /** Mean time for a message and its acknowledgement, in milliseconds; 0 before the first. */
   get roundTripTime(): number {
-    return this.#link.roundTripTime;
+    return this.#link.pace.roundTripTime;
   }
 
   /** Bytes sent by the program that are queued, or that the other side has not acknowledged. */
@@ -183,7 +183,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
 
   /** Unreliable messages that newer ones have replaced while they waited. */
   get droppedMessages(): number {
-    return this.#link.dropped;
+    return this.#link.queue.dropped;
   }
 
   /** How the connection has ended; undefined before. */
@@ -237,7 +237,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
    */
   async drain(): Promise<void> {
     this.#requireOpen();
-    if (this.#link.queuedBytes <= this.#link.highWaterMark) return;
+    if (this.#link.queuedBytes <= this.#link.queue.limitBytes) return;
     this.#drained ??= Promise.withResolvers();
     await this.#drained.promise;
   }
@@ -308,7 +308,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
     }
     if (this.#end !== undefined || this.#leaving !== undefined) return false;
     const link = this.#link;
-    if (link.sendPast(channelId, flags, bytes)) return link.queuedBytes <= link.highWaterMark;
+    if (link.sendPast(channelId, flags, bytes)) return link.queuedBytes <= link.queue.limitBytes;
     const frames = encodeMessage(channelId, flags, bytes);
     return !link.send(channelId, flags, frames, bytes.length, token);
   }
@@ -325,7 +325,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   }
 
   #closeIfEmpty(): void {
-    if (!this.#later || !this.#link.empty) return;
+    if (!this.#later || !this.#link.queue.isEmpty) return;
     this.#later = false;
     this.#closeSocket(CLOSE.DISCONNECT, this.#leaving!.data);
   }

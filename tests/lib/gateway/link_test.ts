@@ -86,7 +86,7 @@ test("Messages of every size arrive as they were sent, in order on each channel"
   a.link.ping();
   pass(a, b);
   assert.deepEqual([a.link.queuedBytes, a.link.queuedMessages, a.link.inFlight], [0, 0, 0]);
-  assert.ok(a.link.roundTripTime > 0);
+  assert.ok(a.link.pace.roundTripTime > 0);
 });
 
 test("A message in parts delays those of other channels by one frame", () => {
@@ -103,42 +103,42 @@ test("A message in parts delays those of other channels by one frame", () => {
 
 test("No more is under way than the window allows, and the rest follows what is taken", () => {
   const [a, b] = [side(), side()];
-  b.link.paused = true;
+  b.link.inbox.paused = true;
   const size = 1000;
   for (let i = 0; i < 200; i++) a.send(0, pattern(size));
   pass(a, b);
   assert.ok(a.link.inFlight >= WINDOW && a.link.inFlight < WINDOW + size + FRAME_COST);
   assert.equal(b.got.length, 0);
-  assert.ok(b.link.waitingBytes < WINDOW + size);
+  assert.ok(b.link.inbox.waitingBytes < WINDOW + size);
   for (let now = 0; now < 20; now++) {
     a.link.tick(performance.now());
     pass(a, b);
   }
   assert.deepEqual(a.told.concat(b.told), []);
-  b.link.paused = false;
+  b.link.inbox.paused = false;
   pass(a, b);
   assert.equal(b.got.length, 200);
-  assert.equal(b.link.waitingBytes, 0);
+  assert.equal(b.link.inbox.waitingBytes, 0);
 });
 
 test("A pause within a message holds back the next one", () => {
   const [a, b] = [side(), side()];
-  b.onMessage = () => b.link.paused = true;
+  b.onMessage = () => b.link.inbox.paused = true;
   for (const text of ["1", "2", "3"]) a.send(0, text);
   pass(a, b);
   assert.equal(b.got.length, 1);
-  b.link.paused = false;
+  b.link.inbox.paused = false;
   assert.deepEqual(b.got, ["0 1 1", "0 1 2"]);
 });
 
 test("send() tells when the queue is above the mark, and drained comes at half of it", () => {
   const [a, b] = [side({}, 1000), side()];
-  b.link.paused = true;
+  b.link.inbox.paused = true;
   assert.equal(a.send(0, pattern(1000)), true);
   assert.equal(a.send(0, pattern(1)), false);
   pass(a, b);
   assert.deepEqual([a.link.queuedBytes, a.told], [1001, []]);
-  b.link.paused = false;
+  b.link.inbox.paused = false;
   a.link.ping();
   pass(a, b);
   assert.deepEqual([a.link.queuedBytes, a.told], [0, ["drained"]]);
@@ -146,19 +146,19 @@ test("send() tells when the queue is above the mark, and drained comes at half o
 
 test("A token is told when the other side has taken the message, and not before", () => {
   const [a, b] = [side(), side()];
-  b.link.paused = true;
+  b.link.inbox.paused = true;
   a.send(0, "one", 1, 7);
   a.send(0, pattern(50_000), 1, 8);
   pass(a, b);
   assert.deepEqual(a.told, []);
-  b.link.paused = false;
+  b.link.inbox.paused = false;
   pass(a, b);
   assert.deepEqual(a.told, ["delivered 7", "delivered 8"]);
 });
 
 test("A newer unreliable message replaces those of its channel that wait, and no others", () => {
   const [a, b] = [side(), side()];
-  b.link.paused = true;
+  b.link.inbox.paused = true;
   for (let i = 0; i < 100; i++) a.send(0, pattern(1000), 1);
   pass(a, b);
   const before = a.link.queuedBytes;
@@ -173,9 +173,9 @@ test("A newer unreliable message replaces those of its channel that wait, and no
     }
     a.link.flush();
   }
-  assert.equal(a.link.dropped, 98);
+  assert.equal(a.link.queue.dropped, 98);
   assert.ok(a.link.queuedBytes - before < 60, String(a.link.queuedBytes - before));
-  b.link.paused = false;
+  b.link.inbox.paused = false;
   pass(a, b);
   assert.deepEqual(
     b.got.filter((text) => !text.startsWith("0 1 \0")).sort(),
@@ -186,30 +186,30 @@ test("A newer unreliable message replaces those of its channel that wait, and no
 
 test("200,000 unreliable messages that wait take no more than the mark", () => {
   const [a, b] = [side({}, 10_000), side()];
-  b.link.paused = true;
+  b.link.inbox.paused = true;
   for (let i = 0; i < 100; i++) a.send(0, pattern(1000), 1);
   pass(a, b);
   const before = a.link.queuedBytes;
   for (let i = 0; i < 200_000; i++) a.send(0, "0123456789", i % 2 === 0 ? 0 : 2);
   assert.ok(a.link.queuedBytes - before <= 10_000, String(a.link.queuedBytes - before));
-  b.link.paused = false;
+  b.link.inbox.paused = false;
   pass(a, b);
   assert.equal(b.got.length, 100 + 1000);
 });
 
 test("A late pong makes less be under way, prompt ones more", async () => {
   const [a, b] = [side({ sendWindow: 131_072 }), side({ receiveWindow: 131_072 })];
-  const first = a.link.allowed;
+  const first = a.link.pace.allowed;
   for (let i = 0; i < 6; i++) {
     a.link.ping();
     pass(a, b);
   }
-  assert.ok(a.link.allowed > first, `${a.link.allowed} after ${first}`);
-  const most = a.link.allowed;
+  assert.ok(a.link.pace.allowed > first, `${a.link.pace.allowed} after ${first}`);
+  const most = a.link.pace.allowed;
   a.link.ping();
   await new Promise((resolve) => setTimeout(resolve, 100));
   pass(a, b);
-  assert.ok(a.link.allowed < most, `${a.link.allowed} after ${most}`);
+  assert.ok(a.link.pace.allowed < most, `${a.link.pace.allowed} after ${most}`);
 });
 
 test("Silence beyond the timeout is told once; a deaf side hears nothing", () => {
@@ -286,7 +286,7 @@ test("A message that is too large ends the connection before it is complete", ()
 
 test("More than the window ends the connection, so that what waits is bounded", () => {
   const b = side();
-  b.link.paused = true;
+  b.link.inbox.paused = true;
   const [empty] = encodeMessage(0, 1, new Uint8Array(0));
   let count = 0;
   while (b.told.length === 0 && count < 1e6) {

@@ -101,7 +101,7 @@ test("Unreliable messages of all kinds pass, reliable and large ones go over the
   assert.deepEqual(b.bytes.map(({ length }) => length), [5, 11, 8, 4, 0, 1400, FRAGMENT]);
   pass(a, b);
   assert.equal(b.got.length, 10);
-  assert.equal(a.link.sentBytes, b.link.receivedBytes, "both ways count alike");
+  assert.equal(a.link.sentBytes, b.link.inbox.receivedBytes, "both ways count alike");
 });
 
 test("Of sequenced messages older ones are dropped; unsequenced ones come in any order", () => {
@@ -153,17 +153,17 @@ test("What waits for the WebSocket is bounded; the oldest is dropped", () => {
 
 test("A message never overtakes an unreliable one of its channel that waits for the WebSocket", () => {
   const [a, b] = pair();
-  b.link.paused = true;
+  b.link.inbox.paused = true;
   for (let i = 0; i < 100; i++) a.send(1, new Uint8Array(1000), 1);
   pass(a, b); // The window is used up.
   assert.equal(a.say(new Uint8Array(2000), 0), false);
   assert.equal(a.say("of the same turn", 0), false);
   a.link.flush();
   assert.equal(a.say("later", 0), true, "the older ones are obsolete");
-  assert.equal(a.link.dropped, 2);
+  assert.equal(a.link.queue.dropped, 2);
   assert.equal(a.say("reliable", 1), false);
   assert.equal(a.say("last", 0), true);
-  b.link.paused = false;
+  b.link.inbox.paused = false;
   passChannel(a, b);
   pass(a, b);
   assert.deepEqual(b.got.filter((text) => !text.startsWith("1 ")), [
@@ -230,13 +230,13 @@ test("Without PONGs the messages take the WebSocket, and come back with them", (
 
 test("While a link is paused, messages of the channel wait in a bounded queue", () => {
   const [a, b] = pair({ receiveWindow: 20_000 });
-  b.link.paused = true;
+  b.link.inbox.paused = true;
   for (let i = 0; i < 1000; i++) a.say(`${i}`.padEnd(136), 2);
   passChannel(a, b);
   assert.deepEqual(b.got, []);
-  assert.equal(b.link.waitingBytes, 100 * 136);
-  b.link.paused = false;
-  assert.deepEqual([b.got.length, b.link.waitingBytes], [100, 0]);
+  assert.equal(b.link.inbox.waitingBytes, 100 * 136);
+  b.link.inbox.paused = false;
+  assert.deepEqual([b.got.length, b.link.inbox.waitingBytes], [100, 0]);
   b.link.deaf = true;
   a.say("unheard");
   passChannel(a, b);
