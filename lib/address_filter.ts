@@ -26,30 +26,33 @@ export interface Prefix {
   readonly length: number;
 }
 
-/** A prefix, `10.0.0.0/8` or `2001:db8::/32`, or an address. */
+/** A prefix, `10.0.0.0/8` or `2001:db8::/32`, or an address; undefined if it is none. */
+export function readPrefix(text: unknown): Prefix | undefined {
+  if (typeof text !== "string") return undefined;
+  const [literal, bits, ...rest] = text.split("/");
+  const address = parseIp(literal);
+  const most = typeof address === "object" ? 128 : 32;
+  const length = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : -1;
+  // The length of an IPv4-mapped prefix would be another one.
+  const isMapped = typeof address === "number" && literal.includes(":") && bits !== undefined;
+  const isPrefix = length >= 0 && length <= most && rest.length === 0 && !isMapped;
+  return address !== undefined && isPrefix ? { address, length } : undefined;
+}
+
+/** The prefix of a rule, checked. */
 export function parsePrefix(text: unknown, name: string): Prefix {
-  if (typeof text === "string") {
-    const [literal, bits, ...rest] = text.split("/");
-    const address = parseIp(literal);
-    const isIPv6 = typeof address === "object";
-    const most = isIPv6 ? 128 : 32;
-    const length = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : -1;
-    if (isIPv6 && address.zone !== "") {
-      throw new TypeError(
-        `${name} ${show(text)} must not have a zone: a rule is for all interfaces`,
-      );
-    }
-    // The length of an IPv4-mapped prefix would be another one.
-    const isMapped = typeof address === "number" && literal.includes(":") && bits !== undefined;
-    if (address !== undefined && length >= 0 && length <= most && rest.length === 0 && !isMapped) {
-      return { address, length };
-    }
+  const prefix = readPrefix(text);
+  if (prefix === undefined) {
+    throw new TypeError(
+      `${name} must be an IP address or prefix such as "10.0.0.0/8" or "2001:db8::/32", not ${
+        show(text)
+      }`,
+    );
   }
-  throw new TypeError(
-    `${name} must be an IP address or prefix such as "10.0.0.0/8" or "2001:db8::/32", not ${
-      show(text)
-    }`,
-  );
+  if (typeof prefix.address === "object" && prefix.address.zone !== "") {
+    throw new TypeError(`${name} ${show(text)} must not have a zone: a rule is for all interfaces`);
+  }
+  return prefix;
 }
 
 /** First and last address of an IPv4 prefix. */

@@ -1,7 +1,7 @@
 import { CONDITION, FATE, LAYOUT } from "../ffi/layout.ts";
 import { integer, oneOf, options, show, U32 } from "./internal/validate.ts";
 import { type Address, validateAddress } from "./address.ts";
-import { parsePrefix, rangeOf } from "./address_filter.ts";
+import { rangeOf, readPrefix } from "./address_filter.ts";
 import { ENetError } from "./errors.ts";
 
 /**
@@ -282,12 +282,13 @@ function encodeBothWays({ send = {}, receive = {}, ...both }: TwoWayConditions, 
 }
 
 function parseRange(text: string, name: string): [number, number] {
-  const { address, length } = parsePrefix(text, name);
-  if (typeof address === "number") return rangeOf(address, length);
+  const prefix = readPrefix(text);
+  if (typeof prefix?.address === "number") return rangeOf(prefix.address, prefix.length);
+  const remedy = prefix && ": IPv6 peers have the conditions of all others";
   throw new TypeError(
-    `${name} must be an IPv4 address or prefix, not ${
-      show(text)
-    }: IPv6 peers have the conditions of all others`,
+    `${name} must be an IPv4 address or prefix such as "10.0.0.0/8", not ${show(text)}${
+      remedy ?? ""
+    }`,
   );
 }
 
