@@ -63,9 +63,24 @@ bool enetjs_enet_address(const ENetHost *enet, struct enetjs_endpoint *address) 
   return true;
 }
 
+/*
+ * A client drops answers that come from another address than that which it has sent to, and what it knows is the public
+ * one. A socket on every interface would answer from a temporary address (RFC 8981), where the machine has some.
+ */
+static void prefer_public_address(ENetSocket socket) {
+#if defined(__linux__)
+  const int preferences = 72 /* IPV6_ADDR_PREFERENCES */, public = 2 /* IPV6_PREFER_SRC_PUBLIC */;
+  (void)setsockopt(socket, IPPROTO_IPV6, preferences, &public, sizeof(public));
+#else
+  (void)socket;
+#endif
+}
+
 static bool set_family(ENetSocket socket, const struct enetjs_local *local) {
   int only = local->ipv6_only;
-  return !local->ipv6 || setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) == 0;
+  if (!local->ipv6) return true;
+  if (local->bound) prefer_public_address(socket);
+  return setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) == 0;
 }
 
 #endif

@@ -364,6 +364,25 @@ TEST(the_mtu_of_ipv6_is_lower) {
   }
 }
 
+static int source_preferences(const struct consumer *c) {
+  int preferences = -1;
+  socklen_t length = sizeof(preferences);
+  getsockopt(host_of(c)->enet->socket, IPPROTO_IPV6, 72 /* IPV6_ADDR_PREFERENCES */, &preferences, &length);
+  return preferences;
+}
+
+/* Those who connect know the public address; a client need not show its own. */
+TEST(a_server_answers_from_its_public_address) {
+  struct consumer server, client;
+  const int public = 2, temporary = 1; /* IPV6_PREFER_SRC_PUBLIC, IPV6_PREFER_SRC_TMP */
+  server_open6(&server, ENETJS_IPV6_DUAL);
+  client_open6(&client);
+  CHECK_EQ_INT(source_preferences(&server) & (public | temporary), public);
+  CHECK((source_preferences(&client) & public) == 0);
+  consumer_close(&client);
+  consumer_close(&server);
+}
+
 TEST(a_socket_of_one_family_reaches_no_other) {
   struct consumer only, plain;
   server_open6(&only, ENETJS_IPV6_ONLY);
@@ -391,6 +410,7 @@ int main(void) {
       TEST_CASE(an_abandoned_attempt_keeps_no_place_from_another_one),
       TEST_CASE(ipv4_datagrams_from_240_are_dropped),
       TEST_CASE(the_mtu_of_ipv6_is_lower),
+      TEST_CASE(a_server_answers_from_its_public_address),
       TEST_CASE(a_socket_of_one_family_reaches_no_other),
   };
   if (ipv6_works()) return test_run(cases, TEST_COUNT(cases));
