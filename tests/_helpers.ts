@@ -45,7 +45,7 @@ export async function withDeadline<T>(promise: Promise<T>, ms: number, what: str
 export async function errorOf(promise: Promise<unknown>): Promise<ENetError> {
   const error = await withDeadline(
     promise.then(() => undefined, (error) => error),
-    10_000,
+    30_000,
     "an error",
   );
   assert.ok(error instanceof ENetError, String(error));
@@ -99,7 +99,7 @@ export async function leakCheck(t: TestContext): Promise<void> {
   const before = await held();
   t.after(async () => {
     const same = async () => JSON.stringify(await held()) === JSON.stringify(before);
-    await until(same, 10_000, "native counters back to their start").catch(() => {});
+    await until(same, 20_000, "native counters back to their start").catch(() => {});
     assert.deepEqual(await held(), before);
   });
 }
@@ -253,7 +253,7 @@ export function spawnProgram(
     write: (line) => void child.stdin.write(`${line}\n`),
     async [Symbol.asyncDispose]() {
       if (!over) child.kill("SIGKILL");
-      await withDeadline(ended, 10_000, `the end of ${name}`);
+      await withDeadline(ended, 30_000, `the end of ${name}`);
     },
   };
 }
@@ -261,7 +261,7 @@ export function spawnProgram(
 /** A program of `programs/` ends by an error, and the runtime shows the program's own frames of it. */
 export async function showsWhereItThrew(program: string): Promise<void> {
   await using running = spawnRuntime(currentRuntime(), program);
-  const { code, stderr } = await withDeadline(running.ended, 20_000, program);
+  const { code, stderr } = await withDeadline(running.ended, 60_000, program);
   assert.equal(code, 1);
   assert.match(stderr, /RangeError: bad position x/);
   for (const frame of ["parsePosition", "onMessage|receive"]) {
@@ -313,7 +313,7 @@ export function journal(): Journal {
   return {
     entries,
     all,
-    async wait(type, count = 1, ms = 10_000) {
+    async wait(type, count = 1, ms = 30_000) {
       const enough = () => all(type).length >= count;
       await until(enough, ms, `${count} of "${type}"`).catch((error) => {
         throw new Error(`${error.message}, only ${all(type).length}`);

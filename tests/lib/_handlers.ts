@@ -7,7 +7,7 @@ import type { Peer } from "../../mod.ts";
 import { currentRuntime } from "../_helpers.ts";
 
 export const runtime = currentRuntime();
-export const ms = 10_000;
+export const ms = 30_000;
 
 /** The numbers first … last as messages of one byte each. */
 export function sendNumbers(peer: Peer, first: number, last: number, channelId = 0): void {

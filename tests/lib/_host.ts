@@ -42,7 +42,7 @@ export async function serviceUntil<T>(promise: Promise<T>, ...hosts: Host[]): Pr
       for (const host of hosts) host.service(1);
       return settled;
     },
-    10_000,
+    30_000,
     "the promise",
   );
   return promise;

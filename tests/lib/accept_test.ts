@@ -323,7 +323,7 @@ test("A filter that is told to refuses at once", async (t) => {
 
 /** The next message, through a function of the program's own: what awaits it goes on some microtasks later. */
 async function textFrom(peer: Peer): Promise<string> {
-  const { packet } = await peer.receive({ timeoutMs: 5000 });
+  const { packet } = await peer.receive({ timeoutMs: 20_000 });
   return packet.text();
 }
 
@@ -366,7 +366,7 @@ test("Peer.receive() beside handlers: a login, then the handlers", async (t) => 
   await using server = await Host.listen({ hostname: LOOPBACK }, {
     ...seen.handlers,
     connect: async (peer) => {
-      names.push((await peer.receive({ timeoutMs: 5000 })).packet.text());
+      names.push((await peer.receive({ timeoutMs: 20_000 })).packet.text());
       peer.send(0, "welcome");
     },
   });
@@ -374,7 +374,7 @@ test("Peer.receive() beside handlers: a login, then the handlers", async (t) => 
   const peer = await client.connect(server.address);
   peer.send(0, "my name");
   for (let i = 0; i < 10; i++) peer.send(0, `${i}`);
-  assert.equal((await peer.receive({ timeoutMs: 5000 })).packet.text(), "welcome");
+  assert.equal((await peer.receive({ timeoutMs: 20_000 })).packet.text(), "welcome");
   const entries = await seen.wait("receive", 10);
   assert.deepEqual(names, ["my name"]);
   const texts = entries.map(({ bytes }) => new TextDecoder().decode(bytes));

@@ -237,7 +237,8 @@ test("retry.when decides which errors are final", async (t) => {
   const seen: unknown[] = [];
   const when = (error: ENetError) => seen.push(error.data) < 4;
   const { data } = await errorOf(client.connect(refuser.address, { retry: { ...QUICK, when } }));
-  assert.deepEqual([data, seen, refuser.asked], [17, [17, 17, 17, 17], 4]);
+  assert.deepEqual([data, seen], [17, [17, 17, 17, 17]]);
+  assert.ok(refuser.asked >= 4); // ENet asks again when an answer takes long
 });
 
 test("retry.when leaves to the default what it returns undefined for, and onRetry tells of waits", async (t) => {

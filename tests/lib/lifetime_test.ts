@@ -182,7 +182,7 @@ test("Host.close() and dispose can be called from within a handler", async (t) =
     await using client = await Host.create();
     const peer = await client.connect(server.address);
     for (let i = 0; i < 10; i++) peer.send(0, "stop");
-    await withDeadline(ended.promise, 5000, end);
+    await withDeadline(ended.promise, 30_000, end);
     assert.equal(server.closed, true);
     assert.equal(after, 0, "no event comes once the host is closed");
   }
@@ -203,7 +203,7 @@ test("Host.close() and dispose can be called from within a for-await body", asyn
         else void pair.server.close();
       }
     };
-    await withDeadline(loop(), 5000, end);
+    await withDeadline(loop(), 30_000, end);
     assert.equal(pair.server.closed, true);
     assert.throws(() => packet?.bytes, { code: "ENETJS_ERR_RELEASED" });
   }

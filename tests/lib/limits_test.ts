@@ -86,6 +86,12 @@ const NOTHING = { connects: 0, datagrams: 0, bytes: 0, messages: 0, messageBytes
 
 const NONE = { perSecond: Infinity, burst: Infinity };
 
+/**
+ * With this, what is sent in one turn leaves together. Else a pump that takes over from a busy thread sends a part of
+ * it, and again while the acknowledgement is late; both count.
+ */
+const TOGETHER = { stallLimitMs: 60_000 };
+
 test("Limits have defaults, are read back complete, and are frozen then", async (t) => {
   await leakCheck(t);
   await using host = await Host.listen({ hostname: LOOPBACK });
@@ -232,8 +238,9 @@ test("Attempts to connect above the limit are dropped and counted; a later repet
   await using client = await Host.create({}, {});
   for (let i = 0; i < 3; i++) await client.connect(server.address);
   const fourth = client.connect(server.address, { timeoutMs: 20_000 });
-  await until(() => server.stats.limitedConnects > 0, 10_000, "a refused attempt");
-  assert.deepEqual([server.stats.connectedPeers, server.peers.length], [3, 3]);
+  await until(() => server.stats.limitedConnects > 0, 30_000, "a refused attempt");
+  await until(() => server.peers.length === 3, 30_000, "the connect events of the three");
+  assert.equal(server.stats.connectedPeers, 3);
   server.limits = {};
   await fourth;
   await until(() => server.peers.length === 4, 10_000, "the fourth peer");
@@ -249,7 +256,7 @@ for (const way of ["handlers", "iteration"] as const) {
     };
     await using pair = await connectedPair({
       server: { limits, compression: "range-coder", checksum: "crc32" },
-      client: { compression: "range-coder", checksum: "crc32" },
+      client: { compression: "range-coder", checksum: "crc32", ...TOGETHER },
       clientHandlers: own.handlers,
       ...(way === "handlers" ? { serverHandlers: seen.handlers } : {}),
     });
@@ -298,6 +305,7 @@ test("Where excess is dropped, reliable messages come late and in order, others 
   const seen = journal();
   await using pair = await connectedPair({
     server: { limits: { peer: { messages: { perSecond: 200, burst: 40 } } } },
+    client: TOGETHER,
     serverHandlers: seen.handlers,
   });
   const { server, peer, remote } = pair;
@@ -325,12 +333,12 @@ test("Where excess is dropped, reliable messages come late and in order, others 
 test("Bytes of a peer are limited apart from its messages, large ones in fragments too", async (t) => {
   await leakCheck(t);
   const seen = journal();
-  const burst = 400_000; // What a busy machine has sent twice counts twice.
+  const burst = 1_000_000; // What a busy machine has sent twice counts twice.
   await using pair = await connectedPair({
     server: {
       limits: {
         peer: {
-          messages: { perSecond: ONCE, burst: 20 }, // Far fewer than the fragments.
+          messages: { perSecond: ONCE, burst: 100 }, // fewer than fragments
           bytes: { perSecond: ONCE, burst },
           excess: "disconnect",
         },
@@ -341,7 +349,7 @@ test("Bytes of a peer are limited apart from its messages, large ones in fragmen
   const { server, peer } = pair;
   for (let i = 0; i < 3; i++) await peer.deliver(0, new Uint8Array(50_000).fill(i));
   assert.deepEqual(refused(server), NOTHING);
-  peer.send(0, new Uint8Array(300_000));
+  peer.send(0, new Uint8Array(900_000));
   assert.equal((await seen.wait("disconnect"))[0].reason, "limit");
   assert.equal(seen.all("receive").length, 3);
   const { messages, messageBytes, peers } = refused(server);
@@ -368,7 +376,7 @@ test("Honest traffic stays below the default limits", async (t) => {
       for (let i = 0; i < 20; i++) peer.send(0, new Uint8Array(200));
     }
     await Promise.all(peers.map((peer) => peer.deliver(0, "done")));
-    await until(() => received === (round + 1) * count * 21, 10_000, "every message");
+    await until(() => received === (round + 1) * count * 21, 30_000, "every message");
     await Promise.all(peers.map((peer) => peer.disconnect()));
   }
   assert.deepEqual(refused(server), NOTHING);
@@ -378,6 +386,7 @@ test("A host that only connects limits the peers that it connects to", async (t)
   await leakCheck(t);
   const own = journal();
   await using pair = await connectedPair({
+    server: TOGETHER,
     client: {
       limits: { peer: { messages: { perSecond: ONCE, burst: 5 }, excess: "disconnect" } },
     },

@@ -184,7 +184,7 @@ test("peer.id names one connection, peer.host its host, and peer.data has a type
 
 test("peer.roundTripTime and peer.queuedBytes are those of peer.stats, and 0 after the end", async (t) => {
   await leakCheck(t);
-  await using pair = await connectedPair();
+  await using pair = await connectedPair({ client: { stallLimitMs: 60_000 } }); // or the pump sends
   const { peer } = pair;
   assert.equal(peer.roundTripTime, peer.stats.roundTripTimeMs);
   peer.send(0, new Uint8Array(1000));

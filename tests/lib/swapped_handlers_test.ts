@@ -9,7 +9,7 @@ import { peers } from "../../lib/peer.ts";
 import type { HostHandlers } from "../../mod.ts";
 import { connectedPair, leakCheck, until, withDeadline } from "../_helpers.ts";
 
-const ms = 10_000;
+const ms = 30_000;
 
 for (const between of [{}, undefined]) {
   const name = between === undefined ? "undefined" : "ones without receive";

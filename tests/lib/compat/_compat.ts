@@ -32,7 +32,7 @@ export function addressOf(host: Host): { address: string; port: number } {
 
 /** Waits for an event and returns what its listeners are given. */
 // deno-lint-ignore no-explicit-any -- events differ in what they give
-export async function next(emitter: Host | Peer, name: string, ms = 10_000): Promise<any[]> {
+export async function next(emitter: Host | Peer, name: string, ms = 30_000): Promise<any[]> {
   // deno-lint-ignore no-explicit-any -- the types know only the names of this class's events
   return await withDeadline(once(emitter as any, name), ms, `"${name}"`);
 }

@@ -35,7 +35,7 @@ async function record(serverSide: Side, clientSide: Side, mode: string) {
   await using client = start(clientSide, "client", port, mode);
   // The server ends once the client has acknowledged the disconnect.
   void server.ended.then(() => client.write("over"));
-  const ends = await withDeadline(Promise.all([server.ended, client.ended]), 30_000, "both ends");
+  const ends = await withDeadline(Promise.all([server.ended, client.ended]), 60_000, "both ends");
   for (const { code, stdout, stderr } of ends) {
     assert.equal(code, 0, `${stdout}\n${stderr.slice(-2000)}`);
   }

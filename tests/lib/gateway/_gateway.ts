@@ -95,7 +95,7 @@ export async function raw(url: string, options: RawOptions = {}): Promise<RawSoc
   await opened.promise;
   if (hello) {
     send(encodeHello({ channels, data: 0, window }));
-    await until(() => frames.length > 0, 5000, "the welcome");
+    await until(() => frames.length > 0, 30_000, "the welcome");
   }
   return { socket, frames, closed, send };
 }

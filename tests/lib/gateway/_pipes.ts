@@ -39,7 +39,7 @@ export class PipeEnd implements Disposable {
   }
 
   /** Reads exactly so many bytes, as soon as they are there. */
-  async read(length: number, ms = 5000): Promise<Uint8Array> {
+  async read(length: number, ms = 30_000): Promise<Uint8Array> {
     const bytes = new Uint8Array(length);
     let got = 0;
     const more = () => {

@@ -12,7 +12,7 @@ import type { SocketServer } from "../../../lib/gateway/socket_contract.ts";
 import { withDeadline } from "../../_helpers.ts";
 
 /** Time that one step of a test may take. */
-export const STEP_MS = 10_000;
+export const STEP_MS = 30_000;
 
 /** A frame that a server has sent. */
 export interface Frame {

@@ -15,6 +15,7 @@ export interface PageConnection {
 export interface PageChannel {
   readyState: string;
   send(data: string | Uint8Array): void;
+  addEventListener(type: "message", listener: (event: { data: ArrayBuffer }) => void): void;
 }
 
 /** What a page has made. */
@@ -25,6 +26,19 @@ export interface Made {
 
 /** Everything that pages of this process have made, the latest last. */
 export const made: Made[] = [];
+
+/** Keeps what a page's data channel passes from now on, header and payload as text. */
+export function textsOver({ channel }: Made): { readonly up: string[]; readonly down: string[] } {
+  const texts = { up: [] as string[], down: [] as string[] };
+  const decode = (data: Uint8Array | ArrayBuffer) => new TextDecoder().decode(data);
+  const send = channel.send.bind(channel);
+  channel.send = (data) => {
+    texts.up.push(typeof data === "string" ? data : decode(data));
+    send(data);
+  };
+  channel.addEventListener("message", ({ data }) => void texts.down.push(decode(data)));
+  return texts;
+}
 
 /** Why there is no WebRTC here; false where there is. */
 export const absent: string | false = await load();

@@ -41,7 +41,7 @@ const numberOf = (bytes: Uint8Array) => new DataView(bytes.buffer).getUint32(0);
 
 /** Waits until the sink's end has come to the pipe. */
 const opened = (sink: ByteSink, written: number) =>
-  until(() => sink.stats.written >= written, 5000, `${written} messages written`);
+  until(() => sink.stats.written >= written, 30_000, `${written} messages written`);
 
 test("Without a reader messages wait, the oldest are dropped whole, and a reader gets the rest", {
   skip,
@@ -104,7 +104,7 @@ test(
     for (let i = 1; i <= 3; i++) out.sink.push(message(i, 200_000));
     assert.equal((await first.read(1000)).length, 1000);
     first[Symbol.dispose]();
-    await until(() => !out.sink.isThere, 5000, "the end of the reader noticed");
+    await until(() => !out.sink.isThere, 30_000, "the end of the reader noticed");
     using second = PipeEnd.reader(out.path);
     for (let i = 1; i <= 3; i++) assert.deepEqual(await second.read(200_000), message(i, 200_000));
     assert.deepEqual(out.sink.stats, { written: 3, dropped: 0 });
@@ -118,7 +118,7 @@ test("What a reader leaves in the pipe is not given to the next one", { skip }, 
   await opened(out.sink, 5);
   await first.read(1500);
   first[Symbol.dispose]();
-  await until(() => !out.sink.isThere, 5000, "the end of the reader noticed");
+  await until(() => !out.sink.isThere, 30_000, "the end of the reader noticed");
   using second = PipeEnd.reader(out.path);
   out.sink.push(message(6, 1000));
   assert.deepEqual(await second.read(1000), message(6, 1000));
@@ -137,11 +137,11 @@ test("Readers come and go twenty times, and each begins at a message", { skip },
       await reader.read(350);
       assert.ok(begin >= number - 9, `${begin} of ${number}`);
       reader[Symbol.dispose]();
-      await until(() => !out.sink.isThere, 5000, "the end of the reader noticed");
+      await until(() => !out.sink.isThere, 30_000, "the end of the reader noticed");
     }
     assert.deepEqual(out.failures, []);
   }
-  await until(() => openDescriptors() === before, 5000, "all descriptors closed");
+  await until(() => openDescriptors() === before, 30_000, "all descriptors closed");
 });
 
 test(
@@ -167,23 +167,23 @@ test(
     await using out = openSink();
     using reader = PipeEnd.reader(out.path);
     for (let i = 1; i <= 3; i++) out.sink.push(message(i, 100_000));
-    await until(() => out.sink.isThere, 5000, "the pipe opened");
+    await until(() => out.sink.isThere, 30_000, "the pipe opened");
     const closing = out.sink.close(10_000);
     for (let i = 1; i <= 3; i++) assert.equal(numberOf(await reader.read(100_000)), i);
-    await withDeadline(closing, 5000, "the end");
+    await withDeadline(closing, 30_000, "the end");
     out.sink.push(message(4, 10));
     assert.deepEqual(out.sink.stats, { written: 3, dropped: 1 });
 
     await using alone = openSink();
     alone.sink.push(message(1, 10));
-    await withDeadline(alone.sink.close(60_000), 5000, "the end without a reader");
+    await withDeadline(alone.sink.close(60_000), 30_000, "the end without a reader");
     assert.deepEqual(alone.sink.stats, { written: 0, dropped: 1 });
 
     await using stalled = openSink();
     using idle = PipeEnd.reader(stalled.path);
     stalled.sink.push(message(1, 500_000));
     await idle.read(4);
-    await withDeadline(stalled.sink.close(50), 5000, "the end after the grace");
+    await withDeadline(stalled.sink.close(50), 30_000, "the end after the grace");
     assert.deepEqual(stalled.sink.stats, { written: 0, dropped: 1 });
   },
 );
@@ -196,7 +196,7 @@ test(
     unlinkSync(out.path);
     writeFileSync(out.path, "");
     out.sink.push(message(1, 10));
-    await until(() => out.failures.length > 0, 5000, "the failure");
+    await until(() => out.failures.length > 0, 30_000, "the failure");
     assert.match(out.failures[0].message, /is no named pipe/);
     assert.deepEqual(out.sink.stats, { written: 0, dropped: 1 });
   },

@@ -17,7 +17,7 @@ import { journal, leakCheck, until, withDeadline } from "../../_helpers.ts";
 import { collect, raw, serve } from "./_gateway.ts";
 import { describe, frame, handshake, RawClient } from "./_raw.ts";
 
-const DEADLINE = 10_000;
+const DEADLINE = 30_000;
 
 test("host.close() ends browsers after what is queued, with its data, and the gateway with it", async (t) => {
   await leakCheck(t);

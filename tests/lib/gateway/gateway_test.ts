@@ -24,7 +24,7 @@ import {
 import { equalBytes, journal, leakCheck, until, withDeadline } from "../../_helpers.ts";
 import { collect, raw, serve } from "./_gateway.ts";
 
-const DEADLINE = 10_000;
+const DEADLINE = 30_000;
 
 function pattern(length: number, seed = 0): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length }, (_, i) => i * 7 + (i >> 8) + seed);

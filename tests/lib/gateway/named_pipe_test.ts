@@ -85,7 +85,7 @@ test("Writers come and go, and their end is no end of the pipe", { skip }, async
     using writer = PipeEnd.writer(pipe.path);
     writer.write(text);
     writer[Symbol.dispose]();
-    assert.equal(decode(await withDeadline(reading, 5000, text)), text);
+    assert.equal(decode(await withDeadline(reading, 30_000, text)), text);
   }
 });
 
@@ -104,11 +104,11 @@ test(
     const waiting = input.read();
     input[Symbol.dispose]();
     input[Symbol.dispose]();
-    assert.equal(await withDeadline(waiting, 5000, "the end"), undefined);
+    assert.equal(await withDeadline(waiting, 30_000, "the end"), undefined);
     assert.equal(await input.read(), undefined);
     writer[Symbol.dispose]();
     // Runtimes close sockets a little later.
-    await until(() => openDescriptors() === before, 5000, "all descriptors closed");
+    await until(() => openDescriptors() === before, 30_000, "all descriptors closed");
   },
 );
 
@@ -128,13 +128,13 @@ test("discard() throws away what comes until all writers are gone", { skip }, as
   }
   assert.equal(isOver, false);
   second[Symbol.dispose]();
-  await withDeadline(over, 5000, "the end of all writers");
+  await withDeadline(over, 30_000, "the end of all writers");
   using third = PipeEnd.writer(pipe.path);
   third.write("new");
   assert.equal(decode(await input.read()), "new");
   const discarding = input.discard();
   input[Symbol.dispose]();
-  await withDeadline(discarding, 5000, "the end by dispose");
+  await withDeadline(discarding, 30_000, "the end by dispose");
 });
 
 test("Two writers on one pipe: small writes stay whole", { skip }, async () => {

@@ -170,7 +170,7 @@ test(
     using reader = PipeEnd.reader(pipe.path);
     await reader.read(58);
     for (let i = 0; i < 20; i++) assert.equal((await reader.read(100))[12], i);
-    await until(() => !client.isPaused, 5000, "the client resumed");
+    await until(() => !client.isPaused, 30_000, "the client resumed");
     assert.deepEqual(sink.stats, { written: 21, dropped: 0 });
     await sink.close(0);
   },

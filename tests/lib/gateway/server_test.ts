@@ -14,7 +14,7 @@ import { DisconnectCode, Host, PacketFlag } from "../../../mod.ts";
 import { journal, leakCheck, spawnProgram, until, withDeadline } from "../../_helpers.ts";
 import { collect, raw } from "./_gateway.ts";
 
-const DEADLINE = 10_000;
+const DEADLINE = 30_000;
 const C_PEER = fileURLToPath(new URL("../../../native/build/enet_peer", import.meta.url));
 
 const digest = (bytes: Uint8Array) => crc32(bytes).toString(16).padStart(8, "0");

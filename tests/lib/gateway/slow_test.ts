@@ -11,7 +11,7 @@ import { PacketFlag } from "../../../mod.ts";
 import { journal, leakCheck, until, withDeadline } from "../../_helpers.ts";
 import { collect, raw, serve } from "./_gateway.ts";
 
-const DEADLINE = 10_000;
+const DEADLINE = 30_000;
 
 test("A page that takes nothing makes send() false and drain() wait, and gets all in the end", async (t) => {
   await leakCheck(t);

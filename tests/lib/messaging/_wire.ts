@@ -103,12 +103,12 @@ export class RawSide implements AsyncDisposable {
 
   /** Waits for a message. */
   async seen(message: string): Promise<void> {
-    await until(() => this.messages.includes(message), 10_000, `${message}: ${this.messages}`);
+    await until(() => this.messages.includes(message), 30_000, `${message}: ${this.messages}`);
   }
 
   /** Waits for the end of the stream. */
   async ended(): Promise<void> {
-    await until(() => this.hasEnded, 10_000, "the end of the stream");
+    await until(() => this.hasEnded, 30_000, "the end of the stream");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -84,7 +84,7 @@ onBoth("cancelling requests makes no room while their handlers work", async (pro
   assert.equal(most, 5);
   assert.equal(server.stats.openRequests, 0);
   gate.resolve();
-  await until(() => working === 0, 5000, "the end of the handlers");
+  await until(() => working === 0, 30_000, "the end of the handlers");
   for (let i = 0; i < 6; i++) assert.equal((await client.get("quick")).text(), "reply");
 });
 
@@ -146,7 +146,7 @@ for (const [what, options] of DECODERS) {
       await bad.blamed();
       assert.equal((await good.get("still here")).text(), "still here");
       await good.close();
-      await until(() => listener.connections.length === 0, 5000, "the ends");
+      await until(() => listener.connections.length === 0, 30_000, "the ends");
     }
   });
 }
@@ -221,7 +221,7 @@ test("What a stranger has ended is told to a program that closes at the same tim
   const strangers = [];
   for (let i = 0; i < count; i++) strangers.push(await rawConnect(listener.address.port));
   for (const raw of strangers) raw.send({ type: HEARTBEAT });
-  await until(() => listener.connections.length === count, 5000, "all of them");
+  await until(() => listener.connections.length === count, 30_000, "all of them");
   for (const { socket } of strangers) socket.resetAndDestroy();
   await until(() => closing !== undefined, 10_000, "the first end");
   await withDeadline(closing as unknown as Promise<void>, 10_000, "the close");
@@ -238,7 +238,7 @@ test("An idle connection over TCP takes little memory", async () => {
     raw.send({ type: HEARTBEAT });
     await raw.seen(`${HEARTBEAT} 0`);
   }
-  await until(() => listener.connections.length === count, 5000, "the connections");
+  await until(() => listener.connections.length === count, 30_000, "the connections");
   await until(
     () => {
       // Makes garbage, so that it is collected.

@@ -72,7 +72,7 @@ for (const [name, options] of VARIANTS) {
       ...{ handshakeMs: HOUR_MS, closeGraceMs: HOUR_MS, ...options },
     });
     const ready = await mute(listener, options);
-    await until(() => listener.connections.length === 1, 5000, "its connection");
+    await until(() => listener.connections.length === 1, 30_000, "its connection");
     const closing = listener.close();
     await assert.rejects(stranger(listener));
     ready.destroy();
@@ -84,7 +84,7 @@ for (const [name, options] of VARIANTS) {
       ...{ connections: 1, closeGraceMs: HOUR_MS, ...options },
     });
     const ready = await mute(listener, options);
-    await until(() => listener.connections.length === 1, 5000, "its connection");
+    await until(() => listener.connections.length === 1, 30_000, "its connection");
     const refused = [await mute(listener, options), await mute(listener, options)];
     // The listener takes what it sends until it is dropped.
     await until(

@@ -208,7 +208,7 @@ test("Each get has its reply over a network that loses, duplicates and delays", 
 test("A network that goes away ends the connection on both sides, after its gets", async (t) => {
   await leakCheck(t as TestContext);
   const log = new Log();
-  const options = { heartbeatMs: 50, lostMs: 500 };
+  const options = { heartbeatMs: 50, lostMs: 1500 };
   await using listener = await Messenger.listen(url, options, {
     ...logging(log, "server"),
     request: (request) => request.data.text() === "echo" ? "echo" : undefined,
