@@ -72,7 +72,7 @@ test("The arena runs in two processes", { skip: process.platform === "win32" }, 
   assertPlayed(await outputOf(bots));
   server.process.kill("SIGINT");
   // Deno takes every child that was sent a signal for killed by it: only the output tells.
-  const { stdout } = await withDeadline(server.ended, 10_000, "the end of the server");
+  const { stdout } = await withDeadline(server.ended, 60_000, "the end of the server");
   assertServed(stdout);
 });
 

@@ -150,7 +150,7 @@ test("The README's server and client run as two processes, under 20 lines each",
   const left = await program.line("left: ");
   if (process.platform === "win32") return;
   program.process.kill("SIGINT");
-  const { stdout } = await withDeadline(program.ended, 10_000, "the end of the server");
+  const { stdout } = await withDeadline(program.ended, 60_000, "the end of the server");
   assertPrinted(server, stdout);
   assert.equal(left, "remote");
 });
@@ -196,7 +196,7 @@ test("The echo client gets its answers from the echo server", async () => {
   if (process.platform !== "win32") {
     program.process.kill("SIGINT");
     // Deno takes every child that was sent a signal for killed by it: only the output tells.
-    const { stdout } = await withDeadline(program.ended, 10_000, "the end of the echo server");
+    const { stdout } = await withDeadline(program.ended, 60_000, "the end of the echo server");
     assert.match(stdout, /\nclosed\n$/);
   }
 });

@@ -11,7 +11,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { test } from "node:test";
-import { checkPackage, packed } from "../../npm/_check.ts";
+import { packed } from "../../npm/_check.ts";
 import { exported, version } from "../../npm/_manifest.ts";
 import { currentPlatform } from "../../npm/platforms.ts";
 import { reachable } from "../../tools/_imports.ts";
@@ -54,11 +54,6 @@ const byDeno = await compile("deno");
 const skip = typeof byDeno !== "string" && /error sending request/.test(byDeno.problem)
   ? "deno compile can't download what it needs"
   : false;
-
-test("The packages pass publint and @arethetypeswrong/cli", async () => {
-  await checkPackage(published.main);
-  await checkPackage(published.platform);
-});
 
 test("The main package holds what its exports need, and nothing else", async () => {
   const { files } = await packed(published.main);

@@ -15,7 +15,7 @@ async function run(
 ): Promise<ProgramEnd> {
   const onlyFlags = ["run", "--no-check", "--no-prompt", ...permissions];
   await using program = spawnRuntime("deno", file, args, { onlyFlags, env });
-  return await withDeadline(program.ended, 20_000, file);
+  return await withDeadline(program.ended, 60_000, file);
 }
 
 test("Sending and receiving need no permission but --allow-ffi for the library's path", async () => {

@@ -17,7 +17,7 @@ const release = (args: string[], env: Record<string, string> = {}) =>
 
 const changelog = readFileSync(`${root}/CHANGELOG.md`, "utf8");
 
-test("A dry run builds, checks, and says what would be published", async () => {
+test("A dry run builds, passes publint and @arethetypeswrong/cli, and says what would be published", async () => {
   const { ok, output } = await release(["--dry-run"]);
   assert(ok, output);
   const lines = output.split("\n");

@@ -26,7 +26,7 @@ const windows = process.platform === "win32";
 
 test("A program of qjs-ffi runs once its import is changed", { skip: windows }, async () => {
   await using program = spawnRuntime(currentRuntime(), "qjs_ffi.js");
-  const { code, stdout, stderr } = await withDeadline(program.ended, 20_000, "qjs_ffi.js");
+  const { code, stdout, stderr } = await withDeadline(program.ended, 60_000, "qjs_ffi.js");
   assert.equal(code, 0, stderr);
   assert.deepEqual(stdout.trimEnd().split("\n"), [
     "hello",

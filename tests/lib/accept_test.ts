@@ -145,7 +145,7 @@ test("A decision after the host is closed, and an accept that closes it, do no h
 
 test("An accept that throws, rejects or returns nonsense refuses, and its error is uncaught", async () => {
   await using program = spawnRuntime(currentRuntime(), "accept_throwing.ts");
-  const { stdout, stderr } = await withDeadline(program.ended, 30_000, "accept_throwing.ts");
+  const { stdout, stderr } = await withDeadline(program.ended, 60_000, "accept_throwing.ts");
   assert.ok(stdout !== "", stderr);
   const { numbers, undecided, uncaught, state } = JSON.parse(stdout);
   assert.deepEqual(numbers, Array(7).fill(DisconnectCode.UNDECIDED));

@@ -481,7 +481,7 @@ test("Datagrams pass one by one where libenet was loaded before libenetjs, else 
     await using program = spawnRuntime(currentRuntime(), "batched.ts", [], {
       env: { LD_PRELOAD: `${LD_PRELOAD} ${preload}` },
     });
-    const { code, stdout, stderr } = await withDeadline(program.ended, 30_000, "the program");
+    const { code, stdout, stderr } = await withDeadline(program.ended, 60_000, "the program");
     assert.equal(code, 0, stderr);
     assert.deepEqual(JSON.parse(stdout), { datagrams, length: 1 << 20 });
   }

@@ -13,7 +13,7 @@ import { ms, range, runtime, sendNumbers } from "./_handlers.ts";
 
 test("What handlers throw and reject surfaces as uncaught, and events go on", async () => {
   await using program = spawnRuntime(runtime, "throwing.ts");
-  const { code, stdout, stderr } = await withDeadline(program.ended, 20_000, "throwing.ts");
+  const { code, stdout, stderr } = await withDeadline(program.ended, 60_000, "throwing.ts");
   assert.equal(code, 0, `${stdout}\n${stderr}`);
   const { uncaught, rejected, received } = JSON.parse(stdout);
   assert.deepEqual(uncaught.sort(), [
@@ -29,7 +29,7 @@ test("What handlers throw and reject surfaces as uncaught, and events go on", as
 
 test("An error that no one listens for ends the process", async () => {
   await using program = spawnRuntime(runtime, "throwing.ts", ["unheard"]);
-  const { code, stderr } = await withDeadline(program.ended, 20_000, "throwing.ts");
+  const { code, stderr } = await withDeadline(program.ended, 60_000, "throwing.ts");
   assert.equal(code, 1);
   // Which of them is first is up to the runtime.
   assert.match(stderr, /Error: (connect|receive)/i);

@@ -40,7 +40,7 @@ async function cycle(): Promise<void> {
   peer.send(1, "on the way");
 }
 
-test("1,000 cycles of opening and closing leave nothing behind", async (t) => {
+test("500 cycles of opening and closing leave nothing behind", async (t) => {
   await leakCheck(t);
   const WARM_UP = 200;
   const cycles = async (count: number) => {
@@ -51,7 +51,7 @@ test("1,000 cycles of opening and closing leave nothing behind", async (t) => {
   const threads = entries("/proc/self/task");
   const { rss } = process.memoryUsage();
   const { reservedBytes } = await diagnostics();
-  await cycles(1000 - WARM_UP);
+  await cycles(500 - WARM_UP);
   await until(
     () => entries("/proc/self/fd") <= descriptors,
     20_000,
@@ -325,7 +325,7 @@ test("Two hosts of one process do not disturb each other", async (t) => {
 test("Hosts that are dropped without being closed are collected", async () => {
   const flags = collectable[runtime];
   await using program = spawnRuntime(runtime, "dropped.ts", [], { flags });
-  const { code, stdout, stderr } = await withDeadline(program.ended, 30_000, "dropped.ts");
+  const { code, stdout, stderr } = await withDeadline(program.ended, 60_000, "dropped.ts");
   assert.equal(code, 0, stderr);
   const left: Diagnostics = JSON.parse(stdout.match(/^left (.*)$/m)![1]);
   const nothing: Diagnostics = {
@@ -346,7 +346,7 @@ test("Hosts that are dropped without being closed are collected", async () => {
 test("Hosts that somebody waits for are not collected", async () => {
   const flags = collectable[runtime];
   await using program = spawnRuntime(runtime, "kept.ts", [], { flags });
-  const { code, stdout, stderr } = await withDeadline(program.ended, 30_000, "kept.ts");
+  const { code, stdout, stderr } = await withDeadline(program.ended, 60_000, "kept.ts");
   assert.equal(code, 0, stderr);
   assert.equal(stdout, "kept\n");
 });
@@ -363,7 +363,7 @@ const exits: Record<string, { code: number; stderr?: RegExp }> = {
 for (const [way, expected] of Object.entries(exits)) {
   test(`A process with traffic ends cleanly by ${way}`, async () => {
     await using program = spawnRuntime(runtime, "exit.ts", [way]);
-    const end = await withDeadline(program.ended, 20_000, way);
+    const end = await withDeadline(program.ended, 60_000, way);
     assert.equal(end.signal, null, end.stderr);
     assert.equal(end.code, expected.code, end.stderr);
     assert.equal(end.stdout, "ready\n");
@@ -376,7 +376,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await using program = spawnRuntime(runtime, "exit.ts", ["wait"]);
     await program.line("ready");
     program.process.kill(signal);
-    const end = await withDeadline(program.ended, 20_000, signal);
+    const end = await withDeadline(program.ended, 60_000, signal);
     assert.equal(end.signal, signal, `${end.code} ${end.stderr}`);
     assert.equal(end.stderr, "");
   });

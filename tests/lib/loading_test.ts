@@ -15,7 +15,7 @@ async function load(library: string, module?: string): Promise<Loaded> {
   await using program = spawnRuntime(currentRuntime(), "load.ts", module ? [module] : [], {
     env: { ENETJS_LIBRARY: library },
   });
-  const { code, stdout, stderr } = await withDeadline(program.ended, 30_000, "the program");
+  const { code, stdout, stderr } = await withDeadline(program.ended, 60_000, "the program");
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout);
 }

@@ -35,7 +35,7 @@ async function checkTold(clients: Program[]): Promise<void> {
   for (const client of clients) assert.equal(await client.line("disconnect "), "0");
   for (const client of clients) client.write("quit");
   for (const client of clients) {
-    const { stdout } = await withDeadline(client.ended, 10_000, "the end of a client");
+    const { stdout } = await withDeadline(client.ended, 60_000, "the end of a client");
     assert.equal(stdout, "connect 0\ndisconnect 0\n");
   }
 }
@@ -69,7 +69,7 @@ for (const [way, expected] of Object.entries(ways)) {
     const program = stack.use(spawnRuntime(runtime, "notice.ts", [way]));
     const clients = startClients(stack, Number(await program.line("port ")));
     await checkTold(clients);
-    const end = await withDeadline(program.ended, 20_000, way);
+    const end = await withDeadline(program.ended, 60_000, way);
     assert.equal(end.code, expected.code, end.stderr);
     assert.match(end.stdout, expected.stdout ?? /^port \d+\n$/);
     assert.match(end.stderr, expected.stderr ?? /^$/);

@@ -29,7 +29,7 @@ test(
     await using again = await Host.listen({ hostname, port });
     assert.equal(again.address.port, port);
     child.process.stdin!.end();
-    const { code, stderr } = await withDeadline(child.ended, 20_000, "the child");
+    const { code, stderr } = await withDeadline(child.ended, 60_000, "the child");
     assert.equal(code, 0, stderr);
   },
 );
@@ -44,7 +44,7 @@ async function unguarded(preload: string) {
     [String(server.address.port)],
     { env: { LD_PRELOAD: `${LD_PRELOAD} ${preload}` } },
   );
-  const { code, stdout, stderr } = await withDeadline(program.ended, 30_000, "the program");
+  const { code, stdout, stderr } = await withDeadline(program.ended, 60_000, "the program");
   assert.equal(code, 0, stderr);
   return JSON.parse(stdout);
 }

@@ -61,9 +61,9 @@ test("A side whose JavaScript is blocked for 4 s neither loses messages nor the 
   }
 
   client.write("end");
-  const ends = [await withDeadline(client.ended, 20_000, "the client's end")];
+  const ends = [await withDeadline(client.ended, 60_000, "the client's end")];
   server.write("end");
-  ends.push(await withDeadline(server.ended, 20_000, "the server's end"));
+  ends.push(await withDeadline(server.ended, 60_000, "the server's end"));
   for (const { code, stdout, stderr } of ends) {
     assert.equal(code, 0, stderr);
     assert.doesNotMatch(stdout, /disorder|disconnected timeout/);
@@ -81,17 +81,17 @@ for (const traffic of ["silent", "sent to"] as const) {
     });
     const { port } = host.address;
     await using program = spawnRuntime(runtime, "party.ts", [`${port}`, "{}"]);
-    const peer = await withDeadline(connected.promise, 20_000, "the connect event");
+    const peer = await withDeadline(connected.promise, 60_000, "the connect event");
     peer.timeout({ limit: 2, minimumMs: 200, maximumMs: 1000 });
     peer.pingInterval(100);
     program.process.kill("SIGKILL");
-    const { signal } = await withDeadline(program.ended, 20_000, "the kill");
+    const { signal } = await withDeadline(program.ended, 60_000, "the kill");
     assert.equal(signal, "SIGKILL");
     const delivery = traffic === "silent" ? undefined : assert.rejects(
       peer.deliver(0, "into the void"),
       { code: "ENETJS_ERR_UNDELIVERED", message: /timeout/ },
     );
-    const [gone, reason, data] = await withDeadline(ended.promise, 20_000, "the timeout");
+    const [gone, reason, data] = await withDeadline(ended.promise, 60_000, "the timeout");
     assert.equal(gone, peer);
     assert.equal(reason, "timeout");
     assert.equal(data, 0);

@@ -114,11 +114,13 @@ test("A stream takes its channel from the host and from an iteration, and gives 
   await until(() => messages.length === 2, 20_000, "the other channel");
   assert.deepEqual(messages, ["1 kept for the host", "1 for the iteration"]);
   peer.send(0, "dropped with the stream");
-  await peer.deliver(0, "dropped too");
+  peer.send(0, "dropped too");
+  peer.send(1, "behind them");
+  await until(() => messages.length === 3, 20_000, "what comes behind those of the stream");
   await reader.cancel();
   await peer.deliver(0, "again for the iteration");
-  await until(() => messages.length === 3, 20_000, "the channel that was given back");
-  assert.equal(messages[2], "0 again for the iteration");
+  await until(() => messages.length === 4, 20_000, "the channel that was given back");
+  assert.deepEqual(messages.slice(2), ["1 behind them", "0 again for the iteration"]);
   await server.close();
   await iteration;
 });

@@ -4,7 +4,7 @@ import { Host } from "../../mod.ts";
 import { burn, Bystanders, receiveFlood, WAYS, WORK_MS } from "../_flood.ts";
 import { currentRuntime, leakCheck, spawnRuntime, until, withDeadline } from "../_helpers.ts";
 
-const COUNT = 20_000;
+const COUNT = 8_000;
 /** What 5 ms suffice for, and as much again for each thing that may come between two calls of a timer. */
 const MOST_IN_A_ROW = 6 * 5 / WORK_MS;
 
@@ -115,7 +115,7 @@ test("What a handler throws ends the process in the midst of a flood", async () 
   await using server = spawnRuntime(currentRuntime(), "flood_throwing.ts");
   const port = await server.line("port ");
   await using _client = spawnRuntime(currentRuntime(), "flood.ts", [port, `${COUNT}`]);
-  const { code, stdout, stderr } = await withDeadline(server.ended, 30_000, "the end");
+  const { code, stdout, stderr } = await withDeadline(server.ended, 60_000, "the end");
   assert.equal(code, 1, stderr);
   assert.match(stderr, /In a flood/);
   const received = Number(/received (\d+)/.exec(stdout)?.[1] ?? 1000);

@@ -1,5 +1,5 @@
 /*
- * 100,000 seeded random operations over received and allocated packets, against a model that knows
+ * Seeded random operations over received and allocated packets, against a model that knows
  * which bytes are due: a view shows them or is empty, an access gives them or ENETJS_ERR_RELEASED.
  * Needs the collector exposed. Arguments: seed, number of operations.
  */
@@ -10,7 +10,7 @@ import { Worker } from "node:worker_threads";
 import { diagnostics, ENetError, Host, Packet, type Peer } from "../../mod.ts";
 
 const seed = Number(process.argv[2] ?? 20261120);
-const operations = Number(process.argv[3] ?? 100_000);
+const operations = Number(process.argv[3] ?? 20_000);
 const globals = globalThis as { gc?: () => void; Bun?: { gc(force: boolean): void } };
 const collect = () => globals.Bun ? globals.Bun.gc(false) : globals.gc?.();
 

@@ -495,7 +495,7 @@ test("Channel.open(), join() and loadPlugin() refuse senseless arguments", async
 
 test("What handlers throw is an uncaught error, and the channel goes on", async () => {
   await using program = spawnRuntime(currentRuntime(), "channel_throwing.ts");
-  const { code, stdout, stderr } = await withDeadline(program.ended, 20_000, "the program");
+  const { code, stdout, stderr } = await withDeadline(program.ended, 60_000, "the program");
   assert.equal(code, 0, stderr);
   assert.equal(stdout, "caught: thrown on purpose\nreceived: next\n");
 });

@@ -118,7 +118,7 @@ async function echoSequence(capacity: number, count: number, viaHandler: boolean
   await withDeadline(Promise.all([sending(), over.promise]), 120_000, `${count} echoes`);
 }
 
-for (const [capacity, count] of [[1, 5_000], [61, 30_000], [4096, 1_000_000], [200_000, 5_000]]) {
+for (const [capacity, count] of [[1, 5_000], [61, 30_000], [4096, 200_000], [200_000, 5_000]]) {
   test(`${count} messages of 0 to ${capacity} bytes are echoed unchanged and in order`, async (t) => {
     await leakCheck(t);
     await echoSequence(capacity, count, true);
@@ -278,7 +278,7 @@ test("Channels that are dropped without being closed are collected, and their pl
     node: ["--expose-gc"],
   }[currentRuntime()];
   await using program = spawnRuntime(currentRuntime(), "channel_dropped.ts", [plugin], { flags });
-  const { code, stdout, stderr } = await withDeadline(program.ended, 30_000, "the program");
+  const { code, stdout, stderr } = await withDeadline(program.ended, 60_000, "the program");
   assert.equal(code, 0, stderr);
   assert.equal(stdout, "5 plugins\n0 plugins, 0 channels, 0 bytes\n");
 });
@@ -439,7 +439,7 @@ for (const way of ["exit", "throw", "unref", "close", "stalled exit"]) {
       ? "bun"
       : "node";
     await using program = spawnRuntime(runtime, "plugin_exit.ts", [plugin, way]);
-    const { code, signal, stdout, stderr } = await withDeadline(program.ended, 20_000, way);
+    const { code, signal, stdout, stderr } = await withDeadline(program.ended, 60_000, way);
     const expected = way === "throw" ? 1 : way.endsWith("exit") ? 7 : 0;
     assert.equal(code ?? signal, expected, `${stdout}\n${stderr}`);
     assert.match(stdout, /^ready$/m);

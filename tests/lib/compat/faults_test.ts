@@ -24,7 +24,7 @@ import { currentRuntime, leakCheck, spawnRuntime, until, withDeadline } from "..
 
 test("A listener that throws is an uncaught error, and the host goes on", async () => {
   await using program = spawnRuntime(currentRuntime(), "compat_throwing.ts");
-  const { code, stdout, stderr } = await withDeadline(program.ended, 20_000, "the program");
+  const { code, stdout, stderr } = await withDeadline(program.ended, 60_000, "the program");
   assert.equal(code, 0, stderr);
   const { uncaught, received } = JSON.parse(stdout);
   assert.deepEqual(received, ["first", "second", "third"]);

@@ -9,7 +9,7 @@ import { addressOf, compatPair, next } from "./_compat.ts";
 import { leakCheck, until, withDeadline } from "../../_helpers.ts";
 import { randomOf } from "../../_relay.ts";
 
-const COUNT = 100_000;
+const COUNT = 30_000;
 const BATCH = 50;
 
 const encoder = new TextEncoder();

@@ -528,7 +528,7 @@ test("Options that make no sense are refused with the value and the remedy", asy
 
 test("A handler that throws closes its client with 1011; the error is an uncaught one", async () => {
   await using program = spawnRuntime(currentRuntime(), "gateway_throwing.ts");
-  const { stdout, stderr } = await withDeadline(program.ended, 20_000, "the program");
+  const { stdout, stderr } = await withDeadline(program.ended, 60_000, "the program");
   assert.match(stdout, /uncaught thrown by message\n/, stderr);
   assert.match(stdout, /uncaught thrown by accept\n/, stderr);
   assert.match(stdout, /uncaught thrown by close\n/, stderr);

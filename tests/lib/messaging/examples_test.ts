@@ -11,7 +11,7 @@ import { currentRuntime, spawnRuntime, withDeadline } from "../../_helpers.ts";
 /** The lines that an example prints. */
 async function linesOf(name: string): Promise<string[]> {
   await using program = spawnRuntime(currentRuntime(), `../../examples/${name}`);
-  const { code, stdout, stderr } = await withDeadline(program.ended, 20_000, name);
+  const { code, stdout, stderr } = await withDeadline(program.ended, 60_000, name);
   assert.equal(code, 0, `${stdout}\n${stderr}`);
   return stdout.trimEnd().split("\n");
 }
