@@ -63,9 +63,10 @@ static void tell_who_has_answered(struct enetjs_host *h) {
 }
 
 void enetjs_disconnect_all(struct enetjs_host *h) {
-  bool answers = h->guard && enetjs_guard_stats(h->guard).half_open > 0;
+  bool answers;
   if (h->failed) return;
   enetjs_batch_begin(h->batch);
+  answers = h->guard && enetjs_guard_stats(h->guard).half_open > 0;
   if (h->guard) enetjs_guard_close(h->guard);
   for (size_t index = 0; index < h->enet->peerCount; index++) {
     ENetPeer *peer = &h->enet->peers[index];

@@ -21,6 +21,7 @@
 #include "host/internal.h"
 #include "enet/libenet.h"
 #include "wire/guard.h"
+#include "wire/socket.h"
 
 enum { RESUME_BYTES = 1 << 20 };
 
@@ -307,7 +308,11 @@ static void refill_ring(struct enetjs_host *h, struct enetjs_ring *ring) {
 
 void enetjs_refill(struct enetjs_host *h) {
   refill_ring(h, &h->completions);
-  enetjs_emit_questions(h);
+  if (h->guard && enetjs_guard_unasked(h->guard) > 0) {
+    enetjs_batch_begin(h->batch); /* an attempt whose time is up is refused */
+    enetjs_emit_questions(h);
+    enetjs_batch_end(h->batch);
+  }
   refill_ring(h, &h->events);
 }
 
