@@ -13,6 +13,7 @@ import type { Address } from "../address.ts";
 import { filterAllows } from "../address_filter.ts";
 import type { ConnectPlan, RetryPlan } from "../connect.ts";
 import { type Peer, peers } from "../peer.ts";
+import { PEER_STATES } from "../peer_state.ts";
 import { Connection } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Inlet } from "./inlet.ts";
@@ -286,9 +287,10 @@ export class Connector {
     }
     const arrived = receivedDatagrams(endpoint) - before;
     const { address: to, unreachable } = connection;
+    const waits = PEER_STATES[connection.transport.state(connection)] === "connected";
     const allows = filterAllows(endpoint.settings.filter);
     const denied = connection.denied || !allows(parseIp(to.hostname) as IpAddress);
-    return noAnswer(what, { endpoint, denied, unreachable, to, arrived });
+    return noAnswer(what, { endpoint, denied, waits, unreachable, to, arrived });
   }
 
   /** One connection after the other, until the signal aborts or the host closes. */
@@ -300,12 +302,8 @@ export class Connector {
         const peer = await this.#connect(to, plan, backoff);
         const began = performance.now();
         yield* this.#session(peer, plan.signal, end);
-        const refused = peers.connectionOf(peer).refused;
-        if (refused === undefined) backoff.ended(performance.now() - began);
-        const waitMs = refused === undefined
-          ? backoff.next()
-          : retryWait(refused, plan.retry, backoff);
-        await this.#wait(waitMs, end);
+        backoff.ended(performance.now() - began);
+        await this.#wait(backoff.next(), end);
       }
     } catch (error) {
       if (!end.aborted) throw error;

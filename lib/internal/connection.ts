@@ -5,7 +5,7 @@ import { type ENetError, NATIVE_ERROR, type Unreachable } from "../errors.ts";
 import type { PeerMessage } from "../message.ts";
 import { type Data, type Packet, packets } from "../packet.ts";
 import type { ChannelSink, ConnectionOwner, Ending, Membership } from "./connection_contract.ts";
-import { connectError, connectionError, isRefusal, undeliveredError } from "./connection_error.ts";
+import { connectError, connectionError, undeliveredError } from "./connection_error.ts";
 import { Fifo } from "./fifo.ts";
 import { hostAndPort } from "./ip.ts";
 import { iteration } from "./iteration.ts";
@@ -36,8 +36,6 @@ export class Connection implements Carried, Mail<PeerMessage> {
   established = false;
   /** The program has been given its connect event. */
   announced = false;
-  /** A message of it has arrived. */
-  heard = false;
   queuedAtMost = 0;
   full = false;
   ending: Ending | undefined;
@@ -445,15 +443,5 @@ export class Connection implements Carried, Mail<PeerMessage> {
    */
   resolveConnect(): boolean {
     return this.connecting.resolve(this.peer);
-  }
-
-  /**
-   * The error of a connection that the other side has ended as a host refuses an attempt: with one of its numbers,
-   * before it has sent a message. A host that has to prove an address first refuses in this way.
-   */
-  get refused(): ENetError | undefined {
-    const { ending } = this;
-    if (this.heard || ending?.reason !== "remote") return undefined;
-    return isRefusal(ending.data) ? connectError(this, ending) : undefined;
   }
 }

@@ -66,11 +66,6 @@ function refusal(data: number): string {
   }
 }
 
-/** Whether the data of a disconnect is one of the library's own. */
-export function isRefusal(data: number): boolean {
-  return Object.values<number>(DisconnectCode).includes(data);
-}
-
 /** The error of an attempt that one of the sides has ended. */
 export function connectError(of: State, { reason, data }: Ending): ENetError {
   const { address, endpoint } = of;

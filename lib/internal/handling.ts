@@ -85,7 +85,6 @@ export class Handling {
       const tail = words[index + RECORD_ARENA_TAIL];
       const length = words[index + RECORD_LENGTH];
       const offset = memory.offsetOf(position);
-      connection.heard = true;
       const packet = packets.fromArena(memory, offset, length, type >>> 16, BORROWED.BY_HANDLER);
       try {
         handlers.receive(peers.of(connection), channelId, packet);

@@ -179,7 +179,6 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
   }
 
   reportMessage(connection: Connection, channelId: number, packet: Packet): void {
-    connection.heard = true;
     if (connection.drops(channelId)) return packet.dispose();
     if (connection.takes(channelId)) return connection.receive({ channelId, packet });
     this.#report({ type: "receive", peer: peers.of(connection), channelId, packet });

@@ -17,6 +17,8 @@ interface Silence {
   readonly endpoint: HostState;
   /** Whether this host's filter denies the address. */
   readonly denied: boolean;
+  /** Whether the other side has answered that it may still refuse. */
+  readonly waits: boolean;
   /** What ICMP has said about the address. */
   readonly unreachable: Unreachable | undefined;
   readonly to: Address;
@@ -63,8 +65,9 @@ function report(unreachable: Unreachable, to: Address): string {
 }
 
 /** What may be the cause: one that is known, or those that are not excluded. */
-function causes({ endpoint, denied, unreachable, to, arrived }: Silence): string {
+function causes({ endpoint, denied, waits, unreachable, to, arrived }: Silence): string {
   if (denied) return ": the filter of this host denies the address";
+  if (waits) return ": a host is there, and has not told whether it has a place";
   if (unreachable !== undefined) return `: the system reports that ${report(unreachable, to)}`;
   const { compression, checksum } = endpoint.settings;
   const differ = `that side has not compression "${compression}" and checksum "${checksum}"`;

@@ -152,7 +152,6 @@ export class Records {
 
   #message(index: number, channelId: number): HostEvent | undefined {
     const connection = this.connectionOf(index) as Connection;
-    connection.heard = true;
     const isTaken = connection.takes(channelId);
     const packet = this.#packet(index, isTaken ? BORROWED.BY_ITERATION : this.#consumer.until);
     if (packet === undefined) return undefined;

@@ -13,6 +13,7 @@
 #include "base/pool.h"
 #include "host/internal.h"
 #include "wire/addresses.h"
+#include "wire/answers.h"
 #include "wire/command.h"
 #include "wire/datagram.h"
 #include "wire/filter.h"
@@ -106,6 +107,20 @@ static bool answers_another(const ENetPeer *peer, const struct enetjs_datagram *
          command.protocol->verifyConnect.connectID != peer->connectID;
 }
 
+/*
+ * Of this host's attempts. After a tentative answer the server's guard sends only a refusal, or the answer again. Any
+ * other datagram shows that the server has accepted.
+ */
+static void note_answer(struct enetjs_slot *slot, const struct enetjs_datagram *datagram) {
+  struct enetjs_command command;
+  if (!slot->outgoing || slot->connected || !enetjs_command_first(datagram, &command)) return;
+  if (enetjs_peer_of(slot)->state == ENET_PEER_STATE_CONNECTING)
+    slot->tentative = command.kind == ENET_PROTOCOL_COMMAND_VERIFY_CONNECT &&
+                      (ENET_NET_TO_HOST_32(command.protocol->verifyConnect.mtu) & ENETJS_TENTATIVE) != 0;
+  else if (command.kind != ENET_PROTOCOL_COMMAND_VERIFY_CONNECT && command.kind != ENET_PROTOCOL_COMMAND_DISCONNECT)
+    enetjs_slot_confirm(slot);
+}
+
 /* Of an opened datagram with ENet's own peer id. */
 static int allow(struct enetjs_host *h, struct enetjs_datagram *datagram, const ENetPeer *peer) {
   struct enetjs_slot *slot = &h->slots[peer->incomingPeerID];
@@ -127,6 +142,7 @@ static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, co
     return TAKEN;
   }
   if (answers_another(peer, datagram)) return TAKEN;
+  note_answer(&h->slots[peer->incomingPeerID], datagram);
   enetjs_flow_measured(&h->slots[peer->incomingPeerID], datagram);
   if (h->peer_ids) enetjs_datagram_readdress(datagram, peer->incomingPeerID);
   return allow(h, datagram, peer);

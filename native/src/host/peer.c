@@ -123,10 +123,18 @@ double enetjs_host_shutdown(double host, double data) {
   return waits;
 }
 
+/* An attempt is given up that the server may have accepted already. */
+static void withdraw(struct enetjs_slot *slot) {
+  enetjs_batch_begin(slot->host->batch);
+  enet_peer_disconnect_now(enetjs_peer_of(slot), 0);
+  enetjs_batch_end(slot->host->batch);
+}
+
 double enetjs_peer_reset(double host, double peer) {
   double error;
   struct enetjs_slot *slot = enetjs_slot_acquire(host, peer, &error);
   if (!slot) return error;
+  if (slot->tentative) withdraw(slot);
   enet_peer_reset(enetjs_peer_of(slot));
   enetjs_slot_end(slot, ENETJS_REASON_RESET, 0);
   enetjs_slots_check_shutdown(slot->host);

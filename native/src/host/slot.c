@@ -6,7 +6,8 @@
  *
  * Invariant: a slot is `connected` from its connect event to its disconnect event, and `outgoing` from
  * enetjs_host_connect until either of them. ENet's peer may be connected while its slot is neither: until ENet has
- * reported it, and after enetjs_slot_end.
+ * reported it, and after enetjs_slot_end. It may also be connected while its slot is `tentative`. Then the connect event
+ * waits until the server confirms it, and a disconnect that comes first is a refusal.
  *
  * Call with the host's lock held; enetjs_slot_acquire takes it.
  */
@@ -51,20 +52,10 @@ bool enetjs_slot_sends(const struct enetjs_slot *slot) {
   return enetjs_peer_of(slot)->state == ENET_PEER_STATE_CONNECTED && !slot->closing;
 }
 
-void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
+static void establish(struct enetjs_slot *slot, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPeer *peer = enetjs_peer_of(slot);
   struct enetjs_endpoint address = enetjs_addresses_real(slot->host->addresses, &peer->address);
-  enetjs_attempt_over(slot);
-  if (slot->outgoing) enetjs_handshake_remember(&slot->host->handshakes, &slot->handshake, peer);
-  if (slot->host->shutting_down && !slot->closing) {
-    slot->closing = true;
-    slot->close_data = slot->host->shutdown_data;
-  }
-  if (slot->closing) {
-    enet_peer_disconnect(peer, slot->close_data);
-    return;
-  }
   slot->connected = true;
   enetjs_flow_connected(slot);
   enetjs_throttle_begin(&slot->throttle, peer, slot->host->throttle_off, slot->host->asks_throttle_off);
@@ -76,6 +67,27 @@ void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, &address);
   record[ENETJS_RECORD_EXTRA] = peer->address.port;
   enetjs_emit_event(slot->host, slot, record, NULL);
+}
+
+void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
+  ENetPeer *peer = enetjs_peer_of(slot);
+  enetjs_attempt_over(slot);
+  if (slot->outgoing) enetjs_handshake_remember(&slot->host->handshakes, &slot->handshake, peer);
+  if (slot->host->shutting_down && !slot->closing) {
+    slot->closing = true;
+    slot->close_data = slot->host->shutdown_data;
+  }
+  if (slot->closing) {
+    enet_peer_disconnect(peer, slot->close_data);
+    return;
+  }
+  if (!slot->tentative) establish(slot, data);
+}
+
+void enetjs_slot_confirm(struct enetjs_slot *slot) {
+  if (!slot->tentative || !enetjs_slot_sends(slot)) return;
+  slot->tentative = false;
+  establish(slot, enetjs_peer_of(slot)->eventData);
 }
 
 void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
@@ -97,7 +109,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   }
   if (slot->connected || slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CLOSED, data, reason);
   slot->connected = slot->outgoing = slot->closing = slot->close_later = slot->above_high_water = false;
-  slot->undelivered = slot->denied = slot->abandoned = false;
+  slot->undelivered = slot->denied = slot->abandoned = slot->tentative = false;
   if (++slot->generation == 0) slot->generation = 1;
   enetjs_leave_dispatch_queue(peer);
   enetjs_allowance_end(slot); /* what is still held becomes a debt of the address */

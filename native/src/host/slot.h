@@ -82,6 +82,7 @@ struct enetjs_slot {
   uint32_t generation; /**< of the current or next connection; counts up when one ends */
   bool outgoing;       /**< opened by enetjs_host_connect */
   bool connected;      /**< its connect event has been reported */
+  bool tentative;      /**< of an attempt of this host: a refusal may still follow the server's answer */
   bool closing;        /**< this side asked for the end */
   bool close_later;    /**< disconnect once our own queue is empty */
   bool paused;
@@ -133,6 +134,8 @@ struct enetjs_slot *enetjs_slot_acquire(double host, double peer, double *error)
 double enetjs_slot_finish(struct enetjs_slot *slot, double result);
 bool enetjs_slot_sends(const struct enetjs_slot *slot); /**< whether messages can be queued */
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data);
+/** The server has sent what it sends only after it has accepted. */
+void enetjs_slot_confirm(struct enetjs_slot *slot);
 void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data);
 
 uint32_t enetjs_slot_state(const struct enetjs_slot *slot); /**< an ENetPeerState */

@@ -1,6 +1,6 @@
 /*
- * See answers.h. The fields follow enet_protocol_handle_connect in ENet's protocol.c, so a client cannot tell this
- * answer from ENet's own. The answer is compressed where ENet would compress it, because hosts whose settings
+ * See answers.h. The fields follow enet_protocol_handle_connect in ENet's protocol.c, so a stock client cannot
+ * tell this answer from ENet's own. The answer is compressed where ENet would compress it, because hosts whose settings
  * differ must not connect.
  *
  * Call with the host's lock held.
@@ -59,7 +59,8 @@ static void put_assigned(const ENetHost *enet, const struct enetjs_attempt *atte
   verify->incomingSessionID = attempt->outgoing;
   verify->outgoingSessionID = attempt->incoming;
   verify->mtu = ENET_HOST_TO_NET_32(
-      limit(ENET_NET_TO_HOST_32(connect->mtu), ENET_PROTOCOL_MINIMUM_MTU, ENET_PROTOCOL_MAXIMUM_MTU));
+      limit(ENET_NET_TO_HOST_32(connect->mtu), ENET_PROTOCOL_MINIMUM_MTU, ENET_PROTOCOL_MAXIMUM_MTU) |
+      (attempt->promised ? 0 : ENETJS_TENTATIVE));
   verify->windowSize = ENET_HOST_TO_NET_32(window_of(enet, connect));
   verify->channelCount = ENET_HOST_TO_NET_32(enetjs_answer_channels(enet, attempt));
   verify->incomingBandwidth = ENET_HOST_TO_NET_32(enet->incomingBandwidth);

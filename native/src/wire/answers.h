@@ -13,6 +13,14 @@
 #include "wire/addresses.h"
 #include "wire/attempts.h"
 
+/**
+ * Set in the MTU of a VERIFY_CONNECT where a refusal may still follow. A client of this library then waits until the
+ * server sends anything else. ENet takes an MTU above its maximum for the maximum, and keeps its own, which is no
+ * larger (protocol.c, enet_protocol_handle_verify_connect). So does each of its ports; some of them read the number
+ * as a signed one. The value compresses well beside the other fields.
+ */
+#define ENETJS_TENTATIVE 0x00010000u
+
 /** @returns how many channels the connection will have */
 enet_uint32 enetjs_answer_channels(const ENetHost *enet, const struct enetjs_attempt *attempt);
 

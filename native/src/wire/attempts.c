@@ -132,9 +132,19 @@ const struct enetjs_attempt_share *enetjs_attempts_share(struct enetjs_attempts 
 /* @param by 1 when the attempt enters its queue, −1 when it leaves */
 static void count_share(struct enetjs_attempts *table, const struct enetjs_attempt *attempt, int by) {
   struct enetjs_attempt_share *share = share_of(table, attempt);
+  if (attempt->promised) {
+    share->promised = (uint16_t)(share->promised + by);
+    table->promised += (uint32_t)by;
+  }
   if (!attempt->proved) return;
   if (attempt->state == ENETJS_ATTEMPT_ASKING) share->asking = (uint16_t)(share->asking + by);
   if (attempt->state == ENETJS_ATTEMPT_REFUSED) share->refused = (uint16_t)(share->refused + by);
+}
+
+void enetjs_attempts_promise(struct enetjs_attempts *table, struct enetjs_attempt *attempt, bool promised) {
+  count_share(table, attempt, -1);
+  attempt->promised = promised;
+  count_share(table, attempt, 1);
 }
 
 /* ---- Questions ------------------------------------------------------------------------------- */
@@ -214,6 +224,7 @@ void enetjs_attempts_move(struct enetjs_attempts *table, struct enetjs_attempt *
 
 void enetjs_attempts_drop(struct enetjs_attempts *table, struct enetjs_attempt *attempt) {
   uint32_t index = index_of(table, attempt);
+  table->lapsed |= attempt->promised;
   unlink_attempt(table, ENETJS_ATTEMPT_BY_CONNECT, index);
   unlink_attempt(table, ENETJS_ATTEMPT_BY_ID, index);
   dequeue(table, index);
@@ -225,7 +236,8 @@ void enetjs_attempts_drop(struct enetjs_attempts *table, struct enetjs_attempt *
 /* The attempt that leaves a full table. Questions are fewer than places, and are not pushed out. */
 static struct enetjs_attempt *most_dispensable(const struct enetjs_attempts *table) {
   static const enum enetjs_attempt_state order[] = {ENETJS_ATTEMPT_REFUSED, ENETJS_ATTEMPT_FRESH,
-                                                    ENETJS_ATTEMPT_ID_SEEN, ENETJS_ATTEMPT_ADMITTED};
+                                                    ENETJS_ATTEMPT_ID_SEEN, ENETJS_ATTEMPT_WAITING,
+                                                    ENETJS_ATTEMPT_ADMITTED};
   struct enetjs_attempt *oldest = NULL;
   for (unsigned i = 0; !oldest && i < sizeof(order) / sizeof(order[0]); i++)
     oldest = enetjs_attempts_oldest(table, order[i]);

@@ -25,6 +25,7 @@
 #define ENETJS_ATTEMPTS_ID_SEEN (ENETJS_ATTEMPTS / 4)
 #define ENETJS_ATTEMPTS_REFUSED (ENETJS_ATTEMPTS / 4)
 #define ENETJS_ATTEMPT_SHARES 4096   /* which addresses are spread over by a random seed; a power of two */
+#define ENETJS_ATTEMPTS_WAITING 1024 /* at most */
 #define ENETJS_QUESTIONS 1024        /* attempts about which the program has not decided, at most */
 #define ENETJS_NO_ATTEMPT UINT32_MAX /* as an index */
 
@@ -33,6 +34,7 @@ enum enetjs_attempt_state {
   ENETJS_ATTEMPT_FRESH,   /**< its CONNECT has come */
   ENETJS_ATTEMPT_ID_SEEN, /**< a datagram has carried the assigned id and session */
   ENETJS_ATTEMPT_ASKING,  /**< the program has not decided yet */
+  ENETJS_ATTEMPT_WAITING, /**< its address is proved, and the free places are promised to others */
   ENETJS_ATTEMPT_ADMITTED, /**< the program has accepted it, and its address is proved: it is to be handed to ENet */
   ENETJS_ATTEMPT_REFUSED, /**< the refusal is remembered, so that it can be repeated */
   ENETJS_ATTEMPT_STATES
@@ -49,6 +51,7 @@ struct enetjs_attempt {
   enet_uint8 state;              /**< ENETJS_ATTEMPT_…; only the table changes it */
   bool accepted : 1;             /**< by the program */
   bool proved : 1;               /**< the address has acknowledged the answer */
+  bool promised : 1;             /**< its answer says that it has a place; see places.h */
   bool told : 1;                 /**< the client has been told of its refusal, which has been counted */
   enet_uint8 cause;              /**< of a refusal, an enetjs_refusal */
   enet_uint16 acknowledged;      /**< the time of ours that the acknowledgement names, once the address is proved */
@@ -64,9 +67,10 @@ struct enetjs_attempt {
 
 _Static_assert(sizeof(struct enetjs_attempt) <= 128, "docs/security.md tells what a full table takes");
 
-/** Proved attempts of the addresses that share a place. */
+/** Attempts of the addresses that share a place. */
 struct enetjs_attempt_share {
-  uint16_t asking, refused;
+  uint16_t asking, refused; /**< only proved ones count, for the addresses of others may be forged */
+  uint16_t promised;
 };
 
 /** The attempts of one state. */
@@ -82,6 +86,8 @@ struct enetjs_attempts {
   struct enetjs_attempt_queue queues[ENETJS_ATTEMPT_STATES];
   uint32_t unasked;       /**< the oldest ASKING attempt that the program was not asked about */
   uint32_t unasked_count; /**< and how many such attempts there are */
+  uint32_t promised;      /**< attempts that are promised a place */
+  bool lapsed;            /**< an attempt has left that was still promised a place; for places.c, which clears it */
   struct enetjs_attempt_share shares[ENETJS_ATTEMPT_SHARES];
 };
 
@@ -110,7 +116,10 @@ struct enetjs_attempt *enetjs_attempts_find_question(const struct enetjs_attempt
 struct enetjs_attempt *enetjs_attempts_oldest(const struct enetjs_attempts *table, enum enetjs_attempt_state state);
 size_t enetjs_attempts_count(const struct enetjs_attempts *table, enum enetjs_attempt_state state);
 
-/** What the address of an attempt has in the table. Only proved attempts count, for other addresses may be forged. */
+/** Promises an attempt a place, or notes that the promise is kept. */
+void enetjs_attempts_promise(struct enetjs_attempts *table, struct enetjs_attempt *attempt, bool promised);
+
+/** What the address of an attempt has in the table. */
 const struct enetjs_attempt_share *enetjs_attempts_share(struct enetjs_attempts *table,
                                                          const struct enetjs_attempt *attempt);
 

@@ -3,8 +3,9 @@
  *
  * The guard answers a CONNECT with a VERIFY_CONNECT whose numbers are random (assignment.h). Clients echo these and
  * check none. The exact acknowledgement proves the address, and ENet is handed the attempt (handover.h). Where the
- * program decides about attempts, it is asked in between (questions.h). An attempt that is refused is remembered for a
- * while (refusals.h). All attempts are in one table (attempts.h).
+ * program decides about attempts, it is asked in between (questions.h). Who gets the last places is decided in
+ * places.h. An attempt that is refused is remembered for a while (refusals.h). All attempts are in one table
+ * (attempts.h).
  *
  * What a stranger can spend
  *   Bytes: an address is sent no more bytes for an attempt than it has sent. There is one exception, for a client
@@ -34,8 +35,8 @@
 #define ID_SEEN_ANSWERS 3
 
 /* How long an attempt stays in a state. */
-static const enet_uint32 lifetimes[ENETJS_ATTEMPT_STATES] = {LIFETIME_MS, ID_SEEN_MS, ENETJS_DECISION_MS, ID_SEEN_MS,
-                                                             LIFETIME_MS};
+static const enet_uint32 lifetimes[ENETJS_ATTEMPT_STATES] = {LIFETIME_MS, ID_SEEN_MS, ENETJS_DECISION_MS,
+                                                             ID_SEEN_MS,  ID_SEEN_MS, LIFETIME_MS};
 
 /* ---- Attempts whose time is up --------------------------------------------------------------- */
 
@@ -45,6 +46,8 @@ static void expire_state(struct enetjs_guard *guard, enum enetjs_attempt_state s
     if (ENET_TIME_LESS(now, attempt->queued + lifetimes[state])) return;
     if (state == ENETJS_ATTEMPT_ASKING)
       enetjs_refusals_refuse(&guard->refusals, attempt, ENETJS_REFUSAL_UNDECIDED, ENETJS_CODE_UNDECIDED);
+    else if (state == ENETJS_ATTEMPT_WAITING)
+      enetjs_refusals_refuse(&guard->refusals, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
     else
       enetjs_attempts_drop(&guard->attempts, attempt);
   }
@@ -53,6 +56,7 @@ static void expire_state(struct enetjs_guard *guard, enum enetjs_attempt_state s
 void enetjs_guard_expire(struct enetjs_guard *guard, enet_uint32 now) {
   if (guard->attempts.count == 0) return;
   for (unsigned state = 0; state < ENETJS_ATTEMPT_STATES; state++) expire_state(guard, state, now);
+  enetjs_guard_settle(guard);
   if (guard->attempts.count == 0) enetjs_attempts_clear(&guard->attempts);
 }
 
@@ -71,6 +75,8 @@ static bool is_full(struct enetjs_guard *guard) {
 }
 
 static void answer_connect(struct enetjs_guard *guard, struct enetjs_attempt *attempt) {
+  if (!enetjs_questions_needed(&guard->questions, attempt))
+    enetjs_places_promise(&guard->places, attempt, guard->enet->serviceTime);
   enetjs_assign_and_answer(guard->enet, guard->addresses, guard->ids, &guard->attempts, attempt);
 }
 
@@ -109,7 +115,10 @@ static struct enetjs_attempt *find_copy(struct enetjs_guard *guard, const struct
   return attempt;
 }
 
-void enetjs_guard_begin(struct enetjs_guard *guard) { guard->full_at = 0; }
+void enetjs_guard_begin(struct enetjs_guard *guard) {
+  guard->full_at = 0;
+  enetjs_places_changed(&guard->places);
+}
 
 bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
                           bool has_memory) {
@@ -154,7 +163,8 @@ void enetjs_guard_set_asks(struct enetjs_guard *guard, bool asks) {
 }
 
 void enetjs_guard_close(struct enetjs_guard *guard) {
-  static const enum enetjs_attempt_state undecided[] = {ENETJS_ATTEMPT_ASKING, ENETJS_ATTEMPT_ADMITTED};
+  static const enum enetjs_attempt_state undecided[] = {ENETJS_ATTEMPT_ASKING, ENETJS_ATTEMPT_WAITING,
+                                                        ENETJS_ATTEMPT_ADMITTED};
   guard->closes = true;
   guard->questions.wanted = false;
   guard->enet->serviceTime = enet_time_get();
@@ -191,9 +201,12 @@ bool enetjs_guard_accept(struct enetjs_guard *guard, uint32_t question) {
   attempt->accepted = true;
   /* ENet takes the acknowledgement for a round trip, and the time that the decision has taken is no part of that. */
   if (attempt->proved) attempt->acknowledged += (enet_uint16)(guard->enet->serviceTime - attempt->queued);
-  enetjs_attempts_move(&guard->attempts, attempt, attempt->proved ? ENETJS_ATTEMPT_ADMITTED : ENETJS_ATTEMPT_FRESH,
+  enetjs_attempts_move(&guard->attempts, attempt, attempt->proved ? ENETJS_ATTEMPT_WAITING : ENETJS_ATTEMPT_FRESH,
                        guard->enet->serviceTime);
-  if (!attempt->proved) answer_connect(guard, attempt);
+  if (attempt->proved)
+    enetjs_guard_settle(guard);
+  else
+    answer_connect(guard, attempt);
   return true;
 }
 
@@ -217,6 +230,9 @@ struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_addresses
   guard->ids = ids;
   guard->refusals.enet = enet;
   guard->refusals.attempts = &guard->attempts;
+  guard->places.enet = enet;
+  guard->places.ids = ids;
+  guard->places.attempts = &guard->attempts;
   enetjs_random(&guard->attempts.seed, sizeof(guard->attempts.seed));
   enetjs_attempts_clear(&guard->attempts);
   return guard;

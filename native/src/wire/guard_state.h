@@ -7,6 +7,7 @@
 
 #include "wire/guard.h"
 #include "wire/handover.h"
+#include "wire/places.h"
 
 struct enetjs_guard {
   ENetHost *enet;
@@ -16,6 +17,7 @@ struct enetjs_guard {
   struct enetjs_refusals refusals;
   struct enetjs_questions questions;
   struct enetjs_handover handover;
+  struct enetjs_places places;
   enet_uint32 full_at; /**< the number of the datagram at which the host was last found full */
   bool resumes;        /**< ENet is about to be shown the oldest ADMITTED attempt */
   bool closes;         /**< no attempt is to succeed any more */
@@ -24,5 +26,8 @@ struct enetjs_guard {
 
 /** Ends all attempts whose time in their state is up. */
 void enetjs_guard_expire(struct enetjs_guard *guard, enet_uint32 now);
+
+/** Ends the wait of WAITING attempts for which there is a place now, or no place at all. */
+void enetjs_guard_settle(struct enetjs_guard *guard);
 
 #endif

@@ -2,8 +2,8 @@
  * From the acknowledgement of the guard's answer to a connection of ENet. These are functions of guard.h; guard.c has
  * those for what comes before.
  *
- * Until the program has decided about a client that believes it is connected, the guard takes nothing of what the
- * client sends, and the client sends it again.
+ * A client may be answered before the program has decided about it, and before it is sure that there is a place for it.
+ * As long as that is open, the guard takes nothing of what the client sends, and the client sends it again.
  *
  * Call with the host's lock held.
  */
@@ -47,20 +47,38 @@ static void end_undecided(struct enetjs_guard *guard, struct enetjs_attempt *att
     enetjs_refusals_refuse(&guard->refusals, attempt, ENETJS_REFUSAL_UNDECIDED, 0);
 }
 
-/* The client sends again what is behind the acknowledgement. */
-static enum enetjs_guard_verdict ask_about_proved(struct enetjs_guard *guard, struct enetjs_attempt *attempt,
-                                                  const struct enetjs_datagram *datagram) {
+/*
+ * The address is proved. The client sends again what is behind the acknowledgement.
+ * @returns whether the client is still there
+ */
+static bool note_proof(struct enetjs_guard *guard, struct enetjs_attempt *attempt,
+                       const struct enetjs_datagram *datagram) {
   ENetProtocolAcknowledge command;
   bool awaits;
   memcpy(&command, datagram->bytes + datagram->header_bytes, sizeof(command));
   attempt->acknowledged = ENET_NET_TO_HOST_16(command.receivedSentTime);
   attempt->proved = true;
-  if (enetjs_handshake_disconnects(datagram, &awaits))
-    end_undecided(guard, attempt, awaits);
-  else if (enetjs_questions_ask_proved(&guard->questions, &guard->attempts, attempt, guard->enet->serviceTime))
-    return ENETJS_GUARD_ASKS;
+  if (!enetjs_handshake_disconnects(datagram, &awaits)) return true;
+  end_undecided(guard, attempt, awaits);
+  return false;
+}
+
+static enum enetjs_guard_verdict wait_for_place(struct enetjs_guard *guard, struct enetjs_attempt *attempt,
+                                                const struct enetjs_datagram *datagram) {
+  if (!note_proof(guard, attempt, datagram)) return ENETJS_GUARD_TAKEN;
+  if (enetjs_attempts_count(&guard->attempts, ENETJS_ATTEMPT_WAITING) < ENETJS_ATTEMPTS_WAITING)
+    enetjs_attempts_move(&guard->attempts, attempt, ENETJS_ATTEMPT_WAITING, guard->enet->serviceTime);
   else
-    enetjs_refusals_refuse(&guard->refusals, attempt, ENETJS_REFUSAL_UNDECIDED, ENETJS_CODE_UNDECIDED);
+    enetjs_refusals_refuse(&guard->refusals, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
+  return ENETJS_GUARD_TAKEN;
+}
+
+static enum enetjs_guard_verdict ask_about_proved(struct enetjs_guard *guard, struct enetjs_attempt *attempt,
+                                                  const struct enetjs_datagram *datagram) {
+  if (!note_proof(guard, attempt, datagram)) return ENETJS_GUARD_TAKEN;
+  if (enetjs_questions_ask_proved(&guard->questions, &guard->attempts, attempt, guard->enet->serviceTime))
+    return ENETJS_GUARD_ASKS;
+  enetjs_refusals_refuse(&guard->refusals, attempt, ENETJS_REFUSAL_UNDECIDED, ENETJS_CODE_UNDECIDED);
   return ENETJS_GUARD_TAKEN;
 }
 
@@ -77,11 +95,15 @@ static enum enetjs_guard_verdict from_undecided(struct enetjs_guard *guard, stru
   return ENETJS_GUARD_TAKEN;
 }
 
-/* A proved address has a limited number of open questions, and completes a limited number of handshakes. */
+/*
+ * A proved address has a limited number of connections and of open questions, and completes a limited number of
+ * handshakes.
+ */
 static bool may_go_on(struct enetjs_guard *guard, const struct enetjs_attempt *attempt, struct enetjs_limits *limits) {
   uint64_t network = enetjs_endpoint_network(&attempt->address);
   bool asks = enetjs_questions_needed(&guard->questions, attempt);
   if (asks && !enetjs_questions_address_may_ask(&guard->attempts, attempt)) return false;
+  if (!asks && enetjs_places_address_is_promised(&guard->places, attempt)) return false;
   if (!limits) return true;
   if (!enetjs_limits_admit_connect(limits, network)) return false;
   enetjs_limits_charge_connect(limits, network);
@@ -91,9 +113,12 @@ static bool may_go_on(struct enetjs_guard *guard, const struct enetjs_attempt *a
 /* Takes a proved attempt out of the table, for ENet. The client is told when there is no peer for it. */
 static enum enetjs_guard_verdict hand_over(struct enetjs_guard *guard, struct enetjs_attempt *attempt,
                                            struct enetjs_datagram *datagram) {
-  struct enetjs_attempt proved = *attempt;
+  struct enetjs_attempt proved;
   ENetPeer *peer = enetjs_handover_free_peer(guard->enet);
   ENetAddress address;
+  if (attempt->promised) enetjs_attempts_promise(&guard->attempts, attempt, false);
+  enetjs_places_changed(&guard->places);
+  proved = *attempt;
   proved.proved = true;
   enetjs_attempts_drop(&guard->attempts, attempt);
   if (guard->closes || !peer) {
@@ -104,6 +129,12 @@ static enum enetjs_guard_verdict hand_over(struct enetjs_guard *guard, struct en
   address = enetjs_addresses_give(guard->addresses, &proved.address);
   enetjs_handover_begin(&guard->handover, guard->enet, guard->ids, peer, &address, &proved, datagram);
   return ENETJS_GUARD_HANDED_OVER;
+}
+
+/* How many attempts are before a proved one that has just come. */
+static size_t ahead(const struct enetjs_guard *guard) {
+  return enetjs_attempts_count(&guard->attempts, ENETJS_ATTEMPT_WAITING) +
+         enetjs_attempts_count(&guard->attempts, ENETJS_ATTEMPT_ADMITTED);
 }
 
 enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct enetjs_datagram *datagram,
@@ -129,6 +160,8 @@ enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct 
   if (!may_go_on(guard, attempt, limits)) return ENETJS_GUARD_TAKEN; /* the client sends it again */
   enetjs_handover_put_acknowledgement(guard->enet, attempt, datagram);
   if (enetjs_questions_needed(&guard->questions, attempt)) return ask_about_proved(guard, attempt, datagram);
+  if (!guard->closes && enetjs_places_find(&guard->places, attempt, ahead(guard)) == ENETJS_PLACE_PROMISED)
+    return wait_for_place(guard, attempt, datagram);
   return hand_over(guard, attempt, datagram);
 }
 
@@ -149,6 +182,25 @@ enum enetjs_guard_verdict enetjs_guard_resume(struct enetjs_guard *guard) {
   return hand_over(guard, oldest_admitted(guard), &datagram);
 }
 
+/* ENet takes an acknowledgement for a round trip, and the time that the attempt has waited is no part of that. */
+static void admit(struct enetjs_guard *guard, struct enetjs_attempt *attempt) {
+  attempt->acknowledged += (enet_uint16)(guard->enet->serviceTime - attempt->queued);
+  enetjs_attempts_move(&guard->attempts, attempt, ENETJS_ATTEMPT_ADMITTED, guard->enet->serviceTime);
+}
+
+void enetjs_guard_settle(struct enetjs_guard *guard) {
+  struct enetjs_attempt *attempt;
+  while ((attempt = enetjs_attempts_oldest(&guard->attempts, ENETJS_ATTEMPT_WAITING)) != NULL) {
+    size_t admitted = enetjs_attempts_count(&guard->attempts, ENETJS_ATTEMPT_ADMITTED);
+    enum enetjs_place place = enetjs_places_find(&guard->places, attempt, admitted);
+    if (place == ENETJS_PLACE_PROMISED) return;
+    if (place == ENETJS_PLACE_FREE)
+      admit(guard, attempt);
+    else
+      enetjs_refusals_refuse(&guard->refusals, attempt, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
+  }
+}
+
 /* ENet has not accepted the CONNECT. Other attempts of the address may have been completed since that came. */
 static void refuse_leftover(struct enetjs_guard *guard, struct enetjs_attempt *attempt) {
   size_t same = enetjs_peer_ids_census(guard->ids, &attempt->address, attempt->connect.connectID).same_host;
@@ -160,12 +212,14 @@ static void refuse_leftover(struct enetjs_guard *guard, struct enetjs_attempt *a
 
 size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetBuffer *buffer) {
   struct enetjs_handover *handover = &guard->handover;
-  const struct enetjs_attempt *admitted = oldest_admitted(guard);
+  const struct enetjs_attempt *admitted;
   if (handover->active) {
     if (enetjs_handover_end(handover)) return enetjs_handover_follow(handover, guard->enet, address, buffer);
     refuse_leftover(guard, &handover->attempt);
     return 0;
   }
+  enetjs_guard_settle(guard);
+  admitted = oldest_admitted(guard);
   if (!admitted) return 0;
   guard->resumes = true;
   if (address) *address = enetjs_addresses_arrive(guard->addresses, &admitted->address);

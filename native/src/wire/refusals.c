@@ -48,6 +48,7 @@ static void remember(struct enetjs_refusals *refusals, struct enetjs_attempt *at
 void enetjs_refusals_refuse(struct enetjs_refusals *refusals, struct enetjs_attempt *attempt, enum enetjs_refusal cause,
                             enet_uint32 number) {
   enetjs_refusals_refuse_unlisted(refusals, attempt, cause, number);
+  if (attempt->promised) enetjs_attempts_promise(refusals->attempts, attempt, false);
   remember(refusals, attempt);
 }
 
