@@ -113,14 +113,16 @@ test("A datagram of ENet's own that is JSON is ENet's, and no telex", async (t) 
   for (const start of ['{"a":1}', "{}", "{ }", "{\n}", "{\r}", "{\t}"]) {
     texts.set(0xB00 + start.charCodeAt(1), start);
   }
-  const peers = 4000;
+  const AT_ONCE = 50;
+  /** Fewer than an address may begin before it has to wait. */
+  const CONNECTIONS = 4000;
   /** Connects until a datagram was ENet's, and sends the same from elsewhere. */
   const isTold = async (): Promise<boolean | undefined> => {
-    using server = await createServerAsync({ address: "127.0.0.1:0", peers });
+    using server = await createServerAsync({ address: "127.0.0.1:0", peers: AT_ONCE });
     server.start();
     const telexes: string[] = [];
     server.on("telex", (buffer) => void telexes.push(buffer.toString()));
-    await using client = await CoreHost.create({ peers });
+    await using client = await CoreHost.create({ peers: AT_ONCE });
     using stranger = await createClientAsync();
     const { address, port } = addressOf(server);
     const where = { hostname: address, port };
@@ -130,8 +132,9 @@ test("A datagram of ENet's own that is JSON is ENet's, and no telex", async (t) 
       await stranger.sendAsync(address, port, text);
       await until(() => telexes.includes(text, sent), 10_000, `the telex ${text}`);
     };
-    for (let connections = 0; connections < peers; connections += 50) {
-      for (const { stats } of await Promise.all(Array.from({ length: 50 }, connect))) {
+    for (let connections = 0; connections < CONNECTIONS; connections += AT_ONCE) {
+      const peers = await Promise.all(Array.from({ length: AT_ONCE }, connect));
+      for (const { stats } of peers) {
         const text = texts.get(stats.outgoingPeerId);
         if (text === undefined) continue;
         const sent = telexes.length;
@@ -141,6 +144,7 @@ test("A datagram of ENet's own that is JSON is ENet's, and no telex", async (t) 
         await telex(text);
         return true;
       }
+      await Promise.all(peers.map((peer) => peer.disconnect()));
     }
   };
   let told: boolean | undefined;

@@ -57,7 +57,7 @@ export function onBoth(
     test(`${protocol}: ${name}`, async (t) => {
       await leakCheck(t as TestContext);
       const log = new Log();
-      await withDeadline(body(protocol, log), 60_000, name).catch((error) => {
+      await withDeadline(body(protocol, log), 120_000, name).catch((error) => {
         throw new Error(`${error.message}, after ${JSON.stringify(log.sides)}`, {
           cause: error,
         });
