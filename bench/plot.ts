@@ -6,80 +6,13 @@
  *
  * @module
  */
-// Only this file needs them, so they are not among the imports in deno.json.
-// deno-lint-ignore no-import-prefix
-import * as Plot from "npm:@observablehq/plot@0.6.17";
-// deno-lint-ignore no-import-prefix
-import { parseHTML } from "npm:linkedom@0.18.12";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { root } from "../tools/_run.ts";
+import { COLORS, drawAll, figure, Plot, range, RUNTIMES } from "./_figure.ts";
 import { type Row, short } from "./_report.ts";
 
-const RUNTIMES = ["deno", "bun", "node"];
-const WIDTH = 800;
-const TITLE_HEIGHT = 34;
 const LABEL_HEIGHT = 14;
-
-/** The colours, in light and in dark mode. Each is a variable of the figure: `var(--deno)`. */
-const THEMES = {
-  light: {
-    ...{ paper: "#ffffff", ink: "#1f2328", line: "#d0d7de", c: "#656d76", other: "#9a6fb0" },
-    ...{ deno: "#2f5fc4", bun: "#b26a00", node: "#2b8a3e" },
-  },
-  dark: {
-    ...{ paper: "#0d1117", ink: "#e6edf3", line: "#30363d", c: "#9198a1", other: "#c297d8" },
-    ...{ deno: "#7aa2f7", bun: "#f0b132", node: "#5fc977" },
-  },
-};
-
-const COLORS = {
-  domain: ["c", ...RUNTIMES],
-  range: ["c", ...RUNTIMES].map((name) => `var(--${name})`),
-  unknown: "var(--other)",
-};
-
-type Page = { document: unknown };
-
-/** A theme as the content of a rule. */
-const declarations = (theme: Readonly<Record<string, string>>) =>
-  Object.entries(theme).map(([name, color]) => `--${name}: ${color};`).join(" ");
-
-/** Viewers that know no `prefers-color-scheme` show the light theme. */
-const STYLE = `<style>:root { ${declarations(THEMES.light)} }
-@media (prefers-color-scheme: dark) { :root { ${declarations(THEMES.dark)} } }</style>`;
-
-/** Draws a plot with what it shows as its title, as a text that stands on its own. */
-function figure(title: string, options: Plot.PlotOptions): string {
-  const { document } = parseHTML("<!doctype html><html><body></body></html>") as unknown as Page;
-  const svg = Plot.plot({
-    ...options,
-    document: document as unknown as Plot.PlotOptions["document"],
-    width: WIDTH,
-    marginTop: 50,
-    style: { background: "var(--paper)", color: "var(--ink)" },
-  }) as unknown as { setAttribute(name: string, value: string): void; outerHTML: string };
-  svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-  svg.setAttribute("role", "img");
-  // Above what Plot has drawn.
-  const height = options.height! + TITLE_HEIGHT;
-  svg.setAttribute("viewBox", `0 ${-TITLE_HEIGHT} ${WIDTH} ${height}`);
-  svg.setAttribute("height", `${height}`);
-  const heading =
-    `<title>${title}</title>${STYLE}<text x="10" y="-12" text-anchor="start" font-size="15" ` +
-    `font-weight="bold" fill="var(--ink)">${title}</text>`;
-  const [start] = svg.outerHTML.match(/^<svg[^>]*>/)!;
-  return `${start}${heading}${svg.outerHTML.slice(start.length)}\n`;
-}
-
-/** `"1.7 to 2.1"`: the least and greatest of some numbers, or what stands for none. */
-function range(values: readonly (number | null)[]): string {
-  const numbers = values.filter((value) => value !== null);
-  if (numbers.length === 0) return "?";
-  const text = (value: number) => Number(value.toPrecision(2)).toString();
-  const [least, greatest] = [Math.min(...numbers), Math.max(...numbers)].map(text);
-  return least === greatest ? least : `${least} to ${greatest}`;
-}
 
 /** The ratios to C of the library's handlers in a workload. */
 const ratiosOf = (rows: Row[], workload: string) =>
@@ -320,21 +253,6 @@ function messaging(rows: Row[]): string {
   });
 }
 
-/** Draws figures into a folder: all of them, or those named. */
-export function draw(
-  rows: Row[],
-  folder: string = `${root}/bench/figures`,
-  names: string[] = Object.keys(FIGURES),
-): void {
-  mkdirSync(folder, { recursive: true });
-  for (const name of names) {
-    if (!(name in FIGURES)) {
-      throw new Error(`${name} is none of ${Object.keys(FIGURES).join(", ")}`);
-    }
-    writeFileSync(`${folder}/${name}.svg`, FIGURES[name](rows));
-  }
-}
-
 /** The rows of the library and of C for a metric and some workloads. */
 function pick(rows: Row[], metric: string, workloads: RegExp): Row[] {
   return rows.filter((row) =>
@@ -377,6 +295,11 @@ const FIGURES: Readonly<Record<string, (rows: Row[]) => string>> = {
   rivals,
   messaging,
 };
+
+/** Draws figures into a folder: all of them, or those named. */
+export function draw(rows: Row[], folder?: string, names?: string[]): void {
+  drawAll(FIGURES, rows, folder, names);
+}
 
 if (import.meta.main) {
   const { rows } = JSON.parse(readFileSync(`${root}/bench/out/latest.json`, "utf8"));

@@ -3,7 +3,9 @@
  * @brief Two ENet hosts with a link between them, and a clock that only the test moves: what happens does not depend on
  * how fast the machine is.
  *
- * The clock is the system's own function, defined once more in the test program, as in fuzz/system.h. One side is a host of this library, the other one plain ENet. Each datagram is lost or late as `fate` says.
+ * The clock is the system's own function, defined once more in the test program, as in fuzz/system.h. So UNTIL waits by
+ * that clock, too, and its statement must move it. One side is a host of this library, the other one plain ENet. Each
+ * datagram is lost or late as `fate` says.
  */
 #ifndef ENETJS_TESTS_LINK_H
 #define ENETJS_TESTS_LINK_H
@@ -28,8 +30,19 @@ static inline void link_tick(void) {
   link_time.tv_sec++;
 }
 
-#define LINK_CAPACITY 4096
 #define LINK_LOST UINT32_MAX
+
+struct link_datagram {
+  struct link_datagram *next;
+  enet_uint32 due;
+  size_t length;
+  uint8_t bytes[];
+};
+
+/** What is under way in a direction, in the order in which it arrives. */
+struct link_queue {
+  struct link_datagram *first, *last;
+};
 
 struct link {
   ENetSocket front, back; /**< what the client sends to, and what the server gets it from */
@@ -41,13 +54,8 @@ struct link {
   unsigned passed[2], lost[2];
   /** @returns milliseconds by which this datagram is late and overtaken by others, or LINK_LOST; NULL: none is */
   uint32_t (*fate)(struct link *, bool to_client, const uint8_t *bytes, size_t length);
-  size_t count;
-  struct link_datagram {
-    enet_uint32 due;
-    bool to_client;
-    uint16_t length;
-    uint8_t bytes[ENET_PROTOCOL_MAXIMUM_MTU];
-  } *held;
+  void *context; /**< for `fate` */
+  struct link_queue held[2];
 };
 
 static inline void link_open(struct link *l, uint16_t server_port, enet_uint32 latency, uint64_t seed) {
@@ -59,14 +67,34 @@ static inline void link_open(struct link *l, uint16_t server_port, enet_uint32 l
   l->latency[0] = l->latency[1] = latency;
   l->random = seed;
   l->now = l->latest[0] = l->latest[1] = enet_time_get();
-  l->held = calloc(LINK_CAPACITY, sizeof(*l->held));
-  CHECK(l->held != NULL);
+}
+
+static inline struct link_datagram *link_take(struct link_queue *queue) {
+  struct link_datagram *first = queue->first;
+  queue->first = first->next;
+  if (!first->next) queue->last = NULL;
+  return first;
 }
 
 static inline void link_close(struct link *l) {
+  for (unsigned i = 0; i < 2; i++)
+    while (l->held[i].first) free(link_take(&l->held[i]));
   enet_socket_destroy(l->front);
   enet_socket_destroy(l->back);
-  free(l->held);
+}
+
+/** After all that arrives no later. */
+static inline void link_hold(struct link_queue *queue, const uint8_t *bytes, size_t length, enet_uint32 due) {
+  struct link_datagram *datagram = malloc(sizeof(*datagram) + length), **at = &queue->first;
+  CHECK(datagram != NULL);
+  if (queue->last && !ENET_TIME_LESS(due, queue->last->due)) at = &queue->last->next;
+  while (*at && !ENET_TIME_LESS(due, (*at)->due)) at = &(*at)->next;
+  datagram->next = *at;
+  datagram->due = due;
+  datagram->length = length;
+  memcpy(datagram->bytes, bytes, length);
+  *at = datagram;
+  if (!datagram->next) queue->last = datagram;
 }
 
 static inline enet_uint32 link_due(struct link *l, bool to_client) {
@@ -79,46 +107,35 @@ static inline void link_enter(struct link *l, bool to_client) {
   uint8_t bytes[ENET_PROTOCOL_MAXIMUM_MTU];
   uint16_t port = 0;
   int length;
+  l->now = enet_time_get();
   while ((length = socket_receive(to_client ? l->back : l->front, &port, bytes, sizeof(bytes))) > 0) {
     uint32_t late = l->fate ? l->fate(l, to_client, bytes, (size_t)length) : 0;
-    struct link_datagram *held = &l->held[l->count];
     if (!to_client) l->client_port = port;
     if (late == LINK_LOST) {
       l->lost[to_client]++;
       continue;
     }
-    CHECK(l->count < LINK_CAPACITY);
-    l->count++;
     l->passed[to_client]++;
-    held->due = link_due(l, to_client) + late;
-    held->to_client = to_client;
-    held->length = (uint16_t)length;
-    memcpy(held->bytes, bytes, (size_t)length);
+    link_hold(&l->held[to_client], bytes, (size_t)length, link_due(l, to_client) + late);
   }
 }
 
-/** What is due arrives, in the order of its times. */
-static inline void link_leave(struct link *l) {
-  for (;;) {
-    size_t first = l->count;
-    for (size_t i = 0; i < l->count; i++)
-      if (ENET_TIME_LESS_EQUAL(l->held[i].due, l->now) &&
-          (first == l->count || ENET_TIME_LESS(l->held[i].due, l->held[first].due)))
-        first = i;
-    if (first == l->count) return;
-    CHECK(socket_send(l->held[first].to_client ? l->front : l->back,
-                      l->held[first].to_client ? l->client_port : l->server_port, l->held[first].bytes,
-                      l->held[first].length) > 0);
-    memmove(&l->held[first], &l->held[first + 1], (--l->count - first) * sizeof(*l->held));
+/** What is due arrives. */
+static inline void link_leave(struct link *l, bool to_client) {
+  struct link_queue *queue = &l->held[to_client];
+  l->now = enet_time_get();
+  while (queue->first && ENET_TIME_LESS_EQUAL(queue->first->due, l->now)) {
+    struct link_datagram *datagram = link_take(queue);
+    CHECK(socket_send(to_client ? l->front : l->back, to_client ? l->client_port : l->server_port, datagram->bytes,
+                      datagram->length) > 0);
+    free(datagram);
   }
 }
 
 static inline void link_step(struct link *l) {
-  link_enter(l, false);
-  link_enter(l, true);
+  for (unsigned i = 0; i < 2; i++) link_enter(l, i);
   link_tick();
-  l->now = enet_time_get();
-  link_leave(l);
+  for (unsigned i = 0; i < 2; i++) link_leave(l, i);
 }
 
 /** One of so many in a thousand. */

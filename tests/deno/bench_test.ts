@@ -12,6 +12,7 @@ import type { Sample } from "../../bench/_job.ts";
 import { type Row, toRows } from "../../bench/_report.ts";
 import { compare, verdict } from "../../bench/messaging.ts";
 import { draw } from "../../bench/plot.ts";
+import { drawWan } from "../../bench/plot_wan.ts";
 import { run } from "../../tools/_run.ts";
 
 test("The benchmark measures a workload and writes its rows", async (t) => {
@@ -157,6 +158,43 @@ test("The figures say what they show, give absolute figures, and know dark mode"
     rivals: [/receives 4 times as many messages as the best rival$/, ">0.00<"],
     messaging: [/answers 2000 times the best rival's requests$/, ">messaging, udp, bun<"],
   };
+  checkFigures(folder, expected);
+});
+
+test("The figures of links with distance compare programs on the typical link", (t) => {
+  const folder = mkdtempSync(`${tmpdir()}/enetjs-figures-`);
+  t.after(() => rmSync(folder, { recursive: true }));
+  const programs = { c: 1.26, node: 11.4, "c to node": 1.3, tcp: 11.9, ws: 11.8 };
+  const links = [50, 150].flatMap((rttMs) =>
+    [0, 1].map((lossPercent) => ({ rttMs, lossPercent, mbit: 100 }))
+  );
+  const onLinks = (workload: string, program: string, values: Record<string, number>) =>
+    links.map((link) => ({ ...link, workload, program, values }));
+  drawWan([
+    ...Object.entries(programs).flatMap(([program, value]) => [
+      ...onLinks("bulk", program, { "MB/s": value }),
+      ...onLinks("request", program, { "p50 ms": 1, "p99 ms": value }),
+      ...onLinks("state", program, { "age p50 ms": 1, "age p99 ms": value }),
+      ...onLinks("together", program, { "age p50 ms": 1, "age p99 ms": value }),
+    ]),
+    ...onLinks("neighbours", "c by node", { "MB/s": 1, "MB/s beside": 9 }),
+    ...onLinks("neighbours", "node by node", { "MB/s": 6, "MB/s beside": 4 }),
+  ], folder);
+  const compared = /: C 1.26, library 11.4, TCP 11.9$/;
+  checkFigures(folder, {
+    "wan-bulk": [compared, ">C to library<"],
+    "wan-request": [compared, ">WebSocket<"],
+    "wan-state": [compared, ">150 ms<"],
+    "wan-together": [compared, ">100 Mbit/s<"],
+    "wan-neighbours": [/share a link of 50 ms 60 to 40$/, ">library by library<"],
+  });
+});
+
+/** Checks the title of each figure, something that it shows, and that it knows dark mode. */
+function checkFigures(
+  folder: string,
+  expected: Readonly<Record<string, [title: RegExp, figure: string]>>,
+): void {
   for (const [name, [title, figure]] of Object.entries(expected)) {
     const svg = readFileSync(`${folder}/${name}.svg`, "utf8");
     const [, text] = svg.match(/<title>(.*)<\/title>/)!;
@@ -165,4 +203,4 @@ test("The figures say what they show, give absolute figures, and know dark mode"
     assert(svg.includes(figure), `${name}: ${figure}`);
     assert(svg.includes("@media (prefers-color-scheme: dark)"), name);
   }
-});
+}

@@ -11,9 +11,10 @@
  *   Step       window += GAIN · rate · (target − queue), which is FAST TCP's (Wei, Jin, Low, Hegde: "FAST TCP:
  *              Motivation, Architecture, Algorithms, Performance", 2006). After rounds in a row that have found no queue,
  *              steps double.
- *   Target     It falls with the root of the rate, as that of Swift (Kumar et al.: "Swift: Delay is Simple and
- *              Effective for Congestion Control in the Datacenter", 2020). All flows on a link see the same queue, so
- *              the slower one grows while the faster one shrinks: that makes their rates equal.
+ *   Target     It falls with the rate, as that of Swift (Kumar et al.: "Swift: Delay is Simple and Effective for
+ *              Congestion Control in the Datacenter", 2020). All flows on a link see the same queue, so the slower one
+ *              grows while the faster one shrinks: that makes their rates equal. Where two flows had the same target,
+ *              they would keep the rates that they have. So no constant limits it, but for the fastest flows.
  *   Start      The window doubles every round until a queue shows, or three rounds bring no more bandwidth (BBR's
  *              rule; Cardwell et al.: "BBR: Congestion-Based Congestion Control", 2016). Then it becomes
  *              bandwidth · shortest round trip.
@@ -26,8 +27,8 @@
  *              buffer of 256 KiB at most, and a burst can overflow the queue of a router.
  *
  * ENet's window is the minimum, so nothing becomes slower than with stock ENet. There is one exception: behind a queue
- * that is longer than TARGET_SMALL_MS it shrinks to half of that, as long as that makes the queue shorter. Such a link is full with less, or others fill it, and
- * the throttle of stock ENet shrinks its window much further then.
+ * that is longer than TARGET_SMALL_MS it shrinks to half of that, as long as that makes the queue shorter. Such a link
+ * is full with less, or others fill it, and the throttle of stock ENet shrinks its window much further then.
  */
 #include "enet/congestion.h"
 
@@ -37,12 +38,13 @@
 #define MS_PER_SECOND 1000.0
 
 #define GAIN 0.5
-#define TARGET_MS 3.5          /* of a flow of TARGET_RATE */
+#define TARGET_MS 5.0          /* of a flow of TARGET_RATE, where there is no limit */
 #define TARGET_RATE 12.5e6     /* bytes a second: 100 Mbit/s */
 #define TARGET_LEAST_MS 1.5
-#define TARGET_MOST_MS 9.0
-#define TARGET_SMALL_MS 6.0     /* of a window that is no larger than ENet's */
-#define TARGET_SHARE 8         /* it is no more than this part of the shortest round trip */
+#define TARGET_SMALL_MS 6.0    /* of a window that is no larger than ENet's */
+#define LIMIT_SHARE 5          /* the limit is this part of the shortest round trip, */
+#define LIMIT_LEAST_MS 2.0     /* but not less than this, */
+#define LIMIT_MOST_MS 10.0     /* nor more than this */
 #define QUIET_MS 1             /* no queue, for ENet's clock has milliseconds */
 #define QUIET_ROUNDS 3         /* without a queue, after which steps double */
 #define GROWTH_LIMIT 8         /* a step is no more than this part of the window, */
@@ -130,10 +132,11 @@ uint32_t enetjs_congestion_patience(const struct enetjs_congestion *c) {
 
 /* ---- Rounds ---------------------------------------------------------------------------------- */
 
+/* Half the harmonic mean of what the rate and the round trip allow: below both, and falling with the rate everywhere. */
 static double target_ms(const struct enetjs_congestion *c, double rate) {
-  double target = TARGET_MS * sqrt(TARGET_RATE / fmax(rate, 1));
-  double share = fmax((double)enetjs_congestion_base(c) / TARGET_SHARE, TARGET_LEAST_MS);
-  return fmin(clamp(target, TARGET_LEAST_MS, TARGET_MOST_MS), share);
+  double wanted = TARGET_MS * TARGET_RATE / fmax(rate, 1);
+  double limit = clamp((double)enetjs_congestion_base(c) / LIMIT_SHARE, LIMIT_LEAST_MS, LIMIT_MOST_MS);
+  return fmax(wanted * limit / (wanted + limit), TARGET_LEAST_MS);
 }
 
 static void set_window(struct enetjs_congestion *c, double window) {

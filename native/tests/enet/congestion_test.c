@@ -23,7 +23,9 @@ struct flow {
   unsigned first, count;
   uint64_t begins_us;
   double delivered, lost;
-  bool always; /* not a controller, but a window of ENet's size */
+  bool fixed; /* not a controller, but a window of ENet's size, */
+  double tcp; /* or one that grows until something is lost, as TCP's does; 0: none */
+  uint64_t halved_us;
 };
 
 /* All flows share it. */
@@ -47,8 +49,18 @@ static struct link *link_open(double mbit, uint64_t rtt_ms, unsigned flows) {
   return &link;
 }
 
+static bool is_controlled(const struct flow *flow) { return !flow->fixed && flow->tcp == 0; }
+
 static size_t window_of(const struct flow *flow) {
-  return flow->always ? ENETJS_WINDOW_MINIMUM : enetjs_congestion_window(&flow->congestion);
+  if (flow->tcp > 0) return (size_t)flow->tcp;
+  return flow->fixed ? ENETJS_WINDOW_MINIMUM : enetjs_congestion_window(&flow->congestion);
+}
+
+/* Reno's rule, once in a round trip. */
+static void halve_tcp(struct link *link, struct flow *flow, const struct packet *lost) {
+  if (lost->sent_us < flow->halved_us) return;
+  flow->tcp = fmax(flow->tcp / 2, 2 * PACKET);
+  flow->halved_us = link->now_us;
 }
 
 static void send_one(struct link *link, struct flow *flow) {
@@ -71,10 +83,12 @@ static void acknowledge(struct link *link, struct flow *flow) {
     flow->count--;
     if (packet->lost) {
       flow->lost += PACKET;
+      if (flow->tcp > 0) halve_tcp(link, flow, packet);
       enetjs_congestion_lost(&flow->congestion, PACKET);
       continue;
     }
     flow->delivered += PACKET;
+    if (flow->tcp > 0) flow->tcp += flow->halved_us ? PACKET * PACKET / flow->tcp : PACKET;
     /* As ENet's clock, which has milliseconds. */
     enetjs_congestion_measured(&flow->congestion,
                                (uint32_t)(packet->back_us / 1000 - packet->sent_us / 1000), link->now_us);
@@ -83,7 +97,7 @@ static void acknowledge(struct link *link, struct flow *flow) {
 }
 
 static void send_what_may(struct link *link, struct flow *flow) {
-  size_t credit = flow->always ? SIZE_MAX : enetjs_congestion_credit(&flow->congestion, link->now_us);
+  size_t credit = is_controlled(flow) ? enetjs_congestion_credit(&flow->congestion, link->now_us) : SIZE_MAX;
   if (flow->begins_us > link->now_us) return;
   while (flow->count < UNDER_WAY && (flow->count + 1) * PACKET <= window_of(flow)) {
     if (credit < PACKET && flow->count * PACKET >= ENETJS_WINDOW_SMALLEST) break;
@@ -242,14 +256,38 @@ TEST(two_flows_share_a_link) {
   check_even(3000);
 }
 
+/* @returns what the second flow gets of both, from 2 s after it has begun on. Both know the shortest round trip */
+static double newcomer(double mbit, uint64_t rtt_ms, unsigned lead_ms, unsigned ms) {
+  struct link *link = link_open(mbit, rtt_ms, 2);
+  double part;
+  link->flows[1].begins_us = link->now_us + lead_ms * UINT64_C(1000);
+  for (unsigned i = 0; i < 2; i++)
+    enetjs_congestion_measured(&link->flows[i].congestion, (uint32_t)rtt_ms, link->now_us);
+  run(link, lead_ms + 2000);
+  forget(link);
+  run(link, ms);
+  part = link->flows[1].delivered / (link->flows[0].delivered + link->flows[1].delivered);
+  printf("# %g Mbit/s, %u ms, second begins after %u ms: %.2f of both\n", mbit, (unsigned)rtt_ms, lead_ms, part);
+  return part;
+}
+
+TEST(a_newcomer_soon_has_its_share) {
+  static const unsigned lead_ms[] = {0, 200, 1000, 4000};
+  for (unsigned i = 0; i < 4; i++) {
+    CHECK(newcomer(100, 10, lead_ms[i], 4000) > 0.4);
+    CHECK(newcomer(100, 50, lead_ms[i], 4000) > 0.33);
+    CHECK(newcomer(20, 50, lead_ms[i], 4000) > 0.4);
+  }
+}
+
 static void check_neighbour(double mbit, uint64_t rtt_ms) {
   struct link *link = link_open(mbit, rtt_ms, 1);
   double alone, beside;
-  link->flows[0].always = true;
+  link->flows[0].fixed = true;
   run(link, 1000);
   alone = share(link, 0, 5000);
   link = link_open(mbit, rtt_ms, 2);
-  link->flows[1].always = true;
+  link->flows[1].fixed = true;
   run(link, 4000);
   beside = share(link, 1, 5000);
   printf("# %g Mbit/s, %u ms: %.2f beside, %.2f alone\n", mbit, (unsigned)rtt_ms, beside, alone);
@@ -261,6 +299,29 @@ TEST(a_fixed_window_beside_it_keeps_its_share) {
   check_neighbour(100, 10);
   check_neighbour(20, 10);
   check_neighbour(100, 150);
+}
+
+/* @returns what a flow gets of a link that TCP fills, with its queue */
+static double beside_tcp(bool fixed, double mbit, uint64_t rtt_ms) {
+  struct link *link = link_open(mbit, rtt_ms, 2);
+  link->flows[0].fixed = fixed;
+  link->flows[1].tcp = 10 * PACKET;
+  link->flows[1].begins_us = link->now_us + 2000000;
+  run(link, 10000);
+  return share(link, 0, 20000);
+}
+
+static void check_beside_tcp(double mbit, uint64_t rtt_ms) {
+  double enet = beside_tcp(true, mbit, rtt_ms), ours = beside_tcp(false, mbit, rtt_ms);
+  printf("# %g Mbit/s, %u ms: %.3f of the link, ENet's window %.3f\n", mbit, (unsigned)rtt_ms, ours, enet);
+  CHECK(ours >= 0.5 * enet);
+}
+
+/* Behind the queue that TCP makes, the window is between ENet's and half of it. */
+TEST(beside_tcp_it_keeps_at_least_half_of_what_enet_gets) {
+  check_beside_tcp(20, 10);
+  check_beside_tcp(20, 50);
+  check_beside_tcp(100, 50);
 }
 
 TEST(what_leaves_at_once_is_bounded) {
@@ -299,7 +360,9 @@ int main(void) {
       TEST_CASE(a_longer_path_is_not_taken_for_a_queue),
       TEST_CASE(the_minimum_is_enets_window_and_behind_a_queue_half_of_it),
       TEST_CASE(two_flows_share_a_link),
+      TEST_CASE(a_newcomer_soon_has_its_share),
       TEST_CASE(a_fixed_window_beside_it_keeps_its_share),
+      TEST_CASE(beside_tcp_it_keeps_at_least_half_of_what_enet_gets),
       TEST_CASE(what_leaves_at_once_is_bounded),
       TEST_CASE(a_program_that_sends_little_does_not_raise_it),
   };

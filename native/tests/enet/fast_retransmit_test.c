@@ -1,35 +1,17 @@
 /* How long a lost reliable message takes, what reordering costs, and what a peer that lies about acknowledgements gets. */
+#include "../ages.h"
 #include "../link.h"
 #include "../wire/forger.h"
 #include "wire/command.h"
 
 enum { LATENCY_MS = 25, ROUND_TRIP_MS = 2 * LATENCY_MS, TICK_MS = 16, SECONDS = 60 / SLOW };
 
-static int by_value(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
-
 /* ---- Ages of a stream ------------------------------------------------------------------------ */
 
-struct ages {
-  enet_uint32 *now;
-  size_t count;
-  int age[SECONDS * 1000 / TICK_MS + 1];
-};
-
-static void note_age(struct ages *ages, const uint8_t *bytes) {
-  enet_uint32 sent;
-  memcpy(&sent, bytes, sizeof(sent));
-  ages->age[ages->count++] = (int)(*ages->now - sent);
-}
-
-static void on_packet(struct plain *p, const ENetPacket *packet) { note_age(p->context, packet->data); }
+static void on_packet(struct plain *p, const ENetPacket *packet) { ages_note(p->context, packet->data); }
 
 static void on_event(struct consumer *c, const struct record *r) {
-  if (r->type == ENETJS_EVENT_RECEIVE) note_age(c->context, r->payload);
-}
-
-static int percentile(struct ages *ages, unsigned of_thousand) {
-  qsort(ages->age, ages->count, sizeof(*ages->age), by_value);
-  return ages->age[ages->count * of_thousand / 1000];
+  if (r->type == ENETJS_EVENT_RECEIVE) ages_note(c->context, r->payload);
 }
 
 static struct enetjs_fast_retransmit *fast_of(struct linked *l) { return &host_of(&l->client)->slots[0].fast; }
@@ -54,9 +36,10 @@ static void stream(struct linked *l, struct ages *ours, struct ages *plain) {
 }
 
 static void print_ages(const char *name, struct linked *l, struct ages *ours, struct ages *plain) {
-  printf("# %s: age p50 %d, p99 %d, p99.9 %d ms; of plain ENet %d, %d, %d; sent again %u, needlessly %u; lost %u + %u\n",
-         name, percentile(ours, 500), percentile(ours, 990), percentile(ours, 999), percentile(plain, 500),
-         percentile(plain, 990), percentile(plain, 999), (unsigned)fast_of(l)->resent, (unsigned)fast_of(l)->needless,
+  printf("# %s: age p50 %d, p99 %d, p99.9 %d ms; of plain ENet %d, %d, %d; ", name, ages_percentile(ours, 500),
+         ages_percentile(ours, 990), ages_percentile(ours, 999), ages_percentile(plain, 500),
+         ages_percentile(plain, 990), ages_percentile(plain, 999));
+  printf("sent again %u, needlessly %u; lost %u + %u\n", (unsigned)fast_of(l)->resent, (unsigned)fast_of(l)->needless,
          l->link.lost[0], l->link.lost[1]);
 }
 
@@ -81,8 +64,8 @@ TEST(a_lost_message_costs_a_round_trip) {
   static struct linked l;
   static struct ages ours, plain;
   stream_over("1 % loss", one_percent, &l, &ours, &plain);
-  CHECK(percentile(&ours, 990) <= ROUND_TRIP_MS * 5 / 2);
-  CHECK(percentile(&ours, 999) < percentile(&plain, 999));
+  CHECK(ages_percentile(&ours, 990) <= ROUND_TRIP_MS * 5 / 2);
+  CHECK(ages_percentile(&ours, 999) < ages_percentile(&plain, 999));
   CHECK_EQ_INT(fast_of(&l)->needless, 0);
   linked_close(&l);
 }
@@ -97,8 +80,8 @@ TEST(also_where_delay_varies) {
   static struct linked l;
   static struct ages ours, plain;
   stream_over("1 % loss, 0 to 30 ms of jitter", varying, &l, &ours, &plain);
-  CHECK(percentile(&ours, 990) <= (ROUND_TRIP_MS + 30) * 5 / 2);
-  CHECK(percentile(&ours, 999) < percentile(&plain, 999));
+  CHECK(ages_percentile(&ours, 990) <= (ROUND_TRIP_MS + 30) * 5 / 2);
+  CHECK(ages_percentile(&ours, 999) < ages_percentile(&plain, 999));
   CHECK(l.link.lost[0] > 10 && fast_of(&l)->resent >= l.link.lost[0] / 4);
   linked_close(&l);
 }
