@@ -25,7 +25,8 @@
  * @module
  */
 export { type Accept, type AcceptVerdict, type ConnectAttempt } from "./lib/admission.ts";
-export { type Address, type AddressFilter, type AddressLike } from "./lib/address.ts";
+export { type Address, type AddressLike } from "./lib/address.ts";
+export { type AddressFilter } from "./lib/address_filter.ts";
 export { type CloseOptions, type Undelivered } from "./lib/close.ts";
 export {
   type ActiveConditions,

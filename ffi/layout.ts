@@ -56,7 +56,7 @@ export const LAYOUT = {
   REASON_RESET: 3,
   REASON_REFUSED: 4,
   REASON_LIMIT: 5,
-  CONFIG_COUNT: 30,
+  CONFIG_COUNT: 36,
   LIMIT_COUNT: 5,
   HOST_STAT_COUNT: 30,
   PEER_STAT_COUNT: 54,
@@ -129,6 +129,21 @@ export const LAYOUT = {
   PRIORITY_MAXIMUM: 100,
   CONGESTION_ADAPTIVE: 0,
   CONGESTION_ENET: 1,
+  WORD_ENDPOINT: 16,
+  ENDPOINT: -2,
+  RECORD_ENDPOINT: 17,
+  ADDRESS_BEFORE: 4026531840,
+  IPV6_NONE: 0,
+  IPV6_ONLY: 1,
+  IPV6_DUAL: 2,
+  IPV6_AUTO: 3,
+  DEFAULT_MTU: 1400,
+  IPV6_MTU: 1232,
+  FILTER_ALLOW: 1,
+  FILTER_IPV6: 2,
+  ADDRESS_IPV6: 281474976710656,
+  REACHES_IPV4: 1,
+  REACHES_IPV6: 2,
 } as const;
 
 /** Positions in the configuration of `enetjs_host_create`, and the options of `enetjs_host_set`. */
@@ -163,6 +178,12 @@ export const CONFIG = {
   CONGESTION: 27,
   THROTTLE: 28,
   REMOTE_THROTTLE: 29,
+  IPV6: 30,
+  IPV6_ADDRESS: 31,
+  IPV6_ADDRESS_1: 32,
+  IPV6_ADDRESS_2: 33,
+  IPV6_ADDRESS_3: 34,
+  IPV6_INTERFACE: 35,
 } as const;
 
 /** What `enetjs_host_attend` says. */
@@ -221,7 +242,7 @@ export const FATE = {
 } as const;
 
 /** Modes of `enetjs_peer_disconnect`. */
-export const DISCONNECT = { NORMAL: 0, NOW: 1, LATER: 2 } as const;
+export const DISCONNECT = { NORMAL: 0, NOW: 1, LATER: 2, ABANDON: 3 } as const;
 
 /** Host statistics: positions in the statistics block. */
 export const HOST_STAT = {

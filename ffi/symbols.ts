@@ -43,6 +43,9 @@ export const SYMBOLS = {
   enetjs_host_set_limits: ["f64", "buffer", "f64", "f64"], // host, limits, bytes, disconnects
   enetjs_host_send_datagram: ["f64", "f64", "f64", "f64", "f64"], // host, address, port, offset, length
   enetjs_host_address: ["f64"], // host
+  enetjs_host_reaches: ["f64"], // host
+  enetjs_interface_number: ["buffer", "f64"], // name, bytes
+  enetjs_interface_name: ["f64", "buffer", "f64"], // number, out, capacity
   enetjs_host_stats: ["f64"], // host
 
   // Simulated network

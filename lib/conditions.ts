@@ -1,6 +1,7 @@
 import { CONDITION, FATE, LAYOUT } from "../ffi/layout.ts";
 import { integer, oneOf, options, show, U32 } from "./internal/validate.ts";
-import { type Address, parseRange, validateAddress } from "./address.ts";
+import { type Address, validateAddress } from "./address.ts";
+import { rangeOf, readPrefix } from "./address_filter.ts";
 import { ENetError } from "./errors.ts";
 
 /**
@@ -280,9 +281,21 @@ function encodeBothWays({ send = {}, receive = {}, ...both }: TwoWayConditions, 
   ];
 }
 
+function parseRange(text: string, name: string): [number, number] {
+  const prefix = readPrefix(text);
+  if (typeof prefix?.address === "number") return rangeOf(prefix.address, prefix.length);
+  const remedy = prefix && ": IPv6 peers have the conditions of all others";
+  throw new TypeError(
+    `${name} must be an IPv4 address or prefix such as "10.0.0.0/8", not ${show(text)}${
+      remedy ?? ""
+    }`,
+  );
+}
+
 /** First and last address, and the port. */
 function parseAddresses(given: unknown, name: string): [number, number, number] {
-  if (typeof given === "string" && !given.includes(":")) return [...parseRange(given, name), 0];
+  const isAddress = typeof given !== "string" || /^[^:]*:\d+$|^\[/.test(given);
+  if (!isAddress) return [...parseRange(given, name), 0];
   const { hostname, port } = validateAddress(given, 0);
   const [first, last] = parseRange(hostname, `${name}.hostname`);
   return [first, last, port];

@@ -27,12 +27,13 @@ export const ERROR_MEANINGS = {
   ENETJS_ERR_PLUGIN_INITIALIZE: "the plugin refused to start",
   ENETJS_ERR_FAULT: "the other side of the channel broke its rules",
   ENETJS_ERR_UNGUARDED: "libenet's calls do not reach libenetjs, so nothing protects the host",
+  ENETJS_ERR_ADDRESS_FAMILY: "the system, or the host's socket, does not speak that version of IP",
   // Errors that are found in JavaScript.
   ENETJS_ERR_TIMEOUT: "the other side did not answer in time",
   ENETJS_ERR_REFUSED: "the other side ended the attempt to connect",
   ENETJS_ERR_UNDELIVERED: "the connection ended before the message was acknowledged",
   ENETJS_ERR_RELEASED: "a packet's borrowed bytes were asked for after its event was over",
-  ENETJS_ERR_RESOLVE: "the host name has no IPv4 address",
+  ENETJS_ERR_RESOLVE: "the host name has no address",
   ENETJS_ERR_LIBRARY: "the native library was not found or could not be loaded",
   ENETJS_ERR_ABI: "the native library has another version",
   // Errors of messaging.

@@ -4,20 +4,16 @@ import { Connector } from "./internal/connect.ts";
 import type { Endpoint } from "./internal/endpoint.ts";
 import type { Inlet } from "./internal/inlet.ts";
 import { count, makeInspectable } from "./internal/inspect.ts";
+import { hostAndPort, parseIp } from "./internal/ip.ts";
 import { assignSetting, defineSettings } from "./internal/live_settings.ts";
+import { localAddress } from "./internal/native_address.ts";
 import { openHost } from "./internal/open.ts";
 import { type HostPlan, planHost } from "./internal/plan.ts";
 import { recipientsOf } from "./internal/recipients.ts";
 import { refuseUnknown } from "./internal/strict.ts";
 import { handlers as checkHandlers, integer } from "./internal/validate.ts";
-import {
-  type Address,
-  type AddressFilter,
-  type AddressLike,
-  formatIPv4,
-  parseIPv4,
-  validateAddress,
-} from "./address.ts";
+import { type Address, type AddressLike, validateAddress } from "./address.ts";
+import type { AddressFilter } from "./address_filter.ts";
 import { type CloseOptions, planClose, type Undelivered } from "./close.ts";
 import { type ActiveConditions, type Conditions, simulations } from "./conditions.ts";
 import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
@@ -46,6 +42,8 @@ interface HostInside {
   endpointOf(host: Host): Endpoint;
   /** What opens its connections. */
   connectorOf(host: Host): Connector;
+  /** As `Host.create`, but the host reaches no IPv6 address. */
+  createIPv4(options: HostOptions): Promise<Host>;
 }
 
 let inside: HostInside;
@@ -119,7 +117,7 @@ export class Host<PeerData = unknown>
    * @param options where to listen, and everything of {@linkcode HostOptions}
    * @param handlers functions to call as things happen; without them the host is iterated or serviced
    * @returns the listening host
-   * @throws {TypeError} for an unknown option or one of the wrong type, and for an IPv6 address
+   * @throws {TypeError} for an unknown option or one of the wrong type
    * @throws {RangeError} for a value out of range
    * @throws {ENetError} `ENETJS_ERR_ADDRESS_IN_USE`, `ENETJS_ERR_ADDRESS_UNAVAILABLE`,
    *   `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_LIMIT`, `ENETJS_ERR_MEMORY`,
@@ -169,15 +167,16 @@ export class Host<PeerData = unknown>
    * attempt succeeds, `signal` aborts, the host closes, or an error is final; see
    * {@linkcode RetryOptions.when}.
    *
-   * @param address where to, as `{ hostname, port }` or `"hostname:port"`; the runtime resolves a host name
-   *   to IPv4 for each attempt
+   * @param address where to, as `{ hostname, port }`, `"hostname:port"` or `"[::1]:7777"`; the runtime resolves a host
+   *   name for each attempt. When it has several addresses, the fastest one is taken, as RFC 8305 says
    * @param options channels, data, how long to wait, and whether to go on trying
    * @returns the connected peer
-   * @throws {TypeError} for an address or option of the wrong type, and for an IPv6 address
+   * @throws {TypeError} for an address or option of the wrong type
    * @throws {RangeError} for a value out of range
    * @throws {ENetError} `ENETJS_ERR_TIMEOUT` when there is no answer in time, `ENETJS_ERR_REFUSED` when
    *   the other side ends the attempt, with its number in `error.data`, `ENETJS_ERR_PEERS_EXHAUSTED`,
-   *   `ENETJS_ERR_MEMORY`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_CLOSED`; or the reason of the signal
+   *   `ENETJS_ERR_MEMORY`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_ADDRESS_FAMILY`, `ENETJS_ERR_CLOSED`; or the
+   *   reason of the signal
    */
   async connect(address: AddressLike, options: ConnectOptions = {}): Promise<Peer<PeerData>> {
     const to = validateAddress(address, 1);
@@ -196,7 +195,7 @@ export class Host<PeerData = unknown>
    * @param address as for {@linkcode Host.connect}
    * @param options as for {@linkcode Host.connect}; `retry` need not be given
    * @returns the connected peers
-   * @throws {TypeError} for an address or option of the wrong type, and for an IPv6 address
+   * @throws {TypeError} for an address or option of the wrong type
    * @throws {RangeError} for a value out of range
    *
    * @example
@@ -324,28 +323,25 @@ export class Host<PeerData = unknown>
   /**
    * Sends a raw datagram from the host's socket.
    *
-   * @param address where to, as `{ hostname, port }` or `"hostname:port"`; the host must be an IPv4
-   *   address
+   * @param address where to, as `{ hostname, port }`, `"192.0.2.7:7777"` or `"[2001:db8::7]:7777"`; not a host name
    * @param data at most 65,507 bytes
    * @returns false when nothing was sent, because the socket's buffer is full or the host is closed
    * @throws {TypeError} if the address or the data are of the wrong type
    * @throws {RangeError} if the port or the size are out of range
-   * @throws {ENetError} `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`, `ENETJS_ERR_SOCKET`
+   * @throws {ENetError} `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`, `ENETJS_ERR_SOCKET`,
+   *   `ENETJS_ERR_ADDRESS_FAMILY` when the host's socket does not speak that version of IP, and
+   *   `ENETJS_ERR_ADDRESS_UNAVAILABLE` for a zone that is no interface
    */
   sendDatagram(address: AddressLike, data: Data): boolean {
     const { hostname, port } = validateAddress(address, 1);
-    const ipv4 = parseIPv4(hostname);
-    if (ipv4 === undefined) {
+    const ip = parseIp(hostname);
+    if (ip === undefined) {
       throw new TypeError(
-        `address.hostname must be an IPv4 address here, not "${hostname}": resolve it first`,
+        `address.hostname must be an IP address here, not "${hostname}": resolve it first`,
       );
     }
-    return this.#endpoint.transport.sendDatagram(
-      ipv4,
-      port,
-      data,
-      `Sending a datagram to ${hostname}:${port}`,
-    );
+    const what = `Sending a datagram to ${hostAndPort({ hostname, port })}`;
+    return this.#endpoint.transport.sendDatagram(ip, port, data, what);
   }
 
   /**
@@ -354,9 +350,7 @@ export class Host<PeerData = unknown>
    */
   get address(): Address {
     if (this.#last !== undefined) return { ...this.#last.address };
-    const { native, handle } = this.#endpoint;
-    const address = check(native.enetjs_host_address(handle), "Reading the address");
-    return { hostname: formatIPv4(Math.floor(address / 65536)), port: address % 65536 };
+    return localAddress(this.#endpoint);
   }
 
   /** The connected peers whose connect events the program has taken. */
@@ -446,9 +440,8 @@ export class Host<PeerData = unknown>
 
   #describe(): string {
     if (this.closed) return "closed";
-    const { hostname, port } = this.address;
     const peers = count(this.stats.connectedPeers, "connected peer");
-    return `${hostname}:${port}, ${peers}${this.#closing.begun ? ", closing" : ""}`;
+    return `${hostAndPort(this.address)}, ${peers}${this.#closing.begun ? ", closing" : ""}`;
   }
 
   static {
@@ -458,6 +451,8 @@ export class Host<PeerData = unknown>
     inside = {
       endpointOf: (host) => host.#endpoint,
       connectorOf: (host) => host.#connector,
+      createIPv4: (options) =>
+        Host.#open({ ...planHost(options, false), ipv4Only: true }, undefined),
     };
   }
 }

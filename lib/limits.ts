@@ -22,8 +22,8 @@ export interface RateLimit {
 }
 
 /**
- * Limits for each source address: an IPv4 address with all of its ports. The excess is dropped and counted.
- * It ends no connection, but a connection that loses too much may time out.
+ * Limits for each source address: an IPv4 address, or the /64 of an IPv6 address, with all ports. The excess is
+ * dropped and counted. It ends no connection, but a connection that loses too much may time out.
  *
  * An address has two accounts with the same limits. The connected peers of the address share one. Everything
  * else that comes from the address takes from the other: requests to connect, datagrams that are not ENet's,

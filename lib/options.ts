@@ -1,4 +1,4 @@
-import type { AddressFilter } from "./address.ts";
+import type { AddressFilter } from "./address_filter.ts";
 import type { Conditions } from "./conditions.ts";
 import type { Limits } from "./limits.ts";
 import type { HostSettings } from "./settings.ts";
@@ -35,8 +35,14 @@ export interface HostOptions
 export interface ListenOptions extends HostOptions, Pick<Partial<HostSettings>, "accept"> {
   /** The port, 0 for any free one. Default 0. */
   port?: number;
-  /** The local address or name to bind. Default `"0.0.0.0"`, every interface. */
+  /**
+   * The local address or name to bind: `"::"` for every interface over IPv6 and IPv4, `"0.0.0.0"` for IPv4 only, or
+   * an address of this machine. A name stands for its IPv4 address, where it has one. Default `"::"`, or `"0.0.0.0"`
+   * where the system has no IPv6.
+   */
   hostname?: string;
+  /** Whether a host on `"::"` takes no IPv4 addresses. Default false. */
+  ipv6Only?: boolean;
   /**
    * Whether to listen even where nothing protects the host. libenet's calls do not reach this library when
    * the process had loaded libenet before, and on systems other than Linux. Without protection, strangers can

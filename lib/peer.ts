@@ -2,6 +2,7 @@ import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
 import type { Connection } from "./internal/connection.ts";
 import { validateFlags } from "./internal/flags.ts";
 import { makeInspectable } from "./internal/inspect.ts";
+import { hostAndPort } from "./internal/ip.ts";
 import { receiveOne, type ReceiveOptions } from "./internal/receive_one.ts";
 import { refuseUnknown } from "./internal/strict.ts";
 import { integer, show, U32 } from "./internal/validate.ts";
@@ -416,7 +417,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
 
   #describe(): string {
     const { address, ending } = this.#connection;
-    const where = `${address.hostname}:${address.port}`;
+    const where = hostAndPort(address);
     if (ending !== undefined) return `${where}, ended: ${ending.reason}, data ${ending.data}`;
     const stats = this.#connection.transport.stats(this.#connection);
     if (stats === undefined) return `${where}, ${this.state}`;

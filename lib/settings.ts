@@ -1,4 +1,4 @@
-import type { AddressFilter } from "./address.ts";
+import type { AddressFilter } from "./address_filter.ts";
 import type { Accept } from "./admission.ts";
 import type { ActiveConditions } from "./conditions.ts";
 import type { ResolvedLimits } from "./limits.ts";
@@ -35,10 +35,10 @@ export interface HostSettings {
   checksum: "none" | "crc32";
   /**
    * Largest datagram in bytes, 576–4096, of connections that this host opens; the other side uses the same.
-   * Default 1400.
+   * Default 1400; while it has that value, all connections over IPv6 have at most 1232.
    */
   mtu: number;
-  /** Most peers of one IPv4 address, 1–4095. Default 4095. */
+  /** Most peers of one IPv4 address, or of the /64 of an IPv6 address, 1–4095. Default 4095. */
   duplicatePeers: number;
   /** Largest packet that is sent or received, in bytes. Default 33,554,432 (32 MiB). */
   maximumPacketSize: number;

@@ -1,6 +1,7 @@
 /**
  * A relay between two hosts that loses datagrams, for programs that give no way to the `conditions` of their host:
- * messengers, whose conditions do not change, and the API of npm's `enet`, which has none.
+ * messengers, whose conditions do not change, and the API of npm's `enet`, which has none. It also passes datagrams on
+ * as they are between IPv6 and IPv4, for programs that have only one of them.
  *
  * @module
  */
@@ -27,11 +28,11 @@ export interface Relay extends AsyncDisposable {
   cut(): void;
 }
 
-function open(): Promise<Socket> {
-  const socket = createSocket("udp4");
+function open(loopback: string): Promise<Socket> {
+  const socket = createSocket(loopback === "::1" ? "udp6" : "udp4");
   return new Promise((resolve, reject) => {
     socket.on("error", reject);
-    socket.bind(0, "127.0.0.1", () => resolve(socket));
+    socket.bind(0, loopback, () => resolve(socket));
   });
 }
 
@@ -43,23 +44,29 @@ const closed = (socket: Socket) => new Promise<void>((resolve) => socket.close((
  * @param port the server's, on the loopback address
  * @param loss the share of datagrams to lose, 0–1
  * @param seed what decides which
+ * @param addresses the loopback addresses of the client's side and of the server's side
  */
-export async function startRelay(port: number, loss: number, seed: number): Promise<Relay> {
-  const [front, back] = await Promise.all([open(), open()]);
+export async function startRelay(
+  port: number,
+  loss: number,
+  seed: number,
+  [here, there] = ["127.0.0.1", "127.0.0.1"],
+): Promise<Relay> {
+  const [front, back] = await Promise.all([open(here), open(there)]);
   const random = randomOf(seed);
   const counts = { passed: 0, lost: 0 };
   let client = 0;
   let over = false;
-  const pass = (socket: Socket, data: Uint8Array, to: number) => {
+  const pass = (socket: Socket, data: Uint8Array, to: number, address: string) => {
     if (over || random() < loss) return void counts.lost++;
     counts.passed++;
-    socket.send(data, 0, data.length, to, "127.0.0.1");
+    socket.send(data, 0, data.length, to, address);
   };
   front.on("message", (data, from) => {
     client = from.port;
-    pass(back, data, port);
+    pass(back, data, port, there);
   });
-  back.on("message", (data) => pass(front, data, client));
+  back.on("message", (data) => pass(front, data, client, here));
   return {
     port: front.address().port,
     counts,

@@ -1,5 +1,6 @@
 import { show } from "../internal/validate.ts";
-import { formatIPv4, parseIPv4, validateHostname } from "../address.ts";
+import { validateHostname } from "../address.ts";
+import { formatIPv4, parseIp, parseIPv4 } from "../internal/ip.ts";
 
 /** An address as programs write it: an object, `"192.0.2.7:7777"`, or an {@linkcode Address}. */
 export type AddressLike = Address | string | {
@@ -34,7 +35,19 @@ function swapBytes(host: number): number {
   return ((host & 0xFF) << 24 | (host & 0xFF00) << 8 | host >>> 8 & 0xFF00 | host >>> 24) >>> 0;
 }
 
+/** This API has addresses as numbers of 32 bits. */
+function refuseIPv6(host: unknown): void {
+  const [, bare = host] = /^\[([^\]]*)\](?::.*)?$/.exec(String(host)) ?? [];
+  if (typeof parseIp(String(bare)) !== "object") return;
+  throw new TypeError(
+    `address can't be the IPv6 address ${
+      show(host)
+    }, for this API speaks IPv4 only: use Host of @enetjs/enet`,
+  );
+}
+
 function hostnameOf(host: unknown): string {
+  refuseIPv6(host);
   if (typeof host !== "number") return validateHostname(host, "address");
   if (!Number.isInteger(host) || host < 0 || host > 0xFFFFFFFF) {
     throw new RangeError(`address must be an unsigned 32-bit integer, not ${host}`);

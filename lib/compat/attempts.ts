@@ -1,4 +1,5 @@
-import { formatIPv4, LOOPBACK, parseIPv4, resolveIPv4 } from "../address.ts";
+import { formatIPv4, LOOPBACK, parseIPv4 } from "../internal/ip.ts";
+import { resolveIPv4 } from "../internal/resolve.ts";
 import { type Host as CoreHost, hosts as coreHosts } from "../host.ts";
 import { peers as corePeers } from "../peer.ts";
 import type { AddressInfo } from "./address.ts";

@@ -1,6 +1,6 @@
 import type { Buffer } from "node:buffer";
 import { ENetError } from "../errors.ts";
-import { Host as CoreHost } from "../host.ts";
+import { Host as CoreHost, hosts as coreHosts } from "../host.ts";
 import type { AddressInfo } from "./address.ts";
 import { admits, currentFilter } from "./filter.ts";
 import type { HostPlan } from "./options.ts";
@@ -61,7 +61,7 @@ export class Backing {
       filter: { deny: ["0.0.0.0/0"] },
     };
     const core = kind === "client"
-      ? await CoreHost.create(settings)
+      ? await coreHosts.createIPv4(settings)
       : await CoreHost.listen({ ...settings, ...address, unguarded });
     if (this.#closed) {
       core[Symbol.dispose]();

@@ -1,6 +1,7 @@
 import { clearInterval, setInterval } from "node:timers";
 import { show } from "../internal/validate.ts";
-import { type AddressFilter, compileFilter, filterAllows, parseIPv4 } from "../address.ts";
+import { type AddressFilter, compileFilter, filterAllows, parsePrefix } from "../address_filter.ts";
+import { parseIPv4 } from "../internal/ip.ts";
 import { surface } from "../../ffi/surface.ts";
 
 /** Decides about a source address: a falsy result drops its datagrams. */
@@ -56,11 +57,18 @@ export function init(filter?: PacketFilter | AddressFilter): void {
       throw new TypeError(`filter must be a function or rules, not ${show(filter)}`);
     }
     compileFilter(filter);
+    for (const rule of [...filter.allow ?? [], ...filter.deny ?? []]) refuseIPv6(rule);
   }
   current = filter;
   decide = typeof filter === "function" ? decisionOf(filter) : rulesOf(filter ?? {});
   keepTime();
   askAgain();
+}
+
+/** Hosts of this API reach no IPv6 address, so a rule for one would be a mistake. */
+function refuseIPv6(rule: string): void {
+  if (typeof parsePrefix(rule, "rule").address === "number") return;
+  throw new TypeError(`filter has the IPv6 rule ${show(rule)}, but this API speaks IPv4 only`);
 }
 
 /** The filter in force. */

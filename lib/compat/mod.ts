@@ -27,7 +27,7 @@
  *
  * @module
  */
-export { type AddressFilter } from "../address.ts";
+export { type AddressFilter } from "../address_filter.ts";
 export { ENetError, type ENetErrorCode } from "../errors.ts";
 export { type DisconnectReason } from "../disconnect.ts";
 export { type HostStats } from "../host_stats.ts";

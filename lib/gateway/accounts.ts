@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { type AddressFilter, filterAllows, parseIPv4 } from "../address.ts";
+import { type AddressFilter, filterAllows } from "../address_filter.ts";
+import { type IpAddress, parseIp } from "../internal/ip.ts";
 import type { ResolvedLimits, ResolvedRate } from "../limits.ts";
 
 /** Addresses of which no browser is connected that are remembered, as native code remembers addresses. */
@@ -35,6 +36,14 @@ export class Bucket {
   }
 }
 
+/** What counts as one address, as in native code: an IPv4 address, or the /64 of an IPv6 address. */
+function networkOf(hostname: string): string {
+  const address = parseIp(hostname);
+  if (typeof address !== "object") return hostname;
+  const [high, low] = address.words;
+  return `${high}:${low}%${address.zone}`;
+}
+
 /** What an address has used. */
 export interface AddressAccount {
   readonly connects: Bucket;
@@ -53,19 +62,11 @@ export interface Account {
   readonly bytes: Bucket;
 }
 
-/** Stands for an address: whoever has one of IPv6 has all of its network, 2⁶⁴ of them. */
-function networkOf(address: string): string {
-  if (!address.includes(":")) return address;
-  const [left, right] = address.split("::").map((part) => part === "" ? [] : part.split(":"));
-  const zeros = right === undefined ? 0 : 8 - left.length - right.length;
-  return [...left, ...Array<string>(zeros).fill("0"), ...right ?? []].slice(0, 4).join(":");
-}
-
 /** The accounts of a gateway. */
 export class Accounts {
   #limits: ResolvedLimits;
-  #allows: (ipv4: number) => boolean = () => true;
-  #allowsIPv6 = true;
+  #allows: (address: IpAddress) => boolean = () => true;
+  #allowsUnknown = true;
   /** A browser that the filter denies is told so, after its hello. */
   refuses = false;
   #isLimited = false;
@@ -88,13 +89,13 @@ export class Accounts {
   filter(filter: AddressFilter): void {
     this.#allows = filterAllows(filter);
     this.refuses = filter.refuse ?? false;
-    this.#allowsIPv6 = (filter.allow ?? []).length === 0;
+    this.#allowsUnknown = (filter.allow ?? []).length === 0;
   }
 
-  /** Whether the filter lets an address in. Its rules are of IPv4; others come in unless it allows some only. */
-  allows(address: string): boolean {
-    const ipv4 = parseIPv4(address);
-    return ipv4 === undefined ? this.#allowsIPv6 : this.#allows(ipv4);
+  /** Whether the filter lets an address in. What has no IP address comes in unless it allows some only. */
+  allows(hostname: string): boolean {
+    const address = parseIp(hostname);
+    return address === undefined ? this.#allowsUnknown : this.#allows(address);
   }
 
   /** The account of an address. */

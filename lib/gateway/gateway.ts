@@ -3,7 +3,7 @@ import { DisconnectCode } from "../disconnect.ts";
 import { Host, hosts } from "../host.ts";
 import type { Endpoint } from "../internal/endpoint.ts";
 import { count, makeInspectable } from "../internal/inspect.ts";
-import { planFilter } from "../address.ts";
+import { planFilter } from "../address_filter.ts";
 import { planLimits } from "../limits.ts";
 import { Accounts } from "./accounts.ts";
 import { loadRtcLibrary } from "./_node_datachannel.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../../ffi/layout.ts";
-import type { AddressFilter } from "../address.ts";
+import type { AddressFilter } from "../address_filter.ts";
 import { DisconnectCode } from "../disconnect.ts";
 import { NATIVE_ERROR } from "../errors.ts";
 import { BORROWED } from "../internal/borrowing.ts";

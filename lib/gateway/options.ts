@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
-import { type Address, type AddressFilter, type AddressLike, validateAddress } from "../address.ts";
+import { type Address, type AddressLike, validateAddress } from "../address.ts";
+import type { AddressFilter } from "../address_filter.ts";
 import { LAYOUT } from "../../ffi/layout.ts";
 import { type CloseOptions, planClose } from "../close.ts";
 import { Host } from "../host.ts";

@@ -1,10 +1,10 @@
 import { LAYOUT } from "../../ffi/layout.ts";
-import { formatIPv4 } from "../address.ts";
 import type { ConnectAttempt } from "../admission.ts";
 import { ENetError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 import { END_REASONS, type Ending } from "./connection_contract.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { RecordAddresses } from "./native_address.ts";
 import { sweepLingering } from "./native_packet.ts";
 import { unreachableOf } from "./no_answer.ts";
 import type { Roster } from "./roster.ts";
@@ -36,11 +36,13 @@ export class Completions {
   /** The program has been warned of a message that was refused for its size. */
   #hasWarnedOfSize = false;
   readonly #inlet: CompletionInlet;
+  readonly #addresses: RecordAddresses;
 
   constructor(endpoint: Endpoint, roster: Roster, inlet: CompletionInlet) {
     this.#endpoint = endpoint;
     this.#roster = roster;
     this.#inlet = inlet;
+    this.#addresses = new RecordAddresses(endpoint);
   }
 
   /** Takes all there are. */
@@ -53,6 +55,11 @@ export class Completions {
       const type = words[index + LAYOUT.RECORD_TYPE];
       if ((type & 0xFF) === LAYOUT.COMPLETION_QUESTION) {
         this.#ask(index, type >>> 8 & 0xFF);
+        continue;
+      }
+      if ((type & 0xFF) === LAYOUT.RECORD_ENDPOINT) {
+        this.#addresses.note(index);
+        completions.advance();
         continue;
       }
       const data = words[index + LAYOUT.RECORD_DATA];
@@ -79,13 +86,17 @@ export class Completions {
       case LAYOUT.COMPLETION_DRAIN:
         return connection.drain();
       case LAYOUT.COMPLETION_CONNECTED:
+        if (connection.abandoned) {
+          connection.established = true; // its events are to come, and forget it
+          return;
+        }
         connection.connected(length);
         return this.#inlet.connected(connection);
       case LAYOUT.COMPLETION_CLOSED:
         return this.#closed(connection, { reason: END_REASONS[extra], data });
       case LAYOUT.COMPLETION_UNREACHABLE:
         connection.unreachable = unreachableOf(data);
-        return;
+        return connection.onUnreachable?.();
       case LAYOUT.COMPLETION_TOO_LARGE:
         return this.#tooLarge(connection, data, extra);
       case LAYOUT.COMPLETION_SENT_RELIABLY:
@@ -115,12 +126,10 @@ export class Completions {
     const { closing, completions, memory: { words }, transport } = this.#endpoint;
     const question = words[index + LAYOUT.RECORD_EXTRA];
     const data = words[index + LAYOUT.RECORD_DATA];
-    const hostname = formatIPv4(words[index + LAYOUT.RECORD_ADDRESS]);
-    const port = words[index + LAYOUT.RECORD_LENGTH];
+    const address = this.#addresses.take(index, words[index + LAYOUT.RECORD_LENGTH]);
     const ageMs = words[index + LAYOUT.RECORD_GENERATION];
     completions.advance();
     if (closing) return; // native code has refused it
-    const address = { hostname, port };
     this.#inlet.onAttempt(transport, question, { address, data, channels }, ageMs);
   }
 

@@ -8,21 +8,20 @@
  * @module
  */
 import { check, ENetError, NATIVE_ERROR } from "../errors.ts";
-import {
-  type Address,
-  filterAllows,
-  formatIPv4,
-  LOOPBACK,
-  parseIPv4,
-  resolveIPv4,
-} from "../address.ts";
+import { LAYOUT } from "../../ffi/layout.ts";
+import type { Address } from "../address.ts";
+import { filterAllows } from "../address_filter.ts";
 import type { ConnectPlan, RetryPlan } from "../connect.ts";
 import { type Peer, peers } from "../peer.ts";
 import { PEER_STATES } from "../peer_state.ts";
 import { Connection } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Inlet } from "./inlet.ts";
+import { formatIp, hostAndPort, type IpAddress, parseIp } from "./ip.ts";
+import { passAddress } from "./native_address.ts";
 import { noAnswer, receivedDatagrams } from "./no_answer.ts";
+import { type Progress, race, type Racer } from "./race.ts";
+import { resolveAll } from "./resolve.ts";
 
 /** Settles as a promise does, or rejects with the reason of a signal. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -102,11 +101,12 @@ export class Connector {
   }
 
   /** Begins an attempt. */
-  begin(ipv4: number, port: number, channels: number, data: number, where: string): Connection {
+  begin(ip: IpAddress, port: number, channels: number, data: number, where: string): Connection {
     this.#endpoint.requireOpen("Connecting");
     const { native, handle } = this.#endpoint;
     const before = receivedDatagrams(this.#endpoint);
-    const id = native.enetjs_host_connect(handle, ipv4, port, channels, data);
+    const to = passAddress(this.#endpoint, ip);
+    const id = native.enetjs_host_connect(handle, to, port, channels, data);
     if (id === NATIVE_ERROR.PEERS_EXHAUSTED) {
       throw new ENetError(
         "ENETJS_ERR_PEERS_EXHAUSTED",
@@ -114,7 +114,7 @@ export class Connector {
       );
     }
     check(id, `Connecting to ${where}`);
-    const address = { hostname: formatIPv4(ipv4), port };
+    const address = { hostname: formatIp(ip), port };
     const endpoint = this.#endpoint;
     const connection = new Connection(endpoint, endpoint.transport, id, address, channels, true);
     connection.unanswered = (limit) => this.#lateError(where, limit, before, connection);
@@ -124,22 +124,23 @@ export class Connector {
 
   /** Waits until an attempt is established, or for the signal. */
   async established(connection: Connection, signal?: AbortSignal): Promise<Peer> {
-    const endpoint = this.#endpoint;
-    const { connecting } = connection;
-    const onAbort = () => {
-      // The listener outlives the attempt by some microtasks, and the connect handler comes before the promise.
-      if (!connecting.waits || connection.announced) return;
-      connecting.reject(() => signal?.reason);
-      connection.transport.reset(connection);
-      endpoint.change();
-    };
+    const onAbort = () => this.#giveUp(connection, () => signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
-    endpoint.touch();
+    this.#endpoint.touch();
     try {
-      return await connecting.promise as Peer;
+      return await connection.connecting.promise as Peer;
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
+  }
+
+  /** Ends an attempt without notice to the other side. */
+  #giveUp(connection: Connection, reason: () => unknown): void {
+    // A listener may outlive the attempt by some microtasks, and the connect handler comes before the promise.
+    if (!connection.connecting.waits || connection.announced) return;
+    connection.connecting.reject(reason);
+    connection.transport.reset(connection);
+    this.#endpoint.change();
   }
 
   /** Connects, with as many attempts as the plan wants. */
@@ -186,7 +187,7 @@ export class Connector {
 
   /** The abort signal and error of waits that end with the host. */
   async #untilEnd<T>(
-    { hostname, port }: Address,
+    to: Address,
     limit: AbortSignal | undefined,
     run: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
@@ -198,13 +199,29 @@ export class Connector {
       if (!end.aborted || error !== end.reason) throw error;
       throw new ENetError(
         "ENETJS_ERR_CLOSED",
-        `Connecting to ${hostname}:${port}: the host was closed`,
+        `Connecting to ${hostAndPort(to)}: the host was closed`,
       );
     }
   }
 
+  /** The addresses of the versions of IP that the host's socket speaks. */
+  #reachable(addresses: readonly IpAddress[], where: string): readonly IpAddress[] {
+    const { native, handle } = this.#endpoint;
+    const reaches = check(native.enetjs_host_reaches(handle), `Connecting to ${where}`);
+    const reachable = addresses.filter((ip) =>
+      reaches & (typeof ip === "number" ? LAYOUT.REACHES_IPV4 : LAYOUT.REACHES_IPV6)
+    );
+    if (reachable.length > 0) return reachable;
+    const [has, lacks] = reaches & LAYOUT.REACHES_IPV4 ? ["IPv4", "IPv6"] : ["IPv6", "IPv4"];
+    throw new ENetError(
+      "ENETJS_ERR_ADDRESS_FAMILY",
+      `Connecting to ${where}: that is an ${lacks} address, and the socket of this host speaks ${has} only: ` +
+        'use a host of Host.create(), or one that listens on "::", where the system has both',
+    );
+  }
+
   async #attempt(to: Address, { channels, data, timeoutMs, signal }: ConnectPlan): Promise<Peer> {
-    const where = `${to.hostname}:${to.port}`;
+    const where = hostAndPort(to);
     const late = new AbortController();
     const before = receivedDatagrams(this.#endpoint);
     let connection: Connection | undefined;
@@ -217,15 +234,43 @@ export class Connector {
       const resolved = await this.#untilEnd(
         to,
         limit,
-        (ended) => abortable(resolveIPv4(to.hostname), ended),
+        (ended) => abortable(resolveAll(to.hostname), ended),
       );
-      // The system takes 0.0.0.0 for this machine, but its answers come from 127.0.0.1.
-      const ipv4 = resolved || LOOPBACK;
-      connection = this.begin(ipv4, to.port, channels, data, where);
-      return await this.established(connection, limit);
+      const begin = (ip: IpAddress) => connection = this.begin(ip, to.port, channels, data, where);
+      const addresses = this.#reachable(resolved, where);
+      if (addresses.length === 1) return await this.established(begin(addresses[0]), limit);
+      return await race({
+        begin: addresses.map((ip) => (progress: Progress) =>
+          this.#racer(begin(ip), progress, limit)
+        ),
+        isFull: (error) => (error as ENetError).code === "ENETJS_ERR_PEERS_EXHAUSTED",
+        shareMs: timeoutMs / addresses.length,
+        after: (ms, call) => this.#after(ms, call),
+        signal: limit,
+      });
+    } catch (error) {
+      signal?.throwIfAborted(); // whatever an address has said before
+      throw error;
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  #racer(connection: Connection, { won, stalls }: Progress, limit: AbortSignal): Racer<Peer> {
+    connection.onEstablished = won;
+    connection.onUnreachable = stalls;
+    return {
+      result: this.established(connection, limit),
+      abandon: () => {
+        connection.abandon();
+        this.#endpoint.touch();
+      },
+      giveUp: () =>
+        this.#giveUp(
+          connection,
+          () => connection.unanswered?.("before the next address was tried"),
+        ),
+    };
   }
 
   /** @param connection the attempt, once the host name has been resolved */
@@ -244,7 +289,7 @@ export class Connector {
     const { address: to, unreachable } = connection;
     const waits = PEER_STATES[connection.transport.state(connection)] === "connected";
     const allows = filterAllows(endpoint.settings.filter);
-    const denied = connection.denied || !allows(parseIPv4(to.hostname) as number);
+    const denied = connection.denied || !allows(parseIp(to.hostname) as IpAddress);
     return noAnswer(what, { endpoint, denied, waits, unreachable, to, arrived });
   }
 

@@ -1,4 +1,4 @@
-import { LAYOUT, PEER_OPTION, PEER_STAT } from "../../ffi/layout.ts";
+import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../../ffi/layout.ts";
 import type { Address } from "../address.ts";
 import type { PeerEnd } from "../disconnect.ts";
 import { type ENetError, NATIVE_ERROR, type Unreachable } from "../errors.ts";
@@ -7,6 +7,7 @@ import { type Data, type Packet, packets } from "../packet.ts";
 import type { ChannelSink, ConnectionOwner, Ending, Membership } from "./connection_contract.ts";
 import { connectError, connectionError, undeliveredError } from "./connection_error.ts";
 import { Fifo } from "./fifo.ts";
+import { hostAndPort } from "./ip.ts";
 import { iteration } from "./iteration.ts";
 import { type Mail, Mailbox } from "./mailbox.ts";
 import { requireSendable } from "./payload.ts";
@@ -38,6 +39,12 @@ export class Connection implements Carried, Mail<PeerMessage> {
   queuedAtMost = 0;
   full = false;
   ending: Ending | undefined;
+  /** Another attempt has been faster. The program is not told of this one, which ends by itself. */
+  abandoned = false;
+  /** Called when the attempt has succeeded, before the program is told. */
+  onEstablished: (() => void) | undefined;
+  /** Called when ICMP says that the address is unreachable. */
+  onUnreachable: (() => void) | undefined;
   /** What ICMP has said about the attempt, which goes on. */
   unreachable: Unreachable | undefined;
   /** Native code drops what the other side sends; see `deny`. */
@@ -99,7 +106,7 @@ export class Connection implements Carried, Mail<PeerMessage> {
 
   /** `Peer 127.0.0.1:7777`, for messages. */
   get name(): string {
-    return `Peer ${this.address.hostname}:${this.address.port}`;
+    return `Peer ${hostAndPort(this.address)}`;
   }
 
   /** Whether messages can be queued, as far as JavaScript knows. */
@@ -353,6 +360,14 @@ export class Connection implements Carried, Mail<PeerMessage> {
     this.#leaveGroups();
   }
 
+  /** Gives up an attempt in favour of another one. The other side is told, when it answers. */
+  abandon(): void {
+    this.abandoned = true;
+    this.leave();
+    this.transport.disconnect(this, 0, DISCONNECT.ABANDON);
+    this.connecting.reject(() => this.error(NATIVE_ERROR.STALE));
+  }
+
   #leaveGroups(): void {
     for (const membership of [...this.memberships]) membership.delete(this);
   }
@@ -418,6 +433,7 @@ export class Connection implements Carried, Mail<PeerMessage> {
   connected(channels: number): void {
     this.channels = channels;
     this.established = true;
+    this.onEstablished?.();
   }
 
   /**

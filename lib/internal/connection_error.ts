@@ -3,6 +3,7 @@ import type { Address } from "../address.ts";
 import { DisconnectCode } from "../disconnect.ts";
 import { ENetError, type ENetErrorCode, nativeError } from "../errors.ts";
 import type { Ending } from "./connection_contract.ts";
+import { hostAndPort } from "./ip.ts";
 
 /** What is known of a connection. */
 interface State {
@@ -67,8 +68,8 @@ function refusal(data: number): string {
 
 /** The error of an attempt that one of the sides has ended. */
 export function connectError(of: State, { reason, data }: Ending): ENetError {
-  const { address: { hostname, port }, endpoint } = of;
-  const what = `Connecting to ${hostname}:${port}`;
+  const { address, endpoint } = of;
+  const what = `Connecting to ${hostAndPort(address)}`;
   if (endpoint.closing || !endpoint.resources.open) {
     return new ENetError("ENETJS_ERR_CLOSED", `${what}: the host was closed`);
   }

@@ -1,11 +1,13 @@
 import { CONFIG, LAYOUT, PEER_OPTION } from "../../ffi/layout.ts";
 import type { Native } from "../../ffi/symbols.ts";
-import { type AddressFilter, compileFilter } from "../address.ts";
+import { type AddressFilter, compileFilter } from "../address_filter.ts";
 import { check } from "../errors.ts";
 import { type ActiveConditions, NO_LINKS, simulations } from "../conditions.ts";
 import { encodeLimits, type ResolvedLimits } from "../limits.ts";
 import { type Data, Packet, packets } from "../packet.ts";
+import type { IpAddress } from "./ip.ts";
 import type { Memory } from "./memory.ts";
+import { passAddress } from "./native_address.ts";
 import { Outbox } from "./outbox.ts";
 import { dataBytes, type Payload, Staging } from "./payload.ts";
 import type { Carried, Recipients, Transport } from "./transport.ts";
@@ -238,7 +240,7 @@ export class NativeTransport implements Transport {
   }
 
   /** Sends a raw datagram; returns false when the socket's buffer is full. */
-  sendDatagram(address: number, port: number, data: Data, what: string): boolean {
+  sendDatagram(ip: IpAddress, port: number, data: Data, what: string): boolean {
     const bytes = dataBytes(data);
     const { length } = bytes;
     if (length > MAXIMUM_DATAGRAM) {
@@ -249,7 +251,8 @@ export class NativeTransport implements Transport {
     if (!this.#host.resources.open) return false;
     const offset = this.#staging.datagram(bytes);
     const native = this.#native;
-    const sent = native.enetjs_host_send_datagram(this.#handle, address, port, offset, length);
+    const to = passAddress(this.#host, ip);
+    const sent = native.enetjs_host_send_datagram(this.#handle, to, port, offset, length);
     return check(sent, what) === length;
   }
 }

@@ -1,6 +1,7 @@
 import { HOST_STAT } from "../../ffi/layout.ts";
 import type { Address } from "../address.ts";
 import { ENetError, type Unreachable } from "../errors.ts";
+import { hostAndPort } from "./ip.ts";
 
 /** What is needed of an endpoint, whose own module would import half of the library. */
 interface HostState {
@@ -49,10 +50,11 @@ export function unreachableOf(code: number): Unreachable {
   }
 }
 
-function report(unreachable: Unreachable, { hostname, port }: Address): string {
+function report(unreachable: Unreachable, to: Address): string {
+  const { hostname } = to;
   switch (unreachable) {
     case "port":
-      return `nothing listens on ${hostname}:${port} (ICMP port unreachable)`;
+      return `nothing listens on ${hostAndPort(to)} (ICMP port unreachable)`;
     case "host":
       return `there is no way to ${hostname} (ICMP host unreachable)`;
     case "network":

@@ -1,14 +1,43 @@
 /** Opens hosts: the native host, what JavaScript keeps beside it, and its wake-up. */
-import { CONFIG } from "../../ffi/layout.ts";
-import { resolveIPv4 } from "../address.ts";
+import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
+import type { Native } from "../../ffi/symbols.ts";
 import { check } from "../errors.ts";
 import type { HostHandlers } from "../events.ts";
 import { Endpoint } from "./endpoint.ts";
 import { Inlet } from "./inlet.ts";
+import { hostAndPort, type IPv6Address, isUnspecified } from "./ip.ts";
 import { loadLibrary } from "./library.ts";
 import { Memory } from "./memory.ts";
+import { interfaceOf } from "./native_address.ts";
 import type { HostPlan } from "./plan.ts";
+import { resolveLocal } from "./resolve.ts";
 import { Resources } from "./resources.ts";
+import type { Settings } from "./settings.ts";
+
+function putIPv6(
+  config: Float64Array,
+  native: Native,
+  address: IPv6Address,
+  ipv6Only: boolean,
+): void {
+  const isDual = isUnspecified(address) && !ipv6Only;
+  config[CONFIG.IPV6] = isDual ? LAYOUT.IPV6_DUAL : LAYOUT.IPV6_ONLY;
+  config.set(address.words, CONFIG.IPV6_ADDRESS);
+  config[CONFIG.IPV6_INTERFACE] = interfaceOf(native, address);
+}
+
+/** Puts into the configuration where a host listens, and which versions of IP it speaks. */
+async function putLocal(
+  config: Float64Array,
+  native: Native,
+  { hostname, ipv6Only }: Settings,
+): Promise<void> {
+  config[CONFIG.ADDRESS] = 0;
+  const address = hostname === undefined ? undefined : await resolveLocal(hostname, ipv6Only);
+  if (typeof address === "object") return putIPv6(config, native, address, ipv6Only);
+  if (address !== undefined) config[CONFIG.ADDRESS] = address;
+  else config[CONFIG.IPV6] = ipv6Only ? LAYOUT.IPV6_ONLY : LAYOUT.IPV6_AUTO;
+}
 
 /**
  * Opens a host.
@@ -22,9 +51,14 @@ export async function openHost<Host>(
 ): Promise<Host> {
   const library = await loadLibrary();
   const { native, runtime } = library;
-  const { config, listens, settings: { hostname, port, pump, conditions } } = plan;
+  const { config, listens, ipv4Only, settings } = plan;
+  const { hostname = "::", port, pump, conditions } = settings;
   Resources.closeOnReload(runtime);
-  config[CONFIG.ADDRESS] = listens ? await resolveIPv4(hostname) : -1;
+  if (listens) await putLocal(config, native, settings);
+  else {
+    config[CONFIG.ADDRESS] = -1;
+    config[CONFIG.IPV6] = ipv4Only ? LAYOUT.IPV6_NONE : LAYOUT.IPV6_AUTO;
+  }
   const memory = new Memory(plan.sizes, runtime.copiesUpTo, library.debug);
   const handle = check(
     native.enetjs_host_create(
@@ -35,7 +69,7 @@ export async function openHost<Host>(
       memory.arena,
       memory.arena.length,
     ),
-    listens ? `Listening on ${hostname}:${port}` : "Creating a host",
+    listens ? `Listening on ${hostAndPort({ hostname, port })}` : "Creating a host",
   );
   const resources = new Resources(native, handle, memory);
   try {

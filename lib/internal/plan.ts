@@ -1,9 +1,10 @@
 /** Checks the options of a host, by the table of `settings.ts`. */
 import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
 import { HANDLERS } from "../events.ts";
+import { parseIp } from "./ip.ts";
 import type { MemorySizes } from "./memory.ts";
 import { checkHostData, type Setting, SETTING_NAMES, SETTINGS, type Settings } from "./settings.ts";
-import { options } from "./validate.ts";
+import { options, show } from "./validate.ts";
 
 /** Checked options. */
 export interface HostPlan {
@@ -14,6 +15,8 @@ export interface HostPlan {
   readonly settings: Settings;
   /** Whether others can connect to it. */
   readonly listens: boolean;
+  /** Whether a host that does not listen reaches no IPv6 address. */
+  readonly ipv4Only: boolean;
 }
 
 /** Refuses what belongs elsewhere: handlers, and on a host that only connects what only listening takes. */
@@ -35,6 +38,13 @@ function refuseMisplaced(given: unknown, listening: boolean): void {
   }
 }
 
+function checkFamily({ hostname, ipv6Only }: Settings): void {
+  if (!ipv6Only || hostname === undefined || typeof parseIp(hostname) !== "number") return;
+  throw new TypeError(
+    `ipv6Only is for an IPv6 hostname such as "::", not ${show(hostname)}: leave out one of them`,
+  );
+}
+
 /** Checks the options of `create` (or with `listens`, of `listen`). */
 export function planHost(given: unknown, listens: boolean): HostPlan {
   refuseMisplaced(given, listens);
@@ -51,6 +61,7 @@ export function planHost(given: unknown, listens: boolean): HostPlan {
   // Read for each message. V8 makes a hash table of an object that was filled name by name, but not of its copy.
   const settings = { ...values } as unknown as Settings;
   checkHostData(settings);
+  checkFamily(settings);
   const sizes: MemorySizes = {
     events: settings.eventCapacity,
     completions: 1024,
@@ -60,5 +71,5 @@ export function planHost(given: unknown, listens: boolean): HostPlan {
   };
   config[CONFIG.COMPLETION_CAPACITY] = sizes.completions;
   config[CONFIG.SCRATCH_BYTES] = sizes.outbox + sizes.scratch;
-  return { config, sizes, settings, listens };
+  return { config, sizes, settings, listens, ipv4Only: false };
 }

@@ -1,6 +1,5 @@
 import { LAYOUT } from "../../ffi/layout.ts";
 import { surface } from "../../ffi/surface.ts";
-import { formatIPv4 } from "../address.ts";
 import type { DisconnectReason } from "../disconnect.ts";
 import type { HostEvent } from "../events.ts";
 import { type Packet, packets } from "../packet.ts";
@@ -10,6 +9,7 @@ import { Connection } from "./connection.ts";
 import { END_REASONS } from "./connection_contract.ts";
 import type { Consumer } from "./consumer.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { RecordAddresses } from "./native_address.ts";
 import { NativePacket } from "./native_packet.ts";
 import type { Roster } from "./roster.ts";
 
@@ -19,12 +19,14 @@ export class Records {
   readonly #roster: Roster;
   readonly #consumer: Consumer;
   readonly #words: Uint32Array;
+  readonly #addresses: RecordAddresses;
 
   constructor(endpoint: Endpoint, roster: Roster, consumer: Consumer) {
     this.#endpoint = endpoint;
     this.#roster = roster;
     this.#consumer = consumer;
     this.#words = endpoint.memory.words;
+    this.#addresses = new RecordAddresses(endpoint);
   }
 
   /** The connection of a record. */
@@ -52,10 +54,10 @@ export class Records {
     return this.#words[index + LAYOUT.RECORD_LENGTH];
   }
 
-  /** Whether the next record is a connect event. */
+  /** Whether the next record is a connect event, or the address of one. */
   get isNextConnect(): boolean {
-    const type = this.#words[this.#endpoint.events.record + LAYOUT.RECORD_TYPE];
-    return (type & 0xFF) === LAYOUT.EVENT_CONNECT;
+    const type = this.#words[this.#endpoint.events.record + LAYOUT.RECORD_TYPE] & 0xFF;
+    return type === LAYOUT.EVENT_CONNECT || type === LAYOUT.RECORD_ENDPOINT;
   }
 
   /** Gives the oldest record back to native code, with its bytes. */
@@ -68,11 +70,11 @@ export class Records {
   /** The connection of a connect record: an existing object if this host opened it, else a new one. */
   #connect(index: number): Connection {
     const existing = this.connectionOf(index);
+    const address = this.#address(index);
     if (existing !== undefined) return existing;
     const words = this.#words;
     const id = words[index + LAYOUT.RECORD_GENERATION] * LAYOUT.PEER_SLOTS +
       words[index + LAYOUT.RECORD_PEER];
-    const address = this.#address(index);
     const channels = words[index + LAYOUT.RECORD_LENGTH];
     const { transport } = this.#endpoint;
     const connection = new Connection(this.#endpoint, transport, id, address, channels, false);
@@ -82,10 +84,7 @@ export class Records {
   }
 
   #address(index: number) {
-    return {
-      hostname: formatIPv4(this.#words[index + LAYOUT.RECORD_ADDRESS]),
-      port: this.#words[index + LAYOUT.RECORD_EXTRA],
-    };
+    return this.#addresses.take(index, this.#words[index + LAYOUT.RECORD_EXTRA]);
   }
 
   /** The packet of a record, or undefined if its bytes are lost. */
@@ -125,14 +124,21 @@ export class Records {
     const type = this.#words[index + LAYOUT.RECORD_TYPE];
     const data = this.#words[index + LAYOUT.RECORD_DATA];
     switch (type & 0xFF) {
-      case LAYOUT.EVENT_CONNECT:
-        return { type: "connect", peer: peers.of(this.#connect(index)), data };
+      case LAYOUT.RECORD_ENDPOINT:
+        this.#addresses.note(index);
+        return undefined;
+      case LAYOUT.EVENT_CONNECT: {
+        const connection = this.#connect(index);
+        if (connection.abandoned) return undefined;
+        return { type: "connect", peer: peers.of(connection), data };
+      }
       case LAYOUT.EVENT_DISCONNECT: {
         const connection = this.connectionOf(index) as Connection;
         // Only a connection that was never established can be refused.
         const reason = END_REASONS[this.#words[index + LAYOUT.RECORD_EXTRA]] as DisconnectReason;
         connection.close({ reason, data });
         this.#roster.forget(connection);
+        if (connection.abandoned) return undefined;
         return { type: "disconnect", peer: peers.of(connection), reason, data };
       }
       case LAYOUT.EVENT_DATAGRAM: {

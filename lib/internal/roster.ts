@@ -27,7 +27,7 @@ export class Roster implements Iterable<Connection> {
 
   /** Established connections. */
   get connected(): Connection[] {
-    return this.live.filter((c) => c.established);
+    return this.live.filter((c) => c.established && !c.abandoned);
   }
 
   /** Live connections that another transport than the native one carries. */

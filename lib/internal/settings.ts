@@ -6,7 +6,8 @@
  * @module
  */
 import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
-import { planFilter, validateHostname } from "../address.ts";
+import { validateHostname } from "../address.ts";
+import { planFilter } from "../address_filter.ts";
 import { validateAccept } from "../admission.ts";
 import { planConditions } from "../conditions.ts";
 import { planLimits } from "../limits.ts";
@@ -36,7 +37,8 @@ export interface Setting<Value> {
 /** All options with their values; of a host that only connects, those for listening are the defaults. */
 export type Settings =
   & HostSettings
-  & Readonly<Required<Omit<ListenOptions, keyof HostSettings>>>;
+  & Readonly<Required<Omit<ListenOptions, keyof HostSettings | "hostname">>>
+  & Readonly<{ hostname: string | undefined }>;
 
 const MAXIMUM_SIZE = 2 ** 31 - 1;
 const MEBIBYTE = 2 ** 20;
@@ -76,7 +78,12 @@ const choice = <T extends string>(option: number, initial: NoInfer<T>, choices: 
 
 /** The table. */
 export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Name]> } = {
-  hostname: fixed({ initial: "0.0.0.0", check: validateHostname, listens: true }),
+  hostname: fixed<string | undefined>({
+    initial: undefined,
+    check: (value, name) => value === undefined ? value : validateHostname(value, name),
+    listens: true,
+  }),
+  ipv6Only: fixed({ initial: false, check: boolean, listens: true }),
   port: fixed({ ...number(CONFIG.PORT, 0, 0, 65535), listens: true }),
   unguarded: fixed({ ...flag(CONFIG.UNGUARDED, false), listens: true }),
   accept: live({

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import type { AddressFilter } from "../address.ts";
+import type { AddressFilter } from "../address_filter.ts";
 import type { ResolvedLimits } from "../limits.ts";
 import type { Data } from "../packet.ts";
 

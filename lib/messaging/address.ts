@@ -1,6 +1,6 @@
 import { isIPv6 } from "node:net";
 import { show } from "../internal/validate.ts";
-import { parseIPv4 } from "../address.ts";
+import { parseIPv4 } from "../internal/ip.ts";
 import { ENetError } from "../errors.ts";
 import type { MessengerAddress, Protocol } from "./types.ts";
 
@@ -22,16 +22,15 @@ export function parseAddress(address: unknown, listening: boolean): MessengerAdd
     fail("has no colon and port after the host, as in udp://localhost:7000");
   const hostname = bracketed ?? plain;
   if (hostname === "") fail("has no host: write a name, an address, or * to listen everywhere");
-  if (bracketed !== undefined) checkIPv6(bracketed, protocol, fail);
+  if (bracketed !== undefined) checkIPv6(bracketed, fail);
   else if (hostname === "*") {
     if (!listening) fail("has no host to connect to: * is only for listening");
   } else checkHost(hostname, fail);
   return { protocol, hostname, port: checkPort(port, listening, fail) };
 }
 
-function checkIPv6(hostname: string, protocol: Protocol, fail: (why: string) => never): void {
+function checkIPv6(hostname: string, fail: (why: string) => never): void {
   if (!isIPv6(hostname)) fail(`has the bad host ${show(hostname)}: it is no IPv6 address`);
-  if (protocol === "udp") fail("has an IPv6 host, which ENet does not reach: use IPv4 or tcp");
 }
 
 function checkHost(hostname: string, fail: (why: string) => never): void {

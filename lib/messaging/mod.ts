@@ -14,7 +14,7 @@
  *
  * ## Addresses
  *
- * `udp://` or `tcp://`, then a host name, an IPv4 address, an IPv6 address in brackets (tcp only), or `*` (to
+ * `udp://` or `tcp://`, then a host name, an IPv4 address, an IPv6 address in brackets, or `*` (to
  * listen on every IPv4 interface), then `:` and a port from 0 to 65535: `udp://*:7000`, `tcp://[::1]:7000`. Port 0
  * listens on a free port, which `listener.address` tells; one cannot connect to it.
  *

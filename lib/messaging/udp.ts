@@ -175,7 +175,8 @@ export async function connectUdp(
   plan: ConnectPlan,
   open: () => Link,
 ): Promise<void> {
-  const host = await Host.create<UdpTransport | undefined>({ ...hostOptions(plan), peers: 1 }, {
+  // One more, for a second address that is tried at the same time.
+  const host = await Host.create<UdpTransport | undefined>({ ...hostOptions(plan), peers: 2 }, {
     ...handlers,
     connect(peer) {
       const link = open();

@@ -107,7 +107,7 @@ ENETJS_API double enetjs_call(uint8_t *frame, double bytes);
  * @param arena the arena, aligned to 8, under the same rule
  * @param arenaBytes its size, ENETJS_CONFIG_ARENA_BYTES
  * @returns a host handle, or ERR_ARGUMENT, LAYOUT, MEMORY, LIMIT, ADDRESS_IN_USE,
- *   ADDRESS_UNAVAILABLE, PERMISSION, SOCKET, LIBENET, UNGUARDED
+ *   ADDRESS_UNAVAILABLE, ADDRESS_FAMILY, PERMISSION, SOCKET, LIBENET, UNGUARDED
  */
 ENETJS_API double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *shared, double sharedBytes,
                                      uint8_t *arena, double arenaBytes);
@@ -174,9 +174,9 @@ ENETJS_API double enetjs_host_push(double host);
 
 /**
  * Begins a connection.
- * @param address IPv4 in host byte order
+ * @param address IPv4 in host byte order, or ENETJS_ENDPOINT
  * @param data 32-bit value the other side reads with its connect event
- * @returns the peer id, or ERR_CLOSED, ARGUMENT, PEERS_EXHAUSTED
+ * @returns the peer id, or ERR_CLOSED, ARGUMENT, PEERS_EXHAUSTED, ADDRESS_FAMILY
  */
 ENETJS_API double enetjs_host_connect(double host, double address, double port, double channels, double data);
 
@@ -214,8 +214,9 @@ ENETJS_API double enetjs_host_set(double host, double option, double value, doub
 /**
  * Replaces the address filter. A datagram is dropped when its source matches a denied range, or when
  * there are allowed ranges and it matches none. ENet never sees a dropped datagram.
- * @param rules u32 triples: first address, last address (host byte order), 1 allow / 0 deny; at most
- *   ENETJS_MAXIMUM_FILTER_RULES
+ * @param rules u32 triples: first address, last address (IPv4, host byte order), ENETJS_FILTER_…; at most
+ *   ENETJS_MAXIMUM_FILTER_RULES. An IPv6 prefix takes two: the first two words of its address and the kind, then the
+ *   other two words and its length in bits
  * @param bytes size of `rules`
  * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY
  */
@@ -246,14 +247,36 @@ ENETJS_API double enetjs_host_set_limits(double host, const uint8_t *limits, dou
 
 /**
  * Sends a raw datagram from the host's socket.
+ * @param address IPv4 in host byte order, or ENETJS_ENDPOINT
  * @param offset payload position in the shared block
  * @returns the bytes sent, 0 when the socket's buffer is full, or ERR_CLOSED, ARGUMENT, PERMISSION,
- *   TOO_LARGE, SOCKET
+ *   TOO_LARGE, SOCKET, ADDRESS_FAMILY
  */
 ENETJS_API double enetjs_host_send_datagram(double host, double address, double port, double offset, double length);
 
-/** @returns the local address as IPv4 * 65536 + port (0 before an unbound client first sends), or ERR_CLOSED. */
+/**
+ * Reads the local address. Before an unbound client first sends, all of it is 0.
+ * @returns IPv4 * 65536 + port, or ENETJS_ADDRESS_IPV6 + port with the address in the words of ENETJS_WORD_ENDPOINT,
+ *   or ERR_CLOSED
+ */
 ENETJS_API double enetjs_host_address(double host);
+
+/** @returns ENETJS_REACHES_…, or ERR_CLOSED. */
+ENETJS_API double enetjs_host_reaches(double host);
+
+/**
+ * The number of a network interface, for link-local addresses.
+ * @param name UTF-8
+ * @param bytes of the name
+ * @returns the number, or 0 when there is no such interface
+ */
+ENETJS_API double enetjs_interface_number(const uint8_t *name, double bytes);
+
+/**
+ * The name of a network interface.
+ * @returns its bytes in `out`, or 0 when there is no such interface, or there is no room
+ */
+ENETJS_API double enetjs_interface_name(double number, uint8_t *out, double capacity);
 
 /** Writes ENETJS_HOST_STAT_… into the statistics block. @returns 0, or ERR_CLOSED. */
 ENETJS_API double enetjs_host_stats(double host);

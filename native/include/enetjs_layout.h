@@ -51,6 +51,7 @@
 #define ENETJS_ERR_PLUGIN_INITIALIZE (-22)  /**< the plugin refused to start */
 #define ENETJS_ERR_FAULT (-23)              /**< the other side of a channel broke its rules */
 #define ENETJS_ERR_UNGUARDED (-24)          /**< libenet's calls do not reach this library, so nothing guards a host */
+#define ENETJS_ERR_ADDRESS_FAMILY (-25)     /**< the system, or the host's socket, does not speak IPv6, or not IPv4 */
 
 /* ---- Shared memory ------------------------------------------------------------------------ */
 /*
@@ -96,6 +97,14 @@
 #define ENETJS_WORD_QUEUED_BYTES 13   /**< in the queue of the peer that was sent to last; at most 2^32 - 1 */
 #define ENETJS_WORD_ATTENDED 14       /**< 1: the pump leaves the socket to `enetjs_host_attend` */
 #define ENETJS_WORD_KEPT 15           /**< bytes, written by JavaScript: the cost of messages that wait there */
+#define ENETJS_WORD_ENDPOINT 16       /**< six words of an address, see ENETJS_ENDPOINT */
+
+/**
+ * In place of an IPv4 address, for calls: the address is in the words of ENETJS_WORD_ENDPOINT. These are four of the
+ * IPv6 address, the most significant first, then the number of the interface of a link-local address. Where native
+ * code writes them, the port follows.
+ */
+#define ENETJS_ENDPOINT (-2)
 
 /** What a message takes in JavaScript beside its bytes. Held messages count as much towards MAXIMUM_HOST_DATA. */
 #define ENETJS_MESSAGE_COST 512
@@ -110,7 +119,14 @@
 #define ENETJS_RECORD_LENGTH 4     /**< payload bytes */
 #define ENETJS_RECORD_EXTRA 5      /**< disconnect reason, packet generation, port */
 #define ENETJS_RECORD_ARENA_TAIL 6 /**< arena tail once this record has been consumed */
-#define ENETJS_RECORD_ADDRESS 7    /**< IPv4 of a datagram's source or a connected peer */
+#define ENETJS_RECORD_ADDRESS 7    /**< IPv4 of a datagram's source or a connected peer, or see RECORD_ENDPOINT */
+
+/**
+ * In both rings: the IPv6 address of the next record that has an ADDRESS. DATA, LENGTH, EXTRA, ADDRESS: its words, the
+ * most significant first; bits 8–31 of TYPE: the number of the interface of a link-local address.
+ */
+#define ENETJS_RECORD_ENDPOINT 17
+#define ENETJS_ADDRESS_BEFORE 4026531840 /**< ADDRESS of that next record: 240.0.0.0, which no IPv4 host has */
 
 /** Event ring. */
 #define ENETJS_EVENT_CONNECT 1    /**< DATA: connect data; ADDRESS, EXTRA: IPv4 and port; LENGTH: channels */
@@ -200,7 +216,13 @@
 #define ENETJS_CONFIG_CONGESTION 27        /**< ENETJS_CONGESTION_…: who decides how much may be under way */
 #define ENETJS_CONFIG_THROTTLE 28        /**< ENETJS_THROTTLE_…: what peers that connect from now on are sent */
 #define ENETJS_CONFIG_REMOTE_THROTTLE 29 /**< 1: peers that connect from now on are asked for THROTTLE_GAME */
-#define ENETJS_CONFIG_COUNT 30
+#define ENETJS_CONFIG_IPV6 30           /**< ENETJS_IPV6_…: the family of the socket */
+#define ENETJS_CONFIG_IPV6_ADDRESS 31   /**< of a bound IPv6 socket: four words, the most significant first */
+#define ENETJS_CONFIG_IPV6_ADDRESS_1 32
+#define ENETJS_CONFIG_IPV6_ADDRESS_2 33
+#define ENETJS_CONFIG_IPV6_ADDRESS_3 34
+#define ENETJS_CONFIG_IPV6_INTERFACE 35 /**< the number of the interface, where that is a link-local address */
+#define ENETJS_CONFIG_COUNT 36
 
 /** Bytes: the default of MAXIMUM_HOST_DATA, or twice what one connection may take where that is more. */
 #define ENETJS_HOST_DATA_MINIMUM 268435456
@@ -224,6 +246,27 @@
 #define ENETJS_ATTEND_OVER 0  /**< nothing has come; the pump watches again */
 #define ENETJS_ATTEND_DUE 1   /**< there is something to service */
 #define ENETJS_ATTEND_AGAIN 2 /**< nothing yet: call again, after other work */
+
+/** Values of ENETJS_CONFIG_IPV6. ADDRESS is -1 for an unbound socket, and otherwise of IPV6_NONE and IPV6_AUTO only. */
+#define ENETJS_IPV6_NONE 0 /**< an IPv4 socket */
+#define ENETJS_IPV6_ONLY 1 /**< no IPv4 address is reached */
+#define ENETJS_IPV6_DUAL 2 /**< IPv4, too, where the address is unspecified */
+#define ENETJS_IPV6_AUTO 3 /**< the same where the system and libenet allow it, else an IPv4 socket */
+
+/** The default MTU, in place of which connections over IPv6 have the other one. */
+#define ENETJS_DEFAULT_MTU 1400
+#define ENETJS_IPV6_MTU 1232 /**< what fits into the 1280 bytes that every IPv6 link carries */
+
+/** The kind of a rule of the address filter. */
+#define ENETJS_FILTER_ALLOW 1 /**< a bit; else the rule denies */
+#define ENETJS_FILTER_IPV6 2  /**< a bit: the rule is one for IPv6 */
+
+/** Which families of addresses a host reaches: bits. */
+#define ENETJS_REACHES_IPV4 1
+#define ENETJS_REACHES_IPV6 2
+
+/** What `enetjs_host_address` adds to the port where the address is one of IPv6. */
+#define ENETJS_ADDRESS_IPV6 281474976710656
 
 /** Options that `enetjs_host_set` changes on a live host use the ENETJS_CONFIG_… numbers. */
 
@@ -260,6 +303,8 @@
 #define ENETJS_DISCONNECT 0       /**< drops what is queued, waits for the acknowledgement */
 #define ENETJS_DISCONNECT_NOW 1   /**< one notice, no waiting */
 #define ENETJS_DISCONNECT_LATER 2 /**< after everything queued has been delivered */
+/** For an attempt: it goes on for up to 3 seconds, only to tell the other side that it is over, without an event. */
+#define ENETJS_DISCONNECT_ABANDON 3
 
 /** What the peer ids given to `enetjs_host_broadcast` mean. */
 #define ENETJS_BROADCAST_EXCEPT 0 /**< every peer but these */

@@ -19,7 +19,7 @@ double enetjs_libenet_version(void) { return (double)enet_linked_version(); }
 double enetjs_error_text(double code, uint8_t *out, double capacity) {
   const char *text = "Unknown error";
   size_t length;
-  switch (enetjs_is_integer(code, ENETJS_ERR_UNGUARDED, ENETJS_ERR_ARGUMENT) ? (int)code : 0) {
+  switch (enetjs_is_integer(code, ENETJS_ERR_ADDRESS_FAMILY, ENETJS_ERR_ARGUMENT) ? (int)code : 0) {
     case ENETJS_ERR_ARGUMENT: text = "An argument is outside its range"; break;
     case ENETJS_ERR_MEMORY: text = "Out of memory"; break;
     case ENETJS_ERR_STALE: text = "The connection has ended"; break;
@@ -50,6 +50,7 @@ double enetjs_error_text(double code, uint8_t *out, double capacity) {
           "libenet's calls do not reach libenetjs, so nothing protects the host: the process had loaded libenet "
           "before, or the system is not Linux; create a host before that, or listen with unguarded: true";
       break;
+    case ENETJS_ERR_ADDRESS_FAMILY: text = "The system, or the host's socket, does not speak that version of IP"; break;
   }
   length = strlen(text);
   if (!out || !(capacity >= 0)) return ENETJS_ERR_ARGUMENT;
@@ -82,7 +83,7 @@ double enetjs_diagnostics(uint8_t *out, double capacity) {
   return write_doubles(values, ENETJS_DIAGNOSTIC_COUNT, out, capacity);
 }
 
-_Static_assert(ENETJS_HEADER_BYTES >= 4 * (ENETJS_WORD_KEPT + 1), "header words fit");
+_Static_assert(ENETJS_HEADER_BYTES >= 4 * (ENETJS_WORD_ENDPOINT + 6), "header words fit");
 _Static_assert(ENETJS_STATS_COUNT >= ENETJS_PEER_STAT_COUNT, "peer statistics fit");
 _Static_assert(ENETJS_STATS_COUNT >= ENETJS_HOST_STAT_COUNT, "host statistics fit");
 _Static_assert(ENETJS_HOST_STAT_LIMITED_PEERS - ENETJS_HOST_STAT_LIMITED_CONNECTS == ENETJS_LIMIT_COUNT,
@@ -215,6 +216,21 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_PRIORITY_MAXIMUM,
       ENETJS_CONGESTION_ADAPTIVE,
       ENETJS_CONGESTION_ENET,
+      ENETJS_WORD_ENDPOINT,
+      ENETJS_ENDPOINT,
+      ENETJS_RECORD_ENDPOINT,
+      (double)ENETJS_ADDRESS_BEFORE,
+      ENETJS_IPV6_NONE,
+      ENETJS_IPV6_ONLY,
+      ENETJS_IPV6_DUAL,
+      ENETJS_IPV6_AUTO,
+      ENETJS_DEFAULT_MTU,
+      ENETJS_IPV6_MTU,
+      ENETJS_FILTER_ALLOW,
+      ENETJS_FILTER_IPV6,
+      (double)ENETJS_ADDRESS_IPV6,
+      ENETJS_REACHES_IPV4,
+      ENETJS_REACHES_IPV6,
   };
   return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
 }

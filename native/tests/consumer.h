@@ -197,6 +197,7 @@ static inline void count_event(struct consumer *c, const struct record *r) {
     case ENETJS_EVENT_RECEIVE: c->receives++; break;
     case ENETJS_EVENT_PACKET: c->packets++; break;
     case ENETJS_EVENT_DATAGRAM: c->datagrams++; break;
+    case ENETJS_RECORD_ENDPOINT: break;
     default: CHECK(!"a known event");
   }
 }
@@ -217,6 +218,7 @@ static inline void count_completion(struct consumer *c, const struct record *r) 
       c->questions++;
       c->question = *r;
       break;
+    case ENETJS_RECORD_ENDPOINT: break;
     default: CHECK(!"a known completion");
   }
 }

@@ -112,6 +112,7 @@ function valueOf(told: string): unknown {
 /** What stands for a default that is no plain value; what it is by default is tested where it is. */
 const TOLD: Partial<Record<string, string>> = {
   accept: "none",
+  hostname: "none",
   filter: "all",
   limits: "`connects`",
   peers: `${SETTINGS.peers.initial}, \`create\`: ${SETTINGS.peers.initialForCreate}`,

@@ -85,6 +85,7 @@ test("ffi/layout.ts has the configuration, options, modes and statistics of the 
     NORMAL,
     NOW: rest.DISCONNECT_NOW,
     LATER: rest.DISCONNECT_LATER,
+    ABANDON: rest.DISCONNECT_ABANDON,
   });
   const options = Object.entries(group("PEER_"))
     .filter(([name]) => !name.startsWith("STAT_") && name !== "SLOTS");
@@ -123,7 +124,7 @@ test("Every setting can be read and assigned on a host", () => {
 
 test("Native error codes have the names and the order of the header", () => {
   const errors = Object.entries(group("ERR_"));
-  assert.equal(errors.length, 24);
+  assert.equal(errors.length, 25);
   errors.forEach(([name, value], index) => {
     assert.equal(value, -1 - index, name);
     assert.equal(nativeError(value, "x").code, `ENETJS_ERR_${name}`);

@@ -8,6 +8,9 @@ import { once } from "node:events";
 import type { Address, Host } from "../../mod.ts";
 import { type Entry, until } from "../_helpers.ts";
 
+/** Every interface, with IPv6 and without. */
+export const EVERYWHERE: readonly string[] = ["::", "0.0.0.0"];
+
 export const LOOPBACK = "127.0.0.1";
 
 /** A UDP address where nobody answers, and nobody is refused either. */

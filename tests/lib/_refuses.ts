@@ -126,7 +126,7 @@ export async function refusesBadFilters(set: (filter: unknown) => unknown): Prom
       await refuses(() => set({ [name]: value }), TypeError, ...says);
     }
     for (const [value, shown] of [...NOT_NUMBERS, [undefined, "undefined"], [1, "1"]] as const) {
-      const says = [`filter.${name}[1] must be an IPv4 address or prefix`, `not ${shown}`];
+      const says = [`filter.${name}[1] must be an IP address or prefix`, `not ${shown}`];
       await refuses(() => set({ [name]: ["127.0.0.1", value] }), TypeError, ...says);
     }
     for (

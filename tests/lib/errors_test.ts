@@ -53,10 +53,10 @@ test("Text that is no address is refused with what is wrong about it", async () 
     ["a:0", /address\.port must be an integer from 1 to 65535, not 0/],
     ["udp://a:7777", /without scheme and port, not "udp:\/\/a"/],
     ["300.0.0.1:7777", /"300\.0\.0\.1" is not an IPv4 address/],
-    ["[::1]:7777", /the IPv6 address "\[::1\]:7777", for ENet speaks IPv4 only/],
-    ["[::1]", /the IPv6 address "\[::1\]", for ENet speaks IPv4 only/],
-    ["::1", /the IPv6 address "::1", for ENet speaks IPv4 only/],
-    ["[fe80::1%lo]:7777", /IPv4 only/],
+    ["[::1]", /must have a port.*as in "\[::1\]:7777", not "\[::1\]"/],
+    ["::1", /an IPv6 address stands in brackets, as in "\[::1\]:7777", not "::1"/],
+    ["fe80::1%lo:7777", /stands in brackets, as in "\[fe80::1%lo\]:7777"/],
+    ["[1::2::3]:7777", /"1::2::3" is not an IPv6 address/],
   ];
   for (const [text, says] of cases) {
     assert.match(await complaint(() => host.connect(text)), says);

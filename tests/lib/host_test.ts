@@ -11,7 +11,7 @@ import {
   until,
   withDeadline,
 } from "../_helpers.ts";
-import { bare, LOOPBACK, serviceUntil, silence, texts } from "./_host.ts";
+import { bare, EVERYWHERE, LOOPBACK, serviceUntil, silence, texts } from "./_host.ts";
 
 test("Host.address is the local address, and a copy", async (t) => {
   await leakCheck(t);
@@ -22,7 +22,8 @@ test("Host.address is the local address, and a copy", async (t) => {
   mine.port = 1;
   assert.notEqual(server.address.port, 1);
   await using client = await Host.create();
-  assert.deepEqual(client.address, { hostname: "0.0.0.0", port: 0 });
+  assert.ok(EVERYWHERE.includes(client.address.hostname));
+  assert.equal(client.address.port, 0);
   await client.connect(server.address);
   assert.ok(client.address.port > 0);
   await using again = await Host.create();

@@ -49,10 +49,14 @@ test("A host shows its address and how many are connected", async (t) => {
   await using pair = await connectedPair();
   const { client, server } = pair;
   assert.equal(shown(server), `Host { 127.0.0.1:${server.address.port}, 1 connected peer }`);
-  const { port } = client.address;
-  assert.equal(shown(client), `Host { 0.0.0.0:${port}, 1 connected peer }`);
+  const { hostname, port } = client.address;
+  const where = hostname === "::" ? `[::]:${port}` : `0.0.0.0:${port}`;
+  assert.equal(shown(client), `Host { ${where}, 1 connected peer }`);
   const closing = client.close();
-  assert.match(shown(client), /^Host { (0\.0\.0\.0:\d+, \d connected peers?, closing|closed) }$/);
+  assert.match(
+    shown(client),
+    /^Host { ((0\.0\.0\.0|\[::\]):\d+, \d connected peers?, closing|closed) }$/,
+  );
   await closing;
   assert.equal(shown(client), "Host { closed }");
 });

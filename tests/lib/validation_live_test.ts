@@ -98,7 +98,7 @@ test("Host.connect() rejects when the address is no address", async (t) => {
   }
   await refuses(() => connect({ host: "a", port: 1 }), TypeError, '"host"', "hostname, port");
   for (const [value, shown] of [...not("string"), [undefined, "undefined"], ["", '""']] as const) {
-    const says = ["address.hostname must be a host name or IPv4 address", `not ${shown}`];
+    const says = ["address.hostname must be a host name or IP address", `not ${shown}`];
     await refuses(() => connect({ hostname: value, port: 1 }), TypeError, ...says);
   }
   await refuses(() => connect({ hostname: "300.1.1.1", port: 1 }), TypeError, '"300.1.1.1"');

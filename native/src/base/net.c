@@ -8,8 +8,8 @@
 
 #if defined(_WIN32)
 
-static enetjs_fd open_socket(int type) {
-  return WSASocketW(AF_INET, type, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+static enetjs_fd open_socket(int family, int type) {
+  return WSASocketW(family, type, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
 }
 
 /* A wake-up is one byte, which must not wait for more. */
@@ -43,7 +43,7 @@ static enetjs_fd accept_from(enetjs_fd listener, enetjs_fd other) {
 static int connect_pair(enetjs_fd ends[2]) {
   struct sockaddr_in address;
   int length = sizeof(address);
-  enetjs_fd listener = open_socket(SOCK_STREAM);
+  enetjs_fd listener = open_socket(AF_INET, SOCK_STREAM);
   ends[0] = ends[1] = ENETJS_FD_NONE;
   if (listener == ENETJS_FD_NONE) return -1;
   memset(&address, 0, sizeof(address));
@@ -52,7 +52,7 @@ static int connect_pair(enetjs_fd ends[2]) {
   if (bind(listener, (struct sockaddr *)&address, length) != 0 || listen(listener, 1) != 0 ||
       getsockname(listener, (struct sockaddr *)&address, &length) != 0)
     goto failed;
-  ends[0] = open_socket(SOCK_STREAM);
+  ends[0] = open_socket(AF_INET, SOCK_STREAM);
   if (ends[0] == ENETJS_FD_NONE || connect(ends[0], (struct sockaddr *)&address, length) != 0) goto failed;
   ends[1] = accept_from(listener, ends[0]);
   if (ends[1] == ENETJS_FD_NONE) goto failed;
@@ -64,7 +64,7 @@ failed:
   return -1;
 }
 
-enetjs_fd enetjs_udp_socket(void) { return open_socket(SOCK_DGRAM); }
+enetjs_fd enetjs_udp_socket(bool ipv6) { return open_socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM); }
 
 struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd) {
   struct enetjs_fd_identity none = {0};
@@ -88,6 +88,7 @@ int enetjs_socket_error_code(int error) {
     case WSAEACCES: return ENETJS_ERR_PERMISSION;
     case WSAEMSGSIZE: return ENETJS_ERR_TOO_LARGE;
     case WSAEMFILE: return ENETJS_ERR_LIMIT;
+    case WSAEAFNOSUPPORT: return ENETJS_ERR_ADDRESS_FAMILY;
     default: return ENETJS_ERR_SOCKET;
   }
 }
@@ -115,8 +116,8 @@ int enetjs_socket_error_code(int error) {
 
 static bool close_on_exec(enetjs_fd fd) { return CLOSE_ON_EXEC != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) == 0; }
 
-enetjs_fd enetjs_udp_socket(void) {
-  enetjs_fd fd = socket(AF_INET, SOCK_DGRAM | CLOSE_ON_EXEC, 0);
+enetjs_fd enetjs_udp_socket(bool ipv6) {
+  enetjs_fd fd = socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | CLOSE_ON_EXEC, 0);
   if (fd == ENETJS_FD_NONE || close_on_exec(fd)) return fd;
   close(fd);
   return ENETJS_FD_NONE;
@@ -167,6 +168,7 @@ int enetjs_socket_error_code(int error) {
     case EMSGSIZE: return ENETJS_ERR_TOO_LARGE;
     case EMFILE:
     case ENFILE: return ENETJS_ERR_LIMIT;
+    case EAFNOSUPPORT: return ENETJS_ERR_ADDRESS_FAMILY;
     default: return ENETJS_ERR_SOCKET;
   }
 }

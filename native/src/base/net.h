@@ -43,8 +43,8 @@ void enetjs_waker_clear(const struct enetjs_waker *waker);
 
 void enetjs_waker_close(const struct enetjs_waker *waker);
 
-/** Creates a UDP socket over IPv4 that no child process inherits. @returns ENETJS_FD_NONE on failure */
-enetjs_fd enetjs_udp_socket(void);
+/** Creates a UDP socket that no child process inherits. @returns ENETJS_FD_NONE on failure */
+enetjs_fd enetjs_udp_socket(bool ipv6);
 
 /** Sends one byte without blocking and without SIGPIPE; a full buffer means the byte is there already. */
 void enetjs_poke(enetjs_fd fd);

@@ -46,6 +46,7 @@
 
 #include "base/pool.h"
 #include "host/internal.h"
+#include "wire/addresses.h"
 #include "wire/socket.h"
 
 enum {
@@ -61,8 +62,8 @@ enum {
 
 static size_t room(size_t used, size_t limit) { return used < limit ? limit - used : 0; }
 
-static int64_t *debt_of(struct enetjs_host *h, enet_uint32 address) {
-  return &h->debts[((address ^ h->debt_seed) * 2654435761u >> 16) % ENETJS_DEBT_BUCKETS];
+static int64_t *debt_of(struct enetjs_host *h, uint64_t network) {
+  return &h->debts[((network ^ h->debt_seed) * 0x9E3779B97F4A7C15u >> 48) % ENETJS_DEBT_BUCKETS];
 }
 
 /* ---- The host -------------------------------------------------------------------------------- */
@@ -100,8 +101,8 @@ static size_t sparse_room(struct enetjs_host *h, size_t used) {
   return enetjs_larger(host_room(h, used), room(used_of(h), limit - limit / 4));
 }
 
-bool enetjs_allow_connect(struct enetjs_host *h, enet_uint32 address) {
-  size_t debt = (size_t)*debt_of(h, address);
+bool enetjs_allow_connect(struct enetjs_host *h, uint64_t network) {
+  size_t debt = (size_t)*debt_of(h, network);
   return used_of(h) < enetjs_host_data_limit(h) && debt < h->maximum_waiting &&
          debt < share_of(h, h->enet->connectedPeers + 1);
 }
@@ -109,7 +110,7 @@ bool enetjs_allow_connect(struct enetjs_host *h, enet_uint32 address) {
 /* ---- Accounts -------------------------------------------------------------------------------- */
 
 void enetjs_allowance_end(struct enetjs_slot *slot) {
-  if (slot->account) enetjs_account_close(slot->account, debt_of(slot->host, slot->charged_address));
+  if (slot->account) enetjs_account_close(slot->account, debt_of(slot->host, slot->charged_network));
   slot->account = NULL;
   slot->waiting_commands = 0;
   memset(&slot->stall, 0, sizeof(slot->stall));
@@ -117,11 +118,13 @@ void enetjs_allowance_end(struct enetjs_slot *slot) {
 
 /* An attempt that ENet has given up is not reported, so it may be that of an earlier connection. */
 static struct enetjs_account *account_of(struct enetjs_slot *slot, const ENetPeer *peer) {
+  struct enetjs_endpoint address;
   if (slot->account && slot->charged_connect_id == peer->connectID) return slot->account;
   enetjs_allowance_end(slot);
   slot->account = enetjs_account_open(slot->host->account);
   slot->charged_connect_id = peer->connectID;
-  slot->charged_address = peer->address.host;
+  address = enetjs_addresses_real(slot->host->addresses, &peer->address);
+  slot->charged_network = enetjs_endpoint_network(&address);
   return slot->account;
 }
 
@@ -168,9 +171,9 @@ struct use {
   bool blocked;       /* so much is held that only what keeps the sender alive is let in */
 };
 
-static struct use use_of(const struct enetjs_slot *slot, const ENetPeer *peer, const struct enetjs_account *account) {
+static struct use use_of(const struct enetjs_slot *slot, const struct enetjs_account *account) {
   struct use use;
-  use.debt = (size_t)*debt_of(slot->host, peer->address.host);
+  use.debt = (size_t)*debt_of(slot->host, slot->charged_network);
   use.bytes = (size_t)account->bytes + use.debt;
   use.held = slot->held_cost + use.debt;
   use.waiting = room(slot->held_cost, (size_t)account->bytes); /* none where libenet's memory is not counted */
@@ -267,7 +270,7 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   struct enetjs_inspection inspection;
   struct use use;
   if (!account) return false;
-  use = use_of(slot, peer, account);
+  use = use_of(slot, account);
   if (!use.blocked && has_come(stall, peer)) stall->since = stall->admitted = 0;
   allowance = allowance_of(slot, account, &use);
   allowance.commands = commands_room(slot, peer);

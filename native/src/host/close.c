@@ -8,6 +8,7 @@
 
 #include "base/pool.h"
 #include "host/internal.h"
+#include "wire/addresses.h"
 #include "wire/conditions.h"
 #include "wire/guard.h"
 #include "wire/limits.h"
@@ -62,9 +63,10 @@ static void tell_who_has_answered(struct enetjs_host *h) {
 }
 
 void enetjs_disconnect_all(struct enetjs_host *h) {
-  bool answers = h->guard && enetjs_guard_stats(h->guard).half_open > 0;
+  bool answers;
   if (h->failed) return;
   enetjs_batch_begin(h->batch);
+  answers = h->guard && enetjs_guard_stats(h->guard).half_open > 0;
   if (h->guard) enetjs_guard_close(h->guard);
   for (size_t index = 0; index < h->enet->peerCount; index++) {
     ENetPeer *peer = &h->enet->peers[index];
@@ -109,6 +111,7 @@ void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats) {
   enetjs_filter_clear(&h->filter);
   enetjs_guard_destroy(h->guard);
   enetjs_peer_ids_destroy(h->peer_ids);
+  enetjs_addresses_destroy(h->addresses);
   enetjs_limits_destroy(h->limits);
   free(h->slots);
   if (stats) write_undelivered(h, stats);

@@ -8,7 +8,9 @@
 #include "base/random.h"
 #include "enet/dispatch_queue.h"
 #include "host/internal.h"
+#include "wire/addresses.h"
 #include "wire/guard.h"
+#include "wire/mtu.h"
 #include "wire/peer_ids.h"
 #include "wire/socket.h"
 #include "wire/unsent.h"
@@ -52,19 +54,20 @@ void enetjs_reset_stuck_peers(struct enetjs_host *h) {
  * An ICMP message may be forged, and a server may start while ENet still tries. So the attempt goes on. The consumer is
  * told once, and names the ICMP message in the error if the attempt times out.
  */
-static void on_unreachable(struct enetjs_host *h, const ENetAddress *to, uint8_t code) {
+static void on_unreachable(struct enetjs_host *h, const struct enetjs_endpoint *to, uint8_t code) {
   for (size_t index = 0; index < h->enet->peerCount; index++) {
-    const ENetPeer *peer = &h->enet->peers[index];
     struct enetjs_slot *slot = &h->slots[index];
+    struct enetjs_endpoint peer;
     if (!slot->attempting || slot->unreachable) continue;
-    if (peer->address.host != to->host || peer->address.port != to->port) continue;
+    peer = enetjs_addresses_real(h->addresses, &h->enet->peers[index].address);
+    if (!enetjs_endpoint_same(&peer, to)) continue;
     slot->unreachable = true;
     enetjs_emit_completion(slot, ENETJS_COMPLETION_UNREACHABLE, code, 0);
   }
 }
 
 void enetjs_read_unreachable(struct enetjs_host *h) {
-  ENetAddress to;
+  struct enetjs_endpoint to;
   uint8_t code;
   while (enetjs_unreachable_next(&h->unreachable, h->enet->socket, &to, &code)) on_unreachable(h, &to, code);
 }
@@ -84,42 +87,65 @@ void enetjs_attempt_over(struct enetjs_slot *slot) {
   if (--h->attempts == 0) enetjs_unreachable_end(&h->unreachable, h->enet->socket);
 }
 
+/* An abandoned attempt only waits to tell the other side, which finds out by itself, too. */
+static bool end_abandoned(struct enetjs_host *h) {
+  for (size_t index = 0; index < h->enet->peerCount; index++) {
+    struct enetjs_slot *slot = &h->slots[index];
+    if (!slot->abandoned) continue;
+    enet_peer_reset(enetjs_peer_of(slot));
+    enetjs_slot_end(slot, ENETJS_REASON_LOCAL, slot->close_data);
+    return true;
+  }
+  return false;
+}
+
 static bool has_free_peer(const ENetHost *enet) {
   for (size_t index = 0; index < enet->peerCount; index++)
     if (enet->peers[index].state == ENET_PEER_STATE_DISCONNECTED) return true;
   return false;
 }
 
-double enetjs_host_connect(double host, double address, double port, double channels, double data) {
-  struct enetjs_host *h = enetjs_host_acquire(host);
-  ENetAddress to;
+/* Of an attempt that has just begun, in its CONNECT, too. */
+static void limit_mtu(const struct enetjs_host *h, ENetPeer *peer, const struct enetjs_endpoint *to) {
+  enet_uint32 most = enetjs_mtu_of(h->enet, to);
+  ENetProtocolConnect *connect;
+  if (peer->mtu > most) peer->mtu = most;
+  if (enet_list_empty(&peer->outgoingCommands)) return;
+  connect = &((ENetOutgoingCommand *)enet_list_front(&peer->outgoingCommands))->command.connect;
+  connect->mtu = enetjs_mtu_limit(h->enet, to, connect->mtu);
+}
+
+static double connect_to(struct enetjs_host *h, const struct enetjs_endpoint *to, size_t channels, enet_uint32 data) {
+  ENetAddress address;
   ENetPeer *peer;
   struct enetjs_slot *slot;
   unsigned failures;
-  double result = ENETJS_ERR_ARGUMENT;
-  if (!h) return ENETJS_ERR_CLOSED;
-  if (!enetjs_is_integer(address, 0, UINT32_MAX) || !enetjs_is_integer(port, 1, 65535) ||
-      !enetjs_is_integer(channels, 1, ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT) || !enetjs_is_integer(data, 0, UINT32_MAX))
-    goto done;
-  to.host = ENET_HOST_TO_NET_32((enet_uint32)address);
-  to.port = (enet_uint16)port;
+  if (!has_free_peer(h->enet) && !end_abandoned(h)) return ENETJS_ERR_PEERS_EXHAUSTED;
+  address = enetjs_addresses_give(h->addresses, to);
   enetjs_random(&h->enet->randomSeed, sizeof(h->enet->randomSeed)); /* of which ENet makes the connect id */
   failures = enetjs_pool_failures();
-  peer = enet_host_connect(h->enet, &to, (size_t)channels, (enet_uint32)data);
+  peer = enet_host_connect(h->enet, &address, channels, data);
   if (enetjs_pool_failures() != failures && peer && is_empty(peer)) {
     enet_peer_reset(peer);
     peer = NULL;
   }
-  if (!peer) {
-    result = has_free_peer(h->enet) ? ENETJS_ERR_MEMORY : ENETJS_ERR_PEERS_EXHAUSTED;
-    goto done;
-  }
+  if (!peer) return ENETJS_ERR_MEMORY;
   enetjs_leave_dispatch_queue(peer);
+  limit_mtu(h, peer, to);
   if (h->peer_ids) enetjs_peer_ids_of_connecting(h->peer_ids, peer);
   slot = &h->slots[peer->incomingPeerID];
   attempt_begins(slot);
-  result = (double)slot->generation * ENETJS_PEER_SLOTS + slot->index;
-done:
+  return (double)slot->generation * ENETJS_PEER_SLOTS + slot->index;
+}
+
+double enetjs_host_connect(double host, double address, double port, double channels, double data) {
+  struct enetjs_host *h = enetjs_host_acquire(host);
+  struct enetjs_endpoint to;
+  double result = ENETJS_ERR_ARGUMENT;
+  if (!h) return ENETJS_ERR_CLOSED;
+  if (enetjs_is_integer(channels, 1, ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT) && enetjs_is_integer(data, 0, UINT32_MAX))
+    result = enetjs_host_endpoint(h, address, port, &to);
+  if (result == 0) result = connect_to(h, &to, (size_t)channels, (enet_uint32)data);
   enetjs_host_release(h);
   return result;
 }

@@ -21,6 +21,7 @@
 #include "host/internal.h"
 #include "enet/libenet.h"
 #include "wire/guard.h"
+#include "wire/socket.h"
 
 enum { RESUME_BYTES = 1 << 20 };
 
@@ -255,14 +256,37 @@ void enetjs_emit_failure(struct enetjs_host *h, int error) {
 
 void enetjs_emit_shutdown(struct enetjs_host *h) { emit_of_host(h, ENETJS_COMPLETION_SHUTDOWN, 0); }
 
+/* @returns what the ADDRESS of the next record is */
+static uint32_t endpoint_record(uint32_t *record, const struct enetjs_endpoint *endpoint) {
+  memset(record, 0, ENETJS_RECORD_BYTES);
+  if (enetjs_endpoint_is_ipv4(endpoint)) return enetjs_endpoint_ipv4(endpoint);
+  record[ENETJS_RECORD_TYPE] = ENETJS_RECORD_ENDPOINT | endpoint->scope << 8;
+  record[ENETJS_RECORD_DATA] = (uint32_t)(endpoint->high >> 32);
+  record[ENETJS_RECORD_LENGTH] = (uint32_t)endpoint->high;
+  record[ENETJS_RECORD_EXTRA] = (uint32_t)(endpoint->low >> 32);
+  record[ENETJS_RECORD_ADDRESS] = (uint32_t)endpoint->low;
+  return (uint32_t)ENETJS_ADDRESS_BEFORE;
+}
+
+uint32_t enetjs_emit_endpoint(struct enetjs_host *h, const struct enetjs_endpoint *endpoint) {
+  uint32_t record[ENETJS_RECORD_BYTES / 4], address = endpoint_record(record, endpoint);
+  if (record[ENETJS_RECORD_TYPE] != 0) emit(h, &h->events, record, NULL);
+  return address;
+}
+
 static bool place_question(struct enetjs_host *h, const struct enetjs_guard_question *question) {
-  uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
+  uint32_t record[ENETJS_RECORD_BYTES / 4], address = endpoint_record(record, &question->address);
+  if (record[ENETJS_RECORD_TYPE] != 0) {
+    if (ring_room(&h->completions) < 2) return false;
+    place(h, &h->completions, record, NULL);
+    memset(record, 0, sizeof(record));
+  }
   record[ENETJS_RECORD_TYPE] = ENETJS_COMPLETION_QUESTION | (uint32_t)question->channels << 8;
   record[ENETJS_RECORD_GENERATION] = question->age_ms;
   record[ENETJS_RECORD_DATA] = question->data;
   record[ENETJS_RECORD_LENGTH] = question->address.port;
   record[ENETJS_RECORD_EXTRA] = question->number;
-  record[ENETJS_RECORD_ADDRESS] = ENET_NET_TO_HOST_32(question->address.host);
+  record[ENETJS_RECORD_ADDRESS] = address;
   return place(h, &h->completions, record, NULL);
 }
 
@@ -284,7 +308,11 @@ static void refill_ring(struct enetjs_host *h, struct enetjs_ring *ring) {
 
 void enetjs_refill(struct enetjs_host *h) {
   refill_ring(h, &h->completions);
-  enetjs_emit_questions(h);
+  if (h->guard && enetjs_guard_unasked(h->guard) > 0) {
+    enetjs_batch_begin(h->batch); /* an attempt whose time is up is refused */
+    enetjs_emit_questions(h);
+    enetjs_batch_end(h->batch);
+  }
   refill_ring(h, &h->events);
 }
 

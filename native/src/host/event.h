@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "enetjs.h"
+#include "wire/endpoint.h"
 
 struct enetjs_host;
 struct enetjs_slot;
@@ -47,6 +48,11 @@ struct enetjs_arena {
 };
 
 void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet);
+/**
+ * Before an event with an address, which must be of no paused peer: tells an IPv6 address.
+ * @returns the word ADDRESS of the event
+ */
+uint32_t enetjs_emit_endpoint(struct enetjs_host *h, const struct enetjs_endpoint *endpoint);
 void enetjs_emit_message(struct enetjs_slot *slot, uint8_t channel, ENetPacket *packet);
 void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra);
 void enetjs_emit_failure(struct enetjs_host *h, int error);

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "enet/libenet.h"
 #include "host/internal.h"
+#include "wire/addresses.h"
 #include "wire/guard.h"
 #include "wire/open.h"
 #include "wire/peer_ids.h"
@@ -115,6 +116,12 @@ static bool power_of_two(double value) {
   return enetjs_is_integer(value, 16, 1u << 30) && ((uint32_t)value & ((uint32_t)value - 1)) == 0;
 }
 
+static bool local_valid(const double *c) {
+  for (int i = ENETJS_CONFIG_IPV6_ADDRESS; i <= ENETJS_CONFIG_IPV6_INTERFACE; i++)
+    if (!enetjs_is_integer(c[i], 0, UINT32_MAX)) return false;
+  return enetjs_is_integer(c[ENETJS_CONFIG_IPV6], ENETJS_IPV6_NONE, ENETJS_IPV6_AUTO);
+}
+
 static bool config_valid(const double *c) {
   const double u32 = UINT32_MAX;
   return enetjs_is_integer(c[ENETJS_CONFIG_ADDRESS], -1, u32) && enetjs_is_integer(c[ENETJS_CONFIG_PORT], 0, 65535) &&
@@ -126,7 +133,7 @@ static bool config_valid(const double *c) {
          power_of_two(c[ENETJS_CONFIG_COMPLETION_CAPACITY]) && power_of_two(c[ENETJS_CONFIG_ARENA_BYTES]) &&
          c[ENETJS_CONFIG_ARENA_BYTES] >= ENET_PROTOCOL_MAXIMUM_MTU && /* a datagram must fit */
          enetjs_is_integer(c[ENETJS_CONFIG_SCRATCH_BYTES], 0, 1u << 30) &&
-         enetjs_is_integer(c[ENETJS_CONFIG_UNGUARDED], 0, 1);
+         enetjs_is_integer(c[ENETJS_CONFIG_UNGUARDED], 0, 1) && local_valid(c);
 }
 
 static double shared_size(const double *c) {
@@ -171,20 +178,45 @@ static void shared_attach(struct enetjs_host *h, const double *c, uint8_t *share
   h->header[ENETJS_WORD_INLINE_MAXIMUM] = h->inline_maximum;
 }
 
-static ENetHost *enet_create(const double *c, double *error) {
-  ENetAddress address = {0}, *bind_to = NULL;
-  ENetHost *enet;
-  int reason = 0;
-  if (c[ENETJS_CONFIG_ADDRESS] >= 0) {
-    address.host = ENET_HOST_TO_NET_32((enet_uint32)c[ENETJS_CONFIG_ADDRESS]);
-    address.port = (enet_uint16)c[ENETJS_CONFIG_PORT];
-    bind_to = &address;
+static struct enetjs_local local_of(const double *c, bool ipv6) {
+  const double *words = &c[ENETJS_CONFIG_IPV6_ADDRESS];
+  struct enetjs_local local = {0};
+  local.bound = c[ENETJS_CONFIG_ADDRESS] >= 0;
+  local.ipv6 = ipv6;
+  local.ipv6_only = ipv6 && c[ENETJS_CONFIG_IPV6] == ENETJS_IPV6_ONLY;
+  if (ipv6) {
+    local.address.high = (uint64_t)words[0] << 32 | (uint32_t)words[1];
+    local.address.low = (uint64_t)words[2] << 32 | (uint32_t)words[3];
+    local.address.scope = (uint32_t)c[ENETJS_CONFIG_IPV6_INTERFACE];
+  } else if (local.bound) {
+    local.address = enetjs_endpoint_of_ipv4((uint32_t)c[ENETJS_CONFIG_ADDRESS], 0);
   }
-  enet = enetjs_enet_open(bind_to, (size_t)c[ENETJS_CONFIG_PEERS], (size_t)c[ENETJS_CONFIG_CHANNELS],
+  local.address.port = (uint16_t)c[ENETJS_CONFIG_PORT];
+  return local;
+}
+
+static ENetHost *enet_create(const double *c, bool ipv6, int *error) {
+  struct enetjs_local local = local_of(c, ipv6);
+  return enetjs_enet_open(&local, (size_t)c[ENETJS_CONFIG_PEERS], (size_t)c[ENETJS_CONFIG_CHANNELS],
                           (enet_uint32)c[ENETJS_CONFIG_INCOMING_BANDWIDTH],
-                          (enet_uint32)c[ENETJS_CONFIG_OUTGOING_BANDWIDTH], &reason);
-  if (!enet) *error = reason;
-  return enet;
+                          (enet_uint32)c[ENETJS_CONFIG_OUTGOING_BANDWIDTH], error);
+}
+
+/* Opens the socket. @returns 0 or an error code */
+static int open_socket(struct enetjs_host *h, const double *c) {
+  bool automatic = c[ENETJS_CONFIG_IPV6] == ENETJS_IPV6_AUTO;
+  bool ipv6 = c[ENETJS_CONFIG_IPV6] != ENETJS_IPV6_NONE;
+  int error = 0;
+  if (ipv6 && enetjs_batch_arrives() <= 0) error = ENETJS_ERR_ADDRESS_FAMILY;
+  if (ipv6 && error == 0) h->enet = enet_create(c, true, &error);
+  if (automatic && (error == ENETJS_ERR_ADDRESS_FAMILY || error == ENETJS_ERR_ADDRESS_UNAVAILABLE)) ipv6 = false;
+  if (!ipv6) h->enet = enet_create(c, false, &error);
+  if (!h->enet) return error;
+  h->ipv6_only = ipv6 && c[ENETJS_CONFIG_IPV6] == ENETJS_IPV6_ONLY;
+  h->unreachable.ipv6 = ipv6;
+  if (!ipv6) return 0;
+  h->addresses = enetjs_addresses_create(h->enet);
+  return h->addresses ? 0 : ENETJS_ERR_MEMORY;
 }
 
 /* ---- Life ------------------------------------------------------------------------------------ */
@@ -196,9 +228,9 @@ static ENetHost *enet_create(const double *c, double *error) {
  */
 static bool open_guard(struct enetjs_host *h) {
   if (h->bound && enetjs_batch_arrives() <= 0) return true;
-  h->peer_ids = enetjs_peer_ids_create(h->enet);
+  h->peer_ids = enetjs_peer_ids_create(h->enet, h->addresses);
   if (!h->peer_ids) return false;
-  if (h->bound) h->guard = enetjs_guard_create(h->enet, h->peer_ids);
+  if (h->bound) h->guard = enetjs_guard_create(h->enet, h->addresses, h->peer_ids);
   return !h->bound || h->guard;
 }
 
@@ -218,16 +250,17 @@ static void on_read(void *owner, bool done) {
   if (done) enetjs_queue_feed(owner, true);
 }
 
-static void open_batch(struct enetjs_host *h) {
+/* @returns false where the host can't do without a batch */
+static bool open_batch(struct enetjs_host *h) {
   struct enetjs_batch_parts parts = {
-      h->enet, h->guard, &h->counters[ENETJS_HOST_STAT_SOCKET_ERRORS], on_sent, on_read, h};
+      h->enet, h->addresses, h->guard, &h->counters[ENETJS_HOST_STAT_SOCKET_ERRORS], on_sent, on_read, h};
   h->batch = enetjs_batch_create(&parts);
+  return h->batch || !h->addresses;
 }
 
 static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared, double shared_bytes, uint8_t *arena) {
-  double error = 0;
-  h->enet = enet_create(c, &error);
-  if (!h->enet) return error;
+  double error = open_socket(h, c);
+  if (error < 0) goto failed;
   enetjs_random(&h->debt_seed, sizeof(h->debt_seed));
   h->pool_failures = enetjs_pool_failures();
   h->account = enetjs_account_open(NULL);
@@ -244,11 +277,10 @@ static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared
   h->enet->peers[0].data = h; /* how the intercept callback finds us */
   enetjs_intercept_install(h);
   h->bound = c[ENETJS_CONFIG_ADDRESS] >= 0;
-  if (!open_guard(h)) {
+  if (!open_guard(h) || !open_batch(h)) {
     error = ENETJS_ERR_MEMORY;
     goto failed;
   }
-  open_batch(h);
   enetjs_pace_reset(&h->pace);
   h->pump_configured = c[ENETJS_CONFIG_PUMP] != 0;
   error = enetjs_settings_apply(h, c);
@@ -258,9 +290,10 @@ static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared
 failed:
   enetjs_batch_destroy(h->batch);
   close_guard(h);
+  enetjs_addresses_destroy(h->addresses);
   free(h->slots);
   enetjs_account_close(h->account, NULL);
-  enet_host_destroy(h->enet);
+  if (h->enet) enet_host_destroy(h->enet);
   enetjs_host_block_clear(h);
   return error;
 }
@@ -340,44 +373,31 @@ double enetjs_host_set_arena(double host, uint8_t *arena, double arenaBytes) {
 }
 
 /* Sends a datagram past ENet, but not past a simulated network. */
-static int send_plain(struct enetjs_host *h, const ENetAddress *to, const ENetBuffer *buffer) {
+static int send_datagram(struct enetjs_host *h, const struct enetjs_endpoint *to, const ENetBuffer *buffer) {
+  ENetAddress plain = enetjs_endpoint_plain(to);
   int sent;
-  if (!enetjs_batch_conditions(h->batch)) return enet_socket_send(h->enet->socket, to, buffer, 1);
-  enetjs_batch_begin(h->batch);
-  sent = enet_socket_send(h->enet->socket, to, buffer, 1);
-  enetjs_batch_end(h->batch);
-  enetjs_pump_rearm(h);
+  if (!h->batch) return enet_socket_send(h->enet->socket, &plain, buffer, 1);
+  sent = enetjs_batch_send(h->batch, to, buffer);
+  if (enetjs_batch_conditions(h->batch)) enetjs_pump_rearm(h); /* the simulated network has it wait */
   return sent;
 }
 
 double enetjs_host_send_datagram(double host, double address, double port, double offset, double length) {
   struct enetjs_host *h = enetjs_host_acquire(host);
+  struct enetjs_endpoint to;
   const uint8_t *data;
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
   data = enetjs_shared_at(h, offset, length);
-  if (data && enetjs_is_integer(address, 0, UINT32_MAX) && enetjs_is_integer(port, 1, 65535)) {
-    ENetAddress to;
+  if (data) result = enetjs_host_endpoint(h, address, port, &to);
+  if (result == 0) {
     ENetBuffer buffer;
-    to.host = ENET_HOST_TO_NET_32((enet_uint32)address);
-    to.port = (enet_uint16)port;
     buffer.data = (void *)(uintptr_t)data;
     buffer.dataLength = (size_t)length;
     enetjs_read_unreachable(h); /* an unread report would make this call fail */
-    result = send_plain(h, &to, &buffer);
+    result = send_datagram(h, &to, &buffer);
     if (result < 0) result = enetjs_socket_error_code(enetjs_socket_error());
   }
-  enetjs_host_release(h);
-  return result;
-}
-
-double enetjs_host_address(double host) {
-  struct enetjs_host *h = enetjs_host_acquire(host);
-  ENetAddress address;
-  double result = 0;
-  if (!h) return ENETJS_ERR_CLOSED;
-  if (enet_socket_get_address(h->enet->socket, &address) == 0)
-    result = (double)ENET_NET_TO_HOST_32(address.host) * 65536 + address.port;
   enetjs_host_release(h);
   return result;
 }

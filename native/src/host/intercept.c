@@ -12,6 +12,7 @@
 
 #include "base/pool.h"
 #include "host/internal.h"
+#include "wire/addresses.h"
 #include "wire/answers.h"
 #include "wire/command.h"
 #include "wire/datagram.h"
@@ -61,20 +62,19 @@ static bool is_established(const ENetPeer *peer) {
   return peer && peer->state != ENET_PEER_STATE_ACKNOWLEDGING_CONNECT;
 }
 
-static bool within_limits(const struct enetjs_host *h, uint32_t address, const ENetPeer *peer) {
-  return !h->limits ||
-         enetjs_limits_admit_datagram(h->limits, address, h->enet->receivedDataLength, is_established(peer));
+static bool within_limits(const struct enetjs_host *h, const struct enetjs_endpoint *from, const ENetPeer *peer) {
+  return !h->limits || enetjs_limits_admit_datagram(h->limits, enetjs_endpoint_network(from), h->enet->receivedDataLength, is_established(peer));
 }
 
 /* Takes a charge back: a datagram that claimed to be of a peer could not be opened, so it is forged or damaged. */
-static void refund(const struct enetjs_host *h, const ENetPeer *peer) {
+static void refund(const struct enetjs_host *h, const struct enetjs_endpoint *from, const ENetPeer *peer) {
   if (h->limits && is_established(peer))
-    enetjs_limits_refund_datagram(h->limits, ENET_NET_TO_HOST_32(peer->address.host), h->enet->receivedDataLength);
+    enetjs_limits_refund_datagram(h->limits, enetjs_endpoint_network(from), h->enet->receivedDataLength);
 }
 
 /* ---- The callback ---------------------------------------------------------------------------- */
 
-static void emit_datagram(struct enetjs_host *h, uint32_t address) {
+static void emit_datagram(struct enetjs_host *h, const struct enetjs_endpoint *from) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPacket *packet;
   /* The datagram is dropped, as a full socket buffer would drop it. */
@@ -85,14 +85,14 @@ static void emit_datagram(struct enetjs_host *h, uint32_t address) {
   if (!packet) return;
   record[ENETJS_RECORD_LENGTH] = (uint32_t)packet->dataLength;
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_DATAGRAM;
-  record[ENETJS_RECORD_ADDRESS] = address;
-  record[ENETJS_RECORD_EXTRA] = h->enet->receivedAddress.port;
+  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(h, from);
+  record[ENETJS_RECORD_EXTRA] = from->port;
   h->counters[ENETJS_HOST_STAT_DATAGRAMS]++;
   enetjs_emit_event(h, NULL, record, packet);
 }
 
-static int not_enets(struct enetjs_host *h, uint32_t address) {
-  if (h->datagrams) emit_datagram(h, address);
+static int not_enets(struct enetjs_host *h, const struct enetjs_endpoint *from) {
+  if (h->datagrams) emit_datagram(h, from);
   return TAKEN;
 }
 
@@ -135,9 +135,10 @@ static int allow(struct enetjs_host *h, struct enetjs_datagram *datagram, const 
   return LET_THROUGH;
 }
 
-static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, const ENetPeer *peer) {
+static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, const struct enetjs_endpoint *from,
+                     const ENetPeer *peer) {
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, peer->connectID)) {
-    refund(h, peer);
+    refund(h, from, peer);
     return TAKEN;
   }
   if (answers_another(peer, datagram)) return TAKEN;
@@ -153,43 +154,45 @@ static void refuse(const struct enetjs_host *h, const struct enetjs_datagram *co
 }
 
 /* @returns what the callback returns */
-static int conclude(struct enetjs_host *h, uint32_t address, enum enetjs_guard_verdict verdict) {
+static int conclude(struct enetjs_host *h, const struct enetjs_endpoint *from, enum enetjs_guard_verdict verdict) {
   switch (verdict) {
     case ENETJS_GUARD_HANDED_OVER: return LET_THROUGH;
     case ENETJS_GUARD_ASKS: enetjs_emit_questions(h); return TAKEN;
     case ENETJS_GUARD_TAKEN: return TAKEN;
-    default: return not_enets(h, address);
+    default: return not_enets(h, from);
   }
 }
 
-static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram, uint32_t address) {
+static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram, const struct enetjs_endpoint *from) {
+  uint64_t network = enetjs_endpoint_network(from);
   bool has_memory;
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, 0) || !is_connect(datagram))
-    return not_enets(h, address);
-  if (!h->bound || (h->limits && !enetjs_limits_admit_connect(h->limits, address))) return TAKEN;
-  has_memory = enetjs_allow_connect(h, h->enet->receivedAddress.host);
+    return not_enets(h, from);
+  if (!h->bound || (h->limits && !enetjs_limits_admit_connect(h->limits, network))) return TAKEN;
+  has_memory = enetjs_allow_connect(h, network);
   if (!has_memory) h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
   if (h->guard) {
     bool asks = enetjs_guard_connect(h->guard, datagram, h->enet->receivedDataLength, has_memory);
-    return conclude(h, address, asks ? ENETJS_GUARD_ASKS : ENETJS_GUARD_TAKEN);
+    return conclude(h, from, asks ? ENETJS_GUARD_ASKS : ENETJS_GUARD_TAKEN);
   }
   if (!has_memory) return TAKEN;
-  if (h->limits) enetjs_limits_charge_connect(h->limits, address);
+  if (h->limits) enetjs_limits_charge_connect(h->limits, network);
   enetjs_datagram_hand_over(h->enet, datagram);
   return LET_THROUGH;
 }
 
-static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram, uint32_t address) {
-  if (datagram->peer == ENET_PROTOCOL_MAXIMUM_PEER_ID) return from_nobody(h, datagram, address);
-  if (!h->guard) return not_enets(h, address);
-  return conclude(h, address, enetjs_guard_prove(h->guard, datagram, h->datagram_room, h->limits));
+static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram,
+                         const struct enetjs_endpoint *from) {
+  if (datagram->peer == ENET_PROTOCOL_MAXIMUM_PEER_ID) return from_nobody(h, datagram, from);
+  if (!h->guard) return not_enets(h, from);
+  return conclude(h, from, enetjs_guard_prove(h->guard, datagram, h->datagram_room, h->limits));
 }
 
 /* Drops a datagram of a denied address. A CONNECT is refused where ENETJS_CONFIG_FILTER_REFUSES asks for it. */
-static int denied(struct enetjs_host *h, uint32_t address) {
+static int denied(struct enetjs_host *h, const struct enetjs_endpoint *from) {
   struct enetjs_datagram datagram;
   h->counters[ENETJS_HOST_STAT_FILTERED]++;
-  if (!h->filter_refuses || !h->guard || !within_limits(h, address, NULL)) return TAKEN;
+  if (!h->filter_refuses || !h->guard || !within_limits(h, from, NULL)) return TAKEN;
   if (enetjs_datagram_parse(h->enet, h->enet->receivedData, h->enet->receivedDataLength, &datagram) &&
       datagram.peer == ENET_PROTOCOL_MAXIMUM_PEER_ID &&
       enetjs_datagram_open(h->enet, &datagram, h->datagram_room, 0) && is_connect(&datagram))
@@ -198,7 +201,7 @@ static int denied(struct enetjs_host *h, uint32_t address) {
 }
 
 /* A datagram that the guard made ENet receive has passed the limits before, when it arrived. */
-static bool from_guard(struct enetjs_host *h, uint32_t address, int *result) {
+static bool from_guard(struct enetjs_host *h, const struct enetjs_endpoint *from, int *result) {
   struct enetjs_datagram datagram;
   enum enetjs_guard_verdict verdict;
   if (!h->guard) return false;
@@ -208,13 +211,13 @@ static bool from_guard(struct enetjs_host *h, uint32_t address, int *result) {
   }
   verdict = enetjs_guard_resume(h->guard);
   if (verdict == ENETJS_GUARD_STRANGER) return false;
-  *result = conclude(h, address, verdict);
+  *result = conclude(h, from, verdict);
   return true;
 }
 
 static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   struct enetjs_host *h = enet->peers[0].data;
-  uint32_t address = ENET_NET_TO_HOST_32(enet->receivedAddress.host);
+  struct enetjs_endpoint from = enetjs_addresses_real(h->addresses, &enet->receivedAddress);
   struct enetjs_datagram datagram;
   const ENetPeer *peer = NULL;
   bool parsed;
@@ -223,17 +226,17 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   enetjs_pool_charge(NULL); /* the datagram before is done; ours in socket.c has said so, but not libenet's own */
   enetjs_commands_handled(h);
   enetjs_messages_of_datagram(h);
-  if (from_guard(h, address, &result)) return result;
-  if (enetjs_filter_denies(&h->filter, address)) return denied(h, address);
+  if (from_guard(h, &from, &result)) return result;
+  if (enetjs_filter_denies(&h->filter, &from)) return denied(h, &from);
   parsed = enetjs_datagram_parse(enet, enet->receivedData, enet->receivedDataLength, &datagram);
   if (parsed) peer = peer_of(h, &datagram);
   if (peer && h->slots[peer->incomingPeerID].denied) {
     h->counters[ENETJS_HOST_STAT_FILTERED]++;
     return TAKEN;
   }
-  if (!within_limits(h, address, peer)) return TAKEN;
-  if (!parsed) return not_enets(h, address);
-  return peer ? from_peer(h, &datagram, peer) : from_stranger(h, &datagram, address);
+  if (!within_limits(h, &from, peer)) return TAKEN;
+  if (!parsed) return not_enets(h, &from);
+  return peer ? from_peer(h, &datagram, &from, peer) : from_stranger(h, &datagram, &from);
 }
 
 void enetjs_intercept_install(struct enetjs_host *h) { h->enet->intercept = intercept; }

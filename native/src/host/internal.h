@@ -60,6 +60,7 @@
 /* A broadcast copies shorter payloads for each peer, and shares one copy of longer ones. */
 #define ENETJS_SHARE_MINIMUM 512
 
+struct enetjs_addresses;
 struct enetjs_batch;
 struct enetjs_guard;
 struct enetjs_peer_ids;
@@ -80,6 +81,8 @@ struct enetjs_host {
   const void *owner; /**< identifies the thread that created it, or NULL */
   ENetHost *enet;
   struct enetjs_batch *batch; /**< or NULL where datagrams are not batched */
+  struct enetjs_addresses *addresses; /**< or NULL: the socket is one of IPv4 */
+  bool ipv6_only;                     /**< the socket reaches no IPv4 address */
   struct enetjs_slot *slots;
   bool bound;           /**< accepts connections */
   bool datagrams;       /**< delivers what is not ENet's */
@@ -93,7 +96,7 @@ struct enetjs_host {
   size_t high_water, maximum_waiting;
   size_t maximum_data;            /**< as configured; 0 for the default */
   struct enetjs_account *account; /**< everything that is charged to the host or its connections */
-  uint32_t debt_seed;
+  uint64_t debt_seed;
   unsigned pool_failures; /**< failed allocations of the pool up to which enetjs_reset_stuck_peers has looked */
   enet_uint32 silence_looked_at;
   size_t silence_next; /**< slot that is to be looked at for silence */
@@ -173,6 +176,10 @@ struct enetjs_host *enetjs_host_at(uint32_t index);
 void enetjs_host_block_clear(struct enetjs_host *h); /**< makes the control block free */
 const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double length);
 
+/* ---- endpoint.c ------------------------------------------------------------------------------ */
+/** Reads the address and port of a call. @returns 0, or ERR_ARGUMENT or ADDRESS_FAMILY */
+double enetjs_host_endpoint(struct enetjs_host *h, double address, double port, struct enetjs_endpoint *endpoint);
+
 /* ---- close.c --------------------------------------------------------------------------------- */
 /** Tells every peer, before the host is destroyed or the process exits; ends all connections without events. */
 void enetjs_disconnect_all(struct enetjs_host *h);
@@ -248,8 +255,8 @@ size_t enetjs_host_data(struct enetjs_host *h);             /**< bytes that coun
  * @returns false when ENet is not to see the datagram
  */
 bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram);
-/** Whether a stranger may open a connection. @param address in network byte order */
-bool enetjs_allow_connect(struct enetjs_host *h, enet_uint32 address);
+/** Whether a stranger may open a connection. @param network of its address, see wire/endpoint.h */
+bool enetjs_allow_connect(struct enetjs_host *h, uint64_t network);
 /** A connection ends: the memory that it still holds counts as a debt of its address from now on. */
 void enetjs_allowance_end(struct enetjs_slot *slot);
 

@@ -8,6 +8,8 @@
 #include "wire/guard.h"
 #include "wire/socket.h"
 
+#define ABANDONED_MS 3000
+
 /* ---- Life ------------------------------------------------------------------------------------ */
 
 static void disconnect_later(struct enetjs_slot *slot) {
@@ -29,11 +31,24 @@ static void disconnect_now(struct enetjs_slot *slot) {
   enet_peer_disconnect_now(enetjs_peer_of(slot), slot->close_data);
 }
 
+/*
+ * The other side may have taken a place for an attempt that is still under way. Its answer brings the id that a
+ * disconnect has to carry (see enetjs_slot_connected), so that answer is waited for, but not long.
+ */
+static void abandon(struct enetjs_slot *slot) {
+  ENetPeer *peer = enetjs_peer_of(slot);
+  slot->abandoned = true;
+  if (peer->state == ENET_PEER_STATE_CONNECTING)
+    enet_peer_timeout(peer, 0, ABANDONED_MS, ABANDONED_MS);
+  else
+    disconnect_now(slot);
+}
+
 double enetjs_peer_disconnect(double host, double peer, double data, double mode) {
   double error;
   struct enetjs_slot *slot = enetjs_slot_acquire(host, peer, &error);
   if (!slot) return error;
-  if (!enetjs_is_integer(data, 0, UINT32_MAX) || !enetjs_is_integer(mode, 0, ENETJS_DISCONNECT_LATER))
+  if (!enetjs_is_integer(data, 0, UINT32_MAX) || !enetjs_is_integer(mode, 0, ENETJS_DISCONNECT_ABANDON))
     return enetjs_slot_finish(slot, ENETJS_ERR_ARGUMENT);
   slot->closing = true;
   if (enetjs_peer_of(slot)->state != ENET_PEER_STATE_DISCONNECTING) slot->close_data = (uint32_t)data;
@@ -41,6 +56,8 @@ double enetjs_peer_disconnect(double host, double peer, double data, double mode
   enetjs_handshake_repeat(&slot->host->handshakes); /* before ENet flushes */
   if (mode == ENETJS_DISCONNECT_NOW)
     disconnect_now(slot);
+  else if (mode == ENETJS_DISCONNECT_ABANDON)
+    abandon(slot);
   else if (mode == ENETJS_DISCONNECT_LATER)
     disconnect_later(slot);
   else
@@ -65,10 +82,14 @@ static void shut_down(struct enetjs_slot *slot) {
   if (enetjs_peer_of(slot)->state != ENET_PEER_STATE_CONNECTING) disconnect_later(slot);
 }
 
-/* A shutdown does not wait for half-open connections of others, because any stranger can begin one. */
+/*
+ * A shutdown does not wait for half-open connections of others, because any stranger can begin one, nor for abandoned
+ * attempts.
+ */
 static bool has_no_peers(const struct enetjs_host *h) {
   for (size_t index = 0; index < h->enet->peerCount; index++) {
     ENetPeerState state = h->enet->peers[index].state;
+    if (state == ENET_PEER_STATE_CONNECTING && h->slots[index].abandoned) continue;
     if (state != ENET_PEER_STATE_DISCONNECTED && state != ENET_PEER_STATE_ACKNOWLEDGING_CONNECT) return false;
   }
   return true;

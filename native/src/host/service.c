@@ -265,7 +265,9 @@ static void count_guard(struct enetjs_host *h) {
       ENETJS_HOST_STAT_REFUSED_UNDECIDED, ENETJS_HOST_STAT_REFUSED_DUPLICATE};
   struct enetjs_guard_stats stats;
   if (!h->guard) return;
+  enetjs_batch_begin(h->batch); /* an attempt whose time is up is refused */
   stats = enetjs_guard_stats(h->guard);
+  enetjs_batch_end(h->batch);
   h->counters[ENETJS_HOST_STAT_HALF_OPEN] = stats.half_open;
   for (size_t i = 0; i < ENETJS_REFUSAL_COUNT; i++) h->counters[refusals[i]] = stats.refused[i];
   h->counters[ENETJS_HOST_STAT_BAD_HANDSHAKE] = stats.bad;

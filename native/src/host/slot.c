@@ -15,6 +15,7 @@
 
 #include "enet/dispatch_queue.h"
 #include "host/internal.h"
+#include "wire/addresses.h"
 
 /* ---- Handles --------------------------------------------------------------------------------- */
 
@@ -54,6 +55,7 @@ bool enetjs_slot_sends(const struct enetjs_slot *slot) {
 static void establish(struct enetjs_slot *slot, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPeer *peer = enetjs_peer_of(slot);
+  struct enetjs_endpoint address = enetjs_addresses_real(slot->host->addresses, &peer->address);
   slot->connected = true;
   enetjs_flow_connected(slot);
   enetjs_throttle_begin(&slot->throttle, peer, slot->host->throttle_off, slot->host->asks_throttle_off);
@@ -62,7 +64,7 @@ static void establish(struct enetjs_slot *slot, uint32_t data) {
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CONNECT;
   record[ENETJS_RECORD_DATA] = data;
   record[ENETJS_RECORD_LENGTH] = (uint32_t)peer->channelCount;
-  record[ENETJS_RECORD_ADDRESS] = ENET_NET_TO_HOST_32(peer->address.host);
+  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, &address);
   record[ENETJS_RECORD_EXTRA] = peer->address.port;
   enetjs_emit_event(slot->host, slot, record, NULL);
 }
@@ -71,9 +73,11 @@ void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data) {
   ENetPeer *peer = enetjs_peer_of(slot);
   enetjs_attempt_over(slot);
   if (slot->outgoing) enetjs_handshake_remember(&slot->host->handshakes, &slot->handshake, peer);
-  if (slot->host->shutting_down) {
+  if (slot->host->shutting_down && !slot->closing) {
     slot->closing = true;
     slot->close_data = slot->host->shutdown_data;
+  }
+  if (slot->closing) {
     enet_peer_disconnect(peer, slot->close_data);
     return;
   }
@@ -105,7 +109,7 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   }
   if (slot->connected || slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CLOSED, data, reason);
   slot->connected = slot->outgoing = slot->closing = slot->close_later = slot->above_high_water = false;
-  slot->undelivered = slot->denied = slot->tentative = false;
+  slot->undelivered = slot->denied = slot->abandoned = slot->tentative = false;
   if (++slot->generation == 0) slot->generation = 1;
   enetjs_leave_dispatch_queue(peer);
   enetjs_allowance_end(slot); /* what is still held becomes a debt of the address */

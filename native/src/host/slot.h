@@ -94,11 +94,13 @@ struct enetjs_slot {
   bool told_too_large;            /**< the consumer knows of a message that was refused for its size */
   bool undelivered;               /**< counted in ENETJS_HOST_STAT_UNDELIVERED_PEERS */
   bool stopped;                   /**< more is refused, because so much is held */
+  bool abandoned;                 /**< an attempt that is only to tell the other side that it is over */
   bool left_out;                  /**< of the broadcast under way */
   uint32_t close_data;            /**< what the other side is told */
   struct enetjs_remote remote;    /**< of the connection, once it is connected */
   struct enetjs_account *account; /**< of the connection that charged_connect_id tells, or NULL */
-  enet_uint32 charged_connect_id, charged_address;
+  enet_uint32 charged_connect_id;
+  uint64_t charged_network; /**< of its address, see wire/endpoint.h */
   size_t waiting_commands; /**< messages that ENet has received and not delivered, at most */
   struct enetjs_stall stall;
   struct enetjs_silence silence;

@@ -13,13 +13,14 @@
 
 #define ANSWER_BYTES (sizeof(ENetProtocolHeader) + sizeof(enet_uint32) + sizeof(ENetProtocolVerifyConnect))
 
-static void send_datagram(ENetHost *enet, struct enetjs_attempt *attempt, enet_uint8 *bytes, size_t length) {
+static void send_datagram(ENetHost *enet, struct enetjs_addresses *map, struct enetjs_attempt *attempt,
+                          enet_uint8 *bytes, size_t length) {
   ENetBuffer buffer;
   int sent;
   attempt->sent += (enet_uint32)length;
   buffer.data = bytes;
   buffer.dataLength = length;
-  sent = enet_socket_send(enet->socket, &attempt->address, &buffer, 1);
+  sent = enetjs_addresses_send(map, enet, &attempt->address, &buffer);
   if (sent <= 0) return;
   enet->totalSentData += (enet_uint32)sent;
   enet->totalSentPackets++;
@@ -104,31 +105,32 @@ static size_t write_answer(const ENetHost *enet, const struct enetjs_attempt *at
   return commands + compressed;
 }
 
-static void send_answer(ENetHost *enet, struct enetjs_attempt *attempt, enet_uint8 *bytes, size_t length) {
+static void send_answer(ENetHost *enet, struct enetjs_addresses *map, struct enetjs_attempt *attempt,
+                        enet_uint8 *bytes, size_t length) {
   attempt->answered = enet->serviceTime;
-  send_datagram(enet, attempt, bytes, length);
+  send_datagram(enet, map, attempt, bytes, length);
 }
 
-bool enetjs_answer_within_credit(ENetHost *enet, struct enetjs_attempt *attempt) {
+bool enetjs_answer_within_credit(ENetHost *enet, struct enetjs_addresses *map, struct enetjs_attempt *attempt) {
   enet_uint8 bytes[ANSWER_BYTES];
   size_t length = write_answer(enet, attempt, bytes);
   if (attempt->sent + length > attempt->received) return false;
-  send_answer(enet, attempt, bytes, length);
+  send_answer(enet, map, attempt, bytes, length);
   return true;
 }
 
-void enetjs_answer_again(ENetHost *enet, struct enetjs_attempt *attempt) {
+void enetjs_answer_again(ENetHost *enet, struct enetjs_addresses *map, struct enetjs_attempt *attempt) {
   enet_uint8 bytes[ANSWER_BYTES];
-  send_answer(enet, attempt, bytes, write_answer(enet, attempt, bytes));
+  send_answer(enet, map, attempt, bytes, write_answer(enet, attempt, bytes));
 }
 
 /* ---- Refusal --------------------------------------------------------------------------------- */
 
-bool enetjs_answer_refusal(ENetHost *enet, struct enetjs_attempt *attempt) {
+bool enetjs_answer_refusal(ENetHost *enet, struct enetjs_addresses *map, struct enetjs_attempt *attempt) {
   enetjs_disconnect_room datagram;
   size_t length = enetjs_datagram_disconnect(enet, datagram, enetjs_answer_header(attempt), attempt->connect.connectID,
                                              attempt->refusal);
   if (!attempt->proved && attempt->sent + length > attempt->received) return false;
-  send_datagram(enet, attempt, datagram, length);
+  send_datagram(enet, map, attempt, datagram, length);
   return true;
 }

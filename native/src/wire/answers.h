@@ -10,6 +10,7 @@
 #ifndef ENETJS_ANSWERS_H
 #define ENETJS_ANSWERS_H
 
+#include "wire/addresses.h"
 #include "wire/attempts.h"
 
 /**
@@ -27,12 +28,12 @@ enet_uint32 enetjs_answer_channels(const ENetHost *enet, const struct enetjs_att
 enet_uint16 enetjs_answer_header(const struct enetjs_attempt *attempt);
 
 /** Sends the VERIFY_CONNECT. @returns false when it is longer than what may be sent */
-bool enetjs_answer_within_credit(ENetHost *enet, struct enetjs_attempt *attempt);
+bool enetjs_answer_within_credit(ENetHost *enet, struct enetjs_addresses *map, struct enetjs_attempt *attempt);
 
 /** Sends the VERIFY_CONNECT, however long it is. */
-void enetjs_answer_again(ENetHost *enet, struct enetjs_attempt *attempt);
+void enetjs_answer_again(ENetHost *enet, struct enetjs_addresses *map, struct enetjs_attempt *attempt);
 
 /** Sends a DISCONNECT with the number of the refusal. @returns false when it is longer than what may be sent */
-bool enetjs_answer_refusal(ENetHost *enet, struct enetjs_attempt *attempt);
+bool enetjs_answer_refusal(ENetHost *enet, struct enetjs_addresses *map, struct enetjs_attempt *attempt);
 
 #endif

@@ -41,9 +41,9 @@ bool enetjs_assign(const struct enetjs_peer_ids *ids, struct enetjs_attempts *at
   return false;
 }
 
-void enetjs_assign_and_answer(ENetHost *enet, const struct enetjs_peer_ids *ids, struct enetjs_attempts *attempts,
-                              struct enetjs_attempt *attempt) {
+void enetjs_assign_and_answer(ENetHost *enet, struct enetjs_addresses *addresses, const struct enetjs_peer_ids *ids,
+                              struct enetjs_attempts *attempts, struct enetjs_attempt *attempt) {
   unsigned draws = attempt->sent > 0 ? 1 : FITTING_DRAWS;
-  while (!enetjs_answer_within_credit(enet, attempt) && --draws > 0)
+  while (!enetjs_answer_within_credit(enet, addresses, attempt) && --draws > 0)
     if (!enetjs_assign(ids, attempts, attempt)) return;
 }

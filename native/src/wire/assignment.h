@@ -24,7 +24,7 @@ bool enetjs_assign(const struct enetjs_peer_ids *ids, struct enetjs_attempts *at
  * Answers a CONNECT, if the address may be sent so many bytes. How far an answer compresses depends on its numbers, so
  * an attempt that has not been answered yet may be assigned others.
  */
-void enetjs_assign_and_answer(ENetHost *enet, const struct enetjs_peer_ids *ids, struct enetjs_attempts *attempts,
-                              struct enetjs_attempt *attempt);
+void enetjs_assign_and_answer(ENetHost *enet, struct enetjs_addresses *addresses, const struct enetjs_peer_ids *ids,
+                              struct enetjs_attempts *attempts, struct enetjs_attempt *attempt);
 
 #endif

@@ -17,15 +17,16 @@
 
 /* ---- Chains ---------------------------------------------------------------------------------- */
 
-uint64_t enetjs_attempts_hash(const struct enetjs_attempts *table, const ENetAddress *address, enet_uint32 number) {
+uint64_t enetjs_attempts_hash(const struct enetjs_attempts *table, const struct enetjs_endpoint *address, enet_uint32 number) {
   /* An address and port may open thousands of attempts, so the number takes part in every bit. */
-  uint64_t hash = ((uint64_t)address->host << 16 | address->port) ^ table->seed;
-  hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
+  uint64_t hash = (address->high ^ table->seed) * 0x9E3779B97F4A7C15u;
+  hash = (hash ^ hash >> 32 ^ address->low) * 0xC4CEB9FE1A85EC53u;
+  hash = (hash ^ hash >> 32 ^ address->port ^ (uint64_t)address->scope << 16) * 0x9E3779B97F4A7C15u;
   hash = (hash ^ hash >> 29 ^ number) * (table->seed | 1);
   return (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
 }
 
-static uint32_t *bucket_of(const struct enetjs_attempts *table, enum enetjs_attempt_key key, const ENetAddress *address,
+static uint32_t *bucket_of(const struct enetjs_attempts *table, enum enetjs_attempt_key key, const struct enetjs_endpoint *address,
                            enet_uint32 number) {
   return &table->buckets[key * table->room + (enetjs_attempts_hash(table, address, number) >> 32 & (table->room - 1))];
 }
@@ -55,12 +56,12 @@ static void unlink_attempt(struct enetjs_attempts *table, enum enetjs_attempt_ke
   if (*link == index) *link = table->attempts[index].next[key];
 }
 
-bool enetjs_attempt_is_from(const struct enetjs_attempt *attempt, const ENetAddress *address) {
-  return attempt->address.host == address->host && attempt->address.port == address->port;
+bool enetjs_attempt_is_from(const struct enetjs_attempt *attempt, const struct enetjs_endpoint *address) {
+  return enetjs_endpoint_same(&attempt->address, address);
 }
 
 struct enetjs_attempt *enetjs_attempts_find(const struct enetjs_attempts *table, enum enetjs_attempt_key key,
-                                            const ENetAddress *from, enet_uint32 number) {
+                                            const struct enetjs_endpoint *from, enet_uint32 number) {
   if (table->count == 0) return NULL;
   for (uint32_t i = *bucket_of(table, key, from, number); i != ENETJS_NO_ATTEMPT; i = table->attempts[i].next[key])
     if (enetjs_attempt_is_from(&table->attempts[i], from) && number_of(&table->attempts[i], key) == number)
@@ -118,7 +119,7 @@ static bool grow(struct enetjs_attempts *table) {
 /* ---- Shares ---------------------------------------------------------------------------------- */
 
 static struct enetjs_attempt_share *share_of(struct enetjs_attempts *table, const struct enetjs_attempt *attempt) {
-  uint64_t hash = (attempt->address.host ^ table->seed) * 0x9E3779B97F4A7C15u;
+  uint64_t hash = (enetjs_endpoint_network(&attempt->address) ^ table->seed) * 0x9E3779B97F4A7C15u;
   hash = (hash ^ hash >> 32) * (table->seed | 1);
   return &table->shares[hash >> 32 & (ENETJS_ATTEMPT_SHARES - 1)];
 }

@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/endpoint.h"
+
 #define ENETJS_ATTEMPTS 16384 /* at most; a power of two */
 #define ENETJS_ATTEMPTS_ID_SEEN (ENETJS_ATTEMPTS / 4)
 #define ENETJS_ATTEMPTS_REFUSED (ENETJS_ATTEMPTS / 4)
@@ -42,7 +44,7 @@ enum enetjs_attempt_state {
 enum enetjs_attempt_key { ENETJS_ATTEMPT_BY_CONNECT, ENETJS_ATTEMPT_BY_ID, ENETJS_ATTEMPT_KEYS };
 
 struct enetjs_attempt {
-  ENetAddress address;
+  struct enetjs_endpoint address;
   enet_uint16 id, sequence;      /**< assigned */
   enet_uint8 incoming, outgoing; /**< assigned sessions, as the peer here will name them */
   enet_uint8 answers_left;       /**< to datagrams that carry the assigned id and session */
@@ -63,7 +65,7 @@ struct enetjs_attempt {
   ENetProtocolConnect connect;
 };
 
-_Static_assert(sizeof(struct enetjs_attempt) <= 112, "docs/security.md tells what a full table takes");
+_Static_assert(sizeof(struct enetjs_attempt) <= 128, "docs/security.md tells what a full table takes");
 
 /** Attempts of the addresses that share a place. */
 struct enetjs_attempt_share {
@@ -93,7 +95,7 @@ struct enetjs_attempts {
 void enetjs_attempts_clear(struct enetjs_attempts *table);
 
 /** @returns a hash of an address, a port and a number, which a stranger cannot foresee */
-uint64_t enetjs_attempts_hash(const struct enetjs_attempts *table, const ENetAddress *address, enet_uint32 number);
+uint64_t enetjs_attempts_hash(const struct enetjs_attempts *table, const struct enetjs_endpoint *address, enet_uint32 number);
 
 /** @returns the attempt in the table, in state FRESH; NULL when there is neither memory nor an attempt to replace */
 struct enetjs_attempt *enetjs_attempts_add(struct enetjs_attempts *table, const struct enetjs_attempt *wanted,
@@ -107,7 +109,7 @@ void enetjs_attempts_assign(struct enetjs_attempts *table, struct enetjs_attempt
 
 /** @returns the attempt, or NULL */
 struct enetjs_attempt *enetjs_attempts_find(const struct enetjs_attempts *table, enum enetjs_attempt_key key,
-                                            const ENetAddress *from, enet_uint32 number);
+                                            const struct enetjs_endpoint *from, enet_uint32 number);
 struct enetjs_attempt *enetjs_attempts_find_question(const struct enetjs_attempts *table, uint32_t question);
 
 /** @returns the oldest attempt in a state, or NULL */
@@ -126,6 +128,6 @@ struct enetjs_attempt *enetjs_attempts_unasked(const struct enetjs_attempts *tab
 /** The program has been asked about that one now. */
 void enetjs_attempts_asked(struct enetjs_attempts *table);
 
-bool enetjs_attempt_is_from(const struct enetjs_attempt *attempt, const ENetAddress *address);
+bool enetjs_attempt_is_from(const struct enetjs_attempt *attempt, const struct enetjs_endpoint *address);
 
 #endif

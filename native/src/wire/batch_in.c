@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "wire/addresses.h"
+#include "wire/sockaddr.h"
 #include "wire/udp_options.h"
 #include "wire/unreachable.h"
 
@@ -35,10 +37,10 @@ struct enetjs_in {
   bool emptied;            /* the socket had no more when it was last read in this section */
   bool cut;                /* the round has been ended while there may be more */
   unsigned source_changes; /* datagrams from another source than the one before */
-  uint64_t source;
+  struct enetjs_endpoint source;
   struct mmsghdr message[IN_MESSAGES];
   struct iovec vector[IN_MESSAGES];
-  struct sockaddr_in from[IN_MESSAGES];
+  union enetjs_sockaddr from[IN_MESSAGES];
   union joined_control control[IN_MESSAGES];
   uint8_t bytes[IN_MESSAGES][IN_BYTES];
 };
@@ -59,7 +61,7 @@ struct enetjs_in *enetjs_in_create(ENetHost *enet, uint64_t *errors) {
   in->offset = 0;
   in->emptied = in->cut = false;
   in->source_changes = 0;
-  in->source = 0;
+  memset(&in->source, 0, sizeof(in->source));
   memset(in->message, 0, sizeof(in->message));
   for (unsigned i = 0; i < IN_MESSAGES; i++) {
     struct msghdr *header = &in->message[i].msg_hdr;
@@ -101,10 +103,14 @@ static size_t segment_of(struct mmsghdr *message) {
   return message->msg_len;
 }
 
-static void note_source(struct enetjs_in *in, const struct sockaddr_in *from) {
-  uint64_t source = (uint64_t)from->sin_addr.s_addr << 16 | from->sin_port;
-  in->source_changes += source != in->source;
-  in->source = source;
+static void note_source(struct enetjs_in *in, const struct enetjs_endpoint *from) {
+  in->source_changes += !enetjs_endpoint_same(from, &in->source);
+  in->source = *from;
+}
+
+/* From 240.0.0.0/4, which no host has: they would look like numbers of the address map. */
+static bool is_from_nowhere(const struct enetjs_endpoint *from) {
+  return enetjs_endpoint_is_ipv4(from) && enetjs_endpoint_ipv4(from) >= ENETJS_STRANGER;
 }
 
 /*
@@ -112,10 +118,10 @@ static void note_source(struct enetjs_in *in, const struct sockaddr_in *from) {
  * is larger than ENet's buffer is not ENet's.
  * @returns its length, or 0
  */
-static size_t take(struct enetjs_in *in, ENetAddress *address, ENetBuffer *buffer) {
+static size_t take(struct enetjs_in *in, struct enetjs_endpoint *from, ENetBuffer *buffer) {
   while (in->index < in->count) {
     struct mmsghdr *message = &in->message[in->index];
-    const struct sockaddr_in *from = &in->from[in->index];
+    const union enetjs_sockaddr *source = &in->from[in->index];
     const uint8_t *data = in->bytes[in->index] + in->offset;
     size_t left = message->msg_len - in->offset, length = segment_of(message);
     bool cut = (message->msg_hdr.msg_flags & MSG_TRUNC) != 0;
@@ -125,17 +131,14 @@ static size_t take(struct enetjs_in *in, ENetAddress *address, ENetBuffer *buffe
       in->index++;
       in->offset = 0;
     }
-    if (length > buffer->dataLength || cut) {
+    *from = enetjs_sockaddr_read(source);
+    if (length > buffer->dataLength || cut || is_from_nowhere(from)) {
       ++*in->errors;
       continue;
     }
     if (length == 0) continue;
     memcpy(buffer->data, data, length);
     note_source(in, from);
-    if (address) {
-      address->host = from->sin_addr.s_addr;
-      address->port = ENET_NET_TO_HOST_16(from->sin_port);
-    }
     return length;
   }
   return 0;
@@ -146,22 +149,22 @@ static size_t take(struct enetjs_in *in, ENetAddress *address, ENetBuffer *buffe
  * room for, that answer is given without another call; poll() sees what has come since. It is also given when all
  * datagrams of a call were useless, so that a flood of them does not delay what ENet has to send.
  */
-static int next_datagram(struct enetjs_in *in, ENetAddress *address, ENetBuffer *buffer) {
-  size_t length = take(in, address, buffer);
+static int next_datagram(struct enetjs_in *in, struct enetjs_endpoint *from, ENetBuffer *buffer) {
+  size_t length = take(in, from, buffer);
   if (length > 0) return (int)length;
   if (in->emptied) {
     in->emptied = false;
     return 0;
   }
   if (prefetch(in) < 0) return -1;
-  return (int)take(in, address, buffer);
+  return (int)take(in, from, buffer);
 }
 
-int enetjs_in_next(struct enetjs_in *in, ENetAddress *address, ENetBuffer *buffer) {
+int enetjs_in_next(struct enetjs_in *in, struct enetjs_endpoint *from, ENetBuffer *buffer) {
   size_t scaled = in->enet->peerCount / PEERS_A_DATAGRAM;
   int length;
   in->cut = in->handed >= (scaled > ROUND ? scaled : ROUND);
-  length = in->cut ? 0 : next_datagram(in, address, buffer);
+  length = in->cut ? 0 : next_datagram(in, from, buffer);
   in->handed = length > 0 ? in->handed + 1 : 0;
   return length;
 }

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/endpoint.h"
+
 struct enetjs_in;
 
 /**
@@ -30,8 +32,12 @@ void enetjs_in_destroy(struct enetjs_in *in);
 /** A section begins. NULL does nothing. */
 void enetjs_in_begin(struct enetjs_in *in);
 
-/** Has ENet receive the next datagram. @returns its length, 0 when the round is over or there is none, or −1 */
-int enetjs_in_next(struct enetjs_in *in, ENetAddress *address, ENetBuffer *buffer);
+/**
+ * Has ENet receive the next datagram.
+ * @param from receives the real source
+ * @returns its length, 0 when the round is over or there is none, or −1
+ */
+int enetjs_in_next(struct enetjs_in *in, struct enetjs_endpoint *from, ENetBuffer *buffer);
 
 /** Whether ENet is within a round, and more has been fetched for it. */
 bool enetjs_in_goes_on(const struct enetjs_in *in);

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "base/number.h"
+#include "wire/sockaddr.h"
 #include "wire/udp_options.h"
 #include "wire/unreachable.h"
 
@@ -22,7 +23,7 @@ enum {
   OUT_DATAGRAMS = 256,
   OUT_BYTES = 256 * 1024,
   RUN_DATAGRAMS = 64, /* what every system that has segmentation takes */
-  RUN_BYTES = 65507,  /* of one UDP message over IPv4 */
+  RUN_BYTES = 65507,  /* of one UDP message over IPv4; over IPv6 there are 20 more */
   DESTINATION_BITS = 9,
   DESTINATIONS = 1 << DESTINATION_BITS, /* more than a batch can have, so that a search ends */
   NO_RUN = 0xFFFF,
@@ -37,7 +38,7 @@ struct piece {
 };
 
 struct run {
-  struct sockaddr_in to;
+  struct enetjs_endpoint to;
   size_t segment, bytes;
   unsigned datagrams;
   bool complete; /* a shorter datagram has ended it */
@@ -52,6 +53,7 @@ union segment_control {
 struct enetjs_out {
   ENetHost *enet;
   uint64_t *errors;
+  bool ipv6;         /* the socket is one of IPv6 */
   bool segmentation; /* the system has it */
   bool refused;      /* but has refused it of late */
   enet_uint32 refused_at;
@@ -61,6 +63,7 @@ struct enetjs_out {
   struct run run[OUT_DATAGRAMS];
   struct piece piece[OUT_DATAGRAMS];
   struct mmsghdr message[OUT_DATAGRAMS];
+  union enetjs_sockaddr name[OUT_DATAGRAMS];
   struct iovec vector[OUT_DATAGRAMS];
   union segment_control control[OUT_DATAGRAMS];
   uint8_t bytes[OUT_BYTES];
@@ -83,15 +86,27 @@ static void count_failed(struct enetjs_out *out, unsigned datagrams, size_t byte
   *out->errors += datagrams;
 }
 
-static bool send_one(struct enetjs_out *out, const struct run *run, uint8_t *data, size_t length) {
-  struct iovec vector = {data, length};
+int enetjs_out_one(ENetHost *enet, bool ipv6, const struct enetjs_endpoint *to, const ENetBuffer *buffers,
+                   size_t count) {
+  union enetjs_sockaddr name;
   struct msghdr message = {0};
-  message.msg_name = (void *)(uintptr_t)&run->to;
-  message.msg_namelen = sizeof(run->to);
-  message.msg_iov = &vector;
-  message.msg_iovlen = 1;
-  if (sendmsg(out->enet->socket, &message, MSG_NOSIGNAL) >= 0) return true;
-  if (errno == EAGAIN)
+  ssize_t sent;
+  message.msg_name = &name;
+  message.msg_namelen = enetjs_sockaddr_write(&name, to, ipv6);
+  message.msg_iov = (struct iovec *)(uintptr_t)buffers; /* as ENet does */
+  message.msg_iovlen = count;
+  sent = sendmsg(enet->socket, &message, MSG_NOSIGNAL);
+  return sent < 0 && errno == EAGAIN ? 0 : (int)sent;
+}
+
+static bool send_one(struct enetjs_out *out, const struct run *run, uint8_t *data, size_t length) {
+  ENetBuffer buffer;
+  int sent;
+  buffer.data = data;
+  buffer.dataLength = length;
+  sent = enetjs_out_one(out->enet, out->ipv6, &run->to, &buffer, 1);
+  if (sent > 0) return true;
+  if (sent == 0)
     discount(out, length);
   else
     count_failed(out, 1, length);
@@ -147,8 +162,8 @@ static void compose(struct enetjs_out *out) {
     struct run *run = &out->run[i];
     struct msghdr *header = &out->message[i].msg_hdr;
     memset(header, 0, sizeof(*header));
-    header->msg_name = &run->to;
-    header->msg_namelen = sizeof(run->to);
+    header->msg_name = &out->name[i];
+    header->msg_namelen = enetjs_sockaddr_write(&out->name[i], &run->to, out->ipv6);
     header->msg_iov = vector;
     for (const struct piece *piece = run->first; piece; piece = piece->next) {
       vector->iov_base = piece->data;
@@ -177,15 +192,13 @@ void enetjs_out_send(struct enetjs_out *out) {
   out_clear(out);
 }
 
-static bool is_to(const struct run *run, const ENetAddress *address) {
-  return run->to.sin_addr.s_addr == address->host && run->to.sin_port == ENET_HOST_TO_NET_16(address->port);
-}
-
 /* The place of a destination's newest run, which is NO_RUN when it has none. */
-static uint16_t *latest_to(struct enetjs_out *out, const ENetAddress *address) {
+static uint16_t *latest_to(struct enetjs_out *out, const struct enetjs_endpoint *to) {
   /* The highest bits of the product depend on all of the address. */
-  uint32_t at = (address->host ^ address->port) * 0x9E3779B1u >> (32 - DESTINATION_BITS);
-  while (out->latest[at] != NO_RUN && !is_to(&out->run[out->latest[at]], address)) at = (at + 1) % DESTINATIONS;
+  uint64_t product = (to->high ^ to->low ^ (uint64_t)to->port << 32) * 0x9E3779B97F4A7C15u;
+  uint32_t at = (uint32_t)(product >> (64 - DESTINATION_BITS));
+  while (out->latest[at] != NO_RUN && !enetjs_endpoint_same(&out->run[out->latest[at]].to, to))
+    at = (at + 1) % DESTINATIONS;
   return &out->latest[at];
 }
 
@@ -194,16 +207,14 @@ static bool takes(const struct enetjs_out *out, const struct run *run, size_t le
          run->bytes + length <= RUN_BYTES && out->segmentation && !out->refused;
 }
 
-static struct run *run_for(struct enetjs_out *out, const ENetAddress *address, size_t length) {
-  uint16_t *latest = latest_to(out, address);
+static struct run *run_for(struct enetjs_out *out, const struct enetjs_endpoint *to, size_t length) {
+  uint16_t *latest = latest_to(out, to);
   struct run *run;
   if (*latest != NO_RUN && takes(out, &out->run[*latest], length)) return &out->run[*latest];
   *latest = (uint16_t)out->runs;
   run = &out->run[out->runs++];
   memset(run, 0, sizeof(*run));
-  run->to.sin_family = AF_INET;
-  run->to.sin_port = ENET_HOST_TO_NET_16(address->port);
-  run->to.sin_addr.s_addr = address->host;
+  run->to = *to;
   run->segment = length;
   return run;
 }
@@ -231,7 +242,7 @@ static void append(struct enetjs_out *out, struct run *run, uint8_t *data, size_
 
 bool enetjs_out_takes(size_t length) { return length > 0 && length <= RUN_BYTES; }
 
-void enetjs_out_add(struct enetjs_out *out, const ENetAddress *address, const ENetBuffer *buffers, size_t count,
+void enetjs_out_add(struct enetjs_out *out, const struct enetjs_endpoint *to, const ENetBuffer *buffers, size_t count,
                     size_t length) {
   uint8_t *data;
   if (out->datagrams == OUT_DATAGRAMS || length > OUT_BYTES - out->used) enetjs_out_send(out);
@@ -241,20 +252,21 @@ void enetjs_out_add(struct enetjs_out *out, const ENetAddress *address, const EN
     out->used += buffers[i].dataLength;
   }
   out->datagrams++;
-  append(out, run_for(out, address, length), data, length);
+  append(out, run_for(out, to, length), data, length);
 }
 
 void enetjs_out_begin(struct enetjs_out *out) {
   if (out && out->refused && ENET_TIME_DIFFERENCE(enet_time_get(), out->refused_at) >= REFUSED_MS) out->refused = false;
 }
 
-struct enetjs_out *enetjs_out_create(ENetHost *enet, uint64_t *errors) {
+struct enetjs_out *enetjs_out_create(ENetHost *enet, bool ipv6, uint64_t *errors) {
   int value;
   socklen_t length = sizeof(value);
   struct enetjs_out *out = malloc(sizeof(*out));
   if (!out) return NULL;
   out->enet = enet;
   out->errors = errors;
+  out->ipv6 = ipv6;
   out->refused = false;
   out_clear(out);
   /* A system that does not know the option would send a whole run as one datagram. */

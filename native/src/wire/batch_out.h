@@ -19,21 +19,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/endpoint.h"
+
 struct enetjs_out;
 
-/** @param errors counts the datagrams that the system refuses @returns NULL when there is no memory */
-struct enetjs_out *enetjs_out_create(ENetHost *enet, uint64_t *errors);
+/**
+ * @param ipv6 whether the socket is one of IPv6
+ * @param errors counts the datagrams that the system refuses
+ * @returns NULL when there is no memory
+ */
+struct enetjs_out *enetjs_out_create(ENetHost *enet, bool ipv6, uint64_t *errors);
 void enetjs_out_destroy(struct enetjs_out *out);
 
 /** Whether a datagram of this length can be gathered at all. */
 bool enetjs_out_takes(size_t length);
 
 /** Gathers a datagram. When there is no more room, what was gathered before leaves first. */
-void enetjs_out_add(struct enetjs_out *out, const ENetAddress *address, const ENetBuffer *buffers, size_t count,
+void enetjs_out_add(struct enetjs_out *out, const struct enetjs_endpoint *to, const ENetBuffer *buffers, size_t count,
                     size_t length);
 
 /** Sends what was gathered. NULL does nothing. */
 void enetjs_out_send(struct enetjs_out *out);
+
+/** Sends a datagram at once, without a batch. @returns bytes, 0 when the socket's buffer is full, or -1 */
+int enetjs_out_one(ENetHost *enet, bool ipv6, const struct enetjs_endpoint *to, const ENetBuffer *buffers,
+                   size_t count);
 
 /** A section begins: a while after the system has refused runs, they are tried again. NULL does nothing. */
 void enetjs_out_begin(struct enetjs_out *out);

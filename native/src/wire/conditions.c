@@ -76,7 +76,7 @@ struct held {
 /** A datagram that enters, and the numbers that decide about it. */
 struct entering {
   enum enetjs_direction direction;
-  const ENetAddress *address;
+  const struct enetjs_endpoint *address;
   const ENetBuffer *buffers;
   size_t count, length;
   uint64_t now_us;
@@ -202,8 +202,9 @@ int enetjs_conditions_wait(const struct enetjs_conditions *conditions, uint64_t 
 
 /* ---- Fates ----------------------------------------------------------------------------------- */
 
-static struct link *link_of(struct enetjs_conditions *conditions, const ENetAddress *address) {
-  uint32_t host = ENET_NET_TO_HOST_32(address->host);
+static struct link *link_of(struct enetjs_conditions *conditions, const struct enetjs_endpoint *address) {
+  uint32_t host = enetjs_endpoint_ipv4(address);
+  if (!enetjs_endpoint_is_ipv4(address)) return conditions->links;
   for (size_t i = 1; i < conditions->count; i++) {
     struct link *link = &conditions->links[i];
     if (host >= link->first && host <= link->last && (link->port == 0 || link->port == address->port)) return link;
@@ -300,7 +301,7 @@ static int fate_of(struct enetjs_conditions *conditions, struct path *path, cons
 }
 
 void enetjs_conditions_enter(struct enetjs_conditions *conditions, enum enetjs_direction direction,
-                             const ENetAddress *address, const ENetBuffer *buffers, size_t count, uint64_t now_us) {
+                             const struct enetjs_endpoint *address, const ENetBuffer *buffers, size_t count, uint64_t now_us) {
   struct entering entering = {direction, address, buffers, count, 0, now_us, {0}};
   struct path *path;
   for (size_t i = 0; i < count; i++) entering.length += buffers[i].dataLength;

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "enetjs.h"
+#include "wire/endpoint.h"
 
 struct enetjs_conditions;
 
@@ -24,7 +25,7 @@ enum enetjs_direction { ENETJS_SENT, ENETJS_RECEIVED, ENETJS_DIRECTIONS };
 
 /** A datagram that has passed. */
 struct enetjs_passed {
-  ENetAddress address; /**< its destination, or its source */
+  struct enetjs_endpoint address; /**< its destination, or its source */
   size_t length;
   uint8_t *bytes;
 };
@@ -55,7 +56,7 @@ void enetjs_conditions_blackout(struct enetjs_conditions *conditions, uint64_t u
 
 /** A datagram enters. Its bytes are copied. */
 void enetjs_conditions_enter(struct enetjs_conditions *conditions, enum enetjs_direction direction,
-                             const ENetAddress *address, const ENetBuffer *buffers, size_t count, uint64_t now_us);
+                             const struct enetjs_endpoint *address, const ENetBuffer *buffers, size_t count, uint64_t now_us);
 
 /** @returns the next datagram that is due, which stays valid until enetjs_conditions_release; or NULL */
 const struct enetjs_passed *enetjs_conditions_due(const struct enetjs_conditions *conditions,

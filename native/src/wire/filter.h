@@ -1,6 +1,6 @@
 /**
  * @file filter.h
- * @brief Which source addresses may send at all, as ranges of IPv4 addresses.
+ * @brief Which source addresses may send at all, as ranges of addresses.
  *
  * The first stage that a datagram meets. Called with the lock of the host that the filter belongs to.
  */
@@ -11,9 +11,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** An inclusive range of IPv4 addresses in host byte order. */
+#include "wire/endpoint.h"
+
+/** An address in host byte order. */
+struct enetjs_filter_address {
+  uint64_t high, low;
+};
+
+/** An inclusive range of addresses. */
 struct enetjs_range {
-  uint32_t first, last;
+  struct enetjs_filter_address first, last;
 };
 
 /** Sorted and disjoint. */
@@ -22,26 +29,27 @@ struct enetjs_ranges {
   size_t count;
 };
 
-/** All zero: everybody may send. */
+/** All zero: everybody may send. A rule for one version of IP says nothing about the other one. */
 struct enetjs_filter {
-  struct enetjs_ranges allow, deny;
+  struct enetjs_ranges allow[2], deny[2]; /**< for IPv4, and for IPv6 */
+  bool has_rules, has_allowed;
 };
 
 /**
  * Puts other rules in force.
- * @param rules each of three 32-bit words in the machine's byte order: first address, last address, 1 to allow or 0
- * to deny
+ * @param words as enetjs_host_set_filter takes them
+ * @param count of triples of words
  * @returns 0 or an error code; then nothing has changed
  */
-int enetjs_filter_replace(struct enetjs_filter *filter, const uint8_t *rules, size_t count);
+int enetjs_filter_replace(struct enetjs_filter *filter, const uint8_t *words, size_t count);
 void enetjs_filter_clear(struct enetjs_filter *filter);
 
 /** For a filter with rules. */
-bool enetjs_filter_finds(const struct enetjs_filter *filter, uint32_t address);
+bool enetjs_filter_finds(const struct enetjs_filter *filter, const struct enetjs_endpoint *from);
 
-/** Whether datagrams from an address (host byte order) are to be dropped. */
-static inline bool enetjs_filter_denies(const struct enetjs_filter *filter, uint32_t address) {
-  return (filter->allow.count > 0 || filter->deny.count > 0) && enetjs_filter_finds(filter, address);
+/** Whether datagrams from an address are to be dropped. */
+static inline bool enetjs_filter_denies(const struct enetjs_filter *filter, const struct enetjs_endpoint *from) {
+  return filter->has_rules && enetjs_filter_finds(filter, from);
 }
 
 #endif

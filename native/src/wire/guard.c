@@ -77,7 +77,7 @@ static bool is_full(struct enetjs_guard *guard) {
 static void answer_connect(struct enetjs_guard *guard, struct enetjs_attempt *attempt) {
   if (!enetjs_questions_needed(&guard->questions, attempt))
     enetjs_places_promise(&guard->places, attempt, guard->enet->serviceTime);
-  enetjs_assign_and_answer(guard->enet, guard->ids, &guard->attempts, attempt);
+  enetjs_assign_and_answer(guard->enet, guard->addresses, guard->ids, &guard->attempts, attempt);
 }
 
 /* @returns whether the program is to be asked */
@@ -124,7 +124,7 @@ bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
                           bool has_memory) {
   struct enetjs_peer_census census;
   struct enetjs_attempt wanted, *attempt;
-  if (!enetjs_handshake_read_connect(guard->enet, connect, received, &wanted)) return false;
+  if (!enetjs_handshake_read_connect(guard->enet, guard->addresses, connect, received, &wanted)) return false;
   attempt = find_copy(guard, &wanted);
   if (attempt) {
     answer_again(guard, attempt);
@@ -146,7 +146,7 @@ bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
 void enetjs_guard_refuse(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
                          enum enetjs_refusal cause, enet_uint32 number) {
   struct enetjs_attempt wanted, *attempt;
-  if (!enetjs_handshake_read_connect(guard->enet, connect, received, &wanted)) return;
+  if (!enetjs_handshake_read_connect(guard->enet, guard->addresses, connect, received, &wanted)) return;
   attempt = find_copy(guard, &wanted);
   if (attempt && attempt->state == ENETJS_ATTEMPT_REFUSED)
     enetjs_refusals_repeat(&guard->refusals, attempt);
@@ -221,10 +221,12 @@ bool enetjs_guard_decline(struct enetjs_guard *guard, uint32_t question, enum en
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
-struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_peer_ids *ids) {
+struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_addresses *addresses,
+                                         struct enetjs_peer_ids *ids) {
   struct enetjs_guard *guard = calloc(1, sizeof(*guard));
   if (!guard) return NULL;
   guard->enet = enet;
+  guard->addresses = guard->refusals.addresses = addresses;
   guard->ids = ids;
   guard->refusals.enet = enet;
   guard->refusals.attempts = &guard->attempts;

@@ -33,8 +33,9 @@ enum enetjs_guard_verdict {
   ENETJS_GUARD_HANDED_OVER /**< ENet is to go on, with the attempt's CONNECT */
 };
 
-/** @returns NULL when there is no memory */
-struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_peer_ids *ids);
+/** @param addresses or NULL @returns NULL when there is no memory */
+struct enetjs_guard *enetjs_guard_create(ENetHost *enet, struct enetjs_addresses *addresses,
+                                         struct enetjs_peer_ids *ids);
 void enetjs_guard_destroy(struct enetjs_guard *guard);
 
 /**

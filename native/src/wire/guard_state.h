@@ -11,6 +11,7 @@
 
 struct enetjs_guard {
   ENetHost *enet;
+  struct enetjs_addresses *addresses; /**< or NULL */
   struct enetjs_peer_ids *ids;
   struct enetjs_attempts attempts;
   struct enetjs_refusals refusals;

@@ -41,25 +41,30 @@ static void hand_over_connect(struct enetjs_handover *handover, ENetHost *enet, 
 }
 
 void enetjs_handover_begin(struct enetjs_handover *handover, ENetHost *enet, struct enetjs_peer_ids *ids,
-                           ENetPeer *peer, const struct enetjs_attempt *attempt, struct enetjs_datagram *datagram) {
+                           ENetPeer *peer, const ENetAddress *address, const struct enetjs_attempt *attempt,
+                           struct enetjs_datagram *datagram) {
   ENetProtocolConnect connect = attempt->connect;
   enetjs_datagram_readdress(datagram, peer->incomingPeerID);
   handover->active = true;
   handover->peer = peer;
+  handover->address = *address;
   handover->attempt = *attempt;
   handover->length = datagram->length;
   memcpy(handover->bytes, datagram->bytes, datagram->length);
   prepare_sessions(peer, &connect, attempt);
   enetjs_peer_ids_assign(ids, peer, &attempt->address, attempt->id);
+  enet->receivedAddress = *address;
   hand_over_connect(handover, enet, &connect);
 }
 
 /* ---- ENet's answer to it --------------------------------------------------------------------- */
 
+static bool is_same(const ENetAddress *a, const ENetAddress *b) { return a->host == b->host && a->port == b->port; }
+
 static bool is_accepted(const struct enetjs_handover *handover) {
   return handover->peer->state == ENET_PEER_STATE_ACKNOWLEDGING_CONNECT &&
          handover->peer->connectID == handover->attempt.connect.connectID &&
-         enetjs_attempt_is_from(&handover->attempt, &handover->peer->address);
+         is_same(&handover->address, &handover->peer->address);
 }
 
 /*
@@ -84,7 +89,7 @@ bool enetjs_handover_end(struct enetjs_handover *handover) {
 bool enetjs_handover_swallows(const struct enetjs_handover *handover, const ENetAddress *to,
                               const ENetBuffer *datagram) {
   enet_uint16 word;
-  if (!handover->active || !enetjs_attempt_is_from(&handover->attempt, to)) return false;
+  if (!handover->active || !is_same(&handover->address, to)) return false;
   memcpy(&word, datagram->data, sizeof(word));
   return (ENET_NET_TO_HOST_16(word) & (enet_uint16)~ENET_PROTOCOL_HEADER_FLAG_MASK) ==
          enetjs_answer_header(&handover->attempt);
@@ -93,19 +98,18 @@ bool enetjs_handover_swallows(const struct enetjs_handover *handover, const ENet
 /* ---- What ENet receives after it ------------------------------------------------------------- */
 
 /* The datagram was counted when it came, so it is not to be counted again. */
-static size_t receive_again(ENetHost *enet, const struct enetjs_attempt *attempt, const enet_uint8 *bytes,
-                            size_t length, ENetAddress *address, ENetBuffer *buffer) {
+static size_t receive_again(ENetHost *enet, const enet_uint8 *bytes, size_t length, ENetBuffer *buffer) {
   enet->totalReceivedData -= (enet_uint32)length;
   enet->totalReceivedPackets--;
   memcpy(buffer->data, bytes, length);
-  if (address) *address = attempt->address;
   return length;
 }
 
 size_t enetjs_handover_follow(struct enetjs_handover *handover, ENetHost *enet, ENetAddress *address,
                               ENetBuffer *buffer) {
   handover->returns = true;
-  return receive_again(enet, &handover->attempt, handover->bytes, handover->length, address, buffer);
+  if (address) *address = handover->address;
+  return receive_again(enet, handover->bytes, handover->length, buffer);
 }
 
 void enetjs_handover_put_acknowledgement(const ENetHost *enet, const struct enetjs_attempt *attempt,
@@ -136,9 +140,8 @@ static size_t write_acknowledgement(const ENetHost *enet, const struct enetjs_at
   return header + sizeof(command);
 }
 
-size_t enetjs_handover_acknowledge(ENetHost *enet, const struct enetjs_attempt *attempt, ENetAddress *address,
-                                   ENetBuffer *buffer) {
+size_t enetjs_handover_acknowledge(ENetHost *enet, const struct enetjs_attempt *attempt, ENetBuffer *buffer) {
   enet_uint8 bytes[sizeof(enet_uint16) + sizeof(enet_uint32) + sizeof(ENetProtocolAcknowledge)];
   size_t length = write_acknowledgement(enet, attempt, bytes);
-  return receive_again(enet, attempt, bytes, length, address, buffer);
+  return receive_again(enet, bytes, length, buffer);
 }

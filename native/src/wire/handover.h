@@ -20,6 +20,7 @@ struct enetjs_handover {
   bool active;  /**< ENet has the CONNECT, and is to receive the client's datagram */
   bool returns; /**< ENet is about to be shown the client's datagram */
   ENetPeer *peer;
+  ENetAddress address; /**< of the peer, as ENet knows it */
   struct enetjs_attempt attempt;
   size_t length;
   enet_uint8 bytes[ENET_PROTOCOL_MAXIMUM_MTU]; /**< the client's datagram */
@@ -32,10 +33,12 @@ ENetPeer *enetjs_handover_free_peer(const ENetHost *enet);
 /**
  * Hands ENet the CONNECT in place of the datagram that it has received. In the intercept callback.
  * @param peer a free one, which ENet will take
+ * @param address of the attempt, as ENet is to know it
  * @param datagram the client's, opened, which begins with the acknowledgement that ENet expects
  */
 void enetjs_handover_begin(struct enetjs_handover *handover, ENetHost *enet, struct enetjs_peer_ids *ids,
-                           ENetPeer *peer, const struct enetjs_attempt *attempt, struct enetjs_datagram *datagram);
+                           ENetPeer *peer, const ENetAddress *address, const struct enetjs_attempt *attempt,
+                           struct enetjs_datagram *datagram);
 
 /** ENet has had the CONNECT, and the handover is no longer active. @returns false when there is no connection */
 bool enetjs_handover_end(struct enetjs_handover *handover);
@@ -53,7 +56,6 @@ void enetjs_handover_put_acknowledgement(const ENetHost *enet, const struct enet
                                          struct enetjs_datagram *datagram);
 
 /** Has ENet receive that acknowledgement alone, as an opened datagram of the attempt. @returns its length */
-size_t enetjs_handover_acknowledge(ENetHost *enet, const struct enetjs_attempt *attempt, ENetAddress *address,
-                                   ENetBuffer *buffer);
+size_t enetjs_handover_acknowledge(ENetHost *enet, const struct enetjs_attempt *attempt, ENetBuffer *buffer);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "wire/command.h"
+#include "wire/mtu.h"
 
 static bool is_acceptable(const ENetProtocolConnect *connect) {
   enet_uint32 channels = ENET_NET_TO_HOST_32(connect->channelCount);
@@ -11,13 +12,15 @@ static bool is_acceptable(const ENetProtocolConnect *connect) {
          ENET_NET_TO_HOST_16(connect->outgoingPeerID) < ENET_PROTOCOL_MAXIMUM_PEER_ID;
 }
 
-bool enetjs_handshake_read_connect(const ENetHost *enet, const struct enetjs_datagram *connect, size_t received,
+bool enetjs_handshake_read_connect(const ENetHost *enet, const struct enetjs_addresses *addresses,
+                                   const struct enetjs_datagram *connect, size_t received,
                                    struct enetjs_attempt *attempt) {
   memset(attempt, 0, sizeof(*attempt));
-  attempt->address = enet->receivedAddress;
+  attempt->address = enetjs_addresses_real(addresses, &enet->receivedAddress);
   attempt->id = ENET_PROTOCOL_MAXIMUM_PEER_ID;
   attempt->received = (enet_uint32)received;
   memcpy(&attempt->connect, connect->bytes + connect->header_bytes, sizeof(attempt->connect));
+  attempt->connect.mtu = enetjs_mtu_limit(enet, &attempt->address, attempt->connect.mtu);
   return is_acceptable(&attempt->connect);
 }
 

@@ -8,6 +8,7 @@
 #ifndef ENETJS_HANDSHAKE_H
 #define ENETJS_HANDSHAKE_H
 
+#include "wire/addresses.h"
 #include "wire/attempts.h"
 #include "wire/datagram.h"
 
@@ -17,7 +18,8 @@
  * @param attempt is set to a new attempt, with no peer id yet
  * @returns false when ENet would ignore the CONNECT
  */
-bool enetjs_handshake_read_connect(const ENetHost *enet, const struct enetjs_datagram *connect, size_t received,
+bool enetjs_handshake_read_connect(const ENetHost *enet, const struct enetjs_addresses *addresses,
+                                   const struct enetjs_datagram *connect, size_t received,
                                    struct enetjs_attempt *attempt);
 
 /** What a datagram says about the answer that an attempt was sent. */

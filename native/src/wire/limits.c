@@ -29,9 +29,9 @@ struct rate {
   uint64_t tolerance; /* until a whole burst has come back */
 };
 
-/* All zero is the account of 0.0.0.0, from which no datagram comes. */
+/* All zero is an account of ::/64 with a full burst. */
 struct account {
-  uint32_t address;
+  uint64_t network;
   uint32_t seen; /* in 2^10 microseconds */
   uint64_t full_at[ENETJS_LIMIT_MESSAGES];
 };
@@ -88,45 +88,45 @@ static bool limited(const struct enetjs_limits *l, int limit) { return l->rate[l
 
 /* ---- Addresses ------------------------------------------------------------------------------- */
 
-static struct account *set_of(const struct enetjs_limits *l, struct account *table, uint32_t address) {
-  uint64_t key = address ^ l->seed;
+static struct account *set_of(const struct enetjs_limits *l, struct account *table, uint64_t network) {
+  uint64_t key = network ^ l->seed;
   key = (key ^ key >> 33) * 0xFF51AFD7ED558CCDu;
   key = (key ^ key >> 33) * 0xC4CEB9FE1A85EC53u;
   return &table[(key >> 40 & (SETS - 1)) * WAYS];
 }
 
 /* @returns NULL where an address has no account */
-static struct account *find_account(const struct enetjs_limits *l, int table, uint32_t address) {
-  struct account *set = set_of(l, l->tables[table], address);
+static struct account *find_account(const struct enetjs_limits *l, int table, uint64_t network) {
+  struct account *set = set_of(l, l->tables[table], network);
   for (unsigned i = 0; i < WAYS; i++)
-    if (set[i].address == address) return &set[i];
+    if (set[i].network == network) return &set[i];
   return NULL;
 }
 
 /* The account of an address; one that is new takes the place of the one that has been silent longest. */
-static struct account *account_of(struct enetjs_limits *l, int table, uint32_t address) {
-  struct account *found = find_account(l, table, address), *set, *silent;
+static struct account *account_of(struct enetjs_limits *l, int table, uint64_t network) {
+  struct account *found = find_account(l, table, network), *set, *silent;
   uint32_t now = (uint32_t)(time_of(l) >> (TIME_BITS + 10));
   if (found) {
     found->seen = now;
     return found;
   }
-  silent = set = set_of(l, l->tables[table], address);
+  silent = set = set_of(l, l->tables[table], network);
   for (unsigned i = 1; i < WAYS; i++)
     if (now - set[i].seen > now - silent->seen) silent = &set[i];
   memset(silent, 0, sizeof(*silent));
-  silent->address = address;
+  silent->network = network;
   silent->seen = now;
   return silent;
 }
 
-bool enetjs_limits_admit_datagram(struct enetjs_limits *l, uint32_t address, size_t bytes, bool established) {
+bool enetjs_limits_admit_datagram(struct enetjs_limits *l, uint64_t network, size_t bytes, bool established) {
   const struct rate *by_number = &l->rate[ENETJS_LIMIT_DATAGRAMS], *by_bytes = &l->rate[ENETJS_LIMIT_BYTES];
   struct account *account;
   uint64_t now, number_full_at, bytes_full_at;
   if (!limited(l, ENETJS_LIMIT_DATAGRAMS) && !limited(l, ENETJS_LIMIT_BYTES)) return true;
   now = time_of(l);
-  account = account_of(l, established ? ESTABLISHED : UNPROVED, address);
+  account = account_of(l, established ? ESTABLISHED : UNPROVED, network);
   number_full_at = full_after(by_number, &account->full_at[ENETJS_LIMIT_DATAGRAMS], now, 1);
   bytes_full_at = full_after(by_bytes, &account->full_at[ENETJS_LIMIT_BYTES], now, bytes);
   if (exceeds(by_number, number_full_at, now)) return refuse(l, ENETJS_LIMIT_DATAGRAMS, 1);
@@ -138,10 +138,10 @@ bool enetjs_limits_admit_datagram(struct enetjs_limits *l, uint32_t address, siz
 
 static void refund(uint64_t *full_at, uint64_t time) { *full_at -= time < *full_at ? time : *full_at; }
 
-void enetjs_limits_refund_datagram(struct enetjs_limits *l, uint32_t address, size_t bytes) {
+void enetjs_limits_refund_datagram(struct enetjs_limits *l, uint64_t network, size_t bytes) {
   struct account *account;
   if (!limited(l, ENETJS_LIMIT_DATAGRAMS) && !limited(l, ENETJS_LIMIT_BYTES)) return;
-  account = account_of(l, ESTABLISHED, address);
+  account = account_of(l, ESTABLISHED, network);
   refund(&account->full_at[ENETJS_LIMIT_DATAGRAMS], time_for(&l->rate[ENETJS_LIMIT_DATAGRAMS], 1));
   refund(&account->full_at[ENETJS_LIMIT_BYTES], time_for(&l->rate[ENETJS_LIMIT_BYTES], bytes));
 }
@@ -151,20 +151,20 @@ static uint64_t connects_full_after(struct enetjs_limits *l, struct account *acc
   return full_after(&l->rate[ENETJS_LIMIT_CONNECTS], &account->full_at[ENETJS_LIMIT_CONNECTS], time_of(l), 1);
 }
 
-bool enetjs_limits_admit_connect(struct enetjs_limits *l, uint32_t address) {
+bool enetjs_limits_admit_connect(struct enetjs_limits *l, uint64_t network) {
   struct account *account;
   uint64_t full_at;
   if (!limited(l, ENETJS_LIMIT_CONNECTS)) return true;
-  account = find_account(l, ESTABLISHED, address);
+  account = find_account(l, ESTABLISHED, network);
   if (!account) return true;
   full_at = connects_full_after(l, account);
   return !exceeds(&l->rate[ENETJS_LIMIT_CONNECTS], full_at, l->now) || refuse(l, ENETJS_LIMIT_CONNECTS, 1);
 }
 
-void enetjs_limits_charge_connect(struct enetjs_limits *l, uint32_t address) {
+void enetjs_limits_charge_connect(struct enetjs_limits *l, uint64_t network) {
   struct account *account;
   if (!limited(l, ENETJS_LIMIT_CONNECTS)) return;
-  account = account_of(l, ESTABLISHED, address);
+  account = account_of(l, ESTABLISHED, network);
   account->full_at[ENETJS_LIMIT_CONNECTS] = connects_full_after(l, account);
 }
 

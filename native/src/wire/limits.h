@@ -5,6 +5,8 @@
  * A limit is a token bucket: `burst` units may come at once, and `per_second` units a second come back. A datagram that
  * is refused takes none.
  *
+ * What counts as an address is its network: an IPv4 address, or the /64 of an IPv6 address (endpoint.h).
+ *
  * An address has two accounts with the same limits. Datagrams of its established peers are charged to one account, all
  * others with its source address to the other. So datagrams that forge an address do not use up the limits of its
  * peers. A CONNECT is charged to the first account once the address has completed the handshake, so forged CONNECTs do
@@ -64,20 +66,21 @@ void enetjs_limits_begin_round(struct enetjs_limits *limits);
 void enetjs_limits_set_time(struct enetjs_limits *limits, uint64_t now_us);
 
 /**
- * Charges a datagram to an address (host byte order).
+ * Charges a datagram to an address.
+ * @param network of the address, see endpoint.h
  * @param established it names an established peer of this host, and comes from that peer's address and port
  * @returns false when it is to be dropped
  */
-bool enetjs_limits_admit_datagram(struct enetjs_limits *limits, uint32_t address, size_t bytes, bool established);
+bool enetjs_limits_admit_datagram(struct enetjs_limits *limits, uint64_t network, size_t bytes, bool established);
 
 /** Takes back the charge for a datagram of an established peer, which could not be opened and so may be forged. */
-void enetjs_limits_refund_datagram(struct enetjs_limits *limits, uint32_t address, size_t bytes);
+void enetjs_limits_refund_datagram(struct enetjs_limits *limits, uint64_t network, size_t bytes);
 
 /** Whether a CONNECT may be answered. Nothing is charged, for its address may be forged. @returns false: drop it */
-bool enetjs_limits_admit_connect(struct enetjs_limits *limits, uint32_t address);
+bool enetjs_limits_admit_connect(struct enetjs_limits *limits, uint64_t network);
 
 /** Charges a connection to an address that has shown that it is there. */
-void enetjs_limits_charge_connect(struct enetjs_limits *limits, uint32_t address);
+void enetjs_limits_charge_connect(struct enetjs_limits *limits, uint64_t network);
 
 /**
  * Charges the messages of an opened datagram to its peer. A message counts once, with its first

@@ -8,6 +8,9 @@
 #include "base/net.h"
 #include "base/random.h"
 #include "enetjs.h"
+#if !defined(_WIN32)
+#include "wire/sockaddr.h"
+#endif
 
 static int code_of_last_error(void) {
   int error = enetjs_socket_error();
@@ -22,24 +25,90 @@ static void configure(ENetSocket socket) {
   enet_socket_set_option(socket, ENET_SOCKOPT_SNDBUF, ENET_HOST_SEND_BUFFER_SIZE);
 }
 
-static void replace_socket(ENetHost *enet, ENetSocket socket, const ENetAddress *address) {
+/* ---- Addresses ------------------------------------------------------------------------------- */
+
+#if defined(_WIN32)
+
+/* Without batches there is no address map, so no socket is one of IPv6. */
+static bool bind_to(ENetSocket socket, const struct enetjs_local *local) {
+  ENetAddress address = enetjs_endpoint_plain(&local->address);
+  return enet_socket_bind(socket, &address) >= 0;
+}
+
+bool enetjs_enet_address(const ENetHost *enet, struct enetjs_endpoint *address) {
+  ENetAddress plain;
+  if (enet_socket_get_address(enet->socket, &plain) < 0) return false;
+  *address = enetjs_endpoint_of(&plain);
+  return true;
+}
+
+static bool set_family(ENetSocket socket, const struct enetjs_local *local) {
+  (void)socket;
+  return !local->ipv6;
+}
+
+#else
+
+static bool bind_to(ENetSocket socket, const struct enetjs_local *local) {
+  union enetjs_sockaddr name;
+  socklen_t length = enetjs_sockaddr_write(&name, &local->address, local->ipv6);
+  return bind(socket, &name.any, length) == 0;
+}
+
+bool enetjs_enet_address(const ENetHost *enet, struct enetjs_endpoint *address) {
+  union enetjs_sockaddr name;
+  socklen_t length = sizeof(name);
+  if (getsockname(enet->socket, &name.any, &length) != 0) return false;
+  *address = enetjs_sockaddr_read(&name);
+  return true;
+}
+
+/*
+ * A client drops answers that come from another address than that which it has sent to, and what it knows is the public
+ * one. A socket on every interface would answer from a temporary address (RFC 8981), where the machine has some.
+ */
+static void prefer_public_address(ENetSocket socket) {
+#if defined(__linux__)
+  const int preferences = 72 /* IPV6_ADDR_PREFERENCES */, public = 2 /* IPV6_PREFER_SRC_PUBLIC */;
+  (void)setsockopt(socket, IPPROTO_IPV6, preferences, &public, sizeof(public));
+#else
+  (void)socket;
+#endif
+}
+
+static bool set_family(ENetSocket socket, const struct enetjs_local *local) {
+  int only = local->ipv6_only;
+  if (!local->ipv6) return true;
+  if (local->bound) prefer_public_address(socket);
+  return setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) == 0;
+}
+
+#endif
+
+/* ---- Hosts ----------------------------------------------------------------------------------- */
+
+/* ENet itself reads its address nowhere. */
+static void replace_socket(ENetHost *enet, ENetSocket socket, const struct enetjs_local *local) {
+  struct enetjs_endpoint address;
   configure(socket);
   enet_socket_destroy(enet->socket);
   enet->socket = socket;
-  if (address && enet_socket_get_address(socket, &enet->address) < 0) enet->address = *address;
+  if (!local->bound) return;
+  if (!enetjs_enet_address(enet, &address)) address = local->address;
+  enet->address = enetjs_endpoint_plain(&address);
 }
 
-ENetHost *enetjs_enet_open(const ENetAddress *address, size_t peers, size_t channels, enet_uint32 incoming_bandwidth,
-                           enet_uint32 outgoing_bandwidth, int *error) {
+ENetHost *enetjs_enet_open(const struct enetjs_local *local, size_t peers, size_t channels,
+                           enet_uint32 incoming_bandwidth, enet_uint32 outgoing_bandwidth, int *error) {
   ENetHost *enet = NULL;
   enetjs_fd socket;
   enetjs_socket_error_clear();
-  socket = enetjs_udp_socket();
-  if (socket == ENETJS_FD_NONE || (address && enet_socket_bind(socket, address) < 0)) goto failed;
+  socket = enetjs_udp_socket(local->ipv6);
+  if (socket == ENETJS_FD_NONE || !set_family(socket, local) || (local->bound && !bind_to(socket, local))) goto failed;
   enetjs_socket_error_clear();
   enet = enet_host_create(NULL, peers, channels, incoming_bandwidth, outgoing_bandwidth);
   if (!enet) goto failed;
-  replace_socket(enet, socket, address);
+  replace_socket(enet, socket, local);
   enetjs_random(&enet->randomSeed, sizeof(enet->randomSeed));
   return enet;
 failed:

@@ -17,30 +17,41 @@
 #define DRAWS 256
 
 struct place {
-  enet_uint32 host; /* a copy, so that a census does not walk ENet's large peers */
-  enet_uint16 port;
+  struct enetjs_endpoint address;
   enet_uint16 id, next; /* IDS: none */
 };
 
 struct enetjs_peer_ids {
   ENetHost *enet;
+  struct enetjs_addresses *addresses; /* or NULL */
   enet_uint16 first[IDS];
   enet_uint16 recent[RECENT];
   unsigned recent_at;
+  uint64_t *networks; /* of the addresses, for each peer: a census, which any stranger can cause, walks these only */
   struct place place[];
 };
 
-struct enetjs_peer_ids *enetjs_peer_ids_create(ENetHost *enet) {
+struct enetjs_peer_ids *enetjs_peer_ids_create(ENetHost *enet, struct enetjs_addresses *addresses) {
   struct enetjs_peer_ids *ids = calloc(1, sizeof(*ids) + enet->peerCount * sizeof(ids->place[0]));
   if (!ids) return NULL;
+  ids->networks = calloc(enet->peerCount, sizeof(*ids->networks));
+  if (!ids->networks) {
+    free(ids);
+    return NULL;
+  }
   ids->enet = enet;
+  ids->addresses = addresses;
   for (size_t i = 0; i < IDS; i++) ids->first[i] = IDS;
   for (size_t i = 0; i < RECENT; i++) ids->recent[i] = IDS;
   for (size_t i = 0; i < enet->peerCount; i++) ids->place[i].id = ids->place[i].next = IDS;
   return ids;
 }
 
-void enetjs_peer_ids_destroy(struct enetjs_peer_ids *ids) { free(ids); }
+void enetjs_peer_ids_destroy(struct enetjs_peer_ids *ids) {
+  if (!ids) return;
+  free(ids->networks);
+  free(ids);
+}
 
 static bool same(const ENetAddress *a, const ENetAddress *b) { return a->host == b->host && a->port == b->port; }
 
@@ -48,7 +59,9 @@ ENetPeer *enetjs_peer_ids_find(const struct enetjs_peer_ids *ids, const ENetAddr
   if (id >= IDS) return NULL;
   for (enet_uint16 at = ids->first[id]; at != IDS; at = ids->place[at].next) {
     ENetPeer *peer = &ids->enet->peers[at];
-    if (enetjs_is_live(peer) && (same(&peer->address, from) || peer->address.host == ENET_HOST_BROADCAST)) return peer;
+    if (!enetjs_is_live(peer)) continue;
+    if (same(&peer->address, from) || (peer->address.host == ENET_HOST_BROADCAST && !enetjs_address_is_virtual(from)))
+      return peer;
   }
   return NULL;
 }
@@ -57,16 +70,18 @@ enet_uint16 enetjs_peer_ids_of(const struct enetjs_peer_ids *ids, const ENetPeer
   return ids->place[peer->incomingPeerID].id;
 }
 
-/* The answer to a broadcast may come from any address, so no other peer may have its id. */
-bool enetjs_peer_ids_usable(const struct enetjs_peer_ids *ids, const ENetAddress *address, enet_uint16 id) {
+static bool is_broadcast(const struct enetjs_endpoint *address) {
+  return enetjs_endpoint_is_ipv4(address) && enetjs_endpoint_ipv4(address) == UINT32_MAX;
+}
+
+/* The answer to a broadcast may come from any IPv4 address, so its id is shared with none. */
+bool enetjs_peer_ids_usable(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address, enet_uint16 id) {
   if (id >= IDS) return false;
   for (size_t i = 0; i < RECENT; i++)
     if (ids->recent[i] == id) return false;
   for (enet_uint16 at = ids->first[id]; at != IDS; at = ids->place[at].next) {
-    const struct place *place = &ids->place[at];
-    if (address->host == ENET_HOST_BROADCAST || place->host == ENET_HOST_BROADCAST ||
-        (place->host == address->host && place->port == address->port))
-      return false;
+    const struct enetjs_endpoint *other = &ids->place[at].address;
+    if (is_broadcast(address) || is_broadcast(other) || enetjs_endpoint_same(address, other)) return false;
   }
   return true;
 }
@@ -79,18 +94,18 @@ static void unlink_place(struct enetjs_peer_ids *ids, enet_uint16 index) {
   *link = place->next;
 }
 
-void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer, const ENetAddress *address,
+void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer, const struct enetjs_endpoint *address,
                             enet_uint16 id) {
   struct place *place = &ids->place[peer->incomingPeerID];
   unlink_place(ids, peer->incomingPeerID);
-  place->host = address->host;
-  place->port = address->port;
+  place->address = *address;
+  ids->networks[peer->incomingPeerID] = enetjs_endpoint_network(address);
   place->id = id;
   place->next = ids->first[id];
   ids->first[id] = peer->incomingPeerID;
 }
 
-static enet_uint16 draw(const struct enetjs_peer_ids *ids, const ENetAddress *address) {
+static enet_uint16 draw(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address) {
   enet_uint16 id = 0;
   for (unsigned i = 0; i < DRAWS; i++) {
     enetjs_random(&id, sizeof(id));
@@ -102,25 +117,28 @@ static enet_uint16 draw(const struct enetjs_peer_ids *ids, const ENetAddress *ad
 }
 
 void enetjs_peer_ids_of_connecting(struct enetjs_peer_ids *ids, ENetPeer *peer) {
+  struct enetjs_endpoint address = enetjs_addresses_real(ids->addresses, &peer->address);
   ENetOutgoingCommand *connect;
   enet_uint16 id;
   if (enet_list_empty(&peer->outgoingCommands)) return;
   connect = (ENetOutgoingCommand *)enet_list_front(&peer->outgoingCommands);
-  id = draw(ids, &peer->address);
+  id = draw(ids, &address);
   ids->recent[ids->recent_at++ % RECENT] = id;
-  enetjs_peer_ids_assign(ids, peer, &peer->address, id);
+  enetjs_peer_ids_assign(ids, peer, &address, id);
   connect->command.connect.outgoingPeerID = ENET_HOST_TO_NET_16(id);
 }
 
-struct enetjs_peer_census enetjs_peer_ids_census(const struct enetjs_peer_ids *ids, const ENetAddress *address,
+struct enetjs_peer_census enetjs_peer_ids_census(const struct enetjs_peer_ids *ids,
+                                                 const struct enetjs_endpoint *address,
                                                  enet_uint32 connect_id) {
+  uint64_t network = enetjs_endpoint_network(address);
   struct enetjs_peer_census census = {0};
   for (size_t i = 0; i < ids->enet->peerCount; i++) {
     const ENetPeer *peer = &ids->enet->peers[i];
-    if (ids->place[i].host != address->host || ids->place[i].id == IDS) continue;
+    if (ids->networks[i] != network || ids->place[i].id == IDS) continue;
     if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_CONNECTING) continue;
     census.same_host++;
-    if (ids->place[i].port == address->port && peer->connectID == connect_id) census.known = true;
+    if (peer->connectID == connect_id && enetjs_endpoint_same(address, &ids->place[i].address)) census.known = true;
   }
   return census;
 }

@@ -13,6 +13,8 @@
 #include <enet/enet.h>
 #include <stdbool.h>
 
+#include "wire/addresses.h"
+
 /** Whether a place is taken by a connection, in whatever state. */
 static inline bool enetjs_is_live(const ENetPeer *peer) {
   return peer->state != ENET_PEER_STATE_DISCONNECTED && peer->state != ENET_PEER_STATE_ZOMBIE;
@@ -20,8 +22,8 @@ static inline bool enetjs_is_live(const ENetPeer *peer) {
 
 struct enetjs_peer_ids;
 
-/** @returns NULL when there is no memory */
-struct enetjs_peer_ids *enetjs_peer_ids_create(ENetHost *enet);
+/** @param addresses or NULL @returns NULL when there is no memory */
+struct enetjs_peer_ids *enetjs_peer_ids_create(ENetHost *enet, struct enetjs_addresses *addresses);
 void enetjs_peer_ids_destroy(struct enetjs_peer_ids *ids);
 
 /** @returns the peer that a datagram with this id from this address is for, or NULL */
@@ -31,10 +33,10 @@ ENetPeer *enetjs_peer_ids_find(const struct enetjs_peer_ids *ids, const ENetAddr
 enet_uint16 enetjs_peer_ids_of(const struct enetjs_peer_ids *ids, const ENetPeer *peer);
 
 /** Whether no other connection with this address has the id, or had it of late. */
-bool enetjs_peer_ids_usable(const struct enetjs_peer_ids *ids, const ENetAddress *address, enet_uint16 id);
+bool enetjs_peer_ids_usable(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address, enet_uint16 id);
 
 /** From now on the id means this peer, which is about to have the address. */
-void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer, const ENetAddress *address,
+void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer, const struct enetjs_endpoint *address,
                             enet_uint16 id);
 
 /** Draws an id for a connection that enet_host_connect() has just begun, and puts it into its CONNECT. */
@@ -42,10 +44,11 @@ void enetjs_peer_ids_of_connecting(struct enetjs_peer_ids *ids, ENetPeer *peer);
 
 /** What a CONNECT from an address would meet. */
 struct enetjs_peer_census {
-  size_t same_host; /**< connections from there, as ENet counts them against duplicatePeers */
+  size_t same_host; /**< connections from its network (endpoint.h), which count against duplicatePeers */
   bool known;       /**< one of them is this very connection */
 };
-struct enetjs_peer_census enetjs_peer_ids_census(const struct enetjs_peer_ids *ids, const ENetAddress *address,
+struct enetjs_peer_census enetjs_peer_ids_census(const struct enetjs_peer_ids *ids,
+                                                 const struct enetjs_endpoint *address,
                                                  enet_uint32 connect_id);
 
 #endif

@@ -26,7 +26,7 @@ static void on_id_seen(struct enetjs_guard *guard, struct enetjs_attempt *attemp
       enetjs_attempts_drop(attempts, enetjs_attempts_oldest(attempts, ENETJS_ATTEMPT_ID_SEEN));
     enetjs_attempts_move(attempts, attempt, ENETJS_ATTEMPT_ID_SEEN, guard->enet->serviceTime);
   }
-  enetjs_answer_again(guard->enet, attempt);
+  enetjs_answer_again(guard->enet, guard->addresses, attempt);
 }
 
 static enum enetjs_guard_verdict taken_as_bad(struct enetjs_guard *guard) {
@@ -100,13 +100,13 @@ static enum enetjs_guard_verdict from_undecided(struct enetjs_guard *guard, stru
  * handshakes.
  */
 static bool may_go_on(struct enetjs_guard *guard, const struct enetjs_attempt *attempt, struct enetjs_limits *limits) {
-  enet_uint32 address = ENET_NET_TO_HOST_32(attempt->address.host);
+  uint64_t network = enetjs_endpoint_network(&attempt->address);
   bool asks = enetjs_questions_needed(&guard->questions, attempt);
   if (asks && !enetjs_questions_address_may_ask(&guard->attempts, attempt)) return false;
   if (!asks && enetjs_places_address_is_promised(&guard->places, attempt)) return false;
   if (!limits) return true;
-  if (!enetjs_limits_admit_connect(limits, address)) return false;
-  enetjs_limits_charge_connect(limits, address);
+  if (!enetjs_limits_admit_connect(limits, network)) return false;
+  enetjs_limits_charge_connect(limits, network);
   return true;
 }
 
@@ -115,6 +115,7 @@ static enum enetjs_guard_verdict hand_over(struct enetjs_guard *guard, struct en
                                            struct enetjs_datagram *datagram) {
   struct enetjs_attempt proved;
   ENetPeer *peer = enetjs_handover_free_peer(guard->enet);
+  ENetAddress address;
   if (attempt->promised) enetjs_attempts_promise(&guard->attempts, attempt, false);
   enetjs_places_changed(&guard->places);
   proved = *attempt;
@@ -125,7 +126,8 @@ static enum enetjs_guard_verdict hand_over(struct enetjs_guard *guard, struct en
                                   guard->closes ? ENETJS_CODE_CLOSING : ENETJS_CODE_FULL);
     return ENETJS_GUARD_TAKEN;
   }
-  enetjs_handover_begin(&guard->handover, guard->enet, guard->ids, peer, &proved, datagram);
+  address = enetjs_addresses_give(guard->addresses, &proved.address);
+  enetjs_handover_begin(&guard->handover, guard->enet, guard->ids, peer, &address, &proved, datagram);
   return ENETJS_GUARD_HANDED_OVER;
 }
 
@@ -137,10 +139,11 @@ static size_t ahead(const struct enetjs_guard *guard) {
 
 enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct enetjs_datagram *datagram,
                                              enetjs_datagram_room room, struct enetjs_limits *limits) {
+  struct enetjs_endpoint from = enetjs_addresses_real(guard->addresses, &guard->enet->receivedAddress);
   struct enetjs_attempt *attempt;
   enum enetjs_handshake_proof proof;
   enetjs_guard_expire(guard, guard->enet->serviceTime);
-  attempt = enetjs_attempts_find(&guard->attempts, ENETJS_ATTEMPT_BY_ID, &guard->enet->receivedAddress, datagram->peer);
+  attempt = enetjs_attempts_find(&guard->attempts, ENETJS_ATTEMPT_BY_ID, &from, datagram->peer);
   if (!attempt || datagram->session != attempt->incoming || attempt->sent == 0) {
     guard->bad += attempt != NULL;
     return ENETJS_GUARD_STRANGER;
@@ -209,15 +212,18 @@ static void refuse_leftover(struct enetjs_guard *guard, struct enetjs_attempt *a
 
 size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetBuffer *buffer) {
   struct enetjs_handover *handover = &guard->handover;
+  const struct enetjs_attempt *admitted;
   if (handover->active) {
     if (enetjs_handover_end(handover)) return enetjs_handover_follow(handover, guard->enet, address, buffer);
     refuse_leftover(guard, &handover->attempt);
     return 0;
   }
   enetjs_guard_settle(guard);
-  if (!enetjs_guard_admits(guard)) return 0;
+  admitted = oldest_admitted(guard);
+  if (!admitted) return 0;
   guard->resumes = true;
-  return enetjs_handover_acknowledge(guard->enet, oldest_admitted(guard), address, buffer);
+  if (address) *address = enetjs_addresses_arrive(guard->addresses, &admitted->address);
+  return enetjs_handover_acknowledge(guard->enet, admitted, buffer);
 }
 
 bool enetjs_guard_returns(struct enetjs_guard *guard, struct enetjs_datagram *datagram) {

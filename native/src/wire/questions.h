@@ -21,7 +21,7 @@
 struct enetjs_guard_question {
   uint32_t number; /**< which the answer repeats */
   uint32_t age_ms; /**< since it came */
-  ENetAddress address;
+  struct enetjs_endpoint address;
   uint32_t data; /**< of the CONNECT */
   uint8_t channels;
 };

@@ -23,7 +23,7 @@ static void count_once(struct enetjs_refusals *refusals, struct enetjs_attempt *
 }
 
 void enetjs_refusals_repeat(struct enetjs_refusals *refusals, struct enetjs_attempt *attempt) {
-  if (enetjs_answer_refusal(refusals->enet, attempt)) count_once(refusals, attempt);
+  if (enetjs_answer_refusal(refusals->enet, refusals->addresses, attempt)) count_once(refusals, attempt);
 }
 
 void enetjs_refusals_refuse_unlisted(struct enetjs_refusals *refusals, struct enetjs_attempt *attempt,

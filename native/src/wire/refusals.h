@@ -28,6 +28,7 @@ enum enetjs_refusal {
 
 struct enetjs_refusals {
   ENetHost *enet;
+  struct enetjs_addresses *addresses; /**< or NULL */
   struct enetjs_attempts *attempts;
   uint64_t told[ENETJS_REFUSAL_COUNT];       /**< attempts whose client was sent a refusal, for each cause */
   uint64_t counted[ENETJS_REFUSALS_COUNTED]; /**< hashes of attempts that are in `told`, each in a place of its own */

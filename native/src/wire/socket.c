@@ -13,12 +13,16 @@
  * With a simulated network (conditions.h), each datagram passes through it alone: an outgoing one before it is
  * gathered, an incoming one after it was taken out of its message.
  *
+ * Where there is an address map (addresses.h), the socket is one of IPv6, and ENet's addresses end here: what is
+ * gathered, or passes the simulated network, has its real endpoint.
+ *
  * Invariant: gathered datagrams leave before ENet reads, when there is no more room, and at the end of the section.
  * None outlives the section.
  */
 #include "wire/socket.h"
 
 #include "base/pool.h"
+#include "wire/addresses.h"
 #include "wire/guard.h"
 
 #if defined(__linux__)
@@ -41,7 +45,8 @@
 
 struct enetjs_batch {
   ENetHost *enet;
-  struct enetjs_guard *guard; /* or NULL */
+  struct enetjs_addresses *addresses;   /* or NULL: the socket is one of IPv4 */
+  struct enetjs_guard *guard;           /* or NULL */
   struct enetjs_conditions *conditions; /* or NULL */
   uint64_t *errors;
   void (*on_sent)(void *owner, const ENetAddress *to);
@@ -102,24 +107,27 @@ static int receive_plain(ENetSocket socket, ENetAddress *address, ENetBuffer *bu
 
 /* ---- The way out ----------------------------------------------------------------------------- */
 
-static int collect(struct enetjs_batch *batch, const ENetAddress *address, const ENetBuffer *buffers, size_t count) {
+static int collect(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const ENetBuffer *buffers,
+                   size_t count) {
+  bool ipv6 = batch->addresses != NULL;
   size_t length = 0;
   for (size_t i = 0; i < count; i++) length += buffers[i].dataLength;
-  if (!batch->out) batch->out = enetjs_out_create(batch->enet, batch->errors);
+  if (!batch->out) batch->out = enetjs_out_create(batch->enet, ipv6, batch->errors);
   if (!batch->out || !enetjs_out_takes(length)) {
     enetjs_out_send(batch->out);
-    return send_plain(batch->enet->socket, address, buffers, count);
+    return enetjs_out_one(batch->enet, ipv6, to, buffers, count);
   }
-  enetjs_out_add(batch->out, address, buffers, count, length);
+  enetjs_out_add(batch->out, to, buffers, count, length);
   return (int)length;
 }
 
 /* ---- The simulated network ------------------------------------------------------------------- */
 
-static int enter(struct enetjs_batch *batch, const ENetAddress *address, const ENetBuffer *buffers, size_t count) {
+static int enter(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const ENetBuffer *buffers,
+                 size_t count) {
   size_t length = 0;
   for (size_t i = 0; i < count; i++) length += buffers[i].dataLength;
-  enetjs_conditions_enter(batch->conditions, ENETJS_SENT, address, buffers, count, enetjs_clock_us());
+  enetjs_conditions_enter(batch->conditions, ENETJS_SENT, to, buffers, count, enetjs_clock_us());
   return (int)length;
 }
 
@@ -140,31 +148,30 @@ static void send_gathered(struct enetjs_batch *batch) {
   enetjs_out_send(batch->out);
 }
 
-static int take_due(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer, uint64_t now_us) {
+static int take_due(struct enetjs_batch *batch, struct enetjs_endpoint *from, ENetBuffer *buffer, uint64_t now_us) {
   const struct enetjs_passed *passed = enetjs_conditions_due(batch->conditions, ENETJS_RECEIVED, now_us);
   int length;
   if (!passed) return 0;
   length = (int)passed->length; /* ENet's buffer has not become smaller since it was read into it */
   memcpy(buffer->data, passed->bytes, passed->length);
-  if (address) *address = passed->address;
+  *from = passed->address;
   enetjs_conditions_release(batch->conditions, ENETJS_RECEIVED);
   return length;
 }
 
 /* Lets datagrams enter the simulated network until one is due. @returns its length, 0 when none is, or −1 */
-static int receive_due(struct enetjs_batch *batch, ENetAddress *address, ENetBuffer *buffer) {
+static int receive_due(struct enetjs_batch *batch, struct enetjs_endpoint *from, ENetBuffer *buffer) {
   uint64_t now_us = enetjs_clock_us();
   for (unsigned entered = 0; entered < ENTERING; entered++) {
-    ENetAddress from;
     ENetBuffer datagram;
-    int length = take_due(batch, address, buffer, now_us);
+    int length = take_due(batch, from, buffer, now_us);
     if (length > 0) return length;
-    length = enetjs_in_next(batch->in, &from, buffer);
+    length = enetjs_in_next(batch->in, from, buffer);
     if (length == 0 && enetjs_in_unread(batch->in)) continue; /* the round is over, and another begins */
     if (length <= 0) return length;
     datagram.data = buffer->data;
     datagram.dataLength = (size_t)length;
-    enetjs_conditions_enter(batch->conditions, ENETJS_RECEIVED, &from, &datagram, 1, now_us);
+    enetjs_conditions_enter(batch->conditions, ENETJS_RECEIVED, from, &datagram, 1, now_us);
   }
   return 0;
 }
@@ -174,6 +181,7 @@ static int receive_due(struct enetjs_batch *batch, ENetAddress *address, ENetBuf
 ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, const ENetBuffer *buffers,
                                 size_t bufferCount) {
   struct enetjs_batch *batch = current;
+  struct enetjs_endpoint to;
   int length;
   if (!batch || !address || batch->enet->socket != socket) return send_plain(socket, address, buffers, bufferCount);
   if (batch->probe) {
@@ -184,14 +192,15 @@ ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, c
     batch->enet->totalSentPackets--; /* which ENet is about to count */
     return 0;
   }
-  length = batch->conditions ? enter(batch, address, buffers, bufferCount)
-                             : collect(batch, address, buffers, bufferCount);
+  to = enetjs_addresses_real(batch->addresses, address);
+  length = batch->conditions ? enter(batch, &to, buffers, bufferCount) : collect(batch, &to, buffers, bufferCount);
   batch->on_sent(batch->owner, address);
   return length;
 }
 
 ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENetBuffer *buffers, size_t bufferCount) {
   struct enetjs_batch *batch = current;
+  struct enetjs_endpoint from;
   size_t passed;
   int length;
   if (!batch || bufferCount != 1 || batch->enet->socket != socket)
@@ -211,18 +220,29 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
   passed = batch->guard ? enetjs_guard_take(batch->guard, address, buffers) : 0;
   if (passed > 0) return (int)passed;
   if (!batch->in) batch->in = enetjs_in_create(batch->enet, batch->errors);
-  if (!batch->in) return receive_plain(socket, address, buffers, bufferCount);
-  length = batch->conditions ? receive_due(batch, address, buffers) : enetjs_in_next(batch->in, address, buffers);
+  if (!batch->in) return batch->addresses ? 0 : receive_plain(socket, address, buffers, bufferCount);
+  length = batch->conditions ? receive_due(batch, &from, buffers) : enetjs_in_next(batch->in, &from, buffers);
   if (length == 0) batch->on_read(batch->owner, true);
+  if (length > 0 && address) *address = enetjs_addresses_arrive(batch->addresses, &from);
   return length;
 }
 
 /* ---- For the host ---------------------------------------------------------------------------- */
 
+int enetjs_batch_send(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const ENetBuffer *buffer) {
+  int length;
+  if (!batch->conditions) return enetjs_out_one(batch->enet, batch->addresses != NULL, to, buffer, 1);
+  enetjs_batch_begin(batch);
+  length = enter(batch, to, buffer, 1);
+  enetjs_batch_end(batch);
+  return length;
+}
+
 struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts) {
   struct enetjs_batch *batch = calloc(1, sizeof(*batch));
   if (!batch) return NULL;
   batch->enet = parts->enet;
+  batch->addresses = parts->addresses;
   batch->guard = parts->guard;
   batch->errors = parts->errors;
   batch->on_sent = parts->on_sent;
@@ -306,12 +326,13 @@ static bool probe(ENetHost *enet) {
 
 int enetjs_batch_arrives(void) {
   static atomic_int known = -1;
-  ENetAddress address = {0};
+  struct enetjs_local local = {0};
   ENetHost *enet;
   int result = atomic_load(&known);
   if (result >= 0) return result;
-  address.host = ENET_HOST_TO_NET_32(INADDR_LOOPBACK);
-  enet = enetjs_enet_open(&address, 1, 1, 0, 0, &result);
+  local.bound = true;
+  local.address = enetjs_endpoint_of_ipv4(INADDR_LOOPBACK, 0);
+  enet = enetjs_enet_open(&local, 1, 1, 0, 0, &result);
   if (!enet) return result;
   result = probe(enet);
   enet_host_destroy(enet);
@@ -340,6 +361,11 @@ struct enetjs_conditions *enetjs_batch_conditions(const struct enetjs_batch *bat
 
 int enetjs_batch_wait(const struct enetjs_batch *batch) {
   (void)batch;
+  return -1;
+}
+
+int enetjs_batch_send(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const ENetBuffer *buffer) {
+  (void)batch, (void)to, (void)buffer;
   return -1;
 }
 

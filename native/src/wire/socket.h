@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "wire/endpoint.h"
+
+struct enetjs_addresses;
 struct enetjs_batch;
 struct enetjs_conditions;
 struct enetjs_guard;
@@ -19,7 +22,8 @@ struct enetjs_guard;
 /** What a batch works with; all of it lives longer than the batch. */
 struct enetjs_batch_parts {
   ENetHost *enet;
-  struct enetjs_guard *guard; /**< or NULL */
+  struct enetjs_addresses *addresses; /**< or NULL: the socket is one of IPv4 */
+  struct enetjs_guard *guard;         /**< or NULL */
   uint64_t *errors;           /**< counts datagrams that the system refused, and those that are no use */
   /** Is told of each datagram that ENet sends, within enet_socket_send: ENet may have more for the same peer. */
   void (*on_sent)(void *owner, const ENetAddress *to);
@@ -45,6 +49,12 @@ int enetjs_batch_wait(const struct enetjs_batch *batch);
  */
 void enetjs_batch_begin(struct enetjs_batch *batch);
 void enetjs_batch_end(struct enetjs_batch *batch);
+
+/**
+ * Sends a datagram beside ENet, at once unless a simulated network has it wait. Outside of sections.
+ * @returns bytes, 0 when the socket's buffer is full, or -1
+ */
+int enetjs_batch_send(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const ENetBuffer *buffer);
 
 /** Whether libenet's calls arrive here. Only once ENet is initialized. @returns 1, 0, or an error code: unknown */
 int enetjs_batch_arrives(void);

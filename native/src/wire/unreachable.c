@@ -3,14 +3,16 @@
 
 #if defined(__linux__)
 
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
+
+#include "wire/sockaddr.h"
 
 #define REPORTS 64 /* that are read in a watch: an attempt to connect sends fewer datagrams */
 #define ORIGIN_ICMP 2
+#define ORIGIN_ICMP6 3
 #define DESTINATION_UNREACHABLE 3
-#define FRAGMENTATION_NEEDED 4 /* its code that is about the size of a datagram */
+#define DESTINATION_UNREACHABLE6 1
+#define FRAGMENTATION_NEEDED 4 /* its code that is about the size of a datagram; ICMPv6 has a type for that */
 
 /* Linux's struct sock_extended_err. */
 struct report {
@@ -24,12 +26,14 @@ union report_control {
   struct cmsghdr header;
 };
 
-static void set_reports(ENetSocket socket, int on) {
+/* An IPv6 socket has both, for the IPv4 addresses that it reaches. */
+static void set_reports(const struct enetjs_unreachable *watch, ENetSocket socket, int on) {
   (void)setsockopt(socket, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+  if (watch->ipv6) (void)setsockopt(socket, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
 }
 
 void enetjs_unreachable_watch(struct enetjs_unreachable *watch, ENetSocket socket) {
-  if (watch->left == 0) set_reports(socket, 1);
+  if (watch->left == 0) set_reports(watch, socket, 1);
   watch->left = REPORTS;
 }
 
@@ -38,27 +42,41 @@ void enetjs_unreachable_end(struct enetjs_unreachable *watch, ENetSocket socket)
   socklen_t length = sizeof(error);
   if (watch->left == 0) return;
   watch->left = 0;
-  set_reports(socket, 0); /* which drops those that have not been read */
+  set_reports(watch, socket, 0); /* which drops those that have not been read */
   (void)getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &length);
 }
 
+/* The codes of ICMPv6: no route, prohibited, beyond the scope, address, port, source address, rejected route. */
+static uint8_t code_of_icmp6(uint8_t code) {
+  static const uint8_t codes[] = {0, 13, 0, 1, 3, 13, 13};
+  return code < sizeof(codes) ? codes[code] : 1;
+}
+
 /* @returns whether it is a report of an unreachable destination */
+static bool read_report(const struct report *report, uint8_t *code) {
+  *code = report->code;
+  if (report->origin == ORIGIN_ICMP)
+    return report->type == DESTINATION_UNREACHABLE && report->code != FRAGMENTATION_NEEDED;
+  *code = code_of_icmp6(report->code);
+  return report->origin == ORIGIN_ICMP6 && report->type == DESTINATION_UNREACHABLE6;
+}
+
 static bool read_code(struct msghdr *message, uint8_t *code) {
   struct cmsghdr *part = CMSG_FIRSTHDR(message);
   struct report report;
   for (; part; part = CMSG_NXTHDR(message, part))
-    if (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_RECVERR) {
+    if ((part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_RECVERR) ||
+        (part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_RECVERR)) {
       memcpy(&report, CMSG_DATA(part), sizeof(report));
-      *code = report.code;
-      return report.origin == ORIGIN_ICMP && report.type == DESTINATION_UNREACHABLE &&
-             report.code != FRAGMENTATION_NEEDED;
+      return read_report(&report, code);
     }
   return false;
 }
 
-bool enetjs_unreachable_next(struct enetjs_unreachable *watch, ENetSocket socket, ENetAddress *to, uint8_t *code) {
+bool enetjs_unreachable_next(struct enetjs_unreachable *watch, ENetSocket socket, struct enetjs_endpoint *to,
+                             uint8_t *code) {
   while (watch->left > 0) {
-    struct sockaddr_in address;
+    union enetjs_sockaddr address;
     union report_control control;
     struct msghdr message = {0};
     message.msg_name = &address;
@@ -70,9 +88,8 @@ bool enetjs_unreachable_next(struct enetjs_unreachable *watch, ENetSocket socket
       enetjs_unreachable_end(watch, socket);
     else
       watch->left--;
-    if (message.msg_namelen < sizeof(address) || !read_code(&message, code)) continue;
-    to->host = address.sin_addr.s_addr;
-    to->port = ENET_NET_TO_HOST_16(address.sin_port);
+    if (message.msg_namelen < sizeof(address.v4) || !read_code(&message, code)) continue;
+    *to = enetjs_sockaddr_read(&address);
     return true;
   }
   return false;
@@ -83,7 +100,8 @@ bool enetjs_unreachable_next(struct enetjs_unreachable *watch, ENetSocket socket
 void enetjs_unreachable_watch(struct enetjs_unreachable *watch, ENetSocket socket) { (void)watch, (void)socket; }
 void enetjs_unreachable_end(struct enetjs_unreachable *watch, ENetSocket socket) { (void)watch, (void)socket; }
 
-bool enetjs_unreachable_next(struct enetjs_unreachable *watch, ENetSocket socket, ENetAddress *to, uint8_t *code) {
+bool enetjs_unreachable_next(struct enetjs_unreachable *watch, ENetSocket socket, struct enetjs_endpoint *to,
+                             uint8_t *code) {
   (void)watch, (void)socket, (void)to, (void)code;
   return false;
 }

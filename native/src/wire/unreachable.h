@@ -14,8 +14,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "wire/endpoint.h"
+
 /** All zero: the socket is not watched. */
 struct enetjs_unreachable {
+  bool ipv6; /**< the socket is one of IPv6; kept when a watch ends */
   unsigned left; /**< reports that are still read before the watch ends by itself */
 };
 
@@ -28,10 +31,11 @@ void enetjs_unreachable_end(struct enetjs_unreachable *watch, ENetSocket socket)
 /**
  * Reads a report.
  * @param to where the datagram was sent
- * @param code of the ICMP message "destination unreachable"
+ * @param code of the ICMP message "destination unreachable"; of ICMPv6, the code of ICMP that says the same
  * @returns false when there is none; then no error of one is pending either
  */
-bool enetjs_unreachable_next(struct enetjs_unreachable *watch, ENetSocket socket, ENetAddress *to, uint8_t *code);
+bool enetjs_unreachable_next(struct enetjs_unreachable *watch, ENetSocket socket, struct enetjs_endpoint *to,
+                             uint8_t *code);
 
 #if defined(__linux__)
 /** Whether a call on a socket may have failed because of a report, which has nothing to do with the call. */

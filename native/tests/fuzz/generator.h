@@ -515,7 +515,7 @@ static void generate_open(void) {
   setting[SETTING_MTU] = (uint8_t)(chance(70) ? 87 : 36 + below(220));
   setting[SETTING_SWITCHES] = (uint8_t)((chance(25) ? SWITCH_COMPRESS : 0) | (chance(25) ? SWITCH_CHECKSUM : 0) |
                                         (chance(25) ? SWITCH_DATAGRAMS : 0) | (chance(5) ? SWITCH_UNBOUND : 0) |
-                                        (chance(80) ? SWITCH_JOINS : 0));
+                                        (chance(80) ? SWITCH_JOINS : 0) | (chance(40) ? SWITCH_IPV6 : 0));
   setting[SETTING_EVENTS] = (uint8_t)(4 + below(5));
   setting[SETTING_ARENA] = (uint8_t)(12 + below(6));
   setting[SETTING_WAITING_KIB] = (uint8_t)(chance(80) ? 64 : 1 + below(255));

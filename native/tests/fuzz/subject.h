@@ -44,7 +44,14 @@ enum setting {
   SETTING_COUNT
 };
 
-enum switches { SWITCH_COMPRESS = 1, SWITCH_CHECKSUM = 2, SWITCH_DATAGRAMS = 4, SWITCH_UNBOUND = 8, SWITCH_JOINS = 16 };
+enum switches {
+  SWITCH_COMPRESS = 1,
+  SWITCH_CHECKSUM = 2,
+  SWITCH_DATAGRAMS = 4,
+  SWITCH_UNBOUND = 8,
+  SWITCH_JOINS = 16,
+  SWITCH_IPV6 = 32 /* where the machine has it */
+};
 
 /* Of a row: its kind, and its channel times ROW_CHANNEL. Unreliable ones all follow one reliable message. */
 enum { ROW_RELIABLE, ROW_UNRELIABLE, ROW_CHANNEL = 2, ROW_BYTES = 1380 };
@@ -86,6 +93,7 @@ static struct {
   size_t maximum_packet, maximum_waiting;
   double handle[HANDLES];
   unsigned handles, take;
+  uint32_t endpoint; /* the last word of the IPv6 address that came last */
   struct seen seen[ENETJS_PEER_SLOTS];
   struct script script; /* all steps of this host */
   uint64_t seed;        /* of this host */
@@ -109,8 +117,10 @@ static void see(bool holds, const char *what, const struct record *r) {
 }
 
 static void on_connect(struct seen *seen, const struct record *r) {
-  uint32_t index = world_find(r->address, (uint16_t)r->extra);
+  bool ipv6 = r->address == (uint32_t)ENETJS_ADDRESS_BEFORE;
+  uint32_t index = world_find(ipv6 ? subject.endpoint : r->address, (uint16_t)r->extra);
   see(!seen->connected, "connected twice", r);
+  see(index < WORLD_ENDPOINTS && ipv6 == system_is_ipv6(world_address(index)), "connected from nowhere", r);
   see(r->length >= 1 && r->length <= ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT, "connected without channels", r);
   *seen = (struct seen){true, r->generation, r->length};
   subject.handle[subject.handles++ % HANDLES] = r->peer;
@@ -129,7 +139,8 @@ static void on_packet(const struct record *r) {
 static void on_event(struct consumer *c, const struct record *r) {
   struct seen *seen;
   (void)c;
-  if (r->type == ENETJS_EVENT_DATAGRAM) return;
+  if (r->type == ENETJS_RECORD_ENDPOINT) subject.endpoint = r->address;
+  if (r->type == ENETJS_EVENT_DATAGRAM || r->type == ENETJS_RECORD_ENDPOINT) return;
   see(r->index < ENETJS_PEER_SLOTS, "an event of no peer", r);
   seen = &subject.seen[r->index];
   if (r->type == ENETJS_EVENT_CONNECT) {
@@ -243,6 +254,10 @@ static void subject_close(void) {
 
 static void configure(double *c, const uint8_t *setting) {
   uint8_t switches = setting[SETTING_SWITCHES];
+  if (switches & SWITCH_IPV6) {
+    c[ENETJS_CONFIG_ADDRESS] = 0;
+    c[ENETJS_CONFIG_IPV6] = ENETJS_IPV6_AUTO;
+  }
   if (switches & SWITCH_UNBOUND) c[ENETJS_CONFIG_ADDRESS] = -1;
   c[ENETJS_CONFIG_PEERS] = setting[SETTING_PEERS];
   c[ENETJS_CONFIG_CHANNELS] = setting[SETTING_CHANNELS];
@@ -276,6 +291,7 @@ static void subject_open(const struct step *step) {
   c->on_event = on_event;
   consumer_open(c);
   subject.open = true;
+  simulated.ipv6 = subject_host()->addresses != NULL;
   subject.over_budget = false;
   subject_host()->enet->randomSeed = step->b; /* ENet's depends on an address */
   world_reset(subject_host()->enet);
@@ -330,9 +346,19 @@ static void call_set(const struct step *s) {
   }
 }
 
+/* @returns what stands for the address in a call */
+static double pass_address(uint32_t address) {
+  uint32_t words[4];
+  if (!system_is_ipv6(address)) return address;
+  system_words(address, words);
+  for (unsigned i = 0; i < 4; i++) subject.consumer.words[ENETJS_WORD_ENDPOINT + i] = words[i];
+  return ENETJS_ENDPOINT;
+}
+
 static void call_connect(const struct step *s) {
   uint32_t index = s->b % WORLD_READERS;
-  double peer = enetjs_host_connect(subject.consumer.host, world_address(index), world_port(index), 1 + s->c % 8, s->d);
+  double to = pass_address(world_address(index));
+  double peer = enetjs_host_connect(subject.consumer.host, to, world_port(index), 1 + s->c % 8, s->d);
   if (peer < 0) return;
   world.endpoint[index].called = true;
   subject.handle[subject.handles++ % HANDLES] = peer;
@@ -350,8 +376,14 @@ static void call_decide(const struct step *s) {
 
 static void call_filter(const struct step *s) {
   uint32_t first = world_address(s->b % 12), second = world_address(s->c % 12);
-  uint32_t rules[9] = {first, first + s->c % 3, 0, WORLD_ADDRESS, WORLD_ADDRESS + 65535, 1, second, second, 0};
-  enetjs_host_set_filter(subject.consumer.host, (const uint8_t *)rules, s->d % 4 * 12);
+  uint32_t rules[15] = {first, first + s->c % 3, 0, WORLD_ADDRESS, WORLD_ADDRESS + 65535, 1, second, second, 0};
+  uint32_t *ipv6 = rules + 9, words[4];
+  system_words(second | 1, words);
+  memcpy(ipv6, words, 8);
+  memcpy(ipv6 + 3, words + 2, 8);
+  ipv6[2] = ENETJS_FILTER_IPV6 | (s->c >> 8 & ENETJS_FILTER_ALLOW);
+  ipv6[5] = s->c >> 9 & 1 ? 64 : 128;
+  enetjs_host_set_filter(subject.consumer.host, (const uint8_t *)rules, (s->d % 5 < 4 ? s->d % 5 : 5) * 12);
 }
 
 static void call_stats(double peer) {
@@ -364,7 +396,7 @@ static void call_stats(double peer) {
 static void call_datagram(const struct step *s) {
   uint32_t index = s->b % WORLD_READERS;
   world.endpoint[index].called = true;
-  enetjs_host_send_datagram(subject.consumer.host, world_address(index), world_port(index),
+  enetjs_host_send_datagram(subject.consumer.host, pass_address(world_address(index)), world_port(index),
                             subject.consumer.words[ENETJS_WORD_SCRATCH_OFFSET], s->c % 1500);
 }
 
@@ -373,7 +405,7 @@ static void subject_call(const struct step *s) {
   switch ((enum call)s->a) {
     case CALL_SEND:
     case CALL_BROADCAST: call_send(peer, s); break;
-    case CALL_DISCONNECT: enetjs_peer_disconnect(host, peer, s->d, s->c % 3); break;
+    case CALL_DISCONNECT: enetjs_peer_disconnect(host, peer, s->d, s->c % 4); break;
     case CALL_RESET: enetjs_peer_reset(host, peer); break;
     case CALL_PAUSE: enetjs_peer_set(host, peer, ENETJS_PEER_PAUSED, s->c % 2, 0, 0); break;
     case CALL_THROTTLE: enetjs_peer_set(host, peer, ENETJS_PEER_THROTTLE, s->c, s->d % 64, s->d / 64 % 64); break;

@@ -43,11 +43,52 @@ static struct {
   uint64_t random;
   struct system_datagram inbox[SYSTEM_INBOX];
   unsigned queued, taken;
+  bool ipv6;                     /* the host's socket is one of IPv6 */
   bool joins;                    /* gives consecutive datagrams of one sender as one message, as UDP_GRO does */
   int receive_error, send_error; /* of the next such call, or 0 */
   uint64_t own_ns;               /* CPU time that these functions have taken */
   void (*deliver)(uint32_t address, uint16_t port, uint8_t *bytes, size_t length);
 } simulated;
+
+/* ---- Addresses ------------------------------------------------------------------------------- */
+
+/* Over an IPv6 socket, half of the addresses are of IPv6: two of them share a /64, and the last word tells which it is. */
+static bool system_is_ipv6(uint32_t address) { return simulated.ipv6 && address % 2 == 1; }
+
+static void system_words(uint32_t address, uint32_t *words) {
+  bool ipv6 = system_is_ipv6(address);
+  words[0] = ipv6 ? 0x20010DB8 : 0;
+  words[1] = ipv6 ? address / 4 : 0;
+  words[2] = ipv6 ? 0 : 0xFFFF;
+  words[3] = address;
+}
+
+static socklen_t system_name(void *name, uint32_t address, uint16_t port) {
+  struct sockaddr_in v4 = {0};
+  struct sockaddr_in6 v6 = {0};
+  uint32_t words[4];
+  v4.sin_family = AF_INET;
+  v6.sin6_family = AF_INET6;
+  v4.sin_port = v6.sin6_port = htons(port);
+  v4.sin_addr.s_addr = htonl(address);
+  system_words(address, words);
+  for (unsigned i = 0; i < 4; i++) words[i] = htonl(words[i]);
+  memcpy(&v6.sin6_addr, words, sizeof(words));
+  memcpy(name, simulated.ipv6 ? (void *)&v6 : (void *)&v4, simulated.ipv6 ? sizeof(v6) : sizeof(v4));
+  return simulated.ipv6 ? sizeof(v6) : sizeof(v4);
+}
+
+/* Nothing is sent to an address that is none of these. */
+static uint32_t system_address_of(const struct sockaddr *name) {
+  struct sockaddr_in6 expected;
+  uint32_t address;
+  if (!simulated.ipv6) return ntohl(((const struct sockaddr_in *)(const void *)name)->sin_addr.s_addr);
+  memcpy(&address, ((const struct sockaddr_in6 *)(const void *)name)->sin6_addr.s6_addr + 12, sizeof(address));
+  system_name(&expected, ntohl(address), 0);
+  CHECK(memcmp(&expected.sin6_addr, &((const struct sockaddr_in6 *)(const void *)name)->sin6_addr,
+               sizeof(expected.sin6_addr)) == 0);
+  return ntohl(address);
+}
 
 /* ---- The real clock ------------------------------------------------------------------------- */
 
@@ -82,7 +123,6 @@ static void set_joined(struct msghdr *header, int segment) {
 
 static size_t receive_one(struct msghdr *header) {
   const struct system_datagram *first = &simulated.inbox[simulated.taken], *next = first;
-  struct sockaddr_in *from = header->msg_name;
   size_t room = header->msg_iov->iov_len, length = 0, last;
   unsigned joined = 0;
   header->msg_flags = 0;
@@ -94,11 +134,7 @@ static size_t receive_one(struct msghdr *header) {
     joined++;
     next = &simulated.inbox[++simulated.taken];
   } while (simulated.taken < simulated.queued && joins_last(next, first, last) && length + next->length <= room);
-  memset(from, 0, sizeof(*from));
-  from->sin_family = AF_INET;
-  from->sin_port = htons(first->port);
-  from->sin_addr.s_addr = htonl(first->address);
-  header->msg_namelen = sizeof(*from);
+  header->msg_namelen = system_name(header->msg_name, first->address, first->port);
   if (joined > 1)
     set_joined(header, (int)first->length);
   else
@@ -151,7 +187,8 @@ static size_t segment_to_send(struct msghdr *header, size_t length) {
 static ssize_t send_message(const struct msghdr *message) {
   static uint8_t bytes[65536];
   struct msghdr header = *message;
-  const struct sockaddr_in *to = header.msg_name;
+  uint32_t address = system_address_of(header.msg_name);
+  uint16_t port = ((const struct sockaddr_in *)header.msg_name)->sin_port; /* in the same place for IPv6 */
   size_t length = 0, segment;
   errno = simulated.send_error;
   simulated.send_error = 0;
@@ -163,8 +200,7 @@ static ssize_t send_message(const struct msghdr *message) {
   }
   segment = segment_to_send(&header, length);
   for (size_t at = 0; at < length; at += segment)
-    simulated.deliver(ntohl(to->sin_addr.s_addr), ntohs(to->sin_port), bytes + at,
-                      length - at < segment ? length - at : segment);
+    simulated.deliver(address, ntohs(port), bytes + at, length - at < segment ? length - at : segment);
   return (ssize_t)length;
 }
 

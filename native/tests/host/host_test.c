@@ -185,7 +185,7 @@ TEST(numbers_beyond_their_range_are_refused) {
   CHECK_EQ_INT(enetjs_host_set(h, ENETJS_CONFIG_COUNT, 1, 0), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_host_start(h), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_peer_set(h, peer, 5, 0, 0, 0), ENETJS_ERR_ARGUMENT);
-  CHECK_EQ_INT(enetjs_peer_disconnect(h, peer, 0, 3), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(enetjs_peer_disconnect(h, peer, 0, 4), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_host_set(h, ENETJS_CONFIG_MAXIMUM_PACKET_SIZE, 3, 0), 0);
   CHECK_EQ_INT(enetjs_peer_send(h, peer, 0, 1, 0, 4, 0), ENETJS_ERR_TOO_LARGE);
   CHECK_EQ_INT(enetjs_host_broadcast(h, 0, 1, 0, 4, TO_ALL), ENETJS_ERR_TOO_LARGE);

@@ -73,6 +73,7 @@ static ENetAddress address_of(uint32_t host, uint16_t port) {
 
 static void enter_from(struct enetjs_conditions *conditions, enum enetjs_direction direction, ENetAddress address,
                        uint32_t number, size_t length, uint64_t now_us) {
+  struct enetjs_endpoint endpoint = enetjs_endpoint_of(&address);
   uint8_t data[2048] = {0};
   ENetBuffer halves[2];
   memcpy(data, &number, sizeof(number));
@@ -80,7 +81,7 @@ static void enter_from(struct enetjs_conditions *conditions, enum enetjs_directi
   halves[0].dataLength = length / 2;
   halves[1].data = data + length / 2;
   halves[1].dataLength = length - length / 2;
-  enetjs_conditions_enter(conditions, direction, &address, halves, 2, now_us);
+  enetjs_conditions_enter(conditions, direction, &endpoint, halves, 2, now_us);
 }
 
 static void enter(struct enetjs_conditions *conditions, uint32_t number, size_t length, uint64_t now_us) {
@@ -387,7 +388,7 @@ TEST(duplicates_arrive_right_behind) {
 
 TEST(corruption_changes_one_bit) {
   struct enetjs_conditions *conditions = conditions_with(ENETJS_CONDITION_CORRUPT, 0.5);
-  ENetAddress address = address_of(LOOPBACK, 1000);
+  struct enetjs_endpoint endpoint = enetjs_endpoint_of_ipv4(LOOPBACK, 1000);
   unsigned changed = 0, places = 0;
   bool seen[200 * 8] = {false};
   for (uint32_t n = 0; n < 20000; n++) {
@@ -397,7 +398,7 @@ TEST(corruption_changes_one_bit) {
     unsigned bits = 0;
     buffer.data = zeros;
     buffer.dataLength = sizeof(zeros);
-    enetjs_conditions_enter(conditions, ENETJS_SENT, &address, &buffer, 1, START);
+    enetjs_conditions_enter(conditions, ENETJS_SENT, &endpoint, &buffer, 1, START);
     passed = enetjs_conditions_due(conditions, ENETJS_SENT, START);
     for (size_t bit = 0; bit < 200 * 8; bit++)
       if (passed->bytes[bit / 8] >> bit % 8 & 1) {

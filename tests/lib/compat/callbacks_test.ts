@@ -166,7 +166,7 @@ test("Creating calls back once: created, address in use, wrong options", async (
   await next(host!, "destroy");
   assert.equal(createServer({ peers: 5000 }, (error) => void calls.push(error!.name)), undefined);
   assert.throws(() => createClient({ channels: 300 }), RangeError);
-  assert.throws(() => createServer({ address: "::1" }), /ENet speaks IPv4 only/);
+  assert.throws(() => createServer({ address: "::1" }), /speaks IPv4 only/);
   const alone = createServer({ address: addressOf(server) })!;
   const [error] = await next(alone, "error");
   assert.equal(error.code, "ENETJS_ERR_ADDRESS_IN_USE");

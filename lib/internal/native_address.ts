@@ -1,0 +1,100 @@
+/**
+ * Addresses at the native border. A call takes an IPv4 address as a number; an IPv6 address is put into words of the
+ * shared block before the call. A record has an IPv4 address in one of its words; an IPv6 address comes in a record of
+ * its own, before that which it belongs to.
+ *
+ * @module
+ */
+import { LAYOUT } from "../../ffi/layout.ts";
+import type { Native } from "../../ffi/symbols.ts";
+import type { Address } from "../address.ts";
+import { check, ENetError } from "../errors.ts";
+import { formatIp, formatIPv4, type IpAddress, type IPv6Address } from "./ip.ts";
+import { show } from "./validate.ts";
+
+/** What is needed of an endpoint. */
+interface Border {
+  readonly native: Native;
+  readonly handle: number;
+  readonly memory: { readonly words: Uint32Array };
+}
+
+/** Longest name of an interface. */
+const NAME_BYTES = 16;
+
+/** The number of the interface that a zone names; 0 without a zone. */
+export function interfaceOf(native: Native, { zone, words }: IPv6Address): number {
+  if (zone === "") return 0;
+  const name = new TextEncoder().encode(zone);
+  const found = native.enetjs_interface_number(name, name.length);
+  const number = found === 0 && /^\d{1,9}$/.test(zone) ? Number(zone) : found;
+  if (number > 0) return number;
+  throw new ENetError(
+    "ENETJS_ERR_ADDRESS_UNAVAILABLE",
+    `The zone of ${formatIp({ zone, words })}, ${
+      show(zone)
+    }, is no network interface of this machine`,
+  );
+}
+
+/** The zone of an interface: its name, or its number where it has gone. */
+function zoneOf(native: Native, number: number): string {
+  if (number === 0) return "";
+  const name = new Uint8Array(new ArrayBuffer(NAME_BYTES));
+  const length = native.enetjs_interface_name(number, name, name.length);
+  return length > 0 ? new TextDecoder().decode(name.subarray(0, length)) : String(number);
+}
+
+function hostnameOf(native: Native, words: IPv6Address["words"], number: number): string {
+  return formatIp({ words, zone: zoneOf(native, number) });
+}
+
+/** Prepares a call with an address. @returns the argument that stands for it */
+export function passAddress({ native, memory }: Border, address: IpAddress): number {
+  if (typeof address === "number") return address;
+  memory.words.set([...address.words, interfaceOf(native, address)], LAYOUT.WORD_ENDPOINT);
+  return LAYOUT.ENDPOINT;
+}
+
+/** Where a host is. */
+export function localAddress({ native, handle, memory: { words } }: Border): Address {
+  const address = check(native.enetjs_host_address(handle), "Reading the address");
+  const port = address % 65536;
+  if (address < LAYOUT.ADDRESS_IPV6) {
+    return { hostname: formatIPv4(Math.floor(address / 65536)), port };
+  }
+  const [a, b, c, d, number] = words.subarray(LAYOUT.WORD_ENDPOINT);
+  return { hostname: hostnameOf(native, [a, b, c, d], number), port };
+}
+
+/** The addresses in the records of a ring. */
+export class RecordAddresses {
+  readonly #native: Native;
+  readonly #words: Uint32Array;
+  /** The last IPv6 address, which belongs to the next record that refers to it. */
+  #hostname = "";
+
+  constructor({ native, memory }: Border) {
+    this.#native = native;
+    this.#words = memory.words;
+  }
+
+  /** Takes note of a record that is the address of the next one. */
+  note(index: number): void {
+    const words = this.#words;
+    const address = [
+      words[index + LAYOUT.RECORD_DATA],
+      words[index + LAYOUT.RECORD_LENGTH],
+      words[index + LAYOUT.RECORD_EXTRA],
+      words[index + LAYOUT.RECORD_ADDRESS],
+    ] as const;
+    this.#hostname = hostnameOf(this.#native, address, words[index + LAYOUT.RECORD_TYPE] >>> 8);
+  }
+
+  /** Takes the address of a record, and its port, which stands in another word for each kind. */
+  take(index: number, port: number): Address {
+    const address = this.#words[index + LAYOUT.RECORD_ADDRESS];
+    const isBefore = address === LAYOUT.ADDRESS_BEFORE;
+    return { hostname: isBefore ? this.#hostname : formatIPv4(address), port };
+  }
+}
