@@ -266,7 +266,7 @@ TEST(silent_peers_cost_no_more_than_their_pings) {
   received = statistic(&server, ENETJS_HOST_STAT_RECEIVED_PACKETS) - received;
   sent = statistic(&server, ENETJS_HOST_STAT_SENT_PACKETS) - sent;
   services = services_of(&server) - services;
-  CHECK(received > 0 && wakes > 0);
+  CHECK(received > 0);
   CHECK(wakes <= received);
   CHECK(received <= PEERS * 2 * 4); /* in 1.5 seconds, each way at most 4 pings and their answers */
   CHECK(services <= 2 * (received + sent));
