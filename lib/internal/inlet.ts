@@ -309,8 +309,9 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
   }
 
   #read(): Promise<IteratorResult<HostEvent>> {
-    // While a handler runs, its event is still in the ring.
-    if (!this.settling && !this.#servicing.isYielding) return this.#mailbox.read();
+    // While a handler runs, its event is still in the ring. Nothing feeds the reads of a closed host.
+    const isHeldUp = this.settling || this.#servicing.isYielding;
+    if (!isHeldUp || !this.endpoint.resources.open) return this.#mailbox.read();
     this.#giveBack();
     return this.#mailbox.wait();
   }

@@ -244,6 +244,24 @@ test("Host.close() ends iterations and promises that wait", async (t) => {
   assert.deepEqual(messages, []);
 });
 
+for (const end of ["close", "dispose"] as const) {
+  test(`An iteration over a host ends by ${end}, beside one over its peer`, async (t) => {
+    await leakCheck(t);
+    await using pair = await connectedPair();
+    const { client, peer } = pair;
+    const events: string[] = [];
+    const hostEvents = (async () => {
+      for await (const { type } of client) events.push(type);
+    })();
+    await until(() => events.length > 0, 20_000, "the connect event");
+    const peerMessages = Array.fromAsync(peer);
+    if (end === "close") void client.close({ graceMs: 0 });
+    else client[Symbol.dispose]();
+    await withDeadline(Promise.all([hostEvents, peerMessages]), 20_000, "both iterations");
+    assert.deepEqual(events, ["connect", "disconnect"]);
+  });
+}
+
 test("A closed host refuses to connect, sends nothing and keeps its address", async (t) => {
   await leakCheck(t);
   await using pair = await connectedPair();
