@@ -15,6 +15,7 @@ import type { ConnectPlan, RetryPlan } from "../connect.ts";
 import { type Peer, peers } from "../peer.ts";
 import { PEER_STATES } from "../peer_state.ts";
 import { Connection } from "./connection.ts";
+import { Deadline } from "./deadline.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Inlet } from "./inlet.ts";
 import { formatIp, hostAndPort, type IpAddress, parseIp } from "./ip.ts";
@@ -225,10 +226,11 @@ export class Connector {
     const late = new AbortController();
     const before = receivedDatagrams(this.#endpoint);
     let connection: Connection | undefined;
-    const timer = this.#after(
-      timeoutMs,
-      () => late.abort(this.#lateError(where, `within ${timeoutMs} ms`, before, connection)),
-    );
+    const { resources } = this.#endpoint;
+    const deadline = new Deadline(timeoutMs, () => {
+      if (!resources.open) return;
+      late.abort(this.#lateError(where, `within ${timeoutMs} ms`, before, connection));
+    });
     const limit = anyOf(late.signal, signal);
     try {
       const resolved = await this.#untilEnd(
@@ -252,7 +254,7 @@ export class Connector {
       signal?.throwIfAborted(); // whatever an address has said before
       throw error;
     } finally {
-      clearTimeout(timer);
+      deadline.clear();
     }
   }
 

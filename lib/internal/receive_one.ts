@@ -10,6 +10,7 @@
 import { integer, options } from "./validate.ts";
 import { validateSignal } from "../connect.ts";
 import { ENetError, NATIVE_ERROR } from "../errors.ts";
+import { Deadline } from "./deadline.ts";
 
 /** Options of `peer.receive`. */
 export interface ReceiveOptions {
@@ -46,13 +47,13 @@ export async function receiveOne<Message extends { readonly packet: { retain(): 
   connection.claim();
   let late: ENetError | undefined;
   const stop = () => connection.dismissReaders();
-  const timer = timeoutMs === undefined ? undefined : setTimeout(() => {
+  const deadline = timeoutMs === undefined ? undefined : new Deadline(timeoutMs, () => {
     late = new ENetError(
       "ENETJS_ERR_TIMEOUT",
       `${connection.name}: no message within ${timeoutMs} ms`,
     );
     stop();
-  }, timeoutMs);
+  });
   signal?.addEventListener("abort", stop, { once: true });
   try {
     const { value, done } = await connection.read();
@@ -63,7 +64,7 @@ export async function receiveOne<Message extends { readonly packet: { retain(): 
     signal?.throwIfAborted();
     throw late ?? connection.error(NATIVE_ERROR.STALE);
   } finally {
-    clearTimeout(timer);
+    deadline?.clear();
     signal?.removeEventListener("abort", stop);
     connection.unclaim();
   }

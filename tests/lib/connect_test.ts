@@ -8,7 +8,7 @@ import { Backoff } from "../../lib/internal/connect.ts";
 import { unreachableOf } from "../../lib/internal/no_answer.ts";
 import { planRetry } from "../../lib/connect.ts";
 import { type Address, DisconnectCode, type ENetError, Host, type Peer } from "../../mod.ts";
-import { errorOf, journal, leakCheck, until, withDeadline } from "../_helpers.ts";
+import { block, errorOf, journal, leakCheck, until, withDeadline } from "../_helpers.ts";
 
 const LOOPBACK = "127.0.0.1";
 const QUICK = { minimumMs: 1, maximumMs: 4 };
@@ -155,6 +155,22 @@ test("A connect handler may abort the attempts that others of its signal make", 
   assert.deepEqual([peer.state, peer.reason], ["connected", undefined]);
   await withDeadline(peer.deliver(0, "text"), 10_000, "a delivery");
   assert.deepEqual(seen.entries, []);
+});
+
+test("What has come while the program was busy is heard although the time is up", async (t) => {
+  await leakCheck(t);
+  await using server = await Host.listen({ hostname: LOOPBACK }, {
+    connect: (peer) => void peer.send(0, "hello"),
+  });
+  await using client = await Host.create();
+  const attempt = client.connect(server.address, { timeoutMs: 100 });
+  await new Promise((resolve) => setImmediate(resolve));
+  block(400);
+  const peer = await withDeadline(attempt, 10_000, "the connection");
+  const message = peer.receive({ timeoutMs: 100 });
+  block(400);
+  const { packet } = await withDeadline(message, 10_000, "the message");
+  assert.equal(packet.text(), "hello");
 });
 
 // Name resolution.
