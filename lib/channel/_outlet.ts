@@ -1,4 +1,4 @@
-import { LAYOUT } from "../../ffi/layout.ts";
+import { CHANNEL } from "../../ffi/layout.ts";
 import { Fifo } from "../internal/fifo.ts";
 import type { Pins } from "../internal/pins.ts";
 import { integer } from "../internal/validate.ts";
@@ -279,7 +279,7 @@ export class Outlet {
     let flushed = false;
     for (let next = this.#queue.peek(); next !== undefined; next = this.#queue.peek()) {
       const { bytes, direct } = next;
-      const kind = direct === undefined ? LAYOUT.CHANNEL_KIND_PLAIN : LAYOUT.CHANNEL_KIND_OFFERED;
+      const kind = direct === undefined ? CHANNEL.KIND_PLAIN : CHANNEL.KIND_OFFERED;
       const offer = this.#writer.write(bytes, kind);
       if (offer === undefined) break;
       this.#queue.shift();
@@ -293,11 +293,11 @@ export class Outlet {
 
   /** What to be woken for. */
   #wakeCondition(): number {
-    if (this.#offered.length > 0) return LAYOUT.CHANNEL_WAIT_ANY;
+    if (this.#offered.length > 0) return CHANNEL.WAIT_ANY;
     if (this.#queue.size > 0) {
-      return this.#writer.isHalfFree ? LAYOUT.CHANNEL_WAIT_EMPTY : LAYOUT.CHANNEL_WAIT_HALF;
+      return this.#writer.isHalfFree ? CHANNEL.WAIT_EMPTY : CHANNEL.WAIT_HALF;
     }
-    return this.#idle.length > 0 ? LAYOUT.CHANNEL_WAIT_EMPTY : 0;
+    return this.#idle.length > 0 ? CHANNEL.WAIT_EMPTY : 0;
   }
 
   /** The end: nothing will be taken any more. */

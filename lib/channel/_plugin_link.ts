@@ -1,4 +1,4 @@
-import { LAYOUT } from "../../ffi/layout.ts";
+import { CHANNEL } from "../../ffi/layout.ts";
 import type { Wake } from "../../ffi/contract.ts";
 import type { Library } from "../../ffi/loader.ts";
 import { check, ENetError, NATIVE_ERROR, nativeError } from "../errors.ts";
@@ -101,8 +101,8 @@ export class PluginLink implements Link {
       link.#onWake();
       await link.#loaded.promise;
       link.#info = Object.freeze({
-        name: link.#text(LAYOUT.CHANNEL_TEXT_NAME) || undefined,
-        version: link.#text(LAYOUT.CHANNEL_TEXT_VERSION) || undefined,
+        name: link.#text(CHANNEL.TEXT_NAME) || undefined,
+        version: link.#text(CHANNEL.TEXT_VERSION) || undefined,
       });
       return link;
     } catch (error) {
@@ -121,7 +121,7 @@ export class PluginLink implements Link {
       const error = this.#failure(state);
       this.#loaded.reject(error);
       this.#listener?.end(error);
-    } else if (!this.#isLoaded && state === LAYOUT.CHANNEL_STATE_RUNNING) {
+    } else if (!this.#isLoaded && state === CHANNEL.STATE_RUNNING) {
       this.#isLoaded = true;
       this.#loaded.resolve();
     } else {
@@ -141,7 +141,7 @@ export class PluginLink implements Link {
   }
 
   #failure(state: number): ENetError {
-    const reason = this.#text(LAYOUT.CHANNEL_TEXT_ERROR);
+    const reason = this.#text(CHANNEL.TEXT_ERROR);
     const what = this.#isLoaded ? "The plugin" : "Loading the plugin";
     const { code, message } = nativeError(state, `${what} ${this.#path}`);
     return new ENetError(code, reason === "" ? message : `${message}: ${reason}`);

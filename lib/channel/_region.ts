@@ -1,4 +1,4 @@
-import { LAYOUT } from "../../ffi/layout.ts";
+import { CHANNEL } from "../../ffi/layout.ts";
 
 /** A ring's bytes, as its own end sees them and as it lends parts of them. */
 export interface Region {
@@ -71,32 +71,32 @@ class SharedRegion implements Region {
 }
 
 function ringBytes(capacity: number): number {
-  const { CHANNEL_UNIT_BYTES, CHANNEL_RECORD_HEADER, CHANNEL_RING_ALIGNMENT } = LAYOUT;
-  const record = CHANNEL_RECORD_HEADER +
-    Math.ceil(capacity / CHANNEL_UNIT_BYTES) * CHANNEL_UNIT_BYTES;
-  return Math.ceil(record / CHANNEL_RING_ALIGNMENT) * CHANNEL_RING_ALIGNMENT;
+  const { UNIT_BYTES, RECORD_HEADER, RING_ALIGNMENT } = CHANNEL;
+  const record = RECORD_HEADER +
+    Math.ceil(capacity / UNIT_BYTES) * UNIT_BYTES;
+  return Math.ceil(record / RING_ALIGNMENT) * RING_ALIGNMENT;
 }
 
 /** The words of a direction in a block. */
 function wordsOf(block: ArrayBufferLike, direction: number): Int32Array {
-  const { CHANNEL_DIRECTION_BYTES } = LAYOUT;
-  return new Int32Array(block, direction * CHANNEL_DIRECTION_BYTES, CHANNEL_DIRECTION_BYTES / 4);
+  const { DIRECTION_BYTES } = CHANNEL;
+  return new Int32Array(block, direction * DIRECTION_BYTES, DIRECTION_BYTES / 4);
 }
 
 /** Bytes of a block before its first ring and guard. */
-export const WORDS_BYTES: number = 2 * LAYOUT.CHANNEL_DIRECTION_BYTES;
+export const WORDS_BYTES: number = 2 * CHANNEL.DIRECTION_BYTES;
 
 /** Lays out the memory of a channel between JavaScript threads. */
 export function allocateShared(capacities: readonly [number, number]): SharedArrayBuffer {
   const [first, second] = capacities.map(ringBytes);
-  const guard = LAYOUT.CHANNEL_GUARD_BYTES;
+  const guard = CHANNEL.GUARD_BYTES;
   const offsets = [WORDS_BYTES + guard, WORDS_BYTES + 2 * guard + first];
   const block = new SharedArrayBuffer(WORDS_BYTES + 3 * guard + first + second);
   for (const direction of [0, 1]) {
     const words = wordsOf(block, direction);
-    words[LAYOUT.CHANNEL_WORD_OFFSET] = offsets[direction];
-    words[LAYOUT.CHANNEL_WORD_RING_BYTES] = ringBytes(capacities[direction]);
-    words[LAYOUT.CHANNEL_WORD_CAPACITY] = capacities[direction];
+    words[CHANNEL.WORD_OFFSET] = offsets[direction];
+    words[CHANNEL.WORD_RING_BYTES] = ringBytes(capacities[direction]);
+    words[CHANNEL.WORD_CAPACITY] = capacities[direction];
   }
   return block;
 }
@@ -111,10 +111,10 @@ export function directions(
     return {
       words,
       region: region(
-        words[LAYOUT.CHANNEL_WORD_OFFSET],
-        words[LAYOUT.CHANNEL_WORD_RING_BYTES],
+        words[CHANNEL.WORD_OFFSET],
+        words[CHANNEL.WORD_RING_BYTES],
       ),
-      capacity: words[LAYOUT.CHANNEL_WORD_CAPACITY],
+      capacity: words[CHANNEL.WORD_CAPACITY],
     };
   };
   return [direction(0), direction(1)];
@@ -125,9 +125,9 @@ export function sharedDirections(block: SharedArrayBuffer): [Direction, Directio
   if (block.byteLength < WORDS_BYTES) return undefined;
   for (const index of [0, 1]) {
     const words = wordsOf(block, index);
-    const offset = words[LAYOUT.CHANNEL_WORD_OFFSET];
-    const size = words[LAYOUT.CHANNEL_WORD_RING_BYTES];
-    const capacity = words[LAYOUT.CHANNEL_WORD_CAPACITY];
+    const offset = words[CHANNEL.WORD_OFFSET];
+    const size = words[CHANNEL.WORD_RING_BYTES];
+    const capacity = words[CHANNEL.WORD_CAPACITY];
     if (
       capacity < 1 || size !== ringBytes(capacity) || offset < WORDS_BYTES || offset % 8 !== 0 ||
       offset + size > block.byteLength

@@ -6,19 +6,19 @@
  *
  * @module
  */
-import { LAYOUT } from "../../ffi/layout.ts";
+import { CHANNEL } from "../../ffi/layout.ts";
 import { ENetError } from "../errors.ts";
 import type { Direction, Region } from "./_region.ts";
 
 const {
-  CHANNEL_UNIT_BYTES: UNIT,
-  CHANNEL_RECORD_HEADER: HEADER,
-  CHANNEL_WORD_HEAD: HEAD,
-  CHANNEL_WORD_TAIL: TAIL,
-  CHANNEL_WORD_WRAP: WRAP,
-  CHANNEL_WORD_PRODUCER_WAITS: PRODUCER_WAITS,
-  CHANNEL_WORD_CONSUMER_WAITS: CONSUMER_WAITS,
-} = LAYOUT;
+  UNIT_BYTES: UNIT,
+  RECORD_HEADER: HEADER,
+  WORD_HEAD: HEAD,
+  WORD_TAIL: TAIL,
+  WORD_WRAP: WRAP,
+  WORD_PRODUCER_WAITS: PRODUCER_WAITS,
+  WORD_CONSUMER_WAITS: CONSUMER_WAITS,
+} = CHANNEL;
 
 function recordBytes(length: number): number {
   return HEADER + Math.ceil(length / UNIT) * UNIT;
@@ -103,7 +103,7 @@ export class RingWriter extends End {
   }
 
   /** Publishes the message that has been written to the room found last. */
-  publish({ offset, skip }: Room, length: number, kind: number = LAYOUT.CHANNEL_KIND_PLAIN): Offer {
+  publish({ offset, skip }: Room, length: number, kind: number = CHANNEL.KIND_PLAIN): Offer {
     if (offset === HEADER) Atomics.store(this.words, WRAP, this.count);
     this.advance(skip);
     const offer = this.#record(length, kind);
@@ -114,9 +114,9 @@ export class RingWriter extends End {
 
   #record(length: number, kind: number): number {
     const index = this.at / 4;
-    this.region.words[index + LAYOUT.CHANNEL_RECORD_LENGTH] = length;
-    this.region.words[index + LAYOUT.CHANNEL_RECORD_KIND] = kind;
-    return index + LAYOUT.CHANNEL_RECORD_KIND;
+    this.region.words[index + CHANNEL.RECORD_LENGTH] = length;
+    this.region.words[index + CHANNEL.RECORD_KIND] = kind;
+    return index + CHANNEL.RECORD_KIND;
   }
 
   /** Writes a message, if there is room. */
@@ -131,22 +131,22 @@ export class RingWriter extends End {
   isTaken({ kind, end }: Offer): boolean {
     // Behind TAIL the record is gone, and its words are others'.
     return ((end - Atomics.load(this.words, TAIL)) | 0) <= 0 ||
-      Atomics.load(this.region.words, kind) === LAYOUT.CHANNEL_KIND_TAKEN;
+      Atomics.load(this.region.words, kind) === CHANNEL.KIND_TAKEN;
   }
 
   /** Withdraws an offer. Returns false if it has been taken. */
   withdraw(offer: Offer): boolean {
     if (this.isTaken(offer)) return false;
-    const { CHANNEL_KIND_OFFERED, CHANNEL_KIND_WITHDRAWN } = LAYOUT;
+    const { KIND_OFFERED, KIND_WITHDRAWN } = CHANNEL;
     return Atomics.compareExchange(
       this.region.words,
       offer.kind,
-      CHANNEL_KIND_OFFERED,
-      CHANNEL_KIND_WITHDRAWN,
-    ) === CHANNEL_KIND_OFFERED;
+      KIND_OFFERED,
+      KIND_WITHDRAWN,
+    ) === KIND_OFFERED;
   }
 
-  /** Asks to be woken (`CHANNEL_WAIT_…`); look again afterwards. */
+  /** Asks to be woken (`CHANNEL.WAIT_…`); look again afterwards. */
   want(condition: number): void {
     Atomics.store(this.words, PRODUCER_WAITS, condition);
   }
@@ -182,8 +182,8 @@ export class RingReader extends End {
       if (used === 0) return undefined;
       const index = this.at / 4;
       const rest = this.size - this.at;
-      const kind = words[index + LAYOUT.CHANNEL_RECORD_KIND];
-      const length = words[index + LAYOUT.CHANNEL_RECORD_LENGTH];
+      const kind = words[index + CHANNEL.RECORD_KIND];
+      const length = words[index + CHANNEL.RECORD_LENGTH];
       if (this.at !== 0 && Atomics.load(this.words, WRAP) === this.count) {
         if (rest >= used) throw damaged("a record of its ring is wrong");
         this.#free(rest);
@@ -191,12 +191,12 @@ export class RingReader extends End {
       }
       const bytes = recordBytes(length);
       if (
-        kind < LAYOUT.CHANNEL_KIND_PLAIN || kind > LAYOUT.CHANNEL_KIND_WITHDRAWN ||
+        kind < CHANNEL.KIND_PLAIN || kind > CHANNEL.KIND_WITHDRAWN ||
         length < 0 || length > this.capacity || bytes > rest || bytes > used
       ) {
         throw damaged("a record of its ring is wrong");
       }
-      if (kind === LAYOUT.CHANNEL_KIND_PLAIN || this.#take(index + LAYOUT.CHANNEL_RECORD_KIND)) {
+      if (kind === CHANNEL.KIND_PLAIN || this.#take(index + CHANNEL.RECORD_KIND)) {
         return { offset: this.at + HEADER, length };
       }
       this.#free(bytes);
@@ -205,10 +205,9 @@ export class RingReader extends End {
 
   /** Takes an offer, unless it has been withdrawn. */
   #take(kind: number): boolean {
-    const { CHANNEL_KIND_OFFERED, CHANNEL_KIND_TAKEN } = LAYOUT;
-    const taken =
-      Atomics.compareExchange(this.region.words, kind, CHANNEL_KIND_OFFERED, CHANNEL_KIND_TAKEN) ===
-        CHANNEL_KIND_OFFERED;
+    const { KIND_OFFERED, KIND_TAKEN } = CHANNEL;
+    const taken = Atomics.compareExchange(this.region.words, kind, KIND_OFFERED, KIND_TAKEN) ===
+      KIND_OFFERED;
     if (taken) this.#checkCondition();
     return taken;
   }
@@ -229,8 +228,8 @@ export class RingReader extends End {
     const condition = Atomics.load(this.words, PRODUCER_WAITS);
     if (condition === 0) return;
     const used = this.usedOf(Atomics.load(this.words, HEAD), this.count);
-    if (condition === LAYOUT.CHANNEL_WAIT_EMPTY && used > 0) return;
-    if (condition === LAYOUT.CHANNEL_WAIT_HALF && used * 2 > this.size) return;
+    if (condition === CHANNEL.WAIT_EMPTY && used > 0) return;
+    if (condition === CHANNEL.WAIT_HALF && used * 2 > this.size) return;
     if (Atomics.exchange(this.words, PRODUCER_WAITS, 0) !== 0) this.#wakeDue = true;
   }
 

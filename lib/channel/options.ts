@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { resolve } from "node:path";
-import { LAYOUT } from "../../ffi/layout.ts";
+import { CHANNEL } from "../../ffi/layout.ts";
 import { handlers, integer, options as checkOptions, show } from "../internal/validate.ts";
 import { TURN_BUDGET_MS, validateTurnBudget } from "../internal/turn.ts";
 import type { ENetError } from "../errors.ts";
@@ -131,8 +131,8 @@ export function planEnd(given: ChannelEndOptions): EndPlan {
 }
 
 function planBytes({ sendBytes = DEFAULT_BYTES, receiveBytes = DEFAULT_BYTES }: ChannelOptions) {
-  integer(sendBytes, "sendBytes", 1, LAYOUT.CHANNEL_MAXIMUM_BYTES);
-  integer(receiveBytes, "receiveBytes", 1, LAYOUT.CHANNEL_MAXIMUM_BYTES);
+  integer(sendBytes, "sendBytes", 1, CHANNEL.MAXIMUM_BYTES);
+  integer(receiveBytes, "receiveBytes", 1, CHANNEL.MAXIMUM_BYTES);
   return { sendBytes, receiveBytes };
 }
 

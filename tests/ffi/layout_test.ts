@@ -8,7 +8,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
+import * as tables from "../../ffi/layout.ts";
 import {
+  CHANNEL,
   CONDITION,
   CONFIG,
   DIAGNOSTIC,
@@ -50,7 +52,7 @@ function group(prefix: string): Record<string, number> {
 
 test("enetjs_layout() reports the numbers of ffi/layout.ts, in their order", async () => {
   const { native } = await loadLibrary();
-  const expected = Object.values(LAYOUT);
+  const expected = [...Object.values(LAYOUT), ...Object.values(CHANNEL)];
   const values = new Float64Array(expected.length + 1).fill(-1);
   const count = native.enetjs_layout(new Uint8Array(values.buffer), values.byteLength);
   assert.equal(count, expected.length);
@@ -64,7 +66,7 @@ test("ffi/layout.ts has the numbers of the header", () => {
   }
   for (
     const prefix of [
-      ...["WORD_", "RECORD_", "EVENT_", "COMPLETION_", "REASON_", "CODE_", "CHANNEL_", "WATCH_"],
+      ...["WORD_", "RECORD_", "EVENT_", "COMPLETION_", "REASON_", "CODE_", "WATCH_"],
     ]
   ) {
     for (const name of Object.keys(group(prefix))) assert.ok(`${prefix}${name}` in LAYOUT, name);
@@ -73,6 +75,7 @@ test("ffi/layout.ts has the numbers of the header", () => {
 
 test("ffi/layout.ts has the configuration, options, modes and statistics of the header", () => {
   const { DISCONNECT: NORMAL, ...rest } = defines;
+  assert.deepEqual(CHANNEL, group("CHANNEL_"));
   assert.deepEqual(CONFIG, group("CONFIG_"));
   assert.deepEqual(HOST_STAT, group("HOST_STAT_"));
   assert.deepEqual(LIMIT, group("LIMIT_"));
@@ -90,6 +93,12 @@ test("ffi/layout.ts has the configuration, options, modes and statistics of the 
   const options = Object.entries(group("PEER_"))
     .filter(([name]) => !name.startsWith("STAT_") && name !== "SLOTS");
   assert.deepEqual(PEER_OPTION, Object.fromEntries(options));
+});
+
+test("No table is so large that V8 would search in it", () => {
+  for (const [name, table] of Object.entries(tables)) {
+    assert.ok(Object.keys(table).length <= 128, name);
+  }
 });
 
 test("Positions count up from 0 without a gap, and each group has as many as its count", () => {

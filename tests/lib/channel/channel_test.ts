@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { LAYOUT } from "../../../ffi/layout.ts";
+import { CHANNEL } from "../../../ffi/layout.ts";
 import { Channel, type ChannelOptions, type ChannelRemote } from "../../../lib/channel/mod.ts";
 import { ENetError, Packet } from "../../../mod.ts";
 import { burn, Bystanders, WORK_MS } from "../../_flood.ts";
@@ -438,14 +438,14 @@ test("maximumQueuedBytes limits what waits on this side, and can be assigned", a
 });
 
 test("A damaged ring is noticed and ends the channel; this side is not harmed", async () => {
-  const { CHANNEL_WORD_HEAD, CHANNEL_WORD_TAIL, CHANNEL_WORD_OFFSET } = LAYOUT;
+  const { WORD_HEAD, WORD_TAIL, WORD_OFFSET } = CHANNEL;
   const damage: ((words: Int32Array) => void)[] = [
-    (words) => words[CHANNEL_WORD_HEAD] = 1_000_000,
-    (words) => words[CHANNEL_WORD_HEAD] = -1,
-    (words) => words[words[CHANNEL_WORD_OFFSET] / 4] = 5000,
-    (words) => words[words[CHANNEL_WORD_OFFSET] / 4] = -1,
-    (words) => words[words[CHANNEL_WORD_OFFSET] / 4 + 1] = 0,
-    (words) => words[words[CHANNEL_WORD_OFFSET] / 4 + 1] = 77,
+    (words) => words[WORD_HEAD] = 1_000_000,
+    (words) => words[WORD_HEAD] = -1,
+    (words) => words[words[WORD_OFFSET] / 4] = 5000,
+    (words) => words[words[WORD_OFFSET] / 4] = -1,
+    (words) => words[words[WORD_OFFSET] / 4 + 1] = 0,
+    (words) => words[words[WORD_OFFSET] / 4 + 1] = 77,
   ];
   for (const change of damage) {
     await using ends = await pair();
@@ -458,7 +458,7 @@ test("A damaged ring is noticed and ends the channel; this side is not harmed", 
   }
   await using ends = await pair();
   const words = new Int32Array((ends.near.remote as ChannelRemote).memory);
-  words[CHANNEL_WORD_TAIL] = 12345;
+  words[WORD_TAIL] = 12345;
   assert.throws(() => ends.near.send("x"), code("ENETJS_ERR_FAULT"));
   assert.equal(ends.near.closed, true);
 });
