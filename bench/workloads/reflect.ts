@@ -18,10 +18,10 @@ interface Load {
 }
 
 const LOADS: Load[] = [
-  { name: "64-reliable", size: 64, flags: PacketFlag.RELIABLE, count: 400_000, atOnce: 1000 },
+  { name: "64-reliable", size: 64, flags: PacketFlag.RELIABLE, count: 2_000_000, atOnce: 1000 },
   { name: "1k-reliable", size: 1024, flags: PacketFlag.RELIABLE, count: 60_000, atOnce: 128 },
   { name: "64k-reliable", size: 65_536, flags: PacketFlag.RELIABLE, count: 1_500, atOnce: 8 },
-  { name: "64-unreliable", size: 64, flags: PacketFlag.UNRELIABLE, count: 400_000, atOnce: 1000 },
+  { name: "64-unreliable", size: 64, flags: PacketFlag.UNRELIABLE, count: 2_000_000, atOnce: 1000 },
 ];
 
 const SHARE: Record<Count, number> = { full: 1, quick: 0.2, small: 0.01 };

@@ -19,10 +19,10 @@ interface Stream {
 }
 
 const STREAMS: Stream[] = [
-  { name: "64-reliable", size: 64, flags: PacketFlag.RELIABLE, count: 1_000_000 },
+  { name: "64-reliable", size: 64, flags: PacketFlag.RELIABLE, count: 5_000_000 },
   { name: "1k-reliable", size: 1024, flags: PacketFlag.RELIABLE, count: 150_000 },
   { name: "64k-reliable", size: 65_536, flags: PacketFlag.RELIABLE, count: 3_000 },
-  { name: "64-unreliable", size: 64, flags: PacketFlag.UNRELIABLE, count: 1_000_000 },
+  { name: "64-unreliable", size: 64, flags: PacketFlag.UNRELIABLE, count: 5_000_000 },
 ];
 
 const SHARE: Record<Count, number> = { full: 1, quick: 0.2, small: 0.001 };
