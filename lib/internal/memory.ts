@@ -1,6 +1,9 @@
 import { LAYOUT } from "../../ffi/layout.ts";
 import { CLOSED } from "./borrowing.ts";
 
+// Compilers take it for a constant, but not the property of an object that is imported.
+const RECORD_WORDS = LAYOUT.RECORD_BYTES / 4;
+
 /** Sizes of a host's shared block. */
 export interface MemorySizes {
   events: number;
@@ -35,7 +38,7 @@ export class Ring {
 
   /** Word index of the next record to consume. */
   get record(): number {
-    return this.#first + (this.#words[this.tailWord] & this.#mask) * (LAYOUT.RECORD_BYTES / 4);
+    return this.#first + (this.#words[this.tailWord] & this.#mask) * RECORD_WORDS;
   }
 
   /** Consumes a record. */

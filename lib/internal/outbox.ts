@@ -2,10 +2,17 @@ import { LAYOUT } from "../../ffi/layout.ts";
 import type { Native } from "../../ffi/symbols.ts";
 import type { Memory } from "./memory.ts";
 
+// Compilers take these for constants, but not the properties of an object that is imported.
+const {
+  OUTBOX_HEADER_BYTES,
+  PEER_SLOTS,
+  WORD_OUTBOX_FILLED,
+} = LAYOUT;
+
 /** Above this, copying outweighs what a call costs. */
 export const MAXIMUM_BYTES = 1024;
 
-const HEADER_WORDS = LAYOUT.OUTBOX_HEADER_BYTES / 4;
+const HEADER_WORDS = OUTBOX_HEADER_BYTES / 4;
 
 /** What a message is addressed to. */
 export interface Recipient {
@@ -77,20 +84,20 @@ export class Outbox {
     if (at < 0) return -1;
     const words = this.#words;
     const index = at >>> 2;
-    words[index] = to.id % LAYOUT.PEER_SLOTS;
-    words[index + 1] = to.id / LAYOUT.PEER_SLOTS;
+    words[index] = to.id % PEER_SLOTS;
+    words[index + 1] = to.id / PEER_SLOTS;
     words[index + 2] = flags << 8 | channelId;
     words[index + 3] = length;
-    this.#header[LAYOUT.WORD_OUTBOX_FILLED] = (index + HEADER_WORDS << 2) + (length + 3 & ~3);
+    this.#header[WORD_OUTBOX_FILLED] = (index + HEADER_WORDS << 2) + (length + 3 & ~3);
     return index + HEADER_WORDS;
   }
 
   /** Where there is room for a message, or -1 if native code can't make any. */
   #place(length: number): number {
     const header = this.#header;
-    const limit = this.#bytes.length - LAYOUT.OUTBOX_HEADER_BYTES - (length + 3 & ~3);
-    if (header[LAYOUT.WORD_OUTBOX_FILLED] > limit) this.#native.enetjs_host_push(this.#handle);
-    const at = header[LAYOUT.WORD_OUTBOX_FILLED];
+    const limit = this.#bytes.length - OUTBOX_HEADER_BYTES - (length + 3 & ~3);
+    if (header[WORD_OUTBOX_FILLED] > limit) this.#native.enetjs_host_push(this.#handle);
+    const at = header[WORD_OUTBOX_FILLED];
     return at <= limit ? at : -1;
   }
 }

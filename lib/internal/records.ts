@@ -13,6 +13,9 @@ import { RecordAddresses } from "./native_address.ts";
 import { NativePacket } from "./native_packet.ts";
 import type { Roster } from "./roster.ts";
 
+// Compilers take these for constants, but not the properties of an object that is imported.
+const { RECORD_GENERATION, RECORD_PEER } = LAYOUT;
+
 /** Reads the records of the event ring, see `native/include/enetjs.h`. An index is that of a record's first word. */
 export class Records {
   readonly #endpoint: Endpoint;
@@ -33,8 +36,8 @@ export class Records {
   connectionOf(index: number): Connection | undefined {
     const words = this.#words;
     return this.#roster.find(
-      words[index + LAYOUT.RECORD_PEER],
-      words[index + LAYOUT.RECORD_GENERATION],
+      words[index + RECORD_PEER],
+      words[index + RECORD_GENERATION],
     );
   }
 
@@ -73,8 +76,8 @@ export class Records {
     const address = this.#address(index);
     if (existing !== undefined) return existing;
     const words = this.#words;
-    const id = words[index + LAYOUT.RECORD_GENERATION] * LAYOUT.PEER_SLOTS +
-      words[index + LAYOUT.RECORD_PEER];
+    const id = words[index + RECORD_GENERATION] * LAYOUT.PEER_SLOTS +
+      words[index + RECORD_PEER];
     const channels = words[index + LAYOUT.RECORD_LENGTH];
     const { transport } = this.#endpoint;
     const connection = new Connection(this.#endpoint, transport, id, address, channels, false);

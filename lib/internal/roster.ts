@@ -3,6 +3,9 @@ import { peers } from "../peer.ts";
 import type { Connection } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 
+// Compilers take it for a constant, but not the property of an object that is imported.
+const { PEER_SLOTS } = LAYOUT;
+
 /** The connections of a host, from the attempt to connect until the end has been reported. */
 export class Roster implements Iterable<Connection> {
   readonly #endpoint: Endpoint;
@@ -42,7 +45,7 @@ export class Roster implements Iterable<Connection> {
     this.#connections.add(connection);
     if (!this.#isNative(connection)) return;
     this.#byId.set(connection.id, connection);
-    this.#slots[connection.id % LAYOUT.PEER_SLOTS] = connection;
+    this.#slots[connection.id % PEER_SLOTS] = connection;
   }
 
   /** Takes note of the end of a connection. There is no message for its readers any more. */
@@ -58,13 +61,13 @@ export class Roster implements Iterable<Connection> {
 
   #forgetId(id: number): void {
     this.#byId.delete(id);
-    const slot = id % LAYOUT.PEER_SLOTS;
+    const slot = id % PEER_SLOTS;
     if (this.#slots[slot]?.id === id) this.#slots[slot] = undefined;
   }
 
   /** The connection of native code's peer index and generation. */
   find(slot: number, generation: number): Connection | undefined {
-    const id = generation * LAYOUT.PEER_SLOTS + slot;
+    const id = generation * PEER_SLOTS + slot;
     const latest = this.#slots[slot];
     return latest !== undefined && latest.id === id ? latest : this.#byId.get(id);
   }
