@@ -161,6 +161,8 @@ export interface Program extends AsyncDisposable {
   readonly ended: Promise<ProgramEnd>;
   /** Resolves with the first line of stdout, from the start, that begins so; without that beginning. */
   line(beginning: string, ms?: number): Promise<string>;
+  /** The same for the first lines that begin so, as soon as there are so many. */
+  lines(beginning: string, count: number, ms?: number): Promise<string[]>;
   /** Writes a line to its stdin. */
   write(line: string): void;
 }
@@ -231,25 +233,22 @@ export function spawnProgram(
       resolve({ code, signal, stdout, stderr });
     });
   });
-  const lineOf = (beginning: string) =>
-    stdout.split("\n").slice(0, -1).find((line) => line.startsWith(beginning));
+  const lines = async (beginning: string, count: number, ms = 60_000) => {
+    const found = () => {
+      const all = stdout.split("\n").slice(0, -1).filter((line) => line.startsWith(beginning));
+      if (all.length >= count) return all.slice(0, count);
+      if (over) throw new Error(`${name} ended without "${beginning}":\n${stdout}\n${stderr}`);
+    };
+    const all = await until(found, ms, `"${beginning}" from ${name}`).catch((error) => {
+      throw new Error(`${error.message}\n${stdout}\n${stderr}`);
+    });
+    return all.map((line) => line.slice(beginning.length));
+  };
   return {
     process: child,
     ended,
-    async line(beginning, ms = 60_000) {
-      const found = () => {
-        const line = lineOf(beginning);
-        if (line === undefined && over) {
-          throw new Error(`${name} ended without "${beginning}":\n${stdout}\n${stderr}`);
-        }
-        return line === undefined ? undefined : { line };
-      };
-      const what = `"${beginning}" from ${name}`;
-      const { line } = await until(found, ms, what).catch((error) => {
-        throw new Error(`${error.message}\n${stdout}\n${stderr}`);
-      });
-      return line.slice(beginning.length);
-    },
+    lines,
+    line: async (beginning, ms) => (await lines(beginning, 1, ms))[0],
     write: (line) => void child.stdin.write(`${line}\n`),
     async [Symbol.asyncDispose]() {
       if (!over) child.kill("SIGKILL");

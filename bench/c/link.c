@@ -5,7 +5,7 @@
  *     makes two namespaces with a TUN device in each, and passes packets between them until its stdin is closed.
  *     Prints `pid N`, `left FD` and `right FD`. Left is 10.77.0.1, right is 10.77.0.2.
  *   bench_link run NAMESPACE COMMAND...
- *     runs a command in /proc/PID/fd/FD; it is killed when this program or the one that started it ends.
+ *     runs a command in /proc/PID/fd/FD, see namespaces.h.
  *
  * Each direction has half of RTT_MS. In a direction, a packet waits for those before it to be sent at RATE_BYTES a
  * second; it is dropped where more than QUEUE_MS of packets wait. It is lost with the probability LOSS_PERCENT, and
@@ -14,30 +14,13 @@
  *
  * The namespaces have no names: the system removes them with the last process that holds them.
  */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdbool.h>
+#include "namespaces.h"
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #define PACKET_BYTES 2048 /* above the MTU of the devices, which is 1500 */
 #define PLACES 16384      /* packets under way in a direction at most */
 #define NS_PER_MS 1000000
-#define LOOK_MS 50 /* for the end of a command, and of who started it */
 
 struct packet {
   uint64_t due_ns;
@@ -58,11 +41,6 @@ static struct {
   double loss, rate;
 } emulated;
 
-static void fail(const char *what) {
-  fprintf(stderr, "bench_link: %s: %s\n", what, strerror(errno));
-  exit(EXIT_FAILURE);
-}
-
 static uint64_t now_ns(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -75,43 +53,6 @@ static double draw(struct direction *direction) {
   x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
   x = (x ^ x >> 27) * 0x94D049BB133111EBu;
   return (double)((x ^ x >> 31) >> 11) / 9007199254740992.0;
-}
-
-/* ---- Namespaces and devices ------------------------------------------------------------------ */
-
-static void bring_up(const char *name, const char *address) {
-  int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  struct ifreq request = {0};
-  struct sockaddr_in *in = (struct sockaddr_in *)(void *)&request.ifr_addr;
-  if (s < 0) fail("no socket");
-  strncpy(request.ifr_name, name, IFNAMSIZ - 1);
-  if (address) {
-    in->sin_family = AF_INET;
-    in->sin_addr.s_addr = inet_addr(address);
-    if (ioctl(s, SIOCSIFADDR, &request) < 0) fail("no address");
-    in->sin_addr.s_addr = inet_addr("255.255.255.0");
-    if (ioctl(s, SIOCSIFNETMASK, &request) < 0) fail("no netmask");
-  }
-  if (ioctl(s, SIOCGIFFLAGS, &request) < 0) fail("no flags");
-  request.ifr_flags |= IFF_UP;
-  if (ioctl(s, SIOCSIFFLAGS, &request) < 0) fail("not up");
-  close(s);
-}
-
-/* Makes a namespace with a device. @returns the device; *namespace is a descriptor of the namespace */
-static int make_end(const char *address, int *namespace) {
-  struct ifreq request = {0};
-  int device;
-  if (unshare(CLONE_NEWNET) < 0) fail("no network namespace (this needs root)");
-  *namespace = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-  device = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (*namespace < 0 || device < 0) fail("no /dev/net/tun");
-  request.ifr_flags = IFF_TUN | IFF_NO_PI;
-  strncpy(request.ifr_name, "link", IFNAMSIZ - 1);
-  if (ioctl(device, TUNSETIFF, &request) < 0) fail("no TUN device");
-  bring_up("lo", NULL);
-  bring_up("link", address);
-  return device;
 }
 
 /* ---- Passing packets ------------------------------------------------------------------------- */
@@ -199,27 +140,6 @@ static void open_link(char **arguments) {
   printf("pid %d\nleft %d\nright %d\n", (int)getpid(), left_namespace, right_namespace);
   fflush(stdout);
   pass(directions);
-}
-
-/* ---- Running a command ----------------------------------------------------------------------- */
-
-static int run(const char *namespace, char **command) {
-  pid_t starter = getppid(), child;
-  int status, descriptor = open(namespace, O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0 || setns(descriptor, CLONE_NEWNET) < 0) fail("no such namespace");
-  child = fork();
-  if (child < 0) fail("no process");
-  if (child == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    execvp(command[0], command);
-    fail(command[0]);
-  }
-  while (waitpid(child, &status, WNOHANG) == 0) {
-    if (getppid() != starter) return EXIT_FAILURE; /* which kills the child */
-    poll(NULL, 0, LOOK_MS);
-  }
-  if (WIFSIGNALED(status)) raise(WTERMSIG(status));
-  return WEXITSTATUS(status);
 }
 
 int main(int count, char **arguments) {

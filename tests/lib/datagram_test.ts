@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import { createSocket, type Socket } from "node:dgram";
-import { once } from "node:events";
 import process from "node:process";
 import { test } from "node:test";
-import { type Address, type AddressFilter, Host, Packet } from "../../mod.ts";
+import { type AddressFilter, Host, Packet } from "../../mod.ts";
 import {
   connectedPair,
   currentRuntime,
@@ -13,47 +11,12 @@ import {
   until,
   withDeadline,
 } from "../_helpers.ts";
+import { Plain } from "../_plain.ts";
 
 const LOOPBACK = "127.0.0.1";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-
-/** A plain UDP socket on the loopback address, and what it has received. */
-class Plain implements AsyncDisposable {
-  readonly received: { bytes: Uint8Array; port: number }[] = [];
-  readonly #socket: Socket;
-
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on("message", (message, { port }) => {
-      this.received.push({ bytes: new Uint8Array(message), port });
-    });
-  }
-
-  static async open(hostname = LOOPBACK): Promise<Plain> {
-    const socket = createSocket("udp4");
-    socket.bind(0, hostname);
-    await once(socket, "listening");
-    return new Plain(socket);
-  }
-
-  get address(): Address {
-    const { address, port } = this.#socket.address();
-    return { hostname: address, port };
-  }
-
-  /** Resolves when the system has the datagram. */
-  send(bytes: Uint8Array, { hostname, port }: Address): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#socket.send(bytes, port, hostname, (error) => error ? reject(error) : resolve());
-    });
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return new Promise((resolve) => this.#socket.close(() => resolve()));
-  }
-}
 
 /** Bytes without a pattern, the same ones each time: now and then others would be a request to connect. */
 function noise(length: number): Uint8Array {
