@@ -21,6 +21,7 @@ import {
 import { type Address, DisconnectCode, Host, type HostHandlers, type HostOptions } from "../mod.ts";
 import { errorOf, leakCheck, until } from "./_helpers.ts";
 import { Plain } from "./_plain.ts";
+import { over6 } from "./lib/_ipv6.ts";
 
 const SECRET = "the secret of two";
 const HOSTNAME = "127.0.0.1";
@@ -97,6 +98,23 @@ test("Two clients are joined where a fifth of the datagrams gets lost", async ()
   for (const relayOnly of [false, true]) {
     const guest = await at.client();
     await guest.connect(SECRET, { timeoutMs: 120_000, relayOnly });
+  }
+});
+
+over6("Clients are joined over IPv6, and with one that has IPv4 only", async () => {
+  await using server = await RendezvousServer.open({ hostname: "::" });
+  const { port } = server.host.address;
+  const open = (hostname: string) => RendezvousClient.open({ hostname, port }, echo);
+  await using listener = await open("::1");
+  await listener.listen(SECRET);
+  await using of6 = await open("::1");
+  await using of4 = await open("127.0.0.1");
+  // The listener's host has both versions of IP, so it can also punch to an IPv4 address.
+  for (const guest of [of6, of4]) {
+    assert.equal((await guest.connect(SECRET)).over, "direct");
+    const { peer, over } = await guest.connect(SECRET, { relayOnly: true });
+    peer.send(0, over);
+    assert.equal((await peer.receive({ timeoutMs: 30_000 })).packet.text(), "relay");
   }
 });
 

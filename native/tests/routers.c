@@ -4,7 +4,8 @@
  *   enet_routers open KIND:CLIENTS...
  *     makes a router for each argument and a namespace for each of its clients, and passes UDP over IPv4 between them
  *     until its stdin is closed. Prints `pid N`, then `client FD ADDRESS` for each client in the order of the arguments.
- *     ADDRESS is that of the router, which others see.
+ *     ADDRESS is that of the router, which others see. At each line of its stdin, all routers forget their mappings: the
+ *     clients get other ports, as behind a router that begins anew, or in another network.
  *   enet_routers run NAMESPACE COMMAND...
  *     runs a command in /proc/PID/fd/FD, see namespaces.h.
  *
@@ -16,7 +17,7 @@
  *   port        port restricted cone: the same, which lets in from addresses and ports that the client has sent to
  *   symmetric   a public port for each address and port that the client sends to, which lets in from there alone
  *
- * No router sends a client's datagrams to another client of its own ("hairpinning"), or forgets a mapping.
+ * No router sends a client's datagrams to another client of its own ("hairpinning").
  */
 #include "namespaces.h"
 #include <stdbool.h>
@@ -215,7 +216,10 @@ static void pass_all(void) {
   for (int i = 0; i < client_count; i++) fds[1 + i] = (struct pollfd){clients[i].device, POLLIN, 0};
   for (;;) {
     if (poll(fds, (nfds_t)(1 + client_count), -1) < 0 && errno != EINTR) fail("poll");
-    if (fds[0].revents && read(STDIN_FILENO, &input, 1) <= 0) return;
+    if (fds[0].revents) {
+      if (read(STDIN_FILENO, &input, 1) <= 0) return;
+      if (input == '\n') mapping_count = sent_count = 0; /* a port is not given again */
+    }
     for (int i = 0; i < client_count; i++) {
       ssize_t length;
       while (fds[1 + i].revents && (length = read(clients[i].device, packet, sizeof(packet))) > 0)
