@@ -108,8 +108,8 @@ export interface HostSettings {
    */
   remoteThrottle: "unchanged" | "game";
   /**
-   * Whether datagrams that are not ENet's are reported; empty ones and those of more than 4096 bytes
-   * never are. Default false.
+   * Whether datagrams that are not ENet's are reported; empty ones, those of more than 4096 bytes and those
+   * that claim to come from port 0 never are. Default false.
    */
   datagrams: boolean;
   /**

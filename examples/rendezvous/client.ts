@@ -183,9 +183,8 @@ export class RendezvousClient implements AsyncDisposable {
     const { is, to = "", other: theirs = "", address = "" } = introduction;
     const other = this.#punches.meet(secret, "listen", to, theirs);
     if (is === "meet") return void this.#punches.punch(other, address);
-    const relay = textOf(this.#relayOf(introduction));
-    if (other.proved.has(relay) || this.#requests.size >= RELAYS) return;
-    other.proved.add(relay);
+    if (this.#requests.size >= RELAYS) return;
+    if (!this.#punches.expect(other, this.#relayOf(introduction))) return;
     const signal = AbortSignal.any([AbortSignal.timeout(BIND_MS), this.#end.signal]);
     void this.#bind(introduction, signal).catch(() => {}); // the other client gives up, too
   }

@@ -97,8 +97,7 @@ export class Punches {
     const other = this.#others.get(proof);
     if (other === undefined) return false;
     if (other.side === "listen" && is === "punch") {
-      other.proved.add(textOf(from));
-      forgetOldest(other.proved, ADDRESSES);
+      this.expect(other, from);
       this.#sendOne("answer", other, from);
     } else if (other.side === "connect" && is === "answer") {
       other.isOpen = true;
@@ -107,6 +106,15 @@ export class Punches {
       // It may come from another address than the server told of.
       this.#sendOne("punch", other, from);
     }
+    return true;
+  }
+
+  /** From now on the other client may connect from an address, too. False where it may already. */
+  expect({ proved }: Other, address: Address): boolean {
+    const text = textOf(address);
+    if (proved.has(text)) return false;
+    proved.add(text);
+    forgetOldest(proved, ADDRESSES);
     return true;
   }
 

@@ -60,7 +60,7 @@ export class Relay {
     this.#limits = limits;
     this.#bytes = limits.burstBytes;
     this.#socket = createSocket(isIPv6(hostname) ? "udp6" : "udp4");
-    this.#socket.on("error", () => this.#lifeIsOver());
+    this.#socket.on("error", () => this.#used = -Infinity); // so that it is over
     this.#socket.on("message", (data, { address, port }) => {
       this.#receive(data, { hostname: address, port });
     });
@@ -80,10 +80,6 @@ export class Relay {
 
   close(): void {
     this.#socket.close();
-  }
-
-  #lifeIsOver(): void {
-    this.#used = -Infinity;
   }
 
   #receive(data: Uint8Array, from: Address): void {
@@ -133,6 +129,7 @@ export class Relay {
   }
 
   #send(data: Uint8Array, { hostname, port }: Address): void {
+    if (port === 0) return; // of a forged address
     this.#socket.send(data, port, hostname, () => {}); // what cannot be sent is lost
   }
 }

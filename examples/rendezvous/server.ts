@@ -124,7 +124,12 @@ export class RendezvousServer implements AsyncDisposable {
   }
 
   #answer(to: Address, message: Message): void {
-    this.host.sendDatagram(to, answerOf(message));
+    const text = answerOf(message);
+    try {
+      this.host.sendDatagram(to, text);
+    } catch {
+      // The address is forged, and there is no way to it.
+    }
   }
 
   /** Opens a room, or keeps it open: for this the same client has to ask from the same address. */

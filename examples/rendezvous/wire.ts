@@ -121,7 +121,8 @@ export class Cookies {
 
   /** The cookie of an address. */
   of(address: Address, age = 0): string {
-    return idFrom(this.#key, `${Math.floor(Date.now() / COOKIE_MS) - age} ${textOf(address)}`);
+    const minute = Math.floor(performance.now() / COOKIE_MS) - age;
+    return idFrom(this.#key, `${minute} ${textOf(address)}`);
   }
 
   /** Whether a request has the cookie of its address. */

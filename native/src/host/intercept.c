@@ -91,8 +91,9 @@ static void emit_datagram(struct enetjs_host *h, const struct enetjs_endpoint *f
   enetjs_emit_event(h, NULL, record, packet);
 }
 
+/* Nobody has port 0, but a datagram can claim it. A program that answers would be told that there is no such port. */
 static int not_enets(struct enetjs_host *h, const struct enetjs_endpoint *from) {
-  if (h->datagrams) emit_datagram(h, from);
+  if (h->datagrams && from->port != 0) emit_datagram(h, from);
   return TAKEN;
 }
 

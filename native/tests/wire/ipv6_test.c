@@ -18,7 +18,7 @@
  * last bytes are a number.
  */
 static struct {
-  bool ipv6, ipv4;
+  bool ipv6, ipv4, port_0;
   uint64_t high;
   uint32_t address;
 } forged;
@@ -48,6 +48,7 @@ static void forge(struct sockaddr_in6 *from, const struct mmsghdr *message) {
   if (forged.ipv6 && from->sin6_family == AF_INET6) write_address(from, forged.high, low);
   if (forged.ipv4 && from->sin6_family == AF_INET6) memcpy(from->sin6_addr.s6_addr + 12, &address, sizeof(address));
   if (forged.ipv4 && from->sin6_family == AF_INET) ((struct sockaddr_in *)(void *)from)->sin_addr.s_addr = address;
+  if (forged.port_0) from->sin6_port = 0; /* which is that of IPv4, too */
 }
 
 /* The system's own functions, found first, so that addresses can be forged without being root. */
@@ -348,6 +349,25 @@ TEST(ipv4_datagrams_from_240_are_dropped) {
   }
 }
 
+/* A program could not answer them. */
+TEST(datagrams_from_port_0_are_not_reported) {
+  for (unsigned ipv6 = 0; ipv6 < 2; ipv6++) {
+    struct consumer server;
+    int fd;
+    server_open6(&server, ipv6 ? ENETJS_IPV6_DUAL : ENETJS_IPV6_NONE);
+    fd = sender_open(port_of(&server), ipv6 ? AF_INET6 : AF_INET);
+    CHECK(send(fd, "hello", 5, 0) == 5);
+    forged.port_0 = true;
+    UNTIL(statistic(&server, ENETJS_HOST_STAT_RECEIVED_PACKETS) == 1, consumer_poll(&server));
+    forged.port_0 = false;
+    CHECK_EQ_INT(server.datagrams, 0);
+    CHECK(send(fd, "hello", 5, 0) == 5);
+    UNTIL(server.datagrams == 1, consumer_poll(&server));
+    close(fd);
+    consumer_close(&server);
+  }
+}
+
 TEST(the_mtu_of_ipv6_is_lower) {
   struct consumer server, client;
   double peer;
@@ -411,6 +431,7 @@ int main(void) {
       TEST_CASE(datagrams_of_a_64_share_a_limit_and_have_an_address_each),
       TEST_CASE(an_abandoned_attempt_keeps_no_place_from_another_one),
       TEST_CASE(ipv4_datagrams_from_240_are_dropped),
+      TEST_CASE(datagrams_from_port_0_are_not_reported),
       TEST_CASE(the_mtu_of_ipv6_is_lower),
       TEST_CASE(a_server_answers_from_its_public_address),
       TEST_CASE(a_socket_of_one_family_reaches_no_other),
