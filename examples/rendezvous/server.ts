@@ -124,12 +124,7 @@ export class RendezvousServer implements AsyncDisposable {
   }
 
   #answer(to: Address, message: Message): void {
-    const text = answerOf(message);
-    try {
-      this.host.sendDatagram(to, text);
-    } catch {
-      // The address is forged, and there is no way to it.
-    }
+    this.host.sendDatagram(to, answerOf(message));
   }
 
   /** Opens a room, or keeps it open: for this the same client has to ask from the same address. */

@@ -81,6 +81,10 @@ void enetjs_socket_error_clear(void) { WSASetLastError(0); }
 
 bool enetjs_socket_error_fatal(int error) { return error == WSAENOTSOCK || error == WSAENOTCONN; }
 
+bool enetjs_socket_error_no_way(int error) {
+  return error == WSAENETUNREACH || error == WSAEHOSTUNREACH || error == WSAENETDOWN;
+}
+
 int enetjs_socket_error_code(int error) {
   switch (error) {
     case WSAEADDRINUSE: return ENETJS_ERR_ADDRESS_IN_USE;
@@ -158,6 +162,11 @@ int enetjs_socket_error(void) { return errno; }
 void enetjs_socket_error_clear(void) { errno = 0; }
 
 bool enetjs_socket_error_fatal(int error) { return error == EBADF || error == ENOTSOCK; }
+
+/* EPERM is a firewall's. */
+bool enetjs_socket_error_no_way(int error) {
+  return error == ENETUNREACH || error == EHOSTUNREACH || error == ENETDOWN || error == EPERM;
+}
 
 int enetjs_socket_error_code(int error) {
   switch (error) {

@@ -79,6 +79,9 @@ void enetjs_socket_error_clear(void);
 /** Whether a socket call that failed with this error can never succeed again. */
 bool enetjs_socket_error_fatal(int error);
 
+/** Whether a datagram was not sent with this error because its address has no way there, or may not be sent to. */
+bool enetjs_socket_error_no_way(int error);
+
 /** The ENETJS_ERR_… code for an error of socket, bind or sendto. */
 int enetjs_socket_error_code(int error);
 

@@ -396,7 +396,11 @@ double enetjs_host_send_datagram(double host, double address, double port, doubl
     buffer.dataLength = (size_t)length;
     enetjs_read_unreachable(h); /* an unread report would make this call fail */
     result = send_datagram(h, &to, &buffer);
-    if (result < 0) result = enetjs_socket_error_code(enetjs_socket_error());
+    if (result < 0) {
+      int error = enetjs_socket_error();
+      /* Whoever answers strangers answers forged addresses, too. */
+      result = enetjs_socket_error_no_way(error) ? 0 : enetjs_socket_error_code(error);
+    }
   }
   enetjs_host_release(h);
   return result;

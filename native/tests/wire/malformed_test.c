@@ -5,7 +5,7 @@
  */
 #include "../consumer.h"
 
-#define ATTACKS (55000 / SLOW) /* on each of the two hosts, with and without guards */
+#define ATTACKS (20000 / SLOW) /* on each of the two hosts, with and without guards */
 #define BATCH 16               /* between services */
 #define CAPTURED 256
 #define DATAGRAM_BYTES 4096

@@ -200,6 +200,36 @@ TEST(a_call_that_a_report_fails_is_made_again) { check_sending(ECONNREFUSED, 1, 
 TEST(a_call_that_fails_again_loses_one_datagram) { check_sending(EHOSTUNREACH, 2, 3, 1); }
 TEST(a_call_that_fails_for_another_reason_loses_one_datagram) { check_sending(EPERM, 1, 2, 1); }
 
+/* The system sends one datagram by sendmsg. */
+ENETJS_API ssize_t sendmsg(int socket, const struct msghdr *message, int flags) {
+  if (sending.failures == 0) return (ssize_t)syscall(SYS_sendmsg, socket, message, flags);
+  sending.failures--;
+  errno = sending.error;
+  return -1;
+}
+
+/* What a program's answer to a forged address must not do is fail. */
+TEST(a_datagram_that_has_no_way_is_lost) {
+  static const struct {
+    int error;
+    double result;
+  } cases[] = {{ENETUNREACH, 0}, {EHOSTUNREACH, 0}, {EPERM, 0}, {EACCES, ENETJS_ERR_PERMISSION}};
+  struct consumer client;
+  uint16_t port;
+  ENetSocket other = socket_open(&port);
+  client_open(&client);
+  for (unsigned i = 0; i < TEST_COUNT(cases); i++) {
+    double scratch = client.words[ENETJS_WORD_SCRATCH_OFFSET];
+    sending.error = cases[i].error;
+    sending.failures = 1;
+    CHECK_EQ_INT(enetjs_host_send_datagram(client.host, LOOPBACK, port, scratch, 1), cases[i].result);
+    CHECK_EQ_INT(sending.failures, 0);
+    CHECK_EQ_INT(enetjs_host_send_datagram(client.host, LOOPBACK, port, scratch, 1), 1);
+  }
+  consumer_close(&client);
+  enet_socket_destroy(other);
+}
+
 #endif
 
 int main(void) {
@@ -213,6 +243,7 @@ int main(void) {
       TEST_CASE(a_call_that_a_report_fails_is_made_again),
       TEST_CASE(a_call_that_fails_again_loses_one_datagram),
       TEST_CASE(a_call_that_fails_for_another_reason_loses_one_datagram),
+      TEST_CASE(a_datagram_that_has_no_way_is_lost),
 #endif
   };
   return test_run(cases, TEST_COUNT(cases));
