@@ -144,7 +144,9 @@ export class Announcement implements Disposable {
     this.#endpoint.closers.add(this.#stop);
     try {
       const error = await this.#refresh();
-      if (!this.#sockets.isOpen && error !== undefined && !this.#stopped) throw error;
+      // An interface may not do; what keeps all of one version of IP from hearing queries is an error.
+      const isFatal = error?.code === "ENETJS_ERR_ADDRESS_IN_USE" || !this.#sockets.isOpen;
+      if (error !== undefined && isFatal && !this.#stopped) throw error;
     } catch (error) {
       this.stop();
       throw error;
@@ -156,7 +158,7 @@ export class Announcement implements Disposable {
   }
 
   /** Opens the sockets that the present networks need. */
-  async #refresh(): Promise<Error | undefined> {
+  async #refresh(): Promise<ENetError | undefined> {
     const { interfaces, discoveryPort } = this.#plan;
     const { hostname } = this.#host.address;
     const { ipv6Only } = this.#endpoint.settings;

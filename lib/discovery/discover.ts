@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { ENetError } from "../errors.ts";
 import { Deadline } from "../internal/deadline.ts";
 import { type IpAddress, parseIp } from "../internal/ip.ts";
 import { iteration } from "../internal/iteration.ts";
@@ -97,7 +98,7 @@ class Search {
     this.#ask();
   }
 
-  #refresh(): Promise<Error | undefined> {
+  #refresh(): Promise<ENetError | undefined> {
     return this.#sockets.refresh(spotsOf(this.#plan), "Looking for servers");
   }
 
@@ -108,7 +109,9 @@ class Search {
     this.#found.expire(number);
     this.#sentAt.set(number, performance.now());
     this.#sentAt.delete(number - LATE);
-    this.#sockets.send(encodeQuery({ nonce: this.#nonce, number, game }), discoveryPort);
+    const query = encodeQuery({ nonce: this.#nonce, number, game });
+    // A server that has addresses of both versions is rather known by that of IPv4, which has no zone.
+    this.#sockets.send(query, discoveryPort, ({ type }) => number > 1 || type === "udp4");
     this.#wake();
     const again = async () => {
       // A network that has gone, or that is not up yet, is no reason to give up the others.

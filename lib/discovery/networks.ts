@@ -4,6 +4,7 @@
  * @module
  */
 import { networkInterfaces } from "node:os";
+import process from "node:process";
 import { ENetError } from "../errors.ts";
 import { formatIp, type IpAddress, isUnspecified, needsZone, parseIp } from "../internal/ip.ts";
 import { show } from "../internal/validate.ts";
@@ -70,7 +71,10 @@ export function listNetworks(names: readonly string[] | undefined): Networks {
       else all.push(formatIp(parseIp(address.split("%")[0]) as IpAddress));
     }
     const local = all.find((address) => needsZone(parseIp(address) as IpAddress));
-    if (local !== undefined) ipv6.push({ interface: name, address: local, all });
+    // Elsewhere hosts speak IPv4 only.
+    if (local !== undefined && process.platform === "linux") {
+      ipv6.push({ interface: name, address: local, all });
+    }
   }
   return { ipv4: ipv4.slice(0, MOST), ipv6: ipv6.slice(0, MOST) };
 }

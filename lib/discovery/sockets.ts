@@ -5,6 +5,7 @@
  * @module
  */
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import type { ENetError } from "../errors.ts";
 import { systemError } from "../internal/system_error.ts";
 
 /** A socket that should be open. Two with the same values are the same. */
@@ -122,7 +123,7 @@ export class Sockets {
    * @param what what is being done, for the error
    * @returns the error of a socket that could not be opened
    */
-  async refresh(spots: readonly Spot[], what: string): Promise<Error | undefined> {
+  async refresh(spots: readonly Spot[], what: string): Promise<ENetError | undefined> {
     this.#budget = MOST_DATAGRAMS;
     const wanted = new Map(spots.map((spot) => [JSON.stringify(spot), spot]));
     for (const key of this.#open.keys()) if (!wanted.has(key)) this.#drop(key);
@@ -161,10 +162,10 @@ export class Sockets {
     this.#onDatagram(bytes, { hostname: needsZone ? `${address}%${zone}` : address, port });
   }
 
-  /** Sends a datagram to every target. What cannot be sent is lost, as datagrams are. */
-  send(bytes: Uint8Array, port: number): void {
+  /** Sends a datagram to every target of some sockets. What cannot be sent is lost, as datagrams are. */
+  send(bytes: Uint8Array, port: number, isWanted: (spot: Spot) => boolean): void {
     for (const { socket, spot, isReady } of this.#open.values()) {
-      for (const target of isReady ? spot.targets : []) {
+      for (const target of isReady && isWanted(spot) ? spot.targets : []) {
         try {
           socket.send(bytes, port, target, () => {});
         } catch {
