@@ -142,6 +142,8 @@ export class Sockets {
     socket.on("message", (bytes: Uint8Array, from: RemoteInfo) => {
       if (has()) this.#take(bytes, from, spot);
     });
+    // Before, for Deno, and after the socket is open, for Bun.
+    if (!this.#keepsAlive) socket.unref();
     try {
       await open(socket, spot);
     } catch (error) {
