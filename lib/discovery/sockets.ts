@@ -142,7 +142,7 @@ export class Sockets {
     socket.on("message", (bytes: Uint8Array, from: RemoteInfo) => {
       if (has()) this.#take(bytes, from, spot);
     });
-    // Before, for Deno, and after the socket is open, for Bun.
+    // Not later: on Deno it does nothing for a socket that receives already.
     if (!this.#keepsAlive) socket.unref();
     try {
       await open(socket, spot);
@@ -153,7 +153,6 @@ export class Sockets {
     }
     entry.isReady = true;
     socket.on("error", () => has() && this.#drop(key));
-    if (!this.#keepsAlive) socket.unref();
     return undefined;
   }
 
