@@ -144,9 +144,7 @@ export class Announcement implements Disposable {
     this.#endpoint.closers.add(this.#stop);
     try {
       const error = await this.#refresh();
-      // An interface may not do; what keeps all of one version of IP from hearing queries is an error.
-      const isFatal = error?.code === "ENETJS_ERR_ADDRESS_IN_USE" || !this.#sockets.isOpen;
-      if (error !== undefined && isFatal && !this.#stopped) throw error;
+      if (error !== undefined && !this.#stopped) this.#judge(error);
     } catch (error) {
       this.stop();
       throw error;
@@ -155,6 +153,16 @@ export class Announcement implements Disposable {
     // A network that fails is tried again.
     this.#timer = setInterval(() => void this.#refresh().catch(() => {}), REFRESH_MS);
     this.#timer.unref();
+  }
+
+  /** Throws the error of a socket that could not be opened, if there is no doing without that socket. */
+  #judge(error: ENetError): void {
+    const { code, message } = error;
+    if (code === "ENETJS_ERR_ADDRESS_IN_USE") {
+      const remedy = "choose another discoveryPort, for the searches too";
+      throw new ENetError(code, `${message}; ${remedy}`, { cause: error.cause });
+    }
+    if (!this.#sockets.isOpen) throw error;
   }
 
   /** Opens the sockets that the present networks need. */

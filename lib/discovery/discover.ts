@@ -4,7 +4,7 @@ import { Deadline } from "../internal/deadline.ts";
 import { type IpAddress, parseIp } from "../internal/ip.ts";
 import { iteration } from "../internal/iteration.ts";
 import { type DiscoveredServer, Found } from "./found.ts";
-import { listNetworks, requireSome } from "./networks.ts";
+import { listNetworks, type Networks, requireSome } from "./networks.ts";
 import {
   BROADCAST,
   type DiscoverOptions,
@@ -32,16 +32,13 @@ function spotFor(address: string): Spot {
   return { ...ANYWHERE, type: "udp6", address: "::", zone: ip.zone, targets };
 }
 
-/** The sockets that ask; each is on one network. */
-function spotsOf({ addresses, interfaces }: DiscoverPlan): Spot[] {
-  if (addresses !== undefined) return addresses.map(spotFor);
-  const networks = listNetworks(interfaces);
-  requireSome(networks, "Looking for servers", interfaces);
+/** The sockets that ask on these networks, each on one. */
+function spotsOn({ ipv4, ipv6 }: Networks): Spot[] {
   return [
-    ...networks.ipv4.map(({ address }): Spot => (
+    ...ipv4.map(({ address }): Spot => (
       { ...ANYWHERE, type: "udp4", address, targets: [GROUP_IPV4, BROADCAST] }
     )),
-    ...networks.ipv6.map(({ interface: zone, address }): Spot => {
+    ...ipv6.map(({ interface: zone, address }): Spot => {
       const targets = [`${GROUP_IPV6}%${zone}`];
       return { ...ANYWHERE, type: "udp6", address: `${address}%${zone}`, zone, targets };
     }),
@@ -98,8 +95,14 @@ class Search {
     this.#ask();
   }
 
-  #refresh(): Promise<ENetError | undefined> {
-    return this.#sockets.refresh(spotsOf(this.#plan), "Looking for servers");
+  /** Opens the sockets that the present networks need. */
+  async #refresh(): Promise<ENetError | undefined> {
+    const what = "Looking for servers";
+    const { addresses, interfaces } = this.#plan;
+    if (addresses !== undefined) return await this.#sockets.refresh(addresses.map(spotFor), what);
+    const networks = listNetworks(interfaces);
+    if (this.#number === 0) requireSome(networks, what, interfaces);
+    return await this.#sockets.refresh(spotsOn(networks), what);
   }
 
   #ask(): void {
@@ -114,7 +117,7 @@ class Search {
     this.#sockets.send(query, discoveryPort, ({ type }) => number > 1 || type === "udp4");
     this.#wake();
     const again = async () => {
-      // A network that has gone, or that is not up yet, is no reason to give up the others.
+      // A network that fails is tried again.
       await this.#refresh().catch(() => {});
       this.#ask();
     };

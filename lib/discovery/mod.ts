@@ -19,7 +19,7 @@
  * @module
  */
 export { ENetError, type ENetErrorCode } from "../errors.ts";
-export { announce, Announcement } from "./announcement.ts";
+export { announce, type Announcement } from "./announcement.ts";
 export { discover } from "./discover.ts";
 export type { DiscoveredServer } from "./found.ts";
 export type { AnnounceOptions, DiscoverOptions, DiscoveryOptions } from "./options.ts";

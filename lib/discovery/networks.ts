@@ -94,13 +94,17 @@ export function reaching(networks: Networks, hostname: string, ipv6Only: boolean
   return { ipv4: [], ipv6: networks.ipv6.filter(isOf) };
 }
 
+const quoted = (names: readonly string[]) => names.map((name) => show(name)).join(", ");
+
 /** Refuses to go on without a network. */
 export function requireSome(networks: Networks, what: string, names?: readonly string[]): void {
   if (networks.ipv4.length + networks.ipv6.length > 0) return;
-  const which = names === undefined ? "" : ` of ${names.map((name) => show(name)).join(", ")}`;
+  const asked = names === undefined ? "" : ` of ${quoted(names)}`;
   throw new ENetError(
     "ENETJS_ERR_ADDRESS_UNAVAILABLE",
-    `${what}: no network interface${which} has an address for it`,
+    `${what}: no network interface${asked} will do; this machine has ${
+      quoted(Object.keys(readInterfaces()))
+    }`,
   );
 }
 

@@ -57,7 +57,7 @@ test("A server is found with all that it tells, and can be connected to", async 
   assert.equal(announcement.stopped, false);
 });
 
-test("A host on all interfaces is found on each", async () => {
+test("A host on all interfaces is found by a search on all", async () => {
   const { interfaces: _, ...place } = await newPlace();
   await using host = await Host.listen({}, {});
   using _announcement = await announce(host, { ...place, name: "everywhere" });
@@ -209,6 +209,7 @@ test("A port that somebody has for himself is an error", async () => {
     const announcing = announce(host, { ...place, discoveryPort, name: "refused" });
     const message = await rejection(announcing, "ENETJS_ERR_ADDRESS_IN_USE");
     assert.match(message, new RegExp(`127\\.0\\.0\\.1 on UDP port ${discoveryPort}`));
+    assert.match(message, /choose another discoveryPort/);
   } finally {
     socket.close();
   }
@@ -220,7 +221,7 @@ test("Interfaces that are none, and hosts that no network reaches, are errors", 
   const nowhere = { ...place, interfaces: ["none0"] };
   const code = "ENETJS_ERR_ADDRESS_UNAVAILABLE";
   const announcing = announce(host, { ...nowhere, name: "nowhere" });
-  assert.match(await rejection(announcing, code), /no network interface of "none0"/);
+  assert.match(await rejection(announcing, code), /no network interface of "none0".*has "/);
   assert.match(await rejection(discover(nowhere).next(), code), /no network interface of "none0"/);
 });
 

@@ -25,6 +25,8 @@ const withoutPython = spawnSync(PYTHON, ["--version"]).status === 0
   ? false
   : "python3 is not on this machine, so nobody else speaks discovery's format";
 
+if (withoutPython) console.warn(`SKIPPED: ${withoutPython}`);
+
 /** A program, in a network namespace if one is named. */
 function start(command: string, args: string[], namespace?: string): Program {
   if (namespace === undefined) return spawnProgram(command, args);
