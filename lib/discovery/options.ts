@@ -49,8 +49,8 @@ export interface DiscoverOptions extends DiscoveryOptions {
   /** Ends the search when it aborts. */
   signal?: AbortSignal;
   /**
-   * Ask these IP addresses, at most 32, in place of the networks. Of several servers of one machine, one answers. A
-   * server on another network needs {@linkcode AnnounceOptions.offLink}.
+   * Ask these IP addresses, at most 32, in place of the networks. The servers need {@linkcode AnnounceOptions.offLink}.
+   * Where several servers run on one machine, one of them answers.
    */
   addresses?: readonly string[];
 }
