@@ -61,7 +61,11 @@ function fileOf({ place }: Block): string {
   return `${folder}/${place.replaceAll(/\W/g, "_")}.ts`;
 }
 
-for (const block of blocks) writeFileSync(fileOf(block), block.code);
+for (const block of blocks) {
+  // What runs beside this must not be found.
+  const code = block.code.replaceAll('"star-chase"', `"star-chase-${process.pid}"`);
+  writeFileSync(fileOf(block), code);
+}
 
 /** The blocks that are two processes; the first line of each is its name. */
 const server = blocks.find(({ code }) => code.startsWith("// echo_server.ts\n"));
@@ -76,9 +80,16 @@ function printed(code: string): string[] {
 /** What the gateway needs on Deno, as docs/websockets.md says; everything else needs `--allow-ffi`. */
 const GATEWAY = ["--allow-net", "--allow-env=WS_NO_BUFFER_UTIL,WS_NO_UTF_8_VALIDATE"];
 
+/** What discovery needs, as docs/discovery.md says. */
+const DISCOVERY = ["--allow-net", "--allow-sys=networkInterfaces"];
+
 /** The permissions that the pages name for what a block imports. */
 function permissionsOf({ code }: Block): string[] {
-  return ["--allow-ffi", ...code.includes('"@enetjs/enet/gateway"') ? GATEWAY : []];
+  return [
+    "--allow-ffi",
+    ...code.includes('"@enetjs/enet/gateway"') ? GATEWAY : [],
+    ...code.includes('"@enetjs/enet/discovery"') ? DISCOVERY : [],
+  ];
 }
 
 /** Runs a file on this runtime, on Deno with these permissions. */

@@ -50,7 +50,7 @@ export class Closing {
     this.#connector.end();
     const { native, handle } = this.#endpoint;
     const { shutdown, roster } = this.#inlet;
-    this.#endpoint.closing = true;
+    this.#endpoint.beginClosing();
     this.#inlet.closeData = data;
     for (const connection of roster.live) {
       connection.leave();
@@ -96,7 +96,7 @@ export class Closing {
   /** Ends the host at once. */
   destroy(): void {
     const { resources, stats } = this.#endpoint;
-    this.#endpoint.closing = true;
+    this.#endpoint.beginClosing();
     if (resources.open) this.#inlet.learn();
     if (!resources.open) return;
     this.#beforeEnd();

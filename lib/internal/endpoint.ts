@@ -52,7 +52,10 @@ export class Endpoint implements ConnectionOwner<Connection> {
   connections = 0;
   inlet!: EndpointInlet;
   closeReason: unknown;
+  /** Whether the host is closing or closed. */
   closing = false;
+  /** Called once, when the host begins to close. */
+  readonly closers: Set<() => void> = new Set();
   readonly #pins: Pins = new Pins(this);
   readonly deliveries: Deliveries = new Deliveries(this.#pins);
   #dirty = false;
@@ -119,6 +122,13 @@ export class Endpoint implements ConnectionOwner<Connection> {
     if (!this.resources.open) {
       throw new ENetError("ENETJS_ERR_CLOSED", `${what}: the host is closed`);
     }
+  }
+
+  /** Notes that the host begins to close. */
+  beginClosing(): void {
+    this.closing = true;
+    for (const call of this.closers) call();
+    this.closers.clear();
   }
 
   /** Warns a program that is being debugged. */

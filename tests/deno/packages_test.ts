@@ -230,6 +230,7 @@ for (const major of [20, 22]) {
 import { dlopen } from "@enetjs/enet/ffi";
 import "@enetjs/enet/channel";
 import "@enetjs/enet/compat";
+import "@enetjs/enet/discovery";
 import "@enetjs/enet/messaging";
 for (const call of [() => Host.listen(), async () => dlopen(null, { abs: { parameters: ["int"], result: "int" } })]) {
   await call().catch(({ name, code, message }) => console.log(name, code, message));

@@ -89,3 +89,15 @@ test("A host name that may not be resolved is a lack of permission, and is not t
     'ENETJS_ERR_PERMISSION Resolving the host name "game.test" needs a permission: run with --allow-net\n',
   );
 });
+
+test("Finding servers names the permission that is missing", async () => {
+  const announce = { game: "permissions", name: "nobody hears it" };
+  const given = [JSON.stringify({ listen: { hostname: "127.0.0.1" }, announce, unref: true })];
+  const ffi = `--allow-ffi=${library}`;
+  const missing = { "networkInterfaces": [ffi], net: [ffi, "--allow-sys=networkInterfaces"] };
+  for (const [name, permissions] of Object.entries(missing)) {
+    const { code, stderr } = await run(permissions as [string], {}, "discovery.ts", given);
+    assertMatch(stderr, new RegExp(`ENetError: .*Requires (sys|net) access.*${name}`));
+    assertEquals(code, 1);
+  }
+});
