@@ -111,7 +111,7 @@ test("disconnectLater() ends a browser that answers, but takes nothing, after it
   const [end] = await log.wait("disconnect");
   assert.deepEqual([end.reason, end.data], ["local", 5]);
   await withDeadline(stuck.closed, DEADLINE, "its end");
-  assert.ok(stuck.frames.filter((frame) => frame[0] === 255).length > 5, "it was pinged");
+  assert.ok(stuck.frames.some((frame) => frame[0] === 255), "it was pinged");
 });
 
 test("An address has at most 64 WebSockets that are no browsers, also when these do not close", async (t) => {
