@@ -1,0 +1,216 @@
+/**
+ * Workers that share a port: how many peers there can be and what each costs, and how the work grows with the workers.
+ * The workers are processes of the runtime that runs this file; the clients are C programs. Run it with
+ *
+ *     deno run -A bench/workers.ts [peers] [workers]
+ *     bun bench/workers.ts [peers] [workers]
+ *     node --disable-warning=ExperimentalWarning bench/workers.ts [peers] [workers]
+ *
+ * after `npx -y deno task bench -- --quick --only echo`, or anything else that has built the benchmark.
+ *
+ * First there are the peers, 20,000 on 6 workers, or none with `0`: each sends a message of 64 bytes twice a second, and is sent one
+ * back. Then one worker and two answer 64 clients, of which each waits for its answer before it asks again. To each
+ * message belongs some work of the server's program.
+ *
+ * @module
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { Host, SharedPort } from "../mod.ts";
+import { cCommand, median, Program } from "./_program.ts";
+import { HOSTNAME } from "./programs/_common.ts";
+
+const RATE = 2;
+const SIZE = 64;
+const CROWD_SECONDS = 10;
+const CROWD_LIMIT_MS = 60_000;
+/** A process may not have more sockets than descriptors. */
+const CLIENTS_OF_A_PROCESS = 10_000;
+const GROWTH_CLIENTS = 64;
+const GROWTH_SECONDS = 3;
+const GROWTH_ROUNDS = 5;
+const POLL_MS = 100;
+/** Bytes over which the program goes for each message: about 50 µs. */
+const WORK = 32 * 1024;
+
+// ---- A worker -----------------------------------------------------------------------------------
+
+interface Report {
+  readonly peers: number;
+  readonly received: number;
+  readonly cpuSeconds: number;
+  readonly memory: number;
+}
+
+/** What a program does with a message: as much work, whatever else the processor has to do. */
+function calculate(bytes: Uint8Array): number {
+  let hash = 0x811C9DC5;
+  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
+  return hash;
+}
+
+async function work(sharedPort: string, workBytes: number): Promise<void> {
+  const bytes = new Uint8Array(workBytes);
+  let received = 0;
+  const host = await Host.listen({ sharedPort, peers: 4095 }, {
+    receive(peer, channelId, packet) {
+      received++;
+      bytes[0] = calculate(bytes);
+      peer.send(channelId, packet, packet.flags);
+    },
+  });
+  for await (const _ of createInterface({ input: process.stdin })) {
+    const { user, system } = process.cpuUsage();
+    const report: Report = {
+      peers: host.stats.connectedPeers,
+      received,
+      cpuSeconds: (user + system) / 1e6,
+      memory: process.memoryUsage().rss,
+    };
+    console.log(JSON.stringify(report));
+  }
+}
+
+/** A worker as the primary sees it; disposing of it kills it. */
+class WorkerProcess implements AsyncDisposable {
+  readonly #child;
+  readonly #reports: AsyncIterator<string>;
+  readonly #ended: Promise<unknown>;
+
+  constructor(sharedPort: string, workBytes: number) {
+    const flags = "Deno" in globalThis ? ["run", "-A", "--no-check"] : process.execArgv;
+    const args = [...flags, fileURLToPath(import.meta.url), "worker", sharedPort, `${workBytes}`];
+    this.#child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
+    this.#ended = once(this.#child, "exit");
+    this.#reports = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
+  }
+
+  /** What it has used until now. */
+  async report(): Promise<Report> {
+    this.#child.stdin!.write("report\n");
+    const { value, done } = await this.#reports.next();
+    if (done) throw new Error("A worker has ended");
+    return JSON.parse(value);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#ended;
+  }
+}
+
+// ---- The primary --------------------------------------------------------------------------------
+
+interface Cluster extends AsyncDisposable {
+  readonly port: number;
+  reports(): Promise<Report[]>;
+}
+
+async function startCluster(workers: number, workBytes: number): Promise<Cluster> {
+  await using stack = new AsyncDisposableStack();
+  const port = stack.use(await SharedPort.open({ sockets: workers, hostname: HOSTNAME }));
+  const all = Array.from(
+    { length: workers },
+    () => stack.use(new WorkerProcess(port.name, workBytes)),
+  );
+  await Promise.all(all.map((worker) => worker.report()));
+  const moved = stack.move();
+  return {
+    port: port.address.port,
+    reports: () => Promise.all(all.map((worker) => worker.report())),
+    [Symbol.asyncDispose]: () => moved.disposeAsync(),
+  };
+}
+
+const sum = (reports: readonly Report[], of: (report: Report) => number) =>
+  reports.reduce((total, report) => total + of(report), 0);
+
+async function measureCrowd(peers: number, workers: number): Promise<void> {
+  await using cluster = await startCluster(workers, 0);
+  await using clients = new AsyncDisposableStack();
+  const empty = await cluster.reports();
+  for (let left = peers; left > 0; left -= CLIENTS_OF_A_PROCESS) {
+    const some = Math.min(left, CLIENTS_OF_A_PROCESS);
+    clients.use(new Program(cCommand("crowd", ["clients", cluster.port, some, RATE, SIZE])));
+  }
+  const deadline = performance.now() + CROWD_LIMIT_MS;
+  let before = empty;
+  while (sum(before, (report) => report.peers) < peers) {
+    if (performance.now() > deadline) throw new Error("Not all peers have connected");
+    await sleep(POLL_MS);
+    before = await cluster.reports();
+  }
+  const start = performance.now();
+  await sleep(CROWD_SECONDS * 1000);
+  const after = await cluster.reports();
+  const seconds = (performance.now() - start) / 1000;
+  console.log("worker  peers  messages/s  CPU ms/s  memory MiB");
+  after.forEach(({ peers, received, cpuSeconds, memory }, i) => {
+    const row = [
+      peers,
+      Math.round((received - before[i].received) / seconds),
+      Math.round((cpuSeconds - before[i].cpuSeconds) * 1000 / seconds),
+      Math.round(memory / 2 ** 20),
+    ];
+    const widths = [7, 12, 10, 12];
+    console.log(String(i + 1).padStart(6) + row.map((n, k) => `${n}`.padStart(widths[k])).join(""));
+  });
+  const cpu = sum(after, (r) => r.cpuSeconds) - sum(before, (r) => r.cpuSeconds);
+  const memory = sum(after, (r) => r.memory) - sum(empty, (r) => r.memory);
+  const there = sum(after, (r) => r.peers);
+  console.log(`${there} peers on port ${cluster.port}, of ${peers}`);
+  console.log(
+    `a peer: ${(memory / 1024 / there).toFixed(1)} KiB, ` +
+      `${(cpu * 1e6 / seconds / there).toFixed(1)} µs of CPU a second\n`,
+  );
+}
+
+async function answersPerSecond(workers: number, workBytes: number) {
+  await using cluster = await startCluster(workers, workBytes);
+  const before = await cluster.reports();
+  await using clients = new Program(
+    cCommand("ask", [cluster.port, GROWTH_CLIENTS, SIZE, GROWTH_SECONDS]),
+  );
+  const seen = await clients.readAll("answers", "user", "system");
+  const after = await cluster.reports();
+  const cpuSeconds = sum(after, (r) => r.cpuSeconds) - sum(before, (r) => r.cpuSeconds);
+  return {
+    answers: seen.answers / GROWTH_SECONDS,
+    clientCores: (seen.user + seen.system) / GROWTH_SECONDS,
+    cpuOfAnswer: cpuSeconds * 1e6 / sum(after, (r) => r.received),
+  };
+}
+
+/** One worker and two take turns, so that other load of the machine affects both. */
+async function measureGrowth(workBytes: number): Promise<void> {
+  console.log(`${workBytes} bytes of work for each message`);
+  console.log("workers  answers/s  CPU µs an answer  clients' CPU, cores");
+  const ratios = [];
+  for (let round = 0; round < GROWTH_ROUNDS; round++) {
+    const seen = [await answersPerSecond(1, workBytes), await answersPerSecond(2, workBytes)];
+    seen.forEach(({ answers, cpuOfAnswer, clientCores }, i) => {
+      const row = [
+        String(i + 1),
+        answers.toFixed(0),
+        cpuOfAnswer.toFixed(1),
+        clientCores.toFixed(2),
+      ];
+      console.log(row.map((text, k) => text.padStart([7, 11, 18, 21][k])).join(""));
+    });
+    ratios.push(seen[1].answers / seen[0].answers);
+  }
+  const shown = ratios.map((ratio) => ratio.toFixed(2)).join(", ");
+  console.log(`two beside one: ${median(ratios).toFixed(2)} (${shown})\n`);
+}
+
+if (process.argv[2] === "worker") {
+  await work(process.argv[3], Number(process.argv[4]));
+} else {
+  const [peers = 20_000, workers = 6] = process.argv.slice(2).map(Number);
+  if (peers > 0) await measureCrowd(peers, workers);
+  for (const workBytes of [0, WORK]) await measureGrowth(workBytes);
+}
