@@ -8,9 +8,10 @@
  *
  * after `npx -y deno task bench -- --quick --only echo`, or anything else that has built the benchmark.
  *
- * First there are the peers, 20,000 on 6 workers, or none with `0`: each sends a message of 64 bytes twice a second, and is sent one
- * back. Then one worker and two answer 64 clients, of which each waits for its answer before it asks again. To each
- * message belongs some work of the server's program.
+ * First there are the peers, 20,000 on 6 workers, or none with `0`. Each sends a message of 64 bytes twice a second, and
+ * is sent one back. Then one worker and two answer 64 clients, of which each waits for its answer before it asks again.
+ * To each message belongs some work of the server's program. Beside it stands what the machine gives at that time: the
+ * same work without a network, in one process and in two.
  *
  * @module
  */
@@ -22,7 +23,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Host, SharedPort } from "../mod.ts";
 import { cCommand, median, Program } from "./_program.ts";
-import { HOSTNAME } from "./programs/_common.ts";
+import { HOSTNAME, say } from "./programs/_common.ts";
 
 const RATE = 2;
 const SIZE = 64;
@@ -34,6 +35,7 @@ const GROWTH_CLIENTS = 64;
 const GROWTH_SECONDS = 3;
 const GROWTH_ROUNDS = 5;
 const POLL_MS = 100;
+const SPIN_MS = 1000;
 /** Bytes over which the program goes for each message: about 50 µs. */
 const WORK = 32 * 1024;
 
@@ -51,6 +53,14 @@ function calculate(bytes: Uint8Array): number {
   let hash = 0x811C9DC5;
   for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
   return hash;
+}
+
+/** Works for a time, and prints how often. */
+function spin(bytes: Uint8Array): void {
+  let times = 0;
+  const end = performance.now() + SPIN_MS;
+  for (; performance.now() < end; times++) bytes[0] = calculate(bytes);
+  say("times", times);
 }
 
 async function work(sharedPort: string, workBytes: number): Promise<void> {
@@ -75,6 +85,12 @@ async function work(sharedPort: string, workBytes: number): Promise<void> {
   }
 }
 
+/** The command that runs this file. */
+function command(...args: string[]): string[] {
+  const flags = "Deno" in globalThis ? ["run", "-A", "--no-check"] : process.execArgv;
+  return [process.execPath, ...flags, fileURLToPath(import.meta.url), ...args];
+}
+
 /** A worker as the primary sees it; disposing of it kills it. */
 class WorkerProcess implements AsyncDisposable {
   readonly #child;
@@ -82,9 +98,8 @@ class WorkerProcess implements AsyncDisposable {
   readonly #ended: Promise<unknown>;
 
   constructor(sharedPort: string, workBytes: number) {
-    const flags = "Deno" in globalThis ? ["run", "-A", "--no-check"] : process.execArgv;
-    const args = [...flags, fileURLToPath(import.meta.url), "worker", sharedPort, `${workBytes}`];
-    this.#child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
+    const [executable, ...args] = command("worker", sharedPort, `${workBytes}`);
+    this.#child = spawn(executable, args, { stdio: ["pipe", "pipe", "inherit"] });
     this.#ended = once(this.#child, "exit");
     this.#reports = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
   }
@@ -185,11 +200,23 @@ async function answersPerSecond(workers: number, workBytes: number) {
   };
 }
 
+/** How often some processes together do the work in a second, without a network. */
+async function timesPerSecond(processes: number, workBytes: number): Promise<number> {
+  const programs = Array.from(
+    { length: processes },
+    () => new Program(command("spin", `${workBytes}`)),
+  );
+  const times = await Promise.all(programs.map((program) => program.read("times")));
+  await Promise.all(programs.map((program) => program.ended));
+  return times.reduce((total, some) => total + some) * 1000 / SPIN_MS;
+}
+
 /** One worker and two take turns, so that other load of the machine affects both. */
 async function measureGrowth(workBytes: number): Promise<void> {
   console.log(`${workBytes} bytes of work for each message`);
   console.log("workers  answers/s  CPU µs an answer  clients' CPU, cores");
   const ratios = [];
+  const machine = [];
   for (let round = 0; round < GROWTH_ROUNDS; round++) {
     const seen = [await answersPerSecond(1, workBytes), await answersPerSecond(2, workBytes)];
     seen.forEach(({ answers, cpuOfAnswer, clientCores }, i) => {
@@ -202,13 +229,18 @@ async function measureGrowth(workBytes: number): Promise<void> {
       console.log(row.map((text, k) => text.padStart([7, 11, 18, 21][k])).join(""));
     });
     ratios.push(seen[1].answers / seen[0].answers);
+    const alone = await timesPerSecond(1, WORK);
+    machine.push(await timesPerSecond(2, WORK) / alone);
   }
-  const shown = ratios.map((ratio) => ratio.toFixed(2)).join(", ");
-  console.log(`two beside one: ${median(ratios).toFixed(2)} (${shown})\n`);
+  const show = (numbers: number[]) =>
+    `${median(numbers).toFixed(2)} (${numbers.map((number) => number.toFixed(2)).join(", ")})`;
+  console.log(`two beside one: ${show(ratios)}, without a network: ${show(machine)}\n`);
 }
 
 if (process.argv[2] === "worker") {
   await work(process.argv[3], Number(process.argv[4]));
+} else if (process.argv[2] === "spin") {
+  spin(new Uint8Array(Number(process.argv[3])));
 } else {
   const [peers = 20_000, workers = 6] = process.argv.slice(2).map(Number);
   if (peers > 0) await measureCrowd(peers, workers);

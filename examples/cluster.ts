@@ -3,11 +3,12 @@
  * port, and the system divides them among the workers. Then one worker is killed and replaced: its clients connect
  * again, to the replacement, and the others notice nothing. It needs Linux.
  *
- *     deno run --allow-ffi --allow-run --allow-env --allow-read examples/cluster.ts
+ *     deno run --allow-ffi --allow-run --allow-env examples/cluster.ts
  *     bun examples/cluster.ts
  *     node examples/cluster.ts
  *
- * The workers are processes; with the argument `threads` they are Workers of the primary's process.
+ * The workers are processes. With the argument `threads` they are Workers of the primary's process, for which Deno
+ * needs `--allow-read`, too.
  */
 import { spawn } from "node:child_process";
 import process from "node:process";
