@@ -2,7 +2,6 @@ import type { AddressFilter } from "./address_filter.ts";
 import type { Conditions } from "./conditions.ts";
 import type { Limits } from "./limits.ts";
 import type { HostSettings } from "./settings.ts";
-import type { SharedPort } from "./shared_port.ts";
 
 /** Options of `Host.create`: {@linkcode HostSettings}, and what can't be changed later. */
 export interface HostOptions
@@ -47,12 +46,12 @@ export interface ListenOptions extends HostOptions, Pick<Partial<HostSettings>, 
   /**
    * Whether other hosts may listen on the same port, in this process or in others of the same user, which say so too.
    * The system gives each client to one of them. Each host that comes or goes moves clients of the others, which then
-   * lose their connections; a {@linkcode SharedPort} does not. Linux only, elsewhere `ENETJS_ERR_REUSE_PORT`.
+   * lose their connections; a `SharedPort` does not. Linux only, elsewhere `ENETJS_ERR_REUSE_PORT`.
    * Default false.
    */
   reusePort?: boolean;
   /**
-   * The name of a {@linkcode SharedPort}, in place of the options above: the host gets one of its sockets. Where all
+   * The name of a `SharedPort`, in place of the options above: the host gets one of its sockets. Where all
    * of them have hosts, it waits 5 seconds for one.
    */
   sharedPort?: string;

@@ -167,6 +167,19 @@ TEST(a_worker_goes_on_without_its_holder) {
   check_nothing_left();
 }
 
+static void hold_on_another_thread(void *unused) {
+  (void)unused;
+  hold_some(1);
+}
+
+TEST(the_port_of_a_thread_that_has_ended_is_closed) {
+  enetjs_thread thread;
+  CHECK(enetjs_thread_start(&thread, hold_on_another_thread, NULL));
+  enetjs_thread_join(thread);
+  CHECK_EQ_INT(error_of_worker(), ENETJS_ERR_NO_HOLDER);
+  CHECK_EQ_INT(enetjs_port_close(port), ENETJS_ERR_CLOSED);
+}
+
 TEST(a_host_that_cannot_be_opened_leaves_its_socket) {
   struct consumer c;
   hold_some(1);
@@ -292,6 +305,7 @@ int main(void) {
       TEST_CASE(each_worker_has_a_socket_of_its_own_until_it_is_closed),
       TEST_CASE(a_replacement_hears_the_clients_that_came_meanwhile),
       TEST_CASE(a_worker_goes_on_without_its_holder),
+      TEST_CASE(the_port_of_a_thread_that_has_ended_is_closed),
       TEST_CASE(a_host_that_cannot_be_opened_leaves_its_socket),
       TEST_CASE(the_sockets_are_those_that_were_asked_for),
       TEST_CASE(wrong_arguments_are_refused),
