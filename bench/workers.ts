@@ -10,8 +10,9 @@
  *
  * First there are the peers, 20,000 on 6 workers, or none with `0`. Each sends a message of 64 bytes twice a second, and
  * is sent one back. Then one worker and two answer 64 clients, of which each waits for its answer before it asks again.
- * To each message belongs some work of the server's program. Beside it stands what the machine gives at that time: the
- * same work without a network, in one process and in two.
+ * To each message belongs some work of the server's program, without which the clients would need as much of the
+ * processors as the workers. Beside it stands what the machine gives at that time: the same work without a network, in
+ * one process and in two.
  *
  * @module
  */
@@ -32,11 +33,11 @@ const CROWD_LIMIT_MS = 60_000;
 /** A process may not have more sockets than descriptors. */
 const CLIENTS_OF_A_PROCESS = 10_000;
 const GROWTH_CLIENTS = 64;
-const GROWTH_SECONDS = 3;
+const GROWTH_SECONDS = 2;
 const GROWTH_ROUNDS = 5;
 const POLL_MS = 100;
-const SPIN_MS = 1000;
-/** Bytes over which the program goes for each message: about 50 µs. */
+const SPIN_MS = 500;
+/** Bytes over which the program goes for each message: about 100 µs. */
 const WORK = 32 * 1024;
 
 // ---- A worker -----------------------------------------------------------------------------------
@@ -66,7 +67,7 @@ function spin(bytes: Uint8Array): void {
 async function work(sharedPort: string, workBytes: number): Promise<void> {
   const bytes = new Uint8Array(workBytes);
   let received = 0;
-  const host = await Host.listen({ sharedPort, peers: 4095 }, {
+  await using host = await Host.listen({ sharedPort, peers: 4095 }, {
     receive(peer, channelId, packet) {
       received++;
       bytes[0] = calculate(bytes);
@@ -184,8 +185,8 @@ async function measureCrowd(peers: number, workers: number): Promise<void> {
   );
 }
 
-async function answersPerSecond(workers: number, workBytes: number) {
-  await using cluster = await startCluster(workers, workBytes);
+async function answersPerSecond(workers: number) {
+  await using cluster = await startCluster(workers, WORK);
   const before = await cluster.reports();
   await using clients = new Program(
     cCommand("ask", [cluster.port, GROWTH_CLIENTS, SIZE, GROWTH_SECONDS]),
@@ -201,10 +202,10 @@ async function answersPerSecond(workers: number, workBytes: number) {
 }
 
 /** How often some processes together do the work in a second, without a network. */
-async function timesPerSecond(processes: number, workBytes: number): Promise<number> {
+async function timesPerSecond(processes: number): Promise<number> {
   const programs = Array.from(
     { length: processes },
-    () => new Program(command("spin", `${workBytes}`)),
+    () => new Program(command("spin", `${WORK}`)),
   );
   const times = await Promise.all(programs.map((program) => program.read("times")));
   await Promise.all(programs.map((program) => program.ended));
@@ -212,13 +213,12 @@ async function timesPerSecond(processes: number, workBytes: number): Promise<num
 }
 
 /** One worker and two take turns, so that other load of the machine affects both. */
-async function measureGrowth(workBytes: number): Promise<void> {
-  console.log(`${workBytes} bytes of work for each message`);
+async function measureGrowth(): Promise<void> {
   console.log("workers  answers/s  CPU µs an answer  clients' CPU, cores");
   const ratios = [];
   const machine = [];
   for (let round = 0; round < GROWTH_ROUNDS; round++) {
-    const seen = [await answersPerSecond(1, workBytes), await answersPerSecond(2, workBytes)];
+    const seen = [await answersPerSecond(1), await answersPerSecond(2)];
     seen.forEach(({ answers, cpuOfAnswer, clientCores }, i) => {
       const row = [
         String(i + 1),
@@ -229,8 +229,8 @@ async function measureGrowth(workBytes: number): Promise<void> {
       console.log(row.map((text, k) => text.padStart([7, 11, 18, 21][k])).join(""));
     });
     ratios.push(seen[1].answers / seen[0].answers);
-    const alone = await timesPerSecond(1, WORK);
-    machine.push(await timesPerSecond(2, WORK) / alone);
+    const alone = await timesPerSecond(1);
+    machine.push(await timesPerSecond(2) / alone);
   }
   const show = (numbers: number[]) =>
     `${median(numbers).toFixed(2)} (${numbers.map((number) => number.toFixed(2)).join(", ")})`;
@@ -244,5 +244,5 @@ if (process.argv[2] === "worker") {
 } else {
   const [peers = 20_000, workers = 6] = process.argv.slice(2).map(Number);
   if (peers > 0) await measureCrowd(peers, workers);
-  for (const workBytes of [0, WORK]) await measureGrowth(workBytes);
+  await measureGrowth();
 }
