@@ -70,5 +70,6 @@ export { type PeerHost } from "./lib/peer_host.ts";
 export { PEER_STATES, type PeerState } from "./lib/peer_state.ts";
 export { type PeerStats } from "./lib/peer_stats.ts";
 export { type HostSettings } from "./lib/settings.ts";
+export { SharedPort, type SharedPortOptions } from "./lib/shared_port.ts";
 export { type StreamChunk, type WritableOptions } from "./lib/streams.ts";
 export { type ThrottleOptions, type TimeoutOptions } from "./lib/tuning.ts";

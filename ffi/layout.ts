@@ -58,7 +58,7 @@ export const LAYOUT = {
   REASON_RESET: 3,
   REASON_REFUSED: 4,
   REASON_LIMIT: 5,
-  CONFIG_COUNT: 36,
+  CONFIG_COUNT: 41,
   LIMIT_COUNT: 5,
   HOST_STAT_COUNT: 30,
   PEER_STAT_COUNT: 54,
@@ -118,6 +118,11 @@ export const LAYOUT = {
   ADDRESS_IPV6: 281474976710656,
   REACHES_IPV4: 1,
   REACHES_IPV6: 2,
+  PORT_NAME: 0,
+  PORT_ADDRESS: 4,
+  PORT_WORDS: 5,
+  PORT_COUNT: 10,
+  MAXIMUM_WORKERS: 256,
 } as const;
 
 /** What passes through the memory of a channel; `enetjs_layout` reports it behind `LAYOUT`. */
@@ -190,6 +195,11 @@ export const CONFIG = {
   IPV6_ADDRESS_2: 33,
   IPV6_ADDRESS_3: 34,
   IPV6_INTERFACE: 35,
+  REUSE_PORT: 36,
+  SHARED_PORT: 37,
+  SHARED_PORT_1: 38,
+  SHARED_PORT_2: 39,
+  SHARED_PORT_3: 40,
 } as const;
 
 /** What `enetjs_host_attend` says. */

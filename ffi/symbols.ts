@@ -89,6 +89,11 @@ export const SYMBOLS = {
   enetjs_watch_arm: ["f64", "f64"], // watch, wanted
   enetjs_watch_ready: ["f64"], // watch
   enetjs_watch_close: ["f64"], // watch
+
+  // Shared port
+  enetjs_port_open: ["buffer", "f64", "f64", "buffer", "f64"], // config, configBytes, sockets, out, outBytes
+  enetjs_port_workers: ["f64"], // port
+  enetjs_port_close: ["f64"], // port
 } as const satisfies SymbolTable;
 
 /** A native function of a table entry. */

@@ -28,6 +28,10 @@ export const ERROR_MEANINGS = {
   ENETJS_ERR_FAULT: "the other side of the channel broke its rules",
   ENETJS_ERR_UNGUARDED: "libenet's calls do not reach libenetjs, so nothing protects the host",
   ENETJS_ERR_ADDRESS_FAMILY: "the system, or the host's socket, does not speak that version of IP",
+  ENETJS_ERR_REUSE_PORT: "this system does not share the clients of a port among several sockets",
+  ENETJS_ERR_SOCKETS_TAKEN: "each socket of the shared port has a worker",
+  ENETJS_ERR_NO_HOLDER:
+    "the shared port is closed, or the process that holds it has ended or does not answer",
   // Errors that are found in JavaScript.
   ENETJS_ERR_TIMEOUT: "the other side did not answer in time",
   ENETJS_ERR_REFUSED: "the other side ended the attempt to connect",
@@ -115,6 +119,7 @@ export const NATIVE_ERROR = {
   CLOSED: resultOf("ENETJS_ERR_CLOSED"),
   NOT_CONNECTED: resultOf("ENETJS_ERR_NOT_CONNECTED"),
   PEERS_EXHAUSTED: resultOf("ENETJS_ERR_PEERS_EXHAUSTED"),
+  SOCKETS_TAKEN: resultOf("ENETJS_ERR_SOCKETS_TAKEN"),
 } as const;
 
 /** How many of them native code has. */
@@ -129,6 +134,12 @@ const REMEDIES: Partial<Record<ENetErrorCode, string>> = {
   ENETJS_ERR_UNGUARDED:
     "the process had loaded libenet before, or the system is not Linux; create a host before that, " +
     "or listen with unguarded: true",
+  ENETJS_ERR_REUSE_PORT:
+    "only Linux does; give each host a port of its own and tell clients which one to use, or keep " +
+    "one host and pass its messages to Workers through channels",
+  ENETJS_ERR_SOCKETS_TAKEN: "open the SharedPort with more sockets, or close a worker's host first",
+  ENETJS_ERR_NO_HOLDER:
+    "pass on the name of a SharedPort that is open, and keep its process running",
 };
 
 /** The error of a negative native result. */

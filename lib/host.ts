@@ -122,7 +122,9 @@ export class Host<PeerData = unknown>
    * @throws {ENetError} `ENETJS_ERR_ADDRESS_IN_USE`, `ENETJS_ERR_ADDRESS_UNAVAILABLE`,
    *   `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_LIMIT`, `ENETJS_ERR_MEMORY`,
    *   `ENETJS_ERR_THREAD`, `ENETJS_ERR_LIBRARY`, `ENETJS_ERR_ABI`, `ENETJS_ERR_LIBENET`,
-   *   `ENETJS_ERR_UNGUARDED` where nothing protects the host, unless `unguarded` is true
+   *   `ENETJS_ERR_UNGUARDED` where nothing protects the host, unless `unguarded` is true; with `reusePort` and
+   *   `sharedPort` `ENETJS_ERR_REUSE_PORT`, with `sharedPort` `ENETJS_ERR_SOCKETS_TAKEN` and
+   *   `ENETJS_ERR_NO_HOLDER`
    */
   static async listen<PeerData = unknown>(
     options: ListenOptions = {},

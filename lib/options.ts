@@ -44,6 +44,18 @@ export interface ListenOptions extends HostOptions, Pick<Partial<HostSettings>, 
   /** Whether a host on `"::"` takes no IPv4 addresses. Default false. */
   ipv6Only?: boolean;
   /**
+   * Whether other hosts may listen on the same port, in this process or in others of the same user, which say so too.
+   * The system gives each client to one of them. Each host that comes or goes moves clients of the others, which then
+   * lose their connections; a `SharedPort` does not. Linux only, elsewhere `ENETJS_ERR_REUSE_PORT`.
+   * Default false.
+   */
+  reusePort?: boolean;
+  /**
+   * The name of a `SharedPort`, in place of the options above: the host gets one of its sockets. Where all
+   * of them have hosts, it waits 5 seconds for one.
+   */
+  sharedPort?: string;
+  /**
    * Whether to listen even where nothing protects the host. libenet's calls do not reach this library when
    * the process had loaded libenet before, and on systems other than Linux. Without protection, strangers can
    * use up memory and peers, and setting the system's clock ends connections. By default listening then fails

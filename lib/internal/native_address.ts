@@ -56,15 +56,29 @@ export function passAddress({ native, memory }: Border, address: IpAddress): num
   return LAYOUT.ENDPOINT;
 }
 
-/** Where a host is. */
-export function localAddress({ native, handle, memory: { words } }: Border): Address {
-  const address = check(native.enetjs_host_address(handle), "Reading the address");
+/**
+ * The address that native code has told.
+ *
+ * @param address IPv4 and port in one number, or the port with a mark
+ * @param words of an IPv6 address, and the number of its interface
+ */
+export function addressOf(
+  native: Native,
+  address: number,
+  words: Uint32Array | Float64Array,
+): Address {
   const port = address % 65536;
   if (address < LAYOUT.ADDRESS_IPV6) {
     return { hostname: formatIPv4(Math.floor(address / 65536)), port };
   }
-  const [a, b, c, d, number] = words.subarray(LAYOUT.WORD_ENDPOINT);
+  const [a, b, c, d, number] = words;
   return { hostname: hostnameOf(native, [a, b, c, d], number), port };
+}
+
+/** Where a host is. */
+export function localAddress({ native, handle, memory: { words } }: Border): Address {
+  const address = check(native.enetjs_host_address(handle), "Reading the address");
+  return addressOf(native, address, words.subarray(LAYOUT.WORD_ENDPOINT));
 }
 
 /** The addresses in the records of a ring. */

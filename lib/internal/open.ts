@@ -1,42 +1,42 @@
 /** Opens hosts: the native host, what JavaScript keeps beside it, and its wake-up. */
 import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
 import type { Native } from "../../ffi/symbols.ts";
-import { check } from "../errors.ts";
+import { check, NATIVE_ERROR } from "../errors.ts";
 import type { HostHandlers } from "../events.ts";
 import { Endpoint } from "./endpoint.ts";
 import { Inlet } from "./inlet.ts";
-import { hostAndPort, type IPv6Address, isUnspecified } from "./ip.ts";
+import { hostAndPort } from "./ip.ts";
 import { loadLibrary } from "./library.ts";
+import { putLocal } from "./local.ts";
 import { Memory } from "./memory.ts";
-import { interfaceOf } from "./native_address.ts";
 import type { HostPlan } from "./plan.ts";
-import { resolveLocal } from "./resolve.ts";
+import { parsePortName } from "./port_name.ts";
+import { closeOnReload } from "./reload.ts";
 import { Resources } from "./resources.ts";
-import type { Settings } from "./settings.ts";
 
-function putIPv6(
-  config: Float64Array,
-  native: Native,
-  address: IPv6Address,
-  ipv6Only: boolean,
-): void {
-  const isDual = isUnspecified(address) && !ipv6Only;
-  config[CONFIG.IPV6] = isDual ? LAYOUT.IPV6_DUAL : LAYOUT.IPV6_ONLY;
-  config.set(address.words, CONFIG.IPV6_ADDRESS);
-  config[CONFIG.IPV6_INTERFACE] = interfaceOf(native, address);
-}
+/** How long a host waits for a socket of its shared port: the host that had it may be on its way out. */
+const SOCKET_WAIT_MS = 5000;
+const SOCKET_RETRY_MS = 20;
 
-/** Puts into the configuration where a host listens, and which versions of IP it speaks. */
-async function putLocal(
-  config: Float64Array,
+/** Creates the native host; asks again while every socket of its shared port is taken. @returns the native result */
+async function createNative(
   native: Native,
-  { hostname, ipv6Only }: Settings,
-): Promise<void> {
-  config[CONFIG.ADDRESS] = 0;
-  const address = hostname === undefined ? undefined : await resolveLocal(hostname, ipv6Only);
-  if (typeof address === "object") return putIPv6(config, native, address, ipv6Only);
-  if (address !== undefined) config[CONFIG.ADDRESS] = address;
-  else config[CONFIG.IPV6] = ipv6Only ? LAYOUT.IPV6_ONLY : LAYOUT.IPV6_AUTO;
+  config: Float64Array<ArrayBuffer>,
+  memory: Memory,
+): Promise<number> {
+  const deadline = performance.now() + SOCKET_WAIT_MS;
+  for (;;) {
+    const result = native.enetjs_host_create(
+      new Uint8Array(config.buffer),
+      config.byteLength,
+      memory.block,
+      memory.block.length,
+      memory.arena,
+      memory.arena.length,
+    );
+    if (result !== NATIVE_ERROR.SOCKETS_TAKEN || performance.now() > deadline) return result;
+    await new Promise((resolve) => setTimeout(resolve, SOCKET_RETRY_MS));
+  }
 }
 
 /**
@@ -52,24 +52,19 @@ export async function openHost<Host>(
   const library = await loadLibrary();
   const { native, runtime } = library;
   const { config, listens, ipv4Only, settings } = plan;
-  const { hostname = "::", port, pump, conditions } = settings;
-  Resources.closeOnReload(runtime);
+  const { hostname = "::", port, sharedPort, pump, conditions } = settings;
+  closeOnReload(runtime);
+  if (sharedPort !== undefined) config.set(parsePortName(sharedPort), CONFIG.SHARED_PORT);
   if (listens) await putLocal(config, native, settings);
   else {
     config[CONFIG.ADDRESS] = -1;
     config[CONFIG.IPV6] = ipv4Only ? LAYOUT.IPV6_NONE : LAYOUT.IPV6_AUTO;
   }
   const memory = new Memory(plan.sizes, runtime.copiesUpTo, library.debug);
+  const where = sharedPort ?? hostAndPort({ hostname, port });
   const handle = check(
-    native.enetjs_host_create(
-      new Uint8Array(config.buffer),
-      config.byteLength,
-      memory.block,
-      memory.block.length,
-      memory.arena,
-      memory.arena.length,
-    ),
-    listens ? `Listening on ${hostAndPort({ hostname, port })}` : "Creating a host",
+    await createNative(native, config, memory),
+    listens ? `Listening on ${where}` : "Creating a host",
   );
   const resources = new Resources(native, handle, memory);
   try {

@@ -1,7 +1,7 @@
 /** Checks the options of a host, by the table of `settings.ts`. */
 import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
 import { HANDLERS } from "../events.ts";
-import { parseIp } from "./ip.ts";
+import { checkFamily } from "./local.ts";
 import type { MemorySizes } from "./memory.ts";
 import { checkHostData, type Setting, SETTING_NAMES, SETTINGS, type Settings } from "./settings.ts";
 import { options, show } from "./validate.ts";
@@ -38,11 +38,20 @@ function refuseMisplaced(given: unknown, listening: boolean): void {
   }
 }
 
-function checkFamily({ hostname, ipv6Only }: Settings): void {
-  if (!ipv6Only || hostname === undefined || typeof parseIp(hostname) !== "number") return;
-  throw new TypeError(
-    `ipv6Only is for an IPv6 hostname such as "::", not ${show(hostname)}: leave out one of them`,
-  );
+/** What a shared port has decided. */
+const OF_SHARED_PORT = ["hostname", "port", "ipv6Only", "reusePort"] as const;
+
+function checkSharedPort(given: Partial<Settings>): void {
+  if (given.sharedPort === undefined) return;
+  for (const name of OF_SHARED_PORT) {
+    if (given[name] === undefined) continue;
+    throw new TypeError(
+      `${name} (${
+        show(given[name])
+      }) is not for a host with sharedPort, whose socket is there already: ` +
+        "leave out one of them",
+    );
+  }
 }
 
 /** Checks the options of `create` (or with `listens`, of `listen`). */
@@ -62,6 +71,7 @@ export function planHost(given: unknown, listens: boolean): HostPlan {
   const settings = { ...values } as unknown as Settings;
   checkHostData(settings);
   checkFamily(settings);
+  checkSharedPort(given as Partial<Settings>);
   const sizes: MemorySizes = {
     events: settings.eventCapacity,
     completions: 1024,

@@ -1,10 +1,7 @@
-import type { Runtime, Wake } from "../../ffi/contract.ts";
+import type { Wake } from "../../ffi/contract.ts";
 import type { Native } from "../../ffi/symbols.ts";
 import type { Memory } from "./memory.ts";
-
-/** The resources of every open host. */
-const held = new Set<Resources>();
-let watching = false;
+import { reloadable } from "./reload.ts";
 
 /** Closes hosts that were dropped without being closed. */
 const registry = new FinalizationRegistry<Resources>((resources) => resources.close());
@@ -25,17 +22,7 @@ export class Resources {
     this.native = native;
     this.handle = handle;
     this.memory = memory;
-    held.add(this);
-  }
-
-  /**
-   * Has every host closed when the program is reloaded in the same process. Called before a host is created,
-   * so that a host of an earlier load does not block its port.
-   */
-  static closeOnReload(runtime: Runtime): void {
-    if (watching) return;
-    watching = true;
-    runtime.onReload(() => held.forEach((resources) => resources.close()));
+    reloadable.add(this);
   }
 
   /** Has the host closed when the collector takes an object. */
@@ -47,7 +34,7 @@ export class Resources {
   close(): void {
     if (!this.open) return;
     this.open = false;
-    held.delete(this);
+    reloadable.delete(this);
     registry.unregister(this);
     this.native.enetjs_host_close(this.handle);
     this.wake?.close();

@@ -13,6 +13,7 @@ import { planConditions } from "../conditions.ts";
 import { planLimits } from "../limits.ts";
 import type { ListenOptions } from "../options.ts";
 import type { HostSettings } from "../settings.ts";
+import { validatePortName } from "./port_name.ts";
 import { TURN_BUDGET_MS, validateTurnBudget } from "./turn.ts";
 import { boolean, integer, oneOf, U32 } from "./validate.ts";
 
@@ -37,8 +38,8 @@ export interface Setting<Value> {
 /** All options with their values; of a host that only connects, those for listening are the defaults. */
 export type Settings =
   & HostSettings
-  & Readonly<Required<Omit<ListenOptions, keyof HostSettings | "hostname">>>
-  & Readonly<{ hostname: string | undefined }>;
+  & Readonly<Required<Omit<ListenOptions, keyof HostSettings | "hostname" | "sharedPort">>>
+  & Readonly<{ hostname: string | undefined; sharedPort: string | undefined }>;
 
 const MAXIMUM_SIZE = 2 ** 31 - 1;
 const MEBIBYTE = 2 ** 20;
@@ -85,6 +86,12 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
   }),
   ipv6Only: fixed({ initial: false, check: boolean, listens: true }),
   port: fixed({ ...number(CONFIG.PORT, 0, 0, 65535), listens: true }),
+  reusePort: fixed({ ...flag(CONFIG.REUSE_PORT, false), listens: true }),
+  sharedPort: fixed<string | undefined>({
+    initial: undefined,
+    check: validatePortName,
+    listens: true,
+  }),
   unguarded: fixed({ ...flag(CONFIG.UNGUARDED, false), listens: true }),
   accept: live({
     option: CONFIG.ACCEPT,

@@ -28,6 +28,7 @@
  * - Packet
  * - Channel
  * - Watch
+ * - Shared port
  */
 #ifndef ENETJS_H
 #define ENETJS_H
@@ -107,7 +108,8 @@ ENETJS_API double enetjs_call(uint8_t *frame, double bytes);
  * @param arena the arena, aligned to 8, under the same rule
  * @param arenaBytes its size, ENETJS_CONFIG_ARENA_BYTES
  * @returns a host handle, or ERR_ARGUMENT, LAYOUT, MEMORY, LIMIT, ADDRESS_IN_USE,
- *   ADDRESS_UNAVAILABLE, ADDRESS_FAMILY, PERMISSION, SOCKET, LIBENET, UNGUARDED
+ *   ADDRESS_UNAVAILABLE, ADDRESS_FAMILY, PERMISSION, SOCKET, LIBENET, UNGUARDED, REUSE_PORT; with
+ *   ENETJS_CONFIG_SHARED_PORT, after two seconds at most, SOCKETS_TAKEN, NO_HOLDER
  */
 ENETJS_API double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *shared, double sharedBytes,
                                      uint8_t *arena, double arenaBytes);
@@ -484,5 +486,28 @@ ENETJS_API double enetjs_watch_ready(double watch);
 
 /** Ends a watch, and waits until its thread looks at the descriptor no more. @returns 0, or ERR_CLOSED. */
 ENETJS_API double enetjs_watch_close(double watch);
+
+/* ---- Shared port -------------------------------------------------------------------------- */
+
+/**
+ * Opens several sockets on one port, for hosts of other threads and processes of the same user. A thread hands each
+ * host with ENETJS_CONFIG_SHARED_PORT a socket that no other host has, until that host is closed or its process has
+ * ended. The port belongs to the calling thread, and is closed when that exits. Linux only.
+ * @param config as for `enetjs_host_create`, where ADDRESS, PORT, and all of IPV6 tell where
+ * @param configBytes size of `config`
+ * @param sockets 1 to ENETJS_MAXIMUM_WORKERS
+ * @param out receives ENETJS_PORT_COUNT doubles
+ * @param outBytes size of `out`
+ * @returns a handle, or ERR_ARGUMENT, REUSE_PORT, LIMIT, THREAD, MEMORY, ADDRESS_IN_USE, ADDRESS_UNAVAILABLE,
+ *   ADDRESS_FAMILY, PERMISSION, SOCKET, LIBENET
+ */
+ENETJS_API double enetjs_port_open(const uint8_t *config, double configBytes, double sockets, uint8_t *out,
+                                   double outBytes);
+
+/** @returns how many of its sockets have a worker now, or ERR_CLOSED. */
+ENETJS_API double enetjs_port_workers(double port);
+
+/** Closes the sockets that have no worker, and hands out no more. Workers keep theirs. @returns 0, or ERR_CLOSED. */
+ENETJS_API double enetjs_port_close(double port);
 
 #endif

@@ -52,6 +52,9 @@
 #define ENETJS_ERR_FAULT (-23)              /**< the other side of a channel broke its rules */
 #define ENETJS_ERR_UNGUARDED (-24)          /**< libenet's calls do not reach this library, so nothing guards a host */
 #define ENETJS_ERR_ADDRESS_FAMILY (-25)     /**< the system, or the host's socket, does not speak IPv6, or not IPv4 */
+#define ENETJS_ERR_REUSE_PORT (-26)         /**< the system does not share the senders of a port among its sockets */
+#define ENETJS_ERR_SOCKETS_TAKEN (-27)      /**< each socket of the shared port has a worker */
+#define ENETJS_ERR_NO_HOLDER (-28)          /**< the shared port is closed, or its process has ended or does not answer */
 
 /* ---- Shared memory ------------------------------------------------------------------------ */
 /*
@@ -222,7 +225,12 @@
 #define ENETJS_CONFIG_IPV6_ADDRESS_2 33
 #define ENETJS_CONFIG_IPV6_ADDRESS_3 34
 #define ENETJS_CONFIG_IPV6_INTERFACE 35 /**< the number of the interface, where that is a link-local address */
-#define ENETJS_CONFIG_COUNT 36
+#define ENETJS_CONFIG_REUSE_PORT 36  /**< 1: several sockets may have the port */
+#define ENETJS_CONFIG_SHARED_PORT 37 /**< in place of an address: four words, the name of a shared port; 0: none */
+#define ENETJS_CONFIG_SHARED_PORT_1 38
+#define ENETJS_CONFIG_SHARED_PORT_2 39
+#define ENETJS_CONFIG_SHARED_PORT_3 40
+#define ENETJS_CONFIG_COUNT 41
 
 /** Bytes: the default of MAXIMUM_HOST_DATA, or twice what one connection may take where that is more. */
 #define ENETJS_HOST_DATA_MINIMUM 268435456
@@ -264,6 +272,15 @@
 /** Which families of addresses a host reaches: bits. */
 #define ENETJS_REACHES_IPV4 1
 #define ENETJS_REACHES_IPV6 2
+
+/** What `enetjs_port_open` tells: positions in an array of doubles. */
+#define ENETJS_PORT_NAME 0    /**< four words, for ENETJS_CONFIG_SHARED_PORT */
+#define ENETJS_PORT_ADDRESS 4 /**< as the result of `enetjs_host_address` */
+#define ENETJS_PORT_WORDS 5   /**< an IPv6 address: four words, the most significant first, then the interface */
+#define ENETJS_PORT_COUNT 10
+
+/** Sockets of a shared port. */
+#define ENETJS_MAXIMUM_WORKERS 256
 
 /** What `enetjs_host_address` adds to the port where the address is one of IPv6. */
 #define ENETJS_ADDRESS_IPV6 281474976710656

@@ -19,7 +19,7 @@ double enetjs_libenet_version(void) { return (double)enet_linked_version(); }
 double enetjs_error_text(double code, uint8_t *out, double capacity) {
   const char *text = "Unknown error";
   size_t length;
-  switch (enetjs_is_integer(code, ENETJS_ERR_ADDRESS_FAMILY, ENETJS_ERR_ARGUMENT) ? (int)code : 0) {
+  switch (enetjs_is_integer(code, ENETJS_ERR_NO_HOLDER, ENETJS_ERR_ARGUMENT) ? (int)code : 0) {
     case ENETJS_ERR_ARGUMENT: text = "An argument is outside its range"; break;
     case ENETJS_ERR_MEMORY: text = "Out of memory"; break;
     case ENETJS_ERR_STALE: text = "The connection has ended"; break;
@@ -51,6 +51,11 @@ double enetjs_error_text(double code, uint8_t *out, double capacity) {
           "before, or the system is not Linux; create a host before that, or listen with unguarded: true";
       break;
     case ENETJS_ERR_ADDRESS_FAMILY: text = "The system, or the host's socket, does not speak that version of IP"; break;
+    case ENETJS_ERR_REUSE_PORT: text = "This system does not share the clients of a port among several sockets"; break;
+    case ENETJS_ERR_SOCKETS_TAKEN: text = "Each socket of the shared port has a worker"; break;
+    case ENETJS_ERR_NO_HOLDER:
+      text = "The shared port is closed, or the process that holds it has ended or does not answer";
+      break;
   }
   length = strlen(text);
   if (!out || !(capacity >= 0)) return ENETJS_ERR_ARGUMENT;
@@ -203,6 +208,11 @@ double enetjs_layout(uint8_t *out, double capacity) {
       (double)ENETJS_ADDRESS_IPV6,
       ENETJS_REACHES_IPV4,
       ENETJS_REACHES_IPV6,
+      ENETJS_PORT_NAME,
+      ENETJS_PORT_ADDRESS,
+      ENETJS_PORT_WORDS,
+      ENETJS_PORT_COUNT,
+      ENETJS_MAXIMUM_WORKERS,
       ENETJS_CHANNEL_DIRECTION_BYTES,
       ENETJS_CHANNEL_GUARD_BYTES,
       ENETJS_CHANNEL_UNIT_BYTES,

@@ -113,6 +113,7 @@ function valueOf(told: string): unknown {
 const TOLD: Partial<Record<string, string>> = {
   accept: "none",
   hostname: "none",
+  sharedPort: "none",
   filter: "all",
   limits: "`connects`",
   peers: `${SETTINGS.peers.initial}, \`create\`: ${SETTINGS.peers.initialForCreate}`,

@@ -104,6 +104,7 @@ void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats) {
   enetjs_batch_destroy(h->batch);
   enet_host_destroy(h->enet);
   h->enet = NULL;
+  enetjs_lease_end(&h->lease);
   enetjs_drop_held(h, &h->completions.held); /* with the completions of messages that ENet has just freed */
   for (size_t i = 0; i < peers; i++) enetjs_allowance_end(&h->slots[i]);
   enetjs_account_close(h->account, NULL);

@@ -56,7 +56,7 @@ double enetjs_host_address(double host) {
   struct enetjs_endpoint address;
   double result = 0;
   if (!h) return ENETJS_ERR_CLOSED;
-  if (enetjs_enet_address(h->enet, &address)) {
+  if (enetjs_socket_address(h->enet->socket, &address)) {
     if (h->addresses) write_words(h, &address);
     result = (h->addresses ? (double)ENETJS_ADDRESS_IPV6 : (double)enetjs_endpoint_ipv4(&address) * 65536) + address.port;
   }

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "enet/libenet.h"
 #include "host/internal.h"
+#include "host/local.h"
 #include "wire/addresses.h"
 #include "wire/guard.h"
 #include "wire/open.h"
@@ -116,16 +117,15 @@ static bool power_of_two(double value) {
   return enetjs_is_integer(value, 16, 1u << 30) && ((uint32_t)value & ((uint32_t)value - 1)) == 0;
 }
 
-static bool local_valid(const double *c) {
-  for (int i = ENETJS_CONFIG_IPV6_ADDRESS; i <= ENETJS_CONFIG_IPV6_INTERFACE; i++)
+static bool shared_port_valid(const double *c) {
+  for (int i = ENETJS_CONFIG_SHARED_PORT; i <= ENETJS_CONFIG_SHARED_PORT_3; i++)
     if (!enetjs_is_integer(c[i], 0, UINT32_MAX)) return false;
-  return enetjs_is_integer(c[ENETJS_CONFIG_IPV6], ENETJS_IPV6_NONE, ENETJS_IPV6_AUTO);
+  return enetjs_is_integer(c[ENETJS_CONFIG_REUSE_PORT], 0, 1);
 }
 
 static bool config_valid(const double *c) {
   const double u32 = UINT32_MAX;
-  return enetjs_is_integer(c[ENETJS_CONFIG_ADDRESS], -1, u32) && enetjs_is_integer(c[ENETJS_CONFIG_PORT], 0, 65535) &&
-         enetjs_is_integer(c[ENETJS_CONFIG_PEERS], 1, ENET_PROTOCOL_MAXIMUM_PEER_ID) &&
+  return enetjs_local_valid(c) && shared_port_valid(c) && enetjs_is_integer(c[ENETJS_CONFIG_PEERS], 1, ENET_PROTOCOL_MAXIMUM_PEER_ID) &&
          enetjs_is_integer(c[ENETJS_CONFIG_CHANNELS], 1, ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT) &&
          enetjs_is_integer(c[ENETJS_CONFIG_INCOMING_BANDWIDTH], 0, u32) &&
          enetjs_is_integer(c[ENETJS_CONFIG_OUTGOING_BANDWIDTH], 0, u32) &&
@@ -133,7 +133,7 @@ static bool config_valid(const double *c) {
          power_of_two(c[ENETJS_CONFIG_COMPLETION_CAPACITY]) && power_of_two(c[ENETJS_CONFIG_ARENA_BYTES]) &&
          c[ENETJS_CONFIG_ARENA_BYTES] >= ENET_PROTOCOL_MAXIMUM_MTU && /* a datagram must fit */
          enetjs_is_integer(c[ENETJS_CONFIG_SCRATCH_BYTES], 0, 1u << 30) &&
-         enetjs_is_integer(c[ENETJS_CONFIG_UNGUARDED], 0, 1) && local_valid(c);
+         enetjs_is_integer(c[ENETJS_CONFIG_UNGUARDED], 0, 1);
 }
 
 static double shared_size(const double *c) {
@@ -178,43 +178,34 @@ static void shared_attach(struct enetjs_host *h, const double *c, uint8_t *share
   h->header[ENETJS_WORD_INLINE_MAXIMUM] = h->inline_maximum;
 }
 
-static struct enetjs_local local_of(const double *c, bool ipv6) {
-  const double *words = &c[ENETJS_CONFIG_IPV6_ADDRESS];
-  struct enetjs_local local = {0};
-  local.bound = c[ENETJS_CONFIG_ADDRESS] >= 0;
-  local.ipv6 = ipv6;
-  local.ipv6_only = ipv6 && c[ENETJS_CONFIG_IPV6] == ENETJS_IPV6_ONLY;
-  if (ipv6) {
-    local.address.high = (uint64_t)words[0] << 32 | (uint32_t)words[1];
-    local.address.low = (uint64_t)words[2] << 32 | (uint32_t)words[3];
-    local.address.scope = (uint32_t)c[ENETJS_CONFIG_IPV6_INTERFACE];
-  } else if (local.bound) {
-    local.address = enetjs_endpoint_of_ipv4((uint32_t)c[ENETJS_CONFIG_ADDRESS], 0);
-  }
-  local.address.port = (uint16_t)c[ENETJS_CONFIG_PORT];
-  return local;
+/* Port 0 shall be one that nobody has, and not one that other programs of the user share. */
+static enum enetjs_sharing sharing_of(const double *c) {
+  if (c[ENETJS_CONFIG_REUSE_PORT] == 0) return ENETJS_SHARING_NONE;
+  return c[ENETJS_CONFIG_PORT] == 0 ? ENETJS_SHARING_FIRST : ENETJS_SHARING_JOIN;
 }
 
-static ENetHost *enet_create(const double *c, bool ipv6, int *error) {
-  struct enetjs_local local = local_of(c, ipv6);
-  return enetjs_enet_open(&local, (size_t)c[ENETJS_CONFIG_PEERS], (size_t)c[ENETJS_CONFIG_CHANNELS],
-                          (enet_uint32)c[ENETJS_CONFIG_INCOMING_BANDWIDTH],
-                          (enet_uint32)c[ENETJS_CONFIG_OUTGOING_BANDWIDTH], error);
+/* Opens a socket, or takes that of the lease. @returns 0 or an error code */
+static int find_socket(struct enetjs_host *h, const double *c, struct enetjs_local *local, enetjs_fd *socket) {
+  if (!h->lease.held) return enetjs_local_open(c, sharing_of(c), local, socket);
+  if (!enetjs_socket_local(h->lease.socket, local)) return ENETJS_ERR_SOCKET;
+  *socket = h->lease.socket;
+  h->lease.socket = ENETJS_FD_NONE;
+  return 0;
 }
 
-/* Opens the socket. @returns 0 or an error code */
+/* @returns 0 or an error code */
 static int open_socket(struct enetjs_host *h, const double *c) {
-  bool automatic = c[ENETJS_CONFIG_IPV6] == ENETJS_IPV6_AUTO;
-  bool ipv6 = c[ENETJS_CONFIG_IPV6] != ENETJS_IPV6_NONE;
-  int error = 0;
-  if (ipv6 && enetjs_batch_arrives() <= 0) error = ENETJS_ERR_ADDRESS_FAMILY;
-  if (ipv6 && error == 0) h->enet = enet_create(c, true, &error);
-  if (automatic && (error == ENETJS_ERR_ADDRESS_FAMILY || error == ENETJS_ERR_ADDRESS_UNAVAILABLE)) ipv6 = false;
-  if (!ipv6) h->enet = enet_create(c, false, &error);
+  struct enetjs_local local;
+  enetjs_fd socket;
+  int error = find_socket(h, c, &local, &socket);
+  if (error < 0) return error;
+  h->enet = enetjs_enet_open(socket, (size_t)c[ENETJS_CONFIG_PEERS], (size_t)c[ENETJS_CONFIG_CHANNELS],
+                             (enet_uint32)c[ENETJS_CONFIG_INCOMING_BANDWIDTH],
+                             (enet_uint32)c[ENETJS_CONFIG_OUTGOING_BANDWIDTH], &error);
   if (!h->enet) return error;
-  h->ipv6_only = ipv6 && c[ENETJS_CONFIG_IPV6] == ENETJS_IPV6_ONLY;
-  h->unreachable.ipv6 = ipv6;
-  if (!ipv6) return 0;
+  h->ipv6_only = local.ipv6_only;
+  h->unreachable.ipv6 = local.ipv6;
+  if (!local.ipv6) return 0;
   h->addresses = enetjs_addresses_create(h->enet);
   return h->addresses ? 0 : ENETJS_ERR_MEMORY;
 }
@@ -294,6 +285,7 @@ failed:
   free(h->slots);
   enetjs_account_close(h->account, NULL);
   if (h->enet) enet_host_destroy(h->enet);
+  enetjs_lease_end(&h->lease);
   enetjs_host_block_clear(h);
   return error;
 }
@@ -307,13 +299,31 @@ static int require_guard(const double *c) {
   return arrives && enetjs_libenet_owned ? 0 : ENETJS_ERR_UNGUARDED;
 }
 
+/*
+ * Takes a socket of the shared port that the configuration names. A worker before may have left several datagrams in
+ * one buffer there (UDP_GRO), which only batches can take apart. @returns 0, also when none is named, or an error code
+ */
+static int take_lease(const double *c, struct enetjs_lease *lease) {
+  uint32_t name[ENETJS_PORT_NAME_WORDS], any = 0;
+  for (unsigned i = 0; i < ENETJS_PORT_NAME_WORDS; i++) any |= name[i] = (uint32_t)c[ENETJS_CONFIG_SHARED_PORT + i];
+  if (any == 0) return 0;
+  return enetjs_batch_arrives() > 0 ? enetjs_lease_take(name, lease) : ENETJS_ERR_UNGUARDED;
+}
+
+static bool wants_sharing(const double *c) {
+  for (int i = ENETJS_CONFIG_REUSE_PORT; i <= ENETJS_CONFIG_SHARED_PORT_3; i++)
+    if (c[i] != 0) return true;
+  return false;
+}
+
 static bool aligned(const uint8_t *memory) { return memory && (uintptr_t)memory % sizeof(double) == 0; }
 
 double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *shared, double sharedBytes,
                           uint8_t *arena, double arenaBytes) {
   double c[ENETJS_CONFIG_COUNT], result;
+  struct enetjs_lease lease = {0};
   struct enetjs_host *h;
-  int guarded, initialized = enetjs_host_initialize();
+  int error, initialized = enetjs_host_initialize();
   if (initialized < 0) return initialized;
   if (!config || !shared || !arena || configBytes != sizeof(c)) return ENETJS_ERR_ARGUMENT;
   memcpy(c, config, sizeof(c));
@@ -321,12 +331,18 @@ double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *sh
   if (sharedBytes != shared_size(c) || arenaBytes != c[ENETJS_CONFIG_ARENA_BYTES] || !aligned(shared) ||
       !aligned(arena))
     return ENETJS_ERR_LAYOUT;
-  guarded = require_guard(c);
-  if (guarded < 0) return guarded;
+  error = wants_sharing(c) ? enetjs_sharing_supported() : 0;
+  if (error == 0) error = require_guard(c);
+  if (error == 0) error = take_lease(c, &lease);
+  if (error < 0) return error;
   enetjs_mutex_lock(&table.lock);
   h = block_take();
   enetjs_mutex_unlock(&table.lock);
-  if (!h) return ENETJS_ERR_LIMIT;
+  if (!h) {
+    enetjs_lease_end(&lease);
+    return ENETJS_ERR_LIMIT;
+  }
+  h->lease = lease;
   result = open_block(h, c, shared, sharedBytes, arena);
   if (result == 0) {
     h->open = true;

@@ -30,6 +30,7 @@
 #include "wire/datagram.h"
 #include "wire/filter.h"
 #include "wire/inspect.h"
+#include "wire/lease.h"
 #include "wire/unreachable.h"
 
 /* Messages to a peer that ENet has at most; the rest waits in our queue. */
@@ -80,6 +81,7 @@ struct enetjs_host {
 
   const void *owner; /**< identifies the thread that created it, or NULL */
   ENetHost *enet;
+  struct enetjs_lease lease; /**< of a worker of a shared port; ENet has its socket */
   struct enetjs_batch *batch; /**< or NULL where datagrams are not batched */
   struct enetjs_addresses *addresses; /**< or NULL: the socket is one of IPv4 */
   bool ipv6_only;                     /**< the socket reaches no IPv4 address */

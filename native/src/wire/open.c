@@ -2,10 +2,14 @@
  * Creates ENet's hosts, on sockets of our own. A child process inherits the socket that ENet creates, and the
  * port stays taken for as long as the child lives. So the socket that is bound is close-on-exec from the
  * start, and takes the place of ENet's, which was never bound. Any thread may call it.
+ *
+ * Several sockets may have one port (SO_REUSEPORT). Linux then gives each sender's datagrams to one of them, by a hash
+ * of the two addresses and ports that is scaled to the number of sockets. Other systems give all of them to one socket.
  */
 #include "wire/open.h"
 
-#include "base/net.h"
+#include <string.h>
+
 #include "base/random.h"
 #include "enetjs.h"
 #if !defined(_WIN32)
@@ -35,9 +39,9 @@ static bool bind_to(ENetSocket socket, const struct enetjs_local *local) {
   return enet_socket_bind(socket, &address) >= 0;
 }
 
-bool enetjs_enet_address(const ENetHost *enet, struct enetjs_endpoint *address) {
+bool enetjs_socket_address(enetjs_fd socket, struct enetjs_endpoint *address) {
   ENetAddress plain;
-  if (enet_socket_get_address(enet->socket, &plain) < 0) return false;
+  if (enet_socket_get_address(socket, &plain) < 0) return false;
   *address = enetjs_endpoint_of(&plain);
   return true;
 }
@@ -45,6 +49,12 @@ bool enetjs_enet_address(const ENetHost *enet, struct enetjs_endpoint *address) 
 static bool set_family(ENetSocket socket, const struct enetjs_local *local) {
   (void)socket;
   return !local->ipv6;
+}
+
+bool enetjs_socket_local(enetjs_fd socket, struct enetjs_local *local) {
+  memset(local, 0, sizeof(*local));
+  local->bound = true;
+  return enetjs_socket_address(socket, &local->address);
 }
 
 #else
@@ -55,10 +65,10 @@ static bool bind_to(ENetSocket socket, const struct enetjs_local *local) {
   return bind(socket, &name.any, length) == 0;
 }
 
-bool enetjs_enet_address(const ENetHost *enet, struct enetjs_endpoint *address) {
+bool enetjs_socket_address(enetjs_fd socket, struct enetjs_endpoint *address) {
   union enetjs_sockaddr name;
   socklen_t length = sizeof(name);
-  if (getsockname(enet->socket, &name.any, &length) != 0) return false;
+  if (getsockname(socket, &name.any, &length) != 0) return false;
   *address = enetjs_sockaddr_read(&name);
   return true;
 }
@@ -83,36 +93,88 @@ static bool set_family(ENetSocket socket, const struct enetjs_local *local) {
   return setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) == 0;
 }
 
+bool enetjs_socket_local(enetjs_fd socket, struct enetjs_local *local) {
+  union enetjs_sockaddr name;
+  socklen_t length = sizeof(name);
+  int only = 0;
+  socklen_t only_length = sizeof(only);
+  memset(local, 0, sizeof(*local));
+  if (getsockname(socket, &name.any, &length) != 0) return false;
+  local->bound = true;
+  local->ipv6 = name.any.sa_family == AF_INET6;
+  local->address = enetjs_sockaddr_read(&name);
+  if (local->ipv6 && getsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &only, &only_length) != 0) return false;
+  local->ipv6_only = only != 0;
+  return true;
+}
+
 #endif
+
+/* ---- Sockets --------------------------------------------------------------------------------- */
+
+#if defined(__linux__)
+
+static bool let_others_bind(ENetSocket socket) {
+  int on = 1;
+  return setsockopt(socket, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0;
+}
+
+int enetjs_sharing_supported(void) { return 0; }
+
+#else
+
+static bool let_others_bind(ENetSocket socket) {
+  (void)socket;
+  return false;
+}
+
+int enetjs_sharing_supported(void) { return ENETJS_ERR_REUSE_PORT; }
+
+#endif
+
+/* Set before bind, the option asks for the sockets that have the port already; set afterwards, it lets others come. */
+static bool bind_shared(ENetSocket socket, const struct enetjs_local *local) {
+  if (local->sharing == ENETJS_SHARING_JOIN && !let_others_bind(socket)) return false;
+  if (!bind_to(socket, local)) return false;
+  return local->sharing != ENETJS_SHARING_FIRST || let_others_bind(socket);
+}
+
+int enetjs_socket_open(const struct enetjs_local *local, enetjs_fd *socket) {
+  int error = local->sharing == ENETJS_SHARING_NONE ? 0 : enetjs_sharing_supported();
+  if (error < 0) return error;
+  enetjs_socket_error_clear();
+  *socket = enetjs_udp_socket(local->ipv6);
+  if (*socket == ENETJS_FD_NONE) return code_of_last_error();
+  if (set_family(*socket, local) && (!local->bound || bind_shared(*socket, local))) {
+    configure(*socket);
+    return 0;
+  }
+  error = code_of_last_error();
+  enetjs_fd_close(*socket);
+  return error;
+}
 
 /* ---- Hosts ----------------------------------------------------------------------------------- */
 
 /* ENet itself reads its address nowhere. */
-static void replace_socket(ENetHost *enet, ENetSocket socket, const struct enetjs_local *local) {
+static void replace_socket(ENetHost *enet, enetjs_fd socket) {
   struct enetjs_endpoint address;
-  configure(socket);
   enet_socket_destroy(enet->socket);
   enet->socket = socket;
-  if (!local->bound) return;
-  if (!enetjs_enet_address(enet, &address)) address = local->address;
-  enet->address = enetjs_endpoint_plain(&address);
+  if (enetjs_socket_address(socket, &address)) enet->address = enetjs_endpoint_plain(&address);
 }
 
-ENetHost *enetjs_enet_open(const struct enetjs_local *local, size_t peers, size_t channels,
-                           enet_uint32 incoming_bandwidth, enet_uint32 outgoing_bandwidth, int *error) {
-  ENetHost *enet = NULL;
-  enetjs_fd socket;
-  enetjs_socket_error_clear();
-  socket = enetjs_udp_socket(local->ipv6);
-  if (socket == ENETJS_FD_NONE || !set_family(socket, local) || (local->bound && !bind_to(socket, local))) goto failed;
+ENetHost *enetjs_enet_open(enetjs_fd socket, size_t peers, size_t channels, enet_uint32 incoming_bandwidth,
+                           enet_uint32 outgoing_bandwidth, int *error) {
+  ENetHost *enet;
   enetjs_socket_error_clear();
   enet = enet_host_create(NULL, peers, channels, incoming_bandwidth, outgoing_bandwidth);
-  if (!enet) goto failed;
-  replace_socket(enet, socket, local);
+  if (!enet) {
+    *error = code_of_last_error();
+    enetjs_fd_close(socket);
+    return NULL;
+  }
+  replace_socket(enet, socket);
   enetjs_random(&enet->randomSeed, sizeof(enet->randomSeed));
   return enet;
-failed:
-  *error = code_of_last_error();
-  if (socket != ENETJS_FD_NONE) enetjs_fd_close(socket);
-  return NULL;
 }

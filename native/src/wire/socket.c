@@ -328,11 +328,14 @@ int enetjs_batch_arrives(void) {
   static atomic_int known = -1;
   struct enetjs_local local = {0};
   ENetHost *enet;
+  enetjs_fd socket;
   int result = atomic_load(&known);
   if (result >= 0) return result;
   local.bound = true;
   local.address = enetjs_endpoint_of_ipv4(INADDR_LOOPBACK, 0);
-  enet = enetjs_enet_open(&local, 1, 1, 0, 0, &result);
+  result = enetjs_socket_open(&local, &socket);
+  if (result < 0) return result;
+  enet = enetjs_enet_open(socket, 1, 1, 0, 0, &result);
   if (!enet) return result;
   result = probe(enet);
   enet_host_destroy(enet);
