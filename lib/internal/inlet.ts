@@ -309,11 +309,10 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
   }
 
   #read(): Promise<IteratorResult<HostEvent>> {
-    // While a handler runs, its event is still in the ring. Nothing feeds the reads of a closed host.
+    // While a handler runs, its event is still in the ring.
     const isHeldUp = this.settling || this.#servicing.isYielding;
-    if (!isHeldUp || !this.endpoint.resources.open) return this.#mailbox.read();
-    this.#giveBack();
-    return this.#mailbox.wait();
+    if (isHeldUp) this.#giveBack();
+    return this.#mailbox.read(isHeldUp);
   }
 
   // Single peers.
