@@ -280,11 +280,10 @@ export class Host<PeerData = unknown>
    */
   service(timeoutMs: number = 0): HostEvent<PeerData> | null {
     integer(timeoutMs, "timeoutMs", 0, 2 ** 31 - 1);
-    if (this.closed && this.#inlet.handlers !== undefined) return null;
     if (this.#inlet.handlers === undefined) {
       return (this.#inlet.poll(timeoutMs) ?? null) as HostEvent<PeerData> | null;
     }
-    this.#inlet.service(timeoutMs);
+    if (!this.closed) this.#inlet.service(timeoutMs);
     return null;
   }
 

@@ -5,7 +5,7 @@
  */
 import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../../ffi/layout.ts";
 import type { AddressFilter } from "../address_filter.ts";
-import { DisconnectCode } from "../disconnect.ts";
+import { DisconnectCode, type PeerEnd } from "../disconnect.ts";
 import { NATIVE_ERROR } from "../errors.ts";
 import { BORROWED } from "../internal/borrowing.ts";
 import { Connection } from "../internal/connection.ts";
@@ -17,7 +17,7 @@ import type { ResolvedLimits } from "../limits.ts";
 import { type Data, Packet, packets } from "../packet.ts";
 import { PEER_STATES } from "../peer_state.ts";
 import type { Accounts } from "./accounts.ts";
-import type { Destination, Session, SessionEnd } from "./session.ts";
+import type { Destination, Session } from "./session.ts";
 import type { PreparedMessage } from "./socket_contract.ts";
 import { CLOSE, encodeMessage, FRAGMENT, type Hello } from "./wire.ts";
 
@@ -187,7 +187,7 @@ export class HostEntrance implements Destination, Transport {
     return !waiting.full || link.inbox.waitingBytes <= waiting.share;
   }
 
-  end(session: Session, end: SessionEnd): void {
+  end(session: Session, end: PeerEnd): void {
     const guest = guestOf(session);
     if (guest === undefined || !this.#guests.delete(guest.id)) return;
     const { connection, tokens } = guest;
