@@ -1,4 +1,4 @@
-import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
+import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT, type PeerOption } from "../ffi/layout.ts";
 import type { Connection } from "./internal/connection.ts";
 import { validateFlags } from "./internal/flags.ts";
 import { makeInspectable } from "./internal/inspect.ts";
@@ -391,7 +391,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
     return connection.send(channelId, flags, data, token);
   }
 
-  #set(option: number, a: number, b: number, c: number): void {
+  #set(option: PeerOption, a: number, b: number, c: number): void {
     this.#check(this.#connection.transport.set(this.#connection, option, a, b, c));
   }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../../ffi/layout.ts";
+import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT, type PeerOption } from "../../ffi/layout.ts";
 import type { AddressFilter } from "../address_filter.ts";
 import { DisconnectCode, type PeerEnd } from "../disconnect.ts";
 import { NATIVE_ERROR } from "../errors.ts";
@@ -270,7 +270,7 @@ export class HostEntrance implements Destination, Transport {
     return 0;
   }
 
-  set({ id }: Carried, option: number, a: number, b: number, c: number): number {
+  set({ id }: Carried, option: PeerOption, a: number, b: number, c: number): number {
     const guest = this.#guests.get(id);
     if (guest?.connection === undefined) return NATIVE_ERROR.STALE;
     const { link } = guest.session;
@@ -290,6 +290,11 @@ export class HostEntrance implements Destination, Transport {
         break;
       case PEER_OPTION.THROTTLE:
         guest.throttle = [a, b, c];
+        break;
+      case PEER_OPTION.PRIORITY:
+        break; // the queue of a session has none
+      default:
+        option satisfies never;
     }
     return 0;
   }
