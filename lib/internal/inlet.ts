@@ -59,7 +59,7 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
   ) => void = () => {};
   /** Called to have the program decide about them, until their part of the turn is spent. Says whether some are left. */
   decide: (spent: () => boolean) => boolean = () => false;
-  /** Messages have the other half. */
+  /** Whether questions have had their half of the turn; messages have the other half. */
   readonly #halfSpent = (): boolean => spentNow(this.endpoint.turnBudgetMs / 2);
   /** Called when the socket has failed. */
   onFailure: () => void = () => {};
