@@ -62,10 +62,10 @@ export {
   type ResolvedLimits,
   type ResolvedRate,
 } from "./lib/limits.ts";
-export { type PeerMessage } from "./lib/message.ts";
+export { type PeerMessage, type ReceiveOptions } from "./lib/message.ts";
 export { type HostOptions, type ListenOptions } from "./lib/options.ts";
 export { type Data, Packet, PacketFlag, type PacketFromOptions } from "./lib/packet.ts";
-export { Peer, type ReceiveOptions } from "./lib/peer.ts";
+export { Peer } from "./lib/peer.ts";
 export { type PeerHost } from "./lib/peer_host.ts";
 export { PEER_STATES, type PeerState } from "./lib/peer_state.ts";
 export { type PeerStats } from "./lib/peer_stats.ts";

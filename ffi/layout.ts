@@ -215,6 +215,9 @@ export const PEER_OPTION = {
   PRIORITY: 5,
 } as const;
 
+/** One of them. */
+export type PeerOption = typeof PEER_OPTION[keyof typeof PEER_OPTION];
+
 /** Limits of `enetjs_host_set_limits`: positions of their rate and burst. */
 export const LIMIT = {
   CONNECTS: 0,

@@ -20,8 +20,15 @@ export interface Undelivered {
   readonly peers: number;
 }
 
+/** Checked {@linkcode CloseOptions}. */
+export interface ClosePlan {
+  readonly graceMs: number;
+  readonly data: number;
+  readonly reason: unknown;
+}
+
 /** Checks {@linkcode CloseOptions} and puts the defaults where there is nothing. */
-export function planClose(given: CloseOptions) {
+export function planClose(given: CloseOptions): ClosePlan {
   options(given, "options", ["graceMs", "data", "reason"]);
   const { graceMs = 1000, data = 0, reason } = given;
   integer(graceMs, "graceMs", 0, 2 ** 31 - 1);

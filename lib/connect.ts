@@ -1,5 +1,5 @@
 import { LAYOUT } from "../ffi/layout.ts";
-import { integer, optionalFunction, options, show, U32 } from "./internal/validate.ts";
+import { abortSignal, integer, optionalFunction, options, show, U32 } from "./internal/validate.ts";
 import type { ENetError } from "./errors.ts";
 
 /** How `host.connect` and `host.sessions` go on after an attempt that failed. */
@@ -109,14 +109,6 @@ export function planRetry(given: unknown): RetryPlan {
   return { minimumMs, maximumMs, jitter, when: goesOn, onRetry };
 }
 
-/** Checks the signal of an option. */
-export function validateSignal(signal: unknown): AbortSignal | undefined {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`);
-  }
-  return signal;
-}
-
 /** Checks {@linkcode ConnectOptions}. */
 export function planConnect(given: unknown): ConnectPlan {
   options(given, "options", ["channels", "data", "timeoutMs", "signal", "retry"]);
@@ -125,7 +117,7 @@ export function planConnect(given: unknown): ConnectPlan {
     channels: integer(channels, "channels", 1, LAYOUT.MAXIMUM_CHANNELS),
     data: integer(data, "data", 0, U32),
     timeoutMs: integer(timeoutMs, "timeoutMs", 1, 2 ** 31 - 1),
-    signal: validateSignal(signal),
+    signal: abortSignal(signal),
     retry: retry === undefined ? undefined : planRetry(retry),
   };
 }

@@ -176,9 +176,9 @@ export class Host<PeerData = unknown>
    * @throws {TypeError} for an address or option of the wrong type
    * @throws {RangeError} for a value out of range
    * @throws {ENetError} `ENETJS_ERR_TIMEOUT` when there is no answer in time, `ENETJS_ERR_REFUSED` when
-   *   the other side ends the attempt, with its number in `error.data`, `ENETJS_ERR_PEERS_EXHAUSTED`,
-   *   `ENETJS_ERR_MEMORY`, `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_ADDRESS_FAMILY`, `ENETJS_ERR_CLOSED`; or the
-   *   reason of the signal
+   *   the other side ends the attempt, with its number in `error.data`, `ENETJS_ERR_STALE` when this side ends
+   *   it because the other exceeds a limit for peers, `ENETJS_ERR_PEERS_EXHAUSTED`, `ENETJS_ERR_MEMORY`,
+   *   `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_ADDRESS_FAMILY`, `ENETJS_ERR_CLOSED`; or the reason of the signal
    */
   async connect(address: AddressLike, options: ConnectOptions = {}): Promise<Peer<PeerData>> {
     const to = validateAddress(address, 1);
@@ -282,11 +282,10 @@ export class Host<PeerData = unknown>
    */
   service(timeoutMs: number = 0): HostEvent<PeerData> | null {
     integer(timeoutMs, "timeoutMs", 0, 2 ** 31 - 1);
-    if (this.closed && this.#inlet.handlers !== undefined) return null;
     if (this.#inlet.handlers === undefined) {
       return (this.#inlet.poll(timeoutMs) ?? null) as HostEvent<PeerData> | null;
     }
-    this.#inlet.service(timeoutMs);
+    if (!this.closed) this.#inlet.service(timeoutMs);
     return null;
   }
 

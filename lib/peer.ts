@@ -1,22 +1,20 @@
-import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../ffi/layout.ts";
+import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT, type PeerOption } from "../ffi/layout.ts";
 import type { Connection } from "./internal/connection.ts";
 import { validateFlags } from "./internal/flags.ts";
 import { makeInspectable } from "./internal/inspect.ts";
 import { hostAndPort } from "./internal/ip.ts";
-import { receiveOne, type ReceiveOptions } from "./internal/receive_one.ts";
+import { receiveOne } from "./internal/receive_one.ts";
 import { refuseUnknown } from "./internal/strict.ts";
 import { integer, show, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
 import type { DisconnectReason, PeerEnd } from "./disconnect.ts";
-import type { PeerMessage } from "./message.ts";
+import type { PeerMessage, ReceiveOptions } from "./message.ts";
 import { type Data, PacketFlag } from "./packet.ts";
 import type { PeerHost } from "./peer_host.ts";
 import { PEER_STATES, type PeerState } from "./peer_state.ts";
 import { type PeerStats, readPeerStats, statsAfterTheEnd } from "./peer_stats.ts";
 import { readableOf, type StreamChunk, writableOf, type WritableOptions } from "./streams.ts";
 import { planThrottle, planTimeout, type ThrottleOptions, type TimeoutOptions } from "./tuning.ts";
-
-export type { ReceiveOptions } from "./internal/receive_one.ts";
 
 /** What the rest of the library may do with peers, and users may not. */
 interface PeerInside {
@@ -391,7 +389,7 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
     return connection.send(channelId, flags, data, token);
   }
 
-  #set(option: number, a: number, b: number, c: number): void {
+  #set(option: PeerOption, a: number, b: number, c: number): void {
     this.#check(this.#connection.transport.set(this.#connection, option, a, b, c));
   }
 

@@ -1,8 +1,7 @@
 import { encoder } from "../../ffi/utf8.ts";
-import { validateSignal } from "../connect.ts";
 import { parseIp } from "../internal/ip.ts";
 import { dataBytes } from "../internal/payload.ts";
-import { boolean, integer, options, show, U32 } from "../internal/validate.ts";
+import { abortSignal, boolean, integer, options, show, U32 } from "../internal/validate.ts";
 import type { Data } from "../packet.ts";
 import { validateHostname } from "../address.ts";
 import { isMulticast } from "./networks.ts";
@@ -175,7 +174,7 @@ export function planDiscover(given: unknown): DiscoverPlan {
   return {
     ...planShared(shared),
     timeoutMs: timeoutMs === Infinity ? timeoutMs : integer(timeoutMs, "timeoutMs", 1, 2 ** 31 - 1),
-    signal: validateSignal(signal),
+    signal: abortSignal(signal),
     addresses: addresses === undefined ? undefined : checkAddresses(addresses),
   };
 }

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../../ffi/layout.ts";
+import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT, type PeerOption } from "../../ffi/layout.ts";
 import type { AddressFilter } from "../address_filter.ts";
-import { DisconnectCode } from "../disconnect.ts";
+import { DisconnectCode, type PeerEnd } from "../disconnect.ts";
 import { NATIVE_ERROR } from "../errors.ts";
 import { BORROWED } from "../internal/borrowing.ts";
 import { Connection } from "../internal/connection.ts";
@@ -17,7 +17,7 @@ import type { ResolvedLimits } from "../limits.ts";
 import { type Data, Packet, packets } from "../packet.ts";
 import { PEER_STATES } from "../peer_state.ts";
 import type { Accounts } from "./accounts.ts";
-import type { Destination, Session, SessionEnd } from "./session.ts";
+import type { Destination, Session } from "./session.ts";
 import type { PreparedMessage } from "./socket_contract.ts";
 import { CLOSE, encodeMessage, FRAGMENT, type Hello } from "./wire.ts";
 
@@ -187,7 +187,7 @@ export class HostEntrance implements Destination, Transport {
     return !waiting.full || link.inbox.waitingBytes <= waiting.share;
   }
 
-  end(session: Session, end: SessionEnd): void {
+  end(session: Session, end: PeerEnd): void {
     const guest = guestOf(session);
     if (guest === undefined || !this.#guests.delete(guest.id)) return;
     const { connection, tokens } = guest;
@@ -270,7 +270,7 @@ export class HostEntrance implements Destination, Transport {
     return 0;
   }
 
-  set({ id }: Carried, option: number, a: number, b: number, c: number): number {
+  set({ id }: Carried, option: PeerOption, a: number, b: number, c: number): number {
     const guest = this.#guests.get(id);
     if (guest?.connection === undefined) return NATIVE_ERROR.STALE;
     const { link } = guest.session;
@@ -290,6 +290,11 @@ export class HostEntrance implements Destination, Transport {
         break;
       case PEER_OPTION.THROTTLE:
         guest.throttle = [a, b, c];
+        break;
+      case PEER_OPTION.PRIORITY:
+        break; // the queue of a session has none
+      default:
+        option satisfies never;
     }
     return 0;
   }

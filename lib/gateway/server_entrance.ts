@@ -4,13 +4,13 @@
  * @module
  */
 import type { Address } from "../address.ts";
-import { DisconnectCode } from "../disconnect.ts";
+import { DisconnectCode, type PeerEnd } from "../disconnect.ts";
 import { ENetError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { PacketFlag } from "../packet.ts";
 import type { Peer } from "../peer.ts";
 import type { Accounts } from "./accounts.ts";
-import type { Destination, Session, SessionEnd } from "./session.ts";
+import type { Destination, Session } from "./session.ts";
 import { CLOSE, type Hello } from "./wire.ts";
 
 /** Cost of frames that a browser may have under way. */
@@ -142,7 +142,7 @@ export class ServerEntrance implements Destination {
     return bytes < 0 || this.#held <= most || link.inbox.waitingBytes <= most / this.#most;
   }
 
-  end(session: Session, { reason, data }: SessionEnd): void {
+  end(session: Session, { reason, data }: PeerEnd): void {
     const guest = guestOf(session);
     if (guest === undefined) return;
     guest.left.abort();

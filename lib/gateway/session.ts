@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { DisconnectCode } from "../disconnect.ts";
+import { DisconnectCode, type PeerEnd } from "../disconnect.ts";
 import { show } from "../internal/validate.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import { Link, type LinkOwner } from "./link.ts";
@@ -22,12 +22,6 @@ import {
   type Hello,
   type Welcome,
 } from "./wire.ts";
-
-/** How a session ends, as the destination learns it. */
-export interface SessionEnd {
-  readonly reason: "remote" | "local" | "timeout" | "reset" | "limit";
-  readonly data: number;
-}
 
 /** A frame, as it is or encoded for many. */
 export type SessionFrame = Uint8Array | PreparedMessage;
@@ -50,7 +44,7 @@ export interface Destination {
   /** Incomplete messages take so many bytes more, or less; returns false where that is too much. */
   hold(session: Session, bytes: number): boolean;
   /** A session that had arrived has ended. */
-  end(session: Session, end: SessionEnd): void;
+  end(session: Session, end: PeerEnd): void;
 }
 
 /** What a session needs of its gateway. */
@@ -98,7 +92,7 @@ export class Session implements LinkOwner<SessionFrame> {
   #link: Link<SessionFrame> | undefined;
   #since: number = performance.now();
   /** How the end will be told that this side has begun. */
-  #leaving: SessionEnd | undefined;
+  #leaving: PeerEnd | undefined;
   #held = false;
   #limited = false;
   /** It has offered a data channel, which a connection may do once. */
@@ -170,7 +164,7 @@ export class Session implements LinkOwner<SessionFrame> {
   }
 
   /** Ends it, and drops what waits in either direction. */
-  disconnect(code: number, end: SessionEnd): void {
+  disconnect(code: number, end: PeerEnd): void {
     if (this.state === "leaving" || this.state === "ended") return;
     this.#leaving = end;
     this.#enter("leaving");
@@ -179,7 +173,7 @@ export class Session implements LinkOwner<SessionFrame> {
   }
 
   /** Ends it after everything that is queued. */
-  disconnectLater(end: SessionEnd): void {
+  disconnectLater(end: PeerEnd): void {
     if (this.state !== "connected") return;
     this.#leaving = end;
     this.#enter("later");
@@ -194,7 +188,7 @@ export class Session implements LinkOwner<SessionFrame> {
   }
 
   /** Ends it at once, with a notice. */
-  end(code: number, end: SessionEnd): void {
+  end(code: number, end: PeerEnd): void {
     if (this.state === "ended") return;
     const isSilent = code === CLOSE.TIMEOUT;
     this.#link?.close(true);
@@ -204,7 +198,7 @@ export class Session implements LinkOwner<SessionFrame> {
   }
 
   /** Ends it at once, without a notice. */
-  reset(end: SessionEnd): void {
+  reset(end: PeerEnd): void {
     if (this.state === "ended") return;
     this.#link?.close(true);
     this.client.terminate();
@@ -258,7 +252,7 @@ export class Session implements LinkOwner<SessionFrame> {
         if (age > HELLO_MS) this.fault(CLOSE.FAULT, `no HELLO within ${HELLO_MS} ms`);
         return;
       case "leaving":
-        return age > CLOSE_MS ? this.reset(this.#leaving as SessionEnd) : undefined;
+        return age > CLOSE_MS ? this.reset(this.#leaving as PeerEnd) : undefined;
       case "later":
         if (now - Math.max(this.#since, this.link.lastProgress) > this.link.timeoutMs) {
           return this.fault(CLOSE.TIMEOUT, "it takes nothing of what was queued before its end");
@@ -285,7 +279,7 @@ export class Session implements LinkOwner<SessionFrame> {
     if (this.state !== "later" || !this.link.queue.isEmpty) return;
     this.#enter("leaving");
     this.link.close(true);
-    this.client.close(CLOSE.DISCONNECT, closeReason((this.#leaving as SessionEnd).data));
+    this.client.close(CLOSE.DISCONNECT, closeReason((this.#leaving as PeerEnd).data));
   }
 
   #enter(state: SessionState): void {
@@ -299,7 +293,7 @@ export class Session implements LinkOwner<SessionFrame> {
     this.#owner.warn(`Browser ${hostname}:${port}`, what);
   }
 
-  #ended(end: SessionEnd): void {
+  #ended(end: PeerEnd): void {
     this.#enter("ended");
     this.#rtc?.close();
     this.#owner.left(this);

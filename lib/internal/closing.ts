@@ -1,12 +1,9 @@
 /** The end of a host: after its queues have drained, or at once. */
 import { DISCONNECT, HOST_STAT, PEER_STAT } from "../../ffi/layout.ts";
-import type { CloseOptions, Undelivered } from "../close.ts";
+import type { ClosePlan, Undelivered } from "../close.ts";
 import type { Connector } from "./connect.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Inlet } from "./inlet.ts";
-
-/** Checked options. */
-type Plan = Required<Omit<CloseOptions, "reason">> & Pick<CloseOptions, "reason">;
 
 /** Closes one host, once. */
 export class Closing {
@@ -33,7 +30,7 @@ export class Closing {
   }
 
   /** Closes the host, or makes an earlier call wait no longer than this one. */
-  close({ graceMs, data, reason }: Plan): Promise<Undelivered> {
+  close({ graceMs, data, reason }: ClosePlan): Promise<Undelivered> {
     if (this.#promise === undefined) {
       this.#endpoint.closeReason = reason;
       this.#promise = this.#close(graceMs, data);

@@ -186,7 +186,7 @@ export class Connector {
     }
   }
 
-  /** The abort signal and error of waits that end with the host. */
+  /** Runs what ends with a limit, or with the host: then it rejects with the error that says so. */
   async #untilEnd<T>(
     to: Address,
     limit: AbortSignal | undefined,

@@ -418,7 +418,7 @@ export class Connection implements Carried, Mail<PeerMessage> {
     this.#drained.reject(() => this.error(NATIVE_ERROR.STALE));
   }
 
-  /** A CLOSED completion, or the end of the host: settles all promises, except those of readers. */
+  /** It has ended, or the program or its host ends it: settles all promises, except those of readers. */
   close(ending: Ending): void {
     this.ending ??= ending;
     this.#leaveGroups();
@@ -429,7 +429,7 @@ export class Connection implements Carried, Mail<PeerMessage> {
     this.connecting.reject(() => connectError(this, ending));
   }
 
-  /** A CONNECTED completion. */
+  /** Its transport says that it is established. */
   connected(channels: number): void {
     this.channels = channels;
     this.established = true;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { LAYOUT } from "../../ffi/layout.ts";
 import type { ConnectAttempt } from "../admission.ts";
 import type { DisconnectReason, PeerEnd } from "../disconnect.ts";
 import type { Packet } from "../packet.ts";
@@ -13,15 +14,18 @@ import type { Transport } from "./transport.ts";
 /** Why a connection, or an attempt to connect, has ended. */
 export type EndReason = DisconnectReason | "refused";
 
-/** The same by the numbers of native code, `ENETJS_REASON_…` in `native/include/enetjs_layout.h`. */
-export const END_REASONS: readonly EndReason[] = [
-  "remote",
-  "local",
-  "timeout",
-  "reset",
-  "refused",
-  "limit",
-];
+/** A number of native code for one of them, `ENETJS_REASON_…` in `native/include/enetjs_layout.h`. */
+type ReasonNumber = typeof LAYOUT[Extract<keyof typeof LAYOUT, `REASON_${string}`>];
+
+/** What each of these numbers means. */
+export const END_REASONS: Readonly<Record<number, EndReason>> = {
+  [LAYOUT.REASON_REMOTE]: "remote",
+  [LAYOUT.REASON_LOCAL]: "local",
+  [LAYOUT.REASON_TIMEOUT]: "timeout",
+  [LAYOUT.REASON_RESET]: "reset",
+  [LAYOUT.REASON_REFUSED]: "refused",
+  [LAYOUT.REASON_LIMIT]: "limit",
+} satisfies Record<ReasonNumber, EndReason>;
 
 /** How a connection, or an attempt to connect, has ended. */
 export interface Ending {

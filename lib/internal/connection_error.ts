@@ -2,7 +2,7 @@
 import type { Address } from "../address.ts";
 import { DisconnectCode } from "../disconnect.ts";
 import { ENetError, type ENetErrorCode, nativeError } from "../errors.ts";
-import type { Ending } from "./connection_contract.ts";
+import type { Ending, EndReason } from "./connection_contract.ts";
 import { hostAndPort } from "./ip.ts";
 
 /** What is known of a connection. */
@@ -66,6 +66,13 @@ function refusal(data: number): string {
   }
 }
 
+/** What this side has done to an attempt that ends for such a reason. */
+const DONE_HERE: Readonly<Partial<Record<EndReason, string>>> = {
+  local: "disconnected",
+  reset: "reset the peer",
+  limit: "disconnected, because the other exceeded a limit of this host",
+};
+
 /** The error of an attempt that one of the sides has ended. */
 export function connectError(of: State, { reason, data }: Ending): ENetError {
   const { address, endpoint } = of;
@@ -73,10 +80,8 @@ export function connectError(of: State, { reason, data }: Ending): ENetError {
   if (endpoint.closing || !endpoint.resources.open) {
     return new ENetError("ENETJS_ERR_CLOSED", `${what}: the host was closed`);
   }
-  if (reason === "local" || reason === "reset") {
-    const how = reason === "local" ? "disconnected" : "reset the peer";
-    return new ENetError("ENETJS_ERR_STALE", `${what}: this side ${how}`);
-  }
+  const done = DONE_HERE[reason];
+  if (done !== undefined) return new ENetError("ENETJS_ERR_STALE", `${what}: this side ${done}`);
   if (reason === "timeout" && of.unanswered !== undefined) {
     return of.unanswered("for as long as ENet tries");
   }

@@ -196,5 +196,7 @@ function callHandler(handlers: HostHandlers, event: HostEvent): void {
       return handlers.receive?.(event.peer, event.channelId, event.packet);
     case "datagram":
       return handlers.datagram?.(event.address, event.packet);
+    default:
+      event satisfies never;
   }
 }

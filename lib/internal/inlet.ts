@@ -59,7 +59,7 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
   ) => void = () => {};
   /** Called to have the program decide about them, until their part of the turn is spent. Says whether some are left. */
   decide: (spent: () => boolean) => boolean = () => false;
-  /** Messages have the other half. */
+  /** Whether questions have had their half of the turn; messages have the other half. */
   readonly #halfSpent = (): boolean => spentNow(this.endpoint.turnBudgetMs / 2);
   /** Called when the socket has failed. */
   onFailure: () => void = () => {};
@@ -309,11 +309,10 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
   }
 
   #read(): Promise<IteratorResult<HostEvent>> {
-    // While a handler runs, its event is still in the ring. Nothing feeds the reads of a closed host.
+    // While a handler runs, its event is still in the ring.
     const isHeldUp = this.settling || this.#servicing.isYielding;
-    if (!isHeldUp || !this.endpoint.resources.open) return this.#mailbox.read();
-    this.#giveBack();
-    return this.#mailbox.wait();
+    if (isHeldUp) this.#giveBack();
+    return this.#mailbox.read(isHeldUp);
   }
 
   // Single peers.

@@ -51,10 +51,14 @@ export class Mailbox<T> {
     return this.#readers.size;
   }
 
-  /** The next value, or the end. */
-  read(): Promise<IteratorResult<T>> {
-    const isSpent = spent(this.#keeper.turnBudgetMs);
-    if (!isSpent && this.#readers.size === 0) {
+  /**
+   * The next value, or the end.
+   *
+   * @param isHeldUp the owner can't give out a value now, and calls `feed` when it can
+   */
+  read(isHeldUp = false): Promise<IteratorResult<T>> {
+    const isSpent = !isHeldUp && spent(this.#keeper.turnBudgetMs);
+    if (!isHeldUp && !isSpent && this.#readers.size === 0) {
       const value = this.#mail.nextValue(false);
       if (value !== undefined) return Promise.resolve({ value, done: false });
       endTask();
@@ -65,16 +69,11 @@ export class Mailbox<T> {
     } catch (failure) {
       return Promise.reject(failure);
     }
-    return this.wait(isSpent);
-  }
-
-  /** The same without a look at what there is now. */
-  wait(untilNextTurn = false): Promise<IteratorResult<T>> {
     this.#keeper.flushIfDirty();
     const reader = Promise.withResolvers<IteratorResult<T>>();
     this.#readers.push(reader);
     this.#keeper.pin();
-    if (untilNextTurn) this.#rest.request();
+    if (isSpent) this.#rest.request();
     return reader.promise;
   }
 

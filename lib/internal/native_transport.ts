@@ -1,4 +1,4 @@
-import { CONFIG, LAYOUT, PEER_OPTION } from "../../ffi/layout.ts";
+import { CONFIG, LAYOUT, PEER_OPTION, type PeerOption } from "../../ffi/layout.ts";
 import type { Native } from "../../ffi/symbols.ts";
 import { type AddressFilter, compileFilter } from "../address_filter.ts";
 import { check } from "../errors.ts";
@@ -179,7 +179,7 @@ export class NativeTransport implements Transport {
     return this.#touched(this.#native.enetjs_peer_ping(this.#handle, id));
   }
 
-  set({ id }: Carried, option: number, a: number, b: number, c: number): number {
+  set({ id }: Carried, option: PeerOption, a: number, b: number, c: number): number {
     const result = this.#native.enetjs_peer_set(this.#handle, id, option, a, b, c);
     // The other side is told of it.
     return option === PEER_OPTION.THROTTLE ? this.#touched(result) : result;

@@ -7,25 +7,9 @@
  *
  * @module
  */
-import { integer, options } from "./validate.ts";
-import { validateSignal } from "../connect.ts";
 import { ENetError, NATIVE_ERROR } from "../errors.ts";
+import { planReceive } from "../message.ts";
 import { Deadline } from "./deadline.ts";
-
-/** Options of `peer.receive`. */
-export interface ReceiveOptions {
-  /** Milliseconds to wait for the message, 1–2,147,483,647. Default: as long as the connection lasts. */
-  timeoutMs?: number;
-  /** Stops waiting when it aborts; the promise rejects with its reason. */
-  signal?: AbortSignal;
-}
-
-function plan(given: unknown) {
-  options(given, "options", ["timeoutMs", "signal"]);
-  const { timeoutMs, signal } = given as ReceiveOptions;
-  if (timeoutMs !== undefined) integer(timeoutMs, "timeoutMs", 1, 2 ** 31 - 1);
-  return { timeoutMs, signal: validateSignal(signal) };
-}
 
 /** What this file needs of a connection. */
 interface MessageSource<Message> {
@@ -42,7 +26,7 @@ export async function receiveOne<Message extends { readonly packet: { retain(): 
   connection: MessageSource<Message>,
   given: unknown,
 ): Promise<Message> {
-  const { timeoutMs, signal } = plan(given);
+  const { timeoutMs, signal } = planReceive(given);
   signal?.throwIfAborted();
   connection.claim();
   let late: ENetError | undefined;

@@ -10,6 +10,7 @@
  *
  * @module
  */
+import type { PeerOption } from "../../ffi/layout.ts";
 import type { AddressFilter } from "../address_filter.ts";
 import type { ResolvedLimits } from "../limits.ts";
 import type { Data } from "../packet.ts";
@@ -79,7 +80,7 @@ export interface Transport {
   ping(of: Carried): number;
 
   /** Changes an option of `PEER_OPTION`. */
-  set(of: Carried, option: number, a: number, b: number, c: number): number;
+  set(of: Carried, option: PeerOption, a: number, b: number, c: number): number;
 
   /** Where a connection is in its life: an index of `PEER_STATES`, or negative when it has ended. */
   state(of: Carried): number;

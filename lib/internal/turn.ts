@@ -67,12 +67,7 @@ export function beginTurn(): void {
 
 /** Whether the turn's budget is used up. To be asked before every message. */
 export function spent(budgetMs: number): boolean {
-  return --unlooked <= 0 && look(budgetMs);
-}
-
-/** The same by the clock each time. To be asked before something that may take long. */
-export function spentNow(budgetMs: number): boolean {
-  return look(budgetMs);
+  return --unlooked <= 0 && spentNow(budgetMs);
 }
 
 /**
@@ -81,7 +76,7 @@ export function spentNow(budgetMs: number): boolean {
  * @returns how many messages may be given out before it is asked again; 0 when the budget is used up
  */
 export function allowed(budgetMs: number): number {
-  if (unlooked <= 1 && look(budgetMs)) return 0;
+  if (unlooked <= 1 && spentNow(budgetMs)) return 0;
   const messages = unlooked;
   unlooked = 0;
   return messages;
@@ -92,7 +87,8 @@ export function returnUnused(messages: number): void {
   unlooked = messages;
 }
 
-function look(budgetMs: number): boolean {
+/** The same by the clock each time. To be asked before something that may take long. */
+export function spentNow(budgetMs: number): boolean {
   const now = performance.now();
   // Grows slowly, so that messages that take long cannot come many at a time behind a few quick ones.
   if (now - seen > budgetMs * STRIDE_SHARE) stride = 1;

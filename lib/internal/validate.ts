@@ -70,6 +70,14 @@ export function optionalFunction(value: unknown, name: string): void {
   }
 }
 
+/** Refuses everything but a signal or nothing, as the option `signal`. */
+export function abortSignal(signal: unknown): AbortSignal | undefined {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`);
+  }
+  return signal;
+}
+
 /** Refuses everything but functions with these names. */
 export function handlers(value: object | undefined, known: readonly string[]): void {
   if (value === undefined) return;

@@ -1,6 +1,5 @@
 import { SETTING_NAMES, SETTINGS } from "../internal/settings.ts";
-import { boolean, integer, options, show } from "../internal/validate.ts";
-import { validateSignal } from "../connect.ts";
+import { abortSignal, boolean, integer, options, show } from "../internal/validate.ts";
 import { checkKeys } from "./keys.ts";
 import type {
   Codec,
@@ -202,7 +201,7 @@ export function planConnect(given: unknown, protocol: Protocol): ConnectPlan {
   integer(timeoutMs, "timeoutMs", 1, MAXIMUM_MS);
   return {
     ...planLink(given as MessengerConnectOptions, protocol, timeoutMs, CONNECT_SETTINGS),
-    signal: validateSignal(signal),
+    signal: abortSignal(signal),
     context,
     tls: checkTls<TlsConnectOptions>(
       tls === true ? {} : tls,
@@ -226,7 +225,7 @@ export function planGet(given: GetOptions, getTimeoutMs: number): GetPlan {
   const { timeoutMs = getTimeoutMs, signal, idempotent = false } = given;
   return {
     timeoutMs: integer(timeoutMs, "timeoutMs", 0, MAXIMUM_MS),
-    signal: validateSignal(signal),
+    signal: abortSignal(signal),
     idempotent: boolean(idempotent, "idempotent"),
   };
 }

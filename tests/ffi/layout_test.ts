@@ -25,6 +25,7 @@ import {
 } from "../../ffi/layout.ts";
 import { loadLibrary } from "../../ffi/loader.ts";
 import { SYMBOLS } from "../../ffi/symbols.ts";
+import { END_REASONS } from "../../lib/internal/connection_contract.ts";
 import { LIVE_SETTINGS, SETTINGS } from "../../lib/internal/settings.ts";
 import { ERROR_MEANINGS, nativeError } from "../../lib/errors.ts";
 import { diagnostics, DisconnectCode, Host, PacketFlag, versions } from "../../mod.ts";
@@ -93,6 +94,12 @@ test("ffi/layout.ts has the configuration, options, modes and statistics of the 
   const options = Object.entries(group("PEER_"))
     .filter(([name]) => !name.startsWith("STAT_") && name !== "SLOTS");
   assert.deepEqual(PEER_OPTION, Object.fromEntries(options));
+});
+
+test("Every reason why a connection ends has its word", () => {
+  for (const [name, value] of Object.entries(group("REASON_"))) {
+    assert.equal(END_REASONS[value], name.toLowerCase());
+  }
 });
 
 test("No table is so large that V8 would search in it", () => {

@@ -10,6 +10,7 @@ import {
   type Limits,
   PacketFlag,
 } from "../../mod.ts";
+import { Plain } from "../_plain.ts";
 import { connectedPair, journal, leakCheck, until, withDeadline } from "../_helpers.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -398,4 +399,27 @@ test("A host that only connects limits the peers that it connects to", async (t)
   assert.equal(reason, "limit");
   assert.equal(own.all("receive").length, 5);
   assert.equal(client.stats.limitedPeers, 1);
+});
+
+test("A server that exceeds a limit before it has answered an attempt has not refused it", async (t) => {
+  await leakCheck(t);
+  await using server = await Plain.open();
+  await using client = await Host.create({
+    limits: { peer: { messages: { perSecond: ONCE, burst: 1 }, excess: "disconnect" } },
+  });
+  const where = `${LOOPBACK}:${server.address.port}`;
+  const refusal = assert.rejects(
+    withDeadline(client.connect(where, { timeoutMs: 60_000 }), 30_000, "the end"),
+    {
+      code: "ENETJS_ERR_STALE",
+      message:
+        `Connecting to ${where}: this side disconnected, because the other exceeded a limit of this host`,
+    },
+  );
+  const { bytes, port } = await until(() => server.received[0], 20_000, "a request");
+  // Unreliable messages, to the number that the request gives the connection.
+  const message = (number: number) => [7, 0, 0, 0, 0, number, 0, 1, 0];
+  const answer = Uint8Array.of(bytes[8], bytes[9], ...message(1), ...message(2));
+  await server.send(answer, { hostname: LOOPBACK, port });
+  await refusal;
 });

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT } from "../../ffi/layout.ts";
+import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT, type PeerOption } from "../../ffi/layout.ts";
 import { Connection } from "../../lib/internal/connection.ts";
 import type { Endpoint } from "../../lib/internal/endpoint.ts";
 import { dataBytes } from "../../lib/internal/payload.ts";
@@ -147,7 +147,7 @@ class MemoryTransport implements Transport {
     return 0;
   }
 
-  set({ id }: Carried, option: number, a: number): number {
+  set({ id }: Carried, option: PeerOption, a: number): number {
     const client = this.clients.get(id);
     if (client !== undefined && option === PEER_OPTION.PAUSED) client.paused = a === 1;
     return 0;

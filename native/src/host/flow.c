@@ -10,8 +10,8 @@
  * What has timed out leaves again at once, as many of a peer as its window. So ENet is let look at the timeouts of
  * RESENT_BYTES in a service, and a millisecond later at those of other peers.
  *
- * For a window that follows the link it takes to know when ENet begins to read and when it has read, so that works only where libenet's calls arrive in
- * wire/socket.c. Elsewhere the window is ENet's.
+ * A window can follow the link only where it is known when ENet begins to read and when it has read, so where libenet's
+ * calls arrive in wire/socket.c. Elsewhere the window is ENet's.
  *
  * A program without a pump gets the credit of the time since its last service, 128 KiB at most (congestion.c), and
  * ENet's window in any case.

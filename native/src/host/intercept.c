@@ -63,7 +63,8 @@ static bool is_established(const ENetPeer *peer) {
 }
 
 static bool within_limits(const struct enetjs_host *h, const struct enetjs_endpoint *from, const ENetPeer *peer) {
-  return !h->limits || enetjs_limits_admit_datagram(h->limits, enetjs_endpoint_network(from), h->enet->receivedDataLength, is_established(peer));
+  return !h->limits || enetjs_limits_admit_datagram(h->limits, enetjs_endpoint_network(from),
+                                                    h->enet->receivedDataLength, is_established(peer));
 }
 
 /* Takes a charge back: a datagram that claimed to be of a peer could not be opened, so it is forged or damaged. */

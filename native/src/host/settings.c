@@ -1,7 +1,7 @@
 /*
  * The settings of a host that may change while it lives, each checked against its range.
  *
- * A new host gets all of them in the order of `options`, which is that of enetjs_layout.h but for the socket's buffers.
+ * A new host gets those of `options`, in that order. Channels and bandwidths it has from enet_host_create already.
  * Called with the host's lock held.
  */
 #include "base/number.h"
