@@ -70,13 +70,16 @@ export function validateHostname(hostname: unknown, name: string): string {
 function parseAddress(text: string): unknown {
   const [, inBrackets, name, port] = /^(?:\[([^\]]*)\]|(.+)):(\d+)$/s.exec(text) ?? [];
   const bare = /^\[?(.*?)\]?$/s.exec(text)?.[1] as string;
-  // Of an address without brackets, the last group looks like a port.
-  for (const literal of [bare, name]) {
-    if (literal === undefined || typeof parseIp(literal) !== "object") continue;
+  const isIPv6 = (literal = "") => typeof parseIp(literal) === "object";
+  // Of an address without brackets, the last group may be meant as a port.
+  const meant = [
+    ...(isIPv6(name) ? [`[${name}]:${port}`] : []),
+    ...(isIPv6(bare) ? [`[${bare}]:7777`] : []),
+  ];
+  if (meant.length > 0) {
     throw new TypeError(
-      `address must have a port, and an IPv6 address stands in brackets, as in ${
-        show(`[${literal}]:7777`)
-      }, not ${show(text)}`,
+      "address must have a port, and an IPv6 address stands in brackets, as in " +
+        `${meant.map((address) => show(address)).join(" or ")}, not ${show(text)}`,
     );
   }
   if (port === undefined) {

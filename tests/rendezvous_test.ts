@@ -118,6 +118,14 @@ over6("Clients are joined over IPv6, and with one that has IPv4 only", async () 
   }
 });
 
+test("A client takes no name and no missing port for the address of a server", async () => {
+  const open = (hostname: string, port: number) =>
+    refusal(RendezvousClient.open({ hostname, port }));
+  assert.match(await open("localhost", 7777), /^resolve "localhost" first/);
+  assert.match(await open("127.0.0.1", 0), /port has to be from 1 to 65535, not 0/);
+  assert.match(await open("::1", NaN), /port has to be from 1 to 65535, not NaN/);
+});
+
 test("A client waits for the other one, and learns why there is none", async () => {
   await using at = await stage({ relays: 0 });
   const [listener, guest] = [await at.client(), await at.client()];

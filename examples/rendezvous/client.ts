@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { isIP } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   type Address,
@@ -67,15 +68,25 @@ export class RendezvousClient implements AsyncDisposable {
   /**
    * Opens a client.
    *
-   * @param server the address of the rendezvous server: an IP address, and written as the library writes it
+   * @param server the address of the rendezvous server: an IP address, and written as the library writes it. Datagrams
+   *   are not sent to names
    * @param handlers for the connections, as for `Host.listen`
    * @param options of the host
+   * @throws {TypeError} if the address has a name or no port
    */
   static async open(
     server: Address,
     handlers: HostHandlers = {},
     options: HostOptions = {},
   ): Promise<RendezvousClient> {
+    if (isIP(server.hostname) === 0) {
+      throw new TypeError(
+        `resolve "${server.hostname}" first: the server's address has to be an IP`,
+      );
+    }
+    if (!(server.port >= 1 && server.port <= 65535)) {
+      throw new TypeError(`the server's port has to be from 1 to 65535, not ${server.port}`);
+    }
     const hostname = server.hostname.includes(":") ? "::" : "0.0.0.0";
     const own = { hostname, datagrams: true, accept: () => false };
     return new RendezvousClient(await Host.listen({ ...options, ...own }), server, handlers);
@@ -100,7 +111,11 @@ export class RendezvousClient implements AsyncDisposable {
     void this.#keepAsking(request, "listening", KEEP_MS, signal);
   }
 
-  /** Connects to the client that listens in a room. Waits for one where nobody listens yet. */
+  /**
+   * Connects to the client that listens in a room. Waits for one where nobody listens yet.
+   *
+   * @throws a `TimeoutError` after `timeoutMs`, also where the server does not answer or nobody listens with this secret
+   */
   async connect(secret: string, options: ConnectOptions = {}): Promise<Connected> {
     const { relayOnly = false, timeoutMs = 20_000 } = options;
     const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#end.signal]);

@@ -34,6 +34,8 @@ import { decodeQuery, encodeAnswer, ID_BYTES, sameBytes } from "./wire.ts";
 
 /** Milliseconds after which the networks are looked at again. */
 const REFRESH_MS = 5000;
+/** What the error says for a host on `::1`, or on an address whose network has gone. */
+const REACHED_BY_NONE = "; no broadcast or multicast reaches this host: listen without hostname";
 
 const NOWHERE = { zone: "", group: "", joins: [], targets: [] } as const;
 
@@ -172,7 +174,9 @@ export class Announcement implements Disposable {
     const { ipv6Only } = this.#endpoint.settings;
     this.#networks = reaching(listNetworks(interfaces), hostname, ipv6Only);
     const what = `Announcing ${bracketed(hostname)}`;
-    if (this.#timer === undefined) requireSome(this.#networks, what, interfaces);
+    if (this.#timer === undefined) {
+      requireSome(this.#networks, what, interfaces, REACHED_BY_NONE);
+    }
     const where = `${what} on UDP port ${discoveryPort}`;
     return await this.#sockets.refresh(spotsOf(this.#networks, this.#plan), where);
   }

@@ -96,15 +96,24 @@ export function reaching(networks: Networks, hostname: string, ipv6Only: boolean
 
 const quoted = (names: readonly string[]) => names.map((name) => show(name)).join(", ");
 
-/** Refuses to go on without a network. */
-export function requireSome(networks: Networks, what: string, names?: readonly string[]): void {
+/**
+ * Refuses to go on without a network.
+ *
+ * @param hint what else may be the cause, where all interfaces of this machine may be used
+ */
+export function requireSome(
+  networks: Networks,
+  what: string,
+  names?: readonly string[],
+  hint = "",
+): void {
   if (networks.ipv4.length + networks.ipv6.length > 0) return;
   const asked = names === undefined ? "" : ` of ${quoted(names)}`;
   throw new ENetError(
     "ENETJS_ERR_ADDRESS_UNAVAILABLE",
     `${what}: no network interface${asked} will do; this machine has ${
       quoted(Object.keys(readInterfaces()))
-    }`,
+    }${names === undefined ? hint : ""}`,
   );
 }
 

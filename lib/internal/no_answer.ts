@@ -73,8 +73,8 @@ function causes({ endpoint, denied, waits, unreachable, to, arrived }: Silence):
   const differ = `that side has not compression "${compression}" and checksum "${checksum}"`;
   const pump = endpoint.pump ? "" : "; without a pump, call service() meanwhile";
   return arrived > 0
-    ? `, though ${arrived} datagrams arrived from somewhere: no host listens there, its filter denies ` +
-      `this one, or ${differ}${pump}`
+    ? `, though ${arrived} datagrams arrived from somewhere: no host listens there, it answers from ` +
+      `another address of its machine, its filter denies this one, or ${differ}${pump}`
     : ", and nothing else arrived: no host listens there on UDP, a firewall or filter drops the " +
       `datagrams, or ${differ}${pump}`;
 }

@@ -53,6 +53,9 @@ async function lookUp(hostname: string, family: 0 | 4): Promise<[IpAddress, ...I
   throw resolveError(hostname, new Error(`no host has the address ${unusable}`));
 }
 
+/** Whether a name stands for this machine; names are the same in capitals, and with the dot of the root. */
+const isLocal = (hostname: string) => /^localhost\.?$/i.test(hostname);
+
 /** The system takes an unspecified address for this machine, but its answers come from the loopback address. */
 function orLoopback(ip: IpAddress): IpAddress {
   if (typeof ip === "number") return ip === 0 ? LOOPBACK : ip;
@@ -79,7 +82,7 @@ function distinct(addresses: readonly IpAddress[]): IpAddress[] {
  * @throws {ENetError} `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_PERMISSION`
  */
 export async function resolveAll(hostname: string): Promise<IpAddress[]> {
-  if (hostname === "localhost") return [LOOPBACK, LOOPBACK_IPV6];
+  if (isLocal(hostname)) return [LOOPBACK, LOOPBACK_IPV6];
   const literal = parseIp(hostname);
   if (literal === undefined) {
     return interleave(distinct((await lookUp(hostname, 0)).map(orLoopback)));
@@ -90,7 +93,7 @@ export async function resolveAll(hostname: string): Promise<IpAddress[]> {
 
 /** Resolves a host name to IPv4. */
 export async function resolveIPv4(hostname: string): Promise<number> {
-  if (hostname === "localhost") return LOOPBACK;
+  if (isLocal(hostname)) return LOOPBACK;
   const literal = parseIp(hostname);
   if (typeof literal === "number") return literal;
   return orLoopback((await lookUp(hostname, 4))[0]) as number;
@@ -102,7 +105,7 @@ export async function resolveIPv4(hostname: string): Promise<number> {
  * @throws {ENetError} `ENETJS_ERR_RESOLVE`, `ENETJS_ERR_PERMISSION`
  */
 export async function resolveLocal(hostname: string, ipv6Only: boolean): Promise<IpAddress> {
-  if (hostname === "localhost") return ipv6Only ? LOOPBACK_IPV6 : LOOPBACK;
+  if (isLocal(hostname)) return ipv6Only ? LOOPBACK_IPV6 : LOOPBACK;
   const literal = parseIp(hostname);
   if (literal !== undefined) return literal;
   const found = await lookUp(hostname, 0);

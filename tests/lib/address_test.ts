@@ -36,7 +36,9 @@ test("Addresses that cannot be meant are refused with what to write", async () =
   const refusals: [unknown, RegExp][] = [
     ["::1", /stands in brackets, as in "\[::1\]:7777"/],
     ["[::1]", /must have a port.*"\[::1\]:7777"/],
-    ["::1:7777", /stands in brackets/],
+    ["::1:7777", /stands in brackets, as in "\[::1\]:7777" or "\[::1:7777\]:7777", not/],
+    ["2001:db8::7", /stands in brackets, as in "\[2001:db8::7\]:7777", not/],
+    ["fe80::1%lo:7778", /stands in brackets, as in "\[fe80::1%lo\]:7778", not/],
     [{ hostname: "[::1]", port: 1 }, /without brackets and port, "::1"/],
     [{ hostname: "[::1]:7", port: 1 }, /without brackets and port, "::1"/],
     [{ hostname: "fe80::1", port: 1 }, /needs its network interface, as in "fe80::1%eth0"/],

@@ -7,6 +7,17 @@ import { LOCAL, over6, resolving, silenceBesideServer, silentPort } from "./_ipv
 
 const PATIENCE_MS = 20_000;
 
+test("localhost is this machine in capitals and with a dot, too, whatever the resolver says", async () => {
+  using _names = resolving(["192.0.2.1"]);
+  for (const hostname of ["localhost", "LocalHost", "localhost."]) {
+    await using server = await Host.listen({ hostname });
+    assert.equal(server.address.hostname, "127.0.0.1");
+    await using client = await Host.create();
+    const peer = await client.connect({ hostname, port: server.address.port });
+    assert.equal(peer.address.hostname, "127.0.0.1");
+  }
+});
+
 over6("A name with a dead and a live address connects to the live one", async () => {
   await using servers = await silenceBesideServer();
   const connected: string[] = [];

@@ -15,6 +15,7 @@ import {
   until,
   withDeadline,
 } from "../../_helpers.ts";
+import { over6 } from "../_ipv6.ts";
 import { boundSocket, newPlace, type Place, socketCount } from "./_discovery.ts";
 
 const DEADLINE_MS = 60_000;
@@ -223,6 +224,16 @@ test("Interfaces that are none, and hosts that no network reaches, are errors", 
   const announcing = announce(host, { ...nowhere, name: "nowhere" });
   assert.match(await rejection(announcing, code), /no network interface of "none0".*has "/);
   assert.match(await rejection(discover(nowhere).next(), code), /no network interface of "none0"/);
+});
+
+over6("A host on ::1 cannot be announced, and the error says where to listen instead", async () => {
+  await using host = await Host.listen({ hostname: "::1" }, {});
+  const { game, discoveryPort } = await newPlace();
+  const announcing = announce(host, { game, discoveryPort, name: "nowhere" });
+  assert.match(
+    await rejection(announcing, "ENETJS_ERR_ADDRESS_UNAVAILABLE"),
+    /^Announcing \[::1\]: no network interface will do; .*reaches this host: listen without hostname$/,
+  );
 });
 
 test("Wrong options are refused with their values", async () => {
