@@ -329,7 +329,7 @@ export class Host<PeerData = unknown>
    *   firewall forbids it, or the host is closed
    * @throws {TypeError} if the address or the data are of the wrong type
    * @throws {RangeError} if the port or the size are out of range
-   * @throws {ENetError} `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`, `ENETJS_ERR_SOCKET`,
+   * @throws {ENetError} `ENETJS_ERR_TOO_LARGE`, `ENETJS_ERR_SOCKET`,
    *   `ENETJS_ERR_ADDRESS_FAMILY` when the host's socket does not speak that version of IP, and
    *   `ENETJS_ERR_ADDRESS_UNAVAILABLE` for a zone that is no interface
    */
