@@ -116,7 +116,7 @@ export function isOnLink({ ipv4 }: Networks, ip: IpAddress): boolean {
 
 /** Whether it is a multicast address, or another one that no single machine has. */
 export function isMulticast(ip: IpAddress): boolean {
-  if (typeof ip !== "number") return ip.words[0] >>> 24 === 0xFF;
+  if (typeof ip !== "number") return ip.words[0] >>> 24 === 0xFF || isUnspecified(ip);
   return ip >= 0xE0000000 || ip < 0x01000000;
 }
 

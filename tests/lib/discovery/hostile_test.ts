@@ -131,7 +131,8 @@ test("Addresses are on a network of this machine, or they are not", () => {
   for (const address of ["192.0.2.0", "192.0.2.255", "127.255.255.255"]) {
     assert.ok(isBroadcast(NETWORKS, ip(address)), address);
   }
-  for (const address of ["224.0.0.1", "239.255.36.38", "255.255.255.255", "0.0.0.0", "ff12::1"]) {
+  const nobodys = ["224.0.0.1", "239.255.36.38", "255.255.255.255", "0.0.0.0", "ff12::1", "::"];
+  for (const address of nobodys) {
     assert.ok(isMulticast(ip(address)), address);
   }
 });
