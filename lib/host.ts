@@ -327,12 +327,11 @@ export class Host<PeerData = unknown>
    * @param address where to, as `{ hostname, port }`, `"192.0.2.7:7777"` or `"[2001:db8::7]:7777"`; not a host name
    * @param data at most 65,507 bytes
    * @returns false when nothing was sent: the socket's buffer is full, the system has no route to the address, a
-   *   firewall forbids it, or the host is closed
+   *   route or a firewall forbids it, its zone is no interface, or the host is closed
    * @throws {TypeError} if the address or the data are of the wrong type
    * @throws {RangeError} if the port or the size are out of range
-   * @throws {ENetError} `ENETJS_ERR_PERMISSION`, `ENETJS_ERR_TOO_LARGE`, `ENETJS_ERR_SOCKET`,
-   *   `ENETJS_ERR_ADDRESS_FAMILY` when the host's socket does not speak that version of IP, and
-   *   `ENETJS_ERR_ADDRESS_UNAVAILABLE` for a zone that is no interface
+   * @throws {ENetError} `ENETJS_ERR_TOO_LARGE`, `ENETJS_ERR_SOCKET`, and
+   *   `ENETJS_ERR_ADDRESS_FAMILY` when the host's socket does not speak that version of IP
    */
   sendDatagram(address: AddressLike, data: Data): boolean {
     const { hostname, port } = validateAddress(address, 1);

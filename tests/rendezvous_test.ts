@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RendezvousClient } from "../examples/rendezvous/client.ts";
+import { Punches } from "../examples/rendezvous/punches.ts";
 import { Relay, RELAY_LIMITS } from "../examples/rendezvous/relay.ts";
 import { RendezvousServer, type ServerOptions } from "../examples/rendezvous/server.ts";
 import {
@@ -339,6 +340,24 @@ test("A client that is connected through a relay can't speak in the name of the 
   await peer.receive({ timeoutMs: 30_000 });
   assert.ok(at.server.relays[0].counts.passed > before + 2);
   assert.equal(victim.received.length, 0);
+});
+
+test("A client that is told of many others punches for the latest of them alone", async () => {
+  const end = new AbortController();
+  const sent = new Map<string, number>();
+  const count = (to: string) => sent.get(to) ?? 0;
+  const punches = new Punches((to) => {
+    sent.set(String(to), count(String(to)) + 1);
+  }, end.signal);
+  const addresses = Array.from({ length: 200 }, (_, index) => `192.0.2.${index}:9`);
+  const punching = addresses.map((address) =>
+    punches.punch(punches.meet(SECRET, "listen", "mine", address), address)
+  );
+  await until(() => count(addresses[199]) === 3, 30_000, "the third punch to the latest");
+  end.abort();
+  await Promise.all(punching);
+  assert.equal(count(addresses[0]), 1);
+  assert.ok(addresses.filter((address) => count(address) > 1).length <= 64);
 });
 
 test("An IPv6 address counts by its /64", () => {

@@ -33,13 +33,8 @@ export interface Other {
   isPunched: boolean;
   /** Whether no punch is needed any more. */
   isOpen: boolean;
-}
-
-function forgetOldest(kept: Map<string, unknown> | Set<string>, most: number): void {
-  for (const key of kept.keys()) {
-    if (kept.size <= most) return;
-    kept.delete(key);
-  }
+  /** Whether this client has been told of too many others since. */
+  isForgotten: boolean;
 }
 
 /** The other clients that this one has been told of. */
@@ -76,17 +71,20 @@ export class Punches {
       hole: Promise.withResolvers(),
       isPunched: false,
       isOpen: false,
+      isForgotten: false,
     };
     this.#others.set(theirProof, other);
-    forgetOldest(this.#others, OTHERS);
+    const [[oldestProof, oldest]] = this.#others;
+    if (this.#others.size > OTHERS) oldest.isForgotten = this.#others.delete(oldestProof);
     return other;
   }
 
-  /** Punches for some seconds, once for each other client. */
+  /** Punches for some seconds, once for each other client, and for no longer than the other one is remembered. */
   async punch(other: Other, address: string): Promise<void> {
     if (other.isPunched) return;
     other.isPunched = true;
-    for (let i = 0; i < PUNCHES && !other.isOpen && !this.#signal.aborted; i++) {
+    const isOver = () => other.isOpen || other.isForgotten || this.#signal.aborted;
+    for (let i = 0; i < PUNCHES && !isOver(); i++) {
       this.#sendOne("punch", other, address);
       await sleep(PAUSE_MS);
     }
@@ -114,7 +112,8 @@ export class Punches {
     const text = textOf(address);
     if (proved.has(text)) return false;
     proved.add(text);
-    forgetOldest(proved, ADDRESSES);
+    const [oldest] = proved;
+    if (proved.size > ADDRESSES) proved.delete(oldest);
     return true;
   }
 

@@ -37,7 +37,7 @@ const REFRESH_MS = 5000;
 /** What the error says for a host on `::1`, or on an address whose network has gone. */
 const REACHED_BY_NONE = "; no broadcast or multicast reaches this host: listen without hostname";
 
-const NOWHERE = { zone: "", group: "", joins: [], targets: [] } as const;
+const NOWHERE = { zone: "", numbers: [], group: "", joins: [], targets: [] } as const;
 
 /**
  * The sockets that hear queries on these networks. On Linux each is bound to the group or to the broadcast address, so
@@ -45,7 +45,11 @@ const NOWHERE = { zone: "", group: "", joins: [], targets: [] } as const;
  */
 function spotsOf({ ipv4, ipv6 }: Networks, { discoveryPort: port, offLink }: AnnouncePlan): Spot[] {
   const isStrict = process.platform === "linux" && !offLink;
-  const group = { group: GROUP_IPV4, joins: ipv4.map(({ address }) => address) };
+  const group = {
+    numbers: ipv4.map(({ number }) => number),
+    group: GROUP_IPV4,
+    joins: ipv4.map(({ address }) => address),
+  };
   const spots: Spot[] = [];
   if (ipv4.length > 0 && isStrict) {
     spots.push({ ...NOWHERE, type: "udp4", address: GROUP_IPV4, port, ...group });
@@ -53,9 +57,9 @@ function spotsOf({ ipv4, ipv6 }: Networks, { discoveryPort: port, offLink }: Ann
   } else if (ipv4.length > 0) {
     spots.push({ ...NOWHERE, type: "udp4", address: "0.0.0.0", port, ...group });
   }
-  for (const { interface: zone } of ipv6) {
+  for (const { interface: zone, number } of ipv6) {
     const address = `${GROUP_IPV6}%${zone}`;
-    const joined = { zone, group: GROUP_IPV6, joins: [`::%${zone}`] };
+    const joined = { zone, numbers: [number], group: GROUP_IPV6, joins: [`::%${zone}`] };
     spots.push({ ...NOWHERE, type: "udp6", address, port, ...joined });
   }
   if (ipv6.length > 0 && offLink) spots.push({ ...NOWHERE, type: "udp6", address: "::", port });

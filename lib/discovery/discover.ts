@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { ENetError } from "../errors.ts";
 import { Deadline } from "../internal/deadline.ts";
-import { type IpAddress, parseIp } from "../internal/ip.ts";
+import { formatIp, type IpAddress, parseIp } from "../internal/ip.ts";
 import { iteration } from "../internal/iteration.ts";
 import { type DiscoveredServer, Found } from "./found.ts";
 import { listNetworks, type Networks, requireSome } from "./networks.ts";
@@ -22,12 +22,12 @@ const SECOND_MS = 300;
 /** Of how many queries an answer may still come. */
 const LATE = 4;
 
-const ANYWHERE = { port: 0, zone: "", group: "", joins: [] } as const;
+const ANYWHERE = { port: 0, zone: "", numbers: [], group: "", joins: [] } as const;
 
 /** A socket for an address that is asked by itself. */
 function spotFor(address: string): Spot {
   const ip = parseIp(address) as IpAddress;
-  const targets = [address];
+  const targets = [formatIp(ip)];
   if (typeof ip === "number") return { ...ANYWHERE, type: "udp4", address: "0.0.0.0", targets };
   return { ...ANYWHERE, type: "udp6", address: "::", zone: ip.zone, targets };
 }
@@ -35,12 +35,13 @@ function spotFor(address: string): Spot {
 /** The sockets that ask on these networks, each on one. */
 function spotsOn({ ipv4, ipv6 }: Networks): Spot[] {
   return [
-    ...ipv4.map(({ address }): Spot => (
-      { ...ANYWHERE, type: "udp4", address, targets: [GROUP_IPV4, BROADCAST] }
-    )),
-    ...ipv6.map(({ interface: zone, address }): Spot => {
-      const targets = [`${GROUP_IPV6}%${zone}`];
-      return { ...ANYWHERE, type: "udp6", address: `${address}%${zone}`, zone, targets };
+    ...ipv4.map(({ address, number }): Spot => {
+      const targets = [GROUP_IPV4, BROADCAST];
+      return { ...ANYWHERE, type: "udp4", address, numbers: [number], targets };
+    }),
+    ...ipv6.map(({ interface: zone, number, address }): Spot => {
+      const [targets, numbers] = [[`${GROUP_IPV6}%${zone}`], [number]];
+      return { ...ANYWHERE, type: "udp6", address: `${address}%${zone}`, zone, numbers, targets };
     }),
   ];
 }

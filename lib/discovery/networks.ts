@@ -12,6 +12,8 @@ import { show } from "../internal/validate.ts";
 /** An IPv4 network that an interface has an address of. */
 export interface Network {
   readonly interface: string;
+  /** The number of the interface; 0 where it has no IPv6, and runtimes do not tell. */
+  readonly number: number;
   /** The address of this machine. */
   readonly address: string;
   readonly first: number;
@@ -21,6 +23,8 @@ export interface Network {
 /** An interface with a link-local IPv6 address. */
 export interface Link {
   readonly interface: string;
+  /** The number of the interface. */
+  readonly number: number;
   /** The link-local address of this machine, without a zone. */
   readonly address: string;
   /** All IPv6 addresses of the interface, in their canonical form. */
@@ -48,10 +52,10 @@ function readInterfaces(): ReturnType<typeof networkInterfaces> {
   }
 }
 
-function networkOf(name: string, address: string, netmask: string): Network {
+function networkOf(name: string, number: number, address: string, netmask: string): Network {
   const [ip, mask] = [address, netmask].map((text) => parseIp(text) as number);
   const first = (ip & mask) >>> 0;
-  return { interface: name, address, first, last: (first | ~mask) >>> 0 };
+  return { interface: name, number, address, first, last: (first | ~mask) >>> 0 };
 }
 
 /**
@@ -66,14 +70,15 @@ export function listNetworks(names: readonly string[] | undefined): Networks {
   for (const [name, addresses = []] of Object.entries(readInterfaces())) {
     if (names !== undefined && !names.includes(name)) continue;
     const all: string[] = [];
+    const number = Math.max(0, ...addresses.map(({ scopeid }) => scopeid ?? 0));
     for (const { family, address, netmask } of addresses) {
-      if (family === "IPv4") ipv4.push(networkOf(name, address, netmask));
+      if (family === "IPv4") ipv4.push(networkOf(name, number, address, netmask));
       else all.push(formatIp(parseIp(address.split("%")[0]) as IpAddress));
     }
     const local = all.find((address) => needsZone(parseIp(address) as IpAddress));
     // Elsewhere hosts speak IPv4 only.
     if (local !== undefined && process.platform === "linux") {
-      ipv6.push({ interface: name, address: local, all });
+      ipv6.push({ interface: name, number, address: local, all });
     }
   }
   return { ipv4: ipv4.slice(0, MOST), ipv6: ipv6.slice(0, MOST) };
@@ -125,7 +130,7 @@ export function isOnLink({ ipv4 }: Networks, ip: IpAddress): boolean {
 
 /** Whether it is a multicast address, or another one that no single machine has. */
 export function isMulticast(ip: IpAddress): boolean {
-  if (typeof ip !== "number") return ip.words[0] >>> 24 === 0xFF;
+  if (typeof ip !== "number") return ip.words[0] >>> 24 === 0xFF || isUnspecified(ip);
   return ip >= 0xE0000000 || ip < 0x01000000;
 }
 

@@ -17,6 +17,11 @@ export interface Spot {
   readonly port: number;
   /** The interface that its IPv6 peers are on, where that is known. */
   readonly zone: string;
+  /**
+   * The numbers of its interfaces. One that has gone and come back has another: what a socket was told of the old one
+   * is void.
+   */
+  readonly numbers: readonly number[];
   /** The group to join, and the interfaces to join it on. */
   readonly group: string;
   readonly joins: readonly string[];

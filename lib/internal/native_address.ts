@@ -22,13 +22,24 @@ interface Border {
 /** Longest name of an interface. */
 const NAME_BYTES = 16;
 
-/** The number of the interface that a zone names; 0 without a zone. */
-export function interfaceOf(native: Native, { zone, words }: IPv6Address): number {
+/** The number of the interface that a zone names; 0 without a zone, undefined if there is no such interface. */
+function findInterface(native: Native, zone: string): number | undefined {
   if (zone === "") return 0;
   const name = new TextEncoder().encode(zone);
   const found = native.enetjs_interface_number(name, name.length);
   const number = found === 0 && /^\d{1,9}$/.test(zone) ? Number(zone) : found;
-  if (number > 0) return number;
+  return number > 0 ? number : undefined;
+}
+
+/** Whether an address has a zone that is no interface. */
+export function isOfNoInterface(native: Native, address: IpAddress): boolean {
+  return typeof address === "object" && findInterface(native, address.zone) === undefined;
+}
+
+/** The number of the interface that a zone names; 0 without a zone. */
+export function interfaceOf(native: Native, { zone, words }: IPv6Address): number {
+  const number = findInterface(native, zone);
+  if (number !== undefined) return number;
   throw new ENetError(
     "ENETJS_ERR_ADDRESS_UNAVAILABLE",
     `The zone of ${formatIp({ zone, words })}, ${
@@ -37,12 +48,16 @@ export function interfaceOf(native: Native, { zone, words }: IPv6Address): numbe
   );
 }
 
-/** The zone of an interface: its name, or its number where it has gone. */
+/** What no zone that {@linkcode parseIp} reads has, and what stands for bytes that are no UTF-8. */
+const NO_ZONE = /[%:/[\]\s\uFFFD]/;
+
+/** The zone of an interface: its name, or its number where it has gone or the name can't stand in an address. */
 function zoneOf(native: Native, number: number): string {
   if (number === 0) return "";
   const name = new Uint8Array(new ArrayBuffer(NAME_BYTES));
   const length = native.enetjs_interface_name(number, name, name.length);
-  return length > 0 ? new TextDecoder().decode(name.subarray(0, length)) : String(number);
+  const zone = new TextDecoder().decode(name.subarray(0, Math.max(length, 0)));
+  return zone === "" || NO_ZONE.test(zone) ? String(number) : zone;
 }
 
 function hostnameOf(native: Native, words: IPv6Address["words"], number: number): string {

@@ -7,7 +7,7 @@ import { encodeLimits, type ResolvedLimits } from "../limits.ts";
 import { type Data, Packet, packets } from "../packet.ts";
 import type { IpAddress } from "./ip.ts";
 import type { Memory } from "./memory.ts";
-import { passAddress } from "./native_address.ts";
+import { isOfNoInterface, passAddress } from "./native_address.ts";
 import { Outbox } from "./outbox.ts";
 import { dataBytes, type Payload, Staging } from "./payload.ts";
 import type { Carried, Recipients, Transport } from "./transport.ts";
@@ -239,7 +239,7 @@ export class NativeTransport implements Transport {
     });
   }
 
-  /** Sends a raw datagram; returns false when the socket's buffer is full. */
+  /** Sends a raw datagram; returns false when it cannot be sent. */
   sendDatagram(ip: IpAddress, port: number, data: Data, what: string): boolean {
     const bytes = dataBytes(data);
     const { length } = bytes;
@@ -248,9 +248,10 @@ export class NativeTransport implements Transport {
         `data of ${length} bytes is larger than a datagram, ${MAXIMUM_DATAGRAM}`,
       );
     }
-    if (!this.#host.resources.open) return false;
-    const offset = this.#staging.datagram(bytes);
     const native = this.#native;
+    // An interface can go before an answer does.
+    if (!this.#host.resources.open || isOfNoInterface(native, ip)) return false;
+    const offset = this.#staging.datagram(bytes);
     const to = passAddress(this.#host, ip);
     const sent = native.enetjs_host_send_datagram(this.#handle, to, port, offset, length);
     return check(sent, what) === length;

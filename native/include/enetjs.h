@@ -252,7 +252,7 @@ ENETJS_API double enetjs_host_set_limits(double host, const uint8_t *limits, dou
  * @param address IPv4 in host byte order, or ENETJS_ENDPOINT
  * @param offset payload position in the shared block
  * @returns the bytes sent, 0 when the socket's buffer is full or there is no way to the address, or ERR_CLOSED,
- *   ARGUMENT, PERMISSION, TOO_LARGE, SOCKET, ADDRESS_FAMILY
+ *   ARGUMENT, TOO_LARGE, SOCKET, ADDRESS_FAMILY
  */
 ENETJS_API double enetjs_host_send_datagram(double host, double address, double port, double offset, double length);
 

@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Address, type ENetError, Host } from "../../mod.ts";
+import { LAYOUT } from "../../ffi/layout.ts";
+import type { Native } from "../../ffi/symbols.ts";
 import { formatIp, parseIp } from "../../lib/internal/ip.ts";
+import { RecordAddresses } from "../../lib/internal/native_address.ts";
 import { complaint, isPossible } from "./_ipv6.ts";
 
 test("IPv6 addresses are read and written in their canonical form", () => {
@@ -57,6 +60,33 @@ test("Addresses that cannot be meant are refused with what to write", async () =
     );
     return true;
   });
+});
+
+test("A datagram to an interface that has gone is lost, like any other that has no way", async () => {
+  await using host = await Host.listen({ datagrams: true });
+  assert.equal(host.sendDatagram({ hostname: "fe80::1%nowhere0", port: 9 }, "answer"), false);
+});
+
+test("An interface whose name can't stand in an address is written as its number", () => {
+  const words = new Uint32Array(16);
+  words[LAYOUT.RECORD_DATA] = 0xFE800000;
+  words[LAYOUT.RECORD_ADDRESS] = 1;
+  words[LAYOUT.RECORD_TYPE] = 7 << 8;
+  const zones = [["eth0", "eth0"], ["é.1@2", "é.1@2"], ["a[b]", "7"], ["\xFF", "7"]] as const;
+  for (const [name, zone] of zones) {
+    const native = {
+      enetjs_interface_name(_number: number, out: Uint8Array) {
+        const bytes = name === "\xFF" ? Uint8Array.of(0xFF) : new TextEncoder().encode(name);
+        out.set(bytes);
+        return bytes.length;
+      },
+    } as unknown as Native;
+    const addresses = new RecordAddresses({ native, handle: 0, memory: { words } });
+    addresses.note(0);
+    words[LAYOUT.RECORD_ADDRESS] = LAYOUT.ADDRESS_BEFORE;
+    assert.equal(addresses.take(0, 9).hostname, `fe80::1%${zone}`);
+    words[LAYOUT.RECORD_ADDRESS] = 1;
+  }
 });
 
 test("A rule for one version of IP says nothing about the other", async () => {

@@ -82,7 +82,8 @@ void enetjs_socket_error_clear(void) { WSASetLastError(0); }
 bool enetjs_socket_error_fatal(int error) { return error == WSAENOTSOCK || error == WSAENOTCONN; }
 
 bool enetjs_socket_error_no_way(int error) {
-  return error == WSAENETUNREACH || error == WSAEHOSTUNREACH || error == WSAENETDOWN;
+  return error == WSAENETUNREACH || error == WSAEHOSTUNREACH || error == WSAENETDOWN || error == WSAEADDRNOTAVAIL ||
+         error == WSAEACCES;
 }
 
 int enetjs_socket_error_code(int error) {
@@ -163,9 +164,19 @@ void enetjs_socket_error_clear(void) { errno = 0; }
 
 bool enetjs_socket_error_fatal(int error) { return error == EBADF || error == ENOTSOCK; }
 
-/* EPERM is a firewall's. */
+/* EPERM is a firewall's. Of the routes that forbid, "prohibit" gives EACCES and "blackhole" EINVAL. */
 bool enetjs_socket_error_no_way(int error) {
-  return error == ENETUNREACH || error == EHOSTUNREACH || error == ENETDOWN || error == EPERM;
+  switch (error) {
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case ENODEV:
+    case EADDRNOTAVAIL:
+    case EPERM:
+    case EACCES:
+    case EINVAL: return true;
+    default: return false;
+  }
 }
 
 int enetjs_socket_error_code(int error) {

@@ -213,7 +213,10 @@ TEST(a_datagram_that_has_no_way_is_lost) {
   static const struct {
     int error;
     double result;
-  } cases[] = {{ENETUNREACH, 0}, {EHOSTUNREACH, 0}, {EPERM, 0}, {EACCES, ENETJS_ERR_PERMISSION}};
+  } cases[] = {
+      {ENETUNREACH, 0}, {EHOSTUNREACH, 0},  {ENODEV, 0}, {EPERM, 0},
+      {EACCES, 0},      {EADDRNOTAVAIL, 0}, {EINVAL, 0}, {EIO, ENETJS_ERR_SOCKET},
+  };
   struct consumer client;
   uint16_t port;
   ENetSocket other = socket_open(&port);

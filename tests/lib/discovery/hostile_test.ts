@@ -111,13 +111,13 @@ const ip = (text: string) => parseIp(text) as IpAddress;
 
 const NETWORKS: Networks = {
   ipv4: [
-    { interface: "lo", address: "127.0.0.1", first: 0x7F000000, last: 0x7FFFFFFF },
-    { interface: "eth0", address: "192.0.2.2", first: 0xC0000200, last: 0xC00002FF },
-    { interface: "tun0", address: "10.8.0.2", first: 0x0A080002, last: 0x0A080002 },
+    { interface: "lo", number: 1, address: "127.0.0.1", first: 0x7F000000, last: 0x7FFFFFFF },
+    { interface: "eth0", number: 2, address: "192.0.2.2", first: 0xC0000200, last: 0xC00002FF },
+    { interface: "tun0", number: 4, address: "10.8.0.2", first: 0x0A080002, last: 0x0A080002 },
   ],
   ipv6: [
-    { interface: "eth0", address: "fe80::2", all: ["fe80::2", "2001:db8::2"] },
-    { interface: "eth1", address: "fe80::2", all: ["fe80::2"] },
+    { interface: "eth0", number: 2, address: "fe80::2", all: ["fe80::2", "2001:db8::2"] },
+    { interface: "eth1", number: 3, address: "fe80::2", all: ["fe80::2"] },
   ],
 };
 
@@ -131,7 +131,8 @@ test("Addresses are on a network of this machine, or they are not", () => {
   for (const address of ["192.0.2.0", "192.0.2.255", "127.255.255.255"]) {
     assert.ok(isBroadcast(NETWORKS, ip(address)), address);
   }
-  for (const address of ["224.0.0.1", "239.255.36.38", "255.255.255.255", "0.0.0.0", "ff12::1"]) {
+  const nobodys = ["224.0.0.1", "239.255.36.38", "255.255.255.255", "0.0.0.0", "ff12::1", "::"];
+  for (const address of nobodys) {
     assert.ok(isMulticast(ip(address)), address);
   }
 });
@@ -342,7 +343,7 @@ test("A flood closes the sockets until the next look at the interfaces", async (
   const sockets = new Sockets(() => count++, false);
   const spot: Spot = {
     ...{ type: "udp4", address: "127.0.0.1", port },
-    ...{ zone: "", group: "", joins: [], targets: [] },
+    ...{ zone: "", numbers: [], group: "", joins: [], targets: [] },
   };
   const sender = await boundSocket();
   try {

@@ -99,10 +99,16 @@ const [A, B] = ["a", "b"].map((name) => `enetjs-${process.pid}-${name}`);
  * which the server can reach but has no address of.
  */
 function join(): Disposable & { readonly isMade: boolean } {
+  return {
+    isMade: [`netns add ${A}`, `netns add ${B}`].every(ip) && connect(),
+    [Symbol.dispose]: () => [A, B].forEach((namespace) => ip(`netns delete ${namespace}`)),
+  };
+}
+
+/** Makes the link. @returns whether that has succeeded */
+function connect(): boolean {
   const end = `enetjs${process.pid}`;
-  const made = [
-    `netns add ${A}`,
-    `netns add ${B}`,
+  return [
     `link add ${end} netns ${A} type veth peer name ${end} netns ${B}`,
     ...[A, B].flatMap((namespace, index) => [
       `-n ${namespace} link set ${end} name veth0 addrgenmode none`,
@@ -115,10 +121,6 @@ function join(): Disposable & { readonly isMade: boolean } {
     `-n ${A} route add 10.88.0.0/24 via 10.77.0.2`,
     `-n ${B} route add default via 10.77.0.1`,
   ].every(ip);
-  return {
-    isMade: made,
-    [Symbol.dispose]: () => [A, B].forEach((namespace) => ip(`netns delete ${namespace}`)),
-  };
 }
 
 test("Over a link, servers are found by broadcast and multicast, and answer no other network", async (t) => {
@@ -164,6 +166,22 @@ test("Over a link, servers are found by broadcast and multicast, and answer no o
   asking.process.kill("SIGKILL");
   const { stdout } = await withDeadline(asking.ended, DEADLINE_MS, "the end");
   for (const pair of refused) assert.ok(!stdout.includes(`${pair} `), `${pair}:\n${stdout}`);
+});
+
+test("A server is heard again on an interface that has gone and come back", async (t) => {
+  using link = join();
+  if (withoutPython || !link.isMade) return t.skip("no network namespaces");
+  const { game, discoveryPort } = await newPlace();
+  const given = { listen: {}, announce: { game, discoveryPort, name: "again" } };
+  await using announcing = runtime(given, A);
+  await announcing.line("announced ");
+  // The second time, everything is as before but the number of the interface.
+  for (let time = 0; time < 2; time++) {
+    const pairs = ["10.77.0.2>239.255.36.38", "fe80::2%veth0>ff12::3638%veth0"];
+    await using asking = python(["ask", discoveryPort, game, 0, ...pairs], B);
+    for (const pair of pairs) assert.equal((await answerFor(asking, pair)).name, "again");
+    if (time === 0) assert.ok(ip(`-n ${A} link delete veth0`) && connect());
+  }
 });
 
 /** A program of this runtime, in a namespace. */
