@@ -15,6 +15,9 @@
 #if !defined(_WIN32)
 #include "wire/sockaddr.h"
 #endif
+#if defined(__linux__)
+#include <linux/filter.h>
+#endif
 
 static int code_of_last_error(void) {
   int error = enetjs_socket_error();
@@ -86,9 +89,42 @@ static void prefer_public_address(ENetSocket socket) {
 #endif
 }
 
+#if defined(__linux__)
+
+/*
+ * Linux accepts an IPv6 packet whose source stands for an IPv4 address (::ffff:127.0.0.1), and reports that address: a
+ * stranger could pass for this machine, or for an address that the filter admits. The system drops such packets before
+ * they reach the socket. A sandbox may know no such filters; then they come.
+ */
+static void refuse_mapped(ENetSocket socket) {
+  enum { SOURCE = SKF_NET_OFF + 8 };
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (uint32_t)SKF_NET_OFF),
+      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xF0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 6 << 4, 0, 7),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SOURCE),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 5),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SOURCE + 4),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)SOURCE + 8),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xFFFF, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+  };
+  struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+  (void)setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+#else
+
+static void refuse_mapped(ENetSocket socket) { (void)socket; }
+
+#endif
+
 static bool set_family(ENetSocket socket, const struct enetjs_local *local) {
   int only = local->ipv6_only;
   if (!local->ipv6) return true;
+  if (!only) refuse_mapped(socket);
   if (local->bound) prefer_public_address(socket);
   return setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) == 0;
 }

@@ -4,6 +4,11 @@
 #if defined(__linux__)
 
 #include <arpa/inet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/ip6.h>
+#include <netinet/udp.h>
+#include <netpacket/packet.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -350,6 +355,62 @@ TEST(ipv4_datagrams_from_240_are_dropped) {
 }
 
 /* A program could not answer them. */
+static uint32_t add_up(const void *words, size_t bytes, uint32_t sum) {
+  for (size_t i = 0; i < bytes; i += 2) {
+    uint16_t word;
+    memcpy(&word, (const uint8_t *)words + i, sizeof(word));
+    sum += ntohs(word);
+  }
+  return sum;
+}
+
+/* Puts a packet on the loopback interface: an IPv6 header with the address that stands for 127.0.0.1. */
+static bool send_mapped(uint16_t port) {
+  struct {
+    struct ip6_hdr ip;
+    struct udphdr udp;
+    char data[6];
+  } packet = {.data = "forged"};
+  struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_protocol = htons(ETHERTYPE_IPV6), .sll_halen = ETH_ALEN};
+  const size_t length = sizeof(packet.udp) + sizeof(packet.data);
+  uint32_t sum;
+  ssize_t sent;
+  int fd = socket(AF_PACKET, SOCK_DGRAM, htons(ETHERTYPE_IPV6));
+  if (fd < 0) return false;
+  packet.ip.ip6_flow = htonl(6u << 28);
+  packet.ip.ip6_plen = htons((uint16_t)length);
+  packet.ip.ip6_nxt = IPPROTO_UDP;
+  packet.ip.ip6_hlim = 64;
+  CHECK_EQ_INT(inet_pton(AF_INET6, "::ffff:127.0.0.1", &packet.ip.ip6_src), 1);
+  packet.ip.ip6_dst = in6addr_loopback;
+  packet.udp.source = htons(9);
+  packet.udp.dest = htons(port);
+  packet.udp.len = htons((uint16_t)length);
+  sum = add_up(&packet.ip.ip6_src, 2 * sizeof(struct in6_addr), IPPROTO_UDP + (uint32_t)length);
+  sum = add_up(&packet.udp, length, sum);
+  sum = (sum & 0xFFFF) + (sum >> 16);
+  packet.udp.check = htons((uint16_t)~(sum + (sum >> 16)));
+  to.sll_ifindex = (int)if_nametoindex("lo");
+  sent = sendto(fd, &packet, sizeof(packet), 0, (struct sockaddr *)&to, sizeof(to));
+  close(fd);
+  return sent == (ssize_t)sizeof(packet);
+}
+
+/* An IPv6 packet can claim to come from an address that stands for one of IPv4, such as this machine's own. */
+TEST(no_ipv6_packet_comes_from_an_ipv4_address) {
+  struct consumer server;
+  int fd;
+  server_open6(&server, ENETJS_IPV6_DUAL);
+  if (!send_mapped(port_of(&server))) printf("# not root: no packet can be forged\n");
+  fd = sender_open(port_of(&server), AF_INET);
+  CHECK(send(fd, "hello", 5, 0) == 5);
+  UNTIL(server.datagrams > 0, consumer_poll(&server));
+  CHECK_EQ_INT(server.datagrams, 1);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_RECEIVED_PACKETS), 1);
+  close(fd);
+  consumer_close(&server);
+}
+
 TEST(datagrams_from_port_0_are_not_reported) {
   for (unsigned ipv6 = 0; ipv6 < 2; ipv6++) {
     struct consumer server;
@@ -431,6 +492,7 @@ int main(void) {
       TEST_CASE(datagrams_of_a_64_share_a_limit_and_have_an_address_each),
       TEST_CASE(an_abandoned_attempt_keeps_no_place_from_another_one),
       TEST_CASE(ipv4_datagrams_from_240_are_dropped),
+      TEST_CASE(no_ipv6_packet_comes_from_an_ipv4_address),
       TEST_CASE(datagrams_from_port_0_are_not_reported),
       TEST_CASE(the_mtu_of_ipv6_is_lower),
       TEST_CASE(a_server_answers_from_its_public_address),
