@@ -319,7 +319,7 @@ TEST(two_threads_and_the_pump_share_a_host) {
     memset(&workers[i], 0, sizeof(workers[i]));
     workers[i].host = &client;
     workers[i].peer = peer;
-    workers[i].count = 5000 / SLOW;
+    workers[i].count = 1500 / SLOW;
   }
   CHECK(enetjs_thread_start(&threads[0], send_and_service, &workers[0]));
   CHECK(enetjs_thread_start(&threads[1], send_and_meddle, &workers[1]));
