@@ -368,12 +368,14 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   /** Refuses a channel that the connection does not have. */
   #channel(channelId: number): number {
     const { channels } = this.#connection;
-    return integer(
-      channelId,
-      `channelId of a connection with ${channels} channels`,
-      0,
-      channels - 1,
-    );
+    const name = `channelId of a connection with ${channels} channels`;
+    if (Number.isInteger(channelId) && channelId >= channels) {
+      throw new RangeError(
+        `${name} must be an integer from 0 to ${channels - 1}, not ${channelId}: the client asks for ` +
+          "more with `channels` of connect, and a server refuses those with fewer in `accept`",
+      );
+    }
+    return integer(channelId, name, 0, channels - 1);
   }
 
   #send(channelId: number, data: Data, flags: number, token: number): number {
