@@ -186,13 +186,14 @@ export class Host<PeerData = unknown>
   }
 
   /**
-   * Connects again each time a connection has ended, and yields a peer for each connection. Before each comes
-   * a wait, see {@linkcode RetryOptions}. The waits start again at `minimumMs` after a connection that lasted
-   * longer than the wait before it.
+   * Connects again each time a connection has ended, and yields a peer for each connection. Before each but
+   * the first comes a wait, see {@linkcode RetryOptions}. The waits start again at `minimumMs` after a connection
+   * that lasted longer than the wait before it.
    *
-   * The iteration ends when `signal` aborts, which disconnects the current peer, and when the host closes. It
-   * throws a final error, see {@linkcode RetryOptions.when}. Leaving the loop disconnects the peer after
-   * everything queued has been delivered.
+   * The iteration ends when `signal` aborts, which disconnects the current peer, and when the host closes. After
+   * an abort it waits for the acknowledgement, or for the peer's timeout of 5 to 30 s. It throws a final error, see
+   * {@linkcode RetryOptions.when}. Leaving the loop disconnects the peer after everything queued has been
+   * delivered.
    *
    * @param address as for {@linkcode Host.connect}
    * @param options as for {@linkcode Host.connect}; `retry` need not be given

@@ -136,7 +136,8 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * When the connection is ending or has ended, from either side or with its host, this does nothing and
    * returns false. A program need not check first.
    *
-   * @param channelId the channel, from 0
+   * @param channelId the channel, from 0. How many there are is what the client asked for when it connected: a
+   *   server refuses in `accept` those with too few
    * @param data text (sent as UTF-8), a buffer, a view of one, or a packet
    * @param flags how it is sent. Default reliable
    * @returns false while the queue to this peer is above the host's high-water mark, else true.
@@ -366,12 +367,16 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   /** Refuses a channel that the connection does not have. */
   #channel(channelId: number): number {
     const { channels } = this.#connection;
-    return integer(
-      channelId,
-      `channelId of a connection with ${channels} channels`,
-      0,
-      channels - 1,
-    );
+    const name = `channelId of a connection with ${channels} channels`;
+    if (Number.isInteger(channelId) && channelId >= channels) {
+      throw new RangeError(
+        `${name} must be an integer from 0 to ${
+          channels - 1
+        }, not ${channelId}: the client asks for ` +
+          "more with `channels` of connect, and a server refuses those with fewer in `accept`",
+      );
+    }
+    return integer(channelId, name, 0, channels - 1);
   }
 
   #send(channelId: number, data: Data, flags: number, token: number): number {

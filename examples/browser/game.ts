@@ -79,7 +79,13 @@ export class Game {
   }
 
   static async open(hostname: string, port: number): Promise<Game> {
-    const host = await Host.listen<Player>({ hostname, port, channels: CHANNELS });
+    const host = await Host.listen<Player>({
+      hostname,
+      port,
+      channels: CHANNELS,
+      // A client may have fewer: to send on a channel that it lacks is an error, which would end the game.
+      accept: ({ channels }) => channels === CHANNELS,
+    });
     const game = new Game(host);
     host.limits = { peer: { messages: { perSecond: 120 }, bytes: { perSecond: 20_000 } } };
     host.handlers = {

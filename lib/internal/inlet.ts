@@ -297,7 +297,9 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
   iterate(): AsyncIterableIterator<HostEvent> {
     if (this.#consumer.isIterating) throw new TypeError("The host is being iterated over already");
     if (this.handlers !== undefined) {
-      throw new TypeError("The host has handlers, which take its events");
+      throw new TypeError(
+        "The host has handlers, which take its events: set host.handlers = undefined before the loop",
+      );
     }
     this.#consumer.isIterating = true;
     return iteration(() => this.#read(), () => {

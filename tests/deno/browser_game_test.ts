@@ -11,7 +11,7 @@ import { test } from "node:test";
 import { Game, type Steering } from "../../examples/browser/game.ts";
 import { serveWeb } from "../../examples/browser/web.ts";
 import { Gateway } from "../../lib/gateway/mod.ts";
-import { Host, type Peer } from "../../mod.ts";
+import { DisconnectCode, ENetError, Host, type Peer } from "../../mod.ts";
 import { print } from "../../tools/_run.ts";
 import { chromium } from "../../tools/chromium.ts";
 import { until } from "../_helpers.ts";
@@ -54,6 +54,16 @@ const pixel = (id: number) =>
 function rgb(color: string): string {
   return [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)).join();
 }
+
+test("The game refuses a client without the channel that it sends its state on", async () => {
+  await using stack = new AsyncDisposableStack();
+  const game = stack.adopt(await Game.open(LOOPBACK, 0), (game) => game.close());
+  const client = stack.use(await Host.create());
+  const refusal = await client.connect(game.host.address, { channels: 1 }).catch((error) => error);
+  assert(refusal instanceof ENetError, "it is refused");
+  assertEquals(refusal.data, DisconnectCode.DENIED);
+  await client.connect(game.host.address, { channels: 2 });
+});
 
 test(
   "The page joins, moves, sees the other move, loses its connection and comes back",

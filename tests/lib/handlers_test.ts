@@ -200,7 +200,10 @@ test("Iterating over a peer takes its messages away from handlers, and gives the
 test("A host with handlers cannot be iterated over", async (t) => {
   await leakCheck(t);
   await using host = await Host.create({}, {});
-  assert.throws(() => host[Symbol.asyncIterator](), TypeError);
+  assert.throws(() => host[Symbol.asyncIterator](), {
+    name: "TypeError",
+    message: /host\.handlers = undefined/,
+  });
 });
 
 test("host.handlers takes over what has waited, in order, and can be replaced", async (t) => {

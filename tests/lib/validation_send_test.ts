@@ -86,6 +86,7 @@ test("Peer.send() and Peer.deliver() refuse bad data, flags, channels and sizes"
       await refusesAllButIntegers(send, channel, 0, 1);
       await refusesUndefined(send, channel);
       await refuses(() => send(255), RangeError, channel, "not 255");
+      await refuses(() => send(2), RangeError, channel, "not 2", "`channels` of connect");
     }
     for (
       const data of [
