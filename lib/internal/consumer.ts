@@ -10,7 +10,7 @@ export class Consumer {
   /** The backlog may have events that these handlers have to get before those of the ring. */
   handlersAreBehind = false;
   isIterating = false;
-  /** The program calls `host.service`. */
+  /** The program calls `host.service`, and has not gone on to handlers or an iteration since. */
   isManual = false;
   /** How many consumers of single peers and channels there are. */
   claims = 0;

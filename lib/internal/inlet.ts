@@ -93,6 +93,7 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
     if (handlers !== undefined && !hadHandlers) this.endpoint.pin();
     if (handlers === undefined && hadHandlers) this.endpoint.unpin();
     this.#consumer.handlers = handlers;
+    if (handlers !== undefined) this.#consumer.isManual = false;
     this.#consumer.handlersAreBehind = handlers !== undefined;
     if (handlers === undefined) {
       for (const connection of this.roster.connected) connection.resolveConnect();
@@ -300,6 +301,7 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
       throw new TypeError("The host has handlers, which take its events");
     }
     this.#consumer.isIterating = true;
+    this.#consumer.isManual = false;
     return iteration(() => this.#read(), () => {
       this.#consumer.isIterating = false;
       this.#giveBack();
