@@ -36,6 +36,8 @@ export class Connection implements Carried, Mail<PeerMessage> {
   established = false;
   /** The program has been given its connect event. */
   announced = false;
+  /** The program has been given its disconnect event: no message of it may come behind that. */
+  gone = false;
   queuedAtMost = 0;
   full = false;
   ending: Ending | undefined;

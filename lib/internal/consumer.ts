@@ -29,6 +29,11 @@ export class Consumer {
     return !this.isIterating && !this.isManual && this.handlers === undefined;
   }
 
+  /** Whether nobody takes messages, except those of single peers and channels. */
+  get isDeaf(): boolean {
+    return this.handlers === undefined ? this.isMissing : this.handlers.receive === undefined;
+  }
+
   /** What becomes of a packet when the consumer has had it. */
   get until(): Gone {
     if (this.handlers !== undefined) return BORROWED.BY_HANDLER;
