@@ -72,7 +72,7 @@ export class Backlog {
     }
     const { events, bytes } = this.#pruneAt;
     const isFull = this.size >= events || this.#keptBytes >= bytes;
-    if (this.#consumer.isMissing && isFull) this.#prune();
+    if (isFull && this.#consumer.isDeaf) this.#prune();
     this.#events.push(event);
   }
 
@@ -83,9 +83,13 @@ export class Backlog {
     );
   }
 
-  /** Takes the first event. */
+  /** Takes the first event. Messages whose time is over are dropped: others were given the end of their peer. */
   shift(): HostEvent | undefined {
-    return this.#released(this.#events.shift());
+    for (;;) {
+      const event = this.#released(this.#events.shift());
+      if (event?.type !== "receive" || !peers.connectionOf(event.peer).gone) return event;
+      packets.release(event.packet);
+    }
   }
 
   /** Takes the first event that is no message. */
@@ -119,17 +123,18 @@ export class Backlog {
 
   /**
    * Prunes the backlog of a host without a consumer, as in a program that uses only promises and peers, or
-   * has left its loop. Connections that have come and gone unseen leave nothing. The number of peers bounds
-   * the rest.
+   * has left its loop, or whose handlers take no messages. Connections that have come and gone unseen leave
+   * nothing, nor do those whose end the handlers have had. The number of peers bounds the rest.
    */
   #prune(): void {
-    const unseen = new Set<unknown>();
+    const over = new Set<unknown>();
     for (const event of this.#events) {
-      if (event.type === "disconnect" && !peers.connectionOf(event.peer).announced) {
-        unseen.add(event.peer);
-      }
+      if (!("peer" in event)) continue;
+      const { announced, gone } = peers.connectionOf(event.peer);
+      const isUnseen = event.type === "disconnect" && !announced && this.#consumer.isMissing;
+      if (gone || isUnseen) over.add(event.peer);
     }
-    this.drop((kept) => "peer" in kept && unseen.has(kept.peer));
+    this.drop((kept) => "peer" in kept && over.has(kept.peer));
     this.#keptBytes = 0;
     for (const event of this.#events) {
       if ("packet" in event) this.#keptBytes += event.packet.length;

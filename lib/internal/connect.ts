@@ -85,6 +85,10 @@ function retryWait(
   return waitMs;
 }
 
+function closedError(where: string): ENetError {
+  return new ENetError("ENETJS_ERR_CLOSED", `Connecting to ${where}: the host was closed`);
+}
+
 /** Opens the connections of a host. */
 export class Connector {
   readonly #endpoint: Endpoint;
@@ -104,6 +108,7 @@ export class Connector {
   /** Begins an attempt. */
   begin(ip: IpAddress, port: number, channels: number, data: number, where: string): Connection {
     this.#endpoint.requireOpen("Connecting");
+    if (this.#end.signal.aborted) throw closedError(where);
     const { native, handle } = this.#endpoint;
     const before = receivedDatagrams(this.#endpoint);
     const to = passAddress(this.#endpoint, ip);
@@ -195,13 +200,11 @@ export class Connector {
     const end = this.#end.signal;
     const signal = anyOf(limit, end);
     try {
+      signal.throwIfAborted(); // before anything begins that nobody would wait for
       return await run(signal);
     } catch (error) {
       if (!end.aborted || error !== end.reason) throw error;
-      throw new ENetError(
-        "ENETJS_ERR_CLOSED",
-        `Connecting to ${hostAndPort(to)}: the host was closed`,
-      );
+      throw closedError(hostAndPort(to));
     }
   }
 
@@ -238,6 +241,7 @@ export class Connector {
         limit,
         (ended) => abortable(resolveAll(to.hostname), ended),
       );
+      limit.throwIfAborted(); // some microtasks have passed
       const begin = (ip: IpAddress) => connection = this.begin(ip, to.port, channels, data, where);
       const addresses = this.#reachable(resolved, where);
       if (addresses.length === 1) return await this.established(begin(addresses[0]), limit);

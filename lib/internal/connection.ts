@@ -13,6 +13,7 @@ import { type Mail, Mailbox } from "./mailbox.ts";
 import { requireSendable } from "./payload.ts";
 import { PinnedPromise } from "./pinned_promise.ts";
 import type { Carried, Transport } from "./transport.ts";
+import { forgetWith, Kept } from "./waiting.ts";
 
 /**
  * A connection as the library sees it; `Peer` is its public face.
@@ -36,6 +37,8 @@ export class Connection implements Carried, Mail<PeerMessage> {
   established = false;
   /** The program has been given its connect event. */
   announced = false;
+  /** The program has been given its disconnect event: no message of it may come behind that. */
+  gone = false;
   queuedAtMost = 0;
   full = false;
   ending: Ending | undefined;
@@ -72,8 +75,8 @@ export class Connection implements Carried, Mail<PeerMessage> {
   readonly #mailbox: Mailbox<PeerMessage>;
   readonly #closed: PinnedPromise<PeerEnd>;
   readonly #drained: PinnedPromise<void>;
-  /** The cost of its messages that wait in JavaScript. */
-  #waiting = 0;
+  /** Its messages that wait in JavaScript. */
+  readonly #kept: Kept;
   #paused = false;
   /** The packet of the message that was handed out last. */
   #lent: Packet | undefined;
@@ -98,6 +101,7 @@ export class Connection implements Carried, Mail<PeerMessage> {
     this.address = address;
     this.channels = channels;
     this.outgoing = outgoing;
+    this.#kept = new Kept(endpoint.waiting);
     this.#mailbox = new Mailbox(endpoint, this);
     this.connecting = new PinnedPromise(endpoint);
     this.#closed = new PinnedPromise(endpoint);
@@ -166,15 +170,17 @@ export class Connection implements Carried, Mail<PeerMessage> {
   /** Counts bytes that now wait. */
   holdBytes(bytes: number, isNative = false): void {
     const { waiting } = this.endpoint;
-    this.#waiting += waiting.add(bytes, isNative);
-    if (!this.#paused && this.#waiting > waiting.share) this.#pause(true);
+    waiting.add(bytes, isNative);
+    this.#kept.note(bytes, isNative, 1);
+    if (!this.#paused && this.#kept.cost > waiting.share) this.#pause(true);
   }
 
   /** Counts bytes that have been taken. */
   releaseBytes(bytes: number, isNative = false): void {
     const { waiting } = this.endpoint;
-    this.#waiting -= waiting.remove(bytes, isNative);
-    if (this.#paused && this.#waiting <= waiting.share / 2) this.#pause(false);
+    waiting.remove(bytes, isNative);
+    this.#kept.note(bytes, isNative, -1);
+    if (this.#paused && this.#kept.cost <= waiting.share / 2) this.#pause(false);
   }
 
   #pause(paused: boolean): void {
@@ -240,7 +246,7 @@ export class Connection implements Carried, Mail<PeerMessage> {
 
   /** Whether a message would exceed what may wait of one peer. */
   exceeds(bytes: number): boolean {
-    return this.#waiting + bytes + LAYOUT.MESSAGE_COST > this.endpoint.waiting.share;
+    return this.#kept.cost + bytes + LAYOUT.MESSAGE_COST > this.endpoint.waiting.share;
   }
 
   /** To be called when a sink has come or gone. */
@@ -336,9 +342,14 @@ export class Connection implements Carried, Mail<PeerMessage> {
     return this.#over;
   }
 
+  /** It has ended: what waits counts for as long as the program may still take it. */
+  forgotten(): void {
+    if (this.waits) forgetWith(this, this.#kept);
+  }
+
   /** Whether messages of it wait in JavaScript, here or in the host's backlog. */
   get waits(): boolean {
-    return this.#waiting > 0;
+    return this.#kept.cost > 0;
   }
 
   /** Whether this side has begun to end it. */

@@ -82,6 +82,7 @@ export interface ConnectionOwner<Connection> {
     readonly share: number;
     add(bytes: number, isNative: boolean): number;
     remove(bytes: number, isNative: boolean): number;
+    forget(cost: number, own: number): void;
   };
   readonly resources: { readonly open: boolean };
   readonly inlet: Consumers<Connection>;

@@ -10,7 +10,7 @@ export class Consumer {
   /** The backlog may have events that these handlers have to get before those of the ring. */
   handlersAreBehind = false;
   isIterating = false;
-  /** The program calls `host.service`. */
+  /** The program calls `host.service`, and has not gone on to handlers or an iteration since. */
   isManual = false;
   /** How many consumers of single peers and channels there are. */
   claims = 0;
@@ -27,6 +27,11 @@ export class Consumer {
   /** Whether there is none. */
   get isMissing(): boolean {
     return !this.isIterating && !this.isManual && this.handlers === undefined;
+  }
+
+  /** Whether nobody takes messages, except those of single peers and channels. */
+  get isDeaf(): boolean {
+    return this.handlers === undefined ? this.isMissing : this.handlers.receive === undefined;
   }
 
   /** What becomes of a packet when the consumer has had it. */

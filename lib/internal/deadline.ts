@@ -1,7 +1,8 @@
 /**
  * The end of a wait. A timer that is late is called before the program hears of what has arrived meanwhile, so a
  * program that was busy, or a process that was stopped, would give up what has succeeded already. The time for which
- * the event loop stood still is therefore given once more.
+ * the event loop stood still is therefore given once more, but only once: in a program that is always busy, every
+ * timer is late.
  *
  * @module
  */
@@ -18,15 +19,12 @@ export class Deadline {
    * @param call called once
    */
   constructor(ms: number, call: () => void) {
-    const start = (ms: number) => {
-      const due = performance.now() + ms;
-      this.#timer = setTimeout(() => {
-        const lateMs = performance.now() - due;
-        if (lateMs <= USUAL_MS) call();
-        else start(Math.min(lateMs, ms));
-      }, ms);
-    };
-    start(ms);
+    const due = performance.now() + ms;
+    this.#timer = setTimeout(() => {
+      const lateMs = performance.now() - due;
+      if (lateMs <= USUAL_MS) call();
+      else this.#timer = setTimeout(call, Math.min(lateMs, ms));
+    }, ms);
   }
 
   clear(): void {

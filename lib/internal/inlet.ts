@@ -93,6 +93,7 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
     if (handlers !== undefined && !hadHandlers) this.endpoint.pin();
     if (handlers === undefined && hadHandlers) this.endpoint.unpin();
     this.#consumer.handlers = handlers;
+    if (handlers !== undefined) this.#consumer.isManual = false;
     this.#consumer.handlersAreBehind = handlers !== undefined;
     if (handlers === undefined) {
       for (const connection of this.roster.connected) connection.resolveConnect();
@@ -302,6 +303,7 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
       );
     }
     this.#consumer.isIterating = true;
+    this.#consumer.isManual = false;
     return iteration(() => this.#read(), () => {
       this.#consumer.isIterating = false;
       this.#giveBack();

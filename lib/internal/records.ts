@@ -168,7 +168,8 @@ export class Records {
   }
 }
 
-/** Notes that a connection was reported to the program, so that its end must be, too. */
+/** Notes that a connection was reported to the program, so that its end must be, too; or that this has been. */
 export function announce(event: HostEvent): void {
   if (event.type === "connect") peers.connectionOf(event.peer).announced = true;
+  else if (event.type === "disconnect") peers.connectionOf(event.peer).gone = true;
 }

@@ -53,6 +53,7 @@ export class Roster implements Iterable<Connection> {
     this.#connections.delete(connection);
     if (this.#isNative(connection)) this.#forgetId(connection.id);
     connection.endReaders();
+    connection.forgotten();
   }
 
   #isNative(connection: Connection): boolean {

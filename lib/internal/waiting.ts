@@ -7,6 +7,9 @@
  * The share is compared after a message has come, so a message of any size passes, and a peer of which nothing
  * waits is never paused.
  *
+ * What waits of a peer that has ended counts until it is taken, or until the collector takes it with the reader
+ * that the program has forgotten.
+ *
  * @module
  */
 import { LAYOUT } from "../../ffi/layout.ts";
@@ -18,6 +21,46 @@ const MOST_BYTES = 2 * 1024 * 1024;
 /** What this file needs of a host's memory. */
 interface SharedWords {
   readonly words: Uint32Array;
+}
+
+/** Where a peer's messages are counted with those of others. */
+interface Total {
+  forget(cost: number, own: number): void;
+}
+
+/** What waits of one peer. Refers to nothing of it, so that it can be what the collector's callback gets. */
+export class Kept {
+  readonly #total: WeakRef<Total>;
+  /** The cost of all. */
+  cost = 0;
+  /** Messages. */
+  #messages = 0;
+  /** Bytes of them that JavaScript's own memory holds. */
+  #own = 0;
+
+  /** @param total all that waits of the host */
+  constructor(total: Total) {
+    this.#total = new WeakRef(total);
+  }
+
+  /** Notes a message that waits, or with -1 one that has been taken. */
+  note(bytes: number, isNative: boolean, sign: number): void {
+    this.#messages += sign;
+    if (!isNative) this.#own += sign * bytes;
+    this.cost += sign * (bytes + LAYOUT.MESSAGE_COST);
+  }
+
+  /** The collector has taken the peer, whose reader the program had forgotten, and what waited with it. */
+  forget(): void {
+    this.#total.deref()?.forget(this.cost, this.#own + this.#messages * LAYOUT.MESSAGE_COST);
+  }
+}
+
+const registry = new FinalizationRegistry<Kept>((kept) => kept.forget());
+
+/** Counts what waits of a peer no more when the collector takes an object: the peer has ended. */
+export function forgetWith(owner: object, kept: Kept): void {
+  registry.register(owner, kept);
 }
 
 /** The messages of a host that wait in JavaScript. */
@@ -54,15 +97,26 @@ export class Waiting {
     return this.#change(bytes, isNative, -1);
   }
 
+  /** Counts messages no more that nobody can take: their cost, and what of it JavaScript's own memory held. */
+  forget(cost: number, own: number): void {
+    this.#cost -= cost;
+    this.#own -= own;
+    this.#tell();
+  }
+
   #change(bytes: number, isNative: boolean, sign: number): number {
     const cost = bytes + LAYOUT.MESSAGE_COST;
     this.#cost += sign * cost;
     this.#own += sign * (isNative ? LAYOUT.MESSAGE_COST : cost);
+    this.#tell();
+    return cost;
+  }
+
+  #tell(): void {
     // The words of a host that is closed may be those of another.
     if (this.#resources.open) {
       this.#memory.words[LAYOUT.WORD_KEPT] = Math.min(this.#own, 2 ** 32 - 1);
     }
-    return cost;
   }
 
   /** Whether all that is meant for it is used. */

@@ -199,6 +199,34 @@ test("Host.connect() stops waiting for a host name in time, by signal, and with 
   }
 });
 
+test("Host.connect() resolves no name once its host closes or its signal has aborted", async (t) => {
+  await leakCheck(t);
+  let lookups = 0;
+  using _failing = resolver(() => {
+    lookups++;
+    return Promise.reject(new Error("nobody would hear of this error"));
+  });
+  await using server = await Host.listen({ hostname: LOOPBACK });
+  await using client = await Host.create();
+  await client.connect(server.address);
+  server.filter = { deny: [LOOPBACK] }; // so that closing takes all of its time
+  const named = { hostname: "game.test", port: 7777 };
+
+  const abort = new AbortController();
+  const attempt = client.connect(named, {
+    signal: abort.signal,
+    retry: { ...QUICK, onRetry: () => abort.abort("enough") },
+  });
+  await assert.rejects(withDeadline(attempt, 10_000, "the abort"), (error) => error === "enough");
+  assert.equal(lookups, 1);
+
+  const closing = client.close({ graceMs: 60_000 });
+  assert.equal((await errorOf(client.connect(named))).code, "ENETJS_ERR_CLOSED");
+  assert.equal(lookups, 1);
+  void client.close({ graceMs: 0 });
+  await closing;
+});
+
 // Trying again.
 
 test("Waits double from the minimum to the maximum, less a random part", () => {

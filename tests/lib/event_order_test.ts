@@ -191,3 +191,38 @@ test("Handlers that are taken away do not keep host.connect() waiting", async (t
   const peer = await withDeadline(client.connect(server.address), ms, "the connection");
   assert.equal(peer.state, "connected");
 });
+
+for (const consumer of ["handlers", "an iteration"]) {
+  test(`A host that was serviced once gives ${consumer} messages behind the code that waits`, async (t) => {
+    await leakCheck(t);
+    await using server = await Host.listen({ hostname: "127.0.0.1" });
+    await using client = await Host.create();
+    assert.equal(server.service(), null);
+    const got: string[] = [];
+    const connected = Promise.withResolvers<Peer>();
+    const take = (event: HostEvent) => {
+      if (event.type === "connect") connected.resolve(event.peer);
+      else if (event.type === "receive") got.push(event.packet.text());
+    };
+    if (consumer === "handlers") {
+      server.handlers = {
+        connect: connected.resolve,
+        receive: (peer, channelId, packet) => take({ type: "receive", peer, channelId, packet }),
+      };
+    } else {
+      (async () => {
+        for await (const event of server) take(event);
+      })();
+    }
+    const peer = await client.connect(server.address);
+    const remote = await withDeadline(connected.promise, ms, "the connect event");
+    for (let round = 0; round < 20; round++) {
+      const login = remote.receive();
+      for (let i = 0; i < 5; i++) peer.send(0, "later");
+      await withDeadline(login, ms, "the login");
+      got.push("login");
+      await until(() => got.length === 5 * (round + 1), ms, "the other messages");
+      assert.equal(got[5 * round], "login", `round ${round}`);
+    }
+  });
+}

@@ -142,6 +142,47 @@ test("Host.connect() rejects with the reason of a signal that aborts meanwhile",
   assert.deepEqual(client.peers, []);
 });
 
+/** Lets some microtasks pass. */
+async function pass(microtasks: number): Promise<void> {
+  for (let i = 0; i < microtasks; i++) await null;
+}
+
+for (const name of ["127.0.0.1", "localhost"]) {
+  test(`Host.connect() to ${name} ends with its signal in whichever microtask that aborts`, async (t) => {
+    await leakCheck(t);
+    await using nobody = await silence();
+    await using client = await Host.create();
+    const reason = new Error("changed my mind");
+    for (let microtasks = 0; microtasks < 12; microtasks++) {
+      const abort = new AbortController();
+      const { signal } = abort;
+      const attempt = client.connect({ hostname: name, port: nobody.port }, { signal });
+      const ended = assert.rejects(attempt, (error) => error === reason);
+      await pass(microtasks);
+      abort.abort(reason);
+      await withDeadline(ended, 3000, `the end ${microtasks} microtasks later`);
+    }
+  });
+
+  test(`Host.connect() to ${name} begins no attempt once its host closes`, async (t) => {
+    await leakCheck(t);
+    await using nobody = await silence();
+    for (let microtasks = 0; microtasks < 12; microtasks++) {
+      await using pair = await connectedPair();
+      const { client, server } = pair;
+      server.filter = { deny: ["0.0.0.0/0"] }; // so that closing takes all of its time
+      pair.peer.send(0, "not acknowledged");
+      const attempt = client.connect({ hostname: name, port: nobody.port });
+      const ended = rejection(attempt, "ENETJS_ERR_CLOSED");
+      await pass(microtasks);
+      const closing = client.close({ graceMs: 60_000 });
+      await withDeadline(ended, 10_000, `the end ${microtasks} microtasks later`);
+      void client.close({ graceMs: 0 });
+      await closing;
+    }
+  });
+}
+
 test("Host.connect() ignores a signal that aborts afterwards", async (t) => {
   await leakCheck(t);
   await using server = await Host.listen({ hostname: LOOPBACK });

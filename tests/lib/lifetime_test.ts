@@ -340,6 +340,15 @@ test("Two hosts of one process do not disturb each other", async (t) => {
   }
 });
 
+test("What waits for a reader that was dropped counts no more once it is collected", async () => {
+  const flags = collectable[runtime];
+  await using program = spawnRuntime(runtime, "readers_dropped.ts", [], { flags });
+  const { code, stdout, stderr } = await withDeadline(program.ended, 60_000, "readers_dropped.ts");
+  assert.equal(code, 0, stderr);
+  const left = Number(stdout.match(/^left (.*)$/m)![1]);
+  assert.ok(left <= 200_000, stdout);
+});
+
 test("Hosts that are dropped without being closed are collected", async () => {
   const flags = collectable[runtime];
   await using program = spawnRuntime(runtime, "dropped.ts", [], { flags });

@@ -6,6 +6,8 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
+import { LAYOUT } from "../../ffi/layout.ts";
+import { hosts } from "../../lib/host.ts";
 import { Host, type Peer } from "../../mod.ts";
 import { leakCheck, until, withDeadline } from "../_helpers.ts";
 
@@ -99,3 +101,52 @@ test("A loop that is taken up again has pairs of connect and disconnect, bounded
   }
   assert.ok(events <= 4100, `${events} events`);
 });
+
+test("Handlers that take no messages gather none of connections that come and go", async (t) => {
+  await leakCheck(t);
+  let ends = 0;
+  const withoutReceive = { disconnect: () => void ends++ };
+  await using server = await Host.listen({ hostname: "127.0.0.1" }, withoutReceive);
+  await using client = await Host.create();
+  const { memory } = hosts.endpointOf(server);
+  let kept = 0;
+  for (let i = 0; i < 400; i++) {
+    const peer = await client.connect(server.address);
+    for (let j = 0; j < 5; j++) peer.send(0, new Uint8Array(20_000));
+    await withDeadline(peer.disconnectLater(), 20_000, "a disconnect");
+    kept = Math.max(kept, memory.words[LAYOUT.WORD_KEPT]);
+  }
+  await until(() => ends === 400, 20_000, "the disconnect events");
+  assert.ok(kept < 17 * 2 ** 20, `${kept} bytes waited`);
+});
+
+for (const consumer of ["handlers", "service()"]) {
+  test(`${consumer} that come later get no message behind the end of its peer`, async (t) => {
+    await leakCheck(t);
+    const ended = Promise.withResolvers<unknown>();
+    await using server = await Host.listen({ hostname: "127.0.0.1" }, {
+      disconnect: ended.resolve,
+    });
+    await using client = await Host.create();
+    const peer = await client.connect(server.address);
+    const other = await client.connect(server.address);
+    peer.send(0, "of one that is gone");
+    await peer.disconnectLater();
+    await withDeadline(ended.promise, 20_000, "the disconnect event");
+    await other.deliver(0, "of one that is there");
+    const got: string[] = [];
+    if (consumer === "handlers") {
+      server.handlers = { receive: (_peer, _channelId, packet) => void got.push(packet.text()) };
+    } else server.handlers = undefined;
+    await until(
+      () => {
+        const event = consumer === "handlers" ? null : server.service();
+        if (event?.type === "receive") got.push(event.packet.text());
+        return got.includes("of one that is there");
+      },
+      20_000,
+      "the message of the other peer",
+    );
+    assert.deepEqual(got, ["of one that is there"]);
+  });
+}
