@@ -85,6 +85,13 @@ test("What is cut off, too long, of another kind or has another name is dropped"
   assert.equal(decodeQuery(answer), undefined);
   assert.equal(decodeAnswer(query), undefined);
   const changed = (bytes: Uint8Array, at: number, value: number) => bytes.with(at, value);
+  // What stands there is ignored.
+  for (const at of [6, 7]) {
+    assert.ok(decodeAnswer(changed(answer, at, 9)));
+    assert.ok(decodeQuery(changed(query, at, 9)));
+  }
+  assert.deepEqual(decodeQuery(changed(query, QUERY_BYTES - 1, 9)), decodeQuery(query));
+  assert.equal(decodeAnswer(encodeAnswer(answerOf({ data: pattern(DATA_BYTES + 1) }))), undefined);
   for (const at of [0, 1, 2, 3, 4, 5]) {
     assert.equal(decodeQuery(changed(query, at, 9)), undefined, `${at}`);
     assert.equal(decodeAnswer(changed(answer, at, 9)), undefined, `${at}`);
@@ -204,6 +211,24 @@ test("One who forges answers fills a table of bounded size, and is heard once fo
   found.add(answerOf({ id: idOf(2), number: 7 }), from(1), 1);
   found.expire(11);
   assert.deepEqual(news().map(({ status }) => status), ["lost", "lost"]);
+});
+
+test("A server has news when anything has changed that it tells", () => {
+  const found = new Found();
+  const from = { hostname: "192.0.2.1", port: 7777 };
+  const told: Partial<Answer>[] = [
+    {},
+    {},
+    { name: "other" },
+    { name: "other", data: pattern(4) },
+    { name: "other", data: pattern(4), peers: 2 },
+    { name: "other", data: pattern(4), peers: 2, maximumPeers: 3 },
+  ];
+  const news = told.map((values, index) => {
+    found.add(answerOf({ ...values, number: index + 1 }), from, index);
+    return found.next()?.status;
+  });
+  assert.deepEqual(news, ["found", undefined, "changed", "changed", "changed", "changed"]);
 });
 
 /** Answers queries with whatever a function makes of them. */
