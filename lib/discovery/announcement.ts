@@ -11,7 +11,7 @@ import { show } from "../internal/validate.ts";
 import type { Data } from "../packet.ts";
 import {
   isBroadcast,
-  isMulticast,
+  isOfNoMachine,
   isOnLink,
   listNetworks,
   type Networks,
@@ -180,7 +180,7 @@ export class Announcement implements Disposable {
   /** Whether a query from there is answered at all. */
   #serves(hostname: string): boolean {
     const ip = parseIp(hostname);
-    if (ip === undefined || isMulticast(ip) || isBroadcast(this.#networks, ip)) return false;
+    if (ip === undefined || isOfNoMachine(ip) || isBroadcast(this.#networks, ip)) return false;
     // The socket for all interfaces cannot tell which one a link-local address is on.
     if (typeof ip === "object" && needsZone(ip) && ip.zone === "") return false;
     if (!isOnLink(this.#networks, ip) && !this.#plan.offLink) return false;

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { ENetError } from "../errors.ts";
 import { Deadline } from "../internal/deadline.ts";
-import { type IpAddress, parseIp } from "../internal/ip.ts";
+import { formatIp, type IpAddress, parseIp } from "../internal/ip.ts";
 import { iteration } from "../internal/iteration.ts";
 import { type DiscoveredServer, Found } from "./found.ts";
 import { listNetworks, type Networks, requireSome } from "./networks.ts";
@@ -27,7 +27,7 @@ const ANYWHERE = { port: 0, zone: "", group: "", joins: [] } as const;
 /** A socket for an address that is asked by itself. */
 function spotFor(address: string): Spot {
   const ip = parseIp(address) as IpAddress;
-  const targets = [address];
+  const targets = [formatIp(ip)]; // an IPv4-mapped address is one of IPv4
   if (typeof ip === "number") return { ...ANYWHERE, type: "udp4", address: "0.0.0.0", targets };
   return { ...ANYWHERE, type: "udp6", address: "::", zone: ip.zone, targets };
 }

@@ -114,9 +114,9 @@ export function isOnLink({ ipv4 }: Networks, ip: IpAddress): boolean {
   return ipv4.some((network) => isIn(network, ip));
 }
 
-/** Whether it is a multicast address, or another one that no single machine has. */
-export function isMulticast(ip: IpAddress): boolean {
-  if (typeof ip !== "number") return ip.words[0] >>> 24 === 0xFF;
+/** Whether no single machine has it: a multicast address, the unspecified one, or one that is reserved. */
+export function isOfNoMachine(ip: IpAddress): boolean {
+  if (typeof ip !== "number") return isUnspecified(ip) || ip.words[0] >>> 24 === 0xFF;
   return ip >= 0xE0000000 || ip < 0x01000000;
 }
 

@@ -11,7 +11,7 @@ import { announce, discover, type DiscoveredServer } from "../../../lib/discover
 import { Found } from "../../../lib/discovery/found.ts";
 import {
   isBroadcast,
-  isMulticast,
+  isOfNoMachine,
   isOnLink,
   type Networks,
   reaching,
@@ -138,8 +138,10 @@ test("Addresses are on a network of this machine, or they are not", () => {
   for (const address of ["192.0.2.0", "192.0.2.255", "127.255.255.255"]) {
     assert.ok(isBroadcast(NETWORKS, ip(address)), address);
   }
-  for (const address of ["224.0.0.1", "239.255.36.38", "255.255.255.255", "0.0.0.0", "ff12::1"]) {
-    assert.ok(isMulticast(ip(address)), address);
+  for (
+    const address of ["224.0.0.1", "239.255.36.38", "255.255.255.255", "0.0.0.0", "::", "ff12::1"]
+  ) {
+    assert.ok(isOfNoMachine(ip(address)), address);
   }
 });
 
