@@ -176,6 +176,14 @@ test("A terminated Worker is replaced on its socket", onLinux, async (t) => {
   });
 });
 
+test("The workers of examples/cluster.ts end when their primary is killed", onLinux, async () => {
+  await using primary = spawnRuntime(currentRuntime(), "../../examples/cluster.ts");
+  await primary.line("Before:");
+  primary.process.kill("SIGKILL");
+  // They have its stderr, which is open until all of them have ended.
+  await withDeadline(primary.ended, PATIENCE_MS, "the end of the workers");
+});
+
 test("A shared port refuses what it can't do, and says so", async () => {
   const open = (options: unknown) => SharedPort.open(options as never);
   await refusesAllButIntegers((sockets) => open({ sockets }), "sockets", 1, 256);
