@@ -10,6 +10,7 @@ import { refuseUnknown } from "../internal/strict.ts";
 import { show } from "../internal/validate.ts";
 import type { Data } from "../packet.ts";
 import {
+  few,
   isBroadcast,
   isOfNoMachine,
   isOnLink,
@@ -170,7 +171,7 @@ export class Announcement implements Disposable {
     const { interfaces, discoveryPort } = this.#plan;
     const { hostname } = this.#host.address;
     const { ipv6Only } = this.#endpoint.settings;
-    this.#networks = reaching(listNetworks(interfaces), hostname, ipv6Only);
+    this.#networks = few(reaching(listNetworks(interfaces), hostname, ipv6Only));
     const what = `Announcing ${bracketed(hostname)}`;
     if (this.#timer === undefined) requireSome(this.#networks, what, interfaces);
     const where = `${what} on UDP port ${discoveryPort}`;

@@ -4,7 +4,7 @@ import { Deadline } from "../internal/deadline.ts";
 import { formatIp, type IpAddress, parseIp } from "../internal/ip.ts";
 import { iteration } from "../internal/iteration.ts";
 import { type DiscoveredServer, Found } from "./found.ts";
-import { listNetworks, type Networks, requireSome } from "./networks.ts";
+import { few, listNetworks, type Networks, requireSome } from "./networks.ts";
 import {
   BROADCAST,
   type DiscoverOptions,
@@ -100,7 +100,7 @@ class Search {
     const what = "Looking for servers";
     const { addresses, interfaces } = this.#plan;
     if (addresses !== undefined) return await this.#sockets.refresh(addresses.map(spotFor), what);
-    const networks = listNetworks(interfaces);
+    const networks = few(listNetworks(interfaces));
     if (this.#number === 0) requireSome(networks, what, interfaces);
     return await this.#sockets.refresh(spotsOn(networks), what);
   }

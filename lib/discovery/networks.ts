@@ -76,6 +76,11 @@ export function listNetworks(names: readonly string[] | undefined): Networks {
       ipv6.push({ interface: name, address: local, all });
     }
   }
+  return { ipv4, ipv6 };
+}
+
+/** Those of the networks that are used, where there are many. */
+export function few({ ipv4, ipv6 }: Networks): Networks {
   return { ipv4: ipv4.slice(0, MOST), ipv6: ipv6.slice(0, MOST) };
 }
 

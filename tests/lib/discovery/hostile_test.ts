@@ -10,6 +10,7 @@ import { Host } from "../../../mod.ts";
 import { announce, discover, type DiscoveredServer } from "../../../lib/discovery/mod.ts";
 import { Found } from "../../../lib/discovery/found.ts";
 import {
+  few,
   isBroadcast,
   isOfNoMachine,
   isOnLink,
@@ -158,6 +159,14 @@ test("A host is announced where it can be reached", () => {
   assert.deepEqual(named("2001:db8::2"), ["", "eth0"]);
   assert.deepEqual(named("fe80::2%eth1"), ["", "eth1"]);
   assert.deepEqual(named("::1"), ["", ""]);
+  // The networks that are too many are those that do not reach it.
+  const many = Array.from({ length: 40 }, (_, index) => {
+    const first = 0x0A000000 + 256 * index;
+    return { interface: `br${index}`, address: `10.0.${index}.1`, first, last: first + 255 };
+  });
+  const used = few(reaching({ ipv4: many, ipv6: [] }, "10.0.39.1", false));
+  assert.deepEqual(used.ipv4.map((network) => network.interface), ["br39"]);
+  assert.equal(few({ ipv4: many, ipv6: [] }).ipv4.length, 32);
 });
 
 test("An address gets ten answers a second, all of them 200, in bounded memory", () => {
