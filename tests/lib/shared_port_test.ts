@@ -15,6 +15,7 @@ import {
   until,
   withDeadline,
 } from "../_helpers.ts";
+import { isPossible } from "./_ipv6.ts";
 import { refuses, refusesAllButIntegers } from "./_refuses.ts";
 
 const PATIENCE_MS = 60_000;
@@ -125,6 +126,13 @@ test("A shared port takes IPv6 and IPv4 by default", onLinux, async () => {
   await using server = await echo("a", { sharedPort: port.name });
   await using client = await connect(port.address.port);
   assert.equal(client.mark, "a");
+  assert.deepEqual(server.address, port.address);
+});
+
+test("A shared port on an IPv6 address tells it", { skip: !isLinux || !isPossible }, async () => {
+  using port = await SharedPort.open({ sockets: 1, hostname: "::1" });
+  assert.equal(port.address.hostname, "::1");
+  await using server = await echo("a", { sharedPort: port.name });
   assert.deepEqual(server.address, port.address);
 });
 
