@@ -23,6 +23,8 @@ const CLIENTS = 12;
 
 /** Answers each message with its own name, and tells the primary its counters. */
 async function work(sharedPort: string, name: string): Promise<void> {
+  // The stdin of a process ends with the primary, however that dies. A Worker ends with it anyway.
+  if (isMainThread) process.stdin.once("end", () => process.exit()).resume();
   const host = await Host.listen({ sharedPort, peers: 4095 }, {
     receive: (peer, channelId) => void peer.send(channelId, name),
   });
@@ -66,7 +68,7 @@ async function start(sharedPort: string, name: string): Promise<() => Promise<un
   }
   const flags = "Deno" in globalThis ? ["run", "--no-prompt", "--allow-ffi"] : process.execArgv;
   const args = [...flags, fileURLToPath(import.meta.url), "worker", sharedPort, name];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (more: string) => {
     const lines = (text + more).split("\n");

@@ -183,6 +183,13 @@ export interface SpawnOptions {
   env?: Record<string, string>;
 }
 
+/** The command that runs a file of `tests/programs` on a runtime, without the arguments of the file. */
+export function runtimeCommand(name: Runtime, file: string, options: SpawnOptions = {}): string[] {
+  const path = fileURLToPath(new URL(`programs/${file}`, import.meta.url));
+  const flags = options.onlyFlags ?? [...COMMANDS[name], ...options.flags ?? []];
+  return [runtimes()[name], ...flags, path];
+}
+
 /**
  * Starts a program on a runtime.
  *
@@ -196,9 +203,8 @@ export function spawnRuntime(
   args: readonly string[] = [],
   options: SpawnOptions = {},
 ): Program {
-  const path = fileURLToPath(new URL(`programs/${file}`, import.meta.url));
-  const flags = options.onlyFlags ?? [...COMMANDS[name], ...options.flags ?? []];
-  return spawnProgram(runtimes()[name], [...flags, path, ...args], { ...options, name: file });
+  const [command, ...flags] = runtimeCommand(name, file, options);
+  return spawnProgram(command, [...flags, ...args], { ...options, name: file });
 }
 
 /**

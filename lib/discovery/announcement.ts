@@ -10,8 +10,9 @@ import { refuseUnknown } from "../internal/strict.ts";
 import { show } from "../internal/validate.ts";
 import type { Data } from "../packet.ts";
 import {
+  few,
   isBroadcast,
-  isMulticast,
+  isOfNoMachine,
   isOnLink,
   listNetworks,
   type Networks,
@@ -176,7 +177,7 @@ export class Announcement implements Disposable {
     const { interfaces, discoveryPort } = this.#plan;
     const { hostname } = this.#host.address;
     const { ipv6Only } = this.#endpoint.settings;
-    this.#networks = reaching(listNetworks(interfaces), hostname, ipv6Only);
+    this.#networks = few(reaching(listNetworks(interfaces), hostname, ipv6Only));
     const what = `Announcing ${bracketed(hostname)}`;
     if (this.#timer === undefined) {
       requireSome(this.#networks, what, interfaces, REACHED_BY_NONE);
@@ -188,7 +189,7 @@ export class Announcement implements Disposable {
   /** Whether a query from there is answered at all. */
   #serves(hostname: string): boolean {
     const ip = parseIp(hostname);
-    if (ip === undefined || isMulticast(ip) || isBroadcast(this.#networks, ip)) return false;
+    if (ip === undefined || isOfNoMachine(ip) || isBroadcast(this.#networks, ip)) return false;
     // The socket for all interfaces cannot tell which one a link-local address is on.
     if (typeof ip === "object" && needsZone(ip) && ip.zone === "") return false;
     if (!isOnLink(this.#networks, ip) && !this.#plan.offLink) return false;

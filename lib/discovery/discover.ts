@@ -4,7 +4,7 @@ import { Deadline } from "../internal/deadline.ts";
 import { formatIp, type IpAddress, parseIp } from "../internal/ip.ts";
 import { iteration } from "../internal/iteration.ts";
 import { type DiscoveredServer, Found } from "./found.ts";
-import { listNetworks, type Networks, requireSome } from "./networks.ts";
+import { few, listNetworks, type Networks, requireSome } from "./networks.ts";
 import {
   BROADCAST,
   type DiscoverOptions,
@@ -27,7 +27,7 @@ const ANYWHERE = { port: 0, zone: "", numbers: [], group: "", joins: [] } as con
 /** A socket for an address that is asked by itself. */
 function spotFor(address: string): Spot {
   const ip = parseIp(address) as IpAddress;
-  const targets = [formatIp(ip)];
+  const targets = [formatIp(ip)]; // an IPv4-mapped address is one of IPv4
   if (typeof ip === "number") return { ...ANYWHERE, type: "udp4", address: "0.0.0.0", targets };
   return { ...ANYWHERE, type: "udp6", address: "::", zone: ip.zone, targets };
 }
@@ -101,7 +101,7 @@ class Search {
     const what = "Looking for servers";
     const { addresses, interfaces } = this.#plan;
     if (addresses !== undefined) return await this.#sockets.refresh(addresses.map(spotFor), what);
-    const networks = listNetworks(interfaces);
+    const networks = few(listNetworks(interfaces));
     if (this.#number === 0) requireSome(networks, what, interfaces);
     return await this.#sockets.refresh(spotsOn(networks), what);
   }

@@ -81,6 +81,11 @@ export function listNetworks(names: readonly string[] | undefined): Networks {
       ipv6.push({ interface: name, number, address: local, all });
     }
   }
+  return { ipv4, ipv6 };
+}
+
+/** Those of the networks that are used, where there are many. */
+export function few({ ipv4, ipv6 }: Networks): Networks {
   return { ipv4: ipv4.slice(0, MOST), ipv6: ipv6.slice(0, MOST) };
 }
 
@@ -128,9 +133,9 @@ export function isOnLink({ ipv4 }: Networks, ip: IpAddress): boolean {
   return ipv4.some((network) => isIn(network, ip));
 }
 
-/** Whether it is a multicast address, or another one that no single machine has. */
-export function isMulticast(ip: IpAddress): boolean {
-  if (typeof ip !== "number") return ip.words[0] >>> 24 === 0xFF || isUnspecified(ip);
+/** Whether no single machine has it: a multicast address, the unspecified one, or one that is reserved. */
+export function isOfNoMachine(ip: IpAddress): boolean {
+  if (typeof ip !== "number") return isUnspecified(ip) || ip.words[0] >>> 24 === 0xFF;
   return ip >= 0xE0000000 || ip < 0x01000000;
 }
 

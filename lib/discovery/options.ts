@@ -4,7 +4,7 @@ import { dataBytes } from "../internal/payload.ts";
 import { abortSignal, boolean, integer, options, show, U32 } from "../internal/validate.ts";
 import type { Data } from "../packet.ts";
 import { validateHostname } from "../address.ts";
-import { isMulticast } from "./networks.ts";
+import { isOfNoMachine } from "./networks.ts";
 import { DATA_BYTES, encodeGame, GAME_BYTES, isLine, NAME_BYTES } from "./wire.ts";
 
 /** Where servers and those who look for them meet, unless they say otherwise. */
@@ -133,7 +133,7 @@ function checkAddresses(value: unknown): readonly string[] {
   addresses.forEach((address, index) => {
     const name = `addresses[${index}]`;
     const ip = parseIp(validateHostname(address, name));
-    if (ip !== undefined && !isMulticast(ip)) return;
+    if (ip !== undefined && !isOfNoMachine(ip)) return;
     throw new TypeError(
       `${name} must be the IP address of one machine, not ${show(address)}` +
         (ip === undefined ? ": resolve it first" : ""),

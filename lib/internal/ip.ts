@@ -129,7 +129,8 @@ export function isUnspecified(address: IpAddress): boolean {
 export function needsZone(address: IpAddress): boolean {
   if (typeof address === "number") return false;
   const first = address.words[0] >>> 16;
-  return (first & 0xFFC0) === 0xFE80 || first === 0xFF02;
+  // Of a multicast address, the flags stand between the two.
+  return (first & 0xFFC0) === 0xFE80 || (first & 0xFF0F) === 0xFF02;
 }
 
 /** A host name or address as it stands before a port: an IPv6 address in brackets. */

@@ -7,6 +7,7 @@
  */
 import { LAYOUT } from "../../ffi/layout.ts";
 import type { Native } from "../../ffi/symbols.ts";
+import { decoder, encoder } from "../../ffi/utf8.ts";
 import type { Address } from "../address.ts";
 import { check, ENetError } from "../errors.ts";
 import { formatIp, formatIPv4, type IpAddress, type IPv6Address } from "./ip.ts";
@@ -25,7 +26,7 @@ const NAME_BYTES = 16;
 /** The number of the interface that a zone names; 0 without a zone, undefined if there is no such interface. */
 function findInterface(native: Native, zone: string): number | undefined {
   if (zone === "") return 0;
-  const name = new TextEncoder().encode(zone);
+  const name = encoder.encode(zone);
   const found = native.enetjs_interface_number(name, name.length);
   const number = found === 0 && /^\d{1,9}$/.test(zone) ? Number(zone) : found;
   return number > 0 ? number : undefined;
@@ -56,7 +57,7 @@ function zoneOf(native: Native, number: number): string {
   if (number === 0) return "";
   const name = new Uint8Array(new ArrayBuffer(NAME_BYTES));
   const length = native.enetjs_interface_name(number, name, name.length);
-  const zone = new TextDecoder().decode(name.subarray(0, Math.max(length, 0)));
+  const zone = decoder.decode(name.subarray(0, Math.max(length, 0)));
   return zone === "" || NO_ZONE.test(zone) ? String(number) : zone;
 }
 

@@ -54,6 +54,8 @@ export async function race<T>(
   const errors: unknown[] = [];
   let begun = 0;
   let winner: number | undefined;
+  /** Whose place the next one waits for. */
+  let leaving: number | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const isOver = () => winner !== undefined || signal.aborted || begun === begin.length;
@@ -67,6 +69,7 @@ export async function race<T>(
   /** The next one waits for the place of the oldest. */
   const awaitPlace = () => {
     const [oldest] = running.keys();
+    leaving = oldest;
     timer = after(stalled.has(oldest) ? 0 : shareMs, () => running.get(oldest)?.giveUp());
   };
 
@@ -84,7 +87,7 @@ export async function race<T>(
         },
         stalls() {
           stalled.add(number);
-          if (number + 1 === begun) beginNext();
+          if (number + 1 === begun || number === leaving) beginNext();
         },
       });
     } catch (error) {
@@ -93,6 +96,7 @@ export async function race<T>(
       return failed(error);
     }
     begun++;
+    leaving = undefined;
     running.set(number, racer);
     if (begun < begin.length) timer = after(STAGGER_MS, beginNext);
     racer.result.then(resolve, (error) => {

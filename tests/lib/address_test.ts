@@ -45,6 +45,8 @@ test("Addresses that cannot be meant are refused with what to write", async () =
     [{ hostname: "[::1]", port: 1 }, /without brackets and port, "::1"/],
     [{ hostname: "[::1]:7", port: 1 }, /without brackets and port, "::1"/],
     [{ hostname: "fe80::1", port: 1 }, /needs its network interface, as in "fe80::1%eth0"/],
+    [{ hostname: "ff02::1", port: 1 }, /needs its network interface, as in "ff02::1%eth0"/],
+    [{ hostname: "ff12::1", port: 1 }, /needs its network interface, as in "ff12::1%eth0"/],
     [{ hostname: "::1%lo", port: 1 }, /only link-local addresses have: leave out "%lo"/],
     [{ hostname: "1::2::3", port: 1 }, /is not an IPv6 address/],
     [{ hostname: "240.0.0.1", port: 1 }, /is in 240\.0\.0\.0\/4/],
@@ -52,14 +54,15 @@ test("Addresses that cannot be meant are refused with what to write", async () =
   for (const [address, message] of refusals) {
     assert.match(await complaint(() => client.connect(address as Address)), message);
   }
-  const zone = "fe80::1%nowhere0";
-  await assert.rejects(client.connect({ hostname: zone, port: 9 }), (error: ENetError) => {
-    assert.equal(
-      error.code,
-      isPossible ? "ENETJS_ERR_ADDRESS_UNAVAILABLE" : "ENETJS_ERR_ADDRESS_FAMILY",
-    );
-    return true;
-  });
+  for (const hostname of ["fe80::1%nowhere0", "ff12::1%nowhere0"]) {
+    await assert.rejects(client.connect({ hostname, port: 9 }), (error: ENetError) => {
+      assert.equal(
+        error.code,
+        isPossible ? "ENETJS_ERR_ADDRESS_UNAVAILABLE" : "ENETJS_ERR_ADDRESS_FAMILY",
+      );
+      return true;
+    });
+  }
 });
 
 test("A datagram to an interface that has gone is lost, like any other that has no way", async () => {

@@ -110,6 +110,19 @@ test("None begins after the signal, whose error is that of those that run", asyn
   assert.deepEqual(course.seen, ["begin 0", "begin 1"]);
 });
 
+test("The next has the place of the oldest as soon as that one stalls, also when it waits already", async () => {
+  const course = new Course(3, 2);
+  assert.equal(await course.pass(), 250);
+  assert.equal(await course.pass(), 250); // the third finds no place
+  assert.deepEqual(course.seen, ["begin 0", "begin 1"]);
+  course.progress[0].stalls();
+  assert.equal(await course.pass(), 0);
+  assert.deepEqual(course.seen.slice(2), ["give up 0", "begin 2"]);
+  course.progress[2].won();
+  course.results[2].resolve("2");
+  assert.equal(await course.end, "2");
+});
+
 test("Where there is one place, each has its share of the time", async () => {
   const course = new Course(3, 1);
   assert.deepEqual([await course.pass(), course.seen.length], [250, 1]);

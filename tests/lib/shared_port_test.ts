@@ -15,6 +15,7 @@ import {
   until,
   withDeadline,
 } from "../_helpers.ts";
+import { isPossible } from "./_ipv6.ts";
 import { refuses, refusesAllButIntegers } from "./_refuses.ts";
 
 const PATIENCE_MS = 60_000;
@@ -128,6 +129,13 @@ test("A shared port takes IPv6 and IPv4 by default", onLinux, async () => {
   assert.deepEqual(server.address, port.address);
 });
 
+test("A shared port on an IPv6 address tells it", { skip: !isLinux || !isPossible }, async () => {
+  using port = await SharedPort.open({ sockets: 1, hostname: "::1" });
+  assert.equal(port.address.hostname, "::1");
+  await using server = await echo("a", { sharedPort: port.name });
+  assert.deepEqual(server.address, port.address);
+});
+
 /** Ends one of two workers. Its clients are lost, and find its replacement; those of the other notice nothing. */
 async function replaceWorker(
   reason: "timeout" | "remote",
@@ -174,6 +182,14 @@ test("A terminated Worker is replaced on its socket", onLinux, async (t) => {
     await withDeadline(once(worker, "message"), PATIENCE_MS, "a Worker");
     return () => worker.terminate();
   });
+});
+
+test("The workers of examples/cluster.ts end when their primary is killed", onLinux, async () => {
+  await using primary = spawnRuntime(currentRuntime(), "../../examples/cluster.ts");
+  await primary.line("Before:");
+  primary.process.kill("SIGKILL");
+  // They have its stderr, which is open until all of them have ended.
+  await withDeadline(primary.ended, PATIENCE_MS, "the end of the workers");
 });
 
 test("A shared port refuses what it can't do, and says so", async () => {

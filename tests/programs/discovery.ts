@@ -1,9 +1,9 @@
 /**
  * A program on one side of discovery. Its argument is JSON:
  *
- * - `{ "announce": options, "listen": options }` announces a host, and prints `announced PORT`. With `"unref"` the
- *   process ends by itself, otherwise it stays.
- * - `{ "discover": options }` looks for a server, connects to the first one and prints `connected ADDRESS`.
+ * - `{ "announce": options, "listen": options }` announces a host, and prints `announced PORT`. With
+ *   `"unref": true` beside them the process ends by itself, otherwise it stays.
+ * - `{ "discover": options }` looks for a server, connects to the first one and prints `connected NAME ADDRESS`.
  *
  * @module
  */

@@ -8,7 +8,6 @@
 #include "wire/addresses.h"
 #include "wire/open.h"
 
-#define ADDRESS_WORDS 4
 #define INTERFACE 4 /* the words behind those of the address */
 #define PORT 5
 
@@ -26,8 +25,7 @@ static struct enetjs_endpoint read_words(const struct enetjs_host *h) {
 
 static void write_words(const struct enetjs_host *h, const struct enetjs_endpoint *endpoint) {
   _Atomic uint32_t *words = words_of(h);
-  for (unsigned i = 0; i < ADDRESS_WORDS; i++)
-    words[i] = (uint32_t)((i < 2 ? endpoint->high : endpoint->low) >> (i % 2 ? 0 : 32));
+  for (unsigned i = 0; i < ENETJS_ENDPOINT_WORDS; i++) words[i] = enetjs_endpoint_word(endpoint, i);
   words[INTERFACE] = endpoint->scope;
   words[PORT] = endpoint->port;
 }

@@ -191,12 +191,10 @@ static int start(struct shared_port *p, const double *config, unsigned count, co
 static void tell(const struct shared_port *p, const uint32_t *name, double *out) {
   struct enetjs_local local = {0};
   (void)enetjs_socket_local(p->sockets[0], &local);
-  for (unsigned i = 0; i < ENETJS_PORT_NAME_WORDS; i++) {
-    uint64_t half = i < 2 ? local.address.high : local.address.low;
-    out[ENETJS_PORT_NAME + i] = name[i];
-    out[ENETJS_PORT_WORDS + i] = (double)(uint32_t)(half >> (i % 2 ? 0 : 32));
-  }
-  out[ENETJS_PORT_WORDS + ENETJS_PORT_NAME_WORDS] = local.address.scope;
+  for (unsigned i = 0; i < ENETJS_PORT_NAME_WORDS; i++) out[ENETJS_PORT_NAME + i] = name[i];
+  for (unsigned i = 0; i < ENETJS_ENDPOINT_WORDS; i++)
+    out[ENETJS_PORT_WORDS + i] = enetjs_endpoint_word(&local.address, i);
+  out[ENETJS_PORT_WORDS + ENETJS_ENDPOINT_WORDS] = local.address.scope;
   out[ENETJS_PORT_ADDRESS] =
       local.address.port + (local.ipv6 ? (double)ENETJS_ADDRESS_IPV6 : enetjs_endpoint_ipv4(&local.address) * 65536.0);
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define ENETJS_ENDPOINT_WORDS 4 /**< of 32 bits, in an address */
 #define ENETJS_MAPPED_PREFIX ((uint64_t)0xFFFF << 32)
 
 struct enetjs_endpoint {
@@ -42,6 +43,11 @@ static inline ENetAddress enetjs_endpoint_plain(const struct enetjs_endpoint *en
   address.host = ENET_HOST_TO_NET_32(enetjs_endpoint_ipv4(endpoint));
   address.port = endpoint->port;
   return address;
+}
+
+/** A word of the address, of 32 bits. @param index 0 is the most significant one, 3 the least */
+static inline uint32_t enetjs_endpoint_word(const struct enetjs_endpoint *endpoint, unsigned index) {
+  return (uint32_t)((index < 2 ? endpoint->high : endpoint->low) >> (index % 2 ? 0 : 32));
 }
 
 static inline bool enetjs_endpoint_same_host(const struct enetjs_endpoint *a, const struct enetjs_endpoint *b) {

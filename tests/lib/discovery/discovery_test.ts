@@ -187,8 +187,7 @@ test("A server may be asked by its address, if it answers more than its networks
   const announced = { discoveryPort, game, interfaces, name: "asked", offLink: true };
   using _announcement = await announce(host, announced);
   for (const address of ["127.0.0.1", "::ffff:127.0.0.1"]) {
-    const options = { discoveryPort, game, addresses: [address], timeoutMs: Infinity };
-    const search = discover(options);
+    const search = discover({ discoveryPort, game, addresses: [address], timeoutMs: Infinity });
     const { value } = await withDeadline(search.next(), DEADLINE_MS, `the server at ${address}`);
     await search.return?.();
     assert.deepEqual(value.address, host.address);
@@ -269,6 +268,7 @@ test("Wrong options are refused with their values", async () => {
     [{ addresses: ["127.0.0.1"] }, /TypeError: addresses and interfaces exclude each other/],
     [{ addresses: ["localhost"], interfaces: undefined }, /TypeError: .*resolve it first/],
     [{ addresses: ["239.1.2.3"], interfaces: undefined }, /TypeError: .*of one machine/],
+    [{ addresses: ["0.0.0.0"], interfaces: undefined }, /TypeError: .*of one machine/],
     [{ addresses: ["::"], interfaces: undefined }, /TypeError: .*of one machine/],
     [
       { addresses: Array(33).fill("127.0.0.1"), interfaces: undefined },

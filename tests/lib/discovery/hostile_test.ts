@@ -10,8 +10,9 @@ import { Host } from "../../../mod.ts";
 import { announce, discover, type DiscoveredServer } from "../../../lib/discovery/mod.ts";
 import { Found } from "../../../lib/discovery/found.ts";
 import {
+  few,
   isBroadcast,
-  isMulticast,
+  isOfNoMachine,
   isOnLink,
   type Networks,
   reaching,
@@ -85,6 +86,13 @@ test("What is cut off, too long, of another kind or has another name is dropped"
   assert.equal(decodeQuery(answer), undefined);
   assert.equal(decodeAnswer(query), undefined);
   const changed = (bytes: Uint8Array, at: number, value: number) => bytes.with(at, value);
+  // What stands there is ignored.
+  for (const at of [6, 7]) {
+    assert.ok(decodeAnswer(changed(answer, at, 9)));
+    assert.ok(decodeQuery(changed(query, at, 9)));
+  }
+  assert.deepEqual(decodeQuery(changed(query, QUERY_BYTES - 1, 9)), decodeQuery(query));
+  assert.equal(decodeAnswer(encodeAnswer(answerOf({ data: pattern(DATA_BYTES + 1) }))), undefined);
   for (const at of [0, 1, 2, 3, 4, 5]) {
     assert.equal(decodeQuery(changed(query, at, 9)), undefined, `${at}`);
     assert.equal(decodeAnswer(changed(answer, at, 9)), undefined, `${at}`);
@@ -131,9 +139,10 @@ test("Addresses are on a network of this machine, or they are not", () => {
   for (const address of ["192.0.2.0", "192.0.2.255", "127.255.255.255"]) {
     assert.ok(isBroadcast(NETWORKS, ip(address)), address);
   }
-  const nobodys = ["224.0.0.1", "239.255.36.38", "255.255.255.255", "0.0.0.0", "ff12::1", "::"];
-  for (const address of nobodys) {
-    assert.ok(isMulticast(ip(address)), address);
+  for (
+    const address of ["224.0.0.1", "239.255.36.38", "255.255.255.255", "0.0.0.0", "::", "ff12::1"]
+  ) {
+    assert.ok(isOfNoMachine(ip(address)), address);
   }
 });
 
@@ -150,6 +159,15 @@ test("A host is announced where it can be reached", () => {
   assert.deepEqual(named("2001:db8::2"), ["", "eth0"]);
   assert.deepEqual(named("fe80::2%eth1"), ["", "eth1"]);
   assert.deepEqual(named("::1"), ["", ""]);
+  // The networks that are too many are those that do not reach it.
+  const many = Array.from({ length: 40 }, (_, index) => {
+    const first = 0x0A000000 + 256 * index;
+    const address = `10.0.${index}.1`;
+    return { interface: `br${index}`, number: index + 1, address, first, last: first + 255 };
+  });
+  const used = few(reaching({ ipv4: many, ipv6: [] }, "10.0.39.1", false));
+  assert.deepEqual(used.ipv4.map((network) => network.interface), ["br39"]);
+  assert.equal(few({ ipv4: many, ipv6: [] }).ipv4.length, 32);
 });
 
 test("An address gets ten answers a second, all of them 200, in bounded memory", () => {
@@ -205,6 +223,24 @@ test("One who forges answers fills a table of bounded size, and is heard once fo
   found.add(answerOf({ id: idOf(2), number: 7 }), from(1), 1);
   found.expire(11);
   assert.deepEqual(news().map(({ status }) => status), ["lost", "lost"]);
+});
+
+test("A server has news when anything has changed that it tells", () => {
+  const found = new Found();
+  const from = { hostname: "192.0.2.1", port: 7777 };
+  const told: Partial<Answer>[] = [
+    {},
+    {},
+    { name: "other" },
+    { name: "other", data: pattern(4) },
+    { name: "other", data: pattern(4), peers: 2 },
+    { name: "other", data: pattern(4), peers: 2, maximumPeers: 3 },
+  ];
+  const news = told.map((values, index) => {
+    found.add(answerOf({ ...values, number: index + 1 }), from, index);
+    return found.next()?.status;
+  });
+  assert.deepEqual(news, ["found", undefined, "changed", "changed", "changed", "changed"]);
 });
 
 /** Answers queries with whatever a function makes of them. */

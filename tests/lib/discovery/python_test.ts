@@ -12,14 +12,18 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Host } from "../../../mod.ts";
 import { announce, discover } from "../../../lib/discovery/mod.ts";
-import { runtimes } from "../../../tools/setup.ts";
-import { currentRuntime, type Program, spawnProgram, withDeadline } from "../../_helpers.ts";
+import {
+  currentRuntime,
+  type Program,
+  runtimeCommand,
+  spawnProgram,
+  withDeadline,
+} from "../../_helpers.ts";
 import { newPlace } from "./_discovery.ts";
 
 const DEADLINE_MS = 60_000;
 const PYTHON = "python3";
 const FILE = fileURLToPath(new URL("../../programs/discovery_peer.py", import.meta.url));
-const PROGRAM = fileURLToPath(new URL("../../programs/discovery.ts", import.meta.url));
 
 const withoutPython = spawnSync(PYTHON, ["--version"]).status === 0
   ? false
@@ -184,13 +188,8 @@ test("A server is heard again on an interface that has gone and come back", asyn
   }
 });
 
-/** A program of this runtime, in a namespace. */
+/** The program of this runtime, in a namespace. */
 function runtime(given: object, namespace: string): Program {
-  const flags = {
-    deno: ["run", "-A", "--no-check"],
-    bun: [],
-    node: ["--disable-warning=ExperimentalWarning"],
-  }[currentRuntime()];
-  const command = runtimes()[currentRuntime()];
-  return start(command, [...flags, PROGRAM, JSON.stringify(given)], namespace);
+  const [command, ...args] = runtimeCommand(currentRuntime(), "discovery.ts");
+  return start(command, [...args, JSON.stringify(given)], namespace);
 }
