@@ -193,6 +193,42 @@ TEST(a_host_that_cannot_be_opened_leaves_its_socket) {
   check_nothing_left();
 }
 
+static void name_words(uint32_t name[ENETJS_PORT_NAME_WORDS]) {
+  for (int i = 0; i < ENETJS_PORT_NAME_WORDS; i++) name[i] = (uint32_t)told[ENETJS_PORT_NAME + i];
+}
+
+static int option_of(enetjs_fd socket, int level, int option) {
+  int value = -1;
+  socklen_t length = sizeof(value);
+  CHECK_EQ_INT(getsockopt(socket, level, option, &value, &length), 0);
+  return value;
+}
+
+/* What a worker leaves that was killed while it connected to others, and had buffers of its own. */
+TEST(a_replacement_inherits_no_settings) {
+  struct consumer worker;
+  struct enetjs_lease lease = {0};
+  uint32_t name[ENETJS_PORT_NAME_WORDS];
+  int on = 1, small = 8192, received, sent;
+  hold_some(1);
+  name_words(name);
+  CHECK_EQ_INT(enetjs_lease_take(name, &lease), 0);
+  received = option_of(lease.socket, SOL_SOCKET, SO_RCVBUF);
+  sent = option_of(lease.socket, SOL_SOCKET, SO_SNDBUF);
+  CHECK_EQ_INT(setsockopt(lease.socket, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)), 0);
+  CHECK_EQ_INT(setsockopt(lease.socket, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+  CHECK_EQ_INT(setsockopt(lease.socket, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+  enetjs_lease_end(&lease);
+  worker_open(&worker);
+  consumer_close(&worker);
+  CHECK_EQ_INT(enetjs_lease_take(name, &lease), 0);
+  CHECK_EQ_INT(option_of(lease.socket, IPPROTO_IP, IP_RECVERR), 0);
+  CHECK_EQ_INT(option_of(lease.socket, SOL_SOCKET, SO_RCVBUF), received);
+  CHECK_EQ_INT(option_of(lease.socket, SOL_SOCKET, SO_SNDBUF), sent);
+  enetjs_lease_end(&lease);
+  CHECK_EQ_INT(enetjs_port_close(port), 0);
+}
+
 TEST(the_sockets_are_those_that_were_asked_for) {
   double config[ENETJS_CONFIG_COUNT];
   struct consumer worker, client;
@@ -230,7 +266,7 @@ TEST(wrong_arguments_are_refused) {
 static char take_as(uid_t user) {
   struct enetjs_lease lease = {0};
   uint32_t name[ENETJS_PORT_NAME_WORDS];
-  for (int i = 0; i < ENETJS_PORT_NAME_WORDS; i++) name[i] = (uint32_t)told[ENETJS_PORT_NAME + i];
+  name_words(name);
   if (user != geteuid() && setuid(user) != 0) return 0;
   return (char)enetjs_lease_take(name, &lease);
 }
@@ -287,7 +323,7 @@ TEST(a_worker_that_breaks_the_rules_harms_itself_only) {
   struct enetjs_lease lease = {0};
   uint32_t name[ENETJS_PORT_NAME_WORDS];
   hold_some(1);
-  for (int i = 0; i < ENETJS_PORT_NAME_WORDS; i++) name[i] = (uint32_t)told[ENETJS_PORT_NAME + i];
+  name_words(name);
   CHECK_EQ_INT(enetjs_lease_take(name, &lease), 0);
   CHECK_EQ_INT(fcntl(lease.socket, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
   CHECK_EQ_INT(fcntl(lease.connection, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
@@ -307,6 +343,7 @@ int main(void) {
       TEST_CASE(a_worker_goes_on_without_its_holder),
       TEST_CASE(the_port_of_a_thread_that_has_ended_is_closed),
       TEST_CASE(a_host_that_cannot_be_opened_leaves_its_socket),
+      TEST_CASE(a_replacement_inherits_no_settings),
       TEST_CASE(the_sockets_are_those_that_were_asked_for),
       TEST_CASE(wrong_arguments_are_refused),
       TEST_CASE(the_socket_of_a_killed_process_is_free_at_once),
