@@ -5,6 +5,9 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +16,8 @@
 
 #define CLIENTS 24 /* each of two hosts gets one of them, but for one run in 8 million */
 #define SOCKETS 3
+#define FLOODERS 4
+#define FLOOD_SECONDS 20 /* at most: they are killed when the test is done */
 
 static double port, told[ENETJS_PORT_COUNT];
 
@@ -317,6 +322,44 @@ TEST(another_user_gets_no_socket) {
   CHECK_EQ_INT(enetjs_port_close(port), 0);
 }
 
+/* Runs in a child: another user, who connects again and again. */
+static void flood(const struct sockaddr_un *address, socklen_t length) {
+  alarm(FLOOD_SECONDS);
+  if (setuid(65534) != 0) _exit(1);
+  for (;;) {
+    int connection = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    (void)!connect(connection, (const struct sockaddr *)address, length);
+    close(connection);
+  }
+}
+
+TEST(another_user_holds_nobody_up) {
+  struct sockaddr_un address = {0};
+  pid_t children[FLOODERS];
+  socklen_t length;
+  if (geteuid() != 0) return;
+  hold_some(1);
+  address.sun_family = AF_UNIX;
+  length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1);
+  length += (socklen_t)snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "enetjs-%08x%08x%08x%08x",
+                                (unsigned)told[ENETJS_PORT_NAME], (unsigned)told[ENETJS_PORT_NAME + 1],
+                                (unsigned)told[ENETJS_PORT_NAME + 2], (unsigned)told[ENETJS_PORT_NAME + 3]);
+  for (unsigned i = 0; i < FLOODERS; i++) {
+    children[i] = fork();
+    CHECK(children[i] >= 0);
+    if (children[i] == 0) flood(&address, length);
+  }
+  for (unsigned i = 0; i < 100; i++) {
+    CHECK_EQ_INT(enetjs_port_workers(port), 0);
+    usleep(1000); /* they take turns with us */
+  }
+  CHECK_EQ_INT(enetjs_port_close(port), 0);
+  for (unsigned i = 0; i < FLOODERS; i++) {
+    CHECK_EQ_INT(waitpid(children[i], NULL, WNOHANG), 0); /* it is still at it */
+    kill_child(children[i]);
+  }
+}
+
 /* One that connects, and asks for nothing, is handed a socket, and says what it likes. */
 TEST(a_worker_that_breaks_the_rules_harms_itself_only) {
   struct consumer worker;
@@ -348,6 +391,7 @@ int main(void) {
       TEST_CASE(wrong_arguments_are_refused),
       TEST_CASE(the_socket_of_a_killed_process_is_free_at_once),
       TEST_CASE(another_user_gets_no_socket),
+      TEST_CASE(another_user_holds_nobody_up),
       TEST_CASE(a_worker_that_breaks_the_rules_harms_itself_only),
   };
   return test_run(cases, TEST_COUNT(cases));
