@@ -2,7 +2,8 @@
 import { show } from "./validate.ts";
 
 const WORDS = 4;
-const PATTERN = /^enetjs-([0-9a-f]{32})$/;
+/** Native code takes four zeros for no name. */
+const PATTERN = /^enetjs-(?!0{32})[0-9a-f]{32}$/;
 
 /** The name as text. */
 export function formatPortName(words: Float64Array): string {

@@ -205,7 +205,8 @@ test("A shared port refuses what it can't do, and says so", async () => {
     "ipv6Only",
   );
   const name = `enetjs-${"0123456789abcdef".repeat(2)}`;
-  for (const sharedPort of [7777, "", "7777", name.toUpperCase(), `${name}0`]) {
+  const none = `enetjs-${"0".repeat(32)}`;
+  for (const sharedPort of [7777, "", "7777", name.toUpperCase(), `${name}0`, none]) {
     await refuses(() => Host.listen({ sharedPort } as never), TypeError, "sharedPort", "port.name");
   }
   for (

@@ -188,6 +188,7 @@ static enum enetjs_sharing sharing_of(const double *c) {
 static int find_socket(struct enetjs_host *h, const double *c, struct enetjs_local *local, enetjs_fd *socket) {
   if (!h->lease.held) return enetjs_local_open(c, sharing_of(c), local, socket);
   if (!enetjs_socket_local(h->lease.socket, local)) return ENETJS_ERR_SOCKET;
+  enetjs_socket_renew(h->lease.socket, local); /* a worker before may have set others, and been killed */
   *socket = h->lease.socket;
   h->lease.socket = ENETJS_FD_NONE;
   return 0;

@@ -80,15 +80,21 @@ static void grant(struct shared_port *p, enetjs_fd connection) {
     enetjs_fd_close(connection);
 }
 
-/* With the lock held. @returns false when descriptors have run out */
+/*
+ * Serves the worker that has come first, if one has. Any user may connect, as often as it likes: such a connection
+ * takes no lock, and between two of them the thread sees whether the port is closed.
+ * @returns false when descriptors have run out
+ */
 static bool serve(struct shared_port *p) {
-  for (bool retry = true; retry;) {
-    enetjs_fd connection = enetjs_lease_accept(p->listener, &retry);
-    if (connection == ENETJS_FD_NONE) continue;
-    free_ended(p);
-    grant(p, connection);
-  }
-  return enetjs_socket_error_code(enetjs_socket_error()) != ENETJS_ERR_LIMIT;
+  bool retry;
+  enetjs_fd connection = enetjs_lease_accept(p->listener, &retry);
+  if (connection == ENETJS_FD_NONE)
+    return retry || enetjs_socket_error_code(enetjs_socket_error()) != ENETJS_ERR_LIMIT;
+  enetjs_mutex_lock(&lock);
+  free_ended(p);
+  grant(p, connection);
+  enetjs_mutex_unlock(&lock);
+  return true;
 }
 
 /* What poll() shall look at. @returns the number of descriptors, or 0 when the port is closed */
@@ -110,6 +116,12 @@ static unsigned plan(const struct shared_port *p, bool listens, enetjs_pollfd *f
   return count;
 }
 
+static bool any_ready(const enetjs_pollfd *fds, unsigned count) {
+  unsigned i = 0;
+  while (i < count && fds[i].revents == 0) i++;
+  return i < count;
+}
+
 static void serve_until_closed(void *argument) {
   struct shared_port *p = argument;
   enetjs_pollfd fds[OTHERS + ENETJS_MAXIMUM_WORKERS];
@@ -117,10 +129,12 @@ static void serve_until_closed(void *argument) {
   for (unsigned count; (count = plan(p, listens, fds)) > 0;) {
     enetjs_poll(fds, count, listens ? -1 : RECOVERY_MS);
     if (fds[0].revents) enetjs_waker_clear(&p->waker);
-    enetjs_mutex_lock(&lock);
-    free_ended(p);
+    if (any_ready(fds + OTHERS, count - OTHERS)) {
+      enetjs_mutex_lock(&lock);
+      free_ended(p);
+      enetjs_mutex_unlock(&lock);
+    }
     listens = serve(p);
-    enetjs_mutex_unlock(&lock);
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/random.h"
 #include "enetjs.h"
+#include "wire/unreachable.h"
 #if !defined(_WIN32)
 #include "wire/sockaddr.h"
 #endif
@@ -188,6 +189,12 @@ int enetjs_socket_open(const struct enetjs_local *local, enetjs_fd *socket) {
   error = code_of_last_error();
   enetjs_fd_close(*socket);
   return error;
+}
+
+void enetjs_socket_renew(enetjs_fd socket, const struct enetjs_local *local) {
+  struct enetjs_unreachable watch = {local->ipv6, 1};
+  configure(socket);
+  enetjs_unreachable_end(&watch, socket);
 }
 
 /* ---- Hosts ----------------------------------------------------------------------------------- */

@@ -33,6 +33,9 @@ int enetjs_sharing_supported(void);
 /** Opens a UDP socket with ENet's options. @returns 0, or an ENETJS_ERR_… code */
 int enetjs_socket_open(const struct enetjs_local *local, enetjs_fd *socket);
 
+/** Gives a socket that another host has used the options of a new one. What that host left unread stays. */
+void enetjs_socket_renew(enetjs_fd socket, const struct enetjs_local *local);
+
 /** Where a socket is that another one has opened, but for its sharing. @returns false where it can't be told */
 bool enetjs_socket_local(enetjs_fd socket, struct enetjs_local *local);
 

@@ -5,6 +5,9 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +16,8 @@
 
 #define CLIENTS 24 /* each of two hosts gets one of them, but for one run in 8 million */
 #define SOCKETS 3
+#define FLOODERS 4
+#define FLOOD_SECONDS 20 /* at most: they are killed when the test is done */
 
 static double port, told[ENETJS_PORT_COUNT];
 
@@ -193,6 +198,42 @@ TEST(a_host_that_cannot_be_opened_leaves_its_socket) {
   check_nothing_left();
 }
 
+static void name_words(uint32_t name[ENETJS_PORT_NAME_WORDS]) {
+  for (int i = 0; i < ENETJS_PORT_NAME_WORDS; i++) name[i] = (uint32_t)told[ENETJS_PORT_NAME + i];
+}
+
+static int option_of(enetjs_fd socket, int level, int option) {
+  int value = -1;
+  socklen_t length = sizeof(value);
+  CHECK_EQ_INT(getsockopt(socket, level, option, &value, &length), 0);
+  return value;
+}
+
+/* What a worker leaves that was killed while it connected to others, and had buffers of its own. */
+TEST(a_replacement_inherits_no_settings) {
+  struct consumer worker;
+  struct enetjs_lease lease = {0};
+  uint32_t name[ENETJS_PORT_NAME_WORDS];
+  int on = 1, small = 8192, received, sent;
+  hold_some(1);
+  name_words(name);
+  CHECK_EQ_INT(enetjs_lease_take(name, &lease), 0);
+  received = option_of(lease.socket, SOL_SOCKET, SO_RCVBUF);
+  sent = option_of(lease.socket, SOL_SOCKET, SO_SNDBUF);
+  CHECK_EQ_INT(setsockopt(lease.socket, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)), 0);
+  CHECK_EQ_INT(setsockopt(lease.socket, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+  CHECK_EQ_INT(setsockopt(lease.socket, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+  enetjs_lease_end(&lease);
+  worker_open(&worker);
+  consumer_close(&worker);
+  CHECK_EQ_INT(enetjs_lease_take(name, &lease), 0);
+  CHECK_EQ_INT(option_of(lease.socket, IPPROTO_IP, IP_RECVERR), 0);
+  CHECK_EQ_INT(option_of(lease.socket, SOL_SOCKET, SO_RCVBUF), received);
+  CHECK_EQ_INT(option_of(lease.socket, SOL_SOCKET, SO_SNDBUF), sent);
+  enetjs_lease_end(&lease);
+  CHECK_EQ_INT(enetjs_port_close(port), 0);
+}
+
 TEST(the_sockets_are_those_that_were_asked_for) {
   double config[ENETJS_CONFIG_COUNT];
   struct consumer worker, client;
@@ -230,7 +271,7 @@ TEST(wrong_arguments_are_refused) {
 static char take_as(uid_t user) {
   struct enetjs_lease lease = {0};
   uint32_t name[ENETJS_PORT_NAME_WORDS];
-  for (int i = 0; i < ENETJS_PORT_NAME_WORDS; i++) name[i] = (uint32_t)told[ENETJS_PORT_NAME + i];
+  name_words(name);
   if (user != geteuid() && setuid(user) != 0) return 0;
   return (char)enetjs_lease_take(name, &lease);
 }
@@ -281,13 +322,51 @@ TEST(another_user_gets_no_socket) {
   CHECK_EQ_INT(enetjs_port_close(port), 0);
 }
 
+/* Runs in a child: another user, who connects again and again. */
+static void flood(const struct sockaddr_un *address, socklen_t length) {
+  alarm(FLOOD_SECONDS);
+  if (setuid(65534) != 0) _exit(1);
+  for (;;) {
+    int connection = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    (void)!connect(connection, (const struct sockaddr *)address, length);
+    close(connection);
+  }
+}
+
+TEST(another_user_holds_nobody_up) {
+  struct sockaddr_un address = {0};
+  pid_t children[FLOODERS];
+  socklen_t length;
+  if (geteuid() != 0) return;
+  hold_some(1);
+  address.sun_family = AF_UNIX;
+  length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1);
+  length += (socklen_t)snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "enetjs-%08x%08x%08x%08x",
+                                (unsigned)told[ENETJS_PORT_NAME], (unsigned)told[ENETJS_PORT_NAME + 1],
+                                (unsigned)told[ENETJS_PORT_NAME + 2], (unsigned)told[ENETJS_PORT_NAME + 3]);
+  for (unsigned i = 0; i < FLOODERS; i++) {
+    children[i] = fork();
+    CHECK(children[i] >= 0);
+    if (children[i] == 0) flood(&address, length);
+  }
+  for (unsigned i = 0; i < 100; i++) {
+    CHECK_EQ_INT(enetjs_port_workers(port), 0);
+    usleep(1000); /* they take turns with us */
+  }
+  CHECK_EQ_INT(enetjs_port_close(port), 0);
+  for (unsigned i = 0; i < FLOODERS; i++) {
+    CHECK_EQ_INT(waitpid(children[i], NULL, WNOHANG), 0); /* it is still at it */
+    kill_child(children[i]);
+  }
+}
+
 /* One that connects, and asks for nothing, is handed a socket, and says what it likes. */
 TEST(a_worker_that_breaks_the_rules_harms_itself_only) {
   struct consumer worker;
   struct enetjs_lease lease = {0};
   uint32_t name[ENETJS_PORT_NAME_WORDS];
   hold_some(1);
-  for (int i = 0; i < ENETJS_PORT_NAME_WORDS; i++) name[i] = (uint32_t)told[ENETJS_PORT_NAME + i];
+  name_words(name);
   CHECK_EQ_INT(enetjs_lease_take(name, &lease), 0);
   CHECK_EQ_INT(fcntl(lease.socket, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
   CHECK_EQ_INT(fcntl(lease.connection, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
@@ -307,10 +386,12 @@ int main(void) {
       TEST_CASE(a_worker_goes_on_without_its_holder),
       TEST_CASE(the_port_of_a_thread_that_has_ended_is_closed),
       TEST_CASE(a_host_that_cannot_be_opened_leaves_its_socket),
+      TEST_CASE(a_replacement_inherits_no_settings),
       TEST_CASE(the_sockets_are_those_that_were_asked_for),
       TEST_CASE(wrong_arguments_are_refused),
       TEST_CASE(the_socket_of_a_killed_process_is_free_at_once),
       TEST_CASE(another_user_gets_no_socket),
+      TEST_CASE(another_user_holds_nobody_up),
       TEST_CASE(a_worker_that_breaks_the_rules_harms_itself_only),
   };
   return test_run(cases, TEST_COUNT(cases));
