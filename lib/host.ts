@@ -62,7 +62,7 @@ export interface Host<PeerData = unknown>
  * {@linkcode HostSettings} lists what can be changed while the host is open: `host.duplicatePeers = 4`.
  *
  * A host keeps the process alive until it is closed, unless {@linkcode Host.unref} is called. The garbage
- * collector may collect, and so close, a host without handlers that nothing refers to.
+ * collector may collect, and so close, a host without handlers and `accept` that nothing refers to.
  *
  * @example An echo server
  * ```ts

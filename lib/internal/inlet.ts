@@ -76,6 +76,7 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
     this.#mailbox = new Mailbox(endpoint, this, this.#servicing.rest);
     endpoint.inlet = this;
     if (handlers !== undefined) endpoint.pin();
+    if (endpoint.settings.accept !== undefined) endpoint.pin();
   }
 
   /** The functions that take the events, in place of iteration or `service`. */

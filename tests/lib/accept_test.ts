@@ -27,7 +27,7 @@ const NONE = { full: 0, filter: 0, accept: 0, undecided: 0, duplicate: 0 };
 /** The number of a refusal. */
 async function refusalOf(promise: Promise<unknown>): Promise<number | undefined> {
   const error = await errorOf(promise);
-  assert.equal(error.code, "ENETJS_ERR_REFUSED");
+  assert.equal(error.code, "ENETJS_ERR_REFUSED", error.message);
   return error.data;
 }
 

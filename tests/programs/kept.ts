@@ -1,5 +1,5 @@
 /**
- * Hosts that nothing but a waiting promise, iteration or handler refers to: they must survive the
+ * Hosts that nothing but a waiting promise, iteration, handler or `accept` refers to: they must survive the
  * collector. Prints `kept` when all of them still work.
  */
 import process from "node:process";
@@ -32,6 +32,19 @@ async function iterated(): Promise<number> {
   return port;
 }
 
+/** Only the function that it asks refers to this host, whose clients are refused. */
+async function asking(): Promise<number> {
+  const { address } = await Host.listen({ hostname: "127.0.0.1", accept: () => 7 });
+  return address.port;
+}
+
+/** What a client is refused with. */
+async function refusal(port: number): Promise<unknown> {
+  const host = await Host.create();
+  const attempt = host.connect({ hostname: "127.0.0.1", port });
+  return await attempt.then(() => "connected", (error) => error.data ?? error.message);
+}
+
 /** Only the promise refers to this host, which waits for the last collection. */
 async function echo(port: number, released: Promise<void>): Promise<string> {
   const host = await Host.create();
@@ -42,6 +55,7 @@ async function echo(port: number, released: Promise<void>): Promise<string> {
 }
 
 const ports = [await handled(), await iterated()];
+const refusing = await asking();
 const release = Promise.withResolvers<void>();
 const echoes = ports.map((port) => echo(port, release.promise));
 for (let i = 0; i < 20; i++) {
@@ -50,5 +64,7 @@ for (let i = 0; i < 20; i++) {
 }
 release.resolve();
 const texts = await Promise.all(echoes);
-console.log(texts.every((text) => text === "still there") ? "kept" : `lost: ${texts}`);
+const refused = await refusal(refusing);
+const isKept = texts.every((text) => text === "still there") && refused === 7;
+console.log(isKept ? "kept" : `lost: ${texts}, ${refused}`);
 process.exit(0);
