@@ -10,6 +10,7 @@ import type { DisconnectReason, PeerEnd } from "../disconnect.ts";
 import type { Packet } from "../packet.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { Transport } from "./transport.ts";
+import type { Waiting } from "./waiting.ts";
 
 /** Why a connection, or an attempt to connect, has ended. */
 export type EndReason = DisconnectReason | "refused";
@@ -77,13 +78,7 @@ export interface Reports<Connection> {
 export interface ConnectionOwner<Connection> {
   readonly settings: { readonly highWaterMark: number; readonly maximumPacketSize: number };
   /** Messages that wait in JavaScript. */
-  readonly waiting: {
-    /** Bytes of cost that one peer may have waiting now. */
-    readonly share: number;
-    add(bytes: number, isNative: boolean): number;
-    remove(bytes: number, isNative: boolean): number;
-    forget(cost: number, own: number): void;
-  };
+  readonly waiting: Waiting;
   readonly resources: { readonly open: boolean };
   readonly inlet: Consumers<Connection>;
   readonly deliveries: Deliveries;

@@ -23,36 +23,43 @@ interface SharedWords {
   readonly words: Uint32Array;
 }
 
-/** Where a peer's messages are counted with those of others. */
-interface Total {
-  forget(cost: number, own: number): void;
+/** What messages that wait cost. */
+class Cost {
+  /** All of it. */
+  all = 0;
+  /** Of it, what JavaScript's own memory holds: native code knows of the rest. */
+  own = 0;
+
+  /** Counts a message: its bytes, and what its objects and its buffer take; with -1 no more. */
+  change(bytes: number, isNative: boolean, sign: number): void {
+    const cost = bytes + LAYOUT.MESSAGE_COST;
+    this.all += sign * cost;
+    this.own += sign * (isNative ? LAYOUT.MESSAGE_COST : cost);
+  }
 }
 
 /** What waits of one peer. Refers to nothing of it, so that it can be what the collector's callback gets. */
 export class Kept {
-  readonly #total: WeakRef<Total>;
-  /** The cost of all. */
-  cost = 0;
-  /** Messages. */
-  #messages = 0;
-  /** Bytes of them that JavaScript's own memory holds. */
-  #own = 0;
+  readonly #total: WeakRef<Waiting>;
+  readonly #cost = new Cost();
 
   /** @param total all that waits of the host */
-  constructor(total: Total) {
+  constructor(total: Waiting) {
     this.#total = new WeakRef(total);
+  }
+
+  get cost(): number {
+    return this.#cost.all;
   }
 
   /** Notes a message that waits, or with -1 one that has been taken. */
   note(bytes: number, isNative: boolean, sign: number): void {
-    this.#messages += sign;
-    if (!isNative) this.#own += sign * bytes;
-    this.cost += sign * (bytes + LAYOUT.MESSAGE_COST);
+    this.#cost.change(bytes, isNative, sign);
   }
 
   /** The collector has taken the peer, whose reader the program had forgotten, and what waited with it. */
   forget(): void {
-    this.#total.deref()?.forget(this.cost, this.#own + this.#messages * LAYOUT.MESSAGE_COST);
+    this.#total.deref()?.forget(this.#cost);
   }
 }
 
@@ -68,10 +75,7 @@ export class Waiting {
   readonly #memory: SharedWords;
   readonly #resources: { readonly open: boolean };
   readonly #settings: Settings;
-  /** The cost of all that wait. */
-  #cost = 0;
-  /** Of it, what JavaScript's own memory holds: native code knows of the rest. */
-  #own = 0;
+  readonly #cost = new Cost();
 
   constructor(
     memory: SharedWords,
@@ -83,50 +87,40 @@ export class Waiting {
     this.#settings = settings;
   }
 
-  /**
-   * Counts a message that waits: its bytes, and what its objects and its buffer take.
-   *
-   * @returns its cost
-   */
-  add(bytes: number, isNative: boolean): number {
-    return this.#change(bytes, isNative, 1);
-  }
-
-  /** Counts a message no more. @returns its cost */
-  remove(bytes: number, isNative: boolean): number {
-    return this.#change(bytes, isNative, -1);
-  }
-
-  /** Counts messages no more that nobody can take: their cost, and what of it JavaScript's own memory held. */
-  forget(cost: number, own: number): void {
-    this.#cost -= cost;
-    this.#own -= own;
+  /** Counts a message that waits. */
+  add(bytes: number, isNative: boolean): void {
+    this.#cost.change(bytes, isNative, 1);
     this.#tell();
   }
 
-  #change(bytes: number, isNative: boolean, sign: number): number {
-    const cost = bytes + LAYOUT.MESSAGE_COST;
-    this.#cost += sign * cost;
-    this.#own += sign * (isNative ? LAYOUT.MESSAGE_COST : cost);
+  /** Counts a message no more. */
+  remove(bytes: number, isNative: boolean): void {
+    this.#cost.change(bytes, isNative, -1);
     this.#tell();
-    return cost;
+  }
+
+  /** Counts messages no more that nobody can take. */
+  forget({ all, own }: Cost): void {
+    this.#cost.all -= all;
+    this.#cost.own -= own;
+    this.#tell();
   }
 
   #tell(): void {
     // The words of a host that is closed may be those of another.
     if (this.#resources.open) {
-      this.#memory.words[LAYOUT.WORD_KEPT] = Math.min(this.#own, 2 ** 32 - 1);
+      this.#memory.words[LAYOUT.WORD_KEPT] = Math.min(this.#cost.own, 2 ** 32 - 1);
     }
   }
 
   /** Whether all that is meant for it is used. */
   get full(): boolean {
-    return this.#cost >= effectiveHostData(this.#settings) / 4;
+    return this.#cost.all >= effectiveHostData(this.#settings) / 4;
   }
 
   /** Bytes of cost that one peer may have waiting now. */
   get share(): number {
     const half = effectiveHostData(this.#settings) / 8;
-    return Math.min(MOST_BYTES, this.#cost <= half ? half : half / this.#settings.peers);
+    return Math.min(MOST_BYTES, this.#cost.all <= half ? half : half / this.#settings.peers);
   }
 }
