@@ -125,7 +125,8 @@ static bool shared_port_valid(const double *c) {
 
 static bool config_valid(const double *c) {
   const double u32 = UINT32_MAX;
-  return enetjs_local_valid(c) && shared_port_valid(c) && enetjs_is_integer(c[ENETJS_CONFIG_PEERS], 1, ENET_PROTOCOL_MAXIMUM_PEER_ID) &&
+  return enetjs_local_valid(c) && shared_port_valid(c) &&
+         enetjs_is_integer(c[ENETJS_CONFIG_PEERS], 1, ENET_PROTOCOL_MAXIMUM_PEER_ID) &&
          enetjs_is_integer(c[ENETJS_CONFIG_CHANNELS], 1, ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT) &&
          enetjs_is_integer(c[ENETJS_CONFIG_INCOMING_BANDWIDTH], 0, u32) &&
          enetjs_is_integer(c[ENETJS_CONFIG_OUTGOING_BANDWIDTH], 0, u32) &&
