@@ -1467,7 +1467,7 @@ TEST(unreachable_destinations_do_not_stop_the_host) {
   CHECK(client.last_completion.peer == lost);
   CHECK_EQ_INT(client.last_completion.extra, ENETJS_REASON_TIMEOUT);
   CHECK(statistic(&client, ENETJS_HOST_STAT_SOCKET_ERRORS) > 0);
-  CHECK(enetjs_host_send_datagram(client.host, 0xC0000201u, 9, 0, 4) < 0);
+  CHECK_EQ_INT(enetjs_host_send_datagram(client.host, 0xC0000201u, 9, 0, 4), 0);
   CHECK_EQ_INT(enetjs_host_send_datagram(client.host, LOOPBACK, port_of(&server), 0, 66000), ENETJS_ERR_TOO_LARGE);
   CHECK_EQ_INT(client.failures + server.failures, 0);
   consumer_close(&client);
