@@ -60,6 +60,8 @@ test("A flood of 200,000 messages to a slow consumer loses and reorders none", a
     }
   };
   const peer = await client.connect(server.address, { channels: CHANNELS });
+  // Where many programs share a processor, this one may stand still for longer than 5 s.
+  peer.timeout({ minimumMs: 60_000, maximumMs: 60_000 });
   const [waits] = await withDeadline(
     Promise.all([flood(peer, count), consume()]),
     240_000,
