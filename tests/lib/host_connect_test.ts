@@ -179,6 +179,7 @@ for (const name of ["127.0.0.1", "localhost"]) {
       await withDeadline(ended, 10_000, `the end ${microtasks} microtasks later`);
       void client.close({ graceMs: 0 });
       await closing;
+      await server.close({ graceMs: 0 });
     }
   });
 }
