@@ -80,7 +80,7 @@ export class Announcement implements Disposable {
   readonly #endpoint: Endpoint;
   readonly #plan: AnnouncePlan;
   readonly #sockets: Sockets;
-  readonly #rate: AnswerRate = new AnswerRate(performance.now());
+  readonly #rate: AnswerRate = new AnswerRate();
   /** What makes the ids of this server; nobody else knows it. */
   readonly #secret = randomBytes(16);
   readonly #stop = (): void => this.stop();

@@ -5,36 +5,12 @@
  * @module
  */
 import { type AddressFilter, filterAllows } from "../address_filter.ts";
+import { Bucket } from "../internal/bucket.ts";
 import { type IpAddress, parseIp } from "../internal/ip.ts";
-import type { ResolvedLimits, ResolvedRate } from "../limits.ts";
+import type { ResolvedLimits } from "../limits.ts";
 
 /** Addresses of which no browser is connected that are remembered, as native code remembers addresses. */
 const REMEMBERED = 16_384;
-
-/** A token bucket. */
-export class Bucket {
-  #tokens = Infinity;
-  #last = 0;
-
-  /** Fills it up to now. @returns what it holds */
-  #fill({ perSecond, burst }: ResolvedRate, now: number): number {
-    const gained = (now - this.#last) / 1000 * perSecond;
-    this.#last = now;
-    return this.#tokens = Math.min(burst, this.#tokens + gained);
-  }
-
-  /** Whether it holds so many. */
-  has(rate: ResolvedRate, units: number, now: number): boolean {
-    return rate.perSecond === Infinity || this.#fill(rate, now) >= units;
-  }
-
-  /** Takes some out, whatever it holds. */
-  take(rate: ResolvedRate, units: number, now: number): void {
-    if (rate.perSecond === Infinity) return;
-    this.#fill(rate, now);
-    this.#tokens -= units;
-  }
-}
 
 /** What counts as one address, as in native code: an IPv4 address, or the /64 of an IPv6 address. */
 function networkOf(hostname: string): string {

@@ -171,7 +171,7 @@ test("A host is announced where it can be reached", () => {
 });
 
 test("An address gets ten answers a second, all of them 200, in bounded memory", () => {
-  const rate = new AnswerRate(0);
+  const rate = new AnswerRate();
   const taken = (address: string, now: number, tries: number) => {
     let count = 0;
     for (let i = 0; i < tries; i++) count += Number(rate.take(address, now));
