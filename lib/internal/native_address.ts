@@ -32,11 +32,6 @@ function findInterface(native: Native, zone: string): number | undefined {
   return number > 0 ? number : undefined;
 }
 
-/** Whether an address has a zone that is no interface. */
-export function isOfNoInterface(native: Native, address: IpAddress): boolean {
-  return typeof address === "object" && findInterface(native, address.zone) === undefined;
-}
-
 /** The number of the interface that a zone names; 0 without a zone. */
 export function interfaceOf(native: Native, { zone, words }: IPv6Address): number {
   const number = findInterface(native, zone);
@@ -65,11 +60,22 @@ function hostnameOf(native: Native, words: IPv6Address["words"], number: number)
   return formatIp({ words, zone: zoneOf(native, number) });
 }
 
-/** Prepares a call with an address. @returns the argument that stands for it */
-export function passAddress({ native, memory }: Border, address: IpAddress): number {
-  if (typeof address === "number") return address;
-  memory.words.set([...address.words, interfaceOf(native, address)], LAYOUT.WORD_ENDPOINT);
+function passWords({ memory }: Border, words: IPv6Address["words"], number: number): number {
+  memory.words.set([...words, number], LAYOUT.WORD_ENDPOINT);
   return LAYOUT.ENDPOINT;
+}
+
+/** Prepares a call with an address. @returns the argument that stands for it */
+export function passAddress(border: Border, address: IpAddress): number {
+  if (typeof address === "number") return address;
+  return passWords(border, address.words, interfaceOf(border.native, address));
+}
+
+/** The same; undefined where the zone of the address is no interface. */
+export function tryPassAddress(border: Border, address: IpAddress): number | undefined {
+  if (typeof address === "number") return address;
+  const number = findInterface(border.native, address.zone);
+  return number === undefined ? undefined : passWords(border, address.words, number);
 }
 
 /**

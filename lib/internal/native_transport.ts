@@ -7,7 +7,7 @@ import { encodeLimits, type ResolvedLimits } from "../limits.ts";
 import { type Data, Packet, packets } from "../packet.ts";
 import type { IpAddress } from "./ip.ts";
 import type { Memory } from "./memory.ts";
-import { isOfNoInterface, passAddress } from "./native_address.ts";
+import { tryPassAddress } from "./native_address.ts";
 import { Outbox } from "./outbox.ts";
 import { dataBytes, type Payload, Staging } from "./payload.ts";
 import type { Carried, Recipients, Transport } from "./transport.ts";
@@ -248,11 +248,11 @@ export class NativeTransport implements Transport {
         `data of ${length} bytes is larger than a datagram, ${MAXIMUM_DATAGRAM}`,
       );
     }
-    const native = this.#native;
-    // An interface can go before an answer does.
-    if (!this.#host.resources.open || isOfNoInterface(native, ip)) return false;
+    if (!this.#host.resources.open) return false;
+    const to = tryPassAddress(this.#host, ip);
+    if (to === undefined) return false; // an interface can go before an answer does
     const offset = this.#staging.datagram(bytes);
-    const to = passAddress(this.#host, ip);
+    const native = this.#native;
     const sent = native.enetjs_host_send_datagram(this.#handle, to, port, offset, length);
     return check(sent, what) === length;
   }
