@@ -5,6 +5,7 @@
 #include "wire/endpoint.h"
 
 #include "host/internal.h"
+#include "host/local.h"
 #include "wire/addresses.h"
 #include "wire/open.h"
 
@@ -56,7 +57,7 @@ double enetjs_host_address(double host) {
   if (!h) return ENETJS_ERR_CLOSED;
   if (enetjs_socket_address(h->enet->socket, &address)) {
     if (h->addresses) write_words(h, &address);
-    result = (h->addresses ? (double)ENETJS_ADDRESS_IPV6 : (double)enetjs_endpoint_ipv4(&address) * 65536) + address.port;
+    result = enetjs_local_number(&address, h->addresses != NULL);
   }
   enetjs_host_release(h);
   return result;

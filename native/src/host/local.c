@@ -43,3 +43,7 @@ int enetjs_local_open(const double *c, enum enetjs_sharing sharing, struct enetj
   *local = local_of(c, false, sharing);
   return enetjs_socket_open(local, socket);
 }
+
+double enetjs_local_number(const struct enetjs_endpoint *address, bool ipv6) {
+  return address->port + (ipv6 ? (double)ENETJS_ADDRESS_IPV6 : enetjs_endpoint_ipv4(address) * 65536.0);
+}

@@ -17,4 +17,7 @@ bool enetjs_local_valid(const double *config);
  */
 int enetjs_local_open(const double *config, enum enetjs_sharing sharing, struct enetjs_local *local, enetjs_fd *socket);
 
+/** An address as one number of the border: IPv4 * 65536 + port, or with IPv6 ENETJS_ADDRESS_IPV6 + port. */
+double enetjs_local_number(const struct enetjs_endpoint *address, bool ipv6);
+
 #endif

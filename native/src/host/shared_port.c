@@ -209,8 +209,7 @@ static void tell(const struct shared_port *p, const uint32_t *name, double *out)
   for (unsigned i = 0; i < ENETJS_ENDPOINT_WORDS; i++)
     out[ENETJS_PORT_WORDS + i] = enetjs_endpoint_word(&local.address, i);
   out[ENETJS_PORT_WORDS + ENETJS_ENDPOINT_WORDS] = local.address.scope;
-  out[ENETJS_PORT_ADDRESS] =
-      local.address.port + (local.ipv6 ? (double)ENETJS_ADDRESS_IPV6 : enetjs_endpoint_ipv4(&local.address) * 65536.0);
+  out[ENETJS_PORT_ADDRESS] = enetjs_local_number(&local.address, local.ipv6);
 }
 
 double enetjs_port_open(const uint8_t *config, double configBytes, double sockets, uint8_t *out, double outBytes) {
