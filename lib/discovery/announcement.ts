@@ -219,7 +219,7 @@ export class Announcement implements Disposable {
     try {
       this.#host.sendDatagram(source, answer);
     } catch (error) {
-      if (!(error instanceof ENetError)) throw error; // the network has gone, or does not permit it
+      if (!(error instanceof ENetError)) throw error; // the host's socket has failed, which the host reports
     }
   }
 

@@ -6,6 +6,7 @@
  */
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import type { ENetError } from "../errors.ts";
+import { needsZone, parseIp } from "../internal/ip.ts";
 import { systemError } from "../internal/system_error.ts";
 
 /** A socket that should be open. Two with the same values are the same. */
@@ -164,8 +165,9 @@ export class Sockets {
   #take(bytes: Uint8Array, { address, port }: RemoteInfo, { zone }: Spot): void {
     if (this.#budget-- === 0) return this.close();
     // Deno leaves the zone out.
-    const needsZone = /^fe[89ab]/i.test(address) && !address.includes("%") && zone !== "";
-    this.#onDatagram(bytes, { hostname: needsZone ? `${address}%${zone}` : address, port });
+    const ip = zone === "" ? undefined : parseIp(address);
+    const isBare = typeof ip === "object" && ip.zone === "" && needsZone(ip);
+    this.#onDatagram(bytes, { hostname: isBare ? `${address}%${zone}` : address, port });
   }
 
   /** Sends a datagram to every target of some sockets. What cannot be sent is lost, as datagrams are. */
