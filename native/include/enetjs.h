@@ -183,6 +183,34 @@ ENETJS_API double enetjs_host_push(double host);
 ENETJS_API double enetjs_host_connect(double host, double address, double port, double channels, double data);
 
 /**
+ * Begins an encrypted connection; see docs/security-protocol.md.
+ * @param security keys and token, as ENETJS_SECURITY_… and ENETJS_ATTEMPT_… say; copied
+ * @returns as enetjs_host_connect, or ERR_SECURITY, KEY_PAIR, UNGUARDED
+ */
+ENETJS_API double enetjs_host_connect_secured(double host, double address, double port, double channels, double data,
+                                              const uint8_t *security, double bytes);
+
+/**
+ * Has a host accept encrypted connections. Before its first service.
+ * @param security keys and issuers, as ENETJS_SECURITY_… and ENETJS_SERVER_… say; copied
+ * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY, SECURITY, KEY_PAIR, UNGUARDED
+ */
+ENETJS_API double enetjs_host_set_security(double host, const uint8_t *security, double bytes);
+
+/**
+ * What is known about the client of an encrypted connection.
+ * @param out ENETJS_FACTS_BYTES bytes
+ * @returns bytes written, 0 where the connection is plain, or ERR_CLOSED, STALE, ARGUMENT
+ */
+ENETJS_API double enetjs_peer_security(double host, double peer, uint8_t *out, double capacity);
+
+/** The same of the client that an ENETJS_COMPLETION_QUESTION is about. @param question its number */
+ENETJS_API double enetjs_question_security(double host, double question, uint8_t *out, double capacity);
+
+/** Writes the version of libsodium. @returns its length, 0 where there is no libsodium, or ERR_ARGUMENT */
+ENETJS_API double enetjs_sodium_version(uint8_t *out, double capacity);
+
+/**
  * Queues a message to many peers; see `enetjs_peer_send` for the payload. Peers that have ended, that are
  * connecting or disconnecting, or that have no such channel are left out.
  * @param peers peer ids, as doubles

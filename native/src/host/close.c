@@ -13,6 +13,7 @@
 #include "wire/guard.h"
 #include "wire/limits.h"
 #include "wire/peer_ids.h"
+#include "wire/security/security.h"
 #include "wire/socket.h"
 
 #define ANSWER_ROUNDS 16 /* of ENet's service, while answers to our own attempts are looked for */
@@ -102,6 +103,7 @@ void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats) {
   }
   enetjs_drop_held(h, &h->events.held); /* while ENet's peers exist, which these records are charged to */
   enetjs_batch_destroy(h->batch);
+  enetjs_security_destroy(h->security);
   enet_host_destroy(h->enet);
   h->enet = NULL;
   enetjs_lease_end(&h->lease);

@@ -67,6 +67,7 @@ struct enetjs_guard;
 struct enetjs_peer_ids;
 struct enetjs_host;
 struct enetjs_limits;
+struct enetjs_security;
 
 /* Steps in ENet's lists, and commands freed, after which a service leaves the rest to the next one: 1 to 2 ms. */
 #define ENETJS_SERVICE_STEPS (2 * ENETJS_STEPS_MAXIMUM)
@@ -110,6 +111,7 @@ struct enetjs_host {
   bool filter_refuses;
   struct enetjs_limits *limits;     /**< or NULL */
   struct enetjs_peer_ids *peer_ids; /**< or NULL where ids on the wire are ENet's own, see open_guard in host.c */
+  struct enetjs_security *security; /**< or NULL before the host is asked for a session */
   struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed, *last_to_feed; /**< peers for which something waits */
@@ -182,6 +184,14 @@ const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double len
 /** Reads the address and port of a call. @returns 0, or ERR_ARGUMENT or ADDRESS_FAMILY */
 double enetjs_host_endpoint(struct enetjs_host *h, double address, double port, struct enetjs_endpoint *endpoint);
 
+/** The real endpoint behind an address of ENet. */
+struct enetjs_endpoint enetjs_host_real(const struct enetjs_host *h, const ENetAddress *address);
+
+/* ---- security.c ------------------------------------------------------------------------------ */
+/** Tells the program what has become of sessions. Not within ENet's receive loop. */
+void enetjs_security_tell(struct enetjs_host *h);
+void enetjs_security_count_sessions(struct enetjs_host *h);
+
 /* ---- close.c --------------------------------------------------------------------------------- */
 /** Tells every peer, before the host is destroyed or the process exits; ends all connections without events. */
 void enetjs_disconnect_all(struct enetjs_host *h);
@@ -198,6 +208,9 @@ void enetjs_hosts_on_process_exit(void);
 double enetjs_settings_apply(struct enetjs_host *h, const double *config); /**< @returns 0 or an error code */
 
 /* ---- connect.c ------------------------------------------------------------------------------- */
+/** @param to a real endpoint, or that of a session @returns a peer id or an error code */
+double enetjs_host_connect_to(struct enetjs_host *h, const struct enetjs_endpoint *to, size_t channels,
+                              enet_uint32 data);
 /** After ENet may have run out of memory: ends the peers that wait for an answer to what was never sent. */
 void enetjs_reset_stuck_peers(struct enetjs_host *h);
 /** An attempt of this host has succeeded or ended, if the slot is one. */

@@ -55,7 +55,7 @@ bool enetjs_slot_sends(const struct enetjs_slot *slot) {
 static void establish(struct enetjs_slot *slot, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPeer *peer = enetjs_peer_of(slot);
-  struct enetjs_endpoint address = enetjs_addresses_real(slot->host->addresses, &peer->address);
+  struct enetjs_endpoint address = enetjs_host_real(slot->host, &peer->address);
   slot->connected = true;
   enetjs_flow_connected(slot);
   enetjs_throttle_begin(&slot->throttle, peer, slot->host->throttle_off, slot->host->asks_throttle_off);
@@ -65,7 +65,7 @@ static void establish(struct enetjs_slot *slot, uint32_t data) {
   record[ENETJS_RECORD_DATA] = data;
   record[ENETJS_RECORD_LENGTH] = (uint32_t)peer->channelCount;
   record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, &address);
-  record[ENETJS_RECORD_EXTRA] = peer->address.port;
+  record[ENETJS_RECORD_EXTRA] = address.port;
   enetjs_emit_event(slot->host, slot, record, NULL);
 }
 
