@@ -97,7 +97,7 @@ function decodeText(text: string): DecodedToken {
     throw malformed(`it has ${text.length} characters, not ${TEXT_LENGTH} at most`);
   }
   const bytes = fromBase64Url(text.slice(PREFIX.length));
-  if (bytes === undefined) throw malformed(`behind "${PREFIX}" it is not base64url`);
+  if (bytes === undefined) throw malformed("it is not base64url, or it was cut off");
   try {
     return decodeToken(bytes);
   } catch (error) {

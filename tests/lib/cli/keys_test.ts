@@ -1,0 +1,213 @@
+/** `enet keygen` and `enet token`: what they print and write, and how they exit. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import process from "node:process";
+import { after, test } from "node:test";
+import { keygen } from "../../../lib/cli/keygen.ts";
+import { parseOptions, UsageError } from "../../../lib/cli/options.ts";
+import { token } from "../../../lib/cli/token.ts";
+import { keyToText, readIssuerKeyPair, readKeyPair, readToken } from "../../../lib/security/mod.ts";
+import { spawnProgram, withDeadline } from "../../_helpers.ts";
+import { asText, issuer, SERVERS, tokenOf } from "../security/_tokens.ts";
+import { ENET, STEP_MS } from "./_gateway.ts";
+
+const folder = mkdtempSync(`${tmpdir()}/enetjs-keys-`);
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const SECRET = keyToText("issuer_secret", issuer.secretKey);
+const PUBLIC = keyToText("issuer_public", issuer.publicKey);
+const SERVER = keyToText("host_public", SERVERS[0]);
+const ENVIRONMENT = { ENETJS_ISSUER_SECRET: SECRET };
+
+/** Writes a file of the test. @returns its path */
+function file(name: string, content: string): string {
+  const path = `${folder}/${name}`;
+  writeFileSync(path, content);
+  return path;
+}
+
+const keyFile = file("issuer.key", `${SECRET}\n`);
+
+/** What one run of `enet` has. */
+interface Run {
+  readonly env?: Record<string, string>;
+  readonly input?: string;
+}
+
+/** Runs `enet` to its end, which has this status. @returns its standard output, or the complaint */
+async function enet(status: number, args: readonly string[], { env, input }: Run = {}) {
+  const [command, ...rest] = ENET;
+  await using program = spawnProgram(command, [...rest, ...args], {
+    env: { ENETJS_ISSUER_SECRET: "", ...env },
+  });
+  program.process.stdin!.end(input ?? "");
+  const { code, stdout, stderr } = await withDeadline(program.ended, STEP_MS, args.join(" "));
+  assert.equal(code, status, stderr);
+  assert.equal(status === 0 ? stderr : stdout, "");
+  return status === 0 ? stdout : stderr;
+}
+
+test("enet keygen prints keys of each kind, and the public key of a secret one", async () => {
+  const [host, issuer, shared] = await Promise.all([
+    enet(0, ["keygen", "--stdout"]),
+    enet(0, ["keygen", "--kind", "issuer", "--stdout", "--json"]),
+    enet(0, ["keygen", "--kind", "shared", "--stdout"]),
+  ]);
+  const [secretKey, publicKey] = host.trimEnd().split("\n");
+  assert.equal(keyToText("host_public", (await readKeyPair(secretKey)).publicKey), publicKey);
+  const pair = JSON.parse(issuer);
+  const read = await readIssuerKeyPair(pair.secretKey);
+  assert.deepEqual(pair, {
+    secretKey: keyToText("issuer_secret", read.secretKey),
+    publicKey: keyToText("issuer_public", read.publicKey),
+  });
+  assert.match(shared, /^shared_secret_[\w-]{43}\n$/);
+  const [ofFile, ofInput] = await Promise.all([
+    enet(0, ["keygen", "--from", keyFile]),
+    enet(0, ["keygen", "--from", "-", "--json"], { input: `${secretKey}\r\n` }),
+  ]);
+  assert.equal(ofFile, `${PUBLIC}\n`);
+  assert.deepEqual(JSON.parse(ofInput), { publicKey });
+});
+
+test("A secret goes to a new file that only its owner reads, and is not printed", async () => {
+  const path = `${folder}/host.key`;
+  const output = await enet(0, ["keygen", "--out", path, "--json"]);
+  const secret = readFileSync(path, "utf8");
+  assert.match(secret, /^host_secret_[\w-]{43}\n$/);
+  const { publicKey } = await readKeyPair(secret.trim());
+  assert.deepEqual(JSON.parse(output), {
+    publicKey: keyToText("host_public", publicKey),
+    file: path,
+  });
+  if (process.platform !== "win32") assert.equal(statSync(path).mode & 0o777, 0o600);
+  const complaint = await enet(1, ["keygen", "--out", path]);
+  assert.match(complaint, /host\.key" is there already: take another name, or remove it first\n$/);
+  assert.equal(readFileSync(path, "utf8"), secret);
+});
+
+test("enet token makes a token that is read here and by --read", async () => {
+  const args = ["token", "--client-number", "18446744073709551615", "--expires-in", "600"];
+  const before = Date.now();
+  const out = `${folder}/alice.token`;
+  const [text, json] = await Promise.all([
+    enet(0, [...args, "--key", keyFile, "--server", SERVER, "--user-data", "team=rot ü"]),
+    enet(0, ["token", "--client-id", "alice", "--out", out, "--json"], { env: ENVIRONMENT }),
+  ]);
+  const read = await readToken(text.trimEnd(), PUBLIC, { server: SERVER });
+  assert.equal(read.clientId, 2n ** 64n - 1n);
+  assert.equal(new TextDecoder().decode(read.userData), "team=rot ü");
+  assert.deepEqual(read.servers, [SERVER]);
+  assert.ok(read.expiresAtMs >= before + 600_000 && read.expiresAtMs <= Date.now() + 600_000);
+
+  const alice = await readToken(readFileSync(out, "utf8").trim(), PUBLIC);
+  const { id, expiresAtMs } = alice;
+  assert.equal(alice.clientId, "alice");
+  assert.deepEqual(JSON.parse(json), { file: out, id, expiresAtMs });
+  if (process.platform !== "win32") assert.equal(statSync(out).mode & 0o777, 0o600);
+
+  const [verified, looked] = await Promise.all([
+    enet(0, ["token", "--read", out, "--issuer", PUBLIC, "--json"]),
+    enet(0, ["token", "--read", "-"], { input: text }),
+  ]);
+  assert.deepEqual(JSON.parse(verified), {
+    ...{ verified: true, clientId: "alice", issuer: PUBLIC, id, expiresAtMs },
+    ...{ servers: [], userData: "" },
+  });
+  assert.match(looked, /^verified +no: anybody can have made it; verify it with --issuer$/m);
+  assert.match(looked, /^client +18446744073709551615$/m);
+  assert.match(looked, /^user data +11 bytes "team=rot ü"$/m);
+});
+
+test("A token that is not accepted is status 1, and says why", async () => {
+  const expired = asText(await tokenOf({ expiresAtMs: 1 }));
+  const [late, foreign, damaged] = await Promise.all([
+    enet(1, ["token", "--read", "-", "--issuer", PUBLIC], { input: expired }),
+    enet(1, ["token", "--read", "-", "--issuer", `issuer_public_${"A".repeat(43)}`], {
+      input: expired,
+    }),
+    enet(1, ["token", "--read", "-"], { input: expired.slice(0, -4) }),
+  ]);
+  assert.match(late, /^enet token: The token expired \d+ ms ago, at 1970-01-01T00:00:00\.001Z/);
+  assert.match(foreign, /^enet token: The token is of the issuer issuer_public_/);
+  assert.match(damaged, /^enet token: The token is malformed: it is not base64url, or it was cut/);
+});
+
+test("Files without a key are status 1, and name the file and not the key", async () => {
+  const host = keyToText("host_secret", issuer.publicKey);
+  const wrong: readonly (readonly [string[], RegExp])[] = [
+    [
+      ["token", "--client-id", "a", "--key", "/no/file"],
+      /no such file.*\/no\/file|\/no\/file.*no/i,
+    ],
+    [["token", "--client-id", "a", "--key", file("host", host)], /host": .* of the kind host_sec/],
+    [["keygen", "--from", file("public", PUBLIC)], /public" has no secret key with a public one/],
+    [["keygen", "--from", file("cut", SECRET.slice(0, -1))], /cut": secretKey must be "issuer_se/],
+  ];
+  await Promise.all(wrong.map(async ([args, says]) => {
+    const complaint = await enet(1, args);
+    assert.match(complaint, says);
+    assert.ok(!complaint.includes(host.slice(20)) && !complaint.includes(SECRET.slice(20, -1)));
+  }));
+});
+
+/** Fails unless a command refuses each line of arguments as wrong usage. */
+async function refusesUsage(
+  command: typeof keygen,
+  wrong: readonly (readonly [string, RegExp])[],
+): Promise<void> {
+  for (const [line, says] of wrong) {
+    const args = line === "" ? [] : line.split(" ");
+    await assert.rejects(command.run(parseOptions(command.options, args)), (error) => {
+      assert.ok(error instanceof UsageError, `${error}`);
+      assert.match(error.message, says);
+      return true;
+    }, line);
+  }
+}
+
+const ARGUMENT = /is the name of a file: other users of this machine see the arguments/;
+
+test("Wrong usage of enet keygen is refused", async () => {
+  const where = /^say where the secret key goes, with either --out or --stdout; or where it is/;
+  await refusesUsage(keygen, [
+    ["", where],
+    ["--out a --stdout", where],
+    ["--out a --from b", where],
+    ["--stdout --from b", where],
+    [`--from ${SECRET}`, ARGUMENT],
+  ]);
+});
+
+test("Wrong usage of enet token is refused", async () => {
+  const client = /^say who the client is, with either --client-id or --client-number$/;
+  const making = (args: string) => `--key ${keyFile} ${args}`;
+  await refusesUsage(token, [
+    ["", client],
+    ["--client-id a --client-number 1", client],
+    [`--client-id a --key ${SECRET}`, ARGUMENT],
+    [`--read ${asText(await tokenOf())}`, ARGUMENT],
+    ["--client-id a --issuer x", /^--issuer: text must be "issuer_public_"/],
+    [`--client-id a --issuer ${PUBLIC}`, /^--issuer is for --read: add it$/],
+    [`--client-id a --server ${PUBLIC}`, /^--server: text must be "host_public_".*of the kind/],
+    ["--client-id a --user-data b --user-data-file c", /are two ways to say the same/],
+    ["--read a --client-id b", /^--client-id is for making a token: leave it out/],
+    ["--read a --key b", /^--key is for making a token/],
+    [`--read a --server ${SERVER}`, /^--server is for a token that is verified: add --issuer/],
+    [
+      `--read a --issuer ${PUBLIC} --server ${SERVER} --server ${SERVER}`,
+      /^--server can be there once with --read/,
+    ],
+    [making("--client-number 1.5"), /^--client-number must be a number from 0 to 2\^64/],
+    [making("--client-number 18446744073709551616"), /^the client id must be from 0 to/],
+    [making(`--client-id ${"x".repeat(129)}`), /^the client id must have 1 to 128 bytes/],
+    [making(`--client-id a --user-data ${"x".repeat(257)}`), /^the user data must have/],
+    [making(`--client-id a${` --server ${SERVER}`.repeat(9)}`), /^--server must have 8 at most/],
+  ]);
+  const complaint = await enet(2, ["token", "--client-id", "a"]);
+  assert.match(
+    complaint,
+    /key is missing: name its file with --key, or set ENETJS_ISSUER_SECRET\n/,
+  );
+});
