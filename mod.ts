@@ -42,7 +42,13 @@ export {
 export { type ConnectOptions, type RetryOptions } from "./lib/connect.ts";
 export { type Diagnostics, diagnostics, type Versions, versions } from "./lib/diagnostics.ts";
 export { DisconnectCode, type DisconnectReason, type PeerEnd } from "./lib/disconnect.ts";
-export { ENetError, type ENetErrorCode, ERROR_MEANINGS, type Unreachable } from "./lib/errors.ts";
+export {
+  ENetError,
+  type ENetErrorCode,
+  ERROR_MEANINGS,
+  type TokenFault,
+  type Unreachable,
+} from "./lib/errors.ts";
 export {
   type ConnectEvent,
   type DatagramEvent,

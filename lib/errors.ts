@@ -47,6 +47,9 @@ export const ERROR_MEANINGS = {
   ENETJS_ERR_CANCELLED: "this side cancelled the request",
   ENETJS_ERR_ALREADY_REPLIED: "the request has been answered already",
   ENETJS_ERR_PROTOCOL: "one side sent what the protocol does not allow",
+  // Errors of encryption.
+  ENETJS_ERR_SECURITY_TOKEN: "the connect token is not accepted",
+  ENETJS_ERR_SECURITY_UNAVAILABLE: "what encryption needs is missing here",
 } as const;
 
 /** The codes of {@linkcode ENetError}: the keys of {@linkcode ERROR_MEANINGS}. */
@@ -57,6 +60,26 @@ export type ENetErrorCode = keyof typeof ERROR_MEANINGS;
  * has the port; there is no way to the machine, or to its network; or a firewall does not let datagrams pass.
  */
 export type Unreachable = "port" | "host" | "network" | "prohibited";
+
+/**
+ * Why a connect token is not accepted:
+ *
+ * - `missing`: a token is required, and there is none.
+ * - `malformed`: it is no token, or a damaged one.
+ * - `foreign`: it is of an unknown issuer, or its signature is wrong.
+ * - `expired`: its time is over.
+ * - `other_server`: it is for other servers.
+ * - `used`: it was used on this server before.
+ * - `busy`: the server remembers as many tokens as it can.
+ */
+export type TokenFault =
+  | "missing"
+  | "malformed"
+  | "foreign"
+  | "expired"
+  | "other_server"
+  | "used"
+  | "busy";
 
 /**
  * An error of the network, the system or the native library. Wrong arguments are a `TypeError` or
@@ -87,25 +110,33 @@ export class ENetError extends Error {
    * forged, so such a report never ends an attempt.
    */
   declare readonly unreachable?: Unreachable;
+  /** With `ENETJS_ERR_SECURITY_TOKEN`: why the connect token is not accepted. */
+  declare readonly tokenFault?: TokenFault;
 
   /**
    * Makes an error, as the library does.
    *
    * @param code what happened
    * @param message a sentence with the values
-   * @param options the `cause`, if another error led to this one; the `data` of the other side; and what
-   *   is `unreachable`
+   * @param options the `cause`, if another error led to this one; the `data` of the other side; what
+   *   is `unreachable`; and the `tokenFault`
    */
   constructor(
     code: ENetErrorCode,
     message: string,
-    options?: { cause?: unknown; data?: number; unreachable?: Unreachable },
+    options?: {
+      cause?: unknown;
+      data?: number;
+      unreachable?: Unreachable;
+      tokenFault?: TokenFault;
+    },
   ) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.name = "ENetError";
     this.code = code;
     if (options?.data !== undefined) this.data = options.data;
     if (options?.unreachable !== undefined) this.unreachable = options.unreachable;
+    if (options?.tokenFault !== undefined) this.tokenFault = options.tokenFault;
   }
 }
 
