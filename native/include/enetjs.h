@@ -199,7 +199,7 @@ ENETJS_API double enetjs_host_set_security(double host, const uint8_t *security,
 
 /**
  * What is known about the client of an encrypted connection.
- * @param out ENETJS_FACTS_BYTES bytes
+ * @param out ENETJS_SECURITY_FACTS_BYTES bytes
  * @returns bytes written, 0 where the connection is plain, or ERR_CLOSED, STALE, ARGUMENT
  */
 ENETJS_API double enetjs_peer_security(double host, double peer, uint8_t *out, double capacity);

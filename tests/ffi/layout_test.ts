@@ -22,6 +22,8 @@ import {
   LINK,
   PEER_OPTION,
   PEER_STAT,
+  SECURITY,
+  TOKEN,
 } from "../../ffi/layout.ts";
 import { loadLibrary } from "../../ffi/loader.ts";
 import { SYMBOLS } from "../../ffi/symbols.ts";
@@ -80,6 +82,8 @@ test("ffi/layout.ts has the configuration, options, modes and statistics of the 
   assert.deepEqual(CONFIG, group("CONFIG_"));
   assert.deepEqual(HOST_STAT, group("HOST_STAT_"));
   assert.deepEqual(LIMIT, group("LIMIT_"));
+  assert.deepEqual(SECURITY, group("SECURITY_"));
+  assert.deepEqual(TOKEN, group("TOKEN_"));
   assert.deepEqual(LINK, group("LINK_"));
   assert.deepEqual(CONDITION, group("CONDITION_"));
   assert.deepEqual(FATE, group("FATE_"));

@@ -36,7 +36,7 @@ struct enetjs_security_server {
   bool has_psk, required;
   uint8_t psk[ENETJS_KEY_BYTES];
   unsigned issuer_count;
-  uint8_t issuers[ENETJS_MAXIMUM_ISSUERS][ENETJS_KEY_BYTES];
+  uint8_t issuers[ENETJS_SECURITY_MAXIMUM_ISSUERS][ENETJS_KEY_BYTES];
 };
 
 /** Of an attempt. */
