@@ -32,7 +32,12 @@ async function listen(security: Partial<HostSecurity> = {}, options: object = {}
     receive: (peer, channelId, packet) => void peer.send(channelId, packet),
     moved: (_peer, { port }) => void moved.push(port),
   });
-  return { host, connected, moved, [Symbol.asyncDispose]: () => host.close() };
+  return {
+    host,
+    connected,
+    moved,
+    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+  };
 }
 
 const echo = async (peer: Peer, text: string) => {

@@ -95,7 +95,12 @@ class MemoryTransport implements Transport {
 
   /** A client asks whether it may connect. */
   ask(question: number): void {
-    const attempt = { address: { hostname: "192.0.2.1", port: 1 }, data: question, channels: 2 };
+    const attempt = {
+      address: { hostname: "192.0.2.1", port: 1 },
+      data: question,
+      channels: 2,
+      ...PLAIN_CLIENT,
+    };
     this.#endpoint.inlet.onAttempt(this, question, attempt, 0);
     this.#endpoint.change();
   }

@@ -92,6 +92,9 @@ void enetjs_security_tick(struct enetjs_security *security);
 /** @returns milliseconds until something is due, or −1 */
 int enetjs_security_wait(const struct enetjs_security *security);
 
+/** A connection of a session has ended: the session ends soon, unless ENet still has a peer of it. */
+void enetjs_security_peer_gone(struct enetjs_security *security, const struct enetjs_endpoint *session);
+
 /** The real endpoint of a session; any other endpoint is real already. */
 struct enetjs_endpoint enetjs_security_real(const struct enetjs_security *security,
                                             const struct enetjs_endpoint *endpoint);
