@@ -8,15 +8,6 @@ import { show } from "../../ffi/show.ts";
 import { oneOf } from "../internal/validate.ts";
 import { fromBase64Url, toBase64Url } from "./base64url.ts";
 
-/** How many bytes each kind of key has. */
-const KEY_BYTES = {
-  host_public: 32,
-  host_secret: 32,
-  issuer_public: 32,
-  issuer_secret: 64,
-  shared_secret: 32,
-} as const;
-
 /**
  * What a key is for. Its text begins with this and an underscore.
  *
@@ -25,7 +16,21 @@ const KEY_BYTES = {
  * - `issuer_secret`: the Ed25519 seed by which tokens are signed, and the public key; 64 bytes.
  * - `shared_secret`: 32 bytes that a private server and all its clients have.
  */
-export type KeyKind = keyof typeof KEY_BYTES;
+export type KeyKind =
+  | "host_public"
+  | "host_secret"
+  | "issuer_public"
+  | "issuer_secret"
+  | "shared_secret";
+
+/** How many bytes each kind of key has. */
+const KEY_BYTES: Readonly<Record<KeyKind, number>> = {
+  host_public: 32,
+  host_secret: 32,
+  issuer_public: 32,
+  issuer_secret: 64,
+  shared_secret: 32,
+};
 
 /** The kinds of keys. */
 export const KEY_KINDS = Object.keys(KEY_BYTES) as KeyKind[];
