@@ -55,11 +55,13 @@ export {
   type DisconnectEvent,
   type HostEvent,
   type HostHandlers,
+  type MovedEvent,
   type ReceiveEvent,
 } from "./lib/events.ts";
+export { type ConnectSecurity, type HostSecurity, type KeyPairLike } from "./lib/encryption.ts";
 export { Group, type GroupSendOptions } from "./lib/group.ts";
 export { type BroadcastOptions, Host } from "./lib/host.ts";
-export { type HostStats, type RefusalStats } from "./lib/host_stats.ts";
+export { type HostStats, type RefusalStats, type SecurityStats } from "./lib/host_stats.ts";
 export {
   type AddressLimits,
   type Limits,

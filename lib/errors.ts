@@ -32,6 +32,8 @@ export const ERROR_MEANINGS = {
   ENETJS_ERR_SOCKETS_TAKEN: "each socket of the shared port has a worker",
   ENETJS_ERR_NO_HOLDER:
     "the shared port is closed, or the process that holds it has ended or does not answer",
+  ENETJS_ERR_SECURITY: "libsodium, which encryption needs, was not found",
+  ENETJS_ERR_KEY_PAIR: "the public key is not that of the secret key",
   // Errors that are found in JavaScript.
   ENETJS_ERR_TIMEOUT: "the other side did not answer in time",
   ENETJS_ERR_REFUSED: "the other side ended the attempt to connect",
@@ -48,6 +50,7 @@ export const ERROR_MEANINGS = {
   ENETJS_ERR_ALREADY_REPLIED: "the request has been answered already",
   ENETJS_ERR_PROTOCOL: "one side sent what the protocol does not allow",
   // Errors of encryption.
+  ENETJS_ERR_SECURITY_NO_ANSWER: "nobody answered who has the key of the server",
   ENETJS_ERR_SECURITY_TOKEN: "the connect token is not accepted",
   ENETJS_ERR_SECURITY_UNAVAILABLE: "what encryption needs is missing here",
 } as const;
@@ -169,6 +172,10 @@ const REMEDIES: Partial<Record<ENetErrorCode, string>> = {
     "only Linux does; give each host a port of its own and tell clients which one to use, or keep " +
     "one host and pass its messages to Workers through channels",
   ENETJS_ERR_SOCKETS_TAKEN: "open the SharedPort with more sockets, or close a worker's host first",
+  ENETJS_ERR_SECURITY:
+    "install libsodium: `apt-get install libsodium23` (Debian, Ubuntu), `dnf install libsodium`, " +
+    "`pacman -S libsodium`, `apk add libsodium`; only Linux has encryption",
+  ENETJS_ERR_KEY_PAIR: "pass both keys of one generateKeyPair()",
   ENETJS_ERR_NO_HOLDER:
     "pass on the name of a SharedPort that is open, and keep its process running",
 };

@@ -14,6 +14,8 @@ import type { PeerHost } from "./peer_host.ts";
 import { PEER_STATES, type PeerState } from "./peer_state.ts";
 import { type PeerStats, readPeerStats, statsAfterTheEnd } from "./peer_stats.ts";
 import { readableOf, type StreamChunk, writableOf, type WritableOptions } from "./streams.ts";
+import type { ClientFacts } from "./internal/client_facts.ts";
+import type { ConnectToken } from "./security/token.ts";
 import { planThrottle, planTimeout, type ThrottleOptions, type TimeoutOptions } from "./tuning.ts";
 
 /** What the rest of the library may do with peers, and users may not. */
@@ -91,9 +93,31 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
     return this.#connection.transport.stats(this.#connection)?.[index] ?? 0;
   }
 
-  /** The other side's address. */
+  /** The other side's address. That of an encrypted connection can change, see {@linkcode MovedEvent}. */
   get address(): Address {
     return { ...this.#connection.address };
+  }
+
+  /** Whether the connection is encrypted; false once it has ended. */
+  get encrypted(): boolean {
+    return this.#facts.encrypted;
+  }
+
+  /**
+   * What the connect token of the client says, on a server with `security.tokens`. Undefined once the connection has
+   * ended.
+   */
+  get token(): ConnectToken | undefined {
+    return this.#facts.token;
+  }
+
+  /** The client's public key, `host_public_…`, on a server that it connected to with a `keyPair`. */
+  get clientKey(): string | undefined {
+    return this.#facts.clientKey;
+  }
+
+  get #facts(): ClientFacts {
+    return this.#connection.transport.facts(this.#connection);
   }
 
   /** Channels of the connection; while it is connecting, what was asked for. */

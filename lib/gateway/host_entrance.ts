@@ -7,6 +7,7 @@ import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT, type PeerOption } from "../
 import type { AddressFilter } from "../address_filter.ts";
 import { DisconnectCode, type PeerEnd } from "../disconnect.ts";
 import { NATIVE_ERROR } from "../errors.ts";
+import { type ClientFacts, PLAIN_CLIENT } from "../internal/client_facts.ts";
 import { BORROWED } from "../internal/borrowing.ts";
 import { Connection } from "../internal/connection.ts";
 import type { Endpoint } from "../internal/endpoint.ts";
@@ -47,6 +48,9 @@ interface Guest {
 }
 
 const guestOf = (session: Session): Guest => session.tag as Guest;
+
+/** Browsers connect over DTLS or TLS, and have neither tokens nor keys of this library. */
+const ENCRYPTED_CLIENT: ClientFacts = { ...PLAIN_CLIENT, encrypted: true };
 
 /** Carries the connections of browsers. */
 export class HostEntrance implements Destination, Transport {
@@ -98,6 +102,7 @@ export class HostEntrance implements Destination, Transport {
       address: { hostname, port },
       data: hello.data,
       channels: Math.min(hello.channels, settings.channels),
+      ...ENCRYPTED_CLIENT,
     };
     inlet.onAttempt(this, guest.id, attempt, 0);
     this.#endpoint.change();
@@ -112,6 +117,14 @@ export class HostEntrance implements Destination, Transport {
     if (this.#guests.size >= this.#most) return DisconnectCode.FULL;
     if (address.sessions > settings.duplicatePeers) return DisconnectCode.DUPLICATE;
     return undefined;
+  }
+
+  facts(): ClientFacts {
+    return ENCRYPTED_CLIENT;
+  }
+
+  questionFacts(): ClientFacts {
+    return ENCRYPTED_CLIENT;
   }
 
   answer(question: number, verdict: number): void {

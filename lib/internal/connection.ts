@@ -27,7 +27,7 @@ export class Connection implements Carried, Mail<PeerMessage> {
   readonly id: number;
   /** Its number among all connections of its host, from 1. */
   readonly number: number;
-  readonly address: Readonly<Address>;
+  address: Readonly<Address>;
   /** Channels, once connected; before, what was asked for. */
   channels: number;
   /** Opened by `host.connect`. */
@@ -50,6 +50,8 @@ export class Connection implements Carried, Mail<PeerMessage> {
   onUnreachable: (() => void) | undefined;
   /** What ICMP has said about the attempt, which goes on. */
   unreachable: Unreachable | undefined;
+  /** The server of an encrypted attempt has shown that it has its key. */
+  secured = false;
   /** Native code drops what the other side sends; see `deny`. */
   denied = false;
   /** Called once when a message of so many bytes was refused for its size, which the other side is not told. */

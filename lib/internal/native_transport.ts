@@ -5,6 +5,7 @@ import { check } from "../errors.ts";
 import { type ActiveConditions, NO_LINKS, simulations } from "../conditions.ts";
 import { encodeLimits, type ResolvedLimits } from "../limits.ts";
 import { type Data, Packet, packets } from "../packet.ts";
+import { type ClientFacts, clientFacts } from "./client_facts.ts";
 import type { IpAddress } from "./ip.ts";
 import type { Memory } from "./memory.ts";
 import { tryPassAddress } from "./native_address.ts";
@@ -219,6 +220,27 @@ export class NativeTransport implements Transport {
     check(
       native.enetjs_host_set(this.#handle, CONFIG.FILTER_REFUSES, refuses, 0),
       "Setting the filter",
+    );
+  }
+
+  /** Has the host accept encrypted connections. Before its first service. */
+  secure(security: Uint8Array): void {
+    const { length } = security;
+    check(
+      this.#native.enetjs_host_set_security(this.#handle, security, length),
+      "Setting up encryption",
+    );
+  }
+
+  facts({ id }: Carried): ClientFacts {
+    return clientFacts((out, capacity) =>
+      this.#native.enetjs_peer_security(this.#handle, id, out, capacity)
+    );
+  }
+
+  questionFacts(question: number): ClientFacts {
+    return clientFacts((out, capacity) =>
+      this.#native.enetjs_question_security(this.#handle, question, out, capacity)
     );
   }
 

@@ -144,6 +144,13 @@ export class Records {
         if (connection.abandoned) return undefined;
         return { type: "disconnect", peer: peers.of(connection), reason, data };
       }
+      case LAYOUT.EVENT_MOVED: {
+        const connection = this.connectionOf(index);
+        const address = this.#address(index);
+        if (connection === undefined) return undefined;
+        connection.address = address;
+        return { type: "moved", peer: peers.of(connection), address };
+      }
       case LAYOUT.EVENT_DATAGRAM: {
         const packet = this.#packet(index, this.#consumer.until);
         return packet && { type: "datagram", address: this.#address(index), packet };

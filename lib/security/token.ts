@@ -106,7 +106,15 @@ function decodeText(text: string): DecodedToken {
   }
 }
 
-function connectToken(fields: TokenFields): ConnectToken {
+/** The bytes of a token that a program has given. @throws {ENetError} `ENETJS_ERR_SECURITY_TOKEN`: malformed */
+export function tokenBytes(token: unknown, name: string): Bytes {
+  if (typeof token !== "string") throw new TypeError(`${name} must be text, not ${show(token)}`);
+  const { unsigned, signature } = decodeText(token);
+  return new Uint8Array([...unsigned, ...signature]);
+}
+
+/** What a token says, for programs. */
+export function connectToken(fields: TokenFields): ConnectToken {
   return {
     issuer: keyToText("issuer_public", fields.issuer),
     id: hexOf(fields.id),

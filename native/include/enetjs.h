@@ -60,6 +60,9 @@ ENETJS_API double enetjs_libenet_version(void);
  */
 ENETJS_API double enetjs_datagrams_batched(void);
 
+/** Writes the version of libsodium. @returns its length, 0 where there is no libsodium, or ERR_ARGUMENT */
+ENETJS_API double enetjs_sodium_version(uint8_t *out, double capacity);
+
 /**
  * Reports every number that C and TypeScript must agree on.
  * @param out receives doubles: the constants of this header in the order of `library.c`
@@ -196,19 +199,6 @@ ENETJS_API double enetjs_host_connect_secured(double host, double address, doubl
  * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY, SECURITY, KEY_PAIR, UNGUARDED
  */
 ENETJS_API double enetjs_host_set_security(double host, const uint8_t *security, double bytes);
-
-/**
- * What is known about the client of an encrypted connection.
- * @param out ENETJS_FACTS_BYTES bytes
- * @returns bytes written, 0 where the connection is plain, or ERR_CLOSED, STALE, ARGUMENT
- */
-ENETJS_API double enetjs_peer_security(double host, double peer, uint8_t *out, double capacity);
-
-/** The same of the client that an ENETJS_COMPLETION_QUESTION is about. @param question its number */
-ENETJS_API double enetjs_question_security(double host, double question, uint8_t *out, double capacity);
-
-/** Writes the version of libsodium. @returns its length, 0 where there is no libsodium, or ERR_ARGUMENT */
-ENETJS_API double enetjs_sodium_version(uint8_t *out, double capacity);
 
 /**
  * Queues a message to many peers; see `enetjs_peer_send` for the payload. Peers that have ended, that are
@@ -379,6 +369,16 @@ ENETJS_API double enetjs_peer_ping(double host, double peer);
  * @returns 0, or ERR_CLOSED, STALE, ARGUMENT, CHANNEL, MEMORY, NOT_CONNECTED (throttle and priority)
  */
 ENETJS_API double enetjs_peer_set(double host, double peer, double option, double a, double b, double c);
+
+/**
+ * What is known about the client of an encrypted connection.
+ * @param out ENETJS_SECURITY_FACTS_BYTES bytes
+ * @returns bytes written, 0 where the connection is plain, or ERR_CLOSED, STALE, ARGUMENT
+ */
+ENETJS_API double enetjs_peer_security(double host, double peer, uint8_t *out, double capacity);
+
+/** The same of the client that an ENETJS_COMPLETION_QUESTION is about. @param question its number */
+ENETJS_API double enetjs_question_security(double host, double question, uint8_t *out, double capacity);
 
 /** @returns the ENetPeerState (0–9), or ERR_CLOSED, STALE. */
 ENETJS_API double enetjs_peer_state(double host, double peer);

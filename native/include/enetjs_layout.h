@@ -338,10 +338,10 @@
 #define ENETJS_TOKEN_OTHER_SERVER 5
 #define ENETJS_TOKEN_USED 6
 #define ENETJS_TOKEN_BUSY 7 /**< the server remembers as many tokens as it can */
-#define ENETJS_TOKEN_STATUSES 8
 
-#define ENETJS_MAXIMUM_ISSUERS 16
-#define ENETJS_MAXIMUM_TOKEN 768 /**< bytes of a connect token */
+#define ENETJS_SECURITY_MAXIMUM_PEERS 3840 /**< of a host with sessions: the other peer ids mark their datagrams */
+#define ENETJS_SECURITY_MAXIMUM_ISSUERS 16
+#define ENETJS_SECURITY_MAXIMUM_TOKEN 768 /**< bytes of a connect token */
 
 /** Bits of the first byte of what `enetjs_host_set_security` and `enetjs_host_connect_secured` are given. */
 #define ENETJS_SECURITY_REQUIRED 1 /**< plain datagrams never become connections */
@@ -350,14 +350,14 @@
 /** Where the parts are in these bytes; a part that is not there is zero. */
 #define ENETJS_SECURITY_PAIR_AT 1     /**< secret key and public key of this side, 32 bytes each */
 #define ENETJS_SECURITY_PSK_AT 65     /**< 32 bytes */
-#define ENETJS_SERVER_ISSUERS 97      /**< up to the end: public keys, 32 bytes each */
-#define ENETJS_ATTEMPT_SERVER_KEY 97  /**< 32 bytes */
-#define ENETJS_ATTEMPT_TOKEN 129      /**< up to the end: the connect token */
+#define ENETJS_SECURITY_SERVER_ISSUERS 97      /**< up to the end: public keys, 32 bytes each */
+#define ENETJS_SECURITY_ATTEMPT_SERVER_KEY 97  /**< 32 bytes */
+#define ENETJS_SECURITY_ATTEMPT_TOKEN 129      /**< up to the end: the connect token */
 
 /** What `enetjs_peer_security` writes: 1 or 0, whether there is a client key; the key; the token, up to the end. */
-#define ENETJS_FACTS_CLIENT_KEY 1
-#define ENETJS_FACTS_TOKEN 33
-#define ENETJS_FACTS_BYTES 801 /**< at most */
+#define ENETJS_SECURITY_FACTS_CLIENT_KEY 1
+#define ENETJS_SECURITY_FACTS_TOKEN 33
+#define ENETJS_SECURITY_FACTS_BYTES 801 /**< at most */
 
 /** What the peer ids given to `enetjs_host_broadcast` mean. */
 #define ENETJS_BROADCAST_EXCEPT 0 /**< every peer but these */

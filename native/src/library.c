@@ -54,8 +54,8 @@ double enetjs_error_text(double code, uint8_t *out, double capacity) {
     case ENETJS_ERR_REUSE_PORT: text = "This system does not share the clients of a port among several sockets"; break;
     case ENETJS_ERR_SOCKETS_TAKEN: text = "Each socket of the shared port has a worker"; break;
     case ENETJS_ERR_SECURITY:
-      text = "libsodium was not found, which security needs: install libsodium23 (Debian, Ubuntu), libsodium (Fedora, "
-             "Arch, Alpine); only Linux has security";
+      text = "libsodium, which encryption needs, was not found: install libsodium23 (Debian, Ubuntu), libsodium (Fedora, "
+             "Arch, Alpine); only Linux has encryption";
       break;
     case ENETJS_ERR_KEY_PAIR: text = "The public key is not that of the secret key"; break;
     case ENETJS_ERR_NO_HOLDER:
@@ -221,20 +221,6 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_EVENT_MOVED,
       ENETJS_COMPLETION_SECURED,
       ENETJS_REASON_TOKEN,
-      ENETJS_SESSION_PEERS,
-      ENETJS_MAXIMUM_ISSUERS,
-      ENETJS_MAXIMUM_TOKEN,
-      ENETJS_SECURITY_REQUIRED,
-      ENETJS_SECURITY_PSK,
-      ENETJS_SECURITY_KEYS,
-      ENETJS_SECURITY_PAIR_AT,
-      ENETJS_SECURITY_PSK_AT,
-      ENETJS_SERVER_ISSUERS,
-      ENETJS_ATTEMPT_SERVER_KEY,
-      ENETJS_ATTEMPT_TOKEN,
-      ENETJS_FACTS_CLIENT_KEY,
-      ENETJS_FACTS_TOKEN,
-      ENETJS_FACTS_BYTES,
       ENETJS_CHANNEL_DIRECTION_BYTES,
       ENETJS_CHANNEL_GUARD_BYTES,
       ENETJS_CHANNEL_UNIT_BYTES,

@@ -48,7 +48,7 @@ static int open_stage(struct enetjs_host *h) {
   if (h->security) return 0;
   if (!enetjs_sodium()) return ENETJS_ERR_SECURITY;
   if (!h->batch || !h->peer_ids || enetjs_batch_arrives() <= 0) return ENETJS_ERR_UNGUARDED;
-  if (h->enet->peerCount > ENETJS_SESSION_PEERS) return ENETJS_ERR_ARGUMENT;
+  if (h->enet->peerCount > ENETJS_SECURITY_MAXIMUM_PEERS) return ENETJS_ERR_ARGUMENT;
   h->security = enetjs_security_create(&parts);
   if (!h->security) return ENETJS_ERR_MEMORY;
   enetjs_batch_set_security(h->batch, h->security);
@@ -66,12 +66,12 @@ static bool read_pair(struct enetjs_key_pair *pair, const uint8_t *bytes) {
 
 /* @returns 0 or an error code */
 static int read_server(const uint8_t *bytes, size_t length, struct enetjs_security_server *server) {
-  const uint8_t *issuers = bytes + ENETJS_SERVER_ISSUERS;
+  const uint8_t *issuers = bytes + ENETJS_SECURITY_SERVER_ISSUERS;
   memset(server, 0, sizeof(*server));
-  if (length < ENETJS_SERVER_ISSUERS || (length - ENETJS_SERVER_ISSUERS) % ENETJS_KEY_BYTES != 0)
+  if (length < ENETJS_SECURITY_SERVER_ISSUERS || (length - ENETJS_SECURITY_SERVER_ISSUERS) % ENETJS_KEY_BYTES != 0)
     return ENETJS_ERR_ARGUMENT;
-  server->issuer_count = (unsigned)((length - ENETJS_SERVER_ISSUERS) / ENETJS_KEY_BYTES);
-  if (server->issuer_count > ENETJS_MAXIMUM_ISSUERS) return ENETJS_ERR_ARGUMENT;
+  server->issuer_count = (unsigned)((length - ENETJS_SECURITY_SERVER_ISSUERS) / ENETJS_KEY_BYTES);
+  if (server->issuer_count > ENETJS_SECURITY_MAXIMUM_ISSUERS) return ENETJS_ERR_ARGUMENT;
   memcpy(server->issuers, issuers, server->issuer_count * (size_t)ENETJS_KEY_BYTES);
   server->required = (bytes[0] & ENETJS_SECURITY_REQUIRED) != 0;
   server->has_psk = (bytes[0] & ENETJS_SECURITY_PSK) != 0;
@@ -95,13 +95,13 @@ double enetjs_host_set_security(double host, const uint8_t *bytes, double length
 /* @returns 0 or an error code */
 static int read_attempt(const uint8_t *bytes, size_t length, struct enetjs_security_attempt *attempt) {
   memset(attempt, 0, sizeof(*attempt));
-  if (length < ENETJS_ATTEMPT_TOKEN || length > ENETJS_ATTEMPT_TOKEN + ENETJS_MAXIMUM_TOKEN) return ENETJS_ERR_ARGUMENT;
+  if (length < ENETJS_SECURITY_ATTEMPT_TOKEN || length > ENETJS_SECURITY_ATTEMPT_TOKEN + ENETJS_SECURITY_MAXIMUM_TOKEN) return ENETJS_ERR_ARGUMENT;
   attempt->has_psk = (bytes[0] & ENETJS_SECURITY_PSK) != 0;
   attempt->has_keys = (bytes[0] & ENETJS_SECURITY_KEYS) != 0;
   memcpy(attempt->psk, bytes + ENETJS_SECURITY_PSK_AT, ENETJS_KEY_BYTES);
-  memcpy(attempt->server_key, bytes + ENETJS_ATTEMPT_SERVER_KEY, ENETJS_KEY_BYTES);
-  attempt->token = bytes + ENETJS_ATTEMPT_TOKEN;
-  attempt->token_bytes = length - ENETJS_ATTEMPT_TOKEN;
+  memcpy(attempt->server_key, bytes + ENETJS_SECURITY_ATTEMPT_SERVER_KEY, ENETJS_KEY_BYTES);
+  attempt->token = bytes + ENETJS_SECURITY_ATTEMPT_TOKEN;
+  attempt->token_bytes = length - ENETJS_SECURITY_ATTEMPT_TOKEN;
   if (attempt->has_psk && attempt->has_keys) return ENETJS_ERR_ARGUMENT;
   if (attempt->has_keys && !read_pair(&attempt->keys, bytes + ENETJS_SECURITY_PAIR_AT)) return ENETJS_ERR_KEY_PAIR;
   return 0;
@@ -136,21 +136,21 @@ double enetjs_host_connect_secured(double host, double address, double port, dou
 /* @returns bytes written, 0 where there is no session */
 static double write_facts(const struct enetjs_host *h, const struct enetjs_endpoint *session, uint8_t *out) {
   struct enetjs_security_facts facts;
-  memset(out, 0, ENETJS_FACTS_TOKEN);
+  memset(out, 0, ENETJS_SECURITY_FACTS_TOKEN);
   if (!h->security || !enetjs_security_facts(h->security, session, &facts)) return 0;
   if (facts.client_key) {
     out[0] = 1;
-    memcpy(out + ENETJS_FACTS_CLIENT_KEY, facts.client_key, ENETJS_KEY_BYTES);
+    memcpy(out + ENETJS_SECURITY_FACTS_CLIENT_KEY, facts.client_key, ENETJS_KEY_BYTES);
   }
-  if (facts.token_bytes > 0) memcpy(out + ENETJS_FACTS_TOKEN, facts.token, facts.token_bytes);
-  return (double)(ENETJS_FACTS_TOKEN + facts.token_bytes);
+  if (facts.token_bytes > 0) memcpy(out + ENETJS_SECURITY_FACTS_TOKEN, facts.token, facts.token_bytes);
+  return (double)(ENETJS_SECURITY_FACTS_TOKEN + facts.token_bytes);
 }
 
 double enetjs_peer_security(double host, double peer, uint8_t *out, double capacity) {
   double result = ENETJS_ERR_ARGUMENT, error;
   struct enetjs_slot *slot = enetjs_slot_acquire(host, peer, &error);
   if (!slot) return error;
-  if (out && capacity >= ENETJS_FACTS_BYTES) {
+  if (out && capacity >= ENETJS_SECURITY_FACTS_BYTES) {
     struct enetjs_endpoint session = enetjs_endpoint_of(&enetjs_peer_of(slot)->address);
     result = write_facts(slot->host, &session, out);
   }
@@ -162,7 +162,7 @@ double enetjs_question_security(double host, double question, uint8_t *out, doub
   struct enetjs_endpoint from;
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
-  if (out && capacity >= ENETJS_FACTS_BYTES && enetjs_is_integer(question, 0, UINT32_MAX))
+  if (out && capacity >= ENETJS_SECURITY_FACTS_BYTES && enetjs_is_integer(question, 0, UINT32_MAX))
     result = h->guard && enetjs_guard_questioner(h->guard, (uint32_t)question, &from) ? write_facts(h, &from, out)
                                                                                      : ENETJS_ERR_STALE;
   enetjs_host_release(h);

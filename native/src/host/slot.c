@@ -16,6 +16,7 @@
 #include "enet/dispatch_queue.h"
 #include "host/internal.h"
 #include "wire/addresses.h"
+#include "wire/security/security.h"
 
 /* ---- Handles --------------------------------------------------------------------------------- */
 
@@ -90,9 +91,15 @@ void enetjs_slot_confirm(struct enetjs_slot *slot) {
   establish(slot, enetjs_peer_of(slot)->eventData);
 }
 
+static void tell_security(const struct enetjs_slot *slot) {
+  struct enetjs_endpoint session = enetjs_endpoint_of(&enetjs_peer_of(slot)->address);
+  enetjs_security_peer_gone(slot->host->security, &session);
+}
+
 void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   struct enetjs_host *h = slot->host;
   ENetPeer *peer = enetjs_peer_of(slot);
+  if (h->security) tell_security(slot);
   h->steps += slot->queued_messages;
   enetjs_queue_clear(slot);
   enetjs_lanes_end(&slot->lanes);

@@ -44,7 +44,6 @@ static inline uint32_t enetjs_endpoint_ipv4(const struct enetjs_endpoint *endpoi
 #define ENETJS_FIRST_SESSION 0xF8000000u
 #define ENETJS_SESSION_IPV6 0x04000000u /**< a bit: the session began over IPv6 */
 #define ENETJS_SESSION_OVERHEAD 29      /**< bytes that a datagram of a session has beside ENet's */
-#define ENETJS_SESSION_PEERS 3840       /**< most peers of a host that has sessions: other peer ids mark its datagrams */
 
 static inline bool enetjs_endpoint_is_session(const struct enetjs_endpoint *endpoint) {
   return enetjs_endpoint_is_ipv4(endpoint) && enetjs_endpoint_ipv4(endpoint) >= ENETJS_FIRST_SESSION &&

@@ -44,7 +44,7 @@ struct enetjs_peer_ids *enetjs_peer_ids_create(ENetHost *enet, struct enetjs_add
   }
   ids->enet = enet;
   ids->addresses = addresses;
-  ids->limit = enet->peerCount <= ENETJS_SESSION_PEERS ? ENETJS_SESSION_PEERS : IDS;
+  ids->limit = enet->peerCount <= ENETJS_SECURITY_MAXIMUM_PEERS ? ENETJS_SECURITY_MAXIMUM_PEERS : IDS;
   for (size_t i = 0; i < IDS; i++) ids->first[i] = IDS;
   for (size_t i = 0; i < RECENT; i++) ids->recent[i] = IDS;
   for (size_t i = 0; i < enet->peerCount; i++) ids->place[i].id = ids->place[i].next = IDS;

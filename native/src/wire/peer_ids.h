@@ -5,7 +5,7 @@
  * ENet's own id of a peer is its index, so a stranger can guess it, and what was sent to one
  * connection reaches the next one in the same place. The ids that a host gives out here are random and
  * differ for each connection of an address and port; incoming headers are rewritten before ENet reads
- * them. Ids from ENETJS_SESSION_PEERS on mark the datagrams of sessions (wire/security), so they are given out only
+ * them. Ids from ENETJS_SECURITY_MAXIMUM_PEERS on mark the datagrams of sessions (wire/security), so they are given out only
  * where there are more peers than that. Call with the host's lock held.
  */
 #ifndef ENETJS_PEER_IDS_H
@@ -14,6 +14,7 @@
 #include <enet/enet.h>
 #include <stdbool.h>
 
+#include "enetjs_layout.h"
 #include "wire/addresses.h"
 
 /** Whether a place is taken by a connection, in whatever state. */

@@ -1,7 +1,7 @@
 /*
  * See security.h. This file has the way in, the way out, path challenges, and the end of sessions.
  *
- * Nothing tells the stage that a peer is gone: once a second it looks which sessions ENet's peers have.
+ * Once a second the stage looks which sessions ENet's peers have: ENet resets some peers without telling anybody.
  */
 #include "wire/security/security.h"
 
@@ -217,6 +217,15 @@ int enetjs_security_wait(const struct enetjs_security *security) {
   next = enetjs_security_next_hello(security);
   if (security->looked_us + LOOK_US < next) next = security->looked_us + LOOK_US;
   return next <= now_us ? 0 : (int)((next - now_us + 999) / 1000);
+}
+
+void enetjs_security_peer_gone(struct enetjs_security *security, const struct enetjs_endpoint *endpoint) {
+  struct enetjs_session *session = enetjs_endpoint_is_session(endpoint)
+                                       ? enetjs_sessions_by_number(&security->sessions, enetjs_endpoint_ipv4(endpoint))
+                                       : NULL;
+  if (!session) return;
+  session->peered = true;
+  session->alone_us = enetjs_clock_us();
 }
 
 /* ---- For the host ---------------------------------------------------------------------------- */

@@ -36,7 +36,7 @@ struct enetjs_security_server {
   bool has_psk, required;
   uint8_t psk[ENETJS_KEY_BYTES];
   unsigned issuer_count;
-  uint8_t issuers[ENETJS_MAXIMUM_ISSUERS][ENETJS_KEY_BYTES];
+  uint8_t issuers[ENETJS_SECURITY_MAXIMUM_ISSUERS][ENETJS_KEY_BYTES];
 };
 
 /** Of an attempt. */
@@ -91,6 +91,9 @@ size_t enetjs_security_leave(struct enetjs_security *security, struct enetjs_end
 void enetjs_security_tick(struct enetjs_security *security);
 /** @returns milliseconds until something is due, or −1 */
 int enetjs_security_wait(const struct enetjs_security *security);
+
+/** A connection of a session has ended: the session ends soon, unless ENet still has a peer of it. */
+void enetjs_security_peer_gone(struct enetjs_security *security, const struct enetjs_endpoint *session);
 
 /** The real endpoint of a session; any other endpoint is real already. */
 struct enetjs_endpoint enetjs_security_real(const struct enetjs_security *security,

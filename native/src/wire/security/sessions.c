@@ -12,7 +12,7 @@
 #define ROUNDS ((1u << 12) - 1) /* fewer than the bits hold, so that 255.255.255.255 is never given */
 #define MAXIMUM_ROOM (PLACE_MASK + 1)
 
-_Static_assert(ENETJS_SESSION_PEERS + ENETJS_HALF_OPEN_SESSIONS + ENETJS_SPARE_SESSIONS < MAXIMUM_ROOM,
+_Static_assert(ENETJS_SECURITY_MAXIMUM_PEERS + ENETJS_HALF_OPEN_SESSIONS + ENETJS_SPARE_SESSIONS < MAXIMUM_ROOM,
                "every session has a place");
 
 bool enetjs_sessions_create(struct enetjs_sessions *table, size_t peers) {

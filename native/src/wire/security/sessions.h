@@ -9,6 +9,7 @@
 #ifndef ENETJS_SESSIONS_H
 #define ENETJS_SESSIONS_H
 
+#include "enetjs_layout.h"
 #include "wire/addresses.h"
 #include "wire/security/noise.h"
 #include "wire/security/seal.h"

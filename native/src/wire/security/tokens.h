@@ -24,7 +24,7 @@ struct enetjs_token_use {
 /** A server's issuers, and the tokens that were used there. */
 struct enetjs_tokens {
   unsigned issuer_count;
-  uint8_t issuers[ENETJS_MAXIMUM_ISSUERS][ENETJS_KEY_BYTES];
+  uint8_t issuers[ENETJS_SECURITY_MAXIMUM_ISSUERS][ENETJS_KEY_BYTES];
   uint8_t server[ENETJS_KEY_BYTES]; /**< the server's public key */
   uint64_t seed;                    /**< where a token's place is, a stranger cannot foresee */
   uint32_t used;

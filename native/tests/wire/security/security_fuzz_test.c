@@ -8,6 +8,8 @@
 static uint64_t random_state = 20;
 static long datagrams = 1000000;
 
+static struct sent handshake[4]; /* HELLO, RETRY, HELLO with a cookie, REPLY */
+
 static size_t change(uint8_t *bytes, size_t length) {
   unsigned changes = test_random_below(&random_state, 4);
   for (unsigned i = 0; i < changes; i++)
@@ -23,7 +25,9 @@ static size_t draw(const struct pair *pair, uint8_t *bytes) {
   size_t length;
   if (test_random_below(&random_state, 3) > 0 && side->count > 0) {
     uint32_t choices = side->count < OUTBOX ? (uint32_t)side->count : OUTBOX;
-    const struct sent *sent = &side->outbox[test_random_below(&random_state, choices)];
+    const struct sent *sent = test_random_below(&random_state, 2)
+                                  ? &handshake[test_random_below(&random_state, 4)]
+                                  : &side->outbox[test_random_below(&random_state, choices)];
     memcpy(bytes, sent->bytes, sent->length);
     return change(bytes, sent->length);
   }
@@ -62,6 +66,10 @@ TEST(nothing_that_comes_breaks_a_session) {
   pair_begin(&pair);
   pair_serve(&pair);
   CHECK_EQ_INT(pair_connect(&pair), 7);
+  for (unsigned i = 0; i < 2; i++) {
+    handshake[2 * i] = pair.client.outbox[i];
+    handshake[2 * i + 1] = pair.server.outbox[i];
+  }
   for (long i = 0; i < datagrams; i++) {
     strike(&pair, i % 2 ? &pair.server : &pair.client);
     if (i % 100 == 0) talk(&pair);
