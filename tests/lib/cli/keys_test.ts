@@ -4,13 +4,17 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { after, test } from "node:test";
-import { keygen } from "../../../lib/cli/keygen.ts";
+import { keygen, KEYGEN_OPTIONS } from "../../../lib/cli/keygen.ts";
 import { parseOptions, UsageError } from "../../../lib/cli/options.ts";
 import { token } from "../../../lib/cli/token.ts";
+import { TOKEN_OPTIONS } from "../../../lib/cli/token_options.ts";
 import { keyToText, readIssuerKeyPair, readKeyPair, readToken } from "../../../lib/security/mod.ts";
+import { root } from "../../../tools/_run.ts";
 import { spawnProgram, withDeadline } from "../../_helpers.ts";
+import { skip, temporaryFolder } from "../gateway/_pipes.ts";
 import { asText, issuer, SERVERS, tokenOf } from "../security/_tokens.ts";
 import { ENET, STEP_MS } from "./_gateway.ts";
+import { optionRows } from "./_table.ts";
 
 const folder = mkdtempSync(`${tmpdir()}/enetjs-keys-`);
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -150,6 +154,36 @@ test("Files without a key are status 1, and name the file and not the key", asyn
     assert.match(complaint, says);
     assert.ok(!complaint.includes(host.slice(20)) && !complaint.includes(SECRET.slice(20, -1)));
   }));
+});
+
+test("docs/encryption.md has the tables of the options", () => {
+  const page = readFileSync(`${root}/docs/encryption.md`, "utf8");
+  const rows = [...page.matchAll(/^\| (`-.*) \|$/gm)].map(([, row]) =>
+    row.split(" | ").map((cell) => cell.trim())
+  );
+  assert.deepEqual(rows, [...optionRows(KEYGEN_OPTIONS), ...optionRows(TOKEN_OPTIONS)]);
+});
+
+test("The commands of docs/encryption.md and the examples of the help work in a shell", {
+  skip,
+}, async () => {
+  const page = readFileSync(`${root}/docs/encryption.md`, "utf8");
+  const commands = page.match(/^```sh\n([^]*?)^```$/m)?.[1];
+  assert.match(`${commands}`, /^enet keygen --out host\.key/);
+  using place = temporaryFolder();
+  writeFileSync(`${place.path}/enet`, `#!/bin/sh\nexec ${ENET.join(" ")} "$@"\n`, { mode: 0o755 });
+  const script = `set -e\n${commands}\n${keygen.example}\n${token.example}\n`;
+  await using shell = spawnProgram("sh", ["-c", script], {
+    cwd: place.path,
+    env: { PATH: `${place.path}:${process.env.PATH}` },
+  });
+  const { code, stdout, stderr } = await withDeadline(shell.ended, STEP_MS, "the shell");
+  assert.equal(code, 0, stderr);
+  const lines = stdout.trimEnd().split("\n");
+  assert.equal(`${lines[0]}\n`, readFileSync(`${place.path}/host.public`, "utf8"));
+  assert.deepEqual(lines.slice(1, 3), ["verified   yes", 'client     "alice"']);
+  assert.match(lines.at(-2)!, /^issuer_public_/);
+  assert.match(lines.at(-1)!, /^token_/);
 });
 
 /** Fails unless a command refuses each line of arguments as wrong usage. */

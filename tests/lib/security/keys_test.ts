@@ -122,7 +122,7 @@ test("An issuer's secret key with another public key in it is refused", async ()
 /** Calls with another `crypto`, as other runtimes and browsers have it. */
 async function withCrypto<T>(crypto: unknown, call: () => Promise<T>): Promise<T> {
   const before = Object.getOwnPropertyDescriptor(globalThis, "crypto")!;
-  Object.defineProperty(globalThis, "crypto", { ...before, get: () => crypto, set: undefined });
+  Object.defineProperty(globalThis, "crypto", { configurable: true, get: () => crypto });
   try {
     return await call();
   } finally {
