@@ -6,7 +6,8 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { show } from "../../ffi/show.ts";
-import type { TokenClaims } from "../security/claims.ts";
+import { toHex } from "../internal/hex.ts";
+import { dateOf, type TokenClaims } from "../security/claims.ts";
 import { keyFromText, type KeyKind } from "../security/key.ts";
 import { readIssuerKeyPair } from "../security/key_pair.ts";
 import { type ConnectToken, createToken, readToken } from "../security/token.ts";
@@ -119,21 +120,29 @@ function plain(token: ConnectToken, isVerified: boolean): Record<string, unknown
     verified: isVerified,
     ...typeof clientId === "string" ? { clientId } : { clientNumber: `${clientId}` },
     ...others,
-    userData: Array.from(userData, (byte) => byte.toString(16).padStart(2, "0")).join(""),
+    userData: toHex(userData),
   };
 }
 
-/** What a token says, for people. The client id and user data may be anything. */
+/** Text of strangers on one line, without what terminals obey. */
+function quote(text: string): string {
+  return JSON.stringify(text).replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  );
+}
+
+/** What a token says, for people. */
 function rows(token: ConnectToken, isVerified: boolean): string[] {
   const { clientId, expiresAtMs, servers, userData } = token;
   return [
     `verified   ${isVerified ? "yes" : "no: anybody can have made it; verify it with --issuer"}`,
-    `client     ${typeof clientId === "string" ? JSON.stringify(clientId) : clientId}`,
+    `client     ${typeof clientId === "string" ? quote(clientId) : clientId}`,
     `issuer     ${token.issuer}`,
     `id         ${token.id}`,
-    `expires    ${expiresAtMs <= 8.64e15 ? new Date(expiresAtMs).toISOString() : expiresAtMs}`,
+    `expires    ${dateOf(expiresAtMs)}`,
     `servers    ${servers.length === 0 ? "all that know the issuer" : servers.join(" ")}`,
-    `user data  ${userData.length} bytes ${JSON.stringify(new TextDecoder().decode(userData))}`,
+    `user data  ${userData.length} bytes ${quote(new TextDecoder().decode(userData))}`,
   ];
 }
 

@@ -124,6 +124,14 @@ test("enet token makes a token that is read here and by --read", async () => {
   assert.match(looked, /^user data +11 bytes "team=rot ü"$/m);
 });
 
+test("enet token --read shows nothing that a terminal obeys", async () => {
+  const clientId = "\x1b[2J\u009b2J\n\u202ea";
+  const output = await enet(0, ["token", "--read", "-"], {
+    input: asText(await tokenOf({ clientId })),
+  });
+  assert.match(output, /^client +"\\u001b\[2J\\u\{9b\}2J\\n\\u\{202e\}a"$/m);
+});
+
 test("A token that is not accepted is status 1, and says why", async () => {
   const expired = asText(await tokenOf({ expiresAtMs: 1 }));
   const [late, foreign, damaged] = await Promise.all([

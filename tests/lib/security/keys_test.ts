@@ -13,8 +13,9 @@ import {
   readKeyPair,
   readToken,
 } from "../../../lib/security/mod.ts";
+import { toHex } from "../../../lib/internal/hex.ts";
 import { refuses } from "../_refuses.ts";
-import { fromHex, issuer, SEED, SERVERS, toHex } from "./_tokens.ts";
+import { fromHex, issuer, SEED, SERVERS } from "./_tokens.ts";
 
 const LENGTHS: Record<KeyKind, number> = {
   host_public: 32,
