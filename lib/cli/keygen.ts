@@ -92,7 +92,8 @@ async function readKeys(path: string): Promise<TextKeys> {
   }
 }
 
-async function runKeygen(values: KeygenValues): Promise<number> {
+/** Does what the command does, apart from printing. @returns what is printed */
+export async function keygenOutput(values: KeygenValues): Promise<string> {
   const { kind, out, stdout, from, json } = values;
   if (Number(out !== undefined) + Number(stdout) + Number(from !== undefined) !== 1) {
     throw new UsageError(
@@ -102,9 +103,13 @@ async function runKeygen(values: KeygenValues): Promise<number> {
   const { secretKey, publicKey } = from === undefined ? await generate(kind) : await readKeys(from);
   if (out !== undefined) writeSecret(out, secretKey);
   const told = { ...stdout && { secretKey }, publicKey, file: out };
-  const lines = [told.secretKey, publicKey].filter((line) => line !== undefined);
-  const text = json ? [JSON.stringify(told)] : lines;
-  process.stdout.write(text.map((line) => `${line}\n`).join(""));
+  if (json) return `${JSON.stringify(told)}\n`;
+  return [told.secretKey, publicKey].filter((line) => line !== undefined)
+    .map((line) => `${line}\n`).join("");
+}
+
+async function runKeygen(values: KeygenValues): Promise<number> {
+  process.stdout.write(await keygenOutput(values));
   return 0;
 }
 

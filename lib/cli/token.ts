@@ -146,23 +146,26 @@ function rows(token: ConnectToken, isVerified: boolean): string[] {
   ];
 }
 
-async function runToken(values: TokenValues): Promise<number> {
+/** Does what the command does, apart from printing. @returns what is printed */
+export async function tokenOutput(values: TokenValues): Promise<string> {
   checkTogether(values);
   const { read, issuer, server: [server], out, json } = values;
-  const print = (line: string) => void process.stdout.write(`${line}\n`);
   if (read !== undefined) {
     const token = await readToken(await readSecret("--read", read), issuer, { server });
     const isVerified = issuer !== undefined;
-    if (json) print(JSON.stringify(plain(token, isVerified)));
-    else rows(token, isVerified).forEach(print);
-    return 0;
+    if (json) return `${JSON.stringify(plain(token, isVerified))}\n`;
+    return rows(token, isVerified).map((row) => `${row}\n`).join("");
   }
   const token = await create(values);
   if (out !== undefined) writeSecret(out, token);
-  if (json) {
-    const { id, expiresAtMs } = await readToken(token);
-    print(JSON.stringify({ ...out === undefined ? { token } : { file: out }, id, expiresAtMs }));
-  } else if (out === undefined) print(token);
+  if (!json) return out === undefined ? `${token}\n` : "";
+  const { id, expiresAtMs } = await readToken(token);
+  const made = out === undefined ? { token } : { file: out };
+  return `${JSON.stringify({ ...made, id, expiresAtMs })}\n`;
+}
+
+async function runToken(values: TokenValues): Promise<number> {
+  process.stdout.write(await tokenOutput(values));
   return 0;
 }
 

@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { after, test } from "node:test";
-import { keygen, KEYGEN_OPTIONS } from "../../../lib/cli/keygen.ts";
+import { keygen, KEYGEN_OPTIONS, keygenOutput } from "../../../lib/cli/keygen.ts";
 import { parseOptions, UsageError } from "../../../lib/cli/options.ts";
-import { token } from "../../../lib/cli/token.ts";
+import { token, tokenOutput } from "../../../lib/cli/token.ts";
 import { TOKEN_OPTIONS } from "../../../lib/cli/token_options.ts";
 import { keyToText, readIssuerKeyPair, readKeyPair, readToken } from "../../../lib/security/mod.ts";
 import { root } from "../../../tools/_run.ts";
@@ -22,7 +22,6 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const SECRET = keyToText("issuer_secret", issuer.secretKey);
 const PUBLIC = keyToText("issuer_public", issuer.publicKey);
 const SERVER = keyToText("host_public", SERVERS[0]);
-const ENVIRONMENT = { ENETJS_ISSUER_SECRET: SECRET };
 
 /** Writes a file of the test. @returns its path */
 function file(name: string, content: string): string {
@@ -33,19 +32,24 @@ function file(name: string, content: string): string {
 
 const keyFile = file("issuer.key", `${SECRET}\n`);
 
-/** What one run of `enet` has. */
-interface Run {
-  readonly env?: Record<string, string>;
-  readonly input?: string;
+/** Runs a command line within this process. @returns what it prints */
+async function output(command: "keygen" | "token", ...args: string[]): Promise<string> {
+  return command === "keygen"
+    ? await keygenOutput(parseOptions(KEYGEN_OPTIONS, args))
+    : await tokenOutput(parseOptions(TOKEN_OPTIONS, args));
 }
 
-/** Runs `enet` to its end, which has this status. @returns its standard output, or the complaint */
-async function enet(status: number, args: readonly string[], { env, input }: Run = {}) {
+/** Runs `enet` as a process to its end, which has this status. @returns its standard output, or the complaint */
+async function enet(
+  status: number,
+  args: readonly string[],
+  { issuerSecret = "", input = "" } = {},
+): Promise<string> {
   const [command, ...rest] = ENET;
   await using program = spawnProgram(command, [...rest, ...args], {
-    env: { ENETJS_ISSUER_SECRET: "", ...env },
+    env: { ENETJS_ISSUER_SECRET: issuerSecret },
   });
-  program.process.stdin!.end(input ?? "");
+  program.process.stdin!.end(input);
   const { code, stdout, stderr } = await withDeadline(program.ended, STEP_MS, args.join(" "));
   assert.equal(code, status, stderr);
   assert.equal(status === 0 ? stderr : stdout, "");
@@ -53,72 +57,78 @@ async function enet(status: number, args: readonly string[], { env, input }: Run
 }
 
 test("enet keygen prints keys of each kind, and the public key of a secret one", async () => {
-  const [host, issuer, shared] = await Promise.all([
-    enet(0, ["keygen", "--stdout"]),
-    enet(0, ["keygen", "--kind", "issuer", "--stdout", "--json"]),
-    enet(0, ["keygen", "--kind", "shared", "--stdout"]),
-  ]);
-  const [secretKey, publicKey] = host.trimEnd().split("\n");
+  const [secretKey, publicKey] = (await output("keygen", "--stdout")).trimEnd().split("\n");
   assert.equal(keyToText("host_public", (await readKeyPair(secretKey)).publicKey), publicKey);
-  const pair = JSON.parse(issuer);
+  const pair = JSON.parse(await output("keygen", "--kind", "issuer", "--stdout", "--json"));
   const read = await readIssuerKeyPair(pair.secretKey);
   assert.deepEqual(pair, {
     secretKey: keyToText("issuer_secret", read.secretKey),
     publicKey: keyToText("issuer_public", read.publicKey),
   });
+  const shared = await output("keygen", "--kind", "shared", "--stdout");
   assert.match(shared, /^shared_secret_[\w-]{43}\n$/);
-  const [ofFile, ofInput] = await Promise.all([
-    enet(0, ["keygen", "--from", keyFile]),
-    enet(0, ["keygen", "--from", "-", "--json"], { input: `${secretKey}\r\n` }),
-  ]);
-  assert.equal(ofFile, `${PUBLIC}\n`);
-  assert.deepEqual(JSON.parse(ofInput), { publicKey });
+  assert.equal(await output("keygen", "--from", keyFile), `${PUBLIC}\n`);
+  const ofHost = await output(
+    "keygen",
+    "--from",
+    file("host.secret", `${secretKey}\r\n`),
+    "--json",
+  );
+  assert.deepEqual(JSON.parse(ofHost), { publicKey });
 });
 
 test("A secret goes to a new file that only its owner reads, and is not printed", async () => {
   const path = `${folder}/host.key`;
-  const output = await enet(0, ["keygen", "--out", path, "--json"]);
+  const told = JSON.parse(await output("keygen", "--out", path, "--json"));
   const secret = readFileSync(path, "utf8");
   assert.match(secret, /^host_secret_[\w-]{43}\n$/);
   const { publicKey } = await readKeyPair(secret.trim());
-  assert.deepEqual(JSON.parse(output), {
-    publicKey: keyToText("host_public", publicKey),
-    file: path,
-  });
+  assert.deepEqual(told, { publicKey: keyToText("host_public", publicKey), file: path });
   if (process.platform !== "win32") assert.equal(statSync(path).mode & 0o777, 0o600);
-  const complaint = await enet(1, ["keygen", "--out", path]);
-  assert.match(complaint, /host\.key" is there already: take another name, or remove it first\n$/);
+  await assert.rejects(output("keygen", "--out", path), {
+    message: `${JSON.stringify(path)} is there already: take another name, or remove it first`,
+  });
   assert.equal(readFileSync(path, "utf8"), secret);
 });
 
 test("enet token makes a token that is read here and by --read", async () => {
-  const args = ["token", "--client-number", "18446744073709551615", "--expires-in", "600"];
   const before = Date.now();
-  const out = `${folder}/alice.token`;
-  const [text, json] = await Promise.all([
-    enet(0, [...args, "--key", keyFile, "--server", SERVER, "--user-data", "team=rot ü"]),
-    enet(0, ["token", "--client-id", "alice", "--out", out, "--json"], { env: ENVIRONMENT }),
-  ]);
+  const text = await output(
+    "token",
+    ...["--client-number", "18446744073709551615", "--expires-in", "600", "--key", keyFile],
+    ...["--server", SERVER, "--user-data", "team=rot ü"],
+  );
   const read = await readToken(text.trimEnd(), PUBLIC, { server: SERVER });
   assert.equal(read.clientId, 2n ** 64n - 1n);
   assert.equal(new TextDecoder().decode(read.userData), "team=rot ü");
   assert.deepEqual(read.servers, [SERVER]);
   assert.ok(read.expiresAtMs >= before + 600_000 && read.expiresAtMs <= Date.now() + 600_000);
 
+  const out = `${folder}/alice.token`;
+  const data = ["--user-data-file", file("data", "\0a")];
+  const made = JSON.parse(
+    await output(
+      "token",
+      "--client-id",
+      "alice",
+      "--key",
+      keyFile,
+      "--out",
+      out,
+      "--json",
+      ...data,
+    ),
+  );
   const alice = await readToken(readFileSync(out, "utf8").trim(), PUBLIC);
   const { id, expiresAtMs } = alice;
   assert.equal(alice.clientId, "alice");
-  assert.deepEqual(JSON.parse(json), { file: out, id, expiresAtMs });
+  assert.deepEqual(made, { file: out, id, expiresAtMs });
   if (process.platform !== "win32") assert.equal(statSync(out).mode & 0o777, 0o600);
-
-  const [verified, looked] = await Promise.all([
-    enet(0, ["token", "--read", out, "--issuer", PUBLIC, "--json"]),
-    enet(0, ["token", "--read", "-"], { input: text }),
-  ]);
-  assert.deepEqual(JSON.parse(verified), {
+  assert.deepEqual(JSON.parse(await output("token", "--read", out, "--issuer", PUBLIC, "--json")), {
     ...{ verified: true, clientId: "alice", issuer: PUBLIC, id, expiresAtMs },
-    ...{ servers: [], userData: "" },
+    ...{ servers: [], userData: "0061" },
   });
+  const looked = await output("token", "--read", file("number.token", text));
   assert.match(looked, /^verified +no: anybody can have made it; verify it with --issuer$/m);
   assert.match(looked, /^client +18446744073709551615$/m);
   assert.match(looked, /^user data +11 bytes "team=rot ü"$/m);
@@ -126,42 +136,45 @@ test("enet token makes a token that is read here and by --read", async () => {
 
 test("enet token --read shows nothing that a terminal obeys", async () => {
   const clientId = "\x1b[2J\u009b2J\n\u202ea";
-  const output = await enet(0, ["token", "--read", "-"], {
-    input: asText(await tokenOf({ clientId })),
-  });
-  assert.match(output, /^client +"\\u001b\[2J\\u\{9b\}2J\\n\\u\{202e\}a"$/m);
+  const path = file("evil.token", asText(await tokenOf({ clientId })));
+  const shown = await output("token", "--read", path);
+  assert.match(shown, /^client +"\\u001b\[2J\\u\{9b\}2J\\n\\u\{202e\}a"$/m);
 });
 
-test("A token that is not accepted is status 1, and says why", async () => {
+test("As processes, they read the environment and standard input, and have exit statuses", async () => {
   const expired = asText(await tokenOf({ expiresAtMs: 1 }));
-  const [late, foreign, damaged] = await Promise.all([
-    enet(1, ["token", "--read", "-", "--issuer", PUBLIC], { input: expired }),
-    enet(1, ["token", "--read", "-", "--issuer", `issuer_public_${"A".repeat(43)}`], {
-      input: expired,
-    }),
-    enet(1, ["token", "--read", "-"], { input: expired.slice(0, -4) }),
+  const [made, late, missing] = await Promise.all([
+    enet(0, ["token", "--client-id", "alice"], { issuerSecret: SECRET }),
+    enet(1, ["token", "--read", "-", "--issuer", PUBLIC], { input: `${expired}\n` }),
+    enet(2, ["token", "--client-id", "alice"]),
   ]);
+  assert.equal((await readToken(made.trimEnd(), PUBLIC)).clientId, "alice");
   assert.match(late, /^enet token: The token expired \d+ ms ago, at 1970-01-01T00:00:00\.001Z/);
-  assert.match(foreign, /^enet token: The token is of the issuer issuer_public_/);
-  assert.match(damaged, /^enet token: The token is malformed: it is not base64url, or it was cut/);
+  assert.match(missing, /is missing: name its file with --key, or set ENETJS_ISSUER_SECRET\n/);
 });
 
-test("Files without a key are status 1, and name the file and not the key", async () => {
+test("Files without a key or token are failures, and name the file and not the key", async () => {
   const host = keyToText("host_secret", issuer.publicKey);
-  const wrong: readonly (readonly [string[], RegExp])[] = [
-    [
-      ["token", "--client-id", "a", "--key", "/no/file"],
-      /no such file.*\/no\/file|\/no\/file.*no/i,
-    ],
-    [["token", "--client-id", "a", "--key", file("host", host)], /host": .* of the kind host_sec/],
+  const making = ["token", "--client-id", "a", "--key"] as const;
+  const cut = asText(await tokenOf()).slice(0, -4);
+  const wrong: readonly (readonly [Parameters<typeof output>, RegExp])[] = [
+    [[...making, "/no/file"], /no such file.*\/no\/file|\/no\/file.*no/i],
+    [[...making, file("host", host)], /host": .* of the kind host_secret$/],
     [["keygen", "--from", file("public", PUBLIC)], /public" has no secret key with a public one/],
     [["keygen", "--from", file("cut", SECRET.slice(0, -1))], /cut": secretKey must be "issuer_se/],
+    [
+      ["token", "--read", file("cut.token", cut)],
+      /is malformed: it is not base64url, or it was cut/,
+    ],
   ];
-  await Promise.all(wrong.map(async ([args, says]) => {
-    const complaint = await enet(1, args);
-    assert.match(complaint, says);
-    assert.ok(!complaint.includes(host.slice(20)) && !complaint.includes(SECRET.slice(20, -1)));
-  }));
+  for (const [args, says] of wrong) {
+    await assert.rejects(output(...args), (error: Error) => {
+      assert.ok(!(error instanceof UsageError), `${error}`);
+      assert.match(error.message, says);
+      for (const key of [host, SECRET]) assert.ok(!error.message.includes(key.slice(20, -1)));
+      return true;
+    });
+  }
 });
 
 test("docs/encryption.md has the tables of the options", () => {
@@ -196,12 +209,12 @@ test("The commands of docs/encryption.md and the examples of the help work in a 
 
 /** Fails unless a command refuses each line of arguments as wrong usage. */
 async function refusesUsage(
-  command: typeof keygen,
+  command: "keygen" | "token",
   wrong: readonly (readonly [string, RegExp])[],
 ): Promise<void> {
   for (const [line, says] of wrong) {
     const args = line === "" ? [] : line.split(" ");
-    await assert.rejects(command.run(parseOptions(command.options, args)), (error) => {
+    await assert.rejects(output(command, ...args), (error) => {
       assert.ok(error instanceof UsageError, `${error}`);
       assert.match(error.message, says);
       return true;
@@ -213,7 +226,7 @@ const ARGUMENT = /is the name of a file: other users of this machine see the arg
 
 test("Wrong usage of enet keygen is refused", async () => {
   const where = /^say where the secret key goes, with either --out or --stdout; or where it is/;
-  await refusesUsage(keygen, [
+  await refusesUsage("keygen", [
     ["", where],
     ["--out a --stdout", where],
     ["--out a --from b", where],
@@ -225,7 +238,7 @@ test("Wrong usage of enet keygen is refused", async () => {
 test("Wrong usage of enet token is refused", async () => {
   const client = /^say who the client is, with either --client-id or --client-number$/;
   const making = (args: string) => `--key ${keyFile} ${args}`;
-  await refusesUsage(token, [
+  await refusesUsage("token", [
     ["", client],
     ["--client-id a --client-number 1", client],
     [`--client-id a --key ${SECRET}`, ARGUMENT],
