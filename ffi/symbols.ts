@@ -64,7 +64,6 @@ export const SYMBOLS = {
   enetjs_peer_reset: ["f64", "f64"], // host, peer
   enetjs_peer_ping: ["f64", "f64"], // host, peer
   enetjs_peer_set: ["f64", "f64", "f64", "f64", "f64", "f64"], // host, peer, option, a, b, c
-  enetjs_peer_security: ["f64", "f64", "buffer", "f64"], // host, peer, out, capacity
   enetjs_question_security: ["f64", "f64", "buffer", "f64"], // host, question, out, capacity
   enetjs_peer_state: ["f64", "f64"], // host, peer
   enetjs_peer_stats: ["f64", "f64"], // host, peer

@@ -46,7 +46,7 @@ export interface ConnectOptions {
   signal?: AbortSignal;
   /**
    * Encrypts the connection, and makes sure who the server is; see {@linkcode ConnectSecurity}. Linux only, with
-   * libsodium, else `ENETJS_ERR_SECURITY`. Default none: the connection is plain ENet.
+   * libsodium, else `ENETJS_ERR_SECURITY`. Plain ENet without it. Default none.
    */
   security?: ConnectSecurity;
   /** Goes on with further attempts, until one succeeds, `signal` aborts or the host closes. */

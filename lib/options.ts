@@ -58,7 +58,7 @@ export interface ListenOptions extends HostOptions, Pick<Partial<HostSettings>, 
   sharedPort?: string;
   /**
    * Encryption: who may connect, and how the server shows who it is; see {@linkcode HostSecurity}. Linux only, with
-   * libsodium, else `ENETJS_ERR_SECURITY`. Default none: connections are plain ENet.
+   * libsodium, else `ENETJS_ERR_SECURITY`. Plain ENet without it. Default none.
    */
   security?: HostSecurity;
   /**

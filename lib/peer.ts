@@ -14,7 +14,6 @@ import type { PeerHost } from "./peer_host.ts";
 import { PEER_STATES, type PeerState } from "./peer_state.ts";
 import { type PeerStats, readPeerStats, statsAfterTheEnd } from "./peer_stats.ts";
 import { readableOf, type StreamChunk, writableOf, type WritableOptions } from "./streams.ts";
-import type { ClientFacts } from "./internal/client_facts.ts";
 import type { ConnectToken } from "./security/token.ts";
 import { planThrottle, planTimeout, type ThrottleOptions, type TimeoutOptions } from "./tuning.ts";
 
@@ -98,26 +97,19 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
     return { ...this.#connection.address };
   }
 
-  /** Whether the connection is encrypted; false once it has ended. */
+  /** Whether the connection is encrypted. */
   get encrypted(): boolean {
-    return this.#facts.encrypted;
+    return this.#connection.facts.encrypted;
   }
 
-  /**
-   * What the connect token of the client says, on a server with `security.tokens`. Undefined once the connection has
-   * ended.
-   */
+  /** What the connect token of the client says, on a server with `security.tokens`. */
   get token(): ConnectToken | undefined {
-    return this.#facts.token;
+    return this.#connection.facts.token;
   }
 
   /** The client's public key, `host_public_…`, on a server that it connected to with a `keyPair`. */
   get clientKey(): string | undefined {
-    return this.#facts.clientKey;
-  }
-
-  get #facts(): ClientFacts {
-    return this.#connection.transport.facts(this.#connection);
+    return this.#connection.facts.clientKey;
   }
 
   /** Channels of the connection; while it is connecting, what was asked for. */

@@ -96,8 +96,18 @@ const packages: Record<string, Record<Part, string>> = {
     libenet: "enet-devel pkgconf-pkg-config",
     libsodium: "libsodium-devel",
   },
-  pacman: { "C compiler": "gcc", cmake: "cmake make", libenet: "enet pkgconf", libsodium: "libsodium" },
-  apk: { "C compiler": "gcc musl-dev", cmake: "cmake make", libenet: "enet-dev pkgconf", libsodium: "libsodium-dev" },
+  pacman: {
+    "C compiler": "gcc",
+    cmake: "cmake make",
+    libenet: "enet pkgconf",
+    libsodium: "libsodium",
+  },
+  apk: {
+    "C compiler": "gcc musl-dev",
+    cmake: "cmake make",
+    libenet: "enet-dev pkgconf",
+    libsodium: "libsodium-dev",
+  },
   brew: { "C compiler": "llvm", cmake: "cmake", libenet: "enet pkgconf", libsodium: "libsodium" },
 };
 

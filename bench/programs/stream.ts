@@ -11,6 +11,7 @@ import {
   connect,
   hasPump,
   HOSTNAME,
+  hostSecurity,
   ignoreEvents,
   say,
   sayUsageSince,
@@ -23,15 +24,22 @@ const meter = new Meter();
 const receivers: Record<Style, () => Promise<void>> = {
   async handler() {
     const over = Promise.withResolvers<void>();
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1 }, {
-      receive: (_peer, _channelId, packet) => meter.take(packet.view),
-      disconnect: () => over.resolve(),
-    });
+    await using server = await Host.listen(
+      { hostname: HOSTNAME, peers: 1, security: hostSecurity },
+      {
+        receive: (_peer, _channelId, packet) => meter.take(packet.view),
+        disconnect: () => over.resolve(),
+      },
+    );
     say("port", server.address.port);
     await over.promise;
   },
   async "for-await"() {
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1 });
+    await using server = await Host.listen({
+      hostname: HOSTNAME,
+      peers: 1,
+      security: hostSecurity,
+    });
     say("port", server.address.port);
     for await (const event of server) {
       if (event.type === "receive") meter.take(event.packet.view);
@@ -39,7 +47,12 @@ const receivers: Record<Style, () => Promise<void>> = {
     }
   },
   async manual() {
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1, pump: false });
+    await using server = await Host.listen({
+      hostname: HOSTNAME,
+      peers: 1,
+      pump: false,
+      security: hostSecurity,
+    });
     say("port", server.address.port);
     for (;;) {
       const event = server.service(1000);

@@ -7,7 +7,7 @@ import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT, type PeerOption } from "../
 import type { AddressFilter } from "../address_filter.ts";
 import { DisconnectCode, type PeerEnd } from "../disconnect.ts";
 import { NATIVE_ERROR } from "../errors.ts";
-import { type ClientFacts, PLAIN_CLIENT } from "../internal/client_facts.ts";
+import { ENCRYPTED_CLIENT } from "../internal/client_facts.ts";
 import { BORROWED } from "../internal/borrowing.ts";
 import { Connection } from "../internal/connection.ts";
 import type { Endpoint } from "../internal/endpoint.ts";
@@ -48,9 +48,6 @@ interface Guest {
 }
 
 const guestOf = (session: Session): Guest => session.tag as Guest;
-
-/** Browsers connect over DTLS or TLS, and have neither tokens nor keys of this library. */
-const ENCRYPTED_CLIENT: ClientFacts = { ...PLAIN_CLIENT, encrypted: true };
 
 /** Carries the connections of browsers. */
 export class HostEntrance implements Destination, Transport {
@@ -119,14 +116,6 @@ export class HostEntrance implements Destination, Transport {
     return undefined;
   }
 
-  facts(): ClientFacts {
-    return ENCRYPTED_CLIENT;
-  }
-
-  questionFacts(): ClientFacts {
-    return ENCRYPTED_CLIENT;
-  }
-
   answer(question: number, verdict: number): void {
     const guest = this.#guests.get(question);
     if (guest === undefined || guest.session.state !== "asking") return;
@@ -147,6 +136,7 @@ export class HostEntrance implements Destination, Transport {
     session.link.pingIntervalMs = PING_INTERVAL_MS;
     const address = { hostname: session.hostname, port: session.client.port };
     guest.connection = new Connection(endpoint, this, id, address, channels, false);
+    guest.connection.facts = ENCRYPTED_CLIENT;
     endpoint.inlet.reportConnect(guest.connection, hello.data);
   }
 

@@ -21,20 +21,16 @@ export const PLAIN_CLIENT: ClientFacts = {
   clientKey: undefined,
 };
 
-/**
- * Asks native code.
- *
- * @param ask writes the facts, and returns how many bytes they are; 0 or less where the connection is plain
- */
-export function clientFacts(ask: (out: Uint8Array, capacity: number) => number): ClientFacts {
-  const out = new Uint8Array(SECURITY.FACTS_BYTES);
-  const length = ask(out, out.length);
-  if (length <= 0) return PLAIN_CLIENT;
-  const key = out.subarray(SECURITY.FACTS_CLIENT_KEY, SECURITY.FACTS_TOKEN);
-  const token = out.slice(SECURITY.FACTS_TOKEN, length);
+/** Of an encrypted connection whose other side has neither a token nor a key. */
+export const ENCRYPTED_CLIENT: ClientFacts = { ...PLAIN_CLIENT, encrypted: true };
+
+/** Reads what native code tells about the client of an encrypted connection. */
+export function clientFacts(bytes: Uint8Array): ClientFacts {
+  const key = bytes.subarray(SECURITY.FACTS_CLIENT_KEY, SECURITY.FACTS_TOKEN);
+  const token = bytes.slice(SECURITY.FACTS_TOKEN);
   return {
     encrypted: true,
     token: token.length > 0 ? connectToken(decodeToken(token).fields) : undefined,
-    clientKey: out[0] === 1 ? keyToText("host_public", key) : undefined,
+    clientKey: bytes[0] === 1 ? keyToText("host_public", key) : undefined,
   };
 }

@@ -315,7 +315,7 @@ export class Connector {
     if (connection === undefined) {
       return new ENetError("ENETJS_ERR_TIMEOUT", `${what}: the host name is still being resolved`);
     }
-    if (secured && !connection.secured) return noSecuredAnswer(what);
+    if (secured && !connection.facts.encrypted) return noSecuredAnswer(what);
     const arrived = receivedDatagrams(endpoint) - before;
     const { address: to, unreachable } = connection;
     const waits = PEER_STATES[connection.transport.state(connection)] === "connected";

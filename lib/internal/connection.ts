@@ -4,6 +4,7 @@ import type { PeerEnd } from "../disconnect.ts";
 import { type ENetError, NATIVE_ERROR, type Unreachable } from "../errors.ts";
 import type { PeerMessage } from "../message.ts";
 import { type Data, type Packet, packets } from "../packet.ts";
+import { type ClientFacts, PLAIN_CLIENT } from "./client_facts.ts";
 import type { ChannelSink, ConnectionOwner, Ending, Membership } from "./connection_contract.ts";
 import { connectError, connectionError, undeliveredError } from "./connection_error.ts";
 import { Fifo } from "./fifo.ts";
@@ -50,8 +51,8 @@ export class Connection implements Carried, Mail<PeerMessage> {
   onUnreachable: (() => void) | undefined;
   /** What ICMP has said about the attempt, which goes on. */
   unreachable: Unreachable | undefined;
-  /** The server of an encrypted attempt has shown that it has its key. */
-  secured = false;
+  /** What is known about the other side. Of an encrypted attempt: plain until the server has shown its key. */
+  facts: ClientFacts = PLAIN_CLIENT;
   /** Native code drops what the other side sends; see `deny`. */
   denied = false;
   /** Called once when a message of so many bytes was refused for its size, which the other side is not told. */

@@ -1,11 +1,11 @@
-import { CONFIG, LAYOUT, PEER_OPTION, type PeerOption } from "../../ffi/layout.ts";
+import { CONFIG, LAYOUT, PEER_OPTION, type PeerOption, SECURITY } from "../../ffi/layout.ts";
 import type { Native } from "../../ffi/symbols.ts";
 import { type AddressFilter, compileFilter } from "../address_filter.ts";
 import { check } from "../errors.ts";
 import { type ActiveConditions, NO_LINKS, simulations } from "../conditions.ts";
 import { encodeLimits, type ResolvedLimits } from "../limits.ts";
 import { type Data, Packet, packets } from "../packet.ts";
-import { type ClientFacts, clientFacts } from "./client_facts.ts";
+import { type ClientFacts, clientFacts, PLAIN_CLIENT } from "./client_facts.ts";
 import type { IpAddress } from "./ip.ts";
 import type { Memory } from "./memory.ts";
 import { tryPassAddress } from "./native_address.ts";
@@ -232,16 +232,11 @@ export class NativeTransport implements Transport {
     );
   }
 
-  facts({ id }: Carried): ClientFacts {
-    return clientFacts((out, capacity) =>
-      this.#native.enetjs_peer_security(this.#handle, id, out, capacity)
-    );
-  }
-
+  /** What is known about a client that native code has asked about. */
   questionFacts(question: number): ClientFacts {
-    return clientFacts((out, capacity) =>
-      this.#native.enetjs_question_security(this.#handle, question, out, capacity)
-    );
+    const out = new Uint8Array(SECURITY.FACTS_BYTES);
+    const length = this.#native.enetjs_question_security(this.#handle, question, out, out.length);
+    return length > 0 ? clientFacts(out.subarray(0, length)) : PLAIN_CLIENT;
   }
 
   /** Puts a simulated network in force, in place of the last one. */

@@ -14,7 +14,6 @@ import type { PeerOption } from "../../ffi/layout.ts";
 import type { AddressFilter } from "../address_filter.ts";
 import type { ResolvedLimits } from "../limits.ts";
 import type { Data } from "../packet.ts";
-import type { ClientFacts } from "./client_facts.ts";
 
 /** A connection as its transport sees it. */
 export interface Carried {
@@ -88,12 +87,6 @@ export interface Transport {
 
   /** The values of `PEER_STAT` now, to be read at once; undefined when the connection has ended. */
   stats(of: Carried): Float64Array | undefined;
-
-  /** What is known about the client of a connection. */
-  facts(of: Carried): ClientFacts;
-
-  /** What is known about a client that it has asked about. */
-  questionFacts(question: number): ClientFacts;
 
   /** Takes the verdict about a client that it has asked about: `LAYOUT.ACCEPT`, or the data of a refusal. */
   answer(question: number, verdict: number): void;

@@ -371,13 +371,11 @@ ENETJS_API double enetjs_peer_ping(double host, double peer);
 ENETJS_API double enetjs_peer_set(double host, double peer, double option, double a, double b, double c);
 
 /**
- * What is known about the client of an encrypted connection.
+ * What is known about the client that an ENETJS_COMPLETION_QUESTION is about.
+ * @param question its number
  * @param out ENETJS_SECURITY_FACTS_BYTES bytes
- * @returns bytes written, 0 where the connection is plain, or ERR_CLOSED, STALE, ARGUMENT
+ * @returns bytes written, 0 where the connection would be plain, or ERR_CLOSED, STALE, ARGUMENT
  */
-ENETJS_API double enetjs_peer_security(double host, double peer, uint8_t *out, double capacity);
-
-/** The same of the client that an ENETJS_COMPLETION_QUESTION is about. @param question its number */
 ENETJS_API double enetjs_question_security(double host, double question, uint8_t *out, double capacity);
 
 /** @returns the ENetPeerState (0–9), or ERR_CLOSED, STALE. */

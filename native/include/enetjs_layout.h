@@ -140,6 +140,11 @@
 #define ENETJS_EVENT_RECEIVE 3    /**< DATA: arena position; LENGTH: bytes */
 #define ENETJS_EVENT_PACKET 4     /**< too large for the arena; DATA, EXTRA: packet index and generation */
 #define ENETJS_EVENT_DATAGRAM 5   /**< DATA: arena position; LENGTH; ADDRESS, EXTRA: source */
+/**
+ * Before the CONNECT event of an encrypted client: what is known about it. DATA: arena position; LENGTH: bytes. A byte,
+ * whether there is a client key, the key, and the connect token up to the end: ENETJS_SECURITY_FACTS_….
+ */
+#define ENETJS_EVENT_CLIENT 20
 #define ENETJS_EVENT_MOVED 18     /**< an encrypted peer has another address now; ADDRESS, EXTRA: it and its port */
 /** Completion ring. */
 #define ENETJS_COMPLETION_CONNECTED 6   /**< a connect() succeeded; LENGTH: channels */
@@ -354,7 +359,7 @@
 #define ENETJS_SECURITY_ATTEMPT_SERVER_KEY 97  /**< 32 bytes */
 #define ENETJS_SECURITY_ATTEMPT_TOKEN 129      /**< up to the end: the connect token */
 
-/** What `enetjs_peer_security` writes: 1 or 0, whether there is a client key; the key; the token, up to the end. */
+/** What is known about a client: 1 or 0, whether there is a client key; the key; the token, up to the end. */
 #define ENETJS_SECURITY_FACTS_CLIENT_KEY 1
 #define ENETJS_SECURITY_FACTS_TOKEN 33
 #define ENETJS_SECURITY_FACTS_BYTES 801 /**< at most */

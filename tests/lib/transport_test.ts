@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT, type PeerOption } from "../../ffi/layout.ts";
-import { type ClientFacts, PLAIN_CLIENT } from "../../lib/internal/client_facts.ts";
+import { PLAIN_CLIENT } from "../../lib/internal/client_facts.ts";
 import { Connection } from "../../lib/internal/connection.ts";
 import type { Endpoint } from "../../lib/internal/endpoint.ts";
 import { dataBytes } from "../../lib/internal/payload.ts";
@@ -64,14 +64,6 @@ class MemoryTransport implements Transport {
     this.clients.set(id, client);
     this.#endpoint.inlet.reportConnect(connection, data);
     return client;
-  }
-
-  facts(): ClientFacts {
-    return PLAIN_CLIENT;
-  }
-
-  questionFacts(): ClientFacts {
-    return PLAIN_CLIENT;
   }
 
   /** The client sends. */

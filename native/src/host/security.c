@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/pool.h"
 #include "host/internal.h"
 #include "wire/addresses.h"
 #include "wire/filter.h"
@@ -146,17 +147,6 @@ static double write_facts(const struct enetjs_host *h, const struct enetjs_endpo
   return (double)(ENETJS_SECURITY_FACTS_TOKEN + facts.token_bytes);
 }
 
-double enetjs_peer_security(double host, double peer, uint8_t *out, double capacity) {
-  double result = ENETJS_ERR_ARGUMENT, error;
-  struct enetjs_slot *slot = enetjs_slot_acquire(host, peer, &error);
-  if (!slot) return error;
-  if (out && capacity >= ENETJS_SECURITY_FACTS_BYTES) {
-    struct enetjs_endpoint session = enetjs_endpoint_of(&enetjs_peer_of(slot)->address);
-    result = write_facts(slot->host, &session, out);
-  }
-  return enetjs_slot_finish(slot, result);
-}
-
 double enetjs_question_security(double host, double question, uint8_t *out, double capacity) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   struct enetjs_endpoint from;
@@ -184,6 +174,22 @@ static struct enetjs_slot *slot_of(struct enetjs_host *h, const struct enetjs_en
   for (size_t i = 0; i < h->enet->peerCount; i++)
     if (enetjs_is_live(&h->enet->peers[i]) && h->enet->peers[i].address.host == address.host) return &h->slots[i];
   return NULL;
+}
+
+void enetjs_security_emit_client(const struct enetjs_slot *slot) {
+  struct enetjs_host *h = slot->host;
+  struct enetjs_endpoint session = enetjs_endpoint_of(&enetjs_peer_of(slot)->address);
+  uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
+  uint8_t facts[ENETJS_SECURITY_FACTS_BYTES];
+  size_t length = (size_t)write_facts(h, &session, facts);
+  ENetPacket *packet;
+  if (length == 0) return;
+  enetjs_pool_charge(h->account);
+  packet = enet_packet_create(facts, length, 0);
+  enetjs_pool_charge(NULL);
+  if (!packet) return;
+  record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CLIENT;
+  enetjs_emit_event(h, NULL, record, packet);
 }
 
 /* Of a connected peer: its new address. */

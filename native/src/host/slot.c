@@ -62,6 +62,7 @@ static void establish(struct enetjs_slot *slot, uint32_t data) {
   enetjs_throttle_begin(&slot->throttle, peer, slot->host->throttle_off, slot->host->asks_throttle_off);
   slot->remote = enetjs_remote_of(peer);
   if (slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CONNECTED, 0, 0);
+  if (slot->host->security) enetjs_security_emit_client(slot);
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CONNECT;
   record[ENETJS_RECORD_DATA] = data;
   record[ENETJS_RECORD_LENGTH] = (uint32_t)peer->channelCount;
