@@ -54,8 +54,11 @@ export interface SecurityPlan {
 }
 
 function putPair(bytes: Uint8Array, given: unknown, name: string): void {
-  if (typeof given !== "object" || given === null) {
-    throw new TypeError(`${name} must be { publicKey, secretKey }, not ${show(given)}`);
+  if (typeof given !== "object" || given === null || !("secretKey" in given)) {
+    const remedy = given instanceof Promise
+      ? "await it"
+      : "readKeyPair makes both of a stored secret key, and generateKeyPair makes new ones";
+    throw new TypeError(`${name} must be { publicKey, secretKey }, not ${show(given)}: ${remedy}`);
   }
   const { publicKey, secretKey } = given as KeyPairLike;
   bytes.set(keyBytes(secretKey, "host_secret", `${name}.secretKey`), SECURITY.PAIR_AT);

@@ -109,7 +109,7 @@ export class ENetError extends Error {
    */
   declare readonly data?: number;
   /**
-   * With `ENETJS_ERR_TIMEOUT` of an attempt to connect, on Linux: why the address seems to be unreachable. ICMP can be
+   * With `ENETJS_ERR_TIMEOUT` and `ENETJS_ERR_SECURITY_NO_ANSWER` of an attempt to connect, on Linux: why the address seems to be unreachable. ICMP can be
    * forged, so such a report never ends an attempt.
    */
   declare readonly unreachable?: Unreachable;
@@ -175,7 +175,7 @@ const REMEDIES: Partial<Record<ENetErrorCode, string>> = {
   ENETJS_ERR_SECURITY:
     "install libsodium: `apt-get install libsodium23` (Debian, Ubuntu), `dnf install libsodium`, " +
     "`pacman -S libsodium`, `apk add libsodium`; only Linux has encryption",
-  ENETJS_ERR_KEY_PAIR: "pass both keys of one generateKeyPair()",
+  ENETJS_ERR_KEY_PAIR: "pass both keys of one generateKeyPair(), each by its name",
   ENETJS_ERR_NO_HOLDER:
     "pass on the name of a SharedPort that is open, and keep its process running",
 };

@@ -25,7 +25,7 @@ export interface SecurityStats {
   readonly handshakes: number;
   /** HELLOs that were answered with a cookie. */
   readonly retries: number;
-  /** HELLOs that did not decrypt: the client has another server key, or another pre-shared key. */
+  /** HELLOs with another server key or pre-shared key than this server has, or of one side alone that has `psk`. */
   readonly unauthentic: number;
   /** HELLOs beyond the number of handshakes of the host or of `limits.address.connects`. */
   readonly limited: number;

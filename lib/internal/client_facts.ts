@@ -1,6 +1,6 @@
 /** What native code knows about the client of an encrypted connection. */
 import { SECURITY } from "../../ffi/layout.ts";
-import { keyToText } from "../security/key.ts";
+import { keyText } from "../security/key.ts";
 import { type ConnectToken, connectToken } from "../security/token.ts";
 import { decodeToken } from "../security/token_wire.ts";
 
@@ -31,6 +31,6 @@ export function clientFacts(bytes: Uint8Array): ClientFacts {
   return {
     encrypted: true,
     token: token.length > 0 ? connectToken(decodeToken(token).fields) : undefined,
-    clientKey: bytes[0] === 1 ? keyToText("host_public", key) : undefined,
+    clientKey: bytes[0] === 1 ? keyText("host_public", key) : undefined,
   };
 }

@@ -21,7 +21,7 @@ import type { Endpoint } from "./endpoint.ts";
 import type { Inlet } from "./inlet.ts";
 import { formatIp, hostAndPort, type IpAddress, parseIp } from "./ip.ts";
 import { passAddress } from "./native_address.ts";
-import { noAnswer, noSecuredAnswer, receivedDatagrams } from "./no_answer.ts";
+import { noAnswer, receivedDatagrams } from "./no_answer.ts";
 import { type Progress, race, type Racer } from "./race.ts";
 import { resolveAll } from "./resolve.ts";
 
@@ -315,13 +315,13 @@ export class Connector {
     if (connection === undefined) {
       return new ENetError("ENETJS_ERR_TIMEOUT", `${what}: the host name is still being resolved`);
     }
-    if (secured && !connection.facts.encrypted) return noSecuredAnswer(what);
+    const encryption = connection.facts.encrypted ? "proved" : secured ? "wanted" : "none";
     const arrived = receivedDatagrams(endpoint) - before;
     const { address: to, unreachable } = connection;
     const waits = PEER_STATES[connection.transport.state(connection)] === "connected";
     const allows = filterAllows(endpoint.settings.filter);
     const denied = connection.denied || !allows(parseIp(to.hostname) as IpAddress);
-    return noAnswer(what, { endpoint, denied, waits, unreachable, to, arrived });
+    return noAnswer(what, { endpoint, denied, waits, unreachable, to, arrived, encryption });
   }
 
   /** One connection after the other, until the signal aborts or the host closes. */

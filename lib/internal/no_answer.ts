@@ -22,6 +22,8 @@ interface Silence {
   /** What ICMP has said about the address. */
   readonly unreachable: Unreachable | undefined;
   readonly to: Address;
+  /** Whether the attempt is to be encrypted, and whether the server has proved its key: then it is. */
+  readonly encryption: "none" | "wanted" | "proved";
   /** Datagrams that the host has received since the attempt began. */
   readonly arrived: number;
 }
@@ -65,31 +67,31 @@ function report(unreachable: Unreachable, to: Address): string {
 }
 
 /** What may be the cause: one that is known, or those that are not excluded. */
-function causes({ endpoint, denied, waits, unreachable, to, arrived }: Silence): string {
+function causes(silence: Silence): string {
+  const { endpoint, denied, waits, unreachable, to, arrived, encryption } = silence;
   if (denied) return ": the filter of this host denies the address";
   if (waits) return ": a host is there, and has not told whether it has a place";
   if (unreachable !== undefined) return `: the system reports that ${report(unreachable, to)}`;
   const { compression, checksum } = endpoint.settings;
   const differ = `that side has not compression "${compression}" and checksum "${checksum}"`;
   const pump = endpoint.pump ? "" : "; without a pump, call service() meanwhile";
+  if (encryption === "wanted") {
+    return " that proves to be the server's: no host listens there, a firewall or filter drops the datagrams, " +
+      "security.serverKey is not the key of that server, security.psk is not its psk or only one side has one, " +
+      `or it is plain${pump}`;
+  }
+  if (encryption === "proved") return `, though the server has proved its key: another client was faster with the same token, or ${differ}${pump}`;
   return arrived > 0
     ? `, though ${arrived} datagrams arrived from somewhere: no host listens there, it answers from ` +
-      `another address of its machine, its filter denies this one, or ${differ}${pump}`
+      "another address of its machine, its filter denies this one, it takes encrypted connections only, " +
+      `or ${differ}${pump}`
     : ", and nothing else arrived: no host listens there on UDP, a firewall or filter drops the " +
-      `datagrams, or ${differ}${pump}`;
-}
-
-/** The error of an encrypted attempt to which the server has not answered: what it cannot authenticate gets silence. */
-export function noSecuredAnswer(what: string): ENetError {
-  return new ENetError(
-    "ENETJS_ERR_SECURITY_NO_ANSWER",
-    `${what} that proves to be the server's: no host listens there, a firewall or filter drops the datagrams, ` +
-      "security.serverKey is not the key of that server, it has another psk or none, or it is plain",
-  );
+      `datagrams, it takes encrypted connections only, or ${differ}${pump}`;
 }
 
 /** The error of an attempt without an answer. */
 export function noAnswer(what: string, silence: Silence): ENetError {
-  const { unreachable } = silence;
-  return new ENetError("ENETJS_ERR_TIMEOUT", `${what}${causes(silence)}`, { unreachable });
+  const { unreachable, encryption } = silence;
+  const code = encryption === "wanted" ? "ENETJS_ERR_SECURITY_NO_ANSWER" : "ENETJS_ERR_TIMEOUT";
+  return new ENetError(code, `${what}${causes(silence)}`, { unreachable });
 }

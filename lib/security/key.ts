@@ -45,8 +45,52 @@ function textFault(text: string, kind: KeyKind): string {
   if (text !== text.trim()) return "text with white space around it: use text.trim()";
   const other = KEY_KINDS.find((other) => text.startsWith(prefixOf(other)));
   if (other !== undefined && other !== kind) return `a key of the kind ${other}`;
+  if (text.length === 2 * KEY_BYTES[kind] && /^[\da-f]*$/i.test(text)) {
+    return `${text.length} hexadecimal digits: make bytes of them, which are a key, too`;
+  }
   const start = other === undefined ? "another beginning" : "that beginning";
-  return `text of ${text.length} characters with ${start}: copy all of it, and nothing else`;
+  const made = kind === "shared_secret" ? "; generateSharedSecret() makes one" : "";
+  return `text of ${text.length} characters with ${start}: copy all of it, and nothing else${made}`;
+}
+
+/** What was given in place of a key, and what to do about it. */
+function valueFault(value: unknown, kind: KeyKind): string {
+  const shown = show(value);
+  if (value instanceof Promise) return `${shown}: await it`;
+  if (typeof value !== "object" || value === null || !("publicKey" in value)) return shown;
+  return `${shown} of two keys: pass its ${kind.endsWith("public") ? "publicKey" : "secretKey"}`;
+}
+
+const withArticle = (kind: KeyKind) => `${kind.startsWith("issuer") ? "an" : "a"} ${kind}`;
+
+function bytesOfText(text: string, kind: KeyKind, name: string): Uint8Array<ArrayBuffer> {
+  const prefix = prefixOf(kind);
+  const length = KEY_BYTES[kind];
+  const bytes = text.startsWith(prefix) ? fromBase64Url(text.slice(prefix.length)) : undefined;
+  if (bytes?.length === length) return bytes;
+  const characters = Math.ceil(length * 8 / 6);
+  throw new TypeError(
+    `${name} must be "${prefix}" and ${characters} characters of base64url, not ${
+      textFault(text, kind)
+    }`,
+  );
+}
+
+function copyOf(key: unknown, kind: KeyKind, name: string): Uint8Array<ArrayBuffer> {
+  if (!(key instanceof Uint8Array)) {
+    throw new TypeError(
+      `${name} must be ${withArticle(kind)} key, as text or as a Uint8Array, not ${
+        valueFault(key, kind)
+      }`,
+    );
+  }
+  const length = KEY_BYTES[kind];
+  if (key.length !== length) {
+    throw new RangeError(
+      `${name} must have the ${length} bytes of ${withArticle(kind)} key, not ${key.length}`,
+    );
+  }
+  return new Uint8Array(key);
 }
 
 /**
@@ -56,29 +100,17 @@ function textFault(text: string, kind: KeyKind): string {
  * @returns a copy
  */
 export function keyBytes(key: unknown, kind: KeyKind, name: string): Uint8Array<ArrayBuffer> {
-  const length = KEY_BYTES[kind];
-  if (typeof key === "string") {
-    const prefix = prefixOf(kind);
-    const bytes = key.startsWith(prefix) ? fromBase64Url(key.slice(prefix.length)) : undefined;
-    if (bytes?.length === length) return bytes;
-    const characters = Math.ceil(length * 8 / 6);
-    throw new TypeError(
-      `${name} must be "${prefix}" and ${characters} characters of base64url, not ${
-        textFault(key, kind)
-      }`,
-    );
+  const isText = typeof key === "string";
+  const bytes = isText ? bytesOfText(key, kind, name) : copyOf(key, kind, name);
+  if (bytes.every((byte) => byte === 0)) {
+    throw new RangeError(`${name} must be a key, not ${bytes.length} bytes that are all 0`);
   }
-  if (!(key instanceof Uint8Array)) {
-    throw new TypeError(
-      `${name} must be a ${kind} key, as text or as a Uint8Array, not ${show(key)}`,
-    );
-  }
-  if (key.length !== length) {
-    throw new RangeError(
-      `${name} must have the ${length} bytes of a ${kind} key, not ${key.length}`,
-    );
-  }
-  return new Uint8Array(key);
+  return bytes;
+}
+
+/** The text of bytes that came as a key of the kind, whatever they are. */
+export function keyText(kind: KeyKind, bytes: Uint8Array): string {
+  return prefixOf(kind) + toBase64Url(bytes);
 }
 
 /**
@@ -87,7 +119,7 @@ export function keyBytes(key: unknown, kind: KeyKind, name: string): Uint8Array<
  * @param kind what the key is for
  * @param key its bytes, or its text
  * @throws {TypeError} When the text is no such key.
- * @throws {RangeError} When the key has another length.
+ * @throws {RangeError} When the key has another length, or all its bytes are 0.
  *
  * @example
  * ```ts
@@ -99,7 +131,7 @@ export function keyBytes(key: unknown, kind: KeyKind, name: string): Uint8Array<
  */
 export function keyToText(kind: KeyKind, key: Key): string {
   oneOf(kind, "kind", KEY_KINDS);
-  return prefixOf(kind) + toBase64Url(keyBytes(key, kind, "key"));
+  return keyText(kind, keyBytes(key, kind, "key"));
 }
 
 /**
@@ -108,6 +140,7 @@ export function keyToText(kind: KeyKind, key: Key): string {
  * @param kind what the key is for
  * @param text the text, with nothing around it
  * @throws {TypeError} When the text is no such key. The message does not contain the text.
+ * @throws {RangeError} When all bytes of the key are 0.
  */
 export function keyFromText(kind: KeyKind, text: string): Uint8Array<ArrayBuffer> {
   oneOf(kind, "kind", KEY_KINDS);

@@ -8,7 +8,7 @@ import { toHex } from "../internal/hex.ts";
 import { integer, options, show } from "../internal/validate.ts";
 import { fromBase64Url, toBase64Url } from "./base64url.ts";
 import { checkClaims, dateOf, type TokenClaims } from "./claims.ts";
-import { type Key, keyBytes, keyToText } from "./key.ts";
+import { type Key, keyBytes, keyText } from "./key.ts";
 import { issuerPair } from "./key_pair.ts";
 import {
   type DecodedToken,
@@ -86,10 +86,18 @@ function refusal(tokenFault: TokenFault, why: string): ENetError {
   return new ENetError("ENETJS_ERR_SECURITY_TOKEN", `The token ${why}`, { tokenFault });
 }
 
+/** Refuses what is no text. */
+function tokenText(token: unknown, name: string): string {
+  if (typeof token === "string") return token;
+  const remedy = token instanceof Promise ? "await it" : "pass what createToken resolves with";
+  throw new TypeError(`${name} must be text, not ${show(token)}: ${remedy}`);
+}
+
 /** The text does not get into messages: a token is secret. */
 function decodeText(text: string): DecodedToken {
   const malformed = (why: string) =>
     refusal("malformed", `is malformed: ${why}; pass it on as createToken has returned it`);
+  if (text !== text.trim()) throw malformed("it has white space around it: use text.trim()");
   if (!text.startsWith(PREFIX)) throw malformed(`it does not begin with "${PREFIX}"`);
   if (text.length > TEXT_LENGTH) {
     throw malformed(`it has ${text.length} characters, not ${TEXT_LENGTH} at most`);
@@ -106,19 +114,18 @@ function decodeText(text: string): DecodedToken {
 
 /** The bytes of a token that a program has given. @throws {ENetError} `ENETJS_ERR_SECURITY_TOKEN`: malformed */
 export function tokenBytes(token: unknown, name: string): Bytes {
-  if (typeof token !== "string") throw new TypeError(`${name} must be text, not ${show(token)}`);
-  const { unsigned, signature } = decodeText(token);
+  const { unsigned, signature } = decodeText(tokenText(token, name));
   return new Uint8Array([...unsigned, ...signature]);
 }
 
 /** What a token says, for programs. */
 export function connectToken(fields: TokenFields): ConnectToken {
   return {
-    issuer: keyToText("issuer_public", fields.issuer),
+    issuer: keyText("issuer_public", fields.issuer),
     id: toHex(fields.id),
     clientId: fields.clientId,
     expiresAtMs: fields.expiresAtMs,
-    servers: fields.servers.map((server) => keyToText("host_public", server)),
+    servers: fields.servers.map((server) => keyText("host_public", server)),
     userData: fields.userData,
   };
 }
@@ -143,16 +150,16 @@ export async function readToken(
 ): Promise<ConnectToken> {
   options(readOptions, "options", ["nowMs", "server"]);
   const { nowMs = Date.now(), server } = readOptions;
-  if (typeof token !== "string") throw new TypeError(`token must be text, not ${show(token)}`);
+  const text = tokenText(token, "token");
   const trusted = issuerPublicKey === undefined
     ? undefined
-    : keyToText("issuer_public", keyBytes(issuerPublicKey, "issuer_public", "issuerPublicKey"));
+    : keyText("issuer_public", keyBytes(issuerPublicKey, "issuer_public", "issuerPublicKey"));
   const now = integer(nowMs, "nowMs", 0, Number.MAX_SAFE_INTEGER);
   const wanted = server === undefined
     ? undefined
-    : keyToText("host_public", keyBytes(server, "host_public", "server"));
+    : keyText("host_public", keyBytes(server, "host_public", "server"));
 
-  const { fields, unsigned, signature } = decodeText(token);
+  const { fields, unsigned, signature } = decodeText(text);
   const read = connectToken(fields);
   if (trusted !== undefined && read.issuer !== trusted) {
     throw refusal(

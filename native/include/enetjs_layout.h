@@ -466,7 +466,7 @@
 #define ENETJS_HOST_STAT_SECURITY_RETRIES 32      /**< HELLOs without a good cookie, answered with a RETRY */
 #define ENETJS_HOST_STAT_SECURITY_HANDSHAKES 33   /**< sessions that have become open */
 #define ENETJS_HOST_STAT_SECURITY_MALFORMED 34    /**< of the protocol, but not as it says */
-#define ENETJS_HOST_STAT_SECURITY_UNAUTHENTIC 35  /**< HELLOs that do not decrypt: another server key or pre-shared key */
+#define ENETJS_HOST_STAT_SECURITY_UNAUTHENTIC 35  /**< HELLOs with another server key or pre-shared key */
 #define ENETJS_HOST_STAT_SECURITY_LIMITED 36      /**< HELLOs beyond the number of handshakes */
 #define ENETJS_HOST_STAT_SECURITY_UNKNOWN 37      /**< of no session */
 #define ENETJS_HOST_STAT_SECURITY_FORGED 38       /**< to a session, but not authentic */

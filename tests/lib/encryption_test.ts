@@ -129,12 +129,54 @@ test("What cannot be authenticated gets silence", async (t) => {
     ),
   );
   for (const message of messages) assert.match(message, /serverKey is not the key of that server/);
-  await rejection(client.connect(to, { timeoutMs }), "ENETJS_ERR_TIMEOUT");
+  const plain = await rejection(client.connect(to, { timeoutMs }), "ENETJS_ERR_TIMEOUT");
+  assert.match(plain, /it takes encrypted connections only/);
   const { unauthentic, malformed, plainRefused, handshakes } = server.host.stats.security;
-  assert.ok(unauthentic >= 2 && malformed >= 1 && plainRefused >= 1);
+  assert.ok(unauthentic >= 3 && plainRefused >= 1);
+  assert.equal(malformed, 0, "a client without a psk is none of another version");
   assert.equal(handshakes, 0);
   const peer = await client.connect(to, { security: { serverKey, psk } });
   assert.equal(await echo(peer, "in"), "in");
+});
+
+test("An encrypted attempt without an answer names the causes that are left", async (t) => {
+  await leakCheck(t);
+  await using server = await listen();
+  await using client = await Host.create({ checksum: "crc32" });
+  const security = { serverKey };
+  const connect = () => errorOf(client.connect(to, { security, timeoutMs: 300 }));
+  const to = server.host.address;
+  const differs = await connect();
+  assert.equal(differs.code, "ENETJS_ERR_TIMEOUT");
+  assert.match(differs.message, /the server has proved its key: .* checksum "crc32"$/);
+  await server.host.close();
+  const gone = await connect();
+  assert.equal(gone.code, "ENETJS_ERR_SECURITY_NO_ANSWER");
+  assert.equal(gone.unreachable, "port");
+  assert.match(gone.message, /nothing listens on 127\.0\.0\.1:\d+ \(ICMP port unreachable\)$/);
+  client.filter = { deny: ["127.0.0.0/8"] };
+  assert.match((await connect()).message, /: the filter of this host denies the address$/);
+});
+
+test("Messages about wrong options show no secret key and no token", async () => {
+  const secret = keyToText("host_secret", keyPair.secretKey);
+  const issuers = keyToText("issuer_secret", issuer.secretKey);
+  const wrong: readonly unknown[] = [
+    secret,
+    { keyPair: secret },
+    { keyPair, psk: secret },
+    { keyPair, tokens: issuers },
+    { keyPair, tokens: { issuers } },
+    { keyPair, required: secret },
+  ];
+  for (const security of wrong) {
+    const listening = Host.listen({ hostname, security: security as HostSecurity });
+    await assert.rejects(listening, (error: Error) => {
+      assert.ok(error instanceof TypeError);
+      assert.doesNotMatch(error.message, /_secret_[\w-]{3}/);
+      return true;
+    });
+  }
 });
 
 test("A plain server is no answer to an encrypted attempt", async (t) => {
@@ -278,6 +320,8 @@ test("Wrong options of encryption are refused with what to do", async () => {
   const listening = (security: unknown, options: object = {}) =>
     Host.listen({ hostname, security: security as HostSecurity, ...options });
   await assert.rejects(listening({}), /security\.keyPair must be \{ publicKey, secretKey \}/);
+  await assert.rejects(listening({ keyPair: generateKeyPair() }), /\(Promise\): await it/);
+  await assert.rejects(listening({ keyPair: "host_secret_" }), /readKeyPair makes both/);
   await assert.rejects(listening({ keypair: keyPair }), /did you mean "keyPair"/);
   const swapped = { publicKey: keyPair.secretKey, secretKey: keyPair.publicKey };
   await assert.rejects(listening({ keyPair: swapped }), { code: "ENETJS_ERR_KEY_PAIR" });
@@ -293,6 +337,9 @@ test("Wrong options of encryption are refused with what to do", async () => {
     client.connect(to, { security: security as { serverKey: Uint8Array } });
   await assert.rejects(connecting({ serverKey }), /length of compressed messages/);
   await assert.rejects(connecting({ serverKey: "host_secret_x" }), /a key of the kind host_secret/);
+  await assert.rejects(connecting({ serverKey: keyPair }), /two keys: pass its publicKey$/);
+  await assert.rejects(connecting({ serverKey: new Uint8Array(32) }), /32 bytes that are all 0/);
+  await assert.rejects(connecting({ serverKey, token: {} }), /pass what createToken resolves with/);
   const psk = generateSharedSecret();
   await assert.rejects(connecting({ serverKey, psk, keyPair }), /leave out the other/);
 });

@@ -90,6 +90,7 @@ test("What is no key is refused, and a message never has the key in it", async (
     [`${text}=`, /not text of 56 characters/],
     [text.replace(/.$/, "+"), /not text of 55 characters/],
     [text.toUpperCase(), /with another beginning/],
+    [toHex(SECRET), /not 64 hexadecimal digits: make bytes of them/],
   ];
   for (const [wrong, says] of cases) {
     await assert.rejects(readKeyPair(wrong), (error: Error) => {
@@ -108,8 +109,27 @@ test("What is no key is refused, and a message never has the key in it", async (
     const says = `secretKey must have the 32 bytes of a host_secret key, not ${length}`;
     await refuses(() => readKeyPair(new Uint8Array(length)), RangeError, says);
   }
+  const pair = await generateKeyPair();
+  const half = "not an object (Object) of two keys: pass its secretKey";
+  await refuses(() => readKeyPair(pair as never), TypeError, half);
+  const pending = Promise.resolve(SECRET);
+  const says = "not an object (Promise): await it";
+  await refuses(() => readKeyPair(pending as never), TypeError, says);
   await refuses(() => keyToText("host" as never, SECRET), TypeError, 'kind must be "host_public"');
+  await refuses(() => keyToText(text as never, SECRET), TypeError, 'not "host_secret_…"');
+  const passphrase = () => keyFromText("shared_secret", "hunter2");
+  await refuses(passphrase, TypeError, "generateSharedSecret() makes one");
   await refuses(() => keyFromText("host_secret", SECRET as never), TypeError, "text must be a");
+});
+
+test("Bytes that nobody has filled in are no key", async () => {
+  for (const kind of KINDS) {
+    const empty = new Uint8Array(LENGTHS[kind]);
+    const says = `not ${LENGTHS[kind]} bytes that are all 0`;
+    await refuses(() => keyToText(kind, empty), RangeError, says);
+  }
+  const text = `host_public_${"A".repeat(43)}`;
+  await refuses(() => keyFromText("host_public", text), RangeError, "bytes that are all 0");
 });
 
 test("An issuer's secret key with another public key in it is refused", async () => {

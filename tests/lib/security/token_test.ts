@@ -137,6 +137,8 @@ test("Wrong arguments of readToken() are refused, and unknown options", async ()
   const token = asText(await tokenOf());
   const bytes = new Uint8Array(8) as never;
   await refuses(() => readToken(bytes, publicKey), TypeError, "token must be text, not an object");
+  const says = "an object (Promise): await it";
+  await refuses(() => readToken(Promise.resolve("") as never, publicKey), TypeError, says);
   await refuses(() => readToken(token, 7 as never), TypeError, "issuerPublicKey must be");
   await refuses(() => readToken(token, secretKey), RangeError, "the 32 bytes", "not 64");
   const read = (options: object) => () => readToken(token, publicKey, options);
@@ -230,7 +232,7 @@ test("Text that is no token is malformed, and the message does not repeat it", a
     ["", /does not begin with "token_"/],
     [good.slice(6), /does not begin with "token_"/],
     [`Bearer ${good}`, /does not begin with "token_"/],
-    [`${good}\n`, /it is not base64url, or it was cut off/],
+    [`${good}\n`, /has white space around it: use text\.trim\(\)/],
     [`${good}=`, /it is not base64url, or it was cut off/],
     [good.replace(/.$/, "+"), /it is not base64url, or it was cut off/],
     [`token_${"x".repeat(1_000_000)}`, /has 1000006 characters, not 1028 at most/],

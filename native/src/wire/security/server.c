@@ -179,9 +179,13 @@ void enetjs_security_take_hello(struct enetjs_security *security, const struct e
                                 const uint8_t *hello, size_t length, uint64_t now_us) {
   if (!security->serves || !security->parts.admits(security->parts.owner, from, length)) return;
   if (length < ENETJS_HELLO_LEAST || length > ENETJS_HELLO_BYTES ||
-      hello[ENETJS_AT_VERSION] != ENETJS_SECURITY_VERSION || !takes_pattern(security, hello[ENETJS_AT_PATTERN]) ||
+      hello[ENETJS_AT_VERSION] != ENETJS_SECURITY_VERSION || hello[ENETJS_AT_PATTERN] >= ENETJS_NOISE_PATTERNS ||
       hello[ENETJS_AT_INDEX] == 0xFF) {
     enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_MALFORMED);
+    return;
+  }
+  if (!takes_pattern(security, hello[ENETJS_AT_PATTERN])) {
+    enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_UNAUTHENTIC);
     return;
   }
   if (!has_cookie(security, from, hello, now_us) || repeat_reply(security, from, hello)) return;

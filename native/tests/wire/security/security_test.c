@@ -85,7 +85,7 @@ TEST(other_keys_are_met_with_silence) {
   pair.config.has_psk = true; /* the client has none */
   pair_serve(&pair);
   CHECK(!is_answered(&pair));
-  CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_MALFORMED), 1);
+  CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_UNAUTHENTIC), 1);
   pair_end(&pair);
 }
 
