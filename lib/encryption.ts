@@ -27,20 +27,23 @@ export interface HostSecurity {
   };
   /**
    * Whether `compression` may be used together with encryption. How far a message can be compressed tells about its
-   * content, which an attacker can use who has a part of it chosen. Default false.
+   * content, to an attacker that can choose a part of it. Default false.
    */
   compression?: boolean;
 }
 
 /** Encryption of a connection that this host opens; see `docs/encryption.md`. */
 export interface ConnectSecurity {
-  /** The public key of the server, `host_public_…` or its 32 bytes. Only who has its secret key can answer. */
+  /** The public key of the server, `host_public_…` or its 32 bytes. Only a holder of its secret key can answer. */
   serverKey: Key;
   /** The server's pre-shared key, `shared_secret_…` or its 32 bytes. Not together with `keyPair`. Default none. */
   psk?: Key;
   /** Keys of this client, by which the server's program knows it. Default none. */
   keyPair?: KeyPair | KeyPairLike;
-  /** A connect token, as `createToken` has made it. Default none. */
+  /**
+   * A connect token, as `createToken` has made it. It is good for one connection: `host.sessions` would need
+   * another one each time. Default none.
+   */
   token?: string;
   /** As for the server. Default false. */
   compression?: boolean;

@@ -50,7 +50,7 @@ export const ERROR_MEANINGS = {
   ENETJS_ERR_ALREADY_REPLIED: "the request has been answered already",
   ENETJS_ERR_PROTOCOL: "one side sent what the protocol does not allow",
   // Errors of encryption.
-  ENETJS_ERR_SECURITY_NO_ANSWER: "nobody answered who has the key of the server",
+  ENETJS_ERR_SECURITY_NO_ANSWER: "no answer came from a holder of the server's key",
   ENETJS_ERR_SECURITY_TOKEN: "the connect token is not accepted",
   ENETJS_ERR_SECURITY_UNAVAILABLE: "WebCrypto, which keys and tokens need, is missing or too old",
 } as const;

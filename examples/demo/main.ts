@@ -315,7 +315,9 @@ const server = await Host.listen({ hostname: "127.0.0.1", channels: CHANNELS, se
 const serving = serve(server);
 print(
   `server on ${server.address.hostname}:${server.address.port}, libenet ${libenet}, ` +
-    (security === undefined ? "not encrypted: there is no libsodium" : `libsodium ${libsodium}`),
+    (security === undefined
+      ? "not encrypted: there is no libsodium"
+      : `encrypted with libsodium ${libsodium}`),
 );
 try {
   for (const name of ["deno", "bun", "node"] as const) {

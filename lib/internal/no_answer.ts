@@ -80,7 +80,9 @@ function causes(silence: Silence): string {
       "security.serverKey is not the key of that server, security.psk is not its psk or only one side has one, " +
       `or it is plain${pump}`;
   }
-  if (encryption === "proved") return `, though the server has proved its key: another client was faster with the same token, or ${differ}${pump}`;
+  if (encryption === "proved") {
+    return `, though the server has proved its key: another client was faster with the same token, or ${differ}${pump}`;
+  }
   return arrived > 0
     ? `, though ${arrived} datagrams arrived from somewhere: no host listens there, it answers from ` +
       "another address of its machine, its filter denies this one, it takes encrypted connections only, " +

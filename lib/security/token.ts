@@ -56,7 +56,7 @@ export interface ReadTokenOptions {
  *
  * @param claims what it says
  * @param issuerSecretKey `issuer_secret_…`, or its 64 bytes
- * @returns the token as text, which is secret until it has been used: whoever has it first can use it
+ * @returns the token as text, which is secret until it has been used: the first one to present it can use it
  * @throws {TypeError} When a claim or the key has another type. The message does not contain the key.
  * @throws {RangeError} When a claim is too large, or the time is over.
  * @throws {ENetError} `ENETJS_ERR_SECURITY_UNAVAILABLE`: WebCrypto is missing here.
