@@ -1,5 +1,5 @@
-/** Secret keys and tokens of `@enetjs/enet/security`. Messages end up in logs, so they show the beginning only. */
-const SECRETS = /(host_secret|issuer_secret|shared_secret|token)_[\w-]{20,}/g;
+/** Secret keys and connect tokens as text. Messages get into logs, so only the kind is shown. */
+const SECRETS = /(host_secret|issuer_secret|shared_secret|token)_[\w-]{16,}/g;
 
 /** A value as it appears in a message. */
 export function show(value: unknown): string {

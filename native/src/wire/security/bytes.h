@@ -1,11 +1,14 @@
 /**
  * @file bytes.h
- * @brief Numbers of the security protocol in network byte order.
+ * @brief Numbers of the security protocol as bytes: in network byte order, but for nonces.
  */
 #ifndef ENETJS_SECURITY_BYTES_H
 #define ENETJS_SECURITY_BYTES_H
 
 #include <stdint.h>
+#include <string.h>
+
+#include "wire/security/sodium.h"
 
 static inline void enetjs_put_u32(uint8_t *at, uint32_t value) {
   for (int i = 0; i < 4; i++) at[i] = (uint8_t)(value >> (24 - 8 * i));
@@ -14,6 +17,12 @@ static inline void enetjs_put_u32(uint8_t *at, uint32_t value) {
 static inline void enetjs_put_u64(uint8_t *at, uint64_t value) {
   enetjs_put_u32(at, (uint32_t)(value >> 32));
   enetjs_put_u32(at + 4, (uint32_t)value);
+}
+
+/** Four zero bytes and the number in little-endian order, as Noise has it. */
+static inline void enetjs_put_nonce(uint8_t nonce[ENETJS_NONCE_BYTES], uint64_t number) {
+  memset(nonce, 0, ENETJS_NONCE_BYTES);
+  for (unsigned i = 0; i < 8; i++) nonce[4 + i] = (uint8_t)(number >> 8 * i);
 }
 
 static inline uint16_t enetjs_get_u16(const uint8_t *at) { return (uint16_t)(at[0] << 8 | at[1]); }

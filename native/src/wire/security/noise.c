@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "wire/security/bytes.h"
 
 #define BLOCK_BYTES 128 /* of BLAKE2b, for HMAC */
 
@@ -91,17 +92,12 @@ static void mix_key_and_hash(struct enetjs_noise *noise, const uint8_t *input) {
   enetjs_sodium()->memzero(out, sizeof(out));
 }
 
-static void put_nonce(uint8_t nonce[ENETJS_NONCE_BYTES], uint64_t number) {
-  memset(nonce, 0, ENETJS_NONCE_BYTES);
-  for (unsigned i = 0; i < 8; i++) nonce[4 + i] = (uint8_t)(number >> 8 * i);
-}
-
 /* @returns bytes of the ciphertext; without a key, the plaintext */
 static size_t encrypt_and_hash(struct enetjs_noise *noise, const uint8_t *plain, size_t length, uint8_t *out) {
   uint8_t nonce[ENETJS_NONCE_BYTES];
   unsigned long long written = length;
   if (noise->has_key) {
-    put_nonce(nonce, noise->nonce++);
+    enetjs_put_nonce(nonce, noise->nonce++);
     enetjs_sodium()->encrypt(out, &written, plain, length, noise->hash, ENETJS_HASH_BYTES, NULL, nonce, noise->key);
   } else if (length > 0) {
     memcpy(out, plain, length);
@@ -113,7 +109,7 @@ static size_t encrypt_and_hash(struct enetjs_noise *noise, const uint8_t *plain,
 static bool decrypt_and_hash(struct enetjs_noise *noise, const uint8_t *in, size_t length, uint8_t *plain) {
   uint8_t nonce[ENETJS_NONCE_BYTES];
   if (noise->has_key) {
-    put_nonce(nonce, noise->nonce++);
+    enetjs_put_nonce(nonce, noise->nonce++);
     if (enetjs_sodium()->decrypt(plain, NULL, NULL, in, length, noise->hash, ENETJS_HASH_BYTES, nonce, noise->key) != 0)
       return false;
   } else if (length > 0) {
@@ -235,7 +231,7 @@ void enetjs_noise_rekey(uint8_t key[ENETJS_KEY_BYTES]) {
   static const uint8_t zeros[ENETJS_KEY_BYTES];
   uint8_t nonce[ENETJS_NONCE_BYTES], out[ENETJS_KEY_BYTES + ENETJS_TAG_BYTES];
   unsigned long long length;
-  put_nonce(nonce, UINT64_MAX);
+  enetjs_put_nonce(nonce, UINT64_MAX);
   enetjs_sodium()->encrypt(out, &length, zeros, sizeof(zeros), NULL, 0, NULL, nonce, key);
   memcpy(key, out, ENETJS_KEY_BYTES);
   enetjs_sodium()->memzero(out, sizeof(out));

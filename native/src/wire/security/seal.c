@@ -15,11 +15,6 @@
 #define SILENT_US 100000000u  /* nothing authentic for so long: whole epochs may have been lost */
 #define AHEAD 7               /* epochs that may have been lost */
 
-static void put_nonce(uint8_t nonce[ENETJS_NONCE_BYTES], uint64_t counter) {
-  memset(nonce, 0, ENETJS_NONCE_BYTES);
-  for (unsigned i = 0; i < 8; i++) nonce[4 + i] = (uint8_t)(counter >> 8 * i);
-}
-
 /* ---- Sealing --------------------------------------------------------------------------------- */
 
 void enetjs_sealing_begin(struct enetjs_sealing *sealing, const uint8_t key[ENETJS_KEY_BYTES], uint32_t index,
@@ -49,7 +44,7 @@ size_t enetjs_seal(struct enetjs_sealing *sealing, uint8_t type, const uint8_t *
   out[0] = type;
   enetjs_put_u32(out + 1, sealing->index);
   enetjs_put_u64(out + 5, counter);
-  put_nonce(nonce, counter);
+  enetjs_put_nonce(nonce, counter);
   enetjs_sodium()->encrypt(out + ENETJS_SEAL_HEADER_BYTES, &written, plain, length, out, ENETJS_SEAL_HEADER_BYTES, NULL,
                            nonce, sealing->key);
   return ENETJS_SEAL_HEADER_BYTES + (size_t)written;
@@ -71,7 +66,7 @@ void enetjs_opening_begin(struct enetjs_opening *opening, const uint8_t key[ENET
 
 static bool decrypt(const uint8_t *key, const uint8_t *datagram, size_t length, uint8_t *plain) {
   uint8_t nonce[ENETJS_NONCE_BYTES];
-  put_nonce(nonce, enetjs_get_u64(datagram + 5));
+  enetjs_put_nonce(nonce, enetjs_get_u64(datagram + 5));
   return enetjs_sodium()->decrypt(plain, NULL, NULL, datagram + ENETJS_SEAL_HEADER_BYTES,
                                   length - ENETJS_SEAL_HEADER_BYTES, datagram, ENETJS_SEAL_HEADER_BYTES, nonce,
                                   key) == 0;

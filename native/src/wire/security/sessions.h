@@ -48,7 +48,7 @@ struct enetjs_session {
   bool server;
   uint8_t report;  /**< enetjs_security_report: what the host was not told; 0: nothing */
   bool peered;     /**< an ENet peer has or had it */
-  uint8_t status;  /**< of a REPLY that rejects, or of a REPLY that accepts: 0 */
+  uint8_t status;  /**< of a client: what the REPLY says, ENETJS_TOKEN_… */
   struct enetjs_endpoint real;
   struct enetjs_sealing sealing;
   struct enetjs_opening opening;
