@@ -85,7 +85,7 @@ double enetjs_host_set_security(double host, const uint8_t *bytes, double length
   struct enetjs_security_server server;
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
-  if (bytes && h->bound && h->guard && enetjs_is_integer(length, 0, 65536)) result = open_stage(h);
+  if (bytes && h->bound && enetjs_is_integer(length, 0, 65536)) result = h->guard ? open_stage(h) : ENETJS_ERR_UNGUARDED;
   if (result == 0) result = read_server(bytes, (size_t)length, &server);
   if (result == 0) enetjs_security_serve(h->security, &server);
   if (enetjs_sodium()) enetjs_sodium()->memzero(&server, sizeof(server));
@@ -196,6 +196,7 @@ void enetjs_security_emit_client(const struct enetjs_slot *slot) {
 static void tell_moved(struct enetjs_slot *slot, const struct enetjs_endpoint *session) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   struct enetjs_endpoint real = enetjs_security_real(slot->host->security, session);
+  if (slot->host->peer_ids) enetjs_peer_ids_moved(slot->host->peer_ids, enetjs_peer_of(slot));
   if (!slot->connected) return;
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_MOVED;
   record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, &real);
