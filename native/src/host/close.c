@@ -132,7 +132,7 @@ static void close_and_unlock(struct enetjs_host *h, double *stats) {
   enetjs_mutex_lock(&h->lock);
   if (pump) {
     enetjs_fd_close(h->wake);
-    enetjs_waker_close(&h->control);
+    enetjs_sleeper_close(&h->sleeper);
   }
   enetjs_host_destroy_locked(h, stats);
   enetjs_mutex_unlock(&h->lock);

@@ -18,6 +18,7 @@
 #include "base/budget.h"
 #include "base/net.h"
 #include "base/number.h"
+#include "base/sleeper.h"
 #include "base/threads.h"
 #include "enet/handshake.h"
 #include "enet/ping_barrier.h"
@@ -150,10 +151,10 @@ struct enetjs_host {
   struct enetjs_pace pace;
   unsigned empty_wakeups; /**< services of the consumer in a row that brought it nothing */
   bool signalled;
-  bool pump_has_deadline; /**< else it sleeps until it is notified, and pump_until says nothing */
-  uint32_t signalled_at, pump_until, stall_limit, services;
+  uint32_t signalled_at, stall_limit, services;
+  uint32_t watched_services; /**< `services`, when the pump was last set to watch the socket */
   enetjs_thread pump;
-  struct enetjs_waker control; /**< signalled when the pump has to look at the host */
+  struct enetjs_sleeper sleeper; /**< where the pump sleeps */
   enetjs_fd wake;
   enetjs_fd consumer_end; /**< the consumer's, who closes it */
   struct enetjs_fd_identity consumer_identity;
