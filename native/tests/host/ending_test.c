@@ -63,7 +63,6 @@ static void check_end(int mode) {
   background_go_on();
   consumer_close(&client);
   consumer_close(&server);
-  UNTIL(blocks() == 0, test_yield());
   check_nothing_left();
 }
 
@@ -113,7 +112,6 @@ static void check_close(bool pump) {
     consumer_close(&clients[i]);
   }
   background_go_on();
-  UNTIL(blocks() == 0, test_yield());
   check_nothing_left();
 }
 
@@ -139,7 +137,6 @@ TEST(a_close_frees_little_of_what_was_not_taken) {
   consumer_free(&server);
   background_go_on();
   consumer_close(&client);
-  UNTIL(blocks() == 0, test_yield());
   check_nothing_left();
 }
 
@@ -168,7 +165,6 @@ TEST(what_calls_free_between_two_services_is_bounded_together) {
   background_go_on();
   consumer_close(&server);
   for (unsigned i = 0; i < CROWD; i++) consumer_close(&clients[i]);
-  UNTIL(blocks() == 0, test_yield());
   check_nothing_left();
 }
 
