@@ -1,5 +1,5 @@
 /**
- * Ends of a connection, or of its host, for which 50,000 messages wait. What is left of them is freed behind the call;
+ * Ends of a connection, or of its host, for which 20,000 messages wait. What is left of them is freed behind the call;
  * what the program is told does not depend on that.
  *
  * @module
@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { Host, type Peer } from "../../mod.ts";
 import { leakCheck, rejection, until } from "../_helpers.ts";
 
-const QUEUED = 50_000;
+const QUEUED = 20_000;
 const BYTES = 64;
 
 /** A host with a connection to another one that acknowledges nothing from now on. */
