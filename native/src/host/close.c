@@ -150,14 +150,19 @@ static void free_later(struct enetjs_job *job) {
   enetjs_mutex_unlock(&h->lock);
 }
 
-/* @returns how many blocks of memory it will free, about */
+/*
+ * A message from a peer takes three blocks: the packet, its bytes, and a record or command. One to a peer takes another
+ * one for ENet's command.
+ * @returns how many blocks of memory it will free, about
+ */
 static size_t count_blocks(const struct enetjs_host *h) {
-  size_t blocks = h->events.held.count + h->completions.held.count;
+  size_t received = h->events.held.count, blocks = h->completions.held.count;
   for (size_t i = 0; i < h->enet->peerCount; i++) {
     const struct enetjs_slot *slot = &h->slots[i];
-    blocks += slot->queued_messages + slot->waiting_commands + slot->held.count;
+    received += slot->waiting_commands + slot->held.count;
+    blocks += slot->queued_messages + slot->inside_messages;
   }
-  return blocks;
+  return blocks + 3 * received;
 }
 
 void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats) {

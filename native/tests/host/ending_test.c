@@ -6,7 +6,7 @@
 
 #include "base/background.h"
 
-enum { QUEUED = 40000 / SLOW, AWAITED_EVERY = 1000, CHANNELS = 2, CROWD = 8, NOT_TAKEN = 20000 / SLOW };
+enum { QUEUED = 40000, AWAITED_EVERY = 1000, CHANNELS = 2, CROWD = 8, NOT_TAKEN = 10000 };
 
 /* What a call frees: what is discarded at once, and what ENet has of a peer, a command and a message each. */
 #define FREED_AT_ONCE (ENETJS_DISCARD_AT_ONCE + 2 * ENETJS_INSIDE_MESSAGES + 1000)
@@ -20,11 +20,10 @@ static void wait_until_over(struct enetjs_job *job) {
   while (!atomic_load(&((struct pause *)job)->over)) test_yield();
 }
 
-static struct pause background;
+static struct pause background = {.job = {.run = wait_until_over}};
 
 static void background_pause(void) {
   atomic_store(&background.over, false);
-  background.job.run = wait_until_over;
   enetjs_background_run(&background.job);
 }
 
