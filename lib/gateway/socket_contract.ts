@@ -136,7 +136,10 @@ export interface SocketClient {
   readonly protocol: string;
   /** Where it is. */
   readonly state: SocketState;
-  /** Bytes that wait to be sent, frame headers included, what the system has taken excluded. */
+  /**
+   * Bytes that wait to be sent, frame headers included, what the system has taken excluded. A small frame counts as 64
+   * while it waits for room in the socket.
+   */
   readonly queuedBytes: number;
   /** Round-trip time of the last ping that was answered; `undefined` until then. */
   readonly roundTripMs: number | undefined;
