@@ -97,15 +97,40 @@ test("A gateway closes while 500 clients are connecting, each at another point o
   await gateway[Symbol.asyncDispose]();
 });
 
+test("A gateway that closes while connections to its server are made leaves none behind", async (t) => {
+  await leakCheck(t);
+  const asked = Promise.withResolvers<void>();
+  const verdict = Promise.withResolvers<boolean>();
+  let connected = 0;
+  await using host = await Host.listen({
+    hostname: "127.0.0.1",
+    accept: () => {
+      asked.resolve();
+      return verdict.promise;
+    },
+  }, { connect: () => void connected++ });
+  await using gateway = await Gateway.listen({ to: host.address, hostname: "127.0.0.1" });
+  const { send, closed } = await raw(gateway.url, { hello: false });
+  send(encodeHello({ channels: 1, data: 0, window: 1000 }));
+  await withDeadline(asked.promise, DEADLINE, "the question");
+  const closing = gateway.close({ graceMs: 5000 });
+  assert.match(await closed, /^4001/);
+  verdict.resolve(true);
+  await withDeadline(closing, DEADLINE, "the end of the gateway");
+  await until(() => host.peers.length === 0, DEADLINE, "no peer");
+  assert.equal(connected, 0);
+});
+
 test("A host that is closed while browsers come ends all of them, and its gateway", async (t) => {
   await leakCheck(t);
   await using served = await serve({ peers: 100 });
   const { host, gateway } = served;
   const connecting = Array.from({ length: 100 }, () => EnetSocket.connect(gateway.url));
+  const settling = Promise.allSettled(connecting);
   await until(() => host.peers.length > 10, DEADLINE, "the first browsers");
   await host.close({ graceMs: 0 });
   await host[Symbol.asyncDispose]();
-  const settled = await withDeadline(Promise.allSettled(connecting), DEADLINE, "all attempts");
+  const settled = await withDeadline(settling, DEADLINE, "all attempts");
   for (
     const { value: socket } of settled.filter(({ status }) => status === "fulfilled") as {
       value: EnetSocket;
