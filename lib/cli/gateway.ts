@@ -5,6 +5,7 @@
  */
 import { isIP } from "node:net";
 import process from "node:process";
+import { show } from "../../ffi/show.ts";
 import { validateAddress } from "../address.ts";
 import { AccessLogFile } from "../gateway/access_log_file.ts";
 import { type Metric, MetricsServer } from "../gateway/metrics.ts";
@@ -57,6 +58,26 @@ function isGiven(values: GatewayValues, name: keyof GatewayValues): boolean {
   return "initial" in option ? value !== option.initial : Boolean(value);
 }
 
+/** Refuses what no request can have. */
+function checkRequests({ path, protocol, origin }: GatewayValues): void {
+  if (path !== undefined && !path.startsWith("/")) {
+    throw new UsageError(`--path must begin with a slash: "/${path}"`);
+  }
+  if (path !== undefined && /[?#\s]/.test(path)) {
+    throw new UsageError(`--path must have no query, # or space, not ${show(path)}`);
+  }
+  const name = protocol.find((name) => !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name));
+  if (name !== undefined) {
+    throw new UsageError(`--protocol must be a name without separators, not ${show(name)}`);
+  }
+  for (const text of origin) {
+    const [, right] = text.match(/^([a-z][a-z0-9+.-]*:\/\/[^/]+)\//i) ?? [];
+    if (right !== undefined) {
+      throw new UsageError(`--origin must be without a path, as browsers send it: ${show(right)}`);
+    }
+  }
+}
+
 /** Refuses options that do not go together. */
 function checkTogether(values: GatewayValues): void {
   const { std, stdin, stdout, strict, frame, pipein, pipeout } = values;
@@ -84,9 +105,7 @@ function checkTogether(values: GatewayValues): void {
   if (strict && frame === "line") {
     throw new UsageError("--frame line is for plain mode; with --strict a header tells the length");
   }
-  if (values.path !== undefined && !values.path.startsWith("/")) {
-    throw new UsageError(`--path must begin with a slash: "/${values.path}"`);
-  }
+  checkRequests(values);
   if (!std && !stdin && !stdout && pipein === pipeout) {
     throw new UsageError("--pipein and --pipeout must be two pipes");
   }

@@ -13,7 +13,7 @@ import type { ResolvedLimits } from "../limits.ts";
 const REMEMBERED = 16_384;
 
 /** What counts as one address, as in native code: an IPv4 address, or the /64 of an IPv6 address. */
-function networkOf(hostname: string): string {
+export function networkOf(hostname: string): string {
   const address = parseIp(hostname);
   if (typeof address !== "object") return hostname;
   const [high, low] = address.words;

@@ -61,7 +61,8 @@ export class Handshake {
   readonly #raw: Socket;
   readonly #stream: Socket;
   readonly #since = performance.now();
-  readonly #address: string;
+  /** The client's IP address; empty on a Unix socket. */
+  readonly address: string;
   readonly #localAddress: string;
   readonly #port: number;
   readonly #reader = new HeadReader();
@@ -74,7 +75,7 @@ export class Handshake {
   constructor(raw: Socket, owner: HandshakeOwner) {
     this.#owner = owner;
     this.#raw = raw;
-    this.#address = plain(raw.remoteAddress);
+    this.address = plain(raw.remoteAddress);
     this.#localAddress = plain(raw.localAddress);
     this.#port = raw.remotePort ?? 0;
     this.#timer = setTimeout(() => this.#expire(), owner.plan.handshakeTimeoutMs);
@@ -110,7 +111,7 @@ export class Handshake {
     const end = this.#reader.push(chunk);
     if (end === undefined) return;
     if (end instanceof Refusal) return this.#refuse(end);
-    const request = parseRequest(this.#reader.text, this.#address, this.#port);
+    const request = parseRequest(this.#reader.text, this.address, this.#port);
     if (request instanceof Refusal) return this.#refuse(request);
     this.#request = request;
     const refusal = examine(request, this.#owner.plan) ?? this.#room();
@@ -190,7 +191,7 @@ export class Handshake {
     this.#timer = setTimeout(() => this.#expire(), LINGER_MS);
     this.#owner.refused(status);
     this.#owner.log(formatLogLine({
-      address: this.#address,
+      address: this.address,
       requestLine: this.#reader.firstLine,
       request: this.#request,
       status,
