@@ -8,6 +8,8 @@ import process from "node:process";
 import { validateAddress } from "../address.ts";
 import { AccessLogFile } from "../gateway/access_log_file.ts";
 import { type Metric, MetricsServer } from "../gateway/metrics.ts";
+import { checkOrigin, checkPath, checkProtocol, checkUnixSocket } from "../gateway/socket_names.ts";
+import { checkProxy } from "../gateway/socket_proxies.ts";
 import { type Command, command } from "./command.ts";
 import { GATEWAY_OPTIONS, type GatewayValues, PIPE_OPTIONS } from "./gateway_options.ts";
 import {
@@ -27,12 +29,26 @@ function report(text: string): void {
 /** Each has an ENet connection of one host. */
 const MAXIMUM_BROWSERS = 4095;
 
-function checkAddress(to: string): void {
+/** What a check of the library refuses is wrong usage. */
+function asUsage(check: () => void, prefix = ""): void {
   try {
-    validateAddress(to, 1);
+    check();
   } catch (error) {
-    throw new UsageError(`--to: ${(error as Error).message}`);
+    throw new UsageError(prefix + (error as Error).message);
   }
+}
+
+/** Refuses names that the library would refuse, before anything begins. */
+function checkNames(values: GatewayValues): void {
+  const { path, origin, proxy, protocol, "unix-socket": unixSocket, to } = values;
+  asUsage(() => {
+    if (path !== undefined) checkPath(path, "--path");
+    if (unixSocket !== undefined) checkUnixSocket(unixSocket, "--unix-socket");
+    for (const one of origin) checkOrigin(one, "--origin");
+    for (const one of proxy) checkProxy(one, "--proxy");
+    for (const one of protocol) checkProtocol(one, "--protocol");
+  });
+  if (to !== undefined) asUsage(() => validateAddress(to, 1), "--to: ");
 }
 
 function checkWebRtc(values: GatewayValues): void {
@@ -65,7 +81,6 @@ function checkTogether(values: GatewayValues): void {
     if (name !== undefined) {
       throw new UsageError(`--${name} is for pipes: leave it out, or leave --to out`);
     }
-    checkAddress(values.to);
     if (values["max-clients"] > MAXIMUM_BROWSERS) {
       throw new UsageError(`--max-clients can be ${MAXIMUM_BROWSERS} at most with --to`);
     }
@@ -83,9 +98,6 @@ function checkTogether(values: GatewayValues): void {
   }
   if (strict && frame === "line") {
     throw new UsageError("--frame line is for plain mode; with --strict a header tells the length");
-  }
-  if (values.path !== undefined && !values.path.startsWith("/")) {
-    throw new UsageError(`--path must begin with a slash: "/${values.path}"`);
   }
   if (!std && !stdin && !stdout && pipein === pipeout) {
     throw new UsageError("--pipein and --pipeout must be two pipes");
@@ -145,6 +157,7 @@ function reportLosses(metrics: readonly Metric[]): void {
 }
 
 async function runGateway(values: GatewayValues): Promise<number> {
+  checkNames(values);
   checkTogether(values);
   const metricsAt = values.metrics === undefined ? undefined : metricsAddress(values.metrics);
   using stack = new DisposableStack();

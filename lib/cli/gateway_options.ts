@@ -52,6 +52,13 @@ export const GATEWAY_OPTIONS = {
     told: "every origin",
     help: "let this origin connect, and answer others with 403",
   },
+  proxy: {
+    kind: "list",
+    value: "A",
+    told: "none",
+    help: "take a client's address from X-Forwarded-For where this proxy has connected: an IP " +
+      "address, a prefix, or unix for the Unix socket",
+  },
   protocol: {
     kind: "list",
     value: "P",

@@ -47,6 +47,7 @@ function doorOptions(values: GatewayValues, log: AccessLogFile | undefined) {
     tls: readTls(values),
     path: values.path,
     origins: origin.length > 0 ? origin : undefined,
+    proxies: values.proxy,
     handshakeTimeoutMs: milliseconds(values["handshake-timeout"]),
     accessLog: log && ((line: string) => log.write(line)),
   };

@@ -5,6 +5,7 @@
  */
 import { createServer, type Server } from "node:http";
 import { once } from "node:events";
+import { hostAndPort } from "../internal/ip.ts";
 import type { WebRtcStats } from "./rtc_server.ts";
 import type { SocketServerStats } from "./socket_contract.ts";
 
@@ -105,7 +106,7 @@ export class MetricsServer implements Disposable {
   private constructor(server: Server, hostname: string) {
     this.#server = server;
     const { port } = server.address() as { port: number };
-    this.url = `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}/metrics`;
+    this.url = `http://${hostAndPort({ hostname, port })}/metrics`;
   }
 
   /**

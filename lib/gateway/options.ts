@@ -35,6 +35,7 @@ export interface GatewayOptions extends
     | "tls"
     | "path"
     | "origins"
+    | "proxies"
     | "maximumHandshakes"
     | "handshakeTimeoutMs"
     | "accept"
@@ -97,6 +98,7 @@ const NAMES = Object.keys(
     tls: true,
     path: true,
     origins: true,
+    proxies: true,
     maximumHandshakes: true,
     handshakeTimeoutMs: true,
     accept: true,

@@ -6,7 +6,7 @@
 import { DisconnectCode } from "../disconnect.ts";
 import type { Accounts } from "./accounts.ts";
 import type { RtcConnection, RtcServer, RtcUser } from "./rtc_server.ts";
-import { addressOf, type Destination, Session, type SessionOwner } from "./session.ts";
+import { type Destination, Session, type SessionOwner } from "./session.ts";
 import type { RtcSide } from "./signalling.ts";
 import type { SocketClient, SocketHandlers, SocketRequest, Verdict } from "./socket_contract.ts";
 
@@ -97,9 +97,8 @@ export class Reception implements SessionOwner {
   }
 
   /** Whether a request may go on, as far as its address tells. */
-  admits({ address }: SocketRequest): Verdict {
+  admits({ address: hostname }: SocketRequest): Verdict {
     if (this.#isClosing) return 503;
-    const hostname = addressOf(address);
     if (!this.accounts.allows(hostname) && !this.accounts.refuses) return 403;
     return this.accounts.of(hostname).others < OTHERS_OF_ADDRESS || 429;
   }

@@ -15,6 +15,7 @@ import { show } from "../internal/validate.ts";
 import type { SocketRequest, Verdict } from "./socket_contract.ts";
 import { formatLogLine } from "./socket_log.ts";
 import type { SocketPlan } from "./socket_options.ts";
+import { clientAddress } from "./socket_proxies.ts";
 import { HeadReader, parseRequest, Refusal } from "./socket_request.ts";
 import { chooseProtocol, examine } from "./socket_rules.ts";
 
@@ -112,17 +113,24 @@ export class Handshake {
     if (end instanceof Refusal) return this.#refuse(end);
     const request = parseRequest(this.#reader.text, this.#address, this.#port);
     if (request instanceof Refusal) return this.#refuse(request);
-    this.#request = request;
+    this.#request = this.#forwarded(request);
     const refusal = examine(request, this.#owner.plan) ?? this.#room();
     if (refusal !== undefined) return this.#refuse(refusal);
     const rest = chunk.subarray(end);
     const { accept } = this.#owner.plan;
-    if (accept === undefined) return this.#pass(request, rest);
+    if (accept === undefined) return this.#pass(this.#request, rest);
     this.#state = "deciding";
     // The stream holds back what comes meanwhile.
     this.#stream.removeListener("data", this.#onData);
     this.#stream.pause();
-    void this.#decide(request, rest, accept);
+    void this.#decide(this.#request, rest, accept);
+  }
+
+  /** The request with the address of the client, where it has come through proxies. */
+  #forwarded(request: SocketRequest): SocketRequest {
+    const forwarded = request.headers.get("x-forwarded-for");
+    const address = clientAddress(request.address, forwarded, this.#owner.plan.trusts);
+    return address === request.address ? request : { ...request, address, port: 0 };
   }
 
   #room(): Refusal | undefined {
@@ -190,7 +198,7 @@ export class Handshake {
     this.#timer = setTimeout(() => this.#expire(), LINGER_MS);
     this.#owner.refused(status);
     this.#owner.log(formatLogLine({
-      address: this.#address,
+      address: this.#request?.address ?? this.#address,
       requestLine: this.#reader.firstLine,
       request: this.#request,
       status,
