@@ -125,10 +125,12 @@ function webrtcOptions(values: GatewayValues): WebRtcOptions | false {
 export async function serveBrowsers(
   values: GatewayValues,
   log: AccessLogFile | undefined,
+  report: (text: string) => void,
 ): Promise<Serving> {
   const gateway = await Gateway.listen({
     ...doorOptions(values, log),
     to: values.to,
+    onServer: (fault) => report(fault?.message ?? `${values.to} answers`),
     browsers: values["max-clients"],
     webrtc: webrtcOptions(values),
     client: {

@@ -3,8 +3,9 @@ import { type Address, type AddressLike, validateAddress } from "../address.ts";
 import type { AddressFilter } from "../address_filter.ts";
 import { LAYOUT } from "../../ffi/layout.ts";
 import { type CloseOptions, planClose } from "../close.ts";
+import type { ENetError } from "../errors.ts";
 import { Host } from "../host.ts";
-import { integer, options as checkOptions, show } from "../internal/validate.ts";
+import { integer, optionalFunction, options as checkOptions, show } from "../internal/validate.ts";
 import type { Limits } from "../limits.ts";
 import type { HostOptions } from "../options.ts";
 import type { RtcPlan } from "./rtc_server.ts";
@@ -60,6 +61,11 @@ export interface GatewayOptions extends
   /** With `to`: how much may come from an address and from a browser. Default as for a host. */
   readonly limits?: Limits;
   /**
+   * With `to`: called with the error when the server does not answer a browser's attempt any more, and with `undefined`
+   * when it answers again.
+   */
+  onServer?(fault: ENetError | undefined): void;
+  /**
    * Lets unreliable messages travel over data channels of WebRTC, for the browsers that ask for it. It needs the npm
    * package `node-datachannel`. Default `false`: the package is a native addon with threads of its own, and opens UDP
    * ports.
@@ -76,6 +82,7 @@ export interface GatewayPlan {
       readonly client: HostOptions;
       readonly filter: AddressFilter;
       readonly limits: Limits;
+      readonly onServer: GatewayOptions["onServer"];
     };
   readonly browsers: number;
   readonly webrtc: RtcPlan | undefined;
@@ -91,6 +98,7 @@ const NAMES = Object.keys(
     client: true,
     filter: true,
     limits: true,
+    onServer: true,
     webrtc: true,
     hostname: true,
     port: true,
@@ -153,18 +161,19 @@ export function planGateway(
   fixed: Pick<SocketServerOptions, "protocols" | "maximumFrameSize" | "maximumMessageSize">,
 ): GatewayPlan {
   checkOptions(given, "options", NAMES);
-  const { host, to, client, filter, limits, webrtc, ...others } = given as GatewayOptions;
+  const { host, to, client, filter, limits, onServer, webrtc, ...others } = given as GatewayOptions;
   if ((host === undefined) === (to === undefined)) {
     throw new TypeError("options must have either host, a Host, or to, the address of a server");
   }
   if (host !== undefined && !(host instanceof Host)) {
     throw new TypeError(`host must be a Host, not ${show(host)}`);
   }
-  for (const [name, value] of Object.entries({ client, filter, limits })) {
+  for (const [name, value] of Object.entries({ client, filter, limits, onServer })) {
     if (host !== undefined && value !== undefined) {
       throw new TypeError(`${name} is for a gateway with to: the host has its own settings`);
     }
   }
+  optionalFunction(onServer, "onServer");
   const { browsers = host === undefined ? BROWSERS : peersOf(host), ...server } = others;
   integer(browsers, "browsers", 1, LAYOUT.MAXIMUM_PEERS);
   return {
@@ -173,6 +182,7 @@ export function planGateway(
       client: { ...client, peers: browsers },
       filter: filter ?? {},
       limits: limits ?? {},
+      onServer: onServer?.bind(given),
     },
     browsers,
     webrtc: planWebRtc(webrtc, server.unixSocket),
