@@ -56,8 +56,7 @@ export const GATEWAY_OPTIONS = {
     kind: "list",
     value: "A",
     told: "none",
-    help: "take a client's address from X-Forwarded-For where this proxy has connected: an IP " +
-      "address, a prefix, or unix for the Unix socket",
+    help: "believe X-Forwarded-For of this proxy: an IP address, a prefix, or unix",
   },
   protocol: {
     kind: "list",
