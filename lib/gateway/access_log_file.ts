@@ -12,7 +12,6 @@ export class AccessLogFile implements Disposable {
   readonly #report: (text: string) => void;
   #fd: number | undefined;
   #hasFailed = false;
-  #dropped = 0;
 
   /**
    * Opens the file, or makes it.
@@ -26,19 +25,13 @@ export class AccessLogFile implements Disposable {
     this.#fd = openSync(path, "a");
   }
 
-  /** Lines that could not be written. */
-  get dropped(): number {
-    return this.#dropped;
-  }
-
-  /** Appends a line. */
+  /** Appends a line. A line that can't be written is lost; the first one in a row is reported. */
   write(line: string): void {
     try {
       if (this.#fd === undefined) throw new Error("it is closed");
       writeSync(this.#fd, `${line}\n`);
       this.#hasFailed = false;
     } catch (error) {
-      this.#dropped++;
       if (!this.#hasFailed) {
         this.#report(`The access log cannot be written: ${(error as Error).message}`);
       }
