@@ -59,6 +59,9 @@ function checkWebRtc(values: GatewayValues): void {
   if (ports !== undefined && webrtcPorts(ports) === undefined) {
     throw new UsageError(`--webrtc-ports must be two ports, as 40000-40999, not "${ports}"`);
   }
+  if (webrtc && addresses.length === 0 && (values.proxy.length > 0 || values["unix-socket"])) {
+    throw new UsageError("--webrtc behind a proxy needs --webrtc-address: say where UDP arrives");
+  }
   const wrong = addresses.find((address) => isIP(address) === 0);
   if (wrong !== undefined) {
     throw new UsageError(`--webrtc-address must be an IP address, not "${wrong}"`);

@@ -21,7 +21,8 @@ export interface WebRtcOptions {
   readonly ports?: readonly [first: number, last: number];
   /**
    * The IP addresses that browsers send to, at most 8: the public ones where this machine is behind a NAT or a proxy.
-   * Default: the address of this machine at which the browser's WebSocket has arrived.
+   * Default: the address of this machine at which the browser's WebSocket has arrived. With `proxies` or `unixSocket`
+   * they must be given.
    */
   readonly addresses?: readonly string[];
 }
@@ -124,7 +125,10 @@ const OTHERS = 1024;
 const QUEUE_BYTES = 8 * 2 ** 20;
 
 /** Checks how browsers reach a gateway by UDP. */
-function planWebRtc(given: unknown, unixSocket: string | undefined): RtcPlan | undefined {
+function planWebRtc(
+  given: unknown,
+  { unixSocket, proxies }: Pick<SocketServerOptions, "unixSocket" | "proxies">,
+): RtcPlan | undefined {
   if (given === undefined || given === false) return undefined;
   if (given !== true) checkOptions(given, "webrtc", ["ports", "addresses"]);
   const { ports, addresses }: WebRtcOptions = given === true ? {} : given as WebRtcOptions;
@@ -146,9 +150,11 @@ function planWebRtc(given: unknown, unixSocket: string | undefined): RtcPlan | u
       throw new TypeError(`webrtc.addresses must be IP addresses, not ${show(wrong)}`);
     }
     integer(addresses.length, "the number of webrtc.addresses", 1, MOST_ADDRESSES);
-  } else if (unixSocket !== undefined) {
+  } else if (unixSocket !== undefined || proxies?.length) {
     throw new TypeError(
-      "webrtc needs addresses with unixSocket: browsers can't send UDP to a file",
+      `webrtc needs addresses with ${
+        unixSocket === undefined ? "proxies" : "unixSocket"
+      }: browsers send UDP past the proxy, to an address of this machine`,
     );
   }
   return { ports, addresses };
@@ -185,7 +191,7 @@ export function planGateway(
       onServer: onServer?.bind(given),
     },
     browsers,
-    webrtc: planWebRtc(webrtc, server.unixSocket),
+    webrtc: planWebRtc(webrtc, server),
     server: {
       ...server,
       ...fixed,

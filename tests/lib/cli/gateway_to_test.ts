@@ -51,6 +51,10 @@ const wrong: Record<string, [string[], RegExp]> = {
     ["--to", "127.0.0.1:7777", "--max-clients", "5000"],
     /--max-clients can be 4095 at most/,
   ],
+  "WebRTC behind a proxy that says nothing of UDP": [
+    ["--to", "127.0.0.1:7777", "--webrtc", "--proxy", "10.0.0.1"],
+    /--webrtc behind a proxy needs --webrtc-address/,
+  ],
   "no server": [["--compress"], /say which with --to/],
   "no port": [["--to", "127.0.0.1"], /port/],
 };
