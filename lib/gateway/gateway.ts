@@ -142,10 +142,7 @@ export class Gateway implements AsyncDisposable {
     const { reception } = behind;
     const server: SocketServerOptions = {
       ...given,
-      accept(request: SocketRequest) {
-        const verdict = reception.admits(request);
-        return verdict === true && given.accept !== undefined ? given.accept(request) : verdict;
-      },
+      accept: (request: SocketRequest) => reception.admits(request, given.accept?.bind(given)),
     };
     try {
       return gateway = new Gateway(await listenSockets(server, reception.handlers), behind, rtc);

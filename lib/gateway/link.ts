@@ -116,6 +116,16 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
     return this.queue.bytes + this.#unacknowledgedBytes;
   }
 
+  /** Whether more than the high-water mark is queued. A message counts as `FRAME_COST` at least. */
+  get isFull(): boolean {
+    return this.queuedCost > this.queue.limitBytes;
+  }
+
+  /** Bytes of what is queued or not taken; a message counts as `FRAME_COST` at least. */
+  get queuedCost(): number {
+    return Math.max(this.queuedBytes, FRAME_COST * this.queuedMessages);
+  }
+
   get queuedMessages(): number {
     return this.queue.messages + this.#unacknowledged.size;
   }
@@ -149,7 +159,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
     this.queue.push(channelId, flags, frames, bytes, token);
     if (token !== 0) this.#asked = true;
     this.#owner.touched();
-    const isFull = this.queuedBytes > this.queue.limitBytes;
+    const { isFull } = this;
     this.#full ||= isFull;
     return isFull;
   }
@@ -228,7 +238,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
       this.#unacknowledgedBytes -= next.bytes;
       if (next.token !== 0) this.#owner.delivered(next.token);
     }
-    if (this.#full && this.queuedBytes * 2 <= this.queue.limitBytes) {
+    if (this.#full && this.queuedCost * 2 <= this.queue.limitBytes) {
       this.#full = false;
       this.#owner.drained();
     }

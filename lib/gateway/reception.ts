@@ -96,8 +96,32 @@ export class Reception implements SessionOwner {
     return count;
   }
 
-  /** Whether a request may go on, as far as its address tells. */
-  admits({ address: hostname }: SocketRequest): Verdict {
+  /**
+   * Whether a request may go on, as far as its address tells, and then as far as `accept` tells. While that decides, the
+   * request counts as a WebSocket that is no browser.
+   */
+  admits(
+    request: SocketRequest,
+    accept: ((request: SocketRequest) => Verdict | Promise<Verdict>) | undefined,
+  ): Verdict | Promise<Verdict> {
+    const verdict = this.#admits(request);
+    return verdict === true && accept !== undefined ? this.#ask(request, accept) : verdict;
+  }
+
+  async #ask(
+    request: SocketRequest,
+    accept: (request: SocketRequest) => Verdict | Promise<Verdict>,
+  ): Promise<Verdict> {
+    const account = this.accounts.of(request.address);
+    account.others++;
+    try {
+      return await accept(request);
+    } finally {
+      account.others--;
+    }
+  }
+
+  #admits({ address: hostname }: SocketRequest): Verdict {
     if (this.#isClosing) return 503;
     if (!this.accounts.allows(hostname) && !this.accounts.refuses) return 403;
     return this.accounts.of(hostname).others < OTHERS_OF_ADDRESS || 429;

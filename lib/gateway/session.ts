@@ -90,6 +90,8 @@ export class Session implements LinkOwner<SessionFrame> {
   #leaving: PeerEnd | undefined;
   #held = false;
   #limited = false;
+  /** The socket has closed: what has arrived is told without regard to `held`. */
+  #isOver = false;
   /** It has offered a data channel, which a connection may do once. */
   #hasOffered = false;
   #rtc: RtcConnection | undefined;
@@ -134,7 +136,7 @@ export class Session implements LinkOwner<SessionFrame> {
     encode: () => readonly SessionFrame[] = () => encodeMessage(channelId, flags, bytes),
   ): boolean {
     const { link } = this;
-    if (link.sendPast(channelId, flags, bytes)) return link.queuedBytes > link.queue.limitBytes;
+    if (link.sendPast(channelId, flags, bytes)) return link.isFull;
     return link.send(channelId, flags, encode(), bytes.length, token);
   }
 
@@ -155,7 +157,8 @@ export class Session implements LinkOwner<SessionFrame> {
 
   /** Whether messages wait, because a limit is used up. */
   #pause(): void {
-    if (this.#link !== undefined) this.#link.inbox.paused = this.#held || this.#limited;
+    if (this.#link === undefined) return;
+    this.#link.inbox.paused = this.#limited || this.#held && !this.#isOver;
   }
 
   /** Ends it, and drops what waits in either direction. */
@@ -229,8 +232,9 @@ export class Session implements LinkOwner<SessionFrame> {
     if (this.state === "ended") return;
     const link = this.#link;
     link?.close(this.#leaving !== undefined);
-    // What came before the end is told before it.
-    if (this.#leaving === undefined && link !== undefined) link.inbox.paused = false;
+    // What came before the end is told before it, but for what exceeds a limit.
+    this.#isOver = true;
+    if (this.#leaving === undefined) this.#pause();
     const end = endOf(code, reason);
     if (end.reason === "reset") this.#warn(`its WebSocket has ended with ${code} ${show(reason)}`);
     this.#ended(

@@ -78,7 +78,10 @@ export interface SocketServerOptions {
   readonly maximumMessageSize?: number;
   /** Clients at the same time; further ones get 503. Default 1,024. */
   readonly maximumClients?: number;
-  /** Handshakes at the same time. One more ends the oldest, without an answer. Default 1,024. */
+  /**
+   * Handshakes at the same time. One more ends the oldest of the address that has most, without
+   * an answer. Default 1,024.
+   */
   readonly maximumHandshakes?: number;
   /** For the whole handshake, TLS and `accept` included; then 408. Default 10,000. */
   readonly handshakeTimeoutMs?: number;
@@ -145,7 +148,10 @@ export interface SocketClient {
   readonly protocol: string;
   /** Where it is. */
   readonly state: SocketState;
-  /** Bytes that wait to be sent, frame headers included, what the system has taken excluded. */
+  /**
+   * Bytes that wait to be sent, frame headers included, what the system has taken excluded. A small frame counts as 64
+   * while it waits for room in the socket.
+   */
   readonly queuedBytes: number;
   /** Round-trip time of the last ping that was answered; `undefined` until then. */
   readonly roundTripMs: number | undefined;

@@ -62,7 +62,8 @@ export class Handshake {
   readonly #raw: Socket;
   readonly #stream: Socket;
   readonly #since = performance.now();
-  readonly #address: string;
+  /** The IP address of the client, or of the proxy before it; empty on a Unix socket. */
+  readonly address: string;
   readonly #localAddress: string;
   readonly #port: number;
   readonly #reader = new HeadReader();
@@ -75,7 +76,7 @@ export class Handshake {
   constructor(raw: Socket, owner: HandshakeOwner) {
     this.#owner = owner;
     this.#raw = raw;
-    this.#address = plain(raw.remoteAddress);
+    this.address = plain(raw.remoteAddress);
     this.#localAddress = plain(raw.localAddress);
     this.#port = raw.remotePort ?? 0;
     this.#timer = setTimeout(() => this.#expire(), owner.plan.handshakeTimeoutMs);
@@ -111,19 +112,19 @@ export class Handshake {
     const end = this.#reader.push(chunk);
     if (end === undefined) return;
     if (end instanceof Refusal) return this.#refuse(end);
-    const request = parseRequest(this.#reader.text, this.#address, this.#port);
-    if (request instanceof Refusal) return this.#refuse(request);
-    this.#request = this.#forwarded(request);
+    const parsed = parseRequest(this.#reader.text, this.address, this.#port);
+    if (parsed instanceof Refusal) return this.#refuse(parsed);
+    const request = this.#request = this.#forwarded(parsed);
     const refusal = examine(request, this.#owner.plan) ?? this.#room();
     if (refusal !== undefined) return this.#refuse(refusal);
     const rest = chunk.subarray(end);
     const { accept } = this.#owner.plan;
-    if (accept === undefined) return this.#pass(this.#request, rest);
+    if (accept === undefined) return this.#pass(request, rest);
     this.#state = "deciding";
     // The stream holds back what comes meanwhile.
     this.#stream.removeListener("data", this.#onData);
     this.#stream.pause();
-    void this.#decide(this.#request, rest, accept);
+    void this.#decide(request, rest, accept);
   }
 
   /** The request with the address of the client, where it has come through proxies. */
@@ -198,7 +199,7 @@ export class Handshake {
     this.#timer = setTimeout(() => this.#expire(), LINGER_MS);
     this.#owner.refused(status);
     this.#owner.log(formatLogLine({
-      address: this.#request?.address ?? this.#address,
+      address: this.#request?.address ?? this.address,
       requestLine: this.#reader.firstLine,
       request: this.#request,
       status,

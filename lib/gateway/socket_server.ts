@@ -33,6 +33,7 @@ import type {
   SocketTls,
 } from "./socket_contract.ts";
 import { Handshake, type HandshakeOwner, type Passed } from "./socket_handshake.ts";
+import { Handshakes } from "./socket_handshakes.ts";
 import { formatLogLine } from "./socket_log.ts";
 import { prepared } from "./socket_message.ts";
 import { planOf, type SocketPlan } from "./socket_options.ts";
@@ -62,7 +63,7 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
   };
   readonly #listener: Server;
   readonly #ws: WsServer;
-  readonly #handshakes = new Set<Handshake>();
+  readonly #handshakes: Handshakes;
   /** Open clients. */
   readonly #open = new Map<number, Client>();
   /** Open and closing clients. */
@@ -80,6 +81,7 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
   constructor(plan: SocketPlan, handlers: SocketHandlers) {
     this.plan = plan;
     this.handlers = handlers;
+    this.#handshakes = new Handshakes(plan.maximumHandshakes);
     this.#secureContext = plan.tls;
     this.#ws = createWsServer(plan.maximumMessageSize, CLOSE_TIMEOUT_MS);
     // The rules have let only such requests pass as `ws` takes, too.
@@ -126,10 +128,6 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
 
   #connected(socket: Socket): void {
     if (this.#closing !== undefined) return void socket.destroy();
-    if (this.#handshakes.size >= this.plan.maximumHandshakes) {
-      const [oldest] = this.#handshakes;
-      oldest.abandon();
-    }
     this.#handshakes.add(new Handshake(socket, this));
   }
 
@@ -262,11 +260,11 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
     clearInterval(this.#ticking);
     const stopped = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
     this.#unix?.remove();
-    for (const handshake of [...this.#handshakes]) handshake.dismiss();
+    this.#handshakes.end("dismiss");
     const emptied = Promise.withResolvers<void>();
     this.#emptied = emptied.resolve;
     const timer = setTimeout(() => {
-      for (const handshake of [...this.#handshakes]) handshake.abandon();
+      this.#handshakes.end("abandon");
       for (const client of [...this.#all]) client.cut();
     }, graceMs);
     this.#checkEmpty();

@@ -39,6 +39,7 @@ function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
     };
     const timer = setTimeout(done, ms);
     signal?.addEventListener("abort", done);
+    if (signal?.aborted) done();
   });
 }
 

@@ -237,7 +237,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
    */
   async drain(): Promise<void> {
     this.#requireOpen();
-    if (this.#link.queuedBytes <= this.#link.queue.limitBytes) return;
+    if (!this.#link.isFull) return;
     this.#drained ??= Promise.withResolvers();
     await this.#drained.promise;
   }
@@ -308,7 +308,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
     }
     if (this.#end !== undefined || this.#leaving !== undefined) return false;
     const link = this.#link;
-    if (link.sendPast(channelId, flags, bytes)) return link.queuedBytes <= link.queue.limitBytes;
+    if (link.sendPast(channelId, flags, bytes)) return !link.isFull;
     const frames = encodeMessage(channelId, flags, bytes);
     return !link.send(channelId, flags, frames, bytes.length, token);
   }
