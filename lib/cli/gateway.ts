@@ -153,9 +153,8 @@ function untilSignal(stack: DisposableStack, withTls: boolean): Promise<void> {
 function reportLosses(metrics: readonly Metric[]): void {
   const total = (value: Metric["value"]) =>
     typeof value === "number" ? value : Object.values(value).reduce((sum, one) => sum + one, 0);
-  for (const { name, help, value } of metrics) {
-    const isLoss = /dropped|unread/.test(name) && total(value) > 0;
-    if (isLoss) report(`${help}: ${total(value)}`);
+  for (const { help, value, isLoss } of metrics) {
+    if (isLoss && total(value) > 0) report(`${help}: ${total(value)}`);
   }
 }
 

@@ -28,6 +28,8 @@ export interface Metric {
   readonly label?: string;
   /** Whether it may fall. Otherwise it is a counter. */
   readonly isGauge?: boolean;
+  /** Whether it counts messages that did not arrive: the command reports those at its end. */
+  readonly isLoss?: boolean;
 }
 
 /** What a server counts. */
@@ -46,7 +48,12 @@ export function serverMetrics(stats: SocketServerStats): Metric[] {
     { name: "received_bytes", help: "Bytes of these", value: stats.receivedBytes },
     { name: "sent_messages", help: "Messages queued for clients", value: stats.sent },
     { name: "sent_bytes", help: "Bytes of these", value: stats.sentBytes },
-    { name: "dropped_messages", help: "Messages dropped for slow clients", value: stats.dropped },
+    {
+      name: "dropped_messages",
+      help: "Messages dropped for slow clients",
+      value: stats.dropped,
+      isLoss: true,
+    },
     {
       name: "replaced_messages",
       help: "Messages that a newer one replaced",
