@@ -147,6 +147,7 @@ export class Session implements LinkOwner<SessionFrame> {
     this.client.close(CLOSE.REFUSED, closeReason(data));
     this.#owner.refused(data);
     this.#owner.left(this);
+    this.#owner.destination.end(this, { reason: "local", data });
   }
 
   /** Whether messages wait, because the destination takes none. */

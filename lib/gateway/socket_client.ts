@@ -116,6 +116,7 @@ export class Client implements SocketClient {
     ws.on("pong", (data) => pulse.pong(data));
     ws.on("error", (error) => this.#failed(codeOfFault(error)));
     ws.on("close", (code, reason) => this.#closed(code, reason));
+    stream.on("end", () => this.#halfClosed());
     Object.preventExtensions(this); // a misspelt property is a TypeError
   }
 
@@ -293,6 +294,13 @@ export class Client implements SocketClient {
   /** Ends a connection that takes too long to close; what this side has told stands. */
   cut(): void {
     this.#stream.destroy();
+  }
+
+  /** The client sends nothing more, without a close frame. It may take what is queued, in the time of a close. */
+  #halfClosed(): void {
+    if (this.#state !== "open") return;
+    this.#leave();
+    this.#linger(CLOSE_TIMEOUT_MS);
   }
 
   /** The client has sent a close frame, which `ws` has answered. */

@@ -340,7 +340,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   }
 
   #closeSocket(code: number, data: number): void {
-    if (this.#end !== undefined) return;
+    if (this.#end !== undefined || this.#closeTimer !== undefined) return;
     this.#link.close(true);
     this.#rtc?.close();
     this.#socket.close(code, closeReason(data));

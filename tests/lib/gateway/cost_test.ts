@@ -14,6 +14,7 @@ import { journal, leakCheck, until, withDeadline } from "../../_helpers.ts";
 import { raw, serve } from "./_gateway.ts";
 import { pass, side } from "./_pipe.ts";
 import { handshake, RawClient } from "./_raw.ts";
+import { formatLogLine } from "../../../lib/gateway/socket_log.ts";
 
 const DEADLINE = 30_000;
 const turn = () => new Promise((resolve) => setTimeout(resolve));
@@ -90,4 +91,12 @@ test("An address has at most 64 WebSockets that are no browsers, also while acce
   for (const client of clients) client.socket.destroy();
   await until(() => gateway.stats.sockets.clients === 0, DEADLINE, "the end of all");
   await served.connect();
+});
+
+test("A line of the access log has 1,024 bytes at most of each text of a stranger", () => {
+  const entry = { address: "192.0.2.1", status: 408, bytes: 0, elapsedMs: 1, request: undefined };
+  const line = formatLogLine({ ...entry, requestLine: "\xFF".repeat(8192) });
+  assert.match(line, /"\uFFFD{1024}…" 408 0 "-" "-" 1$/);
+  const whole = formatLogLine({ ...entry, requestLine: "x".repeat(1024) });
+  assert.match(whole, /"x{1024}" 408 /);
 });
