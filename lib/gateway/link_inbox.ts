@@ -132,7 +132,9 @@ export class LinkInbox {
   }
 
   #part(kind: number, isPart: boolean, payload: Uint8Array<ArrayBuffer>, cost: number): void {
-    if (this.#partsOf !== -1 && this.#partsOf !== kind) return this.#fault("a message within another");
+    if (this.#partsOf !== -1 && this.#partsOf !== kind) {
+      return this.#fault("a message within another");
+    }
     const length = this.#partsBytes + payload.length;
     if (length > this.#options.largest) return this.#fault("a message that is too large");
     this.#partsOf = kind;
