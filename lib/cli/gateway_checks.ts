@@ -5,15 +5,13 @@
  * @module
  */
 import { isIP } from "node:net";
+import { LAYOUT } from "../../ffi/layout.ts";
 import { validateAddress } from "../address.ts";
 import { checkOrigin, checkPath, checkProtocol, checkUnixSocket } from "../gateway/socket_names.ts";
 import { checkProxy } from "../gateway/socket_proxies.ts";
 import { GATEWAY_OPTIONS, type GatewayValues, PIPE_OPTIONS } from "./gateway_options.ts";
 import { webrtcPorts } from "./gateway_serving.ts";
 import { UsageError } from "./options.ts";
-
-/** Each has an ENet connection of one host. */
-const MAXIMUM_BROWSERS = 4095;
 
 /** What a check of the library refuses is wrong usage. */
 function asUsage(check: () => void, prefix = ""): void {
@@ -70,8 +68,8 @@ function checkTogether(values: GatewayValues): void {
     if (name !== undefined) {
       throw new UsageError(`--${name} is for pipes: leave it out, or leave --to out`);
     }
-    if (values["max-clients"] > MAXIMUM_BROWSERS) {
-      throw new UsageError(`--max-clients can be ${MAXIMUM_BROWSERS} at most with --to`);
+    if (values["max-clients"] > LAYOUT.MAXIMUM_PEERS) {
+      throw new UsageError(`--max-clients can be ${LAYOUT.MAXIMUM_PEERS} at most with --to`);
     }
   } else if (values.compress || values.checksum || values.webrtc) {
     throw new UsageError(
