@@ -57,6 +57,11 @@ function reportLosses(metrics: readonly Metric[]): void {
   }
 }
 
+function lostLines({ dropped }: AccessLogFile): Metric {
+  const help = "Lines of the access log that could not be written";
+  return { name: "access_log_dropped", help, value: dropped, isLoss: true };
+}
+
 async function runGateway(values: GatewayValues): Promise<number> {
   checkValues(values);
   const metricsAt = values.metrics === undefined ? undefined : metricsAddress(values.metrics);
@@ -67,19 +72,20 @@ async function runGateway(values: GatewayValues): Promise<number> {
   const log = logPath === undefined ? undefined : stack.use(new AccessLogFile(logPath, report));
   if (log !== undefined) stack.use(onSignal("SIGUSR1", () => log.reopen()));
   const serving = await (values.to === undefined ? servePipes : serveBrowsers)(values, log, report);
+  const metrics = () => [...serving.metrics(), ...log === undefined ? [] : [lostLines(log)]];
   try {
     if (withTls) stack.use(onSignal("SIGHUP", () => reloadTls(serving, values)));
     process.stderr.write(`listening on ${serving.url}\n`);
     if (metricsAt !== undefined) {
       const { hostname, port } = metricsAt;
-      const listening = MetricsServer.listen(hostname, port, () => serving.metrics());
+      const listening = MetricsServer.listen(hostname, port, metrics);
       process.stderr.write(`metrics at ${stack.use(await listening).url}\n`);
     }
     await Promise.race([serving.ended, asked]);
     return 0;
   } finally {
     await serving.close();
-    reportLosses(serving.metrics());
+    reportLosses(metrics());
   }
 }
 

@@ -28,7 +28,7 @@ export interface Metric {
   readonly label?: string;
   /** Whether it may fall. Otherwise it is a counter. */
   readonly isGauge?: boolean;
-  /** Whether it counts messages that did not arrive: the command reports those at its end. */
+  /** Whether it counts what was lost: the command reports that at its end. */
   readonly isLoss?: boolean;
 }
 
