@@ -116,7 +116,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
     return this.queue.bytes + this.#unacknowledgedBytes;
   }
 
-  /** Whether more than the high-water mark is queued. A message counts as `FRAME_COST` at least. */
+  /** Whether more than the high-water mark is queued. */
   get isFull(): boolean {
     return this.queuedCost > this.queue.limitBytes;
   }
@@ -159,9 +159,8 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
     this.queue.push(channelId, flags, frames, bytes, token);
     if (token !== 0) this.#asked = true;
     this.#owner.touched();
-    const { isFull } = this;
-    this.#full ||= isFull;
-    return isFull;
+    this.#full ||= this.isFull;
+    return this.isFull;
   }
 
   /** Sends an unreliable message past the queue, unless it has to be queued. */

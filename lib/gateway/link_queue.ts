@@ -32,8 +32,8 @@ interface Channel<F extends Frame> {
   readonly messages: Fifo<Outgoing<F>>;
   /** The unreliable ones of them of which nothing has been sent. */
   readonly unreliable: Fifo<Outgoing<F>>;
-  /** Bytes of these; a message counts as `FRAME_COST` at least. */
-  unreliableCost: number;
+  /** Bytes of these unreliable ones; a message counts as `FRAME_COST` at least. */
+  cost: number;
   /** How many of these a newer one replaces. */
   replaceable: number;
   /** Messages of a sequenced kind that were queued, and not dropped. */
@@ -85,7 +85,7 @@ export class LinkQueue<F extends Frame> {
       channel = {
         messages: new Fifo<Outgoing<F>>(),
         unreliable: new Fifo<Outgoing<F>>(),
-        unreliableCost: 0,
+        cost: 0,
         replaceable: 0,
         sequenced: 0,
         batch: -1,
@@ -140,10 +140,10 @@ export class LinkQueue<F extends Frame> {
     const { unreliable } = channel;
     if (message.replaceable) this.#replace(channel);
     const cost = costOf(message);
-    while (unreliable.size > 0 && channel.unreliableCost + cost > this.limitBytes) {
+    while (unreliable.size > 0 && channel.cost + cost > this.limitBytes) {
       this.#drop(channel, unreliable.shift()!);
     }
-    channel.unreliableCost += cost;
+    channel.cost += cost;
     if (message.replaceable) channel.replaceable++;
     unreliable.push(message);
   }
@@ -151,7 +151,7 @@ export class LinkQueue<F extends Frame> {
   #drop(channel: Channel<F>, message: Outgoing<F>): void {
     message.dropped = true;
     message.frames = [];
-    channel.unreliableCost -= costOf(message);
+    channel.cost -= costOf(message);
     if (message.replaceable) {
       channel.replaceable--;
       channel.sequenced--;
@@ -209,7 +209,7 @@ export class LinkQueue<F extends Frame> {
   #advance(channel: Channel<F>, message: Outgoing<F>): void {
     if (message.unreliable && message.sent === 0) {
       channel.unreliable.shift();
-      channel.unreliableCost -= costOf(message);
+      channel.cost -= costOf(message);
       if (message.replaceable) channel.replaceable--;
     }
     const isLast = ++message.sent === message.frames.length;

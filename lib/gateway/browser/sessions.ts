@@ -39,7 +39,6 @@ function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
     };
     const timer = setTimeout(done, ms);
     signal?.addEventListener("abort", done);
-    if (signal?.aborted) done();
   });
 }
 
@@ -74,7 +73,7 @@ export async function* sessions<T extends Session>(
     if (signal?.aborted) return;
     const ms = waitMs * (1 - jitter * Math.random());
     onRetry?.(error, ms);
-    await wait(ms, signal);
+    if (!signal?.aborted) await wait(ms, signal);
     waitMs = Math.min(2 * waitMs, maximumMs);
   }
 }
