@@ -38,7 +38,7 @@ export class AccessLogFile implements Disposable {
     return this.#dropped;
   }
 
-  /** Appends a line. */
+  /** Appends a line. A line that can't be written is lost; the first one in a row is reported. */
   write(line: string): void {
     try {
       if (this.#fd === undefined) throw new Error("it is closed");

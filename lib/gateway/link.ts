@@ -267,7 +267,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
   }
 
   reject(): void {
-    this.#fault("no message of a data channel");
+    this.#fault("no frame of a channel");
   }
 
   /** A message of the socket. */
@@ -285,7 +285,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
       this.#owner.touched();
     } else if (type === TYPE.PONG && bytes.length === 10) {
       this.#ponged(u32(bytes, HEADER), u32(bytes, HEADER + 4), this.lastReceive);
-    } else if (!this.#owner.signal(bytes)) this.#fault("an unknown control frame");
+    } else if (!this.#owner.signal(bytes)) this.#fault("no control frame");
   }
 
   /** Something has been taken: tells it where the other side may wait for that. */

@@ -6,7 +6,7 @@
 import { DisconnectCode } from "../disconnect.ts";
 import type { Accounts } from "./accounts.ts";
 import type { RtcConnection, RtcServer, RtcUser } from "./rtc_server.ts";
-import { addressOf, type Destination, Session, type SessionOwner } from "./session.ts";
+import { type Destination, Session, type SessionOwner } from "./session.ts";
 import type { RtcSide } from "./signalling.ts";
 import type { SocketClient, SocketHandlers, SocketRequest, Verdict } from "./socket_contract.ts";
 
@@ -112,7 +112,7 @@ export class Reception implements SessionOwner {
     request: SocketRequest,
     accept: (request: SocketRequest) => Verdict | Promise<Verdict>,
   ): Promise<Verdict> {
-    const account = this.accounts.of(addressOf(request.address));
+    const account = this.accounts.of(request.address);
     account.others++;
     try {
       return await accept(request);
@@ -121,9 +121,8 @@ export class Reception implements SessionOwner {
     }
   }
 
-  #admits({ address }: SocketRequest): Verdict {
+  #admits({ address: hostname }: SocketRequest): Verdict {
     if (this.#isClosing) return 503;
-    const hostname = addressOf(address);
     if (!this.accounts.allows(hostname) && !this.accounts.refuses) return 403;
     return this.accounts.of(hostname).others < OTHERS_OF_ADDRESS || 429;
   }

@@ -65,11 +65,6 @@ export interface SessionOwner {
   warn(name: string, what: string): void;
 }
 
-/** An address as it is written everywhere else: an IPv4 address, although it came over a socket for IPv6. */
-export function addressOf(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/, "");
-}
-
 /** Where a session is in its life. */
 export type SessionState = "greeting" | "asking" | "connected" | "later" | "leaving" | "ended";
 
@@ -104,7 +99,7 @@ export class Session implements LinkOwner<SessionFrame> {
   constructor(owner: SessionOwner, client: SocketClient) {
     this.#owner = owner;
     this.client = client;
-    this.hostname = addressOf(client.address);
+    this.hostname = client.address;
     this.account = owner.accounts.open(this.hostname);
   }
 

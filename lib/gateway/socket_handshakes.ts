@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { networkOf } from "./accounts.ts";
+import { networkOf } from "../internal/ip.ts";
 
 /** What this needs of a handshake. */
 interface Handshake {

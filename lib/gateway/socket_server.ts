@@ -9,6 +9,7 @@ import { setInterval } from "node:timers";
 import type { SecureContext } from "node:tls";
 import { surface } from "../../ffi/surface.ts";
 import { count, makeInspectable } from "../internal/inspect.ts";
+import { hostAndPort } from "../internal/ip.ts";
 import { systemError } from "../internal/system_error.ts";
 import { handlers as requireHandlers, integer, options, U32 } from "../internal/validate.ts";
 import { createWsServer, loadWs, type WsServer } from "./_ws.ts";
@@ -35,7 +36,8 @@ import { Handshake, type HandshakeOwner, type Passed } from "./socket_handshake.
 import { Handshakes } from "./socket_handshakes.ts";
 import { formatLogLine } from "./socket_log.ts";
 import { prepared } from "./socket_message.ts";
-import { planOf, secureContext, type SocketPlan } from "./socket_options.ts";
+import { planOf, type SocketPlan } from "./socket_options.ts";
+import { secureContext } from "./socket_tls.ts";
 import { UnixSocket } from "./_unix_socket.ts";
 
 /** Clients are looked at this often in the shortest time that is set for them. */
@@ -94,7 +96,7 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
   async listen(): Promise<void> {
     const { hostname, port, unixSocket } = this.plan;
     if (unixSocket !== undefined) this.#unix = await UnixSocket.at(unixSocket);
-    const where = unixSocket ?? `${bracketed(hostname)}:${port}`;
+    const where = unixSocket ?? hostAndPort({ hostname, port });
     const listening = Promise.withResolvers<void>();
     const onError = (error: Error) => listening.reject(systemError(error, `Listening on ${where}`));
     this.#listener.once("error", onError);
@@ -209,7 +211,7 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
     const { address } = this;
     const scheme = this.plan.tls === undefined ? "ws" : "wss";
     if ("unixSocket" in address) return `${scheme}+unix:${address.unixSocket}`;
-    return `${scheme}://${bracketed(address.hostname)}:${address.port}`;
+    return `${scheme}://${hostAndPort(address)}`;
   }
 
   get clients(): ReadonlyMap<number, SocketClient> {
@@ -286,8 +288,6 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
     });
   }
 }
-
-const bracketed = (hostname: string): string => hostname.includes(":") ? `[${hostname}]` : hostname;
 
 /**
  * Listens for WebSocket clients.

@@ -358,7 +358,10 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   #abandon(): void {
     for (const { reject } of this.#deliveries.values()) {
       reject(
-        new EnetSocketError("ENETJS_ERR_UNDELIVERED", "The connection ended before the delivery"),
+        new EnetSocketError(
+          "ENETJS_ERR_UNDELIVERED",
+          "The connection has ended before the delivery",
+        ),
       );
     }
     this.#deliveries.clear();

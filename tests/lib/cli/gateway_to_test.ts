@@ -1,5 +1,7 @@
 /** `enet gateway --to`: browsers reach an ENet server through a process of its own. */
 import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { EnetSocket } from "../../../lib/gateway/browser/mod.ts";
@@ -32,6 +34,17 @@ test("enet gateway --to lets browsers into a C server, counts them, and tells th
   assert.equal(reason, "remote");
   await server.line("disconnect ");
   await enet.ends(0);
+});
+
+test("enet gateway --to says that the server does not answer", async (t) => {
+  const silent = createSocket("udp4");
+  t.after(() => silent.close());
+  await once(silent.bind(0, "127.0.0.1"), "listening");
+  const to = `127.0.0.1:${silent.address().port}`;
+  await using enet = await Enet.gateway("--to", to);
+  const error = await EnetSocket.connect(await enet.url(), { timeoutMs: STEP_MS }).catch((e) => e);
+  assert.equal(error.code, "ENETJS_ERR_REFUSED");
+  assert.match(await enet.told("enet gateway: "), /127\.0\.0\.1:\d+: no answer/);
 });
 
 test(
@@ -69,6 +82,10 @@ const wrong: Record<string, [string[], RegExp]> = {
   "more browsers than a host has peers": [
     ["--to", "127.0.0.1:7777", "--max-clients", "5000"],
     /--max-clients can be 4095 at most/,
+  ],
+  "WebRTC behind a proxy that says nothing of UDP": [
+    ["--to", "127.0.0.1:7777", "--webrtc", "--proxy", "10.0.0.1"],
+    /--webrtc behind a proxy needs --webrtc-address/,
   ],
   "no server": [["--compress"], /say which with --to/],
   "WebRTC without a server": [["--webrtc"], /say which with --to/],
