@@ -12,7 +12,7 @@
  *   queue.c      a ping may let more unreliable messages leave
  *   pool.c       unused memory is given back
  *
- * Two times are elsewhere, because only the pump waits for them: the stall limit and REST_MS (pump.c). Some times wake
+ * Two times are elsewhere, because only the pump waits for them: the stall limit and the rest of pace.c. Some times wake
  * nobody, because they are looked at when a datagram comes: the lifetimes of attempts (wire/guard.c) and token buckets
  * (wire/limits.c), and the times of a stopped peer (allowance.c).
  *

@@ -152,7 +152,7 @@ struct enetjs_host {
 
   /* Pump. */
   bool pump_configured, pump_running, pump_quit, pump_awaits;
-  bool pump_rests; /**< it does not watch the socket for REST_MS, so that datagrams gather */
+  bool pump_rests; /**< it does not watch the socket for a time, so that datagrams gather, see pace.c */
   int spin;        /**< ENETJS_SPIN_… */
   struct enetjs_pace pace;
   unsigned empty_wakeups; /**< services of the consumer in a row that brought it nothing */

@@ -8,8 +8,10 @@
  *   in that time, as when both sides share one core, attending is given up for a while, twice as long each time.
  *
  *   Coalescing. When many peers send, each datagram would wake the consumer. Instead it is woken once a millisecond,
- *   for all datagrams that have come. Peers that wait for answers send less when the answers take longer. So coalescing
- *   ends when the receive rate drops, and such peers get their answers at once.
+ *   for all datagrams that have come. A program that answers by a timer, as a game with ticks does, is woken once in
+ *   four milliseconds: a quarter at most of the time that it takes to answer. Peers that wait for answers send less
+ *   when the answers take longer. So coalescing ends when the receive rate drops, and such peers get their answers at
+ *   once.
  *
  *   Dozing. When one peer sends many datagrams in a row, a consumer that attends would find and acknowledge each alone.
  *   So it sleeps now and then for some tens of microseconds before it looks. A peer whose window is full waits for
@@ -28,7 +30,9 @@ enum {
   ATTEND_GAP_US = 1000, /* between services that found something */
   ATTEND_FAILURES = 8,  /* that are remembered */
   ATTEND_FORGIVEN = 2,
-  COALESCE_GAP_US = 500, /* between wake-ups */
+  COALESCE_GAP_US = 500, /* between wake-ups, where the program answers at once */
+  REST_LIMIT_MS = 4,
+  ANSWER_RESTS = 4, /* that fit into the time until the program answers */
   DOZE_RATE = 80000,     /* datagrams a second */
   DOZE_TURNS = 3,        /* of which one begins with a nap */
   TRIAL_SKIP = 16,       /* windows until it is tried, doubled each time */
@@ -56,7 +60,7 @@ struct terms {
   unsigned keeps;   /* sixteenths of the rate that must be left */
 };
 
-static const struct terms COALESCING = {16, 4, 8}, DOZING = {64, 8, 15};
+static const struct terms COALESCING = {16, 4, 8}, COALESCING_LONGER = {16, 2, 8}, DOZING = {64, 8, 15};
 
 static void begin_window(struct enetjs_trial *trial, uint64_t now_us) {
   trial->window_us = now_us;
@@ -119,11 +123,36 @@ static uint64_t end_turn(struct enetjs_trial *trial, const struct terms *terms,
   return ++trial->window_turns < terms->turns ? 0 : result->now_us - trial->window_us + 1;
 }
 
+/* ---- Coalescing ------------------------------------------------------------------------------ */
+
+static void on_answered(struct enetjs_pace *pace, uint64_t now) {
+  if (pace->unanswered_us != 0) average(&pace->answer_us, gap_since(&pace->unanswered_us, now));
+  pace->unanswered_us = 0;
+}
+
+/* How long the program takes until it sends something after it was given messages. */
+static uint64_t answer_us(const struct enetjs_pace *pace, uint64_t now) {
+  uint64_t waiting = pace->unanswered_us == 0 ? 0 : now - pace->unanswered_us;
+  return waiting > pace->answer_us ? waiting : pace->answer_us;
+}
+
+static void choose_rest(struct enetjs_pace *pace, uint64_t now) {
+  uint64_t rest = answer_us(pace, now) / (ANSWER_RESTS * 1000);
+  pace->rest_ms = rest < 1 ? 1 : rest > REST_LIMIT_MS ? REST_LIMIT_MS : (unsigned)rest;
+}
+
+void enetjs_pace_sent(struct enetjs_pace *pace) {
+  if (pace->unanswered_us != 0) on_answered(pace, enetjs_clock_us());
+}
+
 static void on_woken(struct enetjs_pace *pace, const struct enetjs_service_result *result) {
   struct enetjs_trial *trial = &pace->coalescing;
-  uint64_t elapsed = end_turn(trial, &COALESCING, result);
+  const struct terms *terms = pace->rest_ms > 1 ? &COALESCING_LONGER : &COALESCING;
+  uint64_t gap = pace->rest_ms > 1 ? pace->rest_ms * 1000 : COALESCE_GAP_US;
+  uint64_t elapsed = end_turn(trial, terms, result);
   if (elapsed == 0) return;
-  decide(trial, &COALESCING, elapsed, elapsed < COALESCE_GAP_US * COALESCING.turns && pace->spread > FIXED / 2);
+  decide(trial, terms, elapsed, elapsed < gap * terms->turns && pace->spread > FIXED / 2);
+  choose_rest(pace, result->now_us);
   begin_window(trial, result->now_us);
 }
 
@@ -221,12 +250,15 @@ double enetjs_host_attend(double host) {
 
 void enetjs_pace_reset(struct enetjs_pace *pace) {
   pace->found_gap_us = LONG_GAP_US;
+  pace->rest_ms = 1;
   pace->coalescing.skip = pace->coalescing.skip_next = TRIAL_SKIP;
   pace->dozing.skip = pace->dozing.skip_next = TRIAL_SKIP;
 }
 
 void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_service_result *result) {
   if (result->datagrams > 0) average(&pace->spread, result->source_changes * FIXED / result->datagrams);
+  if (result->sent) enetjs_pace_sent(pace);
+  if (result->found && pace->unanswered_us == 0) pace->unanswered_us = result->now_us;
   if (result->woken) on_woken(pace, result);
   if (pace->attending && result->datagrams > 0) on_attended(pace, result);
   if (result->found) on_found(pace, spin, result->now_us);

@@ -18,8 +18,6 @@
 
 atomic_uint enetjs_live_pumps;
 
-#define REST_MS 1 /* for which datagrams gather, see pace.c */
-
 /* ---- Talking to the consumer and to the pump ------------------------------------------------- */
 
 void enetjs_pump_call(struct enetjs_host *h) {
@@ -104,7 +102,7 @@ static void on_readable(struct enetjs_host *h) {
 
 /* Sets what the pump waits for, by its own state. @param serviced it has just serviced in the consumer's place */
 static void prepare_sleep(struct enetjs_host *h, bool serviced) {
-  int wait = h->pump_awaits ? (int)h->stall_limit : h->pump_rests ? REST_MS : enetjs_next_wait(h);
+  int wait = h->pump_awaits ? (int)h->stall_limit : h->pump_rests ? (int)h->pace.rest_ms : enetjs_next_wait(h);
   /* After a service nothing is due at once, except datagrams that it has not read. */
   if (wait == 0 && serviced && !enetjs_datagrams_prefetched(h)) wait = 1;
   enetjs_sleeper_set_deadline(&h->sleeper, wait);

@@ -209,7 +209,7 @@ static bool wait_for_socket(struct enetjs_host *h, enet_uint32 until) {
 static void service_for_consumer(struct enetjs_host *h) {
   uint32_t events = h->events.head, completions = h->completions.head;
   uint64_t before = h->counters[ENETJS_HOST_STAT_RECEIVED_PACKETS];
-  struct enetjs_service_result result = {.woken = h->signalled};
+  struct enetjs_service_result result = {.woken = h->signalled, .sent = h->queued_of_late > 0};
   h->signalled = false;
   h->servicing = true;
   enetjs_refill(h);
@@ -253,6 +253,7 @@ double enetjs_host_flush(double host) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   if (!h) return ENETJS_ERR_CLOSED;
   h->fed = 0;
+  if (h->queued_of_late > 0) enetjs_pace_sent(&h->pace);
   enetjs_flush_protocol(h);
   enetjs_pump_rearm(h);
   enetjs_host_release(h);
