@@ -3,9 +3,9 @@
  * @brief Blocks of no size class: each is a malloc of its own, or a mapping of its own if it is sparse.
  *
  * An account is charged for the pages of a sparse block that are said to be written, because no others take memory.
- * So a sparse block is a mapping, without huge pages.
+ * So a sparse block is a mapping, without huge pages. charge.c charges the accounts.
  *
- * Any thread may call. What changes a block's account is called with the lock of the account's host held.
+ * Any thread may call. A call for a block is ordered by its owner.
  */
 #ifndef ENETJS_OWN_BLOCK_H
 #define ENETJS_OWN_BLOCK_H
@@ -22,6 +22,8 @@ struct enetjs_block *enetjs_own_block_create(size_t size);
 /** The same, sparse. @param written how many bytes will be written into it at once */
 struct enetjs_block *enetjs_own_block_create_sparse(size_t size, size_t written);
 void enetjs_own_block_destroy(struct enetjs_block *block);
+/** Counts the live ones, and the memory that they take. */
+void enetjs_own_blocks_live(uint64_t *blocks, uint64_t *bytes);
 
 /** @returns what an account is charged for the block now */
 size_t enetjs_own_block_cost(const struct enetjs_block *block);
@@ -32,5 +34,13 @@ size_t enetjs_own_block_sparse_cost(size_t size, size_t written);
 size_t enetjs_own_block_touch_cost(const struct enetjs_block *block, size_t offset, size_t length);
 /** Counts that cost as charged. */
 void enetjs_own_block_touch(struct enetjs_block *block, size_t cost);
+
+#ifdef ENETJS_PLAIN_BLOCKS
+/** The same as enetjs_own_block_create and _destroy, but of the class of plain blocks, which are not counted here. */
+struct enetjs_block *enetjs_plain_block_create(size_t size);
+void enetjs_plain_block_destroy(struct enetjs_block *block);
+/** Counts the plain blocks of a thread that ends, which may outlive it. */
+void enetjs_own_blocks_adopt(uint64_t blocks, uint64_t bytes);
+#endif
 
 #endif

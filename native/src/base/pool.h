@@ -1,7 +1,9 @@
 /**
  * @file pool.h
- * @brief The memory pool behind ENet's malloc and free callbacks. Thread-safe; a block may be freed by
- * any thread. See pool.c for how it works.
+ * @brief The memory pool behind ENet's malloc and free callbacks.
+ *
+ * Any thread may call, and any thread may free a block. What concerns an account (budget.h) is called with the lock of
+ * the account's host held. pool.c tells how the pool works, and which files it has.
  */
 #ifndef ENETJS_POOL_H
 #define ENETJS_POOL_H
@@ -46,7 +48,7 @@ void enetjs_pool_charge(struct enetjs_account *account);
 /* Charges another account, or NULL for nobody, for a live block. With the host's lock held. */
 void enetjs_pool_move(void *memory, struct enetjs_account *account);
 
-/* What an account is charged for a block of `size` bytes: the memory that it takes. */
+/* @returns what an account is charged for a block of `size` bytes: the memory that it takes */
 size_t enetjs_pool_cost(size_t size);
 
 /*
@@ -76,7 +78,7 @@ unsigned enetjs_pool_failures(void);
 extern _Atomic int64_t enetjs_pool_test_countdown;
 #endif
 
-/* Whether a trim would give back much. A few loads; true at most until a trim. */
+/* Whether a trim would give back much. Costs a few loads; a trim makes it false. */
 bool enetjs_pool_slack(void);
 
 /*
