@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/exit.h"
+#include "base/handle.h"
 #include "base/number.h"
 #include "channel/channel.h"
 #include "channel/internal.h"
@@ -36,22 +37,19 @@ static void table_initialize(void);
 
 /* ---- Handles --------------------------------------------------------------------------------- */
 
-static double handle_of(const struct enetjs_channel *c) { return (double)c->generation * CHANNEL_LIMIT + c->index; }
-
 static struct enetjs_channel *channel_at(uint32_t index) {
   return index < CHANNEL_LIMIT ? atomic_load(&table.items[index]) : NULL;
 }
 
 /* @returns the channel with its lock held, or NULL when the handle is stale */
-static struct enetjs_channel *lock_by_handle(double handle) {
+static struct enetjs_channel *lock_by_handle(double channel) {
   struct enetjs_channel *c;
-  uint64_t number;
-  if (!enetjs_is_integer(handle, 0, 9007199254740991.0)) return NULL;
-  number = (uint64_t)handle;
-  c = channel_at((uint32_t)(number % CHANNEL_LIMIT));
+  struct enetjs_handle handle;
+  if (!enetjs_handle_read(channel, CHANNEL_LIMIT, &handle)) return NULL;
+  c = channel_at(handle.index);
   if (!c) return NULL;
   enetjs_mutex_lock(&c->lock);
-  if (c->open && c->generation == number / CHANNEL_LIMIT) return c;
+  if (c->open && c->generation == handle.generation) return c;
   enetjs_mutex_unlock(&c->lock);
   return NULL;
 }
@@ -144,7 +142,7 @@ double enetjs_channel_open(const uint8_t *path, double pathBytes, const uint8_t 
   c->open = true;
   c->owner = enetjs_this_thread();
   c->update_interval_ms = (uint32_t)updateIntervalMs;
-  result = handle_of(c);
+  result = enetjs_handle_number(c->generation, c->index, CHANNEL_LIMIT);
   if (!copy_arguments(c, path, (size_t)pathBytes, configuration, (size_t)configurationBytes) ||
       !enetjs_channel_allocate(c, (uint32_t)sendBytes, (uint32_t)receiveBytes)) {
     enetjs_channel_destroy(c);

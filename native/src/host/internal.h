@@ -109,7 +109,7 @@ struct enetjs_host {
   struct enetjs_filter filter;
   bool filter_refuses;
   struct enetjs_limits *limits;     /**< or NULL */
-  struct enetjs_peer_ids *peer_ids; /**< or NULL where ids on the wire are ENet's own, see open_guard in host.c */
+  struct enetjs_peer_ids *peer_ids; /**< or NULL where ids on the wire are ENet's own, see open_guard in create.c */
   struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed, *last_to_feed; /**< peers for which something waits */
@@ -171,11 +171,18 @@ extern atomic_uint enetjs_live_hosts;
 /** Once, before anything else here and anything of ENet's. @returns 0 or an error code */
 int enetjs_host_initialize(void);
 /** Locks the host of a handle, for a call of its consumer. @returns NULL where it is closed */
-struct enetjs_host *enetjs_host_acquire(double handle);
+struct enetjs_host *enetjs_host_acquire(double host);
 void enetjs_host_release(struct enetjs_host *h);
-struct enetjs_host *enetjs_host_lock(double handle); /**< for any thread */
+struct enetjs_host *enetjs_host_lock(double host); /**< for any thread */
 struct enetjs_host *enetjs_host_at(uint32_t index);
+double enetjs_host_handle(const struct enetjs_host *h);
+/** @returns a free control block with its lock held, or NULL when there are too many hosts */
+struct enetjs_host *enetjs_host_block_take(void);
 void enetjs_host_block_clear(struct enetjs_host *h); /**< makes the control block free */
+/** Whether doubles can be stored at an address of shared memory. */
+static inline bool enetjs_host_aligned(const uint8_t *memory) {
+  return memory && (uintptr_t)memory % sizeof(double) == 0;
+}
 const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double length);
 
 /* ---- endpoint.c ------------------------------------------------------------------------------ */

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/internal.h"
 #include "base/exit.h"
+#include "base/handle.h"
 #include "base/pool.h"
+#include "host/internal.h"
 
-#define GENERATION_LIMIT (1u << 21) /* handles stay exact in a double */
+#define PACKET_LIMIT ((uint64_t)1 << 32) /* of handles */
+#define GENERATION_LIMIT (1u << 21)      /* handles stay exact in a double */
 
 static struct {
   enetjs_mutex lock;
@@ -105,14 +107,10 @@ bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *owner_host,
 }
 
 /* With the table locked. */
-static struct enetjs_packet *find(double handle) {
-  uint64_t number;
-  uint32_t index;
-  if (!enetjs_is_integer(handle, 0, 9007199254740991.0)) return NULL;
-  number = (uint64_t)handle;
-  index = (uint32_t)number;
-  if (index >= table.capacity || table.generations[index] != number >> 32) return NULL;
-  return table.items[index];
+static struct enetjs_packet *find(double packet) {
+  struct enetjs_handle handle;
+  if (!enetjs_handle_read(packet, PACKET_LIMIT, &handle) || handle.index >= table.capacity) return NULL;
+  return table.generations[handle.index] == handle.generation ? table.items[handle.index] : NULL;
 }
 
 struct enetjs_packet *enetjs_packet_borrow(double handle) {
@@ -161,7 +159,7 @@ static double make(uint8_t *data, double length, enet_uint32 flags) {
     return ENETJS_ERR_MEMORY;
   }
   if (!p->external && packet->data) memset(packet->data, 0, packet->dataLength);
-  return (double)p->generation * 4294967296.0 + p->index;
+  return enetjs_handle_number(p->generation, p->index, PACKET_LIMIT);
 }
 
 double enetjs_packet_create(double length) { return make(NULL, length, 0); }

@@ -171,18 +171,24 @@ static double broadcast(struct enetjs_host *h, struct message *m, const struct r
   return result;
 }
 
+/* Broadcasts a payload; `m` has its bytes, or NULL where the program has named none. */
+static double broadcast_bytes(struct enetjs_host *h, struct message *m, double channel, double flags,
+                              const uint8_t *peers, double bytes, double mode) {
+  struct recipients r;
+  if (!m->data || !message_valid(m, channel, flags, 0) || !recipients_valid(&r, peers, bytes, mode))
+    return ENETJS_ERR_ARGUMENT;
+  return broadcast(h, m, &r);
+}
+
 double enetjs_host_broadcast(double host, double channel, double flags, double offset, double length,
                              const uint8_t *peers, double bytes, double mode) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   struct message m = {0};
-  struct recipients r;
-  double result = ENETJS_ERR_ARGUMENT;
+  double result;
   if (!h) return ENETJS_ERR_CLOSED;
   m.data = enetjs_shared_at(h, offset, length);
-  if (m.data && message_valid(&m, channel, flags, 0) && recipients_valid(&r, peers, bytes, mode)) {
-    m.length = (size_t)length;
-    result = broadcast(h, &m, &r);
-  }
+  if (m.data) m.length = (size_t)length;
+  result = broadcast_bytes(h, &m, channel, flags, peers, bytes, mode);
   enetjs_host_release(h);
   return result;
 }
@@ -191,15 +197,13 @@ double enetjs_host_broadcast_buffer(double host, double channel, double flags, c
                                     const uint8_t *peers, double bytes, double mode) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   struct message m = {0};
-  struct recipients r;
-  double result = ENETJS_ERR_ARGUMENT;
+  double result;
   if (!h) return ENETJS_ERR_CLOSED;
-  if (data && enetjs_is_integer(length, 0, UINT32_MAX) && message_valid(&m, channel, flags, 0) &&
-      recipients_valid(&r, peers, bytes, mode)) {
+  if (data && enetjs_is_integer(length, 0, UINT32_MAX)) {
     m.data = data;
     m.length = (size_t)length;
-    result = broadcast(h, &m, &r);
   }
+  result = broadcast_bytes(h, &m, channel, flags, peers, bytes, mode);
   enetjs_host_release(h);
   return result;
 }

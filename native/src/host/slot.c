@@ -13,6 +13,7 @@
  */
 #include <string.h>
 
+#include "base/handle.h"
 #include "enet/dispatch_queue.h"
 #include "host/internal.h"
 #include "wire/addresses.h"
@@ -20,13 +21,11 @@
 /* ---- Handles --------------------------------------------------------------------------------- */
 
 struct enetjs_slot *enetjs_slot_find(struct enetjs_host *h, double peer) {
-  uint64_t number;
+  struct enetjs_handle handle;
   struct enetjs_slot *slot;
-  if (!enetjs_is_integer(peer, 0, 9007199254740991.0)) return NULL;
-  number = (uint64_t)peer;
-  if (number % ENETJS_PEER_SLOTS >= h->enet->peerCount) return NULL;
-  slot = &h->slots[number % ENETJS_PEER_SLOTS];
-  if (slot->generation != number / ENETJS_PEER_SLOTS || !(slot->connected || slot->outgoing)) return NULL;
+  if (!enetjs_handle_read(peer, ENETJS_PEER_SLOTS, &handle) || handle.index >= h->enet->peerCount) return NULL;
+  slot = &h->slots[handle.index];
+  if (slot->generation != handle.generation || !(slot->connected || slot->outgoing)) return NULL;
   return slot;
 }
 
