@@ -1,15 +1,14 @@
 /*
- * See depot.h. Slabs belong to the depots, and each is a malloc. A chain that lies in a depot carries its link and its
- * length behind the header of its first block.
+ * See depot.h. A slab belongs to a depot and is one malloc. A chain that lies in a depot carries its link and its length
+ * behind the header of its first block.
  *
  * Trimming
- *   A trim takes all chains out of a depot, and counts the blocks of each slab. It frees the slabs whose blocks it
- *   has all found, and gives back the other blocks. It finds the slab of a block in a sorted table. (Slabs aligned to
- *   their size would need no table, but they compete for the same cache lines: that cost 14 ns a message.) A block
- *   that a thread holds keeps its slab.
+ *   A trim takes all chains out of a depot and counts the blocks of each slab. It frees the slabs of which it has found
+ *   every block, and puts the other blocks back. So a block that a thread holds keeps its slab. The slab of a block is
+ *   looked up in a sorted table. (Slabs aligned to their size would need no table, but they compete for the same cache
+ *   lines: that cost 14 ns a message.)
  *
- * Invariants: while chains are detached, no other thread sees them. The mutex of a depot is a leaf: no other lock is
- * taken while it is held.
+ * Invariants: no other thread sees chains that a trim has taken out. No other lock is taken under that of a depot.
  */
 #include "base/depot.h"
 
@@ -20,7 +19,7 @@ enum {
   CHAIN_MAX = 32,
   CHAIN_MIN = 4,
   CHAIN_BYTES = 32 * 1024, /* keeps what a thread can hoard of a large class small */
-  SLACK_BYTES = 4 << 20    /* a trim must promise as much */
+  SLACK_BYTES = 4 << 20    /* a trim is worth while from so much on */
 };
 
 /* In the bytes behind the header of a chain's first block while the chain is in a depot. */
@@ -34,7 +33,7 @@ _Static_assert(sizeof(struct chain_link) <= ENETJS_BLOCK_GRANULE, "a chain's lin
 struct enetjs_slab {
   struct enetjs_slab *next;
   uint32_t blocks;
-  uint32_t found; /* by a trim that is under way */
+  uint32_t found; /* blocks that the current trim has found in chains */
 };
 
 _Static_assert(sizeof(struct enetjs_slab) == ENETJS_BLOCK_GRANULE, "a slab's first block is aligned");
@@ -47,7 +46,7 @@ uint8_t enetjs_class_of_granule[ENETJS_BLOCK_LARGEST / ENETJS_BLOCK_GRANULE];
 static _Atomic uint64_t reserved_bytes;
 static _Atomic uint64_t reserved_peak;
 static _Atomic uint64_t chained_bytes;       /* of the blocks in depots */
-static _Atomic uint32_t pushes, pushes_seen; /* of chains to depots; of these, until the last trim */
+static _Atomic uint32_t pushes, pushes_seen; /* chains brought to depots: ever, and until the last trim */
 
 static uint64_t load(_Atomic uint64_t *counter) { return atomic_load_explicit(counter, memory_order_relaxed); }
 
@@ -174,7 +173,7 @@ void enetjs_depots_initialize(void) {
 
 /* ---- Trimming -------------------------------------------------------------------------------- */
 
-/* Calls visit for each block of the chains, which may change its link. */
+/* Calls `visit` for each block of the chains; `visit` may change the link of the block. */
 static void chains_visit(struct enetjs_block *chain, void (*visit)(struct enetjs_block *, void *), void *context) {
   while (chain) {
     struct enetjs_block *next_chain = chain_link_of(chain)->next_chain;
@@ -258,7 +257,7 @@ static struct enetjs_slab *depot_unlink(struct enetjs_depot *depot) {
       link = &slab->next;
     }
   }
-  depot->detached_blocks = 0; /* those that are left lay in the complete slabs */
+  depot->detached_blocks = 0; /* the last of them lay in the complete slabs, all others are back */
   enetjs_mutex_unlock(&depot->mutex);
   return complete;
 }
@@ -281,7 +280,7 @@ static struct enetjs_block *depot_detach(struct enetjs_depot *depot, struct rest
   return chains;
 }
 
-/* While the chains are out of the depot, they are the trim's own; other threads cut new blocks meanwhile. */
+/* While the chains are out of the depot, other threads cut new blocks from its slabs. */
 static void depot_trim(struct enetjs_depot *depot) {
   struct rest rest = {.depot = depot};
   struct enetjs_block *chains = depot_detach(depot, &rest);

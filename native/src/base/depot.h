@@ -2,11 +2,11 @@
  * @file depot.h
  * @brief The pool's blocks that no thread holds: size classes, slabs, and chains of free blocks.
  *
- * A block is a 16-byte header and the caller's bytes. The header of a free block holds the link of the chain that the
- * block is in. Each size class has a depot: its slabs, chains of free blocks, and the uncut rest of the newest slab.
- * Threads fetch and bring whole chains.
+ * A block is a header of 16 bytes and the caller's bytes. The header of a free block links it into a chain. Each size
+ * class has a depot: its slabs, chains of free blocks, and the part of the newest slab that has not been cut into
+ * blocks. Threads take and bring whole chains (cache.h).
  *
- * Any thread may call. Each depot has a mutex, and that orders what changes threads through it.
+ * Any thread may call. Each depot has a mutex, which also orders the memory of blocks that change threads.
  */
 #ifndef ENETJS_DEPOT_H
 #define ENETJS_DEPOT_H
@@ -55,10 +55,10 @@ struct enetjs_depot {
   enetjs_mutex mutex;
   struct enetjs_block *chains;
   size_t chained_blocks;  /* in the chains */
-  size_t detached_blocks; /* in the hands of a trim */
+  size_t detached_blocks; /* taken out by a trim that is under way */
   struct enetjs_slab *slabs;
   size_t slab_count;
-  unsigned char *uncut;
+  unsigned char *uncut; /* the part of the newest slab that has not been cut into blocks */
   size_t uncut_blocks;
   size_t block_bytes;   /* constant, with the header */
   uint32_t chain_limit; /* constant: blocks of a full chain */

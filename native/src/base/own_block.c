@@ -1,5 +1,5 @@
 /*
- * See own_block.h. A sparse block has a record of its mapping in front of its header.
+ * See own_block.h. A sparse block has a record in front of its header: its mapping, and what is charged.
  *
  * Invariant: a sparse block is charged at most what another block of its size would be.
  */
@@ -56,7 +56,7 @@ void enetjs_own_blocks_live(uint64_t *blocks, uint64_t *bytes) {
 
 void enetjs_own_blocks_initialize(void) {
 #ifdef _WIN32
-  page_bytes = 4096; /* there no block is sparse */
+  page_bytes = 4096; /* only counts: on Windows a sparse block is a malloc */
 #else
   page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 #endif

@@ -2,10 +2,11 @@
  * @file own_block.h
  * @brief Blocks of no size class: each is a malloc of its own, or a mapping of its own if it is sparse.
  *
- * An account is charged for the pages of a sparse block that are said to be written, because no others take memory.
- * So a sparse block is a mapping, without huge pages. charge.c charges the accounts.
+ * A sparse block is large and mostly never written, such as ENet's bitmap of the fragments of a message. Only the pages
+ * that are written take memory, and only these are charged to an account (charge.c). So a sparse block is a mapping,
+ * without huge pages.
  *
- * Any thread may call. A call for a block is ordered by its owner.
+ * Any thread may call. Two calls for the same block must not run at once.
  */
 #ifndef ENETJS_OWN_BLOCK_H
 #define ENETJS_OWN_BLOCK_H

@@ -6,8 +6,8 @@
  * A channel ends for one of three reasons: JavaScript closes it, JavaScript's thread exits, or the plugin cannot be
  * loaded or breaks a rule. The thread shuts the plugin down in each case.
  *
- * Invariant: the memory is freed when both sides have let go of it. JavaScript detaches its buffers first; the thread
- * lets go at its end.
+ * Invariant: the memory is freed when JavaScript has closed the channel and the thread has ended. JavaScript detaches
+ * its buffers before it closes.
  *
  * The exported functions take the lock of the channel, and any thread may call them.
  */
@@ -22,7 +22,7 @@
 
 #define CHANNEL_LIMIT 4096
 #define STACK_BYTES (8 * 1024 * 1024)
-#define EXIT_WAIT_MS 2000 /* for plugins that are at work when the process ends */
+#define EXIT_WAIT_MS 2000 /* how long the exit of the process waits for plugins that are at work */
 
 atomic_uint enetjs_live_channels, enetjs_live_plugins;
 atomic_size_t enetjs_channel_bytes;
@@ -226,7 +226,7 @@ double enetjs_channel_text(double channel, double which, uint8_t *out, double ca
   return (double)length;
 }
 
-/* With the lock held: JavaScript's side lets go. @returns whether the thread has yet to end */
+/* With the lock held: JavaScript uses the memory no more. @returns whether the thread has yet to end */
 static bool release(struct enetjs_channel *c, bool keep_memory) {
   c->released = true;
   c->keep_memory |= keep_memory;
@@ -257,7 +257,7 @@ static void close_of_thread(const void *owner) {
   }
 }
 
-/* At exit: no plugin should run on while the process is taken down. Memory is left to the system. */
+/* At the exit of the process no plugin should run on while it is taken down. Memory is left to the system. */
 static void stop_all(void) {
   uint64_t deadline = enetjs_now_ms() + EXIT_WAIT_MS;
   struct enetjs_channel *c;

@@ -3,8 +3,8 @@
  * @brief A channel as its files share it: channel.c is JavaScript's side, plugin_thread.c runs the plugin, and
  * plugin_calls.c is what the plugin may call.
  *
- * Control blocks are never freed, only reused under a new generation, so a stale handle can always be checked. The
- * lock guards everything in a block, except the ring from JavaScript, which belongs to the plugin's thread.
+ * Invariant: control blocks are never freed, only used again under a new generation, so a stale handle can always be
+ * checked. The lock guards everything in a block, except the ring from JavaScript, which belongs to the plugin's thread.
  */
 #ifndef ENETJS_CHANNEL_INTERNAL_H
 #define ENETJS_CHANNEL_INTERNAL_H
@@ -31,10 +31,10 @@ struct enetjs_channel {
   bool open;
   bool running;        /* its thread */
   atomic_bool closing; /* the thread is to end */
-  bool released;       /* JavaScript has let go */
+  bool released;       /* JavaScript has closed the channel */
   bool keep_memory;
   bool notified; /* JavaScript has written, or made room */
-  int state;     /* ENETJS_CHANNEL_STATE_… or what ended it */
+  int state;     /* ENETJS_CHANNEL_STATE_…, or the error code that ended the channel */
   char reason[ENETJS_CHANNEL_REASON_BYTES];
   const void *owner; /* identifies JavaScript's thread, or NULL */
   enetjs_fd wake, consumer_end;

@@ -1,6 +1,6 @@
 /**
- * @file channel_plugin.h
- * @brief Loading a plugin's library, and telling apart why it cannot be loaded.
+ * @file plugin.h
+ * @brief Loads the library of a plugin, and tells why it cannot be loaded. Called by the thread of the channel.
  */
 #ifndef ENETJS_CHANNEL_PLUGIN_H
 #define ENETJS_CHANNEL_PLUGIN_H

@@ -1,9 +1,9 @@
 /*
- * The thread of a channel: it loads the plugin, hands it the messages of JavaScript, calls its update function in
- * time, and shuts it down. The thread ends by itself; nobody joins it.
+ * The thread of a channel: it loads the plugin, hands it the messages of JavaScript, calls its update function on time,
+ * and shuts it down. The thread is detached and ends by itself.
  *
- * The plugin is called without the lock held. Nobody waits for a plugin that takes its time, except the end of the
- * process, and that for a limited time.
+ * Invariant: the plugin is called without the lock held, so no other thread waits for a slow plugin. Only the exit of
+ * the process waits, for a limited time (channel.c).
  */
 #include <stdio.h>
 

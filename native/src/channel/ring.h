@@ -1,9 +1,9 @@
 /**
- * @file channel_ring.h
+ * @file ring.h
  * @brief One end of a channel's ring; see "Memory of a channel" in enetjs_layout.h for the protocol.
  *
- * The other end is not trusted: what it has written is checked before it is used, and found broken
- * rather than followed out of the ring. Each end belongs to one thread at a time.
+ * The other end is not trusted: positions and lengths that it has written are checked, so that no access leaves the
+ * ring. Each end belongs to one thread at a time.
  */
 #ifndef ENETJS_CHANNEL_RING_H
 #define ENETJS_CHANNEL_RING_H

@@ -2,7 +2,7 @@
  * @file congestion.h
  * @brief How much may be under way to a peer, and how fast it may leave; congestion.c tells how that is decided.
  *
- * It knows no ENet, and time is a parameter. Called with the host's lock held.
+ * Nothing here calls ENet, and time is a parameter. Call with the host's lock held.
  */
 #ifndef ENETJS_CONGESTION_H
 #define ENETJS_CONGESTION_H
@@ -11,18 +11,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** The window is not smaller: it is ENet's own; */
+/** The smallest window without a queue in the network: ENet's own. */
 #define ENETJS_WINDOW_MINIMUM (64 * 1024)
-/** but behind a queue it may be. */
+/** The smallest window with a queue. */
 #define ENETJS_WINDOW_SMALLEST (32 * 1024)
 
 /**
- * Nor is it larger. Stock ENet takes 28,672 packets ahead of one that is missing, but a datagram of 32 acknowledgements
+ * The largest window. Stock ENet takes 28,672 packets ahead of one that is missing, but a datagram of 32 acknowledgements
  * can make ENet walk all that is under way 32 times (wire/inspect.h); that many fragments of a usual MTU fit.
  */
 #define ENETJS_WINDOW_MAXIMUM (4 * 1024 * 1024)
 
-/** Below this round trip there is nothing to estimate, for ENet's clock has milliseconds: the window is a fixed one. */
+/** Below this round trip the window is fixed, because ENet's clock of milliseconds is too coarse to measure a queue. */
 #define ENETJS_NEAR_MS 3
 
 enum enetjs_congestion_phase {

@@ -1,20 +1,22 @@
 /*
- * What the congestion controller decides is put into ENet's window of the peer.
+ * Sets ENet's window of a peer (`windowSize`) to what the congestion controller allows (congestion.h).
  *
- * ENet sends a reliable message while what is under way (`reliableDataInTransit`) stays within `windowSize`. It does so
- * twice in a service, before and after it reads, and sends all that fits at once. So the window is set before both, to
- * what is under way and what may leave now, and never to the whole of what may be under way: that is the pacing.
+ * ENet sends a reliable message while the bytes under way (`reliableDataInTransit`) stay within `windowSize`. It does
+ * so twice in a service, before and after it reads, and each time sends all that fits. So the window is set before both:
+ * to the bytes under way and those that may leave now. That is the pacing.
  *
- *   ENet puts it back: the BANDWIDTH_LIMIT that each peer sends after it has connected makes it 65,536
- *     (protocol.c, enet_protocol_handle_bandwidth_limit). It does not last for more than a service.
- *   ENet scales it with `packetThrottle`, which is for unreliable messages. That is taken back.
- *   Retransmission: what has timed out leaves what is under way, and would be sent again in one burst. So before a
- *     service in which that happens the window is lowered by as much, and what is sent again is paced.
- *   Timeouts: ENet's are the mean round trip and four times its variance, which is next to nothing on a steady link. A
- *     queue of some milliseconds would have all that is under way sent twice. So a command that is about to be sent
- *     again for the first time gets more time, if it has had less than the controller's patience. No more time out at
- *     once than may leave; the others get their time again. ENet would walk them for each datagram that it sends.
- *   The minimum: until as much as ENet's window is under way, nothing is paced, but for what is sent again.
+ *   ENet resets it: the BANDWIDTH_LIMIT that each peer sends after it has connected sets the window to 65,536
+ *     (protocol.c of ENet, enet_protocol_handle_bandwidth_limit). That lasts for one service at most.
+ *   ENet scales it with `packetThrottle`, which is meant for unreliable messages. The window is divided by that here.
+ *   Retransmission: commands that time out are no longer under way, so ENet would send them again in one burst. Before a
+ *     service in which that happens the window is lowered by their bytes, so that they are paced.
+ *   Timeouts: ENet's are the mean round trip and four times its variance, which is close to 0 on a steady link. With a
+ *     queue of some milliseconds in the network, all that is under way would be sent twice. So a command that is about
+ *     to time out for the first time gets the controller's patience. No more bytes time out at once than may leave. The
+ *     others get their time once more, because ENet walks what it has to send for each datagram.
+ *   Minimum: while less than ENet's own window is under way, only retransmissions are paced.
+ *
+ * Called with the host's lock held.
  */
 #include "enet/window.h"
 
@@ -23,7 +25,7 @@
 #include "base/number.h"
 #include "wire/unsent.h"
 
-#define DUE_SLACK_MS 1 /* the service takes the time itself, a little later */
+#define DUE_SLACK_MS 1 /* ENet reads the clock itself in its service, a little later */
 
 bool enetjs_window_limited(const ENetPeer *peer) {
   return peer->incomingBandwidth != 0 || peer->host->outgoingBandwidth != 0;
@@ -69,7 +71,7 @@ bool enetjs_window_wraps(const ENetPeer *peer, enet_uint8 id) {
          (channel->usedReliableWindows & (ahead << window | ahead >> (ENET_PEER_RELIABLE_WINDOWS - window)));
 }
 
-/* ENet puts what is to be sent again first. */
+/* ENet puts retransmissions first. */
 static bool is_resending(ENetPeer *peer) {
   ENetList *list = enetjs_unsent_messages(peer);
   return !enet_list_empty(list) && ((ENetOutgoingCommand *)enet_list_front(list))->sendAttempts > 0;
@@ -85,9 +87,8 @@ static void have_patience(ENetOutgoingCommand *command, enet_uint32 patience) {
 }
 
 /*
- * What ENet's next service takes out of what is under way, to send it again. Commands that a queue has made late get
- * more time, and so do those for which there is no room.
- * @param room bytes that may leave
+ * Commands that a queue has made late get more time, and so do those beyond `room`, the bytes that may leave.
+ * @returns bytes that time out in ENet's next service
  */
 static size_t count_due(const struct enetjs_window *window, ENetPeer *peer, enet_uint32 now, size_t room) {
   enet_uint32 patience = enetjs_congestion_patience(&window->congestion);
@@ -147,7 +148,7 @@ static void count_sent(struct enetjs_window *window, const ENetPeer *peer) {
   if (!window->counting) return;
   window->counting = false;
   if (window->due > 0 && peer->packetsLost == window->losses)
-    window->before += window->due; /* it was not due yet */
+    window->before += window->due; /* nothing has timed out after all */
   else
     enetjs_congestion_lost(c, window->due);
   if (peer->reliableDataInTransit > window->before)

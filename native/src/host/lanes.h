@@ -1,6 +1,8 @@
 /**
  * @file lanes.h
- * @brief What waits to be sent to a peer: a lane for each channel, served fairly; see lanes.c. With the host's lock held.
+ * @brief The messages that wait to be sent to a peer: a lane for each channel, served fairly; see lanes.c.
+ *
+ * Call with the host's lock held.
  */
 #ifndef ENETJS_HOST_LANES_H
 #define ENETJS_HOST_LANES_H

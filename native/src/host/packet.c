@@ -1,6 +1,9 @@
 /*
- * Shared payloads. A payload that JavaScript refers to is listed in a table under a handle
- * (generation * 2^32 + index); the table has its own lock because packets travel between hosts.
+ * Packets that several owners share: JavaScript, the queues of peers, and ENet. A packet that JavaScript refers to is
+ * listed in a table, and JavaScript has its handle.
+ *
+ * Invariant: a packet is freed when its last reference is dropped, by whichever thread does that. The table has a lock
+ * of its own, because a packet may travel between hosts; no other lock is taken under it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +78,7 @@ static atomic_size_t *counter_of(const struct enetjs_packet *p) {
   return p->kept ? &p->owner_host->kept_bytes : &p->owner_host->listed_bytes;
 }
 
-/* With the table locked: makes its host answerable for it. */
+/* With the table locked: counts the packet towards its host and its peer. */
 static void join_lister(struct enetjs_packet *p, struct enetjs_host *owner_host, uint32_t slot) {
   p->owner_host = owner_host;
   p->slot = slot;
@@ -83,7 +86,7 @@ static void join_lister(struct enetjs_packet *p, struct enetjs_host *owner_host,
   atomic_fetch_add(&owner_host->slots[slot].listed_bytes, p->packet->dataLength);
 }
 
-/* With the table locked: its host is no longer answerable for it. */
+/* With the table locked: counts the packet towards no host any more. */
 static void leave_lister(struct enetjs_packet *p) {
   if (!p->owner_host) return;
   atomic_fetch_sub(counter_of(p), p->packet->dataLength);
