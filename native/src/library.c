@@ -97,8 +97,7 @@ _Static_assert(ENETJS_RECORD_BYTES == 4 * (ENETJS_RECORD_ADDRESS + 1), "record w
 _Static_assert(ENETJS_PEER_SLOTS > ENET_PROTOCOL_MAXIMUM_PEER_ID, "every ENet peer has an index");
 
 /* The order is part of the ABI: ffi/layout.ts lists the same names in the same order. */
-double enetjs_layout(uint8_t *out, double capacity) {
-  static const double values[] = {
+static const double layout[] = {
       ENETJS_ABI_VERSION,
       ENETJS_PEER_SLOTS,
       ENETJS_HEADER_BYTES,
@@ -241,6 +240,8 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_CHANNEL_TEXT_ERROR,
       ENETJS_CHANNEL_TEXT_NAME,
       ENETJS_CHANNEL_TEXT_VERSION,
-  };
-  return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
+};
+
+double enetjs_layout(uint8_t *out, double capacity) {
+  return write_doubles(layout, sizeof(layout) / sizeof(layout[0]), out, capacity);
 }

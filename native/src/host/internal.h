@@ -2,9 +2,9 @@
  * @file internal.h
  * @brief The struct of a host, and the functions that the files of this folder call in each other.
  *
- * A host is a monitor: everything in `struct enetjs_host` below the lock is read and written only
- * with the lock held. Control blocks are never freed, only reused under a new generation, so a
- * stale handle can always be checked safely.
+ * Invariant: a host is a monitor. Everything in `struct enetjs_host` below the lock is read and written only with the
+ * lock held, and all functions here are called with it held unless they say otherwise. Control blocks are never freed,
+ * only used again under a new generation, so a stale handle can always be checked.
  */
 #ifndef ENETJS_INTERNAL_H
 #define ENETJS_INTERNAL_H
@@ -33,13 +33,13 @@
 #include "wire/lease.h"
 #include "wire/unreachable.h"
 
-/* Messages to a peer that ENet has at most; the rest waits in our queue. */
+/* How many messages to a peer ENet has at most; the others wait in our queue. */
 #define ENETJS_INSIDE_MESSAGES 2600
 
-/* A held message counts this much on top of its bytes, so that empty messages have a limit, too. */
+/* Bytes that a held message counts beside its own, so that empty messages have a limit, too. */
 #define ENETJS_HELD_OVERHEAD 64
 
-/* Buckets of addresses, for what ended connections still hold. */
+/* Buckets in which addresses are counted, for the memory that ended connections still hold. */
 #define ENETJS_DEBT_BUCKETS 1024
 
 /* How many reliable packets ENet accepts ahead of one that is missing. */
@@ -51,7 +51,7 @@
 /* After so many wake-ups that brought the consumer nothing, the pump services first, and wakes it only for a record. */
 #define ENETJS_EMPTY_WAKEUPS_LIMIT 3
 
-/* What a message can be sent with. */
+/* The flags of ENet that a message can be sent with. */
 #define ENETJS_SEND_FLAGS \
   (ENET_PACKET_FLAG_RELIABLE | ENET_PACKET_FLAG_UNSEQUENCED | ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT)
 
@@ -87,13 +87,13 @@ struct enetjs_host {
   bool ipv6_only;                     /**< the socket reaches no IPv4 address */
   struct enetjs_slot *slots;
   bool bound;           /**< accepts connections */
-  bool datagrams;       /**< delivers what is not ENet's */
+  bool datagrams;       /**< reports datagrams that are not ENet's */
   bool shutting_down;   /**< a peer that connects is disconnected at once */
   uint32_t shutdown_data; /**< what peers are told then */
   bool awaits_shutdown; /**< the consumer is to be told when no peer is left */
   bool told_reliably;   /**< the consumer knows of an unreliable message that was sent reliably */
   bool throttle_off;    /**< for peers that connect: ENet's throttle drops nothing for longer round trips */
-  bool asks_throttle_off; /**< and they are asked to do the same */
+  bool asks_throttle_off; /**< peers that connect are asked to turn off their throttle */
   int failed;           /**< errno of a fatal socket error, or 0 */
   size_t high_water, maximum_waiting;
   size_t maximum_data;            /**< as configured; 0 for the default */
@@ -101,7 +101,7 @@ struct enetjs_host {
   uint64_t debt_seed;
   unsigned pool_failures; /**< failed allocations of the pool up to which enetjs_reset_stuck_peers has looked */
   enet_uint32 silence_looked_at;
-  size_t silence_next; /**< slot that is to be looked at for silence */
+  size_t silence_next; /**< index of the slot that silence.c looks at next */
   size_t queued_messages;     /**< to all peers */
   size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced, with 64 for each message */
   size_t external_messages;   /**< queued over memory that is JavaScript's */
@@ -113,14 +113,15 @@ struct enetjs_host {
   struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed, *last_to_feed; /**< peers for which something waits */
-  size_t fed;    /**< bytes that ENet has been given since its last service began, with overhead, */
-  size_t resent; /**< those whose timeout it was let look at, */
-  size_t steps;  /**< and what acknowledgements have made it walk */
+  /* Since the last service began: */
+  size_t fed;    /**< bytes that ENet has been given, with overhead */
+  size_t resent; /**< bytes whose timeouts ENet may look at */
+  size_t steps;  /**< steps in ENet's lists that datagrams have caused */
   struct enetjs_slot *to_look_at;
-  struct enetjs_slot *being_handled; /**< ENet handles its datagram, and something has to be done afterwards */
-  struct enetjs_slot *read_from; /**< ENet handles its datagram, which may bring messages */
+  struct enetjs_slot *being_handled; /**< whose datagram ENet handles, if something is to be done afterwards */
+  struct enetjs_slot *read_from; /**< whose datagram ENet handles, if it may bring messages */
   unsigned messages_taken;       /**< out of ENet, since its round began */
-  struct enetjs_slot *flows; /**< peers that have something reliable under way */
+  struct enetjs_slot *flows; /**< peers with a reliable message under way or to be sent, see flow.c */
   bool adaptive;             /**< windows follow the link, see flow.c */
   bool reading;              /**< a service is under way, and ENet reads datagrams */
   uint64_t service_us;       /**< when ENet was last serviced */

@@ -74,19 +74,27 @@ static inline void forge_unreliable(struct forger *f, uint8_t channel, uint16_t 
   forge_put(f, &command, sizeof(command));
 }
 
-static inline void forge_fragment(struct forger *f, unsigned kind, uint8_t channel, uint16_t reliable, uint16_t start,
-                                  uint32_t count, uint32_t number, uint32_t total, uint32_t offset) {
+/** A fragment with the bytes and lengths that are given, whether or not they make sense. */
+static inline void forge_fragment_of(struct forger *f, unsigned kind, uint8_t channel, uint16_t reliable, uint16_t start,
+                                     uint32_t count, uint32_t number, uint32_t total, uint32_t offset,
+                                     const void *bytes, uint16_t length) {
+  bool acknowledged = kind == ENET_PROTOCOL_COMMAND_SEND_FRAGMENT;
   ENetProtocolSendFragment command;
-  command.header = forge_header(kind, kind == ENET_PROTOCOL_COMMAND_SEND_FRAGMENT ? ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE : 0,
-                                channel, reliable);
+  command.header = forge_header(kind, acknowledged ? ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE : 0, channel, reliable);
   command.startSequenceNumber = ENET_HOST_TO_NET_16(start);
-  command.dataLength = ENET_HOST_TO_NET_16(1);
+  command.dataLength = ENET_HOST_TO_NET_16(length);
   command.fragmentCount = ENET_HOST_TO_NET_32(count);
   command.fragmentNumber = ENET_HOST_TO_NET_32(number);
   command.totalLength = ENET_HOST_TO_NET_32(total);
   command.fragmentOffset = ENET_HOST_TO_NET_32(offset);
   forge_put(f, &command, sizeof(command));
-  forge_put(f, "x", 1);
+  forge_put(f, bytes, length);
+}
+
+/** A fragment of one byte. */
+static inline void forge_fragment(struct forger *f, unsigned kind, uint8_t channel, uint16_t reliable, uint16_t start,
+                                  uint32_t count, uint32_t number, uint32_t total, uint32_t offset) {
+  forge_fragment_of(f, kind, channel, reliable, start, count, number, total, offset, "x", 1);
 }
 
 /** One fragment of a message, as ENet divides it into fragments of `size` bytes. */
@@ -94,18 +102,8 @@ static inline void forge_part(struct forger *f, unsigned kind, uint8_t channel, 
                               uint32_t total, uint16_t size, uint32_t number) {
   static const uint8_t zeroes[ENET_PROTOCOL_MAXIMUM_MTU];
   uint32_t offset = number * size, left = total - offset;
-  uint16_t length = left < size ? (uint16_t)left : size;
-  ENetProtocolSendFragment command;
-  command.header = forge_header(kind, kind == ENET_PROTOCOL_COMMAND_SEND_FRAGMENT ? ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE : 0,
-                                channel, reliable);
-  command.startSequenceNumber = ENET_HOST_TO_NET_16(start);
-  command.dataLength = ENET_HOST_TO_NET_16(length);
-  command.fragmentCount = ENET_HOST_TO_NET_32((total + size - 1) / size);
-  command.fragmentNumber = ENET_HOST_TO_NET_32(number);
-  command.totalLength = ENET_HOST_TO_NET_32(total);
-  command.fragmentOffset = ENET_HOST_TO_NET_32(offset);
-  forge_put(f, &command, sizeof(command));
-  forge_put(f, zeroes, length);
+  forge_fragment_of(f, kind, channel, reliable, start, (total + size - 1) / size, number, total, offset, zeroes,
+                    left < size ? (uint16_t)left : size);
 }
 
 static inline void forge_acknowledge(struct forger *f, uint8_t channel, uint16_t sequence, uint16_t sent_time) {
