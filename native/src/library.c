@@ -47,11 +47,16 @@ double enetjs_error_text(double code, uint8_t *out, double capacity) {
     case ENETJS_ERR_FAULT: text = "The other side of the channel broke its rules"; break;
     case ENETJS_ERR_UNGUARDED:
       text =
-          "libenet's calls do not reach libenetjs, so nothing protects the host: the process had loaded libenet "
+          "libenet's calls do not reach libenetjs, so nothing protects the host: the process had loaded "
+          "libenet "
           "before, or the system is not Linux; create a host before that, or listen with unguarded: true";
       break;
-    case ENETJS_ERR_ADDRESS_FAMILY: text = "The system, or the host's socket, does not speak that version of IP"; break;
-    case ENETJS_ERR_REUSE_PORT: text = "This system does not share the clients of a port among several sockets"; break;
+    case ENETJS_ERR_ADDRESS_FAMILY:
+      text = "The system, or the host's socket, does not speak that version of IP";
+      break;
+    case ENETJS_ERR_REUSE_PORT:
+      text = "This system does not share the clients of a port among several sockets";
+      break;
     case ENETJS_ERR_SOCKETS_TAKEN: text = "Each socket of the shared port has a worker"; break;
     case ENETJS_ERR_NO_HOLDER:
       text = "The shared port is closed, or the process that holds it has ended or does not answer";

@@ -1,9 +1,9 @@
 /*
  * The table of accounts, see budget.h.
  *
- * Invariant: pages of the table are never freed or moved, so an id finds its account without a lock. The list of free
- * accounts has a lock of its own, because hosts with different locks share it; no other lock is taken under it. Any
- * thread may open an account.
+ * Invariant: pages of the table are never freed or moved, so an id finds its account without a lock. The list
+ * of free accounts has a lock of its own, because hosts with different locks share it; no other lock is taken
+ * under it. Any thread may open an account.
  */
 #include "base/budget.h"
 

@@ -2,16 +2,16 @@
  * @file budget.h
  * @brief Accounts: how many bytes of the pool a host or one of its connections holds.
  *
- * A thread charges an account (enetjs_pool_charge) and allocates. Each block then carries the id of the account. The
- * whole size of the block, with its header and rounding, counts towards the account and the account's host until the
- * block is freed. The pool adds what the thread has allocated when the thread charges another account, or none. Until
- * then the counters are behind.
+ * A thread charges an account (enetjs_pool_charge) and allocates. Each block then carries the id of the
+ * account. The whole size of the block, with its header and rounding, counts towards the account and the
+ * account's host until the block is freed. The pool adds what the thread has allocated when the thread
+ * charges another account, or none. Until then the counters are behind.
  *
- * Invariant: everything that changes an account happens with the lock of its host held, so the counters are plain
- * integers. A block that may be freed without that lock is moved to no account first.
+ * Invariant: everything that changes an account happens with the lock of its host held, so the counters are
+ * plain integers. A block that may be freed without that lock is moved to no account first.
  *
- * An account that has been closed lives on until its last block is freed: what an ended connection still holds goes on
- * counting. After that the account is used again, at the same address.
+ * An account that has been closed lives on until its last block is freed: what an ended connection still
+ * holds goes on counting. After that the account is used again, at the same address.
  */
 #ifndef ENETJS_BUDGET_H
 #define ENETJS_BUDGET_H

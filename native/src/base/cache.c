@@ -1,9 +1,10 @@
 /*
- * See cache.h. A cache is created by the first allocation of its thread. When the thread exits, the chains go to the
- * depots and the cache is freed.
+ * See cache.h. A cache is created by the first allocation of its thread. When the thread exits, the chains go
+ * to the depots and the cache is freed.
  *
- * Invariant: the list of caches begins with the shared one and has every cache that holds blocks. Its lock is the
- * registry's. A depot's lock is taken under that of the shared cache or of the registry; no other lock is.
+ * Invariant: the list of caches begins with the shared one and has every cache that holds blocks. Its lock is
+ * the registry's. A depot's lock is taken under that of the shared cache or of the registry; no other lock
+ * is.
  */
 #include "base/cache.h"
 
@@ -87,7 +88,10 @@ static void cache_unregister(struct enetjs_cache *cache) {
   enetjs_mutex_unlock(&caches.registry_mutex);
 }
 
-/* Other destructors of this thread may still allocate and free: with `thread_exiting` they use the shared cache. */
+/*
+ * Other destructors of this thread may still allocate and free: with `thread_exiting` they use the shared
+ * cache.
+ */
 static void ENETJS_KEY_CALL on_thread_exit(void *value) {
   struct enetjs_cache *cache = value;
   thread_exiting = true;
@@ -144,7 +148,9 @@ static size_t held_by(struct enetjs_magazine *magazine) {
   return enetjs_magazine_count(magazine) + atomic_load_explicit(&magazine->spare_count, memory_order_relaxed);
 }
 
-/* With the registry's lock held. Nothing counts live blocks: they are those cut from slabs that lie nowhere. */
+/*
+ * With the registry's lock held. Nothing counts live blocks: they are those cut from slabs that lie nowhere.
+ */
 static size_t class_live(unsigned index) {
   size_t drawn = enetjs_depot_drawn(index), held = 0;
   for (struct enetjs_cache *cache = &caches.shared; cache; cache = cache->next)

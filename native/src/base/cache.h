@@ -2,13 +2,15 @@
  * @file cache.h
  * @brief The free blocks that a thread keeps for itself: a cache, with a magazine for each size class.
  *
- * Blocks are taken from the active chain of a magazine and put back to it. The spare chain is full or absent. There
- * are two chains so that a thread that alternates around the end of one does not visit the depot each time.
+ * Blocks are taken from the active chain of a magazine and put back to it. The spare chain is full or absent.
+ * There are two chains so that a thread that alternates around the end of one does not visit the depot each
+ * time.
  *
  * A thread may free a block of another thread: the block joins the magazine of the thread that frees it.
  *
- * Memory order: a magazine belongs to its thread and needs no order. Chains change threads through a depot, whose
- * mutex orders them. The counts of a magazine have one writer, its thread, and are relaxed: others add them up.
+ * Memory order: a magazine belongs to its thread and needs no order. Chains change threads through a depot,
+ * whose mutex orders them. The counts of a magazine have one writer, its thread, and are relaxed: others add
+ * them up.
  *
  * Functions that take a cache are called by its thread. All others may be called by any thread.
  */
@@ -49,14 +51,19 @@ struct enetjs_cache {
   struct enetjs_cache *next;
 };
 
-/** The cache of the calling thread, or NULL before its first allocation, at its exit, and when memory was out. */
+/**
+ * The cache of the calling thread, or NULL before its first allocation, at its exit, and when memory was out.
+ */
 extern ENETJS_THREAD_LOCAL struct enetjs_cache *enetjs_own_cache;
 
-/** Once, before anything else here but enetjs_cache_enter, which calls it. Calls after the first do nothing. */
+/**
+ * Once, before anything else here but enetjs_cache_enter, which calls it. Calls after the first do nothing.
+ */
 void enetjs_caches_initialize(void);
 
 /**
- * Never fails: a thread that can have no cache gets the shared one, under a lock that enetjs_cache_leave releases.
+ * Never fails: a thread that can have no cache gets the shared one, under a lock that enetjs_cache_leave
+ * releases.
  * @returns a cache that the calling thread may use until then
  */
 struct enetjs_cache *enetjs_cache_enter(void);
@@ -72,8 +79,8 @@ void enetjs_cache_spill(struct enetjs_cache *cache, unsigned index);
 void enetjs_cache_flush(struct enetjs_cache *cache);
 
 /**
- * Counts the blocks of each class that lie in no depot and in no magazine. While other threads allocate and free, it
- * may count a block twice.
+ * Counts the blocks of each class that lie in no depot and in no magazine. While other threads allocate and
+ * free, it may count a block twice.
  */
 void enetjs_caches_live(size_t live[ENETJS_BLOCK_CLASSES]);
 
@@ -102,7 +109,10 @@ static inline void *enetjs_magazine_take(struct enetjs_cache *cache, struct enet
   return block + 1;
 }
 
-/** Puts a block back; the active chain is not full. The account comes last, so that its rare call saves no registers. */
+/**
+ * Puts a block back; the active chain is not full. The account comes last, so that its rare call saves no
+ * registers.
+ */
 static inline void enetjs_magazine_give(struct enetjs_magazine *magazine, struct enetjs_block *block) {
   uint32_t account_id = block->account;
   block->next = magazine->active;

@@ -1,9 +1,9 @@
 /*
  * Accounts of the pool: which account (budget.h) is charged for a block, and how many bytes.
  *
- * The header of a live block names its account. Only a thread with a cache of its own charges, because others share
- * one cache. Blocks of the size classes are charged in cache.h: each adds to the thread's `charged`, which the account
- * gets when the thread charges another one. All other blocks are charged here, at once.
+ * The header of a live block names its account. Only a thread with a cache of its own charges, because others
+ * share one cache. Blocks of the size classes are charged in cache.h: each adds to the thread's `charged`,
+ * which the account gets when the thread charges another one. All other blocks are charged here, at once.
  *
  * Invariant: a block is discharged of exactly what it was charged, whatever account it is moved to meanwhile.
  * Everything that changes an account is called with the lock of the account's host held.
@@ -72,7 +72,9 @@ void enetjs_pool_expect_sparse(size_t size, size_t written) {
   enetjs_own_cache->sparse_written = written;
 }
 
-size_t enetjs_pool_sparse_cost(size_t size, size_t length) { return enetjs_own_block_sparse_cost(size, length); }
+size_t enetjs_pool_sparse_cost(size_t size, size_t length) {
+  return enetjs_own_block_sparse_cost(size, length);
+}
 
 size_t enetjs_pool_touch_cost(const void *memory, size_t offset, size_t length) {
   return enetjs_own_block_touch_cost((const struct enetjs_block *)memory - 1, offset, length);

@@ -1,8 +1,8 @@
 /*
  * Calls hooks when a thread ends, and when the process does.
  *
- * Invariant: hooks are only ever added, so the list can be walked without a lock. At the exit of a process the system
- * may have stopped other threads anywhere, with locks held. Any thread may call.
+ * Invariant: hooks are only ever added, so the list can be walked without a lock. At the exit of a process
+ * the system may have stopped other threads anywhere, with locks held. Any thread may call.
  */
 #include "base/exit.h"
 
@@ -24,12 +24,13 @@ static enetjs_key exit_key;
 static bool has_exit_key;
 
 /*
- * A thread that ends without closing its hosts was terminated, as Workers are. A pump can notice that, because the
- * other end of its wake-up is closed. But a host may have no pump, and not every runtime closes the descriptors of a
- * terminated Worker.
+ * A thread that ends without closing its hosts was terminated, as Workers are. A pump can notice that,
+ * because the other end of its wake-up is closed. But a host may have no pump, and not every runtime closes
+ * the descriptors of a terminated Worker.
  */
 static void ENETJS_KEY_CALL on_thread_exit(void *thread) {
-  for (struct enetjs_exit_hook *hook = atomic_load(&newest); hook; hook = hook->next) hook->on_thread_exit(thread);
+  for (struct enetjs_exit_hook *hook = atomic_load(&newest); hook; hook = hook->next)
+    hook->on_thread_exit(thread);
 }
 
 const void *enetjs_this_thread(void) {
@@ -37,8 +38,8 @@ const void *enetjs_this_thread(void) {
 }
 
 /*
- * The process that registered the first hook. A child that was forked off and exits before it has become another
- * program has none of our threads, and must not send to our peers.
+ * The process that registered the first hook. A child that was forked off and exits before it has become
+ * another program has none of our threads, and must not send to our peers.
  */
 #ifndef _WIN32
 static pid_t owner_process;

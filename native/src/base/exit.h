@@ -17,7 +17,10 @@ struct enetjs_exit_hook {
 /** Registers a hook, once. The hook that was registered last is called first, as by atexit. */
 void enetjs_exit_register(struct enetjs_exit_hook *hook);
 
-/** Has the hooks called when this thread ends. @returns a name of the thread, or NULL where its end goes unnoticed */
+/**
+ * Has the hooks called when this thread ends. @returns a name of the thread, or NULL where its end goes
+ * unnoticed
+ */
 const void *enetjs_this_thread(void);
 
 #endif

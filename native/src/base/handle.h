@@ -2,8 +2,8 @@
  * @file handle.h
  * @brief Handles of objects in tables, as JavaScript holds them. Any thread may call.
  *
- * A handle is one number, exact as a double: an index and a generation. A place in a table is used again under the
- * next generation, so the handle of an object that has ended finds nothing.
+ * A handle is one number, exact as a double: an index and a generation. A place in a table is used again
+ * under the next generation, so the handle of an object that has ended finds nothing.
  */
 #ifndef ENETJS_HANDLE_H
 #define ENETJS_HANDLE_H

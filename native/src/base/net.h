@@ -27,7 +27,10 @@ typedef struct pollfd enetjs_pollfd;
  */
 int enetjs_pair(enetjs_fd ends[2]);
 
-/** Wakes a thread of ours in poll(): an eventfd on Linux, where both members are the same, else a pair of sockets. */
+/**
+ * Wakes a thread of ours in poll(): an eventfd on Linux, where both members are the same, else a pair of
+ * sockets.
+ */
 struct enetjs_waker {
   enetjs_fd read, write;
 };
@@ -46,7 +49,10 @@ void enetjs_waker_close(const struct enetjs_waker *waker);
 /** Creates a UDP socket that no child process inherits. @returns ENETJS_FD_NONE on failure */
 enetjs_fd enetjs_udp_socket(bool ipv6);
 
-/** Sends one byte, without blocking and without SIGPIPE. Where the buffer is full, the reader is woken already. */
+/**
+ * Sends one byte, without blocking and without SIGPIPE. Where the buffer is full, the reader is woken
+ * already.
+ */
 void enetjs_poke(enetjs_fd fd);
 
 /** Reads and drops everything that has arrived. */
@@ -54,7 +60,10 @@ void enetjs_drain(enetjs_fd fd);
 
 void enetjs_fd_close(enetjs_fd fd);
 
-/** Which file a descriptor refers to. The number of a descriptor does not tell: it is used again after a close. */
+/**
+ * Which file a descriptor refers to. The number of a descriptor does not tell: it is used again after a
+ * close.
+ */
 struct enetjs_fd_identity {
   uint64_t device, inode; /**< zero where the system has no such thing */
 };
@@ -62,9 +71,9 @@ struct enetjs_fd_identity {
 struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd);
 
 /**
- * Closes the end of a pair that a runtime was given, unless the runtime has closed it. To be called at the exit of the
- * thread of that runtime: the runtime closes the descriptor on that thread or never. So the number cannot become
- * another file's between the look and the close.
+ * Closes the end of a pair that a runtime was given, unless the runtime has closed it. To be called at the
+ * exit of the thread of that runtime: the runtime closes the descriptor on that thread or never. So the
+ * number cannot become another file's between the look and the close.
  * @param other_end of the pair, or ENETJS_FD_NONE when that is closed
  */
 void enetjs_fd_close_forgotten(enetjs_fd fd, struct enetjs_fd_identity identity, enetjs_fd other_end);
@@ -79,7 +88,10 @@ void enetjs_socket_error_clear(void);
 /** Whether a socket call that failed with this error can never succeed again. */
 bool enetjs_socket_error_fatal(int error);
 
-/** Whether a datagram with this error was not sent because there is no route to its address, or none that is allowed. */
+/**
+ * Whether a datagram with this error was not sent because there is no route to its address, or none that is
+ * allowed.
+ */
 bool enetjs_socket_error_no_way(int error);
 
 /** The ENETJS_ERR_… code for an error of socket, bind or sendto. */

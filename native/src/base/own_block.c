@@ -64,7 +64,8 @@ void enetjs_own_blocks_initialize(void) {
 
 #if defined(__linux__) && !defined(ENETJS_SYSTEM_MALLOC)
 static void *map(size_t bytes) {
-  void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *memory =
+      mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return NULL;
   (void)madvise(memory, bytes, MADV_NOHUGEPAGE); /* a kernel without huge pages refuses it */
   return memory;
@@ -80,7 +81,9 @@ static void unmap(void *memory, size_t bytes) {
 }
 #endif
 
-static struct sparse *sparse_of(const struct enetjs_block *block) { return (struct sparse *)(uintptr_t)block - 1; }
+static struct sparse *sparse_of(const struct enetjs_block *block) {
+  return (struct sparse *)(uintptr_t)block - 1;
+}
 
 static bool is_too_large(size_t size) {
   return size > PTRDIFF_MAX - sizeof(struct sparse) - sizeof(struct enetjs_block);

@@ -2,9 +2,9 @@
  * @file plain.h
  * @brief For the bench: small blocks of another allocator in place of the pool's size classes.
  *
- * ENETJS_ALLOCATOR in CMakeLists.txt chooses the allocator. Accounts are charged as ever. Each thread counts its own
- * blocks, because an atomic addition for every block would be part of what the bench measures. Such a build does not
- * ask its allocator to give memory back. Any thread may call.
+ * ENETJS_ALLOCATOR in CMakeLists.txt chooses the allocator. Accounts are charged as ever. Each thread counts
+ * its own blocks, because an atomic addition for every block would be part of what the bench measures. Such a
+ * build does not ask its allocator to give memory back. Any thread may call.
  */
 #ifndef ENETJS_PLAIN_H
 #define ENETJS_PLAIN_H
@@ -23,7 +23,9 @@ static inline void enetjs_plain_count(struct enetjs_cache *cache, int64_t blocks
 }
 
 /** Whether a block of that size is a plain one when the calling thread takes it. */
-static inline bool enetjs_plain_takes(size_t size) { return size <= ENETJS_BLOCK_LARGEST && enetjs_own_cache; }
+static inline bool enetjs_plain_takes(size_t size) {
+  return size <= ENETJS_BLOCK_LARGEST && enetjs_own_cache;
+}
 
 /** @returns what the caller of the pool gets, or NULL when memory is out */
 static inline void *enetjs_plain_take(size_t size) {

@@ -7,11 +7,12 @@
  *   own block A block above the largest class is a malloc or a mapping of its own (own_block.h).
  * charge.c charges accounts for blocks, and trim.c gives memory back.
  *
- * Invariants: the header of a block says how it is freed, whichever thread does it. Locks are leaves: none is taken
- * while another is held, but for the exceptions that cache.c and trim.c name. Whoever hands a block to another thread
- * orders that itself.
+ * Invariants: the header of a block says how it is freed, whichever thread does it. Locks are leaves: none is
+ * taken while another is held, but for the exceptions that cache.c and trim.c name. Whoever hands a block to
+ * another thread orders that itself.
  *
- * Any thread may call. Rare work stays out of enetjs_pool_malloc and enetjs_pool_free, so that they save no registers.
+ * Any thread may call. Rare work stays out of enetjs_pool_malloc and enetjs_pool_free, so that they save no
+ * registers.
  */
 #include "base/pool.h"
 

@@ -2,8 +2,8 @@
  * @file pool.h
  * @brief The memory pool behind ENet's malloc and free callbacks.
  *
- * Any thread may call, and any thread may free a block. What concerns an account (budget.h) is called with the lock of
- * the account's host held. pool.c tells how the pool works, and which files it has.
+ * Any thread may call, and any thread may free a block. What concerns an account (budget.h) is called with
+ * the lock of the account's host held. pool.c tells how the pool works, and which files it has.
  */
 #ifndef ENETJS_POOL_H
 #define ENETJS_POOL_H
@@ -52,22 +52,24 @@ void enetjs_pool_move(void *memory, struct enetjs_account *account);
 size_t enetjs_pool_cost(size_t size);
 
 /*
- * Until the thread charges another account, its next block of exactly this size is sparse: the account is charged
- * for what is written into it at once, and for the rest when it is touched. It counts its sparse blocks. To be called
- * while an account is charged, with a size of at least ENETJS_SPARSE_MINIMUM.
+ * Until the thread charges another account, its next block of exactly this size is sparse: the account is
+ * charged for what is written into it at once, and for the rest when it is touched. It counts its sparse
+ * blocks. To be called while an account is charged, with a size of at least ENETJS_SPARSE_MINIMUM.
  */
 void enetjs_pool_expect_sparse(size_t size, size_t written);
 #define ENETJS_SPARSE_MINIMUM ((size_t)64 * 1024)
 
 /*
- * Charges the account of a sparse block for the pages of what is about to be written into it; does nothing for other
- * blocks. Pages that have been charged are charged again, but all together at most what another block would cost.
- * With the host's lock held.
+ * Charges the account of a sparse block for the pages of what is about to be written into it; does nothing
+ * for other blocks. Pages that have been charged are charged again, but all together at most what another
+ * block would cost. With the host's lock held.
  */
 void enetjs_pool_touch(void *memory, size_t offset, size_t length);
 /* @returns what that would charge */
 size_t enetjs_pool_touch_cost(const void *memory, size_t offset, size_t length);
-/* @returns what a sparse block of `size` bytes is charged at first, when `length` of them are written at once */
+/*
+ * @returns what a sparse block of `size` bytes is charged at first, when `length` of them are written at once
+ */
 size_t enetjs_pool_sparse_cost(size_t size, size_t length);
 
 /* How often memory was out, since the beginning. */

@@ -7,7 +7,9 @@
 
 #include <stddef.h>
 
-/** Fills `out`. Any thread may call. Never fails: it aborts the process where the system has no random source. */
+/**
+ * Fills `out`. Any thread may call. Never fails: it aborts the process where the system has no random source.
+ */
 void enetjs_random(void *out, size_t bytes);
 
 #endif

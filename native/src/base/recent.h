@@ -1,6 +1,7 @@
 /**
  * @file recent.h
- * @brief The share of some events among all events of the last 5 to 10 seconds. The caller holds the owner's lock.
+ * @brief The share of some events among all events of the last 5 to 10 seconds. The caller holds the owner's
+ * lock.
  */
 #ifndef ENETJS_RECENT_H
 #define ENETJS_RECENT_H
@@ -25,7 +26,8 @@ static inline void enetjs_recent_pass(struct enetjs_recent *recent, uint32_t now
 }
 
 /** @param all how many there were, `some` included */
-static inline void enetjs_recent_add(struct enetjs_recent *recent, uint64_t some, uint64_t all, uint32_t now) {
+static inline void enetjs_recent_add(struct enetjs_recent *recent, uint64_t some, uint64_t all,
+                                     uint32_t now) {
   enetjs_recent_pass(recent, now);
   recent->some[0] += some;
   recent->all[0] += all;

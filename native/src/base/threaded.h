@@ -2,9 +2,9 @@
  * @file threaded.h
  * @brief Tables of objects that have a thread each, such as watches and shared ports.
  *
- * JavaScript holds an object by a handle. The thread of the object sleeps in poll() and in nothing else; the object's
- * waker is among what it polls. An object ends when its handle is closed, or when the thread that opened it exits. At
- * the exit of the process nothing is done, because a thread in poll() does no harm.
+ * JavaScript holds an object by a handle. The thread of the object sleeps in poll() and in nothing else; the
+ * object's waker is among what it polls. An object ends when its handle is closed, or when the thread that
+ * opened it exits. At the exit of the process nothing is done, because a thread in poll() does no harm.
  *
  * Invariant: the thread of an object has returned before the object is released.
  *
@@ -30,7 +30,10 @@ struct enetjs_threaded {
   const void *owner; /**< names the thread that opened the object, or NULL */
 };
 
-/** A static variable, of which the first members are given. The functions get an object, with the lock held but for `run`. */
+/**
+ * A static variable, of which the first members are given. The functions get an object, with the lock held
+ * but for `run`.
+ */
 struct enetjs_threaded_table {
   void *objects; /**< an array, all zero at first */
   size_t object_bytes;
@@ -57,7 +60,9 @@ double enetjs_threaded_open(struct enetjs_threaded_table *table, int (*start)(vo
 /** With the lock held. @returns the object of a handle, or NULL when it is closed */
 void *enetjs_threaded_find(struct enetjs_threaded_table *table, double handle);
 
-/** Ends an object. Takes the lock, and gives it up while the thread returns. @returns 0 or ENETJS_ERR_CLOSED */
+/**
+ * Ends an object. Takes the lock, and gives it up while the thread returns. @returns 0 or ENETJS_ERR_CLOSED
+ */
 double enetjs_threaded_close(struct enetjs_threaded_table *table, double handle);
 
 #endif

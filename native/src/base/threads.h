@@ -1,10 +1,11 @@
 /**
  * @file threads.h
- * @brief Threading primitives over pthreads and Win32: mutex, condition, thread, once, and a thread-local key with a
- * destructor. Each is there twice, with the same contract; its comment stands at the pthreads one, too.
+ * @brief Threading primitives over pthreads and Win32: mutex, condition, thread, once, and a thread-local key
+ * with a destructor. Each is there twice, with the same contract; its comment stands at the pthreads one,
+ * too.
  *
- * Functions that can fail return true on success. Only enetjs_thread_start allocates: a start record, which the new
- * thread frees.
+ * Functions that can fail return true on success. Only enetjs_thread_start allocates: a start record, which
+ * the new thread frees.
  */
 #ifndef ENETJS_THREADS_H
 #define ENETJS_THREADS_H
@@ -27,8 +28,9 @@
 #endif
 
 /*
- * With the default TLS model of position-independent code, because runtimes load the library by dlopen: initial-exec
- * would take room from a small static reserve, and where that is used up the library would not load.
+ * With the default TLS model of position-independent code, because runtimes load the library by dlopen:
+ * initial-exec would take room from a small static reserve, and where that is used up the library would not
+ * load.
  */
 #ifdef _MSC_VER
 #define ENETJS_THREAD_LOCAL __declspec(thread)
@@ -77,7 +79,9 @@ static inline void enetjs_mutex_destroy(enetjs_mutex *mutex) { (void)mutex; }
 
 static inline void enetjs_mutex_lock(enetjs_mutex *mutex) { AcquireSRWLockExclusive(mutex); }
 
-static inline bool enetjs_mutex_trylock(enetjs_mutex *mutex) { return TryAcquireSRWLockExclusive(mutex) != 0; }
+static inline bool enetjs_mutex_trylock(enetjs_mutex *mutex) {
+  return TryAcquireSRWLockExclusive(mutex) != 0;
+}
 
 static inline void enetjs_mutex_unlock(enetjs_mutex *mutex) { ReleaseSRWLockExclusive(mutex); }
 
@@ -196,8 +200,8 @@ static inline bool enetjs_cond_init(enetjs_cond *cond) {
   pthread_condattr_t attributes;
   bool initialized;
   if (pthread_condattr_init(&attributes) != 0) return false;
-  initialized =
-      pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 && pthread_cond_init(cond, &attributes) == 0;
+  initialized = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+                pthread_cond_init(cond, &attributes) == 0;
   pthread_condattr_destroy(&attributes);
   return initialized;
 #endif
@@ -240,8 +244,8 @@ static inline void *enetjs_thread_entry(void *record) {
 }
 
 /*
- * Every signal but the faults of a running thread itself. Our threads block these signals, so that handlers of the
- * program run on threads of the program, and never on a small stack.
+ * Every signal but the faults of a running thread itself. Our threads block these signals, so that handlers
+ * of the program run on threads of the program, and never on a small stack.
  */
 static inline void enetjs_thread_signal_mask(sigset_t *set) {
   sigfillset(set);
@@ -253,8 +257,8 @@ static inline void enetjs_thread_signal_mask(sigset_t *set) {
 }
 
 /*
- * With a stack of that size where the system accepts it, else of the default size. glibc takes static TLS out of the
- * stack, and refuses a size in which that leaves no room.
+ * With a stack of that size where the system accepts it, else of the default size. glibc takes static TLS out
+ * of the stack, and refuses a size in which that leaves no room.
  */
 static inline bool enetjs_thread_create(enetjs_thread *thread, struct enetjs_thread_record *record,
                                         size_t stack_bytes) {
@@ -316,7 +320,9 @@ static inline bool enetjs_key_create(enetjs_key *key, void(ENETJS_KEY_CALL *dest
   return pthread_key_create(key, destructor) == 0;
 }
 
-static inline bool enetjs_key_set(enetjs_key key, void *value) { return pthread_setspecific(key, value) == 0; }
+static inline bool enetjs_key_set(enetjs_key key, void *value) {
+  return pthread_setspecific(key, value) == 0;
+}
 
 #endif
 

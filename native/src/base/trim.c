@@ -1,12 +1,12 @@
 /*
  * Giving memory back: enetjs_pool_slack, _trim and _relax of pool.h.
  *
- * A trim frees slabs whose blocks all lie in depots (depot.c), and asks malloc to give memory back. Blocks in the
- * magazines of other threads keep their slabs: two chains for each class and thread at most. So after a trim, each
- * thread empties its magazines once, when it calls enetjs_pool_relax.
+ * A trim frees slabs whose blocks all lie in depots (depot.c), and asks malloc to give memory back. Blocks in
+ * the magazines of other threads keep their slabs: two chains for each class and thread at most. So after a
+ * trim, each thread empties its magazines once, when it calls enetjs_pool_relax.
  *
- * Invariant: one thread trims at a time, and no thread waits for it. Any thread may call. Every other lock of the pool
- * may be taken under that of the trim.
+ * Invariant: one thread trims at a time, and no thread waits for it. Any thread may call. Every other lock of
+ * the pool may be taken under that of the trim.
  */
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /*
- * Watches of descriptors. The event loops of the runtimes take sockets and no pipes, so a thread waits in poll() for a
- * descriptor of JavaScript's, and tells JavaScript by one byte on a pair of sockets.
+ * Watches of descriptors. The event loops of the runtimes take sockets and no pipes, so a thread waits in
+ * poll() for a descriptor of JavaScript's, and tells JavaScript by one byte on a pair of sockets.
  *
- * Invariant: the thread looks at the descriptor only while the watch is armed. It disarms the watch itself when the
- * descriptor is ready, so a descriptor that stays ready costs one byte and not a loop. The thread reads and writes
- * nothing on the descriptor, and never closes it.
+ * Invariant: the thread looks at the descriptor only while the watch is armed. It disarms the watch itself
+ * when the descriptor is ready, so a descriptor that stays ready costs one byte and not a loop. The thread
+ * reads and writes nothing on the descriptor, and never closes it.
  *
  * Any thread may call the exported functions. They take the lock of the table, see threaded.h.
  */

@@ -1,13 +1,13 @@
 /*
- * Channels to plugins: two rings in native memory that JavaScript maps, and a thread that runs a plugin at the other
- * end of them. This file is JavaScript's side: handles, and how a channel begins and ends.
+ * Channels to plugins: two rings in native memory that JavaScript maps, and a thread that runs a plugin at
+ * the other end of them. This file is JavaScript's side: handles, and how a channel begins and ends.
  *
- * JavaScript produces into one ring and consumes from the other without any call. It calls only to wake the thread.
- * A channel ends for one of three reasons: JavaScript closes it, JavaScript's thread exits, or the plugin cannot be
- * loaded or breaks a rule. The thread shuts the plugin down in each case.
+ * JavaScript produces into one ring and consumes from the other without any call. It calls only to wake the
+ * thread. A channel ends for one of three reasons: JavaScript closes it, JavaScript's thread exits, or the
+ * plugin cannot be loaded or breaks a rule. The thread shuts the plugin down in each case.
  *
- * Invariant: the memory is freed when JavaScript has closed the channel and the thread has ended. JavaScript detaches
- * its buffers before it closes.
+ * Invariant: the memory is freed when JavaScript has closed the channel and the thread has ended. JavaScript
+ * detaches its buffers before it closes.
  *
  * The exported functions take the lock of the channel, and any thread may call them.
  */
@@ -128,7 +128,8 @@ static bool copy_arguments(struct enetjs_channel *c, const uint8_t *path, size_t
 }
 
 double enetjs_channel_open(const uint8_t *path, double pathBytes, const uint8_t *configuration,
-                           double configurationBytes, double sendBytes, double receiveBytes, double updateIntervalMs) {
+                           double configurationBytes, double sendBytes, double receiveBytes,
+                           double updateIntervalMs) {
   const double limit = ENETJS_CHANNEL_MAXIMUM_BYTES;
   struct enetjs_channel *c;
   double result;
@@ -215,7 +216,8 @@ double enetjs_channel_text(double channel, double which, uint8_t *out, double ca
   struct enetjs_channel *c;
   const char *text;
   size_t length;
-  if (!out || !(capacity >= 0) || !(which >= 0 && which <= ENETJS_CHANNEL_TEXT_VERSION)) return ENETJS_ERR_ARGUMENT;
+  if (!out || !(capacity >= 0) || !(which >= 0 && which <= ENETJS_CHANNEL_TEXT_VERSION))
+    return ENETJS_ERR_ARGUMENT;
   c = lock_by_handle(channel);
   if (!c) return ENETJS_ERR_CLOSED;
   text = which == ENETJS_CHANNEL_TEXT_ERROR ? c->reason : c->plugin_texts[which != ENETJS_CHANNEL_TEXT_NAME];

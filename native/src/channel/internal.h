@@ -1,10 +1,11 @@
 /**
  * @file internal.h
- * @brief A channel as its files share it: channel.c is JavaScript's side, plugin_thread.c runs the plugin, and
- * plugin_calls.c is what the plugin may call.
+ * @brief A channel as its files share it: channel.c is JavaScript's side, plugin_thread.c runs the plugin,
+ * and plugin_calls.c is what the plugin may call.
  *
- * Invariant: control blocks are never freed, only used again under a new generation, so a stale handle can always be
- * checked. The lock guards everything in a block, except the ring from JavaScript, which belongs to the plugin's thread.
+ * Invariant: control blocks are never freed, only used again under a new generation, so a stale handle can
+ * always be checked. The lock guards everything in a block, except the ring from JavaScript, which belongs to
+ * the plugin's thread.
  */
 #ifndef ENETJS_CHANNEL_INTERNAL_H
 #define ENETJS_CHANNEL_INTERNAL_H
@@ -66,7 +67,10 @@ bool enetjs_channel_guards_intact(const struct enetjs_channel *c);
 /* ---- channel.c ------------------------------------------------------------------------------- */
 /** Has the thread end. With the lock held. */
 void enetjs_channel_begin_closing(struct enetjs_channel *c);
-/** Ends the channel for a reason, of which the first one counts. With the lock held. @returns ENETJS_PLUGIN_FAULT */
+/**
+ * Ends the channel for a reason, of which the first one counts. With the lock held. @returns
+ * ENETJS_PLUGIN_FAULT
+ */
 int enetjs_channel_fail(struct enetjs_channel *c, int code, const char *reason);
 /** Frees what a channel has, and its block. With the lock held. */
 void enetjs_channel_destroy(struct enetjs_channel *c);

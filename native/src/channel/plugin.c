@@ -1,6 +1,6 @@
 /*
- * Loads plugins with the system's loader. Where it refuses one, finds out why: no such file, another platform, or a
- * fault of the library itself. Called by the thread of the channel.
+ * Loads plugins with the system's loader. Where it refuses one, finds out why: no such file, another
+ * platform, or a fault of the library itself. Called by the thread of the channel.
  */
 #include "channel/plugin.h"
 
@@ -22,7 +22,8 @@ typedef const struct enetjs_plugin *(*interface_function)(void);
 static int library_open(void **library, const char *path, char *reason, size_t size) {
   wchar_t wide[32768];
   DWORD error;
-  if (!MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, sizeof(wide) / sizeof(*wide))) return ENETJS_ERR_PLUGIN_MISSING;
+  if (!MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, sizeof(wide) / sizeof(*wide)))
+    return ENETJS_ERR_PLUGIN_MISSING;
   *library = (void *)LoadLibraryExW(wide, NULL, LOAD_WITH_ALTERED_SEARCH_PATH);
   if (*library) return 0;
   error = GetLastError();
@@ -111,7 +112,8 @@ static int check_functions(const struct enetjs_plugin *functions, char *reason, 
   return 0;
 }
 
-int enetjs_channel_plugin_load(struct enetjs_channel_plugin *plugin, const char *path, char *reason, size_t size) {
+int enetjs_channel_plugin_load(struct enetjs_channel_plugin *plugin, const char *path, char *reason,
+                               size_t size) {
   interface_function entry;
   int result = library_open(&plugin->library, path, reason, size);
   if (result < 0) return result;

@@ -1,7 +1,7 @@
 /*
- * ENet's range coder, without empty buffers in its input. An empty message gives one. The range coder (compress.c of
- * ENet) then reads a byte behind the buffer: it crashes, or the datagram cannot be decompressed. So empty buffers are
- * left out here. Called with the host's lock held.
+ * ENet's range coder, without empty buffers in its input. An empty message gives one. The range coder
+ * (compress.c of ENet) then reads a byte behind the buffer: it crashes, or the datagram cannot be
+ * decompressed. So empty buffers are left out here. Called with the host's lock held.
  */
 #include "enet/compress.h"
 

@@ -1,6 +1,7 @@
 /**
  * @file congestion.h
- * @brief How much may be under way to a peer, and how fast it may leave; congestion.c tells how that is decided.
+ * @brief How much may be under way to a peer, and how fast it may leave; congestion.c tells how that is
+ * decided.
  *
  * Nothing here calls ENet, and time is a parameter. Call with the host's lock held.
  */
@@ -17,12 +18,16 @@
 #define ENETJS_WINDOW_SMALLEST (32 * 1024)
 
 /**
- * The largest window. Stock ENet takes 28,672 packets ahead of one that is missing, but a datagram of 32 acknowledgements
- * can make ENet walk all that is under way 32 times (wire/inspect.h); that many fragments of a usual MTU fit.
+ * The largest window. Stock ENet takes 28,672 packets ahead of one that is missing, but a datagram of 32
+ * acknowledgements can make ENet walk all that is under way 32 times (wire/inspect.h); that many fragments of
+ * a usual MTU fit.
  */
 #define ENETJS_WINDOW_MAXIMUM (4 * 1024 * 1024)
 
-/** Below this round trip the window is fixed, because ENet's clock of milliseconds is too coarse to measure a queue. */
+/**
+ * Below this round trip the window is fixed, because ENet's clock of milliseconds is too coarse to measure a
+ * queue.
+ */
 #define ENETJS_NEAR_MS 3
 
 enum enetjs_congestion_phase {

@@ -1,26 +1,28 @@
 /*
  * Retransmits a reliable command as soon as acknowledgements show that it is lost.
  *
- * ENet by itself retransmits a command when its timer fires: after 500 ms at first, later after a round trip and four
- * times its variance. Acknowledgements tell earlier, because each carries the sent time of what it acknowledges. When a
- * command is acknowledged that was sent later than another one, then the other one is lost, or was overtaken. It is
- * taken for lost once it would have been acknowledged even if it was overtaken by as much as was seen of late. This is
- * the rule of RACK (RFC 8985, section 6.2). ENet's sent times make it exact for what was sent more than once.
+ * ENet by itself retransmits a command when its timer fires: after 500 ms at first, later after a round trip
+ * and four times its variance. Acknowledgements tell earlier, because each carries the sent time of what it
+ * acknowledges. When a command is acknowledged that was sent later than another one, then the other one is
+ * lost, or was overtaken. It is taken for lost once it would have been acknowledged even if it was overtaken
+ * by as much as was seen of late. This is the rule of RACK (RFC 8985, section 6.2). ENet's sent times make it
+ * exact for what was sent more than once.
  *
  *   lost: sent before `newest`, and longer ago than `round_trip` and the tolerance for reordering
  *
- * Sent commands lie in sentReliableCommands in the order of their sent times, the oldest first. A lost command is put
- * where ENet's timer would put it, before what has not been sent (protocol.c of ENet, enet_protocol_check_timeouts).
- * ENet then sends it again with a fresh timeout. ENet finds the command of an acknowledgement in both lists.
+ * Sent commands lie in sentReliableCommands in the order of their sent times, the oldest first. A lost
+ * command is put where ENet's timer would put it, before what has not been sent (protocol.c of ENet,
+ * enet_protocol_check_timeouts). ENet then sends it again with a fresh timeout. ENet finds the command of an
+ * acknowledgement in both lists.
  *
- * An acknowledgement counts only if it names a command that is under way, and the time at which that was sent. One that
- * is forged, old or repeated changes nothing. A peer that lies can have each command sent again ATTEMPTS times. Then
- * ENet's timer takes over. Its doubled timeouts end a connection that never acknowledges one command. ENet 1.3.18
- * counts attempts to end a connection. There ATTEMPTS is 1, and the timeout is doubled as if the timer had fired, so
- * that the connection lasts as long.
+ * An acknowledgement counts only if it names a command that is under way, and the time at which that was
+ * sent. One that is forged, old or repeated changes nothing. A peer that lies can have each command sent
+ * again ATTEMPTS times. Then ENet's timer takes over. Its doubled timeouts end a connection that never
+ * acknowledges one command. ENet 1.3.18 counts attempts to end a connection. There ATTEMPTS is 1, and the
+ * timeout is doubled as if the timer had fired, so that the connection lasts as long.
  *
- * Bounds: SEARCH_STEPS for the acknowledgements of a datagram, RESEND_STEPS for a call of resend. A lost command that
- * may not leave yet stays where it is, because ENet walks what it has to send for each datagram.
+ * Bounds: SEARCH_STEPS for the acknowledgements of a datagram, RESEND_STEPS for a call of resend. A lost
+ * command that may not leave yet stays where it is, because ENet walks what it has to send for each datagram.
  *
  * Called with the host's lock held.
  */
@@ -47,7 +49,10 @@ enum {
 
 /* ---- What acknowledgements tell --------------------------------------------------------------- */
 
-/* Begins where the last one was found, because acknowledgements mostly come in the order of the list. @returns NULL for none */
+/*
+ * Begins where the last one was found, because acknowledgements mostly come in the order of the list.
+ * @returns NULL for none
+ */
 static const ENetOutgoingCommand *find(struct enetjs_acknowledgement_search *search, const ENetPeer *peer,
                                        enet_uint16 sequence, enet_uint8 channel) {
   const ENetListNode *end = &peer->sentReliableCommands.sentinel;
@@ -72,7 +77,8 @@ static void note_reordering(struct enetjs_fast_retransmit *fast, enet_uint32 by,
 }
 
 bool enetjs_fast_retransmit_acknowledged(struct enetjs_fast_retransmit *fast, const ENetPeer *peer,
-                                         const ENetProtocol *command, struct enetjs_acknowledgement_search *search) {
+                                         const ENetProtocol *command,
+                                         struct enetjs_acknowledgement_search *search) {
   const enet_uint32 now = peer->host->serviceTime;
   const enet_uint16 time = ENET_NET_TO_HOST_16(command->acknowledge.receivedSentTime);
   const enet_uint32 round_trip = (enet_uint16)(now - time), sent = now - round_trip;
@@ -108,7 +114,10 @@ static enet_uint32 tolerance(const struct enetjs_fast_retransmit *fast) {
   return (enet_uint32)enetjs_larger(seen_reordering(fast), fast->shortest / UNSEEN_PART) + 1;
 }
 
-/* On a steady link ENet's timeout is so close to the round trip that it would fire for what was only overtaken. */
+/*
+ * On a steady link ENet's timeout is so close to the round trip that it would fire for what was only
+ * overtaken.
+ */
 static void slow_timer(const struct enetjs_fast_retransmit *fast, ENetPeer *peer) {
   enet_uint32 least = (seen_reordering(fast) + 3) / 4;
   if (peer->roundTripTimeVariance < least) peer->roundTripTimeVariance = least;
@@ -149,7 +158,8 @@ unsigned enetjs_fast_retransmit_resend(struct enetjs_fast_retransmit *fast, ENet
   fast->steps = 0;
   fast->waits = false;
   slow_timer(fast, peer);
-  for (ENetListIterator i = enet_list_begin(&peer->sentReliableCommands); i != end && fast->steps < RESEND_STEPS; i = next) {
+  for (ENetListIterator i = enet_list_begin(&peer->sentReliableCommands);
+       i != end && fast->steps < RESEND_STEPS; i = next) {
     ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
     next = enet_list_next(i);
     fast->steps++;

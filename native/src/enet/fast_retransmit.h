@@ -18,12 +18,14 @@ struct enetjs_fast_retransmit {
   enet_uint32 newest;       /**< the latest sent time that was acknowledged */
   enet_uint32 round_trip;   /**< how long after `newest` its acknowledgement came */
   enet_uint32 shortest;     /**< the shortest round trip */
-  enet_uint32 reordered[2]; /**< the largest delay by which a command was overtaken: this interval, and the one before */
+  /** the largest delay by which a command was overtaken: this interval, and the one before */
+  enet_uint32 reordered[2];
   enet_uint32 interval;     /**< when the current interval began */
   enet_uint32 due;
   unsigned steps;           /**< commands that the last enetjs_fast_retransmit_resend walked */
   uint64_t resent;          /**< commands that were sent again here */
-  uint64_t needless;        /**< commands that were sent again although they had arrived, here or by ENet's timer */
+  /** commands that were sent again although they had arrived, here or by ENet's timer */
+  uint64_t needless;
 };
 
 /** Where the search for the commands that a datagram acknowledges stands. */
@@ -37,8 +39,8 @@ static inline struct enetjs_acknowledgement_search enetjs_acknowledgement_search
 }
 
 /** Whether an ACKNOWLEDGE tells nothing new: another one for the same sent time has been measured. */
-static inline bool enetjs_fast_retransmit_knows(const struct enetjs_fast_retransmit *fast, const ENetProtocol *command,
-                                                enet_uint32 now) {
+static inline bool enetjs_fast_retransmit_knows(const struct enetjs_fast_retransmit *fast,
+                                                const ENetProtocol *command, enet_uint32 now) {
   const enet_uint16 time = ENET_NET_TO_HOST_16(command->acknowledge.receivedSentTime);
   return fast->begun && now - (enet_uint16)(now - time) == fast->newest;
 }
@@ -48,13 +50,15 @@ static inline bool enetjs_fast_retransmit_knows(const struct enetjs_fast_retrans
  * @returns whether it measures a round trip: its sent time is later than any that was acknowledged before
  */
 bool enetjs_fast_retransmit_acknowledged(struct enetjs_fast_retransmit *fast, const ENetPeer *peer,
-                                         const ENetProtocol *command, struct enetjs_acknowledgement_search *search);
+                                         const ENetProtocol *command,
+                                         struct enetjs_acknowledgement_search *search);
 
 /**
- * Has ENet send again what is lost by now, up to `room` bytes. To be called after ENet has handled all that has arrived,
- * and again at `due` where `waits` is set then.
+ * Has ENet send again what is lost by now, up to `room` bytes. To be called after ENet has handled all that
+ * has arrived, and again at `due` where `waits` is set then.
  * @returns how many commands ENet is to send
  */
-unsigned enetjs_fast_retransmit_resend(struct enetjs_fast_retransmit *fast, ENetPeer *peer, enet_uint32 now, size_t room);
+unsigned enetjs_fast_retransmit_resend(struct enetjs_fast_retransmit *fast, ENetPeer *peer, enet_uint32 now,
+                                       size_t room);
 
 #endif

@@ -1,24 +1,26 @@
 /*
  * Repeats the last acknowledgement of a handshake in every datagram until the server has received it.
  *
- * A client is connected when it has received VERIFY_CONNECT, a server when it has received the acknowledgement of that
- * (protocol.c of ENet, enet_protocol_handle_acknowledge). Until then an ENet server drops every message of the client.
- * The client's first messages leave in later datagrams than the acknowledgement. Where the acknowledgement is lost or
- * overtaken, an unreliable message is lost, and a reliable one waits for ENet's first timeout of 500 ms.
+ * A client is connected when it has received VERIFY_CONNECT, a server when it has received the
+ * acknowledgement of that (protocol.c of ENet, enet_protocol_handle_acknowledge). Until then an ENet server
+ * drops every message of the client. The client's first messages leave in later datagrams than the
+ * acknowledgement. Where the acknowledgement is lost or overtaken, an unreliable message is lost, and a
+ * reliable one waits for ENet's first timeout of 500 ms.
  *
- * So the acknowledgement is queued once more before each datagram; ENet puts acknowledgements first into a datagram.
- * To a server, an acknowledgement that arrives twice is a second measurement of the round trip and nothing else. The
- * first acknowledgement that comes from the server shows that the server is connected, and ends the repetition. ENet
- * sends a ping with the first datagram, so it comes within a round trip.
+ * So the acknowledgement is queued once more before each datagram; ENet puts acknowledgements first into a
+ * datagram. To a server, an acknowledgement that arrives twice is a second measurement of the round trip and
+ * nothing else. The first acknowledgement that comes from the server shows that the server is connected, and
+ * ends the repetition. ENet sends a ping with the first datagram, so it comes within a round trip.
  *
- * Fragments fill a datagram. While the acknowledgement is repeated, messages are given to ENet with a smaller MTU, so
- * that there is room for it.
+ * Fragments fill a datagram. While the acknowledgement is repeated, messages are given to ENet with a smaller
+ * MTU, so that there is room for it.
  *
- * Between the datagrams of a burst, only ENet's call of the socket gives an occasion (enetjs_handshake_sent). Where
- * these calls do not arrive in wire/socket.c, only the first datagram of a burst carries the acknowledgement.
+ * Between the datagrams of a burst, only ENet's call of the socket gives an occasion (enetjs_handshake_sent).
+ * Where these calls do not arrive in wire/socket.c, only the first datagram of a burst carries the
+ * acknowledgement.
  *
- * Invariant: a handshake is in the list from enetjs_handshake_remember until the first enetjs_handshake_repeat that
- * finds it confirmed. Called with the host's lock held.
+ * Invariant: a handshake is in the list from enetjs_handshake_remember until the first
+ * enetjs_handshake_repeat that finds it confirmed. Called with the host's lock held.
  */
 #include "enet/handshake.h"
 
@@ -28,11 +30,13 @@
 
 #define ACKNOWLEDGEMENT_BYTES sizeof(ENetProtocolAcknowledge)
 
-void enetjs_handshake_remember(struct enetjs_handshakes *list, struct enetjs_handshake *handshake, ENetPeer *peer) {
+void enetjs_handshake_remember(struct enetjs_handshakes *list, struct enetjs_handshake *handshake,
+                               ENetPeer *peer) {
   ENetList *queue = &peer->acknowledgements;
   for (ENetListIterator i = enet_list_begin(queue); i != enet_list_end(queue); i = enet_list_next(i)) {
     const ENetAcknowledgement *waiting = (ENetAcknowledgement *)i;
-    if ((waiting->command.header.command & ENET_PROTOCOL_COMMAND_MASK) != ENET_PROTOCOL_COMMAND_VERIFY_CONNECT)
+    if ((waiting->command.header.command & ENET_PROTOCOL_COMMAND_MASK) !=
+        ENET_PROTOCOL_COMMAND_VERIFY_CONNECT)
       continue;
     handshake->sequence = waiting->command.header.reliableSequenceNumber;
     handshake->sent_time = (uint16_t)waiting->sentTime;
@@ -99,8 +103,8 @@ void enetjs_handshake_sent(struct enetjs_handshakes *list, const ENetHost *enet,
   if (enet->commandCount < 2) return;
   for (struct enetjs_handshake *handshake = list->first; handshake; handshake = handshake->next) {
     const ENetPeer *peer = handshake->peer;
-    if (peer->address.host == address->host && peer->address.port == address->port && handshake->unconfirmed &&
-        is_in_burst(peer))
+    if (peer->address.host == address->host && peer->address.port == address->port &&
+        handshake->unconfirmed && is_in_burst(peer))
       queue_again(handshake);
   }
 }

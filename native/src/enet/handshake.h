@@ -27,7 +27,8 @@ struct enetjs_handshakes {
 };
 
 /** An attempt of this side has succeeded: repeats the acknowledgement that ENet has queued. */
-void enetjs_handshake_remember(struct enetjs_handshakes *list, struct enetjs_handshake *handshake, ENetPeer *peer);
+void enetjs_handshake_remember(struct enetjs_handshakes *list, struct enetjs_handshake *handshake,
+                               ENetPeer *peer);
 
 /** To be called before ENet sends. */
 void enetjs_handshake_repeat(struct enetjs_handshakes *list);

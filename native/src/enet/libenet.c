@@ -1,17 +1,18 @@
 /*
- * Whether libenet belongs to this library alone, and what is replaced in it then: its clock and its allocator.
+ * Whether libenet belongs to this library alone, and what is replaced in it then: its clock and its
+ * allocator.
  *
- * The clock. libenet reads the wall clock, which can be set. A step forward looks like silence and ends connections; a
- * step back delays retransmissions. So libenetjs defines enet_time_get itself. A libenet that was loaded as the
- * dependency of libenetjs calls that function in place of its own, by the ordinary lookup of symbols (wire/socket.c),
- * and then its time is monotonic. That time begins with the wall clock's, because other code in the process may call
- * libenet's own function and compare.
+ * The clock. libenet reads the wall clock, which can be set. A step forward looks like silence and ends
+ * connections; a step back delays retransmissions. So libenetjs defines enet_time_get itself. A libenet that
+ * was loaded as the dependency of libenetjs calls that function in place of its own, by the ordinary lookup
+ * of symbols (wire/socket.c), and then its time is monotonic. That time begins with the wall clock's, because
+ * other code in the process may call libenet's own function and compare.
  *
- * The allocator. ENet has one for the whole process. It must not change while blocks of the former one live. If
- * libenet's calls arrive here, libenet was loaded as our dependency. Initialization happens when libenetjs is loaded, so
- * no other code can have used libenet before. If the calls do not arrive, other code has loaded libenet, for example
- * a second copy of this library. Then libenet keeps its allocator and its clock. On systems other than Linux calls
- * cannot be redirected, and nothing is replaced.
+ * The allocator. ENet has one for the whole process. It must not change while blocks of the former one live.
+ * If libenet's calls arrive here, libenet was loaded as our dependency. Initialization happens when libenetjs
+ * is loaded, so no other code can have used libenet before. If the calls do not arrive, other code has loaded
+ * libenet, for example a second copy of this library. Then libenet keeps its allocator and its clock. On
+ * systems other than Linux calls cannot be redirected, and nothing is replaced.
  *
  * Invariant: this library always reads the same time as libenet. Any thread may call.
  */
@@ -93,8 +94,8 @@ static bool calls_arrive(void) { return false; }
 #endif
 
 /*
- * Replaces a callback that aborts the process. ENet's callers of enet_malloc survive NULL. Three of them then wait for
- * the acknowledgement of a command that was never sent: see enetjs_reset_stuck_peers.
+ * Replaces a callback that aborts the process. ENet's callers of enet_malloc survive NULL. Three of them then
+ * wait for the acknowledgement of a command that was never sent: see enetjs_reset_stuck_peers.
  */
 static void no_memory(void) {}
 
@@ -107,7 +108,8 @@ static void initialize(void) {
   /* This library reads ENet's structs, which differ between versions. */
   if (enet_linked_version() != ENET_VERSION || ENET_VERSION < ENET_VERSION_CREATE(1, 3, 17)) return;
   enetjs_libenet_owned = calls_arrive();
-  if ((enetjs_libenet_owned ? enet_initialize_with_callbacks(ENET_VERSION, &callbacks) : enet_initialize()) != 0)
+  if ((enetjs_libenet_owned ? enet_initialize_with_callbacks(ENET_VERSION, &callbacks) : enet_initialize()) !=
+      0)
     return;
   /* ENet fills its CRC table on first use, which two hosts might do at once. */
   enet_crc32(&empty, 1);

@@ -1,6 +1,7 @@
 /**
  * @file libenet.h
- * @brief Whether libenet belongs to this library alone; its clock, and memory that ENet frees. Any thread may call.
+ * @brief Whether libenet belongs to this library alone; its clock, and memory that ENet frees. Any thread may
+ * call.
  */
 #ifndef ENETJS_LIBENET_H
 #define ENETJS_LIBENET_H
@@ -12,9 +13,10 @@
 #include "base/pool.h"
 
 /**
- * Initializes ENet, once, before anything else of ENet is used. Finds out whether other code has loaded libenet, and
- * gives it the memory pool if not.
- * @returns 0, or ENETJS_ERR_LIBENET when ENet cannot be initialized, or its version is not that of the headers
+ * Initializes ENet, once, before anything else of ENet is used. Finds out whether other code has loaded
+ * libenet, and gives it the memory pool if not.
+ * @returns 0, or ENETJS_ERR_LIBENET when ENet cannot be initialized, or its version is not that of the
+ * headers
  */
 int enetjs_libenet_initialize(void);
 

@@ -1,12 +1,13 @@
 /*
  * Keeps unreliable messages from being sent faster than the other side reads them.
  *
- * ENet has no such limit. Messages for which the socket buffer of the other side has no room are lost. Once in 65,536
- * messages ENet numbers them anew, with one that it sends reliably; while that one is lost, the other side drops all
- * that follow it. So a ping is sent behind every BARRIER_BYTES of unreliable messages. The acknowledgement of the ping
- * tells that they have been read. While ENETJS_PING_BARRIERS pings are unacknowledged, further messages wait in our
- * own queue, as reliable ones wait for ENet's window. They wait for BARRIER_MS at most, so that a lost datagram or a
- * long round trip holds up no unreliable message for longer.
+ * ENet has no such limit. Messages for which the socket buffer of the other side has no room are lost. Once
+ * in 65,536 messages ENet numbers them anew, with one that it sends reliably; while that one is lost, the
+ * other side drops all that follow it. So a ping is sent behind every BARRIER_BYTES of unreliable messages.
+ * The acknowledgement of the ping tells that they have been read. While ENETJS_PING_BARRIERS pings are
+ * unacknowledged, further messages wait in our own queue, as reliable ones wait for ENet's window. They wait
+ * for BARRIER_MS at most, so that a lost datagram or a long round trip holds up no unreliable message for
+ * longer.
  *
  * Called with the host's lock held.
  */
@@ -27,8 +28,8 @@ void enetjs_ping_barriers_pass(struct enetjs_ping_barriers *barriers, ENetPeer *
   if (barriers->bytes < BARRIER_BYTES) return;
   enet_peer_ping(peer);
   barriers->bytes = 0;
-  barriers->barrier[barriers->count++] =
-      (struct enetjs_ping_barrier){.sequence = peer->outgoingReliableSequenceNumber, .put_at = enet_time_get()};
+  barriers->barrier[barriers->count++] = (struct enetjs_ping_barrier){
+      .sequence = peer->outgoingReliableSequenceNumber, .put_at = enet_time_get()};
 }
 
 static void remove_first(struct enetjs_ping_barriers *barriers) {

@@ -13,7 +13,10 @@
 
 #define ENETJS_PING_BARRIERS 4
 
-/** Pings behind unreliable messages that have not been acknowledged. All zero at the beginning of a connection. */
+/**
+ * Pings behind unreliable messages that have not been acknowledged. All zero at the beginning of a
+ * connection.
+ */
 struct enetjs_ping_barriers {
   size_t bytes; /**< of unreliable messages since the last ping */
   unsigned count;

@@ -21,12 +21,15 @@ struct enetjs_fragments {
   enet_uint8 channel;
 };
 
-/** @returns the bytes of a message that ENet puts into one command. @param reserve bytes of each datagram to keep free */
+/**
+ * @returns the bytes of a message that ENet puts into one command. @param reserve bytes of each datagram to
+ * keep free
+ */
 size_t enetjs_fragment_length(const ENetPeer *peer, size_t reserve);
 
 /**
- * Begins a message that is longer than `length`, the bytes of a fragment. Nothing else may be sent on the channel until
- * ENet has all fragments. @returns false when ENet can't send so many
+ * Begins a message that is longer than `length`, the bytes of a fragment. Nothing else may be sent on the
+ * channel until ENet has all fragments. @returns false when ENet can't send so many
  */
 bool enetjs_fragments_begin(struct enetjs_fragments *fragments, const ENetPeer *peer, enet_uint8 channel,
                             ENetPacket *packet, size_t length);

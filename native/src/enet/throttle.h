@@ -1,6 +1,7 @@
 /**
  * @file throttle.h
- * @brief Keeps ENet's throttle from dropping unreliable messages because a round trip takes longer; see throttle.c.
+ * @brief Keeps ENet's throttle from dropping unreliable messages because a round trip takes longer; see
+ * throttle.c.
  *
  * Call with the lock of the peer's host held.
  */
@@ -27,7 +28,8 @@ struct enetjs_throttle {
 void enetjs_throttle_begin(struct enetjs_throttle *throttle, ENetPeer *peer, bool off, bool ask);
 
 /** ENet is about to handle a THROTTLE_CONFIGURE. */
-void enetjs_throttle_configured(const struct enetjs_throttle *throttle, const ENetPeer *peer, ENetProtocol *command);
+void enetjs_throttle_configured(const struct enetjs_throttle *throttle, const ENetPeer *peer,
+                                ENetProtocol *command);
 
 /**
  * ENet is about to handle a datagram with acknowledgements.

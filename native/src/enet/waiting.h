@@ -1,6 +1,7 @@
 /**
  * @file waiting.h
- * @brief Corrects ENet's count of the bytes of a peer that wait to be dispatched. Call with the host's lock held.
+ * @brief Corrects ENet's count of the bytes of a peer that wait to be dispatched. Call with the host's lock
+ * held.
  */
 #ifndef ENETJS_WAITING_H
 #define ENETJS_WAITING_H

@@ -1,19 +1,22 @@
 /*
  * Sets ENet's window of a peer (`windowSize`) to what the congestion controller allows (congestion.h).
  *
- * ENet sends a reliable message while the bytes under way (`reliableDataInTransit`) stay within `windowSize`. It does
- * so twice in a service, before and after it reads, and each time sends all that fits. So the window is set before both:
- * to the bytes under way and those that may leave now. That is the pacing.
+ * ENet sends a reliable message while the bytes under way (`reliableDataInTransit`) stay within `windowSize`.
+ * It does so twice in a service, before and after it reads, and each time sends all that fits. So the window
+ * is set before both: to the bytes under way and those that may leave now. That is the pacing.
  *
  *   ENet resets it: the BANDWIDTH_LIMIT that each peer sends after it has connected sets the window to 65,536
  *     (protocol.c of ENet, enet_protocol_handle_bandwidth_limit). That lasts for one service at most.
- *   ENet scales it with `packetThrottle`, which is meant for unreliable messages. The window is divided by that here.
- *   Retransmission: commands that time out are no longer under way, so ENet would send them again in one burst. Before a
- *     service in which that happens the window is lowered by their bytes, so that they are paced.
- *   Timeouts: ENet's are the mean round trip and four times its variance, which is close to 0 on a steady link. With a
- *     queue of some milliseconds in the network, all that is under way would be sent twice. So a command that is about
- *     to time out for the first time gets the controller's patience. No more bytes time out at once than may leave. The
- *     others get their time once more, because ENet walks what it has to send for each datagram.
+ *   ENet scales it with `packetThrottle`, which is meant for unreliable messages. The window is divided by
+ *     that here.
+ *   Retransmission: commands that time out are no longer under way, so ENet would send them again in one
+ *     burst. Before a service in which that happens the window is lowered by their bytes, so that they are
+ *     paced.
+ *   Timeouts: ENet's are the mean round trip and four times its variance, which is close to 0 on a steady
+ *     link. With a queue of some milliseconds in the network, all that is under way would be sent twice. So a
+ *     command that is about to time out for the first time gets the controller's patience. No more bytes time
+ *     out at once than may leave. The others get their time once more, because ENet walks what it has to send
+ *     for each datagram.
  *   Minimum: while less than ENet's own window is under way, only retransmissions are paced.
  *
  * Called with the host's lock held.
@@ -57,8 +60,8 @@ size_t enetjs_window_fixed_room(ENetPeer *peer) {
 }
 
 /*
- * ENet divides the sequence numbers of a channel into 16 windows, and begins none while one of the ten from there on
- * has commands under way (protocol.c, enet_protocol_check_outgoing_commands).
+ * ENet divides the sequence numbers of a channel into 16 windows, and begins none while one of the ten from
+ * there on has commands under way (protocol.c, enet_protocol_check_outgoing_commands).
  */
 bool enetjs_window_wraps(const ENetPeer *peer, enet_uint8 id) {
   const ENetChannel *channel = &peer->channels[id];
@@ -83,7 +86,8 @@ static bool is_due(const ENetOutgoingCommand *command, enet_uint32 now) {
 
 /* A timeout of 0 has been set to have the command sent again at once. */
 static void have_patience(ENetOutgoingCommand *command, enet_uint32 patience) {
-  if (command->roundTripTimeout > 0 && command->roundTripTimeout < patience) command->roundTripTimeout = patience;
+  if (command->roundTripTimeout > 0 && command->roundTripTimeout < patience)
+    command->roundTripTimeout = patience;
 }
 
 /*
@@ -116,7 +120,8 @@ static enet_uint32 unthrottled(const ENetPeer *peer, size_t bytes) {
 }
 
 /* @param under_way without what is about to time out */
-static size_t limit_of(struct enetjs_window *window, ENetPeer *peer, size_t under_way, bool resends, uint64_t now_us) {
+static size_t limit_of(struct enetjs_window *window, ENetPeer *peer, size_t under_way, bool resends,
+                       uint64_t now_us) {
   size_t limit = under_way + enetjs_congestion_credit(&window->congestion, now_us);
   if (!resends && !is_resending(peer)) limit = enetjs_larger(limit, ENETJS_WINDOW_MINIMUM);
   return enetjs_smaller(limit, enetjs_congestion_window(&window->congestion));
@@ -182,7 +187,8 @@ void enetjs_window_close(struct enetjs_window *window, const ENetPeer *peer) {
 /* ---- Between services ------------------------------------------------------------------------ */
 
 size_t enetjs_window_resend_room(struct enetjs_window *window, ENetPeer *peer, uint64_t now_us) {
-  size_t credit = enetjs_congestion_credit(&window->congestion, now_us), taken = enetjs_window_count_unsent(peer);
+  size_t credit = enetjs_congestion_credit(&window->congestion, now_us),
+         taken = enetjs_window_count_unsent(peer);
   return credit > taken ? credit - taken : 0;
 }
 

@@ -12,7 +12,10 @@
 
 #include "enet/congestion.h"
 
-/** Reliable bytes that a near peer may have unacknowledged. They fit in the buffer that ENet gives its sockets. */
+/**
+ * Reliable bytes that a near peer may have unacknowledged. They fit in the buffer that ENet gives its
+ * sockets.
+ */
 #define ENETJS_WINDOW_NEAR (96 * 1024)
 
 /** What a connection has under way, and how that changes during a service. All zero at its beginning. */

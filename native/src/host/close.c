@@ -36,7 +36,9 @@ static void tell(struct enetjs_host *h, ENetPeer *peer) {
   if (!is_told(peer)) enetjs_resend_disconnect(peer, &remote, slot->closing ? slot->close_data : 0);
 }
 
-/* Whether the CONNECT has left, so that the server may have answered; it is then not retransmitted any more. */
+/*
+ * Whether the CONNECT has left, so that the server may have answered; it is then not retransmitted any more.
+ */
 static bool awaits_answer(ENetPeer *peer) {
   if (!enet_list_empty(&peer->outgoingCommands)) return false;
   peer->nextTimeout = enet_time_get() + NEVER_MS;
@@ -44,9 +46,10 @@ static bool awaits_answer(ENetPeer *peer) {
 }
 
 /*
- * A server that this host connects to can be told of the end only with the id in its answer. A client that the guard
- * has answered can be told only once it has acknowledged the answer. Either datagram may have arrived and not been
- * read, so ENet reads once more. All other peers have been reset, so ENet has nothing else to send.
+ * A server that this host connects to can be told of the end only with the id in its answer. A client that
+ * the guard has answered can be told only once it has acknowledged the answer. Either datagram may have
+ * arrived and not been read, so ENet reads once more. All other peers have been reset, so ENet has nothing
+ * else to send.
  */
 static void tell_who_has_answered(struct enetjs_host *h) {
   ENetEvent event;

@@ -1,9 +1,9 @@
 /*
- * How a host is created: its configuration is checked, its socket opened or taken from a shared port, and what it
- * needs of the wire put together.
+ * How a host is created: its configuration is checked, its socket opened or taken from a shared port, and
+ * what it needs of the wire put together.
  *
- * Invariant: a host that could not be created leaves nothing behind, and its control block is free again. Any thread
- * may create a host; that thread is its consumer from then on.
+ * Invariant: a host that could not be created leaves nothing behind, and its control block is free again. Any
+ * thread may create a host; that thread is its consumer from then on.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +61,8 @@ static void ring_attach(struct enetjs_host *h, struct enetjs_ring *ring, unsigne
   ring->capacity = (uint32_t)capacity;
 }
 
-static void shared_attach(struct enetjs_host *h, const double *c, uint8_t *shared, double bytes, uint8_t *arena) {
+static void shared_attach(struct enetjs_host *h, const double *c, uint8_t *shared, double bytes,
+                          uint8_t *arena) {
   size_t stats = ENETJS_HEADER_BYTES;
   size_t completions = stats + ENETJS_STATS_COUNT * sizeof(double);
   size_t events = completions + ENETJS_RECORD_BYTES * (size_t)c[ENETJS_CONFIG_COMPLETION_CAPACITY];
@@ -72,14 +73,18 @@ static void shared_attach(struct enetjs_host *h, const double *c, uint8_t *share
   h->header = (_Atomic uint32_t *)(void *)shared;
   memset(shared, 0, completions);
   h->stats = (double *)(void *)(shared + stats);
-  ring_attach(h, &h->completions, ENETJS_WORD_COMPLETION_HEAD, completions, c[ENETJS_CONFIG_COMPLETION_CAPACITY]);
+  ring_attach(h, &h->completions, ENETJS_WORD_COMPLETION_HEAD, completions,
+              c[ENETJS_CONFIG_COMPLETION_CAPACITY]);
   ring_attach(h, &h->events, ENETJS_WORD_EVENT_HEAD, events, c[ENETJS_CONFIG_EVENT_CAPACITY]);
   h->arena.head_word = &h->header[ENETJS_WORD_ARENA_HEAD];
   h->arena.tail_word = &h->header[ENETJS_WORD_ARENA_TAIL];
   h->arena.bytes = arena;
   h->arena.head = 0;
   h->arena.size = (uint32_t)c[ENETJS_CONFIG_ARENA_BYTES];
-  /* A quarter of the arena: a payload fits whenever half of the arena is free, even if its end splits the free part. */
+  /*
+   * A quarter of the arena: a payload fits whenever half of the arena is free, even if its end splits the
+   * free part.
+   */
   h->inline_maximum = h->arena.size / 4 < 65536 ? h->arena.size / 4 : 65536;
   h->header[ENETJS_WORD_STATS_OFFSET] = (uint32_t)stats;
   h->header[ENETJS_WORD_COMPLETION_OFFSET] = (uint32_t)completions;
@@ -95,7 +100,8 @@ static enum enetjs_sharing sharing_of(const double *c) {
 }
 
 /* Opens a socket, or takes that of the lease. @returns 0 or an error code */
-static int find_socket(struct enetjs_host *h, const double *c, struct enetjs_local *local, enetjs_fd *socket) {
+static int find_socket(struct enetjs_host *h, const double *c, struct enetjs_local *local,
+                       enetjs_fd *socket) {
   if (!h->lease.held) return enetjs_local_open(c, sharing_of(c), local, socket);
   if (!enetjs_socket_local(h->lease.socket, local)) return ENETJS_ERR_SOCKET;
   enetjs_socket_renew(h->lease.socket, local); /* a worker before may have set others, and been killed */
@@ -124,9 +130,9 @@ static int open_socket(struct enetjs_host *h, const double *c) {
 /* ---- Life ------------------------------------------------------------------------------------ */
 
 /*
- * Creates the guard and the random peer ids. A host that accepts connections has neither where libenet's socket calls
- * do not arrive in wire/socket.c: the guard makes ENet receive datagrams there, and without the guard ENet assigns its
- * own ids.
+ * Creates the guard and the random peer ids. A host that accepts connections has neither where libenet's
+ * socket calls do not arrive in wire/socket.c: the guard makes ENet receive datagrams there, and without the
+ * guard ENet assigns its own ids.
  */
 static bool open_guard(struct enetjs_host *h) {
   if (h->bound && enetjs_batch_arrives() <= 0) return true;
@@ -146,7 +152,10 @@ static void on_sent(void *owner, const ENetAddress *to) {
   if (h->handshakes.first) enetjs_handshake_sent(&h->handshakes, h->enet, to);
 }
 
-/* ENet sends when it has read all there was: so it is given before what the acknowledgements have made room for. */
+/*
+ * ENet sends when it has read all there was: so it is given before what the acknowledgements have made room
+ * for.
+ */
 static void on_read(void *owner, bool done) {
   enetjs_flows_read(owner, done);
   if (done) enetjs_queue_feed(owner, true);
@@ -160,7 +169,8 @@ static bool open_batch(struct enetjs_host *h) {
   return h->batch || !h->addresses;
 }
 
-static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared, double shared_bytes, uint8_t *arena) {
+static double open_block(struct enetjs_host *h, const double *c, uint8_t *shared, double shared_bytes,
+                         uint8_t *arena) {
   double error = open_socket(h, c);
   if (error < 0) goto failed;
   enetjs_random(&h->debt_seed, sizeof(h->debt_seed));
@@ -211,12 +221,14 @@ static int require_guard(const double *c) {
 }
 
 /*
- * Takes a socket of the shared port that the configuration names. A worker before may have left several datagrams in
- * one buffer there (UDP_GRO), which only batches can take apart. @returns 0, also when none is named, or an error code
+ * Takes a socket of the shared port that the configuration names. A worker before may have left several
+ * datagrams in one buffer there (UDP_GRO), which only batches can take apart. @returns 0, also when none is
+ * named, or an error code
  */
 static int take_lease(const double *c, struct enetjs_lease *lease) {
   uint32_t name[ENETJS_PORT_NAME_WORDS], any = 0;
-  for (unsigned i = 0; i < ENETJS_PORT_NAME_WORDS; i++) any |= name[i] = (uint32_t)c[ENETJS_CONFIG_SHARED_PORT + i];
+  for (unsigned i = 0; i < ENETJS_PORT_NAME_WORDS; i++)
+    any |= name[i] = (uint32_t)c[ENETJS_CONFIG_SHARED_PORT + i];
   if (any == 0) return 0;
   return enetjs_batch_arrives() > 0 ? enetjs_lease_take(name, lease) : ENETJS_ERR_UNGUARDED;
 }
@@ -237,8 +249,8 @@ double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *sh
   if (!config || !shared || !arena || configBytes != sizeof(c)) return ENETJS_ERR_ARGUMENT;
   memcpy(c, config, sizeof(c));
   if (!config_valid(c)) return ENETJS_ERR_ARGUMENT;
-  if (sharedBytes != shared_size(c) || arenaBytes != c[ENETJS_CONFIG_ARENA_BYTES] || !enetjs_host_aligned(shared) ||
-      !enetjs_host_aligned(arena))
+  if (sharedBytes != shared_size(c) || arenaBytes != c[ENETJS_CONFIG_ARENA_BYTES] ||
+      !enetjs_host_aligned(shared) || !enetjs_host_aligned(arena))
     return ENETJS_ERR_LAYOUT;
   error = wants_sharing(c) ? enetjs_sharing_supported() : 0;
   if (error == 0) error = require_guard(c);

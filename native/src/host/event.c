@@ -1,19 +1,19 @@
 /*
  * Records for JavaScript: events and completions, each in a ring of shared memory.
  *
- * Invariant: the rings are written only while `consumer` is true, which means inside a call of the consumer's thread.
- * They lie in memory that JavaScript owns, which may vanish with JavaScript's thread. A record that the pump produces,
- * or for which its ring has no room, is held in native memory. The next call of the consumer moves it into the ring, in
- * order.
+ * Invariant: the rings are written only while `consumer` is true, which means inside a call of the consumer's
+ * thread. They lie in memory that JavaScript owns, which may vanish with JavaScript's thread. A record that
+ * the pump produces, or for which its ring has no room, is held in native memory. The next call of the
+ * consumer moves it into the ring, in order.
  *
- * Payloads are written to the arena only inside `enetjs_host_service`. Before that call the consumer makes sure that
- * its program has not transferred the arena away.
+ * Payloads are written to the arena only inside `enetjs_host_service`. Before that call the consumer makes
+ * sure that its program has not transferred the arena away.
  *
- * No record is dropped. A peer that sends faster than the program reads is stopped: once as many of its bytes are held
- * as the host lets wait, allowance.c admits no more of its messages.
+ * No record is dropped. A peer that sends faster than the program reads is stopped: once as many of its bytes
+ * are held as the host lets wait, allowance.c admits no more of its messages.
  *
- * There are two rings because a program may wait for a completion while it handles an event. Events that it has not
- * read yet must not keep the completion from it.
+ * There are two rings because a program may wait for a completion while it handles an event. Events that it
+ * has not read yet must not keep the completion from it.
  *
  * Call with the host's lock held.
  */
@@ -47,7 +47,8 @@ static bool arena_reserve(struct enetjs_arena *arena, uint32_t length, uint32_t 
   uint32_t padded = (length + 7) & ~7u;
   uint32_t skip = padded > arena->size - offset ? arena->size - offset : 0;
   /* An empty arena has room for whatever is no longer than itself, wherever its head stands. */
-  if (used == 0 ? padded > arena->size : used > arena->size || padded + skip > arena->size - used) return false;
+  if (used == 0 ? padded > arena->size : used > arena->size || padded + skip > arena->size - used)
+    return false;
   *position = arena->head + skip;
   arena->head += skip + padded;
   atomic_store_explicit(arena->head_word, arena->head, memory_order_relaxed);
@@ -84,7 +85,8 @@ static bool place_listed(struct enetjs_host *h, uint32_t *record, ENetPacket *pa
 static bool place(struct enetjs_host *h, struct enetjs_ring *ring, uint32_t *record, ENetPacket *packet) {
   if (ring_room(ring) == 0) return false;
   if (packet) {
-    bool large = packet->dataLength > h->inline_maximum && record[ENETJS_RECORD_TYPE] != ENETJS_EVENT_DATAGRAM;
+    bool large =
+        packet->dataLength > h->inline_maximum && record[ENETJS_RECORD_TYPE] != ENETJS_EVENT_DATAGRAM;
     record[ENETJS_RECORD_LENGTH] = (uint32_t)packet->dataLength;
     record[ENETJS_RECORD_TYPE] |= (packet->flags & 0xFF) << 16;
     if (large ? !place_listed(h, record, packet) : !place_inline(h, record, packet)) return false;
@@ -101,17 +103,25 @@ static struct enetjs_slot *slot_of(struct enetjs_host *h, const uint32_t *record
 }
 
 /*
- * @returns bytes at which a stopped peer is admitted again. They are close to the limit: while the peer is stopped,
- * nothing is acknowledged, and its sender could time out.
+ * @returns bytes at which a stopped peer is admitted again. They are close to the limit: while the peer is
+ * stopped, nothing is acknowledged, and its sender could time out.
  */
-static size_t resume_at(size_t limit) { return limit - (limit / 2 < RESUME_BYTES ? limit / 2 : RESUME_BYTES); }
-
-/* The limit in memory. Small messages take several times their bytes; half a packet of room is for those under way. */
-static size_t cost_limit(const struct enetjs_host *h) { return h->maximum_waiting + h->enet->maximumPacketSize / 2; }
+static size_t resume_at(size_t limit) {
+  return limit - (limit / 2 < RESUME_BYTES ? limit / 2 : RESUME_BYTES);
+}
 
 /*
- * Counts a record towards its peer, and stops the peer at the limit. Only held records count, not all that the account
- * of the peer holds: messages that arrived out of order must not keep out the message that they wait for.
+ * The limit in memory. Small messages take several times their bytes; half a packet of room is for those
+ * under way.
+ */
+static size_t cost_limit(const struct enetjs_host *h) {
+  return h->maximum_waiting + h->enet->maximumPacketSize / 2;
+}
+
+/*
+ * Counts a record towards its peer, and stops the peer at the limit. Only held records count, not all that
+ * the account of the peer holds: messages that arrived out of order must not keep out the message that they
+ * wait for.
  */
 static void charge(struct enetjs_host *h, const struct enetjs_held *held) {
   struct enetjs_slot *slot = slot_of(h, held->record);
@@ -135,14 +145,18 @@ static size_t cost_of(const ENetPacket *packet) {
          (packet->dataLength > 0 ? enetjs_pool_cost(packet->dataLength) : 0);
 }
 
-/* When a connection ends, all of its held messages go on to JavaScript. @returns bytes that one takes there beyond `cost` */
+/*
+ * When a connection ends, all of its held messages go on to JavaScript. @returns bytes that one takes there
+ * beyond `cost`
+ */
 static size_t reserve_of(const struct enetjs_host *h, const ENetPacket *packet, size_t cost) {
   size_t kept = ENETJS_MESSAGE_COST + packet->dataLength;
   if (packet->dataLength > h->inline_maximum) return ENETJS_MESSAGE_COST;
   return kept > cost ? kept - cost : 0;
 }
 
-static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uint32_t *record, ENetPacket *packet) {
+static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uint32_t *record,
+                 ENetPacket *packet) {
   struct enetjs_held *held = enetjs_pool_malloc(sizeof(*held));
   struct enetjs_slot *slot = slot_of(h, record);
   if (!held) {
@@ -195,7 +209,8 @@ static void emit(struct enetjs_host *h, struct enetjs_ring *ring, uint32_t *reco
   hold(h, &ring->held, record, packet);
 }
 
-void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet) {
+void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record,
+                       ENetPacket *packet) {
   if (slot) {
     record[ENETJS_RECORD_PEER] = slot->index;
     record[ENETJS_RECORD_GENERATION] = slot->generation;
@@ -211,8 +226,10 @@ void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t
 static bool place_message(const struct enetjs_slot *slot, uint8_t channel, ENetPacket *packet) {
   struct enetjs_host *h = slot->host;
   uint32_t *record, position;
-  if (slot->paused || !h->servicing || h->events.held.head || packet->dataLength > h->inline_maximum) return false;
-  if (ring_room(&h->events) == 0 || !arena_reserve(&h->arena, (uint32_t)packet->dataLength, &position)) return false;
+  if (slot->paused || !h->servicing || h->events.held.head || packet->dataLength > h->inline_maximum)
+    return false;
+  if (ring_room(&h->events) == 0 || !arena_reserve(&h->arena, (uint32_t)packet->dataLength, &position))
+    return false;
   record = (uint32_t *)(void *)ring_next(&h->events);
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_RECEIVE | (uint32_t)channel << 8 | (packet->flags & 0xFF) << 16;
   record[ENETJS_RECORD_PEER] = slot->index;

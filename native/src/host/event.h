@@ -23,7 +23,8 @@ struct enetjs_held {
   struct enetjs_held *next;
   uint32_t record[ENETJS_RECORD_BYTES / 4];
   ENetPacket *packet; /**< payload of a message or datagram, or NULL */
-  size_t charge;      /**< bytes that count towards the limit of its peer, or of datagrams; 0 for other records */
+  /** bytes that count towards the limit of its peer, or of datagrams; 0 for other records */
+  size_t charge;
   size_t cost;        /**< bytes of memory that a message takes here */
   size_t reserve;     /**< bytes that a message will take in JavaScript beyond that */
 };
@@ -35,7 +36,8 @@ struct enetjs_held_list {
 
 /** The producer's end of a ring in shared memory. */
 struct enetjs_ring {
-  _Atomic uint32_t *head_word, *tail_word; /**< in shared memory; the tail is the consumer's and not trusted */
+  /** in shared memory; the tail is the consumer's and not trusted */
+  _Atomic uint32_t *head_word, *tail_word;
   uint8_t *records;
   uint32_t head, capacity;
   struct enetjs_held_list held;
@@ -49,8 +51,8 @@ struct enetjs_arena {
 
 void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet);
 /**
- * To be called before an event with an address: writes a record of its own for an IPv6 address. The event must not be
- * of a paused peer, or another record could come between the two.
+ * To be called before an event with an address: writes a record of its own for an IPv6 address. The event
+ * must not be of a paused peer, or another record could come between the two.
  * @returns the word ADDRESS of the event
  */
 uint32_t enetjs_emit_endpoint(struct enetjs_host *h, const struct enetjs_endpoint *endpoint);

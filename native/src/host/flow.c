@@ -1,21 +1,23 @@
 /*
- * How many bytes may be under way to each peer. The congestion controller decides that (enet/congestion.c), and
- * enet/window.c sets ENet's window before ENet sends.
+ * How many bytes may be under way to each peer. The congestion controller decides that (enet/congestion.c),
+ * and enet/window.c sets ENet's window before ENet sends.
  *
- * Invariant: a peer with a reliable message under way or to be sent is in the host's list of flows. `room` of its slot
- * is what ENet may be given until its next service.
+ * Invariant: a peer with a reliable message under way or to be sent is in the host's list of flows. `room` of
+ * its slot is what ENet may be given until its next service.
  *
- * A far peer has a window that follows the link. A near peer has a fixed one, because its round trip is too short to be
- * measured with ENet's clock; so has every peer at first. A window that a bandwidth limit sets is not changed.
+ * A far peer has a window that follows the link. A near peer has a fixed one, because its round trip is too
+ * short to be measured with ENet's clock; so has every peer at first. A window that a bandwidth limit sets is
+ * not changed.
  *
- * ENet sends again at once what has timed out, up to the window of each peer. With many peers that is a long service. So
- * in one service ENet may look at timeouts of RESENT_BYTES. Those of the other peers are postponed by POSTPONE_MS.
+ * ENet sends again at once what has timed out, up to the window of each peer. With many peers that is a long
+ * service. So in one service ENet may look at timeouts of RESENT_BYTES. Those of the other peers are
+ * postponed by POSTPONE_MS.
  *
- * Windows follow the link only where libenet's calls arrive in wire/socket.c: only there it is known when ENet begins to
- * read and when it has read. Elsewhere ENet has its own window.
+ * Windows follow the link only where libenet's calls arrive in wire/socket.c: only there it is known when
+ * ENet begins to read and when it has read. Elsewhere ENet has its own window.
  *
- * A program without a pump gets the credit of the time since its last service, 128 KiB at most (congestion.c), and
- * ENet's window in any case.
+ * A program without a pump gets the credit of the time since its last service, 128 KiB at most
+ * (congestion.c), and ENet's window in any case.
  *
  * Called with the host's lock held.
  */
@@ -27,7 +29,8 @@
 #include "wire/socket.h"
 #include "wire/unsent.h"
 
-#define ROUND_TRIP_LIMIT 0x8000 /* ms; ENet's sent times have 16 bits, so longer round trips cannot be measured */
+/* ms; ENet's sent times have 16 bits, so longer round trips cannot be measured */
+#define ROUND_TRIP_LIMIT 0x8000
 #define RESENT_BYTES (2 * 1024 * 1024)
 #define POSTPONE_MS 2
 #define DUE_SLACK_MS 1 /* ENet reads the clock itself in its service, a little later */
@@ -57,7 +60,8 @@ size_t enetjs_flow_window(const struct enetjs_slot *slot) {
 
 void enetjs_flow_look(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
-  slot->room = slot->far ? enetjs_window_room(&slot->window, peer, enetjs_clock_us()) : enetjs_window_fixed_room(peer);
+  slot->room =
+      slot->far ? enetjs_window_room(&slot->window, peer, enetjs_clock_us()) : enetjs_window_fixed_room(peer);
 }
 
 void enetjs_flow_connected(struct enetjs_slot *slot) {
@@ -115,7 +119,8 @@ static void drop_those_that_are_over(struct enetjs_host *h) {
 static void let_time_out(struct enetjs_slot *slot, enet_uint32 now) {
   ENetPeer *peer = enetjs_peer_of(slot);
   struct enetjs_host *h = slot->host;
-  if (enet_list_empty(&peer->sentReliableCommands) || ENET_TIME_LESS(now + DUE_SLACK_MS, peer->nextTimeout)) return;
+  if (enet_list_empty(&peer->sentReliableCommands) || ENET_TIME_LESS(now + DUE_SLACK_MS, peer->nextTimeout))
+    return;
   if (h->resent >= RESENT_BYTES)
     peer->nextTimeout = now + POSTPONE_MS;
   else

@@ -1,9 +1,10 @@
 /*
- * The table of hosts: handles, and the lock that each call of the border takes. create.c creates a host, and close.c
- * ends it.
+ * The table of hosts: handles, and the lock that each call of the border takes. create.c creates a host, and
+ * close.c ends it.
  *
- * Invariant: a control block is never freed, so that any handle can be checked: its lock is taken first, and then its
- * generation compared. Any thread may call; enetjs_host_acquire is for the thread that created the host, its consumer.
+ * Invariant: a control block is never freed, so that any handle can be checked: its lock is taken first, and
+ * then its generation compared. Any thread may call; enetjs_host_acquire is for the thread that created the
+ * host, its consumer.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,8 @@ static enetjs_once initialized = ENETJS_ONCE_INIT;
 static int initialize_result;
 
 static void initialize(void) {
-  static struct enetjs_exit_hook exit_hook = {enetjs_hosts_on_thread_exit, enetjs_hosts_on_process_exit, NULL};
+  static struct enetjs_exit_hook exit_hook = {enetjs_hosts_on_thread_exit, enetjs_hosts_on_process_exit,
+                                              NULL};
   initialize_result = enetjs_libenet_initialize();
   if (initialize_result < 0) return;
   enetjs_mutex_init(&table.lock);
@@ -73,7 +75,8 @@ struct enetjs_host *enetjs_host_acquire(double host) {
 
 void enetjs_host_release(struct enetjs_host *h) {
   if (h->header)
-    atomic_store_explicit(&h->header[ENETJS_WORD_HELD], (uint32_t)enetjs_records_held(h), memory_order_relaxed);
+    atomic_store_explicit(&h->header[ENETJS_WORD_HELD], (uint32_t)enetjs_records_held(h),
+                          memory_order_relaxed);
   h->consumer = false;
   enetjs_mutex_unlock(&h->lock);
 }

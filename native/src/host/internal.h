@@ -2,9 +2,9 @@
  * @file internal.h
  * @brief The struct of a host, and the functions that the files of this folder call in each other.
  *
- * Invariant: a host is a monitor. Everything in `struct enetjs_host` below the lock is read and written only with the
- * lock held, and all functions here are called with it held unless they say otherwise. Control blocks are never freed,
- * only used again under a new generation, so a stale handle can always be checked.
+ * Invariant: a host is a monitor. Everything in `struct enetjs_host` below the lock is read and written only
+ * with the lock held, and all functions here are called with it held unless they say otherwise. Control
+ * blocks are never freed, only used again under a new generation, so a stale handle can always be checked.
  */
 #ifndef ENETJS_INTERNAL_H
 #define ENETJS_INTERNAL_H
@@ -45,17 +45,26 @@
 /* How many reliable packets ENet accepts ahead of one that is missing. */
 #define ENETJS_PACKETS_AHEAD ((ENET_PEER_FREE_RELIABLE_WINDOWS - 1) * ENET_PEER_RELIABLE_WINDOW_SIZE)
 
-/* Bytes of large packets that a ring may refer to. Beyond, records are held and count towards their peer's limit. */
+/*
+ * Bytes of large packets that a ring may refer to. Beyond, records are held and count towards their peer's
+ * limit.
+ */
 #define ENETJS_LISTED_BYTES ((size_t)8 << 20)
 
-/* After so many wake-ups that brought the consumer nothing, the pump services first, and wakes it only for a record. */
+/*
+ * After so many wake-ups that brought the consumer nothing, the pump services first, and wakes it only for a
+ * record.
+ */
 #define ENETJS_EMPTY_WAKEUPS_LIMIT 3
 
 /* The flags of ENet that a message can be sent with. */
 #define ENETJS_SEND_FLAGS \
   (ENET_PACKET_FLAG_RELIABLE | ENET_PACKET_FLAG_UNSEQUENCED | ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT)
 
-/* While a program sends without servicing, ENet is serviced after so many bytes, counting 64 more for each message. */
+/*
+ * While a program sends without servicing, ENet is serviced after so many bytes, counting 64 more for each
+ * message.
+ */
 #define ENETJS_SEND_TURN_BYTES (48 * 1024)
 
 /* A broadcast copies shorter payloads for each peer, and shares one copy of longer ones. */
@@ -68,7 +77,10 @@ struct enetjs_peer_ids;
 struct enetjs_host;
 struct enetjs_limits;
 
-/* Steps in ENet's lists, and commands freed, after which a service leaves the rest to the next one: 1 to 2 ms. */
+/*
+ * Steps in ENet's lists, and commands freed, after which a service leaves the rest to the next one: 1 to 2
+ * ms.
+ */
 #define ENETJS_SERVICE_STEPS (2 * ENETJS_STEPS_MAXIMUM)
 
 struct enetjs_host {
@@ -99,17 +111,20 @@ struct enetjs_host {
   size_t maximum_data;            /**< as configured; 0 for the default */
   struct enetjs_account *account; /**< everything that is charged to the host or its connections */
   uint64_t debt_seed;
-  unsigned pool_failures; /**< failed allocations of the pool up to which enetjs_reset_stuck_peers has looked */
+  /** failed allocations of the pool up to which enetjs_reset_stuck_peers has looked */
+  unsigned pool_failures;
   enet_uint32 silence_looked_at;
   size_t silence_next; /**< index of the slot that silence.c looks at next */
   size_t queued_messages;     /**< to all peers */
-  size_t queued_of_late;      /**< bytes that were queued since ENet was last serviced, with 64 for each message */
+  /** bytes that were queued since ENet was last serviced, with 64 for each message */
+  size_t queued_of_late;
   size_t external_messages;   /**< queued over memory that is JavaScript's */
   size_t held_datagram_bytes; /**< with overhead */
   struct enetjs_filter filter;
   bool filter_refuses;
   struct enetjs_limits *limits;     /**< or NULL */
-  struct enetjs_peer_ids *peer_ids; /**< or NULL where ids on the wire are ENet's own, see open_guard in create.c */
+  /** or NULL where ids on the wire are ENet's own, see open_guard in create.c */
+  struct enetjs_peer_ids *peer_ids;
   struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed, *last_to_feed; /**< peers for which something waits */
@@ -118,7 +133,8 @@ struct enetjs_host {
   size_t resent; /**< bytes whose timeouts ENet may look at */
   size_t steps;  /**< steps in ENet's lists that datagrams have caused */
   struct enetjs_slot *to_look_at;
-  struct enetjs_slot *being_handled; /**< whose datagram ENet handles, if something is to be done afterwards */
+  /** whose datagram ENet handles, if something is to be done afterwards */
+  struct enetjs_slot *being_handled;
   struct enetjs_slot *read_from; /**< whose datagram ENet handles, if it may bring messages */
   unsigned messages_taken;       /**< out of ENet, since its round began */
   struct enetjs_slot *flows; /**< peers with a reliable message under way or to be sent, see flow.c */
@@ -139,9 +155,12 @@ struct enetjs_host {
   uint32_t inline_maximum;
   struct enetjs_ring events, completions;
   struct enetjs_arena arena;
-  /* Bytes of listed packets of this host: in the ring, and kept by JavaScript. Also changed without the lock. */
+  /*
+   * Bytes of listed packets of this host: in the ring, and kept by JavaScript. Also changed without the lock.
+   */
   atomic_size_t listed_bytes, kept_bytes;
-  size_t reserve;        /**< bytes that the held messages will take in JavaScript beyond what they take here */
+  /** bytes that the held messages will take in JavaScript beyond what they take here */
+  size_t reserve;
   size_t consumer_bytes; /**< ENETJS_WORD_KEPT, as of the consumer's last call */
 
   /* Pump. */
@@ -188,10 +207,13 @@ const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double len
 
 /* ---- endpoint.c ------------------------------------------------------------------------------ */
 /** Reads the address and port of a call. @returns 0, or ERR_ARGUMENT or ADDRESS_FAMILY */
-double enetjs_host_endpoint(struct enetjs_host *h, double address, double port, struct enetjs_endpoint *endpoint);
+double enetjs_host_endpoint(struct enetjs_host *h, double address, double port,
+                            struct enetjs_endpoint *endpoint);
 
 /* ---- close.c --------------------------------------------------------------------------------- */
-/** Tells every peer, before the host is destroyed or the process exits; ends all connections without events. */
+/**
+ * Tells every peer, before the host is destroyed or the process exits; ends all connections without events.
+ */
 void enetjs_disconnect_all(struct enetjs_host *h);
 /** @param stats a statistics block, for what was left undelivered, or NULL where that is out of reach */
 void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats);
@@ -226,27 +248,35 @@ void enetjs_service_between_sends(struct enetjs_host *h);
 void enetjs_outbox_take(struct enetjs_host *h);
 
 /* ---- queue.c: the way out -------------------------------------------------------------------- */
-double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t flags, const uint8_t *data, size_t length,
-                         struct enetjs_packet *shared, uint32_t token);
-/** @returns bytes that count towards the high-water mark: what waits, and what ENet has, at most its window */
+double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t flags, const uint8_t *data,
+                         size_t length, struct enetjs_packet *shared, uint32_t token);
+/**
+ * @returns bytes that count towards the high-water mark: what waits, and what ENet has, at most its window
+ */
 size_t enetjs_queue_counted(const struct enetjs_slot *slot);
 void enetjs_queue_measure(struct enetjs_slot *slot); /**< against the high-water mark */
 void enetjs_queue_clear(struct enetjs_slot *slot);
 bool enetjs_queue_cut(const struct enetjs_host *h); /**< whether ENet gets no more before its next service */
-/** Gives ENet what may leave. @param reading it reads right now @returns whether it has been given something */
+/**
+ * Gives ENet what may leave. @param reading it reads right now @returns whether it has been given something
+ */
 bool enetjs_queue_feed(struct enetjs_host *h, bool reading);
 int enetjs_queue_wait(const struct enetjs_host *h); /**< ms until a ping may let ENet be fed again, or -1 */
 
 /* ---- flow.c: how much may be under way ------------------------------------------------------- */
-void enetjs_flows_set(struct enetjs_host *h, bool adaptive); /**< whether windows follow the link, where they can */
+/** whether windows follow the link, where they can */
+void enetjs_flows_set(struct enetjs_host *h, bool adaptive);
 void enetjs_flow_connected(struct enetjs_slot *slot);
 void enetjs_flow_ended(struct enetjs_slot *slot);
 size_t enetjs_flow_window(const struct enetjs_slot *slot); /**< @returns bytes that may be under way */
-void enetjs_flow_begin(struct enetjs_slot *slot);         /**< a reliable message is under way, or to be sent */
+/** a reliable message is under way, or to be sent */
+void enetjs_flow_begin(struct enetjs_slot *slot);
 void enetjs_flow_look(struct enetjs_slot *slot);          /**< how much ENet may be given for a peer now */
-void enetjs_flow_measured(struct enetjs_slot *slot, const struct enetjs_datagram *datagram); /**< which is opened */
+/** which is opened */
+void enetjs_flow_measured(struct enetjs_slot *slot, const struct enetjs_datagram *datagram);
 void enetjs_flows_open(struct enetjs_host *h, bool flush); /**< before ENet may send */
-void enetjs_flows_read(struct enetjs_host *h, bool done);  /**< before ENet reads each datagram, and after the last */
+/** before ENet reads each datagram, and after the last */
+void enetjs_flows_read(struct enetjs_host *h, bool done);
 void enetjs_flows_close(struct enetjs_host *h);            /**< after ENet may have sent */
 int enetjs_flows_wait(const struct enetjs_host *h);        /**< ms until something may leave, or -1 */
 
@@ -275,7 +305,10 @@ void enetjs_allowance_end(struct enetjs_slot *slot);
 void enetjs_commands_note(struct enetjs_slot *slot, struct enetjs_datagram *datagram);
 /** ENet has handled that datagram. */
 void enetjs_commands_handled(struct enetjs_host *h);
-/** Updates the counts of retransmissions. @param acknowledged commands that were acknowledged since the last call */
+/**
+ * Updates the counts of retransmissions. @param acknowledged commands that were acknowledged since the last
+ * call
+ */
 void enetjs_commands_count_lost(struct enetjs_slot *slot, unsigned acknowledged);
 
 /* ---- message.c ------------------------------------------------------------------------------- */
@@ -293,7 +326,8 @@ void enetjs_limits_enforce(struct enetjs_host *h);
 
 /* ---- silence.c ------------------------------------------------------------------------------- */
 void enetjs_end_silent(struct enetjs_host *h); /**< not within ENet's receive loop */
-enet_uint32 enetjs_silence_wait(const struct enetjs_host *h, enet_uint32 now); /**< ms until it has to look again */
+/** ms until it has to look again */
+enet_uint32 enetjs_silence_wait(const struct enetjs_host *h, enet_uint32 now);
 
 /* ---- deadline.c ------------------------------------------------------------------------------ */
 /** @returns milliseconds until the host has something to do by itself, or -1 */

@@ -1,9 +1,9 @@
 /*
- * The outbox: small messages that the consumer has written to shared memory. Its next call, whatever it asks for, queues
- * them first. So one call serves many messages, and they keep their order with other calls.
+ * The outbox: small messages that the consumer has written to shared memory. Its next call, whatever it asks
+ * for, queues them first. So one call serves many messages, and they keep their order with other calls.
  *
- * Invariant: the memory belongs to JavaScript, so it is read only inside a call of the consumer, and each number in it
- * is checked. Called with the host's lock held.
+ * Invariant: the memory belongs to JavaScript, so it is read only inside a call of the consumer, and each
+ * number in it is checked. Called with the host's lock held.
  */
 #include <string.h>
 

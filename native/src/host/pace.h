@@ -13,9 +13,11 @@
 /** A trial of another way to take datagrams; it ends when the receive rate drops. See pace.c. */
 struct enetjs_trial {
   bool on;
-  uint64_t before_us, before_datagrams; /**< for how long the trial has seemed useful, and the datagrams of that time */
+  /** for how long the trial has seemed useful, and the datagrams of that time */
+  uint64_t before_us, before_datagrams;
   bool bad_window_seen;                 /**< the last window was a bad one */
-  unsigned windows, skip, skip_next;    /**< good windows since the trial began; windows until it may begin again */
+  /** good windows since the trial began; windows until it may begin again */
+  unsigned windows, skip, skip_next;
   uint64_t window_us;                   /**< when the window began */
   unsigned window_turns, window_datagrams;
 };

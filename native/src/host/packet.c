@@ -1,9 +1,9 @@
 /*
- * Packets that several owners share: JavaScript, the queues of peers, and ENet. A packet that JavaScript refers to is
- * listed in a table, and JavaScript has its handle.
+ * Packets that several owners share: JavaScript, the queues of peers, and ENet. A packet that JavaScript
+ * refers to is listed in a table, and JavaScript has its handle.
  *
- * Invariant: a packet is freed when its last reference is dropped, by whichever thread does that. The table has a lock
- * of its own, because a packet may travel between hosts; no other lock is taken under it.
+ * Invariant: a packet is freed when its last reference is dropped, by whichever thread does that. The table
+ * has a lock of its own, because a packet may travel between hosts; no other lock is taken under it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -173,7 +173,10 @@ double enetjs_packet_share(uint8_t *data, double length) {
 
 /* ---- What JavaScript asks of a packet ---- */
 
-/* With the table locked. Counts the packet's bytes as kept by JavaScript instead of in the ring, or as neither. */
+/*
+ * With the table locked. Counts the packet's bytes as kept by JavaScript instead of in the ring, or as
+ * neither.
+ */
 static void keep(struct enetjs_packet *p, bool counted) {
   struct enetjs_host *owner_host = p->owner_host;
   uint32_t slot = p->slot;
@@ -270,7 +273,10 @@ static void release_where(bool (*ends)(const struct enetjs_packet *, const void 
   enetjs_mutex_unlock(&table.lock);
 }
 
-/* Drops the references of a host's consumer, except those that it keeps. Afterwards no packet refers to the host. */
+/*
+ * Drops the references of a host's consumer, except those that it keeps. Afterwards no packet refers to the
+ * host.
+ */
 void enetjs_packet_release_all(struct enetjs_host *owner_host) {
   release_where(ends_with_host, owner_host);
   table_lock();

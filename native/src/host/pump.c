@@ -1,11 +1,11 @@
 /*
  * The pump: a thread per host that waits so that JavaScript need not.
  *
- * It sleeps in poll() on the host's socket, a waker that calls signal, and ENet's next deadline. When something
- * arrives it wakes the consumer with one byte, and the consumer services ENet on its own thread.
- * If the consumer has not serviced within the stall limit, the pump services in its place. Acknowledgements and pings
- * then go on, and what arrives is held in native memory. At a deadline (ping, retransmission, timeout) the pump
- * services, and wakes the consumer only if that results in a record.
+ * It sleeps in poll() on the host's socket, a waker that calls signal, and ENet's next deadline. When
+ * something arrives it wakes the consumer with one byte, and the consumer services ENet on its own thread.
+ * If the consumer has not serviced within the stall limit, the pump services in its place. Acknowledgements
+ * and pings then go on, and what arrives is held in native memory. At a deadline (ping, retransmission,
+ * timeout) the pump services, and wakes the consumer only if that results in a record.
  *
  * The pump never touches memory that JavaScript owns. It notices when the other end of its wake
  * pair is closed without enetjs_host_close, as when a Worker is terminated, and closes the host.
@@ -72,7 +72,10 @@ static void gather(struct enetjs_host *h) {
   h->pump_rests = true;
 }
 
-/* Services in the consumer's place, unless ENet would read memory of JavaScript's, which only the consumer may. */
+/*
+ * Services in the consumer's place, unless ENet would read memory of JavaScript's, which only the consumer
+ * may.
+ */
 static void service_here(struct enetjs_host *h) {
   if (h->external_messages > 0) {
     await_consumer(h);
@@ -111,9 +114,10 @@ static bool stalled(const struct enetjs_host *h) {
 }
 
 /*
- * Datagrams have arrived, or are left from before. The consumer is called, or, if it was called and has not come, the
- * pump services. On a quiet host most datagrams are pings and acknowledgements, which bring the consumer nothing. Once
- * they have woken it a few times in a row, the pump services, and wakes it only for a record.
+ * Datagrams have arrived, or are left from before. The consumer is called, or, if it was called and has not
+ * come, the pump services. On a quiet host most datagrams are pings and acknowledgements, which bring the
+ * consumer nothing. Once they have woken it a few times in a row, the pump services, and wakes it only for a
+ * record.
  */
 static void on_readable(struct enetjs_host *h) {
   if (stalled(h))
@@ -140,7 +144,8 @@ static bool pump_until_quit(struct enetjs_host *h) {
     set_pump_until(h, wait);
     if (!sleep_until_due(h, fds, wait)) return false;
     h->pump_rests = false;
-    if (h->services != services) continue; /* the consumer has serviced meanwhile, so the deadline may have changed */
+    /* the consumer has serviced meanwhile, so the deadline may have changed */
+    if (h->services != services) continue;
     if (awaited) {
       h->pump_awaits = false;
       if (stalled(h)) service_for_stalled_consumer(h);

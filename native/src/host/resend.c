@@ -1,7 +1,7 @@
 /*
- * When lost messages are looked for (enet/fast_retransmit.c): at the end of each service, for the peers that have
- * acknowledged something in it, and for those at which something may be lost since. One service takes LOOK_STEPS; the
- * peers that are left come first in the next one.
+ * When lost messages are looked for (enet/fast_retransmit.c): at the end of each service, for the peers that
+ * have acknowledged something in it, and for those at which something may be lost since. One service takes
+ * LOOK_STEPS; the peers that are left come first in the next one.
  *
  * Invariant: a slot that is to be looked at at a later time is in the list, so that deadline.c finds it.
  * Called with the host's lock held.

@@ -1,9 +1,9 @@
 /*
  * What JavaScript sends: to one connection, or to many at once.
  *
- * A message is checked here, and queued by queue.c. Its bytes come from shared memory, from a buffer, or from a
- * packet that many queues refer to. A broadcast leaves out peers that cannot take the message, and fails only when
- * there is no memory.
+ * A message is checked here, and queued by queue.c. Its bytes come from shared memory, from a buffer, or from
+ * a packet that many queues refer to. A broadcast leaves out peers that cannot take the message, and fails
+ * only when there is no memory.
  *
  * Each function takes the lock of its host. Only the consumer may call.
  */
@@ -51,7 +51,8 @@ double enetjs_peer_send(double host, double peer, double channel, double flags, 
   struct enetjs_slot *slot = enetjs_slot_acquire(host, peer, &error);
   if (!slot) return error;
   m.data = enetjs_shared_at(slot->host, offset, length);
-  if (!m.data || !message_valid(&m, channel, flags, token)) return enetjs_slot_finish(slot, ENETJS_ERR_ARGUMENT);
+  if (!m.data || !message_valid(&m, channel, flags, token))
+    return enetjs_slot_finish(slot, ENETJS_ERR_ARGUMENT);
   m.length = (size_t)length;
   return finish_send(slot, send_message(slot, &m));
 }
@@ -69,7 +70,8 @@ double enetjs_peer_send_buffer(double host, double peer, double channel, double 
   return finish_send(slot, send_message(slot, &m));
 }
 
-double enetjs_peer_send_packet(double host, double peer, double channel, double flags, double packet, double token) {
+double enetjs_peer_send_packet(double host, double peer, double channel, double flags, double packet,
+                               double token) {
   double error;
   struct message m = {0};
   struct enetjs_slot *slot = enetjs_slot_acquire(host, peer, &error);
@@ -87,7 +89,9 @@ double enetjs_peer_send_packet(double host, double peer, double channel, double 
 
 /* ---- Broadcasting ---------------------------------------------------------------------------- */
 
-/* Peer ids as JavaScript gives them: the only recipients, or all but these. Some connections may have ended. */
+/*
+ * Peer ids as JavaScript gives them: the only recipients, or all but these. Some connections may have ended.
+ */
 struct recipients {
   const uint8_t *ids;
   size_t count;
@@ -193,8 +197,8 @@ double enetjs_host_broadcast(double host, double channel, double flags, double o
   return result;
 }
 
-double enetjs_host_broadcast_buffer(double host, double channel, double flags, const uint8_t *data, double length,
-                                    const uint8_t *peers, double bytes, double mode) {
+double enetjs_host_broadcast_buffer(double host, double channel, double flags, const uint8_t *data,
+                                    double length, const uint8_t *peers, double bytes, double mode) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   struct message m = {0};
   double result;
@@ -208,8 +212,8 @@ double enetjs_host_broadcast_buffer(double host, double channel, double flags, c
   return result;
 }
 
-double enetjs_host_broadcast_packet(double host, double channel, double flags, double packet, const uint8_t *peers,
-                                    double bytes, double mode) {
+double enetjs_host_broadcast_packet(double host, double channel, double flags, double packet,
+                                    const uint8_t *peers, double bytes, double mode) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   struct message m = {0};
   struct recipients r;

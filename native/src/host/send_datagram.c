@@ -1,6 +1,6 @@
 /*
- * Datagrams that are not ENet's, as the program sends them. They leave by the host's socket, so they come from its
- * address. Called by the consumer's thread.
+ * Datagrams that are not ENet's, as the program sends them. They leave by the host's socket, so they come
+ * from its address. Called by the consumer's thread.
  */
 #include "host/internal.h"
 #include "wire/addresses.h"

@@ -1,10 +1,10 @@
 /*
- * Shared ports: several sockets on one port, which outlive the workers that use them. The kernel chooses the socket of
- * a client by a hash that is scaled to the number of sockets. So these are all opened at once, and stay until the port
- * is closed: a worker that comes or goes moves nobody's clients.
+ * Shared ports: several sockets on one port, which outlive the workers that use them. The kernel chooses the
+ * socket of a client by a hash that is scaled to the number of sockets. So these are all opened at once, and
+ * stay until the port is closed: a worker that comes or goes moves nobody's clients.
  *
- * Each port has a thread. It hands a free socket to each worker that asks (wire/lease.h), and notices when a worker has
- * ended. A port is closed when the thread that opened it exits.
+ * Each port has a thread. It hands a free socket to each worker that asks (wire/lease.h), and notices when a
+ * worker has ended. A port is closed when the thread that opened it exits.
  *
  * Invariant: a worker keeps its socket when the port closes, because it has a descriptor of its own for it.
  *
@@ -70,8 +70,8 @@ static void grant(struct shared_port *p, enetjs_fd connection) {
 }
 
 /*
- * Serves the worker that has come first, if one has. Any user may connect, as often as it likes: such a connection
- * takes no lock, and between two of them the thread sees whether the port is closed.
+ * Serves the worker that has come first, if one has. Any user may connect, as often as it likes: such a
+ * connection takes no lock, and between two of them the thread sees whether the port is closed.
  * @returns false when descriptors have run out
  */
 static bool serve(struct shared_port *p) {
@@ -190,7 +190,8 @@ static int start(void *object, void *context) {
   return error;
 }
 
-double enetjs_port_open(const uint8_t *config, double configBytes, double sockets, uint8_t *out, double outBytes) {
+double enetjs_port_open(const uint8_t *config, double configBytes, double sockets, uint8_t *out,
+                        double outBytes) {
   double c[ENETJS_CONFIG_COUNT], result;
   struct opening opening = {.config = c};
   if (!config || !out || configBytes != sizeof(c) || outBytes != sizeof(opening.told) ||

@@ -40,7 +40,10 @@ struct enetjs_outgoing {
   uint8_t channel;
 };
 
-/** How a peer whose messages are refused is kept from timing out; see allowance.c. Times are ENet's, 0 for none. */
+/**
+ * How a peer whose messages are refused is kept from timing out; see allowance.c. Times are ENet's, 0 for
+ * none.
+ */
 struct enetjs_stall {
   enet_uint32 since; /**< when this message was first refused, or when the room for it was used up */
   enet_uint16 sequence;
@@ -108,7 +111,8 @@ struct enetjs_slot {
   size_t held_cost;                     /**< the memory that they take */
   size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
   size_t inside_bytes, inside_messages; /**< ENet's */
-  size_t room;                          /**< bytes of reliable messages that ENet may still be given in this turn */
+  /** bytes of reliable messages that ENet may still be given in this turn */
+  size_t room;
   uint64_t sent_reliably;               /**< unreliable messages that were larger than a datagram */
   struct enetjs_quality quality;
   struct enetjs_lanes lanes; /**< our queue */

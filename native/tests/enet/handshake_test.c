@@ -49,8 +49,9 @@ static void serve(void) {
 /* Takes what the client has sent. */
 static void gather(void) {
   int length;
-  while (relay.count < DATAGRAMS && (length = socket_receive(relay.front, &relay.client_port,
-                                                             relay.datagram[relay.count].bytes, DATAGRAM_BYTES)) > 0)
+  while (relay.count < DATAGRAMS &&
+         (length = socket_receive(relay.front, &relay.client_port, relay.datagram[relay.count].bytes,
+                                  DATAGRAM_BYTES)) > 0)
     relay.datagram[relay.count++].length = (size_t)length;
   CHECK(relay.count < DATAGRAMS);
 }
@@ -122,7 +123,8 @@ static void send_bytes(size_t length, uint32_t flags) {
 /* Nothing more has to be sent for it. */
 static void settle(void) {
   struct enetjs_host *h = host_of(&relay.client);
-  UNTIL(h->handshakes.first == NULL && peer_statistic(&relay.client, relay.peer, ENETJS_PEER_STAT_QUEUED_MESSAGES) == 0,
+  UNTIL(h->handshakes.first == NULL &&
+            peer_statistic(&relay.client, relay.peer, ENETJS_PEER_STAT_QUEUED_MESSAGES) == 0,
         (pass_in_order(), pass_back(), consumer_poll(&relay.client)));
 }
 

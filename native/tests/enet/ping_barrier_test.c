@@ -2,8 +2,9 @@
 #include "../consumer.h"
 
 /*
- * A busy machine may stop this program for longer than a barrier waits, which then lets everything pass. So while a
- * flood is queued the clock stands still, and while it is read the clock moves by a step for each look at it.
+ * A busy machine may stop this program for longer than a barrier waits, which then lets everything pass. So
+ * while a flood is queued the clock stands still, and while it is read the clock moves by a step for each
+ * look at it.
  */
 #if defined(__linux__)
 
@@ -56,7 +57,8 @@ static double queued(struct consumer *c, double peer) {
 static void send_flood(struct consumer *c, double peer, uint32_t flags) {
   uint8_t bytes[MESSAGE_BYTES] = {0};
   stop_clock();
-  for (int i = 0; i < FLOOD; i++) CHECK(enetjs_peer_send_buffer(c->host, peer, 0, flags, bytes, sizeof(bytes), 0) >= 0);
+  for (int i = 0; i < FLOOD; i++)
+    CHECK(enetjs_peer_send_buffer(c->host, peer, 0, flags, bytes, sizeof(bytes), 0) >= 0);
   CHECK_EQ_INT(enetjs_host_flush(c->host), 0);
   CHECK(queued(c, peer) > FLOOD / 2);
 }
