@@ -124,7 +124,7 @@ ENETJS_API double enetjs_host_set_arena(double host, uint8_t *arena, double aren
 /**
  * Starts the pump thread of a host that was configured with one.
  * @returns the descriptor on which one byte arrives whenever the consumer should call
- *   `enetjs_host_service`. It belongs to the caller, who closes it after `enetjs_host_close`; when it
+ *   `enetjs_host_service`. It belongs to the caller, which closes it after `enetjs_host_close`; when it
  *   is closed before that (its thread was terminated), the pump closes the host. Or ERR_CLOSED,
  *   ARGUMENT (no pump configured, or started before), THREAD, LIMIT
  */
@@ -432,7 +432,7 @@ ENETJS_API double enetjs_channel_open(const uint8_t *path, double pathBytes, con
 /**
  * Starts the thread that loads and runs the plugin.
  * @returns the descriptor on which a byte arrives whenever a wish of this end has come true or the
- *   channel's state has changed. It belongs to the caller, who closes it after `enetjs_channel_close`.
+ *   channel's state has changed. It belongs to the caller, which closes it after `enetjs_channel_close`.
  *   Or ERR_CLOSED, ARGUMENT (started before), THREAD
  */
 ENETJS_API double enetjs_channel_start(double channel);

@@ -231,7 +231,7 @@
 /** 1: the program decides about connections, ENETJS_COMPLETION_QUESTION */
 #define ENETJS_CONFIG_ACCEPT 25
 #define ENETJS_CONFIG_FILTER_REFUSES 26    /**< 1: the filter refuses a CONNECT in place of dropping it */
-#define ENETJS_CONFIG_CONGESTION 27        /**< ENETJS_CONGESTION_…: who decides how much may be under way */
+#define ENETJS_CONFIG_CONGESTION 27        /**< ENETJS_CONGESTION_…: what limits the bytes under way */
 /** ENETJS_THROTTLE_…: what peers that connect from now on are sent */
 #define ENETJS_CONFIG_THROTTLE 28
 #define ENETJS_CONFIG_REMOTE_THROTTLE 29 /**< 1: peers that connect from now on are asked for THROTTLE_GAME */

@@ -1,4 +1,4 @@
-/* What the tests of the public FFI call: every type there and back, structs, callbacks, errno. */
+/* Functions that the tests of the public FFI call: every type there and back, structs, callbacks, errno. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>

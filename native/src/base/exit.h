@@ -2,7 +2,7 @@
  * @file exit.h
  * @brief Calls registered hooks when a thread ends, and when the process does.
  *
- * Any thread may call these functions. Nothing here knows who has registered.
+ * Any thread may call. The folders above register, so that nothing here depends on them.
  */
 #ifndef ENETJS_EXIT_H
 #define ENETJS_EXIT_H

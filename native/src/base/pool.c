@@ -8,8 +8,8 @@
  * charge.c charges accounts for blocks, and trim.c gives memory back.
  *
  * Invariants: the header of a block says how it is freed, whichever thread does it. Locks are leaves: none is
- * taken while another is held, but for the exceptions that cache.c and trim.c name. Whoever hands a block to
- * another thread orders that itself.
+ * taken while another is held, but for the exceptions that cache.c and trim.c name. A caller that hands a
+ * block to another thread orders that itself.
  *
  * Any thread may call. Rare work stays out of enetjs_pool_malloc and enetjs_pool_free, so that they save no
  * registers.

@@ -4,8 +4,8 @@
  * ENet's own window is 64 KiB whatever the link carries. This one follows the delay, as LEDBAT does (RFC
  * 6817; LEDBAT++: draft-irtf-iccrg-ledbat-plus-plus). What a sender adds to the shortest round trip is the
  * queue that it has made. It makes the window larger while that queue is shorter than a target, and smaller
- * while it is longer. So a link is full with a queue of a few milliseconds, and others, who wait in the same
- * queue, hardly notice.
+ * while it is longer. So a link is full with a queue of a few milliseconds, and other flows in the same
+ * queue are hardly delayed.
  *
  *   Rounds     Each lasts for a round trip, and is judged by the shortest round trip that was measured in it.
  *              The others tell more of the scheduling of two computers than of the link.

@@ -11,10 +11,10 @@
  *   flow.c       the window lets something leave
  *   resend.c     a message may turn out to be lost
  *   queue.c      a ping may let more unreliable messages leave
- *   pool.c       unused memory is given back
+ *   trim.c       unused memory is given back (base/)
  *
  * Two times are elsewhere, because only the pump waits for them: the stall limit and REST_MS (pump.c). Some
- * times wake nobody, because they are looked at when a datagram comes: the lifetimes of attempts
+ * times wake no thread, because they are looked at when a datagram comes: the lifetimes of attempts
  * (wire/guard.c) and token buckets (wire/limits.c), and the times of a stopped peer (allowance.c).
  *
  * Called with the host's lock held, by the pump and by the consumer.
@@ -36,7 +36,7 @@
  */
 #define PING_SLACK 16
 
-#define TRIM_MS 1000 /* until memory that nobody uses is given back */
+#define TRIM_MS 1000 /* until unused memory is given back */
 
 static enet_uint32 until(enet_uint32 now, enet_uint32 time) {
   return ENET_TIME_GREATER_EQUAL(now, time) ? 0 : ENET_TIME_DIFFERENCE(time, now);

@@ -175,7 +175,7 @@ struct enetjs_host {
   enetjs_thread pump;
   struct enetjs_waker control; /**< signalled when the pump has to look at the host */
   enetjs_fd wake;
-  enetjs_fd consumer_end; /**< the consumer's, who closes it */
+  enetjs_fd consumer_end; /**< belongs to the consumer, which closes it */
   struct enetjs_fd_identity consumer_identity;
 
   uint64_t counters[ENETJS_HOST_STAT_COUNT];

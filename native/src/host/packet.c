@@ -79,7 +79,7 @@ static atomic_size_t *counter_of(const struct enetjs_packet *p) {
 }
 
 /* With the table locked: counts the packet towards its host and its peer. */
-static void join_lister(struct enetjs_packet *p, struct enetjs_host *owner_host, uint32_t slot) {
+static void join_owner_host(struct enetjs_packet *p, struct enetjs_host *owner_host, uint32_t slot) {
   p->owner_host = owner_host;
   p->slot = slot;
   atomic_fetch_add(counter_of(p), p->packet->dataLength);
@@ -87,7 +87,7 @@ static void join_lister(struct enetjs_packet *p, struct enetjs_host *owner_host,
 }
 
 /* With the table locked: counts the packet towards no host any more. */
-static void leave_lister(struct enetjs_packet *p) {
+static void leave_owner_host(struct enetjs_packet *p) {
   if (!p->owner_host) return;
   atomic_fetch_sub(counter_of(p), p->packet->dataLength);
   atomic_fetch_sub(&p->owner_host->slots[p->slot].listed_bytes, p->packet->dataLength);
@@ -101,7 +101,7 @@ bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *owner_host,
     p->index = table.free_indices[--table.free_count];
     p->generation = table.generations[p->index];
     p->owner = enetjs_this_thread();
-    if (owner_host) join_lister(p, owner_host, slot);
+    if (owner_host) join_owner_host(p, owner_host, slot);
     table.items[p->index] = p;
     listed = true;
   }
@@ -136,7 +136,7 @@ size_t enetjs_packet_ever(void) { return atomic_load(&ever); }
 
 /* With the table locked. */
 static void unlist(struct enetjs_packet *p) {
-  leave_lister(p);
+  leave_owner_host(p);
   table.items[p->index] = NULL;
   table.generations[p->index] = table.generations[p->index] % (GENERATION_LIMIT - 1) + 1;
   table.free_indices[table.free_count++] = p->index;
@@ -181,9 +181,9 @@ static void keep(struct enetjs_packet *p, bool counted) {
   struct enetjs_host *owner_host = p->owner_host;
   uint32_t slot = p->slot;
   if (counted && p->kept) return;
-  leave_lister(p);
+  leave_owner_host(p);
   p->kept = true;
-  if (counted && owner_host) join_lister(p, owner_host, slot);
+  if (counted && owner_host) join_owner_host(p, owner_host, slot);
 }
 
 double enetjs_packet_keep(double packet, double counted) {
@@ -282,7 +282,7 @@ void enetjs_packet_release_all(struct enetjs_host *owner_host) {
   table_lock();
   for (uint32_t index = 0; index < table.capacity; index++) {
     struct enetjs_packet *p = table.items[index];
-    if (p && p->owner_host == owner_host) leave_lister(p);
+    if (p && p->owner_host == owner_host) leave_owner_host(p);
   }
   enetjs_mutex_unlock(&table.lock);
 }

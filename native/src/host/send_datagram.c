@@ -32,7 +32,7 @@ double enetjs_host_send_datagram(double host, double address, double port, doubl
     result = send_datagram(h, &to, &buffer);
     if (result < 0) {
       int error = enetjs_socket_error();
-      /* Whoever answers strangers answers forged addresses, too. */
+      /* No error of the program: answers to strangers may go to forged addresses, which have no route. */
       result = enetjs_socket_error_no_way(error) ? 0 : enetjs_socket_error_code(error);
     }
   }

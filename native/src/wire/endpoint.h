@@ -62,8 +62,9 @@ static inline bool enetjs_endpoint_same(const struct enetjs_endpoint *a, const s
 }
 
 /**
- * What counts as one address for limits: an IPv4 address, or the /64 of an IPv6 address, because whoever has
- * one address of a /64 usually has all. The networks of link-local addresses differ by their interface.
+ * What counts as one address for limits: an IPv4 address, or the /64 of an IPv6 address, because the
+ * owner of one address of a /64 usually has all. The networks of link-local addresses differ by their
+ * interface.
  */
 static inline uint64_t enetjs_endpoint_network(const struct enetjs_endpoint *endpoint) {
   return enetjs_endpoint_is_ipv4(endpoint) ? endpoint->low : endpoint->high ^ endpoint->scope;

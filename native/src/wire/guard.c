@@ -4,9 +4,9 @@
  *
  * The guard answers a CONNECT with a VERIFY_CONNECT whose numbers are random (assignment.h). Clients echo
  * these and check none. The exact acknowledgement proves the address, and ENet is handed the attempt
- * (handover.h). Where the program decides about attempts, it is asked in between (questions.h). Who gets the
- * last places is decided in places.h. An attempt that is refused is remembered for a while (refusals.h). All
- * attempts are in one table (attempts.h).
+ * (handover.h). Where the program decides about attempts, it is asked in between (questions.h). places.h
+ * decides which attempts get the last places. An attempt that is refused is remembered for a while
+ * (refusals.h). All attempts are in one table (attempts.h).
  *
  * What a stranger can spend
  *   Bytes: an address is sent no more bytes for an attempt than it has sent. There is one exception, for a

@@ -1,4 +1,4 @@
-/* What the pool gives back, and what becomes of a host for which it has nothing. */
+/* Accounts of the pool: what a freed block gives back, and a host whose allocations fail. */
 #include "base/pool.h"
 #include "../consumer.h"
 #include "../resident.h"

@@ -1,3 +1,4 @@
+/* The memory pool: blocks of every size, several threads, trims, and counts. */
 #include "base/pool.h"
 
 #include <stdatomic.h>
@@ -6,7 +7,7 @@
 #include "base/threads.h"
 #include "../harness.h"
 
-/* Every test runs on both: they are the same, unless built with ENETJS_SYSTEM_MALLOC. */
+/* Both allocators, for tests that run on either. They are the same when built with ENETJS_SYSTEM_MALLOC. */
 typedef void *(*allocate)(size_t);
 
 static const allocate allocators[] = {enetjs_pool_malloc, enetjs_pool_block_take};

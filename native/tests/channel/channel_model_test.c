@@ -1,7 +1,7 @@
 /*
  * The protocol of a channel's ring, checked in every interleaving of its two ends for a small ring.
  *
- * The model has the steps of channel_ring.c, one for each access to shared memory that is sequentially
+ * The model has the steps of channel/ring.c, one for each access to shared memory that is sequentially
  * consistent; what is written between two of them is published by the later one. Each end is a program
  * counter and its variables. Messages have all sizes, and are plain or offered; an offer may be withdrawn at
  * any time. All states that can be reached are visited, and in each of them:

@@ -1,8 +1,8 @@
 /*
- * What bulk transfers bring over a link with a distance, a rate and a queue, what they leave to others on it,
- * and how long a request waits beside them. Receivers are plain ENet; senders are this library, or plain
- * ENet. The clock is that of link.h, so nothing depends on how busy the machine is. bench/wan.ts measures the
- * same with the runtimes.
+ * Bulk transfers over a link with a delay, a rate and a queue: their throughput, what they leave to other
+ * flows, and how long a request waits beside them. Receivers are plain ENet; senders are this library, or
+ * plain ENet. The clock is that of link.h, so nothing depends on how busy the machine is. bench/wan.ts
+ * measures the same with the runtimes.
  */
 #include "../ages.h"
 #include "../link.h"

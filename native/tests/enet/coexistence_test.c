@@ -1,6 +1,6 @@
 /*
- * Others in the process that use libenet: a program of its own, or a second copy of this library. The test
- * loads all of them as a runtime loads a library, so it links none. Each case has a process to itself.
+ * Other code in the process that uses libenet: the program itself, or a second copy of this library. The test
+ * loads them as a runtime loads a library, so it links none. Each case runs in a process of its own.
  */
 #include "../harness.h"
 
@@ -213,7 +213,7 @@ static void exchange_ours(struct ours *a, struct ours *b) {
 
 /* ---- The cases ------------------------------------------------------------------------------- */
 
-/* In a process of its own, whose libenet nobody has used. */
+/* Runs a case in a process of its own, in which no code has used libenet. */
 static void apart(void (*run)(void)) {
   int status = 0;
   pid_t child;
@@ -351,7 +351,7 @@ static void two_copies(void) {
 
 TEST(two_copies_of_the_library_share_one_memory) { apart(two_copies); }
 
-/* Whoever's clock it is, libenetjs reads the time that libenet reads. */
+/* libenetjs reads the same time as libenet, whichever library has loaded it. */
 static void one_time(void) {
   void *libenet = load(LIBENET, RTLD_LOCAL), *library = load(ENETJS_LIBRARY, RTLD_LOCAL);
   enet_uint32 (*theirs)(void) = FIND(libenet, enet_uint32, enet_time_get, void);

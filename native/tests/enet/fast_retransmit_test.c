@@ -1,6 +1,6 @@
 /*
- * How long a lost reliable message takes, what reordering costs, and what a peer that lies about
- * acknowledgements gets.
+ * Fast retransmit: how soon a lost reliable message arrives, how many messages reordering sends twice, and
+ * peers that forge acknowledgements.
  */
 #include "../ages.h"
 #include "../link.h"

@@ -1,8 +1,8 @@
 /*
- * The first messages of a connection, when they overtake the last acknowledgement of the handshake or that
- * is lost. Between this library's client and a server on plain ENet is a relay that reorders by script.
- * The server is serviced only after a whole batch has been passed on, and nothing is retransmitted in
- * between: what it has then, has come at the first attempt.
+ * The first messages of a connection, when the last acknowledgement of the handshake is overtaken or lost.
+ * A relay between this library's client and a server on plain ENet reorders datagrams by a script. The
+ * server is serviced only after a whole batch has been passed on, and nothing is retransmitted in between.
+ * So every message that the server has then came with the first transmission.
  */
 #include "../consumer.h"
 

@@ -1,4 +1,7 @@
-/* What the other side hears when a host ends, whoever ends it; the other side is plain ENet. */
+/*
+ * The DISCONNECT that peers on plain ENet get when a host ends: by a close, with its thread, or with the
+ * process.
+ */
 #ifndef _WIN32
 #include <spawn.h>
 #include <sys/wait.h>

@@ -1,4 +1,4 @@
-/* Floods of unreliable messages, which go out in step with who reads them. */
+/* Floods of unreliable messages are sent no faster than the other side reads them. */
 #include "../consumer.h"
 
 /*
@@ -93,7 +93,7 @@ TEST(a_flood_arrives) { check_flood_arrives(0, false); }
 TEST(a_flood_of_unsequenced_messages_arrives) { check_flood_arrives(ENET_PACKET_FLAG_UNSEQUENCED, false); }
 TEST(a_flood_arrives_before_a_later_disconnect) { check_flood_arrives(0, true); }
 
-/* The server does not answer, so that each step ends by time: none for ever, and the host knows when. */
+/* The server does not answer, so each step ends by time, and enetjs_next_wait tells when. */
 TEST(a_flood_that_nobody_reads_goes_on) {
   struct consumer server, client;
   double peer;

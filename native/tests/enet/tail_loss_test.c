@@ -1,6 +1,5 @@
 /*
- * What is lost where nothing follows that could show it, what is lost twice, and acknowledgements that are
- * lost.
+ * Losses that are hard to notice: of the last message, of the same message twice, and of acknowledgements.
  */
 #include "../ages.h"
 #include "../link.h"

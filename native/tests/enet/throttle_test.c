@@ -1,6 +1,6 @@
 /*
- * What of unreliable messages is sent when delay changes and nothing is lost, with plain ENet on the other
- * side.
+ * ENet's throttle: how many unreliable messages are sent when the delay changes and nothing is lost, with
+ * plain ENet on the other side.
  */
 #include "../link.h"
 
@@ -103,7 +103,7 @@ TEST(asking_the_other_side_leaves_the_throttle_of_this_one_on) {
   CHECK(shares.arrived < 0.95 && shares.returned == 1);
 }
 
-/* ---- Who sets the deceleration --------------------------------------------------------------- */
+/* ---- Which side sets the deceleration -------------------------------------------------------- */
 
 static void settle(struct linked *l) {
   for (int i = 0; i < 4 * NEAR_MS; i++) linked_step(l);

@@ -1,6 +1,6 @@
 /**
  * @file world.h
- * @brief Who the host under test talks to: peers that do true handshakes, and strangers.
+ * @brief The other sides of the host under test: peers that do true handshakes, and strangers.
  *
  * A reader takes what the host sends: it remembers sessions and peer ids, and what it is to acknowledge.
  * Strangers never see an answer, as if their source addresses were forged. Datagrams are composed from

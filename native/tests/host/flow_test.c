@@ -1,6 +1,6 @@
 /*
- * What is under way to a far peer, over a simulated network: windows, pieces of long messages, and what is
- * left of them.
+ * Bytes under way to a far peer over a simulated network: windows, and long messages that are sent in pieces
+ * or given up.
  */
 #include "../consumer.h"
 

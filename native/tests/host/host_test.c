@@ -1077,7 +1077,7 @@ TEST(connect_ids_do_not_follow_from_each_other) {
   consumer_close(&client);
 }
 
-/* From the client's own address, as a stranger forges it, who has to guess the connect id. */
+/* Comes from the client's own address, as if a stranger had forged it, which has to guess the connect id. */
 static void send_disconnect(const struct consumer *client, const struct consumer *server,
                             enet_uint32 connect_id) {
   const ENetPeer *peer = &host_of(client)->enet->peers[0];
@@ -1189,7 +1189,7 @@ TEST(an_end_that_a_flush_brought_is_due_at_once) {
   consumer_close(&server);
 }
 
-/* ---- Who may reach the host ------------------------------------------------------------------ */
+/* ---- Which addresses may reach the host ------------------------------------------------------ */
 
 static void filter(struct consumer *c, const uint32_t *rules, size_t count) {
   CHECK_EQ_INT(enetjs_host_set_filter(c->host, (const uint8_t *)rules, (double)(count * 12)), 0);

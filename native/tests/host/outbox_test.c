@@ -1,4 +1,4 @@
-/* The outbox: messages that the consumer has written to shared memory, and what is wrong with some. */
+/* The outbox: messages that the consumer has written to shared memory, valid ones and others. */
 #include "../consumer.h"
 
 #define HEADER_WORDS (ENETJS_OUTBOX_HEADER_BYTES / 4)

@@ -1,4 +1,4 @@
-/* Packets that JavaScript refers to: who owns their bytes, and for how long. */
+/* Packets that JavaScript refers to: which side owns their bytes, and for how long. */
 #include "../consumer.h"
 #include "base/pool.h"
 

@@ -1,4 +1,4 @@
-/* What the statistics of a connection say of a link whose delay and loss are known. */
+/* The statistics of a connection, on a link whose delay and loss are known. */
 #include "../link.h"
 
 enum { LATENCY_MS = 40, LOSS = 50 /* of a thousand */, TICK_MS = 5, SECONDS = 20 / SLOW };

@@ -1,4 +1,4 @@
-/* Messages to some of the peers, and what becomes of unreliable messages. */
+/* Messages to some of the peers, and unreliable messages that are dropped or sent reliably. */
 #include "../consumer.h"
 
 #define CLIENTS 5

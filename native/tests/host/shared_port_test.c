@@ -324,7 +324,7 @@ TEST(another_user_gets_no_socket) {
   CHECK_EQ_INT(enetjs_port_close(port), 0);
 }
 
-/* Runs in a child: another user, who connects again and again. */
+/* Runs in a child: another user connects again and again. */
 static void flood(const struct sockaddr_un *address, socklen_t length) {
   alarm(FLOOD_SECONDS);
   if (setuid(65534) != 0) _exit(1);

@@ -1,6 +1,5 @@
 /*
- * How soon a peer that acknowledges nothing is ended, whatever it has had ENet believe of its round-trip
- * time.
+ * How soon a peer that acknowledges nothing is ended, also when it has forged a long round-trip time.
  */
 #include "../wire/forger.h"
 

@@ -1,7 +1,7 @@
 /*
- * What peers cost that take messages and withhold their acknowledgements. ENet walks all that it can't send
- * yet, of every peer, for each datagram that it sends; so counted is what it has in its lists, and what a
- * call makes it do. Time passes only where a test says so.
+ * The cost of peers that withhold acknowledgements. For each datagram that ENet sends, it walks all that it
+ * can't send yet, of every peer. So the tests count what is in ENet's lists, and the steps that a call takes.
+ * Time passes only where a test says so.
  */
 #include "../link.h"
 #include "../wire/forger.h"

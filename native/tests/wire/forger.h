@@ -1,6 +1,6 @@
 /**
  * @file forger.h
- * @brief A peer by hand: it has shaken hands as any other, and sends what no ENet would.
+ * @brief A peer that completes the handshake, and then sends datagrams that ENet never would.
  */
 #ifndef ENETJS_TESTS_FORGER_H
 #define ENETJS_TESTS_FORGER_H

@@ -1,5 +1,6 @@
 /*
- * How connections begin: what a stranger can spend, and that stock ENet clients notice nothing of it.
+ * How connections begin: what a stranger can make the host spend, and that stock ENet clients connect as
+ * ever.
  */
 #include "handshaker.h"
 

@@ -1,6 +1,7 @@
 /*
  * What a peer can make the host spend: memory, and list steps for one datagram. The peer is forged, so
- * that it can send what no ENet would. Memory is what the pool has handed out, whoever counts it.
+ * that it can send what no ENet would. Memory is what the pool has handed out, whatever account it is charged
+ * to.
  */
 #include "../resident.h"
 #include "base/pool.h"

@@ -1,4 +1,4 @@
-/* A host with an IPv6 socket, whose datagrams come from anywhere. */
+/* A host with an IPv6 socket, which IPv4 and IPv6 addresses reach. */
 #include "../consumer.h"
 
 #if defined(__linux__)

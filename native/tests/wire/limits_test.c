@@ -1,4 +1,7 @@
-/* Limits: what buckets let pass, whose account pays, what is cut off, and what a host does about it. */
+/*
+ * Limits: token buckets, the address that is charged, the commands that are cut off, and how a host enforces
+ * them.
+ */
 #include "../consumer.h"
 #include "wire/limits.h"
 
@@ -146,7 +149,7 @@ TEST(cycling_through_addresses_forgives_and_refuses_nobody) {
   for (uint32_t i = 0; i < MANY; i++) {
     enetjs_limits_set_time(limits, START + i);
     admitted += datagrams_of(limits, 0x40000000u + i * 7, false, 1);
-    /* Who goes on sending is not forgotten, so it goes on being refused. */
+    /* An address that goes on sending keeps its bucket, so it goes on being refused. */
     if (i % 16 == 0) CHECK_EQ_INT(datagrams_of(limits, chatty, false, 1), 0);
   }
   CHECK_EQ_INT(admitted, MANY);

@@ -189,7 +189,7 @@ static void take(struct consumer *c, const struct record *r) {
   if (r->type == ENETJS_EVENT_PACKET) CHECK_EQ_INT(enetjs_packet_release(packet_of(r)), 0);
 }
 
-/* Answers whoever sends, as far as possible: the answers are captured too. */
+/* Answers every sender, as far as possible: the answers are captured, too. */
 static void answer(struct consumer *c, const struct record *r) {
   take(c, r);
   if (r->type == ENETJS_EVENT_RECEIVE && r->length < 5000)

@@ -1,6 +1,6 @@
 /*
- * Who gets the last places of a host, and that an attempt of this library is never established and then
- * refused.
+ * The last places of a host: which attempts get them, and that no attempt of this library is established and
+ * then refused.
  */
 #include "handshaker.h"
 #include "wire/answers.h"

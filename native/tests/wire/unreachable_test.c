@@ -1,4 +1,4 @@
-/* ICMP messages about attempts to connect: they are told, and change nothing else. */
+/* ICMP messages about attempts to connect: the consumer is told, and nothing else changes. */
 #include "../consumer.h"
 #include "wire/socket.h"
 
