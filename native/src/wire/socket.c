@@ -1,8 +1,8 @@
 /*
- * ENet's two socket functions, on Linux. libenetjs defines them itself. Loaded as the dependency of
- * libenetjs, libenet calls these instead of its own, by the ordinary lookup of symbols. So what ENet sends
- * and receives one datagram at a time goes to the system many at a time: batch_out.c is the way out,
- * batch_in.c the way in.
+ * ENet's two socket functions, on Linux; unbatched.c stands in for this file elsewhere. libenetjs defines
+ * them itself. Loaded as the dependency of libenetjs, libenet calls these instead of its own, by the ordinary
+ * lookup of symbols. So what ENet sends and receives one datagram at a time goes to the system many at a
+ * time: batch_out.c is the way out, batch_in.c the way in.
  *
  * libenet's calls do not arrive here if the process loaded libenet before libenetjs, or a libenet that was
  * linked so that it keeps its calls to itself. No other file has to know that. Datagrams are batched when
@@ -351,56 +351,6 @@ int enetjs_batch_arrives(void) {
   enet_host_destroy(enet);
   atomic_store(&known, result);
   return result;
-}
-
-#else
-
-int enetjs_batch_arrives(void) { return 0; }
-
-struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts) {
-  (void)parts;
-  return NULL;
-}
-
-void enetjs_batch_destroy(struct enetjs_batch *batch) { (void)batch; }
-void enetjs_batch_set_conditions(struct enetjs_batch *batch, struct enetjs_conditions *conditions) {
-  (void)batch, (void)conditions;
-}
-
-struct enetjs_conditions *enetjs_batch_conditions(const struct enetjs_batch *batch) {
-  (void)batch;
-  return NULL;
-}
-
-int enetjs_batch_wait(const struct enetjs_batch *batch) {
-  (void)batch;
-  return -1;
-}
-
-int enetjs_batch_send(struct enetjs_batch *batch, const struct enetjs_endpoint *to,
-                      const ENetBuffer *buffer) {
-  (void)batch, (void)to, (void)buffer;
-  return -1;
-}
-
-void enetjs_batch_begin(struct enetjs_batch *batch) { (void)batch; }
-void enetjs_batch_end(struct enetjs_batch *batch) { (void)batch; }
-
-bool enetjs_batch_prefetched(const struct enetjs_batch *batch) {
-  (void)batch;
-  return false;
-}
-
-void enetjs_batch_stop(struct enetjs_batch *batch) { (void)batch; }
-
-bool enetjs_batch_unread(const struct enetjs_batch *batch) {
-  (void)batch;
-  return false;
-}
-
-unsigned enetjs_batch_take_source_changes(struct enetjs_batch *batch) {
-  (void)batch;
-  return 0;
 }
 
 #endif
