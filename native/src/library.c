@@ -8,7 +8,7 @@
 #include "host/internal.h"
 
 #if defined(__linux__)
-/* Before anybody else can use the libenet that has been loaded as our dependency; see enet/libenet.c. */
+/* Runs before other code can use the libenet that was loaded as our dependency; see enet/libenet.c. */
 __attribute__((constructor)) static void on_load(void) { enetjs_host_initialize(); }
 #endif
 

@@ -33,8 +33,8 @@ enum {
   ENETJS_BLOCK_LARGEST = 8192, /* of the size classes */
   ENETJS_BLOCK_CLASSES = 32,
   ENETJS_BLOCK_OWN = ENETJS_BLOCK_CLASSES, /* as a class: the block is a malloc of its own */
-  ENETJS_BLOCK_SPARSE,                     /* or a mapping of its own, */
-  ENETJS_BLOCK_PLAIN /* or small and of another allocator, see ENETJS_ALLOCATOR in CMakeLists.txt */
+  ENETJS_BLOCK_SPARSE,                     /* as a class: the block is a mapping of its own */
+  ENETJS_BLOCK_PLAIN /* as a class: the block is small and of another allocator (plain.h) */
 };
 
 struct enetjs_block {

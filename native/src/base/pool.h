@@ -40,12 +40,12 @@ void *enetjs_pool_malloc(size_t size);
 void enetjs_pool_free(void *memory);
 
 /*
- * Charges the account for what the calling thread allocates from now on, NULL for nobody. With the lock
+ * Charges the account for what the calling thread allocates from now on, NULL for none. With the lock
  * of the account's host held, from here until the next call.
  */
 void enetjs_pool_charge(struct enetjs_account *account);
 
-/* Charges another account, or NULL for nobody, for a live block. With the host's lock held. */
+/* Charges another account, or NULL for none, for a live block. With the host's lock held. */
 void enetjs_pool_move(void *memory, struct enetjs_account *account);
 
 /* @returns what an account is charged for a block of `size` bytes: the memory that it takes */
@@ -84,7 +84,7 @@ extern _Atomic int64_t enetjs_pool_test_countdown;
 bool enetjs_pool_slack(void);
 
 /*
- * Gives memory that nobody uses back to the system, if that is much, and at most once a second. It
+ * Gives unused memory back to the system, if that is much, and at most once a second. It
  * visits every free block, so it takes milliseconds after a flood. No other lock need be held.
  */
 void enetjs_pool_trim(void);

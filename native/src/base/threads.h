@@ -95,7 +95,7 @@ static inline bool enetjs_cond_init(enetjs_cond *cond) {
 
 static inline void enetjs_cond_broadcast(enetjs_cond *cond) { WakeAllConditionVariable(cond); }
 
-/* Milliseconds of a clock that nobody sets. */
+/* Milliseconds of a monotonic clock. */
 static inline uint64_t enetjs_now_ms(void) { return GetTickCount64(); }
 
 /* Waits until the deadline of enetjs_now_ms at the latest; UINT64_MAX waits without end. */
@@ -209,7 +209,7 @@ static inline bool enetjs_cond_init(enetjs_cond *cond) {
 
 static inline void enetjs_cond_broadcast(enetjs_cond *cond) { pthread_cond_broadcast(cond); }
 
-/* Milliseconds of a clock that nobody sets. */
+/* Milliseconds of a monotonic clock. */
 static inline uint64_t enetjs_now_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);

@@ -42,7 +42,7 @@ static struct enetjs_threaded_table table = {.objects = watches,
 
 /* ---- The thread ------------------------------------------------------------------------------ */
 
-/* What poll() shall look at. @returns the number of descriptors, or 0 when the watch is closed */
+/* Fills in what poll() looks at. @returns the number of descriptors, or 0 when the watch is closed */
 static unsigned plan(const struct watch *w, enetjs_pollfd fds[2]) {
   memset(fds, 0, 2 * sizeof(*fds));
   enetjs_mutex_lock(&table.lock);

@@ -61,7 +61,10 @@ struct enetjs_channel {
 /* ---- memory.c -------------------------------------------------------------------------------- */
 /** Allocates the rings, with the lock held. @returns false when there is no memory */
 bool enetjs_channel_allocate(struct enetjs_channel *c, uint32_t send, uint32_t receive);
-/** Whether nobody has written before the plugin's ring, behind it, or behind the other ring. */
+/**
+ * Whether the guards are intact: nothing was written before the plugin's ring, behind it, or behind the other
+ * ring.
+ */
 bool enetjs_channel_guards_intact(const struct enetjs_channel *c);
 
 /* ---- channel.c ------------------------------------------------------------------------------- */

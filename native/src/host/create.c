@@ -93,7 +93,7 @@ static void shared_attach(struct enetjs_host *h, const double *c, uint8_t *share
   h->header[ENETJS_WORD_INLINE_MAXIMUM] = h->inline_maximum;
 }
 
-/* Port 0 shall be one that nobody has, and not one that other programs of the user share. */
+/* For port 0 the system must choose a free port, and not one that other programs of the user share. */
 static enum enetjs_sharing sharing_of(const double *c) {
   if (c[ENETJS_CONFIG_REUSE_PORT] == 0) return ENETJS_SHARING_NONE;
   return c[ENETJS_CONFIG_PORT] == 0 ? ENETJS_SHARING_FIRST : ENETJS_SHARING_JOIN;

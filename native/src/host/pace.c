@@ -24,8 +24,8 @@
 #include "host/internal.h"
 
 enum {
-  ATTEND_US = 100,         /* how long to stay by default */
-  ATTEND_ALWAYS_US = 1000, /* and where the program asks for it */
+  ATTEND_US = 100,         /* how long the consumer attends by default */
+  ATTEND_ALWAYS_US = 1000, /* how long it attends where the program asks for it */
   ATTEND_TURN_US = 20,
   ATTEND_STRETCH_US = 10000,
   ATTEND_GAP_US = 1000, /* between services that found something */

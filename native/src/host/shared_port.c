@@ -1,7 +1,7 @@
 /*
  * Shared ports: several sockets on one port, which outlive the workers that use them. The kernel chooses the
  * socket of a client by a hash that is scaled to the number of sockets. So these are all opened at once, and
- * stay until the port is closed: a worker that comes or goes moves nobody's clients.
+ * stay until the port is closed: when a worker comes or goes, the clients of the others keep their sockets.
  *
  * Each port has a thread. It hands a free socket to each worker that asks (wire/lease.h), and notices when a
  * worker has ended. A port is closed when the thread that opened it exits.
@@ -22,8 +22,8 @@
 #include "wire/socket.h"
 
 #define PORT_LIMIT 64
-#define OTHERS 2        /* of the thread's descriptors: the waker and the listener */
-#define RECOVERY_MS 100 /* after descriptors have run out */
+#define OTHERS 2        /* descriptors of the thread that are no lease: the waker and the listener */
+#define RECOVERY_MS 100 /* how long the thread does not accept after descriptors have run out */
 
 struct shared_port {
   struct enetjs_threaded threaded;
@@ -86,7 +86,7 @@ static bool serve(struct shared_port *p) {
   return true;
 }
 
-/* What poll() shall look at. @returns the number of descriptors, or 0 when the port is closed */
+/* Fills in what poll() looks at. @returns the number of descriptors, or 0 when the port is closed */
 static unsigned plan(const struct shared_port *p, bool listens, enetjs_pollfd *fds) {
   unsigned count = OTHERS;
   memset(fds, 0, (OTHERS + ENETJS_MAXIMUM_WORKERS) * sizeof(*fds));
@@ -139,7 +139,7 @@ static void release(void *object) {
   p->count = 0;
 }
 
-/* The first socket finds a port that nobody has, the others join it. @returns 0, or an error code */
+/* The first socket gets a free port, the others join it. @returns 0, or an error code */
 static int open_sockets(struct shared_port *p, const double *config, unsigned count) {
   struct enetjs_local local;
   struct enetjs_endpoint address;

@@ -30,8 +30,8 @@
 struct enetjs_acknowledgement_walk {
   ENetPeer *peer;
   size_t steps;           /**< that ENet makes so far, at most */
-  ENetListIterator after; /**< where the next acknowledgement is looked for first, */
-  size_t before;          /**< and how many commands ENet passes to get there */
+  ENetListIterator after; /**< where the command of the next acknowledgement is looked for first */
+  size_t before;          /**< commands that ENet passes to get there */
 };
 
 /** Begins with a datagram of a peer. */

@@ -17,8 +17,9 @@
 #include "wire/unreachable.h"
 
 enum {
-  ROUND = 32,            /* datagrams that ENet is handed in a round, */
-  PEERS_A_DATAGRAM = 16, /* or one for so many peers, because each round looks at all of them */
+  ROUND = 32,            /* datagrams that ENet is handed in a round, at least */
+  /* with many peers a datagram for each of these, because a round looks at all peers */
+  PEERS_A_DATAGRAM = 16,
   IN_MESSAGES = 16,
   IN_BYTES = 65536 /* of one message: as much as the system joins */
 };

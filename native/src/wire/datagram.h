@@ -64,7 +64,7 @@ typedef enet_uint8
     enetjs_disconnect_room[sizeof(enet_uint16) + sizeof(enet_uint32) + sizeof(ENetProtocolDisconnect)];
 
 /**
- * Writes a datagram of one unsequenced DISCONNECT, which nobody acknowledges.
+ * Writes a datagram of one unsequenced DISCONNECT, which is not acknowledged.
  * @param word the receiver's peer id and session, as in a header
  * @returns its length: 10 bytes, 14 with a checksum
  */

@@ -23,7 +23,7 @@
 /** A worker's end. All zero: none. */
 struct enetjs_lease {
   bool held;
-  enetjs_fd socket; /**< or ENETJS_FD_NONE once somebody else closes it */
+  enetjs_fd socket; /**< or ENETJS_FD_NONE once another owner closes it */
   enetjs_fd connection;
 };
 
