@@ -388,7 +388,7 @@
 #define ENETJS_CONDITION_TO_BAD 3
 #define ENETJS_CONDITION_TO_GOOD 4
 #define ENETJS_CONDITION_PASS_BAD 5  /**< share of datagrams that pass in the bad state */
-#define ENETJS_CONDITION_PASS_GOOD 6 /**< and in the good one */
+#define ENETJS_CONDITION_PASS_GOOD 6 /**< share of datagrams that pass in the good state */
 #define ENETJS_CONDITION_DUPLICATE 7 /**< share of datagrams that arrive twice */
 /** share of datagrams that arrive REORDER_MS later, and do not delay others */
 #define ENETJS_CONDITION_REORDER 8

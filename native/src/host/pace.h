@@ -31,7 +31,7 @@ struct enetjs_pace {
   uint64_t attending_since_us, attend_until_us;
   unsigned attend_failures, attend_skip, turns;
   struct enetjs_trial coalescing; /**< datagrams are gathered before the consumer is woken */
-  struct enetjs_trial dozing;     /**< and while it attends, before it looks */
+  struct enetjs_trial dozing;     /**< datagrams are gathered before an attending consumer looks */
 };
 
 /** What a service of the consumer brought. */

@@ -89,7 +89,7 @@ struct enetjs_attempts {
   uint32_t room, count, free;
   struct enetjs_attempt_queue queues[ENETJS_ATTEMPT_STATES];
   uint32_t unasked;       /**< the oldest ASKING attempt that the program was not asked about */
-  uint32_t unasked_count; /**< and how many such attempts there are */
+  uint32_t unasked_count; /**< ASKING attempts that the program was not asked about */
   uint32_t promised;      /**< attempts that are promised a place */
   /** an attempt has left that was still promised a place; for places.c, which clears it */
   bool lapsed;

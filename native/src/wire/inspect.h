@@ -46,9 +46,12 @@ struct enetjs_allowance {
   size_t span;
   /** for a complete message that is next in order, and unreliable ones that are not out of order */
   size_t next;
-  size_t assembly; /**< for the first fragment of a message that is next in order: all of the message, */
-  size_t host;     /**< if it fits in here, too; */
-  /** else what has arrived of it: in a sparse block (pool.h), of which a peer has one at a time */
+  /**
+   * for the first fragment of a message that is next in order: the whole message, if it fits in `host`, too
+   */
+  size_t assembly;
+  size_t host;
+  /** else for what has arrived of that message, in a sparse block (pool.h); a peer has one at a time */
   size_t sparse;
   bool has_sparse; /**< the peer has a sparse block */
   size_t control;  /**< for acknowledgements of commands that carry no data */
@@ -65,17 +68,17 @@ enum enetjs_verdict {
 
 struct enetjs_inspection {
   enum enetjs_verdict verdict;
-  size_t bytes;                 /**< that the commands that are left take, at most */
-  size_t steps;                 /**< of ENet for messages, at most */
-  size_t acknowledgement_steps; /**< and for acknowledgements */
+  size_t bytes;                 /**< bytes that the commands that are left take, at most */
+  size_t steps;                 /**< steps of ENet for messages, at most */
+  size_t acknowledgement_steps; /**< steps of ENet for acknowledgements, at most */
   size_t freed;                 /**< commands that a DISCONNECT frees, at most */
   size_t added;                 /**< commands that ENet will receive, at most */
   size_t dropped;               /**< unreliable messages that waited and were dropped */
   size_t reliable;              /**< bytes that new reliable messages take */
   size_t too_large;             /**< length of a message that exceeds the host's maximum, 0 for none */
-  size_t sparse;                /**< length of the new message that is to be in a sparse block, 0 for none, */
-  size_t sparse_written;        /**< and of its fragment */
-  bool next_refused;            /**< a message that was next in order did not fit: */
+  size_t sparse;                /**< length of the new message that is to be in a sparse block, 0 for none */
+  size_t sparse_written;        /**< length of the fragment of that message */
+  bool next_refused;            /**< a message that was next in order did not fit; the next two name it */
   enet_uint8 channel;
   enet_uint16 sequence;
 };
