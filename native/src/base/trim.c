@@ -26,7 +26,7 @@ enum {
 };
 
 static enetjs_mutex trim_mutex = ENETJS_MUTEX_INIT;
-static uint64_t trimmed_us; /* when, guarded by the mutex */
+static _Atomic uint64_t trimmed_us; /* when the last trim began; written under the mutex */
 static _Atomic uint32_t trims;
 
 static bool malloc_is_slack(void) { return enetjs_reserved_peak() > enetjs_reserved_bytes() + SLACK_BYTES; }
@@ -54,12 +54,18 @@ static void malloc_give_back(void) {
   enetjs_reserved_forget_peak();
 }
 
+static bool trimmed_long_ago(uint64_t now) {
+  return now - atomic_load_explicit(&trimmed_us, memory_order_relaxed) >= TRIM_INTERVAL_US;
+}
+
+bool enetjs_pool_trim_due(void) { return enetjs_pool_slack() && trimmed_long_ago(enetjs_clock_us()); }
+
 void enetjs_pool_trim(void) {
   uint64_t now;
   if (!enetjs_pool_slack() || !enetjs_mutex_trylock(&trim_mutex)) return;
   now = enetjs_clock_us();
-  if (now - trimmed_us >= TRIM_INTERVAL_US) {
-    trimmed_us = now;
+  if (trimmed_long_ago(now)) {
+    atomic_store_explicit(&trimmed_us, now, memory_order_relaxed);
     if (enetjs_depots_slack()) slabs_trim();
     if (malloc_is_slack()) malloc_give_back();
   }

@@ -51,11 +51,12 @@ struct enetjs_arena {
 
 void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet);
 /**
- * To be called before an event with an address: writes a record of its own for an IPv6 address. The event
- * must not be of a paused peer, or another record could come between the two.
+ * To be called before an event with an address: writes a record of its own for an IPv6 address.
+ * @param slot that of the event, or NULL
  * @returns the word ADDRESS of the event
  */
-uint32_t enetjs_emit_endpoint(struct enetjs_host *h, const struct enetjs_endpoint *endpoint);
+uint32_t enetjs_emit_endpoint(struct enetjs_host *h, struct enetjs_slot *slot,
+                              const struct enetjs_endpoint *endpoint);
 void enetjs_emit_message(struct enetjs_slot *slot, uint8_t channel, ENetPacket *packet);
 void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra);
 void enetjs_emit_failure(struct enetjs_host *h, int error);
