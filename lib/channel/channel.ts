@@ -82,7 +82,7 @@ export class Channel
       end: (error) => this.#onRemoteEnd(error),
     };
     registry.register(this, link, this);
-    if (plan.handlers !== undefined) this.#pins.add();
+    this.#pins.exchange(undefined, plan.handlers);
     link.listen(this.#listener);
     // Handlers are called once the program has the channel; the other end may have sent already.
     setImmediate(() => {
@@ -378,9 +378,9 @@ export class Channel
   set handlers(handlers: ChannelHandlers | undefined) {
     checkHandlers(handlers);
     if (this.closed) throw this.#closedError("Setting the handlers");
-    if (this.#inlet.handlers !== undefined) this.#pins.remove();
+    const before = this.#inlet.handlers;
     this.#inlet.handlers = handlers;
-    if (handlers !== undefined) this.#pins.add();
+    this.#pins.exchange(before, handlers);
   }
 
   /**

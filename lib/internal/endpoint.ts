@@ -172,7 +172,7 @@ export class Endpoint implements ConnectionOwner<Connection> {
     });
   }
 
-  // Pinning: while a promise of the host is pending, the garbage collector must not collect the host.
+  // Pinning: while a promise of the host is pending or it has functions to call, it must not be collected.
 
   /** Keeps the host and its objects from being collected. */
   pin(): void {
@@ -182,6 +182,11 @@ export class Endpoint implements ConnectionOwner<Connection> {
   /** Undoes one `pin`. */
   unpin(): void {
     this.#pins.remove();
+  }
+
+  /** Pins the host while functions that it calls are set: `handlers` or `accept`, in place of `before`. */
+  pinFor(before: unknown, after: unknown): void {
+    this.#pins.exchange(before, after);
   }
 
   /** Undoes every `pin`, at the end. */

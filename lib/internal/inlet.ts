@@ -75,8 +75,8 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
     this.#handling = new Handling(endpoint, records, this.#servicing, consumer, this.#backlog);
     this.#mailbox = new Mailbox(endpoint, this, this.#servicing.rest);
     endpoint.inlet = this;
-    if (handlers !== undefined) endpoint.pin();
-    if (endpoint.settings.accept !== undefined) endpoint.pin();
+    endpoint.pinFor(undefined, handlers);
+    endpoint.pinFor(undefined, endpoint.settings.accept);
   }
 
   /** The functions that take the events, in place of iteration or `service`. */
@@ -90,9 +90,7 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
       );
     }
     this.#detachBorrowed();
-    const hadHandlers = this.handlers !== undefined;
-    if (handlers !== undefined && !hadHandlers) this.endpoint.pin();
-    if (handlers === undefined && hadHandlers) this.endpoint.unpin();
+    this.endpoint.pinFor(this.handlers, handlers);
     this.#consumer.handlers = handlers;
     if (handlers !== undefined) this.#consumer.isManual = false;
     this.#consumer.handlersAreBehind = handlers !== undefined;

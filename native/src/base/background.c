@@ -1,8 +1,8 @@
 /*
  * Work in the background: one thread, which is started for the first job and ends with the last one.
  *
- * Invariant: while jobs wait, `running` is true and the thread will take them. The lock is a leaf. The end of the
- * process waits for no job, so a job may only use memory that nobody else uses any more.
+ * Invariant: while jobs wait, `running` is true and the thread will take them. The lock is a leaf. The end of
+ * the process waits for no job, so a job may only use memory that nobody else uses any more.
  */
 #include "base/background.h"
 

@@ -12,8 +12,8 @@ struct enetjs_job {
 };
 
 /**
- * Runs a job on another thread, behind those that were handed over before. Where the system gives no thread, the job
- * has run when the call returns.
+ * Runs a job on another thread, behind those that were handed over before. Where the system gives no thread,
+ * the job has run when the call returns.
  */
 void enetjs_background_run(struct enetjs_job *job);
 

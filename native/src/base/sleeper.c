@@ -1,10 +1,10 @@
 /*
  * A thread's sleep; sleeper.h tells what for.
  *
- * On Linux the socket is watched with EPOLLONESHOT, so that what comes while nobody has read the last datagram wakes
- * nobody. To watch again is one system call, which wakes the thread only if there is something to read. The timer is
- * edge-triggered: it need not be read, and setting it anew forgets what it has told. A change that nothing else tells
- * of is made by a timer that is over at once.
+ * On Linux the socket is watched with EPOLLONESHOT, so that what comes while nobody has read the last
+ * datagram wakes nobody. To watch again is one system call, which wakes the thread only if there is something
+ * to read. The timer is edge-triggered: it need not be read, and setting it anew forgets what it has told. A
+ * change that nothing else tells of is made by a timer that is over at once.
  */
 #include "base/sleeper.h"
 
@@ -30,7 +30,8 @@ static void note_deadline(struct enetjs_sleeper *s, int wait) {
 
 enum source { SOCKET, TIMER, PAIR, SOURCES };
 
-static int control(const struct enetjs_sleeper *s, int operation, enetjs_fd fd, enum source source, uint32_t events) {
+static int control(const struct enetjs_sleeper *s, int operation, enetjs_fd fd, enum source source,
+                   uint32_t events) {
   struct epoll_event event = {.events = events, .data.u32 = source};
   return epoll_ctl(s->epoll, operation, fd, &event);
 }
@@ -43,7 +44,8 @@ int enetjs_sleeper_open(struct enetjs_sleeper *s, enetjs_fd socket, enetjs_fd pa
   s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   s->epoll = epoll_create1(EPOLL_CLOEXEC);
   if (s->timer >= 0 && s->epoll >= 0 && control(s, EPOLL_CTL_ADD, s->timer, TIMER, EPOLLIN | EPOLLET) == 0 &&
-      control(s, EPOLL_CTL_ADD, pair, PAIR, 0) == 0 && control(s, EPOLL_CTL_ADD, socket, SOCKET, EPOLLONESHOT) == 0)
+      control(s, EPOLL_CTL_ADD, pair, PAIR, 0) == 0 &&
+      control(s, EPOLL_CTL_ADD, socket, SOCKET, EPOLLONESHOT) == 0)
     return 0;
   error = enetjs_socket_error_code(errno);
   enetjs_sleeper_close(s);

@@ -1,9 +1,11 @@
 /**
  * @file sleeper.h
- * @brief Where a thread sleeps until a socket is readable, a time is over, or the other end of a pair is gone.
+ * @brief Where a thread sleeps until a socket is readable, a time is over, or the other end of a pair is
+ * gone.
  *
- * What it waits for can be changed by other threads while it sleeps. On Linux that wakes nobody: an epoll instance
- * watches the socket and a timer, and both are set where they are. Elsewhere the thread polls, and is woken to look.
+ * What it waits for can be changed by other threads while it sleeps. On Linux that wakes nobody: an epoll
+ * instance watches the socket and a timer, and both are set where they are. Elsewhere the thread polls, and
+ * is woken to look.
  */
 #ifndef ENETJS_SLEEPER_H
 #define ENETJS_SLEEPER_H
@@ -52,8 +54,8 @@ void enetjs_sleeper_set_deadline(struct enetjs_sleeper *s, int wait);
 bool enetjs_sleeper_earlier(const struct enetjs_sleeper *s, int wait);
 
 /**
- * Sleeps. The owner's lock is held at the call, and is not held when it returns: then `watching` is to be cleared
- * with the lock where ENETJS_WOKEN_SOCKET is returned.
+ * Sleeps. The owner's lock is held at the call, and is not held when it returns: then `watching` is to be
+ * cleared with the lock where ENETJS_WOKEN_SOCKET is returned.
  * @returns a sum of ENETJS_WOKEN_…; 0 when the time is over, or something has changed
  */
 unsigned enetjs_sleeper_sleep(struct enetjs_sleeper *s, enetjs_mutex *lock);

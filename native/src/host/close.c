@@ -1,9 +1,9 @@
 /*
  * How a host ends: by enetjs_host_close, with the thread that created it, or with the process.
  *
- * Invariant: each peer has been told of the end before its ENetPeer is gone. Nothing here waits for a peer. Once they
- * are told and the socket is closed, nothing refers to the host any more, and its memory is freed: at once if it is
- * little, otherwise in the background (base/background.h).
+ * Invariant: each peer has been told of the end before its ENetPeer is gone. Nothing here waits for a peer.
+ * Once they are told and the socket is closed, nothing refers to the host any more, and its memory is freed:
+ * at once if it is little, otherwise in the background (base/background.h).
  * Any thread may call these functions; `closing` keeps two of them from ending the same host.
  */
 #include <stddef.h>
@@ -47,7 +47,9 @@ static void set_aside(ENetPeer *peer) {
   peer->state = ENET_PEER_STATE_ZOMBIE;
 }
 
-/* Whether the CONNECT has left, so that the server may have answered; it is then not retransmitted any more. */
+/*
+ * Whether the CONNECT has left, so that the server may have answered; it is then not retransmitted any more.
+ */
 static bool awaits_answer(ENetPeer *peer) {
   if (!enet_list_empty(&peer->outgoingCommands)) return false;
   peer->nextTimeout = enet_time_get() + NEVER_MS;
@@ -55,10 +57,10 @@ static bool awaits_answer(ENetPeer *peer) {
 }
 
 /*
- * A server that this host connects to can be told of the end only with the id in its answer. A client that the guard
- * has answered can be told only once it has acknowledged the answer. Either datagram may have arrived and not been
- * read, so ENet reads once more. All other peers have been set aside, so ENet has nothing else to
- * send.
+ * A server that this host connects to can be told of the end only with the id in its answer. A client that
+ * the guard has answered can be told only once it has acknowledged the answer. Either datagram may have
+ * arrived and not been read, so ENet reads once more. All other peers have been set aside, so ENet has
+ * nothing else to send.
  */
 static void tell_who_has_answered(struct enetjs_host *h) {
   ENetEvent event;
@@ -107,7 +109,9 @@ static void write_undelivered(struct enetjs_host *h, double *stats) {
     stats[i] = (double)h->counters[i];
 }
 
-/* From here on the memory that JavaScript owns is not touched, the port is free, and no call finds the host. */
+/*
+ * From here on the memory that JavaScript owns is not touched, the port is free, and no call finds the host.
+ */
 static void disappear(struct enetjs_host *h) {
   enetjs_batch_destroy(h->batch);
   enet_socket_destroy(h->enet->socket);
@@ -151,8 +155,8 @@ static void free_later(struct enetjs_job *job) {
 }
 
 /*
- * A message from a peer takes three blocks: the packet, its bytes, and a record or command. One to a peer takes another
- * one for ENet's command.
+ * A message from a peer takes three blocks: the packet, its bytes, and a record or command. One to a peer
+ * takes another one for ENet's command.
  * @returns how many blocks of memory it will free, about
  */
 static size_t count_blocks(const struct enetjs_host *h) {

@@ -1,10 +1,10 @@
 /*
- * What ended connections leave behind: messages that ENet has never been given. A program may have queued millions of
- * them, and freeing a million takes a tenth of a second. So a call frees a few thousand at once, and hands longer lists
- * to a thread of their own.
+ * What ended connections leave behind: messages that ENet has never been given. A program may have queued
+ * millions of them, and freeing a million takes a tenth of a second. So a call frees a few thousand at once,
+ * and hands longer lists to a thread of their own.
  *
- * Invariant: a discarded message is counted nowhere any more. It refers to its host and slot, which may be gone; nobody
- * looks there. Called with the host's lock held.
+ * Invariant: a discarded message is counted nowhere any more. It refers to its host and slot, which may be
+ * gone; nobody looks there. Called with the host's lock held.
  */
 #include <stdlib.h>
 

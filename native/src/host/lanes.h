@@ -1,6 +1,8 @@
 /**
  * @file lanes.h
- * @brief What waits to be sent to a peer: a lane for each channel, served fairly; see lanes.c. With the host's lock held.
+ * @brief The messages that wait to be sent to a peer: a lane for each channel, served fairly; see lanes.c.
+ *
+ * Call with the host's lock held.
  */
 #ifndef ENETJS_HOST_LANES_H
 #define ENETJS_HOST_LANES_H
@@ -17,7 +19,8 @@ struct enetjs_outgoing;
 /** What waits on one channel, in order. */
 struct enetjs_lane {
   struct enetjs_outgoing *head, *tail;
-  struct enetjs_outgoing *awaited, *last_awaited; /**< of these, the ones with a token, linked by their userData */
+  /** of these, the ones with a token, linked by their userData */
+  struct enetjs_outgoing *awaited, *last_awaited;
   size_t external;                                /**< of these, messages over memory that is JavaScript's */
   struct enetjs_fragments rest; /**< of the message before the first, which ENet has been given a part of */
   uint64_t tag;     /**< the virtual time at which it is to be served */

@@ -13,9 +13,11 @@
 /** A trial of another way to take datagrams; it ends when the receive rate drops. See pace.c. */
 struct enetjs_trial {
   bool on;
-  uint64_t before_us, before_datagrams; /**< for how long the trial has seemed useful, and the datagrams of that time */
+  /** for how long the trial has seemed useful, and the datagrams of that time */
+  uint64_t before_us, before_datagrams;
   bool bad_window_seen;                 /**< the last window was a bad one */
-  unsigned windows, skip, skip_next;    /**< good windows since the trial began; windows until it may begin again */
+  /** good windows since the trial began; windows until it may begin again */
+  unsigned windows, skip, skip_next;
   uint64_t window_us;                   /**< when the window began */
   unsigned window_turns, window_datagrams;
 };
@@ -32,7 +34,7 @@ struct enetjs_pace {
   uint64_t attending_since_us, attend_until_us;
   unsigned attend_failures, attend_skip, turns;
   struct enetjs_trial coalescing; /**< datagrams are gathered before the consumer is woken */
-  struct enetjs_trial dozing;     /**< and while it attends, before it looks */
+  struct enetjs_trial dozing;     /**< datagrams are gathered before an attending consumer looks */
 };
 
 /** What a service of the consumer brought. */

@@ -1,12 +1,12 @@
 /*
  * The pump: a thread per host that waits so that JavaScript need not.
  *
- * It sleeps until the host's socket is readable, or until ENet's next deadline (base/sleeper.h). When something
- * arrives it wakes the consumer with one byte, and the consumer services ENet on its own thread. Then the consumer sets
- * anew what the pump waits for, which does not wake the pump.
- * If the consumer has not serviced within the stall limit, the pump services in its place. Acknowledgements and pings
- * then go on, and what arrives is held in native memory. At a deadline (ping, retransmission, timeout) the pump
- * services, and wakes the consumer only if that results in a record.
+ * It sleeps until the host's socket is readable, or until ENet's next deadline (base/sleeper.h). When
+ * something arrives it wakes the consumer with one byte, and the consumer services ENet on its own thread.
+ * Then the consumer sets anew what the pump waits for, which does not wake the pump.
+ * If the consumer has not serviced within the stall limit, the pump services in its place. Acknowledgements
+ * and pings then go on, and what arrives is held in native memory. At a deadline (ping, retransmission,
+ * timeout) the pump services, and wakes the consumer only if that results in a record.
  *
  * The pump never touches memory that JavaScript owns. It notices when the other end of its wake
  * pair is closed without enetjs_host_close, as when a Worker is terminated, and closes the host.
@@ -38,14 +38,15 @@ static void watch(struct enetjs_host *h) {
 }
 
 /*
- * After the consumer's service or flush: what the pump waits for is set anew, where it has waited for the consumer, or
- * would sleep past a deadline that is new. On Linux the pump sleeps on meanwhile.
+ * After the consumer's service or flush: what the pump waits for is set anew, where it has waited for the
+ * consumer, or would sleep past a deadline that is new. On Linux the pump sleeps on meanwhile.
  */
 void enetjs_pump_rearm(struct enetjs_host *h) {
   int wait;
   if (!h->pump_running || h->pace.attending) return;
   wait = enetjs_next_wait(h);
-  if (h->pump_awaits || enetjs_sleeper_earlier(&h->sleeper, wait)) enetjs_sleeper_set_deadline(&h->sleeper, wait);
+  if (h->pump_awaits || enetjs_sleeper_earlier(&h->sleeper, wait))
+    enetjs_sleeper_set_deadline(&h->sleeper, wait);
   h->pump_awaits = false;
   if (!h->pump_rests) watch(h);
 }
@@ -63,7 +64,10 @@ static void gather(struct enetjs_host *h) {
   h->pump_rests = true;
 }
 
-/* Services in the consumer's place, unless ENet would read memory of JavaScript's, which only the consumer may. */
+/*
+ * Services in the consumer's place, unless ENet would read memory of JavaScript's, which only the consumer
+ * may.
+ */
 static void service_here(struct enetjs_host *h) {
   if (h->external_messages > 0) {
     await_consumer(h);
@@ -85,9 +89,10 @@ static bool stalled(const struct enetjs_host *h) {
 }
 
 /*
- * Datagrams have arrived, or are left from before. The consumer is called, or, if it was called and has not come, the
- * pump services. On a quiet host most datagrams are pings and acknowledgements, which bring the consumer nothing. Once
- * they have woken it a few times in a row, the pump services, and wakes it only for a record.
+ * Datagrams have arrived, or are left from before. The consumer is called, or, if it was called and has not
+ * come, the pump services. On a quiet host most datagrams are pings and acknowledgements, which bring the
+ * consumer nothing. Once they have woken it a few times in a row, the pump services, and wakes it only for a
+ * record.
  */
 static void on_readable(struct enetjs_host *h) {
   if (stalled(h))
@@ -100,7 +105,10 @@ static void on_readable(struct enetjs_host *h) {
     await_consumer(h);
 }
 
-/* Sets what the pump waits for, by its own state. @param serviced it has just serviced in the consumer's place */
+/*
+ * Sets what the pump waits for, by its own state. @param serviced it has just serviced in the consumer's
+ * place
+ */
 static void prepare_sleep(struct enetjs_host *h, bool serviced) {
   int wait = h->pump_awaits ? (int)h->stall_limit : h->pump_rests ? (int)h->pace.rest_ms : enetjs_next_wait(h);
   /* After a service nothing is due at once, except datagrams that it has not read. */

@@ -32,7 +32,8 @@ struct flow {
 struct link {
   double rate, queue_us, loss; /* bytes a second; its queue in microseconds */
   uint64_t rtt_us, now_us, random;
-  double idle_us, longest_us; /* when all that has entered is carried; the longest that something has waited */
+  /* when all that has entered is carried; the longest that something has waited */
+  double idle_us, longest_us;
   double waited_us, carried;
   struct flow flows[FLOWS];
   unsigned count;
@@ -138,8 +139,8 @@ static void check_fills(double mbit, uint64_t rtt_ms) {
   double got;
   run(link, 4000);
   got = share(link, 0, 6000);
-  printf("# %g Mbit/s, %u ms: %.2f of the link, waits for %.1f ms, %.1f at most\n", mbit, (unsigned)rtt_ms, got,
-         mean_wait_ms(link), link->longest_us / 1000);
+  printf("# %g Mbit/s, %u ms: %.2f of the link, waits for %.1f ms, %.1f at most\n", mbit, (unsigned)rtt_ms,
+         got, mean_wait_ms(link), link->longest_us / 1000);
   CHECK(got > 0.9);
   CHECK(mean_wait_ms(link) < 12);
 }
@@ -256,7 +257,10 @@ TEST(two_flows_share_a_link) {
   check_even(3000);
 }
 
-/* @returns what the second flow gets of both, from 2 s after it has begun on. Both know the shortest round trip */
+/*
+ * @returns what the second flow gets of both, from 2 s after it has begun on. Both know the shortest round
+ * trip
+ */
 static double newcomer(double mbit, uint64_t rtt_ms, unsigned lead_ms, unsigned ms) {
   struct link *link = link_open(mbit, rtt_ms, 2);
   double part;
@@ -267,7 +271,8 @@ static double newcomer(double mbit, uint64_t rtt_ms, unsigned lead_ms, unsigned 
   forget(link);
   run(link, ms);
   part = link->flows[1].delivered / (link->flows[0].delivered + link->flows[1].delivered);
-  printf("# %g Mbit/s, %u ms, second begins after %u ms: %.2f of both\n", mbit, (unsigned)rtt_ms, lead_ms, part);
+  printf("# %g Mbit/s, %u ms, second begins after %u ms: %.2f of both\n", mbit, (unsigned)rtt_ms, lead_ms,
+         part);
   return part;
 }
 

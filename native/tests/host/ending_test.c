@@ -1,6 +1,6 @@
 /*
- * Ends of connections and hosts for which much waits. A call frees little of it itself. The background is kept busy
- * while the call runs, so that what is freed then has been freed by the call.
+ * Ends of connections and hosts for which much waits. A call frees little of it itself. The background is
+ * kept busy while the call runs, so that what is freed then has been freed by the call.
  */
 #include "../consumer.h"
 
@@ -34,8 +34,8 @@ static double blocks(void) { return diagnostic(ENETJS_DIAGNOSTIC_ALLOCATIONS); }
 static void queue(struct consumer *c, double peer, unsigned count) {
   static const uint8_t bytes[64];
   for (unsigned i = 0; i < count; i++)
-    CHECK(enetjs_peer_send_buffer(c->host, peer, i % CHANNELS, ENET_PACKET_FLAG_RELIABLE, bytes, sizeof(bytes),
-                                  i % AWAITED_EVERY == 0 ? i + 1 : 0) >= 0);
+    CHECK(enetjs_peer_send_buffer(c->host, peer, i % CHANNELS, ENET_PACKET_FLAG_RELIABLE, bytes,
+                                  sizeof(bytes), i % AWAITED_EVERY == 0 ? i + 1 : 0) >= 0);
 }
 
 enum ending { RESET = ENETJS_DISCONNECT_ABANDON + 1 };
@@ -50,7 +50,9 @@ static void check_end(int mode) {
   CHECK(host_of(&client)->slots[0].lanes.first != NULL);
   background_pause();
   before = blocks();
-  CHECK_EQ_INT(mode == RESET ? enetjs_peer_reset(client.host, peer) : enetjs_peer_disconnect(client.host, peer, 0, mode), 0);
+  CHECK_EQ_INT(mode == RESET ? enetjs_peer_reset(client.host, peer)
+                             : enetjs_peer_disconnect(client.host, peer, 0, mode),
+               0);
   after = blocks();
   printf("# %.0f of %.0f blocks were freed\n", before - after, before);
   CHECK(before - after <= FREED_AT_ONCE);
@@ -71,9 +73,10 @@ TEST(a_reset_frees_little_of_a_long_queue) { check_end(RESET); }
 
 static double undelivered(const struct consumer *c) {
   double value;
-  memcpy(&value,
-         c->block + c->words[ENETJS_WORD_STATS_OFFSET] + ENETJS_HOST_STAT_UNDELIVERED_MESSAGES * sizeof(value),
-         sizeof(value));
+  memcpy(
+      &value,
+      c->block + c->words[ENETJS_WORD_STATS_OFFSET] + ENETJS_HOST_STAT_UNDELIVERED_MESSAGES * sizeof(value),
+      sizeof(value));
   return value;
 }
 
