@@ -48,7 +48,7 @@ export class Backlog {
    */
   delays(event: HostEvent): boolean {
     if (event.type !== "disconnect" || this.#consumer.isManual) return false;
-    if (!peers.connectionOf(event.peer).delaysEnd()) return false;
+    if (!peers.connectionOf(event.peer).inbox.delaysEnd()) return false;
     this.add(event);
     this.#servicing.yield();
     return true;

@@ -356,14 +356,15 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
   unclaim(connection: Connection): void {
     if (!connection.iterating) return;
     connection.iterating = false;
-    connection.dismissReaders();
+    connection.inbox.dismiss();
     this.#consumer.claims--;
     const ended = this.#backlog.extract((event) =>
       event.type === "disconnect" && event.peer === connection.peer
     );
     // The messages that are left belong before the disconnect event; after that event they are dropped.
-    const late = connection.over && ended.length === 0;
-    for (let message = connection.take(); message; message = connection.take()) {
+    const late = connection.inbox.over && ended.length === 0;
+    const { inbox } = connection;
+    for (let message = inbox.shift(); message; message = inbox.shift()) {
       if (late) packets.release(message.packet);
       else this.#backlog.push({ type: "receive", peer: peers.of(connection), ...message });
     }
