@@ -2,25 +2,25 @@ import { Admission } from "./internal/admission.ts";
 import { Closing } from "./internal/closing.ts";
 import { Connector } from "./internal/connect.ts";
 import type { Endpoint } from "./internal/endpoint.ts";
+import { HostReport } from "./internal/host_report.ts";
 import type { Inlet } from "./internal/inlet.ts";
 import { count, makeInspectable } from "./internal/inspect.ts";
-import { hostAndPort, parseIp } from "./internal/ip.ts";
-import { assignSetting, defineSettings } from "./internal/live_settings.ts";
-import { localAddress } from "./internal/native_address.ts";
+import { hostAndPort } from "./internal/ip.ts";
+import { defineSettings } from "./internal/live_settings.ts";
 import { openHost } from "./internal/open.ts";
 import { type HostPlan, planHost } from "./internal/plan.ts";
 import { recipientsOf } from "./internal/recipients.ts";
 import { refuseUnknown } from "./internal/strict.ts";
 import { handlers as checkHandlers, integer } from "./internal/validate.ts";
+import type { ActiveConditions } from "./active_conditions.ts";
 import { type Address, type AddressLike, validateAddress } from "./address.ts";
 import type { AddressFilter } from "./address_filter.ts";
 import { type CloseOptions, planClose, type Undelivered } from "./close.ts";
-import { type ActiveConditions, type Conditions, simulations } from "./conditions.ts";
+import type { Conditions } from "./conditions.ts";
 import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
-import { check } from "./errors.ts";
 import { HANDLERS, type HostEvent, type HostHandlers } from "./events.ts";
 import { type Group, groups } from "./group.ts";
-import { type HostStats, readHostStats } from "./host_stats.ts";
+import type { HostStats } from "./host_stats.ts";
 import type { Limits, ResolvedLimits } from "./limits.ts";
 import type { HostOptions, ListenOptions } from "./options.ts";
 import { type Data, PacketFlag } from "./packet.ts";
@@ -48,9 +48,22 @@ interface HostInside {
 
 let inside: HostInside;
 
-/** The settings of a host are properties of it; {@linkcode HostSettings} says what each is. */
+/**
+ * The settings of a host are properties of it; {@linkcode HostSettings} says what each is. Three of them are read as
+ * another type than they are assigned as.
+ */
 export interface Host<PeerData = unknown>
-  extends Omit<HostSettings, "filter" | "limits" | "conditions"> {}
+  extends Omit<HostSettings, "filter" | "limits" | "conditions"> {
+  /** Which addresses may talk to the host; see {@linkcode HostSettings.filter}. */
+  get filter(): Readonly<Required<AddressFilter>>;
+  set filter(filter: AddressFilter);
+  /** How much may come from an address and from a peer; see {@linkcode HostSettings.limits}. */
+  get limits(): ResolvedLimits;
+  set limits(limits: Limits);
+  /** The simulated network, or null; see {@linkcode HostSettings.conditions}. */
+  get conditions(): ActiveConditions | null;
+  set conditions(conditions: Conditions | null);
+}
 
 /**
  * An ENet host: a UDP socket, its peers and their events.
@@ -86,8 +99,7 @@ export class Host<PeerData = unknown>
   readonly #inlet: Inlet;
   readonly #connector: Connector;
   readonly #closing: Closing;
-  /** What a closed host still tells. */
-  #last: { readonly address: Address; readonly stats: HostStats } | undefined;
+  readonly #report: HostReport;
 
   private constructor(endpoint: Endpoint, inlet: Inlet) {
     if (endpoint === undefined) {
@@ -99,10 +111,13 @@ export class Host<PeerData = unknown>
     this.#endpoint = endpoint;
     this.#inlet = inlet;
     this.#connector = new Connector(endpoint, inlet);
-    this.#closing = new Closing(endpoint, inlet, this.#connector, () => {
-      this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };
-      if (this.conditions !== null) simulations.end(this.conditions, this.conditions.stats);
-    });
+    const report = this.#report = new HostReport(endpoint, () => inlet.roster.others.length);
+    this.#closing = new Closing(
+      endpoint,
+      inlet,
+      this.#connector,
+      () => report.keep(endpoint.settings.conditions),
+    );
     const admission = new Admission(endpoint);
     inlet.onAttempt = (...attempt) => admission.add(...attempt);
     inlet.decide = (spent) => admission.decide(spent);
@@ -335,15 +350,7 @@ export class Host<PeerData = unknown>
    *   `ENETJS_ERR_ADDRESS_FAMILY` when the host's socket does not speak that version of IP
    */
   sendDatagram(address: AddressLike, data: Data): boolean {
-    const { hostname, port } = validateAddress(address, 1);
-    const ip = parseIp(hostname);
-    if (ip === undefined) {
-      throw new TypeError(
-        `address.hostname must be an IP address here, not "${hostname}": resolve it first`,
-      );
-    }
-    const what = `Sending a datagram to ${hostAndPort({ hostname, port })}`;
-    return this.#endpoint.transport.sendDatagram(ip, port, data, what);
+    return this.#endpoint.transport.sendDatagram(validateAddress(address, 1), data);
   }
 
   /**
@@ -351,8 +358,7 @@ export class Host<PeerData = unknown>
    * sends.
    */
   get address(): Address {
-    if (this.#last !== undefined) return { ...this.#last.address };
-    return localAddress(this.#endpoint);
+    return this.#report.address;
   }
 
   /** The connected peers whose connect events the program has taken. */
@@ -362,41 +368,12 @@ export class Host<PeerData = unknown>
 
   /** Counters of the host since it was created; after it is closed, their last values. */
   get stats(): HostStats {
-    if (this.#last !== undefined) return { ...this.#last.stats };
-    const { native, handle, stats } = this.#endpoint;
-    check(native.enetjs_host_stats(handle), "Reading statistics");
-    return readHostStats(stats, this.#inlet.roster.others.length);
+    return this.#report.stats;
   }
 
   /** Whether the host is closed. */
   get closed(): boolean {
     return !this.#endpoint.resources.open;
-  }
-
-  // Three settings that are written here, because they are read as another type than they are assigned as.
-
-  /** Which addresses may talk to the host; see {@linkcode HostSettings.filter}. */
-  get filter(): Readonly<Required<AddressFilter>> {
-    return this.#endpoint.settings.filter;
-  }
-  set filter(filter: AddressFilter) {
-    assignSetting(this.#endpoint, "filter", filter);
-  }
-
-  /** How much may come from an address and from a peer; see {@linkcode HostSettings.limits}. */
-  get limits(): ResolvedLimits {
-    return this.#endpoint.settings.limits;
-  }
-  set limits(limits: Limits) {
-    assignSetting(this.#endpoint, "limits", limits);
-  }
-
-  /** The simulated network, or null; see {@linkcode HostSettings.conditions}. */
-  get conditions(): ActiveConditions | null {
-    return this.#endpoint.settings.conditions;
-  }
-  set conditions(conditions: Conditions | null) {
-    assignSetting(this.#endpoint, "conditions", conditions);
   }
 
   /** Keeps the process alive while the host is open, which is the default. */

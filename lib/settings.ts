@@ -1,6 +1,6 @@
+import type { ActiveConditions } from "./active_conditions.ts";
 import type { AddressFilter } from "./address_filter.ts";
 import type { Accept } from "./admission.ts";
-import type { ActiveConditions } from "./conditions.ts";
 import type { ResolvedLimits } from "./limits.ts";
 
 /**
