@@ -28,8 +28,8 @@ export interface LinkConditions {
   jitterMs?: number;
   /**
    * How the latency varies. `"uniform"`: evenly, by up to `jitterMs` in both directions. `"normal"`: `jitterMs`
-   * is the standard deviation, and 3.5 of them are the limit. `"pareto"`: latency only increases, by `jitterMs`
-   * on average, and by up to 20 times as much now and then, as on mobile networks. Default `"uniform"`.
+   * is the standard deviation, and 3.5 of them are the limit. `"pareto"`: latency only increases, by `jitterMs` on
+   * average, as on mobile networks. Now and then it increases by up to 20 times as much. Default `"uniform"`.
    */
   jitterDistribution?: "uniform" | "normal" | "pareto";
   /** The share of datagrams that are lost, 0–1 (5 % is 0.05), or loss in bursts. Default 0. */

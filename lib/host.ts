@@ -342,8 +342,8 @@ export class Host<PeerData = unknown>
    *
    * @param address where to, as `{ hostname, port }`, `"192.0.2.7:7777"` or `"[2001:db8::7]:7777"`; not a host name
    * @param data at most 65,507 bytes
-   * @returns false when nothing was sent: the socket's buffer is full, the system has no route to the address, a
-   *   route or a firewall forbids it, its zone is no interface, or the host is closed
+   * @returns false when nothing was sent: the socket's buffer is full; the system has no route to the address; a
+   *   route or a firewall forbids it; its zone is no interface; or the host is closed
    * @throws {TypeError} if the address or the data are of the wrong type
    * @throws {RangeError} if the port or the size are out of range
    * @throws {ENetError} `ENETJS_ERR_TOO_LARGE`, `ENETJS_ERR_SOCKET`, and

@@ -149,8 +149,8 @@ export class Packet implements Disposable {
    * A packet of zeros to write into, through {@linkcode Packet.view}, and then to send without a copy.
    * Sending it empties its views, because queued bytes must not change.
    *
-   * Before this thread's first host, and where Deno's permission does not allow pointers, it is
-   * JavaScript memory, and sending copies it.
+   * Before this thread's first host it is JavaScript memory, and sending copies it. So it is where Deno's
+   * permission does not allow pointers.
    *
    * @param length size in bytes, 0–2,147,483,647
    * @returns the packet; it may be sent again, to any number of peers

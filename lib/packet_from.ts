@@ -7,9 +7,9 @@ export interface PacketFromOptions {
    * - `"copy"`: the bytes are copied now, and the source may be changed afterwards;
    * - `"transfer"`: an ArrayBuffer is taken over without a copy; the caller's buffer and its views are empty
    *   afterwards;
-   * - `"share"`: a SharedArrayBuffer, or a view of one, is sent from where it is, without a copy, and kept
-   *   until ENet is done with it. A change before then may change what is sent or retransmitted. While such a
-   *   packet is queued or not acknowledged, the host's pump does not service in this thread's place.
+   * - `"share"`: a SharedArrayBuffer, or a view of one, is sent from where it is, without a copy. It is kept until
+   *   ENet is done with it. A change before then may change what is sent or retransmitted. While such a packet is
+   *   queued or not acknowledged, the host's pump does not service in this thread's place.
    *
    * Default `"copy"`.
    */

@@ -11,8 +11,8 @@ import { type ChannelHandlers, checkHandlers, type EndPlan } from "./options.ts"
 const registry = new FinalizationRegistry<Link>((link) => void link.close());
 
 /**
- * The life of one end of a channel. It wakes the way in and the way out, and ends both when this side closes, when the
- * other side closes, and when the shared memory is damaged.
+ * The life of one end of a channel. It wakes the way in and the way out. It ends both when either side closes, and
+ * when the shared memory is damaged.
  *
  * The channel and the iterations over it refer to it, and the link refers to it weakly. So the collector takes it
  * when the program has dropped these, and the link is closed then.

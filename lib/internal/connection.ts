@@ -17,8 +17,8 @@ import { forgetWith, Kept } from "./waiting.ts";
 /**
  * A connection as the library sees it; `Peer` is its public face.
  *
- * They are two objects. What this one has, consumers and transports read and write for each message, so it
- * cannot be private to a class; and a program must not see it.
+ * They are two objects. Consumers and transports read and write the fields of this one for each message, so these
+ * cannot be private. A program must not see them.
  */
 export class Connection implements Carried {
   readonly endpoint: ConnectionOwner<Connection>;
@@ -51,7 +51,7 @@ export class Connection implements Carried {
   unreachable: Unreachable | undefined;
   /** Native code drops what the other side sends; see `deny`. */
   denied = false;
-  /** Called once when a message of so many bytes was refused for its size, which the other side is not told. */
+  /** Called once when a message of so many bytes was refused for its size. The other side is not told. */
   onTooLarge: ((length: number) => void) | undefined;
   /** What `host.connect` waits for: the peer. */
   readonly connecting: PinnedPromise<unknown>;

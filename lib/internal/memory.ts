@@ -87,9 +87,8 @@ const POISON = 0xDD;
  * `native/include/enetjs_layout.h`. Native code writes to it only inside calls of this thread, so it is
  * read and written plainly.
  *
- * The arena is a buffer of its own. Views of it are lent, and before bytes that have been lent are
- * given back to native code, the buffer is detached from all views of it: they become empty, and
- * never show another message. Its memory stays where it is.
+ * The arena is a buffer of its own. Views of it are lent. Before lent bytes go back to native code, the buffer is
+ * detached from all of its views: they become empty, and never show another message. Its memory stays where it is.
  */
 export class Memory {
   /** Tells it from other sources of a packet's bytes. */

@@ -43,8 +43,8 @@ export class Outbox {
   }
 
   /**
-   * Takes a message, or leaves it: one that is large or empty, or cannot be sent, is for a call of its
-   * own, which also says what is wrong with it.
+   * Takes a message, or leaves it. A message that is large or empty, or cannot be sent, is for a call of its own.
+   * That call also says what is wrong with it.
    *
    * @returns whether it has been taken
    */

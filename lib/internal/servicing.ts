@@ -24,8 +24,8 @@ interface ServicedInlet {
 }
 
 /**
- * When native code services the host, and how much of what it brings is handed out in one turn of the event
- * loop. Native code writes to the rings only in the calls that are made here.
+ * When native code services the host, and how many of its events are handed out in one turn of the event loop.
+ * Native code writes to the rings only in the calls that are made here.
  */
 export class Servicing {
   readonly #endpoint: Endpoint;

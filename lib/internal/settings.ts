@@ -1,7 +1,7 @@
 /**
- * Every option of a host, in one table: where native code takes it, what it is by default, how it is checked,
- * and whether it can be changed while the host is open. Options are checked by it, the properties of `Host` are
- * made from it, and `docs/settings.md` is compared with it.
+ * Every option of a host, in one table: its native number, its default, its check, and whether it can be changed
+ * while the host is open. Options are checked by it, the properties of `Host` are made from it, and
+ * `docs/settings.md` is compared with it.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * The time that consumers of messages may take of one turn of the event loop. A consumer that finds the
- * next message ready goes on in the same turn, so a flood could keep timers and sockets waiting for as
- * long as it lasts. Therefore each way to receive asks `spent` before every message; once the budget is
- * used up, it goes on by a `Later`.
+ * The time that consumers of messages may take of one turn of the event loop. A consumer that finds the next
+ * message ready goes on in the same turn. So a flood could keep timers and sockets waiting for as long as it lasts.
+ * Therefore each way to receive asks `spent` before every message. Once the budget is used up, it goes on by a
+ * `Later`.
  *
  * All hosts and channels of a thread share one budget a turn. A turn ends when a `Later` is called, and
  * when the host that was woken first is woken again. Timers have run by then; sockets, too, except that

@@ -4,11 +4,11 @@
  * of which more waits than its share is paused, and native code then holds the rest back. The host's first
  * messages may be of one peer; once half of that quarter is used, all peers have equal shares of the other half.
  *
- * The share is compared after a message has come, so a message of any size passes, and a peer of which nothing
+ * The share is compared after a message has come. So a message of any size passes, and a peer of which nothing
  * waits is never paused.
  *
- * What waits of a peer that has ended counts until it is taken, or until the collector takes it with the reader
- * that the program has forgotten.
+ * What waits of a peer that has ended counts until it is taken. It also counts no more when the collector takes it,
+ * with the reader that the program has forgotten.
  *
  * @module
  */

@@ -10,8 +10,8 @@
  * - `ended` is called exactly once, after every get has settled;
  * - an id is never 0, and never one that is in flight.
  *
- * What is reported to the program is the last thing that a method does, so that the program may call the machine
- * back within it. The other calls of `Effects` must not.
+ * A method reports to the program as the last thing that it does. So the program may call the machine back within
+ * the report. The other calls of `Effects` must not.
  *
  * @module
  */

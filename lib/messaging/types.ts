@@ -231,8 +231,8 @@ export interface MessengerOptions {
   /** Milliseconds that a `get` waits for its reply when it does not say, 0–2,147,483,647. Default 5000. */
   getTimeoutMs?: number;
   /**
-   * Largest data of a message, request or reply, in bytes, from 0 to 33,554,432 (32 MiB) on udp and to
-   * 1,073,741,824 (1 GiB) on tcp. A side that receives more ends the connection. Default 16,777,216 (16 MiB).
+   * Largest data of a message, request or reply, in bytes: on udp from 0 to 33,554,432 (32 MiB), on tcp to
+   * 1,073,741,824 (1 GiB). A side that receives more ends the connection. Default 16,777,216 (16 MiB).
    */
   maximumMessageSize?: number;
   /**
@@ -244,14 +244,14 @@ export interface MessengerOptions {
   /** Bytes queued above which `send` returns false, 0–2,147,483,647. Default 262,144 (256 KiB). */
   highWaterMark?: number;
   /**
-   * Bytes queued above which a connection is lost when the other side asks for more without reading its replies,
-   * and above which `get` rejects with `ENETJS_ERR_LIMIT` and is never sent; from `highWaterMark` to
-   * 2,147,483,647. Default 67,108,864 (64 MiB).
+   * Bytes queued above which `get` rejects with `ENETJS_ERR_LIMIT` and sends nothing. Above it a connection is lost
+   * when the other side asks for more without reading its replies. From `highWaterMark` to 2,147,483,647. Default
+   * 67,108,864 (64 MiB).
    */
   maximumQueuedBytes?: number;
   /**
-   * Bytes that may wait for an iteration over the connection, 1–2,147,483,647; above it the connection stops
-   * reading, except that it goes on to four times as many while a `get` is pending. Default 1,048,576 (1 MiB).
+   * Bytes that may wait for an iteration over the connection, 1–2,147,483,647. Above it the connection stops
+   * reading; while a `get` is pending, above four times as many. Default 1,048,576 (1 MiB).
    */
   maximumWaitingData?: number;
   /** Encodes what is neither text nor bytes. Default none: sending such a value is then a `TypeError`. */
@@ -330,8 +330,8 @@ export interface MessengerConnectOptions<Context = unknown> extends MessengerOpt
  * lost.
  *
  * Messages and requests go to {@linkcode Connection.handlers} if these have a `message` or a `request` function.
- * Otherwise they wait for an iteration. While there is none, messages that would exceed `maximumWaitingData` are
- * dropped and requests refused, so that a program that takes nothing still gets its replies.
+ * Otherwise they wait for an iteration. While there is none, messages and requests that would exceed
+ * `maximumWaitingData` are dropped and refused. So a program that takes nothing still gets its replies.
  */
 export interface Connection<Context = unknown>
   extends AsyncIterable<Incoming<Context>>, AsyncDisposable {
@@ -343,8 +343,8 @@ export interface Connection<Context = unknown>
   readonly address: MessengerAddress;
   /**
    * The functions that take what arrives: one object, replaced as a whole. What waits goes to new handlers first.
-   * Requests without a `request` function are refused with `RefusalCode.UNHANDLED` and messages without a
-   * `message` function are dropped, if the handlers have the other of the two.
+   * Handlers without a `request` function refuse requests with `RefusalCode.UNHANDLED`, if they have a `message`
+   * function. Handlers without a `message` function drop messages, if they have a `request` function.
    *
    * @throws {TypeError} for an unknown handler or one that is no function, and for handlers of messages or
    *   requests while the connection is being iterated over
