@@ -38,7 +38,10 @@ function assignSetting<Name extends LiveName>(
   settings[name] = value;
 }
 
-/** Who has nothing of the host but the function that it asks still expects to be asked. */
+/**
+ * Keeps a host that has an `accept` function from the collector: a program without any other reference to it
+ * expects to be asked.
+ */
 function keepFor(endpoint: Endpoint, asks: boolean): void {
   const asked = endpoint.settings.accept !== undefined;
   if (asks && !asked) endpoint.pin();
