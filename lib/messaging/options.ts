@@ -1,5 +1,7 @@
+import { validateFlags } from "../internal/flags.ts";
 import { SETTING_NAMES, SETTINGS } from "../internal/settings.ts";
 import { abortSignal, boolean, integer, options, show } from "../internal/validate.ts";
+import { PacketFlag } from "../packet_flag.ts";
 import { checkKeys } from "./keys.ts";
 import type {
   Codec,
@@ -9,6 +11,7 @@ import type {
   MessengerListenHostOptions,
   MessengerListenOptions,
   Protocol,
+  SendOptions,
   TlsConnectOptions,
   TlsListenOptions,
 } from "./types.ts";
@@ -228,4 +231,9 @@ export function planGet(given: GetOptions, getTimeoutMs: number): GetPlan {
     signal: abortSignal(signal),
     idempotent: boolean(idempotent, "idempotent"),
   };
+}
+
+/** How a message is sent. */
+export function flagsOf({ flags = PacketFlag.RELIABLE }: SendOptions): PacketFlag {
+  return validateFlags(flags);
 }
