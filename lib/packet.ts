@@ -2,10 +2,10 @@ import { loadedLibrary } from "../ffi/loader.ts";
 import { decoder, encoder } from "../ffi/utf8.ts";
 import { CLOSED, DISPOSED, type Gone, OWNED } from "./internal/borrowing.ts";
 import { bytesOf, transfer } from "./internal/buffers.ts";
+import type { HostMemory } from "./internal/host_memory.ts";
 import { count, makeInspectable, preview } from "./internal/inspect.ts";
 import { keepWith, releasedError, traceView } from "./internal/lending.ts";
 import { requireLibrary } from "./internal/library.ts";
-import type { Memory } from "./internal/memory.ts";
 import { NativePacket } from "./internal/native_packet.ts";
 import { integer } from "./internal/validate.ts";
 import { PacketFlag } from "./packet_flag.ts";
@@ -20,7 +20,7 @@ export type Data = string | ArrayBufferLike | ArrayBufferView | Packet;
  * Where a packet's bytes are. One object for many packets, so that a received message takes no more
  * memory than its packet: the arena that it lies in, or what has become of it.
  */
-type Source = typeof OWNED | Memory | NativePacket | Gone;
+type Source = typeof OWNED | HostMemory | NativePacket | Gone;
 
 /** Frees packets that were not disposed of. */
 const registry = new FinalizationRegistry<NativePacket>((packet) => packet.release());
@@ -28,7 +28,7 @@ const registry = new FinalizationRegistry<NativePacket>((packet) => packet.relea
 /** What the rest of the library may do with packets, and users may not. */
 interface PacketInside {
   /** A packet over the arena of a host, which becomes `until` when its borrowing ends. */
-  fromArena(memory: Memory, offset: number, length: number, flags: number, until: Gone): Packet;
+  fromArena(memory: HostMemory, offset: number, length: number, flags: number, until: Gone): Packet;
   /** A packet over a received native one, which becomes `until` when its borrowing ends. */
   fromNative(packet: NativePacket, flags: number, until: Gone): Packet;
   /** A packet of bytes that are its own, received and borrowed until its event is over. */
@@ -44,7 +44,7 @@ interface PacketInside {
   /** Ends it because the host is closed. */
   close(packet: Packet): void;
   /** The memory of the arena that the bytes are in; undefined for any other packet. */
-  memory(packet: Packet): Memory | undefined;
+  memory(packet: Packet): HostMemory | undefined;
   /** Where the bytes are now, and that they are about to be sent from there. */
   send(packet: Packet): Source;
   /** Where in the arena they are. */

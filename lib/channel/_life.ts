@@ -2,9 +2,9 @@ import { setImmediate } from "node:timers";
 import { Pins } from "../internal/pins.ts";
 import { beginTask } from "../internal/turn.ts";
 import { ENetError } from "../errors.ts";
-import { Inlet } from "./_inlet.ts";
+import { Receiver } from "./_receiver.ts";
 import type { Link, LinkListener } from "./_link.ts";
-import { Outlet } from "./_outlet.ts";
+import { Sender } from "./_sender.ts";
 import { type ChannelHandlers, checkHandlers, type EndPlan } from "./options.ts";
 
 /** Closes links whose channels were dropped without being closed. */
@@ -19,8 +19,8 @@ const registry = new FinalizationRegistry<Link>((link) => void link.close());
  */
 export class Life {
   readonly link: Link;
-  readonly outlet: Outlet;
-  readonly inlet: Inlet;
+  readonly sender: Sender;
+  readonly receiver: Receiver;
   readonly #listener: LinkListener;
   readonly #pins: Pins = new Pins(this);
   #closing: Promise<void> | undefined;
@@ -30,8 +30,8 @@ export class Life {
 
   constructor(link: Link, plan: EndPlan) {
     this.link = link;
-    this.outlet = new Outlet(link, plan.maximumQueuedBytes, this.#pins);
-    this.inlet = new Inlet(link, plan, this.#pins, (error) => this.#end(error));
+    this.sender = new Sender(link, plan.maximumQueuedBytes, this.#pins);
+    this.receiver = new Receiver(link, plan, this.#pins, (error) => this.#end(error));
     this.#listener = {
       wake: () => this.#wake(),
       end: (error) => this.#onRemoteEnd(error),
@@ -53,13 +53,13 @@ export class Life {
 
   /** The functions that the channel calls as events happen. */
   get handlers(): ChannelHandlers | undefined {
-    return this.inlet.handlers;
+    return this.receiver.handlers;
   }
   set handlers(handlers: ChannelHandlers | undefined) {
     checkHandlers(handlers);
     if (this.closed) throw this.#closedError("Setting the handlers");
-    if (this.inlet.handlers !== undefined) this.#pins.remove();
-    this.inlet.handlers = handlers;
+    if (this.receiver.handlers !== undefined) this.#pins.remove();
+    this.receiver.handlers = handlers;
     if (handlers !== undefined) this.#pins.add();
   }
 
@@ -67,11 +67,11 @@ export class Life {
     if (this.closed || !this.#started) return;
     beginTask();
     try {
-      this.outlet.progress();
+      this.sender.progress();
     } catch (error) {
       this.caught(error);
     }
-    this.inlet.wake();
+    this.receiver.wake();
   }
 
   /** The other end is gone: nothing can be sent; its messages can still be taken. */
@@ -79,8 +79,8 @@ export class Life {
     if (this.closed || this.#remoteEnded !== false) return;
     if (!this.#started) return void setImmediate(() => this.#onRemoteEnd(error));
     this.#remoteEnded = error ?? true;
-    this.outlet.close(this.#closedError("Waiting"));
-    this.inlet.end(error);
+    this.sender.close(this.#closedError("Waiting"));
+    this.receiver.end(error);
   }
 
   /** Nothing will be sent or received any more. Resolves when everything is freed. */
@@ -96,8 +96,8 @@ export class Life {
     registry.unregister(this);
     const done = Promise.withResolvers<void>();
     this.#closing = done.promise;
-    this.outlet.close(this.#closedError("Waiting"));
-    this.inlet.close(error);
+    this.sender.close(this.#closedError("Waiting"));
+    this.receiver.close(error);
     this.#pins.clear();
     closed().then(done.resolve, done.reject);
   }

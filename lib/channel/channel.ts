@@ -1,10 +1,10 @@
 import process from "node:process";
 import { ENetError } from "../errors.ts";
 import type { Data } from "../packet.ts";
-import type { Inlet } from "./_inlet.ts";
+import type { Receiver } from "./_receiver.ts";
 import { Life } from "./_life.ts";
 import type { Link } from "./_link.ts";
-import type { Outlet } from "./_outlet.ts";
+import type { Sender } from "./_sender.ts";
 import { type PluginInfo, PluginLink } from "./_plugin_link.ts";
 import { type ChannelRemote, ThreadLink } from "./_thread_link.ts";
 import {
@@ -57,14 +57,14 @@ function opening(make: () => Channel): Promise<Channel> {
 export class Channel
   implements AsyncIterable<Uint8Array<ArrayBuffer>>, AsyncDisposable, Disposable {
   readonly #life: Life;
-  readonly #outlet: Outlet;
-  readonly #inlet: Inlet;
+  readonly #sender: Sender;
+  readonly #receiver: Receiver;
   readonly #remote: ChannelRemote | undefined;
 
   private constructor(link: Link, plan: EndPlan, remote?: ChannelRemote) {
     this.#life = new Life(link, plan);
-    this.#outlet = this.#life.outlet;
-    this.#inlet = this.#life.inlet;
+    this.#sender = this.#life.sender;
+    this.#receiver = this.#life.receiver;
     this.#remote = remote;
   }
 
@@ -154,7 +154,7 @@ export class Channel
     this.#life.requireOpen("Sending");
     const bytes = bytesOf(data);
     try {
-      return this.#outlet.send(bytes);
+      return this.#sender.send(bytes);
     } catch (error) {
       throw this.#life.caught(error);
     }
@@ -168,7 +168,7 @@ export class Channel
   async drain(): Promise<void> {
     this.#life.requireOpen("Draining");
     try {
-      await this.#outlet.drained();
+      await this.#sender.drained();
     } catch (error) {
       throw this.#life.caught(error);
     }
@@ -182,7 +182,7 @@ export class Channel
   async onIdle(): Promise<void> {
     this.#life.requireOpen("Waiting");
     try {
-      await this.#outlet.idle();
+      await this.#sender.idle();
     } catch (error) {
       throw this.#life.caught(error);
     }
@@ -205,7 +205,7 @@ export class Channel
     this.#life.requireOpen("Sending");
     const bytes = bytesOf(data);
     try {
-      await this.#outlet.sendNow(bytes, timeoutMs);
+      await this.#sender.sendNow(bytes, timeoutMs);
     } catch (error) {
       throw this.#life.caught(error);
     }
@@ -226,7 +226,7 @@ export class Channel
   reserve(length: number): Uint8Array {
     this.#life.requireOpen("Reserving");
     try {
-      return this.#outlet.reserve(length);
+      return this.#sender.reserve(length);
     } catch (error) {
       throw this.#life.caught(error);
     }
@@ -245,7 +245,7 @@ export class Channel
   commit(length?: number): boolean {
     this.#life.requireOpen("Sending");
     try {
-      return this.#outlet.commit(length);
+      return this.#sender.commit(length);
     } catch (error) {
       throw this.#life.caught(error);
     }
@@ -260,7 +260,7 @@ export class Channel
   abort(): void {
     this.#life.requireOpen("Aborting");
     try {
-      this.#outlet.abort();
+      this.#sender.abort();
     } catch (error) {
       throw this.#life.caught(error);
     }
@@ -274,7 +274,7 @@ export class Channel
    * @throws {ENetError} `ENETJS_ERR_FAULT`, once, when the other side broke its rules
    */
   receive(): Uint8Array<ArrayBuffer> | null {
-    return this.#inlet.receive();
+    return this.#receiver.receive();
   }
 
   /**
@@ -285,7 +285,7 @@ export class Channel
    * @throws {TypeError} if the channel has a handler for messages or is being iterated over already
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
-    return this.#inlet.iterate();
+    return this.#receiver.iterate();
   }
 
   /**
@@ -311,10 +311,10 @@ export class Channel
    * @throws {RangeError} if it is no integer from 0 to 2,147,483,647
    */
   get minIntervalMs(): number {
-    return this.#inlet.minIntervalMs;
+    return this.#receiver.minIntervalMs;
   }
   set minIntervalMs(ms: number) {
-    this.#inlet.minIntervalMs = checkInterval(ms);
+    this.#receiver.minIntervalMs = checkInterval(ms);
   }
 
   /**
@@ -325,15 +325,15 @@ export class Channel
    * @throws {RangeError} if it is neither `Infinity` nor an integer from 0
    */
   get maximumQueuedBytes(): number {
-    return this.#outlet.maximumQueuedBytes;
+    return this.#sender.maximumQueuedBytes;
   }
   set maximumQueuedBytes(bytes: number) {
-    this.#outlet.maximumQueuedBytes = checkQueueLimit(bytes);
+    this.#sender.maximumQueuedBytes = checkQueueLimit(bytes);
   }
 
   /** Bytes that wait in this thread's memory because the shared memory is full. */
   get queuedBytes(): number {
-    return this.#outlet.queuedBytes;
+    return this.#sender.queuedBytes;
   }
 
   /** Name and version that the plugin at the other end gives; undefined where there is none. */
@@ -348,12 +348,12 @@ export class Channel
 
   /** Largest message that can be sent, in bytes. */
   get sendBytes(): number {
-    return this.#outlet.capacity;
+    return this.#sender.capacity;
   }
 
   /** Largest message that can be received, in bytes. */
   get receiveBytes(): number {
-    return this.#inlet.capacity;
+    return this.#receiver.capacity;
   }
 
   /** Whether the channel is closed, on this side or, with everything taken, on the other. */

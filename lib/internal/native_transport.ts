@@ -8,7 +8,7 @@ import { encodeLimits, type ResolvedLimits } from "../limits.ts";
 import { type Data, Packet, packets } from "../packet.ts";
 import { NO_LINKS } from "./conditions_plan.ts";
 import { hostAndPort, parseIp } from "./ip.ts";
-import type { Memory } from "./memory.ts";
+import type { HostMemory } from "./host_memory.ts";
 import { tryPassAddress } from "./native_address.ts";
 import { Outbox } from "./outbox.ts";
 import { dataBytes, type Payload, Staging } from "./payload.ts";
@@ -21,7 +21,7 @@ export const MAXIMUM_DATAGRAM = 65_507;
 interface NativeHost {
   readonly native: Native;
   readonly handle: number;
-  readonly memory: Memory;
+  readonly memory: HostMemory;
   readonly stats: Float64Array;
   readonly settings: { readonly highWaterMark: number; readonly maximumPacketSize: number };
   readonly resources: { readonly open: boolean };
@@ -34,7 +34,7 @@ export class NativeTransport implements Transport {
   readonly #host: NativeHost;
   readonly #native: Native;
   readonly #handle: number;
-  readonly #memory: Memory;
+  readonly #memory: HostMemory;
   readonly #staging: Staging;
   readonly #outbox: Outbox;
   /** Bytes of all messages to several peers so far, which may be in the queue of any peer. */

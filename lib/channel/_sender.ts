@@ -47,7 +47,7 @@ function settleAll(waiters: Waiter[]): Waiter[] {
  * The way out. A message goes straight into the ring if it has room and nothing is before it; else it
  * waits in a queue of this thread's, which is worked off as the other end makes room.
  */
-export class Outlet {
+export class Sender {
   readonly #link: Link;
   readonly #writer: RingWriter;
   readonly #region: Region;

@@ -90,7 +90,7 @@ const POISON = 0xDD;
  * The arena is a buffer of its own. Views of it are lent. Before lent bytes go back to native code, the buffer is
  * detached from all of its views: they become empty, and never show another message. Its memory stays where it is.
  */
-export class Memory {
+export class HostMemory {
   /** Tells it from other sources of a packet's bytes. */
   readonly kind = "arena";
   /** Whether borrowing is traced, and what has been given back is overwritten. */
