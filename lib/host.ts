@@ -395,7 +395,7 @@ export class Host<PeerData = unknown>
    * further call returns the same promise; its `graceMs` shortens the wait where less of it is left.
    *
    * @param options how long to wait, and what the other sides read
-   * @returns a promise that resolves when the host is closed, with what it could not deliver
+   * @returns a promise that resolves when the host is closed; its value counts what was not delivered
    * @throws {TypeError} for an unknown option
    * @throws {RangeError} if `graceMs` or `data` is out of range
    */

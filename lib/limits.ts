@@ -3,9 +3,9 @@ import { readOnly } from "./internal/strict.ts";
 import { integer, oneOf, options, show, U32 } from "./internal/validate.ts";
 
 /**
- * A rate and a burst: a token bucket. It holds `burst` units at first, each unit that passes takes one out,
- * and `perSecond` of them come back every second, up to `burst`. A unit that finds the bucket empty exceeds
- * the limit, and takes nothing out.
+ * A rate and a burst: a token bucket. It holds `burst` units at first. Each unit that passes takes one out.
+ * `perSecond` of them come back every second, up to `burst`. A unit that finds the bucket empty exceeds the limit,
+ * and takes nothing out.
  */
 export interface RateLimit {
   /**

@@ -58,11 +58,10 @@ let inside: PacketInside;
 /**
  * The bytes of one message.
  *
- * A received packet is borrowed: until its handler returns (an `async` handler returns at its first
- * `await`), until the next iteration, or until the next `service`. After that every use of it throws
- * `ENETJS_ERR_RELEASED`. {@linkcode Packet.bytes} makes a copy that stays, {@linkcode Packet.retain}
- * keeps the packet itself, and sending it on makes no copy in JavaScript. Packets above 64 KiB lie in
- * ENet's own memory, smaller ones in an arena.
+ * A received packet is borrowed: until its handler returns, until the next iteration, or until the next `service`.
+ * An `async` handler returns at its first `await`. Later every use of it throws `ENETJS_ERR_RELEASED`.
+ * {@linkcode Packet.bytes} makes a copy that stays, {@linkcode Packet.retain} keeps the packet itself, and sending
+ * it on makes no copy in JavaScript. Packets above 64 KiB lie in ENet's own memory, smaller ones in an arena.
  *
  * A packet that was retained or allocated is freed by {@linkcode Packet.dispose}, or by the garbage
  * collector.

@@ -277,10 +277,10 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Sets the share of a channel in what is sent to this peer, beside other channels on which something waits.
-   * A channel of priority 4 sends four times as many bytes as one of priority 1, which is the default. A channel
-   * that sends little does not need it: its messages overtake those that wait on other channels. The order within
-   * a channel stays. See docs/real-networks.md.
+   * Sets the share of a channel in what is sent to this peer, while messages wait on several channels. A channel of
+   * priority 4 sends four times as many bytes as one of priority 1, which is the default. A channel that sends
+   * little does not need it: its messages overtake those that wait on other channels. The order within a channel
+   * stays. See docs/real-networks.md.
    *
    * Does nothing where the connection is ending or has ended.
    *

@@ -145,9 +145,9 @@ export interface PeerStats {
   readonly refusedDatagrams: number;
   /**
    * What the way to the other side carries, as far as this connection has seen: reliable bytes that were acknowledged
-   * in a second, about the most of late. A program that sends less than that sees what it has sent. It stays while
-   * nothing is sent, and begins anew after a pause of 10 s. 0 where nothing is known: before the first reliable
-   * messages, on a local network, and with `congestion: "enet"` or limited bandwidth.
+   * in a second, about the most of late. A program that sends less sees its own rate. It stays while nothing is
+   * sent, and begins anew after a pause of 10 s. 0 where nothing is known: before the first reliable messages, on a
+   * local network, and with `congestion: "enet"` or limited bandwidth.
    */
   readonly bandwidthEstimate: number;
 }

@@ -109,8 +109,8 @@ export interface HostSettings {
    */
   remoteThrottle: "unchanged" | "game";
   /**
-   * Whether datagrams that are not ENet's are reported; empty ones, those of more than 4096 bytes and those
-   * that claim to come from port 0 never are. Default false.
+   * Whether datagrams that are not ENet's are reported; never empty ones, those above 4096 bytes, and those that
+   * claim to come from port 0. Default false.
    */
   datagrams: boolean;
   /**

@@ -24,7 +24,7 @@ export class Life {
   readonly #listener: LinkListener;
   readonly #pins: Pins = new Pins(this);
   #closing: Promise<void> | undefined;
-  /** Whether the other end is gone, or the error that it has ended with. */
+  /** Whether the other end is gone; its error, if it has failed. */
   #remoteEnded: ENetError | boolean = false;
   #started = false;
 

@@ -105,7 +105,7 @@ export class Receiver implements Mail<Uint8Array<ArrayBuffer>> {
     else if (!this.#delivering) this.#deliver();
   }
 
-  /** Wakes the other end if it waits for the room that there is now. */
+  /** Wakes the other end if that waits for the room that is now free. */
   #released(): void {
     if (this.#reader.takeWakeDue()) this.#link.wake();
   }

@@ -38,8 +38,8 @@ function opening(make: () => Channel): Promise<Channel> {
  * There are three ways to receive: `for await (const bytes of channel)` and {@linkcode Channel.receive}
  * give copies, `handlers.receive` gets views that are borrowed until it returns.
  *
- * A channel keeps the process alive until it is closed, unless {@linkcode Channel.unref} is called. One
- * without handlers that nothing refers to any more may be collected, which closes it.
+ * A channel keeps the process alive until it is closed, unless {@linkcode Channel.unref} is called. The garbage
+ * collector may collect, and so close, a channel without handlers that nothing refers to.
  *
  * @example
  * ```ts

@@ -114,7 +114,7 @@ class Search {
     this.#sentAt.set(number, performance.now());
     this.#sentAt.delete(number - LATE);
     const query = encodeQuery({ nonce: this.#nonce, number, game });
-    // A server that has addresses of both versions is rather known by that of IPv4, which has no zone.
+    // A server that has addresses of both versions is known by its IPv4 address, which has no zone.
     this.#sockets.send(query, discoveryPort, ({ type }) => number > 1 || type === "udp4");
     this.#wake();
     const again = async () => {

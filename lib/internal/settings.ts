@@ -147,7 +147,7 @@ type MemorySettings = Pick<
   "maximumHostData" | "maximumWaitingData" | "maximumPacketSize"
 >;
 
-/** Refuses a maximum for the whole host that does not hold what one connection may take. */
+/** Refuses a maximum for the whole host that is less than one connection may take. */
 export function checkHostData(
   { maximumHostData, maximumWaitingData, maximumPacketSize }: MemorySettings,
 ): void {

@@ -29,7 +29,7 @@ const LONGEST_STRIDE = 64;
 /** Part of the budget that the messages between two looks must not take. */
 const STRIDE_SHARE = 1 / 8;
 
-/** When the turn began, later by what others have taken of it. */
+/** When the turn began, moved later by the time that other code has taken of it. */
 let start = 0;
 /** When the clock was last looked at. */
 let seen = 0;
@@ -53,7 +53,7 @@ export function beginWakeUp(host: number): void {
   first ||= host;
 }
 
-/** Notes that a consumer has taken what there was, so that what others do now is not counted. */
+/** Notes that a consumer has taken all messages, so that the time of other code from now on is not counted. */
 export function endTask(): void {
   seen = performance.now();
 }

@@ -38,7 +38,10 @@ class Cost {
   }
 }
 
-/** What waits of one peer. Refers to nothing of it, so that it can be what the collector's callback gets. */
+/**
+ * What waits of one peer. It refers to nothing of the peer, so that the callback of the finalization registry can
+ * get it.
+ */
 export class Kept {
   readonly #total: WeakRef<Waiting>;
   readonly #cost = new Cost();

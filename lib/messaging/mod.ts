@@ -31,9 +31,9 @@
  * | 4      | 4     | the id, see below                                                                      |
  * | 8      |       | the body                                                                               |
  *
- * The kind of body is 0 for bytes, 1 for UTF-8 text, and 2 for a value that a codec has encoded. It is 3 for
- * nothing; the body then is empty. Only MESSAGE, REQUEST and REPLY have a kind other than 0, and only REQUEST may
- * be idempotent.
+ * The kind of body is 0 for bytes, 1 for UTF-8 text, 2 for a value that a codec has encoded. It is 3 for nothing;
+ * the body then is empty. Only MESSAGE, REQUEST and REPLY have a kind other than 0, and only REQUEST may be
+ * idempotent.
  *
  * | type | name      | id                    | body                                                           |
  * | ---- | --------- | --------------------- | -------------------------------------------------------------- |

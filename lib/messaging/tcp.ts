@@ -124,7 +124,7 @@ class TcpTransport implements Transport {
     else this.#hand();
   }
 
-  /** Gives what has been gathered to the socket, which keeps the piece until the system has taken it. */
+  /** Gives the gathered frames to the socket. The socket keeps the piece until the system has taken it. */
   #hand(): void {
     const size = this.#to - this.#from;
     if (size === 0 || this.#socket.destroyed) return;
