@@ -79,6 +79,15 @@ export { type Client, client, serve } from "./rpc.ts";
 export { Messenger } from "./messenger.ts";
 export { GetError, type GetOutcome, RefusalCode } from "./errors.ts";
 export {
+  type MessengerConnectOptions,
+  type MessengerHostOptions,
+  type MessengerListenHostOptions,
+  type MessengerListenOptions,
+  type MessengerOptions,
+  type TlsConnectOptions,
+  type TlsListenOptions,
+} from "./messenger_options.ts";
+export {
   type Codec,
   type Connection,
   type ConnectionEnd,
@@ -91,15 +100,8 @@ export {
   type IncomingRequest,
   type Listener,
   type MessengerAddress,
-  type MessengerConnectOptions,
   type MessengerHandlers,
-  type MessengerHostOptions,
-  type MessengerListenHostOptions,
-  type MessengerListenOptions,
-  type MessengerOptions,
   type Payload,
   type Protocol,
   type SendOptions,
-  type TlsConnectOptions,
-  type TlsListenOptions,
 } from "./types.ts";

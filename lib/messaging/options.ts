@@ -4,17 +4,14 @@ import { abortSignal, boolean, integer, options, show } from "../internal/valida
 import { PacketFlag } from "../packet_flag.ts";
 import { checkKeys } from "./keys.ts";
 import type {
-  Codec,
-  GetOptions,
   MessengerConnectOptions,
   MessengerHostOptions,
   MessengerListenHostOptions,
   MessengerListenOptions,
-  Protocol,
-  SendOptions,
   TlsConnectOptions,
   TlsListenOptions,
-} from "./types.ts";
+} from "./messenger_options.ts";
+import type { Codec, GetOptions, Protocol, SendOptions } from "./types.ts";
 
 /** The longest time of a timer. */
 const MAXIMUM_MS = 2 ** 31 - 1;
