@@ -6,7 +6,7 @@ import { HostReport } from "./internal/host_report.ts";
 import type { Inlet } from "./internal/inlet.ts";
 import { count, makeInspectable } from "./internal/inspect.ts";
 import { hostAndPort } from "./internal/ip.ts";
-import { defineSettings } from "./internal/live_settings.ts";
+import { assignSetting, defineSettings } from "./internal/live_settings.ts";
 import { openHost } from "./internal/open.ts";
 import { type HostPlan, planHost } from "./internal/plan.ts";
 import { recipientsOf } from "./internal/recipients.ts";
@@ -48,22 +48,9 @@ interface HostInside {
 
 let inside: HostInside;
 
-/**
- * The settings of a host are properties of it; {@linkcode HostSettings} says what each is. Three of them are read as
- * another type than they are assigned as.
- */
+/** The settings of a host are properties of it; {@linkcode HostSettings} says what each is. */
 export interface Host<PeerData = unknown>
-  extends Omit<HostSettings, "filter" | "limits" | "conditions"> {
-  /** Which addresses may talk to the host; see {@linkcode HostSettings.filter}. */
-  get filter(): Readonly<Required<AddressFilter>>;
-  set filter(filter: AddressFilter);
-  /** How much may come from an address and from a peer; see {@linkcode HostSettings.limits}. */
-  get limits(): ResolvedLimits;
-  set limits(limits: Limits);
-  /** The simulated network, or null; see {@linkcode HostSettings.conditions}. */
-  get conditions(): ActiveConditions | null;
-  set conditions(conditions: Conditions | null);
-}
+  extends Omit<HostSettings, "filter" | "limits" | "conditions"> {}
 
 /**
  * An ENet host: a UDP socket, its peers and their events.
@@ -374,6 +361,32 @@ export class Host<PeerData = unknown>
   /** Whether the host is closed. */
   get closed(): boolean {
     return !this.#endpoint.resources.open;
+  }
+
+  // Three settings that are written here, because they are read as another type than they are assigned as.
+
+  /** Which addresses may talk to the host; see {@linkcode HostSettings.filter}. */
+  get filter(): Readonly<Required<AddressFilter>> {
+    return this.#endpoint.settings.filter;
+  }
+  set filter(filter: AddressFilter) {
+    assignSetting(this.#endpoint, "filter", filter);
+  }
+
+  /** How much may come from an address and from a peer; see {@linkcode HostSettings.limits}. */
+  get limits(): ResolvedLimits {
+    return this.#endpoint.settings.limits;
+  }
+  set limits(limits: Limits) {
+    assignSetting(this.#endpoint, "limits", limits);
+  }
+
+  /** The simulated network, or null; see {@linkcode HostSettings.conditions}. */
+  get conditions(): ActiveConditions | null {
+    return this.#endpoint.settings.conditions;
+  }
+  set conditions(conditions: Conditions | null) {
+    assignSetting(this.#endpoint, "conditions", conditions);
   }
 
   /** Keeps the process alive while the host is open, which is the default. */

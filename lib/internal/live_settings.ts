@@ -19,7 +19,7 @@ function readSetting<Name extends LiveName>({ settings }: Endpoint, name: Name) 
 }
 
 /** Checks what a program assigns, and puts it in force. */
-function assignSetting<Name extends LiveName>(
+export function assignSetting<Name extends LiveName>(
   endpoint: Endpoint,
   name: Name,
   given: unknown,
@@ -77,12 +77,13 @@ function applySetting<Name extends LiveName>(
   }
 }
 
-/** Makes every setting a property of a class. */
+/** Makes every setting a property of a class, but for those that it has already. */
 export function defineSettings<Host extends object>(
   prototype: Host,
   endpointOf: (host: Host) => Endpoint,
 ): void {
   for (const name of LIVE_SETTINGS) {
+    if (Object.hasOwn(prototype, name)) continue;
     Object.defineProperty(prototype, name, {
       get(this: Host) {
         return readSetting(endpointOf(this), name);
