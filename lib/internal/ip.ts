@@ -133,6 +133,14 @@ export function needsZone(address: IpAddress): boolean {
   return (first & 0xFFC0) === 0xFE80 || (first & 0xFF0F) === 0xFF02;
 }
 
+/** What counts as one address for limits, as in native code: an IPv4 address, or the /64 of an IPv6 address. */
+export function networkOf(hostname: string): string {
+  const address = parseIp(hostname);
+  if (typeof address !== "object") return hostname;
+  const [high, low] = address.words;
+  return `${high}:${low}%${address.zone}`;
+}
+
 /** A host name or address as it stands before a port: an IPv6 address in brackets. */
 export function bracketed(hostname: string): string {
   return hostname.includes(":") ? `[${hostname}]` : hostname;

@@ -530,11 +530,15 @@ static void malloc_give_back(void) {
   enetjs_reserved_forget_peak();
 }
 
+static bool trimmed_long_ago(uint64_t now) { return now - load_u64(&pool.trimmed_us) >= TRIM_INTERVAL_US; }
+
+bool enetjs_pool_trim_due(void) { return enetjs_pool_slack() && trimmed_long_ago(enetjs_clock_us()); }
+
 void enetjs_pool_trim(void) {
   uint64_t now;
   if (!enetjs_pool_slack() || !enetjs_mutex_trylock(&pool.trim_mutex)) return;
   now = enetjs_clock_us();
-  if (now - load_u64(&pool.trimmed_us) >= TRIM_INTERVAL_US) {
+  if (trimmed_long_ago(now)) {
     atomic_store_explicit(&pool.trimmed_us, now, memory_order_relaxed);
     if (enetjs_depots_slack()) slabs_trim();
     if (malloc_is_slack()) malloc_give_back();

@@ -81,9 +81,12 @@ bool enetjs_pool_slack(void);
 
 /*
  * Gives memory that nobody uses back to the system, if that is much, and at most once a second. It
- * visits every free block, so it takes milliseconds after a flood. No other lock need be held.
+ * visits every free block, so it takes a tenth of a second after a flood. No other lock need be held.
  */
 void enetjs_pool_trim(void);
+
+/* Whether a trim would give back much, and is not too early. */
+bool enetjs_pool_trim_due(void);
 
 /* After a trim, empties the calling thread's magazines once, so that they keep nothing from the next. */
 void enetjs_pool_relax(void);

@@ -268,9 +268,13 @@ static uint32_t endpoint_record(uint32_t *record, const struct enetjs_endpoint *
   return (uint32_t)ENETJS_ADDRESS_BEFORE;
 }
 
-uint32_t enetjs_emit_endpoint(struct enetjs_host *h, const struct enetjs_endpoint *endpoint) {
+uint32_t enetjs_emit_endpoint(struct enetjs_host *h, struct enetjs_slot *slot, const struct enetjs_endpoint *endpoint) {
   uint32_t record[ENETJS_RECORD_BYTES / 4], address = endpoint_record(record, endpoint);
-  if (record[ENETJS_RECORD_TYPE] != 0) emit(h, &h->events, record, NULL);
+  if (record[ENETJS_RECORD_TYPE] == 0) return address;
+  if (slot && slot->paused)
+    hold(h, &slot->held, record, NULL); /* as the record that follows */
+  else
+    emit(h, &h->events, record, NULL);
   return address;
 }
 

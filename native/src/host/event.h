@@ -49,10 +49,11 @@ struct enetjs_arena {
 
 void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet);
 /**
- * Before an event with an address, which must be of no paused peer: tells an IPv6 address.
+ * Before an event with an address: tells an IPv6 address.
+ * @param slot that of the event, or NULL
  * @returns the word ADDRESS of the event
  */
-uint32_t enetjs_emit_endpoint(struct enetjs_host *h, const struct enetjs_endpoint *endpoint);
+uint32_t enetjs_emit_endpoint(struct enetjs_host *h, struct enetjs_slot *slot, const struct enetjs_endpoint *endpoint);
 void enetjs_emit_message(struct enetjs_slot *slot, uint8_t channel, ENetPacket *packet);
 void enetjs_emit_completion(struct enetjs_slot *slot, uint32_t type, uint32_t data, uint32_t extra);
 void enetjs_emit_failure(struct enetjs_host *h, int error);

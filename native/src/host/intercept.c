@@ -86,7 +86,7 @@ static void emit_datagram(struct enetjs_host *h, const struct enetjs_endpoint *f
   if (!packet) return;
   record[ENETJS_RECORD_LENGTH] = (uint32_t)packet->dataLength;
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_DATAGRAM;
-  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(h, from);
+  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(h, NULL, from);
   record[ENETJS_RECORD_EXTRA] = from->port;
   h->counters[ENETJS_HOST_STAT_DATAGRAMS]++;
   enetjs_emit_event(h, NULL, record, packet);

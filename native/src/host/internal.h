@@ -15,9 +15,11 @@
 #include <stdbool.h>
 
 #include "enetjs.h"
+#include "base/background.h"
 #include "base/budget.h"
 #include "base/net.h"
 #include "base/number.h"
+#include "base/sleeper.h"
 #include "base/threads.h"
 #include "enet/handshake.h"
 #include "enet/ping_barrier.h"
@@ -60,6 +62,9 @@
 
 /* A broadcast copies shorter payloads for each peer, and shares one copy of longer ones. */
 #define ENETJS_SHARE_MINIMUM 512
+
+/* Blocks of memory that calls free between the beginnings of two services, for connections that have ended: 1 ms. */
+#define ENETJS_DISCARD_AT_ONCE ((size_t)8192)
 
 struct enetjs_addresses;
 struct enetjs_batch;
@@ -116,6 +121,8 @@ struct enetjs_host {
   size_t fed;    /**< bytes that ENet has been given since its last service began, with overhead, */
   size_t resent; /**< those whose timeout it was let look at, */
   size_t steps;  /**< and what acknowledgements have made it walk */
+  size_t discarded; /**< blocks that were freed at once since then, see discard.c */
+  struct enetjs_job last_job; /**< frees what the host has, once it is closed */
   struct enetjs_slot *to_look_at;
   struct enetjs_slot *being_handled; /**< ENet handles its datagram, and something has to be done afterwards */
   struct enetjs_slot *read_from; /**< ENet handles its datagram, which may bring messages */
@@ -150,10 +157,10 @@ struct enetjs_host {
   struct enetjs_pace pace;
   unsigned empty_wakeups; /**< services of the consumer in a row that brought it nothing */
   bool signalled;
-  bool pump_has_deadline; /**< else it sleeps until it is notified, and pump_until says nothing */
-  uint32_t signalled_at, pump_until, stall_limit, services;
+  uint32_t signalled_at, stall_limit, services;
+  uint32_t watched_services; /**< `services`, when the pump was last set to watch the socket */
   enetjs_thread pump;
-  struct enetjs_waker control; /**< signalled when the pump has to look at the host */
+  struct enetjs_sleeper sleeper; /**< where the pump sleeps */
   enetjs_fd wake;
   enetjs_fd consumer_end; /**< the consumer's, who closes it */
   struct enetjs_fd_identity consumer_identity;
@@ -223,11 +230,19 @@ double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t fla
 /** @returns bytes that count towards the high-water mark: what waits, and what ENet has, at most its window */
 size_t enetjs_queue_counted(const struct enetjs_slot *slot);
 void enetjs_queue_measure(struct enetjs_slot *slot); /**< against the high-water mark */
-void enetjs_queue_clear(struct enetjs_slot *slot);
+/** Messages will not be acknowledged any more; they count if that is because of a shutdown. */
+void enetjs_queue_count_undelivered(struct enetjs_slot *slot, size_t messages, size_t bytes);
+void enetjs_queue_clear(struct enetjs_slot *slot); /**< what ENet has not been given is undelivered */
 bool enetjs_queue_cut(const struct enetjs_host *h); /**< whether ENet gets no more before its next service */
 /** Gives ENet what may leave. @param reading it reads right now @returns whether it has been given something */
 bool enetjs_queue_feed(struct enetjs_host *h, bool reading);
 int enetjs_queue_wait(const struct enetjs_host *h); /**< ms until a ping may let ENet be fed again, or -1 */
+
+/* ---- discard.c ------------------------------------------------------------------------------- */
+/** Whether so many blocks may be freed at once, and not in the background; counts them then. */
+bool enetjs_discard_little(struct enetjs_host *h, size_t blocks);
+/** Frees messages that are counted nowhere any more, a list of `count`. */
+void enetjs_discard(struct enetjs_host *h, struct enetjs_outgoing *first, size_t count);
 
 /* ---- flow.c: how much may be under way ------------------------------------------------------- */
 void enetjs_flows_set(struct enetjs_host *h, bool adaptive); /**< whether windows follow the link, where they can */

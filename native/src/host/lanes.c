@@ -74,7 +74,19 @@ struct enetjs_lane *enetjs_lanes_next(const struct enetjs_lanes *lanes,
   return oldest;
 }
 
+static bool is_external(const struct enetjs_outgoing *out) { return out->shared && out->shared->external; }
+
+static void append_awaited(struct enetjs_lane *lane, struct enetjs_outgoing *out) {
+  if (lane->awaited)
+    lane->last_awaited->packet.userData = out;
+  else
+    lane->awaited = out;
+  lane->last_awaited = out;
+}
+
 void enetjs_lane_append(struct enetjs_lane *lane, struct enetjs_outgoing *out) {
+  lane->external += is_external(out);
+  if (out->token) append_awaited(lane, out);
   if (lane->tail)
     lane->tail->next = out;
   else
@@ -86,7 +98,16 @@ struct enetjs_outgoing *enetjs_lane_take(struct enetjs_lane *lane) {
   struct enetjs_outgoing *out = lane->head;
   lane->head = out->next;
   if (!lane->head) lane->tail = NULL;
+  lane->external -= is_external(out);
+  if (out->token) lane->awaited = out->packet.userData;
   return out;
+}
+
+struct enetjs_outgoing *enetjs_lane_take_all(struct enetjs_lane *lane) {
+  struct enetjs_outgoing *first = lane->head;
+  lane->head = lane->tail = lane->awaited = NULL;
+  lane->external = 0;
+  return first;
 }
 
 /* ---- Long messages --------------------------------------------------------------------------- */

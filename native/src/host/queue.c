@@ -62,10 +62,11 @@ static void release_shared(struct enetjs_outgoing *out) {
   enetjs_packet_drop(out->shared);
 }
 
-static void count_undelivered(struct enetjs_slot *slot, size_t bytes) {
+void enetjs_queue_count_undelivered(struct enetjs_slot *slot, size_t messages, size_t bytes) {
   uint64_t *counters = slot->host->counters;
+  if (messages == 0 || !slot->host->shutting_down) return;
   counters[ENETJS_HOST_STAT_UNDELIVERED_BYTES] += bytes;
-  counters[ENETJS_HOST_STAT_UNDELIVERED_MESSAGES]++;
+  counters[ENETJS_HOST_STAT_UNDELIVERED_MESSAGES] += messages;
   if (!slot->undelivered) counters[ENETJS_HOST_STAT_UNDELIVERED_PEERS]++;
   slot->undelivered = true;
 }
@@ -76,7 +77,7 @@ static void leave(struct enetjs_outgoing *out, bool delivered) {
   slot->queued_bytes -= out->packet.dataLength;
   slot->queued_messages--;
   slot->host->queued_messages--;
-  if (!delivered && slot->host->shutting_down) count_undelivered(slot, out->packet.dataLength);
+  if (!delivered) enetjs_queue_count_undelivered(slot, 1, out->packet.dataLength);
   if (out->token)
     enetjs_emit_completion(slot, delivered ? ENETJS_COMPLETION_DELIVERED : ENETJS_COMPLETION_UNDELIVERED, out->token,
                            0);
@@ -244,13 +245,39 @@ static void discard_first(struct enetjs_lane *lane) {
   enetjs_libenet_give(out);
 }
 
+/* Messages leave the peer's queue that ENet has not been given. */
+static void leave_all(struct enetjs_slot *slot, size_t messages, size_t bytes, size_t external) {
+  struct enetjs_host *h = slot->host;
+  slot->queued_messages -= messages;
+  slot->queued_bytes -= bytes;
+  h->queued_messages -= messages;
+  h->external_messages -= external;
+  enetjs_queue_count_undelivered(slot, messages, bytes);
+  enetjs_queue_measure(slot);
+}
+
+/* It takes no longer for many messages than for a few, except for those whose sender waits. */
 void enetjs_queue_clear(struct enetjs_slot *slot) {
-  while (slot->lanes.first) {
-    struct enetjs_lane *lane = slot->lanes.first;
+  struct enetjs_outgoing *all = NULL, **end = &all;
+  size_t external = 0, messages, bytes;
+  struct enetjs_lane *lane;
+  if (!slot->lanes.first) return;
+  while ((lane = slot->lanes.first) != NULL) {
     enetjs_lanes_drop_rest(&slot->lanes, lane);
-    while (lane->head) discard_first(lane);
+    for (const struct enetjs_outgoing *out = lane->awaited; out; out = out->packet.userData)
+      enetjs_emit_completion(slot, ENETJS_COMPLETION_UNDELIVERED, out->token, 0);
+    external += lane->external;
+    if (lane->head) {
+      struct enetjs_outgoing *last = lane->tail;
+      *end = enetjs_lane_take_all(lane);
+      end = &last->next;
+    }
     enetjs_lanes_served(&slot->lanes, lane, 0);
   }
+  messages = slot->queued_messages - slot->inside_messages;
+  bytes = slot->queued_bytes - slot->inside_bytes;
+  leave_all(slot, messages, bytes, external);
+  enetjs_discard(slot->host, all, messages);
 }
 
 /* ---- Feeding --------------------------------------------------------------------------------- */

@@ -153,7 +153,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
   unsigned errors = 0, taken = 0, more;
   if (h->failed) return;
   h->services++;
-  h->queued_of_late = h->fed = h->resent = h->steps = 0;
+  h->queued_of_late = h->fed = h->resent = h->steps = h->discarded = 0;
   enetjs_read_unreachable(h);
   enetjs_batch_begin(h->batch);
   while ((more = service_round(h, &errors)) > 0) {
@@ -223,7 +223,7 @@ static void service_for_consumer(struct enetjs_host *h) {
   h->empty_wakeups = result.found ? 0 : h->empty_wakeups + 1;
   enetjs_pool_relax();
   if (!h->pump_running) {
-    enetjs_pool_trim();
+    enetjs_background_trim(); /* as the pump would */
     return;
   }
   result.now_us = enetjs_clock_us();

@@ -64,7 +64,7 @@ static void establish(struct enetjs_slot *slot, uint32_t data) {
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CONNECT;
   record[ENETJS_RECORD_DATA] = data;
   record[ENETJS_RECORD_LENGTH] = (uint32_t)peer->channelCount;
-  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, &address);
+  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, slot, &address);
   record[ENETJS_RECORD_EXTRA] = peer->address.port;
   enetjs_emit_event(slot->host, slot, record, NULL);
 }
@@ -93,7 +93,6 @@ void enetjs_slot_confirm(struct enetjs_slot *slot) {
 void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   struct enetjs_host *h = slot->host;
   ENetPeer *peer = enetjs_peer_of(slot);
-  h->steps += slot->queued_messages;
   enetjs_queue_clear(slot);
   enetjs_lanes_end(&slot->lanes);
   enetjs_flow_ended(slot);

@@ -243,12 +243,20 @@ static void subject_service(void) {
 
 /* ---- Its life -------------------------------------------------------------------------------- */
 
+/* The simulated clock stands still meanwhile. */
+static void await_background(void) {
+  uint64_t deadline = system_real_ms() + PATIENCE_MS;
+  while (diagnostic(ENETJS_DIAGNOSTIC_ALLOCATIONS) > 0 && system_real_ms() < deadline) test_yield();
+  CHECK_EQ_INT(diagnostic(ENETJS_DIAGNOSTIC_ALLOCATIONS), 0);
+}
+
 static void subject_close(void) {
   if (!subject.open) return;
   subject.open = false;
   enet_range_coder_destroy(world.coder);
   world.coder = NULL;
   consumer_close(&subject.consumer);
+  await_background();
   check_nothing_left();
 }
 

@@ -38,7 +38,7 @@ struct system_datagram {
 };
 
 static struct {
-  uint64_t now_us;
+  _Atomic uint64_t now_us; /* also read by the background of the library */
   int64_t wall_us; /* what the wall clock is ahead of the other one */
   uint64_t random;
   struct system_datagram inbox[SYSTEM_INBOX];

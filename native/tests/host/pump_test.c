@@ -197,11 +197,11 @@ TEST(a_stalled_consumer_loses_neither_peers_nor_messages) {
 
 static bool sleeps(const struct consumer *c) {
   struct enetjs_host *h = host_of(c);
-  uint32_t until;
+  bool watching;
   enetjs_mutex_lock(&h->lock);
-  until = h->pump_until; /* it is written before the pump goes to sleep */
+  watching = h->sleeper.watching;
   enetjs_mutex_unlock(&h->lock);
-  return until != 0;
+  return watching;
 }
 
 TEST(a_pump_that_has_slept_for_days_is_told_of_a_deadline) {
