@@ -7,7 +7,7 @@ import type { Connection } from "./connection.ts";
 import type { ConnectionOwner, Consumers, Reports } from "./connection_contract.ts";
 import { Deliveries } from "./deliveries.ts";
 import { validateFlags } from "./flags.ts";
-import type { Memory, Ring } from "./memory.ts";
+import type { HostMemory, Ring } from "./host_memory.ts";
 import { NativeTransport } from "./native_transport.ts";
 import { requireSendable } from "./payload.ts";
 import { Pins } from "./pins.ts";
@@ -35,7 +35,7 @@ export class Endpoint implements ConnectionOwner<Connection> {
   readonly library: Library;
   readonly native: Native;
   readonly handle: number;
-  readonly memory: Memory;
+  readonly memory: HostMemory;
   readonly resources: Resources;
   readonly settings: Settings;
   /** Whether others can connect to it. */
@@ -64,7 +64,7 @@ export class Endpoint implements ConnectionOwner<Connection> {
   constructor(
     library: Library,
     resources: Resources,
-    memory: Memory,
+    memory: HostMemory,
     { settings, listens }: HostPlan,
   ) {
     this.library = library;

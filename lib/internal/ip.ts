@@ -1,9 +1,9 @@
 /**
  * IP addresses as text and as numbers.
  *
- * An IPv4 address is a number in host byte order. An IPv6 address is its four words of 32 bits, the most significant
- * first, and the zone of a link-local one: the name or number of a network interface. An IPv4-mapped IPv6 address,
- * `::ffff:192.0.2.7`, is the IPv4 address.
+ * An IPv4 address is a number in host byte order. An IPv6 address is its four words of 32 bits, the most
+ * significant first. A link-local one also has a zone: the name or number of a network interface. An IPv4-mapped
+ * IPv6 address, `::ffff:192.0.2.7`, is the IPv4 address.
  *
  * @module
  */
