@@ -35,10 +35,10 @@ enum {
   ATTEND_FORGIVEN = 2,
   COALESCE_GAP_US = 500, /* between wake-ups, where the program answers at once */
   REST_LIMIT_MS = 4,
-  ANSWER_RESTS = 4, /* that fit into the time until the program answers */
-  DOZE_RATE = 80000,     /* datagrams a second */
-  DOZE_TURNS = 3,        /* of which one begins with a nap */
-  TRIAL_SKIP = 16,       /* windows until it is tried, doubled each time */
+  ANSWER_RESTS = 4,  /* that fit into the time until the program answers */
+  DOZE_RATE = 80000, /* datagrams a second */
+  DOZE_TURNS = 3,    /* of which one begins with a nap */
+  TRIAL_SKIP = 16,   /* windows until it is tried, doubled each time */
   TRIAL_SKIP_LIMIT = 4096,
   TRIAL_PROVEN = 64, /* good windows after which one bad end does not count against the trial */
   LONG_GAP_US = 100000,

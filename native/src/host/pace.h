@@ -15,19 +15,19 @@ struct enetjs_trial {
   bool on;
   /** for how long the trial has seemed useful, and the datagrams of that time */
   uint64_t before_us, before_datagrams;
-  bool bad_window_seen;                 /**< the last window was a bad one */
+  bool bad_window_seen; /**< the last window was a bad one */
   /** good windows since the trial began; windows until it may begin again */
   unsigned windows, skip, skip_next;
-  uint64_t window_us;                   /**< when the window began */
+  uint64_t window_us; /**< when the window began */
   unsigned window_turns, window_datagrams;
 };
 
 /** How often the consumer is woken, and the measurements that decide about it; see pace.c. */
 struct enetjs_pace {
-  uint64_t found_us;     /**< when a service last found something */
-  uint32_t found_gap_us; /**< between such services, on average */
-  uint32_t spread;       /**< how often a datagram comes from another source than the one before, in 1/256 */
-  uint64_t unanswered_us; /**< since when the program has been given messages and has sent nothing, 0 for none */
+  uint64_t found_us;      /**< when a service last found something */
+  uint32_t found_gap_us;  /**< between such services, on average */
+  uint32_t spread;        /**< how often a datagram comes from another source than the one before, in 1/256 */
+  uint64_t unanswered_us; /**< since when the program has been given messages and has sent nothing, or 0 */
   uint32_t answer_us;     /**< how long that takes, on average */
   unsigned rest_ms;       /**< for which datagrams gather, where they do */
   bool attending;         /**< the consumer stays for the next message */

@@ -69,7 +69,8 @@ void enetjs_pump_rearm(struct enetjs_host *h) {
   int wait;
   if (!h->pump_running || h->pace.attending) return;
   wait = find_deadline(h, false);
-  if (h->pump_awaits || enetjs_sleeper_earlier(&h->sleeper, wait)) enetjs_sleeper_set_deadline(&h->sleeper, wait);
+  if (h->pump_awaits || enetjs_sleeper_earlier(&h->sleeper, wait))
+    enetjs_sleeper_set_deadline(&h->sleeper, wait);
   h->pump_awaits = false;
   if (!h->pump_rests) watch(h);
 }
