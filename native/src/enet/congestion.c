@@ -78,7 +78,10 @@ static uint32_t shorter(uint32_t a, uint32_t b) { return a == 0 || (b != 0 && b 
 
 uint32_t enetjs_congestion_base(const struct enetjs_congestion *c) { return shorter(c->base_ms[0], c->base_ms[1]); }
 
-bool enetjs_congestion_near(const struct enetjs_congestion *c) { return enetjs_congestion_base(c) < ENETJS_NEAR_MS; }
+bool enetjs_congestion_near(const struct enetjs_congestion *c) {
+  uint32_t base = enetjs_congestion_base(c);
+  return base != 0 && base < ENETJS_NEAR_MS;
+}
 
 uint32_t enetjs_congestion_queue(const struct enetjs_congestion *c) {
   uint32_t base = enetjs_congestion_base(c);

@@ -22,7 +22,10 @@
  */
 #define ENETJS_WINDOW_MAXIMUM (4 * 1024 * 1024)
 
-/** Below this round trip there is nothing to estimate, for ENet's clock has milliseconds: the window is a fixed one. */
+/**
+ * Below this round trip there is nothing to estimate, for ENet's clock has milliseconds: the window is a fixed one. A
+ * peer whose round trip is not known is not near: the fixed window would be a burst in the queue of a slow link.
+ */
 #define ENETJS_NEAR_MS 3
 
 enum enetjs_congestion_phase {
@@ -71,7 +74,7 @@ void enetjs_congestion_sent(struct enetjs_congestion *c, size_t bytes);
 /** Something waits for the window. */
 void enetjs_congestion_waits(struct enetjs_congestion *c);
 
-/** Whether the peer is so near, or so unknown yet, that the fixed window is right. */
+/** Whether the peer is known to be so near that the fixed window is right. */
 bool enetjs_congestion_near(const struct enetjs_congestion *c);
 /** @returns bytes that may be under way */
 size_t enetjs_congestion_window(const struct enetjs_congestion *c);

@@ -3,9 +3,9 @@
  * (enet/window.c).
  *
  * Peers to which something reliable is under way or to be sent are in the host's list of flows. The window of those that
- * are far is set. A near peer has a fixed window, because the round trip is too short to be measured with ENet's clock. So
- * has every peer at first, and one whose window a bandwidth limit has set is left alone. For all of them, `room` is what
- * ENet may be given until it has serviced.
+ * are far is set; a peer is far until a round trip tells. A near peer has a fixed window, because the round trip is too
+ * short to be measured with ENet's clock. A window that a bandwidth limit has set is left alone. For all of them, `room`
+ * is what ENet may be given until it has serviced.
  *
  * What has timed out leaves again at once, as many of a peer as its window. So ENet is let look at the timeouts of
  * RESENT_BYTES in a service, and a millisecond later at those of other peers.
