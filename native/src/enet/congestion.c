@@ -28,7 +28,9 @@
  *
  * ENet's window is the minimum, so nothing becomes slower than with stock ENet. There is one exception: behind a queue
  * that is longer than TARGET_SMALL_MS it shrinks to half of that, as long as that makes the queue shorter. Such a link
- * is full with less, or others fill it, and the throttle of stock ENet shrinks its window much further then.
+ * is full with less, or others fill it, and the throttle of stock ENet shrinks its window much further then. Where such
+ * a queue overflows, it shrinks to ENETJS_WINDOW_LEAST: a link that is so slow holds no more, and what is sent on top
+ * only drives out other messages.
  */
 #include "enet/congestion.h"
 
@@ -57,6 +59,8 @@
 #define LOSS_WITH_QUEUE 0.02
 #define LOSS_WITHOUT_QUEUE 0.1
 #define LOSS_LEAST (4 * 1400.0) /* bytes of a round, below which a share says nothing */
+#define LOSS_OVERFLOW 0.15     /* behind a queue: more than a radio loses, so it overflows */
+#define LOSS_HELPED 0.75       /* a smaller window has helped if no more than this part of it is left */
 #define LOSS_CUT 0.85          /* times the window, or less with more loss */
 #define LOSS_CUT_MOST 0.5
 #define LOSS_HOLD 2
@@ -147,18 +151,23 @@ static void set_window(struct enetjs_congestion *c, double window) {
 }
 
 /*
- * Only a queue that is no matter of scheduling makes it smaller than ENet's. If the queue is no shorter for that, it is
- * not ours: the path has become longer, or others fill it. The round trip of now counts as the shortest then.
+ * Only a queue that is no matter of scheduling makes it smaller than ENet's. If the queue is no shorter for that, or what
+ * overflows loses as much as before, it is not ours: the path has become longer, or others fill it. The round trip of now
+ * counts as the shortest then.
  */
 static void shrink(struct enetjs_congestion *c, double window) {
+  bool overflows = c->loss > LOSS_OVERFLOW, helps;
+  double least = overflows ? ENETJS_WINDOW_LEAST : fmin(c->window, ENETJS_WINDOW_SMALLEST);
   if (c->window >= ENETJS_WINDOW_MINIMUM) {
     c->edge_ms = c->rtt_ms;
     c->small = 0;
   }
-  c->window = clamp(window, ENETJS_WINDOW_SMALLEST, ENETJS_WINDOW_MINIMUM);
-  if (c->window > ENETJS_WINDOW_SMALLEST || ++c->small < SMALL_ROUNDS) return;
+  if (c->window >= ENETJS_WINDOW_SMALLEST) c->edge_loss = c->loss;
+  c->window = clamp(window, least, ENETJS_WINDOW_MINIMUM);
+  if (c->window > least || ++c->small < SMALL_ROUNDS) return;
   c->small = 0;
-  if (c->rtt_ms + QUIET_MS < c->edge_ms) return;
+  helps = overflows ? c->loss < c->edge_loss * LOSS_HELPED : c->rtt_ms + QUIET_MS < c->edge_ms;
+  if (helps) return;
   c->base_ms[0] = c->rtt_ms;
   c->base_ms[1] = 0;
   c->window = ENETJS_WINDOW_MINIMUM;

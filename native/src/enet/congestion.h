@@ -13,8 +13,10 @@
 
 /** The window is not smaller: it is ENet's own; */
 #define ENETJS_WINDOW_MINIMUM (64 * 1024)
-/** but behind a queue it may be. */
+/** but behind a queue it may be, */
 #define ENETJS_WINDOW_SMALLEST (32 * 1024)
+/** and behind one that overflows it may be still smaller. */
+#define ENETJS_WINDOW_LEAST (8 * 1024)
 
 /**
  * Nor is it larger. Stock ENet takes 28,672 packets ahead of one that is missing, but a datagram of 32 acknowledgements
@@ -57,6 +59,7 @@ struct enetjs_congestion {
   uint64_t block_us;       /**< and when it began */
   unsigned quiet;          /**< rounds in a row without a queue */
   uint32_t edge_ms;        /**< the shortest round trip when the window fell below ENet's, */
+  double edge_loss;        /**< the share that was lost when it fell below ENETJS_WINDOW_SMALLEST, */
   unsigned small;          /**< and rounds since it has been the smallest */
   unsigned hold;           /**< rounds until loss may make it smaller again */
   double credit;           /**< bytes that may leave now */
