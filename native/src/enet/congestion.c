@@ -38,12 +38,15 @@
 
 #define US_PER_MS 1000
 #define MS_PER_SECOND 1000.0
+#define PACKET 1400.0 /* bytes */
 
 #define GAIN 0.5
 #define TARGET_MS 5.0          /* of a flow of TARGET_RATE, where there is no limit */
 #define TARGET_RATE 12.5e6     /* bytes a second: 100 Mbit/s */
 #define TARGET_LEAST_MS 1.5
-#define TARGET_SMALL_MS 6.0    /* of a window that is no larger than ENet's */
+#define TARGET_SMALL_MS 6.0    /* of a window that is no larger than ENet's, and */
+#define TARGET_SMALL_PACKETS 2 /* the time that so many take, of which there is always one, */
+#define TARGET_SMALL_MOST_MS 30.0 /* but no more */
 #define LIMIT_SHARE 5          /* the limit is this part of the shortest round trip, */
 #define LIMIT_LEAST_MS 2.0     /* but not less than this, */
 #define LIMIT_MOST_MS 10.0     /* nor more than this */
@@ -58,7 +61,7 @@
 #define GROWTH 1.25            /* of the bandwidth in a round, while it starts */
 #define LOSS_WITH_QUEUE 0.02
 #define LOSS_WITHOUT_QUEUE 0.1
-#define LOSS_LEAST (4 * 1400.0) /* bytes of a round, below which a share says nothing */
+#define LOSS_LEAST (4 * PACKET) /* bytes of a round, below which a share says nothing */
 #define LOSS_OVERFLOW 0.15     /* behind a queue: more than a radio loses, so it overflows */
 #define LOSS_HELPED 0.75       /* a smaller window has helped if no more than this part of it is left */
 #define LOSS_CUT 0.85          /* times the window, or less with more loss */
@@ -73,7 +76,7 @@
 #define CREDIT_LEAST (16 * 1024.0)
 #define CREDIT_MOST (128 * 1024.0)
 #define WAKE_MS 2              /* worth of the rate to wake up for */
-#define WAKE_LEAST 1400.0
+#define WAKE_LEAST PACKET
 #define PATIENCE_MS 20         /* beside a quarter of the round trip */
 
 static double clamp(double value, double low, double high) { return fmin(fmax(value, low), high); }
@@ -93,9 +96,9 @@ uint32_t enetjs_congestion_queue(const struct enetjs_congestion *c) {
 }
 
 static double whole_window(const struct enetjs_congestion *c) {
-  double window = c->phase == ENETJS_DRAINING ? c->window / 2 : c->window;
-  if (window == 0) return ENETJS_WINDOW_MINIMUM;
-  return clamp(window, fmin(c->window, ENETJS_WINDOW_MINIMUM), ENETJS_WINDOW_MAXIMUM);
+  if (c->window == 0) return ENETJS_WINDOW_MINIMUM;
+  if (c->phase != ENETJS_DRAINING) return c->window;
+  return c->window < ENETJS_WINDOW_MINIMUM ? c->window / 2 : fmax(c->window / 2, ENETJS_WINDOW_MINIMUM);
 }
 
 size_t enetjs_congestion_window(const struct enetjs_congestion *c) { return (size_t)whole_window(c); }
@@ -151,13 +154,14 @@ static void set_window(struct enetjs_congestion *c, double window) {
 }
 
 /*
- * Only a queue that is no matter of scheduling makes it smaller than ENet's. If the queue is no shorter for that, or what
- * overflows loses as much as before, it is not ours: the path has become longer, or others fill it. The round trip of now
- * counts as the shortest then.
+ * Only a queue that is no matter of scheduling makes it smaller than ENet's. If the queue is no shorter for
+ * that, or what overflows loses as much as before, it is not ours: the path has become longer, or others fill
+ * it. The round trip of now counts as the shortest then.
  */
 static void shrink(struct enetjs_congestion *c, double window) {
   bool overflows = c->loss > LOSS_OVERFLOW, helps;
-  double least = overflows ? ENETJS_WINDOW_LEAST : fmin(c->window, ENETJS_WINDOW_SMALLEST);
+  bool had_overflown = c->window < ENETJS_WINDOW_SMALLEST;
+  double least = overflows || had_overflown ? ENETJS_WINDOW_LEAST : ENETJS_WINDOW_SMALLEST;
   if (c->window >= ENETJS_WINDOW_MINIMUM) {
     c->edge_ms = c->rtt_ms;
     c->small = 0;
@@ -212,7 +216,9 @@ static void end_starting_round(struct enetjs_congestion *c, double queue, double
 
 static void end_steady_round(struct enetjs_congestion *c, double queue, double target) {
   double rate = c->window * MS_PER_SECOND / round_trip_ms(c), step;
-  if (c->window <= ENETJS_WINDOW_MINIMUM) target = fmax(target, TARGET_SMALL_MS);
+  if (c->window <= ENETJS_WINDOW_MINIMUM)
+    target = fmax(target, clamp(TARGET_SMALL_PACKETS * PACKET * MS_PER_SECOND / rate, TARGET_SMALL_MS,
+                                TARGET_SMALL_MOST_MS));
   step = GAIN * rate * (target - queue) / MS_PER_SECOND;
   c->quiet = queue <= QUIET_MS && queue < target / 2 && c->limited ? c->quiet + 1 : 0;
   if (step > 0) {
@@ -240,6 +246,11 @@ static bool weigh_loss(struct enetjs_congestion *c, double queue, double target)
   c->hold = LOSS_HOLD;
   c->quiet = 0;
   return true;
+}
+
+/* Below ENet's window, loss without a queue is the link's own. */
+static bool is_small_for_nothing(const struct enetjs_congestion *c, double queue) {
+  return c->window < ENETJS_WINDOW_MINIMUM && queue <= QUIET_MS;
 }
 
 /* What a program has not made use of tells nothing of the link. */
@@ -276,7 +287,7 @@ static void end_round(struct enetjs_congestion *c, uint64_t now_us) {
   loses = weigh_loss(c, queue, target);
   if (c->phase == ENETJS_STARTING)
     end_starting_round(c, queue, target, rate);
-  else if (c->phase == ENETJS_STEADY && (!loses || queue > target))
+  else if (c->phase == ENETJS_STEADY && (!loses || queue > target || is_small_for_nothing(c, queue)))
     end_steady_round(c, queue, target);
   drain_at_times(c, now_us);
   begin_round(c, now_us);

@@ -16,7 +16,7 @@
 /** but behind a queue it may be, */
 #define ENETJS_WINDOW_SMALLEST (32 * 1024)
 /** and behind one that overflows it may be still smaller. */
-#define ENETJS_WINDOW_LEAST (8 * 1024)
+#define ENETJS_WINDOW_LEAST (4 * 1024)
 
 /**
  * Nor is it larger. Stock ENet takes 28,672 packets ahead of one that is missing, but a datagram of 32 acknowledgements

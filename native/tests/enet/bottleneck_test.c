@@ -204,6 +204,28 @@ TEST(bulk_fills_a_link_with_distance) {
   CHECK(times_plain(100, 150, 0) >= 8);
 }
 
+/* ENet's window is several times what such a link and its queue hold: sent at once, most of it would be lost. */
+static void check_slow(double mbit, enet_uint32 rtt_ms) {
+  struct bottleneck *b = open_bottleneck(mbit, rtt_ms, 0);
+  struct flow *f = add_flow(b, false);
+  unsigned lost;
+  double got;
+  f->begun = true;
+  run(b, 4000);
+  lost = f->ends.link.lost[0];
+  got = measure(b, 6000, NULL);
+  lost = f->ends.link.lost[0] - lost;
+  printf("# %g Mbit/s, %u ms: %.3f MB/s, %u lost\n", mbit, (unsigned)rtt_ms, got, lost);
+  CHECK(got >= 0.85 * mbit / 8);
+  CHECK(lost < 10);
+  close_bottleneck(b);
+}
+
+TEST(bulk_passes_a_very_slow_link) {
+  check_slow(1, 50);
+  check_slow(2, 30);
+}
+
 /* ---- Two flows ------------------------------------------------------------------------------- */
 
 /* @returns what the second flow gets of both, from 2 s after it has begun on */
@@ -282,6 +304,7 @@ int main(void) {
   static const struct test_case cases[] = {
       TEST_CASE(requests_are_not_stuck_behind_bulk),
       TEST_CASE(bulk_fills_a_link_with_distance),
+      TEST_CASE(bulk_passes_a_very_slow_link),
       TEST_CASE(two_flows_share_a_link),
       TEST_CASE(plain_enet_keeps_its_share_beside_it),
   };
