@@ -262,8 +262,7 @@ async function main(): Promise<void> {
   if (!await canEmulate()) return;
   await setupDependencies();
   const ends = await programs(runtime);
-  const isChosen = (name: string) =>
-    chosen.length === 0 ? !isTicking(name) : chosen.includes(name);
+  const isChosen = (name: string) => chosen.length === 0 ? !isTicking(name) : chosen.includes(name);
   const all = Object.entries(ends).filter(([name]) => isChosen(name));
   const pairs = [["c", "c"], ["c", runtime], [runtime, runtime]] as const;
   const workloads = Object.entries(WORKLOADS).filter(([name]) => name.includes(only));
