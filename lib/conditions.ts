@@ -319,6 +319,11 @@ function frozenCopy<T>(value: T): T {
 /** Checks conditions, which are in force once `simulations.begin` is called. */
 export function planConditions(given: unknown): ActiveConditions | null {
   if (given === null) return null;
+  if (typeof given === "string" && Object.hasOwn(LinkQuality, given)) {
+    throw new TypeError(
+      `conditions must be an object, not ${show(given)}: write LinkQuality.${given}`,
+    );
+  }
   options(given, "conditions", [...TWO_WAY_OPTIONS, "seed", "for"]);
   const { seed = DEFAULT_SEED, for: entries = [], ...both } = given as Conditions;
   if (!Array.isArray(entries)) {
