@@ -1,36 +1,38 @@
 /*
  * The congestion controller: a window for what is under way to a peer, and a rate at which it leaves.
  *
- * ENet's own window is 64 KiB whatever the link carries. This one follows the delay, as LEDBAT does (RFC 6817;
- * LEDBAT++: draft-irtf-iccrg-ledbat-plus-plus). What a sender adds to the shortest round trip is the queue that it
- * has made. It makes the window larger while that queue is shorter than a target, and smaller while it is longer. So a
- * link is full with a queue of a few milliseconds, and others, who wait in the same queue, hardly notice.
+ * ENet's own window is 64 KiB whatever the link carries. This one follows the delay, as LEDBAT does (RFC
+ * 6817; LEDBAT++: draft-irtf-iccrg-ledbat-plus-plus). What a sender adds to the shortest round trip is the
+ * queue that it has made. It makes the window larger while that queue is shorter than a target, and smaller
+ * while it is longer. So a link is full with a queue of a few milliseconds, and other flows in the same
+ * queue are hardly delayed.
  *
- *   Rounds     Each lasts for a round trip, and is judged by the shortest round trip that was measured in it. The
- *              others tell more of the scheduling of two computers than of the link.
- *   Step       window += GAIN · rate · (target − queue), which is FAST TCP's (Wei, Jin, Low, Hegde: "FAST TCP:
- *              Motivation, Architecture, Algorithms, Performance", 2006). After rounds in a row that have found no queue,
- *              steps double.
- *   Target     It falls with the rate, as that of Swift (Kumar et al.: "Swift: Delay is Simple and Effective for
- *              Congestion Control in the Datacenter", 2020). All flows on a link see the same queue, so the slower one
- *              grows while the faster one shrinks: that makes their rates equal. Where two flows had the same target,
- *              they would keep the rates that they have. So no constant limits it, but for the fastest flows.
- *   Start      The window doubles every round until a queue shows, or three rounds bring no more bandwidth (BBR's
- *              rule; Cardwell et al.: "BBR: Congestion-Based Congestion Control", 2016). Then it becomes
- *              bandwidth · shortest round trip.
- *   Draining   A flow that begins while another one fills the queue takes that for the shortest round trip. So after
- *              some seconds in which no round trip was as short as the shortest known, the window is halved for a
- *              round (LEDBAT++'s slowdown). What is older than two periods is forgotten.
- *   Loss       alone says little: radio links lose without being full. With a queue 2 % make the window smaller,
- *              without one 10 %, which is a link whose own queue is too short for the target.
- *   Pacing     What may leave is a credit that grows with the rate. It has a maximum, for a receiver's socket has a
- *              buffer of 256 KiB at most, and a burst can overflow the queue of a router.
+ *   Rounds     Each lasts for a round trip, and is judged by the shortest round trip that was measured in it.
+ *              The others tell more of the scheduling of two computers than of the link.
+ *   Step       window += GAIN · rate · (target − queue), which is FAST TCP's (Wei, Jin, Low, Hegde: "FAST
+ *              TCP: Motivation, Architecture, Algorithms, Performance", 2006). After rounds in a row that
+ *              have found no queue, steps double.
+ *   Target     It falls with the rate, as that of Swift (Kumar et al.: "Swift: Delay is Simple and Effective
+ *              for Congestion Control in the Datacenter", 2020). All flows on a link see the same queue, so
+ *              the slower one grows while the faster one shrinks: that makes their rates equal. Where two
+ *              flows had the same target, they would keep the rates that they have. So no constant limits it,
+ *              but for the fastest flows.
+ *   Start      The window doubles every round until a queue shows, or three rounds bring no more bandwidth
+ *              (BBR's rule; Cardwell et al.: "BBR: Congestion-Based Congestion Control", 2016). Then it
+ *              becomes bandwidth · shortest round trip.
+ *   Draining   A flow that begins while another one fills the queue takes that for the shortest round trip.
+ *              So after some seconds in which no round trip was as short as the shortest known, the window is
+ *              halved for a round (LEDBAT++'s slowdown). What is older than two periods is forgotten.
+ *   Loss       alone says little: radio links lose without being full. With a queue 2 % make the window
+ *              smaller, without one 10 %, which is a link whose own queue is too short for the target.
+ *   Pacing     What may leave is a credit that grows with the rate. It has a maximum, for a receiver's socket
+ *              has a buffer of 256 KiB at most, and a burst can overflow the queue of a router.
  *
- * ENet's window is the minimum, so nothing becomes slower than with stock ENet. There is one exception: behind a queue
- * that is longer than TARGET_SMALL_MS it shrinks to half of that, as long as that makes the queue shorter. Such a link
- * is full with less, or others fill it, and the throttle of stock ENet shrinks its window much further then. Where such
- * a queue overflows, it shrinks to ENETJS_WINDOW_LEAST: a link that is so slow holds no more, and what is sent on top
- * only drives out other messages.
+ * ENet's window is the minimum, so nothing becomes slower than with stock ENet. There is one exception:
+ * behind a queue that is longer than TARGET_SMALL_MS it shrinks to half of that, as long as that makes the
+ * queue shorter. Such a link is full with less, or others fill it, and the throttle of stock ENet shrinks its
+ * window much further then. Where such a queue overflows, it shrinks to ENETJS_WINDOW_LEAST: a link that is
+ * so slow holds no more, and what is sent on top only drives out other messages.
  */
 #include "enet/congestion.h"
 
@@ -83,7 +85,9 @@ static double clamp(double value, double low, double high) { return fmin(fmax(va
 
 static uint32_t shorter(uint32_t a, uint32_t b) { return a == 0 || (b != 0 && b < a) ? b : a; }
 
-uint32_t enetjs_congestion_base(const struct enetjs_congestion *c) { return shorter(c->base_ms[0], c->base_ms[1]); }
+uint32_t enetjs_congestion_base(const struct enetjs_congestion *c) {
+  return shorter(c->base_ms[0], c->base_ms[1]);
+}
 
 bool enetjs_congestion_near(const struct enetjs_congestion *c) {
   uint32_t base = enetjs_congestion_base(c);
@@ -112,7 +116,9 @@ double enetjs_congestion_rate(const struct enetjs_congestion *c) {
 
 /* ---- Pacing ---------------------------------------------------------------------------------- */
 
-static double most_credit(double rate) { return clamp(rate * CREDIT_MS / MS_PER_SECOND, CREDIT_LEAST, CREDIT_MOST); }
+static double most_credit(double rate) {
+  return clamp(rate * CREDIT_MS / MS_PER_SECOND, CREDIT_LEAST, CREDIT_MOST);
+}
 
 size_t enetjs_congestion_credit(struct enetjs_congestion *c, uint64_t now_us) {
   double rate = enetjs_congestion_rate(c), most = most_credit(rate);
@@ -142,7 +148,10 @@ uint32_t enetjs_congestion_patience(const struct enetjs_congestion *c) {
 
 /* ---- Rounds ---------------------------------------------------------------------------------- */
 
-/* Half the harmonic mean of what the rate and the round trip allow: below both, and falling with the rate everywhere. */
+/*
+ * Half the harmonic mean of what the rate and the round trip allow: below both, and falling with the rate
+ * everywhere.
+ */
 static double target_ms(const struct enetjs_congestion *c, double rate) {
   double wanted = TARGET_MS * TARGET_RATE / fmax(rate, 1);
   double limit = clamp((double)enetjs_congestion_base(c) / LIMIT_SHARE, LIMIT_LEAST_MS, LIMIT_MOST_MS);
@@ -188,8 +197,8 @@ static double target_of_window(const struct enetjs_congestion *c) {
 }
 
 /*
- * A round is too long to wait for: the window has doubled once more until then. Of the first windows, ENet's own was one
- * burst, which makes a queue of its own.
+ * A round is too long to wait for: the window has doubled once more until then. Of the first windows, ENet's
+ * own was one burst, which makes a queue of its own.
  */
 static void look_for_queue(struct enetjs_congestion *c, uint32_t rtt_ms, uint64_t now_us) {
   double target;
@@ -201,7 +210,9 @@ static void look_for_queue(struct enetjs_congestion *c, uint32_t rtt_ms, uint64_
   if (c->block_samples < BLOCK_SAMPLES || now_us - c->block_us < BLOCK_US) return;
   c->block_samples = 0;
   target = target_of_window(c);
-  if (c->limited && c->window >= 2 * ENETJS_WINDOW_MINIMUM && c->block_ms >= enetjs_congestion_base(c) + target) settle(c, target);
+  if (c->limited && c->window >= 2 * ENETJS_WINDOW_MINIMUM &&
+      c->block_ms >= enetjs_congestion_base(c) + target)
+    settle(c, target);
 }
 
 static void end_starting_round(struct enetjs_congestion *c, double queue, double target, double rate) {
@@ -327,7 +338,8 @@ void enetjs_congestion_acknowledged(struct enetjs_congestion *c, size_t bytes, u
   if (c->round_us == 0) begin_round(c, now_us);
   c->acknowledged += (double)bytes;
   if (c->phase == ENETJS_STARTING && c->limited) set_window(c, c->window + (double)bytes);
-  if (c->round_ms != 0 && now_us - c->round_us >= (uint64_t)(round_trip_ms(c) * US_PER_MS)) end_round(c, now_us);
+  if (c->round_ms != 0 && now_us - c->round_us >= (uint64_t)(round_trip_ms(c) * US_PER_MS))
+    end_round(c, now_us);
 }
 
 void enetjs_congestion_lost(struct enetjs_congestion *c, size_t bytes) { c->lost += (double)bytes; }

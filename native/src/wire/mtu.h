@@ -10,14 +10,17 @@
 #include "enetjs.h"
 #include "wire/endpoint.h"
 
-/** @returns the largest MTU of a connection, at the host's default no more than every IPv6 network lets pass */
+/**
+ * @returns the largest MTU of a connection, at the host's default no more than every IPv6 network lets pass
+ */
 static inline enet_uint32 enetjs_mtu_of(const ENetHost *enet, const struct enetjs_endpoint *peer) {
   if (enetjs_endpoint_is_ipv4(peer)) return ENET_PROTOCOL_MAXIMUM_MTU;
   return enet->mtu == ENETJS_DEFAULT_MTU ? ENETJS_IPV6_MTU : enet->mtu;
 }
 
 /** The MTU of a CONNECT, lowered to that. Both are in network byte order. */
-static inline enet_uint32 enetjs_mtu_limit(const ENetHost *enet, const struct enetjs_endpoint *peer, enet_uint32 mtu) {
+static inline enet_uint32 enetjs_mtu_limit(const ENetHost *enet, const struct enetjs_endpoint *peer,
+                                           enet_uint32 mtu) {
   enet_uint32 most = enetjs_mtu_of(enet, peer);
   return ENET_NET_TO_HOST_32(mtu) > most ? ENET_HOST_TO_NET_32(most) : mtu;
 }

@@ -20,7 +20,8 @@ static struct scene scene(int spin) {
 
 /** A wake-up some time after the last one, with so many datagrams and changes of their source. */
 static void wake(struct scene *s, uint64_t after_us, unsigned datagrams, unsigned source_changes) {
-  struct enetjs_service_result result = {.woken = true, .found = true, .datagrams = datagrams, .source_changes = source_changes};
+  struct enetjs_service_result result = {
+      .woken = true, .found = true, .datagrams = datagrams, .source_changes = source_changes};
   s->now += after_us;
   result.now_us = s->now;
   enetjs_pace_observe(&s->pace, s->spin, &result);
@@ -34,7 +35,9 @@ static void take(struct scene *s, uint64_t after_us, unsigned datagrams) {
   enetjs_pace_observe(&s->pace, s->spin, &result);
 }
 
-/** A peer sends a datagram every `gap_us`, `burst` of them at most without an answer. @returns how many were dozed for
+/**
+ * A peer sends a datagram every `gap_us`, `burst` of them at most without an answer. @returns how many were
+ * dozed for
  */
 static unsigned take_stream(struct scene *s, unsigned services, unsigned gap_us, unsigned burst) {
   unsigned dozed = 0;
