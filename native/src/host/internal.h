@@ -181,6 +181,9 @@ struct enetjs_host {
   unsigned empty_wakeups; /**< services of the consumer in a row that brought it nothing */
   bool signalled;
   uint32_t signalled_at, stall_limit, services;
+  bool has_due;          /**< the pump has something to do at due_ms, as of the service due_services */
+  uint64_t due_ms;
+  uint32_t due_services;
   uint32_t watched_services; /**< `services`, when the pump was last set to watch the socket */
   enetjs_thread pump;
   struct enetjs_sleeper sleeper; /**< where the pump sleeps */

@@ -143,9 +143,9 @@ static void choose_rest(struct enetjs_pace *pace, uint64_t now) {
   pace->rest_ms = rest < 1 ? 1 : rest > REST_LIMIT_MS ? REST_LIMIT_MS : (unsigned)rest;
 }
 
-void enetjs_pace_sent(struct enetjs_pace *pace) {
+void enetjs_pace_sent(struct enetjs_pace *pace, uint64_t now_us) {
   if (pace->unanswered_us == 0) return;
-  average(&pace->answer_us, gap_since(&pace->unanswered_us, enetjs_clock_us()));
+  average(&pace->answer_us, gap_since(&pace->unanswered_us, now_us));
   pace->unanswered_us = 0;
 }
 
@@ -262,7 +262,7 @@ void enetjs_pace_reset(struct enetjs_pace *pace) {
 
 void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_service_result *result) {
   if (result->datagrams > 0) average(&pace->spread, result->source_changes * FIXED / result->datagrams);
-  if (result->sent) enetjs_pace_sent(pace);
+  if (result->sent) enetjs_pace_sent(pace, result->now_us);
   if (result->found && pace->unanswered_us == 0) pace->unanswered_us = result->now_us;
   if (result->woken) on_woken(pace, result);
   if (pace->attending && result->datagrams > 0) on_attended(pace, result);

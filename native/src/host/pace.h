@@ -50,7 +50,7 @@ void enetjs_pace_reset(struct enetjs_pace *pace);
 /** @param spin ENETJS_SPIN_… */
 void enetjs_pace_observe(struct enetjs_pace *pace, int spin, const struct enetjs_service_result *result);
 /** The program has sent something. */
-void enetjs_pace_sent(struct enetjs_pace *pace);
+void enetjs_pace_sent(struct enetjs_pace *pace, uint64_t now_us);
 void enetjs_pace_give_up(struct enetjs_pace *pace);
 
 #endif

@@ -13,6 +13,7 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/pool.h"
 #include "host/internal.h"
 
@@ -38,15 +39,37 @@ static void watch(struct enetjs_host *h) {
 }
 
 /*
+ * Looks for the next deadline, which takes a walk over all peers.
+ * @param serviced the pump has just serviced
+ * @returns milliseconds, -1 for none
+ */
+static int find_deadline(struct enetjs_host *h, bool serviced) {
+  int wait = enetjs_next_wait(h);
+  /* After a service nothing is due at once, except datagrams that it has not read. */
+  if (wait == 0 && serviced && !enetjs_datagrams_prefetched(h)) wait = 1;
+  h->has_due = wait >= 0;
+  h->due_ms = enetjs_now_ms() + (uint64_t)wait;
+  h->due_services = h->services;
+  return wait;
+}
+
+/* The same without the walk, where no service was since the last one. */
+static int time_until_due(struct enetjs_host *h, bool serviced) {
+  uint64_t now = enetjs_now_ms();
+  if (serviced || h->due_services != h->services) return find_deadline(h, serviced);
+  if (!h->has_due) return -1;
+  return h->due_ms > now ? (int)(h->due_ms - now) : 0;
+}
+
+/*
  * After the consumer's service or flush: what the pump waits for is set anew, where it has waited for the
  * consumer, or would sleep past a deadline that is new. On Linux the pump sleeps on meanwhile.
  */
 void enetjs_pump_rearm(struct enetjs_host *h) {
   int wait;
   if (!h->pump_running || h->pace.attending) return;
-  wait = enetjs_next_wait(h);
-  if (h->pump_awaits || enetjs_sleeper_earlier(&h->sleeper, wait))
-    enetjs_sleeper_set_deadline(&h->sleeper, wait);
+  wait = find_deadline(h, false);
+  if (h->pump_awaits || enetjs_sleeper_earlier(&h->sleeper, wait)) enetjs_sleeper_set_deadline(&h->sleeper, wait);
   h->pump_awaits = false;
   if (!h->pump_rests) watch(h);
 }
@@ -110,9 +133,9 @@ static void on_readable(struct enetjs_host *h) {
  * place
  */
 static void prepare_sleep(struct enetjs_host *h, bool serviced) {
-  int wait = h->pump_awaits ? (int)h->stall_limit : h->pump_rests ? (int)h->pace.rest_ms : enetjs_next_wait(h);
-  /* After a service nothing is due at once, except datagrams that it has not read. */
-  if (wait == 0 && serviced && !enetjs_datagrams_prefetched(h)) wait = 1;
+  int wait = h->pump_awaits  ? (int)h->stall_limit
+             : h->pump_rests ? (int)h->pace.rest_ms
+                             : time_until_due(h, serviced);
   enetjs_sleeper_set_deadline(&h->sleeper, wait);
   if (h->pump_awaits || h->pump_rests || h->failed)
     enetjs_sleeper_unwatch(&h->sleeper);
@@ -139,13 +162,14 @@ static bool pump_until_quit(struct enetjs_host *h) {
     serviced = false;
     woken = sleep_until_due(h);
     if (woken & ENETJS_WOKEN_GONE) return false;
-    if (rested) h->pump_rests = false;
-    if (h->pump_awaits) {
+    if (rested) {
+      h->pump_rests = false;
+    } else if (h->pump_awaits) {
       h->pump_awaits = false;
       if (stalled(h)) service_for_stalled_consumer(h);
     } else if (enetjs_datagrams_prefetched(h) || (woken && h->services == h->watched_services)) {
       on_readable(h);
-    } else if (enetjs_next_wait(h) == 0) {
+    } else if (find_deadline(h, false) == 0) {
       service_here(h);
       serviced = true;
     }

@@ -266,7 +266,7 @@ double enetjs_host_flush(double host) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   if (!h) return ENETJS_ERR_CLOSED;
   h->fed = 0;
-  if (h->queued_of_late > 0) enetjs_pace_sent(&h->pace);
+  if (h->queued_of_late > 0) enetjs_pace_sent(&h->pace, enetjs_clock_us());
   enetjs_flush_protocol(h);
   enetjs_pump_rearm(h);
   enetjs_host_release(h);
