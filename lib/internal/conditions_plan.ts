@@ -7,12 +7,13 @@ import { CONDITION, LAYOUT } from "../../ffi/layout.ts";
 import { ActiveConditions } from "../active_conditions.ts";
 import { validateAddress } from "../address.ts";
 import { rangeOf, readPrefix } from "../address_filter.ts";
-import type {
-  AddressConditions,
-  BurstLoss,
-  Conditions,
-  LinkConditions,
-  TwoWayConditions,
+import {
+  type AddressConditions,
+  type BurstLoss,
+  type Conditions,
+  type LinkConditions,
+  LinkQuality,
+  type TwoWayConditions,
 } from "../conditions.ts";
 import { integer, oneOf, options, show, U32 } from "./validate.ts";
 
@@ -186,6 +187,11 @@ function frozenCopy<T>(value: T): T {
 /** Checks conditions, which are in force once `simulations.begin` is called. */
 export function planConditions(given: unknown): ActiveConditions | null {
   if (given === null) return null;
+  if (typeof given === "string" && Object.hasOwn(LinkQuality, given)) {
+    throw new TypeError(
+      `conditions must be an object, not ${show(given)}: write LinkQuality.${given}`,
+    );
+  }
   options(given, "conditions", [...TWO_WAY_OPTIONS, "seed", "for"]);
   const { seed = DEFAULT_SEED, for: entries = [], ...both } = given as Conditions;
   if (!Array.isArray(entries)) {

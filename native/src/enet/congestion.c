@@ -31,7 +31,8 @@
  * ENet's window is the minimum, so nothing becomes slower than with stock ENet. There is one exception:
  * behind a queue that is longer than TARGET_SMALL_MS it shrinks to half of that, as long as that makes the
  * queue shorter. Such a link is full with less, or others fill it, and the throttle of stock ENet shrinks its
- * window much further then.
+ * window much further then. Where such a queue overflows, it shrinks to ENETJS_WINDOW_LEAST: a link that is
+ * so slow holds no more, and what is sent on top only drives out other messages.
  */
 #include "enet/congestion.h"
 
@@ -39,12 +40,15 @@
 
 #define US_PER_MS 1000
 #define MS_PER_SECOND 1000.0
+#define PACKET 1400.0 /* bytes */
 
 #define GAIN 0.5
 #define TARGET_MS 5.0          /* of a flow of TARGET_RATE, where there is no limit */
 #define TARGET_RATE 12.5e6     /* bytes a second: 100 Mbit/s */
 #define TARGET_LEAST_MS 1.5
-#define TARGET_SMALL_MS 6.0    /* of a window that is no larger than ENet's */
+#define TARGET_SMALL_MS 6.0    /* of a window that is no larger than ENet's, and */
+#define TARGET_SMALL_PACKETS 2 /* the time that so many take, of which there is always one, */
+#define TARGET_SMALL_MOST_MS 30.0 /* but no more */
 #define LIMIT_SHARE 5          /* the limit is this part of the shortest round trip, */
 #define LIMIT_LEAST_MS 2.0     /* but not less than this, */
 #define LIMIT_MOST_MS 10.0     /* nor more than this */
@@ -59,7 +63,9 @@
 #define GROWTH 1.25            /* of the bandwidth in a round, while it starts */
 #define LOSS_WITH_QUEUE 0.02
 #define LOSS_WITHOUT_QUEUE 0.1
-#define LOSS_LEAST (4 * 1400.0) /* bytes of a round, below which a share says nothing */
+#define LOSS_LEAST (4 * PACKET) /* bytes of a round, below which a share says nothing */
+#define LOSS_OVERFLOW 0.15     /* behind a queue: more than a radio loses, so it overflows */
+#define LOSS_HELPED 0.75       /* a smaller window has helped if no more than this part of it is left */
 #define LOSS_CUT 0.85          /* times the window, or less with more loss */
 #define LOSS_CUT_MOST 0.5
 #define LOSS_HOLD 2
@@ -72,7 +78,7 @@
 #define CREDIT_LEAST (16 * 1024.0)
 #define CREDIT_MOST (128 * 1024.0)
 #define WAKE_MS 2              /* worth of the rate to wake up for */
-#define WAKE_LEAST 1400.0
+#define WAKE_LEAST PACKET
 #define PATIENCE_MS 20         /* beside a quarter of the round trip */
 
 static double clamp(double value, double low, double high) { return fmin(fmax(value, low), high); }
@@ -84,7 +90,8 @@ uint32_t enetjs_congestion_base(const struct enetjs_congestion *c) {
 }
 
 bool enetjs_congestion_near(const struct enetjs_congestion *c) {
-  return enetjs_congestion_base(c) < ENETJS_NEAR_MS;
+  uint32_t base = enetjs_congestion_base(c);
+  return base != 0 && base < ENETJS_NEAR_MS;
 }
 
 uint32_t enetjs_congestion_queue(const struct enetjs_congestion *c) {
@@ -93,9 +100,9 @@ uint32_t enetjs_congestion_queue(const struct enetjs_congestion *c) {
 }
 
 static double whole_window(const struct enetjs_congestion *c) {
-  double window = c->phase == ENETJS_DRAINING ? c->window / 2 : c->window;
-  if (window == 0) return ENETJS_WINDOW_MINIMUM;
-  return clamp(window, fmin(c->window, ENETJS_WINDOW_MINIMUM), ENETJS_WINDOW_MAXIMUM);
+  if (c->window == 0) return ENETJS_WINDOW_MINIMUM;
+  if (c->phase != ENETJS_DRAINING) return c->window;
+  return c->window < ENETJS_WINDOW_MINIMUM ? c->window / 2 : fmax(c->window / 2, ENETJS_WINDOW_MINIMUM);
 }
 
 size_t enetjs_congestion_window(const struct enetjs_congestion *c) { return (size_t)whole_window(c); }
@@ -157,18 +164,23 @@ static void set_window(struct enetjs_congestion *c, double window) {
 
 /*
  * Only a queue that is no matter of scheduling makes it smaller than ENet's. If the queue is no shorter for
- * that, it is not ours: the path has become longer, or others fill it. The round trip of now counts as the
- * shortest then.
+ * that, or what overflows loses as much as before, it is not ours: the path has become longer, or others fill
+ * it. The round trip of now counts as the shortest then.
  */
 static void shrink(struct enetjs_congestion *c, double window) {
+  bool overflows = c->loss > LOSS_OVERFLOW, helps;
+  bool had_overflown = c->window < ENETJS_WINDOW_SMALLEST;
+  double least = overflows || had_overflown ? ENETJS_WINDOW_LEAST : ENETJS_WINDOW_SMALLEST;
   if (c->window >= ENETJS_WINDOW_MINIMUM) {
     c->edge_ms = c->rtt_ms;
     c->small = 0;
   }
-  c->window = clamp(window, ENETJS_WINDOW_SMALLEST, ENETJS_WINDOW_MINIMUM);
-  if (c->window > ENETJS_WINDOW_SMALLEST || ++c->small < SMALL_ROUNDS) return;
+  if (c->window >= ENETJS_WINDOW_SMALLEST) c->edge_loss = c->loss;
+  c->window = clamp(window, least, ENETJS_WINDOW_MINIMUM);
+  if (c->window > least || ++c->small < SMALL_ROUNDS) return;
   c->small = 0;
-  if (c->rtt_ms + QUIET_MS < c->edge_ms) return;
+  helps = overflows ? c->loss < c->edge_loss * LOSS_HELPED : c->rtt_ms + QUIET_MS < c->edge_ms;
+  if (helps) return;
   c->base_ms[0] = c->rtt_ms;
   c->base_ms[1] = 0;
   c->window = ENETJS_WINDOW_MINIMUM;
@@ -215,7 +227,9 @@ static void end_starting_round(struct enetjs_congestion *c, double queue, double
 
 static void end_steady_round(struct enetjs_congestion *c, double queue, double target) {
   double rate = c->window * MS_PER_SECOND / round_trip_ms(c), step;
-  if (c->window <= ENETJS_WINDOW_MINIMUM) target = fmax(target, TARGET_SMALL_MS);
+  if (c->window <= ENETJS_WINDOW_MINIMUM)
+    target = fmax(target, clamp(TARGET_SMALL_PACKETS * PACKET * MS_PER_SECOND / rate, TARGET_SMALL_MS,
+                                TARGET_SMALL_MOST_MS));
   step = GAIN * rate * (target - queue) / MS_PER_SECOND;
   c->quiet = queue <= QUIET_MS && queue < target / 2 && c->limited ? c->quiet + 1 : 0;
   if (step > 0) {
@@ -243,6 +257,11 @@ static bool weigh_loss(struct enetjs_congestion *c, double queue, double target)
   c->hold = LOSS_HOLD;
   c->quiet = 0;
   return true;
+}
+
+/* Below ENet's window, loss without a queue is the link's own. */
+static bool is_small_for_nothing(const struct enetjs_congestion *c, double queue) {
+  return c->window < ENETJS_WINDOW_MINIMUM && queue <= QUIET_MS;
 }
 
 /* What a program has not made use of tells nothing of the link. */
@@ -279,7 +298,7 @@ static void end_round(struct enetjs_congestion *c, uint64_t now_us) {
   loses = weigh_loss(c, queue, target);
   if (c->phase == ENETJS_STARTING)
     end_starting_round(c, queue, target, rate);
-  else if (c->phase == ENETJS_STEADY && (!loses || queue > target))
+  else if (c->phase == ENETJS_STEADY && (!loses || queue > target || is_small_for_nothing(c, queue)))
     end_steady_round(c, queue, target);
   drain_at_times(c, now_us);
   begin_round(c, now_us);

@@ -14,8 +14,10 @@
 
 /** The smallest window without a queue in the network: ENet's own. */
 #define ENETJS_WINDOW_MINIMUM (64 * 1024)
-/** The smallest window with a queue. */
+/** The smallest window with a queue that does not overflow. */
 #define ENETJS_WINDOW_SMALLEST (32 * 1024)
+/** The smallest window with a queue that overflows. */
+#define ENETJS_WINDOW_LEAST (4 * 1024)
 
 /**
  * The largest window. Stock ENet takes 28,672 packets ahead of one that is missing, but a datagram of 32
@@ -26,7 +28,8 @@
 
 /**
  * Below this round trip the window is fixed, because ENet's clock of milliseconds is too coarse to measure a
- * queue.
+ * queue. A peer whose round trip is not known is not near: the fixed window would be a burst in the queue of
+ * a slow link.
  */
 #define ENETJS_NEAR_MS 3
 
@@ -59,6 +62,7 @@ struct enetjs_congestion {
   uint64_t block_us;       /**< while it starts: when the block began */
   unsigned quiet;          /**< rounds in a row without a queue */
   uint32_t edge_ms;        /**< the shortest round trip when the window fell below ENet's */
+  double edge_loss;        /**< the share that was lost when it fell below ENETJS_WINDOW_SMALLEST */
   unsigned small;          /**< rounds since the window has been the smallest */
   unsigned hold;           /**< rounds until loss may make it smaller again */
   double credit;           /**< bytes that may leave now */
@@ -76,7 +80,7 @@ void enetjs_congestion_sent(struct enetjs_congestion *c, size_t bytes);
 /** A message waits for the window. */
 void enetjs_congestion_waits(struct enetjs_congestion *c);
 
-/** Whether the peer has the fixed window: its round trip is short, or not known yet. */
+/** Whether the peer has the fixed window: its round trip is known to be short. */
 bool enetjs_congestion_near(const struct enetjs_congestion *c);
 /** @returns bytes that may be under way */
 size_t enetjs_congestion_window(const struct enetjs_congestion *c);
