@@ -176,7 +176,7 @@ static struct enetjs_slot *slot_of(struct enetjs_host *h, const struct enetjs_en
   return NULL;
 }
 
-void enetjs_security_emit_client(const struct enetjs_slot *slot) {
+void enetjs_security_emit_client(struct enetjs_slot *slot) {
   struct enetjs_host *h = slot->host;
   struct enetjs_endpoint session = enetjs_endpoint_of(&enetjs_peer_of(slot)->address);
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
@@ -189,7 +189,7 @@ void enetjs_security_emit_client(const struct enetjs_slot *slot) {
   enetjs_pool_charge(NULL);
   if (!packet) return;
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CLIENT;
-  enetjs_emit_event(h, NULL, record, packet);
+  enetjs_emit_event(h, slot, record, packet);
 }
 
 /* Of a connected peer: its new address. */
@@ -199,7 +199,7 @@ static void tell_moved(struct enetjs_slot *slot, const struct enetjs_endpoint *s
   if (slot->host->peer_ids) enetjs_peer_ids_moved(slot->host->peer_ids, enetjs_peer_of(slot));
   if (!slot->connected) return;
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_MOVED;
-  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, &real);
+  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, slot, &real);
   record[ENETJS_RECORD_EXTRA] = real.port;
   enetjs_emit_event(slot->host, slot, record, NULL);
 }

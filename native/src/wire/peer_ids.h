@@ -39,11 +39,12 @@ ENetPeer *enetjs_peer_ids_find(const struct enetjs_peer_ids *ids, const ENetAddr
 enet_uint16 enetjs_peer_ids_of(const struct enetjs_peer_ids *ids, const ENetPeer *peer);
 
 /** Whether no other connection with this address has the id, or had it of late. */
-bool enetjs_peer_ids_usable(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address, enet_uint16 id);
+bool enetjs_peer_ids_usable(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address,
+                            enet_uint16 id);
 
 /** From now on the id means this peer, which is about to have the address. */
-void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer, const struct enetjs_endpoint *address,
-                            enet_uint16 id);
+void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer,
+                            const struct enetjs_endpoint *address, enet_uint16 id);
 
 /** Draws an id for a connection that enet_host_connect() has just begun, and puts it into its CONNECT. */
 void enetjs_peer_ids_of_connecting(struct enetjs_peer_ids *ids, ENetPeer *peer);
