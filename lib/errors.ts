@@ -52,7 +52,7 @@ export const ERROR_MEANINGS = {
   // Errors of encryption.
   ENETJS_ERR_SECURITY_NO_ANSWER: "nobody answered who has the key of the server",
   ENETJS_ERR_SECURITY_TOKEN: "the connect token is not accepted",
-  ENETJS_ERR_SECURITY_UNAVAILABLE: "what encryption needs is missing here",
+  ENETJS_ERR_SECURITY_UNAVAILABLE: "WebCrypto, which keys and tokens need, is missing or too old",
 } as const;
 
 /** The codes of {@linkcode ENetError}: the keys of {@linkcode ERROR_MEANINGS}. */
