@@ -6,8 +6,8 @@
  *     bun examples/internet_server.ts 7777
  *     node examples/internet_server.ts 7777
  *
- * It serves until SIGINT or SIGTERM comes. Without a port it takes a free one on the loopback address, shows what
- * becomes of a client that floods, and ends. Clients need `checksum: "crc32"`, too.
+ * It serves until SIGINT or SIGTERM comes. Without a port it is a demonstration on the loopback address: it shows
+ * what becomes of a client that floods, and ends. Clients need `checksum: "crc32"`, too.
  */
 import process from "node:process";
 import { DisconnectCode, Host, type Peer } from "@enetjs/enet";

@@ -59,8 +59,8 @@ export const ERROR_MEANINGS = {
 export type ENetErrorCode = keyof typeof ERROR_MEANINGS;
 
 /**
- * What a router or the other machine has reported by ICMP about an address that a host tries to connect to. No program
- * has the port; there is no way to the machine, or to its network; or a firewall does not let datagrams pass.
+ * What a router or the other machine has reported by ICMP about an address to which a host connects. No program has
+ * the port; there is no way to the machine, or to its network; or a firewall does not let datagrams pass.
  */
 export type Unreachable = "port" | "host" | "network" | "prohibited";
 

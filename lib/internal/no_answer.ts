@@ -66,7 +66,7 @@ function report(unreachable: Unreachable, to: Address): string {
   }
 }
 
-/** What may be the cause: one that is known, or those that are not excluded. */
+/** What may be the cause: a known one, or all causes that are not excluded. */
 function causes(silence: Silence): string {
   const { endpoint, denied, waits, unreachable, to, arrived, encryption } = silence;
   if (denied) return ": the filter of this host denies the address";

@@ -185,7 +185,7 @@ test("docs/encryption.md has the tables of the options", () => {
   assert.deepEqual(rows, [...optionRows(KEYGEN_OPTIONS), ...optionRows(TOKEN_OPTIONS)]);
 });
 
-test("The commands of docs/encryption.md and the examples of the help work in a shell", {
+test("The commands of docs/encryption.md and the example of the help work in a shell", {
   skip,
 }, async () => {
   const page = readFileSync(`${root}/docs/encryption.md`, "utf8");
@@ -193,7 +193,9 @@ test("The commands of docs/encryption.md and the examples of the help work in a 
   assert.match(`${commands}`, /^enet keygen --out host\.key/);
   using place = temporaryFolder();
   writeFileSync(`${place.path}/enet`, `#!/bin/sh\nexec ${ENET.join(" ")} "$@"\n`, { mode: 0o755 });
-  const script = `set -e\n${commands}\n${keygen.example}\n${token.example}\n`;
+  // The example of `enet token` has that of `enet keygen` in it.
+  assert.ok(token.example.includes(keygen.example));
+  const script = `set -e\n${commands}\n${token.example}\n`;
   await using shell = spawnProgram("sh", ["-c", script], {
     cwd: place.path,
     env: { PATH: `${place.path}:${process.env.PATH}` },
@@ -203,7 +205,6 @@ test("The commands of docs/encryption.md and the examples of the help work in a 
   const lines = stdout.trimEnd().split("\n");
   assert.equal(`${lines[0]}\n`, readFileSync(`${place.path}/host.public`, "utf8"));
   assert.deepEqual(lines.slice(1, 3), ["verified   yes", 'client     "alice"']);
-  assert.match(lines.at(-2)!, /^issuer_public_/);
   assert.match(lines.at(-1)!, /^token_/);
 });
 
