@@ -44,18 +44,26 @@ export {
 export { type ConnectOptions, type RetryOptions } from "./lib/connect.ts";
 export { type Diagnostics, diagnostics, type Versions, versions } from "./lib/diagnostics.ts";
 export { DisconnectCode, type DisconnectReason, type PeerEnd } from "./lib/disconnect.ts";
-export { ENetError, type ENetErrorCode, ERROR_MEANINGS, type Unreachable } from "./lib/errors.ts";
+export {
+  ENetError,
+  type ENetErrorCode,
+  ERROR_MEANINGS,
+  type TokenFault,
+  type Unreachable,
+} from "./lib/errors.ts";
 export {
   type ConnectEvent,
   type DatagramEvent,
   type DisconnectEvent,
   type HostEvent,
   type HostHandlers,
+  type MovedEvent,
   type ReceiveEvent,
 } from "./lib/events.ts";
+export { type ConnectSecurity, type HostSecurity, type KeyPairLike } from "./lib/encryption.ts";
 export { Group, type GroupSendOptions } from "./lib/group.ts";
 export { type BroadcastOptions, Host } from "./lib/host.ts";
-export { type HostStats, type RefusalStats } from "./lib/host_stats.ts";
+export { type HostStats, type RefusalStats, type SecurityStats } from "./lib/host_stats.ts";
 export {
   type AddressLimits,
   type Limits,

@@ -20,6 +20,7 @@ import { toRows, toTable } from "./_report.ts";
 import { compare, verdict } from "./messaging.ts";
 import { jobs as churn } from "./workloads/churn.ts";
 import { jobs as crowd } from "./workloads/crowd.ts";
+import { jobs as encryption } from "./workloads/encryption.ts";
 import { jobs as hosts } from "./workloads/hosts.ts";
 import { jobs as latency } from "./workloads/latency.ts";
 import { jobs as messaging } from "./workloads/messaging.ts";
@@ -27,7 +28,7 @@ import { jobs as reflect } from "./workloads/reflect.ts";
 import { jobs as rivals } from "./workloads/rivals.ts";
 import { jobs as throughput } from "./workloads/throughput.ts";
 
-const FAMILIES = [throughput, reflect, latency, rivals, messaging, crowd, churn, hosts];
+const FAMILIES = [throughput, reflect, latency, rivals, messaging, crowd, churn, hosts, encryption];
 
 function readArguments() {
   const { values } = parseArgs({

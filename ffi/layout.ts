@@ -60,7 +60,7 @@ export const LAYOUT = {
   REASON_LIMIT: 5,
   CONFIG_COUNT: 41,
   LIMIT_COUNT: 5,
-  HOST_STAT_COUNT: 30,
+  HOST_STAT_COUNT: 50,
   PEER_STAT_COUNT: 54,
   DIAGNOSTIC_COUNT: 10,
   FLAG_RELIABLE: 1,
@@ -123,6 +123,10 @@ export const LAYOUT = {
   PORT_WORDS: 5,
   PORT_COUNT: 10,
   MAXIMUM_WORKERS: 256,
+  EVENT_MOVED: 18,
+  EVENT_CLIENT: 20,
+  COMPLETION_SECURED: 19,
+  REASON_TOKEN: 6,
 } as const;
 
 /** What passes through the memory of a channel; `enetjs_layout` reports it behind `LAYOUT`. */
@@ -200,6 +204,36 @@ export const CONFIG = {
   SHARED_PORT_1: 38,
   SHARED_PORT_2: 39,
   SHARED_PORT_3: 40,
+} as const;
+
+/** What security takes and gives: bits, positions and limits. */
+export const SECURITY = {
+  MAXIMUM_PEERS: 3840,
+  MAXIMUM_ISSUERS: 16,
+  MAXIMUM_TOKEN: 768,
+  REQUIRED: 1,
+  PSK: 2,
+  KEYS: 4,
+  PAIR_AT: 1,
+  PSK_AT: 65,
+  SERVER_ISSUERS: 97,
+  ATTEMPT_SERVER_KEY: 97,
+  ATTEMPT_TOKEN: 129,
+  FACTS_CLIENT_KEY: 1,
+  FACTS_TOKEN: 33,
+  FACTS_BYTES: 801,
+} as const;
+
+/** What a server has found about a connect token. */
+export const TOKEN = {
+  ACCEPTED: 0,
+  MISSING: 1,
+  MALFORMED: 2,
+  FOREIGN: 3,
+  EXPIRED: 4,
+  OTHER_SERVER: 5,
+  USED: 6,
+  BUSY: 7,
 } as const;
 
 /** What `enetjs_host_attend` says. */
@@ -295,6 +329,26 @@ export const HOST_STAT = {
   UNDELIVERED_BYTES: 27,
   UNDELIVERED_MESSAGES: 28,
   UNDELIVERED_PEERS: 29,
+  SECURITY_SESSIONS: 30,
+  SECURITY_HALF_OPEN: 31,
+  SECURITY_RETRIES: 32,
+  SECURITY_HANDSHAKES: 33,
+  SECURITY_MALFORMED: 34,
+  SECURITY_UNAUTHENTIC: 35,
+  SECURITY_LIMITED: 36,
+  SECURITY_UNKNOWN: 37,
+  SECURITY_FORGED: 38,
+  SECURITY_REPLAYED: 39,
+  SECURITY_MOVED: 40,
+  SECURITY_PLAIN_REFUSED: 41,
+  SECURITY_PLAIN_PEERS: 42,
+  TOKEN_MISSING: 43,
+  TOKEN_MALFORMED: 44,
+  TOKEN_FOREIGN: 45,
+  TOKEN_EXPIRED: 46,
+  TOKEN_OTHER_SERVER: 47,
+  TOKEN_USED: 48,
+  TOKEN_BUSY: 49,
 } as const;
 
 /** Peer statistics: positions in the statistics block. */

@@ -18,6 +18,7 @@ export const SYMBOLS = {
   enetjs_abi_version: [],
   enetjs_libenet_version: [],
   enetjs_datagrams_batched: [],
+  enetjs_sodium_version: ["buffer", "f64"], // out, capacity
   enetjs_layout: ["buffer", "f64"], // out, capacity
   enetjs_error_text: ["f64", "buffer", "f64"], // code, out, capacity
   enetjs_diagnostics: ["buffer", "f64"], // out, capacity
@@ -34,6 +35,8 @@ export const SYMBOLS = {
   enetjs_host_flush: ["f64"], // host
   enetjs_host_push: ["f64"], // host
   enetjs_host_connect: ["f64", "f64", "f64", "f64", "f64"], // host, address, port, channels, data
+  enetjs_host_connect_secured: ["f64", "f64", "f64", "f64", "f64", "buffer", "f64"], // host, address, port, channels, data, security, bytes
+  enetjs_host_set_security: ["f64", "buffer", "f64"], // host, security, bytes
   enetjs_host_broadcast: ["f64", "f64", "f64", "f64", "f64", "buffer", "f64", "f64"], // host, channel, flags, offset, length, peers, bytes, mode
   enetjs_host_broadcast_buffer: ["f64", "f64", "f64", "buffer", "f64", "buffer", "f64", "f64"], // host, channel, flags, data, length, peers, bytes, mode
   enetjs_host_broadcast_packet: ["f64", "f64", "f64", "f64", "buffer", "f64", "f64"], // host, channel, flags, packet, peers, bytes, mode
@@ -61,6 +64,7 @@ export const SYMBOLS = {
   enetjs_peer_reset: ["f64", "f64"], // host, peer
   enetjs_peer_ping: ["f64", "f64"], // host, peer
   enetjs_peer_set: ["f64", "f64", "f64", "f64", "f64", "f64"], // host, peer, option, a, b, c
+  enetjs_question_security: ["f64", "f64", "buffer", "f64"], // host, question, out, capacity
   enetjs_peer_state: ["f64", "f64"], // host, peer
   enetjs_peer_stats: ["f64", "f64"], // host, peer
 

@@ -1,5 +1,6 @@
 import { LAYOUT } from "../ffi/layout.ts";
 import { abortSignal, integer, optionalFunction, options, show, U32 } from "./internal/validate.ts";
+import { type ConnectSecurity, planConnectSecurity, type SecurityPlan } from "./encryption.ts";
 import type { ENetError } from "./errors.ts";
 
 /** How `host.connect` and `host.sessions` go on after an attempt that failed. */
@@ -14,7 +15,7 @@ export interface RetryOptions {
    */
   jitter?: number;
   /**
-   * Returns whether to go on after an error. The default goes on when no answer came (`ENETJS_ERR_TIMEOUT`)
+   * Returns whether to go on after an error. The default goes on when no answer came (`ENETJS_ERR_TIMEOUT`, `ENETJS_ERR_SECURITY_NO_ANSWER`)
    * and when the name could not be resolved (`ENETJS_ERR_RESOLVE`). It goes on when the server refused
    * (`ENETJS_ERR_REFUSED`) for one of three reasons: it is full or closing, it did not decide in time, or it has too
    * many connections of this address. Any other error is final. What returns `undefined` leaves an error to this
@@ -44,6 +45,11 @@ export interface ConnectOptions {
    * handler has been called, or the promise is settled, it changes nothing.
    */
   signal?: AbortSignal;
+  /**
+   * Encrypts the connection, and makes sure who the server is; see {@linkcode ConnectSecurity}. Linux only, with
+   * libsodium, else `ENETJS_ERR_SECURITY`. Plain ENet without it. Default none.
+   */
+  security?: ConnectSecurity;
   /** Goes on with further attempts, until one succeeds, `signal` aborts or the host closes. */
   retry?: RetryOptions;
 }
@@ -60,6 +66,7 @@ export interface ConnectPlan {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
   readonly retry: RetryPlan | undefined;
+  readonly security: SecurityPlan | undefined;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -76,6 +83,7 @@ const PASSING: readonly number[] = [
 function mayPass(error: ENetError): boolean {
   switch (error.code) {
     case "ENETJS_ERR_TIMEOUT":
+    case "ENETJS_ERR_SECURITY_NO_ANSWER":
     case "ENETJS_ERR_RESOLVE":
       return true;
     case "ENETJS_ERR_REFUSED":
@@ -112,13 +120,15 @@ export function planRetry(given: unknown): RetryPlan {
 
 /** Checks {@linkcode ConnectOptions}. */
 export function planConnect(given: unknown): ConnectPlan {
-  options(given, "options", ["channels", "data", "timeoutMs", "signal", "retry"]);
-  const { channels = 2, data = 0, timeoutMs = 5000, signal, retry } = given as ConnectOptions;
+  options(given, "options", ["channels", "data", "timeoutMs", "signal", "retry", "security"]);
+  const { channels = 2, data = 0, timeoutMs = 5000, signal, retry, security } =
+    given as ConnectOptions;
   return {
     channels: integer(channels, "channels", 1, LAYOUT.MAXIMUM_CHANNELS),
     data: integer(data, "data", 0, U32),
     timeoutMs: integer(timeoutMs, "timeoutMs", 1, 2 ** 31 - 1),
     signal: abortSignal(signal),
     retry: retry === undefined ? undefined : planRetry(retry),
+    security: planConnectSecurity(security),
   };
 }

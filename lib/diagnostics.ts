@@ -1,4 +1,5 @@
 import { DIAGNOSTIC, LAYOUT } from "../ffi/layout.ts";
+import type { Native } from "../ffi/symbols.ts";
 import { loadLibrary } from "./internal/library.ts";
 
 /** What is loaded, and from where. */
@@ -14,6 +15,8 @@ export interface Versions {
    * outside Linux, and where the process had loaded libenet before.
    */
   readonly datagrams: "batched" | "plain";
+  /** The version of libsodium, which encryption uses; undefined where there is none. */
+  readonly libsodium: string | undefined;
   /** The file of libenetjs. */
   readonly library: string;
 }
@@ -42,6 +45,12 @@ export interface Diagnostics {
   readonly plugins: number;
 }
 
+function sodiumVersion(native: Native): string | undefined {
+  const out = new Uint8Array(64);
+  const length = native.enetjs_sodium_version(out, out.length);
+  return length > 0 ? new TextDecoder().decode(out.subarray(0, length)) : undefined;
+}
+
 /**
  * Tells what is loaded; loads the library if needed.
  *
@@ -62,6 +71,7 @@ export async function versions(): Promise<Versions> {
     libenet: `${number >>> 16}.${number >>> 8 & 255}.${number & 255}`,
     abi: native.enetjs_abi_version(),
     runtime: runtime.name,
+    libsodium: sodiumVersion(native),
     datagrams: native.enetjs_datagrams_batched() === 1 ? "batched" : "plain",
     library: path,
   };

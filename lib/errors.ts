@@ -32,6 +32,8 @@ export const ERROR_MEANINGS = {
   ENETJS_ERR_SOCKETS_TAKEN: "each socket of the shared port has a worker",
   ENETJS_ERR_NO_HOLDER:
     "the shared port is closed, or the process that holds it has ended or does not answer",
+  ENETJS_ERR_SECURITY: "libsodium, which encryption needs, was not found",
+  ENETJS_ERR_KEY_PAIR: "the public key is not that of the secret key",
   // Errors that are found in JavaScript.
   ENETJS_ERR_TIMEOUT: "the other side did not answer in time",
   ENETJS_ERR_REFUSED: "the other side ended the attempt to connect",
@@ -47,6 +49,10 @@ export const ERROR_MEANINGS = {
   ENETJS_ERR_CANCELLED: "this side cancelled the request",
   ENETJS_ERR_ALREADY_REPLIED: "the request has been answered already",
   ENETJS_ERR_PROTOCOL: "one side sent what the protocol does not allow",
+  // Errors of encryption.
+  ENETJS_ERR_SECURITY_NO_ANSWER: "nobody answered who has the key of the server",
+  ENETJS_ERR_SECURITY_TOKEN: "the connect token is not accepted",
+  ENETJS_ERR_SECURITY_UNAVAILABLE: "WebCrypto, which keys and tokens need, is missing or too old",
 } as const;
 
 /** The codes of {@linkcode ENetError}: the keys of {@linkcode ERROR_MEANINGS}. */
@@ -57,6 +63,26 @@ export type ENetErrorCode = keyof typeof ERROR_MEANINGS;
  * the port; there is no way to the machine, or to its network; or a firewall does not let datagrams pass.
  */
 export type Unreachable = "port" | "host" | "network" | "prohibited";
+
+/**
+ * Why a connect token is not accepted:
+ *
+ * - `missing`: a token is required, and there is none.
+ * - `malformed`: it is no token, or a damaged one.
+ * - `foreign`: it is of an unknown issuer, or its signature is wrong.
+ * - `expired`: its time is over.
+ * - `other_server`: it is for other servers.
+ * - `used`: it was used on this server before.
+ * - `busy`: the server remembers as many tokens as it can.
+ */
+export type TokenFault =
+  | "missing"
+  | "malformed"
+  | "foreign"
+  | "expired"
+  | "other_server"
+  | "used"
+  | "busy";
 
 /**
  * An error of the network, the system or the native library. Wrong arguments are a `TypeError` or
@@ -87,25 +113,33 @@ export class ENetError extends Error {
    * forged, so such a report never ends an attempt.
    */
   declare readonly unreachable?: Unreachable;
+  /** With `ENETJS_ERR_SECURITY_TOKEN`: why the connect token is not accepted. */
+  declare readonly tokenFault?: TokenFault;
 
   /**
    * Makes an error, as the library does.
    *
    * @param code what happened
    * @param message a sentence with the values
-   * @param options the `cause`, if another error led to this one; the `data` of the other side; and what
-   *   is `unreachable`
+   * @param options the `cause`, if another error led to this one; the `data` of the other side; what
+   *   is `unreachable`; and the `tokenFault`
    */
   constructor(
     code: ENetErrorCode,
     message: string,
-    options?: { cause?: unknown; data?: number; unreachable?: Unreachable },
+    options?: {
+      cause?: unknown;
+      data?: number;
+      unreachable?: Unreachable;
+      tokenFault?: TokenFault;
+    },
   ) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.name = "ENetError";
     this.code = code;
     if (options?.data !== undefined) this.data = options.data;
     if (options?.unreachable !== undefined) this.unreachable = options.unreachable;
+    if (options?.tokenFault !== undefined) this.tokenFault = options.tokenFault;
   }
 }
 
@@ -138,6 +172,10 @@ const REMEDIES: Partial<Record<ENetErrorCode, string>> = {
     "only Linux does; give each host a port of its own and tell clients which one to use, or keep " +
     "one host and pass its messages to Workers through channels",
   ENETJS_ERR_SOCKETS_TAKEN: "open the SharedPort with more sockets, or close a worker's host first",
+  ENETJS_ERR_SECURITY:
+    "install libsodium: `apt-get install libsodium23` (Debian, Ubuntu), `dnf install libsodium`, " +
+    "`pacman -S libsodium`, `apk add libsodium`; only Linux has encryption",
+  ENETJS_ERR_KEY_PAIR: "pass both keys of one generateKeyPair()",
   ENETJS_ERR_NO_HOLDER:
     "pass on the name of a SharedPort that is open, and keep its process running",
 };

@@ -47,12 +47,23 @@ export interface DatagramEvent {
   readonly packet: Packet;
 }
 
+/** An encrypted connection goes on from another address: its client's NAT or network has changed. */
+export interface MovedEvent<PeerData = unknown> {
+  /** Which event this is. */
+  readonly type: "moved";
+  /** The connection, whose `address` is the new one. */
+  readonly peer: Peer<PeerData>;
+  /** The new address, which the client has proved. */
+  readonly address: Address;
+}
+
 /** What a host reports. */
 export type HostEvent<PeerData = unknown> =
   | ConnectEvent<PeerData>
   | DisconnectEvent<PeerData>
   | ReceiveEvent<PeerData>
-  | DatagramEvent;
+  | DatagramEvent
+  | MovedEvent<PeerData>;
 
 /**
  * Functions that a host calls as events happen, without an object for each event. An error that one of them throws
@@ -70,6 +81,8 @@ export interface HostHandlers<PeerData = unknown> {
    * or call {@linkcode Packet.retain} before that.
    */
   receive?(peer: Peer<PeerData>, channelId: number, packet: Packet): void;
+  /** An encrypted connection goes on from another address; see {@linkcode MovedEvent}. */
+  moved?(peer: Peer<PeerData>, address: Address): void;
   /** A datagram that is not ENet's has arrived. `packet` is borrowed as for `receive`. */
   datagram?(address: Address, packet: Packet): void;
   /** The host's socket has failed and the host is closed. Without this handler the error is uncaught. */
@@ -83,6 +96,7 @@ export const HANDLERS: readonly string[] = Object.keys(
     disconnect: true,
     receive: true,
     datagram: true,
+    moved: true,
     error: true,
   } satisfies Record<keyof HostHandlers, true>,
 );

@@ -1,4 +1,5 @@
 import { HOST_STAT } from "../ffi/layout.ts";
+import type { TokenFault } from "./errors.ts";
 
 /** Attempts to connect that a host has refused, by cause. The client is told, see {@linkcode DisconnectCode}. */
 export interface RefusalStats {
@@ -12,6 +13,38 @@ export interface RefusalStats {
   readonly undecided: number;
   /** The address had as many peers as `duplicatePeers` allows. */
   readonly duplicate: number;
+}
+
+/** What a host has seen of encryption. Counts are of datagrams, unless noted. */
+export interface SecurityStats {
+  /** Encrypted sessions that are open now. */
+  readonly sessions: number;
+  /** Sessions that wait for the first datagram of their client now. */
+  readonly halfOpen: number;
+  /** Sessions that have been opened. */
+  readonly handshakes: number;
+  /** HELLOs that were answered with a cookie. */
+  readonly retries: number;
+  /** HELLOs that did not decrypt: the client has another server key, or another pre-shared key. */
+  readonly unauthentic: number;
+  /** HELLOs beyond the number of handshakes of the host or of `limits.address.connects`. */
+  readonly limited: number;
+  /** Datagrams of the protocol that are not as the protocol says, or of another version. */
+  readonly malformed: number;
+  /** Datagrams of no session. */
+  readonly unknown: number;
+  /** Datagrams to a session that are not authentic. */
+  readonly forged: number;
+  /** Datagrams to a session that came before, or too late. */
+  readonly replayed: number;
+  /** How often a session has moved to another address. */
+  readonly moved: number;
+  /** Connected peers without encryption now. */
+  readonly plainPeers: number;
+  /** Plain requests to connect, where `security.required` is true. */
+  readonly plainRefused: number;
+  /** Clients whose connect token was not accepted, by cause. */
+  readonly tokens: Readonly<Record<TokenFault, number>>;
 }
 
 /** What a host has done since it was created. */
@@ -62,6 +95,35 @@ export interface HostStats {
   readonly hostData: number;
   /** Datagrams of which a memory or work limit dropped all or a part; reliable data is sent again. */
   readonly overBudget: number;
+  /** Encryption; all zero where nobody uses it. */
+  readonly security: SecurityStats;
+}
+
+function readSecurityStats(stats: Float64Array): SecurityStats {
+  return {
+    sessions: stats[HOST_STAT.SECURITY_SESSIONS],
+    halfOpen: stats[HOST_STAT.SECURITY_HALF_OPEN],
+    handshakes: stats[HOST_STAT.SECURITY_HANDSHAKES],
+    retries: stats[HOST_STAT.SECURITY_RETRIES],
+    unauthentic: stats[HOST_STAT.SECURITY_UNAUTHENTIC],
+    limited: stats[HOST_STAT.SECURITY_LIMITED],
+    malformed: stats[HOST_STAT.SECURITY_MALFORMED],
+    unknown: stats[HOST_STAT.SECURITY_UNKNOWN],
+    forged: stats[HOST_STAT.SECURITY_FORGED],
+    replayed: stats[HOST_STAT.SECURITY_REPLAYED],
+    moved: stats[HOST_STAT.SECURITY_MOVED],
+    plainPeers: stats[HOST_STAT.SECURITY_PLAIN_PEERS],
+    plainRefused: stats[HOST_STAT.SECURITY_PLAIN_REFUSED],
+    tokens: {
+      missing: stats[HOST_STAT.TOKEN_MISSING],
+      malformed: stats[HOST_STAT.TOKEN_MALFORMED],
+      foreign: stats[HOST_STAT.TOKEN_FOREIGN],
+      expired: stats[HOST_STAT.TOKEN_EXPIRED],
+      other_server: stats[HOST_STAT.TOKEN_OTHER_SERVER],
+      used: stats[HOST_STAT.TOKEN_USED],
+      busy: stats[HOST_STAT.TOKEN_BUSY],
+    },
+  };
 }
 
 /**
@@ -100,5 +162,6 @@ export function readHostStats(stats: Float64Array, others: number): HostStats {
     limitedPeers: stats[HOST_STAT.LIMITED_PEERS],
     hostData: stats[HOST_STAT.DATA],
     overBudget: stats[HOST_STAT.OVER_BUDGET],
+    security: readSecurityStats(stats),
   };
 }

@@ -1,5 +1,6 @@
 import type { AddressFilter } from "./address_filter.ts";
 import type { Conditions } from "./conditions.ts";
+import type { HostSecurity } from "./encryption.ts";
 import type { Limits } from "./limits.ts";
 import type { HostSettings } from "./settings.ts";
 
@@ -55,6 +56,11 @@ export interface ListenOptions extends HostOptions, Pick<Partial<HostSettings>, 
    * of them have hosts, it waits 5 seconds for one.
    */
   sharedPort?: string;
+  /**
+   * Encryption: who may connect, and how the server shows who it is; see {@linkcode HostSecurity}. Linux only, with
+   * libsodium, else `ENETJS_ERR_SECURITY`. Plain ENet without it. Default none.
+   */
+  security?: HostSecurity;
   /**
    * Whether to listen even where nothing protects the host. libenet's calls do not reach this library when
    * the process had loaded libenet before, and on systems other than Linux. Without protection, strangers can

@@ -14,6 +14,7 @@ import type { PeerHost } from "./peer_host.ts";
 import { PEER_STATES, type PeerState } from "./peer_state.ts";
 import { type PeerStats, readPeerStats, statsAfterTheEnd } from "./peer_stats.ts";
 import { readableOf, type StreamChunk, writableOf, type WritableOptions } from "./streams.ts";
+import type { ConnectToken } from "./security/token.ts";
 import { planThrottle, planTimeout, type ThrottleOptions, type TimeoutOptions } from "./tuning.ts";
 
 /** What the rest of the library may do with peers, and users may not. */
@@ -91,9 +92,24 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
     return this.#connection.transport.stats(this.#connection)?.[index] ?? 0;
   }
 
-  /** The other side's address. */
+  /** The other side's address. That of an encrypted connection can change, see {@linkcode MovedEvent}. */
   get address(): Address {
     return { ...this.#connection.address };
+  }
+
+  /** Whether the connection is encrypted. */
+  get encrypted(): boolean {
+    return this.#connection.facts.encrypted;
+  }
+
+  /** What the connect token of the client says, on a server with `security.tokens`. */
+  get token(): ConnectToken | undefined {
+    return this.#connection.facts.token;
+  }
+
+  /** The client's public key, `host_public_…`, on a server that it connected to with a `keyPair`. */
+  get clientKey(): string | undefined {
+    return this.#connection.facts.clientKey;
   }
 
   /** Channels of the connection; while it is connecting, what was asked for. */

@@ -24,6 +24,10 @@ export interface Relay extends AsyncDisposable {
   readonly port: number;
   /** Datagrams passed on and lost, both ways. */
   readonly counts: { passed: number; lost: number };
+  /** Is given every datagram that passes, both ways. */
+  tap: ((data: Uint8Array) => void) | undefined;
+  /** Sends to the server from another port from now on, and loses what comes to the old one, as a NAT may. */
+  move(): Promise<void>;
   /** From now on everything is lost. */
   cut(): void;
 }
@@ -52,7 +56,8 @@ export async function startRelay(
   seed: number,
   [here, there] = ["127.0.0.1", "127.0.0.1"],
 ): Promise<Relay> {
-  const [front, back] = await Promise.all([open(here), open(there)]);
+  const [front, first] = await Promise.all([open(here), open(there)]);
+  let back = first;
   const random = randomOf(seed);
   const counts = { passed: 0, lost: 0 };
   let client = 0;
@@ -60,14 +65,23 @@ export async function startRelay(
   const pass = (socket: Socket, data: Uint8Array, to: number, address: string) => {
     if (over || random() < loss) return void counts.lost++;
     counts.passed++;
+    relay.tap?.(data);
     socket.send(data, 0, data.length, to, address);
   };
   front.on("message", (data, from) => {
     client = from.port;
     pass(back, data, port, there);
   });
-  back.on("message", (data) => pass(front, data, client, here));
-  return {
+  const serve = (socket: Socket) => socket.on("message", (data) => pass(front, data, client, here));
+  serve(back);
+  const relay: Relay = {
+    tap: undefined,
+    async move() {
+      const [old, next] = [back, await open(there)];
+      serve(next);
+      back = next;
+      await closed(old);
+    },
     port: front.address().port,
     counts,
     cut: () => void (over = true),
@@ -75,4 +89,5 @@ export async function startRelay(
       await Promise.all([closed(front), closed(back)]);
     },
   };
+  return relay;
 }

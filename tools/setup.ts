@@ -80,7 +80,7 @@ export function runtimes(): Record<Runtime, string> {
 }
 
 /** What the build needs, apart from the runtimes. */
-type Part = "C compiler" | "cmake" | "libenet";
+type Part = "C compiler" | "cmake" | "libenet" | "libsodium";
 
 /** The packages for each part, by package manager. */
 const packages: Record<string, Record<Part, string>> = {
@@ -88,15 +88,27 @@ const packages: Record<string, Record<Part, string>> = {
     "C compiler": "gcc libc6-dev",
     cmake: "cmake make",
     libenet: "libenet-dev pkg-config",
+    libsodium: "libsodium-dev",
   },
   dnf: {
     "C compiler": "gcc libasan libubsan libtsan",
     cmake: "cmake make",
     libenet: "enet-devel pkgconf-pkg-config",
+    libsodium: "libsodium-devel",
   },
-  pacman: { "C compiler": "gcc", cmake: "cmake make", libenet: "enet pkgconf" },
-  apk: { "C compiler": "gcc musl-dev", cmake: "cmake make", libenet: "enet-dev pkgconf" },
-  brew: { "C compiler": "llvm", cmake: "cmake", libenet: "enet pkgconf" },
+  pacman: {
+    "C compiler": "gcc",
+    cmake: "cmake make",
+    libenet: "enet pkgconf",
+    libsodium: "libsodium",
+  },
+  apk: {
+    "C compiler": "gcc musl-dev",
+    cmake: "cmake make",
+    libenet: "enet-dev pkgconf",
+    libsodium: "libsodium-dev",
+  },
+  brew: { "C compiler": "llvm", cmake: "cmake", libenet: "enet pkgconf", libsodium: "libsodium" },
 };
 
 /** The arguments that make a package manager install without questions. */
@@ -125,6 +137,11 @@ function missing(): Part[] {
     else parts.push("C compiler", "libenet");
   }
   if (capture(["cmake", "--version"]) === undefined) parts.push("cmake");
+  // Without it everything but encryption works; its tests fail.
+  const usesSodium = process.platform === "linux";
+  if (usesSodium && !compiles("#include <sodium.h>\nint main(void) { return 0; }")) {
+    parts.push("libsodium");
+  }
   return parts;
 }
 

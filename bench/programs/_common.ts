@@ -5,7 +5,8 @@
  */
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Host, Peer } from "../../mod.ts";
+import { readKeyPair } from "../../lib/security/mod.ts";
+import type { ConnectSecurity, Host, HostSecurity, Peer } from "../../mod.ts";
 
 /** How a program takes its events. */
 export type Style = "handler" | "for-await" | "manual";
@@ -38,9 +39,22 @@ export function hasPump(style: Style): boolean {
   return style !== "manual";
 }
 
+/** With `ENCRYPTED=1` in the environment, connections are encrypted, with a key that everybody knows. */
+const keyPair = process.env.ENCRYPTED === "1"
+  ? await readKeyPair(new Uint8Array(32).fill(7))
+  : undefined;
+
+/** For `Host.listen`. */
+export const hostSecurity: HostSecurity | undefined = keyPair && { keyPair };
+/** For `host.connect`. */
+export const connectSecurity: ConnectSecurity | undefined = keyPair &&
+  { serverKey: keyPair.publicKey };
+
 /** Connects a host to a server on this machine, servicing it where its style asks for that. */
 export async function connect(host: Host, port: number, style: Style): Promise<Peer> {
-  const connecting = host.connect({ hostname: HOSTNAME, port });
+  const connecting = host.connect({ hostname: HOSTNAME, port }, {
+    security: connectSecurity,
+  });
   if (style !== "manual") return await connecting;
   let peer: Peer | undefined;
   connecting.then((connected) => peer = connected);

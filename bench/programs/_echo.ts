@@ -4,7 +4,7 @@
  * @module
  */
 import { Host, type HostOptions, type PacketFlag } from "../../mod.ts";
-import { HOSTNAME, say, type Style } from "./_common.ts";
+import { HOSTNAME, hostSecurity, say, type Style } from "./_common.ts";
 
 /** How a server answers. */
 export interface Echo {
@@ -19,7 +19,12 @@ export interface Echo {
 export const echoServers: Record<Style, (echo: Echo) => Promise<void>> = {
   async handler({ spin, flags }) {
     const over = Promise.withResolvers<void>();
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1, spin }, {
+    await using server = await Host.listen({
+      hostname: HOSTNAME,
+      peers: 1,
+      spin,
+      security: hostSecurity,
+    }, {
       receive: (peer, channelId, packet) => void peer.send(channelId, packet, flags),
       disconnect: () => over.resolve(),
     });
@@ -27,7 +32,12 @@ export const echoServers: Record<Style, (echo: Echo) => Promise<void>> = {
     await over.promise;
   },
   async "for-await"({ spin, flags }) {
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1, spin });
+    await using server = await Host.listen({
+      hostname: HOSTNAME,
+      peers: 1,
+      spin,
+      security: hostSecurity,
+    });
     say("port", server.address.port);
     for await (const event of server) {
       if (event.type === "receive") event.peer.send(event.channelId, event.packet, flags);
@@ -35,7 +45,12 @@ export const echoServers: Record<Style, (echo: Echo) => Promise<void>> = {
     }
   },
   async manual({ flags, flush }) {
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1, pump: false });
+    await using server = await Host.listen({
+      hostname: HOSTNAME,
+      peers: 1,
+      pump: false,
+      security: hostSecurity,
+    });
     say("port", server.address.port);
     for (;;) {
       const event = server.service(1000);

@@ -11,6 +11,7 @@ import {
   connect,
   hasPump,
   HOSTNAME,
+  hostSecurity,
   ignoreEvents,
   say,
   sayUsageSince,
@@ -23,15 +24,23 @@ const meter = new Meter();
 const receivers: Record<Style, (turnBudgetMs?: number) => Promise<void>> = {
   async handler(turnBudgetMs) {
     const over = Promise.withResolvers<void>();
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1, turnBudgetMs }, {
-      receive: (_peer, _channelId, packet) => meter.take(packet.view),
-      disconnect: () => over.resolve(),
-    });
+    await using server = await Host.listen(
+      { hostname: HOSTNAME, peers: 1, turnBudgetMs, security: hostSecurity },
+      {
+        receive: (_peer, _channelId, packet) => meter.take(packet.view),
+        disconnect: () => over.resolve(),
+      },
+    );
     say("port", server.address.port);
     await over.promise;
   },
   async "for-await"(turnBudgetMs) {
-    await using server = await Host.listen({ hostname: HOSTNAME, peers: 1, turnBudgetMs });
+    await using server = await Host.listen({
+      hostname: HOSTNAME,
+      peers: 1,
+      turnBudgetMs,
+      security: hostSecurity,
+    });
     say("port", server.address.port);
     for await (const event of server) {
       if (event.type === "receive") meter.take(event.packet.view);
@@ -44,6 +53,7 @@ const receivers: Record<Style, (turnBudgetMs?: number) => Promise<void>> = {
       peers: 1,
       pump: false,
       turnBudgetMs,
+      security: hostSecurity,
     });
     say("port", server.address.port);
     for (;;) {

@@ -25,7 +25,7 @@ import {
   Tally,
 } from "./_protocol.ts";
 
-const [name, port, fault] = process.argv.slice(2);
+const [name, port, serverKey, fault] = process.argv.slice(2);
 
 // Whatever happens, this process ends: with its parent, whose end closes stdin, or by the clock.
 process.stdin.on("end", () => process.exit(1)).resume();
@@ -168,7 +168,11 @@ async function broadcast(peer: Peer, messages: AsyncIterator<PeerMessage>): Prom
 try {
   await using client = await Host.create({ peers: 1 });
   const address = { hostname: "127.0.0.1", port: Number(port) };
-  const peer = await client.connect(address, { channels: CHANNELS, data: 1337 });
+  const peer = await client.connect(address, {
+    channels: CHANNELS,
+    data: 1337,
+    security: serverKey === "" ? undefined : { serverKey },
+  });
   const messages = peer[Symbol.asyncIterator]();
   await peer.deliver(CHANNEL.HELLO, name);
   const version = process.versions[name as "node"] ?? "";

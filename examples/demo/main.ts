@@ -1,7 +1,7 @@
 /**
  * The demo: a server in this process, and a client process on each of Deno, Bun and Node. They
  * exchange unreliable, reliable and fragmented messages, a file in each direction and a broadcast;
- * counts and digests are compared at both ends.
+ * counts and digests are compared at both ends. The connections are encrypted where libsodium is installed.
  *
  *     npx -y deno task demo
  *
@@ -17,6 +17,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Host, type HostEvent, type Peer, type ReceiveEvent, versions } from "@enetjs/enet";
+import { generateKeyPair, keyToText } from "@enetjs/enet/security";
 import { type Runtime, runtimes } from "../../tools/setup.ts";
 import {
   CHANNEL,
@@ -135,7 +136,7 @@ function after(client: Client): string {
   return last === undefined ? "from its start" : `after the stage "${last}"`;
 }
 
-function start(name: Runtime, port: number): Client {
+function start(name: Runtime, port: number, serverKey: string): Client {
   const executable = runtimes()[name];
   const [fault, faulty] = (process.env.ENETJS_DEMO_FAULT ?? "").split(":");
   const args = {
@@ -150,6 +151,7 @@ function start(name: Runtime, port: number): Client {
       fileURLToPath(new URL("client.ts", import.meta.url)),
       name,
       String(port),
+      serverKey,
       ...(faulty === name ? [fault] : []),
     ],
     { stdio: ["pipe", "pipe", "pipe"] },
@@ -305,13 +307,19 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-const server = await Host.listen({ hostname: "127.0.0.1", channels: CHANNELS });
+const { libenet, libsodium } = await versions();
+const keyPair = await generateKeyPair();
+const security = libsodium === undefined ? undefined : { keyPair };
+const serverKey = security === undefined ? "" : keyToText("host_public", keyPair.publicKey);
+const server = await Host.listen({ hostname: "127.0.0.1", channels: CHANNELS, security });
 const serving = serve(server);
-const { libenet } = await versions();
-print(`server on ${server.address.hostname}:${server.address.port}, libenet ${libenet}`);
+print(
+  `server on ${server.address.hostname}:${server.address.port}, libenet ${libenet}, ` +
+    (security === undefined ? "not encrypted: there is no libsodium" : `libsodium ${libsodium}`),
+);
 try {
   for (const name of ["deno", "bun", "node"] as const) {
-    clients.set(name, start(name, server.address.port));
+    clients.set(name, start(name, server.address.port, serverKey));
   }
   await watch();
 } finally {

@@ -49,6 +49,8 @@ export class Dispatcher {
         return peers.end(peer, event.reason === "remote" ? event.data : 0, event.reason);
       case "receive":
         return this.#message(peer, event.channelId, event.packet);
+      case "moved":
+        return; // the enet package has no such event
       default:
         event satisfies never;
     }

@@ -1,6 +1,7 @@
 import { LAYOUT } from "../../ffi/layout.ts";
 import type { ConnectAttempt } from "../admission.ts";
 import { ENetError } from "../errors.ts";
+import { ENCRYPTED_CLIENT } from "./client_facts.ts";
 import type { Connection } from "./connection.ts";
 import { END_REASONS, type Ending } from "./connection_contract.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -94,6 +95,9 @@ export class Completions {
         return this.#inlet.connected(connection);
       case LAYOUT.COMPLETION_CLOSED:
         return this.#closed(connection, { reason: END_REASONS[extra], data });
+      case LAYOUT.COMPLETION_SECURED:
+        connection.facts = ENCRYPTED_CLIENT;
+        return;
       case LAYOUT.COMPLETION_UNREACHABLE:
         connection.unreachable = unreachableOf(data);
         return connection.onUnreachable?.();
@@ -130,7 +134,8 @@ export class Completions {
     const ageMs = words[index + LAYOUT.RECORD_GENERATION];
     completions.advance();
     if (closing) return; // native code has refused it
-    this.#inlet.onAttempt(transport, question, { address, data, channels }, ageMs);
+    const facts = transport.questionFacts(question);
+    this.#inlet.onAttempt(transport, question, { address, data, channels, ...facts }, ageMs);
   }
 
   /** A connection that was established is forgotten with its disconnect event, which is behind its messages. */

@@ -12,6 +12,7 @@ import { LAYOUT } from "../../ffi/layout.ts";
 import type { Address } from "../address.ts";
 import { filterAllows } from "../address_filter.ts";
 import type { ConnectPlan, RetryPlan } from "../connect.ts";
+import { checkCompression, type SecurityPlan } from "../encryption.ts";
 import { type Peer, peers } from "../peer.ts";
 import { PEER_STATES } from "../peer_state.ts";
 import { Connection } from "./connection.ts";
@@ -20,7 +21,7 @@ import type { Endpoint } from "./endpoint.ts";
 import type { Inlet } from "./inlet.ts";
 import { formatIp, hostAndPort, type IpAddress, parseIp } from "./ip.ts";
 import { passAddress } from "./native_address.ts";
-import { noAnswer, receivedDatagrams } from "./no_answer.ts";
+import { noAnswer, noSecuredAnswer, receivedDatagrams } from "./no_answer.ts";
 import { type Progress, race, type Racer } from "./race.ts";
 import { resolveAll } from "./resolve.ts";
 
@@ -106,13 +107,23 @@ export class Connector {
   }
 
   /** Begins an attempt. */
-  begin(ip: IpAddress, port: number, channels: number, data: number, where: string): Connection {
+  begin(
+    ip: IpAddress,
+    port: number,
+    channels: number,
+    data: number,
+    where: string,
+    security?: SecurityPlan,
+  ): Connection {
     this.#endpoint.requireOpen("Connecting");
     if (this.#end.signal.aborted) throw closedError(where);
     const { native, handle } = this.#endpoint;
     const before = receivedDatagrams(this.#endpoint);
     const to = passAddress(this.#endpoint, ip);
-    const id = native.enetjs_host_connect(handle, to, port, channels, data);
+    const bytes = security?.bytes;
+    const id = bytes === undefined
+      ? native.enetjs_host_connect(handle, to, port, channels, data)
+      : native.enetjs_host_connect_secured(handle, to, port, channels, data, bytes, bytes.length);
     if (id === NATIVE_ERROR.PEERS_EXHAUSTED) {
       throw new ENetError(
         "ENETJS_ERR_PEERS_EXHAUSTED",
@@ -123,7 +134,8 @@ export class Connector {
     const address = { hostname: formatIp(ip), port };
     const endpoint = this.#endpoint;
     const connection = new Connection(endpoint, endpoint.transport, id, address, channels, true);
-    connection.unanswered = (limit) => this.#lateError(where, limit, before, connection);
+    connection.unanswered = (limit) =>
+      this.#lateError(where, limit, before, connection, security !== undefined);
     this.#inlet.roster.add(connection);
     return connection;
   }
@@ -153,6 +165,7 @@ export class Connector {
   async connect(to: Address, plan: ConnectPlan): Promise<Peer> {
     plan.signal?.throwIfAborted();
     this.#endpoint.requireOpen("Connecting");
+    checkCompression(plan.security, this.#endpoint.settings.compression);
     const backoff = plan.retry && new Backoff(plan.retry);
     return await this.#connect(to, plan, backoff);
   }
@@ -224,7 +237,8 @@ export class Connector {
     );
   }
 
-  async #attempt(to: Address, { channels, data, timeoutMs, signal }: ConnectPlan): Promise<Peer> {
+  async #attempt(to: Address, plan: ConnectPlan): Promise<Peer> {
+    const { channels, data, timeoutMs, signal, security } = plan;
     const where = hostAndPort(to);
     const late = new AbortController();
     const before = receivedDatagrams(this.#endpoint);
@@ -232,7 +246,15 @@ export class Connector {
     const { resources } = this.#endpoint;
     const deadline = new Deadline(timeoutMs, () => {
       if (!resources.open) return;
-      late.abort(this.#lateError(where, `within ${timeoutMs} ms`, before, connection));
+      late.abort(
+        this.#lateError(
+          where,
+          `within ${timeoutMs} ms`,
+          before,
+          connection,
+          security !== undefined,
+        ),
+      );
     });
     const limit = anyOf(late.signal, signal);
     try {
@@ -242,7 +264,8 @@ export class Connector {
         (ended) => abortable(resolveAll(to.hostname), ended),
       );
       limit.throwIfAborted(); // some microtasks have passed
-      const begin = (ip: IpAddress) => connection = this.begin(ip, to.port, channels, data, where);
+      const begin = (ip: IpAddress) =>
+        connection = this.begin(ip, to.port, channels, data, where, security);
       const addresses = this.#reachable(resolved, where);
       if (addresses.length === 1) return await this.established(begin(addresses[0]), limit);
       return await race({
@@ -285,12 +308,14 @@ export class Connector {
     limit: string,
     before: number,
     connection: Connection | undefined,
+    secured: boolean,
   ): ENetError {
     const endpoint = this.#endpoint;
     const what = `Connecting to ${where}: no answer ${limit}`;
     if (connection === undefined) {
       return new ENetError("ENETJS_ERR_TIMEOUT", `${what}: the host name is still being resolved`);
     }
+    if (secured && !connection.facts.encrypted) return noSecuredAnswer(what);
     const arrived = receivedDatagrams(endpoint) - before;
     const { address: to, unreachable } = connection;
     const waits = PEER_STATES[connection.transport.state(connection)] === "connected";

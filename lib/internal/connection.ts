@@ -4,6 +4,7 @@ import type { PeerEnd } from "../disconnect.ts";
 import { type ENetError, NATIVE_ERROR, type Unreachable } from "../errors.ts";
 import type { PeerMessage } from "../message.ts";
 import { type Data, type Packet, packets } from "../packet.ts";
+import { type ClientFacts, PLAIN_CLIENT } from "./client_facts.ts";
 import type { ChannelSink, ConnectionOwner, Ending, Membership } from "./connection_contract.ts";
 import { connectError, connectionError, undeliveredError } from "./connection_error.ts";
 import { hostAndPort } from "./ip.ts";
@@ -26,7 +27,7 @@ export class Connection implements Carried {
   readonly id: number;
   /** Its number among all connections of its host, from 1. */
   readonly number: number;
-  readonly address: Readonly<Address>;
+  address: Readonly<Address>;
   /** Channels, once connected; before, what was asked for. */
   channels: number;
   /** Opened by `host.connect`. */
@@ -49,6 +50,8 @@ export class Connection implements Carried {
   onUnreachable: (() => void) | undefined;
   /** What ICMP has said about the attempt, which goes on. */
   unreachable: Unreachable | undefined;
+  /** What is known about the other side. Of an encrypted attempt: plain until the server has shown its key. */
+  facts: ClientFacts = PLAIN_CLIENT;
   /** Native code drops what the other side sends; see `deny`. */
   denied = false;
   /** Called once when a message of so many bytes was refused for its size. The other side is not told. */

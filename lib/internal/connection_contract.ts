@@ -13,7 +13,7 @@ import type { Transport } from "./transport.ts";
 import type { Waiting } from "./waiting.ts";
 
 /** Why a connection, or an attempt to connect, has ended. */
-export type EndReason = DisconnectReason | "refused";
+export type EndReason = DisconnectReason | "refused" | "token";
 
 /** A number of native code for one of them, `ENETJS_REASON_…` in `native/include/enetjs_layout.h`. */
 type ReasonNumber = typeof LAYOUT[Extract<keyof typeof LAYOUT, `REASON_${string}`>];
@@ -26,6 +26,7 @@ export const END_REASONS: Readonly<Record<number, EndReason>> = {
   [LAYOUT.REASON_RESET]: "reset",
   [LAYOUT.REASON_REFUSED]: "refused",
   [LAYOUT.REASON_LIMIT]: "limit",
+  [LAYOUT.REASON_TOKEN]: "token",
 } satisfies Record<ReasonNumber, EndReason>;
 
 /** How a connection, or an attempt to connect, has ended. */

@@ -1,7 +1,8 @@
 /** Why something cannot be done with a connection, and why an attempt to connect has failed. */
 import type { Address } from "../address.ts";
 import { DisconnectCode } from "../disconnect.ts";
-import { ENetError, type ENetErrorCode, nativeError } from "../errors.ts";
+import { ENetError, type ENetErrorCode, nativeError, type TokenFault } from "../errors.ts";
+import { TOKEN } from "../../ffi/layout.ts";
 import type { Ending, EndReason } from "./connection_contract.ts";
 import { hostAndPort } from "./ip.ts";
 
@@ -73,6 +74,27 @@ const DONE_HERE: Readonly<Partial<Record<EndReason, string>>> = {
   limit: "disconnected, because the other exceeded a limit of this host",
 };
 
+/** The words for the statuses of native code. */
+const TOKEN_FAULTS: Readonly<Record<number, TokenFault>> = {
+  [TOKEN.MISSING]: "missing",
+  [TOKEN.MALFORMED]: "malformed",
+  [TOKEN.FOREIGN]: "foreign",
+  [TOKEN.EXPIRED]: "expired",
+  [TOKEN.OTHER_SERVER]: "other_server",
+  [TOKEN.USED]: "used",
+  [TOKEN.BUSY]: "busy",
+};
+
+const FAULT_TEXTS: Readonly<Record<TokenFault, string>> = {
+  missing: "there is none, so pass security.token",
+  malformed: "it is no token of this version",
+  foreign: "the server does not know its issuer, or the signature is wrong",
+  expired: "it has expired; get a new one, and compare the clocks of issuer and server",
+  other_server: "it is for other servers",
+  used: "it was used before; get a new one for each connection",
+  busy: "the server remembers as many tokens as it can, so try again later",
+};
+
 /** The error of an attempt that one of the sides has ended. */
 export function connectError(of: State, { reason, data }: Ending): ENetError {
   const { address, endpoint } = of;
@@ -84,6 +106,11 @@ export function connectError(of: State, { reason, data }: Ending): ENetError {
   if (done !== undefined) return new ENetError("ENETJS_ERR_STALE", `${what}: this side ${done}`);
   if (reason === "timeout" && of.unanswered !== undefined) {
     return of.unanswered("for as long as ENet tries");
+  }
+  if (reason === "token") {
+    const tokenFault = TOKEN_FAULTS[data];
+    const why = `${what}: the server does not accept the connect token: ${FAULT_TEXTS[tokenFault]}`;
+    return new ENetError("ENETJS_ERR_SECURITY_TOKEN", why, { tokenFault });
   }
   return new ENetError("ENETJS_ERR_REFUSED", `${what}: ${refusal(data)}`, { data });
 }

@@ -196,6 +196,8 @@ function callHandler(handlers: HostHandlers, event: HostEvent): void {
       return handlers.receive?.(event.peer, event.channelId, event.packet);
     case "datagram":
       return handlers.datagram?.(event.address, event.packet);
+    case "moved":
+      return handlers.moved?.(event.peer, event.address);
     default:
       event satisfies never;
   }

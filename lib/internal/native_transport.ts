@@ -1,4 +1,4 @@
-import { CONFIG, LAYOUT, PEER_OPTION, type PeerOption } from "../../ffi/layout.ts";
+import { CONFIG, LAYOUT, PEER_OPTION, type PeerOption, SECURITY } from "../../ffi/layout.ts";
 import type { Native } from "../../ffi/symbols.ts";
 import { type ActiveConditions, simulations } from "../active_conditions.ts";
 import type { Address } from "../address.ts";
@@ -6,8 +6,9 @@ import { type AddressFilter, compileFilter } from "../address_filter.ts";
 import { check } from "../errors.ts";
 import { encodeLimits, type ResolvedLimits } from "../limits.ts";
 import { type Data, Packet, packets } from "../packet.ts";
+import { type ClientFacts, clientFacts, PLAIN_CLIENT } from "./client_facts.ts";
 import { NO_LINKS } from "./conditions_plan.ts";
-import { hostAndPort, parseIp } from "./ip.ts";
+import { hostAndPort, type IpAddress, parseIp } from "./ip.ts";
 import type { HostMemory } from "./host_memory.ts";
 import { tryPassAddress } from "./native_address.ts";
 import { Outbox } from "./outbox.ts";
@@ -222,6 +223,22 @@ export class NativeTransport implements Transport {
       native.enetjs_host_set(this.#handle, CONFIG.FILTER_REFUSES, refuses, 0),
       "Setting the filter",
     );
+  }
+
+  /** Has the host accept encrypted connections. Before its first service. */
+  secure(security: Uint8Array): void {
+    const { length } = security;
+    check(
+      this.#native.enetjs_host_set_security(this.#handle, security, length),
+      "Setting up encryption",
+    );
+  }
+
+  /** What is known about a client that native code has asked about. */
+  questionFacts(question: number): ClientFacts {
+    const out = new Uint8Array(SECURITY.FACTS_BYTES);
+    const length = this.#native.enetjs_question_security(this.#handle, question, out, out.length);
+    return length > 0 ? clientFacts(out.subarray(0, length)) : PLAIN_CLIENT;
   }
 
   /** Puts a simulated network in force, in place of the last one. */

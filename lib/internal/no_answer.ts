@@ -79,6 +79,15 @@ function causes({ endpoint, denied, waits, unreachable, to, arrived }: Silence):
       `datagrams, or ${differ}${pump}`;
 }
 
+/** The error of an encrypted attempt to which the server has not answered: what it cannot authenticate gets silence. */
+export function noSecuredAnswer(what: string): ENetError {
+  return new ENetError(
+    "ENETJS_ERR_SECURITY_NO_ANSWER",
+    `${what} that proves to be the server's: no host listens there, a firewall or filter drops the datagrams, ` +
+      "security.serverKey is not the key of that server, it has another psk or none, or it is plain",
+  );
+}
+
 /** The error of an attempt without an answer. */
 export function noAnswer(what: string, silence: Silence): ENetError {
   const { unreachable } = silence;

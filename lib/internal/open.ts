@@ -52,7 +52,7 @@ export async function openHost<Host>(
   const library = await loadLibrary();
   const { native, runtime } = library;
   const { config, listens, ipv4Only, settings } = plan;
-  const { hostname = "::", port, sharedPort, pump, conditions } = settings;
+  const { hostname = "::", port, sharedPort, pump, conditions, security } = settings;
   closeOnReload(runtime);
   if (sharedPort !== undefined) config.set(parsePortName(sharedPort), CONFIG.SHARED_PORT);
   if (listens) await putLocal(config, native, settings);
@@ -70,6 +70,7 @@ export async function openHost<Host>(
   try {
     const endpoint = new Endpoint(library, resources, memory, plan);
     const inlet = new Inlet(endpoint, handlers);
+    if (security !== undefined) endpoint.transport.secure(security.bytes);
     resources.closeWith(endpoint);
     if (conditions !== null) endpoint.transport.simulate(conditions, null);
     const host = make(endpoint, inlet);

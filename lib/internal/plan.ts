@@ -1,5 +1,6 @@
 /** Checks the options of a host, by the table of `settings.ts`. */
-import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
+import { CONFIG, LAYOUT, SECURITY } from "../../ffi/layout.ts";
+import { checkCompression } from "../encryption.ts";
 import { HANDLERS } from "../events.ts";
 import { checkFamily } from "./local.ts";
 import type { MemorySizes } from "./host_memory.ts";
@@ -54,6 +55,15 @@ function checkSharedPort(given: Partial<Settings>): void {
   }
 }
 
+function checkSecurity({ security, compression, peers }: Settings): void {
+  checkCompression(security, compression);
+  if (security === undefined || peers <= SECURITY.MAXIMUM_PEERS) return;
+  throw new RangeError(
+    `peers must be at most ${SECURITY.MAXIMUM_PEERS} with security, not ${peers}: the other peer ids mark ` +
+      "encrypted datagrams",
+  );
+}
+
 /** Checks the options of `create` (or with `listens`, of `listen`). */
 export function planHost(given: unknown, listens: boolean): HostPlan {
   refuseMisplaced(given, listens);
@@ -71,6 +81,7 @@ export function planHost(given: unknown, listens: boolean): HostPlan {
   const settings = { ...values } as unknown as Settings;
   checkHostData(settings);
   checkFamily(settings);
+  checkSecurity(settings);
   checkSharedPort(given as Partial<Settings>);
   const sizes: MemorySizes = {
     events: settings.eventCapacity,

@@ -5,6 +5,7 @@ import type { HostEvent } from "../events.ts";
 import { type Packet, packets } from "../packet.ts";
 import { peers } from "../peer.ts";
 import { BORROWED, type Gone } from "./borrowing.ts";
+import { type ClientFacts, clientFacts, PLAIN_CLIENT } from "./client_facts.ts";
 import { Connection } from "./connection.ts";
 import { END_REASONS } from "./connection_contract.ts";
 import type { Consumer } from "./consumer.ts";
@@ -23,6 +24,8 @@ export class Records {
   readonly #consumer: Consumer;
   readonly #words: Uint32Array;
   readonly #addresses: RecordAddresses;
+  /** What is known about the client of the next connect event. */
+  #facts: ClientFacts = PLAIN_CLIENT;
 
   constructor(endpoint: Endpoint, roster: Roster, consumer: Consumer) {
     this.#endpoint = endpoint;
@@ -57,10 +60,11 @@ export class Records {
     return this.#words[index + LAYOUT.RECORD_LENGTH];
   }
 
-  /** Whether the next record is a connect event, or the address of one. */
+  /** Whether the next record is a connect event, or something about the client of one. */
   get isNextConnect(): boolean {
     const type = this.#words[this.#endpoint.events.record + LAYOUT.RECORD_TYPE] & 0xFF;
-    return type === LAYOUT.EVENT_CONNECT || type === LAYOUT.RECORD_ENDPOINT;
+    return type === LAYOUT.EVENT_CONNECT || type === LAYOUT.RECORD_ENDPOINT ||
+      type === LAYOUT.EVENT_CLIENT;
   }
 
   /** Gives the oldest record back to native code, with its bytes. */
@@ -130,8 +134,17 @@ export class Records {
       case LAYOUT.RECORD_ENDPOINT:
         this.#addresses.note(index);
         return undefined;
+      case LAYOUT.EVENT_CLIENT: {
+        const packet = this.#packet(index, BORROWED.BY_ITERATION);
+        if (packet === undefined) return undefined;
+        this.#facts = clientFacts(packet.bytes);
+        packets.release(packet);
+        return undefined;
+      }
       case LAYOUT.EVENT_CONNECT: {
         const connection = this.#connect(index);
+        if (!connection.outgoing) connection.facts = this.#facts;
+        this.#facts = PLAIN_CLIENT;
         if (connection.abandoned) return undefined;
         return { type: "connect", peer: peers.of(connection), data };
       }
@@ -143,6 +156,13 @@ export class Records {
         this.#roster.forget(connection);
         if (connection.abandoned) return undefined;
         return { type: "disconnect", peer: peers.of(connection), reason, data };
+      }
+      case LAYOUT.EVENT_MOVED: {
+        const connection = this.connectionOf(index);
+        const address = this.#address(index);
+        if (connection === undefined) return undefined;
+        connection.address = address;
+        return { type: "moved", peer: peers.of(connection), address };
       }
       case LAYOUT.EVENT_DATAGRAM: {
         const packet = this.#packet(index, this.#consumer.until);

@@ -9,6 +9,7 @@ import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
 import { validateHostname } from "../address.ts";
 import { planFilter } from "../address_filter.ts";
 import { validateAccept } from "../admission.ts";
+import { planHostSecurity, type SecurityPlan } from "../encryption.ts";
 import { planLimits } from "../limits.ts";
 import type { ListenOptions } from "../options.ts";
 import type { HostSettings } from "../settings.ts";
@@ -38,8 +39,14 @@ export interface Setting<Value> {
 /** All options with their values; of a host that only connects, those for listening are the defaults. */
 export type Settings =
   & HostSettings
-  & Readonly<Required<Omit<ListenOptions, keyof HostSettings | "hostname" | "sharedPort">>>
-  & Readonly<{ hostname: string | undefined; sharedPort: string | undefined }>;
+  & Readonly<
+    Required<Omit<ListenOptions, keyof HostSettings | "hostname" | "sharedPort" | "security">>
+  >
+  & Readonly<{
+    hostname: string | undefined;
+    sharedPort: string | undefined;
+    security: SecurityPlan | undefined;
+  }>;
 
 const MAXIMUM_SIZE = 2 ** 31 - 1;
 const MEBIBYTE = 2 ** 20;
@@ -90,6 +97,11 @@ export const SETTINGS: { readonly [Name in keyof Settings]: Setting<Settings[Nam
   sharedPort: fixed<string | undefined>({
     initial: undefined,
     check: validatePortName,
+    listens: true,
+  }),
+  security: fixed<SecurityPlan | undefined>({
+    initial: undefined,
+    check: planHostSecurity,
     listens: true,
   }),
   unguarded: fixed({ ...flag(CONFIG.UNGUARDED, false), listens: true }),

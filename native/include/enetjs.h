@@ -60,6 +60,9 @@ ENETJS_API double enetjs_libenet_version(void);
  */
 ENETJS_API double enetjs_datagrams_batched(void);
 
+/** Writes the version of libsodium. @returns its length, 0 where there is no libsodium, or ERR_ARGUMENT */
+ENETJS_API double enetjs_sodium_version(uint8_t *out, double capacity);
+
 /**
  * Reports every number that C and TypeScript must agree on.
  * @param out receives doubles: the constants of this header in the order of `library.c`
@@ -182,6 +185,21 @@ ENETJS_API double enetjs_host_push(double host);
  * @returns the peer id, or ERR_CLOSED, ARGUMENT, PEERS_EXHAUSTED, ADDRESS_FAMILY
  */
 ENETJS_API double enetjs_host_connect(double host, double address, double port, double channels, double data);
+
+/**
+ * Begins an encrypted connection; see docs/security-protocol.md.
+ * @param security keys and token, as ENETJS_SECURITY_… and ENETJS_ATTEMPT_… say; copied
+ * @returns as enetjs_host_connect, or ERR_SECURITY, KEY_PAIR, UNGUARDED
+ */
+ENETJS_API double enetjs_host_connect_secured(double host, double address, double port, double channels, double data,
+                                              const uint8_t *security, double bytes);
+
+/**
+ * Has a host accept encrypted connections. Before its first service.
+ * @param security keys and issuers, as ENETJS_SECURITY_… and ENETJS_SERVER_… say; copied
+ * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY, SECURITY, KEY_PAIR, UNGUARDED
+ */
+ENETJS_API double enetjs_host_set_security(double host, const uint8_t *security, double bytes);
 
 /**
  * Queues a message to many peers; see `enetjs_peer_send` for the payload. Peers that have ended, that are
@@ -359,6 +377,14 @@ ENETJS_API double enetjs_peer_ping(double host, double peer);
  * @returns 0, or ERR_CLOSED, STALE, ARGUMENT, CHANNEL, MEMORY, NOT_CONNECTED (throttle and priority)
  */
 ENETJS_API double enetjs_peer_set(double host, double peer, double option, double a, double b, double c);
+
+/**
+ * What is known about the client that an ENETJS_COMPLETION_QUESTION is about.
+ * @param question its number
+ * @param out ENETJS_SECURITY_FACTS_BYTES bytes
+ * @returns bytes written, 0 where the connection would be plain, or ERR_CLOSED, STALE, ARGUMENT
+ */
+ENETJS_API double enetjs_question_security(double host, double question, uint8_t *out, double capacity);
 
 /** @returns the ENetPeerState (0–9), or ERR_CLOSED, STALE. */
 ENETJS_API double enetjs_peer_state(double host, double peer);

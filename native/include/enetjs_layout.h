@@ -61,6 +61,9 @@
 /** the shared port is closed, or its process has ended or does not answer */
 #define ENETJS_ERR_NO_HOLDER (-28)
 
+#define ENETJS_ERR_SECURITY (-29)           /**< libsodium is not installed, or this system has no security */
+#define ENETJS_ERR_KEY_PAIR (-30)           /**< the public key is not that of the secret key */
+
 /* ---- Shared memory ------------------------------------------------------------------------ */
 /*
  * One block per host, allocated and kept alive by JavaScript:
@@ -148,6 +151,12 @@
 #define ENETJS_EVENT_RECEIVE 3    /**< DATA: arena position; LENGTH: bytes */
 #define ENETJS_EVENT_PACKET 4     /**< too large for the arena; DATA, EXTRA: packet index and generation */
 #define ENETJS_EVENT_DATAGRAM 5   /**< DATA: arena position; LENGTH; ADDRESS, EXTRA: source */
+/**
+ * Before the CONNECT event of an encrypted client: what is known about it. DATA: arena position; LENGTH: bytes. A byte,
+ * whether there is a client key, the key, and the connect token up to the end: ENETJS_SECURITY_FACTS_….
+ */
+#define ENETJS_EVENT_CLIENT 20
+#define ENETJS_EVENT_MOVED 18     /**< an encrypted peer has another address now; ADDRESS, EXTRA: it and its port */
 /** Completion ring. */
 #define ENETJS_COMPLETION_CONNECTED 6   /**< a connect() succeeded; LENGTH: channels */
 #define ENETJS_COMPLETION_CLOSED 7      /**< a connection or attempt ended; DATA, EXTRA as disconnect */
@@ -176,6 +185,7 @@
  * forged. The attempt goes on. DATA: its code. Only on Linux.
  */
 #define ENETJS_COMPLETION_UNREACHABLE 16
+#define ENETJS_COMPLETION_SECURED 19 /**< the server of an encrypted attempt has shown that it has its key */
 
 /* ---- Why a connection ended ------------------------------------------------------------ */
 
@@ -186,6 +196,7 @@
 #define ENETJS_REASON_RESET 3   /**< this side reset the peer without telling the other */
 #define ENETJS_REASON_REFUSED 4 /**< the other side ended the attempt before it was connected */
 #define ENETJS_REASON_LIMIT 5   /**< this side disconnected, because the other exceeded a limit */
+#define ENETJS_REASON_TOKEN 6   /**< of an attempt: the server rejects the connect token; data: ENETJS_TOKEN_… */
 
 /**
  * The data of a DISCONNECT that this library sends by itself: four ASCII characters. An attempt to connect
@@ -352,6 +363,36 @@
  */
 #define ENETJS_DISCONNECT_ABANDON 3
 
+/** What a server answers about a client's connect token: the status in its REPLY, see docs/security-protocol.md. */
+#define ENETJS_TOKEN_ACCEPTED 0
+#define ENETJS_TOKEN_MISSING 1
+#define ENETJS_TOKEN_MALFORMED 2
+#define ENETJS_TOKEN_FOREIGN 3 /**< of an unknown issuer, or not signed by it */
+#define ENETJS_TOKEN_EXPIRED 4
+#define ENETJS_TOKEN_OTHER_SERVER 5
+#define ENETJS_TOKEN_USED 6
+#define ENETJS_TOKEN_BUSY 7 /**< the server remembers as many tokens as it can */
+
+#define ENETJS_SECURITY_MAXIMUM_PEERS 3840 /**< of a host with sessions: the other peer ids mark their datagrams */
+#define ENETJS_SECURITY_MAXIMUM_ISSUERS 16
+#define ENETJS_SECURITY_MAXIMUM_TOKEN 768 /**< bytes of a connect token */
+
+/** Bits of the first byte of what `enetjs_host_set_security` and `enetjs_host_connect_secured` are given. */
+#define ENETJS_SECURITY_REQUIRED 1 /**< plain datagrams never become connections */
+#define ENETJS_SECURITY_PSK 2      /**< there is a pre-shared key */
+#define ENETJS_SECURITY_KEYS 4     /**< the client has a key pair; not together with a pre-shared key */
+/** Where the parts are in these bytes; a part that is not there is zero. */
+#define ENETJS_SECURITY_PAIR_AT 1     /**< secret key and public key of this side, 32 bytes each */
+#define ENETJS_SECURITY_PSK_AT 65     /**< 32 bytes */
+#define ENETJS_SECURITY_SERVER_ISSUERS 97      /**< up to the end: public keys, 32 bytes each */
+#define ENETJS_SECURITY_ATTEMPT_SERVER_KEY 97  /**< 32 bytes */
+#define ENETJS_SECURITY_ATTEMPT_TOKEN 129      /**< up to the end: the connect token */
+
+/** What is known about a client: 1 or 0, whether there is a client key; the key; the token, up to the end. */
+#define ENETJS_SECURITY_FACTS_CLIENT_KEY 1
+#define ENETJS_SECURITY_FACTS_TOKEN 33
+#define ENETJS_SECURITY_FACTS_BYTES 801 /**< at most */
+
 /** What the peer ids given to `enetjs_host_broadcast` mean. */
 #define ENETJS_BROADCAST_EXCEPT 0 /**< every peer but these */
 #define ENETJS_BROADCAST_TO 1     /**< these peers only */
@@ -453,7 +494,28 @@
 #define ENETJS_HOST_STAT_UNDELIVERED_BYTES 27    /**< of these messages */
 #define ENETJS_HOST_STAT_UNDELIVERED_MESSAGES 28 /**< dropped from queues since enetjs_host_shutdown */
 #define ENETJS_HOST_STAT_UNDELIVERED_PEERS 29    /**< whose queues they were in */
-#define ENETJS_HOST_STAT_COUNT 30
+/* Of encrypted connections; see docs/security-protocol.md. Datagrams, unless noted. */
+#define ENETJS_HOST_STAT_SECURITY_SESSIONS 30     /**< open sessions, now */
+#define ENETJS_HOST_STAT_SECURITY_HALF_OPEN 31    /**< half-open sessions, now */
+#define ENETJS_HOST_STAT_SECURITY_RETRIES 32      /**< HELLOs without a good cookie, answered with a RETRY */
+#define ENETJS_HOST_STAT_SECURITY_HANDSHAKES 33   /**< sessions that have become open */
+#define ENETJS_HOST_STAT_SECURITY_MALFORMED 34    /**< of the protocol, but not as it says */
+#define ENETJS_HOST_STAT_SECURITY_UNAUTHENTIC 35  /**< HELLOs that do not decrypt: another server key or pre-shared key */
+#define ENETJS_HOST_STAT_SECURITY_LIMITED 36      /**< HELLOs beyond the number of handshakes */
+#define ENETJS_HOST_STAT_SECURITY_UNKNOWN 37      /**< of no session */
+#define ENETJS_HOST_STAT_SECURITY_FORGED 38       /**< to a session, but not authentic */
+#define ENETJS_HOST_STAT_SECURITY_REPLAYED 39
+#define ENETJS_HOST_STAT_SECURITY_MOVED 40        /**< times a session has moved to another address */
+#define ENETJS_HOST_STAT_SECURITY_PLAIN_REFUSED 41 /**< plain CONNECTs where security is required */
+#define ENETJS_HOST_STAT_SECURITY_PLAIN_PEERS 42  /**< connected peers without a session, now */
+#define ENETJS_HOST_STAT_TOKEN_MISSING 43 /**< rejected tokens; in the order of ENETJS_TOKEN_… */
+#define ENETJS_HOST_STAT_TOKEN_MALFORMED 44
+#define ENETJS_HOST_STAT_TOKEN_FOREIGN 45
+#define ENETJS_HOST_STAT_TOKEN_EXPIRED 46
+#define ENETJS_HOST_STAT_TOKEN_OTHER_SERVER 47
+#define ENETJS_HOST_STAT_TOKEN_USED 48
+#define ENETJS_HOST_STAT_TOKEN_BUSY 49
+#define ENETJS_HOST_STAT_COUNT 50
 
 /** Peer statistics, positions in the statistics block; fields of ENetPeer unless noted. */
 #define ENETJS_PEER_STAT_STATE 0

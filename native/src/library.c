@@ -19,7 +19,7 @@ double enetjs_libenet_version(void) { return (double)enet_linked_version(); }
 double enetjs_error_text(double code, uint8_t *out, double capacity) {
   const char *text = "Unknown error";
   size_t length;
-  switch (enetjs_is_integer(code, ENETJS_ERR_NO_HOLDER, ENETJS_ERR_ARGUMENT) ? (int)code : 0) {
+  switch (enetjs_is_integer(code, ENETJS_ERR_KEY_PAIR, ENETJS_ERR_ARGUMENT) ? (int)code : 0) {
     case ENETJS_ERR_ARGUMENT: text = "An argument is outside its range"; break;
     case ENETJS_ERR_MEMORY: text = "Out of memory"; break;
     case ENETJS_ERR_STALE: text = "The connection has ended"; break;
@@ -58,6 +58,11 @@ double enetjs_error_text(double code, uint8_t *out, double capacity) {
       text = "This system does not share the clients of a port among several sockets";
       break;
     case ENETJS_ERR_SOCKETS_TAKEN: text = "Each socket of the shared port has a worker"; break;
+    case ENETJS_ERR_SECURITY:
+      text = "libsodium, which encryption needs, was not found: install libsodium23 (Debian, Ubuntu), libsodium (Fedora, "
+             "Arch, Alpine); only Linux has encryption";
+      break;
+    case ENETJS_ERR_KEY_PAIR: text = "The public key is not that of the secret key"; break;
     case ENETJS_ERR_NO_HOLDER:
       text = "The shared port is closed, or the process that holds it has ended or does not answer";
       break;
@@ -217,6 +222,10 @@ static const double layout[] = {
       ENETJS_PORT_WORDS,
       ENETJS_PORT_COUNT,
       ENETJS_MAXIMUM_WORKERS,
+      ENETJS_EVENT_MOVED,
+      ENETJS_EVENT_CLIENT,
+      ENETJS_COMPLETION_SECURED,
+      ENETJS_REASON_TOKEN,
       ENETJS_CHANNEL_DIRECTION_BYTES,
       ENETJS_CHANNEL_GUARD_BYTES,
       ENETJS_CHANNEL_UNIT_BYTES,

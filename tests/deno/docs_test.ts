@@ -114,6 +114,7 @@ const TOLD: Partial<Record<string, string>> = {
   accept: "none",
   hostname: "none",
   sharedPort: "none",
+  security: "none",
   filter: "all",
   limits: "`connects`",
   peers: `${SETTINGS.peers.initial}, \`create\`: ${SETTINGS.peers.initialForCreate}`,

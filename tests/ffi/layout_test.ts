@@ -22,6 +22,8 @@ import {
   LINK,
   PEER_OPTION,
   PEER_STAT,
+  SECURITY,
+  TOKEN,
 } from "../../ffi/layout.ts";
 import { loadLibrary } from "../../ffi/loader.ts";
 import { SYMBOLS } from "../../ffi/symbols.ts";
@@ -80,6 +82,8 @@ test("ffi/layout.ts has the configuration, options, modes and statistics of the 
   assert.deepEqual(CONFIG, group("CONFIG_"));
   assert.deepEqual(HOST_STAT, group("HOST_STAT_"));
   assert.deepEqual(LIMIT, group("LIMIT_"));
+  assert.deepEqual(SECURITY, group("SECURITY_"));
+  assert.deepEqual(TOKEN, group("TOKEN_"));
   assert.deepEqual(LINK, group("LINK_"));
   assert.deepEqual(CONDITION, group("CONDITION_"));
   assert.deepEqual(FATE, group("FATE_"));
@@ -140,7 +144,7 @@ test("Every setting can be read and assigned on a host", () => {
 
 test("Native error codes have the names and the order of the header", () => {
   const errors = Object.entries(group("ERR_"));
-  assert.equal(errors.length, 28);
+  assert.equal(errors.length, 30);
   errors.forEach(([name, value], index) => {
     assert.equal(value, -1 - index, name);
     assert.equal(nativeError(value, "x").code, `ENETJS_ERR_${name}`);

@@ -66,8 +66,10 @@ test("Host.stats are complete, finite and count what happens", async (t) => {
     ...["datagrams", "socketErrors", "halfOpen", "refused", "badHandshakes"],
     ...["limitedConnects", "limitedDatagrams", "limitedBytes"],
     ...["limitedMessages", "limitedMessageBytes", "limitedPeers", "hostData", "overBudget"],
+    ...["security"],
   ]);
-  const { refused, ...numbers } = before;
+  const { refused, security, ...numbers } = before;
+  assert.equal(security.sessions, 0);
   assert.deepEqual(refused, { full: 0, filter: 0, accept: 0, undecided: 0, duplicate: 0 });
   for (const [name, value] of Object.entries(numbers)) {
     assert.ok(Number.isInteger(value) && value >= 0, `${name} is ${value}`);

@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT, type PeerOption } from "../../ffi/layout.ts";
+import { PLAIN_CLIENT } from "../../lib/internal/client_facts.ts";
 import { Connection } from "../../lib/internal/connection.ts";
 import type { Endpoint } from "../../lib/internal/endpoint.ts";
 import { dataBytes } from "../../lib/internal/payload.ts";
@@ -86,7 +87,12 @@ class MemoryTransport implements Transport {
 
   /** A client asks whether it may connect. */
   ask(question: number): void {
-    const attempt = { address: { hostname: "192.0.2.1", port: 1 }, data: question, channels: 2 };
+    const attempt = {
+      address: { hostname: "192.0.2.1", port: 1 },
+      data: question,
+      channels: 2,
+      ...PLAIN_CLIENT,
+    };
     this.#endpoint.inlet.onAttempt(this, question, attempt, 0);
     this.#endpoint.change();
   }

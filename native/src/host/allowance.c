@@ -129,7 +129,7 @@ static struct enetjs_account *account_of(struct enetjs_slot *slot, const ENetPee
   enetjs_allowance_end(slot);
   slot->account = enetjs_account_open(slot->host->account);
   slot->charged_connect_id = peer->connectID;
-  address = enetjs_addresses_real(slot->host->addresses, &peer->address);
+  address = enetjs_host_real(slot->host, &peer->address);
   slot->charged_network = enetjs_endpoint_network(&address);
   return slot->account;
 }

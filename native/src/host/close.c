@@ -17,6 +17,7 @@
 #include "wire/guard.h"
 #include "wire/limits.h"
 #include "wire/peer_ids.h"
+#include "wire/security/security.h"
 #include "wire/socket.h"
 
 #define ANSWER_ROUNDS 16 /* of ENet's service, while answers to our own attempts are looked for */
@@ -132,6 +133,7 @@ static void free_memory(struct enetjs_host *h) {
     enetjs_drop_held(h, &h->slots[i].held);
   }
   enetjs_drop_held(h, &h->events.held); /* while ENet's peers exist, which these records are charged to */
+  enetjs_security_destroy(h->security);
   enet_host_destroy(h->enet);
   h->enet = NULL;
   enetjs_drop_held(h, &h->completions.held); /* with the completions of messages that ENet has just freed */

@@ -61,7 +61,7 @@ static void on_unreachable(struct enetjs_host *h, const struct enetjs_endpoint *
     struct enetjs_slot *slot = &h->slots[index];
     struct enetjs_endpoint peer;
     if (!slot->attempting || slot->unreachable) continue;
-    peer = enetjs_addresses_real(h->addresses, &h->enet->peers[index].address);
+    peer = enetjs_host_real(h, &h->enet->peers[index].address);
     if (!enetjs_endpoint_same(&peer, to)) continue;
     slot->unreachable = true;
     enetjs_emit_completion(slot, ENETJS_COMPLETION_UNREACHABLE, code, 0);
@@ -117,8 +117,8 @@ static void limit_mtu(const struct enetjs_host *h, ENetPeer *peer, const struct 
   connect->mtu = enetjs_mtu_limit(h->enet, to, connect->mtu);
 }
 
-static double connect_to(struct enetjs_host *h, const struct enetjs_endpoint *to, size_t channels,
-                         enet_uint32 data) {
+double enetjs_host_connect_to(struct enetjs_host *h, const struct enetjs_endpoint *to, size_t channels,
+                              enet_uint32 data) {
   ENetAddress address;
   ENetPeer *peer;
   struct enetjs_slot *slot;
@@ -149,7 +149,7 @@ double enetjs_host_connect(double host, double address, double port, double chan
   if (enetjs_is_integer(channels, 1, ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT) &&
       enetjs_is_integer(data, 0, UINT32_MAX))
     result = enetjs_host_endpoint(h, address, port, &to);
-  if (result == 0) result = connect_to(h, &to, (size_t)channels, (enet_uint32)data);
+  if (result == 0) result = enetjs_host_connect_to(h, &to, (size_t)channels, (enet_uint32)data);
   enetjs_host_release(h);
   return result;
 }

@@ -8,6 +8,7 @@
  *   ENet         the next retransmission, timeout or ping of each peer; the next turn of its bandwidth limits
  *   silence.c    the next look for peers that acknowledge nothing
  *   conditions.c the next datagram that a simulated network holds is due (wire/)
+ *   security.c   the next HELLO, and the next look for sessions that have ended (wire/security/)
  *   flow.c       the window lets something leave
  *   resend.c     a message may turn out to be lost
  *   queue.c      a ping may let more unreliable messages leave
@@ -25,6 +26,7 @@
 #include "host/internal.h"
 #include "wire/guard.h"
 #include "wire/peer_ids.h"
+#include "wire/security/security.h"
 #include "wire/socket.h"
 #include "wire/unsent.h"
 
@@ -60,7 +62,7 @@ int enetjs_next_wait(const struct enetjs_host *h) {
   ENetHost *enet = h->enet;
   enet_uint32 now = enet_time_get(), look = enetjs_silence_wait(h, now), least = LONG_WAIT;
   int queue = enetjs_queue_wait(h), flows = enetjs_flows_wait(h), held = enetjs_batch_wait(h->batch),
-      resend = enetjs_resend_wait(h);
+      resend = enetjs_resend_wait(h), security = enetjs_security_wait(h->security);
   if (h->failed) return -1;
   if (enetjs_datagrams_prefetched(h) || (h->guard && enetjs_guard_pending(h->guard))) return 0;
   /* a flush has ended a connection, or a service was cut short */
@@ -75,6 +77,7 @@ int enetjs_next_wait(const struct enetjs_host *h) {
     if (wait < least) least = wait;
   }
   if (flows >= 0 && (enet_uint32)flows < least) least = (enet_uint32)flows;
+  if (security >= 0 && (enet_uint32)security < least) least = (enet_uint32)security;
   if (held >= 0 && (enet_uint32)held < least) least = (enet_uint32)held;
   if (resend >= 0 && (enet_uint32)resend < least) least = (enet_uint32)resend;
   if (queue >= 0 && (enet_uint32)queue < least) return queue;

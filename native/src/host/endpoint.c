@@ -8,6 +8,7 @@
 #include "host/local.h"
 #include "wire/addresses.h"
 #include "wire/open.h"
+#include "wire/security/security.h"
 
 #define INTERFACE 4 /* the words behind those of the address */
 #define PORT 5
@@ -51,6 +52,11 @@ double enetjs_host_endpoint(struct enetjs_host *h, double address, double port,
   return (enetjs_endpoint_is_ipv4(endpoint) ? !h->ipv6_only : h->addresses != NULL)
              ? 0
              : ENETJS_ERR_ADDRESS_FAMILY;
+}
+
+struct enetjs_endpoint enetjs_host_real(const struct enetjs_host *h, const ENetAddress *address) {
+  struct enetjs_endpoint endpoint = enetjs_addresses_real(h->addresses, address);
+  return h->security ? enetjs_security_real(h->security, &endpoint) : endpoint;
 }
 
 double enetjs_host_address(double host) {

@@ -22,6 +22,7 @@
 #include "host/internal.h"
 #include "enet/libenet.h"
 #include "wire/guard.h"
+#include "wire/security/security.h"
 #include "wire/socket.h"
 
 enum { RESUME_BYTES = 1 << 20 };
@@ -301,7 +302,8 @@ uint32_t enetjs_emit_endpoint(struct enetjs_host *h, struct enetjs_slot *slot,
 }
 
 static bool place_question(struct enetjs_host *h, const struct enetjs_guard_question *question) {
-  uint32_t record[ENETJS_RECORD_BYTES / 4], address = endpoint_record(record, &question->address);
+  struct enetjs_endpoint real = enetjs_security_real(h->security, &question->address);
+  uint32_t record[ENETJS_RECORD_BYTES / 4], address = endpoint_record(record, &real);
   if (record[ENETJS_RECORD_TYPE] != 0) {
     if (ring_room(&h->completions) < 2) return false;
     place(h, &h->completions, record, NULL);
@@ -310,7 +312,7 @@ static bool place_question(struct enetjs_host *h, const struct enetjs_guard_ques
   record[ENETJS_RECORD_TYPE] = ENETJS_COMPLETION_QUESTION | (uint32_t)question->channels << 8;
   record[ENETJS_RECORD_GENERATION] = question->age_ms;
   record[ENETJS_RECORD_DATA] = question->data;
-  record[ENETJS_RECORD_LENGTH] = question->address.port;
+  record[ENETJS_RECORD_LENGTH] = real.port;
   record[ENETJS_RECORD_EXTRA] = question->number;
   record[ENETJS_RECORD_ADDRESS] = address;
   return place(h, &h->completions, record, NULL);

@@ -20,6 +20,7 @@
 #include "wire/guard.h"
 #include "wire/limits.h"
 #include "wire/peer_ids.h"
+#include "wire/security/security.h"
 
 /* Results of the intercept callback. */
 #define LET_THROUGH 0
@@ -105,12 +106,16 @@ static void emit_datagram(struct enetjs_host *h, const struct enetjs_endpoint *f
   enetjs_emit_event(h, NULL, record, packet);
 }
 
+static bool is_of_session(const struct enetjs_host *h) {
+  return h->security && ENET_NET_TO_HOST_32(h->enet->receivedAddress.host) >= ENETJS_FIRST_SESSION;
+}
+
 /*
  * Nobody has port 0, but a datagram can claim it. A program that answers would be told that there is no such
  * port.
  */
 static int not_enets(struct enetjs_host *h, const struct enetjs_endpoint *from) {
-  if (h->datagrams && from->port != 0) emit_datagram(h, from);
+  if (h->datagrams && from->port != 0 && !is_of_session(h)) emit_datagram(h, from);
   return TAKEN;
 }
 
@@ -183,13 +188,22 @@ static int conclude(struct enetjs_host *h, const struct enetjs_endpoint *from,
   }
 }
 
+/* Of a plain CONNECT. */
+static bool refuses_plain(struct enetjs_host *h) {
+  if (!enetjs_security_required(h->security)) return false;
+  h->counters[ENETJS_HOST_STAT_SECURITY_PLAIN_REFUSED]++;
+  return true;
+}
+
 static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram,
                        const struct enetjs_endpoint *from) {
   uint64_t network = enetjs_endpoint_network(from);
   bool has_memory;
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, 0) || !is_connect(datagram))
     return not_enets(h, from);
-  if (!h->bound || (h->limits && !enetjs_limits_admit_connect(h->limits, network))) return TAKEN;
+  if (!h->bound || (h->security && !is_of_session(h) && refuses_plain(h))) return TAKEN;
+  /* The handshake of a session has been charged. */
+  if (h->limits && !is_of_session(h) && !enetjs_limits_admit_connect(h->limits, network)) return TAKEN;
   has_memory = enetjs_allow_connect(h, network);
   if (!has_memory) h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
   if (h->guard) {
@@ -206,7 +220,8 @@ static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram
                          const struct enetjs_endpoint *from) {
   if (datagram->peer == ENET_PROTOCOL_MAXIMUM_PEER_ID) return from_nobody(h, datagram, from);
   if (!h->guard) return not_enets(h, from);
-  return conclude(h, from, enetjs_guard_prove(h->guard, datagram, h->datagram_room, h->limits));
+  return conclude(h, from,
+                  enetjs_guard_prove(h->guard, datagram, h->datagram_room, is_of_session(h) ? NULL : h->limits));
 }
 
 /*
@@ -215,6 +230,7 @@ static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram
 static int denied(struct enetjs_host *h, const struct enetjs_endpoint *from) {
   struct enetjs_datagram datagram;
   h->counters[ENETJS_HOST_STAT_FILTERED]++;
+  if (h->security && !is_of_session(h) && enetjs_security_required(h->security)) return TAKEN;
   if (!h->filter_refuses || !h->guard || !within_limits(h, from, NULL)) return TAKEN;
   if (enetjs_datagram_parse(h->enet, h->enet->receivedData, h->enet->receivedDataLength, &datagram) &&
       datagram.peer == ENET_PROTOCOL_MAXIMUM_PEER_ID &&
@@ -250,6 +266,7 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   enetjs_pool_charge(NULL);
   enetjs_commands_handled(h);
   enetjs_messages_of_datagram(h);
+  if (h->security) from = enetjs_security_real(h->security, &from);
   if (from_guard(h, &from, &result)) return result;
   if (enetjs_filter_denies(&h->filter, &from)) return denied(h, &from);
   parsed = enetjs_datagram_parse(enet, enet->receivedData, enet->receivedDataLength, &datagram);

@@ -84,6 +84,7 @@ struct enetjs_guard;
 struct enetjs_peer_ids;
 struct enetjs_host;
 struct enetjs_limits;
+struct enetjs_security;
 
 /*
  * Steps in ENet's lists, and commands freed, after which a service leaves the rest to the next one: 1 to 2
@@ -133,6 +134,7 @@ struct enetjs_host {
   struct enetjs_limits *limits;     /**< or NULL */
   /** or NULL where ids on the wire are ENet's own, see open_guard in create.c */
   struct enetjs_peer_ids *peer_ids;
+  struct enetjs_security *security; /**< or NULL before the host is asked for a session */
   struct enetjs_guard *guard;       /**< or NULL where ENet answers a CONNECT itself */
   enetjs_datagram_room datagram_room;
   struct enetjs_slot *to_feed, *last_to_feed; /**< peers for which something waits */
@@ -223,6 +225,16 @@ const uint8_t *enetjs_shared_at(struct enetjs_host *h, double offset, double len
 double enetjs_host_endpoint(struct enetjs_host *h, double address, double port,
                             struct enetjs_endpoint *endpoint);
 
+/** The real endpoint behind an address of ENet. */
+struct enetjs_endpoint enetjs_host_real(const struct enetjs_host *h, const ENetAddress *address);
+
+/* ---- security.c ------------------------------------------------------------------------------ */
+/** Tells the program what has become of sessions. Not within ENet's receive loop. */
+void enetjs_security_tell(struct enetjs_host *h);
+/** Before the connect event of a slot: what is known about its client. */
+void enetjs_security_emit_client(const struct enetjs_slot *slot);
+void enetjs_security_count_sessions(struct enetjs_host *h);
+
 /* ---- close.c --------------------------------------------------------------------------------- */
 /**
  * Tells every peer, before the host is destroyed or the process exits; ends all connections without events.
@@ -241,6 +253,9 @@ void enetjs_hosts_on_process_exit(void);
 double enetjs_settings_apply(struct enetjs_host *h, const double *config); /**< @returns 0 or an error code */
 
 /* ---- connect.c ------------------------------------------------------------------------------- */
+/** @param to a real endpoint, or that of a session @returns a peer id or an error code */
+double enetjs_host_connect_to(struct enetjs_host *h, const struct enetjs_endpoint *to, size_t channels,
+                              enet_uint32 data);
 /** After ENet may have run out of memory: ends the peers that wait for an answer to what was never sent. */
 void enetjs_reset_stuck_peers(struct enetjs_host *h);
 /** An attempt of this host has succeeded or ended, if the slot is one. */

@@ -17,6 +17,7 @@
 #include "host/internal.h"
 #include "wire/guard.h"
 #include "wire/limits.h"
+#include "wire/security/security.h"
 #include "wire/socket.h"
 
 #define TRANSIENT_ERROR_LIMIT 64
@@ -147,6 +148,7 @@ void enetjs_flush_protocol(struct enetjs_host *h) {
   if (h->failed) return;
   enetjs_read_unreachable(h);
   enetjs_batch_begin(h->batch);
+  enetjs_security_tick(h->security);
   do {
     enetjs_handshake_repeat(&h->handshakes);
     enetjs_flows_open(h, true);
@@ -164,6 +166,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
   h->queued_of_late = h->fed = h->resent = h->steps = h->discarded = 0;
   enetjs_read_unreachable(h);
   enetjs_batch_begin(h->batch);
+  enetjs_security_tick(h->security);
   while ((more = service_round(h, &errors)) > 0) {
     taken += more;
     if (taken >= h->events.capacity || h->steps >= ENETJS_SERVICE_STEPS ||
@@ -171,6 +174,7 @@ void enetjs_service_protocol(struct enetjs_host *h) {
       break;
   }
   if (h->limits) enetjs_limits_enforce(h);
+  if (h->security) enetjs_security_tell(h);
   /*
    * A service that was cut short has not sent the acknowledgements of what it has read. They must leave
    * before the consumer can disconnect a peer, because a disconnect drops them, and a peer that lacks the
@@ -292,6 +296,7 @@ double enetjs_host_stats(double host) {
   if (!h) return ENETJS_ERR_CLOSED;
   add_totals(h);
   count_guard(h);
+  if (h->security) enetjs_security_count_sessions(h);
   h->counters[ENETJS_HOST_STAT_CONNECTED_PEERS] = h->enet->connectedPeers;
   h->counters[ENETJS_HOST_STAT_DATA] = enetjs_host_data(h);
   h->counters[ENETJS_HOST_STAT_HELD_RECORDS] = enetjs_records_held(h);

@@ -17,6 +17,7 @@
 #include "enet/dispatch_queue.h"
 #include "host/internal.h"
 #include "wire/addresses.h"
+#include "wire/security/security.h"
 
 /* ---- Handles --------------------------------------------------------------------------------- */
 
@@ -55,17 +56,18 @@ bool enetjs_slot_sends(const struct enetjs_slot *slot) {
 static void establish(struct enetjs_slot *slot, uint32_t data) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPeer *peer = enetjs_peer_of(slot);
-  struct enetjs_endpoint address = enetjs_addresses_real(slot->host->addresses, &peer->address);
+  struct enetjs_endpoint address = enetjs_host_real(slot->host, &peer->address);
   slot->connected = true;
   enetjs_flow_connected(slot);
   enetjs_throttle_begin(&slot->throttle, peer, slot->host->throttle_off, slot->host->asks_throttle_off);
   slot->remote = enetjs_remote_of(peer);
   if (slot->outgoing) enetjs_emit_completion(slot, ENETJS_COMPLETION_CONNECTED, 0, 0);
+  if (slot->host->security) enetjs_security_emit_client(slot);
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CONNECT;
   record[ENETJS_RECORD_DATA] = data;
   record[ENETJS_RECORD_LENGTH] = (uint32_t)peer->channelCount;
   record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, slot, &address);
-  record[ENETJS_RECORD_EXTRA] = peer->address.port;
+  record[ENETJS_RECORD_EXTRA] = address.port;
   enetjs_emit_event(slot->host, slot, record, NULL);
 }
 
@@ -90,9 +92,15 @@ void enetjs_slot_confirm(struct enetjs_slot *slot) {
   establish(slot, enetjs_peer_of(slot)->eventData);
 }
 
+static void tell_security(const struct enetjs_slot *slot) {
+  struct enetjs_endpoint session = enetjs_endpoint_of(&enetjs_peer_of(slot)->address);
+  enetjs_security_peer_gone(slot->host->security, &session);
+}
+
 void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   struct enetjs_host *h = slot->host;
   ENetPeer *peer = enetjs_peer_of(slot);
+  if (h->security) tell_security(slot);
   enetjs_queue_clear(slot);
   enetjs_lanes_end(&slot->lanes);
   enetjs_flow_ended(slot);

@@ -14,8 +14,8 @@
 
 #define INDEX_BITS 14
 #define INDEX_MASK ((1u << INDEX_BITS) - 1)
-/* fewer than the bits hold, so that 255.255.255.255 is never given */
-#define ROUNDS ((1u << (28 - INDEX_BITS)) - 1)
+/* the other half of the numbers is for sessions, see endpoint.h */
+#define ROUNDS ((1u << (27 - INDEX_BITS)) - 1)
 #define SPARE 16
 #define NONE UINT32_MAX
 
@@ -129,6 +129,7 @@ ENetAddress enetjs_addresses_give(struct enetjs_addresses *map, const struct ene
 struct enetjs_endpoint enetjs_addresses_find(const struct enetjs_addresses *map, const ENetAddress *address) {
   uint32_t number = ENET_NET_TO_HOST_32(address->host), index = number & INDEX_MASK;
   struct enetjs_endpoint endpoint = {0};
+  if (number >= ENETJS_FIRST_SESSION) return enetjs_endpoint_of(address);
   if (number == ENETJS_STRANGER)
     endpoint = map->stranger;
   else if (index < map->room && map->entries[index].number == number)

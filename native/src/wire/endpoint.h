@@ -39,6 +39,19 @@ static inline uint32_t enetjs_endpoint_ipv4(const struct enetjs_endpoint *endpoi
   return (uint32_t)endpoint->low;
 }
 
+/**
+ * Numbers of encrypted sessions (wire/security/sessions.h), host byte order: from 248.0.0.0 on, which no host has. Above
+ * the security stage an endpoint with such an address stands for a session, whatever the session's real address is.
+ */
+#define ENETJS_FIRST_SESSION 0xF8000000u
+#define ENETJS_SESSION_IPV6 0x04000000u /**< a bit: the session began over IPv6 */
+#define ENETJS_SESSION_OVERHEAD 29      /**< bytes that a datagram of a session has beside ENet's */
+
+static inline bool enetjs_endpoint_is_session(const struct enetjs_endpoint *endpoint) {
+  return enetjs_endpoint_is_ipv4(endpoint) && enetjs_endpoint_ipv4(endpoint) >= ENETJS_FIRST_SESSION &&
+         enetjs_endpoint_ipv4(endpoint) != UINT32_MAX;
+}
+
 /** An IPv4 endpoint as ENet writes it. */
 static inline ENetAddress enetjs_endpoint_plain(const struct enetjs_endpoint *endpoint) {
   ENetAddress address;

@@ -198,6 +198,12 @@ static struct enetjs_attempt *find_question(struct enetjs_guard *guard, uint32_t
   return enetjs_attempts_find_question(&guard->attempts, number);
 }
 
+bool enetjs_guard_questioner(const struct enetjs_guard *guard, uint32_t question, struct enetjs_endpoint *from) {
+  const struct enetjs_attempt *attempt = enetjs_attempts_find_question(&guard->attempts, question);
+  if (attempt) *from = attempt->address;
+  return attempt != NULL;
+}
+
 bool enetjs_guard_accept(struct enetjs_guard *guard, uint32_t question) {
   struct enetjs_attempt *attempt = find_question(guard, question);
   if (!attempt) return false;

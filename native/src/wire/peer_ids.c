@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "wire/security/security.h"
 
 #define IDS ENET_PROTOCOL_MAXIMUM_PEER_ID /* each below it; as a link it means none */
 #define RECENT 64
@@ -23,7 +24,9 @@ struct place {
 
 struct enetjs_peer_ids {
   ENetHost *enet;
-  struct enetjs_addresses *addresses; /* or NULL */
+  struct enetjs_addresses *addresses;     /* or NULL */
+  const struct enetjs_security *security; /* or NULL */
+  enet_uint16 limit;                      /* all ids that are given out are below it */
   enet_uint16 first[IDS];
   enet_uint16 recent[RECENT];
   unsigned recent_at;
@@ -42,6 +45,7 @@ struct enetjs_peer_ids *enetjs_peer_ids_create(ENetHost *enet, struct enetjs_add
   }
   ids->enet = enet;
   ids->addresses = addresses;
+  ids->limit = enet->peerCount <= ENETJS_SECURITY_MAXIMUM_PEERS ? ENETJS_SECURITY_MAXIMUM_PEERS : IDS;
   for (size_t i = 0; i < IDS; i++) ids->first[i] = IDS;
   for (size_t i = 0; i < RECENT; i++) ids->recent[i] = IDS;
   for (size_t i = 0; i < enet->peerCount; i++) ids->place[i].id = ids->place[i].next = IDS;
@@ -52,6 +56,10 @@ void enetjs_peer_ids_destroy(struct enetjs_peer_ids *ids) {
   if (!ids) return;
   free(ids->networks);
   free(ids);
+}
+
+void enetjs_peer_ids_set_security(struct enetjs_peer_ids *ids, const struct enetjs_security *security) {
+  ids->security = security;
 }
 
 static bool same(const ENetAddress *a, const ENetAddress *b) {
@@ -81,7 +89,7 @@ static bool is_broadcast(const struct enetjs_endpoint *address) {
 /* The answer to a broadcast may come from any IPv4 address, so its id is shared with none. */
 bool enetjs_peer_ids_usable(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address,
                             enet_uint16 id) {
-  if (id >= IDS) return false;
+  if (id >= ids->limit) return false;
   for (size_t i = 0; i < RECENT; i++)
     if (ids->recent[i] == id) return false;
   for (enet_uint16 at = ids->first[id]; at != IDS; at = ids->place[at].next) {
@@ -102,9 +110,10 @@ static void unlink_place(struct enetjs_peer_ids *ids, enet_uint16 index) {
 void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer,
                             const struct enetjs_endpoint *address, enet_uint16 id) {
   struct place *place = &ids->place[peer->incomingPeerID];
+  struct enetjs_endpoint real = enetjs_security_real(ids->security, address);
   unlink_place(ids, peer->incomingPeerID);
   place->address = *address;
-  ids->networks[peer->incomingPeerID] = enetjs_endpoint_network(address);
+  ids->networks[peer->incomingPeerID] = enetjs_endpoint_network(&real);
   place->id = id;
   place->next = ids->first[id];
   ids->first[id] = peer->incomingPeerID;
@@ -117,7 +126,7 @@ static enet_uint16 draw(const struct enetjs_peer_ids *ids, const struct enetjs_e
     id &= ENET_PROTOCOL_MAXIMUM_PEER_ID;
     if (enetjs_peer_ids_usable(ids, address, id)) return id;
   }
-  for (id = 0; id < IDS - 1 && !enetjs_peer_ids_usable(ids, address, id); id++) continue;
+  for (id = 0; id < ids->limit - 1 && !enetjs_peer_ids_usable(ids, address, id); id++) continue;
   return id;
 }
 
@@ -136,7 +145,8 @@ void enetjs_peer_ids_of_connecting(struct enetjs_peer_ids *ids, ENetPeer *peer) 
 struct enetjs_peer_census enetjs_peer_ids_census(const struct enetjs_peer_ids *ids,
                                                  const struct enetjs_endpoint *address,
                                                  enet_uint32 connect_id) {
-  uint64_t network = enetjs_endpoint_network(address);
+  struct enetjs_endpoint real = enetjs_security_real(ids->security, address);
+  uint64_t network = enetjs_endpoint_network(&real);
   struct enetjs_peer_census census = {0};
   for (size_t i = 0; i < ids->enet->peerCount; i++) {
     const ENetPeer *peer = &ids->enet->peers[i];

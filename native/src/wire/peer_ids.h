@@ -5,7 +5,8 @@
  * ENet's own id of a peer is its index, so a stranger can guess it, and what was sent to one
  * connection reaches the next one in the same place. The ids that a host gives out here are random and
  * differ for each connection of an address and port; incoming headers are rewritten before ENet reads
- * them. Call with the host's lock held.
+ * them. Ids from ENETJS_SECURITY_MAXIMUM_PEERS on mark the datagrams of sessions (wire/security), so they are given out only
+ * where there are more peers than that. Call with the host's lock held.
  */
 #ifndef ENETJS_PEER_IDS_H
 #define ENETJS_PEER_IDS_H
@@ -13,6 +14,7 @@
 #include <enet/enet.h>
 #include <stdbool.h>
 
+#include "enetjs_layout.h"
 #include "wire/addresses.h"
 
 /** Whether a place is taken by a connection, in whatever state. */
@@ -21,10 +23,14 @@ static inline bool enetjs_is_live(const ENetPeer *peer) {
 }
 
 struct enetjs_peer_ids;
+struct enetjs_security;
 
 /** @param addresses or NULL @returns NULL when there is no memory */
 struct enetjs_peer_ids *enetjs_peer_ids_create(ENetHost *enet, struct enetjs_addresses *addresses);
 void enetjs_peer_ids_destroy(struct enetjs_peer_ids *ids);
+
+/** From now on connections of sessions count by their real addresses. */
+void enetjs_peer_ids_set_security(struct enetjs_peer_ids *ids, const struct enetjs_security *security);
 
 /** @returns the peer that a datagram with this id from this address is for, or NULL */
 ENetPeer *enetjs_peer_ids_find(const struct enetjs_peer_ids *ids, const ENetAddress *from, enet_uint16 id);

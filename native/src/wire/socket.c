@@ -14,6 +14,9 @@
  * With a simulated network (conditions.h), each datagram passes through it alone: an outgoing one before it
  * is gathered, an incoming one after it was taken out of its message.
  *
+ * With the security stage (security/security.h), what ENet sends to a session is sealed before the simulated
+ * network, and what comes is opened after it.
+ *
  * Where there is an address map (addresses.h), the socket is one of IPv6, and ENet's addresses end here: what
  * is gathered, or passes the simulated network, has its real endpoint.
  *
@@ -41,6 +44,7 @@
 #include "wire/batch_out.h"
 #include "wire/conditions.h"
 #include "wire/open.h"
+#include "wire/security/security.h"
 
 #define ENTERING 256 /* datagrams that may enter the simulated network before ENet gets its turn */
 
@@ -49,6 +53,7 @@ struct enetjs_batch {
   struct enetjs_addresses *addresses;   /* or NULL: the socket is one of IPv4 */
   struct enetjs_guard *guard;           /* or NULL */
   struct enetjs_conditions *conditions; /* or NULL */
+  struct enetjs_security *security;     /* or NULL */
   uint64_t *errors;
   void (*on_sent)(void *owner, const ENetAddress *to);
   void (*on_read)(void *owner, bool done);
@@ -181,6 +186,49 @@ static int receive_due(struct enetjs_batch *batch, struct enetjs_endpoint *from,
   return 0;
 }
 
+/* Hands a datagram with its real endpoint on. @returns its length, or a result of sendmsg */
+static int pass_on(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const ENetBuffer *buffers,
+                   size_t count) {
+  return batch->conditions ? enter(batch, to, buffers, count) : collect(batch, to, buffers, count);
+}
+
+/* ---- The security stage ---------------------------------------------------------------------- */
+
+/* @returns the length of what leaves, which is 0 when nothing does */
+static int seal(struct enetjs_batch *batch, struct enetjs_endpoint *to, const ENetBuffer *buffers, size_t count) {
+  enetjs_sealed_room sealed;
+  ENetBuffer buffer;
+  buffer.data = sealed;
+  buffer.dataLength = enetjs_security_leave(batch->security, to, buffers, count, sealed);
+  if (buffer.dataLength > 0) return pass_on(batch, to, &buffer, 1);
+  batch->enet->totalSentPackets--; /* which ENet is about to count */
+  return 0;
+}
+
+/* The next datagram below the security stage. */
+static int receive_real(struct enetjs_batch *batch, struct enetjs_endpoint *from, ENetBuffer *buffer) {
+  return batch->conditions ? receive_due(batch, from, buffer) : enetjs_in_next(batch->in, from, buffer);
+}
+
+static int receive_opened(struct enetjs_batch *batch, struct enetjs_endpoint *from, ENetBuffer *buffer) {
+  enetjs_sealed_room room;
+  ENetBuffer sealed;
+  sealed.data = room;
+  sealed.dataLength = sizeof(room);
+  for (;;) {
+    int length = receive_real(batch, from, &sealed), opened;
+    if (length <= 0) return length;
+    opened = enetjs_security_arrive(batch->security, from, room, (size_t)length, buffer);
+    if (opened > 0) return opened;
+    if (opened != ENETJS_SECURITY_PLAIN) continue;
+    if ((size_t)length <= buffer->dataLength) {
+      memcpy(buffer->data, room, (size_t)length);
+      return length;
+    }
+    ++*batch->errors;
+  }
+}
+
 /* ---- ENet's two functions -------------------------------------------------------------------- */
 
 ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, const ENetBuffer *buffers,
@@ -199,8 +247,10 @@ ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, c
     return 0;
   }
   to = enetjs_addresses_real(batch->addresses, address);
-  length =
-      batch->conditions ? enter(batch, &to, buffers, bufferCount) : collect(batch, &to, buffers, bufferCount);
+  if (batch->security && enetjs_endpoint_is_session(&to))
+    length = seal(batch, &to, buffers, bufferCount);
+  else
+    length = pass_on(batch, &to, buffers, bufferCount);
   batch->on_sent(batch->owner, address);
   return length;
 }
@@ -229,7 +279,7 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
   if (passed > 0) return (int)passed;
   if (!batch->in) batch->in = enetjs_in_create(batch->enet, batch->errors);
   if (!batch->in) return batch->addresses ? 0 : receive_plain(socket, address, buffers, bufferCount);
-  length = batch->conditions ? receive_due(batch, &from, buffers) : enetjs_in_next(batch->in, &from, buffers);
+  length = batch->security ? receive_opened(batch, &from, buffers) : receive_real(batch, &from, buffers);
   if (length == 0) batch->on_read(batch->owner, true);
   if (length > 0 && address) *address = enetjs_addresses_arrive(batch->addresses, &from);
   return length;
@@ -258,6 +308,22 @@ struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts)
   batch->on_read = parts->on_read;
   batch->owner = parts->owner;
   return batch;
+}
+
+void enetjs_batch_set_security(struct enetjs_batch *batch, struct enetjs_security *security) {
+  batch->security = security;
+}
+
+void enetjs_batch_put(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const uint8_t *bytes,
+                      size_t length) {
+  ENetBuffer buffer;
+  int sent;
+  buffer.data = (void *)(uintptr_t)bytes;
+  buffer.dataLength = length;
+  sent = pass_on(batch, to, &buffer, 1);
+  if (sent <= 0) return;
+  batch->enet->totalSentData += (enet_uint32)sent;
+  batch->enet->totalSentPackets++;
 }
 
 void enetjs_batch_set_conditions(struct enetjs_batch *batch, struct enetjs_conditions *conditions) {

@@ -18,6 +18,7 @@ struct enetjs_addresses;
 struct enetjs_batch;
 struct enetjs_conditions;
 struct enetjs_guard;
+struct enetjs_security;
 
 /** What a batch works with; all of it lives longer than the batch. */
 struct enetjs_batch_parts {
@@ -40,6 +41,13 @@ struct enetjs_batch_parts {
 /** @returns NULL where there is none */
 struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts);
 void enetjs_batch_destroy(struct enetjs_batch *batch);
+
+/** Puts the security stage in the way of all datagrams. The batch does not own it. */
+void enetjs_batch_set_security(struct enetjs_batch *batch, struct enetjs_security *security);
+
+/** Sends a datagram of the security stage, in a section. */
+void enetjs_batch_put(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const uint8_t *bytes,
+                      size_t length);
 
 /**
  * Puts a simulated network in the way of all datagrams. The batch owns it, and destroys it once it has ended.

@@ -23,6 +23,15 @@ struct enetjs_conditions *enetjs_batch_conditions(const struct enetjs_batch *bat
   return NULL;
 }
 
+void enetjs_batch_set_security(struct enetjs_batch *batch, struct enetjs_security *security) {
+  (void)batch, (void)security;
+}
+
+void enetjs_batch_put(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const uint8_t *bytes,
+                      size_t length) {
+  (void)batch, (void)to, (void)bytes, (void)length;
+}
+
 int enetjs_batch_wait(const struct enetjs_batch *batch) {
   (void)batch;
   return -1;

@@ -1,0 +1,208 @@
+/*
+ * The server's side of handshakes: HELLO, RETRY, REPLY. Until a HELLO brings a good cookie, its sender takes a SipHash
+ * and no memory. What costs more is bounded: by the rate of the network, by the budget of the host, and by the number
+ * of half-open sessions.
+ *
+ * Call with the host's lock held.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "wire/security/bytes.h"
+#include "wire/security/security_state.h"
+
+#define BUDGET 128 /* handshakes at once, */
+#define BUDGET_A_SECOND 1000.0
+#define HALF_OPEN_US 5000000u
+
+static uint64_t wall_ms(void) {
+  struct timespec now;
+  timespec_get(&now, TIME_UTC);
+  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- Cookies --------------------------------------------------------------------------------- */
+
+static void send_retry(struct enetjs_security *security, const struct enetjs_endpoint *to, const uint8_t *hello,
+                       const struct enetjs_cookie_subject *subject, uint64_t now_us) {
+  uint8_t retry[ENETJS_RETRY_BYTES] = {ENETJS_TYPE_RETRY, ENETJS_SECURITY_VERSION};
+  memcpy(retry + ENETJS_AT_INDEX, hello + ENETJS_AT_INDEX, 4);
+  enetjs_cookie_make(&security->cookies, subject, now_us, retry + ENETJS_AT_COOKIE);
+  enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_RETRIES);
+  enetjs_security_send(security, to, retry, sizeof(retry));
+}
+
+/* Whether a HELLO has a good cookie; else it is answered. */
+static bool has_cookie(struct enetjs_security *security, const struct enetjs_endpoint *from, const uint8_t *hello,
+                       uint64_t now_us) {
+  struct enetjs_cookie_subject subject = {from, hello + ENETJS_AT_INDEX, hello + ENETJS_AT_NOISE};
+  if (enetjs_cookie_check(&security->cookies, &subject, now_us, hello + ENETJS_AT_COOKIE)) return true;
+  send_retry(security, from, hello, &subject, now_us);
+  return false;
+}
+
+/* ---- Limits ---------------------------------------------------------------------------------- */
+
+static bool has_budget(struct enetjs_security *security, uint64_t now_us) {
+  if (now_us > security->budget_us) {
+    security->budget += (double)(now_us - security->budget_us) * BUDGET_A_SECOND / 1e6;
+    security->budget_us = now_us;
+  }
+  if (security->budget > BUDGET) security->budget = BUDGET;
+  if (security->budget < 1) return false;
+  security->budget--;
+  return true;
+}
+
+static bool may_handshake(struct enetjs_security *security, const struct enetjs_endpoint *from, uint64_t now_us) {
+  if (security->parts.admits_handshake(security->parts.owner, from) && has_budget(security, now_us)) return true;
+  enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_LIMITED);
+  return false;
+}
+
+/* A HELLO that was sent again gets the same REPLY. @returns whether there is a session of it */
+static bool repeat_reply(struct enetjs_security *security, const struct enetjs_endpoint *from, const uint8_t *hello) {
+  const struct enetjs_session *session =
+      enetjs_sessions_by_ephemeral(&security->sessions, hello + ENETJS_AT_NOISE);
+  if (!session) return false;
+  if (session->state == ENETJS_SESSION_HALF_OPEN && enetjs_endpoint_same(&session->real, from))
+    enetjs_security_send(security, from, session->reply, sizeof(session->reply));
+  return true;
+}
+
+/* ---- The handshake --------------------------------------------------------------------------- */
+
+static bool takes_pattern(const struct enetjs_security *security, uint8_t pattern) {
+  return security->server.has_psk ? pattern == ENETJS_NOISE_NKPSK0
+                                  : pattern == ENETJS_NOISE_NK || pattern == ENETJS_NOISE_IK;
+}
+
+void enetjs_security_prologue(const uint8_t *hello, uint8_t prologue[ENETJS_PROLOGUE_BYTES]) {
+  memcpy(prologue, ENETJS_PROLOGUE, sizeof(ENETJS_PROLOGUE) - 1);
+  memcpy(prologue + sizeof(ENETJS_PROLOGUE) - 1, hello, 8);
+}
+
+static bool read_hello(const struct enetjs_security *security, const uint8_t *hello, size_t length,
+                       struct enetjs_noise *noise, uint8_t *payload) {
+  uint8_t prologue[ENETJS_PROLOGUE_BYTES];
+  struct enetjs_noise_keys keys = {0};
+  enetjs_security_prologue(hello, prologue);
+  keys.pattern = hello[ENETJS_AT_PATTERN];
+  keys.own = &security->server.keys;
+  keys.psk = security->server.has_psk ? security->server.psk : NULL;
+  keys.prologue = prologue;
+  keys.prologue_bytes = sizeof(prologue);
+  enetjs_noise_begin(noise, false, &keys);
+  return enetjs_noise_read(noise, hello + ENETJS_AT_NOISE, length - ENETJS_AT_NOISE, payload);
+}
+
+/* @returns false when the Noise message can't be written */
+static bool write_reply(struct enetjs_noise *noise, const uint8_t *hello, uint32_t index, unsigned status,
+                        uint8_t reply[ENETJS_REPLY_BYTES]) {
+  uint8_t payload[ENETJS_REPLY_PAYLOAD] = {0};
+  memset(reply, 0, ENETJS_REPLY_BYTES);
+  memcpy(reply, hello, 8);
+  reply[0] = ENETJS_TYPE_REPLY;
+  enetjs_put_u32(payload, index);
+  payload[4] = (uint8_t)status;
+  return enetjs_noise_write(noise, payload, sizeof(payload), reply + ENETJS_AT_REPLY_NOISE) > 0;
+}
+
+static void reject(struct enetjs_security *security, const struct enetjs_endpoint *to, struct enetjs_noise *noise,
+                   const uint8_t *hello, unsigned status) {
+  uint8_t reply[ENETJS_REPLY_BYTES];
+  enetjs_security_count(security, ENETJS_HOST_STAT_TOKEN_MISSING + status - ENETJS_TOKEN_MISSING);
+  if (write_reply(noise, hello, 0, status, reply)) enetjs_security_send(security, to, reply, sizeof(reply));
+}
+
+static bool keep_token(struct enetjs_session *session, const uint8_t *token, size_t length) {
+  if (length == 0) return true;
+  session->token = malloc(length);
+  if (!session->token) return false;
+  memcpy(session->token, token, length);
+  session->token_bytes = length;
+  return true;
+}
+
+static void accept_client(struct enetjs_security *security, const struct enetjs_endpoint *from, struct enetjs_noise *noise,
+                   const uint8_t *hello, const uint8_t *token, size_t token_bytes, uint64_t now_us) {
+  struct enetjs_session *session = enetjs_sessions_add(&security->sessions, from);
+  uint8_t clients[ENETJS_KEY_BYTES], servers[ENETJS_KEY_BYTES];
+  if (!session) return;
+  if (!keep_token(session, token, token_bytes) ||
+      !write_reply(noise, hello, session->local, ENETJS_TOKEN_ACCEPTED, session->reply)) {
+    enetjs_sessions_remove(&security->sessions, session);
+    return;
+  }
+  session->has_client_key = noise->pattern == ENETJS_NOISE_IK;
+  if (session->has_client_key) memcpy(session->client_key, noise->remote, ENETJS_KEY_BYTES);
+  memcpy(session->ephemeral, hello + ENETJS_AT_NOISE, ENETJS_KEY_BYTES);
+  enetjs_noise_split(noise, clients, servers);
+  enetjs_sealing_begin(&session->sealing, servers, enetjs_get_u32(hello + ENETJS_AT_INDEX), now_us);
+  enetjs_opening_begin(&session->opening, clients, now_us);
+  enetjs_sodium()->memzero(clients, sizeof(clients));
+  enetjs_sodium()->memzero(servers, sizeof(servers));
+  session->began_us = session->alone_us = now_us;
+  enetjs_sessions_set_half_open(&security->sessions, session);
+  enetjs_security_send(security, from, session->reply, sizeof(session->reply));
+}
+
+static void handshake(struct enetjs_security *security, const struct enetjs_endpoint *from, const uint8_t *hello,
+                      size_t length, uint64_t now_us) {
+  size_t payload_bytes =
+      length - ENETJS_AT_NOISE - enetjs_noise_overhead(hello[ENETJS_AT_PATTERN], true), token_bytes;
+  uint8_t payload[ENETJS_HELLO_BYTES];
+  struct enetjs_noise noise;
+  unsigned status;
+  if (!read_hello(security, hello, length, &noise, payload)) {
+    enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_UNAUTHENTIC);
+    goto end;
+  }
+  token_bytes = enetjs_get_u16(payload);
+  if (token_bytes > ENETJS_TOKEN_BYTES || token_bytes + 2 > payload_bytes) {
+    enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_MALFORMED);
+    goto end;
+  }
+  if (security->tokens.issuer_count == 0) token_bytes = 0;
+  status = enetjs_token_check(&security->tokens, payload + 2, token_bytes, wall_ms());
+  if (status == ENETJS_TOKEN_ACCEPTED)
+    accept_client(security, from, &noise, hello, payload + 2, token_bytes, now_us);
+  else
+    reject(security, from, &noise, hello, status);
+end:
+  enetjs_noise_wipe(&noise);
+  enetjs_sodium()->memzero(payload, sizeof(payload));
+}
+
+void enetjs_security_take_hello(struct enetjs_security *security, const struct enetjs_endpoint *from,
+                                const uint8_t *hello, size_t length, uint64_t now_us) {
+  if (!security->serves || !security->parts.admits(security->parts.owner, from, length)) return;
+  if (length < ENETJS_HELLO_LEAST || length > ENETJS_HELLO_BYTES ||
+      hello[ENETJS_AT_VERSION] != ENETJS_SECURITY_VERSION || !takes_pattern(security, hello[ENETJS_AT_PATTERN]) ||
+      hello[ENETJS_AT_INDEX] == 0xFF) {
+    enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_MALFORMED);
+    return;
+  }
+  if (!has_cookie(security, from, hello, now_us) || repeat_reply(security, from, hello)) return;
+  if (may_handshake(security, from, now_us)) handshake(security, from, hello, length, now_us);
+}
+
+/* ---- Half-open sessions ---------------------------------------------------------------------- */
+
+bool enetjs_security_confirm(struct enetjs_security *security, struct enetjs_session *session) {
+  if (session->token && !enetjs_token_use(&security->tokens, session->token, wall_ms())) {
+    enetjs_security_count(security, ENETJS_HOST_STAT_TOKEN_USED);
+    enetjs_sessions_remove(&security->sessions, session);
+    return false;
+  }
+  enetjs_sessions_set_open(&security->sessions, session);
+  enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_HANDSHAKES);
+  return true;
+}
+
+void enetjs_security_drop_half_open(struct enetjs_security *security, uint64_t now_us) {
+  struct enetjs_session *oldest;
+  while ((oldest = security->sessions.oldest) != NULL && now_us - oldest->began_us >= HALF_OPEN_US)
+    enetjs_sessions_remove(&security->sessions, oldest);
+}

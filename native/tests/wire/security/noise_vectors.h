@@ -1,0 +1,95 @@
+/**
+ * @file noise_vectors.h
+ * @brief Published vectors of three Noise protocols, from cacophony (https://github.com/haskell-cryptography/cacophony,
+ * vectors/cacophony.txt), in hexadecimal.
+ */
+#ifndef ENETJS_TESTS_NOISE_VECTORS_H
+#define ENETJS_TESTS_NOISE_VECTORS_H
+
+#include "wire/security/noise.h"
+
+#define VECTOR_MESSAGES 6
+
+struct noise_vector {
+  enum enetjs_noise_pattern pattern;
+  const char *prologue, *psk, *initiator_static, *initiator_ephemeral, *responder_static, *responder_ephemeral;
+  const char *handshake_hash;
+  struct {
+    const char *payload, *ciphertext;
+  } messages[VECTOR_MESSAGES];
+};
+
+static const struct noise_vector noise_vectors[] = {
+    {ENETJS_NOISE_NK,
+     "4a6f686e2047616c74",
+     NULL,
+     NULL,
+     "893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a",
+     "4a3acbfdb163dec651dfa3194dece676d437029c62a408b4c5ea9114246e4893",
+     "bbdb4cdbd309f1a1f2e1456967fe288cadd6f712d65dc7b7793d5e63da6b375b",
+     "f87aa4eb6416e5b0d2b6e6f0b7bc41f3c5986a5d32d55c08d67cbd412f3ec2fa04d8e358ab95b3bbfab054a140a98ecc"
+         "f4284bb6309b600981d451ecac484932",
+     {{"4c756477696720766f6e204d69736573",
+       "ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c7944f3041e39b0c8ba56008f2d1183fea6ac"
+         "83564ead0267b0842ec4c521ed1e1407"},
+      {"4d757272617920526f746862617264",
+       "95ebc60d2b1fa672c1f46a8aa265ef51bfe38e7ccb39ec5be34069f1448088432281dcc1835131f305dca14525e15e27"
+         "d1f32294aa835e40fc18be480c1db9"},
+      {"462e20412e20486179656b",
+       "357e24e9f28ba22080666f7efacc01b2a0a4e358e742aeeff2aaf5"},
+      {"4361726c204d656e676572",
+       "8b23b34ff3169de06a39551e969ca7876cc5122a4acff74bf2ec29"},
+      {"4a65616e2d426170746973746520536179",
+       "5c104779b6f36e59fca73ed94b0ae092eae1d76dd109caf5060aaaedba385d7076"},
+      {"457567656e2042f6686d20766f6e2042617765726b",
+       "34ae0518d0cd3aa641ed372ea94935ceecd87f8c4b422ce21a33d3f6f5493891e3e915d83f"}}},
+    {ENETJS_NOISE_NKPSK0,
+     "4a6f686e2047616c74",
+     "54686973206973206d7920417573747269616e20706572737065637469766521",
+     NULL,
+     "893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a",
+     "4a3acbfdb163dec651dfa3194dece676d437029c62a408b4c5ea9114246e4893",
+     "bbdb4cdbd309f1a1f2e1456967fe288cadd6f712d65dc7b7793d5e63da6b375b",
+     "a32c665fae82ea979751627b098c45e755574719a147af4bd6bb92a790dc6dc64b33f09424aa7d21ae70c46207b5d103"
+         "c7150cdc6df02dc2aa470c76647da0e0",
+     {{"4c756477696720766f6e204d69736573",
+       "ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c794432c362f61a0162a93280a9e1c53edb8c"
+         "e7487fd12a4d1731495a24051a5afca8"},
+      {"4d757272617920526f746862617264",
+       "95ebc60d2b1fa672c1f46a8aa265ef51bfe38e7ccb39ec5be34069f1448088430e8d0924ed6525d4045188c3b225604c"
+         "254ac2d8d33a8a3b0c7f5eb1975ba4"},
+      {"462e20412e20486179656b",
+       "4781e2a7bef65e0ae3da3508cf44a8b7a92880077b8e73afaef494"},
+      {"4361726c204d656e676572",
+       "f14b1feb6ff970fc3993f1c2383f33fa48138bfc5aa2ee89e40107"},
+      {"4a65616e2d426170746973746520536179",
+       "4ab72fba875b34dbc38da46b09fe1ad4d72faeb3514180d39a57b6cf22d646fcfa"},
+      {"457567656e2042f6686d20766f6e2042617765726b",
+       "1ca4c48531c304d8d1472124d5e082e29332d9527a743ac875b3bea0fb372f1d08168561b1"}}},
+    {ENETJS_NOISE_IK,
+     "4a6f686e2047616c74",
+     NULL,
+     "e61ef9919cde45dd5f82166404bd08e38bceb5dfdfded0a34c8df7ed542214d1",
+     "893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a",
+     "4a3acbfdb163dec651dfa3194dece676d437029c62a408b4c5ea9114246e4893",
+     "bbdb4cdbd309f1a1f2e1456967fe288cadd6f712d65dc7b7793d5e63da6b375b",
+     "1c8fa891cb414fedba6daa7c6f4ae0a6d98e5f9768cc9cecd27e805614943ee9c8a1b27fbfb76dc197255c8aa69f6b42"
+         "85c423840b8bedf45e652ca64f797d81",
+     {{"4c756477696720766f6e204d69736573",
+       "ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c7944ba83a447b38c83e327ad936929812f62"
+         "4884847b7831e95e197b2f797088efdd2f88f1db7e1fb0e99c64419097af91cee64e470f4b6fcd9298ce0b56fe20f86e"
+         "13bf70439c538e3602a7127af71a29cc"},
+      {"4d757272617920526f746862617264",
+       "95ebc60d2b1fa672c1f46a8aa265ef51bfe38e7ccb39ec5be34069f1448088439f069b267a06b3de3ecb1043bcb098e9"
+         "af91d9c64748d998c7b47890871571"},
+      {"462e20412e20486179656b",
+       "cd54383060e7a28434cca27fb1cc524cfbabeb18181589df219d07"},
+      {"4361726c204d656e676572",
+       "a856d3bf0246bfc476c655009cd1ed677b8dcc5b349ae8ef2a05f2"},
+      {"4a65616e2d426170746973746520536179",
+       "49063084b2c51f098337cb8a13739ac848f907e67cfb2cc8a8b60586467aa02fc7"},
+      {"457567656e2042f6686d20766f6e2042617765726b",
+       "8b9709d23b47e4639df7678d7a21741eba4ef1e9c60383001c7435549c20f9d56f30e935d3"}}},
+};
+
+#endif

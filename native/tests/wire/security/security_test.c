@@ -1,0 +1,467 @@
+/* Two security stages: handshakes, datagrams of sessions, and what becomes of every datagram that is not as it was sent. */
+#include "stages.h"
+#include "base/clock.h"
+#include "wire/security/bytes.h"
+
+static uint64_t counter(const struct side *side, size_t statistic) { return side->counters[statistic]; }
+
+static void connects(struct pair *pair) {
+  enetjs_sealed_room room;
+  size_t length;
+  CHECK_EQ_INT(pair_connect(pair), strlen("CONNECT"));
+  CHECK(memcmp(pair->server.received, "CONNECT", 7) == 0);
+  CHECK(enetjs_endpoint_is_session(&pair->server.from));
+  CHECK_EQ_INT(counter(&pair->server, ENETJS_HOST_STAT_SECURITY_HANDSHAKES), 1);
+  length = side_seal(&pair->server, &pair->server.from, "hello", room);
+  CHECK_EQ_INT(length, 5 + ENETJS_SESSION_OVERHEAD);
+  CHECK_EQ_INT(side_take(&pair->client, &pair->server.address, room, length), 5);
+  CHECK(memcmp(pair->client.received, "hello", 5) == 0);
+  CHECK(enetjs_endpoint_same(&pair->client.from, &pair->session));
+}
+
+TEST(a_client_with_the_servers_key_connects) {
+  struct pair pair;
+  struct enetjs_security_facts facts;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  connects(&pair);
+  CHECK(enetjs_security_facts(pair.server.stage, &pair.server.from, &facts));
+  CHECK(facts.open && !facts.client_key && !facts.token);
+  CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_RETRIES), 1);
+  pair_end(&pair);
+}
+
+TEST(a_client_with_a_pre_shared_key_connects) {
+  struct pair pair;
+  pair_begin(&pair);
+  pair.config.has_psk = pair.attempt.has_psk = true;
+  pair.config.psk[3] = pair.attempt.psk[3] = 7;
+  pair_serve(&pair);
+  connects(&pair);
+  pair_end(&pair);
+}
+
+TEST(a_client_with_a_key_pair_connects_and_is_known) {
+  struct pair pair;
+  struct enetjs_security_facts facts;
+  pair_begin(&pair);
+  pair.attempt.has_keys = true;
+  draw_pair(&pair.attempt.keys);
+  pair_serve(&pair);
+  connects(&pair);
+  CHECK(enetjs_security_facts(pair.server.stage, &pair.server.from, &facts));
+  CHECK(facts.client_key && memcmp(facts.client_key, pair.attempt.keys.public, ENETJS_KEY_BYTES) == 0);
+  pair_end(&pair);
+}
+
+/* @returns whether the server has sent a REPLY */
+static bool is_answered(struct pair *pair) {
+  size_t before;
+  pair_hello(pair);
+  deliver(&pair->client, &pair->server);
+  if (pair->server.count == 0) return false;
+  deliver(&pair->server, &pair->client);
+  before = pair->server.count;
+  deliver(&pair->client, &pair->server);
+  return pair->server.count > before;
+}
+
+TEST(other_keys_are_met_with_silence) {
+  struct pair pair;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair.attempt.server_key[4] ^= 1;
+  CHECK(!is_answered(&pair));
+  CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_UNAUTHENTIC), 1);
+  pair_end(&pair);
+  pair_begin(&pair);
+  pair.config.has_psk = pair.attempt.has_psk = true;
+  pair.attempt.psk[0] = 1;
+  pair_serve(&pair);
+  CHECK(!is_answered(&pair));
+  CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_UNAUTHENTIC), 1);
+  pair_end(&pair);
+  pair_begin(&pair);
+  pair.config.has_psk = true; /* the client has none */
+  pair_serve(&pair);
+  CHECK(!is_answered(&pair));
+  CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_MALFORMED), 1);
+  pair_end(&pair);
+}
+
+/* ---- Every byte of every datagram ------------------------------------------------------------ */
+
+/* Delivers each datagram that differs from the last one sent in one byte, or is shorter. */
+static void deliver_changed(struct side *from, struct side *to) {
+  struct sent sent = from->outbox[(from->count - 1) % OUTBOX];
+  for (size_t at = 0; at < sent.length; at++) {
+    for (unsigned bit = 1; bit < 256; bit *= 16) {
+      sent.bytes[at] ^= (uint8_t)bit;
+      CHECK(side_take(to, &from->address, sent.bytes, sent.length) <= 0);
+      sent.bytes[at] ^= (uint8_t)bit;
+    }
+    CHECK(side_take(to, &from->address, sent.bytes, at) <= 0);
+  }
+}
+
+TEST(no_changed_hello_is_answered_with_a_reply) {
+  struct pair pair;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair_hello(&pair);
+  deliver(&pair.client, &pair.server);
+  deliver(&pair.server, &pair.client);
+  pair.server.bytes_sent = pair.server.count = 0;
+  deliver_changed(&pair.client, &pair.server);
+  CHECK_EQ_INT(pair.server.bytes_sent, pair.server.count * ENETJS_RETRY_BYTES);
+  CHECK_EQ_INT(pair.server.stage->sessions.count, 0);
+  pair_end(&pair);
+}
+
+TEST(changed_answers_do_not_end_an_attempt) {
+  struct pair pair;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair_hello(&pair);
+  deliver(&pair.client, &pair.server);
+  deliver_changed(&pair.server, &pair.client); /* a wrong cookie is sent, and answered with a RETRY again */
+  deliver(&pair.client, &pair.server);
+  deliver(&pair.server, &pair.client);
+  CHECK(pair.client.count <= 1 + 9);
+  pair.client.stage->sessions.places[enetjs_endpoint_ipv4(&pair.session) & 0x3FFF]->hello->due_us = 0;
+  enetjs_security_tick(pair.client.stage);
+  deliver(&pair.client, &pair.server);
+  CHECK_EQ_INT(pair.server.outbox[(pair.server.count - 1) % OUTBOX].length, ENETJS_REPLY_BYTES);
+  deliver_changed(&pair.server, &pair.client);
+  CHECK_EQ_INT(deliver(&pair.server, &pair.client), 0);
+  CHECK_EQ_INT(deliver(&pair.client, &pair.server), strlen("CONNECT"));
+  pair_end(&pair);
+}
+
+TEST(changed_datagrams_of_a_session_are_ignored) {
+  struct pair pair;
+  enetjs_sealed_room room;
+  size_t length;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair_ask(&pair);
+  deliver(&pair.server, &pair.client);
+  deliver_changed(&pair.client, &pair.server); /* the first one, to a half-open session */
+  CHECK_EQ_INT(pair.server.stage->sessions.half_open, 1);
+  CHECK_EQ_INT(deliver(&pair.client, &pair.server), 7);
+  CHECK_EQ_INT(pair.server.stage->sessions.half_open, 0);
+  length = side_seal(&pair.client, &pair.session, "data", room);
+  for (size_t at = 0; at < length; at++) {
+    room[at] ^= 0x10;
+    CHECK(side_take(&pair.server, &pair.client.address, room, length) <= 0);
+    room[at] ^= 0x10;
+    CHECK(side_take(&pair.server, &pair.client.address, room, at) <= 0);
+  }
+  CHECK_EQ_INT(side_take(&pair.server, &pair.client.address, room, length), 4);
+  CHECK_EQ_INT(side_take(&pair.server, &pair.client.address, room, length), 0);
+  CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_REPLAYED), 1);
+  CHECK_EQ_INT(side_take(&pair.client, &pair.server.address, room, length), 0); /* reflected */
+  pair_end(&pair);
+}
+
+TEST(a_repeated_hello_gets_the_same_reply) {
+  struct pair pair;
+  struct sent first, again;
+  struct enetjs_endpoint elsewhere;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair_ask(&pair);
+  first = pair.server.outbox[(pair.server.count - 1) % OUTBOX];
+  CHECK_EQ_INT(first.length, ENETJS_REPLY_BYTES);
+  deliver(&pair.client, &pair.server);
+  again = pair.server.outbox[(pair.server.count - 1) % OUTBOX];
+  CHECK(memcmp(first.bytes, again.bytes, ENETJS_REPLY_BYTES) == 0);
+  CHECK_EQ_INT(pair.server.stage->sessions.count, 1);
+  elsewhere = enetjs_endpoint_of_ipv4(0x7F000009, 1000);
+  first = pair.client.outbox[(pair.client.count - 1) % OUTBOX];
+  side_take(&pair.server, &elsewhere, first.bytes, first.length);
+  CHECK_EQ_INT(pair.server.outbox[(pair.server.count - 1) % OUTBOX].length, ENETJS_RETRY_BYTES);
+  deliver(&pair.server, &pair.client); /* which is not from the server */
+  pair_end(&pair);
+}
+
+TEST(half_open_sessions_are_bounded) {
+  struct pair pair;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  for (unsigned i = 0; i < ENETJS_HALF_OPEN_SESSIONS + 200; i++) {
+    pair.server.stage->budget = 1;
+    pair_ask(&pair);
+    enetjs_sessions_remove(&pair.client.stage->sessions,
+                           enetjs_sessions_by_number(&pair.client.stage->sessions, enetjs_endpoint_ipv4(&pair.session)));
+    pair.client.stage->hellos--;
+  }
+  CHECK_EQ_INT(pair.server.stage->sessions.half_open, ENETJS_HALF_OPEN_SESSIONS);
+  CHECK_EQ_INT(pair.server.stage->sessions.count, ENETJS_HALF_OPEN_SESSIONS);
+  pair_end(&pair);
+}
+
+TEST(what_the_host_does_not_admit_is_not_answered) {
+  struct pair pair;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair.server.refuses = true;
+  CHECK(!is_answered(&pair));
+  CHECK_EQ_INT(pair.server.count, 0);
+  pair_end(&pair);
+}
+
+TEST(handshakes_have_a_budget) {
+  struct pair pair;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair_hello(&pair);
+  deliver(&pair.client, &pair.server);
+  deliver(&pair.server, &pair.client);
+  pair.server.stage->budget = 0;
+  pair.server.stage->budget_us = enetjs_clock_us() + 1000000; /* until then nothing is added */
+  CHECK_EQ_INT(deliver(&pair.client, &pair.server), 0);
+  CHECK_EQ_INT(pair.server.count, 1);
+  CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_LIMITED), 1);
+  pair_end(&pair);
+}
+
+/* ---- Moving ---------------------------------------------------------------------------------- */
+
+TEST(a_session_moves_once_its_new_address_has_answered) {
+  struct pair pair;
+  enetjs_sealed_room room;
+  struct enetjs_endpoint session, real;
+  struct sent challenge;
+  size_t length, before;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  CHECK_EQ_INT(pair_connect(&pair), 7);
+  session = pair.server.from;
+  real = pair.client.address;
+  pair.client.address.port = 1001;
+  length = side_seal(&pair.client, &pair.session, "from elsewhere", room);
+  before = pair.server.count;
+  CHECK_EQ_INT(side_take(&pair.server, &pair.client.address, room, length), 14);
+  CHECK_EQ_INT(pair.server.count, before + 1);
+  challenge = pair.server.outbox[before % OUTBOX];
+  CHECK(enetjs_endpoint_same(&challenge.to, &pair.client.address) && challenge.length <= length);
+  real = enetjs_security_real(pair.server.stage, &session);
+  CHECK_EQ_INT(real.port, 1000); /* until it is answered */
+  CHECK_EQ_INT(side_take(&pair.client, &pair.server.address, challenge.bytes, challenge.length), 0);
+  CHECK_EQ_INT(deliver(&pair.client, &pair.server), 0);
+  real = enetjs_security_real(pair.server.stage, &session);
+  CHECK_EQ_INT(real.port, 1001);
+  CHECK_EQ_INT(enetjs_security_take_report(pair.server.stage, &real), ENETJS_SESSION_HAS_MOVED);
+  CHECK(enetjs_endpoint_same(&real, &session));
+  CHECK_EQ_INT(enetjs_security_take_report(pair.server.stage, &real), 0);
+  pair_end(&pair);
+}
+
+TEST(old_datagrams_and_answers_from_elsewhere_move_nothing) {
+  struct pair pair;
+  enetjs_sealed_room first, second;
+  struct enetjs_endpoint session, thief = enetjs_endpoint_of_ipv4(0x7F000009, 9), real;
+  struct sent challenge;
+  size_t length, before;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  CHECK_EQ_INT(pair_connect(&pair), 7);
+  session = pair.server.from;
+  length = side_seal(&pair.client, &pair.session, "number one", first);
+  side_seal(&pair.client, &pair.session, "number two", second);
+  CHECK_EQ_INT(side_take(&pair.server, &pair.client.address, second, length), 10);
+  before = pair.server.count;
+  CHECK_EQ_INT(side_take(&pair.server, &thief, first, length), 10); /* authentic, but not the newest */
+  CHECK_EQ_INT(side_take(&pair.server, &thief, second, length), 0); /* replayed */
+  CHECK_EQ_INT(pair.server.count, before);
+  length = side_seal(&pair.client, &pair.session, "number three", first);
+  side_take(&pair.server, &thief, first, length);
+  CHECK_EQ_INT(pair.server.count, before + 1);
+  challenge = pair.server.outbox[before % OUTBOX];
+  side_take(&pair.client, &pair.server.address, challenge.bytes, challenge.length); /* the thief passes it on */
+  CHECK_EQ_INT(deliver(&pair.client, &pair.server), 0);
+  real = enetjs_security_real(pair.server.stage, &session);
+  CHECK(enetjs_endpoint_same(&real, &pair.client.address));
+  pair_end(&pair);
+}
+
+/* ---- Tokens ---------------------------------------------------------------------------------- */
+
+typedef int (*sign_function)(unsigned char *, unsigned long long *, const unsigned char *, unsigned long long,
+                             const unsigned char *);
+typedef int (*pair_function)(unsigned char *, unsigned char *);
+
+struct issuer {
+  sign_function sign;
+  uint8_t public[32], secret[64];
+};
+
+static void issuer_begin(struct issuer *issuer) {
+  void *library = dlopen("libsodium.so.23", RTLD_NOW);
+  pair_function draw;
+  if (!library) library = dlopen("libsodium.so.26", RTLD_NOW);
+  CHECK(library != NULL);
+  *(void **)&issuer->sign = dlsym(library, "crypto_sign_detached");
+  *(void **)&draw = dlsym(library, "crypto_sign_keypair");
+  draw(issuer->public, issuer->secret);
+}
+
+/* @returns the length */
+static size_t issue(const struct issuer *issuer, uint64_t expiry_ms, const uint8_t *server, uint8_t *token) {
+  uint8_t in[1024] = "enetjs connect token 1";
+  size_t length = 57;
+  memset(token, 0, ENETJS_TOKEN_BYTES);
+  token[0] = 1;
+  memcpy(token + 1, issuer->public, 32);
+  for (unsigned i = 0; i < 8; i++) token[33 + i] = (uint8_t)(expiry_ms >> (56 - 8 * i));
+  enetjs_random(token + 41, 16);
+  token[length++] = 1;
+  token[length++] = 3;
+  memcpy(token + length, "bob", 3);
+  length += 3;
+  token[length++] = server ? 1 : 0;
+  if (server) memcpy(token + length, server, 32);
+  length += server ? 32 : 0;
+  token[length + 1] = 4;
+  memcpy(token + length + 2, "data", 4);
+  length += 6;
+  memcpy(in + 23, token, length);
+  issuer->sign(token + length, NULL, in, 23 + length, issuer->secret);
+  return length + 64;
+}
+
+static uint64_t wall_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void tokens_begin(struct pair *pair, const struct issuer *issuer) {
+  pair_begin(pair);
+  pair->config.issuer_count = 1;
+  memcpy(pair->config.issuers[0], issuer->public, 32);
+  pair_serve(pair);
+}
+
+/* @returns the status that the client is told */
+static unsigned status_of(struct pair *pair, const uint8_t *token, size_t length) {
+  struct enetjs_security_facts facts;
+  pair->attempt.token = token;
+  pair->attempt.token_bytes = length;
+  pair_ask(pair);
+  CHECK_EQ_INT(deliver(&pair->server, &pair->client), 0);
+  CHECK(enetjs_security_facts(pair->client.stage, &pair->session, &facts));
+  return facts.status;
+}
+
+TEST(each_token_gets_its_answer) {
+  struct issuer issuer, other;
+  struct pair pair;
+  struct enetjs_security_facts facts;
+  uint8_t token[ENETJS_TOKEN_BYTES];
+  uint64_t soon = wall_ms() + 60000;
+  size_t length;
+  issuer_begin(&issuer);
+  issuer_begin(&other);
+  tokens_begin(&pair, &issuer);
+  CHECK_EQ_INT(status_of(&pair, NULL, 0), ENETJS_TOKEN_MISSING);
+  length = issue(&other, soon, NULL, token);
+  CHECK_EQ_INT(status_of(&pair, token, length), ENETJS_TOKEN_FOREIGN);
+  length = issue(&issuer, wall_ms() - 1, NULL, token);
+  CHECK_EQ_INT(status_of(&pair, token, length), ENETJS_TOKEN_EXPIRED);
+  length = issue(&issuer, soon, other.public, token);
+  CHECK_EQ_INT(status_of(&pair, token, length), ENETJS_TOKEN_OTHER_SERVER);
+  length = issue(&issuer, soon, pair.config.keys.public, token);
+  CHECK_EQ_INT(status_of(&pair, token, length - 1), ENETJS_TOKEN_MALFORMED);
+  CHECK_EQ_INT(status_of(&pair, token, length), ENETJS_TOKEN_ACCEPTED);
+  CHECK_EQ_INT(deliver(&pair.client, &pair.server), 7);
+  CHECK(enetjs_security_facts(pair.server.stage, &pair.server.from, &facts));
+  CHECK_EQ_INT(facts.token_bytes, length);
+  CHECK(memcmp(facts.token, token, length) == 0);
+  CHECK_EQ_INT(status_of(&pair, token, length), ENETJS_TOKEN_USED);
+  for (unsigned status = ENETJS_TOKEN_MISSING; status < ENETJS_TOKEN_BUSY; status++)
+    CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_TOKEN_MISSING + status - 1), 1);
+  pair_end(&pair);
+}
+
+/* A token that was only shown, by a HELLO that somebody repeats, is not used. */
+TEST(a_token_is_used_by_the_first_session_that_opens) {
+  struct issuer issuer;
+  struct pair pair;
+  struct sent late;
+  uint8_t token[ENETJS_TOKEN_BYTES];
+  size_t length;
+  issuer_begin(&issuer);
+  tokens_begin(&pair, &issuer);
+  length = issue(&issuer, wall_ms() + 60000, NULL, token);
+  CHECK_EQ_INT(status_of(&pair, token, length), ENETJS_TOKEN_ACCEPTED);
+  late = pair.client.outbox[(pair.client.count - 1) % OUTBOX];
+  CHECK_EQ_INT(status_of(&pair, token, length), ENETJS_TOKEN_ACCEPTED);
+  CHECK_EQ_INT(deliver(&pair.client, &pair.server), 7);
+  CHECK_EQ_INT(side_take(&pair.server, &pair.client.address, late.bytes, late.length), 0);
+  CHECK_EQ_INT(pair.server.stage->sessions.count, 1);
+  pair_end(&pair);
+}
+
+TEST(no_changed_token_is_accepted) {
+  struct issuer issuer;
+  struct enetjs_tokens tokens = {0};
+  uint8_t token[ENETJS_TOKEN_BYTES];
+  size_t length;
+  issuer_begin(&issuer);
+  tokens.issuer_count = 1;
+  memcpy(tokens.issuers[0], issuer.public, 32);
+  length = issue(&issuer, wall_ms() + 60000, tokens.server, token);
+  for (size_t at = 0; at < length; at++)
+    for (unsigned bit = 1; bit < 256; bit *= 2) {
+      token[at] ^= (uint8_t)bit;
+      CHECK(enetjs_token_check(&tokens, token, length, wall_ms()) != ENETJS_TOKEN_ACCEPTED);
+      token[at] ^= (uint8_t)bit;
+      CHECK(enetjs_token_check(&tokens, token, at, wall_ms()) != ENETJS_TOKEN_ACCEPTED);
+    }
+  CHECK_EQ_INT(enetjs_token_check(&tokens, token, length, wall_ms()), ENETJS_TOKEN_ACCEPTED);
+  enetjs_tokens_clear(&tokens);
+}
+
+TEST(used_tokens_are_remembered_until_they_expire) {
+  struct enetjs_tokens tokens = {0};
+  uint8_t token[64] = {0};
+  tokens.issuer_count = 1;
+  for (unsigned round = 0; round < 2; round++) {
+    uint64_t now = 1000 + round * 100000;
+    for (uint32_t i = 0; i < ENETJS_TOKENS_REMEMBERED; i++) {
+      enetjs_put_u64(token + 33, now + 50000);
+      memcpy(token + 41, &i, sizeof(i));
+      CHECK(enetjs_token_use(&tokens, token, now));
+    }
+    CHECK(!enetjs_token_use(&tokens, token, now));
+    memset(token + 41, 0xFF, 16);
+    CHECK(!enetjs_token_use(&tokens, token, now + 2000)); /* full */
+    memset(token + 41, 0, 16);
+  }
+  enetjs_tokens_clear(&tokens);
+}
+
+int main(void) {
+  static const struct test_case cases[] = {
+      TEST_CASE(a_client_with_the_servers_key_connects),
+      TEST_CASE(a_client_with_a_pre_shared_key_connects),
+      TEST_CASE(a_client_with_a_key_pair_connects_and_is_known),
+      TEST_CASE(other_keys_are_met_with_silence),
+      TEST_CASE(no_changed_hello_is_answered_with_a_reply),
+      TEST_CASE(changed_answers_do_not_end_an_attempt),
+      TEST_CASE(changed_datagrams_of_a_session_are_ignored),
+      TEST_CASE(a_repeated_hello_gets_the_same_reply),
+      TEST_CASE(half_open_sessions_are_bounded),
+      TEST_CASE(what_the_host_does_not_admit_is_not_answered),
+      TEST_CASE(handshakes_have_a_budget),
+      TEST_CASE(a_session_moves_once_its_new_address_has_answered),
+      TEST_CASE(old_datagrams_and_answers_from_elsewhere_move_nothing),
+      TEST_CASE(each_token_gets_its_answer),
+      TEST_CASE(a_token_is_used_by_the_first_session_that_opens),
+      TEST_CASE(no_changed_token_is_accepted),
+      TEST_CASE(used_tokens_are_remembered_until_they_expire),
+  };
+  return test_run(cases, TEST_COUNT(cases));
+}
