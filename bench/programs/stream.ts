@@ -24,13 +24,15 @@ const meter = new Meter();
 const receivers: Record<Style, (turnBudgetMs?: number) => Promise<void>> = {
   async handler(turnBudgetMs) {
     const over = Promise.withResolvers<void>();
-    await using server = await Host.listen(
-      { hostname: HOSTNAME, peers: 1, turnBudgetMs, security: hostSecurity },
-      {
-        receive: (_peer, _channelId, packet) => meter.take(packet.view),
-        disconnect: () => over.resolve(),
-      },
-    );
+    await using server = await Host.listen({
+      hostname: HOSTNAME,
+      peers: 1,
+      turnBudgetMs,
+      security: hostSecurity,
+    }, {
+      receive: (_peer, _channelId, packet) => meter.take(packet.view),
+      disconnect: () => over.resolve(),
+    });
     say("port", server.address.port);
     await over.promise;
   },
@@ -52,8 +54,8 @@ const receivers: Record<Style, (turnBudgetMs?: number) => Promise<void>> = {
       hostname: HOSTNAME,
       peers: 1,
       pump: false,
-      turnBudgetMs,
       security: hostSecurity,
+      turnBudgetMs,
     });
     say("port", server.address.port);
     for (;;) {

@@ -61,10 +61,10 @@ struct consumer {
   void *context;
   double peer; /**< of the last connect event */
   struct record last, last_completion;
-  unsigned connects, disconnects, receives, datagrams, packets;
+  unsigned connects, disconnects, receives, datagrams, packets, clients, moves;
   struct record question; /* the last one */
   unsigned connected, closed, delivered, undelivered, drains, failures, shutdowns, sent_reliably, too_large,
-      questions, unreachable;
+      questions, unreachable, secured;
 };
 
 static inline void config_initialize(double *c) {
@@ -203,6 +203,8 @@ static inline void count_event(struct consumer *c, const struct record *r) {
     case ENETJS_EVENT_RECEIVE: c->receives++; break;
     case ENETJS_EVENT_PACKET: c->packets++; break;
     case ENETJS_EVENT_DATAGRAM: c->datagrams++; break;
+    case ENETJS_EVENT_CLIENT: c->clients++; break;
+    case ENETJS_EVENT_MOVED: c->moves++; break;
     case ENETJS_RECORD_ENDPOINT: break;
     default: CHECK(!"a known event");
   }
@@ -220,6 +222,7 @@ static inline void count_completion(struct consumer *c, const struct record *r) 
     case ENETJS_COMPLETION_SENT_RELIABLY: c->sent_reliably++; break;
     case ENETJS_COMPLETION_TOO_LARGE: c->too_large++; break;
     case ENETJS_COMPLETION_UNREACHABLE: c->unreachable++; break;
+    case ENETJS_COMPLETION_SECURED: c->secured++; break;
     case ENETJS_COMPLETION_QUESTION:
       c->questions++;
       c->question = *r;

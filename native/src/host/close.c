@@ -115,6 +115,8 @@ static void write_undelivered(struct enetjs_host *h, double *stats) {
  */
 static void disappear(struct enetjs_host *h) {
   enetjs_batch_destroy(h->batch);
+  enetjs_security_destroy(h->security);
+  h->security = NULL;
   enet_socket_destroy(h->enet->socket);
   h->enet->socket = ENET_SOCKET_NULL;
   enetjs_lease_end(&h->lease);
@@ -133,7 +135,6 @@ static void free_memory(struct enetjs_host *h) {
     enetjs_drop_held(h, &h->slots[i].held);
   }
   enetjs_drop_held(h, &h->events.held); /* while ENet's peers exist, which these records are charged to */
-  enetjs_security_destroy(h->security);
   enet_host_destroy(h->enet);
   h->enet = NULL;
   enetjs_drop_held(h, &h->completions.held); /* with the completions of messages that ENet has just freed */

@@ -232,7 +232,7 @@ struct enetjs_endpoint enetjs_host_real(const struct enetjs_host *h, const ENetA
 /** Tells the program what has become of sessions. Not within ENet's receive loop. */
 void enetjs_security_tell(struct enetjs_host *h);
 /** Before the connect event of a slot: what is known about its client. */
-void enetjs_security_emit_client(const struct enetjs_slot *slot);
+void enetjs_security_emit_client(struct enetjs_slot *slot);
 void enetjs_security_count_sessions(struct enetjs_host *h);
 
 /* ---- close.c --------------------------------------------------------------------------------- */

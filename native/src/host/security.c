@@ -85,7 +85,7 @@ double enetjs_host_set_security(double host, const uint8_t *bytes, double length
   struct enetjs_security_server server;
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
-  if (bytes && h->bound && h->guard && enetjs_is_integer(length, 0, 65536)) result = open_stage(h);
+  if (bytes && h->bound && enetjs_is_integer(length, 0, 65536)) result = h->guard ? open_stage(h) : ENETJS_ERR_UNGUARDED;
   if (result == 0) result = read_server(bytes, (size_t)length, &server);
   if (result == 0) enetjs_security_serve(h->security, &server);
   if (enetjs_sodium()) enetjs_sodium()->memzero(&server, sizeof(server));
@@ -176,7 +176,7 @@ static struct enetjs_slot *slot_of(struct enetjs_host *h, const struct enetjs_en
   return NULL;
 }
 
-void enetjs_security_emit_client(const struct enetjs_slot *slot) {
+void enetjs_security_emit_client(struct enetjs_slot *slot) {
   struct enetjs_host *h = slot->host;
   struct enetjs_endpoint session = enetjs_endpoint_of(&enetjs_peer_of(slot)->address);
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
@@ -189,13 +189,14 @@ void enetjs_security_emit_client(const struct enetjs_slot *slot) {
   enetjs_pool_charge(NULL);
   if (!packet) return;
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CLIENT;
-  enetjs_emit_event(h, NULL, record, packet);
+  enetjs_emit_event(h, slot, record, packet);
 }
 
 /* Of a connected peer: its new address. */
 static void tell_moved(struct enetjs_slot *slot, const struct enetjs_endpoint *session) {
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   struct enetjs_endpoint real = enetjs_security_real(slot->host->security, session);
+  if (slot->host->peer_ids) enetjs_peer_ids_moved(slot->host->peer_ids, enetjs_peer_of(slot));
   if (!slot->connected) return;
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_MOVED;
   record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, slot, &real);

@@ -119,6 +119,11 @@ void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer,
   ids->first[id] = peer->incomingPeerID;
 }
 
+void enetjs_peer_ids_moved(struct enetjs_peer_ids *ids, const ENetPeer *peer) {
+  struct enetjs_endpoint real = enetjs_security_real(ids->security, &ids->place[peer->incomingPeerID].address);
+  ids->networks[peer->incomingPeerID] = enetjs_endpoint_network(&real);
+}
+
 static enet_uint16 draw(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address) {
   enet_uint16 id = 0;
   for (unsigned i = 0; i < DRAWS; i++) {

@@ -49,6 +49,9 @@ void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer,
 /** Draws an id for a connection that enet_host_connect() has just begun, and puts it into its CONNECT. */
 void enetjs_peer_ids_of_connecting(struct enetjs_peer_ids *ids, ENetPeer *peer);
 
+/** The session of a peer has another real address now. */
+void enetjs_peer_ids_moved(struct enetjs_peer_ids *ids, const ENetPeer *peer);
+
 /** What a CONNECT from an address would meet. */
 struct enetjs_peer_census {
   size_t same_host; /**< connections from its network (endpoint.h), which count against duplicatePeers */

@@ -168,6 +168,12 @@ size_t enetjs_security_leave(struct enetjs_security *security, struct enetjs_end
 
 /* ---- Time ------------------------------------------------------------------------------------ */
 
+static void end_session(struct enetjs_security *security, struct enetjs_session *session) {
+  security->hellos -= session->state == ENETJS_SESSION_HELLO;
+  security->reports -= session->report != 0;
+  enetjs_sessions_remove(&security->sessions, session);
+}
+
 /* A peer keeps its address until its place is used again. */
 static void note_peers(struct enetjs_security *security, uint64_t now_us) {
   for (size_t i = 0; i < security->parts.enet->peerCount; i++) {
@@ -181,20 +187,29 @@ static void note_peers(struct enetjs_security *security, uint64_t now_us) {
   }
 }
 
+void enetjs_security_make_room(struct enetjs_security *security, uint64_t now_us) {
+  struct enetjs_session *oldest = NULL;
+  if (security->sessions.count < security->sessions.room) return;
+  note_peers(security, now_us);
+  for (uint32_t i = 0; i < security->sessions.room; i++) {
+    struct enetjs_session *session = security->sessions.places[i];
+    if (!session || session->peered || session->state != ENETJS_SESSION_OPEN) continue;
+    if (!oldest || session->began_us < oldest->began_us) oldest = session;
+  }
+  if (oldest) end_session(security, oldest);
+}
+
 static bool is_over(const struct enetjs_session *session, uint64_t now_us) {
-  uint64_t heard_us = session->state == ENETJS_SESSION_OPEN ? session->opening.heard_us : session->began_us;
   if (session->state == ENETJS_SESSION_HELLO && !session->peered) return true; /* ENet had no peer for it */
   if (session->peered) return now_us - session->alone_us >= PEER_GONE_US;
-  return now_us - heard_us >= ALONE_US;
+  return now_us - session->began_us >= ALONE_US;
 }
 
 static void end_sessions(struct enetjs_security *security, uint64_t now_us) {
   for (uint32_t i = 0; i < security->sessions.room; i++) {
     struct enetjs_session *session = security->sessions.places[i];
     if (!session || session->state == ENETJS_SESSION_HALF_OPEN || !is_over(session, now_us)) continue;
-    security->hellos -= session->state == ENETJS_SESSION_HELLO;
-    security->reports -= session->report != 0;
-    enetjs_sessions_remove(&security->sessions, session);
+    end_session(security, session);
   }
 }
 

@@ -32,6 +32,8 @@ enum enetjs_security_type {
 #define ENETJS_RETRY_BYTES 24
 #define ENETJS_REPLY_PAYLOAD 8 /**< server index and status */
 
+#define ENETJS_NETWORK_SHARES 4096 /**< a power of two */
+
 struct enetjs_security {
   struct enetjs_security_parts parts;
   struct enetjs_sessions sessions;
@@ -41,6 +43,8 @@ struct enetjs_security {
   struct enetjs_tokens tokens;
   uint64_t budget_us;  /**< when the budget of handshakes was last looked at, */
   double budget;       /**< and what was left of it */
+  uint64_t share_us;   /**< when the second began in which handshakes of networks are counted */
+  uint8_t shares[ENETJS_NETWORK_SHARES]; /**< networks are spread over these by a random seed */
   uint64_t looked_us;  /**< when it was last looked which sessions ENet's peers have */
   unsigned hellos;     /**< sessions in ENETJS_SESSION_HELLO */
   unsigned reports;    /**< sessions with a report */
@@ -64,6 +68,10 @@ static inline void enetjs_security_put_report(struct enetjs_security *security, 
 
 /** The prologue of a handshake with this HELLO. */
 void enetjs_security_prologue(const uint8_t *hello, uint8_t prologue[ENETJS_PROLOGUE_BYTES]);
+
+/* ---- security.c ------------------------------------------------------------------------------ */
+/** Makes room for a session, if there is none: the oldest one leaves that no ENet peer has. */
+void enetjs_security_make_room(struct enetjs_security *security, uint64_t now_us);
 
 /* ---- server.c -------------------------------------------------------------------------------- */
 void enetjs_security_take_hello(struct enetjs_security *security, const struct enetjs_endpoint *from,

@@ -14,6 +14,8 @@
 
 #define BUDGET 128 /* handshakes at once, */
 #define BUDGET_A_SECOND 1000.0
+#define SHARE 250 /* handshakes of a network in a second */
+#define SECOND_US 1000000u
 #define HALF_OPEN_US 5000000u
 
 static uint64_t wall_ms(void) {
@@ -55,8 +57,23 @@ static bool has_budget(struct enetjs_security *security, uint64_t now_us) {
   return true;
 }
 
+/* So that a network cannot use up the budget of all. */
+static bool has_share(struct enetjs_security *security, const struct enetjs_endpoint *from, uint64_t now_us) {
+  uint64_t hash = (enetjs_endpoint_network(from) ^ security->sessions.seed) * 0x9E3779B97F4A7C15u;
+  uint8_t *share = &security->shares[(hash ^ hash >> 32) % ENETJS_NETWORK_SHARES];
+  if (now_us - security->share_us >= SECOND_US) {
+    memset(security->shares, 0, sizeof(security->shares));
+    security->share_us = now_us;
+  }
+  if (*share >= SHARE) return false;
+  ++*share;
+  return true;
+}
+
 static bool may_handshake(struct enetjs_security *security, const struct enetjs_endpoint *from, uint64_t now_us) {
-  if (security->parts.admits_handshake(security->parts.owner, from) && has_budget(security, now_us)) return true;
+  if (has_share(security, from, now_us) && security->parts.admits_handshake(security->parts.owner, from) &&
+      has_budget(security, now_us))
+    return true;
   enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_LIMITED);
   return false;
 }
@@ -127,8 +144,10 @@ static bool keep_token(struct enetjs_session *session, const uint8_t *token, siz
 
 static void accept_client(struct enetjs_security *security, const struct enetjs_endpoint *from, struct enetjs_noise *noise,
                    const uint8_t *hello, const uint8_t *token, size_t token_bytes, uint64_t now_us) {
-  struct enetjs_session *session = enetjs_sessions_add(&security->sessions, from);
+  struct enetjs_session *session;
   uint8_t clients[ENETJS_KEY_BYTES], servers[ENETJS_KEY_BYTES];
+  enetjs_security_make_room(security, now_us);
+  session = enetjs_sessions_add(&security->sessions, from);
   if (!session) return;
   if (!keep_token(session, token, token_bytes) ||
       !write_reply(noise, hello, session->local, ENETJS_TOKEN_ACCEPTED, session->reply)) {

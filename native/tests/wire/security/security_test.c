@@ -185,16 +185,24 @@ TEST(a_repeated_hello_gets_the_same_reply) {
   pair_end(&pair);
 }
 
+/* The client forgets its session, and connects again. */
+static void forget(struct pair *pair) {
+  struct enetjs_security *client = pair->client.stage;
+  struct enetjs_session *session = enetjs_sessions_by_number(&client->sessions, enetjs_endpoint_ipv4(&pair->session));
+  client->hellos -= session->state == ENETJS_SESSION_HELLO;
+  client->reports -= session->report != 0;
+  enetjs_sessions_remove(&client->sessions, session);
+}
+
 TEST(half_open_sessions_are_bounded) {
   struct pair pair;
   pair_begin(&pair);
   pair_serve(&pair);
   for (unsigned i = 0; i < ENETJS_HALF_OPEN_SESSIONS + 200; i++) {
     pair.server.stage->budget = 1;
+    memset(pair.server.stage->shares, 0, sizeof(pair.server.stage->shares));
     pair_ask(&pair);
-    enetjs_sessions_remove(&pair.client.stage->sessions,
-                           enetjs_sessions_by_number(&pair.client.stage->sessions, enetjs_endpoint_ipv4(&pair.session)));
-    pair.client.stage->hellos--;
+    forget(&pair);
   }
   CHECK_EQ_INT(pair.server.stage->sessions.half_open, ENETJS_HALF_OPEN_SESSIONS);
   CHECK_EQ_INT(pair.server.stage->sessions.count, ENETJS_HALF_OPEN_SESSIONS);
@@ -223,6 +231,45 @@ TEST(handshakes_have_a_budget) {
   CHECK_EQ_INT(deliver(&pair.client, &pair.server), 0);
   CHECK_EQ_INT(pair.server.count, 1);
   CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_LIMITED), 1);
+  pair_end(&pair);
+}
+
+TEST(a_network_has_a_share_of_the_handshakes) {
+  struct pair pair;
+  unsigned answered = 0;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair.server.stage->share_us = enetjs_clock_us();
+  for (unsigned i = 0; i < 300; i++) {
+    pair.server.stage->budget = 1;
+    answered += is_answered(&pair);
+    pair.server.stage->share_us = enetjs_clock_us();
+    forget(&pair);
+  }
+  CHECK_EQ_INT(answered, 250);
+  CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_LIMITED), 50);
+  pair_end(&pair);
+}
+
+TEST(a_full_table_drops_sessions_that_have_no_peer) {
+  struct pair pair;
+  unsigned room;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  room = pair.server.stage->sessions.room;
+  for (unsigned i = 0; i < room + 50; i++) {
+    pair.server.stage->budget = 1;
+    memset(pair.server.stage->shares, 0, sizeof(pair.server.stage->shares));
+    CHECK_EQ_INT(pair_connect(&pair), 7);
+    if (i == 0) { /* ENet has a peer of the first one */
+      pair.server.peers[0].state = ENET_PEER_STATE_CONNECTED;
+      pair.server.peers[0].address = enetjs_endpoint_plain(&pair.server.from);
+    }
+    forget(&pair);
+  }
+  CHECK_EQ_INT(pair.server.stage->sessions.count, room);
+  CHECK(enetjs_sessions_by_number(&pair.server.stage->sessions,
+                                  ENET_NET_TO_HOST_32(pair.server.peers[0].address.host)) != NULL);
   pair_end(&pair);
 }
 
@@ -456,6 +503,8 @@ int main(void) {
       TEST_CASE(half_open_sessions_are_bounded),
       TEST_CASE(what_the_host_does_not_admit_is_not_answered),
       TEST_CASE(handshakes_have_a_budget),
+      TEST_CASE(a_network_has_a_share_of_the_handshakes),
+      TEST_CASE(a_full_table_drops_sessions_that_have_no_peer),
       TEST_CASE(a_session_moves_once_its_new_address_has_answered),
       TEST_CASE(old_datagrams_and_answers_from_elsewhere_move_nothing),
       TEST_CASE(each_token_gets_its_answer),
