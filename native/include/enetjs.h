@@ -191,8 +191,8 @@ ENETJS_API double enetjs_host_connect(double host, double address, double port, 
  * @param security keys and token, as ENETJS_SECURITY_… and ENETJS_ATTEMPT_… say; copied
  * @returns as enetjs_host_connect, or ERR_SECURITY, KEY_PAIR, UNGUARDED
  */
-ENETJS_API double enetjs_host_connect_secured(double host, double address, double port, double channels, double data,
-                                              const uint8_t *security, double bytes);
+ENETJS_API double enetjs_host_connect_secured(double host, double address, double port, double channels,
+                                              double data, const uint8_t *security, double bytes);
 
 /**
  * Has a host accept encrypted connections. Before its first service.

@@ -152,11 +152,12 @@
 #define ENETJS_EVENT_PACKET 4     /**< too large for the arena; DATA, EXTRA: packet index and generation */
 #define ENETJS_EVENT_DATAGRAM 5   /**< DATA: arena position; LENGTH; ADDRESS, EXTRA: source */
 /**
- * Before the CONNECT event of an encrypted client: what is known about it. DATA: arena position; LENGTH: bytes. A byte,
- * whether there is a client key, the key, and the connect token up to the end: ENETJS_SECURITY_FACTS_….
+ * Before the CONNECT event of an encrypted client: what is known about it. DATA: arena position; LENGTH:
+ * bytes. A byte, whether there is a client key, the key, and the connect token up to the end:
+ * ENETJS_SECURITY_FACTS_….
  */
 #define ENETJS_EVENT_CLIENT 20
-#define ENETJS_EVENT_MOVED 18     /**< an encrypted peer has another address now; ADDRESS, EXTRA: it and its port */
+#define ENETJS_EVENT_MOVED 18 /**< an encrypted peer has moved; ADDRESS, EXTRA: where to */
 /** Completion ring. */
 #define ENETJS_COMPLETION_CONNECTED 6   /**< a connect() succeeded; LENGTH: channels */
 #define ENETJS_COMPLETION_CLOSED 7      /**< a connection or attempt ended; DATA, EXTRA as disconnect */
@@ -196,7 +197,7 @@
 #define ENETJS_REASON_RESET 3   /**< this side reset the peer without telling the other */
 #define ENETJS_REASON_REFUSED 4 /**< the other side ended the attempt before it was connected */
 #define ENETJS_REASON_LIMIT 5   /**< this side disconnected, because the other exceeded a limit */
-#define ENETJS_REASON_TOKEN 6   /**< of an attempt: the server rejects the connect token; data: ENETJS_TOKEN_… */
+#define ENETJS_REASON_TOKEN 6   /**< of an attempt: the token is not accepted; data: ENETJS_TOKEN_… */
 
 /**
  * The data of a DISCONNECT that this library sends by itself: four ASCII characters. An attempt to connect
@@ -363,7 +364,10 @@
  */
 #define ENETJS_DISCONNECT_ABANDON 3
 
-/** What a server answers about a client's connect token: the status in its REPLY, see docs/security-protocol.md. */
+/**
+ * What a server answers about a client's connect token: the status in its REPLY, see docs/security-
+ * protocol.md.
+ */
 #define ENETJS_TOKEN_ACCEPTED 0
 #define ENETJS_TOKEN_MISSING 1
 #define ENETJS_TOKEN_MALFORMED 2
@@ -373,7 +377,7 @@
 #define ENETJS_TOKEN_USED 6
 #define ENETJS_TOKEN_BUSY 7 /**< the server remembers as many tokens as it can */
 
-#define ENETJS_SECURITY_MAXIMUM_PEERS 3840 /**< of a host with sessions: the other peer ids mark their datagrams */
+#define ENETJS_SECURITY_MAXIMUM_PEERS 3840 /**< of a host with sessions: other ids mark their datagrams */
 #define ENETJS_SECURITY_MAXIMUM_ISSUERS 16
 #define ENETJS_SECURITY_MAXIMUM_TOKEN 768 /**< bytes of a connect token */
 
@@ -500,7 +504,7 @@
 #define ENETJS_HOST_STAT_SECURITY_RETRIES 32      /**< HELLOs without a good cookie, answered with a RETRY */
 #define ENETJS_HOST_STAT_SECURITY_HANDSHAKES 33   /**< sessions that have become open */
 #define ENETJS_HOST_STAT_SECURITY_MALFORMED 34    /**< of the protocol, but not as it says */
-#define ENETJS_HOST_STAT_SECURITY_UNAUTHENTIC 35  /**< HELLOs that do not decrypt: another server key or pre-shared key */
+#define ENETJS_HOST_STAT_SECURITY_UNAUTHENTIC 35  /**< HELLOs that do not decrypt: another key */
 #define ENETJS_HOST_STAT_SECURITY_LIMITED 36      /**< HELLOs beyond the number of handshakes */
 #define ENETJS_HOST_STAT_SECURITY_UNKNOWN 37      /**< of no session */
 #define ENETJS_HOST_STAT_SECURITY_FORGED 38       /**< to a session, but not authentic */

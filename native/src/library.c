@@ -59,8 +59,9 @@ double enetjs_error_text(double code, uint8_t *out, double capacity) {
       break;
     case ENETJS_ERR_SOCKETS_TAKEN: text = "Each socket of the shared port has a worker"; break;
     case ENETJS_ERR_SECURITY:
-      text = "libsodium, which encryption needs, was not found: install libsodium23 (Debian, Ubuntu), libsodium (Fedora, "
-             "Arch, Alpine); only Linux has encryption";
+      text =
+          "libsodium, which encryption needs, was not found: install libsodium23 (Debian, Ubuntu) or "
+          "libsodium (Fedora, Arch, Alpine); only Linux has encryption";
       break;
     case ENETJS_ERR_KEY_PAIR: text = "The public key is not that of the secret key"; break;
     case ENETJS_ERR_NO_HOLDER:

@@ -220,8 +220,8 @@ static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram
                          const struct enetjs_endpoint *from) {
   if (datagram->peer == ENET_PROTOCOL_MAXIMUM_PEER_ID) return from_nobody(h, datagram, from);
   if (!h->guard) return not_enets(h, from);
-  return conclude(h, from,
-                  enetjs_guard_prove(h->guard, datagram, h->datagram_room, is_of_session(h) ? NULL : h->limits));
+  return conclude(
+      h, from, enetjs_guard_prove(h->guard, datagram, h->datagram_room, is_of_session(h) ? NULL : h->limits));
 }
 
 /*

@@ -40,8 +40,9 @@ static inline uint32_t enetjs_endpoint_ipv4(const struct enetjs_endpoint *endpoi
 }
 
 /**
- * Numbers of encrypted sessions (wire/security/sessions.h), host byte order: from 248.0.0.0 on, which no host has. Above
- * the security stage an endpoint with such an address stands for a session, whatever the session's real address is.
+ * Numbers of encrypted sessions (wire/security/sessions.h), host byte order: from 248.0.0.0 on, which no host
+ * has. Above the security stage an endpoint with such an address stands for a session, whatever the session's
+ * real address is.
  */
 #define ENETJS_FIRST_SESSION 0xF8000000u
 #define ENETJS_SESSION_IPV6 0x04000000u /**< a bit: the session began over IPv6 */

@@ -198,7 +198,8 @@ static struct enetjs_attempt *find_question(struct enetjs_guard *guard, uint32_t
   return enetjs_attempts_find_question(&guard->attempts, number);
 }
 
-bool enetjs_guard_questioner(const struct enetjs_guard *guard, uint32_t question, struct enetjs_endpoint *from) {
+bool enetjs_guard_questioner(const struct enetjs_guard *guard, uint32_t question,
+                             struct enetjs_endpoint *from) {
   const struct enetjs_attempt *attempt = enetjs_attempts_find_question(&guard->attempts, question);
   if (attempt) *from = attempt->address;
   return attempt != NULL;

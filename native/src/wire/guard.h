@@ -83,7 +83,8 @@ void enetjs_guard_asked(struct enetjs_guard *guard);
 uint32_t enetjs_guard_unasked(const struct enetjs_guard *guard);
 
 /** Where the client of an open question is. @returns false when there is no such question, or no longer */
-bool enetjs_guard_questioner(const struct enetjs_guard *guard, uint32_t question, struct enetjs_endpoint *from);
+bool enetjs_guard_questioner(const struct enetjs_guard *guard, uint32_t question,
+                             struct enetjs_endpoint *from);
 
 /** The program's decision. @returns false when there is no such question, or no longer */
 bool enetjs_guard_accept(struct enetjs_guard *guard, uint32_t question);

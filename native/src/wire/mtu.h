@@ -1,6 +1,7 @@
 /**
  * @file mtu.h
- * @brief The largest datagram to a peer over IPv6, which a router on the way does not fragment, or in a session.
+ * @brief The largest datagram to a peer over IPv6, which a router on the way does not fragment, or in a
+ * session.
  */
 #ifndef ENETJS_MTU_H
 #define ENETJS_MTU_H

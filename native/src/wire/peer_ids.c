@@ -120,7 +120,8 @@ void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer,
 }
 
 void enetjs_peer_ids_moved(struct enetjs_peer_ids *ids, const ENetPeer *peer) {
-  struct enetjs_endpoint real = enetjs_security_real(ids->security, &ids->place[peer->incomingPeerID].address);
+  struct enetjs_endpoint real =
+      enetjs_security_real(ids->security, &ids->place[peer->incomingPeerID].address);
   ids->networks[peer->incomingPeerID] = enetjs_endpoint_network(&real);
 }
 

@@ -2,10 +2,10 @@
  * @file peer_ids.h
  * @brief Which peer the id in a datagram's header means.
  *
- * ENet's own id of a peer is its index, so a stranger can guess it, and what was sent to one
- * connection reaches the next one in the same place. The ids that a host gives out here are random and
- * differ for each connection of an address and port; incoming headers are rewritten before ENet reads
- * them. Ids from ENETJS_SECURITY_MAXIMUM_PEERS on mark the datagrams of sessions (wire/security), so they are given out only
+ * ENet's own id of a peer is its index, so a stranger can guess it, and what was sent to one connection
+ * reaches the next one in the same place. The ids that a host gives out here are random and differ for each
+ * connection of an address and port; incoming headers are rewritten before ENet reads them. Ids from
+ * ENETJS_SECURITY_MAXIMUM_PEERS on mark the datagrams of sessions (wire/security), so they are given out only
  * where there are more peers than that. Call with the host's lock held.
  */
 #ifndef ENETJS_PEER_IDS_H

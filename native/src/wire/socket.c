@@ -195,7 +195,8 @@ static int pass_on(struct enetjs_batch *batch, const struct enetjs_endpoint *to,
 /* ---- The security stage ---------------------------------------------------------------------- */
 
 /* @returns the length of what leaves, which is 0 when nothing does */
-static int seal(struct enetjs_batch *batch, struct enetjs_endpoint *to, const ENetBuffer *buffers, size_t count) {
+static int seal(struct enetjs_batch *batch, struct enetjs_endpoint *to, const ENetBuffer *buffers,
+                size_t count) {
   enetjs_sealed_room sealed;
   ENetBuffer buffer;
   buffer.data = sealed;

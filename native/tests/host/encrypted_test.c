@@ -1,4 +1,7 @@
-/* Encrypted connections of two hosts, with their pumps: new keys under load, silence for strangers, and their end. */
+/*
+ * Encrypted connections of two hosts, with their pumps: new keys under load, silence for strangers, and their
+ * end.
+ */
 #include "../consumer.h"
 
 #if defined(__linux__)
@@ -73,7 +76,8 @@ TEST(new_keys_under_load_lose_nothing) {
   expected = 0;
   for (unsigned i = 0; i < MESSAGES; i++) {
     memcpy(message, &i, sizeof(i));
-    UNTIL(enetjs_peer_send_buffer(client.host, client.peer, 0, ENET_PACKET_FLAG_RELIABLE, message, sizeof(message), 0) == 0,
+    UNTIL(enetjs_peer_send_buffer(client.host, client.peer, 0, ENET_PACKET_FLAG_RELIABLE, message,
+                                  sizeof(message), 0) == 0,
           poll_both(&client, &server));
     if (i % NEW_KEYS == 0) {
       age_keys(&client);

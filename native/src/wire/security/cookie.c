@@ -1,4 +1,7 @@
-/* See cookie.h. A cookie is its generation, the time in milliseconds, and a SipHash of all that it depends on. */
+/*
+ * See cookie.h. A cookie is its generation, the time in milliseconds, and a SipHash of all that it depends
+ * on.
+ */
 #include "wire/security/cookie.h"
 
 #include <string.h>
@@ -33,16 +36,16 @@ static void sign(const struct enetjs_cookies *cookies, const struct enetjs_cooki
   enetjs_sodium()->siphash(cookie + 8, in, sizeof(in), cookies->secrets[enetjs_get_u32(cookie) % 2]);
 }
 
-void enetjs_cookie_make(struct enetjs_cookies *cookies, const struct enetjs_cookie_subject *subject, uint64_t now_us,
-                        uint8_t cookie[ENETJS_COOKIE_BYTES]) {
+void enetjs_cookie_make(struct enetjs_cookies *cookies, const struct enetjs_cookie_subject *subject,
+                        uint64_t now_us, uint8_t cookie[ENETJS_COOKIE_BYTES]) {
   renew(cookies, now_us);
   enetjs_put_u32(cookie, cookies->generation);
   enetjs_put_u32(cookie + 4, (uint32_t)(now_us / 1000));
   sign(cookies, subject, cookie);
 }
 
-bool enetjs_cookie_check(struct enetjs_cookies *cookies, const struct enetjs_cookie_subject *subject, uint64_t now_us,
-                         const uint8_t cookie[ENETJS_COOKIE_BYTES]) {
+bool enetjs_cookie_check(struct enetjs_cookies *cookies, const struct enetjs_cookie_subject *subject,
+                         uint64_t now_us, const uint8_t cookie[ENETJS_COOKIE_BYTES]) {
   uint32_t generation = enetjs_get_u32(cookie), made_ms = enetjs_get_u32(cookie + 4);
   uint8_t expected[ENETJS_COOKIE_BYTES];
   renew(cookies, now_us);

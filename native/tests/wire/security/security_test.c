@@ -1,6 +1,9 @@
-/* Two security stages: handshakes, datagrams of sessions, and what becomes of every datagram that is not as it was sent. */
-#include "stages.h"
+/*
+ * Two security stages: handshakes, datagrams of sessions, and what becomes of every datagram that is not as
+ * it was sent.
+ */
 #include "base/clock.h"
+#include "stages.h"
 #include "wire/security/bytes.h"
 
 static uint64_t counter(const struct side *side, size_t statistic) { return side->counters[statistic]; }
@@ -188,7 +191,8 @@ TEST(a_repeated_hello_gets_the_same_reply) {
 /* The client forgets its session, and connects again. */
 static void forget(struct pair *pair) {
   struct enetjs_security *client = pair->client.stage;
-  struct enetjs_session *session = enetjs_sessions_by_number(&client->sessions, enetjs_endpoint_ipv4(&pair->session));
+  struct enetjs_session *session =
+      enetjs_sessions_by_number(&client->sessions, enetjs_endpoint_ipv4(&pair->session));
   client->hellos -= session->state == ENETJS_SESSION_HELLO;
   client->reports -= session->report != 0;
   enetjs_sessions_remove(&client->sessions, session);
@@ -326,7 +330,8 @@ TEST(old_datagrams_and_answers_from_elsewhere_move_nothing) {
   side_take(&pair.server, &thief, first, length);
   CHECK_EQ_INT(pair.server.count, before + 1);
   challenge = pair.server.outbox[before % OUTBOX];
-  side_take(&pair.client, &pair.server.address, challenge.bytes, challenge.length); /* the thief passes it on */
+  side_take(&pair.client, &pair.server.address, challenge.bytes,
+            challenge.length); /* the thief passes it on */
   CHECK_EQ_INT(deliver(&pair.client, &pair.server), 0);
   real = enetjs_security_real(pair.server.stage, &session);
   CHECK(enetjs_endpoint_same(&real, &pair.client.address));
