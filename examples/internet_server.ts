@@ -49,11 +49,20 @@ console.log(`listening on ${server.address.hostname}:${server.address.port}`);
 // Closing the host tells every client, and ends the loop below.
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => server.close());
 
+/** The counters that stand under one name, as `name (reason)`. */
+function reasons(name: string, counters: object): [string, number][] {
+  return Object.entries(counters).map(([reason, count]) => [`${name} (${reason})`, count]);
+}
+
 /** Prints every counter that is not 0, and why attempts to connect were refused. */
 function report(): void {
-  const { refused, ...counters } = server.stats;
-  const reasons = Object.entries(refused).map(([reason, count]) => [`refused (${reason})`, count]);
-  const shown = [...Object.entries(counters), ...reasons].filter(([, count]) => count !== 0);
+  const { refused, security, ...counters } = server.stats;
+  const all = [
+    ...Object.entries(counters),
+    ...reasons("refused", refused),
+    ...reasons("security", security),
+  ];
+  const shown = all.filter(([, count]) => count !== 0);
   console.log(shown.map(([name, count]) => `${name} ${count}`).join(", "));
 }
 const reports = setInterval(report, 60_000);

@@ -32,7 +32,7 @@ import {
   version,
 } from "./_manifest.ts";
 import { buildModules } from "./_modules.ts";
-import { currentPlatform, type Platform, PLATFORMS } from "./platforms.ts";
+import { currentPlatform, librariesOf, type Platform, PLATFORMS } from "./platforms.ts";
 
 const dist = `${root}/npm/dist`;
 
@@ -125,6 +125,11 @@ export async function buildMain(folder: string = dist): Promise<string> {
   return main;
 }
 
+/** The licenses of the libraries that a platform package holds beside libenetjs. */
+function licensesOf({ libsodium }: Platform): string[] {
+  return ["LICENSE-libenet", ...libsodium === undefined ? [] : ["LICENSE-libsodium"]];
+}
+
 /**
  * Writes everything of a platform package but the libraries.
  *
@@ -132,12 +137,15 @@ export async function buildMain(folder: string = dist): Promise<string> {
  * @returns the package's folder
  */
 export function writePlatform(platform: Platform, folder: string = dist): string {
-  const { name, library, libenet } = platform;
+  const { name, library } = platform;
+  const libraries = librariesOf(platform);
   const target = `${folder}/${name}`;
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
   writeCommon(target, platformManifest(platform));
-  cpSync(`${root}/npm/LICENSE-libenet`, `${target}/LICENSE-libenet`);
+  for (const license of licensesOf(platform)) {
+    cpSync(`${root}/npm/${license}`, `${target}/${license}`);
+  }
   const abi = `export const abi = ${LAYOUT.ABI_VERSION};\n`;
   writeFileSync(
     `${target}/mod.js`,
@@ -148,10 +156,9 @@ ${abi}`,
   writeFileSync(
     `${target}/bun.js`,
     `// Bun embeds these files in the executables that it compiles.
-import library from "./${library}" with { type: "file" };
-import libenet from "./${libenet}" with { type: "file" };
-export default library;
-export const files = { "${library}": library, "${libenet}": libenet };
+${libraries.map((file, i) => `import file${i} from "./${file}" with { type: "file" };`).join("\n")}
+export default file0;
+export const files = { ${libraries.map((file, i) => `"${file}": file${i}`).join(", ")} };
 ${abi}`,
   );
   writeFileSync(
@@ -177,7 +184,7 @@ export async function buildPlatform(folder: string = dist): Promise<string> {
   const target = writePlatform(platform, folder);
   const native = await buildNative();
   const output = await runOrThrow(["cmake", "--install", native, "--prefix", target, "--strip"]);
-  const absent = [platform.library, platform.libenet].filter((f) => !existsSync(`${target}/${f}`));
+  const absent = librariesOf(platform).filter((file) => !existsSync(`${target}/${file}`));
   if (absent.length > 0) throw new Error(`The build has no ${absent.join(" and no ")}:\n${output}`);
   print(`${packageName(platform)}${platform.tested ? "" : " (untested)"}\n`);
   return target;

@@ -17,6 +17,8 @@ export interface Platform {
   /** The file names of libenetjs and of the libenet that it asks for. */
   readonly library: string;
   readonly libenet: string;
+  /** That of libsodium, where encryption works. */
+  readonly libsodium?: string;
   /** Whether the tests are known to pass there. */
   readonly tested: boolean;
   /** Where the release workflow builds it: a machine of GitHub Actions, and a container on it. */
@@ -39,8 +41,12 @@ function platform(os: Platform["os"], rest: Rest): Platform {
 }
 
 // What is built with an older glibc also runs on newer ones.
-const glibc = { libc: "glibc", container: "node:26-bookworm" } as const;
-const musl = { libc: "musl", container: "node:26-alpine" } as const;
+const glibc = {
+  libc: "glibc",
+  container: "node:26-bookworm",
+  libsodium: "libsodium.so.23",
+} as const;
+const musl = { libc: "musl", container: "node:26-alpine", libsodium: "libsodium.so.26" } as const;
 const intel = { cpu: "x64", runner: "ubuntu-24.04" } as const;
 const arm = { cpu: "arm64", runner: "ubuntu-24.04-arm" } as const;
 
@@ -54,6 +60,11 @@ export const PLATFORMS: readonly Platform[] = [
   platform("darwin", { cpu: "x64", runner: "macos-15-intel", tested: false }),
   platform("win32", { cpu: "x64", runner: "windows-2025", tested: false }),
 ];
+
+/** The libraries that a platform package holds. */
+export function librariesOf({ library, libenet, libsodium }: Platform): string[] {
+  return [library, libenet, ...libsodium === undefined ? [] : [libsodium]];
+}
 
 /**
  * The platform of this machine.

@@ -1,9 +1,9 @@
 /*
  * A clock for programs that measure what a wake-up costs.
  *
- *   bench_tick RATE PORT          sends so many datagrams of 64 bytes a second to the port, until it is killed
- *   bench_tick RATE COMMAND ...   runs the command, whose standard input is a socket that brings so many bytes
- *                                 a second
+ *   bench_tick RATE PORT          sends RATE datagrams of 64 bytes a second to the port, until it is killed
+ *   bench_tick RATE COMMAND ...   runs the command; its standard input is a socket that brings RATE bytes a
+ *                                 second
  */
 #include <arpa/inet.h>
 #include <signal.h>

@@ -13,7 +13,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { packed } from "../../npm/_check.ts";
 import { exported, version } from "../../npm/_manifest.ts";
-import { currentPlatform } from "../../npm/platforms.ts";
+import { currentPlatform, librariesOf } from "../../npm/platforms.ts";
 import { reachable } from "../../tools/_imports.ts";
 import { dependencies, peerDependencies } from "../../tools/dependencies.ts";
 import { installNpm } from "../../tools/others.ts";
@@ -123,9 +123,10 @@ test("The platform package holds these files", async () => {
   assertEquals(
     files.map(({ path }) => path).sort(),
     [
-      ...["LICENSE", "LICENSE-libenet", "bun.js", "mod.d.ts", "mod.js", "package.json"],
+      ...["LICENSE", "LICENSE-libenet", "LICENSE-libsodium"],
+      ...["bun.js", "mod.d.ts", "mod.js", "package.json"],
       "enetjs_plugin.h",
-      ...[platform.library, platform.libenet],
+      ...librariesOf(platform),
     ].sort(),
   );
 });

@@ -6,8 +6,8 @@
  * its slot is what ENet may be given until its next service.
  *
  * A far peer has a window that follows the link. A near peer has a fixed one, because its round trip is too
- * short to be measured with ENet's clock. A peer is far until a round trip is known. A window that a bandwidth
- * limit sets is not changed.
+ * short to be measured with ENet's clock. A peer is far until a round trip is known. A window that a
+ * bandwidth limit sets is not changed.
  *
  * ENet sends again at once what has timed out, up to the window of each peer. With many peers that is a long
  * service. So in one service ENet may look at timeouts of RESENT_BYTES. Those of the other peers are

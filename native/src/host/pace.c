@@ -35,10 +35,11 @@ enum {
   ATTEND_FORGIVEN = 2,
   COALESCE_GAP_US = 500, /* between wake-ups, where the program answers at once */
   REST_LIMIT_MS = 4,
-  ANSWER_RESTS = 4,  /* that fit into the time until the program answers */
-  DOZE_RATE = 80000, /* datagrams a second */
-  DOZE_TURNS = 3,    /* of which one begins with a nap */
-  TRIAL_SKIP = 16,   /* windows until it is tried, doubled each time */
+  REST_DATAGRAMS = 8, /* that gather in a rest longer than one millisecond, at most */
+  ANSWER_RESTS = 4,   /* that fit into the time until the program answers */
+  DOZE_RATE = 80000,  /* datagrams a second */
+  DOZE_TURNS = 3,     /* of which one begins with a nap */
+  TRIAL_SKIP = 16,    /* windows until it is tried, doubled each time */
   TRIAL_SKIP_LIMIT = 4096,
   TRIAL_PROVEN = 64, /* good windows after which one bad end does not count against the trial */
   LONG_GAP_US = 100000,
@@ -138,8 +139,11 @@ static uint64_t answer_us(const struct enetjs_pace *pace, uint64_t now) {
   return waiting > pace->answer_us ? waiting : pace->answer_us;
 }
 
-static void choose_rest(struct enetjs_pace *pace, uint64_t now) {
+/* A longer rest is for few datagrams: peers that send many may wait for acknowledgements. */
+static void choose_rest(struct enetjs_pace *pace, uint64_t now, uint64_t elapsed_us) {
   uint64_t rest = answer_us(pace, now) / (ANSWER_RESTS * 1000);
+  uint64_t few = elapsed_us * REST_DATAGRAMS / (1000 * (uint64_t)(pace->coalescing.window_datagrams + 1));
+  if (few < rest) rest = few;
   pace->rest_ms = rest < 1 ? 1 : rest > REST_LIMIT_MS ? REST_LIMIT_MS : (unsigned)rest;
 }
 
@@ -156,7 +160,7 @@ static void on_woken(struct enetjs_pace *pace, const struct enetjs_service_resul
   uint64_t elapsed = end_turn(trial, terms, result);
   if (elapsed == 0) return;
   decide(trial, terms, elapsed, elapsed < gap * terms->turns && pace->spread > FIXED / 2);
-  choose_rest(pace, result->now_us);
+  choose_rest(pace, result->now_us, elapsed);
   begin_window(trial, result->now_us);
 }
 

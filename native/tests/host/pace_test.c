@@ -137,6 +137,13 @@ TEST(rare_messages_are_coalesced_while_the_program_sends_from_a_timer) {
   CHECK_EQ_INT(s.pace.rest_ms, 1);
 }
 
+TEST(a_crowd_to_which_nothing_is_sent_is_not_kept_waiting_longer) {
+  struct scene s = scene(ENETJS_SPIN_AUTO);
+  wake_by_crowd(&s, 2000, 20);
+  CHECK(s.pace.coalescing.on);
+  CHECK_EQ_INT(s.pace.rest_ms, 1);
+}
+
 TEST(a_quarter_of_the_time_until_an_answer_is_waited_at_most) {
   struct scene s = scene(ENETJS_SPIN_AUTO);
   wake_by_players(&s, 10000, 9000);
@@ -321,6 +328,7 @@ int main(void) {
       TEST_CASE(a_single_peer_is_not_coalesced),
       TEST_CASE(rare_messages_that_are_answered_at_once_are_not_coalesced),
       TEST_CASE(rare_messages_are_coalesced_while_the_program_sends_from_a_timer),
+      TEST_CASE(a_crowd_to_which_nothing_is_sent_is_not_kept_waiting_longer),
       TEST_CASE(a_quarter_of_the_time_until_an_answer_is_waited_at_most),
       TEST_CASE(peers_that_wait_for_answers_are_not_kept_waiting),
       TEST_CASE(close_messages_of_one_peer_are_attended),
