@@ -56,11 +56,12 @@ function reasons(name: string, counters: object): [string, number][] {
 
 /** Prints every counter that is not 0, and why attempts to connect were refused. */
 function report(): void {
-  const { refused, security, ...counters } = server.stats;
+  const { refused, security: { tokens, ...security }, ...counters } = server.stats;
   const all = [
     ...Object.entries(counters),
     ...reasons("refused", refused),
     ...reasons("security", security),
+    ...reasons("tokens", tokens),
   ];
   const shown = all.filter(([, count]) => count !== 0);
   console.log(shown.map(([name, count]) => `${name} ${count}`).join(", "));
