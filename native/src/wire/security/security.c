@@ -17,7 +17,7 @@
 #define LOOK_US 1000000u         /* how often it is looked which sessions have a peer */
 #define ALONE_US 10000000u       /* until a session ends that no peer has had, */
 #define PEER_GONE_US 1000000u    /* and one whose peer is gone */
-#define CHALLENGE_US 50000u      /* between challenges */
+#define CHALLENGE_US 50000u      /* between challenges, whomever they are sent to */
 #define CHALLENGE_LIFE_US 3000000u
 #define CONTROL_BYTES 5
 #define KIND_CHALLENGE 1
@@ -42,7 +42,7 @@ static void challenge(struct enetjs_security *security, struct enetjs_session *s
                       const struct enetjs_endpoint *from, size_t length, uint64_t now_us) {
   bool known = session->challenged_us != 0 && enetjs_endpoint_same(&session->candidate, from);
   if (length < CONTROL_BYTES + ENETJS_SEAL_OVERHEAD) return;
-  if (known && now_us - session->challenged_us < CHALLENGE_US) return;
+  if (session->challenged_us != 0 && now_us < session->challenged_us + CHALLENGE_US) return;
   if (!known || now_us - session->challenged_us >= CHALLENGE_LIFE_US)
     enetjs_random(&session->challenge, sizeof(session->challenge));
   session->candidate = *from;

@@ -89,7 +89,9 @@ void enetjs_sessions_set_open(struct enetjs_sessions *table, struct enetjs_sessi
 
 struct enetjs_session *enetjs_sessions_by_index(const struct enetjs_sessions *table, uint32_t index);
 struct enetjs_session *enetjs_sessions_by_number(const struct enetjs_sessions *table, uint32_t number);
-struct enetjs_session *enetjs_sessions_by_ephemeral(const struct enetjs_sessions *table, const uint8_t *ephemeral);
+/** A server's session of a HELLO. Somebody else may have sent a copy of the HELLO: that has a session of its own. */
+struct enetjs_session *enetjs_sessions_by_hello(const struct enetjs_sessions *table, const uint8_t *ephemeral,
+                                                const struct enetjs_endpoint *from);
 
 /** A client's session needs no HELLO any more. */
 void enetjs_session_end_hello(struct enetjs_session *session);

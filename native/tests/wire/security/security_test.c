@@ -89,6 +89,41 @@ TEST(other_keys_are_met_with_silence) {
   pair_end(&pair);
 }
 
+/* As the client's HELLO, by the same key, but as long as a HELLO may be. */
+static void lengthen_hello(struct pair *pair, struct sent *hello) {
+  uint8_t prologue[ENETJS_PROLOGUE_BYTES], payload[ENETJS_HELLO_BYTES] = {0};
+  struct enetjs_noise_keys keys = {0};
+  struct enetjs_noise noise;
+  const struct enetjs_session *session =
+      enetjs_sessions_by_number(&pair->client.stage->sessions, enetjs_endpoint_ipv4(&pair->session));
+  size_t around = ENETJS_AT_NOISE + enetjs_noise_overhead(ENETJS_NOISE_NK, true);
+  enetjs_security_prologue(hello->bytes, prologue);
+  keys.pattern = ENETJS_NOISE_NK;
+  keys.remote = pair->config.keys.public;
+  keys.prologue = prologue;
+  keys.prologue_bytes = sizeof(prologue);
+  enetjs_noise_begin(&noise, true, &keys);
+  noise.ephemeral = session->hello->noise.ephemeral; /* the cookie is bound to it */
+  hello->length = ENETJS_AT_NOISE + enetjs_noise_write(&noise, payload, ENETJS_HELLO_BYTES - around,
+                                                       hello->bytes + ENETJS_AT_NOISE);
+  CHECK_EQ_INT(hello->length, ENETJS_HELLO_BYTES);
+}
+
+TEST(the_longest_hello_is_answered) {
+  struct pair pair;
+  struct sent hello;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair_hello(&pair);
+  deliver(&pair.client, &pair.server);
+  deliver(&pair.server, &pair.client);
+  hello = pair.client.outbox[(pair.client.count - 1) % OUTBOX];
+  lengthen_hello(&pair, &hello);
+  side_take(&pair.server, &pair.client.address, hello.bytes, hello.length);
+  CHECK_EQ_INT(pair.server.outbox[(pair.server.count - 1) % OUTBOX].length, ENETJS_REPLY_BYTES);
+  pair_end(&pair);
+}
+
 /* ---- Every byte of every datagram ------------------------------------------------------------ */
 
 /* Delivers each datagram that differs from the last one sent in one byte, or is shorter. */
@@ -251,6 +286,30 @@ TEST(a_network_has_a_share_of_the_handshakes) {
   pair_end(&pair);
 }
 
+/* Who sees a HELLO can repeat it from an address of its own, with a cookie of its own. */
+TEST(a_copied_hello_does_not_lock_its_client_out) {
+  struct pair pair;
+  struct enetjs_endpoint thief = enetjs_endpoint_of_ipv4(0x7F000009, 9);
+  struct sent copy;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair_hello(&pair);
+  copy = pair.client.outbox[(pair.client.count - 1) % OUTBOX];
+  CHECK_EQ_INT(side_take(&pair.server, &thief, copy.bytes, copy.length), 0);
+  memcpy(copy.bytes + ENETJS_AT_COOKIE, pair.server.outbox[0].bytes + ENETJS_AT_COOKIE, ENETJS_COOKIE_BYTES);
+  CHECK_EQ_INT(side_take(&pair.server, &thief, copy.bytes, copy.length), 0);
+  CHECK_EQ_INT(pair.server.outbox[1].length, ENETJS_REPLY_BYTES);
+  deliver(&pair.client, &pair.server);
+  deliver(&pair.server, &pair.client);
+  deliver(&pair.client, &pair.server);
+  deliver(&pair.server, &pair.client);
+  CHECK_EQ_INT(deliver(&pair.client, &pair.server), 7);
+  CHECK_EQ_INT(side_take(&pair.server, &thief, copy.bytes, copy.length), 0); /* the thief's session is its own */
+  CHECK_EQ_INT(pair.server.outbox[(pair.server.count - 1) % OUTBOX].length, ENETJS_REPLY_BYTES);
+  CHECK_EQ_INT(pair.server.stage->sessions.count, 2);
+  pair_end(&pair);
+}
+
 TEST(a_full_table_drops_sessions_that_have_no_peer) {
   struct pair pair;
   unsigned room;
@@ -330,6 +389,29 @@ TEST(old_datagrams_and_answers_from_elsewhere_move_nothing) {
   CHECK_EQ_INT(deliver(&pair.client, &pair.server), 0);
   real = enetjs_security_real(pair.server.stage, &session);
   CHECK(enetjs_endpoint_same(&real, &pair.client.address));
+  pair_end(&pair);
+}
+
+/* A client can send its datagrams with the addresses of others. */
+TEST(challenges_are_few_whatever_the_addresses) {
+  struct pair pair;
+  enetjs_sealed_room room;
+  struct enetjs_endpoint victim = enetjs_endpoint_of_ipv4(0x7F000009, 1);
+  uint32_t number;
+  size_t before;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  CHECK_EQ_INT(pair_connect(&pair), 7);
+  number = enetjs_endpoint_ipv4(&pair.server.from);
+  before = pair.server.count;
+  for (unsigned i = 0; i < 100; i++) {
+    size_t length = side_seal(&pair.client, &pair.session, "from elsewhere", room);
+    struct enetjs_session *session = enetjs_sessions_by_number(&pair.server.stage->sessions, number);
+    victim.port = (uint16_t)(1 + i);
+    if (i > 0) session->challenged_us = i == 50 ? enetjs_clock_us() - 50000 : enetjs_clock_us() + 1000000;
+    CHECK_EQ_INT(side_take(&pair.server, &victim, room, length), 14);
+  }
+  CHECK_EQ_INT(pair.server.count - before, 2);
   pair_end(&pair);
 }
 
@@ -496,6 +578,7 @@ int main(void) {
       TEST_CASE(a_client_with_a_pre_shared_key_connects),
       TEST_CASE(a_client_with_a_key_pair_connects_and_is_known),
       TEST_CASE(other_keys_are_met_with_silence),
+      TEST_CASE(the_longest_hello_is_answered),
       TEST_CASE(no_changed_hello_is_answered_with_a_reply),
       TEST_CASE(changed_answers_do_not_end_an_attempt),
       TEST_CASE(changed_datagrams_of_a_session_are_ignored),
@@ -504,9 +587,11 @@ int main(void) {
       TEST_CASE(what_the_host_does_not_admit_is_not_answered),
       TEST_CASE(handshakes_have_a_budget),
       TEST_CASE(a_network_has_a_share_of_the_handshakes),
+      TEST_CASE(a_copied_hello_does_not_lock_its_client_out),
       TEST_CASE(a_full_table_drops_sessions_that_have_no_peer),
       TEST_CASE(a_session_moves_once_its_new_address_has_answered),
       TEST_CASE(old_datagrams_and_answers_from_elsewhere_move_nothing),
+      TEST_CASE(challenges_are_few_whatever_the_addresses),
       TEST_CASE(each_token_gets_its_answer),
       TEST_CASE(a_token_is_used_by_the_first_session_that_opens),
       TEST_CASE(no_changed_token_is_accepted),
