@@ -126,6 +126,24 @@ TEST(a_session_ends_with_its_peer) {
   consumer_close(&server);
 }
 
+/* A handshake is charged and a token is used once, so a session must not bring in more than one peer. */
+TEST(a_session_has_one_connection) {
+  struct consumer client, server;
+  struct enetjs_host *h;
+  struct enetjs_endpoint session;
+  connect_both(&client, &server);
+  h = enetjs_host_acquire(client.host);
+  session = enetjs_endpoint_of(&h->enet->peers[0].address);
+  CHECK(enetjs_endpoint_is_session(&session));
+  CHECK(enetjs_host_connect_to(h, &session, 2, 7) > 0);
+  enetjs_host_release(h);
+  UNTIL(server.connects > 1 || statistic(&server, ENETJS_HOST_STAT_SECURITY_MALFORMED) > 0, poll_both(&client, &server));
+  CHECK_EQ_INT(server.connects, 1);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
+  consumer_close(&client);
+  consumer_close(&server);
+}
+
 TEST(nothing_is_left) { check_nothing_left(); }
 
 int main(void) {
@@ -134,6 +152,7 @@ int main(void) {
       TEST_CASE(another_key_and_plain_connects_get_silence),
       TEST_CASE(keys_that_do_not_belong_together_are_refused),
       TEST_CASE(a_session_ends_with_its_peer),
+      TEST_CASE(a_session_has_one_connection),
       TEST_CASE(nothing_is_left),
   };
   return test_run(cases, TEST_COUNT(cases));

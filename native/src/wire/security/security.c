@@ -243,6 +243,18 @@ void enetjs_security_peer_gone(struct enetjs_security *security, const struct en
   session->alone_us = enetjs_clock_us();
 }
 
+bool enetjs_security_takes_connect(struct enetjs_security *security, const struct enetjs_endpoint *endpoint,
+                                   uint32_t connect_id) {
+  struct enetjs_session *session = enetjs_sessions_by_number(&security->sessions, enetjs_endpoint_ipv4(endpoint));
+  if (session && (!session->has_connect || session->connect_id == connect_id)) {
+    session->has_connect = true;
+    session->connect_id = connect_id;
+    return true;
+  }
+  enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_MALFORMED);
+  return false;
+}
+
 /* ---- For the host ---------------------------------------------------------------------------- */
 
 static const struct enetjs_session *session_of(const struct enetjs_security *security,

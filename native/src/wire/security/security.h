@@ -95,6 +95,14 @@ int enetjs_security_wait(const struct enetjs_security *security);
 /** A connection of a session has ended: the session ends soon, unless ENet still has a peer of it. */
 void enetjs_security_peer_gone(struct enetjs_security *security, const struct enetjs_endpoint *session);
 
+/**
+ * Takes ENet's CONNECT of a session, and copies of it. A session has one connection: its handshake was charged once, and
+ * its token is used once.
+ * @returns false when the session has had another CONNECT, or is gone
+ */
+bool enetjs_security_takes_connect(struct enetjs_security *security, const struct enetjs_endpoint *session,
+                                   uint32_t connect_id);
+
 /** The real endpoint of a session; any other endpoint is real already. */
 struct enetjs_endpoint enetjs_security_real(const struct enetjs_security *security,
                                             const struct enetjs_endpoint *endpoint);

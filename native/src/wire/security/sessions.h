@@ -56,7 +56,8 @@ struct enetjs_session {
   struct enetjs_hello *hello;  /**< or NULL */
   /* Of a server */
   uint8_t ephemeral[ENETJS_KEY_BYTES], reply[ENETJS_REPLY_BYTES], client_key[ENETJS_KEY_BYTES];
-  bool has_client_key;
+  bool has_client_key, has_connect; /**< ENet's CONNECT has come, */
+  uint32_t connect_id;              /**< with this id */
   uint8_t *token; /**< or NULL */
   size_t token_bytes;
   struct enetjs_endpoint candidate;
