@@ -126,20 +126,39 @@ TEST(a_session_ends_with_its_peer) {
   consumer_close(&server);
 }
 
-/* A handshake is charged and a token is used once, so a session must not bring in more than one peer. */
-TEST(a_session_has_one_connection) {
-  struct consumer client, server;
-  struct enetjs_host *h;
-  struct enetjs_endpoint session;
-  connect_both(&client, &server);
-  h = enetjs_host_acquire(client.host);
-  session = enetjs_endpoint_of(&h->enet->peers[0].address);
+/* Another CONNECT in the session of the first peer. */
+static void connect_within_session(struct consumer *c) {
+  struct enetjs_host *h = enetjs_host_acquire(c->host);
+  struct enetjs_endpoint session = enetjs_endpoint_of(&h->enet->peers[0].address);
   CHECK(enetjs_endpoint_is_session(&session));
   CHECK(enetjs_host_connect_to(h, &session, 2, 7) > 0);
   enetjs_host_release(h);
+}
+
+/* A handshake is charged and a token is used once, so a session must not bring in more than one peer. */
+TEST(a_session_has_one_connection) {
+  struct consumer client, server;
+  connect_both(&client, &server);
+  connect_within_session(&client);
   UNTIL(server.connects > 1 || statistic(&server, ENETJS_HOST_STAT_SECURITY_MALFORMED) > 0, poll_both(&client, &server));
   CHECK_EQ_INT(server.connects, 1);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
+  consumer_close(&client);
+  consumer_close(&server);
+}
+
+/* A host that listens, too, has its own conditions for those who connect to it. */
+TEST(a_server_cannot_connect_to_its_client) {
+  struct consumer client, server;
+  server_open_encrypted(&server);
+  open_pumped(&client, true);
+  consumer_start_pump(&server);
+  consumer_start_pump(&client);
+  CHECK(connect_encrypted(&client, &server, 0) > 0);
+  UNTIL(client.connects > 0 && server.connects > 0, poll_both(&client, &server));
+  connect_within_session(&server);
+  UNTIL(client.connects > 1 || statistic(&client, ENETJS_HOST_STAT_SECURITY_MALFORMED) > 0, poll_both(&client, &server));
+  CHECK_EQ_INT(client.connects, 1);
   consumer_close(&client);
   consumer_close(&server);
 }
@@ -153,6 +172,7 @@ int main(void) {
       TEST_CASE(keys_that_do_not_belong_together_are_refused),
       TEST_CASE(a_session_ends_with_its_peer),
       TEST_CASE(a_session_has_one_connection),
+      TEST_CASE(a_server_cannot_connect_to_its_client),
       TEST_CASE(nothing_is_left),
   };
   return test_run(cases, TEST_COUNT(cases));

@@ -246,7 +246,7 @@ void enetjs_security_peer_gone(struct enetjs_security *security, const struct en
 bool enetjs_security_takes_connect(struct enetjs_security *security, const struct enetjs_endpoint *endpoint,
                                    uint32_t connect_id) {
   struct enetjs_session *session = enetjs_sessions_by_number(&security->sessions, enetjs_endpoint_ipv4(endpoint));
-  if (session && (!session->has_connect || session->connect_id == connect_id)) {
+  if (session && session->server && (!session->has_connect || session->connect_id == connect_id)) {
     session->has_connect = true;
     session->connect_id = connect_id;
     return true;
