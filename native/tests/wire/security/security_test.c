@@ -572,6 +572,31 @@ TEST(used_tokens_are_remembered_until_they_expire) {
   enetjs_tokens_clear(&tokens);
 }
 
+/* A table that was full has forgotten what had expired. Then the clock is set back. */
+TEST(what_was_forgotten_is_not_good_again) {
+  struct issuer issuer;
+  struct enetjs_tokens tokens = {0};
+  uint8_t token[ENETJS_TOKEN_BYTES], other[64] = {0};
+  uint64_t now = wall_ms();
+  size_t length;
+  issuer_begin(&issuer);
+  tokens.issuer_count = 1;
+  memcpy(tokens.issuers[0], issuer.public, 32);
+  length = issue(&issuer, now + 1000, NULL, token);
+  CHECK(enetjs_token_use(&tokens, token, now));
+  enetjs_put_u64(other + 33, now + 1000);
+  for (uint32_t i = 1; i < ENETJS_TOKENS_REMEMBERED; i++) {
+    memcpy(other + 41, &i, sizeof(i));
+    CHECK(enetjs_token_use(&tokens, other, now));
+  }
+  enetjs_put_u64(other + 33, now + 9000);
+  memset(other + 41, 0xFF, 16);
+  CHECK(enetjs_token_use(&tokens, other, now + 2000));
+  CHECK_EQ_INT(enetjs_token_check(&tokens, token, length, now), ENETJS_TOKEN_EXPIRED);
+  CHECK(!enetjs_token_use(&tokens, token, now));
+  enetjs_tokens_clear(&tokens);
+}
+
 int main(void) {
   static const struct test_case cases[] = {
       TEST_CASE(a_client_with_the_servers_key_connects),
@@ -596,6 +621,7 @@ int main(void) {
       TEST_CASE(a_token_is_used_by_the_first_session_that_opens),
       TEST_CASE(no_changed_token_is_accepted),
       TEST_CASE(used_tokens_are_remembered_until_they_expire),
+      TEST_CASE(what_was_forgotten_is_not_good_again),
   };
   return test_run(cases, TEST_COUNT(cases));
 }
