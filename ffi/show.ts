@@ -1,7 +1,11 @@
+/** Secret keys and connect tokens as text. Messages get into logs, so only the kind is shown. */
+const SECRETS = /(host_secret|issuer_secret|shared_secret|token)_[\w-]{16,}/g;
+
 /** A value as it appears in a message. */
 export function show(value: unknown): string {
   if (typeof value === "string") {
-    return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+    const text = value.replace(SECRETS, "$1_…");
+    return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
   }
   if (typeof value === "bigint") return `${value}n`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
