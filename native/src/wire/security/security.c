@@ -239,6 +239,10 @@ void enetjs_security_peer_gone(struct enetjs_security *security, const struct en
                                        ? enetjs_sessions_by_number(&security->sessions, enetjs_endpoint_ipv4(endpoint))
                                        : NULL;
   if (!session) return;
+  if (session->state == ENETJS_SESSION_HELLO) { /* the REPLY would have ENet's CONNECT leave */
+    end_session(security, session);
+    return;
+  }
   session->peered = true;
   session->alone_us = enetjs_clock_us();
 }

@@ -92,7 +92,10 @@ void enetjs_security_tick(struct enetjs_security *security);
 /** @returns milliseconds until something is due, or −1 */
 int enetjs_security_wait(const struct enetjs_security *security);
 
-/** A connection of a session has ended: the session ends soon, unless ENet still has a peer of it. */
+/**
+ * A connection of a session has ended, or did not begin: the session ends soon, unless ENet still has a peer of it; at
+ * once, when there was no REPLY.
+ */
 void enetjs_security_peer_gone(struct enetjs_security *security, const struct enetjs_endpoint *session);
 
 /**

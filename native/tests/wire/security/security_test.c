@@ -199,6 +199,23 @@ TEST(changed_datagrams_of_a_session_are_ignored) {
   pair_end(&pair);
 }
 
+/* Else the server would take the CONNECT that waits, and use up the token. */
+TEST(an_attempt_that_was_given_up_sends_no_more) {
+  struct pair pair;
+  size_t before;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair_ask(&pair);
+  before = pair.client.count;
+  enetjs_security_peer_gone(pair.client.stage, &pair.session);
+  CHECK_EQ_INT(deliver(&pair.server, &pair.client), 0);
+  CHECK_EQ_INT(pair.client.count, before);
+  CHECK_EQ_INT(pair.client.stage->sessions.count, 0);
+  enetjs_security_tick(pair.client.stage);
+  CHECK_EQ_INT(pair.client.stage->hellos, 0);
+  pair_end(&pair);
+}
+
 TEST(a_repeated_hello_gets_the_same_reply) {
   struct pair pair;
   struct sent first, again;
@@ -607,6 +624,7 @@ int main(void) {
       TEST_CASE(no_changed_hello_is_answered_with_a_reply),
       TEST_CASE(changed_answers_do_not_end_an_attempt),
       TEST_CASE(changed_datagrams_of_a_session_are_ignored),
+      TEST_CASE(an_attempt_that_was_given_up_sends_no_more),
       TEST_CASE(a_repeated_hello_gets_the_same_reply),
       TEST_CASE(half_open_sessions_are_bounded),
       TEST_CASE(what_the_host_does_not_admit_is_not_answered),
