@@ -62,7 +62,8 @@ struct enetjs_session {
   size_t token_bytes;
   struct enetjs_endpoint candidate;
   uint32_t challenge;
-  uint64_t challenged_us; /**< 0: there is no candidate */
+  bool has_candidate;     /**< which has been challenged, */
+  uint64_t challenged_us; /**< then; 0: nobody has been */
   struct enetjs_session *chain, *older, *newer;
 };
 

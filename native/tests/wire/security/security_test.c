@@ -349,6 +349,24 @@ TEST(a_full_table_drops_sessions_that_have_no_peer) {
   pair_end(&pair);
 }
 
+/* The server's session, when there was none before. */
+static struct enetjs_session *session_at(struct pair *pair) { return pair->server.stage->sessions.places[1]; }
+
+TEST(a_session_that_waits_for_a_place_lives) {
+  struct pair pair;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  CHECK_EQ_INT(pair_connect(&pair), 7);
+  session_at(&pair)->began_us -= 24000000;
+  enetjs_security_tick(pair.server.stage);
+  CHECK_EQ_INT(pair.server.stage->sessions.count, 1);
+  session_at(&pair)->began_us -= 2000000;
+  pair.server.stage->looked_us = 0;
+  enetjs_security_tick(pair.server.stage);
+  CHECK_EQ_INT(pair.server.stage->sessions.count, 0);
+  pair_end(&pair);
+}
+
 /* ---- Moving ---------------------------------------------------------------------------------- */
 
 TEST(a_session_moves_once_its_new_address_has_answered) {
@@ -378,6 +396,30 @@ TEST(a_session_moves_once_its_new_address_has_answered) {
   CHECK_EQ_INT(enetjs_security_take_report(pair.server.stage, &real), ENETJS_SESSION_HAS_MOVED);
   CHECK(enetjs_endpoint_same(&real, &session));
   CHECK_EQ_INT(enetjs_security_take_report(pair.server.stage, &real), 0);
+  pair_end(&pair);
+}
+
+/* Each move is an event of the server's program. */
+TEST(a_session_moves_seldom) {
+  struct pair pair;
+  enetjs_sealed_room room;
+  unsigned moves = 0;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  CHECK_EQ_INT(pair_connect(&pair), 7);
+  for (unsigned i = 0; i < 50; i++) {
+    size_t length = side_seal(&pair.client, &pair.session, "from here and from there", room), before = pair.server.count;
+    pair.client.address.port = (uint16_t)(1001 + i % 2);
+    CHECK_EQ_INT(side_take(&pair.server, &pair.client.address, room, length), 24);
+    if (pair.server.count == before) continue;
+    deliver(&pair.server, &pair.client);
+    deliver(&pair.client, &pair.server);
+    moves++;
+    if (session_at(&pair)->challenged_us != 0) /* no time passes */
+      session_at(&pair)->challenged_us = enetjs_clock_us() + 1000000;
+  }
+  CHECK_EQ_INT(moves, 1);
+  CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_MOVED), 1);
   pair_end(&pair);
 }
 
@@ -632,7 +674,9 @@ int main(void) {
       TEST_CASE(a_network_has_a_share_of_the_handshakes),
       TEST_CASE(a_copied_hello_does_not_lock_its_client_out),
       TEST_CASE(a_full_table_drops_sessions_that_have_no_peer),
+      TEST_CASE(a_session_that_waits_for_a_place_lives),
       TEST_CASE(a_session_moves_once_its_new_address_has_answered),
+      TEST_CASE(a_session_moves_seldom),
       TEST_CASE(old_datagrams_and_answers_from_elsewhere_move_nothing),
       TEST_CASE(challenges_are_few_whatever_the_addresses),
       TEST_CASE(each_token_gets_its_answer),
