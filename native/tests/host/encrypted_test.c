@@ -126,6 +126,20 @@ TEST(a_session_ends_with_its_peer) {
   consumer_close(&server);
 }
 
+/* A plain attempt goes on for a while, to tell the server that may have taken a place for it. */
+TEST(an_attempt_that_is_abandoned_before_the_reply_ends_at_once) {
+  struct consumer client, server;
+  double peer;
+  server_open_encrypted(&server);
+  client_open(&client);
+  peer = connect_encrypted(&client, &server, 0);
+  CHECK(peer > 0);
+  CHECK_EQ_INT(enetjs_peer_disconnect(client.host, peer, 0, ENETJS_DISCONNECT_ABANDON), 0);
+  CHECK_EQ_INT(host_of(&client)->security->sessions.count, 0);
+  consumer_close(&client);
+  consumer_close(&server);
+}
+
 /* Another CONNECT in the session of the first peer. */
 static void connect_within_session(struct consumer *c) {
   struct enetjs_host *h = enetjs_host_acquire(c->host);
@@ -171,6 +185,7 @@ int main(void) {
       TEST_CASE(another_key_and_plain_connects_get_silence),
       TEST_CASE(keys_that_do_not_belong_together_are_refused),
       TEST_CASE(a_session_ends_with_its_peer),
+      TEST_CASE(an_attempt_that_is_abandoned_before_the_reply_ends_at_once),
       TEST_CASE(a_session_has_one_connection),
       TEST_CASE(a_server_cannot_connect_to_its_client),
       TEST_CASE(nothing_is_left),
