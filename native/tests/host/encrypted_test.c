@@ -3,6 +3,7 @@
 
 #if defined(__linux__)
 
+#include "wire/guard_state.h"
 #include "wire/security/security_state.h"
 
 #define MESSAGES (20000 / SLOW)
@@ -126,6 +127,29 @@ TEST(a_session_ends_with_its_peer) {
   consumer_close(&server);
 }
 
+/* An address has a number of open questions, however many sessions it has. */
+TEST(sessions_of_an_address_share_its_questions) {
+  struct consumer client, server;
+  const struct enetjs_attempt *attempt;
+  struct enetjs_attempts *attempts;
+  struct enetjs_host *h;
+  server_open_encrypted(&server);
+  client_open(&client);
+  CHECK_EQ_INT(enetjs_host_set(server.host, ENETJS_CONFIG_ACCEPT, 1, 0), 0);
+  CHECK(connect_encrypted(&client, &server, 0) > 0);
+  CHECK(connect_encrypted(&client, &server, 0) > 0);
+  UNTIL(server.questions == 2, poll_both(&client, &server));
+  h = enetjs_host_acquire(server.host);
+  attempts = &h->guard->attempts;
+  attempt = enetjs_attempts_oldest(attempts, ENETJS_ATTEMPT_ASKING);
+  CHECK(attempt != NULL);
+  CHECK(enetjs_attempts_share(attempts, attempt) ==
+        enetjs_attempts_share(attempts, &attempts->attempts[attempt->newer]));
+  enetjs_host_release(h);
+  consumer_close(&client);
+  consumer_close(&server);
+}
+
 /* A plain attempt goes on for a while, to tell the server that may have taken a place for it. */
 TEST(an_attempt_that_is_abandoned_before_the_reply_ends_at_once) {
   struct consumer client, server;
@@ -185,6 +209,7 @@ int main(void) {
       TEST_CASE(another_key_and_plain_connects_get_silence),
       TEST_CASE(keys_that_do_not_belong_together_are_refused),
       TEST_CASE(a_session_ends_with_its_peer),
+      TEST_CASE(sessions_of_an_address_share_its_questions),
       TEST_CASE(an_attempt_that_is_abandoned_before_the_reply_ends_at_once),
       TEST_CASE(a_session_has_one_connection),
       TEST_CASE(a_server_cannot_connect_to_its_client),
