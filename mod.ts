@@ -24,17 +24,19 @@
  *
  * @module
  */
+export {
+  type ActiveConditions,
+  type ConditionStats,
+  type DatagramFates,
+} from "./lib/active_conditions.ts";
 export { type Accept, type AcceptVerdict, type ConnectAttempt } from "./lib/admission.ts";
 export { type Address, type AddressLike } from "./lib/address.ts";
 export { type AddressFilter } from "./lib/address_filter.ts";
 export { type CloseOptions, type Undelivered } from "./lib/close.ts";
 export {
-  type ActiveConditions,
   type AddressConditions,
   type BurstLoss,
   type Conditions,
-  type ConditionStats,
-  type DatagramFates,
   type LinkConditions,
   LinkQuality,
   type TwoWayConditions,
@@ -72,7 +74,8 @@ export {
 } from "./lib/limits.ts";
 export { type PeerMessage, type ReceiveOptions } from "./lib/message.ts";
 export { type HostOptions, type ListenOptions } from "./lib/options.ts";
-export { type Data, Packet, PacketFlag, type PacketFromOptions } from "./lib/packet.ts";
+export { type Data, Packet, PacketFlag } from "./lib/packet.ts";
+export { type PacketFromOptions } from "./lib/packet_from.ts";
 export { Peer } from "./lib/peer.ts";
 export { type PeerHost } from "./lib/peer_host.ts";
 export { PEER_STATES, type PeerState } from "./lib/peer_state.ts";

@@ -4,7 +4,7 @@
  * trip, loss, a rate, and a queue of 100 ms. So every program passes the same link with its real kernel stack.
  *
  *     deno run -A bench/wan.ts [--short] [--rtt 10,50] [--loss 0,1] [--rate 20,100] [--seconds N] [--rounds N]
- *         [--only WORKLOAD] [--program NAME] [--runtime NAME]
+ *         [--only WORKLOAD] [--program NAME,…] [--runtime NAME]
  *
  * It needs Linux, root and /dev/net/tun; where they are not, it says so and measures nothing. It leaves nothing
  * behind, however it ends: the namespaces have no names and end with the programs in them.
@@ -17,7 +17,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { capture, fail, print, root } from "../tools/_run.ts";
 import { build } from "../tools/build.ts";
-import { dependencyFolder } from "../tools/dependencies.ts";
+import { dependencyFolder, setupDependencies } from "../tools/dependencies.ts";
 import { installNpm } from "../tools/others.ts";
 import { minimum, type Runtime } from "../tools/setup.ts";
 import { cCommand, median, Program, runtimeCommand } from "./_program.ts";
@@ -94,7 +94,8 @@ function readArguments() {
   const links = numbers(values.rtt, "rtt").flatMap((rttMs) =>
     losses.flatMap((lossPercent) => rates.map((mbit): Link => ({ rttMs, lossPercent, mbit })))
   );
-  return { ...values, seconds, rounds, links, runtime: values.runtime as Runtime };
+  const chosen = values.program === "" ? [] : values.program.split(",");
+  return { ...values, seconds, rounds, links, chosen, runtime: values.runtime as Runtime };
 }
 
 /** A file with a key and a certificate that signs itself, made with openssl. */
@@ -256,13 +257,13 @@ function toLine({ rttMs, lossPercent, mbit, workload, program, values }: Row): s
 }
 
 async function main(): Promise<void> {
-  const { links, seconds, rounds, only, program, runtime, out } = readArguments();
+  const { links, seconds, rounds, only, chosen, runtime, out } = readArguments();
   await build("benches");
   if (!await canEmulate()) return;
+  await setupDependencies();
   const ends = await programs(runtime);
-  const all = Object.entries(ends).filter(([name]) =>
-    program === "" ? !isTicking(name) : name === program
-  );
+  const isChosen = (name: string) => chosen.length === 0 ? !isTicking(name) : chosen.includes(name);
+  const all = Object.entries(ends).filter(([name]) => isChosen(name));
   const pairs = [["c", "c"], ["c", runtime], [runtime, runtime]] as const;
   const workloads = Object.entries(WORKLOADS).filter(([name]) => name.includes(only));
   const jobs = links.flatMap((link) => [
@@ -272,7 +273,9 @@ async function main(): Promise<void> {
         run: (seed: number) => measure(link, ends, loads, seconds, seed),
       }))
     ),
-    ...pairs.filter(() => NEIGHBOURS.includes(only) && program === "").map(([one, other]) => ({
+    ...pairs.filter((pair) => NEIGHBOURS.includes(only) && pair.every(isChosen)).map((
+      [one, other],
+    ) => ({
       ...{ link, workload: NEIGHBOURS, name: `${one} by ${other}` },
       run: (seed: number) => measureNeighbours(link, [ends[one], ends[other]], seconds, seed),
     })),

@@ -1,6 +1,6 @@
 /**
- * Sends a file: in pieces, no faster than the other side takes them, with progress, and certain in
- * the end that all of it has arrived.
+ * Sends a file in pieces, no faster than the other side takes them, and shows progress. In the end it is certain
+ * that all of the file has arrived.
  *
  *     deno run --allow-ffi --allow-read examples/file_transfer.ts receive 7777
  *     deno run --allow-ffi --allow-read examples/file_transfer.ts send 7777 some.file

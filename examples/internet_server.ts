@@ -6,8 +6,8 @@
  *     bun examples/internet_server.ts 7777
  *     node examples/internet_server.ts 7777
  *
- * It serves until SIGINT or SIGTERM comes. Without a port it takes a free one on the loopback address, shows what
- * becomes of a client that floods, and ends. Clients need `checksum: "crc32"`, too.
+ * It serves until SIGINT or SIGTERM comes. Without a port it is a demonstration on the loopback address: it shows
+ * what becomes of a client that floods, and ends. Clients need `checksum: "crc32"`, too.
  */
 import process from "node:process";
 import { DisconnectCode, Host, type Peer } from "@enetjs/enet";
@@ -49,11 +49,20 @@ console.log(`listening on ${server.address.hostname}:${server.address.port}`);
 // Closing the host tells every client, and ends the loop below.
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => server.close());
 
+/** The counters that stand under one name, as `name (reason)`. */
+function reasons(name: string, counters: object): [string, number][] {
+  return Object.entries(counters).map(([reason, count]) => [`${name} (${reason})`, count]);
+}
+
 /** Prints every counter that is not 0, and why attempts to connect were refused. */
 function report(): void {
-  const { refused, ...counters } = server.stats;
-  const reasons = Object.entries(refused).map(([reason, count]) => [`refused (${reason})`, count]);
-  const shown = [...Object.entries(counters), ...reasons].filter(([, count]) => count !== 0);
+  const { refused, security, ...counters } = server.stats;
+  const all = [
+    ...Object.entries(counters),
+    ...reasons("refused", refused),
+    ...reasons("security", security),
+  ];
+  const shown = all.filter(([, count]) => count !== 0);
   console.log(shown.map(([name, count]) => `${name} ${count}`).join(", "));
 }
 const reports = setInterval(report, 60_000);

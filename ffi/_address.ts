@@ -97,8 +97,8 @@ function isFloat(type: string): boolean {
 }
 
 /**
- * Whether only libenetjs can make this variadic call. On x86-64 the caller of a variadic function tells how
- * many arguments are in vector registers, and the calls that Deno and Bun compile do not.
+ * Whether only libenetjs can make this variadic call. On x86-64 the caller of a variadic function tells how many
+ * arguments are in vector registers. The calls that Deno and Bun compile do not tell it.
  */
 export function needsVariadicCall({ parameters }: NativeSignature, variadic: boolean): boolean {
   return variadic && parameters.some(isFloat);

@@ -1,7 +1,6 @@
 /**
- * Where this copy of the library comes from: a checkout, or JSR. In the npm package `npm/build.ts`
- * puts a module in place of this one that says so, and that names each platform package, so that
- * bundlers see them.
+ * Where this copy of the library comes from: a checkout, or JSR. For the npm package, `npm/build.ts` replaces this
+ * module by one that says so. That one names each platform package, so that bundlers see them.
  *
  * @module
  */

@@ -97,8 +97,8 @@ export interface Runtime {
   /** Takes over a descriptor and calls `onWake` whenever bytes have arrived on it. */
   attach(fd: number, onWake: () => void): Wake | Promise<Wake>;
   /**
-   * Calls a function before this program is replaced by a newer version of itself in the same process, as
-   * by `deno run --watch` and `bun --hot`. Both leave native objects as they are.
+   * Calls a function before a newer version of this program starts in the same process, as with `deno run --watch`
+   * and `bun --hot`. Both leave native objects as they are.
    */
   onReload(call: () => void): void;
 }

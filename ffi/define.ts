@@ -35,8 +35,8 @@ function functionOf(name: string, pointer: Pointer, signature: Signature): RawFu
 }
 
 /**
- * Makes a function of a C function pointer: one that `dlsym` found, or that a call has returned.
- * Once the library that `dlsym` found it in is closed, it throws.
+ * Makes a function of a C function pointer: `dlsym` found it, or a call has returned it. Once the library that
+ * `dlsym` found it in is closed, it throws.
  *
  * Node calls functions by name only; one that `dlsym` did not find takes {@linkcode prepare} there.
  *

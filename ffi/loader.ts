@@ -72,7 +72,7 @@ async function tryPackage(runtime: Runtime, platform: string): Promise<Library |
   });
 }
 
-/** Says that a package can't be imported, and which of the others can. */
+/** Says that a package can't be imported, and which other packages can. */
 async function packageMissing(platform: string, error: unknown): Promise<Miss> {
   const installed: string[] = [];
   for (const other of platforms.filter((name) => name !== platform)) {

@@ -27,8 +27,8 @@ function byRounds(): Macrotask {
 }
 
 /**
- * Bun runs timers and serves sockets with each immediate. After an uncaught error, Bun ends the process only
- * once no immediate is left, so the call itself is made by a message.
+ * Bun runs timers and serves sockets with each immediate. After an uncaught error, Bun ends the process only once
+ * no immediate is left. So a message makes the call itself.
  */
 function byMessage(): Macrotask {
   const calls: (() => void)[] = [];

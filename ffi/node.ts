@@ -34,9 +34,9 @@ function nodeSignature({ parameters, result }: NativeSignature): NodeSignature {
 }
 
 /**
- * How long a thread stays at its exit. V8 compiles hot code in threads of its own, and Node 26 frees what such a
- * thread reads about native functions while it is at work: without the time to finish, about one in forty programs
- * that end while they are hot is aborted (`Check failed: FastApiCallNode::ArityForArgc`).
+ * How long a thread stays at its exit. V8 compiles hot code in threads of its own. At its exit, Node 26 frees what
+ * such a thread still reads about native functions. Without the time to finish, about one in forty programs that
+ * end while they are hot is aborted (`Check failed: FastApiCallNode::ArityForArgc`).
  */
 const COMPILE_MS = 50;
 

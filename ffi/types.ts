@@ -83,8 +83,8 @@ export type BigIntType =
 export type ExactType = "i53" | "u53";
 
 /**
- * Pointers as C spells them. As a parameter each takes a pointer, and also a string (whose UTF-8 C may
- * read during the call), a buffer, or `null`; everywhere else it is the same as `pointer`.
+ * Pointers as C spells them. As a parameter each takes a pointer, a string, a buffer or `null`. C may read the
+ * UTF-8 of a string during the call. Everywhere else it is the same as `pointer`.
  */
 export type AddressType = "void *" | "const void *" | "char *" | "const char *";
 

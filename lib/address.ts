@@ -15,7 +15,7 @@ export interface Address {
 /** An address as an object, or as text such as `"example.com:7777"` or `"[::1]:7777"`. */
 export type AddressLike = Readonly<Address> | string;
 
-/** Refuses what looks like an address and is none, with what is wrong about it. */
+/** Refuses a text that looks like an address and is none. The error says what is wrong. */
 function checkLiteral(address: IpAddress, name: string, hostname: string): void {
   if (typeof address === "number") {
     if (address >= 0xF0000000 && address !== 0xFFFFFFFF) {

@@ -17,8 +17,9 @@ export interface RetryOptions {
   /**
    * Returns whether to go on after an error. The default goes on when no answer came (`ENETJS_ERR_TIMEOUT`, `ENETJS_ERR_SECURITY_NO_ANSWER`)
    * and when the name could not be resolved (`ENETJS_ERR_RESOLVE`). It goes on when the server refused
-   * (`ENETJS_ERR_REFUSED`) because it is full, is closing, did not decide in time or has too many connections of this
-   * address. Any other error is final. What returns `undefined` leaves an error to this rule.
+   * (`ENETJS_ERR_REFUSED`) for one of three reasons: it is full or closing, it did not decide in time, or it has too
+   * many connections of this address. Any other error is final. What returns `undefined` leaves an error to this
+   * rule.
    */
   when?: (error: ENetError) => boolean | undefined;
   /**

@@ -52,15 +52,15 @@ export const ERROR_MEANINGS = {
   // Errors of encryption.
   ENETJS_ERR_SECURITY_NO_ANSWER: "nobody answered who has the key of the server",
   ENETJS_ERR_SECURITY_TOKEN: "the connect token is not accepted",
-  ENETJS_ERR_SECURITY_UNAVAILABLE: "what encryption needs is missing here",
+  ENETJS_ERR_SECURITY_UNAVAILABLE: "WebCrypto, which keys and tokens need, is missing or too old",
 } as const;
 
 /** The codes of {@linkcode ENetError}: the keys of {@linkcode ERROR_MEANINGS}. */
 export type ENetErrorCode = keyof typeof ERROR_MEANINGS;
 
 /**
- * What a router or the other machine has reported by ICMP about an address that a host tries to connect to. No program
- * has the port; there is no way to the machine, or to its network; or a firewall does not let datagrams pass.
+ * What a router or the other machine has reported by ICMP about an address to which a host connects. No program has
+ * the port; there is no way to the machine, or to its network; or a firewall does not let datagrams pass.
  */
 export type Unreachable = "port" | "host" | "network" | "prohibited";
 

@@ -66,9 +66,9 @@ export type HostEvent<PeerData = unknown> =
   | MovedEvent<PeerData>;
 
 /**
- * Functions that a host calls as events happen, without an object for each event. An error that one of them
- * throws is an uncaught error of the runtime, and a rejection of an `async` one an unhandled rejection. Either ends
- * the process, unless the program listens for such errors: then the host goes on.
+ * Functions that a host calls as events happen, without an object for each event. An error that one of them throws
+ * is an uncaught error of the runtime. A rejection of an `async` one is an unhandled rejection. Either ends the
+ * process, unless the program listens for such errors: then the host goes on.
  */
 export interface HostHandlers<PeerData = unknown> {
   /** A connection has been established; see {@linkcode ConnectEvent}. */

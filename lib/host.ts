@@ -2,25 +2,25 @@ import { Admission } from "./internal/admission.ts";
 import { Closing } from "./internal/closing.ts";
 import { Connector } from "./internal/connect.ts";
 import type { Endpoint } from "./internal/endpoint.ts";
+import { HostReport } from "./internal/host_report.ts";
 import type { Inlet } from "./internal/inlet.ts";
 import { count, makeInspectable } from "./internal/inspect.ts";
-import { hostAndPort, parseIp } from "./internal/ip.ts";
+import { hostAndPort } from "./internal/ip.ts";
 import { assignSetting, defineSettings } from "./internal/live_settings.ts";
-import { localAddress } from "./internal/native_address.ts";
 import { openHost } from "./internal/open.ts";
 import { type HostPlan, planHost } from "./internal/plan.ts";
 import { recipientsOf } from "./internal/recipients.ts";
 import { refuseUnknown } from "./internal/strict.ts";
 import { handlers as checkHandlers, integer } from "./internal/validate.ts";
+import type { ActiveConditions } from "./active_conditions.ts";
 import { type Address, type AddressLike, validateAddress } from "./address.ts";
 import type { AddressFilter } from "./address_filter.ts";
 import { type CloseOptions, planClose, type Undelivered } from "./close.ts";
-import { type ActiveConditions, type Conditions, simulations } from "./conditions.ts";
+import type { Conditions } from "./conditions.ts";
 import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
-import { check } from "./errors.ts";
 import { HANDLERS, type HostEvent, type HostHandlers } from "./events.ts";
 import { type Group, groups } from "./group.ts";
-import { type HostStats, readHostStats } from "./host_stats.ts";
+import type { HostStats } from "./host_stats.ts";
 import type { Limits, ResolvedLimits } from "./limits.ts";
 import type { HostOptions, ListenOptions } from "./options.ts";
 import { type Data, PacketFlag } from "./packet.ts";
@@ -86,8 +86,7 @@ export class Host<PeerData = unknown>
   readonly #inlet: Inlet;
   readonly #connector: Connector;
   readonly #closing: Closing;
-  /** What a closed host still tells. */
-  #last: { readonly address: Address; readonly stats: HostStats } | undefined;
+  readonly #report: HostReport;
 
   private constructor(endpoint: Endpoint, inlet: Inlet) {
     if (endpoint === undefined) {
@@ -99,10 +98,13 @@ export class Host<PeerData = unknown>
     this.#endpoint = endpoint;
     this.#inlet = inlet;
     this.#connector = new Connector(endpoint, inlet);
-    this.#closing = new Closing(endpoint, inlet, this.#connector, () => {
-      this.#last = { address: this.address, stats: { ...this.stats, connectedPeers: 0 } };
-      if (this.conditions !== null) simulations.end(this.conditions, this.conditions.stats);
-    });
+    const report = this.#report = new HostReport(endpoint, () => inlet.roster.others.length);
+    this.#closing = new Closing(
+      endpoint,
+      inlet,
+      this.#connector,
+      () => report.keep(endpoint.settings.conditions),
+    );
     const admission = new Admission(endpoint);
     inlet.onAttempt = (...attempt) => admission.add(...attempt);
     inlet.decide = (spent) => admission.decide(spent);
@@ -327,23 +329,15 @@ export class Host<PeerData = unknown>
    *
    * @param address where to, as `{ hostname, port }`, `"192.0.2.7:7777"` or `"[2001:db8::7]:7777"`; not a host name
    * @param data at most 65,507 bytes
-   * @returns false when nothing was sent: the socket's buffer is full, the system has no route to the address, a
-   *   route or a firewall forbids it, its zone is no interface, or the host is closed
+   * @returns false when nothing was sent: the socket's buffer is full; the system has no route to the address; a
+   *   route or a firewall forbids it; its zone is no interface; or the host is closed
    * @throws {TypeError} if the address or the data are of the wrong type
    * @throws {RangeError} if the port or the size are out of range
    * @throws {ENetError} `ENETJS_ERR_TOO_LARGE`, `ENETJS_ERR_SOCKET`, and
    *   `ENETJS_ERR_ADDRESS_FAMILY` when the host's socket does not speak that version of IP
    */
   sendDatagram(address: AddressLike, data: Data): boolean {
-    const { hostname, port } = validateAddress(address, 1);
-    const ip = parseIp(hostname);
-    if (ip === undefined) {
-      throw new TypeError(
-        `address.hostname must be an IP address here, not "${hostname}": resolve it first`,
-      );
-    }
-    const what = `Sending a datagram to ${hostAndPort({ hostname, port })}`;
-    return this.#endpoint.transport.sendDatagram(ip, port, data, what);
+    return this.#endpoint.transport.sendDatagram(validateAddress(address, 1), data);
   }
 
   /**
@@ -351,8 +345,7 @@ export class Host<PeerData = unknown>
    * sends.
    */
   get address(): Address {
-    if (this.#last !== undefined) return { ...this.#last.address };
-    return localAddress(this.#endpoint);
+    return this.#report.address;
   }
 
   /** The connected peers whose connect events the program has taken. */
@@ -362,10 +355,7 @@ export class Host<PeerData = unknown>
 
   /** Counters of the host since it was created; after it is closed, their last values. */
   get stats(): HostStats {
-    if (this.#last !== undefined) return { ...this.#last.stats };
-    const { native, handle, stats } = this.#endpoint;
-    check(native.enetjs_host_stats(handle), "Reading statistics");
-    return readHostStats(stats, this.#inlet.roster.others.length);
+    return this.#report.stats;
   }
 
   /** Whether the host is closed. */
@@ -418,7 +408,7 @@ export class Host<PeerData = unknown>
    * further call returns the same promise; its `graceMs` shortens the wait where less of it is left.
    *
    * @param options how long to wait, and what the other sides read
-   * @returns a promise that resolves when the host is closed, with what it could not deliver
+   * @returns a promise that resolves when the host is closed; its value counts what was not delivered
    * @throws {TypeError} for an unknown option
    * @throws {RangeError} if `graceMs` or `data` is out of range
    */

@@ -3,9 +3,9 @@ import { readOnly } from "./internal/strict.ts";
 import { integer, oneOf, options, show, U32 } from "./internal/validate.ts";
 
 /**
- * A rate and a burst: a token bucket. It holds `burst` units at first, each unit that passes takes one out,
- * and `perSecond` of them come back every second, up to `burst`. A unit that finds the bucket empty exceeds
- * the limit, and takes nothing out.
+ * A rate and a burst: a token bucket. It holds `burst` units at first. Each unit that passes takes one out.
+ * `perSecond` of them come back every second, up to `burst`. A unit that finds the bucket empty exceeds the limit,
+ * and takes nothing out.
  */
 export interface RateLimit {
   /**
@@ -39,15 +39,15 @@ export interface RateLimit {
 export interface AddressLimits {
   /**
    * Handshakes completed, also of clients that `accept` refuses. Above the limit a request is dropped, and the
-   * client repeats it after 0.5, 1.5 and 3.5 s. The last step of a handshake that is under way is dropped, too,
-   * and the host asks for it again while the client sends. Default 1024 a second with a burst of 4096, as many as the largest host has peers. So all of them can come back at once from behind
-   * one router (a school, a LAN party, a mobile network) after a restart. A program that tests how fast
-   * connections open can reach it.
+   * client repeats it after 0.5, 1.5 and 3.5 s. The last step of a handshake that is under way is dropped, too. The
+   * host asks for it again while the client sends. Default 1024 a second with a burst of 4096, as many as the
+   * largest host has peers. So after a restart all of them can come back at once from behind one router, such as
+   * that of a school. A program that tests how fast connections open can reach it.
    */
   connects?: RateLimit;
   /**
-   * Datagrams. Default no limit: a peer on a fast network sends hundreds of thousands a second, and a program
-   * may use many datagrams that are not ENet's.
+   * Datagrams. Default no limit: a peer on a fast network sends hundreds of thousands a second. A program may also
+   * use many datagrams that are not ENet's.
    */
   datagrams?: RateLimit;
   /** Bytes of datagrams, without the headers of UDP and IP. Default no limit, for the same reason. */
@@ -64,12 +64,12 @@ export interface PeerLimits {
    */
   messages?: RateLimit;
   /**
-   * Bytes of the messages of a peer, with ENet's header of 6 to 24 bytes for each message and each fragment,
-   * as decompressed. Default no limit.
+   * Bytes of the messages of a peer, after decompression. ENet's header of 6 to 24 bytes counts for each message
+   * and each fragment. Default no limit.
    */
   bytes?: RateLimit;
   /**
-   * What happens to a peer that exceeds one of the two, of which at least one must be given beside this.
+   * What happens to a peer that exceeds one of the two. At least one of them must be given beside this.
    *
    * `"drop"`: unreliable messages of the excess are lost. Reliable ones are not acknowledged: the sender
    * retransmits them, after longer and longer waits, and the messages behind them on the channel wait. A peer

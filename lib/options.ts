@@ -45,10 +45,10 @@ export interface ListenOptions extends HostOptions, Pick<Partial<HostSettings>, 
   /** Whether a host on `"::"` takes no IPv4 addresses. Default false. */
   ipv6Only?: boolean;
   /**
-   * Whether other hosts may listen on the same port, in this process or in others of the same user, which say so too.
-   * The system gives each client to one of them. Each host that comes or goes moves clients of the others, which then
-   * lose their connections; a `SharedPort` does not. Linux only, elsewhere `ENETJS_ERR_REUSE_PORT`.
-   * Default false.
+   * Whether other hosts may listen on the same port, in this process or in others of the same user. Each of them
+   * must say so, too. The system gives each client to one of them. Each host that comes or goes moves clients of
+   * the others, which then lose their connections; a `SharedPort` does not. Linux only, elsewhere
+   * `ENETJS_ERR_REUSE_PORT`. Default false.
    */
   reusePort?: boolean;
   /**

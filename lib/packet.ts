@@ -2,14 +2,14 @@ import { loadedLibrary } from "../ffi/loader.ts";
 import { decoder, encoder } from "../ffi/utf8.ts";
 import { CLOSED, DISPOSED, type Gone, OWNED } from "./internal/borrowing.ts";
 import { bytesOf, transfer } from "./internal/buffers.ts";
-import { callSite } from "./internal/call_site.ts";
+import type { HostMemory } from "./internal/host_memory.ts";
 import { count, makeInspectable, preview } from "./internal/inspect.ts";
+import { keepWith, releasedError, traceView } from "./internal/lending.ts";
 import { requireLibrary } from "./internal/library.ts";
-import type { Memory } from "./internal/memory.ts";
 import { NativePacket } from "./internal/native_packet.ts";
-import { integer, oneOf, options as checkOptions, show } from "./internal/validate.ts";
-import { ENetError } from "./errors.ts";
+import { integer } from "./internal/validate.ts";
 import { PacketFlag } from "./packet_flag.ts";
+import { type PacketFromOptions, planFrom, sharedBytes } from "./packet_from.ts";
 
 export { PacketFlag };
 
@@ -20,21 +20,15 @@ export type Data = string | ArrayBufferLike | ArrayBufferView | Packet;
  * Where a packet's bytes are. One object for many packets, so that a received message takes no more
  * memory than its packet: the arena that it lies in, or what has become of it.
  */
-type Source = typeof OWNED | Memory | NativePacket | Gone;
+type Source = typeof OWNED | HostMemory | NativePacket | Gone;
 
 /** Frees packets that were not disposed of. */
 const registry = new FinalizationRegistry<NativePacket>((packet) => packet.release());
 
-/** A view of native memory keeps its packet, or the collector would empty it. */
-const owners = new WeakMap<Uint8Array, Packet>();
-
-/** Where the program took the first view of a packet, in debug mode. */
-const lentAt = new WeakMap<Packet, string>();
-
 /** What the rest of the library may do with packets, and users may not. */
 interface PacketInside {
   /** A packet over the arena of a host, which becomes `until` when its borrowing ends. */
-  fromArena(memory: Memory, offset: number, length: number, flags: number, until: Gone): Packet;
+  fromArena(memory: HostMemory, offset: number, length: number, flags: number, until: Gone): Packet;
   /** A packet over a received native one, which becomes `until` when its borrowing ends. */
   fromNative(packet: NativePacket, flags: number, until: Gone): Packet;
   /** A packet of bytes that are its own, received and borrowed until its event is over. */
@@ -50,7 +44,7 @@ interface PacketInside {
   /** Ends it because the host is closed. */
   close(packet: Packet): void;
   /** The memory of the arena that the bytes are in; undefined for any other packet. */
-  memory(packet: Packet): Memory | undefined;
+  memory(packet: Packet): HostMemory | undefined;
   /** Where the bytes are now, and that they are about to be sent from there. */
   send(packet: Packet): Source;
   /** Where in the arena they are. */
@@ -61,29 +55,13 @@ interface PacketInside {
 
 let inside: PacketInside;
 
-/** How `Packet.from` takes the bytes. */
-export interface PacketFromOptions {
-  /**
-   * - `"copy"`: the bytes are copied now, and the source may be changed afterwards;
-   * - `"transfer"`: an ArrayBuffer is taken over without a copy; the caller's buffer and its views are empty
-   *   afterwards;
-   * - `"share"`: a SharedArrayBuffer, or a view of one, is sent from where it is, without a copy, and kept
-   *   until ENet is done with it. A change before then may change what is sent or retransmitted. While such a
-   *   packet is queued or not acknowledged, the host's pump does not service in this thread's place.
-   *
-   * Default `"copy"`.
-   */
-  ownership?: "copy" | "transfer" | "share";
-}
-
 /**
  * The bytes of one message.
  *
- * A received packet is borrowed: until its handler returns (an `async` handler returns at its first
- * `await`), until the next iteration, or until the next `service`. After that every use of it throws
- * `ENETJS_ERR_RELEASED`. {@linkcode Packet.bytes} makes a copy that stays, {@linkcode Packet.retain}
- * keeps the packet itself, and sending it on makes no copy in JavaScript. Packets above 64 KiB lie in
- * ENet's own memory, smaller ones in an arena.
+ * A received packet is borrowed: until its handler returns, until the next iteration, or until the next `service`.
+ * An `async` handler returns at its first `await`. Later every use of it throws `ENETJS_ERR_RELEASED`.
+ * {@linkcode Packet.bytes} makes a copy that stays, {@linkcode Packet.retain} keeps the packet itself, and sending
+ * it on makes no copy in JavaScript. Packets above 64 KiB lie in ENet's own memory, smaller ones in an arena.
  *
  * A packet that was retained or allocated is freed by {@linkcode Packet.dispose}, or by the garbage
  * collector.
@@ -150,12 +128,7 @@ export class Packet implements Disposable {
    *   `ENETJS_ERR_LIBRARY` before this thread's first host
    */
   static from(data: Data, options: PacketFromOptions = {}): Packet {
-    checkOptions(options, "options", ["ownership"]);
-    const ownership = oneOf(options.ownership ?? "copy", "ownership", [
-      "copy",
-      "transfer",
-      "share",
-    ]);
+    const ownership = planFrom(options);
     if (ownership === "share") return Packet.#share(data);
     const bytes = ownership === "transfer"
       ? transfer(data)
@@ -166,15 +139,7 @@ export class Packet implements Disposable {
   }
 
   static #share(data: Data): Packet {
-    if (typeof data === "string" || data instanceof Packet) {
-      throw new TypeError(`data must be a SharedArrayBuffer to be shared, not ${show(data)}`);
-    }
-    const bytes = viewOf(data);
-    if (!(bytes.buffer instanceof SharedArrayBuffer)) {
-      throw new TypeError(
-        `data must be a SharedArrayBuffer or a view of one to be shared, not ${show(data)}`,
-      );
-    }
+    const bytes = sharedBytes(data);
     if (bytes.length === 0) return Packet.from(bytes);
     return Packet.#native(NativePacket.share(requireLibrary(), bytes), PacketFlag.RELIABLE);
   }
@@ -183,8 +148,8 @@ export class Packet implements Disposable {
    * A packet of zeros to write into, through {@linkcode Packet.view}, and then to send without a copy.
    * Sending it empties its views, because queued bytes must not change.
    *
-   * Before this thread's first host, and where Deno's permission does not allow pointers, it is
-   * JavaScript memory, and sending copies it.
+   * Before this thread's first host it is JavaScript memory, and sending copies it. So it is where Deno's
+   * permission does not allow pointers.
    *
    * @param length size in bytes, 0–2,147,483,647
    * @returns the packet; it may be sent again, to any number of peers
@@ -239,8 +204,8 @@ export class Packet implements Disposable {
   get view(): Uint8Array<ArrayBuffer> {
     const source = this.#source;
     if (source.kind === "arena") {
-      if (source.stolen) throw this.#released(source.theft);
-      if (source.debug) this.#trace();
+      if (source.stolen) throw releasedError(this, source.theft);
+      if (source.debug) traceView(this);
       const { length } = this;
       if (!source.copies(length)) return source.lend(this.#offset, length);
       const copy = source.copy(this.#offset, length);
@@ -254,22 +219,20 @@ export class Packet implements Disposable {
     }
     const isWhole = this.#bytes?.length === this.length;
     if (source.kind === "owned" && isWhole) return this.#bytes as Uint8Array<ArrayBuffer>;
-    throw this.#released(source.kind === "owned" ? "its buffer was transferred away" : source.why);
+    throw releasedError(
+      this,
+      source.kind === "owned" ? "its buffer was transferred away" : source.why,
+    );
   }
 
   #nativeView(packet: NativePacket): Uint8Array<ArrayBuffer> {
     const buffer = packet.map();
     if (buffer === undefined) return this.bytes;
-    if (buffer.detached) throw this.#released("its buffer was transferred away");
-    if (packet.debug) this.#trace();
+    if (buffer.detached) throw releasedError(this, "its buffer was transferred away");
+    if (packet.debug) traceView(this);
     const view = new Uint8Array(buffer);
-    owners.set(view, this);
+    keepWith(view, this);
     return view;
-  }
-
-  /** Notes where the program took the first view. */
-  #trace(): void {
-    if (!lentAt.has(this)) lentAt.set(this, callSite());
   }
 
   #own(bytes: Uint8Array<ArrayBuffer>): void {
@@ -290,7 +253,7 @@ export class Packet implements Disposable {
   get arrayBuffer(): ArrayBuffer {
     const buffer = this.#promote()?.map();
     if (buffer === undefined) return new Uint8Array(this.bytes).buffer;
-    if (buffer.detached) throw this.#released("its buffer was transferred away");
+    if (buffer.detached) throw releasedError(this, "its buffer was transferred away");
     return buffer;
   }
 
@@ -326,7 +289,7 @@ export class Packet implements Disposable {
    */
   retain(): this {
     const source = this.#source;
-    if (source.kind === "gone") throw this.#released(source.why);
+    if (source.kind === "gone") throw releasedError(this, source.why);
     if (source.kind === "native") source.keep(false);
     else packets.own(this);
     this.#until = undefined;
@@ -390,15 +353,6 @@ export class Packet implements Disposable {
     if (source.kind === "native") this.#drop(source);
   }
 
-  #released(why: string): ENetError {
-    const where = lentAt.get(this);
-    const at = where === undefined ? "" : `. A view of it was taken ${where}`;
-    return new ENetError(
-      "ENETJS_ERR_RELEASED",
-      `The packet of ${this.length} bytes can't be used any more: ${why}${at}`,
-    );
-  }
-
   #describe(): string {
     const size = count(this.length, "byte");
     const source = this.#source;
@@ -443,7 +397,7 @@ export class Packet implements Disposable {
       },
       send(packet) {
         const source = packet.#source;
-        if (source.kind === "gone") throw packet.#released(source.why);
+        if (source.kind === "gone") throw releasedError(packet, source.why);
         if (source.kind === "native" && source.writable) {
           source.writable = false;
           source.detach();

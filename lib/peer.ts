@@ -149,8 +149,8 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * The bytes are copied, so they may be changed afterwards. A packet that is being received is sent on
    * without a copy in JavaScript.
    *
-   * When the connection is ending or has ended, from either side or with its host, this does nothing and
-   * returns false. A program need not check first.
+   * When the connection is ending or has ended, or its host is closed, this does nothing and returns false. A
+   * program need not check first.
    *
    * @param channelId the channel, from 0. How many there are is what the client asked for when it connected: a
    *   server refuses in `accept` those with too few
@@ -206,12 +206,12 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   /**
    * Ends the connection and drops what is queued in either direction.
    *
-   * After this side has ended a connection in any way, the host reports nothing more of it but its disconnect
-   * event. Messages that have arrived and were not taken are dropped, and iterations over the peer end.
+   * After this side has ended a connection in any way, the host reports only its disconnect event. Messages that
+   * have arrived and were not taken are dropped, and iterations over the peer end.
    *
    * @param data a 32-bit value that the other side reads with its disconnect event
-   * @returns a promise that resolves when the other side has acknowledged or has timed out, or at once when
-   *   the connection has ended before
+   * @returns a promise that resolves when the other side has acknowledged or has timed out; at once, when the
+   *   connection has ended before
    * @throws {RangeError} if `data` is not an unsigned 32-bit integer
    */
   disconnect(data: number = 0): Promise<void> {
@@ -293,10 +293,10 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   }
 
   /**
-   * Sets the share of a channel in what is sent to this peer, beside other channels on which something waits.
-   * A channel of priority 4 sends four times as many bytes as one of priority 1, which is the default. A channel
-   * that sends little does not need it: its messages overtake those that wait on other channels. The order within
-   * a channel stays. See docs/real-networks.md.
+   * Sets the share of a channel in what is sent to this peer, while messages wait on several channels. A channel of
+   * priority 4 sends four times as many bytes as one of priority 1, which is the default. A channel that sends
+   * little does not need it: its messages overtake those that wait on other channels. The order within a channel
+   * stays. See docs/real-networks.md.
    *
    * Does nothing where the connection is ending or has ended.
    *
@@ -343,9 +343,10 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
    * `packet.bytes` does. Until the stream is over, neither the host nor an iteration over this peer reports
    * the channel's messages. Those that the host has kept go to the stream first.
    *
-   * A reader that stops reading slows the sender down. After 2 MiB, or its share of what the host may hold,
-   * the library pauses the peer, with all of its channels. After the host's `maximumWaitingData` it accepts no more, and the sender keeps the rest.
-   * The sender does not time out, because its pings and a message now and then are acknowledged.
+   * A reader that stops reading slows the sender down. When 2 MiB of the peer wait, or its share of what the host
+   * may hold, the library pauses all of its channels. After the host's `maximumWaitingData` the host accepts no
+   * more, and the sender keeps the rest. The sender does not time out, because its pings and a message now and then
+   * are acknowledged.
    *
    * The stream closes after the last message when either side has disconnected. It fails with
    * `ENETJS_ERR_STALE` when the connection was lost (timeout, reset), and with `ENETJS_ERR_SOCKET` when the

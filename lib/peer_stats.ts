@@ -97,8 +97,8 @@ export interface PeerStats {
    */
   readonly unreliableSentReliably: number;
   /**
-   * Unreliable messages that ENet has dropped instead of sending them, because bandwidth was short or, with
-   * ENet's throttle, the round trip had grown; see `HostSettings.throttle`. Since the connection began.
+   * Unreliable messages that ENet has dropped instead of sending them. Bandwidth was short or, with ENet's
+   * throttle, the round trip had grown; see `HostSettings.throttle`. Since the connection began.
    */
   readonly throttledMessages: number;
   /** Of `throttledMessages`, those for a round trip that had grown; the others were for bandwidth. */
@@ -134,18 +134,20 @@ export interface PeerStats {
   readonly unreliableReceived: number;
   /**
    * Unreliable messages that are missing, by the gaps in their numbers, since the connection began. Numbers begin
-   * anew with each reliable message of the channel, so those that were lost just before one do not show.
+   * anew with each reliable message of the channel. So messages that were lost just before one do not show.
    */
   readonly unreliableMissing: number;
   /** Of `unreliableMissing`, those that came after a later message of the channel, so that ENet dropped them; with copies. */
   readonly unreliableLate: number;
-  /** Datagrams of which a limit or a memory budget of this host refused all or a part, since the connection began. */
+  /**
+   * Datagrams of which a limit or a memory budget of this host refused all or a part. Since the connection began.
+   */
   readonly refusedDatagrams: number;
   /**
    * What the way to the other side carries, as far as this connection has seen: reliable bytes that were acknowledged
-   * in a second, about the most of late. A program that sends less than that sees what it has sent. It stays while
-   * nothing is sent, and begins anew after a pause of 10 s. 0 where nothing is known: before the first reliable
-   * messages, on a local network, and with `congestion: "enet"` or limited bandwidth.
+   * in a second, about the most of late. A program that sends less sees its own rate. It stays while nothing is
+   * sent, and begins anew after a pause of 10 s. 0 where nothing is known: before the first reliable messages, on a
+   * local network, and with `congestion: "enet"` or limited bandwidth.
    */
   readonly bandwidthEstimate: number;
 }

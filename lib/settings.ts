@@ -1,6 +1,6 @@
+import type { ActiveConditions } from "./active_conditions.ts";
 import type { AddressFilter } from "./address_filter.ts";
 import type { Accept } from "./admission.ts";
-import type { ActiveConditions } from "./conditions.ts";
 import type { ResolvedLimits } from "./limits.ts";
 
 /**
@@ -53,11 +53,12 @@ export interface HostSettings {
   /**
    * Bytes for what all peers have sent: messages, events and datagrams that wait, in native memory and in
    * JavaScript, and packets that are lent to the program. What the program keeps itself does not
-   * count. When half of it is in use, the host refuses data of a peer that has used its equal share of the last
-   * quarter, so that one cannot starve the others. The third quarter is for messages that have begun to arrive;
-   * only the parts that have arrived count. At the limit the host refuses all data and new connections. At least the sum of `maximumWaitingData` and `maximumPacketSize`, or 0.
-   * Default 0, which stands for 268,435,456 (256 MiB), or for twice that sum where that is more.
-   * What is read is the number of bytes in force.
+   * count. When half of it is in use, each peer has an equal share of the last quarter. The host refuses data of a
+   * peer that has used its share, so that one cannot starve the others. The third quarter is for messages that have
+   * begun to arrive; only the parts that have arrived count. At the limit the host refuses all data and new
+   * connections. At least the sum of `maximumWaitingData` and `maximumPacketSize`, or 0. Default 0, which stands
+   * for 268,435,456 (256 MiB), or for twice that sum where that is more. What is read is the number of bytes in
+   * force.
    */
   maximumHostData: number;
   /** The socket's receive buffer (`SO_RCVBUF`) in bytes. Default 262,144, ENet's. */
@@ -82,10 +83,9 @@ export interface HostSettings {
    */
   spin: "never" | "auto" | "always";
   /**
-   * Milliseconds, 1–60000, for which messages are handed to the program before timers and sockets get
-   * their turn of the event loop. All hosts and channels of a thread share them: a flood on one host
-   * delays a timer by about that long. A call of `service()` gives handlers messages for as long, and
-   * leaves the others for the next call. Default 5.
+   * Milliseconds, 1–60000, for which the program is given messages before timers and sockets get their turn. All
+   * hosts and channels of a thread share them: a flood on one host delays a timer by about that long. A call of
+   * `service()` gives handlers messages for as long, and leaves the others for the next call. Default 5.
    */
   turnBudgetMs: number;
   /**
@@ -97,19 +97,20 @@ export interface HostSettings {
   /**
    * What ENet may drop in place of sending it, for peers that connect afterwards. With `"game"`, unreliable
    * messages leave when they are sent, unless a bandwidth limit is exceeded. With `"enet"`, ENet's throttle also
-   * drops a share of them while round trips take longer than they did, and sends reliable ones in a smaller
-   * window. `peer.throttle()` sets the throttle of one connection in either case. Default `"game"`.
+   * works while round trips take longer than they did. It then drops a share of the unreliable messages, and sends
+   * reliable ones in a smaller window. `peer.throttle()` sets the throttle of one connection in either case.
+   * Default `"game"`.
    */
   throttle: "game" | "enet";
   /**
-   * What peers that connect afterwards are asked for. With `"game"`, they are sent a THROTTLE_CONFIGURE with
-   * deceleration 0, so that a peer on ENet drops nothing either when its round trips take longer.
-   * Default `"unchanged"`: nothing is sent.
+   * What peers that connect afterwards are asked for. With `"game"`, the host sends them a THROTTLE_CONFIGURE with
+   * deceleration 0. A peer on ENet then drops nothing either when its round trips take longer. Default
+   * `"unchanged"`: nothing is sent.
    */
   remoteThrottle: "unchanged" | "game";
   /**
-   * Whether datagrams that are not ENet's are reported; empty ones, those of more than 4096 bytes and those
-   * that claim to come from port 0 never are. Default false.
+   * Whether datagrams that are not ENet's are reported; never empty ones, those above 4096 bytes, and those that
+   * claim to come from port 0. Default false.
    */
   datagrams: boolean;
   /**
@@ -133,10 +134,10 @@ export interface HostSettings {
    */
   conditions: ActiveConditions | null;
   /**
-   * Decides which clients may connect, before a client has an answer and before it takes a peer. A client
-   * that is refused gets `ENETJS_ERR_REFUSED` with the number in `error.data`, or on ENet in C a disconnect
-   * event with it. See docs/connecting.md. With undefined, every client may. An attempt that is being decided
-   * stays with the function that was called for it. Default undefined.
+   * Decides which clients may connect, before a client has an answer and before it takes a peer. A client that is
+   * refused gets `ENETJS_ERR_REFUSED` with the number in `error.data`. A client on ENet in C gets a disconnect
+   * event with that number. See docs/connecting.md. With undefined, every client may. An attempt that is being
+   * decided stays with the function that was called for it. Default undefined.
    *
    * It is for a host that listens: on one of `Host.create`, to which nobody can connect, assigning a function
    * is a {@linkcode TypeError}. Where nothing protects the host, it is `ENETJS_ERR_UNGUARDED`.

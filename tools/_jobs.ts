@@ -71,7 +71,7 @@ export class JobQueue {
   #added = 0;
   /** The number of the job that prints live. */
   #live = 0;
-  /** The output so far of jobs after that one, and which of them have ended. */
+  /** The output so far of the jobs after the live one, and whether they have ended. */
   readonly #held = new Map<number, { text: string; isOver: boolean }>();
 
   /** Puts a job at the end of the queue. */
@@ -107,7 +107,7 @@ export class JobQueue {
     }
   }
 
-  /** Makes the next job live while the live one has ended, and prints what that job has written. */
+  /** While the live job has ended, makes the next one live and prints its output so far. */
   #printHeld(): void {
     while (this.#held.get(this.#live)?.isOver) {
       this.#held.delete(this.#live);

@@ -68,8 +68,8 @@ async function configure(folder: string, variant?: Variant): Promise<void> {
 /**
  * Brings a build up to date and says what it compiles.
  *
- * @param target What to build: the library alone, the plugins of the examples, or the library with the C
- * tests or the C side of the benches.
+ * @param target What to build: the library alone, the plugins of the examples, or the library with C tests or C
+ *   benches.
  * @returns The build folder, which holds the library and the test programs.
  * @throws {Error} When cmake or the compiler fails, with their output.
  */

@@ -22,7 +22,7 @@ type Versions = Readonly<Record<string, string>>;
 /** The packages and their versions, as npm takes them: `{ "@enetjs/ws": "npm:ws@^8.23.0" }`. */
 export const { dependencies, peerDependencies, peerDependenciesMeta, devDependencies }: {
   readonly dependencies: Versions;
-  /** Those that the program installs, if it wants what they are for. */
+  /** Packages that a program installs itself, if it needs what they are for. */
   readonly peerDependencies: Versions;
   readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional: true }>>;
   /** The same for the tests. */

@@ -1,10 +1,10 @@
 /**
- * Runs the long tests: the fuzzer with 10⁹ datagrams under address and undefined sanitizers, then one
+ * Runs the long tests: first the fuzzer with 10⁹ datagrams under address and undefined sanitizers. Then it runs one
  * file at a time on each runtime in turn.
  *
- * The fuzzer runs in pieces of 10⁷ datagrams, each with a seed of its own and a process of its own.
- * `--datagrams 1e8` sets another number. A run that was interrupted goes on with `--seed S --piece N`, as
- * the first lines and the title of each piece tell.
+ * The fuzzer runs in pieces of 10⁷ datagrams. Each piece has a seed and a process of its own. `--datagrams 1e8`
+ * sets another number. A run that was interrupted goes on with `--seed S --piece N`, as the first lines and the
+ * title of each piece tell.
  *
  * @module
  */

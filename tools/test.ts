@@ -174,8 +174,8 @@ function sanitizedSuite(runtime: Runtime, files: string[]): Suite {
 }
 
 /**
- * The command before a sanitized program. gcc 12's thread sanitizer cannot start under the address
- * space randomization of newer kernels, and `setarch -R` turns that off where it is allowed.
+ * The command before a sanitized program. gcc 12's thread sanitizer cannot start under the address space
+ * randomization of newer kernels. `setarch -R` turns that off where it is allowed.
  */
 function launcher(sanitizer: Sanitizer | undefined): string[] {
   return sanitizer === "thread" && capture(["setarch", "-R", "true"]) !== undefined
@@ -286,8 +286,8 @@ function report(rows: Row[], seconds: number): Count {
 }
 
 /**
- * Sets up, runs suites, prints a table and `N passed, N failed`, and ends the process with status 1
- * if anything failed or a suite ran nothing.
+ * Sets up, runs suites, and prints a table and `N passed, N failed`. It ends the process with status 1 if anything
+ * failed or a suite ran nothing.
  *
  * @param suites All suites there are, in the order in which their files start.
  * @param args Names of suites (`native` stands for all that begin so) and parts of file paths;

@@ -1,6 +1,6 @@
 /*
- * Clients that ask: each has a socket of its own, sends a reliable message, and sends the next one when an answer has
- * come.
+ * Clients that ask: each has a socket of its own, sends a reliable message, and sends the next one when an
+ * answer has come.
  *
  *   bench_ask PORT CLIENTS SIZE SECONDS   after a second, prints how many answers have come in SECONDS
  */
@@ -68,7 +68,8 @@ static void run(int port, size_t count, size_t size, double seconds) {
 
 int main(int argc, char **argv) {
   if (enet_initialize() != 0) return EXIT_FAILURE;
-  if (argc != 5 || strtoul(argv[3], NULL, 10) > sizeof message) fail("usage: bench_ask PORT CLIENTS SIZE SECONDS");
+  if (argc != 5 || strtoul(argv[3], NULL, 10) > sizeof message)
+    fail("usage: bench_ask PORT CLIENTS SIZE SECONDS");
   run(atoi(argv[1]), strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10), atof(argv[4]));
   return EXIT_SUCCESS;
 }

@@ -50,7 +50,8 @@ int main(int argc, char **argv) {
   if (argc == 2 && strcmp(argv[1], "serve") == 0) {
     serve_echo();
   } else if ((argc == 6 || argc == 7) && strcmp(argv[1], "ask") == 0) {
-    ask(atoi(argv[2]), strtoul(argv[3], NULL, 10), atol(argv[4]), atol(argv[5]), argc == 7 ? atol(argv[6]) : 1);
+    ask(atoi(argv[2]), strtoul(argv[3], NULL, 10), atol(argv[4]), atol(argv[5]),
+        argc == 7 ? atol(argv[6]) : 1);
   } else {
     fail("usage: bench_echo serve | ask PORT SIZE COUNT WARMUP [IN_FLIGHT]");
   }

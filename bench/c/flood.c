@@ -51,7 +51,8 @@ static int open_socket(struct sockaddr_in *address) {
   address->sin_family = AF_INET;
   address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (fd < 0 || bind(fd, (struct sockaddr *)address, sizeof(*address)) < 0) fail("no socket");
-  if (getsockname(fd, (struct sockaddr *)address, &length) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0) fail("no socket");
+  if (getsockname(fd, (struct sockaddr *)address, &length) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+    fail("no socket");
   return fd;
 }
 

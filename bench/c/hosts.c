@@ -1,7 +1,8 @@
 /*
- * What hosts take that wait for connections.
+ * The memory of hosts that wait for connections.
  *
- *   bench_hosts COUNT   prints `memory`: by how many bytes this process has grown with COUNT hosts of 64 peers
+ *   bench_hosts COUNT   prints `memory`: by how many bytes this process has grown with COUNT hosts of 64
+ *                       peers
  */
 #include "common.h"
 

@@ -2,15 +2,15 @@
  * An emulated link between two network namespaces, which programs pass with their real kernel stacks.
  *
  *   bench_link open RTT_MS JITTER_MS LOSS_PERCENT RATE_BYTES QUEUE_MS SEED
- *     makes two namespaces with a TUN device in each, and passes packets between them until its stdin is closed.
- *     Prints `pid N`, `left FD` and `right FD`. Left is 10.77.0.1, right is 10.77.0.2.
+ *     makes two namespaces with a TUN device in each, and passes packets between them until its stdin is
+ *     closed. Prints `pid N`, `left FD` and `right FD`. Left is 10.77.0.1, right is 10.77.0.2.
  *   bench_link run NAMESPACE COMMAND...
  *     runs a command in /proc/PID/fd/FD, see namespaces.h.
  *
- * Each direction has half of RTT_MS. In a direction, a packet waits for those before it to be sent at RATE_BYTES a
- * second; it is dropped where more than QUEUE_MS of packets wait. It is lost with the probability LOSS_PERCENT, and
- * arrives after its delay, which JITTER_MS makes longer or shorter; never before an earlier one. Sizes are those of IP
- * packets. RATE_BYTES 0 is no limit.
+ * Each direction has half of RTT_MS. In a direction, a packet waits for those before it to be sent at
+ * RATE_BYTES a second; it is dropped where more than QUEUE_MS of packets wait. It is lost with the
+ * probability LOSS_PERCENT, and arrives after its delay, which JITTER_MS makes longer or shorter; never
+ * before an earlier one. Sizes are those of IP packets. RATE_BYTES 0 is no limit.
  *
  * The namespaces have no names: the system removes them with the last process that holds them.
  */
@@ -69,7 +69,8 @@ static void enter(struct direction *direction, struct packet *packet, uint64_t n
   double chance = draw(direction), varies = draw(direction);
   uint64_t sent = send_at(direction, packet->length, now);
   if (sent == 0 || chance < emulated.loss) return;
-  packet->due_ns = sent + emulated.delay_ns - emulated.jitter_ns + (uint64_t)(2 * varies * (double)emulated.jitter_ns);
+  packet->due_ns =
+      sent + emulated.delay_ns - emulated.jitter_ns + (uint64_t)(2 * varies * (double)emulated.jitter_ns);
   if (packet->due_ns < direction->latest_ns) packet->due_ns = direction->latest_ns;
   direction->latest_ns = packet->due_ns;
   direction->count++;
@@ -99,7 +100,8 @@ static void put_out(struct direction *direction, uint64_t now) {
 
 /* Until stdin is closed, which happens whatever becomes of the program at its other end. */
 static void pass(struct direction directions[2]) {
-  struct pollfd fds[3] = {{STDIN_FILENO, POLLIN, 0}, {directions[0].from, POLLIN, 0}, {directions[1].from, POLLIN, 0}};
+  struct pollfd fds[3] = {
+      {STDIN_FILENO, POLLIN, 0}, {directions[0].from, POLLIN, 0}, {directions[1].from, POLLIN, 0}};
   for (;;) {
     uint64_t now = now_ns(), due = now + 1000 * (uint64_t)NS_PER_MS, wait;
     struct timespec timeout;
@@ -148,6 +150,8 @@ int main(int count, char **arguments) {
     return EXIT_SUCCESS;
   }
   if (count > 3 && strcmp(arguments[1], "run") == 0) return run(arguments[2], arguments + 3);
-  fprintf(stderr, "usage: bench_link open RTT_MS JITTER_MS LOSS_PERCENT RATE_BYTES QUEUE_MS SEED | run NAMESPACE COMMAND...\n");
+  fprintf(stderr,
+          "usage: bench_link open RTT_MS JITTER_MS LOSS_PERCENT RATE_BYTES QUEUE_MS SEED | run NAMESPACE "
+          "COMMAND...\n");
   return EXIT_FAILURE;
 }

@@ -1,15 +1,18 @@
 /*
  * A sender and a receiver on stock ENet, for links with distance; the counterpart of bench/programs/wan.ts.
  *
- *   bench_wan receive ADDRESS SECONDS          prints `port N`, then what came in SECONDS from the first message on
- *   bench_wan send ADDRESS PORT SECONDS LOADS  sends for that long, then prints `requests`, `p50` and `p99` (ms)
+ *   bench_wan receive ADDRESS SECONDS          prints `port N`, then what came in SECONDS from the first
+ *                                              message on
+ *   bench_wan send ADDRESS PORT SECONDS LOADS  sends for that long, then prints `requests`, `p50` and `p99`
+ *                                              (ms)
  *
- * LOADS is a sum of 1 (bulk), 2 (requests) and 4 (state). Bulk: reliable messages of 16 KiB, as many as go. Requests:
- * 64 bytes, reliable, 20 a second, which are sent back. State: 64 bytes, unreliable, 60 a second.
+ * LOADS is a sum of 1 (bulk), 2 (requests) and 4 (state). Bulk: reliable messages of 16 KiB, as many as go.
+ * Requests: 64 bytes, reliable, 20 a second, which are sent back. State: 64 bytes, unreliable, 60 a second.
  *
- * The receiver prints `early` (bytes of bulk in the first 2 seconds), `bytes` (all of them), `states`, `last` (the
- * highest number of a state), `age50` and `age99`: milliseconds from the sending of a state to its arrival, by the
- * clock of the machine, which both ends read. Then it takes what comes, until the sender has gone.
+ * The receiver prints `early` (bytes of bulk in the first 2 seconds), `bytes` (all of them), `states`, `last`
+ * (the highest number of a state), `age50` and `age99`: milliseconds from the sending of a state to its
+ * arrival, by the clock of the machine, which both ends read. Then it takes what comes, until the sender has
+ * gone.
  */
 #include "common.h"
 

@@ -2,7 +2,7 @@
  * One sender, one receiver, as many messages a second as they can; the counterpart of
  * bench/c/stream.c.
  *
- *     stream.ts receive STYLE
+ *     stream.ts receive STYLE [TURN_BUDGET_MS]
  *     stream.ts send STYLE PORT SIZE COUNT WARMUP FLAGS
  */
 import process from "node:process";
@@ -21,23 +21,26 @@ import { Meter } from "./_measure.ts";
 
 const meter = new Meter();
 
-const receivers: Record<Style, () => Promise<void>> = {
-  async handler() {
+const receivers: Record<Style, (turnBudgetMs?: number) => Promise<void>> = {
+  async handler(turnBudgetMs) {
     const over = Promise.withResolvers<void>();
-    await using server = await Host.listen(
-      { hostname: HOSTNAME, peers: 1, security: hostSecurity },
-      {
-        receive: (_peer, _channelId, packet) => meter.take(packet.view),
-        disconnect: () => over.resolve(),
-      },
-    );
-    say("port", server.address.port);
-    await over.promise;
-  },
-  async "for-await"() {
     await using server = await Host.listen({
       hostname: HOSTNAME,
       peers: 1,
+      turnBudgetMs,
+      security: hostSecurity,
+    }, {
+      receive: (_peer, _channelId, packet) => meter.take(packet.view),
+      disconnect: () => over.resolve(),
+    });
+    say("port", server.address.port);
+    await over.promise;
+  },
+  async "for-await"(turnBudgetMs) {
+    await using server = await Host.listen({
+      hostname: HOSTNAME,
+      peers: 1,
+      turnBudgetMs,
       security: hostSecurity,
     });
     say("port", server.address.port);
@@ -46,12 +49,13 @@ const receivers: Record<Style, () => Promise<void>> = {
       if (event.type === "disconnect") break;
     }
   },
-  async manual() {
+  async manual(turnBudgetMs) {
     await using server = await Host.listen({
       hostname: HOSTNAME,
       peers: 1,
       pump: false,
       security: hostSecurity,
+      turnBudgetMs,
     });
     say("port", server.address.port);
     for (;;) {
@@ -113,6 +117,7 @@ async function send(style: Style, port: number, [size, count, warmup, flags]: nu
   await events;
 }
 
-const [role, style, port, ...numbers] = process.argv.slice(2);
-if (role === "receive") await receivers[style as Style]();
-else await send(style as Style, Number(port), numbers.map(Number));
+const [role, style, ...numbers] = process.argv.slice(2);
+const [first, ...others] = numbers.map(Number);
+if (role === "receive") await receivers[style as Style](first);
+else await send(style as Style, first, others);

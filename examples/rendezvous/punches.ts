@@ -1,6 +1,6 @@
 /**
- * Punches: datagrams between two clients. Each opens the router of its sender for what comes back from there, and shows
- * that its sender knows the secret of the two.
+ * Punches: datagrams between two clients. Each opens the router of its sender for datagrams from the other client.
+ * Each shows that its sender knows the secret of the two.
  *
  * The client that listens answers punches, the one that connects does not answer answers. So a forged punch, even of one
  * who knows the secret, leads to one datagram of the same length.
@@ -54,8 +54,8 @@ export class Punches {
   }
 
   /**
-   * The other client of an introduction. What the two show is made of the secret and of a nonce of each, so that it is
-   * of no use in another introduction.
+   * The other client of an introduction. Each proves itself with a hash of the secret and of both nonces. So a
+   * proof is of no use in another introduction.
    */
   meet(secret: string, side: Side, mine: string, theirs: string): Other {
     const nonces = side === "connect" ? `${theirs} ${mine}` : `${mine} ${theirs}`;

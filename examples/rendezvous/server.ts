@@ -1,6 +1,6 @@
 /**
- * A rendezvous server: tells two clients that know the same secret where the other one is, and opens a relay for them
- * when they ask for it. It knows neither the secret nor what they send each other.
+ * A rendezvous server: it tells two clients that know the same secret where the other one is. When they ask for it,
+ * it opens a relay for them. It knows neither the secret nor what they send each other.
  *
  * @module
  */

@@ -1,12 +1,10 @@
 import process from "node:process";
-import { setImmediate } from "node:timers";
-import { Pins } from "../internal/pins.ts";
-import { beginTask } from "../internal/turn.ts";
 import { ENetError } from "../errors.ts";
 import type { Data } from "../packet.ts";
-import { Inlet } from "./_inlet.ts";
-import type { Link, LinkListener } from "./_link.ts";
-import { Outlet } from "./_outlet.ts";
+import type { Receiver } from "./_receiver.ts";
+import { Life } from "./_life.ts";
+import type { Link } from "./_link.ts";
+import type { Sender } from "./_sender.ts";
 import { type PluginInfo, PluginLink } from "./_plugin_link.ts";
 import { type ChannelRemote, ThreadLink } from "./_thread_link.ts";
 import {
@@ -14,7 +12,6 @@ import {
   type ChannelEndOptions,
   type ChannelHandlers,
   type ChannelOptions,
-  checkHandlers,
   checkInterval,
   checkQueueLimit,
   type EndPlan,
@@ -33,9 +30,6 @@ function opening(make: () => Channel): Promise<Channel> {
   return Promise.reject(new ENetError("ENETJS_ERR_LIBRARY", found));
 }
 
-/** Closes channels that were dropped without being closed. */
-const registry = new FinalizationRegistry<Link>((link) => void link.close());
-
 /**
  * One end of a channel: messages of bytes to and from another end, in order, through memory that both
  * share. The other end is a plugin in C, see {@linkcode Channel.loadPlugin}, or another JavaScript
@@ -44,8 +38,8 @@ const registry = new FinalizationRegistry<Link>((link) => void link.close());
  * There are three ways to receive: `for await (const bytes of channel)` and {@linkcode Channel.receive}
  * give copies, `handlers.receive` gets views that are borrowed until it returns.
  *
- * A channel keeps the process alive until it is closed, unless {@linkcode Channel.unref} is called. One
- * without handlers that nothing refers to any more may be collected, which closes it.
+ * A channel keeps the process alive until it is closed, unless {@linkcode Channel.unref} is called. The garbage
+ * collector may collect, and so close, a channel without handlers that nothing refers to.
  *
  * @example
  * ```ts
@@ -62,33 +56,16 @@ const registry = new FinalizationRegistry<Link>((link) => void link.close());
  */
 export class Channel
   implements AsyncIterable<Uint8Array<ArrayBuffer>>, AsyncDisposable, Disposable {
-  readonly #link: Link;
-  readonly #outlet: Outlet;
-  readonly #inlet: Inlet;
-  readonly #listener: LinkListener;
+  readonly #life: Life;
+  readonly #sender: Sender;
+  readonly #receiver: Receiver;
   readonly #remote: ChannelRemote | undefined;
-  readonly #pins: Pins = new Pins(this);
-  #closing: Promise<void> | undefined;
-  #remoteEnded: ENetError | boolean = false;
-  #started = false;
 
   private constructor(link: Link, plan: EndPlan, remote?: ChannelRemote) {
-    this.#link = link;
+    this.#life = new Life(link, plan);
+    this.#sender = this.#life.sender;
+    this.#receiver = this.#life.receiver;
     this.#remote = remote;
-    this.#outlet = new Outlet(link, plan.maximumQueuedBytes, this.#pins);
-    this.#inlet = new Inlet(link, plan, this.#pins, (error) => this.#end(error));
-    this.#listener = {
-      wake: () => this.#wake(),
-      end: (error) => this.#onRemoteEnd(error),
-    };
-    registry.register(this, link, this);
-    if (plan.handlers !== undefined) this.#pins.add();
-    link.listen(this.#listener);
-    // Handlers are called once the program has the channel; the other end may have sent already.
-    setImmediate(() => {
-      this.#started = true;
-      this.#wake();
-    });
   }
 
   /**
@@ -162,58 +139,6 @@ export class Channel
     return new Channel(await PluginLink.open(plan), end);
   }
 
-  #wake(): void {
-    if (this.closed || !this.#started) return;
-    beginTask();
-    try {
-      this.#outlet.progress();
-    } catch (error) {
-      this.#caught(error);
-    }
-    this.#inlet.wake();
-  }
-
-  /** The other end is gone: nothing can be sent; its messages can still be taken. */
-  #onRemoteEnd(error: ENetError | undefined): void {
-    if (this.closed || this.#remoteEnded !== false) return;
-    if (!this.#started) return void setImmediate(() => this.#onRemoteEnd(error));
-    this.#remoteEnded = error ?? true;
-    this.#outlet.close(this.#closedError("Waiting"));
-    this.#inlet.end(error);
-  }
-
-  /** Nothing will be sent or received any more. */
-  #end(error?: ENetError): void {
-    if (this.closed) return;
-    this.#remoteEnded ||= error ?? false;
-    const closed = this.#link.close.bind(this.#link);
-    registry.unregister(this);
-    const done = Promise.withResolvers<void>();
-    this.#closing = done.promise;
-    this.#outlet.close(this.#closedError("Waiting"));
-    this.#inlet.close(error);
-    this.#pins.clear();
-    closed().then(done.resolve, done.reject);
-  }
-
-  /** Ends the channel if an error tells that its memory is damaged; returns the error. */
-  #caught(error: unknown): unknown {
-    const isFault = error instanceof ENetError && error.code === "ENETJS_ERR_FAULT";
-    if (isFault && error !== this.#remoteEnded) this.#end(error);
-    return error;
-  }
-
-  #closedError(what: string): ENetError {
-    const ended = this.#remoteEnded;
-    if (ended instanceof ENetError) return ended;
-    const who = ended ? "the other side has closed the channel" : "the channel is closed";
-    return new ENetError("ENETJS_ERR_CLOSED", `${what}: ${who}`);
-  }
-
-  #requireOpen(what: string): void {
-    if (this.closed || this.#remoteEnded !== false) throw this.#closedError(what);
-  }
-
   /**
    * Queues a message. It is copied, so the caller may go on using `data`.
    *
@@ -226,12 +151,12 @@ export class Channel
    *   {@linkcode Channel.maximumQueuedBytes} would wait
    */
   send(data: Data): boolean {
-    this.#requireOpen("Sending");
+    this.#life.requireOpen("Sending");
     const bytes = bytesOf(data);
     try {
-      return this.#outlet.send(bytes);
+      return this.#sender.send(bytes);
     } catch (error) {
-      throw this.#caught(error);
+      throw this.#life.caught(error);
     }
   }
 
@@ -241,11 +166,11 @@ export class Channel
    * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT` when the channel ends before
    */
   async drain(): Promise<void> {
-    this.#requireOpen("Draining");
+    this.#life.requireOpen("Draining");
     try {
-      await this.#outlet.drained();
+      await this.#sender.drained();
     } catch (error) {
-      throw this.#caught(error);
+      throw this.#life.caught(error);
     }
   }
 
@@ -255,11 +180,11 @@ export class Channel
    * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT` when the channel ends before
    */
   async onIdle(): Promise<void> {
-    this.#requireOpen("Waiting");
+    this.#life.requireOpen("Waiting");
     try {
-      await this.#outlet.idle();
+      await this.#sender.idle();
     } catch (error) {
-      throw this.#caught(error);
+      throw this.#life.caught(error);
     }
   }
 
@@ -277,12 +202,12 @@ export class Channel
    */
   async sendNow(data: Data, options: SendNowOptions = {}): Promise<void> {
     const timeoutMs = planSendNow(options);
-    this.#requireOpen("Sending");
+    this.#life.requireOpen("Sending");
     const bytes = bytesOf(data);
     try {
-      await this.#outlet.sendNow(bytes, timeoutMs);
+      await this.#sender.sendNow(bytes, timeoutMs);
     } catch (error) {
-      throw this.#caught(error);
+      throw this.#life.caught(error);
     }
   }
 
@@ -299,11 +224,11 @@ export class Channel
    * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`
    */
   reserve(length: number): Uint8Array {
-    this.#requireOpen("Reserving");
+    this.#life.requireOpen("Reserving");
     try {
-      return this.#outlet.reserve(length);
+      return this.#sender.reserve(length);
     } catch (error) {
-      throw this.#caught(error);
+      throw this.#life.caught(error);
     }
   }
 
@@ -318,11 +243,11 @@ export class Channel
    *   {@linkcode Channel.send}, where the reservation stays
    */
   commit(length?: number): boolean {
-    this.#requireOpen("Sending");
+    this.#life.requireOpen("Sending");
     try {
-      return this.#outlet.commit(length);
+      return this.#sender.commit(length);
     } catch (error) {
-      throw this.#caught(error);
+      throw this.#life.caught(error);
     }
   }
 
@@ -333,11 +258,11 @@ export class Channel
    * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT`
    */
   abort(): void {
-    this.#requireOpen("Aborting");
+    this.#life.requireOpen("Aborting");
     try {
-      this.#outlet.abort();
+      this.#sender.abort();
     } catch (error) {
-      throw this.#caught(error);
+      throw this.#life.caught(error);
     }
   }
 
@@ -349,7 +274,7 @@ export class Channel
    * @throws {ENetError} `ENETJS_ERR_FAULT`, once, when the other side broke its rules
    */
   receive(): Uint8Array<ArrayBuffer> | null {
-    return this.#inlet.receive();
+    return this.#receiver.receive();
   }
 
   /**
@@ -360,7 +285,7 @@ export class Channel
    * @throws {TypeError} if the channel has a handler for messages or is being iterated over already
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
-    return this.#inlet.iterate();
+    return this.#receiver.iterate();
   }
 
   /**
@@ -373,14 +298,10 @@ export class Channel
    * @throws {ENetError} `ENETJS_ERR_CLOSED`, `ENETJS_ERR_FAULT` once the channel is closed
    */
   get handlers(): ChannelHandlers | undefined {
-    return this.#inlet.handlers;
+    return this.#life.handlers;
   }
   set handlers(handlers: ChannelHandlers | undefined) {
-    checkHandlers(handlers);
-    if (this.closed) throw this.#closedError("Setting the handlers");
-    if (this.#inlet.handlers !== undefined) this.#pins.remove();
-    this.#inlet.handlers = handlers;
-    if (handlers !== undefined) this.#pins.add();
+    this.#life.handlers = handlers;
   }
 
   /**
@@ -390,10 +311,10 @@ export class Channel
    * @throws {RangeError} if it is no integer from 0 to 2,147,483,647
    */
   get minIntervalMs(): number {
-    return this.#inlet.minIntervalMs;
+    return this.#receiver.minIntervalMs;
   }
   set minIntervalMs(ms: number) {
-    this.#inlet.minIntervalMs = checkInterval(ms);
+    this.#receiver.minIntervalMs = checkInterval(ms);
   }
 
   /**
@@ -404,20 +325,20 @@ export class Channel
    * @throws {RangeError} if it is neither `Infinity` nor an integer from 0
    */
   get maximumQueuedBytes(): number {
-    return this.#outlet.maximumQueuedBytes;
+    return this.#sender.maximumQueuedBytes;
   }
   set maximumQueuedBytes(bytes: number) {
-    this.#outlet.maximumQueuedBytes = checkQueueLimit(bytes);
+    this.#sender.maximumQueuedBytes = checkQueueLimit(bytes);
   }
 
   /** Bytes that wait in this thread's memory because the shared memory is full. */
   get queuedBytes(): number {
-    return this.#outlet.queuedBytes;
+    return this.#sender.queuedBytes;
   }
 
   /** Name and version that the plugin at the other end gives; undefined where there is none. */
   get plugin(): PluginInfo | undefined {
-    return this.#link instanceof PluginLink ? this.#link.plugin : undefined;
+    return this.#life.link instanceof PluginLink ? this.#life.link.plugin : undefined;
   }
 
   /** What another thread joins with; undefined for an end that {@linkcode Channel.open} did not make. */
@@ -427,27 +348,27 @@ export class Channel
 
   /** Largest message that can be sent, in bytes. */
   get sendBytes(): number {
-    return this.#outlet.capacity;
+    return this.#sender.capacity;
   }
 
   /** Largest message that can be received, in bytes. */
   get receiveBytes(): number {
-    return this.#inlet.capacity;
+    return this.#receiver.capacity;
   }
 
   /** Whether the channel is closed, on this side or, with everything taken, on the other. */
   get closed(): boolean {
-    return this.#closing !== undefined;
+    return this.#life.closed;
   }
 
   /** Keeps the process alive while the channel is open, which is the default. */
   ref(): void {
-    if (!this.closed) this.#link.ref();
+    if (!this.closed) this.#life.link.ref();
   }
 
   /** Lets the process end although the channel is open. */
   unref(): void {
-    if (!this.closed) this.#link.unref();
+    if (!this.closed) this.#life.link.unref();
   }
 
   /**
@@ -457,13 +378,12 @@ export class Channel
    * @returns a promise that resolves when everything is freed; this waits for a running function of a plugin
    */
   close(): Promise<void> {
-    this.#end();
-    return this.#closing as Promise<void>;
+    return this.#life.close();
   }
 
   /** Closes the channel; the rest of a plugin's end is not waited for. */
   [Symbol.dispose](): void {
-    this.#end();
+    void this.#life.close();
   }
 
   /** Closes the channel as {@linkcode Channel.close} does. */

@@ -44,8 +44,8 @@ export interface ChannelEndOptions {
    */
   maximumQueuedBytes?: number;
   /**
-   * Milliseconds, 1–60000, for which messages are handed to the program before timers and sockets get
-   * their turn of the event loop; all channels and hosts of a thread share them. Default 5.
+   * Milliseconds, 1–60000, for which the program is given messages before timers and sockets get their turn. All
+   * channels and hosts of a thread share them. Default 5.
    */
   turnBudgetMs?: number;
 }

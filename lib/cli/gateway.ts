@@ -3,103 +3,17 @@
  *
  * @module
  */
-import { isIP } from "node:net";
 import process from "node:process";
-import { validateAddress } from "../address.ts";
 import { AccessLogFile } from "../gateway/access_log_file.ts";
 import { type Metric, MetricsServer } from "../gateway/metrics.ts";
 import { type Command, command } from "./command.ts";
-import { GATEWAY_OPTIONS, type GatewayValues, PIPE_OPTIONS } from "./gateway_options.ts";
-import {
-  readTls,
-  serveBrowsers,
-  servePipes,
-  type Serving,
-  webrtcPorts,
-} from "./gateway_serving.ts";
-import { UsageError } from "./options.ts";
+import { checkValues, metricsAddress } from "./gateway_checks.ts";
+import { GATEWAY_OPTIONS, type GatewayValues } from "./gateway_options.ts";
+import { readTls, serveBrowsers, servePipes, type Serving } from "./gateway_serving.ts";
 
 /** Tells what happens, on standard error. */
 function report(text: string): void {
   process.stderr.write(`enet gateway: ${text}\n`);
-}
-
-/** Each has an ENet connection of one host. */
-const MAXIMUM_BROWSERS = 4095;
-
-function checkAddress(to: string): void {
-  try {
-    validateAddress(to, 1);
-  } catch (error) {
-    throw new UsageError(`--to: ${(error as Error).message}`);
-  }
-}
-
-function checkWebRtc(values: GatewayValues): void {
-  const { webrtc, "webrtc-ports": ports, "webrtc-address": addresses } = values;
-  if (!webrtc && (ports !== undefined || addresses.length > 0)) {
-    throw new UsageError("--webrtc-ports and --webrtc-address are for --webrtc: add it");
-  }
-  if (ports !== undefined && webrtcPorts(ports) === undefined) {
-    throw new UsageError(`--webrtc-ports must be two ports, as 40000-40999, not "${ports}"`);
-  }
-  const wrong = addresses.find((address) => isIP(address) === 0);
-  if (wrong !== undefined) {
-    throw new UsageError(`--webrtc-address must be an IP address, not "${wrong}"`);
-  }
-}
-
-/** Whether an option has another value than it begins with. */
-function isGiven(values: GatewayValues, name: keyof GatewayValues): boolean {
-  const option = GATEWAY_OPTIONS[name];
-  const value = values[name];
-  if (Array.isArray(value)) return value.length > 0;
-  return "initial" in option ? value !== option.initial : Boolean(value);
-}
-
-/** Refuses options that do not go together. */
-function checkTogether(values: GatewayValues): void {
-  const { std, stdin, stdout, strict, frame, pipein, pipeout } = values;
-  if (values.to !== undefined) {
-    const name = PIPE_OPTIONS.find((name) => isGiven(values, name));
-    if (name !== undefined) {
-      throw new UsageError(`--${name} is for pipes: leave it out, or leave --to out`);
-    }
-    checkAddress(values.to);
-    if (values["max-clients"] > MAXIMUM_BROWSERS) {
-      throw new UsageError(`--max-clients can be ${MAXIMUM_BROWSERS} at most with --to`);
-    }
-  } else if (values.compress || values.checksum || values.webrtc) {
-    throw new UsageError(
-      "--compress, --checksum and --webrtc are for an ENet server: say which with --to",
-    );
-  }
-  if (values["unix-socket"] !== undefined && (isGiven(values, "addr") || isGiven(values, "port"))) {
-    throw new UsageError("--unix-socket takes the place of --addr and --port: leave those out");
-  }
-  checkWebRtc(values);
-  if ((values["ssl-cert"] === undefined) !== (values["ssl-key"] === undefined)) {
-    throw new UsageError("--ssl-cert and --ssl-key are needed both, or none of them");
-  }
-  if (strict && frame === "line") {
-    throw new UsageError("--frame line is for plain mode; with --strict a header tells the length");
-  }
-  if (values.path !== undefined && !values.path.startsWith("/")) {
-    throw new UsageError(`--path must begin with a slash: "/${values.path}"`);
-  }
-  if (!std && !stdin && !stdout && pipein === pipeout) {
-    throw new UsageError("--pipein and --pipeout must be two pipes");
-  }
-}
-
-/** The address of `--metrics`. */
-function metricsAddress(text: string): { hostname: string; port: number } {
-  const match = text.match(/^(?:(.+):)?(\d{1,5})$/);
-  const port = Number(match?.[2]);
-  if (match === null || port > 65_535) {
-    throw new UsageError(`--metrics must be a port or ADDRESS:PORT, not ${JSON.stringify(text)}`);
-  }
-  return { hostname: match[1]?.replace(/^\[(.*)\]$/, "$1") ?? "127.0.0.1", port };
 }
 
 /** Uses the files of the certificate as they are now. */
@@ -138,14 +52,18 @@ function untilSignal(stack: DisposableStack, withTls: boolean): Promise<void> {
 function reportLosses(metrics: readonly Metric[]): void {
   const total = (value: Metric["value"]) =>
     typeof value === "number" ? value : Object.values(value).reduce((sum, one) => sum + one, 0);
-  for (const { name, help, value } of metrics) {
-    const isLoss = /dropped|unread/.test(name) && total(value) > 0;
-    if (isLoss) report(`${help}: ${total(value)}`);
+  for (const { help, value, isLoss } of metrics) {
+    if (isLoss && total(value) > 0) report(`${help}: ${total(value)}`);
   }
 }
 
+function lostLines({ dropped }: AccessLogFile): Metric {
+  const help = "Lines of the access log that could not be written";
+  return { name: "access_log_dropped", help, value: dropped, isLoss: true };
+}
+
 async function runGateway(values: GatewayValues): Promise<number> {
-  checkTogether(values);
+  checkValues(values);
   const metricsAt = values.metrics === undefined ? undefined : metricsAddress(values.metrics);
   using stack = new DisposableStack();
   const withTls = values["ssl-cert"] !== undefined;
@@ -154,19 +72,20 @@ async function runGateway(values: GatewayValues): Promise<number> {
   const log = logPath === undefined ? undefined : stack.use(new AccessLogFile(logPath, report));
   if (log !== undefined) stack.use(onSignal("SIGUSR1", () => log.reopen()));
   const serving = await (values.to === undefined ? servePipes : serveBrowsers)(values, log, report);
+  const metrics = () => [...serving.metrics(), ...log === undefined ? [] : [lostLines(log)]];
   try {
     if (withTls) stack.use(onSignal("SIGHUP", () => reloadTls(serving, values)));
     process.stderr.write(`listening on ${serving.url}\n`);
     if (metricsAt !== undefined) {
       const { hostname, port } = metricsAt;
-      const listening = MetricsServer.listen(hostname, port, () => serving.metrics());
+      const listening = MetricsServer.listen(hostname, port, metrics);
       process.stderr.write(`metrics at ${stack.use(await listening).url}\n`);
     }
     await Promise.race([serving.ended, asked]);
     return 0;
   } finally {
     await serving.close();
-    reportLosses(serving.metrics());
+    reportLosses(metrics());
   }
 }
 

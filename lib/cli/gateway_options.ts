@@ -52,6 +52,12 @@ export const GATEWAY_OPTIONS = {
     told: "every origin",
     help: "let this origin connect, and answer others with 403",
   },
+  proxy: {
+    kind: "list",
+    value: "A",
+    told: "none",
+    help: "believe X-Forwarded-For of this proxy: an IP address, a prefix, or unix",
+  },
   protocol: {
     kind: "list",
     value: "P",

@@ -47,6 +47,7 @@ function doorOptions(values: GatewayValues, log: AccessLogFile | undefined) {
     tls: readTls(values),
     path: values.path,
     origins: origin.length > 0 ? origin : undefined,
+    proxies: values.proxy,
     handshakeTimeoutMs: milliseconds(values["handshake-timeout"]),
     accessLog: log && ((line: string) => log.write(line)),
   };
@@ -124,10 +125,12 @@ function webrtcOptions(values: GatewayValues): WebRtcOptions | false {
 export async function serveBrowsers(
   values: GatewayValues,
   log: AccessLogFile | undefined,
+  report: (text: string) => void,
 ): Promise<Serving> {
   const gateway = await Gateway.listen({
     ...doorOptions(values, log),
     to: values.to,
+    onServer: (fault) => report(fault?.message ?? `${values.to} answers`),
     browsers: values["max-clients"],
     webrtc: webrtcOptions(values),
     client: {

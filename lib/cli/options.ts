@@ -197,6 +197,11 @@ function readConfiguration(table: OptionTable, path: string, excluded: readonly 
   return new Map(Object.entries(content));
 }
 
+/** The option of commands whose result programs may want to read. */
+export const JSON_OPTION = {
+  json: { kind: "flag", help: "print one line of JSON" },
+} as const satisfies OptionTable;
+
 /** Options that every command has. */
 export const COMMON_OPTIONS = {
   config: {

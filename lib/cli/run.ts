@@ -11,10 +11,12 @@ import { show } from "../../ffi/show.ts";
 import type { Command } from "./command.ts";
 import { gateway } from "./gateway.ts";
 import { commandHelp, programHelp } from "./help.ts";
+import { keygen } from "./keygen.ts";
 import { parseOptions, UsageError } from "./options.ts";
+import { token } from "./token.ts";
 
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly Command[] = [gateway];
+export const COMMANDS: readonly Command[] = [gateway, keygen, token];
 
 /** The version of the library; in a checkout that of `deno.json`. */
 function libraryVersion(): string {

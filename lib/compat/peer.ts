@@ -151,8 +151,8 @@ export class Peer extends EventEmitter<PeerEvents> {
 
   /**
    * Sends a message. The callback is called exactly once. It gets an error at once when the message is
-   * refused. It gets no error when the other side has acknowledged a reliable packet, or when an unreliable
-   * packet has been sent. It gets the error `packet-not-delivered` when that can no longer happen.
+   * refused. It gets no error when the other side has acknowledged a reliable packet, or an unreliable one has been
+   * sent. It gets the error `packet-not-delivered` when that can no longer happen.
    *
    * @param channel the channel, from 0
    * @param packet a packet, or text or bytes, which are sent reliably
@@ -306,8 +306,8 @@ export class Peer extends EventEmitter<PeerEvents> {
 
   /**
    * A stream to a channel. It takes more when the queue to the peer has drained. It cuts chunks that are
-   * larger than a packet may be. It finishes when everything has been acknowledged. The callback of a write
-   * is called when its bytes have been acknowledged, or with an error when that can no longer happen.
+   * larger than a packet may be. It finishes when everything has been acknowledged. The callback of a write is
+   * called when its bytes have been acknowledged. It gets an error when that can no longer happen.
    *
    * It closes with the connection. When the connection was lost, it emits `error` if the program listens for
    * it. A write after that emits `error`; so does a write after this side has begun to disconnect.

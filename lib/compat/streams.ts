@@ -23,7 +23,10 @@ interface WriteSide {
 
 /** The Node streams of one peer. Streams that are made before the peer is connected wait until then. */
 export class PeerStreams implements OutputStreams {
-  /** Called when some bytes of a stream have been given to the peer or have failed, and when a stream has ended. */
+  /**
+   * Called when some bytes of a stream have been given to the peer or have failed. Called when a stream has ended,
+   * too.
+   */
   readonly onWritten: () => void;
   readonly #feeds = new Map<number, ChannelFeed>();
   readonly #writers = new Set<Writable>();

@@ -41,8 +41,8 @@ const REACHED_BY_NONE = "; no broadcast or multicast reaches this host: listen w
 const NOWHERE = { zone: "", numbers: [], group: "", joins: [], targets: [] } as const;
 
 /**
- * The sockets that hear queries on these networks. On Linux each is bound to the group or to the broadcast address, so
- * that the system drops what is sent to this machine alone, from wherever it comes.
+ * The sockets that hear queries on these networks. On Linux each is bound to the group or to the broadcast address.
+ * The system then drops what is sent to this machine alone.
  */
 function spotsOf({ ipv4, ipv6 }: Networks, { discoveryPort: port, offLink }: AnnouncePlan): Spot[] {
   const isStrict = process.platform === "linux" && !offLink;

@@ -114,7 +114,7 @@ class Search {
     this.#sentAt.set(number, performance.now());
     this.#sentAt.delete(number - LATE);
     const query = encodeQuery({ nonce: this.#nonce, number, game });
-    // A server that has addresses of both versions is rather known by that of IPv4, which has no zone.
+    // A server that has addresses of both versions is known by its IPv4 address, which has no zone.
     this.#sockets.send(query, discoveryPort, ({ type }) => number > 1 || type === "udp4");
     this.#wake();
     const again = async () => {
@@ -154,10 +154,10 @@ class Search {
  * Looks for servers of a game that {@linkcode announce} themselves. It asks by broadcast and multicast on all networks
  * of this machine, once a second.
  *
- * Each server is yielded once when it is found, again when its name, data or number of peers has changed, and once
- * when it does not answer any more; `status` says which. A server that has several addresses is one, with the address
- * that answered first. A program that is slow gets the latest state of each. At most 256 servers are known at a time,
- * of which 32 may have the same IP address.
+ * Each server is yielded when it is found, when its name, data or number of peers has changed, and when it no
+ * longer answers. `status` says which. A server that has several addresses is one, with the address that answered
+ * first. A program that is slow gets the latest state of each. At most 256 servers are known at a time, of which 32
+ * may have the same IP address.
  *
  * The iteration ends after `timeoutMs`, or when `signal` aborts. Leaving the loop closes the sockets.
  *

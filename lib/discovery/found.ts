@@ -4,6 +4,7 @@
  * @module
  */
 import type { Address } from "../address.ts";
+import { toHex } from "../internal/hex.ts";
 import { type Answer, sameBytes } from "./wire.ts";
 
 /** A server as it was when the search yielded it. Strangers have written all of it. */
@@ -47,9 +48,6 @@ const tellTheSame = (a: DiscoveredServer, b: DiscoveredServer) =>
   a.name === b.name && a.peers === b.peers && a.maximumPeers === b.maximumPeers &&
   sameBytes(a.data, b.data);
 
-const hex = (bytes: Uint8Array) =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-
 /** What has answered, and what of it the program has yet to hear. */
 export class Found {
   readonly #known = new Map<string, Known>();
@@ -62,7 +60,7 @@ export class Found {
    */
   add(answer: Answer, address: Address, roundTripMs: number): void {
     const { number, name, data, peers, maximumPeers } = answer;
-    const id = hex(answer.id);
+    const id = toHex(answer.id);
     const known = this.#known.get(id);
     const server = { id, address, name, data, peers, maximumPeers, roundTripMs };
     if (known === undefined) {

@@ -133,7 +133,7 @@ export function isOnLink({ ipv4 }: Networks, ip: IpAddress): boolean {
   return ipv4.some((network) => isIn(network, ip));
 }
 
-/** Whether no single machine has it: a multicast address, the unspecified one, or one that is reserved. */
+/** Whether no single machine has it: a multicast, the unspecified or a reserved address. */
 export function isOfNoMachine(ip: IpAddress): boolean {
   if (typeof ip !== "number") return isUnspecified(ip) || ip.words[0] >>> 24 === 0xFF;
   return ip >= 0xE0000000 || ip < 0x01000000;

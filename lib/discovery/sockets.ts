@@ -1,5 +1,5 @@
 /**
- * The UDP sockets of discovery. Networks come and go while a program runs, so a list says from time to time which
+ * The UDP sockets of discovery. Networks come and go while a program runs. A list says from time to time which
  * sockets should be open.
  *
  * @module

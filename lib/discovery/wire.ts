@@ -58,8 +58,8 @@ export interface Answer {
 }
 
 /**
- * Whether a text may be shown in a line: not empty, well-formed, at most so many bytes of UTF-8, and without control
- * characters, line separators and marks that change the direction of what follows.
+ * Whether a text may be shown in a line: it is not empty, is well-formed, and has at most so many bytes of UTF-8.
+ * It has no control characters, no line separators, and no marks that change the direction of text.
  */
 export function isLine(text: string, most: number): boolean {
   return text !== "" && text.isWellFormed() && encoder.encode(text).length <= most &&

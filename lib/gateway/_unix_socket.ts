@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { lstatSync, unlinkSync } from "node:fs";
+import { existsSync, lstatSync, unlinkSync } from "node:fs";
 import net from "node:net";
+import { dirname } from "node:path";
 import process from "node:process";
 import { ENetError } from "../errors.ts";
 
@@ -25,9 +26,15 @@ export class UnixSocket {
   /**
    * Makes room at a path.
    *
-   * @throws {ENetError} `ENETJS_ERR_ADDRESS_IN_USE` when something else is there, or another server listens on it.
+   * @throws {ENetError} `ENETJS_ERR_ADDRESS_IN_USE` when something else is there, or another server listens on it;
+   *   `ENETJS_ERR_ADDRESS_UNAVAILABLE` when there is no such folder.
    */
   static async at(path: string): Promise<UnixSocket> {
+    if (!existsSync(dirname(path))) {
+      // The runtimes call this a lack of permission.
+      const text = `Listening on ${path}: the folder does not exist`;
+      throw new ENetError("ENETJS_ERR_ADDRESS_UNAVAILABLE", text);
+    }
     const there = look(path);
     if (there !== undefined) {
       if (!there.isSocket()) {

@@ -4,7 +4,14 @@
  *
  * @module
  */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, writeSync } from "node:fs";
+
+/**
+ * Appends. A pipe does not hold up the process, neither until somebody reads it, nor while it is full; Windows has no
+ * such flag.
+ */
+const FLAGS = constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY |
+  (constants.O_NONBLOCK ?? 0);
 
 /** A file that lines are appended to. */
 export class AccessLogFile implements Disposable {
@@ -18,12 +25,12 @@ export class AccessLogFile implements Disposable {
    * Opens the file, or makes it.
    *
    * @param report is told once when it cannot be written any more
-   * @throws {Error} The system's.
+   * @throws {Error} The system's; for a named pipe `ENXIO` when nobody reads it.
    */
   constructor(path: string, report: (text: string) => void) {
     this.#path = path;
     this.#report = report;
-    this.#fd = openSync(path, "a");
+    this.#fd = openSync(path, FLAGS);
   }
 
   /** Lines that could not be written. */
@@ -31,7 +38,7 @@ export class AccessLogFile implements Disposable {
     return this.#dropped;
   }
 
-  /** Appends a line. */
+  /** Appends a line. A line that can't be written is lost; the first one in a row is reported. */
   write(line: string): void {
     try {
       if (this.#fd === undefined) throw new Error("it is closed");
@@ -49,7 +56,7 @@ export class AccessLogFile implements Disposable {
   /** Opens the path anew. Where that fails, the old file stays. */
   reopen(): void {
     try {
-      const fd = openSync(this.#path, "a");
+      const fd = openSync(this.#path, FLAGS);
       if (this.#fd !== undefined) closeSync(this.#fd);
       this.#fd = fd;
     } catch (error) {

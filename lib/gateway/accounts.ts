@@ -6,19 +6,11 @@
  */
 import { type AddressFilter, filterAllows } from "../address_filter.ts";
 import { Bucket } from "../internal/bucket.ts";
-import { type IpAddress, parseIp } from "../internal/ip.ts";
+import { type IpAddress, networkOf, parseIp } from "../internal/ip.ts";
 import type { ResolvedLimits } from "../limits.ts";
 
 /** Addresses of which no browser is connected that are remembered, as native code remembers addresses. */
 const REMEMBERED = 16_384;
-
-/** What counts as one address, as in native code: an IPv4 address, or the /64 of an IPv6 address. */
-function networkOf(hostname: string): string {
-  const address = parseIp(hostname);
-  if (typeof address !== "object") return hostname;
-  const [high, low] = address.words;
-  return `${high}:${low}%${address.zone}`;
-}
 
 /** What an address has used. */
 export interface AddressAccount {

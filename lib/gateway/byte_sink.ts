@@ -8,6 +8,9 @@ import { Fifo } from "../internal/fifo.ts";
 import type { NamedPipe } from "./named_pipe.ts";
 import { type Output, PipeOutput, StandardOutput } from "./output.ts";
 
+/** What a message counts at least, so that empty ones are bounded, too. */
+const LEAST_BYTES = 64;
+
 /** What a sink tells. */
 export interface SinkHandlers {
   /** The reader is gone and none will come, or the system refuses to write. Nothing is written any more. */
@@ -18,7 +21,7 @@ export interface SinkHandlers {
 
 /** How a sink queues. */
 export interface SinkOptions extends SinkHandlers {
-  /** Bytes that may wait. */
+  /** Bytes that may wait; a message counts as 64 at least. */
   readonly limitBytes: number;
   /** Whether a message is dropped, the oldest first, where the queue would exceed the limit. */
   readonly drops: boolean;
@@ -71,14 +74,15 @@ export class ByteSink {
     return this.#output?.isThere ?? false;
   }
 
-  /** Bytes that wait. */
+  /** Bytes that wait; a message counts as 64 at least. */
   get queuedBytes(): number {
-    return this.#bytes;
+    const messages = this.#queue.size + Number(this.#current !== undefined);
+    return Math.max(this.#bytes, LEAST_BYTES * messages);
   }
 
   /** Whether the queue has reached its limit. */
   get isFull(): boolean {
-    return this.#bytes >= this.#options.limitBytes;
+    return this.queuedBytes >= this.#options.limitBytes;
   }
 
   /** What it has done so far. */
@@ -98,7 +102,7 @@ export class ByteSink {
   }
 
   #dropOldest(): void {
-    while (this.#bytes > this.#options.limitBytes) {
+    while (this.queuedBytes > this.#options.limitBytes) {
       const oldest = this.#takeOldest();
       if (oldest === undefined) return;
       this.#bytes -= oldest.length;
@@ -137,7 +141,7 @@ export class ByteSink {
       if (length < 0) return output.waitForRoom();
       this.#advance(length);
     }
-    if (this.#bytes === 0) this.#emptied?.resolve();
+    if (this.queuedBytes === 0) this.#emptied?.resolve();
   }
 
   #advance(length: number): void {
@@ -148,7 +152,7 @@ export class ByteSink {
     this.#offset = 0;
     this.#bytes -= message.length;
     this.#written++;
-    if (!this.#wasFull || this.#bytes > this.#options.limitBytes / 2) return;
+    if (!this.#wasFull || this.queuedBytes > this.#options.limitBytes / 2) return;
     this.#wasFull = false;
     this.#options.drained?.();
   }
@@ -195,7 +199,7 @@ export class ByteSink {
    */
   async close(graceMs: number): Promise<void> {
     if (this.#isClosed) return;
-    if (this.#bytes > 0 && this.#output!.isThere) {
+    if (this.queuedBytes > 0 && this.#output!.isThere) {
       const emptied = this.#emptied = Promise.withResolvers<void>();
       const timer = setTimeout(emptied.resolve, graceMs);
       await emptied.promise;

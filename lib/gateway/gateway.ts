@@ -68,14 +68,14 @@ function beforeHost(
 
 /** Lets browsers into a server elsewhere. */
 async function beforeServer(
-  { to, client, limits, filter }: Extract<GatewayPlan["behind"], { to: unknown }>,
+  { to, client, limits, filter, onServer }: Extract<GatewayPlan["behind"], { to: unknown }>,
   browsers: number,
   rtc: RtcServer | undefined,
 ): Promise<Behind> {
   const accounts = new Accounts(planLimits(limits), planFilter(filter));
   // What comes before the loop over a peer begins belongs to that loop, so there are no handlers.
   const host = await Host.create(client);
-  const entrance = new ServerEntrance(host, to, accounts, browsers);
+  const entrance = new ServerEntrance(host, to, accounts, browsers, onServer);
   const reception = new Reception(accounts, entrance, rtc, warningsOf(hosts.endpointOf(host)));
   return { reception, end: () => host.close() };
 }
@@ -142,10 +142,7 @@ export class Gateway implements AsyncDisposable {
     const { reception } = behind;
     const server: SocketServerOptions = {
       ...given,
-      accept(request: SocketRequest) {
-        const verdict = reception.admits(request);
-        return verdict === true && given.accept !== undefined ? given.accept(request) : verdict;
-      },
+      accept: (request: SocketRequest) => reception.admits(request, given.accept?.bind(given)),
     };
     try {
       return gateway = new Gateway(await listenSockets(server, reception.handlers), behind, rtc);

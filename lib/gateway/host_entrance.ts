@@ -153,7 +153,7 @@ export class HostEntrance implements Destination, Transport {
       }
       const { link } = session;
       link.queue.limitBytes = highWaterMark;
-      if (link.queuedBytes > share && now - link.lastProgress > STUCK_MS) {
+      if (link.queuedCost > share && now - link.lastProgress > STUCK_MS) {
         const what = `it has taken nothing for ${STUCK_MS} ms of ${link.queuedBytes} bytes`;
         session.fault(CLOSE.TIMEOUT, what);
       }

@@ -116,6 +116,16 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
     return this.queue.bytes + this.#unacknowledgedBytes;
   }
 
+  /** Whether more than the high-water mark is queued. */
+  get isFull(): boolean {
+    return this.queuedCost > this.queue.limitBytes;
+  }
+
+  /** Bytes of what is queued or not taken; a message counts as `FRAME_COST` at least. */
+  get queuedCost(): number {
+    return Math.max(this.queuedBytes, FRAME_COST * this.queuedMessages);
+  }
+
   get queuedMessages(): number {
     return this.queue.messages + this.#unacknowledged.size;
   }
@@ -149,9 +159,8 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
     this.queue.push(channelId, flags, frames, bytes, token);
     if (token !== 0) this.#asked = true;
     this.#owner.touched();
-    const isFull = this.queuedBytes > this.queue.limitBytes;
-    this.#full ||= isFull;
-    return isFull;
+    this.#full ||= this.isFull;
+    return this.isFull;
   }
 
   /** Sends an unreliable message past the queue, unless it has to be queued. */
@@ -228,7 +237,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
       this.#unacknowledgedBytes -= next.bytes;
       if (next.token !== 0) this.#owner.delivered(next.token);
     }
-    if (this.#full && this.queuedBytes * 2 <= this.queue.limitBytes) {
+    if (this.#full && this.queuedCost * 2 <= this.queue.limitBytes) {
       this.#full = false;
       this.#owner.drained();
     }
@@ -258,7 +267,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
   }
 
   reject(): void {
-    this.#fault("no message of a data channel");
+    this.#fault("no frame of a channel");
   }
 
   /** A message of the socket. */
@@ -276,7 +285,7 @@ export class Link<F extends Frame = Uint8Array> implements PathLink {
       this.#owner.touched();
     } else if (type === TYPE.PONG && bytes.length === 10) {
       this.#ponged(u32(bytes, HEADER), u32(bytes, HEADER + 4), this.lastReceive);
-    } else if (!this.#owner.signal(bytes)) this.#fault("an unknown control frame");
+    } else if (!this.#owner.signal(bytes)) this.#fault("no control frame");
   }
 
   /** Something has been taken: tells it where the other side may wait for that. */

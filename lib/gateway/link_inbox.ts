@@ -127,12 +127,14 @@ export class LinkInbox {
     const isPart = (bytes[1] & MORE) !== 0;
     if (isPart || this.#partsOf === kind) this.#part(kind, isPart, payload, cost);
     else if (this.#partsOf >>> 8 === bytes[0] && this.#partsOf !== -1) {
-      this.#fault("a message between the parts of another of its channel");
+      this.#fault("a message within another");
     } else this.#arrive(kind, payload, cost);
   }
 
   #part(kind: number, isPart: boolean, payload: Uint8Array<ArrayBuffer>, cost: number): void {
-    if (this.#partsOf !== -1 && this.#partsOf !== kind) return this.#fault("two messages in parts");
+    if (this.#partsOf !== -1 && this.#partsOf !== kind) {
+      return this.#fault("a message within another");
+    }
     const length = this.#partsBytes + payload.length;
     if (length > this.#options.largest) return this.#fault("a message that is too large");
     this.#partsOf = kind;

@@ -8,7 +8,7 @@
  * @module
  */
 import { Fifo } from "../internal/fifo.ts";
-import { UNSEQUENCED } from "./wire.ts";
+import { FRAME_COST, UNSEQUENCED } from "./wire.ts";
 
 /** A frame, in whatever form its socket takes it. */
 export interface Frame {
@@ -32,8 +32,8 @@ interface Channel<F extends Frame> {
   readonly messages: Fifo<Outgoing<F>>;
   /** The unreliable ones of them of which nothing has been sent. */
   readonly unreliable: Fifo<Outgoing<F>>;
-  /** Bytes of these. */
-  unreliableBytes: number;
+  /** Bytes of these unreliable ones; a message counts as `FRAME_COST` at least. */
+  cost: number;
   /** How many of these a newer one replaces. */
   replaceable: number;
   /** Messages of a sequenced kind that were queued, and not dropped. */
@@ -46,9 +46,11 @@ interface Channel<F extends Frame> {
   ready: boolean;
 }
 
+const costOf = ({ bytes }: { readonly bytes: number }) => Math.max(bytes, FRAME_COST);
+
 /** The messages of a link that wait. */
 export class LinkQueue<F extends Frame> {
-  /** Bytes of unreliable messages that may wait on a channel; the oldest are dropped. */
+  /** Cost of unreliable messages that may wait on a channel; the oldest are dropped. */
   limitBytes: number;
   /** Bytes of the messages that wait, or of which a part waits. */
   bytes = 0;
@@ -83,7 +85,7 @@ export class LinkQueue<F extends Frame> {
       channel = {
         messages: new Fifo<Outgoing<F>>(),
         unreliable: new Fifo<Outgoing<F>>(),
-        unreliableBytes: 0,
+        cost: 0,
         replaceable: 0,
         sequenced: 0,
         batch: -1,
@@ -137,10 +139,11 @@ export class LinkQueue<F extends Frame> {
   #enter(channel: Channel<F>, message: Outgoing<F>): void {
     const { unreliable } = channel;
     if (message.replaceable) this.#replace(channel);
-    while (unreliable.size > 0 && channel.unreliableBytes + message.bytes > this.limitBytes) {
+    const cost = costOf(message);
+    while (unreliable.size > 0 && channel.cost + cost > this.limitBytes) {
       this.#drop(channel, unreliable.shift()!);
     }
-    channel.unreliableBytes += message.bytes;
+    channel.cost += cost;
     if (message.replaceable) channel.replaceable++;
     unreliable.push(message);
   }
@@ -148,7 +151,7 @@ export class LinkQueue<F extends Frame> {
   #drop(channel: Channel<F>, message: Outgoing<F>): void {
     message.dropped = true;
     message.frames = [];
-    channel.unreliableBytes -= message.bytes;
+    channel.cost -= costOf(message);
     if (message.replaceable) {
       channel.replaceable--;
       channel.sequenced--;
@@ -206,7 +209,7 @@ export class LinkQueue<F extends Frame> {
   #advance(channel: Channel<F>, message: Outgoing<F>): void {
     if (message.unreliable && message.sent === 0) {
       channel.unreliable.shift();
-      channel.unreliableBytes -= message.bytes;
+      channel.cost -= costOf(message);
       if (message.replaceable) channel.replaceable--;
     }
     const isLast = ++message.sent === message.frames.length;

@@ -5,6 +5,7 @@
  */
 import { createServer, type Server } from "node:http";
 import { once } from "node:events";
+import { hostAndPort } from "../internal/ip.ts";
 import type { WebRtcStats } from "./rtc_server.ts";
 import type { SocketServerStats } from "./socket_contract.ts";
 
@@ -27,6 +28,8 @@ export interface Metric {
   readonly label?: string;
   /** Whether it may fall. Otherwise it is a counter. */
   readonly isGauge?: boolean;
+  /** Whether it counts what was lost: the command reports that at its end. */
+  readonly isLoss?: boolean;
 }
 
 /** What a server counts. */
@@ -45,7 +48,12 @@ export function serverMetrics(stats: SocketServerStats): Metric[] {
     { name: "received_bytes", help: "Bytes of these", value: stats.receivedBytes },
     { name: "sent_messages", help: "Messages queued for clients", value: stats.sent },
     { name: "sent_bytes", help: "Bytes of these", value: stats.sentBytes },
-    { name: "dropped_messages", help: "Messages dropped for slow clients", value: stats.dropped },
+    {
+      name: "dropped_messages",
+      help: "Messages dropped for slow clients",
+      value: stats.dropped,
+      isLoss: true,
+    },
     {
       name: "replaced_messages",
       help: "Messages that a newer one replaced",
@@ -105,7 +113,7 @@ export class MetricsServer implements Disposable {
   private constructor(server: Server, hostname: string) {
     this.#server = server;
     const { port } = server.address() as { port: number };
-    this.url = `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}/metrics`;
+    this.url = `http://${hostAndPort({ hostname, port })}/metrics`;
   }
 
   /**

@@ -3,8 +3,9 @@ import { type Address, type AddressLike, validateAddress } from "../address.ts";
 import type { AddressFilter } from "../address_filter.ts";
 import { LAYOUT } from "../../ffi/layout.ts";
 import { type CloseOptions, planClose } from "../close.ts";
+import type { ENetError } from "../errors.ts";
 import { Host } from "../host.ts";
-import { integer, options as checkOptions, show } from "../internal/validate.ts";
+import { integer, optionalFunction, options as checkOptions, show } from "../internal/validate.ts";
 import type { Limits } from "../limits.ts";
 import type { HostOptions } from "../options.ts";
 import type { RtcPlan } from "./rtc_server.ts";
@@ -20,7 +21,8 @@ export interface WebRtcOptions {
   readonly ports?: readonly [first: number, last: number];
   /**
    * The IP addresses that browsers send to, at most 8: the public ones where this machine is behind a NAT or a proxy.
-   * Default: the address of this machine at which the browser's WebSocket has arrived.
+   * Default: the address of this machine at which the browser's WebSocket has arrived. With `proxies` or `unixSocket`
+   * they must be given.
    */
   readonly addresses?: readonly string[];
 }
@@ -35,6 +37,7 @@ export interface GatewayOptions extends
     | "tls"
     | "path"
     | "origins"
+    | "proxies"
     | "maximumHandshakes"
     | "handshakeTimeoutMs"
     | "accept"
@@ -59,6 +62,11 @@ export interface GatewayOptions extends
   /** With `to`: how much may come from an address and from a browser. Default as for a host. */
   readonly limits?: Limits;
   /**
+   * With `to`: called with the error when the server does not answer a browser's attempt any more, and with `undefined`
+   * when it answers again.
+   */
+  onServer?(fault: ENetError | undefined): void;
+  /**
    * Lets unreliable messages travel over data channels of WebRTC, for the browsers that ask for it. It needs the npm
    * package `node-datachannel`. Default `false`: the package is a native addon with threads of its own, and opens UDP
    * ports.
@@ -75,6 +83,7 @@ export interface GatewayPlan {
       readonly client: HostOptions;
       readonly filter: AddressFilter;
       readonly limits: Limits;
+      readonly onServer: GatewayOptions["onServer"];
     };
   readonly browsers: number;
   readonly webrtc: RtcPlan | undefined;
@@ -90,6 +99,7 @@ const NAMES = Object.keys(
     client: true,
     filter: true,
     limits: true,
+    onServer: true,
     webrtc: true,
     hostname: true,
     port: true,
@@ -97,6 +107,7 @@ const NAMES = Object.keys(
     tls: true,
     path: true,
     origins: true,
+    proxies: true,
     maximumHandshakes: true,
     handshakeTimeoutMs: true,
     accept: true,
@@ -114,7 +125,10 @@ const OTHERS = 1024;
 const QUEUE_BYTES = 8 * 2 ** 20;
 
 /** Checks how browsers reach a gateway by UDP. */
-function planWebRtc(given: unknown, unixSocket: string | undefined): RtcPlan | undefined {
+function planWebRtc(
+  given: unknown,
+  { unixSocket, proxies }: Pick<SocketServerOptions, "unixSocket" | "proxies">,
+): RtcPlan | undefined {
   if (given === undefined || given === false) return undefined;
   if (given !== true) checkOptions(given, "webrtc", ["ports", "addresses"]);
   const { ports, addresses }: WebRtcOptions = given === true ? {} : given as WebRtcOptions;
@@ -136,9 +150,11 @@ function planWebRtc(given: unknown, unixSocket: string | undefined): RtcPlan | u
       throw new TypeError(`webrtc.addresses must be IP addresses, not ${show(wrong)}`);
     }
     integer(addresses.length, "the number of webrtc.addresses", 1, MOST_ADDRESSES);
-  } else if (unixSocket !== undefined) {
+  } else if (unixSocket !== undefined || proxies?.length) {
     throw new TypeError(
-      "webrtc needs addresses with unixSocket: browsers can't send UDP to a file",
+      `webrtc needs addresses with ${
+        unixSocket === undefined ? "proxies" : "unixSocket"
+      }: browsers send UDP past the proxy, to an address of this machine`,
     );
   }
   return { ports, addresses };
@@ -151,18 +167,19 @@ export function planGateway(
   fixed: Pick<SocketServerOptions, "protocols" | "maximumFrameSize" | "maximumMessageSize">,
 ): GatewayPlan {
   checkOptions(given, "options", NAMES);
-  const { host, to, client, filter, limits, webrtc, ...others } = given as GatewayOptions;
+  const { host, to, client, filter, limits, onServer, webrtc, ...others } = given as GatewayOptions;
   if ((host === undefined) === (to === undefined)) {
     throw new TypeError("options must have either host, a Host, or to, the address of a server");
   }
   if (host !== undefined && !(host instanceof Host)) {
     throw new TypeError(`host must be a Host, not ${show(host)}`);
   }
-  for (const [name, value] of Object.entries({ client, filter, limits })) {
+  for (const [name, value] of Object.entries({ client, filter, limits, onServer })) {
     if (host !== undefined && value !== undefined) {
       throw new TypeError(`${name} is for a gateway with to: the host has its own settings`);
     }
   }
+  optionalFunction(onServer, "onServer");
   const { browsers = host === undefined ? BROWSERS : peersOf(host), ...server } = others;
   integer(browsers, "browsers", 1, LAYOUT.MAXIMUM_PEERS);
   return {
@@ -171,9 +188,10 @@ export function planGateway(
       client: { ...client, peers: browsers },
       filter: filter ?? {},
       limits: limits ?? {},
+      onServer: onServer?.bind(given),
     },
     browsers,
-    webrtc: planWebRtc(webrtc, server.unixSocket),
+    webrtc: planWebRtc(webrtc, server),
     server: {
       ...server,
       ...fixed,

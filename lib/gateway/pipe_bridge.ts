@@ -66,9 +66,10 @@ const SLICE_BYTES = 4096;
 /** How long messages of the program are handed out in a turn of the event loop. */
 const TURN_MS = 5;
 
-/** Takes the bytes of the program apart. */
+/** Splits the bytes of the program into messages. */
 interface Decoder {
   push(bytes: Uint8Array): void;
+  /** No more bytes follow: an incomplete message is delivered or reported. */
   end(): void;
 }
 

@@ -113,9 +113,15 @@ export class PipeMode {
           not_text: notText,
         },
         label: "reason",
+        isLoss: true,
       },
       { name: "program_written", help: "Messages written to the program", value: written },
-      { name: "program_unread", help: "Messages dropped before the program read", value: dropped },
+      {
+        name: "program_unread",
+        help: "Messages dropped before the program read",
+        value: dropped,
+        isLoss: true,
+      },
       {
         name: "program_queued_bytes",
         help: "Bytes that wait for the program",

@@ -4,16 +4,8 @@
  * @module
  */
 
-/** Takes bytes, and tells the messages in them. */
-export interface TextSplitter {
-  /** Takes bytes. */
-  push(bytes: Uint8Array): void;
-  /** Nothing follows: what waited for more is a message, too. */
-  end(): void;
-}
-
 /** Each read is a message. An incomplete character at its end waits for the next; what is no UTF-8 becomes U+FFFD. */
-export class ReadSplitter implements TextSplitter {
+export class ReadSplitter {
   readonly #message: (text: string) => void;
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -38,7 +30,7 @@ const NEWLINE = 10;
 const RETURN = 13;
 
 /** Each line is a message, without its newline, and without a carriage return before it. */
-export class LineSplitter implements TextSplitter {
+export class LineSplitter {
   readonly #maximum: number;
   readonly #message: (text: string) => void;
   readonly #tooLong: () => void;

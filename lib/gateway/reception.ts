@@ -6,7 +6,7 @@
 import { DisconnectCode } from "../disconnect.ts";
 import type { Accounts } from "./accounts.ts";
 import type { RtcConnection, RtcServer, RtcUser } from "./rtc_server.ts";
-import { addressOf, type Destination, Session, type SessionOwner } from "./session.ts";
+import { type Destination, Session, type SessionOwner } from "./session.ts";
 import type { RtcSide } from "./signalling.ts";
 import type { SocketClient, SocketHandlers, SocketRequest, Verdict } from "./socket_contract.ts";
 
@@ -96,10 +96,33 @@ export class Reception implements SessionOwner {
     return count;
   }
 
-  /** Whether a request may go on, as far as its address tells. */
-  admits({ address }: SocketRequest): Verdict {
+  /**
+   * Whether a request may go on, as far as its address tells, and then as far as `accept` tells. While that decides, the
+   * request counts as a WebSocket that is no browser.
+   */
+  admits(
+    request: SocketRequest,
+    accept: ((request: SocketRequest) => Verdict | Promise<Verdict>) | undefined,
+  ): Verdict | Promise<Verdict> {
+    const verdict = this.#admits(request);
+    return verdict === true && accept !== undefined ? this.#ask(request, accept) : verdict;
+  }
+
+  async #ask(
+    request: SocketRequest,
+    accept: (request: SocketRequest) => Verdict | Promise<Verdict>,
+  ): Promise<Verdict> {
+    const account = this.accounts.of(request.address);
+    account.others++;
+    try {
+      return await accept(request);
+    } finally {
+      account.others--;
+    }
+  }
+
+  #admits({ address: hostname }: SocketRequest): Verdict {
     if (this.#isClosing) return 503;
-    const hostname = addressOf(address);
     if (!this.accounts.allows(hostname) && !this.accounts.refuses) return 403;
     return this.accounts.of(hostname).others < OTHERS_OF_ADDRESS || 429;
   }

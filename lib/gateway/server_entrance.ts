@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { surface } from "../../ffi/surface.ts";
 import type { Address } from "../address.ts";
 import { DisconnectCode, type PeerEnd } from "../disconnect.ts";
 import { ENetError } from "../errors.ts";
@@ -51,16 +52,27 @@ export class ServerEntrance implements Destination {
   #size = 0;
   /** Bytes of incomplete messages. */
   #held = 0;
+  readonly #onServer: (fault: ENetError | undefined) => void;
+  /** Whether the server has answered the last attempt. */
+  #answers = true;
 
   /**
    * @param host opens the connections
    * @param most browsers at a time
+   * @param onServer called when the server does not answer any more, and when it answers again
    */
-  constructor(host: Host, to: Address, accounts: Accounts, most: number) {
+  constructor(
+    host: Host,
+    to: Address,
+    accounts: Accounts,
+    most: number,
+    onServer: (fault: ENetError | undefined) => void = () => {},
+  ) {
     this.#host = host;
     this.#to = to;
     this.#accounts = accounts;
     this.#most = most;
+    this.#onServer = onServer;
   }
 
   arrive(session: Session, hello: Hello): void {
@@ -85,10 +97,15 @@ export class ServerEntrance implements Destination {
     try {
       const options = { channels, data, timeoutMs: ANSWER_MS, signal: left.signal };
       guest.peer = await host.connect(this.#to, options);
+      this.#tell(undefined);
     } catch (error) {
       session.tag = undefined;
-      if (!left.signal.aborted) session.refuse(refusalOf(error));
-      return;
+      if (left.signal.aborted) return;
+      const refusal = refusalOf(error);
+      if (refusal !== DisconnectCode.FULL) {
+        this.#tell(refusal === DisconnectCode.UNDECIDED ? error as ENetError : undefined);
+      }
+      return session.refuse(refusal);
     }
     const { peer } = guest;
     if (left.signal.aborted) return void peer.disconnect();
@@ -102,6 +119,18 @@ export class ServerEntrance implements Destination {
     const { reason, data: last } = await peer.closed;
     if (reason === "remote") session.disconnectLater({ reason: "local", data: last });
     else session.disconnect(CLOSE.TIMEOUT, { reason: "local", data: 0 });
+  }
+
+  /** Tells the program when it has become another matter whether the server answers. */
+  #tell(fault: ENetError | undefined): void {
+    const answers = fault === undefined;
+    if (answers === this.#answers) return;
+    this.#answers = answers;
+    try {
+      this.#onServer(fault);
+    } catch (error) {
+      surface(error);
+    }
   }
 
   /** Sends the server's messages to the browser, as fast as that takes them. */

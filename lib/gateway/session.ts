@@ -65,11 +65,6 @@ export interface SessionOwner {
   warn(name: string, what: string): void;
 }
 
-/** An address as it is written everywhere else: an IPv4 address, although it came over a socket for IPv6. */
-export function addressOf(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/, "");
-}
-
 /** Where a session is in its life. */
 export type SessionState = "greeting" | "asking" | "connected" | "later" | "leaving" | "ended";
 
@@ -95,6 +90,8 @@ export class Session implements LinkOwner<SessionFrame> {
   #leaving: PeerEnd | undefined;
   #held = false;
   #limited = false;
+  /** The socket has closed: what has arrived is told without regard to `held`. */
+  #isOver = false;
   /** It has offered a data channel, which a connection may do once. */
   #hasOffered = false;
   #rtc: RtcConnection | undefined;
@@ -102,7 +99,7 @@ export class Session implements LinkOwner<SessionFrame> {
   constructor(owner: SessionOwner, client: SocketClient) {
     this.#owner = owner;
     this.client = client;
-    this.hostname = addressOf(client.address);
+    this.hostname = client.address;
     this.account = owner.accounts.open(this.hostname);
   }
 
@@ -139,7 +136,7 @@ export class Session implements LinkOwner<SessionFrame> {
     encode: () => readonly SessionFrame[] = () => encodeMessage(channelId, flags, bytes),
   ): boolean {
     const { link } = this;
-    if (link.sendPast(channelId, flags, bytes)) return link.queuedBytes > link.queue.limitBytes;
+    if (link.sendPast(channelId, flags, bytes)) return link.isFull;
     return link.send(channelId, flags, encode(), bytes.length, token);
   }
 
@@ -150,6 +147,7 @@ export class Session implements LinkOwner<SessionFrame> {
     this.client.close(CLOSE.REFUSED, closeReason(data));
     this.#owner.refused(data);
     this.#owner.left(this);
+    this.#owner.destination.end(this, { reason: "local", data });
   }
 
   /** Whether messages wait, because the destination takes none. */
@@ -160,7 +158,8 @@ export class Session implements LinkOwner<SessionFrame> {
 
   /** Whether messages wait, because a limit is used up. */
   #pause(): void {
-    if (this.#link !== undefined) this.#link.inbox.paused = this.#held || this.#limited;
+    if (this.#link === undefined) return;
+    this.#link.inbox.paused = this.#limited || this.#held && !this.#isOver;
   }
 
   /** Ends it, and drops what waits in either direction. */
@@ -234,8 +233,9 @@ export class Session implements LinkOwner<SessionFrame> {
     if (this.state === "ended") return;
     const link = this.#link;
     link?.close(this.#leaving !== undefined);
-    // What came before the end is told before it.
-    if (this.#leaving === undefined && link !== undefined) link.inbox.paused = false;
+    // What came before the end is told before it, but for what exceeds a limit.
+    this.#isOver = true;
+    if (this.#leaving === undefined) this.#pause();
     const end = endOf(code, reason);
     if (end.reason === "reset") this.#warn(`its WebSocket has ended with ${code} ${show(reason)}`);
     this.#ended(

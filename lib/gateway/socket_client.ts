@@ -81,7 +81,7 @@ export class Client implements SocketClient {
   #dropped = 0;
   #sentBytes = 0;
   /** The close frame that goes out behind what is queued. */
-  #farewell: { code: number; reason: string } | undefined;
+  #pendingClose: { code: number; reason: string } | undefined;
   /** The code that this side has sent, or 1006. */
   #ownCode = 1006;
   #ownReason = "";
@@ -116,6 +116,7 @@ export class Client implements SocketClient {
     ws.on("pong", (data) => pulse.pong(data));
     ws.on("error", (error) => this.#failed(codeOfFault(error)));
     ws.on("close", (code, reason) => this.#closed(code, reason));
+    stream.on("end", () => this.#halfClosed());
     Object.preventExtensions(this); // a misspelt property is a TypeError
   }
 
@@ -187,9 +188,9 @@ export class Client implements SocketClient {
   }
 
   #flushed(): void {
-    if (this.#farewell !== undefined && this.#outbox.isEmpty) {
-      const { code, reason } = this.#farewell;
-      this.#farewell = undefined;
+    if (this.#pendingClose !== undefined && this.#outbox.isEmpty) {
+      const { code, reason } = this.#pendingClose;
+      this.#pendingClose = undefined;
       this.#ws.close(code, reason);
     }
     if (!this.#isDrainDue || this.#state !== "open") return;
@@ -273,7 +274,7 @@ export class Client implements SocketClient {
     this.#leave();
     this.#ownCode = code;
     this.#ownReason = reason;
-    this.#farewell = { code, reason };
+    this.#pendingClose = { code, reason };
     this.#linger(CLOSE_TIMEOUT_MS);
     // The answer has to be read.
     this.resume();
@@ -295,10 +296,17 @@ export class Client implements SocketClient {
     this.#stream.destroy();
   }
 
+  /** The client sends nothing more, without a close frame. It may take what is queued, in the time of a close. */
+  #halfClosed(): void {
+    if (this.#state !== "open") return;
+    this.#leave();
+    this.#linger(CLOSE_TIMEOUT_MS);
+  }
+
   /** The client has sent a close frame, which `ws` has answered. */
   #conclude(): void {
     this.#reader.stop();
-    this.#farewell = undefined;
+    this.#pendingClose = undefined;
     this.#leave();
   }
 
@@ -313,7 +321,7 @@ export class Client implements SocketClient {
   #failed(code: number, reason = ""): void {
     if (this.#reader.isOver) return;
     this.#reader.stop();
-    this.#farewell = undefined;
+    this.#pendingClose = undefined;
     const { faults } = this.#owner.counters;
     faults[code] = (faults[code] ?? 0) + 1;
     this.#ownCode = code;

@@ -22,9 +22,9 @@ export interface SocketTls {
 
 /** The request of a client, as it came. It has passed no check but that it is an HTTP request. */
 export interface SocketRequest {
-  /** The client's IP address; empty on a Unix socket. */
+  /** The client's IP address, which `proxies` may have told; empty on a Unix socket without them. */
   readonly address: string;
-  /** The client's port; 0 on a Unix socket. */
+  /** The client's port; 0 on a Unix socket, and where a proxy has told the address. */
   readonly port: number;
   /** `GET`, or what a refused client wrote. */
   readonly method: string;
@@ -56,20 +56,32 @@ export interface SocketServerOptions {
   readonly tls?: SocketTls;
   /** The only path that is served, without its query; others get 404. Default: all. */
   readonly path?: string;
-  /** The origins that may connect, compared exactly, without case; others, and none at all, get 403. Default: all. */
+  /**
+   * The origins that may connect, as browsers send them: `"https://example.org"`, with the port where it is not that of
+   * the scheme. They are compared exactly, without case; others, and none at all, get 403. Default: all.
+   */
   readonly origins?: readonly string[];
   /**
    * The subprotocols that the server speaks. The first one that the client offers is chosen. A client that offers none
    * of them gets 400. Default: the server speaks none, and chooses none.
    */
   readonly protocols?: readonly string[];
+  /**
+   * The reverse proxies before the server: IP addresses, prefixes such as `"10.0.0.0/8"`, and `"unix"` for whoever
+   * connects to `unixSocket`. Of their requests, the header `X-Forwarded-For` tells the client's address. From others
+   * the header means nothing. Default: none.
+   */
+  readonly proxies?: readonly string[];
   /** Largest payload of a frame from a client, in bytes; a larger one is closed with 1009. Default 1,048,576. */
   readonly maximumFrameSize?: number;
   /** Largest message from a client, over all its fragments; a larger one is closed with 1009. Default 1,048,576. */
   readonly maximumMessageSize?: number;
   /** Clients at the same time; further ones get 503. Default 1,024. */
   readonly maximumClients?: number;
-  /** Handshakes at the same time. One more ends the oldest, without an answer. Default 1,024. */
+  /**
+   * Handshakes at the same time. One more ends the oldest of the address that has most, without
+   * an answer. Default 1,024.
+   */
   readonly maximumHandshakes?: number;
   /** For the whole handshake, TLS and `accept` included; then 408. Default 10,000. */
   readonly handshakeTimeoutMs?: number;
@@ -124,9 +136,9 @@ export type SocketState = "open" | "closing" | "closed";
 export interface SocketClient {
   /** From 1, and never used twice by a server. */
   readonly id: number;
-  /** The IP address; empty on a Unix socket. */
+  /** The IP address, as in `request`. */
   readonly address: string;
-  /** The port; 0 on a Unix socket. */
+  /** The port, as in `request`. */
   readonly port: number;
   /** The address of this machine that it has connected to; empty on a Unix socket. */
   readonly localAddress: string;
@@ -136,7 +148,10 @@ export interface SocketClient {
   readonly protocol: string;
   /** Where it is. */
   readonly state: SocketState;
-  /** Bytes that wait to be sent, frame headers included, what the system has taken excluded. */
+  /**
+   * Bytes that wait to be sent, frame headers included, what the system has taken excluded. A small frame counts as 64
+   * while it waits for room in the socket.
+   */
   readonly queuedBytes: number;
   /** Round-trip time of the last ping that was answered; `undefined` until then. */
   readonly roundTripMs: number | undefined;

@@ -15,6 +15,7 @@ import { show } from "../internal/validate.ts";
 import type { SocketRequest, Verdict } from "./socket_contract.ts";
 import { formatLogLine } from "./socket_log.ts";
 import type { SocketPlan } from "./socket_options.ts";
+import { clientAddress } from "./socket_proxies.ts";
 import { HeadReader, parseRequest, Refusal } from "./socket_request.ts";
 import { chooseProtocol, examine } from "./socket_rules.ts";
 
@@ -61,7 +62,8 @@ export class Handshake {
   readonly #raw: Socket;
   readonly #stream: Socket;
   readonly #since = performance.now();
-  readonly #address: string;
+  /** The IP address of the client, or of the proxy before it; empty on a Unix socket. */
+  readonly address: string;
   readonly #localAddress: string;
   readonly #port: number;
   readonly #reader = new HeadReader();
@@ -74,7 +76,7 @@ export class Handshake {
   constructor(raw: Socket, owner: HandshakeOwner) {
     this.#owner = owner;
     this.#raw = raw;
-    this.#address = plain(raw.remoteAddress);
+    this.address = plain(raw.remoteAddress);
     this.#localAddress = plain(raw.localAddress);
     this.#port = raw.remotePort ?? 0;
     this.#timer = setTimeout(() => this.#expire(), owner.plan.handshakeTimeoutMs);
@@ -110,9 +112,9 @@ export class Handshake {
     const end = this.#reader.push(chunk);
     if (end === undefined) return;
     if (end instanceof Refusal) return this.#refuse(end);
-    const request = parseRequest(this.#reader.text, this.#address, this.#port);
-    if (request instanceof Refusal) return this.#refuse(request);
-    this.#request = request;
+    const parsed = parseRequest(this.#reader.text, this.address, this.#port);
+    if (parsed instanceof Refusal) return this.#refuse(parsed);
+    const request = this.#request = this.#forwarded(parsed);
     const refusal = examine(request, this.#owner.plan) ?? this.#room();
     if (refusal !== undefined) return this.#refuse(refusal);
     const rest = chunk.subarray(end);
@@ -123,6 +125,13 @@ export class Handshake {
     this.#stream.removeListener("data", this.#onData);
     this.#stream.pause();
     void this.#decide(request, rest, accept);
+  }
+
+  /** The request with the address of the client, where it has come through proxies. */
+  #forwarded(request: SocketRequest): SocketRequest {
+    const forwarded = request.headers.get("x-forwarded-for");
+    const address = clientAddress(request.address, forwarded, this.#owner.plan.trusts);
+    return address === request.address ? request : { ...request, address, port: 0 };
   }
 
   #room(): Refusal | undefined {
@@ -190,7 +199,7 @@ export class Handshake {
     this.#timer = setTimeout(() => this.#expire(), LINGER_MS);
     this.#owner.refused(status);
     this.#owner.log(formatLogLine({
-      address: this.#address,
+      address: this.#request?.address ?? this.address,
       requestLine: this.#reader.firstLine,
       request: this.#request,
       status,

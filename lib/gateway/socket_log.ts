@@ -16,6 +16,9 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "\t": "\\t",
 };
 
+/** Bytes of a text of a stranger that a line has at most, so that a request of 8 KiB does not become a longer line. */
+const LONGEST_FIELD = 1024;
+
 /** What a line is about. */
 export interface LogEntry {
   /** The client's IP address, empty where there is none. */
@@ -47,7 +50,9 @@ function dateOf(time: Date): string {
  * @param latin1 the bytes as they came, one a character
  */
 function field(latin1: string | undefined): string {
-  const text = Buffer.from(latin1 ?? "", "latin1").toString("utf8");
+  const bytes = Buffer.from(latin1 ?? "", "latin1");
+  const rest = bytes.length > LONGEST_FIELD ? "…" : "";
+  const text = bytes.toString("utf8", 0, LONGEST_FIELD) + rest;
   return text.replace(/["\\\n\r\t]/g, (character) => ESCAPES[character])
     .replace(/[\p{Cc}\u2028\u2029]/gu, "") || "-";
 }

@@ -16,6 +16,9 @@ const PIECE_BYTES = 64 * 1024;
 /** Pongs that wait at most; RFC 6455 (5.5.3) lets a newer one stand for those before. */
 const MOST_PONGS = 16;
 
+/** What a frame that waits counts at least, so that small ones do not take many times the memory that is counted. */
+const LEAST_BYTES = 64;
+
 type Frame = Uint8Array<ArrayBuffer>;
 
 /** A frame that waits. */
@@ -56,9 +59,9 @@ export class Outbox {
     });
   }
 
-  /** Bytes that wait here and in the socket. */
+  /** Bytes that wait here and in the socket; a frame that waits here counts as 64 at least. */
   get bytes(): number {
-    return this.#bytes + this.#stream.writableLength;
+    return Math.max(this.#bytes, LEAST_BYTES * this.#frames.size) + this.#stream.writableLength;
   }
 
   /** Whether the socket has all that was to be sent. */

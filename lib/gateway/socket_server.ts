@@ -9,6 +9,7 @@ import { setInterval } from "node:timers";
 import type { SecureContext } from "node:tls";
 import { surface } from "../../ffi/surface.ts";
 import { count, makeInspectable } from "../internal/inspect.ts";
+import { hostAndPort } from "../internal/ip.ts";
 import { systemError } from "../internal/system_error.ts";
 import { handlers as requireHandlers, integer, options, U32 } from "../internal/validate.ts";
 import { createWsServer, loadWs, type WsServer } from "./_ws.ts";
@@ -32,9 +33,11 @@ import type {
   SocketTls,
 } from "./socket_contract.ts";
 import { Handshake, type HandshakeOwner, type Passed } from "./socket_handshake.ts";
+import { Handshakes } from "./socket_handshakes.ts";
 import { formatLogLine } from "./socket_log.ts";
 import { prepared } from "./socket_message.ts";
-import { planOf, secureContext, type SocketPlan } from "./socket_options.ts";
+import { planOf, type SocketPlan } from "./socket_options.ts";
+import { secureContext } from "./socket_tls.ts";
 import { UnixSocket } from "./_unix_socket.ts";
 
 /** Clients are looked at this often in the shortest time that is set for them. */
@@ -60,7 +63,7 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
   };
   readonly #listener: Server;
   readonly #ws: WsServer;
-  readonly #handshakes = new Set<Handshake>();
+  readonly #handshakes: Handshakes;
   /** Open clients. */
   readonly #open = new Map<number, Client>();
   /** Open and closing clients. */
@@ -78,6 +81,7 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
   constructor(plan: SocketPlan, handlers: SocketHandlers) {
     this.plan = plan;
     this.handlers = handlers;
+    this.#handshakes = new Handshakes(plan.maximumHandshakes);
     this.#secureContext = plan.tls;
     this.#ws = createWsServer(plan.maximumMessageSize, CLOSE_TIMEOUT_MS);
     // The rules have let only such requests pass as `ws` takes, too.
@@ -92,7 +96,7 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
   async listen(): Promise<void> {
     const { hostname, port, unixSocket } = this.plan;
     if (unixSocket !== undefined) this.#unix = await UnixSocket.at(unixSocket);
-    const where = unixSocket ?? `${bracketed(hostname)}:${port}`;
+    const where = unixSocket ?? hostAndPort({ hostname, port });
     const listening = Promise.withResolvers<void>();
     const onError = (error: Error) => listening.reject(systemError(error, `Listening on ${where}`));
     this.#listener.once("error", onError);
@@ -124,10 +128,6 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
 
   #connected(socket: Socket): void {
     if (this.#closing !== undefined) return void socket.destroy();
-    if (this.#handshakes.size >= this.plan.maximumHandshakes) {
-      const [oldest] = this.#handshakes;
-      oldest.abandon();
-    }
     this.#handshakes.add(new Handshake(socket, this));
   }
 
@@ -211,7 +211,7 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
     const { address } = this;
     const scheme = this.plan.tls === undefined ? "ws" : "wss";
     if ("unixSocket" in address) return `${scheme}+unix:${address.unixSocket}`;
-    return `${scheme}://${bracketed(address.hostname)}:${address.port}`;
+    return `${scheme}://${hostAndPort(address)}`;
   }
 
   get clients(): ReadonlyMap<number, SocketClient> {
@@ -260,11 +260,11 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
     clearInterval(this.#ticking);
     const stopped = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
     this.#unix?.remove();
-    for (const handshake of [...this.#handshakes]) handshake.dismiss();
+    this.#handshakes.end("dismiss");
     const emptied = Promise.withResolvers<void>();
     this.#emptied = emptied.resolve;
     const timer = setTimeout(() => {
-      for (const handshake of [...this.#handshakes]) handshake.abandon();
+      this.#handshakes.end("abandon");
       for (const client of [...this.#all]) client.cut();
     }, graceMs);
     this.#checkEmpty();
@@ -288,8 +288,6 @@ class WebSocketServer implements SocketServer, HandshakeOwner, ClientOwner {
     });
   }
 }
-
-const bracketed = (hostname: string): string => hostname.includes(":") ? `[${hostname}]` : hostname;
 
 /**
  * Listens for WebSocket clients.

@@ -1,10 +1,10 @@
 /**
  * Admission: native code asks about a client, and the program's `accept` function decides.
  *
- * Native code puts a question into the completion ring and holds the attempt for as long as an answer may take.
- * Each question is answered exactly once: with the decision, or with `DisconnectCode.UNDECIDED` where there is
- * none in time, or the function failed. A decision that comes later changes nothing. The function is called
- * within the turn's budget (turn.ts). Questions wait here meanwhile, and end unasked when their time is up.
+ * Native code puts a question into the completion ring. It holds the attempt for as long as an answer may take.
+ * Each question is answered exactly once: with the decision, or with `DisconnectCode.UNDECIDED` where there is none
+ * in time, or the function failed. A decision that comes later changes nothing. The function is called within the
+ * turn's budget (turn.ts). Questions wait here meanwhile, and end unasked when their time is up.
  *
  * @module
  */

@@ -48,7 +48,7 @@ export class Backlog {
    */
   delays(event: HostEvent): boolean {
     if (event.type !== "disconnect" || this.#consumer.isManual) return false;
-    if (!peers.connectionOf(event.peer).delaysEnd()) return false;
+    if (!peers.connectionOf(event.peer).inbox.delaysEnd()) return false;
     this.add(event);
     this.#servicing.yield();
     return true;
@@ -122,9 +122,9 @@ export class Backlog {
   }
 
   /**
-   * Prunes the backlog of a host without a consumer, as in a program that uses only promises and peers, or
-   * has left its loop, or whose handlers take no messages. Connections that have come and gone unseen leave
-   * nothing, nor do those whose end the handlers have had. The number of peers bounds the rest.
+   * Prunes the backlog of a host without a consumer. Such a program uses only promises and peers, or has left its
+   * loop, or has handlers that take no messages. Connections that have come and gone unseen leave nothing, nor do
+   * those whose end the handlers have had. The number of peers bounds the rest.
    */
   #prune(): void {
     const over = new Set<unknown>();

@@ -30,7 +30,7 @@ export class ChannelReader implements ChannelSink, Mail<Packet> {
     if (connection.sinks.has(channelId)) {
       throw new TypeError(`${connection.name}: channel ${channelId} is being read already`);
     }
-    this.#over = connection.over;
+    this.#over = connection.inbox.over;
     if (!this.#over) connection.endpoint.inlet.claimChannel(connection, channelId, this);
   }
 

@@ -341,7 +341,7 @@ export class Connector {
     }
   }
 
-  /** A connection, which ends with the loop that it is given to, or with the program's signal. */
+  /** A connection that is given to a loop: it ends with that loop, or with the program's signal. */
   async *#session(
     peer: Peer,
     signal: AbortSignal | undefined,

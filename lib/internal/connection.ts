@@ -7,11 +7,10 @@ import { type Data, type Packet, packets } from "../packet.ts";
 import { type ClientFacts, PLAIN_CLIENT } from "./client_facts.ts";
 import type { ChannelSink, ConnectionOwner, Ending, Membership } from "./connection_contract.ts";
 import { connectError, connectionError, undeliveredError } from "./connection_error.ts";
-import { Fifo } from "./fifo.ts";
 import { hostAndPort } from "./ip.ts";
 import { iteration } from "./iteration.ts";
-import { type Mail, Mailbox } from "./mailbox.ts";
 import { requireSendable } from "./payload.ts";
+import { PeerInbox } from "./peer_inbox.ts";
 import { PinnedPromise } from "./pinned_promise.ts";
 import type { Carried, Transport } from "./transport.ts";
 import { forgetWith, Kept } from "./waiting.ts";
@@ -19,10 +18,10 @@ import { forgetWith, Kept } from "./waiting.ts";
 /**
  * A connection as the library sees it; `Peer` is its public face.
  *
- * They are two objects. What this one has, consumers and transports read and write for each message, so it
- * cannot be private to a class; and a program must not see it.
+ * They are two objects. Consumers and transports read and write the fields of this one for each message, so these
+ * cannot be private. A program must not see them.
  */
-export class Connection implements Carried, Mail<PeerMessage> {
+export class Connection implements Carried {
   readonly endpoint: ConnectionOwner<Connection>;
   readonly transport: Transport;
   readonly id: number;
@@ -55,7 +54,7 @@ export class Connection implements Carried, Mail<PeerMessage> {
   facts: ClientFacts = PLAIN_CLIENT;
   /** Native code drops what the other side sends; see `deny`. */
   denied = false;
-  /** Called once when a message of so many bytes was refused for its size, which the other side is not told. */
+  /** Called once when a message of so many bytes was refused for its size. The other side is not told. */
   onTooLarge: ((length: number) => void) | undefined;
   /** What `host.connect` waits for: the peer. */
   readonly connecting: PinnedPromise<unknown>;
@@ -64,8 +63,6 @@ export class Connection implements Carried, Mail<PeerMessage> {
   /** This side has begun to end it, so the host reports nothing of it but its end. See `leave`. */
   #closing = false;
   #iterating = false;
-  /** The program has not yet gone on with the message that a reader was given. */
-  #handed = false;
   /** The consumers of single channels. */
   readonly sinks: Map<number, ChannelSink> = new Map();
   /** Called when the connection has ended, before messages that still wait are given out. */
@@ -74,17 +71,13 @@ export class Connection implements Carried, Mail<PeerMessage> {
   readonly memberships: Set<Membership<Connection>> = new Set();
   /** The error of the host's socket, if that has ended the connection. */
   failure: ENetError | undefined;
-  readonly #inbox = new Fifo<PeerMessage>();
-  readonly #mailbox: Mailbox<PeerMessage>;
+  /** Its messages for an iteration over the peer. */
+  readonly inbox: PeerInbox;
   readonly #closed: PinnedPromise<PeerEnd>;
   readonly #drained: PinnedPromise<void>;
   /** Its messages that wait in JavaScript. */
   readonly #kept: Kept;
   #paused = false;
-  /** The packet of the message that was handed out last. */
-  #lent: Packet | undefined;
-  /** No message will come any more. */
-  #over = false;
   #ignored = false;
   /** Whether messages go anywhere else than to the host. */
   #diverted = false;
@@ -105,7 +98,7 @@ export class Connection implements Carried, Mail<PeerMessage> {
     this.channels = channels;
     this.outgoing = outgoing;
     this.#kept = new Kept(endpoint.waiting);
-    this.#mailbox = new Mailbox(endpoint, this);
+    this.inbox = new PeerInbox(endpoint, this);
     this.connecting = new PinnedPromise(endpoint);
     this.#closed = new PinnedPromise(endpoint);
     this.#drained = new PinnedPromise(endpoint);
@@ -216,7 +209,7 @@ export class Connection implements Carried, Mail<PeerMessage> {
   iterate(): AsyncIterableIterator<PeerMessage> {
     this.claim();
     return iteration(async (stop) => {
-      const result = await this.read();
+      const result = await this.inbox.read();
       if (result.done) stop();
       return result;
     }, () => this.unclaim());
@@ -224,7 +217,7 @@ export class Connection implements Carried, Mail<PeerMessage> {
 
   /** Gives the messages that wait, and later ones, back to the host. */
   unclaim(): void {
-    this.giveBack();
+    this.inbox.giveBack();
     this.endpoint.inlet.unclaim(this);
   }
 
@@ -272,77 +265,12 @@ export class Connection implements Carried, Mail<PeerMessage> {
   receive(message: PeerMessage): void {
     const sink = this.sinks.get(message.channelId);
     if (sink !== undefined) return sink.receive(message.packet);
-    // A reader that waits for another turn has a message in the inbox.
-    if (this.#inbox.size === 0 && this.#mailbox.readers > 0) {
-      this.#mailbox.deliver(this.#lend(message));
-      return;
-    }
-    this.hold(message.packet);
-    this.#inbox.push(message);
-  }
-
-  /** The next message, or undefined if one has to wait. */
-  take(): PeerMessage | undefined {
-    const message = this.#inbox.shift();
-    if (message !== undefined) this.release(message.packet);
-    return message;
+    this.inbox.push(message);
   }
 
   /** Moves the messages of a channel from the iteration's inbox to the consumer of the channel. */
   sort(channelId: number): void {
-    for (const message of this.#inbox.extract((message) => message.channelId === channelId)) {
-      this.release(message.packet);
-      this.receive(message);
-    }
-  }
-
-  /** Ends the borrowing of the message that was handed out last. */
-  giveBack(): void {
-    if (this.#lent !== undefined) packets.release(this.#lent);
-    this.#lent = undefined;
-  }
-
-  #lend(message: PeerMessage): PeerMessage {
-    // Of reads that overlap, the next one after either would take back what the other has not seen yet.
-    if (this.#lent !== undefined) {
-      this.#lent.retain();
-      message.packet.retain();
-    }
-    this.#lent = message.packet;
-    this.#handed = true;
-    return message;
-  }
-
-  nextValue(): PeerMessage | undefined {
-    const message = this.take();
-    return message && this.#lend(message);
-  }
-
-  lastResult(): IteratorResult<PeerMessage> | undefined {
-    return this.#over && this.#inbox.size === 0 ? { value: undefined, done: true } : undefined;
-  }
-
-  /** The next message or the end. */
-  read(): Promise<IteratorResult<PeerMessage>> {
-    this.giveBack();
-    const result = this.#mailbox.read();
-    this.#handed = false;
-    return result;
-  }
-
-  /**
-   * Whether the end has to wait for another turn, because a reader gets a message in this one. A program that then
-   * does not read on is waited for no longer.
-   */
-  delaysEnd(): boolean {
-    const handed = this.#handed;
-    this.#handed = false;
-    return handed || (this.#mailbox.readers > 0 && this.#inbox.size > 0);
-  }
-
-  /** Whether no message will come any more. */
-  get over(): boolean {
-    return this.#over;
+    this.inbox.move(channelId, (message) => this.receive(message));
   }
 
   /** It has ended: what waits counts for as long as the program may still take it. */
@@ -368,7 +296,8 @@ export class Connection implements Carried, Mail<PeerMessage> {
     if (this.#closing) return;
     this.#closing = true;
     this.divert();
-    for (let message = this.take(); message; message = this.take()) packets.release(message.packet);
+    const { inbox } = this;
+    for (let next = inbox.shift(); next; next = inbox.shift()) packets.release(next.packet);
     this.endReaders();
     this.#abandonDrain();
     this.#leaveGroups();
@@ -388,14 +317,8 @@ export class Connection implements Carried, Mail<PeerMessage> {
 
   /** There will be no more messages: reads end behind those that wait. */
   endReaders(): void {
-    this.#over = true;
-    this.#mailbox.feed();
+    this.inbox.end();
     for (const sink of [...this.sinks.values()]) sink.end();
-  }
-
-  /** Ends the reads of an iteration that is over. */
-  dismissReaders(): void {
-    this.#mailbox.dismiss();
   }
 
   // Promises about the connection.

@@ -1,8 +1,8 @@
 /**
- * The end of a wait. A timer that is late is called before the program hears of what has arrived meanwhile, so a
- * program that was busy, or a process that was stopped, would give up what has succeeded already. The time for which
- * the event loop stood still is therefore given once more, but only once: in a program that is always busy, every
- * timer is late.
+ * The end of a wait. A timer that is late is called before the program hears of what has arrived meanwhile. So a
+ * program that was busy, or a process that was stopped, would give up what has succeeded already. Therefore a wait
+ * is longer by the time for which the event loop stood still. It is so only once: in a program that is always busy,
+ * every timer is late.
  *
  * @module
  */

@@ -7,7 +7,7 @@ import type { Connection } from "./connection.ts";
 import type { ConnectionOwner, Consumers, Reports } from "./connection_contract.ts";
 import { Deliveries } from "./deliveries.ts";
 import { validateFlags } from "./flags.ts";
-import type { Memory, Ring } from "./memory.ts";
+import type { HostMemory, Ring } from "./host_memory.ts";
 import { NativeTransport } from "./native_transport.ts";
 import { requireSendable } from "./payload.ts";
 import { Pins } from "./pins.ts";
@@ -35,7 +35,7 @@ export class Endpoint implements ConnectionOwner<Connection> {
   readonly library: Library;
   readonly native: Native;
   readonly handle: number;
-  readonly memory: Memory;
+  readonly memory: HostMemory;
   readonly resources: Resources;
   readonly settings: Settings;
   /** Whether others can connect to it. */
@@ -64,7 +64,7 @@ export class Endpoint implements ConnectionOwner<Connection> {
   constructor(
     library: Library,
     resources: Resources,
-    memory: Memory,
+    memory: HostMemory,
     { settings, listens }: HostPlan,
   ) {
     this.library = library;
@@ -172,7 +172,7 @@ export class Endpoint implements ConnectionOwner<Connection> {
     });
   }
 
-  // Pinning: while a promise of the host is pending, the garbage collector must not collect the host.
+  // Pinning: while a promise of the host is pending or it has functions to call, it must not be collected.
 
   /** Keeps the host and its objects from being collected. */
   pin(): void {
@@ -182,6 +182,11 @@ export class Endpoint implements ConnectionOwner<Connection> {
   /** Undoes one `pin`. */
   unpin(): void {
     this.#pins.remove();
+  }
+
+  /** Pins the host while functions that it calls are set: `handlers` or `accept`, in place of `before`. */
+  pinFor(before: unknown, after: unknown): void {
+    this.#pins.exchange(before, after);
   }
 
   /** Undoes every `pin`, at the end. */

@@ -1,4 +1,4 @@
-import { PacketFlag } from "../packet.ts";
+import { PacketFlag } from "../packet_flag.ts";
 import { show } from "./validate.ts";
 
 const FLAGS: readonly number[] = Object.values(PacketFlag);

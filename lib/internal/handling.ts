@@ -133,9 +133,9 @@ export class Handling {
   }
 
   /**
-   * Hands out events that have waited for the handlers, and those that an iteration over a peer has left. Messages
-   * stay while the handlers take none. Each event stays in the backlog until its turn, because a handler may close
-   * the host, take the handlers away, or put others in their place.
+   * Hands out events that have waited for the handlers, and messages that an iteration over a peer has left.
+   * Messages stay while the handlers take none. Each event stays in the backlog until its turn, because a handler
+   * may close the host or replace the handlers.
    *
    * @returns whether the ring is next
    */

@@ -24,11 +24,10 @@ import { spentNow } from "./turn.ts";
 /**
  * What comes in: takes events from the ring to handlers, to iterators or to `host.service`.
  *
- * A host whose only consumer is its own iterator (or `service`) leaves events in the ring until that consumer
- * takes them, so that their bytes can be borrowed. When a single peer is being iterated over, or before the
- * host has a consumer, every wake-up empties the ring: messages are copied to the peer's inbox or to the
- * host's backlog. Native memory holds back a peer of which too much waits. So no consumer blocks the messages
- * of another.
+ * A host may have its own iterator, or `service`, as its only consumer. Events then stay in the ring until that
+ * consumer takes them, so that their bytes can be borrowed. When a single peer is being iterated over, or before
+ * the host has a consumer, every wake-up empties the ring: messages are copied to the peer's inbox or to the host's
+ * backlog. Native memory holds back a peer of which too much waits. So no consumer blocks the messages of another.
  */
 export class Inlet implements EndpointInlet, Mail<HostEvent> {
   readonly endpoint: Endpoint;
@@ -75,8 +74,8 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
     this.#handling = new Handling(endpoint, records, this.#servicing, consumer, this.#backlog);
     this.#mailbox = new Mailbox(endpoint, this, this.#servicing.rest);
     endpoint.inlet = this;
-    if (handlers !== undefined) endpoint.pin();
-    if (endpoint.settings.accept !== undefined) endpoint.pin();
+    endpoint.pinFor(undefined, handlers);
+    endpoint.pinFor(undefined, endpoint.settings.accept);
   }
 
   /** The functions that take the events, in place of iteration or `service`. */
@@ -90,9 +89,7 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
       );
     }
     this.#detachBorrowed();
-    const hadHandlers = this.handlers !== undefined;
-    if (handlers !== undefined && !hadHandlers) this.endpoint.pin();
-    if (handlers === undefined && hadHandlers) this.endpoint.unpin();
+    this.endpoint.pinFor(this.handlers, handlers);
     this.#consumer.handlers = handlers;
     if (handlers !== undefined) this.#consumer.isManual = false;
     this.#consumer.handlersAreBehind = handlers !== undefined;
@@ -356,14 +353,15 @@ export class Inlet implements EndpointInlet, Mail<HostEvent> {
   unclaim(connection: Connection): void {
     if (!connection.iterating) return;
     connection.iterating = false;
-    connection.dismissReaders();
+    connection.inbox.dismiss();
     this.#consumer.claims--;
     const ended = this.#backlog.extract((event) =>
       event.type === "disconnect" && event.peer === connection.peer
     );
     // The messages that are left belong before the disconnect event; after that event they are dropped.
-    const late = connection.over && ended.length === 0;
-    for (let message = connection.take(); message; message = connection.take()) {
+    const late = connection.inbox.over && ended.length === 0;
+    const { inbox } = connection;
+    for (let message = inbox.shift(); message; message = inbox.shift()) {
       if (late) packets.release(message.packet);
       else this.#backlog.push({ type: "receive", peer: peers.of(connection), ...message });
     }

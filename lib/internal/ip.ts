@@ -1,9 +1,9 @@
 /**
  * IP addresses as text and as numbers.
  *
- * An IPv4 address is a number in host byte order. An IPv6 address is its four words of 32 bits, the most significant
- * first, and the zone of a link-local one: the name or number of a network interface. An IPv4-mapped IPv6 address,
- * `::ffff:192.0.2.7`, is the IPv4 address.
+ * An IPv4 address is a number in host byte order. An IPv6 address is its four words of 32 bits, the most
+ * significant first. A link-local one also has a zone: the name or number of a network interface. An IPv4-mapped
+ * IPv6 address, `::ffff:192.0.2.7`, is the IPv4 address.
  *
  * @module
  */
@@ -131,6 +131,14 @@ export function needsZone(address: IpAddress): boolean {
   const first = address.words[0] >>> 16;
   // Of a multicast address, the flags stand between the two.
   return (first & 0xFFC0) === 0xFE80 || (first & 0xFF0F) === 0xFF02;
+}
+
+/** What counts as one address for limits, as in native code: an IPv4 address, or the /64 of an IPv6 address. */
+export function networkOf(hostname: string): string {
+  const address = parseIp(hostname);
+  if (typeof address !== "object") return hostname;
+  const [high, low] = address.words;
+  return `${high}:${low}%${address.zone}`;
 }
 
 /** A host name or address as it stands before a port: an IPv6 address in brackets. */

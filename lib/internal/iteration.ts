@@ -1,6 +1,6 @@
 /**
- * Iterations over what arrives, without an async generator: that costs two to three times as much for each
- * value, and its `return` waits for a `next` that waits for a message.
+ * Iterations over what arrives, without an async generator. A generator costs two to three times as much for each
+ * value. Its `return` also waits for a `next` that waits for a message.
  *
  * @module
  */

@@ -34,15 +34,8 @@ export function assignSetting<Name extends LiveName>(
   }
   endpoint.requireOpen(`Setting ${name}`);
   applySetting(endpoint, name, value);
-  if (name === "accept") keepFor(endpoint, value !== undefined);
+  if (name === "accept") endpoint.pinFor(settings.accept, value);
   settings[name] = value;
-}
-
-/** Who has nothing of the host but the function that it asks still expects to be asked. */
-function keepFor(endpoint: Endpoint, asks: boolean): void {
-  const asked = endpoint.settings.accept !== undefined;
-  if (asks && !asked) endpoint.pin();
-  if (asked && !asks) endpoint.unpin();
 }
 
 /** Puts a checked value in force, where more than `settings` has to know of it. */

@@ -18,7 +18,7 @@ export interface Mail<T> {
 }
 
 /** Whose mailbox it is. */
-interface Keeper {
+export interface Keeper {
   /** Milliseconds of a turn of the event loop that consumers may use. */
   readonly turnBudgetMs: number;
   /** Sends what the program has queued, before a reader waits for an answer. */

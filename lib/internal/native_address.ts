@@ -1,7 +1,7 @@
 /**
  * Addresses at the native border. A call takes an IPv4 address as a number; an IPv6 address is put into words of the
- * shared block before the call. A record has an IPv4 address in one of its words; an IPv6 address comes in a record of
- * its own, before that which it belongs to.
+ * shared block before the call. A record has an IPv4 address in one of its words; an IPv6 address comes in a record
+ * of its own, before the record that it belongs to.
  *
  * @module
  */
@@ -44,7 +44,9 @@ export function interfaceOf(native: Native, { zone, words }: IPv6Address): numbe
   );
 }
 
-/** What no zone that {@linkcode parseIp} reads has, and what stands for bytes that are no UTF-8. */
+/**
+ * Characters that a zone for {@linkcode parseIp} cannot have, and the one that stands for bytes that are no UTF-8.
+ */
 const NO_ZONE = /[%:/[\]\s\uFFFD]/;
 
 /** The zone of an interface: its name, or its number where it has gone or the name can't stand in an address. */

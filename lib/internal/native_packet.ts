@@ -21,8 +21,8 @@ export function sweepLingering(): void {
 }
 
 /**
- * JavaScript's reference to a native packet, and the buffer that shows its bytes. It knows nothing of
- * the `Packet` it belongs to, so that it can be what the collector's callback gets.
+ * JavaScript's reference to a native packet, and the buffer that shows its bytes. It refers to nothing of its
+ * `Packet`, so that the callback of the finalization registry can get it.
  */
 export class NativePacket {
   /** Tells it from other sources of a packet's bytes. */

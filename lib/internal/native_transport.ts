@@ -1,13 +1,15 @@
 import { CONFIG, LAYOUT, PEER_OPTION, type PeerOption, SECURITY } from "../../ffi/layout.ts";
 import type { Native } from "../../ffi/symbols.ts";
+import { type ActiveConditions, simulations } from "../active_conditions.ts";
+import type { Address } from "../address.ts";
 import { type AddressFilter, compileFilter } from "../address_filter.ts";
 import { check } from "../errors.ts";
-import { type ActiveConditions, NO_LINKS, simulations } from "../conditions.ts";
 import { encodeLimits, type ResolvedLimits } from "../limits.ts";
 import { type Data, Packet, packets } from "../packet.ts";
 import { type ClientFacts, clientFacts, PLAIN_CLIENT } from "./client_facts.ts";
-import type { IpAddress } from "./ip.ts";
-import type { Memory } from "./memory.ts";
+import { NO_LINKS } from "./conditions_plan.ts";
+import { hostAndPort, type IpAddress, parseIp } from "./ip.ts";
+import type { HostMemory } from "./host_memory.ts";
 import { tryPassAddress } from "./native_address.ts";
 import { Outbox } from "./outbox.ts";
 import { dataBytes, type Payload, Staging } from "./payload.ts";
@@ -20,7 +22,7 @@ export const MAXIMUM_DATAGRAM = 65_507;
 interface NativeHost {
   readonly native: Native;
   readonly handle: number;
-  readonly memory: Memory;
+  readonly memory: HostMemory;
   readonly stats: Float64Array;
   readonly settings: { readonly highWaterMark: number; readonly maximumPacketSize: number };
   readonly resources: { readonly open: boolean };
@@ -33,7 +35,7 @@ export class NativeTransport implements Transport {
   readonly #host: NativeHost;
   readonly #native: Native;
   readonly #handle: number;
-  readonly #memory: Memory;
+  readonly #memory: HostMemory;
   readonly #staging: Staging;
   readonly #outbox: Outbox;
   /** Bytes of all messages to several peers so far, which may be in the queue of any peer. */
@@ -257,7 +259,13 @@ export class NativeTransport implements Transport {
   }
 
   /** Sends a raw datagram; returns false when it cannot be sent. */
-  sendDatagram(ip: IpAddress, port: number, data: Data, what: string): boolean {
+  sendDatagram({ hostname, port }: Address, data: Data): boolean {
+    const ip = parseIp(hostname);
+    if (ip === undefined) {
+      throw new TypeError(
+        `address.hostname must be an IP address here, not "${hostname}": resolve it first`,
+      );
+    }
     const bytes = dataBytes(data);
     const { length } = bytes;
     if (length > MAXIMUM_DATAGRAM) {
@@ -271,6 +279,6 @@ export class NativeTransport implements Transport {
     const offset = this.#staging.datagram(bytes);
     const native = this.#native;
     const sent = native.enetjs_host_send_datagram(this.#handle, to, port, offset, length);
-    return check(sent, what) === length;
+    return check(sent, `Sending a datagram to ${hostAndPort({ hostname, port })}`) === length;
   }
 }

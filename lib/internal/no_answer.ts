@@ -64,7 +64,7 @@ function report(unreachable: Unreachable, to: Address): string {
   }
 }
 
-/** What may be the cause: one that is known, or those that are not excluded. */
+/** What may be the cause: a known one, or all causes that are not excluded. */
 function causes({ endpoint, denied, waits, unreachable, to, arrived }: Silence): string {
   if (denied) return ": the filter of this host denies the address";
   if (waits) return ": a host is there, and has not told whether it has a place";

@@ -8,7 +8,7 @@ import { Inlet } from "./inlet.ts";
 import { hostAndPort } from "./ip.ts";
 import { loadLibrary } from "./library.ts";
 import { putLocal } from "./local.ts";
-import { Memory } from "./memory.ts";
+import { HostMemory } from "./host_memory.ts";
 import type { HostPlan } from "./plan.ts";
 import { parsePortName } from "./port_name.ts";
 import { closeOnReload } from "./reload.ts";
@@ -22,7 +22,7 @@ const SOCKET_RETRY_MS = 20;
 async function createNative(
   native: Native,
   config: Float64Array<ArrayBuffer>,
-  memory: Memory,
+  memory: HostMemory,
 ): Promise<number> {
   const deadline = performance.now() + SOCKET_WAIT_MS;
   for (;;) {
@@ -60,7 +60,7 @@ export async function openHost<Host>(
     config[CONFIG.ADDRESS] = -1;
     config[CONFIG.IPV6] = ipv4Only ? LAYOUT.IPV6_NONE : LAYOUT.IPV6_AUTO;
   }
-  const memory = new Memory(plan.sizes, runtime.copiesUpTo, library.debug);
+  const memory = new HostMemory(plan.sizes, runtime.copiesUpTo, library.debug);
   const where = sharedPort ?? hostAndPort({ hostname, port });
   const handle = check(
     await createNative(native, config, memory),

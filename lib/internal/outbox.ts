@@ -1,6 +1,6 @@
 import { LAYOUT } from "../../ffi/layout.ts";
 import type { Native } from "../../ffi/symbols.ts";
-import type { Memory } from "./memory.ts";
+import type { HostMemory } from "./host_memory.ts";
 
 // Compilers take these for constants, but not the properties of an object that is imported.
 const {
@@ -33,7 +33,7 @@ export class Outbox {
   readonly #bytes: Uint8Array;
   readonly #words: Uint32Array;
 
-  constructor(native: Native, handle: number, memory: Memory) {
+  constructor(native: Native, handle: number, memory: HostMemory) {
     this.#native = native;
     this.#handle = handle;
     this.#header = memory.words;
@@ -43,8 +43,8 @@ export class Outbox {
   }
 
   /**
-   * Takes a message, or leaves it: one that is large or empty, or cannot be sent, is for a call of its
-   * own, which also says what is wrong with it.
+   * Takes a message, or leaves it. A message that is large or empty, or cannot be sent, is for a call of its own.
+   * That call also says what is wrong with it.
    *
    * @returns whether it has been taken
    */

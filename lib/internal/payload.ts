@@ -1,7 +1,7 @@
 /** What a program sends, as bytes: their size, and where native code can take them. */
 import { encoder } from "../../ffi/utf8.ts";
 import { type Data, Packet, packets, viewOf } from "../packet.ts";
-import type { Memory } from "./memory.ts";
+import type { HostMemory } from "./host_memory.ts";
 
 /** A payload where native code can take it. */
 export type Payload =
@@ -36,11 +36,11 @@ export function dataBytes(data: Data): Uint8Array {
 
 /** Puts what one call takes where native code finds it: into the scratch, unless it is there already. */
 export class Staging {
-  readonly #memory: Memory;
+  readonly #memory: HostMemory;
   readonly #settings: Settings;
   readonly #scratchOffset: number;
 
-  constructor(memory: Memory, settings: Settings) {
+  constructor(memory: HostMemory, settings: Settings) {
     this.#memory = memory;
     this.#settings = settings;
     this.#scratchOffset = memory.block.length - memory.scratch.length;

@@ -3,7 +3,7 @@ import { CONFIG, LAYOUT, SECURITY } from "../../ffi/layout.ts";
 import { checkCompression } from "../encryption.ts";
 import { HANDLERS } from "../events.ts";
 import { checkFamily } from "./local.ts";
-import type { MemorySizes } from "./memory.ts";
+import type { MemorySizes } from "./host_memory.ts";
 import { checkHostData, type Setting, SETTING_NAMES, SETTINGS, type Settings } from "./settings.ts";
 import { options, show } from "./validate.ts";
 

@@ -24,9 +24,9 @@ export interface Progress {
 export interface Race<T> {
   /** Each begins one racer; may throw. */
   readonly begin: readonly ((progress: Progress) => Racer<T>)[];
-  /** Whether such an error says that there is no place beside those that run. */
+  /** Whether such an error says that the running attempts leave no place for another one. */
   isFull(error: unknown): boolean;
-  /** Milliseconds after which one that runs gives its place to the next, where there is no other place. */
+  /** Milliseconds after which a running attempt gives its place to the next one, if there is no other place. */
   readonly shareMs: number;
   /** Calls a function after milliseconds. */
   after(ms: number, call: () => void): ReturnType<typeof setTimeout>;

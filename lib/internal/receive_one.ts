@@ -16,8 +16,7 @@ interface MessageSource<Message> {
   readonly name: string;
   claim(): void;
   unclaim(): void;
-  read(): Promise<IteratorResult<Message>>;
-  dismissReaders(): void;
+  readonly inbox: { read(): Promise<IteratorResult<Message>>; dismiss(): void };
   error(result: number): Error;
 }
 
@@ -30,7 +29,7 @@ export async function receiveOne<Message extends { readonly packet: { retain(): 
   signal?.throwIfAborted();
   connection.claim();
   let late: ENetError | undefined;
-  const stop = () => connection.dismissReaders();
+  const stop = () => connection.inbox.dismiss();
   const deadline = timeoutMs === undefined ? undefined : new Deadline(timeoutMs, () => {
     late = new ENetError(
       "ENETJS_ERR_TIMEOUT",
@@ -40,7 +39,7 @@ export async function receiveOne<Message extends { readonly packet: { retain(): 
   });
   signal?.addEventListener("abort", stop, { once: true });
   try {
-    const { value, done } = await connection.read();
+    const { value, done } = await connection.inbox.read();
     if (!done) {
       value.packet.retain();
       return value;

@@ -1,6 +1,6 @@
 import type { Wake } from "../../ffi/contract.ts";
 import type { Native } from "../../ffi/symbols.ts";
-import type { Memory } from "./memory.ts";
+import type { HostMemory } from "./host_memory.ts";
 import { reloadable } from "./reload.ts";
 
 /** Closes hosts that were dropped without being closed. */
@@ -14,11 +14,11 @@ export class Resources {
    * Native code and its pump write to it until the host is closed. The collector may take a dropped host and its
    * memory in one go, but closes the host later.
    */
-  readonly memory: Memory;
+  readonly memory: HostMemory;
   wake: Wake | undefined;
   open = true;
 
-  constructor(native: Native, handle: number, memory: Memory) {
+  constructor(native: Native, handle: number, memory: HostMemory) {
     this.native = native;
     this.handle = handle;
     this.memory = memory;

@@ -24,8 +24,8 @@ interface ServicedInlet {
 }
 
 /**
- * When native code services the host, and how much of what it brings is handed out in one turn of the event
- * loop. Native code writes to the rings only in the calls that are made here.
+ * When native code services the host, and how many of its events are handed out in one turn of the event loop.
+ * Native code writes to the rings only in the calls that are made here.
  */
 export class Servicing {
   readonly #endpoint: Endpoint;
@@ -123,7 +123,7 @@ export class Servicing {
   }
 
   /**
-   * Leaves further events to another turn, so that the program goes on first behind what it waits for: a
+   * Leaves further events to another turn, so that the program first goes on behind its `await`: a
    * `host.connect()`, a `peer.receive()`, or a loop over a peer.
    */
   yield(): void {
@@ -156,7 +156,8 @@ export class Servicing {
   }
 
   /**
-   * Has the records of the event ring consumed, and those that native code holds behind it, within the budget.
+   * Has the records of the event ring consumed within the budget, and then those that native code holds behind the
+   * ring.
    *
    * @param consume takes at most so many records, and returns how many of them it did not find
    */

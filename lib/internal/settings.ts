@@ -1,7 +1,7 @@
 /**
- * Every option of a host, in one table: where native code takes it, what it is by default, how it is checked,
- * and whether it can be changed while the host is open. Options are checked by it, the properties of `Host` are
- * made from it, and `docs/settings.md` is compared with it.
+ * Every option of a host, in one table: its native number, its default, its check, and whether it can be changed
+ * while the host is open. Options are checked by it, the properties of `Host` are made from it, and
+ * `docs/settings.md` is compared with it.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
 import { validateHostname } from "../address.ts";
 import { planFilter } from "../address_filter.ts";
 import { validateAccept } from "../admission.ts";
-import { planConditions } from "../conditions.ts";
 import { planHostSecurity, type SecurityPlan } from "../encryption.ts";
 import { planLimits } from "../limits.ts";
 import type { ListenOptions } from "../options.ts";
 import type { HostSettings } from "../settings.ts";
+import { planConditions } from "./conditions_plan.ts";
 import { validatePortName } from "./port_name.ts";
 import { TURN_BUDGET_MS, validateTurnBudget } from "./turn.ts";
 import { boolean, integer, oneOf, U32 } from "./validate.ts";
@@ -159,7 +159,7 @@ type MemorySettings = Pick<
   "maximumHostData" | "maximumWaitingData" | "maximumPacketSize"
 >;
 
-/** Refuses a maximum for the whole host that does not hold what one connection may take. */
+/** Refuses a maximum for the whole host that is less than one connection may take. */
 export function checkHostData(
   { maximumHostData, maximumWaitingData, maximumPacketSize }: MemorySettings,
 ): void {

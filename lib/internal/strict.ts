@@ -16,8 +16,8 @@ function unknown(what: string, key: string, known: readonly string[]): string {
 }
 
 /**
- * Has the assignment of a property that the instances of a class do not have throw a {@linkcode TypeError} that names
- * it. Nothing else becomes slower: what an instance or the class has is found before.
+ * Refuses the assignment of a property that the instances of a class do not have: it throws a {@linkcode TypeError}
+ * that names the property. Nothing else becomes slower: what an instance or the class has is found before.
  *
  * @param what how the message calls an instance
  * @param fields what instances have beside what the prototype has

@@ -40,7 +40,7 @@ export interface Recipients {
 /** Carries connections. */
 export interface Transport {
   /**
-   * Takes a small message, if that can't take the queue above the high-water mark. The fast way: what it
+   * Takes a small message, if that can't take the queue above the high-water mark. The fast way: a message that it
    * leaves goes through `send`, which also says what is wrong.
    *
    * @returns whether it has been taken

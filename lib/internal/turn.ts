@@ -1,8 +1,8 @@
 /**
- * The time that consumers of messages may take of one turn of the event loop. A consumer that finds the
- * next message ready goes on in the same turn, so a flood could keep timers and sockets waiting for as
- * long as it lasts. Therefore each way to receive asks `spent` before every message; once the budget is
- * used up, it goes on by a `Later`.
+ * The time that consumers of messages may take of one turn of the event loop. A consumer that finds the next
+ * message ready goes on in the same turn. So a flood could keep timers and sockets waiting for as long as it lasts.
+ * Therefore each way to receive asks `spent` before every message. Once the budget is used up, it goes on by a
+ * `Later`.
  *
  * All hosts and channels of a thread share one budget a turn. A turn ends when a `Later` is called, and
  * when the host that was woken first is woken again. Timers have run by then; sockets, too, except that
@@ -29,7 +29,7 @@ const LONGEST_STRIDE = 64;
 /** Part of the budget that the messages between two looks must not take. */
 const STRIDE_SHARE = 1 / 8;
 
-/** When the turn began, later by what others have taken of it. */
+/** When the turn began, moved later by the time that other code has taken of it. */
 let start = 0;
 /** When the clock was last looked at. */
 let seen = 0;
@@ -53,7 +53,7 @@ export function beginWakeUp(host: number): void {
   first ||= host;
 }
 
-/** Notes that a consumer has taken what there was, so that what others do now is not counted. */
+/** Notes that a consumer has taken all messages, so that the time of other code from now on is not counted. */
 export function endTask(): void {
   seen = performance.now();
 }

@@ -4,11 +4,11 @@
  * of which more waits than its share is paused, and native code then holds the rest back. The host's first
  * messages may be of one peer; once half of that quarter is used, all peers have equal shares of the other half.
  *
- * The share is compared after a message has come, so a message of any size passes, and a peer of which nothing
+ * The share is compared after a message has come. So a message of any size passes, and a peer of which nothing
  * waits is never paused.
  *
- * What waits of a peer that has ended counts until it is taken, or until the collector takes it with the reader
- * that the program has forgotten.
+ * What waits of a peer that has ended counts until it is taken. It also counts no more when the collector takes it,
+ * with the reader that the program has forgotten.
  *
  * @module
  */
@@ -38,7 +38,10 @@ class Cost {
   }
 }
 
-/** What waits of one peer. Refers to nothing of it, so that it can be what the collector's callback gets. */
+/**
+ * What waits of one peer. It refers to nothing of the peer, so that the callback of the finalization registry can
+ * get it.
+ */
 export class Kept {
   readonly #total: WeakRef<Waiting>;
   readonly #cost = new Cost();

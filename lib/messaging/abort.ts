@@ -1,6 +1,6 @@
 /**
- * Many gets that wait for the same signal share one listener of it: a signal looks through all of its listeners
- * to add one.
+ * Many gets that wait for the same signal share one listener: a signal looks through all of its listeners to add
+ * one.
  *
  * @module
  */

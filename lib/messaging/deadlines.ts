@@ -3,8 +3,8 @@
  *
  * A wheel of slots, one for each `TICK_MS`; an entry lies in the slot of its time, in a list whose links are in the
  * entries. Adding and removing take constant time and no memory. The structure has no clock: its owner passes the
- * time in, and is told when the earliest time becomes earlier. Entries expire in the order of their times, never
- * early, and at most `TICK_MS` late if the owner calls `advance` in time.
+ * time in, and is told when the earliest time becomes earlier. Entries expire in the order of their times, and
+ * never early. They are at most `TICK_MS` late if the owner calls `advance` in time.
  *
  * @module
  */

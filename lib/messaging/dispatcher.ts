@@ -9,7 +9,7 @@ interface Task {
 
 /**
  * Keeps the order in which a program is told what has happened. Most calls are made at once. The end of a
- * connection with pending gets is told in the next turn of the event loop, after the program has seen that these
+ * connection with pending gets is told in the next turn of the event loop. By then the program has seen that these
  * gets have settled. Calls that are made meanwhile wait until then.
  */
 export class Dispatcher {

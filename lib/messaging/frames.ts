@@ -11,7 +11,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** The memory that an incomplete frame takes at first. */
 const FIRST_BYTES = 1024;
 
-/** Which other protocol a length shows that the other side speaks. */
+/** The other protocol that the other side speaks, as its first length shows. */
 function protocolOf(length: number): string {
   if (length >>> 16 === 0x1503) return ", as of an alert of TLS";
   return length === 0x48545450 ? ", as of an answer of HTTP" : "";

@@ -111,7 +111,7 @@ export class Inbox implements Mail<Item> {
   }
 
   #lend(item: Item): Item {
-    // Of reads that overlap, neither takes back what the other has not seen yet.
+    // When reads overlap, neither takes back a message that the other has not seen yet.
     if (this.#lent !== undefined) {
       this.#lent.data.retain();
       item.data.retain();

@@ -6,7 +6,6 @@
  */
 import { setImmediate } from "node:timers";
 import { decoder } from "../../ffi/utf8.ts";
-import { integer, show } from "../internal/validate.ts";
 import { ENetError } from "../errors.ts";
 import { type Packet, PacketFlag } from "../packet.ts";
 import { formatAddress } from "./address.ts";
@@ -14,9 +13,11 @@ import { deadlines } from "./clock.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Consumer, type ConsumerOwner } from "./consumer.ts";
 import { encode, encodeError, encodeHeader } from "./encode.ts";
+import { endOf, errorWith, failureOf } from "./ends.ts";
 import { RefusalCode } from "./errors.ts";
-import { type Effects, type Failure, Machine, type MachineEnd } from "./machine.ts";
-import { type LinkPlan, planGet } from "./options.ts";
+import { Machine } from "./machine.ts";
+import type { Effects, Failure, MachineEnd } from "./machine_contract.ts";
+import { flagsOf, type LinkPlan, planGet } from "./options.ts";
 import { ReceivedPayload } from "./payload.ts";
 import { getError, PendingGet } from "./pending_get.ts";
 import { type Answerer, ReceivedRequest, requests } from "./request.ts";
@@ -245,37 +246,16 @@ export class Link
     else this.#dispatcher.run(tell);
   }
 
-  #tellEnd({ reason, text }: MachineEnd): void {
-    if (this.consumer.isHandingOver) {
-      return this.#dispatcher.defer(() => this.#tellEnd({ reason, text }));
+  #tellEnd(end: MachineEnd): void {
+    if (this.consumer.isHandingOver) return this.#dispatcher.defer(() => this.#tellEnd(end));
+    if (!this.#wasReady) {
+      const address = formatAddress(this.transport.address);
+      return this.#owner.failed(this, failureOf(end, address, this.#cause));
     }
-    if (!this.#wasReady) return this.#owner.failed(this, this.#connectError(reason, text));
-    this.end = this.#describeEnd(reason, text);
+    this.end = endOf(end, this.name, this.#cause);
     this.closed.resolve(this.end);
     this.consumer.tellEnd(this.end);
     this.#owner.ended(this);
-  }
-
-  #describeEnd(reason: MachineEnd["reason"], text: string): ConnectionEnd {
-    if (reason === "local" || reason === "remote") return { reason };
-    const code = reason === "protocol" ? "ENETJS_ERR_PROTOCOL" : "ENETJS_ERR_STALE";
-    return {
-      reason: reason === "protocol" ? "protocol" : "lost",
-      error: this.#error(code, `${this.name}: ${text}`),
-    };
-  }
-
-  #connectError(reason: MachineEnd["reason"], text: string): ENetError {
-    const code = reason === "handshake"
-      ? "ENETJS_ERR_TIMEOUT"
-      : reason === "protocol"
-      ? "ENETJS_ERR_PROTOCOL"
-      : "ENETJS_ERR_REFUSED";
-    return this.#error(code, `Connecting to ${formatAddress(this.transport.address)}: ${text}`);
-  }
-
-  #error(code: ENetError["code"], message: string): ENetError {
-    return new ENetError(code, message, this.#cause === undefined ? {} : { cause: this.#cause });
   }
 
   /** Stops reading while too much waits, or goes on. */
@@ -411,7 +391,8 @@ export class Link
 
   drain(): Promise<void> {
     if (this.machine.state === "ready") return this.transport.drain();
-    return Promise.reject(this.#error("ENETJS_ERR_STALE", `${this.name}: it has ended`));
+    const message = `${this.name}: it has ended`;
+    return Promise.reject(errorWith("ENETJS_ERR_STALE", message, this.#cause));
   }
 
   close(): Promise<ConnectionEnd> {
@@ -435,15 +416,4 @@ export class Link
       waitingBytes: this.consumer.waitingBytes,
     };
   }
-}
-
-const FLAGS: readonly number[] = Object.values(PacketFlag);
-
-function flagsOf(options: SendOptions): PacketFlag {
-  const { flags = PacketFlag.RELIABLE } = options;
-  integer(flags, "flags", 0, 10);
-  if (!FLAGS.includes(flags)) {
-    throw new RangeError(`flags must be one of PacketFlag, not ${show(flags)}`);
-  }
-  return flags;
 }

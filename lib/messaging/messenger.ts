@@ -5,16 +5,10 @@ import { MessengerConnection } from "./connection.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import { Hub, MessengerListener } from "./listener.ts";
+import type { MessengerConnectOptions, MessengerListenOptions } from "./messenger_options.ts";
 import { type ConnectPlan, HANDLERS, planConnect, planListen } from "./options.ts";
 import { connectError, connectTcp, listenTcp } from "./tcp.ts";
-import type {
-  Connection,
-  Listener,
-  MessengerAddress,
-  MessengerConnectOptions,
-  MessengerHandlers,
-  MessengerListenOptions,
-} from "./types.ts";
+import type { Connection, Listener, MessengerAddress, MessengerHandlers } from "./types.ts";
 import { connectUdp, listenUdp } from "./udp.ts";
 
 /**

@@ -14,9 +14,9 @@
  *
  * ## Addresses
  *
- * `udp://` or `tcp://`, then a host name, an IPv4 address, an IPv6 address in brackets, or `*` (to
- * listen on every IPv4 interface), then `:` and a port from 0 to 65535: `udp://*:7000`, `tcp://[::1]:7000`. Port 0
- * listens on a free port, which `listener.address` tells; one cannot connect to it.
+ * An address is `udp://` or `tcp://`, then the host, then `:` and a port from 0 to 65535. The host is a name, an
+ * IPv4 address, an IPv6 address in brackets, or `*` to listen on every IPv4 interface. Examples are `udp://*:7000`
+ * and `tcp://[::1]:7000`. Port 0 listens on a free port, which `listener.address` tells; one cannot connect to it.
  *
  * ## The wire
  *
@@ -31,8 +31,9 @@
  * | 4      | 4     | the id, see below                                                                      |
  * | 8      |       | the body                                                                               |
  *
- * The kind of body is 0 for bytes, 1 for UTF-8 text, 2 for a value that a codec has encoded, and 3 for nothing; the
- * body then is empty. Only MESSAGE, REQUEST and REPLY have a kind other than 0, and only REQUEST may be idempotent.
+ * The kind of body is 0 for bytes, 1 for UTF-8 text, 2 for a value that a codec has encoded. It is 3 for nothing;
+ * the body then is empty. Only MESSAGE, REQUEST and REPLY have a kind other than 0, and only REQUEST may be
+ * idempotent.
  *
  * | type | name      | id                    | body                                                           |
  * | ---- | --------- | --------------------- | -------------------------------------------------------------- |
@@ -66,8 +67,8 @@
  * closes has received what this section does not allow; 0x66756C6C (`"full"`): it has no room for the connection,
  * which is sent before it is ready.
  *
- * A side that receives a header with another version, type or flag, an id or a length that is not as above, or
- * a REQUEST whose id is in flight, closes that connection with `"mprt"`.
+ * A side closes a connection with `"mprt"` when it receives a header with another version, type or flag. It does
+ * so, too, for an id or a length that is not as above, and for a REQUEST whose id is in flight.
  *
  * @module
  */
@@ -77,6 +78,15 @@ export { json } from "./codec.ts";
 export { type Client, client, serve } from "./rpc.ts";
 export { Messenger } from "./messenger.ts";
 export { GetError, type GetOutcome, RefusalCode } from "./errors.ts";
+export {
+  type MessengerConnectOptions,
+  type MessengerHostOptions,
+  type MessengerListenHostOptions,
+  type MessengerListenOptions,
+  type MessengerOptions,
+  type TlsConnectOptions,
+  type TlsListenOptions,
+} from "./messenger_options.ts";
 export {
   type Codec,
   type Connection,
@@ -90,15 +100,8 @@ export {
   type IncomingRequest,
   type Listener,
   type MessengerAddress,
-  type MessengerConnectOptions,
   type MessengerHandlers,
-  type MessengerHostOptions,
-  type MessengerListenHostOptions,
-  type MessengerListenOptions,
-  type MessengerOptions,
   type Payload,
   type Protocol,
   type SendOptions,
-  type TlsConnectOptions,
-  type TlsListenOptions,
 } from "./types.ts";

@@ -1,17 +1,17 @@
+import { validateFlags } from "../internal/flags.ts";
 import { SETTING_NAMES, SETTINGS } from "../internal/settings.ts";
 import { abortSignal, boolean, integer, options, show } from "../internal/validate.ts";
+import { PacketFlag } from "../packet_flag.ts";
 import { checkKeys } from "./keys.ts";
 import type {
-  Codec,
-  GetOptions,
   MessengerConnectOptions,
   MessengerHostOptions,
   MessengerListenHostOptions,
   MessengerListenOptions,
-  Protocol,
   TlsConnectOptions,
   TlsListenOptions,
-} from "./types.ts";
+} from "./messenger_options.ts";
+import type { Codec, GetOptions, Protocol, SendOptions } from "./types.ts";
 
 /** The longest time of a timer. */
 const MAXIMUM_MS = 2 ** 31 - 1;
@@ -228,4 +228,9 @@ export function planGet(given: GetOptions, getTimeoutMs: number): GetPlan {
     signal: abortSignal(signal),
     idempotent: boolean(idempotent, "idempotent"),
   };
+}
+
+/** How a message is sent. */
+export function flagsOf({ flags = PacketFlag.RELIABLE }: SendOptions): PacketFlag {
+  return validateFlags(flags);
 }

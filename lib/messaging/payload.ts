@@ -27,7 +27,7 @@ const LIFE = { BORROWED: 0, RETAINED: 1, GONE: 2 } as const;
  */
 export class ReceivedPayload implements Payload {
   readonly length: number;
-  /** What the other side has said that it is. */
+  /** The kind of body that the other side has given in the header. */
   readonly kind: number;
   #buffer: Uint8Array<ArrayBuffer> | undefined;
   #start: number;

@@ -1,6 +1,6 @@
 import { type Abortable, unwatch, watch } from "./abort.ts";
 import { GetError, RefusalCode } from "./errors.ts";
-import { type Failure, Get } from "./machine.ts";
+import { type Failure, Get } from "./machine_contract.ts";
 import type { ReceivedPayload } from "./payload.ts";
 import type { Payload } from "./types.ts";
 

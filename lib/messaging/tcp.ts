@@ -26,8 +26,8 @@ import type { MessengerAddress } from "./types.ts";
 import { largestMessage, LENGTH_BYTES, TYPE } from "./wire.ts";
 
 /**
- * Frames of one turn are gathered in pieces. They are small at first, because idle connections have one each, and
- * grow when the frames of one turn take more than half of one.
+ * Frames of one turn are gathered in pieces. Pieces are small at first, because each idle connection has one. They
+ * grow when the frames of one turn take more than half of a piece.
  */
 const SMALLEST_PIECE_BYTES = 512;
 const PIECE_BYTES = 64 * 1024;
@@ -124,7 +124,7 @@ class TcpTransport implements Transport {
     else this.#hand();
   }
 
-  /** Gives what has been gathered to the socket, which keeps the piece until the system has taken it. */
+  /** Gives the gathered frames to the socket. The socket keeps the piece until the system has taken it. */
   #hand(): void {
     const size = this.#to - this.#from;
     if (size === 0 || this.#socket.destroyed) return;

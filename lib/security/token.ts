@@ -4,6 +4,7 @@
  * @module
  */
 import { ENetError, type TokenFault } from "../errors.ts";
+import { toHex } from "../internal/hex.ts";
 import { integer, options, show } from "../internal/validate.ts";
 import { fromBase64Url, toBase64Url } from "./base64url.ts";
 import { checkClaims, dateOf, type TokenClaims } from "./claims.ts";
@@ -48,9 +49,6 @@ export interface ReadTokenOptions {
   /** The public key of the server that the token has to be good on. Default: servers are not compared. */
   server?: Key;
 }
-
-const hexOf = (bytes: Bytes) =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /**
  * Makes a connect token. The client passes it on as it is, and the server that gets it knows that the issuer has made
@@ -97,7 +95,7 @@ function decodeText(text: string): DecodedToken {
     throw malformed(`it has ${text.length} characters, not ${TEXT_LENGTH} at most`);
   }
   const bytes = fromBase64Url(text.slice(PREFIX.length));
-  if (bytes === undefined) throw malformed(`behind "${PREFIX}" it is not base64url`);
+  if (bytes === undefined) throw malformed("it is not base64url, or it was cut off");
   try {
     return decodeToken(bytes);
   } catch (error) {
@@ -117,7 +115,7 @@ export function tokenBytes(token: unknown, name: string): Bytes {
 export function connectToken(fields: TokenFields): ConnectToken {
   return {
     issuer: keyToText("issuer_public", fields.issuer),
-    id: hexOf(fields.id),
+    id: toHex(fields.id),
     clientId: fields.clientId,
     expiresAtMs: fields.expiresAtMs,
     servers: fields.servers.map((server) => keyToText("host_public", server)),

@@ -114,11 +114,12 @@ ENETJS_API double enetjs_call(uint8_t *frame, double bytes);
  *   ADDRESS_UNAVAILABLE, ADDRESS_FAMILY, PERMISSION, SOCKET, LIBENET, UNGUARDED, REUSE_PORT; with
  *   ENETJS_CONFIG_SHARED_PORT, after two seconds at most, SOCKETS_TAKEN, NO_HOLDER
  */
-ENETJS_API double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *shared, double sharedBytes,
-                                     uint8_t *arena, double arenaBytes);
+ENETJS_API double enetjs_host_create(const uint8_t *config, double configBytes, uint8_t *shared,
+                                     double sharedBytes, uint8_t *arena, double arenaBytes);
 
 /**
- * Gives a host another arena of the same size, after JavaScript has detached the first. Payloads in that one are lost.
+ * Gives a host another arena of the same size, after JavaScript has detached the first. Payloads in that one
+ * are lost.
  * @returns 0, or ERR_CLOSED, ARGUMENT
  */
 ENETJS_API double enetjs_host_set_arena(double host, uint8_t *arena, double arenaBytes);
@@ -126,7 +127,7 @@ ENETJS_API double enetjs_host_set_arena(double host, uint8_t *arena, double aren
 /**
  * Starts the pump thread of a host that was configured with one.
  * @returns the descriptor on which one byte arrives whenever the consumer should call
- *   `enetjs_host_service`. It belongs to the caller, who closes it after `enetjs_host_close`; when it
+ *   `enetjs_host_service`. It belongs to the caller, which closes it after `enetjs_host_close`; when it
  *   is closed before that (its thread was terminated), the pump closes the host. Or ERR_CLOSED,
  *   ARGUMENT (no pump configured, or started before), THREAD, LIMIT
  */
@@ -145,8 +146,8 @@ ENETJS_API double enetjs_host_shutdown(double host, double data);
 
 /**
  * Closes a host: joins its pump, sends one DISCONNECT, which may be lost, to each peer that has had
- * none, and frees all memory of the host. The same happens when the thread that the host belongs to exits. When
- * the process exits, the DISCONNECTs are sent. Tokens that have not come back by then never do.
+ * none, and frees all memory of the host. The same happens when the thread that the host belongs to exits.
+ * When the process exits, the DISCONNECTs are sent. Tokens that have not come back by then never do.
  * Writes ENETJS_HOST_STAT_UNDELIVERED_… into the statistics block.
  * @returns 0, or ERR_CLOSED if it was closed before
  */
@@ -190,8 +191,8 @@ ENETJS_API double enetjs_host_connect(double host, double address, double port, 
  * @param security keys and token, as ENETJS_SECURITY_… and ENETJS_ATTEMPT_… say; copied
  * @returns as enetjs_host_connect, or ERR_SECURITY, KEY_PAIR, UNGUARDED
  */
-ENETJS_API double enetjs_host_connect_secured(double host, double address, double port, double channels, double data,
-                                              const uint8_t *security, double bytes);
+ENETJS_API double enetjs_host_connect_secured(double host, double address, double port, double channels,
+                                              double data, const uint8_t *security, double bytes);
 
 /**
  * Has a host accept encrypted connections. Before its first service.
@@ -208,12 +209,13 @@ ENETJS_API double enetjs_host_set_security(double host, const uint8_t *security,
  * @param mode ENETJS_BROADCAST_…
  * @returns the number of peers it was queued to, or ERR_CLOSED, ARGUMENT, TOO_LARGE, MEMORY
  */
-ENETJS_API double enetjs_host_broadcast(double host, double channel, double flags, double offset, double length,
-                                        const uint8_t *peers, double bytes, double mode);
+ENETJS_API double enetjs_host_broadcast(double host, double channel, double flags, double offset,
+                                        double length, const uint8_t *peers, double bytes, double mode);
 
 /** As `enetjs_host_broadcast`, with the payload in a buffer. */
 ENETJS_API double enetjs_host_broadcast_buffer(double host, double channel, double flags, const uint8_t *data,
-                                               double length, const uint8_t *peers, double bytes, double mode);
+                                               double length, const uint8_t *peers, double bytes,
+                                               double mode);
 
 /** As `enetjs_host_broadcast`, forwarding a native packet without a copy. */
 ENETJS_API double enetjs_host_broadcast_packet(double host, double channel, double flags, double packet,
@@ -235,19 +237,20 @@ ENETJS_API double enetjs_host_set(double host, double option, double value, doub
  * Replaces the address filter. A datagram is dropped when its source matches a denied range, or when
  * there are allowed ranges and it matches none. ENet never sees a dropped datagram.
  * @param rules u32 triples: first address, last address (IPv4, host byte order), ENETJS_FILTER_…; at most
- *   ENETJS_MAXIMUM_FILTER_RULES. An IPv6 prefix takes two: the first two words of its address and the kind, then the
- *   other two words and its length in bits
+ *   ENETJS_MAXIMUM_FILTER_RULES. An IPv6 prefix takes two: the first two words of its address and the kind,
+ *   then the other two words and its length in bits
  * @param bytes size of `rules`
  * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY
  */
 ENETJS_API double enetjs_host_set_filter(double host, const uint8_t *rules, double bytes);
 
 /**
- * Answers a question, see ENETJS_COMPLETION_QUESTION. A client that is refused is told a number, which it gets with
- * ENETJS_REASON_REFUSED, or with a disconnect event in a program on ENet. Service the host afterwards.
+ * Answers a question, see ENETJS_COMPLETION_QUESTION. A client that is refused is told a number, which it
+ * gets with ENETJS_REASON_REFUSED, or with a disconnect event in a program on ENet. Service the host
+ * afterwards.
  * @param question its number
- * @param verdict ENETJS_ACCEPT, or the number to refuse with, 0 to 2^32 - 1; ENETJS_CODE_UNDECIDED counts as no
- *   decision
+ * @param verdict ENETJS_ACCEPT, or the number to refuse with, 0 to 2^32 - 1; ENETJS_CODE_UNDECIDED counts as
+ *   no decision
  * @returns 0, or ERR_CLOSED, ARGUMENT, STALE when there is no such question, or it is answered or too old
  */
 ENETJS_API double enetjs_host_answer(double host, double question, double verdict);
@@ -261,7 +264,8 @@ ENETJS_API double enetjs_host_answer(double host, double question, double verdic
  *   exceeds it is dropped
  * @returns 0, or ERR_CLOSED, ARGUMENT, MEMORY
  */
-ENETJS_API double enetjs_host_set_limits(double host, const uint8_t *limits, double bytes, double disconnects);
+ENETJS_API double enetjs_host_set_limits(double host, const uint8_t *limits, double bytes,
+                                         double disconnects);
 
 /* ---- Host: datagrams, address, statistics ---------------------------------------------- */
 
@@ -269,15 +273,16 @@ ENETJS_API double enetjs_host_set_limits(double host, const uint8_t *limits, dou
  * Sends a raw datagram from the host's socket.
  * @param address IPv4 in host byte order, or ENETJS_ENDPOINT
  * @param offset payload position in the shared block
- * @returns the bytes sent, 0 when the socket's buffer is full or there is no way to the address, or ERR_CLOSED,
- *   ARGUMENT, TOO_LARGE, SOCKET, ADDRESS_FAMILY
+ * @returns the bytes sent, 0 when the socket's buffer is full or there is no way to the address, or
+ *   ERR_CLOSED, ARGUMENT, TOO_LARGE, SOCKET, ADDRESS_FAMILY
  */
-ENETJS_API double enetjs_host_send_datagram(double host, double address, double port, double offset, double length);
+ENETJS_API double enetjs_host_send_datagram(double host, double address, double port, double offset,
+                                            double length);
 
 /**
  * Reads the local address. Before an unbound client first sends, all of it is 0.
- * @returns IPv4 * 65536 + port, or ENETJS_ADDRESS_IPV6 + port with the address in the words of ENETJS_WORD_ENDPOINT,
- *   or ERR_CLOSED
+ * @returns IPv4 * 65536 + port, or ENETJS_ADDRESS_IPV6 + port with the address in the words of
+ *   ENETJS_WORD_ENDPOINT, or ERR_CLOSED
  */
 ENETJS_API double enetjs_host_address(double host);
 
@@ -304,8 +309,8 @@ ENETJS_API double enetjs_host_stats(double host);
 /* ---- Host: simulated network ---------------------------------------------------------------- */
 
 /**
- * Puts a simulated network between a host and its socket, or replaces it. Random numbers and counters start again.
- * Datagrams under way arrive when they would have.
+ * Puts a simulated network between a host and its socket, or replaces it. Random numbers and counters start
+ * again. Datagrams under way arrive when they would have.
  * @param links doubles, ENETJS_LINK_COUNT for each link, at most ENETJS_MAXIMUM_LINKS links. The first is for
  *   addresses that none of the others is for, and of these the first that fits counts
  * @param bytes size of `links`; 0 takes the network away: what is under way then arrives at once
@@ -340,16 +345,16 @@ ENETJS_API double enetjs_host_fates(double host, uint8_t *out, double bytes);
  *   or ERR_CLOSED, STALE, NOT_CONNECTED, ARGUMENT, CHANNEL, TOO_LARGE, MEMORY; after an error no
  *   completion follows
  */
-ENETJS_API double enetjs_peer_send(double host, double peer, double channel, double flags, double offset, double length,
-                                   double token);
+ENETJS_API double enetjs_peer_send(double host, double peer, double channel, double flags, double offset,
+                                   double length, double token);
 
 /** As `enetjs_peer_send`, with the payload in a buffer. */
-ENETJS_API double enetjs_peer_send_buffer(double host, double peer, double channel, double flags, const uint8_t *data,
-                                          double length, double token);
+ENETJS_API double enetjs_peer_send_buffer(double host, double peer, double channel, double flags,
+                                          const uint8_t *data, double length, double token);
 
 /** As `enetjs_peer_send`, forwarding a native packet without a copy; the queue takes its own reference. */
-ENETJS_API double enetjs_peer_send_packet(double host, double peer, double channel, double flags, double packet,
-                                          double token);
+ENETJS_API double enetjs_peer_send_packet(double host, double peer, double channel, double flags,
+                                          double packet, double token);
 
 /**
  * Ends a connection. A CLOSED completion follows, and a DISCONNECT event if it was connected.
@@ -358,7 +363,10 @@ ENETJS_API double enetjs_peer_send_packet(double host, double peer, double chann
  */
 ENETJS_API double enetjs_peer_disconnect(double host, double peer, double data, double mode);
 
-/** Forgets a peer without telling the other side; completions as for a disconnect. @returns 0, or ERR_CLOSED, STALE. */
+/**
+ * Forgets a peer without telling the other side; completions as for a disconnect. @returns 0, or ERR_CLOSED,
+ * STALE.
+ */
 ENETJS_API double enetjs_peer_reset(double host, double peer);
 
 /** Queues a ping. @returns 0, or ERR_CLOSED, STALE, NOT_CONNECTED. */
@@ -450,7 +458,7 @@ ENETJS_API double enetjs_channel_open(const uint8_t *path, double pathBytes, con
 /**
  * Starts the thread that loads and runs the plugin.
  * @returns the descriptor on which a byte arrives whenever a wish of this end has come true or the
- *   channel's state has changed. It belongs to the caller, who closes it after `enetjs_channel_close`.
+ *   channel's state has changed. It belongs to the caller, which closes it after `enetjs_channel_close`.
  *   Or ERR_CLOSED, ARGUMENT (started before), THREAD
  */
 ENETJS_API double enetjs_channel_start(double channel);
@@ -486,17 +494,17 @@ ENETJS_API double enetjs_channel_close(double channel, double keepMemory);
 /* ---- Watch -------------------------------------------------------------------------------- */
 
 /**
- * Begins to watch a descriptor, with a thread that sleeps in poll(): for pipes and devices, which the event loops of
- * runtimes do not take. Windows has sockets only. The watch belongs to the calling thread, and is closed when that
- * exits.
+ * Begins to watch a descriptor, with a thread that sleeps in poll(): for pipes and devices, which the event
+ * loops of runtimes do not take. Windows has sockets only. The watch belongs to the calling thread, and is
+ * closed when that exits.
  * @param fd a descriptor of the caller's, to be closed after `enetjs_watch_close`
  * @returns a handle, or ERR_ARGUMENT, LIMIT, SOCKET, THREAD
  */
 ENETJS_API double enetjs_watch_open(double fd);
 
 /**
- * @returns the descriptor on which a byte arrives when an armed watch is ready. It belongs to the caller, who closes
- *   it after `enetjs_watch_close`. Or ERR_CLOSED
+ * @returns the descriptor on which a byte arrives when an armed watch is ready. It belongs to the caller, who
+ *   closes it after `enetjs_watch_close`. Or ERR_CLOSED
  */
 ENETJS_API double enetjs_watch_descriptor(double watch);
 
@@ -516,9 +524,10 @@ ENETJS_API double enetjs_watch_close(double watch);
 /* ---- Shared port -------------------------------------------------------------------------- */
 
 /**
- * Opens several sockets on one port, for hosts of other threads and processes of the same user. A thread hands each
- * host with ENETJS_CONFIG_SHARED_PORT a socket that no other host has, until that host is closed or its process has
- * ended. The port belongs to the calling thread, and is closed when that exits. Linux only.
+ * Opens several sockets on one port, for hosts of other threads and processes of the same user. A thread
+ * hands each host with ENETJS_CONFIG_SHARED_PORT a socket that no other host has, until that host is closed
+ * or its process has ended. The port belongs to the calling thread, and is closed when that exits. Linux
+ * only.
  * @param config as for `enetjs_host_create`, where ADDRESS, PORT, and all of IPV6 tell where
  * @param configBytes size of `config`
  * @param sockets 1 to ENETJS_MAXIMUM_WORKERS
@@ -533,7 +542,10 @@ ENETJS_API double enetjs_port_open(const uint8_t *config, double configBytes, do
 /** @returns how many of its sockets have a worker now, or ERR_CLOSED. */
 ENETJS_API double enetjs_port_workers(double port);
 
-/** Closes the sockets that have no worker, and hands out no more. Workers keep theirs. @returns 0, or ERR_CLOSED. */
+/**
+ * Closes the sockets that have no worker, and hands out no more. Workers keep theirs. @returns 0, or
+ * ERR_CLOSED.
+ */
 ENETJS_API double enetjs_port_close(double port);
 
 #endif

@@ -42,7 +42,8 @@
 #define ENETJS_ERR_CHANNEL (-13)            /**< the connection has no such channel */
 #define ENETJS_ERR_LIMIT (-14)              /**< out of descriptors or hosts */
 #define ENETJS_ERR_LAYOUT (-15)             /**< the shared memory does not fit the configuration */
-#define ENETJS_ERR_LIBENET (-16)            /**< libenet is not the version this library was built with, or failed */
+/** libenet is not the version this library was built with, or failed */
+#define ENETJS_ERR_LIBENET (-16)
 #define ENETJS_ERR_PLUGIN_MISSING (-17)     /**< there is no such plugin file */
 #define ENETJS_ERR_PLUGIN_PLATFORM (-18)    /**< the plugin's file is no library for this platform */
 #define ENETJS_ERR_PLUGIN_LOAD (-19)        /**< the system cannot load the plugin */
@@ -50,11 +51,15 @@
 #define ENETJS_ERR_PLUGIN_ABI (-21)         /**< the plugin has another ABI version */
 #define ENETJS_ERR_PLUGIN_INITIALIZE (-22)  /**< the plugin refused to start */
 #define ENETJS_ERR_FAULT (-23)              /**< the other side of a channel broke its rules */
-#define ENETJS_ERR_UNGUARDED (-24)          /**< libenet's calls do not reach this library, so nothing guards a host */
-#define ENETJS_ERR_ADDRESS_FAMILY (-25)     /**< the system, or the host's socket, does not speak IPv6, or not IPv4 */
-#define ENETJS_ERR_REUSE_PORT (-26)         /**< the system does not share the senders of a port among its sockets */
+/** libenet's calls do not reach this library, so nothing guards a host */
+#define ENETJS_ERR_UNGUARDED (-24)
+/** the system, or the host's socket, does not speak IPv6, or not IPv4 */
+#define ENETJS_ERR_ADDRESS_FAMILY (-25)
+/** the system does not share the senders of a port among its sockets */
+#define ENETJS_ERR_REUSE_PORT (-26)
 #define ENETJS_ERR_SOCKETS_TAKEN (-27)      /**< each socket of the shared port has a worker */
-#define ENETJS_ERR_NO_HOLDER (-28)          /**< the shared port is closed, or its process has ended or does not answer */
+/** the shared port is closed, or its process has ended or does not answer */
+#define ENETJS_ERR_NO_HOLDER (-28)
 
 #define ENETJS_ERR_SECURITY (-29)           /**< libsodium is not installed, or this system has no security */
 #define ENETJS_ERR_KEY_PAIR (-30)           /**< the public key is not that of the secret key */
@@ -66,12 +71,12 @@
  *   header (u32 words) · statistics (doubles) · completion ring · event ring · scratch
  *
  * The arena is a block of its own: JavaScript detaches the views that it has lent before it gives their
- * bytes back, and that detaches the whole block. Payloads are named by offsets: in the shared block, or, counted
- * on from its end, in the arena.
+ * bytes back, and that detaches the whole block. Payloads are named by offsets: in the shared block, or,
+ * counted on from its end, in the arena.
  *
  * Rings and arena have one producer (native code inside a call of the consumer) and one consumer
- * (the caller). Only `enetjs_host_service` puts payloads into the arena; what other calls produce waits for the next.
- * Positions are free-running u32 counters; capacities are powers of two.
+ * (the caller). Only `enetjs_host_service` puts payloads into the arena; what other calls produce waits for
+ * the next. Positions are free-running u32 counters; capacities are powers of two.
  */
 
 #define ENETJS_HEADER_BYTES 128
@@ -79,10 +84,11 @@
 #define ENETJS_RECORD_BYTES 32
 
 /**
- * The outbox, at the start of the scratch: messages as for `enetjs_peer_send` whose sender needs no result. Each call
- * with the host's handle first queues them in order and empties the outbox. Each message is four u32 words (peer index,
- * peer generation, channel | ENet packet flags << 8, payload bytes) and the payload, padded to whole words. A message
- * is dropped when its connection has ended, or when ENet would refuse it. Messages for which there is no memory stay.
+ * The outbox, at the start of the scratch: messages as for `enetjs_peer_send` whose sender needs no result.
+ * Each call with the host's handle first queues them in order and empties the outbox. Each message is four
+ * u32 words (peer index, peer generation, channel | ENet packet flags << 8, payload bytes) and the payload,
+ * padded to whole words. A message is dropped when its connection has ended, or when ENet would refuse it.
+ * Messages for which there is no memory stay.
  */
 #define ENETJS_OUTBOX_HEADER_BYTES 16
 
@@ -102,17 +108,20 @@
 #define ENETJS_WORD_OUTBOX_FILLED 12  /**< bytes in the outbox; set to 0 when they have been queued */
 #define ENETJS_WORD_QUEUED_BYTES 13   /**< in the queue of the peer that was sent to last; at most 2^32 - 1 */
 #define ENETJS_WORD_ATTENDED 14       /**< 1: the pump leaves the socket to `enetjs_host_attend` */
-#define ENETJS_WORD_KEPT 15           /**< bytes, written by JavaScript: the cost of messages that wait there */
+/** bytes, written by JavaScript: the cost of messages that wait there */
+#define ENETJS_WORD_KEPT 15
 #define ENETJS_WORD_ENDPOINT 16       /**< six words of an address, see ENETJS_ENDPOINT */
 
 /**
- * In place of an IPv4 address, for calls: the address is in the words of ENETJS_WORD_ENDPOINT. These are four of the
- * IPv6 address, the most significant first, then the number of the interface of a link-local address. Where native
- * code writes them, the port follows.
+ * In place of an IPv4 address, for calls: the address is in the words of ENETJS_WORD_ENDPOINT. These are four
+ * of the IPv6 address, the most significant first, then the number of the interface of a link-local address.
+ * Where native code writes them, the port follows.
  */
 #define ENETJS_ENDPOINT (-2)
 
-/** What a message takes in JavaScript beside its bytes. Held messages count as much towards MAXIMUM_HOST_DATA. */
+/**
+ * What a message takes in JavaScript beside its bytes. Held messages count as much towards MAXIMUM_HOST_DATA.
+ */
 #define ENETJS_MESSAGE_COST 512
 
 /* ---- Records of the rings -------------------------------------------------------------- */
@@ -125,14 +134,16 @@
 #define ENETJS_RECORD_LENGTH 4     /**< payload bytes */
 #define ENETJS_RECORD_EXTRA 5      /**< disconnect reason, packet generation, port */
 #define ENETJS_RECORD_ARENA_TAIL 6 /**< arena tail once this record has been consumed */
-#define ENETJS_RECORD_ADDRESS 7    /**< IPv4 of a datagram's source or a connected peer, or see RECORD_ENDPOINT */
+/** IPv4 of a datagram's source or a connected peer, or see RECORD_ENDPOINT */
+#define ENETJS_RECORD_ADDRESS 7
 
 /**
- * In both rings: the IPv6 address of the next record that has an ADDRESS. DATA, LENGTH, EXTRA, ADDRESS: its words, the
- * most significant first; bits 8–31 of TYPE: the number of the interface of a link-local address.
+ * In both rings: the IPv6 address of the next record that has an ADDRESS. DATA, LENGTH, EXTRA, ADDRESS: its
+ * words, the most significant first; bits 8–31 of TYPE: the number of the interface of a link-local address.
  */
 #define ENETJS_RECORD_ENDPOINT 17
-#define ENETJS_ADDRESS_BEFORE 4026531840 /**< ADDRESS of that next record: 240.0.0.0, which no IPv4 host has */
+/** ADDRESS of that next record: 240.0.0.0, which no IPv4 host has */
+#define ENETJS_ADDRESS_BEFORE 4026531840
 
 /** Event ring. */
 #define ENETJS_EVENT_CONNECT 1    /**< DATA: connect data; ADDRESS, EXTRA: IPv4 and port; LENGTH: channels */
@@ -141,11 +152,12 @@
 #define ENETJS_EVENT_PACKET 4     /**< too large for the arena; DATA, EXTRA: packet index and generation */
 #define ENETJS_EVENT_DATAGRAM 5   /**< DATA: arena position; LENGTH; ADDRESS, EXTRA: source */
 /**
- * Before the CONNECT event of an encrypted client: what is known about it. DATA: arena position; LENGTH: bytes. A byte,
- * whether there is a client key, the key, and the connect token up to the end: ENETJS_SECURITY_FACTS_….
+ * Before the CONNECT event of an encrypted client: what is known about it. DATA: arena position; LENGTH:
+ * bytes. A byte, whether there is a client key, the key, and the connect token up to the end:
+ * ENETJS_SECURITY_FACTS_….
  */
 #define ENETJS_EVENT_CLIENT 20
-#define ENETJS_EVENT_MOVED 18     /**< an encrypted peer has another address now; ADDRESS, EXTRA: it and its port */
+#define ENETJS_EVENT_MOVED 18 /**< an encrypted peer has moved; ADDRESS, EXTRA: where to */
 /** Completion ring. */
 #define ENETJS_COMPLETION_CONNECTED 6   /**< a connect() succeeded; LENGTH: channels */
 #define ENETJS_COMPLETION_CLOSED 7      /**< a connection or attempt ended; DATA, EXTRA as disconnect */
@@ -160,8 +172,8 @@
  */
 #define ENETJS_COMPLETION_SENT_RELIABLY 13
 /**
- * A client wants to connect; `enetjs_host_answer` within 2 s. EXTRA: number of the question; ADDRESS, LENGTH: address
- * and port; DATA: of the client; bits 8–15 of TYPE: channels; GENERATION: its age in milliseconds.
+ * A client wants to connect; `enetjs_host_answer` within 2 s. EXTRA: number of the question; ADDRESS, LENGTH:
+ * address and port; DATA: of the client; bits 8–15 of TYPE: channels; GENERATION: its age in milliseconds.
  */
 #define ENETJS_COMPLETION_QUESTION 14
 /**
@@ -170,8 +182,8 @@
  */
 #define ENETJS_COMPLETION_TOO_LARGE 15
 /**
- * Once for each attempt to connect: an ICMP message "destination unreachable" has come about it, which may be forged.
- * The attempt goes on. DATA: its code. Only on Linux.
+ * Once for each attempt to connect: an ICMP message "destination unreachable" has come about it, which may be
+ * forged. The attempt goes on. DATA: its code. Only on Linux.
  */
 #define ENETJS_COMPLETION_UNREACHABLE 16
 #define ENETJS_COMPLETION_SECURED 19 /**< the server of an encrypted attempt has shown that it has its key */
@@ -185,11 +197,12 @@
 #define ENETJS_REASON_RESET 3   /**< this side reset the peer without telling the other */
 #define ENETJS_REASON_REFUSED 4 /**< the other side ended the attempt before it was connected */
 #define ENETJS_REASON_LIMIT 5   /**< this side disconnected, because the other exceeded a limit */
-#define ENETJS_REASON_TOKEN 6   /**< of an attempt: the server rejects the connect token; data: ENETJS_TOKEN_… */
+#define ENETJS_REASON_TOKEN 6   /**< of an attempt: the token is not accepted; data: ENETJS_TOKEN_… */
 
 /**
- * The data of a DISCONNECT that this library sends by itself: four ASCII characters. An attempt to connect ends
- * with ENETJS_REASON_REFUSED, a connection with ENETJS_REASON_REMOTE; in a program on ENet, with a disconnect event.
+ * The data of a DISCONNECT that this library sends by itself: four ASCII characters. An attempt to connect
+ * ends with ENETJS_REASON_REFUSED, a connection with ENETJS_REASON_REMOTE; in a program on ENet, with a
+ * disconnect event.
  */
 #define ENETJS_CODE_FULL 1718971500      /**< "full": every peer is in use, or memory is short */
 #define ENETJS_CODE_LIMIT 1818848628     /**< "limt": the other side exceeded a limit of this host */
@@ -217,27 +230,33 @@
 #define ENETJS_CONFIG_PUMP 14           /**< 1: a pump thread wakes the consumer */
 #define ENETJS_CONFIG_STALL_LIMIT 15    /**< milliseconds until the pump services for a stalled consumer */
 #define ENETJS_CONFIG_HIGH_WATER 16     /**< bytes queued to one peer above which send reports it */
-#define ENETJS_CONFIG_DATAGRAMS 17      /**< 1: deliver datagrams that are not ENet's, as long as there is room */
+/** 1: deliver datagrams that are not ENet's, as long as there is room */
+#define ENETJS_CONFIG_DATAGRAMS 17
 #define ENETJS_CONFIG_EVENT_CAPACITY 18 /**< records, a power of two */
 #define ENETJS_CONFIG_COMPLETION_CAPACITY 19
 #define ENETJS_CONFIG_ARENA_BYTES 20 /**< a power of two, 4096 at least */
 #define ENETJS_CONFIG_SCRATCH_BYTES 21
-#define ENETJS_CONFIG_SPIN 22              /**< ENETJS_SPIN_…: whether the consumer stays for the next message */
+/** ENETJS_SPIN_…: whether the consumer stays for the next message */
+#define ENETJS_CONFIG_SPIN 22
 #define ENETJS_CONFIG_UNGUARDED 23         /**< 1: bind also where ENETJS_ERR_UNGUARDED is due */
 #define ENETJS_CONFIG_MAXIMUM_HOST_DATA 24 /**< bytes of native memory for all peers; 0 for the default */
-#define ENETJS_CONFIG_ACCEPT 25            /**< 1: the program decides about connections, ENETJS_COMPLETION_QUESTION */
+/** 1: the program decides about connections, ENETJS_COMPLETION_QUESTION */
+#define ENETJS_CONFIG_ACCEPT 25
 #define ENETJS_CONFIG_FILTER_REFUSES 26    /**< 1: the filter refuses a CONNECT in place of dropping it */
-#define ENETJS_CONFIG_CONGESTION 27        /**< ENETJS_CONGESTION_…: who decides how much may be under way */
-#define ENETJS_CONFIG_THROTTLE 28        /**< ENETJS_THROTTLE_…: what peers that connect from now on are sent */
+#define ENETJS_CONFIG_CONGESTION 27        /**< ENETJS_CONGESTION_…: what limits the bytes under way */
+/** ENETJS_THROTTLE_…: what peers that connect from now on are sent */
+#define ENETJS_CONFIG_THROTTLE 28
 #define ENETJS_CONFIG_REMOTE_THROTTLE 29 /**< 1: peers that connect from now on are asked for THROTTLE_GAME */
 #define ENETJS_CONFIG_IPV6 30           /**< ENETJS_IPV6_…: the family of the socket */
 #define ENETJS_CONFIG_IPV6_ADDRESS 31   /**< of a bound IPv6 socket: four words, the most significant first */
 #define ENETJS_CONFIG_IPV6_ADDRESS_1 32
 #define ENETJS_CONFIG_IPV6_ADDRESS_2 33
 #define ENETJS_CONFIG_IPV6_ADDRESS_3 34
-#define ENETJS_CONFIG_IPV6_INTERFACE 35 /**< the number of the interface, where that is a link-local address */
+/** the number of the interface, where that is a link-local address */
+#define ENETJS_CONFIG_IPV6_INTERFACE 35
 #define ENETJS_CONFIG_REUSE_PORT 36  /**< 1: several sockets may have the port */
-#define ENETJS_CONFIG_SHARED_PORT 37 /**< in place of an address: four words, the name of a shared port; 0: none */
+/** in place of an address: four words, the name of a shared port; 0: none */
+#define ENETJS_CONFIG_SHARED_PORT 37
 #define ENETJS_CONFIG_SHARED_PORT_1 38
 #define ENETJS_CONFIG_SHARED_PORT_2 39
 #define ENETJS_CONFIG_SHARED_PORT_3 40
@@ -266,7 +285,10 @@
 #define ENETJS_ATTEND_DUE 1   /**< there is something to service */
 #define ENETJS_ATTEND_AGAIN 2 /**< nothing yet: call again, after other work */
 
-/** Values of ENETJS_CONFIG_IPV6. ADDRESS is -1 for an unbound socket, and otherwise of IPV6_NONE and IPV6_AUTO only. */
+/**
+ * Values of ENETJS_CONFIG_IPV6. ADDRESS is -1 for an unbound socket, and otherwise of IPV6_NONE and IPV6_AUTO
+ * only.
+ */
 #define ENETJS_IPV6_NONE 0 /**< an IPv4 socket */
 #define ENETJS_IPV6_ONLY 1 /**< no IPv4 address is reached */
 #define ENETJS_IPV6_DUAL 2 /**< IPv4, too, where the address is unspecified */
@@ -287,7 +309,8 @@
 /** What `enetjs_port_open` tells: positions in an array of doubles. */
 #define ENETJS_PORT_NAME 0    /**< four words, for ENETJS_CONFIG_SHARED_PORT */
 #define ENETJS_PORT_ADDRESS 4 /**< as the result of `enetjs_host_address` */
-#define ENETJS_PORT_WORDS 5   /**< an IPv6 address: four words, the most significant first, then the interface */
+/** an IPv6 address: four words, the most significant first, then the interface */
+#define ENETJS_PORT_WORDS 5
 #define ENETJS_PORT_COUNT 10
 
 /** Sockets of a shared port. */
@@ -301,10 +324,14 @@
 /** Options of `enetjs_peer_set`. */
 #define ENETJS_PEER_PING_INTERVAL 0 /**< a: milliseconds, 0 restores ENet's default */
 #define ENETJS_PEER_TIMEOUT 1       /**< a: limit, b: minimum ms, c: maximum ms; 0 restores a default */
-#define ENETJS_PEER_THROTTLE 2      /**< a: interval ms, b: acceleration, c: deceleration; tells the other side */
-#define ENETJS_PEER_PAUSED 3        /**< a: 1 holds the peer's messages back in native memory, 0 releases them */
-#define ENETJS_PEER_DENIED 4        /**< a: 1 drops the peer's datagrams as the address filter would, 0 takes them */
-#define ENETJS_PEER_PRIORITY 5      /**< a: channel, b: its share beside other channels, 1 to ENETJS_PRIORITY_MAXIMUM */
+/** a: interval ms, b: acceleration, c: deceleration; tells the other side */
+#define ENETJS_PEER_THROTTLE 2
+/** a: 1 holds the peer's messages back in native memory, 0 releases them */
+#define ENETJS_PEER_PAUSED 3
+/** a: 1 drops the peer's datagrams as the address filter would, 0 takes them */
+#define ENETJS_PEER_DENIED 4
+/** a: channel, b: its share beside other channels, 1 to ENETJS_PRIORITY_MAXIMUM */
+#define ENETJS_PEER_PRIORITY 5
 #define ENETJS_PRIORITY_MAXIMUM 100
 
 /** Of `enetjs_host_set_filter`. */
@@ -331,10 +358,16 @@
 #define ENETJS_DISCONNECT 0       /**< drops what is queued, waits for the acknowledgement */
 #define ENETJS_DISCONNECT_NOW 1   /**< one notice, no waiting */
 #define ENETJS_DISCONNECT_LATER 2 /**< after everything queued has been delivered */
-/** For an attempt: it goes on for up to 3 seconds, only to tell the other side that it is over, without an event. */
+/**
+ * For an attempt: it goes on for up to 3 seconds, only to tell the other side that it is over, without an
+ * event.
+ */
 #define ENETJS_DISCONNECT_ABANDON 3
 
-/** What a server answers about a client's connect token: the status in its REPLY, see docs/security-protocol.md. */
+/**
+ * What a server answers about a client's connect token: the status in its REPLY, see docs/security-
+ * protocol.md.
+ */
 #define ENETJS_TOKEN_ACCEPTED 0
 #define ENETJS_TOKEN_MISSING 1
 #define ENETJS_TOKEN_MALFORMED 2
@@ -344,7 +377,7 @@
 #define ENETJS_TOKEN_USED 6
 #define ENETJS_TOKEN_BUSY 7 /**< the server remembers as many tokens as it can */
 
-#define ENETJS_SECURITY_MAXIMUM_PEERS 3840 /**< of a host with sessions: the other peer ids mark their datagrams */
+#define ENETJS_SECURITY_MAXIMUM_PEERS 3840 /**< of a host with sessions: other ids mark their datagrams */
 #define ENETJS_SECURITY_MAXIMUM_ISSUERS 16
 #define ENETJS_SECURITY_MAXIMUM_TOKEN 768 /**< bytes of a connect token */
 
@@ -380,7 +413,9 @@
 
 /* ---- Simulated network: links as arrays of doubles ------------------------------------- */
 
-/** A link: which addresses it is for, then ENETJS_CONDITION_… of what is sent there, and of what is received. */
+/**
+ * A link: which addresses it is for, then ENETJS_CONDITION_… of what is sent there, and of what is received.
+ */
 #define ENETJS_LINK_FIRST 0 /**< first and last address, IPv4 in host byte order */
 #define ENETJS_LINK_LAST 1
 #define ENETJS_LINK_PORT 2 /**< 0: any */
@@ -392,13 +427,16 @@
 #define ENETJS_CONDITION_LATENCY_MS 0
 #define ENETJS_CONDITION_JITTER_MS 1
 #define ENETJS_CONDITION_DISTRIBUTION 2 /**< ENETJS_JITTER_… */
-/** Loss has a good and a bad state. Before each datagram, the state changes with one of these probabilities. */
+/**
+ * Loss has a good and a bad state. Before each datagram, the state changes with one of these probabilities.
+ */
 #define ENETJS_CONDITION_TO_BAD 3
 #define ENETJS_CONDITION_TO_GOOD 4
 #define ENETJS_CONDITION_PASS_BAD 5  /**< share of datagrams that pass in the bad state */
-#define ENETJS_CONDITION_PASS_GOOD 6 /**< and in the good one */
+#define ENETJS_CONDITION_PASS_GOOD 6 /**< share of datagrams that pass in the good state */
 #define ENETJS_CONDITION_DUPLICATE 7 /**< share of datagrams that arrive twice */
-#define ENETJS_CONDITION_REORDER 8   /**< share of datagrams that arrive REORDER_MS later, and do not delay others */
+/** share of datagrams that arrive REORDER_MS later, and do not delay others */
+#define ENETJS_CONDITION_REORDER 8
 #define ENETJS_CONDITION_REORDER_MS 9
 #define ENETJS_CONDITION_CORRUPT 10     /**< share of datagrams of which one bit is changed */
 #define ENETJS_CONDITION_RATE 11        /**< bytes a second, 0: no limit */
@@ -466,7 +504,7 @@
 #define ENETJS_HOST_STAT_SECURITY_RETRIES 32      /**< HELLOs without a good cookie, answered with a RETRY */
 #define ENETJS_HOST_STAT_SECURITY_HANDSHAKES 33   /**< sessions that have become open */
 #define ENETJS_HOST_STAT_SECURITY_MALFORMED 34    /**< of the protocol, but not as it says */
-#define ENETJS_HOST_STAT_SECURITY_UNAUTHENTIC 35  /**< HELLOs that do not decrypt: another server key or pre-shared key */
+#define ENETJS_HOST_STAT_SECURITY_UNAUTHENTIC 35  /**< HELLOs that do not decrypt: another key */
 #define ENETJS_HOST_STAT_SECURITY_LIMITED 36      /**< HELLOs beyond the number of handshakes */
 #define ENETJS_HOST_STAT_SECURITY_UNKNOWN 37      /**< of no session */
 #define ENETJS_HOST_STAT_SECURITY_FORGED 38       /**< to a session, but not authentic */
@@ -521,24 +559,31 @@
 #define ENETJS_PEER_STAT_TOTAL_WAITING_DATA 34 /**< ours: native memory for what it has sent, bytes */
 #define ENETJS_PEER_STAT_QUEUED_BYTES 35    /**< ours: payload bytes sent but not yet freed by ENet */
 #define ENETJS_PEER_STAT_QUEUED_MESSAGES 36 /**< ours */
-#define ENETJS_PEER_STAT_SENT_RELIABLY 37 /**< ours: unreliable messages sent reliably, being larger than a datagram */
+/** ours: unreliable messages sent reliably, being larger than a datagram */
+#define ENETJS_PEER_STAT_SENT_RELIABLY 37
 #define ENETJS_PEER_STAT_THROTTLED 38     /**< ours: unreliable messages that the throttle has dropped */
-#define ENETJS_PEER_STAT_COUNTED_BYTES 39 /**< ours: of QUEUED_BYTES, what counts towards the high-water mark */
-/* Ours, too, times in milliseconds with fractions; those of round trips are 0 before the first is measured. */
+/** ours: of QUEUED_BYTES, what counts towards the high-water mark */
+#define ENETJS_PEER_STAT_COUNTED_BYTES 39
+/*
+ * Ours, too, times in milliseconds with fractions; those of round trips are 0 before the first is measured.
+ */
 #define ENETJS_PEER_STAT_SMOOTHED_ROUND_TRIP 40
 #define ENETJS_PEER_STAT_MINIMUM_ROUND_TRIP 41 /**< of the last 10 to 20 s in which one was measured */
 #define ENETJS_PEER_STAT_JITTER 42             /**< by how much round trips differ from the smoothed one */
-#define ENETJS_PEER_STAT_OUTGOING_LOSS 43      /**< 0–1, of reliable commands; like the next, of the last 5 to 10 s */
+/** 0–1, of reliable commands; like the next, of the last 5 to 10 s */
+#define ENETJS_PEER_STAT_OUTGOING_LOSS 43
 #define ENETJS_PEER_STAT_INCOMING_LOSS 44      /**< 0–1, of unreliable messages */
 #define ENETJS_PEER_STAT_RETRANSMITTED 45      /**< reliable commands, after a timeout or fast */
 #define ENETJS_PEER_STAT_FAST_RETRANSMITTED 46 /**< of them, because later ones were acknowledged */
 #define ENETJS_PEER_STAT_NEEDLESSLY_RETRANSMITTED 47 /**< of them, those that had arrived */
 #define ENETJS_PEER_STAT_UNRELIABLE_RECEIVED 48
 #define ENETJS_PEER_STAT_UNRELIABLE_MISSING 49 /**< by the gaps in their numbers */
-#define ENETJS_PEER_STAT_UNRELIABLE_LATE 50    /**< came after a later one of the channel, so ENet has dropped them */
+/** came after a later one of the channel, so ENet has dropped them */
+#define ENETJS_PEER_STAT_UNRELIABLE_LATE 50
 #define ENETJS_PEER_STAT_THROTTLED_FOR_DELAY 51 /**< of THROTTLED; the others for want of bandwidth */
 #define ENETJS_PEER_STAT_REFUSED_DATAGRAMS 52  /**< of which a limit or a budget has refused all or a part */
-#define ENETJS_PEER_STAT_BANDWIDTH_ESTIMATE 53 /**< reliable bytes a second that the link was seen to carry; 0: unknown */
+/** reliable bytes a second that the link was seen to carry; 0: unknown */
+#define ENETJS_PEER_STAT_BANDWIDTH_ESTIMATE 53
 #define ENETJS_PEER_STAT_COUNT 54
 
 /** Counters of the whole library, positions in the array `enetjs_diagnostics` fills. */
@@ -564,16 +609,16 @@
  * in direction 0. Between JavaScript and a plugin it is native memory that JavaScript maps, and
  * JavaScript sends in direction 0.
  *
- * Each ring has one producer and one consumer. HEAD and TAIL count the units that were written and consumed; both are
- * free-running. Each end keeps its own offset in the ring, and both compute the same ones. A record is a header of
- * RECORD_HEADER bytes (length and kind) and the message, padded to a unit. A record never wraps: where the ring's end
- * is too near, the producer stores HEAD in WRAP, and both ends pass over the rest of the ring. An empty ring takes any
- * message that it is large enough for, wherever it stands, so HEAD can be ahead of TAIL by more than the ring. Between
- * TAIL and HEAD there is at most one such jump.
+ * Each ring has one producer and one consumer. HEAD and TAIL count the units that were written and consumed;
+ * both are free-running. Each end keeps its own offset in the ring, and both compute the same ones. A record
+ * is a header of RECORD_HEADER bytes (length and kind) and the message, padded to a unit. A record never
+ * wraps: where the ring's end is too near, the producer stores HEAD in WRAP, and both ends pass over the rest
+ * of the ring. An empty ring takes any message that it is large enough for, wherever it stands, so HEAD can
+ * be ahead of TAIL by more than the ring. Between TAIL and HEAD there is at most one such jump.
  *
- * A side that waits stores what it waits for (a wish), and then looks again. The other side stores its change, takes
- * the wish by an atomic exchange, and wakes the waiting side if there was one. These accesses are sequentially
- * consistent, so no wake-up is lost.
+ * A side that waits stores what it waits for (a wish), and then looks again. The other side stores its
+ * change, takes the wish by an atomic exchange, and wakes the waiting side if there was one. These accesses
+ * are sequentially consistent, so no wake-up is lost.
  */
 
 #define ENETJS_CHANNEL_DIRECTION_BYTES 256
@@ -586,7 +631,8 @@
 /** Words (u32) of a direction. The producer writes the first three, the consumer the next two. */
 #define ENETJS_CHANNEL_WORD_HEAD 0
 #define ENETJS_CHANNEL_WORD_PRODUCER_WAITS 1 /**< ENETJS_CHANNEL_WAIT_… */
-#define ENETJS_CHANNEL_WORD_WRAP 2           /**< HEAD before the latest record at the beginning of the ring */
+/** HEAD before the latest record at the beginning of the ring */
+#define ENETJS_CHANNEL_WORD_WRAP 2
 #define ENETJS_CHANNEL_WORD_TAIL 32
 #define ENETJS_CHANNEL_WORD_CONSUMER_WAITS 33 /**< 1: wake me for the next message */
 /** Constants of a direction, written before the other end sees the block. */
@@ -600,7 +646,8 @@
 
 /** Kinds of records. */
 #define ENETJS_CHANNEL_KIND_PLAIN 1
-#define ENETJS_CHANNEL_KIND_OFFERED 2 /**< the consumer makes it TAKEN, or the producer WITHDRAWN, by an exchange */
+/** the consumer makes it TAKEN, or the producer WITHDRAWN, by an exchange */
+#define ENETJS_CHANNEL_KIND_OFFERED 2
 #define ENETJS_CHANNEL_KIND_TAKEN 3
 #define ENETJS_CHANNEL_KIND_WITHDRAWN 4 /**< to be passed over */
 

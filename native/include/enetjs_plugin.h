@@ -82,7 +82,8 @@
 
 /* Results of the functions that a plugin calls. */
 #define ENETJS_PLUGIN_OK 0
-#define ENETJS_PLUGIN_TIMEOUT (-1)   /**< no room, or another thread was sending, for too long; try again later */
+/** no room, or another thread was sending, for too long; try again later */
+#define ENETJS_PLUGIN_TIMEOUT (-1)
 #define ENETJS_PLUGIN_CLOSED (-2)    /**< the channel is closing: return */
 #define ENETJS_PLUGIN_TOO_LARGE (-3) /**< larger than `capacity` */
 #define ENETJS_PLUGIN_FAULT (-4)     /**< a rule was broken, and the channel is closing */

@@ -8,7 +8,7 @@
 #include "host/internal.h"
 
 #if defined(__linux__)
-/* Before anybody else can use the libenet that has been loaded as our dependency; see enet/libenet.c. */
+/* Runs before other code can use the libenet that was loaded as our dependency; see enet/libenet.c. */
 __attribute__((constructor)) static void on_load(void) { enetjs_host_initialize(); }
 #endif
 
@@ -47,15 +47,21 @@ double enetjs_error_text(double code, uint8_t *out, double capacity) {
     case ENETJS_ERR_FAULT: text = "The other side of the channel broke its rules"; break;
     case ENETJS_ERR_UNGUARDED:
       text =
-          "libenet's calls do not reach libenetjs, so nothing protects the host: the process had loaded libenet "
+          "libenet's calls do not reach libenetjs, so nothing protects the host: the process had loaded "
+          "libenet "
           "before, or the system is not Linux; create a host before that, or listen with unguarded: true";
       break;
-    case ENETJS_ERR_ADDRESS_FAMILY: text = "The system, or the host's socket, does not speak that version of IP"; break;
-    case ENETJS_ERR_REUSE_PORT: text = "This system does not share the clients of a port among several sockets"; break;
+    case ENETJS_ERR_ADDRESS_FAMILY:
+      text = "The system, or the host's socket, does not speak that version of IP";
+      break;
+    case ENETJS_ERR_REUSE_PORT:
+      text = "This system does not share the clients of a port among several sockets";
+      break;
     case ENETJS_ERR_SOCKETS_TAKEN: text = "Each socket of the shared port has a worker"; break;
     case ENETJS_ERR_SECURITY:
-      text = "libsodium, which encryption needs, was not found: install libsodium23 (Debian, Ubuntu), libsodium (Fedora, "
-             "Arch, Alpine); only Linux has encryption";
+      text =
+          "libsodium, which encryption needs, was not found: install libsodium23 (Debian, Ubuntu) or "
+          "libsodium (Fedora, Arch, Alpine); only Linux has encryption";
       break;
     case ENETJS_ERR_KEY_PAIR: text = "The public key is not that of the secret key"; break;
     case ENETJS_ERR_NO_HOLDER:
@@ -102,8 +108,7 @@ _Static_assert(ENETJS_RECORD_BYTES == 4 * (ENETJS_RECORD_ADDRESS + 1), "record w
 _Static_assert(ENETJS_PEER_SLOTS > ENET_PROTOCOL_MAXIMUM_PEER_ID, "every ENet peer has an index");
 
 /* The order is part of the ABI: ffi/layout.ts lists the same names in the same order. */
-double enetjs_layout(uint8_t *out, double capacity) {
-  static const double values[] = {
+static const double layout[] = {
       ENETJS_ABI_VERSION,
       ENETJS_PEER_SLOTS,
       ENETJS_HEADER_BYTES,
@@ -250,6 +255,8 @@ double enetjs_layout(uint8_t *out, double capacity) {
       ENETJS_CHANNEL_TEXT_ERROR,
       ENETJS_CHANNEL_TEXT_NAME,
       ENETJS_CHANNEL_TEXT_VERSION,
-  };
-  return write_doubles(values, sizeof(values) / sizeof(values[0]), out, capacity);
+};
+
+double enetjs_layout(uint8_t *out, double capacity) {
+  return write_doubles(layout, sizeof(layout) / sizeof(layout[0]), out, capacity);
 }

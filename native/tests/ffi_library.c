@@ -1,4 +1,4 @@
-/* What the tests of the public FFI call: every type there and back, structs, callbacks, errno. */
+/* Functions that the tests of the public FFI call: every type there and back, structs, callbacks, errno. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -37,14 +37,17 @@ ROUND_TRIP(pointer, void *)
 
 /* The sizes of C's own types, in the order that the test names them. */
 API size_t size_of(int type) {
-  static const size_t sizes[] = {sizeof(char),   sizeof(short), sizeof(int),    sizeof(long), sizeof(long long),
-                                 sizeof(size_t), sizeof(float), sizeof(double), sizeof(bool), sizeof(void *)};
+  static const size_t sizes[] = {sizeof(char),      sizeof(short),  sizeof(int),   sizeof(long),
+                                 sizeof(long long), sizeof(size_t), sizeof(float), sizeof(double),
+                                 sizeof(bool),      sizeof(void *)};
   return type >= 0 && (size_t)type < sizeof sizes / sizeof *sizes ? sizes[type] : 0;
 }
 
 /* What C prints a value as. */
-#define PRINT(name, type, format) \
-  API int print_##name(char *out, size_t capacity, type value) { return snprintf(out, capacity, format, value); }
+#define PRINT(name, type, format)                                \
+  API int print_##name(char *out, size_t capacity, type value) { \
+    return snprintf(out, capacity, format, value);               \
+  }
 PRINT(i64, int64_t, "%" PRId64)
 PRINT(u64, uint64_t, "%" PRIu64)
 PRINT(f32, float, "%.9g")
@@ -130,27 +133,31 @@ API int mixed_0_0(void) {
     return 5; \
   }
 #define MIXED_6(r, a, b, c, d, e, f) \
-  API int mixed_6_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), PARAMETER(f, 5)) { \
+  API int mixed_6_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), \
+      PARAMETER(f, 5)) { \
     BEGIN(); \
     WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) \
     return 6; \
   }
 #define MIXED_7(r, a, b, c, d, e, f, g) \
-  API int mixed_7_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), PARAMETER(f, 5), \
+  API int mixed_7_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), \
+      PARAMETER(f, 5), \
       PARAMETER(g, 6)) { \
     BEGIN(); \
     WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) \
     return 7; \
   }
 #define MIXED_8(r, a, b, c, d, e, f, g, h) \
-  API int mixed_8_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), PARAMETER(f, 5), \
+  API int mixed_8_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), \
+      PARAMETER(f, 5), \
       PARAMETER(g, 6), PARAMETER(h, 7)) { \
     BEGIN(); \
     WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) \
     return 8; \
   }
 #define MIXED_9(r, a, b, c, d, e, f, g, h, i) \
-  API int mixed_9_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), PARAMETER(f, 5), \
+  API int mixed_9_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), \
+      PARAMETER(f, 5), \
       PARAMETER(g, 6), PARAMETER(h, 7), PARAMETER(i, 8)) { \
     BEGIN(); \
     WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) \
@@ -158,7 +165,8 @@ API int mixed_0_0(void) {
     return 9; \
   }
 #define MIXED_10(r, a, b, c, d, e, f, g, h, i, j) \
-  API int mixed_10_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), PARAMETER(f, 5), \
+  API int mixed_10_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), \
+      PARAMETER(f, 5), \
       PARAMETER(g, 6), PARAMETER(h, 7), PARAMETER(i, 8), PARAMETER(j, 9)) { \
     BEGIN(); \
     WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) \
@@ -166,7 +174,8 @@ API int mixed_0_0(void) {
     return 10; \
   }
 #define MIXED_11(r, a, b, c, d, e, f, g, h, i, j, k) \
-  API int mixed_11_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), PARAMETER(f, 5), \
+  API int mixed_11_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), \
+      PARAMETER(f, 5), \
       PARAMETER(g, 6), PARAMETER(h, 7), PARAMETER(i, 8), PARAMETER(j, 9), PARAMETER(k, 10)) { \
     BEGIN(); \
     WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) \
@@ -174,8 +183,10 @@ API int mixed_0_0(void) {
     return 11; \
   }
 #define MIXED_12(r, a, b, c, d, e, f, g, h, i, j, k, l) \
-  API int mixed_12_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), PARAMETER(f, 5), \
-      PARAMETER(g, 6), PARAMETER(h, 7), PARAMETER(i, 8), PARAMETER(j, 9), PARAMETER(k, 10), PARAMETER(l, 11)) { \
+  API int mixed_12_##r(PARAMETER(a, 0), PARAMETER(b, 1), PARAMETER(c, 2), PARAMETER(d, 3), PARAMETER(e, 4), \
+      PARAMETER(f, 5), \
+      PARAMETER(g, 6), PARAMETER(h, 7), PARAMETER(i, 8), PARAMETER(j, 9), PARAMETER(k, 10), \
+      PARAMETER(l, 11)) { \
     BEGIN(); \
     WRITE(a, 0) WRITE(b, 1) WRITE(c, 2) WRITE(d, 3) WRITE(e, 4) WRITE(f, 5) WRITE(g, 6) WRITE(h, 7) \
     WRITE(i, 8) WRITE(j, 9) WRITE(k, 10) WRITE(l, 11) \
@@ -236,8 +247,8 @@ struct outer {
 };
 
 API int print_outer(char *out, size_t capacity, const struct outer *s) {
-  int length = snprintf(out, capacity, "%d %" PRId64 " %d %.17g %.9g %d %u", s->flag, s->big, s->letter, s->one.weight,
-                        s->ratio, s->self == s, s->last);
+  int length = snprintf(out, capacity, "%d %" PRId64 " %d %.17g %.9g %d %u", s->flag, s->big, s->letter,
+                        s->one.weight, s->ratio, s->self == s, s->last);
   const struct inner *all[] = {&s->one, &s->many[0], &s->many[1]};
   for (size_t i = 0; i < 3; i++) {
     const struct inner *one = all[i];
@@ -286,7 +297,8 @@ static double multiply(double a, int32_t b) { return a * b; }
 /* A function that has no name outside. */
 API void *get_multiply(void) { return (void *)(uintptr_t)multiply; }
 
-typedef double (*mixed_callback)(int8_t, uint16_t, int64_t, uint64_t, float, double, bool, const char *, void *);
+typedef double (*mixed_callback)(int8_t, uint16_t, int64_t, uint64_t, float, double, bool, const char *,
+                                 void *);
 
 API double call_mixed(mixed_callback callback) {
   return callback(-5, 65535, INT64_MIN, UINT64_MAX, 0.5f, -0.0, true, "text", NULL);

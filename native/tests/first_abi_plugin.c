@@ -16,7 +16,9 @@ static int initialize(const struct enetjs_plugin_library *library, enetjs_plugin
   return 0;
 }
 
-static void process_message(void *state, const uint8_t *data, size_t length) { (void)state, (void)data, (void)length; }
+static void process_message(void *state, const uint8_t *data, size_t length) {
+  (void)state, (void)data, (void)length;
+}
 
 /* What lies behind it is no text. */
 static const struct {

@@ -74,7 +74,8 @@ static inline void test_fail(const char *file, int line, const char *what) {
 static inline void test_check_eq_int(const char *file, int line, const char *actual_text, long long actual,
                                      const char *expected_text, long long expected) {
   if (actual == expected) return;
-  printf("# %s:%d: CHECK_EQ_INT(%s, %s): %lld is not %lld\n", file, line, actual_text, expected_text, actual, expected);
+  printf("# %s:%d: CHECK_EQ_INT(%s, %s): %lld is not %lld\n", file, line, actual_text, expected_text, actual,
+         expected);
   test_end();
 }
 

@@ -1,11 +1,11 @@
 /**
  * @file link.h
- * @brief Two ENet hosts with a link between them, and a clock that only the test moves: what happens does not depend on
- * how fast the machine is.
+ * @brief Two ENet hosts with a link between them, and a clock that only the test moves: what happens does not
+ * depend on how fast the machine is.
  *
- * The clock is the system's own function, defined once more in the test program, as in fuzz/system.h. So UNTIL waits by
- * that clock, too, and its statement must move it. One side is a host of this library, the other one plain ENet. Each
- * datagram is lost or late as `fate` says.
+ * The clock is the system's own function, defined once more in the test program, as in fuzz/system.h. So
+ * UNTIL waits by that clock, too, and its statement must move it. One side is a host of this library, the
+ * other one plain ENet. Each datagram is lost or late as `fate` says.
  */
 #ifndef ENETJS_TESTS_LINK_H
 #define ENETJS_TESTS_LINK_H
@@ -48,11 +48,14 @@ struct link {
   ENetSocket front, back; /**< what the client sends to, and what the server gets it from */
   uint16_t front_port, client_port, server_port;
   enet_uint32 now;
-  enet_uint32 latency[2]; /**< milliseconds to the server, and to the client; a shorter one reorders nothing */
+  /** milliseconds to the server, and to the client; a shorter one reorders nothing */
+  enet_uint32 latency[2];
   enet_uint32 latest[2];  /**< when the last one in order arrives */
   uint64_t random;
   unsigned passed[2], lost[2];
-  /** @returns milliseconds by which this datagram is late and overtaken by others, or LINK_LOST; NULL: none is */
+  /**
+   * @returns milliseconds by which this datagram is late and overtaken by others, or LINK_LOST; NULL: none is
+   */
   uint32_t (*fate)(struct link *, bool to_client, const uint8_t *bytes, size_t length);
   void *context; /**< for `fate` */
   struct link_queue held[2];
@@ -126,8 +129,8 @@ static inline void link_leave(struct link *l, bool to_client) {
   l->now = enet_time_get();
   while (queue->first && ENET_TIME_LESS_EQUAL(queue->first->due, l->now)) {
     struct link_datagram *datagram = link_take(queue);
-    CHECK(socket_send(to_client ? l->front : l->back, to_client ? l->client_port : l->server_port, datagram->bytes,
-                      datagram->length) > 0);
+    CHECK(socket_send(to_client ? l->front : l->back, to_client ? l->client_port : l->server_port,
+                      datagram->bytes, datagram->length) > 0);
     free(datagram);
   }
 }
@@ -174,7 +177,8 @@ static inline void plain_poll(struct plain *p) {
   }
 }
 
-static inline void plain_send(struct plain *p, enet_uint8 channel, enet_uint32 flags, const void *data, size_t length) {
+static inline void plain_send(struct plain *p, enet_uint8 channel, enet_uint32 flags, const void *data,
+                              size_t length) {
   ENetPacket *packet = enet_packet_create(data, length, flags);
   CHECK(packet != NULL);
   CHECK_EQ_INT(enet_peer_send(p->peer, channel, packet), 0);

@@ -1,6 +1,6 @@
 /*
- * Network namespaces with a TUN device in each, whose packets a program reads and writes, and commands that run in
- * them. It needs Linux and root. Without a name, a namespace ends with the last process that holds it.
+ * Network namespaces with a TUN device in each, whose packets a program reads and writes, and commands that
+ * run in them. It needs Linux and root. Without a name, a namespace ends with the last process that holds it.
  *
  * Each program includes this once, before any header of the system.
  */
@@ -79,7 +79,8 @@ static int make_end(const char *address, int *namespace) {
 }
 
 /*
- * Runs a command in a namespace, such as /proc/PID/fd/FD, until it, this program or the one that started it ends.
+ * Runs a command in a namespace, such as /proc/PID/fd/FD, until it, this program or the one that started it
+ * ends.
  * @returns its exit code
  */
 static int run(const char *namespace, char **command) {

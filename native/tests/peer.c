@@ -44,7 +44,8 @@
 
 #define IDLE_MS 30000
 #define TICK_MS 5 /* ENet's resends and pings are looked after this often */
-#define ECHO_FLAGS (ENET_PACKET_FLAG_RELIABLE | ENET_PACKET_FLAG_UNSEQUENCED | ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT)
+#define ECHO_FLAGS \
+  (ENET_PACKET_FLAG_RELIABLE | ENET_PACKET_FLAG_UNSEQUENCED | ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT)
 
 static struct {
   bool server, compress, checksum, no_echo;
@@ -122,7 +123,8 @@ static void send_to(ENetPeer *peer, enet_uint8 channel, ENetPacket *packet) {
 
 static void handle_packet(const ENetEvent *event) {
   ENetPacket *packet = event->packet;
-  printf("receive %u %zu %08x %u\n", event->channelID, packet->dataLength, checksum_of(packet), packet->flags);
+  printf("receive %u %zu %08x %u\n", event->channelID, packet->dataLength, checksum_of(packet),
+         packet->flags);
   if (options.server && !options.no_echo)
     send_to(event->peer, event->channelID,
             enet_packet_create(packet->data, packet->dataLength, packet->flags & ECHO_FLAGS));
@@ -214,7 +216,8 @@ static void create_host(void) {
   host = enet_host_create(options.server ? &address : NULL, options.peers, options.channels, 0, 0);
   if (!host) fail("the host could not be created");
   if (options.compress) {
-    ENetCompressor coder = {enet_range_coder_create(), compress, enet_range_coder_decompress, enet_range_coder_destroy};
+    ENetCompressor coder = {enet_range_coder_create(), compress, enet_range_coder_decompress,
+                            enet_range_coder_destroy};
     enet_host_compress(host, &coder);
   }
   if (options.checksum) host->checksum = enet_crc32;

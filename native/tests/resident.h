@@ -1,6 +1,6 @@
 /**
  * @file resident.h
- * @brief How much memory the process really has. Only where the system tells, and no sanitizer keeps more.
+ * @brief How much memory the process has, on systems that tell, and without sanitizers, which keep more.
  */
 #ifndef ENETJS_TESTS_RESIDENT_H
 #define ENETJS_TESTS_RESIDENT_H

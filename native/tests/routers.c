@@ -2,10 +2,11 @@
  * Clients behind routers that translate addresses, in network namespaces, for tests of the way through NATs.
  *
  *   enet_routers open KIND:CLIENTS...
- *     makes a router for each argument and a namespace for each of its clients, and passes UDP over IPv4 between them
- *     until its stdin is closed. Prints `pid N`, then `client FD ADDRESS` for each client in the order of the arguments.
- *     ADDRESS is that of the router, which others see. At each line of its stdin, all routers forget their mappings: the
- *     clients get other ports, as behind a router that begins anew, or in another network.
+ *     makes a router for each argument and a namespace for each of its clients, and passes UDP over IPv4
+ *     between them until its stdin is closed. Prints `pid N`, then `client FD ADDRESS` for each client in the
+ *     order of the arguments. ADDRESS is that of the router, which others see. At each line of its stdin, all
+ *     routers forget their mappings: the clients get other ports, as behind a router that begins anew, or in
+ *     another network.
  *   enet_routers run NAMESPACE COMMAND...
  *     runs a command in /proc/PID/fd/FD, see namespaces.h.
  *
@@ -14,8 +15,10 @@
  *   open        no translation: the one client has the router's address
  *   full        full cone: a client's port has one public port, which lets everybody in
  *   restricted  restricted cone: the same, which lets in from addresses that the client has sent to
- *   port        port restricted cone: the same, which lets in from addresses and ports that the client has sent to
- *   symmetric   a public port for each address and port that the client sends to, which lets in from there alone
+ *   port        port restricted cone: the same, which lets in from addresses and ports that the client has
+ *               sent to
+ *   symmetric   a public port for each address and port that the client sends to, which lets in from there
+ *               alone
  *
  * No router sends a client's datagrams to another client of its own ("hairpinning").
  */
@@ -144,13 +147,15 @@ static void set_checksums(uint8_t *packet) {
 }
 
 static bool is_whole_udp(const uint8_t *packet, size_t length) {
-  return length >= 20 && packet[0] >> 4 == 4 && packet[9] == UDP && length >= header_of(packet) + UDP_HEADER &&
-         (packet[6] & 0x3F) == 0 && packet[7] == 0; /* no fragment */
+  return length >= 20 && packet[0] >> 4 == 4 && packet[9] == UDP &&
+         length >= header_of(packet) + UDP_HEADER && (packet[6] & 0x3F) == 0 &&
+         packet[7] == 0; /* no fragment */
 }
 
 /* What a device does not take is lost. */
 static void hand_over(struct client *client, const uint8_t *packet, size_t length) {
-  if (write(client->device, packet, length) < 0 && errno != EAGAIN && errno != EINVAL) fail("a device failed");
+  if (write(client->device, packet, length) < 0 && errno != EAGAIN && errno != EINVAL)
+    fail("a device failed");
 }
 
 static struct client *open_client(uint32_t address) {

@@ -30,7 +30,8 @@ static inline uint32_t sequence_length(struct sequence *s) {
 }
 
 static inline void sequence_fill(uint32_t number, uint8_t *data, uint32_t length) {
-  for (uint32_t i = 0; i < length; i++) data[i] = i < 4 ? (uint8_t)(number >> (8 * i)) : (uint8_t)(number + i);
+  for (uint32_t i = 0; i < length; i++)
+    data[i] = i < 4 ? (uint8_t)(number >> (8 * i)) : (uint8_t)(number + i);
 }
 
 /* Whether a message is the next one; counts it. */

@@ -49,7 +49,9 @@ static void initialize_stall(void) { enetjs_cond_init(&stall_changed); }
 
 static bool is_mode(const struct instance *p, const char *mode) { return strcmp(p->mode, mode) == 0; }
 
-static void say(struct instance *p, const char *text) { p->library->send(p->channel, text, strlen(text), -1); }
+static void say(struct instance *p, const char *text) {
+  p->library->send(p->channel, text, strlen(text), -1);
+}
 
 /* ---- Threads of its own ---------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/* A library whose border has a version that nobody knows. The loader must refuse it. */
+/* A library whose ABI version does not exist. The loader must refuse it. */
 #include "enetjs.h"
 
 double enetjs_abi_version(void) { return 999; }

@@ -64,8 +64,7 @@ export function assertNotMatch(actual: string, expected: RegExp, msg?: string): 
 }
 
 /**
- * Throws unless a function throws an error of a class, with a text in its message, and returns what
- * it has thrown.
+ * Throws unless a function throws an error of a class, with a text in its message. Returns that error.
  */
 export function assertThrows<E extends Error = Error>(
   fn: () => unknown,

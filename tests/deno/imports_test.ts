@@ -1,6 +1,6 @@
 /**
- * Dependence runs one way: `mod.ts`, then `lib/`, then `ffi/`, and within them no file depends on
- * itself by way of others. Types count.
+ * Dependence runs one way: `mod.ts`, then `lib/`, then `ffi/`; and `npm/`, then `tools/`, then `ffi/`. Within them no
+ * file depends on itself by way of others. Types count.
  *
  * @module
  */
@@ -12,8 +12,14 @@ import { type Imports, importsOf } from "../../tools/_imports.ts";
 import { root } from "../../tools/_run.ts";
 import { list } from "../../tools/test.ts";
 
-/** The floors of the house, the top one first. A file may depend on its own floor and on lower ones. */
-const FLOORS = ["mod.ts", "lib/", "ffi/"] as const;
+/** A part of the house: its floors, the top one first. A file may depend on its own floor and on lower ones. */
+type Floors = readonly string[];
+
+/** What is published. */
+const LIBRARY: Floors = ["mod.ts", "lib/", "ffi/"];
+
+/** What the tasks run. */
+const TASKS: Floors = ["npm/", "tools/", "ffi/"];
 
 /**
  * The circles: each is a largest set of files that all depend on each other, directly or not.
@@ -41,9 +47,9 @@ function circles(imports: Imports): string[][] {
   return found;
 }
 
-/** The imports that lead up, or out of the house: `"ffi/loader.ts → lib/errors.ts"`. */
-function upward(imports: Imports): string[] {
-  const floorOf = (file: string) => FLOORS.findIndex((floor) => file.startsWith(floor));
+/** The imports that lead up, or out of the part: `"ffi/loader.ts → lib/errors.ts"`. */
+function upward(imports: Imports, floors: Floors): string[] {
+  const floorOf = (file: string) => floors.findIndex((floor) => file.startsWith(floor));
   return [...imports].flatMap(([file, targets]) =>
     targets.filter((target) => floorOf(target) < floorOf(file))
       .map((target) => `${file} → ${target}`)
@@ -62,14 +68,22 @@ async function importsAmong(files: Record<string, string>): Promise<Imports> {
   }
 }
 
-const house = await importsOf(root, [
-  "mod.ts",
-  ...["lib", "ffi"].flatMap((folder) => list(folder, ".ts")),
-]);
+const modules = (folders: readonly string[]) => folders.flatMap((folder) => list(folder, ".ts"));
+const house = await importsOf(root, ["mod.ts", ...modules(["lib", "ffi"])]);
+// What npm makes is in npm/dist. A file that is no module, such as deno.json, imports nothing.
+const tasks = new Map(
+  [...await importsOf(root, modules(["npm", "tools"]).filter((path) => !path.includes("/dist/")))]
+    .map(([file, targets]) => [file, targets.filter((target) => target.endsWith(".ts"))]),
+);
 
 test("mod.ts depends on lib/, lib/ on ffi/, and nothing the other way or on other folders", () => {
   assert(house.get("mod.ts")!.includes("lib/host.ts"), "the imports are followed");
-  assertEquals(upward(house), []);
+  assertEquals(upward(house, LIBRARY), []);
+});
+
+test("npm/ depends on tools/, both on ffi/, and nothing the other way or on other folders", () => {
+  assert(tasks.get("npm/build.ts")!.includes("tools/build.ts"), "the imports are followed");
+  assertEquals(upward(tasks, TASKS), []);
 });
 
 test("Nothing outside lib/ imports lib/internal/", () => {
@@ -82,6 +96,7 @@ test("Nothing outside lib/ imports lib/internal/", () => {
 
 test("No file depends on itself by way of others", () => {
   assertEquals(circles(house), []);
+  assertEquals(circles(tasks), []);
 });
 
 test("No file exports a variable, which others would see before and after it is set", () => {
@@ -109,5 +124,5 @@ test("An import that leads up, or to another folder, is found", async () => {
     "lib/c.ts": 'import "../other.ts";\nexport type A = 1;\n',
     "other.ts": "",
   });
-  assertEquals(upward(imports), ["ffi/b.ts → lib/c.ts", "lib/c.ts → other.ts"]);
+  assertEquals(upward(imports, LIBRARY), ["ffi/b.ts → lib/c.ts", "lib/c.ts → other.ts"]);
 });

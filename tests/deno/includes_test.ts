@@ -1,6 +1,7 @@
 /**
- * Dependence in `native/src` runs one way: `library.c`, then `channel/` and `host/`, then `enet/`, then
- * `wire/`, then `base/`. The compiler itself tells what a file includes, directly or not.
+ * The rules of the C files. Dependence in `native/src` runs one way: `library.c`, then `channel/` and
+ * `host/`, then `enet/`, then `wire/`, then `base/`. The compiler itself tells what a file includes, directly
+ * or not. No line is longer than `native/.clang-format` allows.
  *
  * @module
  */
@@ -111,6 +112,22 @@ test("An include that leads up is found, also by way of another and beside a com
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("No line of C is longer than native/.clang-format allows", () => {
+  const limit = Number(
+    readFileSync(`${root}/native/.clang-format`, "utf8").match(/^ColumnLimit: (\d+)$/m)?.[1],
+  );
+  const files = ["native", "bench/c", "examples"].flatMap((folder) =>
+    [".c", ".h"].flatMap((end) => list(folder, end))
+  ).filter((path) => !path.startsWith("native/build"));
+  const long = files.flatMap((path) =>
+    readFileSync(`${root}/${path}`, "utf8").split("\n").flatMap((line, i) =>
+      line.length > limit ? [`${path}:${i + 1} has ${line.length} columns`] : []
+    )
+  );
+  assert(limit > 0 && files.includes("bench/c/echo.c"));
+  assertEquals(long, []);
 });
 
 for (const file of ["enetjs.h", "enetjs_layout.h"]) {

@@ -9,11 +9,11 @@ import process from "node:process";
 import { test } from "node:test";
 import { name, packageName, version } from "../../npm/_manifest.ts";
 import { currentPlatform, PLATFORMS } from "../../npm/platforms.ts";
-import { sectionOf } from "../../tools/_changelog.ts";
+import { sectionOf } from "../../npm/_changelog.ts";
 import { root, run } from "../../tools/_run.ts";
 
 const release = (args: string[], env: Record<string, string> = {}) =>
-  run([process.execPath, "run", "-A", "--no-check", "tools/release.ts", ...args], { env });
+  run([process.execPath, "run", "-A", "--no-check", "npm/release.ts", ...args], { env });
 
 const changelog = readFileSync(`${root}/CHANGELOG.md`, "utf8");
 

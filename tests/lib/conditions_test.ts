@@ -303,6 +303,7 @@ test("Unreliable messages are lost at the share that is asked for", async () => 
 const WRONG: readonly (readonly [unknown, typeof TypeError | typeof RangeError, RegExp])[] = [
   [5, TypeError, /^conditions must be an object, not 5$/],
   [[], TypeError, /^conditions must be an object, not an array of 0$/],
+  ["POOR", TypeError, /^conditions must be an object, not "POOR": write LinkQuality\.POOR$/],
   [{ latency: 5 }, TypeError, /^conditions has no option "latency" \(did you mean "latencyMs"\?\)/],
   [{ latencyMs: "5" }, TypeError, /^conditions\.latencyMs must be a number, not "5"$/],
   [{ latencyMs: -1 }, RangeError, /^conditions\.latencyMs must be from 0 to 60000, not -1$/],

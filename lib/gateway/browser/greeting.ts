@@ -57,7 +57,7 @@ export function greet<T>(
       if (end.reason === "refused") {
         return fail("ENETJS_ERR_REFUSED", `refused with ${end.data}`, end.data);
       }
-      fail("ENETJS_ERR_SOCKET", `the WebSocket was closed with ${code}`);
+      fail("ENETJS_ERR_SOCKET", `closed with ${code}`);
     };
   });
 }

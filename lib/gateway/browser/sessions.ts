@@ -73,7 +73,7 @@ export async function* sessions<T extends Session>(
     if (signal?.aborted) return;
     const ms = waitMs * (1 - jitter * Math.random());
     onRetry?.(error, ms);
-    await wait(ms, signal);
+    if (!signal?.aborted) await wait(ms, signal);
     waitMs = Math.min(2 * waitMs, maximumMs);
   }
 }

@@ -237,7 +237,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
    */
   async drain(): Promise<void> {
     this.#requireOpen();
-    if (this.#link.queuedBytes <= this.#link.queue.limitBytes) return;
+    if (!this.#link.isFull) return;
     this.#drained ??= Promise.withResolvers();
     await this.#drained.promise;
   }
@@ -295,7 +295,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   }
 
   #requireOpen(): void {
-    if (this.#end === undefined && this.#leaving === undefined) return;
+    if (!this.#end && !this.#leaving) return;
     throw new EnetSocketError("ENETJS_ERR_STALE", "The connection is ending or has ended");
   }
 
@@ -306,9 +306,9 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
     if (bytes.length > this.#largest) {
       throw new RangeError(`data of ${bytes.length} bytes is larger than ${this.#largest}`);
     }
-    if (this.#end !== undefined || this.#leaving !== undefined) return false;
+    if (this.#end || this.#leaving) return false;
     const link = this.#link;
-    if (link.sendPast(channelId, flags, bytes)) return link.queuedBytes <= link.queue.limitBytes;
+    if (link.sendPast(channelId, flags, bytes)) return !link.isFull;
     const frames = encodeMessage(channelId, flags, bytes);
     return !link.send(channelId, flags, frames, bytes.length, token);
   }
@@ -318,7 +318,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
     this.#touched = true;
     queueMicrotask(() => {
       this.#touched = false;
-      if (this.#end !== undefined) return;
+      if (this.#end) return;
       this.#link.flush();
       this.#closeIfEmpty();
     });
@@ -333,14 +333,14 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   /** This side begins to end the connection. */
   #leave(data: number): void {
     integer(data, "data", 0, 2 ** 32 - 1);
-    if (this.#end !== undefined || this.#leaving !== undefined) return;
+    if (this.#end || this.#leaving) return;
     this.#leaving = { reason: "local", data };
     this.#reader.end(true);
     this.#abandon();
   }
 
   #closeSocket(code: number, data: number): void {
-    if (this.#end !== undefined) return;
+    if (this.#end || this.#closeTimer) return;
     this.#link.close(true);
     this.#rtc?.close();
     this.#socket.close(code, closeReason(data));
@@ -358,16 +358,21 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   #abandon(): void {
     for (const { reject } of this.#deliveries.values()) {
       reject(
-        new EnetSocketError("ENETJS_ERR_UNDELIVERED", "The connection ended before the delivery"),
+        new EnetSocketError(
+          "ENETJS_ERR_UNDELIVERED",
+          "The connection has ended before the delivery",
+        ),
       );
     }
     this.#deliveries.clear();
-    this.#drained?.reject(new EnetSocketError("ENETJS_ERR_STALE", "The connection has ended"));
+    this.#drained?.reject(
+      new EnetSocketError("ENETJS_ERR_STALE", "The connection is ending or has ended"),
+    );
     this.#drained = undefined;
   }
 
   #close(end: EnetEnd): void {
-    if (this.#end !== undefined) return;
+    if (this.#end) return;
     this.#end = end;
     clearInterval(this.#timer);
     clearTimeout(this.#closeTimer);

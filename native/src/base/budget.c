@@ -1,6 +1,9 @@
 /*
- * The table of accounts. Pages are never freed or moved, so an id finds its account without a lock;
- * the free list has a lock of its own, a leaf, because hosts with different locks share it.
+ * The table of accounts, see budget.h.
+ *
+ * Invariant: pages of the table are never freed or moved, so an id finds its account without a lock. The list
+ * of free accounts has a lock of its own, because hosts with different locks share it; no other lock is taken
+ * under it. Any thread may open an account.
  */
 #include "base/budget.h"
 
@@ -50,7 +53,7 @@ struct enetjs_account *enetjs_account_open(struct enetjs_account *host) {
   return account;
 }
 
-/* It is closed and empty. */
+/* Makes a closed account that holds nothing free for others. */
 static void release(struct enetjs_account *account) {
   enetjs_mutex_lock(&table.mutex);
   account->next_free = table.free;

@@ -1,16 +1,17 @@
 /**
  * @file budget.h
- * @brief Accounts: how much memory of the pool is held for whom.
+ * @brief Accounts: how many bytes of the pool a host or one of its connections holds.
  *
- * A block that the pool hands out while its thread charges an account carries the account's id, and
- * its true size (header and rounding included) counts towards the account and the account's host until
- * the block is freed. (The pool adds what it has charged when the thread charges another account, or none:
- * until then the counters are behind.) The counters are plain integers. Everything that changes an account (charged
- * allocations, frees of charged blocks, opening and closing) happens with the lock of its host held;
- * a block that outlives that rule is moved to no account first.
+ * A thread charges an account (enetjs_pool_charge) and allocates. Each block then carries the id of the
+ * account. The whole size of the block, with its header and rounding, counts towards the account and the
+ * account's host until the block is freed. The pool adds what the thread has allocated when the thread
+ * charges another account, or none. Until then the counters are behind.
  *
- * Accounts have stable addresses and are used again. One that has been closed lives on until its last
- * block is freed, so what an ended connection still holds goes on counting.
+ * Invariant: everything that changes an account happens with the lock of its host held, so the counters are
+ * plain integers. A block that may be freed without that lock is moved to no account first.
+ *
+ * An account that has been closed lives on until its last block is freed: what an ended connection still
+ * holds goes on counting. After that the account is used again, at the same address.
  */
 #ifndef ENETJS_BUDGET_H
 #define ENETJS_BUDGET_H
@@ -22,8 +23,8 @@
 
 struct enetjs_account {
   int64_t bytes;
-  struct enetjs_account *host; /**< counts everything that this one counts, or NULL */
-  int64_t *debt;               /**< once closed, counts what is left, or NULL */
+  struct enetjs_account *host; /**< also counts what this account counts; NULL in a host's own account */
+  int64_t *debt;               /**< in a closed account: also counts what it still holds, or NULL */
   struct enetjs_account *next_free;
   uint32_t id; /**< never 0 */
   uint32_t sparse_blocks; /**< live ones, see pool.h */
@@ -37,10 +38,10 @@ extern _Atomic(struct enetjs_account *) enetjs_account_pages[ENETJS_ACCOUNT_PAGE
 /** Opens an account, for a host (`host` is NULL) or for one of a host. @returns NULL when memory is out */
 struct enetjs_account *enetjs_account_open(struct enetjs_account *host);
 
-/** Closes an account: whatever it still holds counts towards `*debt` until it is freed. NULL does nothing. */
+/** Closes an account. What it still holds counts towards `*debt` until it is freed. NULL does nothing. */
 void enetjs_account_close(struct enetjs_account *account, int64_t *debt);
 
-/** Part of enetjs_account_subtract: a closed account holds so many bytes less. */
+/** The part of enetjs_account_subtract for a closed account, which holds `bytes` less now. */
 void enetjs_account_repay(struct enetjs_account *account, size_t bytes);
 
 static inline struct enetjs_account *enetjs_account_of(uint32_t id) {

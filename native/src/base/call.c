@@ -1,15 +1,17 @@
 /*
  * Calls a function whose address and signature are known at run time only.
  *
- * On x86-64 (System V) and on ARM64 (AAPCS64, on Linux), integers and floating-point numbers fill registers of their
- * own kind, whatever their order. What does not fit goes to the stack, eight bytes each. A function reads only the
- * registers and the stack of its own parameters, and the caller removes the arguments. So one call that fills all
- * registers and some of the stack serves every signature. The call is variadic, because a variadic call on x86-64 also
- * tells how many vector registers are in use, which variadic functions read and others ignore.
+ * On x86-64 (System V) and on ARM64 (AAPCS64, on Linux), integers and floating-point numbers fill registers
+ * of their own kind, whatever their order. What does not fit goes to the stack, eight bytes each. A function
+ * reads only the registers and the stack of its own parameters, and the caller removes the arguments. So one
+ * call that fills all registers and some of the stack serves every signature. The call is variadic, because a
+ * variadic call on x86-64 also tells how many vector registers are in use, which variadic functions read and
+ * others ignore.
  *
- * The C standard does not define the call: its type is not that of the function (C11, 6.3.2.3, paragraph 8). The
- * calling convention defines it, so the code is compiled only where that is one of the two. A compiler could make use
- * of the undefined call only if it knew the function, and the address is a number that comes at run time.
+ * The C standard does not define the call: its type is not that of the function (C11, 6.3.2.3, paragraph 8).
+ * The calling convention defines it, so the code is compiled only where that is one of the two. A compiler
+ * could make use of the undefined call only if it knew the function, and the address is a number that comes
+ * at run time.
  *
  * Any thread may call. The function that is called runs on that thread.
  */
@@ -20,7 +22,8 @@
 
 #if (defined(__x86_64__) && !defined(_WIN32)) || (defined(__aarch64__) && defined(__linux__))
 
-_Static_assert(sizeof(void *) == 8 && sizeof(double) == 8, "an argument is a register or eight bytes of the stack");
+_Static_assert(sizeof(void *) == 8 && sizeof(double) == 8,
+               "an argument is a register or eight bytes of the stack");
 
 /* Clang's sanitizer for undefined behaviour can compare the type of a call with that of the function. */
 #ifdef __clang__
@@ -64,15 +67,18 @@ static bool distribute(struct registers *to, const uint64_t *arguments, uint64_t
 }
 
 #ifdef __x86_64__
-#define INTEGER_ARGUMENTS(r) r.integer[0], r.integer[1], r.integer[2], r.integer[3], r.integer[4], r.integer[5]
-#else
 #define INTEGER_ARGUMENTS(r) \
-  r.integer[0], r.integer[1], r.integer[2], r.integer[3], r.integer[4], r.integer[5], r.integer[6], r.integer[7]
+  r.integer[0], r.integer[1], r.integer[2], r.integer[3], r.integer[4], r.integer[5]
+#else
+#define INTEGER_ARGUMENTS(r)                                                                        \
+  r.integer[0], r.integer[1], r.integer[2], r.integer[3], r.integer[4], r.integer[5], r.integer[6], \
+      r.integer[7]
 #endif
-#define REAL_ARGUMENTS(r) r.real[0], r.real[1], r.real[2], r.real[3], r.real[4], r.real[5], r.real[6], r.real[7]
-#define STACK_ARGUMENTS(r)                                                                                    \
-  r.stack[0], r.stack[1], r.stack[2], r.stack[3], r.stack[4], r.stack[5], r.stack[6], r.stack[7], r.stack[8], \
-      r.stack[9], r.stack[10], r.stack[11], r.stack[12], r.stack[13], r.stack[14], r.stack[15]
+#define REAL_ARGUMENTS(r) \
+  r.real[0], r.real[1], r.real[2], r.real[3], r.real[4], r.real[5], r.real[6], r.real[7]
+#define STACK_ARGUMENTS(r)                                                                        \
+  r.stack[0], r.stack[1], r.stack[2], r.stack[3], r.stack[4], r.stack[5], r.stack[6], r.stack[7], \
+      r.stack[8], r.stack[9], r.stack[10], r.stack[11], r.stack[12], r.stack[13], r.stack[14], r.stack[15]
 #define CALL(function, type, r) \
   ((type (*)(uint64_t, ...))(function))(INTEGER_ARGUMENTS(r), REAL_ARGUMENTS(r), STACK_ARGUMENTS(r))
 
@@ -82,7 +88,8 @@ CALLS_BY_ADDRESS double enetjs_call(uint8_t *frame, double bytes) {
   float small;
   double real;
   if (frame == NULL || !enetjs_is_integer(bytes, ARGUMENTS * 8, 65536)) return ENETJS_ERR_ARGUMENT;
-  if (words[FUNCTION] == 0 || words[COUNT] > ((uint64_t)bytes / 8 - ARGUMENTS) / 2) return ENETJS_ERR_ARGUMENT;
+  if (words[FUNCTION] == 0 || words[COUNT] > ((uint64_t)bytes / 8 - ARGUMENTS) / 2)
+    return ENETJS_ERR_ARGUMENT;
   if (!distribute(&registers, words + ARGUMENTS, words[COUNT])) return ENETJS_ERR_ARGUMENT;
   uintptr_t function = (uintptr_t)words[FUNCTION];
   switch (words[RESULT_KIND]) {

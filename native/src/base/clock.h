@@ -1,6 +1,7 @@
 /**
  * @file clock.h
- * @brief A clock for intervals, finer than ENet's milliseconds and never set.
+ * @brief A monotonic clock in microseconds, for intervals; ENet's clock has milliseconds. Any thread may
+ * call.
  */
 #ifndef ENETJS_CLOCK_H
 #define ENETJS_CLOCK_H

@@ -1,15 +1,15 @@
 /*
- * See depot.h. Slabs belong to the depots, and each is a malloc. A chain that lies in a depot carries its link and its
- * length behind the header of its first block.
+ * See depot.h. A slab belongs to a depot and is one malloc. A chain that lies in a depot carries its link and
+ * its length behind the header of its first block.
  *
  * Trimming
- *   A trim takes all chains out of a depot, and counts the blocks of each slab. It frees the slabs whose blocks it
- *   has all found, and gives back the other blocks. It finds the slab of a block in a sorted table. (Slabs aligned to
- *   their size would need no table, but they compete for the same cache lines: that cost 14 ns a message.) A block
- *   that a thread holds keeps its slab.
+ *   A trim takes all chains out of a depot and counts the blocks of each slab. It frees the slabs of which it
+ *   has found every block, and puts the other blocks back. So a block that a thread holds keeps its slab. The
+ *   slab of a block is looked up in a sorted table. (Slabs aligned to their size would need no table, but
+ *   they compete for the same cache lines: that cost 14 ns a message.)
  *
- * Invariants: while chains are detached, no other thread sees them. The mutex of a depot is a leaf: no other lock is
- * taken while it is held.
+ * Invariants: no other thread sees chains that a trim has taken out. No other lock is taken under that of a
+ * depot.
  */
 #include "base/depot.h"
 
@@ -20,7 +20,7 @@ enum {
   CHAIN_MAX = 32,
   CHAIN_MIN = 4,
   CHAIN_BYTES = 32 * 1024, /* keeps what a thread can hoard of a large class small */
-  SLACK_BYTES = 4 << 20    /* a trim must promise as much */
+  SLACK_BYTES = 4 << 20    /* a trim is worth while from so much on */
 };
 
 /* In the bytes behind the header of a chain's first block while the chain is in a depot. */
@@ -29,12 +29,13 @@ struct chain_link {
   uint32_t count;
 };
 
-_Static_assert(sizeof(struct chain_link) <= ENETJS_BLOCK_GRANULE, "a chain's link fits in the smallest class");
+_Static_assert(sizeof(struct chain_link) <= ENETJS_BLOCK_GRANULE,
+               "a chain's link fits in the smallest class");
 
 struct enetjs_slab {
   struct enetjs_slab *next;
   uint32_t blocks;
-  uint32_t found; /* by a trim that is under way */
+  uint32_t found; /* blocks that the current trim has found in chains */
 };
 
 _Static_assert(sizeof(struct enetjs_slab) == ENETJS_BLOCK_GRANULE, "a slab's first block is aligned");
@@ -47,9 +48,11 @@ uint8_t enetjs_class_of_granule[ENETJS_BLOCK_LARGEST / ENETJS_BLOCK_GRANULE];
 static _Atomic uint64_t reserved_bytes;
 static _Atomic uint64_t reserved_peak;
 static _Atomic uint64_t chained_bytes;       /* of the blocks in depots */
-static _Atomic uint32_t pushes, pushes_seen; /* of chains to depots; of these, until the last trim */
+static _Atomic uint32_t pushes, pushes_seen; /* chains brought to depots: ever, and until the last trim */
 
-static uint64_t load(_Atomic uint64_t *counter) { return atomic_load_explicit(counter, memory_order_relaxed); }
+static uint64_t load(_Atomic uint64_t *counter) {
+  return atomic_load_explicit(counter, memory_order_relaxed);
+}
 
 static void add(_Atomic uint64_t *counter, uint64_t change) {
   atomic_fetch_add_explicit(counter, change, memory_order_relaxed);
@@ -62,7 +65,8 @@ static void subtract(_Atomic uint64_t *counter, uint64_t change) {
 void enetjs_reserved_add(size_t bytes) {
   uint64_t now = atomic_fetch_add_explicit(&reserved_bytes, bytes, memory_order_relaxed) + bytes;
   if (now > load(&reserved_peak))
-    atomic_store_explicit(&reserved_peak, now, memory_order_relaxed); /* a guide, so a lost race does not matter */
+    /* a guide, so a lost race does not matter */
+    atomic_store_explicit(&reserved_peak, now, memory_order_relaxed);
 }
 
 void enetjs_reserved_subtract(size_t bytes) { subtract(&reserved_bytes, bytes); }
@@ -77,7 +81,9 @@ void enetjs_reserved_forget_peak(void) {
 
 /* ---- Chains ---------------------------------------------------------------------------------- */
 
-static struct chain_link *chain_link_of(struct enetjs_block *chain) { return (struct chain_link *)(chain + 1); }
+static struct chain_link *chain_link_of(struct enetjs_block *chain) {
+  return (struct chain_link *)(chain + 1);
+}
 
 static size_t blocks_of_slab(const struct enetjs_depot *depot) {
   return (SLAB_BYTES + depot->block_bytes - 1) / depot->block_bytes;
@@ -151,8 +157,8 @@ size_t enetjs_depot_drawn(unsigned index) {
   struct enetjs_depot *depot = &enetjs_depots[index];
   size_t drawn;
   enetjs_mutex_lock(&depot->mutex);
-  drawn =
-      depot->slab_count * blocks_of_slab(depot) - depot->uncut_blocks - depot->chained_blocks - depot->detached_blocks;
+  drawn = depot->slab_count * blocks_of_slab(depot) - depot->uncut_blocks - depot->chained_blocks -
+          depot->detached_blocks;
   enetjs_mutex_unlock(&depot->mutex);
   return drawn;
 }
@@ -174,8 +180,9 @@ void enetjs_depots_initialize(void) {
 
 /* ---- Trimming -------------------------------------------------------------------------------- */
 
-/* Calls visit for each block of the chains, which may change its link. */
-static void chains_visit(struct enetjs_block *chain, void (*visit)(struct enetjs_block *, void *), void *context) {
+/* Calls `visit` for each block of the chains; `visit` may change the link of the block. */
+static void chains_visit(struct enetjs_block *chain, void (*visit)(struct enetjs_block *, void *),
+                         void *context) {
   while (chain) {
     struct enetjs_block *next_chain = chain_link_of(chain)->next_chain;
     while (chain) {
@@ -242,7 +249,9 @@ static void keep_block(struct enetjs_block *block, void *context) {
   if (++rest->count == rest->depot->chain_limit) rest_push(rest);
 }
 
-/* Unlinks the slabs all of whose blocks were found, and forgets what was found of the others. @returns them */
+/*
+ * Unlinks the slabs all of whose blocks were found, and forgets what was found of the others. @returns them
+ */
 static struct enetjs_slab *depot_unlink(struct enetjs_depot *depot) {
   struct enetjs_slab *complete = NULL, **link;
   enetjs_mutex_lock(&depot->mutex);
@@ -258,7 +267,7 @@ static struct enetjs_slab *depot_unlink(struct enetjs_depot *depot) {
       link = &slab->next;
     }
   }
-  depot->detached_blocks = 0; /* those that are left lay in the complete slabs */
+  depot->detached_blocks = 0; /* the last of them lay in the complete slabs, all others are back */
   enetjs_mutex_unlock(&depot->mutex);
   return complete;
 }
@@ -269,7 +278,8 @@ static struct enetjs_block *depot_detach(struct enetjs_depot *depot, struct rest
   enetjs_mutex_lock(&depot->mutex);
   rest->slabs = depot->chains ? malloc(depot->slab_count * sizeof(struct enetjs_slab *)) : NULL;
   if (rest->slabs) {
-    for (struct enetjs_slab *slab = depot->slabs; slab; slab = slab->next) rest->slabs[rest->slab_count++] = slab;
+    for (struct enetjs_slab *slab = depot->slabs; slab; slab = slab->next)
+      rest->slabs[rest->slab_count++] = slab;
     chains = depot->chains;
     depot->chains = NULL;
     subtract(&chained_bytes, depot->chained_blocks * depot->block_bytes);
@@ -281,7 +291,7 @@ static struct enetjs_block *depot_detach(struct enetjs_depot *depot, struct rest
   return chains;
 }
 
-/* While the chains are out of the depot, they are the trim's own; other threads cut new blocks meanwhile. */
+/* While the chains are out of the depot, other threads cut new blocks from its slabs. */
 static void depot_trim(struct enetjs_depot *depot) {
   struct rest rest = {.depot = depot};
   struct enetjs_block *chains = depot_detach(depot, &rest);
@@ -309,5 +319,6 @@ bool enetjs_depots_slack(void) {
 
 void enetjs_depots_trim(void) {
   for (unsigned i = 0; i < ENETJS_BLOCK_CLASSES; i++) depot_trim(&enetjs_depots[i]);
-  atomic_store_explicit(&pushes_seen, atomic_load_explicit(&pushes, memory_order_relaxed), memory_order_relaxed);
+  atomic_store_explicit(&pushes_seen, atomic_load_explicit(&pushes, memory_order_relaxed),
+                        memory_order_relaxed);
 }

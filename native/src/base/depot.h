@@ -2,11 +2,11 @@
  * @file depot.h
  * @brief The pool's blocks that no thread holds: size classes, slabs, and chains of free blocks.
  *
- * A block is a 16-byte header and the caller's bytes. The header of a free block holds the link of the chain that the
- * block is in. Each size class has a depot: its slabs, chains of free blocks, and the uncut rest of the newest slab.
- * Threads fetch and bring whole chains.
+ * A block is a header of 16 bytes and the caller's bytes. The header of a free block links it into a chain.
+ * Each size class has a depot: its slabs, chains of free blocks, and the part of the newest slab that has not
+ * been cut into blocks. Threads take and bring whole chains (cache.h).
  *
- * Any thread may call. Each depot has a mutex, and that orders what changes threads through it.
+ * Any thread may call. Each depot has a mutex, which also orders the memory of blocks that change threads.
  */
 #ifndef ENETJS_DEPOT_H
 #define ENETJS_DEPOT_H
@@ -19,8 +19,8 @@
 #include "base/threads.h"
 
 /*
- * Keeps rare work out of the functions that are called for every block. Inlined there, it would make them save
- * registers that they do not need.
+ * Keeps rare work out of the functions that are called for every block. Inlined there, it would make them
+ * save registers that they do not need.
  */
 #ifdef _MSC_VER
 #define ENETJS_NOINLINE __declspec(noinline)
@@ -33,8 +33,8 @@ enum {
   ENETJS_BLOCK_LARGEST = 8192, /* of the size classes */
   ENETJS_BLOCK_CLASSES = 32,
   ENETJS_BLOCK_OWN = ENETJS_BLOCK_CLASSES, /* as a class: the block is a malloc of its own */
-  ENETJS_BLOCK_SPARSE,                     /* or a mapping of its own, */
-  ENETJS_BLOCK_PLAIN                       /* or small and of another allocator, see ENETJS_ALLOCATOR in CMakeLists.txt */
+  ENETJS_BLOCK_SPARSE,                     /* as a class: the block is a mapping of its own */
+  ENETJS_BLOCK_PLAIN /* as a class: the block is small and of another allocator (plain.h) */
 };
 
 struct enetjs_block {
@@ -55,10 +55,10 @@ struct enetjs_depot {
   enetjs_mutex mutex;
   struct enetjs_block *chains;
   size_t chained_blocks;  /* in the chains */
-  size_t detached_blocks; /* in the hands of a trim */
+  size_t detached_blocks; /* taken out by a trim that is under way */
   struct enetjs_slab *slabs;
   size_t slab_count;
-  unsigned char *uncut;
+  unsigned char *uncut; /* the part of the newest slab that has not been cut into blocks */
   size_t uncut_blocks;
   size_t block_bytes;   /* constant, with the header */
   uint32_t chain_limit; /* constant: blocks of a full chain */
@@ -74,7 +74,10 @@ static inline unsigned enetjs_block_class_of(size_t size) {
   return enetjs_class_of_granule[(size - (size != 0)) / ENETJS_BLOCK_GRANULE];
 }
 
-/** Takes a chain out of a depot, or cuts one. @returns it, with its length in *count, or NULL when memory is out */
+/**
+ * Takes a chain out of a depot, or cuts one. @returns it, with its length in *count, or NULL when memory is
+ * out
+ */
 struct enetjs_block *enetjs_depot_pull(unsigned index, uint32_t *count);
 /** Brings a chain. */
 void enetjs_depot_push(unsigned index, struct enetjs_block *chain, uint32_t count);

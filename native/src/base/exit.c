@@ -1,8 +1,8 @@
 /*
- * The ends of threads and of the process.
+ * Calls hooks when a thread ends, and when the process does.
  *
- * Invariant: hooks are only ever added, so that the list can be walked without a lock, also at the exit of
- * a process whose threads the system has stopped anywhere.
+ * Invariant: hooks are only ever added, so the list can be walked without a lock. At the exit of a process
+ * the system may have stopped other threads anywhere, with locks held. Any thread may call.
  */
 #include "base/exit.h"
 
@@ -24,12 +24,13 @@ static enetjs_key exit_key;
 static bool has_exit_key;
 
 /*
- * A thread that ends without closing its hosts was terminated, as Workers are. Their pumps notice
- * it by the wake-up's other end being closed, but a host may have none, and not every runtime closes
+ * A thread that ends without closing its hosts was terminated, as Workers are. A pump can notice that,
+ * because the other end of its wake-up is closed. But a host may have no pump, and not every runtime closes
  * the descriptors of a terminated Worker.
  */
 static void ENETJS_KEY_CALL on_thread_exit(void *thread) {
-  for (struct enetjs_exit_hook *hook = atomic_load(&newest); hook; hook = hook->next) hook->on_thread_exit(thread);
+  for (struct enetjs_exit_hook *hook = atomic_load(&newest); hook; hook = hook->next)
+    hook->on_thread_exit(thread);
 }
 
 const void *enetjs_this_thread(void) {
@@ -37,8 +38,8 @@ const void *enetjs_this_thread(void) {
 }
 
 /*
- * What is done at the exit of the process. A child that was forked off and exits before it has become
- * another program has neither our threads nor the right to speak to our peers.
+ * The process that registered the first hook. A child that was forked off and exits before it has become
+ * another program has none of our threads, and must not send to our peers.
  */
 #ifndef _WIN32
 static pid_t owner_process;
@@ -57,7 +58,7 @@ static void watch(void) {
 #endif
   atexit(on_process_exit);
 #ifdef __linux__
-  at_quick_exit(on_process_exit); /* how Bun ends there */
+  at_quick_exit(on_process_exit); /* Bun ends with quick_exit on Linux */
 #endif
   has_exit_key = enetjs_key_create(&exit_key, on_thread_exit);
 }

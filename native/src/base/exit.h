@@ -2,7 +2,7 @@
  * @file exit.h
  * @brief Calls registered hooks when a thread ends, and when the process does.
  *
- * Any thread may call these functions. Nothing here knows who has registered.
+ * Any thread may call. The folders above register, so that nothing here depends on them.
  */
 #ifndef ENETJS_EXIT_H
 #define ENETJS_EXIT_H
@@ -17,7 +17,10 @@ struct enetjs_exit_hook {
 /** Registers a hook, once. The hook that was registered last is called first, as by atexit. */
 void enetjs_exit_register(struct enetjs_exit_hook *hook);
 
-/** A name of this thread, of whose end the hooks are told. @returns NULL where its end cannot be noticed */
+/**
+ * Has the hooks called when this thread ends. @returns a name of the thread, or NULL where its end goes
+ * unnoticed
+ */
 const void *enetjs_this_thread(void);
 
 #endif

@@ -1,4 +1,7 @@
-/* The descriptors beside ENet's socket: what wakes threads, poll, and what an error means. */
+/*
+ * Descriptors beside ENet's socket, on POSIX and on Windows: what wakes threads, poll(), and what an error of
+ * a socket call means. Nothing here has state of its own, so any thread may call.
+ */
 #include "base/net.h"
 
 #include <errno.h>
@@ -12,7 +15,7 @@ static enetjs_fd open_socket(int family, int type) {
   return WSASocketW(family, type, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
 }
 
-/* A wake-up is one byte, which must not wait for more. */
+/* A wake-up is one byte; TCP must send it at once. */
 static int configure(enetjs_fd fd) {
   u_long on = 1;
   BOOL at_once = TRUE;
@@ -20,7 +23,9 @@ static int configure(enetjs_fd fd) {
   return ioctlsocket(fd, FIONBIO, &on);
 }
 
-/* Whether the accepted end is connected to the other one, and not to whoever else has found the listener. */
+/*
+ * Whether the accepted end is connected to `other`, and not to another program that has found the listener.
+ */
 static bool connected_to(enetjs_fd accepted, enetjs_fd other) {
   struct sockaddr_in theirs, ours;
   int length = sizeof(theirs), own_length = sizeof(ours);
@@ -74,7 +79,9 @@ struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd) {
 
 void enetjs_fd_close(enetjs_fd fd) { closesocket(fd); }
 
-int enetjs_poll(enetjs_pollfd *fds, unsigned count, int timeout_ms) { return WSAPoll(fds, count, timeout_ms); }
+int enetjs_poll(enetjs_pollfd *fds, unsigned count, int timeout_ms) {
+  return WSAPoll(fds, count, timeout_ms);
+}
 
 int enetjs_socket_error(void) { return WSAGetLastError(); }
 void enetjs_socket_error_clear(void) { WSASetLastError(0); }
@@ -82,8 +89,8 @@ void enetjs_socket_error_clear(void) { WSASetLastError(0); }
 bool enetjs_socket_error_fatal(int error) { return error == WSAENOTSOCK || error == WSAENOTCONN; }
 
 bool enetjs_socket_error_no_way(int error) {
-  return error == WSAENETUNREACH || error == WSAEHOSTUNREACH || error == WSAENETDOWN || error == WSAEADDRNOTAVAIL ||
-         error == WSAEACCES;
+  return error == WSAENETUNREACH || error == WSAEHOSTUNREACH || error == WSAENETDOWN ||
+         error == WSAEADDRNOTAVAIL || error == WSAEACCES;
 }
 
 int enetjs_socket_error_code(int error) {
@@ -112,7 +119,7 @@ int enetjs_socket_error_code(int error) {
 #define MSG_NOSIGNAL 0
 #endif
 
-/* Where the flag is, no child process can come in between. */
+/* Where the system has the flag, no other thread can fork between opening and marking a descriptor. */
 #ifdef SOCK_CLOEXEC
 #define CLOSE_ON_EXEC SOCK_CLOEXEC
 #else
@@ -137,7 +144,9 @@ static int configure(enetjs_fd fd) {
   return fcntl(fd, F_SETFL, fcntl(fd, F_GETFL, 0) | O_NONBLOCK);
 }
 
-static int connect_pair(enetjs_fd ends[2]) { return socketpair(AF_UNIX, SOCK_STREAM | CLOSE_ON_EXEC, 0, ends); }
+static int connect_pair(enetjs_fd ends[2]) {
+  return socketpair(AF_UNIX, SOCK_STREAM | CLOSE_ON_EXEC, 0, ends);
+}
 
 struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd) {
   struct enetjs_fd_identity identity = {0};
@@ -164,7 +173,7 @@ void enetjs_socket_error_clear(void) { errno = 0; }
 
 bool enetjs_socket_error_fatal(int error) { return error == EBADF || error == ENOTSOCK; }
 
-/* EPERM is a firewall's. Of the routes that forbid, "prohibit" gives EACCES and "blackhole" EINVAL. */
+/* A firewall gives EPERM, a "prohibit" route EACCES, and a "blackhole" route EINVAL. */
 bool enetjs_socket_error_no_way(int error) {
   switch (error) {
     case ENETUNREACH:
@@ -215,9 +224,10 @@ void enetjs_fd_close_forgotten(enetjs_fd fd, struct enetjs_fd_identity identity,
   enetjs_pollfd other = {0};
   other.fd = other_end;
   enetjs_poll(&other, 1, 0);
-  if (other.revents != 0) return; /* a hang-up: it is closed, and the number may be another's */
+  if (other.revents != 0) return; /* hung up: `fd` is closed, and its number may belong to another file */
   now = enetjs_fd_identify(fd);
-  if (identity.inode != 0 && now.inode == identity.inode && now.device == identity.device) enetjs_fd_close(fd);
+  if (identity.inode != 0 && now.inode == identity.inode && now.device == identity.device)
+    enetjs_fd_close(fd);
 }
 
 void enetjs_poke(enetjs_fd fd) {

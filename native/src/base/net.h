@@ -1,6 +1,6 @@
 /**
  * @file net.h
- * @brief The few socket calls beside ENet's: what wakes threads, and poll.
+ * @brief Socket calls beside ENet's: what wakes threads, and poll(). Any thread may call.
  */
 #ifndef ENETJS_NET_H
 #define ENETJS_NET_H
@@ -27,7 +27,10 @@ typedef struct pollfd enetjs_pollfd;
  */
 int enetjs_pair(enetjs_fd ends[2]);
 
-/** What wakes a thread of ours in poll(): an eventfd on Linux, where both are the same, else a pair. */
+/**
+ * Wakes a thread of ours in poll(): an eventfd on Linux, where both members are the same, else a pair of
+ * sockets.
+ */
 struct enetjs_waker {
   enetjs_fd read, write;
 };
@@ -38,7 +41,7 @@ int enetjs_waker_open(struct enetjs_waker *waker);
 /** Makes `read` readable until it is cleared. Does not block; any thread may call it. */
 void enetjs_waker_signal(const struct enetjs_waker *waker);
 
-/** Takes all signals; for the thread that polls. */
+/** Takes all signals. For the thread that polls. */
 void enetjs_waker_clear(const struct enetjs_waker *waker);
 
 void enetjs_waker_close(const struct enetjs_waker *waker);
@@ -46,15 +49,21 @@ void enetjs_waker_close(const struct enetjs_waker *waker);
 /** Creates a UDP socket that no child process inherits. @returns ENETJS_FD_NONE on failure */
 enetjs_fd enetjs_udp_socket(bool ipv6);
 
-/** Sends one byte without blocking and without SIGPIPE; a full buffer means the byte is there already. */
+/**
+ * Sends one byte, without blocking and without SIGPIPE. Where the buffer is full, the reader is woken
+ * already.
+ */
 void enetjs_poke(enetjs_fd fd);
 
-/** Reads everything that is there. */
+/** Reads and drops everything that has arrived. */
 void enetjs_drain(enetjs_fd fd);
 
 void enetjs_fd_close(enetjs_fd fd);
 
-/** What a descriptor refers to, beyond its number, which is reused. */
+/**
+ * Which file a descriptor refers to. The number of a descriptor does not tell: it is used again after a
+ * close.
+ */
 struct enetjs_fd_identity {
   uint64_t device, inode; /**< zero where the system has no such thing */
 };
@@ -62,9 +71,9 @@ struct enetjs_fd_identity {
 struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd);
 
 /**
- * Closes an end of a pair that a runtime had, and has forgotten with the thread that ends. A runtime closes it
- * on that thread, or never. So this is for the exit of that very thread: what is open then is closed by nobody
- * else, and its number cannot become another's between the look and the close.
+ * Closes the end of a pair that a runtime was given, unless the runtime has closed it. To be called at the
+ * exit of the thread of that runtime: the runtime closes the descriptor on that thread or never. So the
+ * number cannot become another file's between the look and the close.
  * @param other_end of the pair, or ENETJS_FD_NONE when that is closed
  */
 void enetjs_fd_close_forgotten(enetjs_fd fd, struct enetjs_fd_identity identity, enetjs_fd other_end);
@@ -79,7 +88,10 @@ void enetjs_socket_error_clear(void);
 /** Whether a socket call that failed with this error can never succeed again. */
 bool enetjs_socket_error_fatal(int error);
 
-/** Whether a datagram was not sent with this error because its address has no way there, or may not be sent to. */
+/**
+ * Whether a datagram with this error was not sent because there is no route to its address, or none that is
+ * allowed.
+ */
 bool enetjs_socket_error_no_way(int error);
 
 /** The ENETJS_ERR_… code for an error of socket, bind or sendto. */

@@ -1,7 +1,9 @@
 /**
  * @file pool.h
- * @brief The memory pool behind ENet's malloc and free callbacks. Thread-safe; a block may be freed by
- * any thread. See pool.c for how it works.
+ * @brief The memory pool behind ENet's malloc and free callbacks.
+ *
+ * Any thread may call, and any thread may free a block. What concerns an account (budget.h) is called with
+ * the lock of the account's host held. pool.c tells how the pool works, and which files it has.
  */
 #ifndef ENETJS_POOL_H
 #define ENETJS_POOL_H
@@ -38,34 +40,36 @@ void *enetjs_pool_malloc(size_t size);
 void enetjs_pool_free(void *memory);
 
 /*
- * Charges the account for what the calling thread allocates from now on, NULL for nobody. With the lock
+ * Charges the account for what the calling thread allocates from now on, NULL for none. With the lock
  * of the account's host held, from here until the next call.
  */
 void enetjs_pool_charge(struct enetjs_account *account);
 
-/* Charges another account, or NULL for nobody, for a live block. With the host's lock held. */
+/* Charges another account, or NULL for none, for a live block. With the host's lock held. */
 void enetjs_pool_move(void *memory, struct enetjs_account *account);
 
-/* What an account is charged for a block of `size` bytes: the memory that it takes. */
+/* @returns what an account is charged for a block of `size` bytes: the memory that it takes */
 size_t enetjs_pool_cost(size_t size);
 
 /*
- * Until the thread charges another account, its next block of exactly this size is sparse: the account is charged
- * for what is written into it at once, and for the rest when it is touched. It counts its sparse blocks. To be called
- * while an account is charged, with a size of at least ENETJS_SPARSE_MINIMUM.
+ * Until the thread charges another account, its next block of exactly this size is sparse: the account is
+ * charged for what is written into it at once, and for the rest when it is touched. It counts its sparse
+ * blocks. To be called while an account is charged, with a size of at least ENETJS_SPARSE_MINIMUM.
  */
 void enetjs_pool_expect_sparse(size_t size, size_t written);
 #define ENETJS_SPARSE_MINIMUM ((size_t)64 * 1024)
 
 /*
- * Charges the account of a sparse block for the pages of what is about to be written into it; does nothing for other
- * blocks. Pages that have been charged are charged again, but all together at most what another block would cost.
- * With the host's lock held.
+ * Charges the account of a sparse block for the pages of what is about to be written into it; does nothing
+ * for other blocks. Pages that have been charged are charged again, but all together at most what another
+ * block would cost. With the host's lock held.
  */
 void enetjs_pool_touch(void *memory, size_t offset, size_t length);
 /* @returns what that would charge */
 size_t enetjs_pool_touch_cost(const void *memory, size_t offset, size_t length);
-/* @returns what a sparse block of `size` bytes is charged at first, when `length` of them are written at once */
+/*
+ * @returns what a sparse block of `size` bytes is charged at first, when `length` of them are written at once
+ */
 size_t enetjs_pool_sparse_cost(size_t size, size_t length);
 
 /* How often memory was out, since the beginning. */
@@ -76,14 +80,17 @@ unsigned enetjs_pool_failures(void);
 extern _Atomic int64_t enetjs_pool_test_countdown;
 #endif
 
-/* Whether a trim would give back much. A few loads; true at most until a trim. */
+/* Whether a trim would give back much. Costs a few loads; a trim makes it false. */
 bool enetjs_pool_slack(void);
 
 /*
- * Gives memory that nobody uses back to the system, if that is much, and at most once a second. It
- * visits every free block, so it takes milliseconds after a flood. No other lock need be held.
+ * Gives unused memory back to the system, if that is much, and at most once a second. It
+ * visits every free block, so it takes a tenth of a second after a flood. No other lock need be held.
  */
 void enetjs_pool_trim(void);
+
+/* Whether a trim would give back much, and is not too early. */
+bool enetjs_pool_trim_due(void);
 
 /* After a trim, empties the calling thread's magazines once, so that they keep nothing from the next. */
 void enetjs_pool_relax(void);

@@ -1,7 +1,7 @@
 /*
- * The operating system's random source, for whatever a stranger must not guess: connect ids, sessions,
- * keys of hash tables. Any thread may call it. A number that can be guessed is worse than none, so where
- * the system has no such source the process ends.
+ * The operating system's random source, for whatever a stranger must not guess: connect ids, sessions, keys
+ * of hash tables. Without that source the process is aborted, because a number that can be guessed is worse
+ * than none. Any thread may call.
  */
 #include "base/random.h"
 

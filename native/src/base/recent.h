@@ -1,6 +1,7 @@
 /**
  * @file recent.h
- * @brief The share of some events among all of the last 5 to 10 seconds. The owner has to lock.
+ * @brief The share of some events among all events of the last 5 to 10 seconds. The caller holds the owner's
+ * lock.
  */
 #ifndef ENETJS_RECENT_H
 #define ENETJS_RECENT_H
@@ -9,14 +10,14 @@
 
 #define ENETJS_RECENT_MS 5000
 
-/** All zero at the beginning. [0] is of the current interval, [1] of the one before. */
+/** All zero at the beginning. [0] counts the current interval, [1] the one before. */
 struct enetjs_recent {
   uint32_t began; /**< the current interval, in milliseconds of any clock; 0 before the first */
   uint64_t some[2], all[2];
 };
 
 static inline void enetjs_recent_pass(struct enetjs_recent *recent, uint32_t now) {
-  int32_t passed = (int32_t)(now - recent->began); /* below 0 where the last time was read a little earlier */
+  int32_t passed = (int32_t)(now - recent->began); /* below 0 where `now` was read before `began` */
   if (recent->began != 0 && passed < ENETJS_RECENT_MS) return;
   recent->some[1] = passed < 2 * ENETJS_RECENT_MS ? recent->some[0] : 0;
   recent->all[1] = passed < 2 * ENETJS_RECENT_MS ? recent->all[0] : 0;
@@ -25,7 +26,8 @@ static inline void enetjs_recent_pass(struct enetjs_recent *recent, uint32_t now
 }
 
 /** @param all how many there were, `some` included */
-static inline void enetjs_recent_add(struct enetjs_recent *recent, uint64_t some, uint64_t all, uint32_t now) {
+static inline void enetjs_recent_add(struct enetjs_recent *recent, uint64_t some, uint64_t all,
+                                     uint32_t now) {
   enetjs_recent_pass(recent, now);
   recent->some[0] += some;
   recent->all[0] += all;

@@ -1,10 +1,11 @@
 /**
  * @file threads.h
- * @brief The few threading primitives libenetjs needs, over pthreads and over Win32: mutex, condition, thread,
- * once, thread-local key with a destructor. Everything is static inline and internal.
+ * @brief Threading primitives over pthreads and Win32: mutex, condition, thread, once, and a thread-local key
+ * with a destructor. Each is there twice, with the same contract; its comment stands at the pthreads one,
+ * too.
  *
- * Functions that can fail return true on success. Nothing here allocates except
- * enetjs_thread_start, whose start record is freed by the new thread.
+ * Functions that can fail return true on success. Only enetjs_thread_start allocates: a start record, which
+ * the new thread frees.
  */
 #ifndef ENETJS_THREADS_H
 #define ENETJS_THREADS_H
@@ -27,8 +28,9 @@
 #endif
 
 /*
- * The default TLS model of position-independent code, because the library arrives by dlopen:
- * initial-exec would draw on a small static reserve and may refuse to load.
+ * With the default TLS model of position-independent code, because runtimes load the library by dlopen:
+ * initial-exec would take room from a small static reserve, and where that is used up the library would not
+ * load.
  */
 #ifdef _MSC_VER
 #define ENETJS_THREAD_LOCAL __declspec(thread)
@@ -36,7 +38,7 @@
 #define ENETJS_THREAD_LOCAL _Thread_local
 #endif
 
-/* Address space and (with memory locked) real memory a thread costs; nothing here recurses. */
+/* What a thread of the library costs: address space, and memory where it is locked. Nothing here recurses. */
 #define ENETJS_THREAD_STACK_BYTES (256 * 1024)
 
 typedef void (*enetjs_thread_main)(void *argument);
@@ -77,7 +79,9 @@ static inline void enetjs_mutex_destroy(enetjs_mutex *mutex) { (void)mutex; }
 
 static inline void enetjs_mutex_lock(enetjs_mutex *mutex) { AcquireSRWLockExclusive(mutex); }
 
-static inline bool enetjs_mutex_trylock(enetjs_mutex *mutex) { return TryAcquireSRWLockExclusive(mutex) != 0; }
+static inline bool enetjs_mutex_trylock(enetjs_mutex *mutex) {
+  return TryAcquireSRWLockExclusive(mutex) != 0;
+}
 
 static inline void enetjs_mutex_unlock(enetjs_mutex *mutex) { ReleaseSRWLockExclusive(mutex); }
 
@@ -91,7 +95,7 @@ static inline bool enetjs_cond_init(enetjs_cond *cond) {
 
 static inline void enetjs_cond_broadcast(enetjs_cond *cond) { WakeAllConditionVariable(cond); }
 
-/* Milliseconds of a clock that nobody sets. */
+/* Milliseconds of a monotonic clock. */
 static inline uint64_t enetjs_now_ms(void) { return GetTickCount64(); }
 
 /* Waits until the deadline of enetjs_now_ms at the latest; UINT64_MAX waits without end. */
@@ -191,13 +195,13 @@ typedef pthread_cond_t enetjs_cond;
 
 static inline bool enetjs_cond_init(enetjs_cond *cond) {
 #ifdef __APPLE__
-  return pthread_cond_init(cond, NULL) == 0; /* waits are relative there */
+  return pthread_cond_init(cond, NULL) == 0; /* macOS waits for a relative time, see enetjs_cond_wait */
 #else
   pthread_condattr_t attributes;
   bool initialized;
   if (pthread_condattr_init(&attributes) != 0) return false;
-  initialized =
-      pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 && pthread_cond_init(cond, &attributes) == 0;
+  initialized = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+                pthread_cond_init(cond, &attributes) == 0;
   pthread_condattr_destroy(&attributes);
   return initialized;
 #endif
@@ -205,7 +209,7 @@ static inline bool enetjs_cond_init(enetjs_cond *cond) {
 
 static inline void enetjs_cond_broadcast(enetjs_cond *cond) { pthread_cond_broadcast(cond); }
 
-/* Milliseconds of a clock that nobody sets. */
+/* Milliseconds of a monotonic clock. */
 static inline uint64_t enetjs_now_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -240,8 +244,8 @@ static inline void *enetjs_thread_entry(void *record) {
 }
 
 /*
- * Every signal that is not a fault of the running thread itself. Our threads inherit this mask, so
- * that the host program's handlers run on the host program's threads and never on a small stack.
+ * Every signal but the faults of a running thread itself. Our threads block these signals, so that handlers
+ * of the program run on threads of the program, and never on a small stack.
  */
 static inline void enetjs_thread_signal_mask(sigset_t *set) {
   sigfillset(set);
@@ -253,8 +257,8 @@ static inline void enetjs_thread_signal_mask(sigset_t *set) {
 }
 
 /*
- * With a stack of that size where the system takes it. A program with much static TLS, which glibc
- * carves out of the stack, may be refused: then the default size.
+ * With a stack of that size where the system accepts it, else of the default size. glibc takes static TLS out
+ * of the stack, and refuses a size in which that leaves no room.
  */
 static inline bool enetjs_thread_create(enetjs_thread *thread, struct enetjs_thread_record *record,
                                         size_t stack_bytes) {
@@ -293,7 +297,7 @@ static inline void enetjs_thread_yield(void) { sched_yield(); }
 
 /* Sleeps for less than a tenth of a millisecond, where the system can. */
 static inline void enetjs_thread_doze(void) {
-  struct timespec time = {0, 1}; /* and what the system adds, commonly 50 microseconds */
+  struct timespec time = {0, 1}; /* the system adds its timer slack, commonly 50 microseconds */
   nanosleep(&time, NULL);
 }
 
@@ -316,7 +320,9 @@ static inline bool enetjs_key_create(enetjs_key *key, void(ENETJS_KEY_CALL *dest
   return pthread_key_create(key, destructor) == 0;
 }
 
-static inline bool enetjs_key_set(enetjs_key key, void *value) { return pthread_setspecific(key, value) == 0; }
+static inline bool enetjs_key_set(enetjs_key key, void *value) {
+  return pthread_setspecific(key, value) == 0;
+}
 
 #endif
 

@@ -1,13 +1,13 @@
 /*
- * Channels to plugins: two rings in native memory that JavaScript maps, and a thread that runs a plugin at the other
- * end of them. This file is JavaScript's side: handles, and how a channel begins and ends.
+ * Channels to plugins: two rings in native memory that JavaScript maps, and a thread that runs a plugin at
+ * the other end of them. This file is JavaScript's side: handles, and how a channel begins and ends.
  *
- * JavaScript produces into one ring and consumes from the other without any call. It calls only to wake the thread.
- * A channel ends for one of three reasons: JavaScript closes it, JavaScript's thread exits, or the plugin cannot be
- * loaded or breaks a rule. The thread shuts the plugin down in each case.
+ * JavaScript produces into one ring and consumes from the other without any call. It calls only to wake the
+ * thread. A channel ends for one of three reasons: JavaScript closes it, JavaScript's thread exits, or the
+ * plugin cannot be loaded or breaks a rule. The thread shuts the plugin down in each case.
  *
- * Invariant: the memory is freed when both sides have let go of it. JavaScript detaches its buffers first; the thread
- * lets go at its end.
+ * Invariant: the memory is freed when JavaScript has closed the channel and the thread has ended. JavaScript
+ * detaches its buffers before it closes.
  *
  * The exported functions take the lock of the channel, and any thread may call them.
  */
@@ -15,13 +15,14 @@
 #include <string.h>
 
 #include "base/exit.h"
+#include "base/handle.h"
 #include "base/number.h"
 #include "channel/channel.h"
 #include "channel/internal.h"
 
 #define CHANNEL_LIMIT 4096
 #define STACK_BYTES (8 * 1024 * 1024)
-#define EXIT_WAIT_MS 2000 /* for plugins that are at work when the process ends */
+#define EXIT_WAIT_MS 2000 /* how long the exit of the process waits for plugins that are at work */
 
 atomic_uint enetjs_live_channels, enetjs_live_plugins;
 atomic_size_t enetjs_channel_bytes;
@@ -36,22 +37,19 @@ static void table_initialize(void);
 
 /* ---- Handles --------------------------------------------------------------------------------- */
 
-static double handle_of(const struct enetjs_channel *c) { return (double)c->generation * CHANNEL_LIMIT + c->index; }
-
 static struct enetjs_channel *channel_at(uint32_t index) {
   return index < CHANNEL_LIMIT ? atomic_load(&table.items[index]) : NULL;
 }
 
 /* @returns the channel with its lock held, or NULL when the handle is stale */
-static struct enetjs_channel *lock_by_handle(double handle) {
+static struct enetjs_channel *lock_by_handle(double channel) {
   struct enetjs_channel *c;
-  uint64_t number;
-  if (!enetjs_is_integer(handle, 0, 9007199254740991.0)) return NULL;
-  number = (uint64_t)handle;
-  c = channel_at((uint32_t)(number % CHANNEL_LIMIT));
+  struct enetjs_handle handle;
+  if (!enetjs_handle_read(channel, CHANNEL_LIMIT, &handle)) return NULL;
+  c = channel_at(handle.index);
   if (!c) return NULL;
   enetjs_mutex_lock(&c->lock);
-  if (c->open && c->generation == number / CHANNEL_LIMIT) return c;
+  if (c->open && c->generation == handle.generation) return c;
   enetjs_mutex_unlock(&c->lock);
   return NULL;
 }
@@ -130,7 +128,8 @@ static bool copy_arguments(struct enetjs_channel *c, const uint8_t *path, size_t
 }
 
 double enetjs_channel_open(const uint8_t *path, double pathBytes, const uint8_t *configuration,
-                           double configurationBytes, double sendBytes, double receiveBytes, double updateIntervalMs) {
+                           double configurationBytes, double sendBytes, double receiveBytes,
+                           double updateIntervalMs) {
   const double limit = ENETJS_CHANNEL_MAXIMUM_BYTES;
   struct enetjs_channel *c;
   double result;
@@ -144,7 +143,7 @@ double enetjs_channel_open(const uint8_t *path, double pathBytes, const uint8_t 
   c->open = true;
   c->owner = enetjs_this_thread();
   c->update_interval_ms = (uint32_t)updateIntervalMs;
-  result = handle_of(c);
+  result = enetjs_handle_number(c->generation, c->index, CHANNEL_LIMIT);
   if (!copy_arguments(c, path, (size_t)pathBytes, configuration, (size_t)configurationBytes) ||
       !enetjs_channel_allocate(c, (uint32_t)sendBytes, (uint32_t)receiveBytes)) {
     enetjs_channel_destroy(c);
@@ -217,7 +216,8 @@ double enetjs_channel_text(double channel, double which, uint8_t *out, double ca
   struct enetjs_channel *c;
   const char *text;
   size_t length;
-  if (!out || !(capacity >= 0) || !(which >= 0 && which <= ENETJS_CHANNEL_TEXT_VERSION)) return ENETJS_ERR_ARGUMENT;
+  if (!out || !(capacity >= 0) || !(which >= 0 && which <= ENETJS_CHANNEL_TEXT_VERSION))
+    return ENETJS_ERR_ARGUMENT;
   c = lock_by_handle(channel);
   if (!c) return ENETJS_ERR_CLOSED;
   text = which == ENETJS_CHANNEL_TEXT_ERROR ? c->reason : c->plugin_texts[which != ENETJS_CHANNEL_TEXT_NAME];
@@ -228,7 +228,7 @@ double enetjs_channel_text(double channel, double which, uint8_t *out, double ca
   return (double)length;
 }
 
-/* With the lock held: JavaScript's side lets go. @returns whether the thread has yet to end */
+/* With the lock held: JavaScript uses the memory no more. @returns whether the thread has yet to end */
 static bool release(struct enetjs_channel *c, bool keep_memory) {
   c->released = true;
   c->keep_memory |= keep_memory;
@@ -259,7 +259,7 @@ static void close_of_thread(const void *owner) {
   }
 }
 
-/* At exit: no plugin should run on while the process is taken down. Memory is left to the system. */
+/* At the exit of the process no plugin should run on while it is taken down. Memory is left to the system. */
 static void stop_all(void) {
   uint64_t deadline = enetjs_now_ms() + EXIT_WAIT_MS;
   struct enetjs_channel *c;

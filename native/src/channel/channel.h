@@ -1,6 +1,6 @@
 /**
  * @file channel.h
- * @brief What channels tell the rest of the library: how many there are.
+ * @brief Counts of channels, plugins and their memory, for enetjs_diagnostics. Any thread may read them.
  */
 #ifndef ENETJS_CHANNEL_H
 #define ENETJS_CHANNEL_H

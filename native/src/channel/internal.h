@@ -1,10 +1,11 @@
 /**
  * @file internal.h
- * @brief A channel as its files share it: channel.c is JavaScript's side, plugin_thread.c runs the plugin, and
- * plugin_calls.c is what the plugin may call.
+ * @brief A channel as its files share it: channel.c is JavaScript's side, plugin_thread.c runs the plugin,
+ * and plugin_calls.c is what the plugin may call.
  *
- * Control blocks are never freed, only reused under a new generation, so a stale handle can always be checked. The
- * lock guards everything in a block, except the ring from JavaScript, which belongs to the plugin's thread.
+ * Invariant: control blocks are never freed, only used again under a new generation, so a stale handle can
+ * always be checked. The lock guards everything in a block, except the ring from JavaScript, which belongs to
+ * the plugin's thread.
  */
 #ifndef ENETJS_CHANNEL_INTERNAL_H
 #define ENETJS_CHANNEL_INTERNAL_H
@@ -31,10 +32,10 @@ struct enetjs_channel {
   bool open;
   bool running;        /* its thread */
   atomic_bool closing; /* the thread is to end */
-  bool released;       /* JavaScript has let go */
+  bool released;       /* JavaScript has closed the channel */
   bool keep_memory;
   bool notified; /* JavaScript has written, or made room */
-  int state;     /* ENETJS_CHANNEL_STATE_… or what ended it */
+  int state;     /* ENETJS_CHANNEL_STATE_…, or the error code that ended the channel */
   char reason[ENETJS_CHANNEL_REASON_BYTES];
   const void *owner; /* identifies JavaScript's thread, or NULL */
   enetjs_fd wake, consumer_end;
@@ -60,13 +61,19 @@ struct enetjs_channel {
 /* ---- memory.c -------------------------------------------------------------------------------- */
 /** Allocates the rings, with the lock held. @returns false when there is no memory */
 bool enetjs_channel_allocate(struct enetjs_channel *c, uint32_t send, uint32_t receive);
-/** Whether nobody has written before the plugin's ring, behind it, or behind the other ring. */
+/**
+ * Whether the guards are intact: nothing was written before the plugin's ring, behind it, or behind the other
+ * ring.
+ */
 bool enetjs_channel_guards_intact(const struct enetjs_channel *c);
 
 /* ---- channel.c ------------------------------------------------------------------------------- */
 /** Has the thread end. With the lock held. */
 void enetjs_channel_begin_closing(struct enetjs_channel *c);
-/** Ends the channel for a reason, of which the first one counts. With the lock held. @returns ENETJS_PLUGIN_FAULT */
+/**
+ * Ends the channel for a reason, of which the first one counts. With the lock held. @returns
+ * ENETJS_PLUGIN_FAULT
+ */
 int enetjs_channel_fail(struct enetjs_channel *c, int code, const char *reason);
 /** Frees what a channel has, and its block. With the lock held. */
 void enetjs_channel_destroy(struct enetjs_channel *c);

@@ -1,7 +1,7 @@
 /*
- * The memory of a channel: the words of both directions, and a ring for each. The layout is that of "Memory of a
- * channel" in enetjs_layout.h. A guard lies before, between and behind the rings, so that a plugin that writes beyond a
- * reservation is found.
+ * The memory of a channel: the words of both directions, and a ring for each. The layout is that of "Memory
+ * of a channel" in enetjs_layout.h. A guard lies before, between and behind the rings, so that a plugin that
+ * writes beyond a reservation is found.
  *
  * Call with the channel's lock held.
  */
@@ -18,8 +18,8 @@ static _Atomic uint32_t *words_of(const struct enetjs_channel *c, unsigned direc
 }
 
 /* Places a direction's ring, behind a guard. @returns the offset behind it */
-static size_t place(struct enetjs_channel *c, struct enetjs_channel_ring *ring, unsigned direction, size_t offset,
-                    uint32_t capacity) {
+static size_t place(struct enetjs_channel *c, struct enetjs_channel_ring *ring, unsigned direction,
+                    size_t offset, uint32_t capacity) {
   _Atomic uint32_t *words = words_of(c, direction);
   memset(c->memory + offset, GUARD, ENETJS_CHANNEL_GUARD_BYTES);
   offset += ENETJS_CHANNEL_GUARD_BYTES;
@@ -36,7 +36,8 @@ bool enetjs_channel_allocate(struct enetjs_channel *c, uint32_t send, uint32_t r
                  enetjs_channel_ring_bytes(receive);
   c->allocation = calloc(1, bytes + ENETJS_CHANNEL_RING_ALIGNMENT);
   if (!c->allocation) return false;
-  c->memory = c->allocation + ENETJS_CHANNEL_RING_ALIGNMENT - (uintptr_t)c->allocation % ENETJS_CHANNEL_RING_ALIGNMENT;
+  c->memory = c->allocation + ENETJS_CHANNEL_RING_ALIGNMENT -
+              (uintptr_t)c->allocation % ENETJS_CHANNEL_RING_ALIGNMENT;
   c->memory_bytes = bytes;
   atomic_fetch_add(&enetjs_channel_bytes, bytes);
   offset = place(c, &c->in, 0, offset, send);

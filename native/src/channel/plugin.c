@@ -1,5 +1,6 @@
 /*
- * Loads plugins with the system's loader, and tells apart why it refuses one. Called by the thread of the channel.
+ * Loads plugins with the system's loader. Where it refuses one, finds out why: no such file, another
+ * platform, or a fault of the library itself. Called by the thread of the channel.
  */
 #include "channel/plugin.h"
 
@@ -21,7 +22,8 @@ typedef const struct enetjs_plugin *(*interface_function)(void);
 static int library_open(void **library, const char *path, char *reason, size_t size) {
   wchar_t wide[32768];
   DWORD error;
-  if (!MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, sizeof(wide) / sizeof(*wide))) return ENETJS_ERR_PLUGIN_MISSING;
+  if (!MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, sizeof(wide) / sizeof(*wide)))
+    return ENETJS_ERR_PLUGIN_MISSING;
   *library = (void *)LoadLibraryExW(wide, NULL, LOAD_WITH_ALTERED_SEARCH_PATH);
   if (*library) return 0;
   error = GetLastError();
@@ -42,7 +44,7 @@ static void library_close(void *library) { FreeLibrary((HMODULE)library); }
 #include <errno.h>
 #include <sys/stat.h>
 
-static const char anchor; /* something of the file that this code is in */
+static const char anchor; /* its address tells which file this code was loaded from */
 
 /* The beginning of a library: in ELF format, class, byte order …, machine; in Mach-O magic and processor. */
 struct identity {
@@ -110,7 +112,8 @@ static int check_functions(const struct enetjs_plugin *functions, char *reason, 
   return 0;
 }
 
-int enetjs_channel_plugin_load(struct enetjs_channel_plugin *plugin, const char *path, char *reason, size_t size) {
+int enetjs_channel_plugin_load(struct enetjs_channel_plugin *plugin, const char *path, char *reason,
+                               size_t size) {
   interface_function entry;
   int result = library_open(&plugin->library, path, reason, size);
   if (result < 0) return result;
@@ -130,7 +133,7 @@ void enetjs_channel_plugin_text(const struct enetjs_channel_plugin *plugin, int 
                                 char text[ENETJS_CHANNEL_PLUGIN_TEXT]) {
   const struct enetjs_plugin *functions = plugin->functions;
   const char *given = NULL;
-  /* An older plugin's struct ends before them. */
+  /* The struct of an older plugin ends before these members. */
   if (functions->abi_version >= TEXT_SINCE) given = which == 0 ? functions->name : functions->version;
   snprintf(text, ENETJS_CHANNEL_PLUGIN_TEXT, "%s", given ? given : "");
 }

@@ -1,6 +1,7 @@
 /**
- * @file channel_plugin.h
- * @brief Loading a plugin's library, and telling apart why it cannot be loaded.
+ * @file plugin.h
+ * @brief Loads the library of a plugin, and tells why it cannot be loaded. Called by the thread of the
+ * channel.
  */
 #ifndef ENETJS_CHANNEL_PLUGIN_H
 #define ENETJS_CHANNEL_PLUGIN_H
@@ -27,7 +28,8 @@ void enetjs_channel_plugin_text(const struct enetjs_channel_plugin *plugin, int 
  * @param reason receives what there is to say of an error beyond its code
  * @returns 0, or ENETJS_ERR_PLUGIN_… with nothing loaded
  */
-int enetjs_channel_plugin_load(struct enetjs_channel_plugin *plugin, const char *path, char *reason, size_t size);
+int enetjs_channel_plugin_load(struct enetjs_channel_plugin *plugin, const char *path, char *reason,
+                               size_t size);
 
 /** Unloads a plugin, none of whose code may be running. */
 void enetjs_channel_plugin_unload(struct enetjs_channel_plugin *plugin);

@@ -1,8 +1,10 @@
 /*
- * What a plugin calls, on its own thread or on others that it has started. Every function takes the channel's lock.
+ * The functions that a plugin calls, on its own thread or on others that it has started. Each takes the
+ * channel's lock.
  *
- * Invariant: `sender` identifies the one thread that has a reservation in the ring to JavaScript, from reserve to
- * commit or abort. A plugin that breaks this rule, or writes beyond its reservation, ends the channel.
+ * Invariant: `sender` identifies the one thread that has a reservation in the ring to JavaScript, from
+ * reserve to commit or abort. A plugin that breaks this rule, or writes beyond its reservation, ends the
+ * channel.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,8 +19,9 @@ static uint64_t deadline_of(int timeout_ms) {
 
 static size_t plugin_capacity(struct enetjs_channel *c) { return c->out.capacity; }
 
-/* With the lock held: whether this thread can reserve now. A wish for room is left where there is none. */
-static enum enetjs_channel_ring_result try_reserve(struct enetjs_channel *c, uint32_t length, uint8_t **data) {
+/* With the lock held: reserves where there is room now. Else asks the consumer to wake us when there is. */
+static enum enetjs_channel_ring_result try_reserve(struct enetjs_channel *c, uint32_t length,
+                                                   uint8_t **data) {
   enum enetjs_channel_ring_result result;
   if (c->sender) return ENETJS_CHANNEL_RING_NONE;
   result = enetjs_channel_ring_reserve(&c->out, length, data);

@@ -1,9 +1,9 @@
 /*
- * The thread of a channel: it loads the plugin, hands it the messages of JavaScript, calls its update function in
- * time, and shuts it down. The thread ends by itself; nobody joins it.
+ * The thread of a channel: it loads the plugin, hands it the messages of JavaScript, calls its update
+ * function on time, and shuts it down. The thread is detached and ends by itself.
  *
- * The plugin is called without the lock held. Nobody waits for a plugin that takes its time, except the end of the
- * process, and that for a limited time.
+ * Invariant: the plugin is called without the lock held, so no other thread waits for a slow plugin. Only the
+ * exit of the process waits, for a limited time (channel.c).
  */
 #include <stdio.h>
 
@@ -20,7 +20,8 @@ static int initialize(struct enetjs_channel *c) {
   }
   enetjs_mutex_lock(&c->lock);
   c->sender = NULL;
-  snprintf(refusal, sizeof(refusal), "initialize returned %d%s%.400s", result, c->reason[0] ? ": " : "", c->reason);
+  snprintf(refusal, sizeof(refusal), "initialize returned %d%s%.400s", result, c->reason[0] ? ": " : "",
+           c->reason);
   enetjs_channel_fail(c, ENETJS_ERR_PLUGIN_INITIALIZE, refusal);
   enetjs_mutex_unlock(&c->lock);
   enetjs_channel_plugin_unload(&c->plugin);
@@ -87,7 +88,8 @@ static void sleep_until_notified(struct enetjs_channel *c) {
 static void serve(struct enetjs_channel *c) {
   const struct enetjs_plugin *functions = c->plugin.functions;
   if (!c->update_interval_ms) c->update_interval_ms = functions->update_interval_ms;
-  c->update_at = functions->update && c->update_interval_ms ? enetjs_now_ms() + c->update_interval_ms : UINT64_MAX;
+  c->update_at =
+      functions->update && c->update_interval_ms ? enetjs_now_ms() + c->update_interval_ms : UINT64_MAX;
   while (!c->closing) {
     update_if_due(c);
     if (process_one(c)) continue;

@@ -1,6 +1,6 @@
 /*
- * Both ends of a channel's ring. lib/channel/_ring.ts does the same in TypeScript. Each end is called by one thread at a
- * time.
+ * Both ends of a channel's ring. lib/channel/_ring.ts does the same in TypeScript. Each end is called by one
+ * thread at a time.
  */
 #include "channel/ring.h"
 
@@ -10,13 +10,16 @@
 
 static uint32_t round_up(uint32_t value, uint32_t to) { return (value + to - 1) / to * to; }
 
-static uint32_t record_bytes(uint32_t length) { return ENETJS_CHANNEL_RECORD_HEADER + round_up(length, UNIT); }
+static uint32_t record_bytes(uint32_t length) {
+  return ENETJS_CHANNEL_RECORD_HEADER + round_up(length, UNIT);
+}
 
 static _Atomic uint32_t *record_at(const struct enetjs_channel_ring *ring, uint32_t offset) {
   return (_Atomic uint32_t *)(void *)(ring->bytes + offset);
 }
 
-static void record_write(const struct enetjs_channel_ring *ring, uint32_t offset, uint32_t length, uint32_t kind) {
+static void record_write(const struct enetjs_channel_ring *ring, uint32_t offset, uint32_t length,
+                         uint32_t kind) {
   _Atomic uint32_t *record = record_at(ring, offset);
   atomic_store_explicit(&record[ENETJS_CHANNEL_RECORD_LENGTH], length, memory_order_relaxed);
   atomic_store_explicit(&record[ENETJS_CHANNEL_RECORD_KIND], kind, memory_order_relaxed);
@@ -35,10 +38,14 @@ void enetjs_channel_ring_attach(struct enetjs_channel_ring *ring, _Atomic uint32
   ring->count = ring->at = ring->skipped = 0;
 }
 
-/* What the producer has written and the consumer has not freed, in bytes; above twice the ring it is broken. */
+/*
+ * What the producer has written and the consumer has not freed, in bytes; above twice the ring it is broken.
+ */
 static uint64_t used_bytes(uint32_t head, uint32_t tail) { return (uint64_t)(uint32_t)(head - tail) * UNIT; }
 
-static bool used_valid(const struct enetjs_channel_ring *ring, uint64_t used) { return used <= 2ull * ring->size; }
+static bool used_valid(const struct enetjs_channel_ring *ring, uint64_t used) {
+  return used <= 2ull * ring->size;
+}
 
 /* ---- Producer -------------------------------------------------------------------------------- */
 
@@ -58,7 +65,8 @@ bool enetjs_channel_ring_commit(struct enetjs_channel_ring *ring, uint32_t lengt
   _Atomic uint32_t *waits = &ring->words[ENETJS_CHANNEL_WORD_CONSUMER_WAITS];
   uint32_t need = record_bytes(length);
   if (ring->skipped) ring->at = 0;
-  if (ring->at == 0) atomic_store_explicit(&ring->words[ENETJS_CHANNEL_WORD_WRAP], ring->count, memory_order_relaxed);
+  if (ring->at == 0)
+    atomic_store_explicit(&ring->words[ENETJS_CHANNEL_WORD_WRAP], ring->count, memory_order_relaxed);
   record_write(ring, ring->at, length, ENETJS_CHANNEL_KIND_PLAIN);
   ring->at = (ring->at + need) % ring->size;
   ring->count += (ring->skipped + need) / UNIT;
@@ -93,7 +101,9 @@ static bool advance(struct enetjs_channel_ring *ring, uint32_t bytes) {
   return grant(ring);
 }
 
-/* Whether a message of the producer's can be given to the consumer; sets wake when that was being waited for. */
+/*
+ * Whether a message of the producer's can be given to the consumer; sets wake when that was being waited for.
+ */
 static bool take(struct enetjs_channel_ring *ring, _Atomic uint32_t *kind, bool *wake) {
   uint32_t seen = ENETJS_CHANNEL_KIND_OFFERED;
   if (atomic_load_explicit(kind, memory_order_relaxed) == ENETJS_CHANNEL_KIND_PLAIN) return true;

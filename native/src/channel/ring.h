@@ -1,9 +1,9 @@
 /**
- * @file channel_ring.h
+ * @file ring.h
  * @brief One end of a channel's ring; see "Memory of a channel" in enetjs_layout.h for the protocol.
  *
- * The other end is not trusted: what it has written is checked before it is used, and found broken
- * rather than followed out of the ring. Each end belongs to one thread at a time.
+ * The other end is not trusted: positions and lengths that it has written are checked, so that no access
+ * leaves the ring. Each end belongs to one thread at a time.
  */
 #ifndef ENETJS_CHANNEL_RING_H
 #define ENETJS_CHANNEL_RING_H
@@ -22,7 +22,11 @@ struct enetjs_channel_ring {
   uint32_t skipped; /**< a producer's reservation: bytes to be skipped before it */
 };
 
-enum enetjs_channel_ring_result { ENETJS_CHANNEL_RING_NONE, ENETJS_CHANNEL_RING_OK, ENETJS_CHANNEL_RING_BROKEN };
+enum enetjs_channel_ring_result {
+  ENETJS_CHANNEL_RING_NONE,
+  ENETJS_CHANNEL_RING_OK,
+  ENETJS_CHANNEL_RING_BROKEN
+};
 
 /** @returns the size of a ring for messages of up to `capacity` bytes */
 uint32_t enetjs_channel_ring_bytes(uint32_t capacity);
@@ -31,7 +35,9 @@ uint32_t enetjs_channel_ring_bytes(uint32_t capacity);
 void enetjs_channel_ring_attach(struct enetjs_channel_ring *ring, _Atomic uint32_t *words, uint8_t *bytes,
                                 uint32_t capacity);
 
-/** Producer: finds room for a message of `length`, at most the capacity. @returns NONE when there is none now */
+/**
+ * Producer: finds room for a message of `length`, at most the capacity. @returns NONE when there is none now
+ */
 enum enetjs_channel_ring_result enetjs_channel_ring_reserve(struct enetjs_channel_ring *ring, uint32_t length,
                                                             uint8_t **data);
 

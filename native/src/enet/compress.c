@@ -1,6 +1,7 @@
 /*
- * ENet's range coder, kept from empty buffers: with one in its input, as an empty message makes, it
- * reads a byte that is not there, and crashes or sends a datagram that cannot be decompressed.
+ * ENet's range coder, without empty buffers in its input. An empty message gives one. The range coder
+ * (compress.c of ENet) then reads a byte behind the buffer: it crashes, or the datagram cannot be
+ * decompressed. So empty buffers are left out here. Called with the host's lock held.
  */
 #include "enet/compress.h"
 

@@ -1,6 +1,6 @@
 /**
  * @file compress.h
- * @brief ENet's range coder, with one of its mistakes corrected. With the host's lock held.
+ * @brief ENet's range coder, which here also takes empty messages. Call with the host's lock held.
  */
 #ifndef ENETJS_COMPRESS_H
 #define ENETJS_COMPRESS_H
@@ -8,7 +8,7 @@
 #include <enet/enet.h>
 #include <stdbool.h>
 
-/** Has the host compress with it. @returns false when there is no memory */
+/** Has the host compress with the range coder. @returns false when there is no memory */
 bool enetjs_compress_with_range_coder(ENetHost *enet);
 
 #endif

@@ -1,8 +1,9 @@
 /**
  * @file congestion.h
- * @brief How much may be under way to a peer, and how fast it may leave; congestion.c tells how that is decided.
+ * @brief How much may be under way to a peer, and how fast it may leave; congestion.c tells how that is
+ * decided.
  *
- * It knows no ENet, and time is a parameter. Called with the host's lock held.
+ * Nothing here calls ENet, and time is a parameter. Call with the host's lock held.
  */
 #ifndef ENETJS_CONGESTION_H
 #define ENETJS_CONGESTION_H
@@ -11,18 +12,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** The window is not smaller: it is ENet's own; */
+/** The smallest window without a queue in the network: ENet's own. */
 #define ENETJS_WINDOW_MINIMUM (64 * 1024)
-/** but behind a queue it may be. */
+/** The smallest window with a queue that does not overflow. */
 #define ENETJS_WINDOW_SMALLEST (32 * 1024)
+/** The smallest window with a queue that overflows. */
+#define ENETJS_WINDOW_LEAST (4 * 1024)
 
 /**
- * Nor is it larger. Stock ENet takes 28,672 packets ahead of one that is missing, but a datagram of 32 acknowledgements
- * can make ENet walk all that is under way 32 times (wire/inspect.h); that many fragments of a usual MTU fit.
+ * The largest window. Stock ENet takes 28,672 packets ahead of one that is missing, but a datagram of 32
+ * acknowledgements can make ENet walk all that is under way 32 times (wire/inspect.h); that many fragments of
+ * a usual MTU fit.
  */
 #define ENETJS_WINDOW_MAXIMUM (4 * 1024 * 1024)
 
-/** Below this round trip there is nothing to estimate, for ENet's clock has milliseconds: the window is a fixed one. */
+/**
+ * Below this round trip the window is fixed, because ENet's clock of milliseconds is too coarse to measure a
+ * queue. A peer whose round trip is not known is not near: the fixed window would be a burst in the queue of
+ * a slow link.
+ */
 #define ENETJS_NEAR_MS 3
 
 enum enetjs_congestion_phase {
@@ -47,45 +55,46 @@ struct enetjs_congestion {
   double lost, sent;       /**< bytes, in this round */
   bool limited;            /**< in this round, something waited for the window */
   double loss;             /**< the share of late that was lost */
-  double best;             /**< while it starts: the highest bandwidth of a round, */
-  unsigned flat;           /**< and rounds since that have not brought much more, */
-  uint32_t block_ms;       /**< the shortest round trip of a block of measurements, */
-  unsigned block_samples;  /**< how many it has, */
-  uint64_t block_us;       /**< and when it began */
+  double best;             /**< while it starts: the highest bandwidth of a round */
+  unsigned flat;           /**< while it starts: rounds since then that have not brought much more */
+  uint32_t block_ms;       /**< while it starts: the shortest round trip of a block of measurements */
+  unsigned block_samples;  /**< while it starts: measurements of the block */
+  uint64_t block_us;       /**< while it starts: when the block began */
   unsigned quiet;          /**< rounds in a row without a queue */
-  uint32_t edge_ms;        /**< the shortest round trip when the window fell below ENet's, */
-  unsigned small;          /**< and rounds since it has been the smallest */
+  uint32_t edge_ms;        /**< the shortest round trip when the window fell below ENet's */
+  double edge_loss;        /**< the share that was lost when it fell below ENETJS_WINDOW_SMALLEST */
+  unsigned small;          /**< rounds since the window has been the smallest */
   unsigned hold;           /**< rounds until loss may make it smaller again */
   double credit;           /**< bytes that may leave now */
   uint64_t credit_us;      /**< when it was last added to */
 };
 
-/** A round trip has been measured. */
+/** A round trip was measured. */
 void enetjs_congestion_measured(struct enetjs_congestion *c, uint32_t rtt_ms, uint64_t now_us);
-/** So much was acknowledged. */
+/** `bytes` were acknowledged. */
 void enetjs_congestion_acknowledged(struct enetjs_congestion *c, size_t bytes, uint64_t now_us);
-/** So much was given up and is to be sent again. */
+/** `bytes` were taken for lost and are to be sent again. */
 void enetjs_congestion_lost(struct enetjs_congestion *c, size_t bytes);
-/** So much has left. */
+/** `bytes` have left. */
 void enetjs_congestion_sent(struct enetjs_congestion *c, size_t bytes);
-/** Something waits for the window. */
+/** A message waits for the window. */
 void enetjs_congestion_waits(struct enetjs_congestion *c);
 
-/** Whether the peer is so near, or so unknown yet, that the fixed window is right. */
+/** Whether the peer has the fixed window: its round trip is known to be short. */
 bool enetjs_congestion_near(const struct enetjs_congestion *c);
 /** @returns bytes that may be under way */
 size_t enetjs_congestion_window(const struct enetjs_congestion *c);
-/** @returns bytes a second at which they should leave */
+/** @returns the rate at which bytes should leave, in bytes a second */
 double enetjs_congestion_rate(const struct enetjs_congestion *c);
 /** @returns bytes that may leave now */
 size_t enetjs_congestion_credit(struct enetjs_congestion *c, uint64_t now_us);
-/** @returns milliseconds until so much may leave that it is worth waking up for */
+/** @returns milliseconds until enough bytes may leave to wake up for them */
 int enetjs_congestion_wait(const struct enetjs_congestion *c, uint64_t now_us);
-/** @returns for how many milliseconds an acknowledgement is waited for at least */
+/** @returns the least timeout of a command, in milliseconds */
 uint32_t enetjs_congestion_patience(const struct enetjs_congestion *c);
 /** @returns the shortest round trip in milliseconds, or 0 */
 uint32_t enetjs_congestion_base(const struct enetjs_congestion *c);
-/** @returns for how many milliseconds what is sent now waits in the queues of the network */
+/** @returns how long a datagram that is sent now waits in the queues of the network, in milliseconds */
 uint32_t enetjs_congestion_queue(const struct enetjs_congestion *c);
 
 #endif

@@ -1,6 +1,6 @@
 /**
  * @file dispatch_queue.h
- * @brief Whether a peer is in the queue of those that ENet has events of. With the host's lock held.
+ * @brief ENet's dispatch queue: the peers of which ENet has events to report. Call with the host's lock held.
  */
 #ifndef ENETJS_DISPATCH_QUEUE_H
 #define ENETJS_DISPATCH_QUEUE_H

@@ -1,25 +1,30 @@
 /*
- * ENet retransmits a command when its timer fires: 500 ms for the first ones, later a round trip and four times its
- * variance. Acknowledgements tell earlier. Each carries the sent time of the datagram that it acknowledges. So when
- * something was acknowledged that was sent later than a command, then the command is lost, or was overtaken. It is
- * taken for lost once so much time has passed that even what is overtaken by as much as it was seen to happen would
- * have been acknowledged. This is the rule of RACK (RFC 8985, section 6.2), with ENet's sent times in place of its
- * own, which makes it exact for what was sent more than once.
+ * Retransmits a reliable command as soon as acknowledgements show that it is lost.
+ *
+ * ENet by itself retransmits a command when its timer fires: after 500 ms at first, later after a round trip
+ * and four times its variance. Acknowledgements tell earlier, because each carries the sent time of what it
+ * acknowledges. When a command is acknowledged that was sent later than another one, then the other one is
+ * lost, or was overtaken. It is taken for lost once it would have been acknowledged even if it was overtaken
+ * by as much as was seen of late. This is the rule of RACK (RFC 8985, section 6.2). ENet's sent times make it
+ * exact for what was sent more than once.
  *
  *   lost: sent before `newest`, and longer ago than `round_trip` and the tolerance for reordering
  *
- * Sent commands lie in sentReliableCommands in the order of their sent times, the oldest first. What is lost is put
- * where ENet's timer would put it (protocol.c, enet_protocol_check_timeouts), before what has not been sent. ENet
- * then sends it again with a fresh timeout. Its own clean-up of the acknowledgement works in both lists.
+ * Sent commands lie in sentReliableCommands in the order of their sent times, the oldest first. A lost
+ * command is put where ENet's timer would put it, before what has not been sent (protocol.c of ENet,
+ * enet_protocol_check_timeouts). ENet then sends it again with a fresh timeout. ENet finds the command of an
+ * acknowledgement in both lists.
  *
- * An acknowledgement counts if it names a command that is under way and the time at which that was sent: what was
- * never sent, is old or is repeated changes nothing. A peer that lies can have each command sent again
- * ATTEMPTS times. Then the timer takes over, whose doubled timeouts end a connection that never acknowledges
- * one command. In ENet 1.3.18 it is the number of attempts that ends a connection. There, one is all, and the timeout is
- * doubled as if the timer had fired, so that the connection lasts as long.
+ * An acknowledgement counts only if it names a command that is under way, and the time at which that was
+ * sent. One that is forged, old or repeated changes nothing. A peer that lies can have each command sent
+ * again ATTEMPTS times. Then ENet's timer takes over. Its doubled timeouts end a connection that never
+ * acknowledges one command. ENet 1.3.18 counts attempts to end a connection. There ATTEMPTS is 1, and the
+ * timeout is doubled as if the timer had fired, so that the connection lasts as long.
  *
- * Bounds: SEARCH_STEPS for the acknowledgements of a datagram, RESEND_STEPS for a call of resend. What may not leave yet
- * stays where it is, for ENet would walk it for each datagram that it sends.
+ * Bounds: SEARCH_STEPS for the acknowledgements of a datagram, RESEND_STEPS for a call of resend. A lost
+ * command that may not leave yet stays where it is, because ENet walks what it has to send for each datagram.
+ *
+ * Called with the host's lock held.
  */
 #include "enet/fast_retransmit.h"
 
@@ -37,14 +42,17 @@
 enum {
   SEARCH_STEPS = 512,
   RESEND_STEPS = 1024,
-  INTERVAL_MS = 10000,       /* for one to two of which reordering is remembered */
+  INTERVAL_MS = 10000, /* reordering is remembered for one to two of these */
   REORDERING_MAXIMUM_MS = 1000,
   UNSEEN_PART = 4 /* before any reordering was seen, this part of the shortest round trip is tolerated */
 };
 
 /* ---- What acknowledgements tell --------------------------------------------------------------- */
 
-/* From where the last one was found, because they mostly come in the order of the list. Of a sent command, or NULL. */
+/*
+ * Begins where the last one was found, because acknowledgements mostly come in the order of the list.
+ * @returns NULL for none
+ */
 static const ENetOutgoingCommand *find(struct enetjs_acknowledgement_search *search, const ENetPeer *peer,
                                        enet_uint16 sequence, enet_uint8 channel) {
   const ENetListNode *end = &peer->sentReliableCommands.sentinel;
@@ -69,7 +77,8 @@ static void note_reordering(struct enetjs_fast_retransmit *fast, enet_uint32 by,
 }
 
 bool enetjs_fast_retransmit_acknowledged(struct enetjs_fast_retransmit *fast, const ENetPeer *peer,
-                                         const ENetProtocol *command, struct enetjs_acknowledgement_search *search) {
+                                         const ENetProtocol *command,
+                                         struct enetjs_acknowledgement_search *search) {
   const enet_uint32 now = peer->host->serviceTime;
   const enet_uint16 time = ENET_NET_TO_HOST_16(command->acknowledge.receivedSentTime);
   const enet_uint32 round_trip = (enet_uint16)(now - time), sent = now - round_trip;
@@ -82,7 +91,7 @@ bool enetjs_fast_retransmit_acknowledged(struct enetjs_fast_retransmit *fast, co
   is_late = fast->begun && ENET_TIME_LESS(sent, fast->newest);
   if (is_late) note_reordering(fast, ENET_TIME_DIFFERENCE(fast->newest, sent), now);
   if ((enet_uint16)sent_command->sentTime != time) {
-    /* The time of an earlier copy, which had arrived, or of none. */
+    /* It acknowledges an earlier copy, which had arrived, or no copy at all. */
     if (sent_command->sendAttempts > 1 && ENET_TIME_LESS(sent, sent_command->sentTime)) fast->needless++;
     return false;
   }
@@ -105,30 +114,33 @@ static enet_uint32 tolerance(const struct enetjs_fast_retransmit *fast) {
   return (enet_uint32)enetjs_larger(seen_reordering(fast), fast->shortest / UNSEEN_PART) + 1;
 }
 
-/* ENet's timeout follows a steady round trip so closely that it would hit what is overtaken. */
+/*
+ * On a steady link ENet's timeout is so close to the round trip that it would fire for what was only
+ * overtaken.
+ */
 static void slow_timer(const struct enetjs_fast_retransmit *fast, ENetPeer *peer) {
   enet_uint32 least = (seen_reordering(fast) + 3) / 4;
   if (peer->roundTripTimeVariance < least) peer->roundTripTimeVariance = least;
 }
 
-/* Pings and the like hold up nothing. */
+/* Commands without a message, such as pings, hold up nothing. */
 static bool may_be_resent(const ENetOutgoingCommand *command) {
   return command->packet && command->sendAttempts <= ATTEMPTS;
 }
 
-/* As enet_protocol_check_timeouts does, but for what follows from time: neither has the peer been silent. */
+/* As enet_protocol_check_timeouts does, except that the peer does not count as silent. */
 static void put_back(ENetPeer *peer, ENetOutgoingCommand *command, ENetListIterator before) {
   peer->reliableDataInTransit -= command->fragmentLength;
   peer->packetsLost++;
 #if ENETJS_HAS_MESSAGE_LIST
   command->roundTripTimeout = 2 * (peer->roundTripTime + 4 * peer->roundTripTimeVariance);
 #else
-  command->roundTripTimeout = 0; /* and ENet sets it anew */
+  command->roundTripTimeout = 0; /* ENet sets it when it sends the command */
 #endif
   enet_list_insert(before, enet_list_remove(&command->outgoingCommandList));
 }
 
-/* ENet's timer is that of the first command. */
+/* ENet's timer fires for the first command of the list. */
 static void set_timer(ENetPeer *peer) {
   const ENetOutgoingCommand *first;
   if (enet_list_empty(&peer->sentReliableCommands)) return;
@@ -146,7 +158,8 @@ unsigned enetjs_fast_retransmit_resend(struct enetjs_fast_retransmit *fast, ENet
   fast->steps = 0;
   fast->waits = false;
   slow_timer(fast, peer);
-  for (ENetListIterator i = enet_list_begin(&peer->sentReliableCommands); i != end && fast->steps < RESEND_STEPS; i = next) {
+  for (ENetListIterator i = enet_list_begin(&peer->sentReliableCommands);
+       i != end && fast->steps < RESEND_STEPS; i = next) {
     ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
     next = enet_list_next(i);
     fast->steps++;

@@ -1,25 +1,26 @@
 /*
- * The last acknowledgement of a handshake is repeated in every datagram until the server has it.
- * Called with the host's lock held.
+ * Repeats the last acknowledgement of a handshake in every datagram until the server has received it.
  *
- * A client is connected when VERIFY_CONNECT has come, a server when the acknowledgement of it has
- * (protocol.c, enet_protocol_handle_acknowledge). Until then an ENet server drops every message of the
- * client. The client's first messages leave in later datagrams than the acknowledgement. When one
- * overtakes it, or the acknowledgement is lost, the message is retransmitted after ENet's first timeout
- * of 500 ms; an unreliable message is lost.
+ * A client is connected when it has received VERIFY_CONNECT, a server when it has received the
+ * acknowledgement of that (protocol.c of ENet, enet_protocol_handle_acknowledge). Until then an ENet server
+ * drops every message of the client. The client's first messages leave in later datagrams than the
+ * acknowledgement. Where the acknowledgement is lost or overtaken, an unreliable message is lost, and a
+ * reliable one waits for ENet's first timeout of 500 ms.
  *
- * ENet puts acknowledgements first into a datagram. An acknowledgement that arrives twice is a second
- * measurement of the round trip to it and nothing else. So the acknowledgement is queued once more
- * before each datagram. The first acknowledgement that comes from the server shows that the server is
- * connected, and ends the repetition; ENet has sent a ping with the first datagram, so it comes within
- * a round trip.
+ * So the acknowledgement is queued once more before each datagram; ENet puts acknowledgements first into a
+ * datagram. To a server, an acknowledgement that arrives twice is a second measurement of the round trip and
+ * nothing else. The first acknowledgement that comes from the server shows that the server is connected, and
+ * ends the repetition. ENet sends a ping with the first datagram, so it comes within a round trip.
  *
- * Fragments fill a datagram. To leave room for the acknowledgement, ENet is given messages with a
- * smaller MTU while it is repeated.
+ * Fragments fill a datagram. While the acknowledgement is repeated, messages are given to ENet with a smaller
+ * MTU, so that there is room for it.
  *
- * ENet gives no chance between the datagrams of a burst except when it hands one to the socket
- * (enetjs_handshake_sent). Where its calls do not arrive here (see socket.c), the first datagram of a
- * burst alone carries the acknowledgement.
+ * Between the datagrams of a burst, only ENet's call of the socket gives an occasion (enetjs_handshake_sent).
+ * Where these calls do not arrive in wire/socket.c, only the first datagram of a burst carries the
+ * acknowledgement.
+ *
+ * Invariant: a handshake is in the list from enetjs_handshake_remember until the first
+ * enetjs_handshake_repeat that finds it confirmed. Called with the host's lock held.
  */
 #include "enet/handshake.h"
 
@@ -29,11 +30,13 @@
 
 #define ACKNOWLEDGEMENT_BYTES sizeof(ENetProtocolAcknowledge)
 
-void enetjs_handshake_remember(struct enetjs_handshakes *list, struct enetjs_handshake *handshake, ENetPeer *peer) {
+void enetjs_handshake_remember(struct enetjs_handshakes *list, struct enetjs_handshake *handshake,
+                               ENetPeer *peer) {
   ENetList *queue = &peer->acknowledgements;
   for (ENetListIterator i = enet_list_begin(queue); i != enet_list_end(queue); i = enet_list_next(i)) {
     const ENetAcknowledgement *waiting = (ENetAcknowledgement *)i;
-    if ((waiting->command.header.command & ENET_PROTOCOL_COMMAND_MASK) != ENET_PROTOCOL_COMMAND_VERIFY_CONNECT)
+    if ((waiting->command.header.command & ENET_PROTOCOL_COMMAND_MASK) !=
+        ENET_PROTOCOL_COMMAND_VERIFY_CONNECT)
       continue;
     handshake->sequence = waiting->command.header.reliableSequenceNumber;
     handshake->sent_time = (uint16_t)waiting->sentTime;
@@ -47,7 +50,7 @@ void enetjs_handshake_remember(struct enetjs_handshakes *list, struct enetjs_han
   }
 }
 
-/* Where another acknowledgement waits, the server has sent something since, so it is connected. */
+/* Where another acknowledgement is queued, the server has sent something since, so it is connected. */
 static void queue_again(const struct enetjs_handshake *handshake) {
   ENetPeer *peer = handshake->peer;
   ENetProtocol command;
@@ -95,13 +98,13 @@ static bool is_in_burst(const ENetPeer *peer) {
   return !enetjs_unsent_none(peer);
 }
 
-/* A datagram with the acknowledgement alone calls for no further one, or there would be no end of them. */
+/* A datagram with nothing but the acknowledgement must not cause a further one: they would never end. */
 void enetjs_handshake_sent(struct enetjs_handshakes *list, const ENetHost *enet, const ENetAddress *address) {
   if (enet->commandCount < 2) return;
   for (struct enetjs_handshake *handshake = list->first; handshake; handshake = handshake->next) {
     const ENetPeer *peer = handshake->peer;
-    if (peer->address.host == address->host && peer->address.port == address->port && handshake->unconfirmed &&
-        is_in_burst(peer))
+    if (peer->address.host == address->host && peer->address.port == address->port &&
+        handshake->unconfirmed && is_in_burst(peer))
       queue_again(handshake);
   }
 }

@@ -12,10 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** The acknowledgement of VERIFY_CONNECT that is repeated to one peer. All zero: none is. */
+/** The acknowledgement of VERIFY_CONNECT that is repeated to one peer. All zero: there is none. */
 struct enetjs_handshake {
   bool unconfirmed; /**< the server has acknowledged nothing yet */
-  bool listed;      /**< member of the list, which is cleared when next looked at */
+  bool listed;      /**< in the list; enetjs_handshake_repeat removes it once it is confirmed */
   uint16_t sequence, sent_time;
   ENetPeer *peer;
   struct enetjs_handshake *next;
@@ -26,16 +26,17 @@ struct enetjs_handshakes {
   struct enetjs_handshake *first;
 };
 
-/** When this side's attempt has succeeded. */
-void enetjs_handshake_remember(struct enetjs_handshakes *list, struct enetjs_handshake *handshake, ENetPeer *peer);
+/** An attempt of this side has succeeded: repeats the acknowledgement that ENet has queued. */
+void enetjs_handshake_remember(struct enetjs_handshakes *list, struct enetjs_handshake *handshake,
+                               ENetPeer *peer);
 
-/** Before ENet sends. */
+/** To be called before ENet sends. */
 void enetjs_handshake_repeat(struct enetjs_handshakes *list);
 
-/** When ENet has handed a datagram to the socket. */
+/** ENet has handed a datagram to the socket. */
 void enetjs_handshake_sent(struct enetjs_handshakes *list, const ENetHost *enet, const ENetAddress *address);
 
-/** As enet_peer_send. */
+/** As enet_peer_send, with room for the acknowledgement in each datagram. */
 int enetjs_handshake_send(const struct enetjs_handshake *handshake, ENetPeer *peer, enet_uint8 channel,
                           ENetPacket *packet);
 

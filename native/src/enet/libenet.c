@@ -1,20 +1,20 @@
 /*
- * Whether libenet is this library's alone, and what is replaced in it then: its clock and its allocator.
+ * Whether libenet belongs to this library alone, and what is replaced in it then: its clock and its
+ * allocator.
  *
- * The clock. libenet goes by the wall clock, which is set now and then: a step forward looks like silence,
- * and ends connections; a step back delays what is to be sent again. libenetjs defines enet_time_get itself.
- * Loaded as its dependency, libenet calls that in place of its own, by the ordinary lookup of symbols (see
- * wire/socket.c), and then time is monotonic. It begins with the wall clock's, for other code in the process
- * may call libenet's own function and compare.
+ * The clock. libenet reads the wall clock, which can be set. A step forward looks like silence and ends
+ * connections; a step back delays retransmissions. So libenetjs defines enet_time_get itself. A libenet that
+ * was loaded as the dependency of libenetjs calls that function in place of its own, by the ordinary lookup
+ * of symbols (wire/socket.c), and then its time is monotonic. That time begins with the wall clock's, because
+ * other code in the process may call libenet's own function and compare.
  *
- * The allocator. ENet has one for the whole process, and it must not change while blocks of the former one
- * live. If libenet's calls arrive here, it was loaded as our dependency: initialization happens at load, so
- * nobody can have used it before. If they do not, somebody else has loaded libenet, a second copy of this
- * library for example: then its allocator stays as it is, and so does its clock. Where calls cannot be
- * redirected (every system but Linux), nothing is replaced.
+ * The allocator. ENet has one for the whole process. It must not change while blocks of the former one live.
+ * If libenet's calls arrive here, libenet was loaded as our dependency. Initialization happens when libenetjs
+ * is loaded, so no other code can have used libenet before. If the calls do not arrive, other code has loaded
+ * libenet, for example a second copy of this library. Then libenet keeps its allocator and its clock. On
+ * systems other than Linux calls cannot be redirected, and nothing is replaced.
  *
- * Invariant: time that this library reads is always the time that libenet reads.
- * Any thread may call these functions.
+ * Invariant: this library always reads the same time as libenet. Any thread may call.
  */
 #include "enet/libenet.h"
 
@@ -42,7 +42,7 @@ static _Atomic enet_uint32 offset_ms; /* of ENet's time from the monotonic clock
 
 static enet_uint32 monotonic_ms(void) { return (enet_uint32)(enetjs_clock_us() / 1000); }
 
-/* Whatever clock libenet goes by: this is how it reads it, and a host without peers has nothing else to do. */
+/* The time of libenet's own clock: a flush of a host without peers reads that clock and does nothing else. */
 static enet_uint32 time_of_libenet(void) {
   static enetjs_mutex lock = ENETJS_MUTEX_INIT;
   static ENetHost host;
@@ -60,7 +60,7 @@ static void begin_with_wall_clock(void) {
   atomic_store(&offset_ms, (enet_uint32)now.tv_sec * 1000 + (enet_uint32)now.tv_usec / 1000 - monotonic_ms());
 }
 
-/* Never 0, which means never in several fields of ENet's. */
+/* Never returns 0, which means "never" in several fields of ENet. */
 ENETJS_API enet_uint32 enet_time_get(void) {
   int state = atomic_load_explicit(&clock_state, memory_order_relaxed);
   enet_uint32 time;
@@ -94,8 +94,8 @@ static bool calls_arrive(void) { return false; }
 #endif
 
 /*
- * ENet's default aborts the process. Its callers of enet_malloc survive NULL, but three of them ignore it
- * and wait for what has not been sent: see enetjs_reset_stuck_peers.
+ * Replaces a callback that aborts the process. ENet's callers of enet_malloc survive NULL. Three of them then
+ * wait for the acknowledgement of a command that was never sent: see enetjs_reset_stuck_peers.
  */
 static void no_memory(void) {}
 
@@ -105,10 +105,11 @@ static int initialize_result = ENETJS_ERR_LIBENET;
 static void initialize(void) {
   ENetCallbacks callbacks = {enetjs_pool_malloc, enetjs_pool_free, no_memory};
   ENetBuffer empty = {0};
-  /* Its structs are read here, and differ between versions. */
+  /* This library reads ENet's structs, which differ between versions. */
   if (enet_linked_version() != ENET_VERSION || ENET_VERSION < ENET_VERSION_CREATE(1, 3, 17)) return;
   enetjs_libenet_owned = calls_arrive();
-  if ((enetjs_libenet_owned ? enet_initialize_with_callbacks(ENET_VERSION, &callbacks) : enet_initialize()) != 0)
+  if ((enetjs_libenet_owned ? enet_initialize_with_callbacks(ENET_VERSION, &callbacks) : enet_initialize()) !=
+      0)
     return;
   /* ENet fills its CRC table on first use, which two hosts might do at once. */
   enet_crc32(&empty, 1);

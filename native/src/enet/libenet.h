@@ -1,6 +1,7 @@
 /**
  * @file libenet.h
- * @brief Whether libenet is this library's alone; its clock, and the memory that ENet frees.
+ * @brief Whether libenet belongs to this library alone; its clock, and memory that ENet frees. Any thread may
+ * call.
  */
 #ifndef ENETJS_LIBENET_H
 #define ENETJS_LIBENET_H
@@ -12,16 +13,17 @@
 #include "base/pool.h"
 
 /**
- * Initializes ENet, once. Finds out whether nobody else has used libenet yet, and gives it the memory pool if
- * so. To be called before anything of ENet's is used.
- * @returns 0, or ENETJS_ERR_LIBENET when ENet cannot be initialized or has not the version of its headers
+ * Initializes ENet, once, before anything else of ENet is used. Finds out whether other code has loaded
+ * libenet, and gives it the memory pool if not.
+ * @returns 0, or ENETJS_ERR_LIBENET when ENet cannot be initialized, or its version is not that of the
+ * headers
  */
 int enetjs_libenet_initialize(void);
 
-/** Whether its clock and its memory are this library's. Constant after initialization. */
+/** Whether libenet uses the clock and the allocator of this library. Constant after initialization. */
 extern bool enetjs_libenet_owned;
 
-/** Memory that ENet frees, or that enetjs_libenet_give does. @returns NULL when there is none */
+/** Allocates memory that ENet or enetjs_libenet_give frees. @returns NULL when memory is out */
 static inline void *enetjs_libenet_take(size_t size) {
   return enetjs_libenet_owned ? enetjs_pool_malloc(size) : enet_malloc(size);
 }
@@ -33,7 +35,7 @@ static inline void enetjs_libenet_give(void *memory) {
     enet_free(memory);
 }
 
-/** enet_packet_destroy, without a detour through libenet for what lies in the pool. */
+/** enet_packet_destroy; a packet in the pool is freed without a call of libenet. */
 static inline void enetjs_libenet_destroy(ENetPacket *packet) {
   if (!enetjs_libenet_owned || packet->freeCallback) {
     enet_packet_destroy(packet);
@@ -43,7 +45,7 @@ static inline void enetjs_libenet_destroy(ENetPacket *packet) {
   enetjs_pool_free(packet);
 }
 
-/** Charges nobody any more for a packet that ENet has allocated. With the lock of its host held. */
+/** Charges no account any more for a packet that ENet has allocated. Call with the lock of its host held. */
 static inline void enetjs_libenet_discharge(ENetPacket *packet) {
   if (!enetjs_libenet_owned) return;
   enetjs_pool_move(packet, NULL);

@@ -1,12 +1,15 @@
 /*
- * Unreliable messages, sent no faster than the other side reads them.
+ * Keeps unreliable messages from being sent faster than the other side reads them.
  *
- * Nothing in ENet keeps a program from sending more of them than the other side reads, and what its
- * socket's buffer does not hold is lost; with it, now and then, the one of 65,536 that ENet sends
- * reliably to number anew from there, without which those behind it are dropped as well. So a ping
- * follows every BARRIER_BYTES of them. Its acknowledgement tells that they have been read; while it is
- * missing for too many, further messages wait in our own queue, as reliable ones wait for ENet's
- * window. Not for long: they are not what a lost datagram or a far peer should hold up.
+ * ENet has no such limit. Messages for which the socket buffer of the other side has no room are lost. Once
+ * in 65,536 messages ENet numbers them anew, with one that it sends reliably; while that one is lost, the
+ * other side drops all that follow it. So a ping is sent behind every BARRIER_BYTES of unreliable messages.
+ * The acknowledgement of the ping tells that they have been read. While ENETJS_PING_BARRIERS pings are
+ * unacknowledged, further messages wait in our own queue, as reliable ones wait for ENet's window. They wait
+ * for BARRIER_MS at most, so that a lost datagram or a long round trip holds up no unreliable message for
+ * longer.
+ *
+ * Called with the host's lock held.
  */
 #include "enet/ping_barrier.h"
 
@@ -15,18 +18,18 @@
 
 enum {
   BARRIER_BYTES = 32 * 1024,
-  BARRIER_MS = 10,        /* for which an acknowledgement is waited for */
-  COMMAND_OVERHEAD = 8 /* of an unreliable message in a datagram */
+  BARRIER_MS = 10,     /* how long a ping holds messages back without an acknowledgement */
+  COMMAND_OVERHEAD = 8 /* bytes of the command in front of an unreliable message */
 };
 
-/* Only where it was open, so there is a place. */
+/* Called only after enetjs_ping_barriers_open, so there is room for one more. */
 void enetjs_ping_barriers_pass(struct enetjs_ping_barriers *barriers, ENetPeer *peer, size_t bytes) {
   barriers->bytes += bytes + COMMAND_OVERHEAD;
   if (barriers->bytes < BARRIER_BYTES) return;
   enet_peer_ping(peer);
   barriers->bytes = 0;
-  barriers->barrier[barriers->count++] =
-      (struct enetjs_ping_barrier){.sequence = peer->outgoingReliableSequenceNumber, .put_at = enet_time_get()};
+  barriers->barrier[barriers->count++] = (struct enetjs_ping_barrier){
+      .sequence = peer->outgoingReliableSequenceNumber, .put_at = enet_time_get()};
 }
 
 static void remove_first(struct enetjs_ping_barriers *barriers) {

@@ -1,6 +1,8 @@
 /**
  * @file ping_barrier.h
- * @brief Unreliable messages, sent no faster than the other side reads them; see ping_barrier.c. With the host's lock held.
+ * @brief Keeps unreliable messages from being sent faster than the other side reads them; see ping_barrier.c.
+ *
+ * Call with the host's lock held.
  */
 #ifndef ENETJS_PING_BARRIER_H
 #define ENETJS_PING_BARRIER_H
@@ -11,9 +13,12 @@
 
 #define ENETJS_PING_BARRIERS 4
 
-/** Pings behind unreliable messages that have not been acknowledged. All zero at the beginning of a connection. */
+/**
+ * Pings behind unreliable messages that have not been acknowledged. All zero at the beginning of a
+ * connection.
+ */
 struct enetjs_ping_barriers {
-  size_t bytes; /**< since the last one */
+  size_t bytes; /**< of unreliable messages since the last ping */
   unsigned count;
   struct enetjs_ping_barrier {
     enet_uint16 sequence;
@@ -22,13 +27,13 @@ struct enetjs_ping_barriers {
   } barrier[ENETJS_PING_BARRIERS];
 };
 
-/** Whether ENet may have another unreliable message. */
+/** Whether ENet may be given another unreliable message. */
 bool enetjs_ping_barriers_open(struct enetjs_ping_barriers *barriers);
-/** The peer has acknowledged a command without a channel. */
+/** The peer has acknowledged a command without a channel, such as a ping. */
 void enetjs_ping_barriers_acknowledged(struct enetjs_ping_barriers *barriers, enet_uint16 sequence);
-/** After ENet has been given a message of so many bytes. */
+/** ENet has been given an unreliable message of so many bytes. */
 void enetjs_ping_barriers_pass(struct enetjs_ping_barriers *barriers, ENetPeer *peer, size_t bytes);
-/** @returns ms until it may have another one in any case, -1 if it may now */
+/** @returns milliseconds until ENet may be given another one in any case, or -1 where it may be now */
 int enetjs_ping_barriers_wait(const struct enetjs_ping_barriers *barriers);
 
 #endif

@@ -1,14 +1,14 @@
 /*
- * The disconnects that ENet fails to send: one unsequenced DISCONNECT in a datagram of its own, put together by
- * hand. Sending one reads no payload of ENet's queues, so it is allowed where memory of JavaScript may be gone, as
- * at the exit of the process.
+ * Sends a DISCONNECT where ENet fails to: one unsequenced command, in a datagram that is put together here.
+ * That reads no payload of ENet's queues, so it is allowed where memory of JavaScript may be gone, as at the
+ * exit of the process.
  *
- * When both sides disconnect at once, the other side's DISCONNECT makes ENet drop our own before it
- * has left, and the acknowledgement of theirs with it. They would then wait until they time out. So it is sent
- * once more. Where theirs has been settled already, the notice names a peer that is gone, or another
- * session, and is ignored.
+ * ENet fails in two cases. When both sides disconnect at once, the DISCONNECT of the other side makes ENet
+ * drop our own before it has left, together with the acknowledgement of theirs. The other side would wait
+ * until it times out. Where it does not wait, the DISCONNECT of this file names a connection that has ended,
+ * and is ignored. And when a host is destroyed, ENet tells no peer (host/close.c).
  *
- * When a host is destroyed, ENet tells nobody. So its peers are told this way (host/close.c).
+ * Called with the host's lock held.
  */
 #include "enet/resend_disconnect.h"
 
@@ -20,7 +20,8 @@ struct enetjs_remote enetjs_remote_of(const ENetPeer *peer) {
 }
 
 void enetjs_resend_disconnect(const ENetPeer *peer, const struct enetjs_remote *remote, enet_uint32 data) {
-  enet_uint16 word = (enet_uint16)(remote->peer_id | peer->outgoingSessionID << ENET_PROTOCOL_HEADER_SESSION_SHIFT);
+  enet_uint16 word =
+      (enet_uint16)(remote->peer_id | peer->outgoingSessionID << ENET_PROTOCOL_HEADER_SESSION_SHIFT);
   enetjs_disconnect_room datagram;
   ENetBuffer buffer;
   buffer.data = datagram;

@@ -1,6 +1,6 @@
 /**
  * @file resend_disconnect.h
- * @brief The disconnect that ENet fails to send.
+ * @brief Sends a DISCONNECT where ENet fails to; see resend_disconnect.c.
  *
  * Called with the lock of the host that the peer belongs to, on any thread.
  */
@@ -9,19 +9,19 @@
 
 #include <enet/enet.h>
 
-/** How the other side knows a connection, which ENet forgets when it ends. */
+/** What the other side knows a connection by. ENet forgets it when the connection ends. */
 struct enetjs_remote {
   enet_uint16 peer_id;
   enet_uint32 connect_id;
 };
 
-/** Of a peer that is connected. */
+/** Reads it from a peer that is connected. */
 struct enetjs_remote enetjs_remote_of(const ENetPeer *peer);
 
 /**
- * Sends one unsequenced DISCONNECT, which nobody acknowledges. It never blocks.
- * @param peer whose address and session still are those of the connection
- * @param data what the other side is told
+ * Sends one unsequenced DISCONNECT, which is not acknowledged. Never blocks.
+ * @param peer of which address and session are still those of the connection
+ * @param data that the DISCONNECT carries
  */
 void enetjs_resend_disconnect(const ENetPeer *peer, const struct enetjs_remote *remote, enet_uint32 data);
 

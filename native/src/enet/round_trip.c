@@ -1,7 +1,7 @@
 /*
- * ENet keeps a mean of the round trips, too, in whole milliseconds, so that differences below 8 ms do not move it. What
- * is reported to programs is measured here, as RFC 6298 does it. Each sent time is measured once, by the first
- * acknowledgement of it (fast_retransmit.c).
+ * The round trips that are reported to programs, smoothed as in RFC 6298. ENet's own mean has whole
+ * milliseconds, so differences below 8 ms do not move it. Each sent time is measured once, by its first
+ * acknowledgement (fast_retransmit.c). Called with the host's lock held.
  */
 #include "enet/round_trip.h"
 
@@ -35,5 +35,6 @@ void enetjs_round_trip_measure(struct enetjs_round_trip *round_trip, enet_uint32
 }
 
 enet_uint32 enetjs_round_trip_shortest(const struct enetjs_round_trip *round_trip) {
-  return round_trip->shortest[0] < round_trip->shortest[1] ? round_trip->shortest[0] : round_trip->shortest[1];
+  return round_trip->shortest[0] < round_trip->shortest[1] ? round_trip->shortest[0]
+                                                           : round_trip->shortest[1];
 }

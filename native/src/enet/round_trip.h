@@ -1,6 +1,6 @@
 /**
  * @file round_trip.h
- * @brief Round trips of a connection, for its statistics; see round_trip.c. With the host's lock held.
+ * @brief Round trips of a connection, for its statistics; see round_trip.c. Call with the host's lock held.
  */
 #ifndef ENETJS_ROUND_TRIP_H
 #define ENETJS_ROUND_TRIP_H
@@ -12,8 +12,8 @@
 struct enetjs_round_trip {
   bool measured;
   double smoothed, deviation;
-  enet_uint32 shortest[2]; /**< of this interval, and of the one before */
-  enet_uint32 interval;    /**< when this one began */
+  enet_uint32 shortest[2]; /**< of the current interval, and of the one before */
+  enet_uint32 interval;    /**< when the current interval began */
 };
 
 /** @param now ENet's time */

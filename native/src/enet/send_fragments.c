@@ -1,11 +1,15 @@
 /*
- * enet_peer_send cuts a message into fragments at once, and makes a command of each: 24,000 for 32 MiB, for every peer
- * of a broadcast. A peer that acknowledges nothing keeps them all in ENet's lists, which are walked, and freed in one
- * go when the connection ends. So a long message is cut here, a few fragments at a time, as they may leave.
+ * Cuts a long message into fragments, a few at a time, as they may leave.
  *
- * The commands are those of enet_peer_send (peer.c). Each takes the next sequence number of its channel, so nothing
- * else may take one in between. ENet frees a message when the last fragment that it has is acknowledged; a reference of
- * our own keeps the message until ENet has all of it.
+ * enet_peer_send cuts a message at once, and makes a command of each fragment: 24,000 for 32 MiB, for every
+ * peer of a broadcast. While a peer acknowledges nothing, all of them stay in ENet's lists, which ENet walks.
+ * When the connection ends, ENet frees them in one go.
+ *
+ * The commands are those of enet_peer_send (peer.c of ENet). ENet frees a message when the last fragment that
+ * it has is acknowledged; a reference of our own keeps the message until ENet has all fragments.
+ *
+ * Invariant: the fragments of a message have consecutive sequence numbers, so nothing else is sent on their
+ * channel in between. Called with the host's lock held.
  */
 #include "enet/send_fragments.h"
 
@@ -47,7 +51,8 @@ static bool give_one(const struct enetjs_fragments *fragments, ENetPeer *peer, s
   command.sendFragment.fragmentNumber = ENET_HOST_TO_NET_32(fragments->number);
   command.sendFragment.totalLength = ENET_HOST_TO_NET_32((enet_uint32)fragments->packet->dataLength);
   command.sendFragment.fragmentOffset = ENET_HOST_TO_NET_32(offset);
-  return enet_peer_queue_outgoing_command(peer, &command, fragments->packet, offset, (enet_uint16)length) != NULL;
+  return enet_peer_queue_outgoing_command(peer, &command, fragments->packet, offset, (enet_uint16)length) !=
+         NULL;
 }
 
 size_t enetjs_fragments_give(struct enetjs_fragments *fragments, ENetPeer *peer, size_t room) {
@@ -57,7 +62,7 @@ size_t enetjs_fragments_give(struct enetjs_fragments *fragments, ENetPeer *peer,
     if (!give_one(fragments, peer, length)) break;
     given += length;
     if (++fragments->number < fragments->count) continue;
-    fragments->packet->referenceCount--; /* the last fragment has one */
+    fragments->packet->referenceCount--; /* the last fragment has a reference of its own */
     fragments->packet = NULL;
   }
   return given;

@@ -1,9 +1,10 @@
 /*
- * ENet's total of what waits for a peer, where libenet's memory is not ours and cannot be counted instead.
+ * Corrects ENet's count of the bytes of a peer that wait to be dispatched, totalWaitingData.
  *
- * ENet does not take back what unreliable packets counted towards totalWaitingData that it dropped
- * before they were complete or in order. Left alone, a long and lossy connection would reach the
- * limit with nothing waiting, so the total is set right whenever nothing is.
+ * ENet adds an unreliable packet to the count when it arrives. When ENet drops the packet because it stays
+ * incomplete or comes late, it does not subtract it. So on a long and lossy connection the count would reach
+ * its limit while nothing waits. It is set to 0 here whenever nothing waits. Only needed where libenet does
+ * not use our allocator: otherwise accounts limit the memory (host/allowance.c).
  *
  * Called with the host's lock held.
  */

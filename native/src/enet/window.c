@@ -1,20 +1,25 @@
 /*
- * What the congestion controller decides is put into ENet's window of the peer.
+ * Sets ENet's window of a peer (`windowSize`) to what the congestion controller allows (congestion.h).
  *
- * ENet sends a reliable message while what is under way (`reliableDataInTransit`) stays within `windowSize`. It does so
- * twice in a service, before and after it reads, and sends all that fits at once. So the window is set before both, to
- * what is under way and what may leave now, and never to the whole of what may be under way: that is the pacing.
+ * ENet sends a reliable message while the bytes under way (`reliableDataInTransit`) stay within `windowSize`.
+ * It does so twice in a service, before and after it reads, and each time sends all that fits. So the window
+ * is set before both: to the bytes under way and those that may leave now. That is the pacing.
  *
- *   ENet puts it back: the BANDWIDTH_LIMIT that each peer sends after it has connected makes it 65,536
- *     (protocol.c, enet_protocol_handle_bandwidth_limit). It does not last for more than a service.
- *   ENet scales it with `packetThrottle`, which is for unreliable messages. That is taken back.
- *   Retransmission: what has timed out leaves what is under way, and would be sent again in one burst. So before a
- *     service in which that happens the window is lowered by as much, and what is sent again is paced.
- *   Timeouts: ENet's are the mean round trip and four times its variance, which is next to nothing on a steady link. A
- *     queue of some milliseconds would have all that is under way sent twice. So a command that is about to be sent
- *     again for the first time gets more time, if it has had less than the controller's patience. No more time out at
- *     once than may leave; the others get their time again. ENet would walk them for each datagram that it sends.
- *   The minimum: until as much as ENet's window is under way, nothing is paced, but for what is sent again.
+ *   ENet resets it: the BANDWIDTH_LIMIT that each peer sends after it has connected sets the window to 65,536
+ *     (protocol.c of ENet, enet_protocol_handle_bandwidth_limit). That lasts for one service at most.
+ *   ENet scales it with `packetThrottle`, which is meant for unreliable messages. The window is divided by
+ *     that here.
+ *   Retransmission: commands that time out are no longer under way, so ENet would send them again in one
+ *     burst. Before a service in which that happens the window is lowered by their bytes, so that they are
+ *     paced.
+ *   Timeouts: ENet's are the mean round trip and four times its variance, which is close to 0 on a steady
+ *     link. With a queue of some milliseconds in the network, all that is under way would be sent twice. So a
+ *     command that is about to time out for the first time gets the controller's patience. No more bytes time
+ *     out at once than may leave. The others get their time once more, because ENet walks what it has to send
+ *     for each datagram.
+ *   Minimum: while less than ENet's own window is under way, only retransmissions are paced.
+ *
+ * Called with the host's lock held.
  */
 #include "enet/window.h"
 
@@ -23,7 +28,7 @@
 #include "base/number.h"
 #include "wire/unsent.h"
 
-#define DUE_SLACK_MS 1 /* the service takes the time itself, a little later */
+#define DUE_SLACK_MS 1 /* ENet reads the clock itself in its service, a little later */
 
 bool enetjs_window_limited(const ENetPeer *peer) {
   return peer->incomingBandwidth != 0 || peer->host->outgoingBandwidth != 0;
@@ -55,8 +60,8 @@ size_t enetjs_window_fixed_room(ENetPeer *peer) {
 }
 
 /*
- * ENet divides the sequence numbers of a channel into 16 windows, and begins none while one of the ten from there on
- * has commands under way (protocol.c, enet_protocol_check_outgoing_commands).
+ * ENet divides the sequence numbers of a channel into 16 windows, and begins none while one of the ten from
+ * there on has commands under way (protocol.c, enet_protocol_check_outgoing_commands).
  */
 bool enetjs_window_wraps(const ENetPeer *peer, enet_uint8 id) {
   const ENetChannel *channel = &peer->channels[id];
@@ -69,7 +74,7 @@ bool enetjs_window_wraps(const ENetPeer *peer, enet_uint8 id) {
          (channel->usedReliableWindows & (ahead << window | ahead >> (ENET_PEER_RELIABLE_WINDOWS - window)));
 }
 
-/* ENet puts what is to be sent again first. */
+/* ENet puts retransmissions first. */
 static bool is_resending(ENetPeer *peer) {
   ENetList *list = enetjs_unsent_messages(peer);
   return !enet_list_empty(list) && ((ENetOutgoingCommand *)enet_list_front(list))->sendAttempts > 0;
@@ -81,13 +86,13 @@ static bool is_due(const ENetOutgoingCommand *command, enet_uint32 now) {
 
 /* A timeout of 0 has been set to have the command sent again at once. */
 static void have_patience(ENetOutgoingCommand *command, enet_uint32 patience) {
-  if (command->roundTripTimeout > 0 && command->roundTripTimeout < patience) command->roundTripTimeout = patience;
+  if (command->roundTripTimeout > 0 && command->roundTripTimeout < patience)
+    command->roundTripTimeout = patience;
 }
 
 /*
- * What ENet's next service takes out of what is under way, to send it again. Commands that a queue has made late get
- * more time, and so do those for which there is no room.
- * @param room bytes that may leave
+ * Commands that a queue has made late get more time, and so do those beyond `room`, the bytes that may leave.
+ * @returns bytes that time out in ENet's next service
  */
 static size_t count_due(const struct enetjs_window *window, ENetPeer *peer, enet_uint32 now, size_t room) {
   enet_uint32 patience = enetjs_congestion_patience(&window->congestion);
@@ -115,7 +120,8 @@ static enet_uint32 unthrottled(const ENetPeer *peer, size_t bytes) {
 }
 
 /* @param under_way without what is about to time out */
-static size_t limit_of(struct enetjs_window *window, ENetPeer *peer, size_t under_way, bool resends, uint64_t now_us) {
+static size_t limit_of(struct enetjs_window *window, ENetPeer *peer, size_t under_way, bool resends,
+                       uint64_t now_us) {
   size_t limit = under_way + enetjs_congestion_credit(&window->congestion, now_us);
   if (!resends && !is_resending(peer)) limit = enetjs_larger(limit, ENETJS_WINDOW_MINIMUM);
   return enetjs_smaller(limit, enetjs_congestion_window(&window->congestion));
@@ -147,7 +153,7 @@ static void count_sent(struct enetjs_window *window, const ENetPeer *peer) {
   if (!window->counting) return;
   window->counting = false;
   if (window->due > 0 && peer->packetsLost == window->losses)
-    window->before += window->due; /* it was not due yet */
+    window->before += window->due; /* nothing has timed out after all */
   else
     enetjs_congestion_lost(c, window->due);
   if (peer->reliableDataInTransit > window->before)
@@ -181,7 +187,8 @@ void enetjs_window_close(struct enetjs_window *window, const ENetPeer *peer) {
 /* ---- Between services ------------------------------------------------------------------------ */
 
 size_t enetjs_window_resend_room(struct enetjs_window *window, ENetPeer *peer, uint64_t now_us) {
-  size_t credit = enetjs_congestion_credit(&window->congestion, now_us), taken = enetjs_window_count_unsent(peer);
+  size_t credit = enetjs_congestion_credit(&window->congestion, now_us),
+         taken = enetjs_window_count_unsent(peer);
   return credit > taken ? credit - taken : 0;
 }
 

@@ -3,42 +3,45 @@
  *
  * Only where libenet is ours (enet/libenet.h); elsewhere ENet's own limit stands in for it.
  *
- * What counts for a connection is the memory of the pool that it holds (base/budget.h): what ENet allocates while it
- * handles a datagram of the connection, and the records that are held for JavaScript. What JavaScript has received
- * counts for the host only, until it is the program's own. There is one exception: packets outside the arena also count
- * for their connection where a connection is limited to its share of the host.
+ * What counts for a connection is the memory of the pool that it holds (base/budget.h): what ENet allocates
+ * while it handles a datagram of the connection, and the records that are held for JavaScript. What
+ * JavaScript has received counts for the host only, until it is the program's own. There is one exception:
+ * packets outside the arena also count for their connection where a connection is limited to its share of the
+ * host.
  *
- * The rules use a host's maximumWaitingData (W), maximumPacketSize (P) and maximumHostData (H). A command that breaks a
- * rule is left out of its datagram.
+ * The rules use a host's maximumWaitingData (W), maximumPacketSize (P) and maximumHostData (H). A command
+ * that breaks a rule is left out of its datagram.
  *
- *   Out of order: less than W is held for the consumer. What is not held yet stays within W + AHEAD_SLACK, and the
- *     connection within W + P + NEXT_SLACK. The slack is for a small W: a sender goes on while a message is missing,
- *     and ENet doubles the timeout of a message each time that it is refused. A message that is too far ahead is left
- *     out, too (is_too_far in wire/inspect.c). It would take the room of nearer ones that are missing, and one datagram
- *     of those would come for each timeout.
- *   Next in order: less than W is held, and the connection stays within W + P + NEXT_SLACK. So once the consumer has
- *     taken what is held, the message that others wait for fits beside them. It does not if it is nearly as long as P
- *     and the others exceed W.
+ *   Out of order: less than W is held for the consumer. What is not held yet stays within W + AHEAD_SLACK,
+ *     and the connection within W + P + NEXT_SLACK. The slack is for a small W: a sender goes on while a
+ *     message is missing, and ENet doubles the timeout of a message each time that it is refused. A message
+ *     that is too far ahead is left out, too (is_too_far in wire/inspect.c). It would take the room of nearer
+ *     ones that are missing, and one datagram of those would come for each timeout.
+ *   Next in order: less than W is held, and the connection stays within W + P + NEXT_SLACK. So once the
+ *     consumer has taken what is held, the message that others wait for fits beside them. It does not if it
+ *     is nearly as long as P and the others exceed W.
  *   Without data: the connection stays within W + P + CONTROL_SLACK, less than 1 MiB above W + P.
- *   The host stays within H. Once half of H is used, a connection also stays within its equal share of the last
- *   quarter. The third quarter is for messages in fragments that are next in order. The first fragment claims the
- *     memory of all of them, and the others may never come. So a message that does not fit otherwise is counted as far
- *     as it has arrived (sparse blocks, base/pool.h), one for each connection at a time. Claims keep no message out
- *     that really comes, until what has come fills three quarters of H.
+ *   The host stays within H. Once half of H is used, a connection also stays within its equal share of the
+ *     last quarter. The third quarter is for messages in fragments that are next in order. The first fragment
+ *     claims the memory of all of them, and the others may never come. So a message that does not fit
+ *     otherwise is counted as far as it has arrived (sparse blocks, base/pool.h), one for each connection at
+ *     a time. Claims keep no message out that really comes, until what has come fills three quarters of H.
  *
- * The commands that wait in ENet's lists are counted, too. At most ENETJS_WAITING_COMMANDS (wire/inspect.h) of a
- * connection may be out of order, so that no datagram makes ENet walk, deliver or free more of them at once.
+ * The commands that wait in ENet's lists are counted, too. At most ENETJS_WAITING_COMMANDS (wire/inspect.h)
+ * of a connection may be out of order, so that no datagram makes ENet walk, deliver or free more of them at
+ * once.
  *
- * What an ended connection still holds counts as a debt of its address in every rule, so connecting again gains
- * nothing. Addresses share ENETJS_DEBT_BUCKETS buckets.
+ * What an ended connection still holds counts as a debt of its address in every rule, so connecting again
+ * gains nothing. Addresses share ENETJS_DEBT_BUCKETS buckets.
  *
- * No limit causes an error: ENet never sees what is left out. But the sender must not time out while the consumer
- * stalls. A stock ENet (enet_protocol_check_timeouts) ends a connection in two cases:
+ * No limit causes an error: ENet never sees what is left out. But the sender must not time out while the
+ * consumer stalls. A stock ENet (enet_protocol_check_timeouts) ends a connection in two cases:
  *
- *   Nothing has been acknowledged for 5 s. To prevent that, once a second a ping takes the place of what is left out:
- *     ENet acknowledges every ping, and any acknowledgement counts.
- *   One command has not been acknowledged, and its timeout, which doubles each time, has grown beyond 5 s. To prevent
- *     that, every few seconds a few messages are let in, as many as a sender has under way, within W + P + NEXT_SLACK.
+ *   Nothing has been acknowledged for 5 s. To prevent that, once a second a ping takes the place of what is
+ *     left out: ENet acknowledges every ping, and any acknowledgement counts.
+ *   One command has not been acknowledged, and its timeout, which doubles each time, has grown beyond 5 s. To
+ *     prevent that, every few seconds a few messages are let in, as many as a sender has under way, within W
+ *     + P + NEXT_SLACK.
  *
  * Called with the host's lock held.
  */
@@ -57,7 +60,8 @@ enum {
   CONTROL_COMMANDS = 64,                             /* pings and other commands without data */
   PING_MS = 1000,
   KEEPALIVE_AFTER_MS = 2000, /* a message that has waited so long is sent at least once more in time */
-  KEEPALIVE_BYTES = 768 * 1024
+  KEEPALIVE_BYTES = 768 * 1024,
+  FREED_STEPS = 4 /* in ENet's lists take as long as to free a command, with its message, at least */
 };
 
 static size_t room(size_t used, size_t limit) { return used < limit ? limit - used : 0; }
@@ -73,11 +77,13 @@ static size_t most_of_connection(const struct enetjs_host *h) {
 }
 
 size_t enetjs_host_data_limit(const struct enetjs_host *h) {
-  return h->maximum_data ? h->maximum_data : enetjs_larger(ENETJS_HOST_DATA_MINIMUM, 2 * most_of_connection(h));
+  return h->maximum_data ? h->maximum_data
+                         : enetjs_larger(ENETJS_HOST_DATA_MINIMUM, 2 * most_of_connection(h));
 }
 
 size_t enetjs_host_data(struct enetjs_host *h) {
-  return (size_t)h->account->bytes + atomic_load(&h->listed_bytes) + atomic_load(&h->kept_bytes) + h->consumer_bytes;
+  return (size_t)h->account->bytes + atomic_load(&h->listed_bytes) + atomic_load(&h->kept_bytes) +
+         h->consumer_bytes;
 }
 
 /* All that is held may be handed to JavaScript, where it takes more memory. */
@@ -142,8 +148,8 @@ static bool has_come(const struct enetjs_stall *stall, const ENetPeer *peer) {
 }
 
 /*
- * A sender has sent its messages at different times, and retransmits each at its own. Only the message that is next in
- * order is let in, so newer messages do not use up the room of older ones.
+ * A sender has sent its messages at different times, and retransmits each at its own. Only the message that
+ * is next in order is let in, so newer messages do not use up the room of older ones.
  * @returns what may be let in although the consumer has not taken what it has
  */
 static size_t keepalive_room(const struct enetjs_stall *stall, enet_uint32 now) {
@@ -153,7 +159,8 @@ static size_t keepalive_room(const struct enetjs_stall *stall, enet_uint32 now) 
 
 /* A ping fits: it is a command's header only, and each command that was left out had one. */
 static void ping_instead(struct enetjs_stall *stall, struct enetjs_datagram *datagram, enet_uint32 now) {
-  ENetProtocolCommandHeader ping = {ENET_PROTOCOL_COMMAND_PING | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF, 0};
+  ENetProtocolCommandHeader ping = {ENET_PROTOCOL_COMMAND_PING | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF,
+                                    0};
   if (stall->pinged != 0 && !has_passed(now, stall->pinged, PING_MS)) return;
   stall->pinged = stamp(now);
   memcpy(datagram->bytes + datagram->length, &ping, sizeof(ping));
@@ -176,16 +183,18 @@ static struct use use_of(const struct enetjs_slot *slot, const struct enetjs_acc
   use.debt = (size_t)*debt_of(slot->host, slot->charged_network);
   use.bytes = (size_t)account->bytes + use.debt;
   use.held = slot->held_cost + use.debt;
-  use.waiting = room(slot->held_cost, (size_t)account->bytes); /* none where libenet's memory is not counted */
+  /* none where libenet's memory is not counted */
+  use.waiting = room(slot->held_cost, (size_t)account->bytes);
   use.listed = atomic_load(&slot->listed_bytes);
   use.blocked = slot->stopped || slot->held_bytes + use.debt >= slot->host->maximum_waiting;
   return use;
 }
 
 /*
- * What is let in to keep the sender alive, while the consumer has not taken what it has. Messages whose timeouts differ
- * are retransmitted in another order. The last one may come too late if it is not let in before those that it waits
- * for, so messages out of order are let in, too. The first fragment of a message may claim any length.
+ * What is let in to keep the sender alive, while the consumer has not taken what it has. Messages whose
+ * timeouts differ are retransmitted in another order. The last one may come too late if it is not let in
+ * before those that it waits for, so messages out of order are let in, too. The first fragment of a message
+ * may claim any length.
  */
 static void allow_keepalive(struct enetjs_allowance *allowance, struct enetjs_host *h, const struct use *use,
                             size_t keepalive) {
@@ -217,8 +226,8 @@ static size_t count_waiting(ENetPeer *peer) {
 }
 
 /*
- * ENet drops late unreliable messages and copies without telling, so the slot may count too many commands. They are
- * counted anew when the limit is near. That takes as many steps as commands may wait.
+ * ENet drops late unreliable messages and copies without telling, so the slot may count too many commands.
+ * They are counted anew when the limit is near. That takes as many steps as commands may wait.
  */
 static size_t commands_room(struct enetjs_slot *slot, ENetPeer *peer) {
   if (slot->waiting_commands + ENETJS_COMMANDS_MAXIMUM > ENETJS_WAITING_COMMANDS)
@@ -226,8 +235,8 @@ static size_t commands_room(struct enetjs_slot *slot, ENetPeer *peer) {
   return room(slot->waiting_commands, ENETJS_WAITING_COMMANDS);
 }
 
-static struct enetjs_allowance allowance_of(const struct enetjs_slot *slot, const struct enetjs_account *account,
-                                            const struct use *use) {
+static struct enetjs_allowance allowance_of(const struct enetjs_slot *slot,
+                                            const struct enetjs_account *account, const struct use *use) {
   struct enetjs_host *h = slot->host;
   size_t limit = most_of_connection(h);
   struct enetjs_allowance allowance = {0};
@@ -239,13 +248,14 @@ static struct enetjs_allowance allowance_of(const struct enetjs_slot *slot, cons
   else
     allow_ahead(&allowance, h, use);
   allow_of_host(&allowance, h, use);
-  allowance.outgoing =
-      slot->inside_messages + (slot->inside_bytes - slot->lanes.rest_bytes) / FRAGMENT_MINIMUM + CONTROL_COMMANDS;
+  allowance.outgoing = slot->inside_messages +
+                       (slot->inside_bytes - slot->lanes.rest_bytes) / FRAGMENT_MINIMUM + CONTROL_COMMANDS;
   return allowance;
 }
 
 /* Notes when the message was first refused, unless an earlier one is noted. */
-static void begin_stall(struct enetjs_stall *stall, const struct enetjs_inspection *refused, enet_uint32 now) {
+static void begin_stall(struct enetjs_stall *stall, const struct enetjs_inspection *refused,
+                        enet_uint32 now) {
   if (stall->since != 0 && stall->admitted == 0) return;
   stall->since = stamp(now);
   stall->admitted = 0;
@@ -258,7 +268,8 @@ static void tell_too_large(struct enetjs_slot *slot, size_t length) {
   struct enetjs_host *h = slot->host;
   if (length == 0 || slot->told_too_large) return;
   slot->told_too_large = true;
-  enetjs_emit_completion(slot, ENETJS_COMPLETION_TOO_LARGE, (uint32_t)length, (uint32_t)h->enet->maximumPacketSize);
+  enetjs_emit_completion(slot, ENETJS_COMPLETION_TOO_LARGE, (uint32_t)length,
+                         (uint32_t)h->enet->maximumPacketSize);
 }
 
 bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
@@ -278,7 +289,7 @@ bool enetjs_allow(struct enetjs_slot *slot, struct enetjs_datagram *datagram) {
   slot->waiting_commands += inspection.added;
   slot->waiting_commands -= enetjs_smaller(slot->waiting_commands, inspection.dropped);
   if (inspection.verdict != ENETJS_PASSED) h->counters[ENETJS_HOST_STAT_OVER_BUDGET]++;
-  h->steps += inspection.steps + inspection.acknowledgement_steps + inspection.freed;
+  h->steps += inspection.steps + inspection.acknowledgement_steps + FREED_STEPS * inspection.freed;
   if (h->steps >= ENETJS_SERVICE_STEPS) enetjs_batch_stop(h->batch);
   tell_too_large(slot, inspection.too_large);
   if (use.blocked) stall->admitted += inspection.reliable;

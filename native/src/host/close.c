@@ -2,11 +2,15 @@
  * How a host ends: by enetjs_host_close, with the thread that created it, or with the process.
  *
  * Invariant: each peer has been told of the end before its ENetPeer is gone. Nothing here waits for a peer.
+ * Once they are told and the socket is closed, nothing refers to the host any more, and its memory is freed:
+ * at once if it is little, otherwise in the background (base/background.h).
  * Any thread may call these functions; `closing` keeps two of them from ending the same host.
  */
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/pool.h"
+#include "enet/dispatch_queue.h"
 #include "host/internal.h"
 #include "wire/addresses.h"
 #include "wire/conditions.h"
@@ -37,7 +41,16 @@ static void tell(struct enetjs_host *h, ENetPeer *peer) {
   if (!is_told(peer)) enetjs_resend_disconnect(peer, &remote, slot->closing ? slot->close_data : 0);
 }
 
-/* Whether the CONNECT has left, so that the server may have answered; it is then not retransmitted any more. */
+/* ENet neither reads from such a peer nor sends to it, and gives its place to nobody. What it has stays. */
+static void set_aside(ENetPeer *peer) {
+  enet_peer_on_disconnect(peer);
+  enetjs_leave_dispatch_queue(peer);
+  peer->state = ENET_PEER_STATE_ZOMBIE;
+}
+
+/*
+ * Whether the CONNECT has left, so that the server may have answered; it is then not retransmitted any more.
+ */
 static bool awaits_answer(ENetPeer *peer) {
   if (!enet_list_empty(&peer->outgoingCommands)) return false;
   peer->nextTimeout = enet_time_get() + NEVER_MS;
@@ -45,9 +58,10 @@ static bool awaits_answer(ENetPeer *peer) {
 }
 
 /*
- * A server that this host connects to can be told of the end only with the id in its answer. A client that the guard
- * has answered can be told only once it has acknowledged the answer. Either datagram may have arrived and not been
- * read, so ENet reads once more. All other peers have been reset, so ENet has nothing else to send.
+ * A server that this host connects to can be told of the end only with the id in its answer. A client that
+ * the guard has answered can be told only once it has acknowledged the answer. Either datagram may have
+ * arrived and not been read, so ENet reads once more. All other peers have been set aside, so ENet has
+ * nothing else to send.
  */
 static void tell_who_has_answered(struct enetjs_host *h) {
   ENetEvent event;
@@ -78,7 +92,7 @@ void enetjs_disconnect_all(struct enetjs_host *h) {
       answers = true;
       continue;
     }
-    enet_peer_reset(peer);
+    set_aside(peer);
   }
   if (answers) tell_who_has_answered(h);
   /* A close does not wait for the simulated network: the datagrams that it holds leave now. */
@@ -88,25 +102,41 @@ void enetjs_disconnect_all(struct enetjs_host *h) {
 
 /* ---- Close ----------------------------------------------------------------------------------- */
 
-static void write_undelivered(const struct enetjs_host *h, double *stats) {
+/* What is still queued, by us or by ENet, is not delivered any more. */
+static void write_undelivered(struct enetjs_host *h, double *stats) {
+  for (size_t i = 0; i < h->enet->peerCount; i++)
+    enetjs_queue_count_undelivered(&h->slots[i], h->slots[i].queued_messages, h->slots[i].queued_bytes);
   for (size_t i = ENETJS_HOST_STAT_UNDELIVERED_BYTES; i <= ENETJS_HOST_STAT_UNDELIVERED_PEERS; i++)
     stats[i] = (double)h->counters[i];
 }
 
-void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats) {
+/*
+ * From here on the memory that JavaScript owns is not touched, the port is free, and no call finds the host.
+ */
+static void disappear(struct enetjs_host *h) {
+  enetjs_batch_destroy(h->batch);
+  enetjs_security_destroy(h->security);
+  h->security = NULL;
+  enet_socket_destroy(h->enet->socket);
+  h->enet->socket = ENET_SOCKET_NULL;
+  enetjs_lease_end(&h->lease);
+  h->consumer = h->servicing = false;
+  h->header = NULL;
+  h->generation++;
+  atomic_fetch_sub(&enetjs_live_hosts, 1);
+}
+
+/* No call finds the host any more, so this needs no lock. */
+static void free_memory(struct enetjs_host *h) {
   size_t peers = h->enet->peerCount;
-  enetjs_disconnect_all(h);
   for (size_t i = 0; i < peers; i++) {
     enetjs_queue_clear(&h->slots[i]);
     enetjs_lanes_end(&h->slots[i].lanes);
     enetjs_drop_held(h, &h->slots[i].held);
   }
   enetjs_drop_held(h, &h->events.held); /* while ENet's peers exist, which these records are charged to */
-  enetjs_batch_destroy(h->batch);
-  enetjs_security_destroy(h->security);
   enet_host_destroy(h->enet);
   h->enet = NULL;
-  enetjs_lease_end(&h->lease);
   enetjs_drop_held(h, &h->completions.held); /* with the completions of messages that ENet has just freed */
   for (size_t i = 0; i < peers; i++) enetjs_allowance_end(&h->slots[i]);
   enetjs_account_close(h->account, NULL);
@@ -117,10 +147,43 @@ void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats) {
   enetjs_addresses_destroy(h->addresses);
   enetjs_limits_destroy(h->limits);
   free(h->slots);
-  if (stats) write_undelivered(h, stats);
-  h->generation++;
+}
+
+static void free_later(struct enetjs_job *job) {
+  struct enetjs_host *h = (struct enetjs_host *)((char *)job - offsetof(struct enetjs_host, last_job));
+  free_memory(h);
+  enetjs_mutex_lock(&h->lock);
   enetjs_host_block_clear(h);
-  atomic_fetch_sub(&enetjs_live_hosts, 1);
+  enetjs_mutex_unlock(&h->lock);
+}
+
+/*
+ * A message from a peer takes three blocks: the packet, its bytes, and a record or command. One to a peer
+ * takes another one for ENet's command.
+ * @returns how many blocks of memory it will free, about
+ */
+static size_t count_blocks(const struct enetjs_host *h) {
+  size_t received = h->events.held.count, blocks = h->completions.held.count;
+  for (size_t i = 0; i < h->enet->peerCount; i++) {
+    const struct enetjs_slot *slot = &h->slots[i];
+    received += slot->waiting_commands + slot->held.count;
+    blocks += slot->queued_messages + slot->inside_messages;
+  }
+  return blocks + 3 * received;
+}
+
+void enetjs_host_destroy_locked(struct enetjs_host *h, double *stats) {
+  enetjs_disconnect_all(h);
+  if (stats) write_undelivered(h, stats);
+  h->shutting_down = false; /* they are counted */
+  disappear(h);
+  if (enetjs_discard_little(h, count_blocks(h))) {
+    free_memory(h);
+    enetjs_host_block_clear(h);
+    return;
+  }
+  h->last_job.run = free_later;
+  enetjs_background_run(&h->last_job);
 }
 
 /* With the lock held; releases it. */
@@ -134,7 +197,7 @@ static void close_and_unlock(struct enetjs_host *h, double *stats) {
   enetjs_mutex_lock(&h->lock);
   if (pump) {
     enetjs_fd_close(h->wake);
-    enetjs_waker_close(&h->control);
+    enetjs_sleeper_close(&h->sleeper);
   }
   enetjs_host_destroy_locked(h, stats);
   enetjs_mutex_unlock(&h->lock);

@@ -1,6 +1,6 @@
 /*
- * Reads the commands of a datagram that has passed all limits, before ENet handles it. It notes what ENet does not keep
- * of them, and changes those that ENet would take wrongly.
+ * Reads the commands of a datagram that has passed all limits, before ENet handles it. It notes what ENet
+ * does not keep of them, and changes those that ENet would take wrongly.
  *
  * The work for a datagram is bounded by its length. Called within ENet's service, with the host's lock held.
  */
@@ -24,8 +24,8 @@ static void acknowledgement(struct enetjs_slot *slot, const ENetProtocol *comman
                             struct enetjs_acknowledgement_search *search) {
   const ENetPeer *peer = enetjs_peer_of(slot);
   if (command->header.channelID == ENETJS_PEER_CHANNEL)
-    enetjs_ping_barriers_acknowledged(&slot->ping_barriers,
-                                      ENET_NET_TO_HOST_16(command->acknowledge.receivedReliableSequenceNumber));
+    enetjs_ping_barriers_acknowledged(
+        &slot->ping_barriers, ENET_NET_TO_HOST_16(command->acknowledge.receivedReliableSequenceNumber));
   if (enetjs_fast_retransmit_knows(&slot->fast, command, peer->host->serviceTime)) return;
   if (!enetjs_fast_retransmit_acknowledged(&slot->fast, peer, command, search)) return;
   enetjs_round_trip_measure(&slot->quality.round_trip, slot->fast.round_trip, peer->host->serviceTime);

@@ -1,6 +1,6 @@
 /*
- * The calls by which the program sets up the simulated network of a host; wire/conditions.c simulates it. Only the
- * consumer may call.
+ * The calls by which the program sets up the simulated network of a host; wire/conditions.c simulates it.
+ * Only the consumer may call.
  */
 #include "wire/conditions.h"
 

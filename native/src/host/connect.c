@@ -1,8 +1,9 @@
 /*
- * How connections begin: attempts of this host, and answers to the attempts of others. Also ends the peers for which
- * ENet had no memory while their connection began or ended.
+ * How connections begin: attempts of this host, and answers to the attempts of others. Also ends the peers
+ * for which ENet had no memory while their connection began or ended.
  *
- * Invariant: while a connection begins or ends, a command or an acknowledgement is under way that moves it on.
+ * Invariant: while a connection begins or ends, a command or an acknowledgement is under way that moves it
+ * on.
  */
 #include "base/pool.h"
 #include "base/random.h"
@@ -25,12 +26,13 @@ static bool is_empty(ENetPeer *peer) {
 /* ENet leaves these states only when it is acknowledged, or has acknowledged. */
 static bool is_in_transition(const ENetPeer *peer) {
   return peer->state == ENET_PEER_STATE_CONNECTING || peer->state == ENET_PEER_STATE_ACKNOWLEDGING_CONNECT ||
-         peer->state == ENET_PEER_STATE_DISCONNECTING || peer->state == ENET_PEER_STATE_ACKNOWLEDGING_DISCONNECT;
+         peer->state == ENET_PEER_STATE_DISCONNECTING ||
+         peer->state == ENET_PEER_STATE_ACKNOWLEDGING_DISCONNECT;
 }
 
 /*
- * ENet ignores a failed allocation of a CONNECT, VERIFY_CONNECT, DISCONNECT or the acknowledgement of one. Nothing is
- * sent then, and the peer would wait for the answer until the host is closed.
+ * ENet ignores a failed allocation of a CONNECT, VERIFY_CONNECT, DISCONNECT or the acknowledgement of one.
+ * Nothing is sent then, and the peer would wait for the answer until the host is closed.
  */
 void enetjs_reset_stuck_peers(struct enetjs_host *h) {
   unsigned failures = enetjs_pool_failures(), in_transition = 0;
@@ -51,8 +53,8 @@ void enetjs_reset_stuck_peers(struct enetjs_host *h) {
 /* ---- Attempts of this host ------------------------------------------------------------------- */
 
 /*
- * An ICMP message may be forged, and a server may start while ENet still tries. So the attempt goes on. The consumer is
- * told once, and names the ICMP message in the error if the attempt times out.
+ * An ICMP message may be forged, and a server may start while ENet still tries. So the attempt goes on. The
+ * consumer is told once, and names the ICMP message in the error if the attempt times out.
  */
 static void on_unreachable(struct enetjs_host *h, const struct enetjs_endpoint *to, uint8_t code) {
   for (size_t index = 0; index < h->enet->peerCount; index++) {
@@ -144,7 +146,8 @@ double enetjs_host_connect(double host, double address, double port, double chan
   struct enetjs_endpoint to;
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
-  if (enetjs_is_integer(channels, 1, ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT) && enetjs_is_integer(data, 0, UINT32_MAX))
+  if (enetjs_is_integer(channels, 1, ENET_PROTOCOL_MAXIMUM_CHANNEL_COUNT) &&
+      enetjs_is_integer(data, 0, UINT32_MAX))
     result = enetjs_host_endpoint(h, address, port, &to);
   if (result == 0) result = enetjs_host_connect_to(h, &to, (size_t)channels, (enet_uint32)data);
   enetjs_host_release(h);

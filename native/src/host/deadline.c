@@ -1,9 +1,10 @@
 /*
- * When a host has something to do by itself: every deadline that wakes a thread comes together in enetjs_next_wait.
+ * When a host has something to do by itself: every deadline that wakes a thread comes together in
+ * enetjs_next_wait.
  *
- *   at once      datagrams that were fetched and not read (wire/socket.c), datagrams of the guard for ENet, events that
- *                ENet has queued, acknowledgements and commands that ENet has not sent, messages that a service has
- *                left to the next one
+ *   at once      datagrams that were fetched and not read (wire/socket.c), datagrams of the guard for ENet,
+ *                events that ENet has queued, acknowledgements and commands that ENet has not sent, messages
+ *                that a service has left to the next one
  *   ENet         the next retransmission, timeout or ping of each peer; the next turn of its bandwidth limits
  *   silence.c    the next look for peers that acknowledge nothing
  *   conditions.c the next datagram that a simulated network holds is due (wire/)
@@ -11,11 +12,11 @@
  *   flow.c       the window lets something leave
  *   resend.c     a message may turn out to be lost
  *   queue.c      a ping may let more unreliable messages leave
- *   pool.c       unused memory is given back
+ *   trim.c       unused memory is given back (base/)
  *
- * Two times are elsewhere, because only the pump waits for them: the stall limit and REST_MS (pump.c). Some times wake
- * nobody, because they are looked at when a datagram comes: the lifetimes of attempts (wire/guard.c) and token buckets
- * (wire/limits.c), and the times of a stopped peer (allowance.c).
+ * Two times are elsewhere, because only the pump waits for them: the stall limit and the rest of pace.c. Some
+ * times wake no thread, because they are looked at when a datagram comes: the lifetimes of attempts
+ * (wire/guard.c) and token buckets (wire/limits.c), and the times of a stopped peer (allowance.c).
  *
  * Called with the host's lock held, by the pump and by the consumer.
  */
@@ -32,12 +33,12 @@
 #define LONG_WAIT 0x3FFFFFFF /* longer than any wait: ENet has nothing to do by itself */
 
 /*
- * A ping may be late by this part of its interval. With many peers, something else wakes the pump meanwhile, and the
- * ping leaves with it.
+ * A ping may be late by this part of its interval. With many peers, something else wakes the pump meanwhile,
+ * and the ping leaves with it.
  */
 #define PING_SLACK 16
 
-#define TRIM_MS 1000 /* until memory that nobody uses is given back */
+#define TRIM_MS 1000 /* until unused memory is given back */
 
 static enet_uint32 until(enet_uint32 now, enet_uint32 time) {
   return ENET_TIME_GREATER_EQUAL(now, time) ? 0 : ENET_TIME_DIFFERENCE(time, now);
@@ -64,7 +65,8 @@ int enetjs_next_wait(const struct enetjs_host *h) {
       resend = enetjs_resend_wait(h), security = enetjs_security_wait(h->security);
   if (h->failed) return -1;
   if (enetjs_datagrams_prefetched(h) || (h->guard && enetjs_guard_pending(h->guard))) return 0;
-  if (!enet_list_empty(&enet->dispatchQueue)) return 0; /* a flush has ended a connection, or a service was cut short */
+  /* a flush has ended a connection, or a service was cut short */
+  if (!enet_list_empty(&enet->dispatchQueue)) return 0;
   if (h->to_feed && enetjs_queue_cut(h)) return 0;
   for (size_t index = 0; index < enet->peerCount && least > 0; index++) {
     least = (enet_uint32)enetjs_smaller(least, peer_wait(&enet->peers[index], now, look));

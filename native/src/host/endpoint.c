@@ -1,6 +1,6 @@
 /*
- * Addresses of the border: what the program connects and sends to, and where its host is. Called by the consumer's
- * thread, because IPv6 addresses are in shared memory.
+ * Addresses of the border: what the program connects and sends to, and where its host is. Called by the
+ * consumer's thread, because IPv6 addresses are in shared memory.
  */
 #include "wire/endpoint.h"
 
@@ -38,7 +38,8 @@ static bool is_reserved(const struct enetjs_endpoint *endpoint) {
   return enetjs_endpoint_is_ipv4(endpoint) && enetjs_address_is_virtual(&plain);
 }
 
-double enetjs_host_endpoint(struct enetjs_host *h, double address, double port, struct enetjs_endpoint *endpoint) {
+double enetjs_host_endpoint(struct enetjs_host *h, double address, double port,
+                            struct enetjs_endpoint *endpoint) {
   if (!enetjs_is_integer(port, 1, 65535)) return ENETJS_ERR_ARGUMENT;
   if (address == ENETJS_ENDPOINT)
     *endpoint = read_words(h);
@@ -48,7 +49,9 @@ double enetjs_host_endpoint(struct enetjs_host *h, double address, double port, 
     return ENETJS_ERR_ARGUMENT;
   endpoint->port = (uint16_t)port;
   if (is_reserved(endpoint)) return ENETJS_ERR_ARGUMENT;
-  return (enetjs_endpoint_is_ipv4(endpoint) ? !h->ipv6_only : h->addresses != NULL) ? 0 : ENETJS_ERR_ADDRESS_FAMILY;
+  return (enetjs_endpoint_is_ipv4(endpoint) ? !h->ipv6_only : h->addresses != NULL)
+             ? 0
+             : ENETJS_ERR_ADDRESS_FAMILY;
 }
 
 struct enetjs_endpoint enetjs_host_real(const struct enetjs_host *h, const ENetAddress *address) {

@@ -1,18 +1,19 @@
 /*
- * The way in: records for the two rings.
+ * Records for JavaScript: events and completions, each in a ring of shared memory.
  *
- * Invariant: the rings are written only while `consumer` is true, which is inside a call of the consumer's own thread.
- * They lie in memory that JavaScript owns, and that may vanish with JavaScript's thread. A record that the pump
- * produces, or that finds its ring full, is held in native memory. The next such call moves it on, in order.
+ * Invariant: the rings are written only while `consumer` is true, which means inside a call of the consumer's
+ * thread. They lie in memory that JavaScript owns, which may vanish with JavaScript's thread. A record that
+ * the pump produces, or for which its ring has no room, is held in native memory. The next call of the
+ * consumer moves it into the ring, in order.
  *
- * Payloads have a stricter rule: they are placed only inside `enetjs_host_service`. Before that call the consumer looks
- * whether its program has transferred the arena away.
+ * Payloads are written to the arena only inside `enetjs_host_service`. Before that call the consumer makes
+ * sure that its program has not transferred the arena away.
  *
- * No record is dropped. A peer that sends faster than the program reads is stopped: when as much of it is held as the
- * host allows to wait, no more of it is let in (see allowance.c).
+ * No record is dropped. A peer that sends faster than the program reads is stopped: once as many of its bytes
+ * are held as the host lets wait, allowance.c admits no more of its messages.
  *
- * Events and completions have a ring each. A consumer may wait for a completion while it handles an event, and events
- * that it has not taken yet must not keep the completion from it.
+ * There are two rings because a program may wait for a completion while it handles an event. Events that it
+ * has not read yet must not keep the completion from it.
  *
  * Call with the host's lock held.
  */
@@ -35,7 +36,7 @@ static uint8_t *ring_next(const struct enetjs_ring *ring) {
   return ring->records + (size_t)(ring->head & (ring->capacity - 1)) * ENETJS_RECORD_BYTES;
 }
 
-/* The record is written. */
+/* Publishes the record that was written. */
 static void ring_advance(struct enetjs_ring *ring) {
   atomic_store_explicit(ring->head_word, ++ring->head, memory_order_release);
 }
@@ -46,8 +47,9 @@ static bool arena_reserve(struct enetjs_arena *arena, uint32_t length, uint32_t 
   uint32_t offset = arena->head & (arena->size - 1);
   uint32_t padded = (length + 7) & ~7u;
   uint32_t skip = padded > arena->size - offset ? arena->size - offset : 0;
-  /* An empty arena takes whatever it is large enough for, wherever it stands. */
-  if (used == 0 ? padded > arena->size : used > arena->size || padded + skip > arena->size - used) return false;
+  /* An empty arena has room for whatever is no longer than itself, wherever its head stands. */
+  if (used == 0 ? padded > arena->size : used > arena->size || padded + skip > arena->size - used)
+    return false;
   *position = arena->head + skip;
   arena->head += skip + padded;
   atomic_store_explicit(arena->head_word, arena->head, memory_order_relaxed);
@@ -73,7 +75,7 @@ static bool place_listed(struct enetjs_host *h, uint32_t *record, ENetPacket *pa
     enetjs_packet_unwrap(p);
     return false;
   }
-  enetjs_libenet_discharge(packet); /* from now on it is freed without the host's lock */
+  enetjs_libenet_discharge(packet); /* JavaScript may free it without the host's lock */
   record[ENETJS_RECORD_TYPE] = (record[ENETJS_RECORD_TYPE] & ~0xFFu) | ENETJS_EVENT_PACKET;
   record[ENETJS_RECORD_DATA] = p->index;
   record[ENETJS_RECORD_EXTRA] = p->generation;
@@ -84,7 +86,8 @@ static bool place_listed(struct enetjs_host *h, uint32_t *record, ENetPacket *pa
 static bool place(struct enetjs_host *h, struct enetjs_ring *ring, uint32_t *record, ENetPacket *packet) {
   if (ring_room(ring) == 0) return false;
   if (packet) {
-    bool large = packet->dataLength > h->inline_maximum && record[ENETJS_RECORD_TYPE] != ENETJS_EVENT_DATAGRAM;
+    bool large =
+        packet->dataLength > h->inline_maximum && record[ENETJS_RECORD_TYPE] != ENETJS_EVENT_DATAGRAM;
     record[ENETJS_RECORD_LENGTH] = (uint32_t)packet->dataLength;
     record[ENETJS_RECORD_TYPE] |= (packet->flags & 0xFF) << 16;
     if (large ? !place_listed(h, record, packet) : !place_inline(h, record, packet)) return false;
@@ -100,15 +103,26 @@ static struct enetjs_slot *slot_of(struct enetjs_host *h, const uint32_t *record
   return slot->generation == record[ENETJS_RECORD_GENERATION] ? slot : NULL;
 }
 
-/* What a stopped peer may still hold when it is let in again. Its sender would time out if too much had to be taken. */
-static size_t resume_at(size_t limit) { return limit - (limit / 2 < RESUME_BYTES ? limit / 2 : RESUME_BYTES); }
-
-/* Small messages take several times their bytes, and have to leave room for what the sender has unacknowledged. */
-static size_t cost_limit(const struct enetjs_host *h) { return h->maximum_waiting + h->enet->maximumPacketSize / 2; }
+/*
+ * @returns bytes at which a stopped peer is admitted again. They are close to the limit: while the peer is
+ * stopped, nothing is acknowledged, and its sender could time out.
+ */
+static size_t resume_at(size_t limit) {
+  return limit - (limit / 2 < RESUME_BYTES ? limit / 2 : RESUME_BYTES);
+}
 
 /*
- * What a peer is stopped by is what is held, not all that its account holds: a limit that messages
- * could reach which have arrived out of order would keep out the very message that they wait for.
+ * The limit in memory. Small messages take several times their bytes; half a packet of room is for those
+ * under way.
+ */
+static size_t cost_limit(const struct enetjs_host *h) {
+  return h->maximum_waiting + h->enet->maximumPacketSize / 2;
+}
+
+/*
+ * Counts a record towards its peer, and stops the peer at the limit. Only held records count, not all that
+ * the account of the peer holds: messages that arrived out of order must not keep out the message that they
+ * wait for.
  */
 static void charge(struct enetjs_host *h, const struct enetjs_held *held) {
   struct enetjs_slot *slot = slot_of(h, held->record);
@@ -132,18 +146,22 @@ static size_t cost_of(const ENetPacket *packet) {
          (packet->dataLength > 0 ? enetjs_pool_cost(packet->dataLength) : 0);
 }
 
-/* An ended connection is paused no more: all that was held back of it goes on to JavaScript. */
+/*
+ * When a connection ends, all of its held messages go on to JavaScript. @returns bytes that one takes there
+ * beyond `cost`
+ */
 static size_t reserve_of(const struct enetjs_host *h, const ENetPacket *packet, size_t cost) {
   size_t kept = ENETJS_MESSAGE_COST + packet->dataLength;
   if (packet->dataLength > h->inline_maximum) return ENETJS_MESSAGE_COST;
   return kept > cost ? kept - cost : 0;
 }
 
-static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uint32_t *record, ENetPacket *packet) {
+static void hold(struct enetjs_host *h, struct enetjs_held_list *list, const uint32_t *record,
+                 ENetPacket *packet) {
   struct enetjs_held *held = enetjs_pool_malloc(sizeof(*held));
   struct enetjs_slot *slot = slot_of(h, record);
   if (!held) {
-    /* The one case where an event is lost: the machine has no memory for 64 bytes. */
+    /* The one case in which an event is lost: memory is out. */
     if (packet) enet_packet_destroy(packet);
     return;
   }
@@ -192,7 +210,8 @@ static void emit(struct enetjs_host *h, struct enetjs_ring *ring, uint32_t *reco
   hold(h, &ring->held, record, packet);
 }
 
-void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record, ENetPacket *packet) {
+void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t *record,
+                       ENetPacket *packet) {
   if (slot) {
     record[ENETJS_RECORD_PEER] = slot->index;
     record[ENETJS_RECORD_GENERATION] = slot->generation;
@@ -204,12 +223,14 @@ void enetjs_emit_event(struct enetjs_host *h, struct enetjs_slot *slot, uint32_t
   emit(h, &h->events, record, packet);
 }
 
-/* A small message for which there is room, straight into the ring. @returns false where it is anything else */
+/* Writes a small message straight into the ring. @returns false where it is not small, or there is no room */
 static bool place_message(const struct enetjs_slot *slot, uint8_t channel, ENetPacket *packet) {
   struct enetjs_host *h = slot->host;
   uint32_t *record, position;
-  if (slot->paused || !h->servicing || h->events.held.head || packet->dataLength > h->inline_maximum) return false;
-  if (ring_room(&h->events) == 0 || !arena_reserve(&h->arena, (uint32_t)packet->dataLength, &position)) return false;
+  if (slot->paused || !h->servicing || h->events.held.head || packet->dataLength > h->inline_maximum)
+    return false;
+  if (ring_room(&h->events) == 0 || !arena_reserve(&h->arena, (uint32_t)packet->dataLength, &position))
+    return false;
   record = (uint32_t *)(void *)ring_next(&h->events);
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_RECEIVE | (uint32_t)channel << 8 | (packet->flags & 0xFF) << 16;
   record[ENETJS_RECORD_PEER] = slot->index;
@@ -257,7 +278,7 @@ void enetjs_emit_failure(struct enetjs_host *h, int error) {
 
 void enetjs_emit_shutdown(struct enetjs_host *h) { emit_of_host(h, ENETJS_COMPLETION_SHUTDOWN, 0); }
 
-/* @returns what the ADDRESS of the next record is */
+/* Fills a record for an IPv6 address, or zeroes it for IPv4. @returns the word ADDRESS of the next record */
 static uint32_t endpoint_record(uint32_t *record, const struct enetjs_endpoint *endpoint) {
   memset(record, 0, ENETJS_RECORD_BYTES);
   if (enetjs_endpoint_is_ipv4(endpoint)) return enetjs_endpoint_ipv4(endpoint);
@@ -269,9 +290,14 @@ static uint32_t endpoint_record(uint32_t *record, const struct enetjs_endpoint *
   return (uint32_t)ENETJS_ADDRESS_BEFORE;
 }
 
-uint32_t enetjs_emit_endpoint(struct enetjs_host *h, const struct enetjs_endpoint *endpoint) {
+uint32_t enetjs_emit_endpoint(struct enetjs_host *h, struct enetjs_slot *slot,
+                              const struct enetjs_endpoint *endpoint) {
   uint32_t record[ENETJS_RECORD_BYTES / 4], address = endpoint_record(record, endpoint);
-  if (record[ENETJS_RECORD_TYPE] != 0) emit(h, &h->events, record, NULL);
+  if (record[ENETJS_RECORD_TYPE] == 0) return address;
+  if (slot && slot->paused)
+    hold(h, &slot->held, record, NULL); /* as the record that follows */
+  else
+    emit(h, &h->events, record, NULL);
   return address;
 }
 
@@ -292,7 +318,7 @@ static bool place_question(struct enetjs_host *h, const struct enetjs_guard_ques
   return place(h, &h->completions, record, NULL);
 }
 
-/* The guard keeps those that there is no room for, so they end there while the consumer stalls. */
+/* The guard keeps questions for which there is no room. They time out there while the consumer stalls. */
 void enetjs_emit_questions(struct enetjs_host *h) {
   const struct enetjs_guard_question *question;
   if (!h->guard || !h->consumer || h->completions.held.head) return;
@@ -311,14 +337,14 @@ static void refill_ring(struct enetjs_host *h, struct enetjs_ring *ring) {
 void enetjs_refill(struct enetjs_host *h) {
   refill_ring(h, &h->completions);
   if (h->guard && enetjs_guard_unasked(h->guard) > 0) {
-    enetjs_batch_begin(h->batch); /* an attempt whose time is up is refused */
+    enetjs_batch_begin(h->batch); /* the guard sends refusals to attempts whose time is up */
     enetjs_emit_questions(h);
     enetjs_batch_end(h->batch);
   }
   refill_ring(h, &h->events);
 }
 
-/* Moves all of a list behind another. What is charged for the records stays charged. */
+/* Moves the records of a list behind those of another one. They stay charged. */
 static void append_all(struct enetjs_held_list *to, struct enetjs_held_list *from) {
   if (!from->head) return;
   if (to->tail)
@@ -330,7 +356,6 @@ static void append_all(struct enetjs_held_list *to, struct enetjs_held_list *fro
   memset(from, 0, sizeof(*from));
 }
 
-/* The records join those that wait for room in the ring, however many they are: a disconnect may release them. */
 void enetjs_release_paused(struct enetjs_slot *slot) {
   slot->paused = false;
   append_all(&slot->host->events.held, &slot->held);

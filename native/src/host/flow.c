@@ -1,20 +1,25 @@
 /*
- * How much may be under way to each peer: the window follows the link (enet/congestion.c), and is set before ENet sends
- * (enet/window.c).
+ * How many bytes may be under way to each peer. The congestion controller decides that (enet/congestion.c),
+ * and enet/window.c sets ENet's window before ENet sends.
  *
- * Peers to which something reliable is under way or to be sent are in the host's list of flows. The window of those that
- * are far is set. A near peer has a fixed window, because the round trip is too short to be measured with ENet's clock. So
- * has every peer at first, and one whose window a bandwidth limit has set is left alone. For all of them, `room` is what
- * ENet may be given until it has serviced.
+ * Invariant: a peer with a reliable message under way or to be sent is in the host's list of flows. `room` of
+ * its slot is what ENet may be given until its next service.
  *
- * What has timed out leaves again at once, as many of a peer as its window. So ENet is let look at the timeouts of
- * RESENT_BYTES in a service, and a millisecond later at those of other peers.
+ * A far peer has a window that follows the link. A near peer has a fixed one, because its round trip is too
+ * short to be measured with ENet's clock. A peer is far until a round trip is known. A window that a bandwidth
+ * limit sets is not changed.
  *
- * A window can follow the link only where it is known when ENet begins to read and when it has read, so where libenet's
- * calls arrive in wire/socket.c. Elsewhere the window is ENet's.
+ * ENet sends again at once what has timed out, up to the window of each peer. With many peers that is a long
+ * service. So in one service ENet may look at timeouts of RESENT_BYTES. Those of the other peers are
+ * postponed by POSTPONE_MS.
  *
- * A program without a pump gets the credit of the time since its last service, 128 KiB at most (congestion.c), and
- * ENet's window in any case.
+ * Windows follow the link only where libenet's calls arrive in wire/socket.c: only there it is known when
+ * ENet begins to read and when it has read. Elsewhere ENet has its own window.
+ *
+ * A program without a pump gets the credit of the time since its last service, 128 KiB at most
+ * (congestion.c), and ENet's window in any case.
+ *
+ * Called with the host's lock held.
  */
 #include <string.h>
 
@@ -24,10 +29,11 @@
 #include "wire/socket.h"
 #include "wire/unsent.h"
 
-#define ROUND_TRIP_LIMIT 0x8000 /* of ENet's 16-bit times; a longer one cannot be told */
+/* ms; ENet's sent times have 16 bits, so longer round trips cannot be measured */
+#define ROUND_TRIP_LIMIT 0x8000
 #define RESENT_BYTES (2 * 1024 * 1024)
-#define POSTPONE_MS 2 /* by which ENet is kept from looking at timeouts, */
-#define DUE_SLACK_MS 1 /* and the service takes the time itself, a little later */
+#define POSTPONE_MS 2
+#define DUE_SLACK_MS 1 /* ENet reads the clock itself in its service, a little later */
 
 static void look_at_distance(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
@@ -54,7 +60,8 @@ size_t enetjs_flow_window(const struct enetjs_slot *slot) {
 
 void enetjs_flow_look(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
-  slot->room = slot->far ? enetjs_window_room(&slot->window, peer, enetjs_clock_us()) : enetjs_window_fixed_room(peer);
+  slot->room =
+      slot->far ? enetjs_window_room(&slot->window, peer, enetjs_clock_us()) : enetjs_window_fixed_room(peer);
 }
 
 void enetjs_flow_connected(struct enetjs_slot *slot) {
@@ -77,7 +84,7 @@ void enetjs_flow_begin(struct enetjs_slot *slot) {
   h->flows = slot;
 }
 
-/* Acknowledgements are first in a datagram. Each carries the time at which what it acknowledges was sent. */
+/* ENet puts acknowledgements first into a datagram. Each carries the sent time of what it acknowledges. */
 void enetjs_flow_measured(struct enetjs_slot *slot, const struct enetjs_datagram *datagram) {
   struct enetjs_command command;
   enet_uint16 round_trip;
@@ -108,11 +115,12 @@ static void drop_those_that_are_over(struct enetjs_host *h) {
   }
 }
 
-/* Before ENet looks at the timeouts of a peer. */
+/* Before ENet looks at the timeouts of a peer: postpones them where this service has had enough of them. */
 static void let_time_out(struct enetjs_slot *slot, enet_uint32 now) {
   ENetPeer *peer = enetjs_peer_of(slot);
   struct enetjs_host *h = slot->host;
-  if (enet_list_empty(&peer->sentReliableCommands) || ENET_TIME_LESS(now + DUE_SLACK_MS, peer->nextTimeout)) return;
+  if (enet_list_empty(&peer->sentReliableCommands) || ENET_TIME_LESS(now + DUE_SLACK_MS, peer->nextTimeout))
+    return;
   if (h->resent >= RESENT_BYTES)
     peer->nextTimeout = now + POSTPONE_MS;
   else

@@ -1,9 +1,9 @@
 /*
- * ENet's intercept callback, which decides about each datagram before ENet sees it. It finds the peer that the datagram
- * is for, applies every limit on a single datagram, and reports datagrams that are not ENet's. The order: the address
- * filter; whether the peer is denied; the rates of the address; for a CONNECT the memory that is left and the guard's
- * table; for a datagram of a peer the peer's rates and memory. native/README.md lists the limits with the functions
- * that enforce them.
+ * ENet's intercept callback, which decides about each datagram before ENet sees it. It finds the peer that
+ * the datagram is for, applies every limit on a single datagram, and reports datagrams that are not ENet's.
+ * The order: the address filter; whether the peer is denied; the rates of the address; for a CONNECT the
+ * memory that is left and the guard's table; for a datagram of a peer the peer's rates and memory.
+ * native/README.md lists the limits with the functions that enforce them.
  *
  * Invariant: a datagram that is let through has been opened (wire/datagram.h) and carries ENet's own peer id.
  * Called within ENet's service, with the host's lock held.
@@ -34,18 +34,24 @@ static const ENetPeer *peer_at(const ENetHost *enet, enet_uint16 index) {
   if (index >= enet->peerCount) return NULL;
   peer = &enet->peers[index];
   if (!enetjs_is_live(peer)) return NULL;
-  if ((enet->receivedAddress.host != peer->address.host || enet->receivedAddress.port != peer->address.port) &&
+  if ((enet->receivedAddress.host != peer->address.host ||
+       enet->receivedAddress.port != peer->address.port) &&
       peer->address.host != ENET_HOST_BROADCAST)
     return NULL;
   return peer;
 }
 
-/* From a peer of ours: the header names a live peer and the datagram comes from its address. @returns it, or NULL */
+/*
+ * From a peer of ours: the header names a live peer and the datagram comes from its address. @returns it, or
+ * NULL
+ */
 static const ENetPeer *peer_of(const struct enetjs_host *h, const struct enetjs_datagram *datagram) {
-  const ENetPeer *peer = h->peer_ids ? enetjs_peer_ids_find(h->peer_ids, &h->enet->receivedAddress, datagram->peer)
-                                     : peer_at(h->enet, datagram->peer);
+  const ENetPeer *peer = h->peer_ids
+                             ? enetjs_peer_ids_find(h->peer_ids, &h->enet->receivedAddress, datagram->peer)
+                             : peer_at(h->enet, datagram->peer);
   if (!peer) return NULL;
-  if (peer->outgoingPeerID < ENET_PROTOCOL_MAXIMUM_PEER_ID && datagram->session != peer->incomingSessionID) return NULL;
+  if (peer->outgoingPeerID < ENET_PROTOCOL_MAXIMUM_PEER_ID && datagram->session != peer->incomingSessionID)
+    return NULL;
   return peer;
 }
 
@@ -58,17 +64,23 @@ static bool is_connect(const struct enetjs_datagram *datagram) {
 
 /* ---- Limits ---------------------------------------------------------------------------------- */
 
-/* A peer that completes a handshake has proved its address; this host has chosen those that it connects to. */
+/*
+ * A peer that completes a handshake has proved its address; this host has chosen those that it connects to.
+ */
 static bool is_established(const ENetPeer *peer) {
   return peer && peer->state != ENET_PEER_STATE_ACKNOWLEDGING_CONNECT;
 }
 
-static bool within_limits(const struct enetjs_host *h, const struct enetjs_endpoint *from, const ENetPeer *peer) {
+static bool within_limits(const struct enetjs_host *h, const struct enetjs_endpoint *from,
+                          const ENetPeer *peer) {
   return !h->limits || enetjs_limits_admit_datagram(h->limits, enetjs_endpoint_network(from),
                                                     h->enet->receivedDataLength, is_established(peer));
 }
 
-/* Takes a charge back: a datagram that claimed to be of a peer could not be opened, so it is forged or damaged. */
+/*
+ * Takes a charge back: a datagram that claimed to be of a peer could not be opened, so it is forged or
+ * damaged.
+ */
 static void refund(const struct enetjs_host *h, const struct enetjs_endpoint *from, const ENetPeer *peer) {
   if (h->limits && is_established(peer))
     enetjs_limits_refund_datagram(h->limits, enetjs_endpoint_network(from), h->enet->receivedDataLength);
@@ -80,14 +92,15 @@ static void emit_datagram(struct enetjs_host *h, const struct enetjs_endpoint *f
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
   ENetPacket *packet;
   /* The datagram is dropped, as a full socket buffer would drop it. */
-  if (h->held_datagram_bytes >= h->maximum_waiting || enetjs_host_data(h) >= enetjs_host_data_limit(h)) return;
+  if (h->held_datagram_bytes >= h->maximum_waiting || enetjs_host_data(h) >= enetjs_host_data_limit(h))
+    return;
   enetjs_pool_charge(h->account);
   packet = enet_packet_create(h->enet->receivedData, h->enet->receivedDataLength, 0);
   enetjs_pool_charge(NULL);
   if (!packet) return;
   record[ENETJS_RECORD_LENGTH] = (uint32_t)packet->dataLength;
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_DATAGRAM;
-  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(h, from);
+  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(h, NULL, from);
   record[ENETJS_RECORD_EXTRA] = from->port;
   h->counters[ENETJS_HOST_STAT_DATAGRAMS]++;
   enetjs_emit_event(h, NULL, record, packet);
@@ -97,15 +110,18 @@ static bool is_of_session(const struct enetjs_host *h) {
   return h->security && ENET_NET_TO_HOST_32(h->enet->receivedAddress.host) >= ENETJS_FIRST_SESSION;
 }
 
-/* Nobody has port 0, but a datagram can claim it. A program that answers would be told that there is no such port. */
+/*
+ * Nobody has port 0, but a datagram can claim it. A program that answers would be told that there is no such
+ * port.
+ */
 static int not_enets(struct enetjs_host *h, const struct enetjs_endpoint *from) {
   if (h->datagrams && from->port != 0 && !is_of_session(h)) emit_datagram(h, from);
   return TAKEN;
 }
 
 /*
- * Whether an opened datagram answers another CONNECT than this peer's. The answer may be late, to an attempt that was
- * given up, or forged. ENet would take it for a refusal.
+ * Whether an opened datagram answers another CONNECT than this peer's. The answer may be late, to an attempt
+ * that was given up, or forged. ENet would take it for a refusal.
  */
 static bool answers_another(const ENetPeer *peer, const struct enetjs_datagram *datagram) {
   struct enetjs_command command;
@@ -115,8 +131,8 @@ static bool answers_another(const ENetPeer *peer, const struct enetjs_datagram *
 }
 
 /*
- * Of this host's attempts. After a tentative answer the server's guard sends only a refusal, or the answer again. Any
- * other datagram shows that the server has accepted.
+ * Of this host's attempts. After a tentative answer the server's guard sends only a refusal, or the answer
+ * again. Any other datagram shows that the server has accepted.
  */
 static void note_answer(struct enetjs_slot *slot, const struct enetjs_datagram *datagram) {
   struct enetjs_command command;
@@ -124,7 +140,8 @@ static void note_answer(struct enetjs_slot *slot, const struct enetjs_datagram *
   if (enetjs_peer_of(slot)->state == ENET_PEER_STATE_CONNECTING)
     slot->tentative = command.kind == ENET_PROTOCOL_COMMAND_VERIFY_CONNECT &&
                       (ENET_NET_TO_HOST_32(command.protocol->verifyConnect.mtu) & ENETJS_TENTATIVE) != 0;
-  else if (command.kind != ENET_PROTOCOL_COMMAND_VERIFY_CONNECT && command.kind != ENET_PROTOCOL_COMMAND_DISCONNECT)
+  else if (command.kind != ENET_PROTOCOL_COMMAND_VERIFY_CONNECT &&
+           command.kind != ENET_PROTOCOL_COMMAND_DISCONNECT)
     enetjs_slot_confirm(slot);
 }
 
@@ -142,8 +159,8 @@ static int allow(struct enetjs_host *h, struct enetjs_datagram *datagram, const 
   return LET_THROUGH;
 }
 
-static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, const struct enetjs_endpoint *from,
-                     const ENetPeer *peer) {
+static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram,
+                     const struct enetjs_endpoint *from, const ENetPeer *peer) {
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, peer->connectID)) {
     refund(h, from, peer);
     return TAKEN;
@@ -155,13 +172,14 @@ static int from_peer(struct enetjs_host *h, struct enetjs_datagram *datagram, co
   return allow(h, datagram, peer);
 }
 
-static void refuse(const struct enetjs_host *h, const struct enetjs_datagram *connect, enum enetjs_refusal cause,
-                   enet_uint32 number) {
+static void refuse(const struct enetjs_host *h, const struct enetjs_datagram *connect,
+                   enum enetjs_refusal cause, enet_uint32 number) {
   enetjs_guard_refuse(h->guard, connect, h->enet->receivedDataLength, cause, number);
 }
 
 /* @returns what the callback returns */
-static int conclude(struct enetjs_host *h, const struct enetjs_endpoint *from, enum enetjs_guard_verdict verdict) {
+static int conclude(struct enetjs_host *h, const struct enetjs_endpoint *from,
+                    enum enetjs_guard_verdict verdict) {
   switch (verdict) {
     case ENETJS_GUARD_HANDED_OVER: return LET_THROUGH;
     case ENETJS_GUARD_ASKS: enetjs_emit_questions(h); return TAKEN;
@@ -185,7 +203,8 @@ static bool is_another_connect(const struct enetjs_host *h, const struct enetjs_
          !enetjs_security_takes_connect(h->security, &session, command.protocol->connect.connectID);
 }
 
-static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram, const struct enetjs_endpoint *from) {
+static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram,
+                       const struct enetjs_endpoint *from) {
   uint64_t network = enetjs_endpoint_network(from);
   bool has_memory;
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, 0) || !is_connect(datagram))
@@ -210,11 +229,13 @@ static int from_stranger(struct enetjs_host *h, struct enetjs_datagram *datagram
                          const struct enetjs_endpoint *from) {
   if (datagram->peer == ENET_PROTOCOL_MAXIMUM_PEER_ID) return from_nobody(h, datagram, from);
   if (!h->guard) return not_enets(h, from);
-  return conclude(h, from,
-                  enetjs_guard_prove(h->guard, datagram, h->datagram_room, is_of_session(h) ? NULL : h->limits));
+  return conclude(
+      h, from, enetjs_guard_prove(h->guard, datagram, h->datagram_room, is_of_session(h) ? NULL : h->limits));
 }
 
-/* Drops a datagram of a denied address. A CONNECT is refused where ENETJS_CONFIG_FILTER_REFUSES asks for it. */
+/*
+ * Drops a datagram of a denied address. A CONNECT is refused where ENETJS_CONFIG_FILTER_REFUSES asks for it.
+ */
 static int denied(struct enetjs_host *h, const struct enetjs_endpoint *from) {
   struct enetjs_datagram datagram;
   h->counters[ENETJS_HOST_STAT_FILTERED]++;
@@ -250,7 +271,8 @@ static int ENET_CALLBACK intercept(ENetHost *enet, ENetEvent *event) {
   bool parsed;
   int result;
   (void)event;
-  enetjs_pool_charge(NULL); /* the datagram before is done; ours in socket.c has said so, but not libenet's own */
+  /* the datagram before is done; ours in socket.c has said so, but not libenet's own */
+  enetjs_pool_charge(NULL);
   enetjs_commands_handled(h);
   enetjs_messages_of_datagram(h);
   if (h->security) from = enetjs_security_real(h->security, &from);

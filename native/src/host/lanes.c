@@ -1,15 +1,17 @@
 /*
- * Fair queuing of what waits to be sent to a peer.
+ * Fair queuing of the messages that wait to be sent to a peer.
  *
- * Each channel has a lane. Its messages are served in order; between lanes the one with the lowest tag is next, which is
- * start-time fair queuing (Goyal, Vin, Cheng: "Start-Time Fair Queuing: A Scheduling Algorithm for Integrated Services
- * Packet Switching Networks", 1996). The tag grows by what is served, divided by the lane's priority. A lane in which
- * nothing has waited begins with the virtual time of now: so a message on a quiet channel waits for what is being
- * served, and no longer, and nobody saves up. Lanes whose tags are close are served in the order of the calls: channels
- * that send alike keep the order that they have always had.
+ * Each channel has a lane, whose messages are served in order. The lane with the lowest tag is next. That is
+ * start-time fair queuing (Goyal, Vin, Cheng: "Start-Time Fair Queuing: A Scheduling Algorithm for Integrated
+ * Services Packet Switching Networks", 1996). The tag of a lane grows by the bytes that are served, divided
+ * by the lane's priority. An empty lane that gets a message takes at least the current virtual time as its
+ * tag. So a message on a quiet channel waits only for what is being served, and an idle channel saves up no
+ * turns. Among lanes whose tags are close, the oldest message is next: channels that send alike keep the
+ * order of the calls.
  *
- * ENet sends all fragments of a message before what comes after it. So a long message is given to ENet a few fragments
- * at a time, each when it is the lane's turn (enet/send_fragments.c). What follows in the lane waits for them.
+ * ENet sends all fragments of a message before what comes after it. So a long message is given to ENet a few
+ * fragments at a time, each when it is the lane's turn (enet/send_fragments.c). What follows in the lane
+ * waits for them.
  */
 #include "host/lanes.h"
 
@@ -18,7 +20,7 @@
 #include "enetjs.h"
 #include "host/slot.h"
 
-#define OVERHEAD 64 /* what a message costs beside its bytes */
+#define OVERHEAD 64 /* bytes that count for each message beside its own */
 
 /* By how much a lane may be ahead of the others and still be served in the order of the calls. */
 #define AHEAD ((uint64_t)4096 * ENETJS_PRIORITY_MAXIMUM)
@@ -70,11 +72,24 @@ struct enetjs_lane *enetjs_lanes_next(const struct enetjs_lanes *lanes,
   for (struct enetjs_lane *lane = lanes->first; lane; lane = lane->next)
     if ((!least || lane->tag < least->tag) && may(context, lane)) least = lane;
   for (struct enetjs_lane *lane = lanes->first; lane; lane = lane->next)
-    if (least && lane->tag <= least->tag + AHEAD && (!oldest || is_older(lane, oldest)) && may(context, lane)) oldest = lane;
+    if (least && lane->tag <= least->tag + AHEAD && (!oldest || is_older(lane, oldest)) && may(context, lane))
+      oldest = lane;
   return oldest;
 }
 
+static bool is_external(const struct enetjs_outgoing *out) { return out->shared && out->shared->external; }
+
+static void append_awaited(struct enetjs_lane *lane, struct enetjs_outgoing *out) {
+  if (lane->awaited)
+    lane->last_awaited->packet.userData = out;
+  else
+    lane->awaited = out;
+  lane->last_awaited = out;
+}
+
 void enetjs_lane_append(struct enetjs_lane *lane, struct enetjs_outgoing *out) {
+  lane->external += is_external(out);
+  if (out->token) append_awaited(lane, out);
   if (lane->tail)
     lane->tail->next = out;
   else
@@ -86,7 +101,16 @@ struct enetjs_outgoing *enetjs_lane_take(struct enetjs_lane *lane) {
   struct enetjs_outgoing *out = lane->head;
   lane->head = out->next;
   if (!lane->head) lane->tail = NULL;
+  lane->external -= is_external(out);
+  if (out->token) lane->awaited = out->packet.userData;
   return out;
+}
+
+struct enetjs_outgoing *enetjs_lane_take_all(struct enetjs_lane *lane) {
+  struct enetjs_outgoing *first = lane->head;
+  lane->head = lane->tail = lane->awaited = NULL;
+  lane->external = 0;
+  return first;
 }
 
 /* ---- Long messages --------------------------------------------------------------------------- */

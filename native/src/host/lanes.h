@@ -1,6 +1,8 @@
 /**
  * @file lanes.h
- * @brief What waits to be sent to a peer: a lane for each channel, served fairly; see lanes.c. With the host's lock held.
+ * @brief The messages that wait to be sent to a peer: a lane for each channel, served fairly; see lanes.c.
+ *
+ * Call with the host's lock held.
  */
 #ifndef ENETJS_HOST_LANES_H
 #define ENETJS_HOST_LANES_H
@@ -17,6 +19,9 @@ struct enetjs_outgoing;
 /** What waits on one channel, in order. */
 struct enetjs_lane {
   struct enetjs_outgoing *head, *tail;
+  /** of these, the ones with a token, linked by their userData */
+  struct enetjs_outgoing *awaited, *last_awaited;
+  size_t external;                                /**< of these, messages over memory that is JavaScript's */
   struct enetjs_fragments rest; /**< of the message before the first, which ENet has been given a part of */
   uint64_t tag;     /**< the virtual time at which it is to be served */
   uint32_t number;  /**< of the message of which there is a rest */
@@ -50,6 +55,7 @@ struct enetjs_lane *enetjs_lanes_next(const struct enetjs_lanes *lanes,
                                       bool (*may)(void *context, struct enetjs_lane *lane), void *context);
 void enetjs_lane_append(struct enetjs_lane *lane, struct enetjs_outgoing *out);
 struct enetjs_outgoing *enetjs_lane_take(struct enetjs_lane *lane); /**< the first; there is one */
+struct enetjs_outgoing *enetjs_lane_take_all(struct enetjs_lane *lane); /**< @returns the first, or NULL */
 /**
  * Gives ENet the beginning of a message that is longer than a fragment; the lane keeps the rest.
  * @param length of a fragment

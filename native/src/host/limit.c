@@ -1,6 +1,7 @@
 /*
- * Takes the rules for limits from JavaScript, and disconnects the peers that wire/limits.c has found to exceed theirs.
- * Peers are disconnected after ENet has read, because ENet goes on using the peer whose datagram it handles.
+ * Takes the rules for limits from JavaScript, and disconnects the peers that wire/limits.c has found to
+ * exceed theirs. Peers are disconnected after ENet has read, because ENet goes on using the peer whose
+ * datagram it handles.
  */
 #include <string.h>
 
@@ -39,7 +40,9 @@ static bool has(const ENetPeer *peer, uint32_t connect_id) {
          peer->state <= ENET_PEER_STATE_DISCONNECT_LATER;
 }
 
-/* At once, with one notice: a peer that does not acknowledge the end would keep its place until it timed out. */
+/*
+ * At once, with one notice: a peer that does not acknowledge the end would keep its place until it timed out.
+ */
 void enetjs_limits_enforce(struct enetjs_host *h) {
   size_t index;
   uint32_t connect_id;

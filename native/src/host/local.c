@@ -33,13 +33,15 @@ static struct enetjs_local local_of(const double *c, bool ipv6, enum enetjs_shar
   return local;
 }
 
-int enetjs_local_open(const double *c, enum enetjs_sharing sharing, struct enetjs_local *local, enetjs_fd *socket) {
+int enetjs_local_open(const double *c, enum enetjs_sharing sharing, struct enetjs_local *local,
+                      enetjs_fd *socket) {
   bool automatic = c[ENETJS_CONFIG_IPV6] == ENETJS_IPV6_AUTO;
   bool ipv6 = c[ENETJS_CONFIG_IPV6] != ENETJS_IPV6_NONE;
   int error = ENETJS_ERR_ADDRESS_FAMILY;
   *local = local_of(c, ipv6, sharing);
   if (!ipv6 || enetjs_batch_arrives() > 0) error = enetjs_socket_open(local, socket);
-  if (!automatic || (error != ENETJS_ERR_ADDRESS_FAMILY && error != ENETJS_ERR_ADDRESS_UNAVAILABLE)) return error;
+  if (!automatic || (error != ENETJS_ERR_ADDRESS_FAMILY && error != ENETJS_ERR_ADDRESS_UNAVAILABLE))
+    return error;
   *local = local_of(c, false, sharing);
   return enetjs_socket_open(local, socket);
 }

@@ -1,10 +1,10 @@
 /*
  * Messages that ENet has received and put in order: from ENet's list of a peer to the rings (event.c).
  *
- * ENet gives them out one by one, through its queue of peers, after it has read all datagrams of a round. Here those of a
- * datagram are taken as soon as ENet has handled it: their blocks are still in the cache, and the next datagram gets the
- * same ones. Only what cannot be taken then is left to ENet's queue: what came before the connect event, and the rest of
- * more than a limit.
+ * ENet gives them out one by one, through its queue of peers, after it has read all datagrams of a round.
+ * Here those of a datagram are taken as soon as ENet has handled it: their blocks are still in the cache, and
+ * the next datagram gets the same ones. Only what cannot be taken then is left to ENet's queue: what came
+ * before the connect event, and the rest of more than a limit.
  *
  * ENet reports messages of connected peers only, and drops those of others. So does this.
  * Call with the host's lock held.

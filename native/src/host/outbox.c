@@ -1,9 +1,9 @@
 /*
- * The outbox: small messages that the consumer has written to shared memory. They are queued before
- * whatever it asks for next, so that one call serves many of them and their order is kept.
+ * The outbox: small messages that the consumer has written to shared memory. Its next call, whatever it asks
+ * for, queues them first. So one call serves many messages, and they keep their order with other calls.
  *
- * The memory is JavaScript's, so it is read only inside a call of the consumer, and its numbers are
- * not trusted.
+ * Invariant: the memory belongs to JavaScript, so it is read only inside a call of the consumer, and each
+ * number in it is checked. Called with the host's lock held.
  */
 #include <string.h>
 
@@ -14,13 +14,13 @@ struct message {
 };
 _Static_assert(sizeof(struct message) == ENETJS_OUTBOX_HEADER_BYTES, "four words stand before a payload");
 
-/* @returns false when the machine has no memory for it */
+/* Queues a message; one that cannot be sent is dropped. @returns false when memory is out */
 static bool queue_one(struct enetjs_host *h, const struct message *m, const uint8_t *data) {
   uint8_t channel = (uint8_t)m->kind;
   struct enetjs_slot *slot;
   if (m->peer >= h->enet->peerCount) return true;
   slot = &h->slots[m->peer];
-  /* To a connection that has ended meanwhile, as to one that ends under way: lost. */
+  /* The connection may have ended since the program sent the message. */
   if (slot->generation != m->generation || !enetjs_slot_sends(slot)) return true;
   if (channel >= h->enet->peers[m->peer].channelCount || m->length > h->enet->maximumPacketSize) return true;
   return enetjs_queue_send(slot, channel, m->kind >> 8 & ENETJS_SEND_FLAGS, data, m->length, NULL, 0) >= 0;

@@ -1,15 +1,20 @@
 /*
- * Shared payloads. A payload that JavaScript refers to is listed in a table under a handle
- * (generation * 2^32 + index); the table has its own lock because packets travel between hosts.
+ * Packets that several owners share: JavaScript, the queues of peers, and ENet. A packet that JavaScript
+ * refers to is listed in a table, and JavaScript has its handle.
+ *
+ * Invariant: a packet is freed when its last reference is dropped, by whichever thread does that. The table
+ * has a lock of its own, because a packet may travel between hosts; no other lock is taken under it.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/internal.h"
 #include "base/exit.h"
+#include "base/handle.h"
 #include "base/pool.h"
+#include "host/internal.h"
 
-#define GENERATION_LIMIT (1u << 21) /* handles stay exact in a double */
+#define PACKET_LIMIT ((uint64_t)1 << 32) /* of handles */
+#define GENERATION_LIMIT (1u << 21)      /* handles stay exact in a double */
 
 static struct {
   enetjs_mutex lock;
@@ -73,16 +78,16 @@ static atomic_size_t *counter_of(const struct enetjs_packet *p) {
   return p->kept ? &p->owner_host->kept_bytes : &p->owner_host->listed_bytes;
 }
 
-/* With the table locked: makes its host answerable for it. */
-static void join_lister(struct enetjs_packet *p, struct enetjs_host *owner_host, uint32_t slot) {
+/* With the table locked: counts the packet towards its host and its peer. */
+static void join_owner_host(struct enetjs_packet *p, struct enetjs_host *owner_host, uint32_t slot) {
   p->owner_host = owner_host;
   p->slot = slot;
   atomic_fetch_add(counter_of(p), p->packet->dataLength);
   atomic_fetch_add(&owner_host->slots[slot].listed_bytes, p->packet->dataLength);
 }
 
-/* With the table locked: its host is no longer answerable for it. */
-static void leave_lister(struct enetjs_packet *p) {
+/* With the table locked: counts the packet towards no host any more. */
+static void leave_owner_host(struct enetjs_packet *p) {
   if (!p->owner_host) return;
   atomic_fetch_sub(counter_of(p), p->packet->dataLength);
   atomic_fetch_sub(&p->owner_host->slots[p->slot].listed_bytes, p->packet->dataLength);
@@ -96,7 +101,7 @@ bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *owner_host,
     p->index = table.free_indices[--table.free_count];
     p->generation = table.generations[p->index];
     p->owner = enetjs_this_thread();
-    if (owner_host) join_lister(p, owner_host, slot);
+    if (owner_host) join_owner_host(p, owner_host, slot);
     table.items[p->index] = p;
     listed = true;
   }
@@ -105,14 +110,10 @@ bool enetjs_packet_list(struct enetjs_packet *p, struct enetjs_host *owner_host,
 }
 
 /* With the table locked. */
-static struct enetjs_packet *find(double handle) {
-  uint64_t number;
-  uint32_t index;
-  if (!enetjs_is_integer(handle, 0, 9007199254740991.0)) return NULL;
-  number = (uint64_t)handle;
-  index = (uint32_t)number;
-  if (index >= table.capacity || table.generations[index] != number >> 32) return NULL;
-  return table.items[index];
+static struct enetjs_packet *find(double packet) {
+  struct enetjs_handle handle;
+  if (!enetjs_handle_read(packet, PACKET_LIMIT, &handle) || handle.index >= table.capacity) return NULL;
+  return table.generations[handle.index] == handle.generation ? table.items[handle.index] : NULL;
 }
 
 struct enetjs_packet *enetjs_packet_borrow(double handle) {
@@ -135,7 +136,7 @@ size_t enetjs_packet_ever(void) { return atomic_load(&ever); }
 
 /* With the table locked. */
 static void unlist(struct enetjs_packet *p) {
-  leave_lister(p);
+  leave_owner_host(p);
   table.items[p->index] = NULL;
   table.generations[p->index] = table.generations[p->index] % (GENERATION_LIMIT - 1) + 1;
   table.free_indices[table.free_count++] = p->index;
@@ -161,7 +162,7 @@ static double make(uint8_t *data, double length, enet_uint32 flags) {
     return ENETJS_ERR_MEMORY;
   }
   if (!p->external && packet->data) memset(packet->data, 0, packet->dataLength);
-  return (double)p->generation * 4294967296.0 + p->index;
+  return enetjs_handle_number(p->generation, p->index, PACKET_LIMIT);
 }
 
 double enetjs_packet_create(double length) { return make(NULL, length, 0); }
@@ -172,14 +173,17 @@ double enetjs_packet_share(uint8_t *data, double length) {
 
 /* ---- What JavaScript asks of a packet ---- */
 
-/* With the table locked. Counts the packet's bytes as kept by JavaScript instead of in the ring, or as neither. */
+/*
+ * With the table locked. Counts the packet's bytes as kept by JavaScript instead of in the ring, or as
+ * neither.
+ */
 static void keep(struct enetjs_packet *p, bool counted) {
   struct enetjs_host *owner_host = p->owner_host;
   uint32_t slot = p->slot;
   if (counted && p->kept) return;
-  leave_lister(p);
+  leave_owner_host(p);
   p->kept = true;
-  if (counted && owner_host) join_lister(p, owner_host, slot);
+  if (counted && owner_host) join_owner_host(p, owner_host, slot);
 }
 
 double enetjs_packet_keep(double packet, double counted) {
@@ -269,13 +273,16 @@ static void release_where(bool (*ends)(const struct enetjs_packet *, const void 
   enetjs_mutex_unlock(&table.lock);
 }
 
-/* Drops the references of a host's consumer, except those that it keeps. Afterwards no packet refers to the host. */
+/*
+ * Drops the references of a host's consumer, except those that it keeps. Afterwards no packet refers to the
+ * host.
+ */
 void enetjs_packet_release_all(struct enetjs_host *owner_host) {
   release_where(ends_with_host, owner_host);
   table_lock();
   for (uint32_t index = 0; index < table.capacity; index++) {
     struct enetjs_packet *p = table.items[index];
-    if (p && p->owner_host == owner_host) leave_lister(p);
+    if (p && p->owner_host == owner_host) leave_owner_host(p);
   }
   enetjs_mutex_unlock(&table.lock);
 }

@@ -2,8 +2,9 @@
  * @file packet.h
  * @brief Payloads that several queues and JavaScript refer to, with a count of references.
  *
- * A packet that JavaScript knows is listed: it has a handle, in a table for the whole process. Listing, borrowing and
- * dropping are safe from any thread. A function with a host as parameter is called with that host's lock held.
+ * A packet that JavaScript knows is listed: it has a handle, in a table for the whole process. Listing,
+ * borrowing and dropping are safe from any thread. A function with a host as parameter is called with that
+ * host's lock held.
  */
 #ifndef ENETJS_HOST_PACKET_H
 #define ENETJS_HOST_PACKET_H
@@ -30,7 +31,10 @@ struct enetjs_packet {
 };
 #define ENETJS_UNLISTED UINT32_MAX
 
-/** Takes over a packet of ENet's, with one reference. @returns NULL when there is no memory, with nothing taken */
+/**
+ * Takes over a packet of ENet's, with one reference. @returns NULL when there is no memory, with nothing
+ * taken
+ */
 struct enetjs_packet *enetjs_packet_wrap(ENetPacket *packet);
 /** Undoes that: the packet is the caller's again. */
 void enetjs_packet_unwrap(struct enetjs_packet *p);

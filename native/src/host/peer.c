@@ -1,6 +1,6 @@
 /*
- * JavaScript's calls for one connection, apart from sending: ending it, its settings, its state. Also the shutdown of a
- * host, which ends all of its connections.
+ * JavaScript's calls for one connection, apart from sending: ending it, its settings, its state. Also the
+ * shutdown of a host, which ends all of its connections.
  *
  * Each function takes the lock of its host. Only the consumer may call.
  */
@@ -40,8 +40,8 @@ static bool has_asked(const struct enetjs_slot *slot) {
 }
 
 /*
- * The other side may have taken a place for an attempt that is still under way. Its answer brings the id that a
- * disconnect has to carry (see enetjs_slot_connected), so that answer is waited for, but not long.
+ * The other side may have taken a place for an attempt that is still under way. Its answer brings the id that
+ * a disconnect has to carry (see enetjs_slot_connected), so that answer is waited for, but not long.
  */
 static void abandon(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
@@ -80,8 +80,8 @@ double enetjs_peer_disconnect(double host, double peer, double data, double mode
 }
 
 /*
- * A peer that is still connecting is disconnected as soon as it is connected (see enetjs_slot_connected). The server's
- * answer brings the id by which the server knows this host, and a disconnect has to carry that id.
+ * A peer that is still connecting is disconnected as soon as it is connected (see enetjs_slot_connected). The
+ * server's answer brings the id by which the server knows this host, and a disconnect has to carry that id.
  */
 static void shut_down(struct enetjs_slot *slot) {
   if (slot->closing || !(slot->connected || slot->outgoing)) return;
@@ -91,8 +91,8 @@ static void shut_down(struct enetjs_slot *slot) {
 }
 
 /*
- * A shutdown does not wait for half-open connections of others, because any stranger can begin one, nor for abandoned
- * attempts.
+ * A shutdown does not wait for half-open connections of others, because any stranger can begin one, nor for
+ * abandoned attempts.
  */
 static bool has_no_peers(const struct enetjs_host *h) {
   for (size_t index = 0; index < h->enet->peerCount; index++) {

@@ -1,13 +1,15 @@
 /*
- * The statistics of a connection, as the block that JavaScript reads. ENet's own fields are copied, and what only
- * this library counts is added.
+ * The statistics of a connection, as the block that JavaScript reads. ENet's own fields are copied, and what
+ * only this library counts is added.
  *
  * Takes the lock of the host. Only the consumer may call.
  */
 #include "host/internal.h"
 #include "wire/peer_ids.h"
 
-static double since(enet_uint32 time) { return time ? (double)ENET_TIME_DIFFERENCE(enet_time_get(), time) : -1; }
+static double since(enet_uint32 time) {
+  return time ? (double)ENET_TIME_DIFFERENCE(enet_time_get(), time) : -1;
+}
 
 static void quality_of(struct enetjs_slot *slot, double *stats) {
   struct enetjs_quality *quality = &slot->quality;

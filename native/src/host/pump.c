@@ -1,25 +1,23 @@
 /*
  * The pump: a thread per host that waits so that JavaScript need not.
  *
- * It sleeps in poll() on the host's socket, a waker that calls signal, and ENet's next deadline. When something
- * arrives it wakes the consumer with one byte, and the consumer services ENet on its own thread.
- * If the consumer has not serviced within the stall limit, the pump services in its place. Acknowledgements and pings
- * then go on, and what arrives is held in native memory. At a deadline (ping, retransmission, timeout) the pump
- * services, and wakes the consumer only if that results in a record.
+ * It sleeps until the host's socket is readable, or until ENet's next deadline (base/sleeper.h). When
+ * something arrives it wakes the consumer with one byte, and the consumer services ENet on its own thread.
+ * Then the consumer sets anew what the pump waits for, which does not wake the pump.
+ * If the consumer has not serviced within the stall limit, the pump services in its place. Acknowledgements
+ * and pings then go on, and what arrives is held in native memory. At a deadline (ping, retransmission,
+ * timeout) the pump services, and wakes the consumer only if that results in a record.
  *
  * The pump never touches memory that JavaScript owns. It notices when the other end of its wake
  * pair is closed without enetjs_host_close, as when a Worker is terminated, and closes the host.
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/pool.h"
 #include "host/internal.h"
 
 atomic_uint enetjs_live_pumps;
-
-#define REST_MS 1 /* for which datagrams gather, see pace.c */
-
-enum pump_poll { POLL_CONTROL, POLL_WAKE, POLL_SOCKET, POLL_COUNT };
 
 /* ---- Talking to the consumer and to the pump ------------------------------------------------- */
 
@@ -31,32 +29,50 @@ void enetjs_pump_call(struct enetjs_host *h) {
   enetjs_poke(h->wake);
 }
 
-void enetjs_pump_notify(struct enetjs_host *h) { enetjs_waker_signal(&h->control); }
+/* Has the pump look at the host at once. */
+void enetjs_pump_notify(struct enetjs_host *h) { enetjs_sleeper_set_deadline(&h->sleeper, 0); }
 
-/* @param wait milliseconds, -1 until it is notified */
-static void set_pump_until(struct enetjs_host *h, int wait) {
-  h->pump_has_deadline = wait >= 0;
-  h->pump_until = enet_time_get() + (enet_uint32)wait;
-}
-
-static bool earlier_than_pump(const struct enetjs_host *h, int wait) {
-  return !h->pump_has_deadline || ENET_TIME_LESS(enet_time_get() + (enet_uint32)wait, h->pump_until);
+static void watch(struct enetjs_host *h) {
+  if (h->sleeper.watching || h->failed) return;
+  h->watched_services = h->services;
+  enetjs_sleeper_watch(&h->sleeper);
 }
 
 /*
- * After the consumer's service or flush: the pump must look again if it waits for the consumer, or
- * would sleep past a deadline that is new.
+ * Looks for the next deadline, which takes a walk over all peers.
+ * @param serviced the pump has just serviced
+ * @returns milliseconds, -1 for none
+ */
+static int find_deadline(struct enetjs_host *h, bool serviced) {
+  int wait = enetjs_next_wait(h);
+  /* After a service nothing is due at once, except datagrams that it has not read. */
+  if (wait == 0 && serviced && !enetjs_datagrams_prefetched(h)) wait = 1;
+  h->has_due = wait >= 0;
+  h->due_ms = enetjs_now_ms() + (uint64_t)wait;
+  h->due_services = h->services;
+  return wait;
+}
+
+/* The same without the walk, where no service was since the last one. */
+static int time_until_due(struct enetjs_host *h, bool serviced) {
+  uint64_t now = enetjs_now_ms();
+  if (serviced || h->due_services != h->services) return find_deadline(h, serviced);
+  if (!h->has_due) return -1;
+  return h->due_ms > now ? (int)(h->due_ms - now) : 0;
+}
+
+/*
+ * After the consumer's service or flush: what the pump waits for is set anew, where it has waited for the
+ * consumer, or would sleep past a deadline that is new. On Linux the pump sleeps on meanwhile.
  */
 void enetjs_pump_rearm(struct enetjs_host *h) {
   int wait;
   if (!h->pump_running || h->pace.attending) return;
-  if (!h->pump_awaits) {
-    wait = enetjs_next_wait(h);
-    if (wait < 0 || !earlier_than_pump(h, wait)) return;
-    set_pump_until(h, wait);
-  }
+  wait = find_deadline(h, false);
+  if (h->pump_awaits || enetjs_sleeper_earlier(&h->sleeper, wait))
+    enetjs_sleeper_set_deadline(&h->sleeper, wait);
   h->pump_awaits = false;
-  enetjs_pump_notify(h);
+  if (!h->pump_rests) watch(h);
 }
 
 /* ---- The thread ------------------------------------------------------------------------------ */
@@ -72,7 +88,10 @@ static void gather(struct enetjs_host *h) {
   h->pump_rests = true;
 }
 
-/* Services in the consumer's place, unless ENet would read memory of JavaScript's, which only the consumer may. */
+/*
+ * Services in the consumer's place, unless ENet would read memory of JavaScript's, which only the consumer
+ * may.
+ */
 static void service_here(struct enetjs_host *h) {
   if (h->external_messages > 0) {
     await_consumer(h);
@@ -89,31 +108,15 @@ static void service_for_stalled_consumer(struct enetjs_host *h) {
   service_here(h);
 }
 
-/* With the lock held; releases it while it sleeps. @returns false when the consumer's end is gone */
-static bool sleep_until_due(struct enetjs_host *h, enetjs_pollfd *fds, int wait) {
-  bool with_socket = !h->pump_awaits && !h->pump_rests && !h->failed;
-  fds[POLL_CONTROL].fd = h->control.read;
-  fds[POLL_WAKE].fd = h->wake;
-  fds[POLL_SOCKET].fd = h->enet->socket;
-  fds[POLL_CONTROL].events = fds[POLL_SOCKET].events = POLLIN;
-  fds[POLL_WAKE].events = 0;
-  for (unsigned i = 0; i < POLL_COUNT; i++) fds[i].revents = 0;
-  enetjs_mutex_unlock(&h->lock);
-  enetjs_poll(fds, with_socket ? POLL_COUNT : POLL_SOCKET, wait);
-  if (fds[POLL_CONTROL].revents) enetjs_waker_clear(&h->control);
-  enetjs_pool_trim();
-  enetjs_mutex_lock(&h->lock);
-  return !(fds[POLL_WAKE].revents & (POLLHUP | POLLERR | POLLNVAL));
-}
-
 static bool stalled(const struct enetjs_host *h) {
   return h->signalled && enet_time_get() - h->signalled_at >= h->stall_limit;
 }
 
 /*
- * Datagrams have arrived, or are left from before. The consumer is called, or, if it was called and has not come, the
- * pump services. On a quiet host most datagrams are pings and acknowledgements, which bring the consumer nothing. Once
- * they have woken it a few times in a row, the pump services, and wakes it only for a record.
+ * Datagrams have arrived, or are left from before. The consumer is called, or, if it was called and has not
+ * come, the pump services. On a quiet host most datagrams are pings and acknowledgements, which bring the
+ * consumer nothing. Once they have woken it a few times in a row, the pump services, and wakes it only for a
+ * record.
  */
 static void on_readable(struct enetjs_host *h) {
   if (stalled(h))
@@ -126,27 +129,48 @@ static void on_readable(struct enetjs_host *h) {
     await_consumer(h);
 }
 
+/*
+ * Sets what the pump waits for, by its own state. @param serviced it has just serviced in the consumer's
+ * place
+ */
+static void prepare_sleep(struct enetjs_host *h, bool serviced) {
+  int wait = h->pump_awaits  ? (int)h->stall_limit
+             : h->pump_rests ? (int)h->pace.rest_ms
+                             : time_until_due(h, serviced);
+  enetjs_sleeper_set_deadline(&h->sleeper, wait);
+  if (h->pump_awaits || h->pump_rests || h->failed)
+    enetjs_sleeper_unwatch(&h->sleeper);
+  else
+    watch(h);
+}
+
+/* With the lock held; releases it while it sleeps. */
+static unsigned sleep_until_due(struct enetjs_host *h) {
+  unsigned woken = enetjs_sleeper_sleep(&h->sleeper, &h->lock);
+  enetjs_pool_trim();
+  enetjs_mutex_lock(&h->lock);
+  if (woken & ENETJS_WOKEN_SOCKET) h->sleeper.watching = false;
+  return woken;
+}
+
 /* @returns false when the consumer's end is gone */
 static bool pump_until_quit(struct enetjs_host *h) {
-  enetjs_pollfd fds[POLL_COUNT];
   bool serviced = false;
   while (!h->pump_quit) {
-    uint32_t services = h->services;
-    bool awaited = h->pump_awaits;
-    int wait = awaited ? (int)h->stall_limit : h->pump_rests ? REST_MS : enetjs_next_wait(h);
-    /* After a service nothing is due at once, except datagrams that it has not read. */
-    if (wait == 0 && serviced && !enetjs_datagrams_prefetched(h)) wait = 1;
+    unsigned woken;
+    bool rested = h->pump_rests;
+    prepare_sleep(h, serviced);
     serviced = false;
-    set_pump_until(h, wait);
-    if (!sleep_until_due(h, fds, wait)) return false;
-    h->pump_rests = false;
-    if (h->services != services) continue; /* the consumer has serviced meanwhile, so the deadline may have changed */
-    if (awaited) {
+    woken = sleep_until_due(h);
+    if (woken & ENETJS_WOKEN_GONE) return false;
+    if (rested) {
+      h->pump_rests = false;
+    } else if (h->pump_awaits) {
       h->pump_awaits = false;
       if (stalled(h)) service_for_stalled_consumer(h);
-    } else if (fds[POLL_SOCKET].revents || enetjs_datagrams_prefetched(h)) {
+    } else if (enetjs_datagrams_prefetched(h) || (woken && h->services == h->watched_services)) {
       on_readable(h);
-    } else if (enetjs_next_wait(h) == 0) {
+    } else if (find_deadline(h, false) == 0) {
       service_here(h);
       serviced = true;
     }
@@ -159,7 +183,7 @@ static void abandon(struct enetjs_host *h) {
   h->closing = true;
   enetjs_thread_detach(h->pump);
   enetjs_fd_close(h->wake);
-  enetjs_waker_close(&h->control);
+  enetjs_sleeper_close(&h->sleeper);
   enetjs_host_destroy_locked(h, NULL);
 }
 
@@ -176,8 +200,8 @@ int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end) {
   enetjs_fd wake[2];
   int error = enetjs_pair(wake);
   if (error < 0) return error;
-  error = enetjs_waker_open(&h->control);
-  if (error < 0) goto no_control;
+  error = enetjs_sleeper_open(&h->sleeper, h->enet->socket, wake[0]);
+  if (error < 0) goto no_sleeper;
   h->wake = wake[0];
   atomic_fetch_add(&enetjs_live_pumps, 1);
   if (!enetjs_thread_start(&h->pump, pump_main, h)) {
@@ -191,8 +215,8 @@ int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end) {
   *consumer_end = wake[1];
   return 0;
 no_thread:
-  enetjs_waker_close(&h->control);
-no_control:
+  enetjs_sleeper_close(&h->sleeper);
+no_sleeper:
   enetjs_fd_close(wake[0]);
   enetjs_fd_close(wake[1]);
   return error;

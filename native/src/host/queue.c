@@ -1,15 +1,15 @@
 /*
- * The queue of a peer: an enetjs_outgoing for each message. Messages that ENet cannot send yet wait here, in a lane for
- * each channel (lanes.c). They are fed to ENet as ENet frees earlier ones.
+ * The queue of a peer: an enetjs_outgoing for each message. Messages that ENet cannot send yet wait here, in
+ * a lane for each channel (lanes.c). They are fed to ENet as ENet frees earlier ones.
  *
- * ENet gets what may leave now (flow.c), and no more than FEED_BYTES for all peers in a service. So messages wait here
- * for the network, and those of a quiet channel overtake those of a busy one. For each datagram to any peer, ENet walks
- * what it can't send yet, of every peer: peers that acknowledge nothing would make it walk for seconds. ENet gets a long
- * message in pieces.
+ * ENet gets what may leave now (flow.c), and no more than FEED_BYTES for all peers in a service. So messages
+ * wait here for the network, and those of a quiet channel overtake those of a busy one. For each datagram to
+ * any peer, ENet walks what it can't send yet, of every peer: peers that acknowledge nothing would make it
+ * walk for seconds. ENet gets a long message in pieces.
  *
- * ENet frees a reliable message when it is acknowledged, and an unreliable one when it was sent or dropped. It frees
- * all messages when the connection ends. That always happens inside a call made with the lock held, so `on_free` may
- * use the host. `on_free` must not call ENet.
+ * ENet frees a reliable message when it is acknowledged, and an unreliable one when it was sent or dropped.
+ * It frees all messages when the connection ends. That always happens inside a call made with the lock held,
+ * so `on_free` may use the host. `on_free` must not call ENet.
  */
 #include <string.h>
 
@@ -23,7 +23,9 @@ enum { ALWAYS_WHOLE = 512 };
 /* Of a long message, at a time. */
 #define PIECE_BYTES 4096
 
-/* What ENet is given between the beginnings of two services, with overhead. The rest goes on in the next one. */
+/*
+ * What ENet is given between the beginnings of two services, with overhead. The rest goes on in the next one.
+ */
 #define FEED_BYTES (2 * 1024 * 1024)
 
 static void list_for_feeding(struct enetjs_slot *slot) {
@@ -62,10 +64,11 @@ static void release_shared(struct enetjs_outgoing *out) {
   enetjs_packet_drop(out->shared);
 }
 
-static void count_undelivered(struct enetjs_slot *slot, size_t bytes) {
+void enetjs_queue_count_undelivered(struct enetjs_slot *slot, size_t messages, size_t bytes) {
   uint64_t *counters = slot->host->counters;
+  if (messages == 0 || !slot->host->shutting_down) return;
   counters[ENETJS_HOST_STAT_UNDELIVERED_BYTES] += bytes;
-  counters[ENETJS_HOST_STAT_UNDELIVERED_MESSAGES]++;
+  counters[ENETJS_HOST_STAT_UNDELIVERED_MESSAGES] += messages;
   if (!slot->undelivered) counters[ENETJS_HOST_STAT_UNDELIVERED_PEERS]++;
   slot->undelivered = true;
 }
@@ -76,10 +79,10 @@ static void leave(struct enetjs_outgoing *out, bool delivered) {
   slot->queued_bytes -= out->packet.dataLength;
   slot->queued_messages--;
   slot->host->queued_messages--;
-  if (!delivered && slot->host->shutting_down) count_undelivered(slot, out->packet.dataLength);
+  if (!delivered) enetjs_queue_count_undelivered(slot, 1, out->packet.dataLength);
   if (out->token)
-    enetjs_emit_completion(slot, delivered ? ENETJS_COMPLETION_DELIVERED : ENETJS_COMPLETION_UNDELIVERED, out->token,
-                           0);
+    enetjs_emit_completion(slot, delivered ? ENETJS_COMPLETION_DELIVERED : ENETJS_COMPLETION_UNDELIVERED,
+                           out->token, 0);
   release_shared(out);
   enetjs_queue_measure(slot);
 }
@@ -119,8 +122,9 @@ static size_t fragment_length(const struct enetjs_slot *slot) {
 /* ENet sends the fragments of an unreliable message reliably, unless told otherwise. */
 static bool is_sent_reliably(const struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
   size_t length = out->packet.dataLength;
-  return is_reliable(out) || (length > ALWAYS_WHOLE && !(out->packet.flags & ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT) &&
-                              length > fragment_length(slot));
+  return is_reliable(out) ||
+         (length > ALWAYS_WHOLE && !(out->packet.flags & ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT) &&
+          length > fragment_length(slot));
 }
 
 static bool may_go_inside(struct enetjs_slot *slot, const struct enetjs_outgoing *out) {
@@ -134,7 +138,8 @@ static void count_sent_reliably(struct enetjs_slot *slot, size_t length) {
   slot->sent_reliably++;
   if (slot->host->told_reliably) return;
   slot->host->told_reliably = true;
-  enetjs_emit_completion(slot, ENETJS_COMPLETION_SENT_RELIABLY, (uint32_t)length, (uint32_t)fragment_length(slot));
+  enetjs_emit_completion(slot, ENETJS_COMPLETION_SENT_RELIABLY, (uint32_t)length,
+                         (uint32_t)fragment_length(slot));
 }
 
 /* A message costs 64 bytes more, and a fragment about as much. */
@@ -149,7 +154,8 @@ static void use_room(struct enetjs_slot *slot, size_t bytes) {
 static long long give_part(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
   ENetPeer *peer = enetjs_peer_of(slot);
   struct enetjs_lane *lane = enetjs_lanes_at(&slot->lanes, peer, out->channel);
-  long long given = lane ? enetjs_lanes_cut(&slot->lanes, lane, peer, out, fragment_length(slot), slot->room) : -1;
+  long long given =
+      lane ? enetjs_lanes_cut(&slot->lanes, lane, peer, out, fragment_length(slot), slot->room) : -1;
   if (given < 0 || !lane->rest.packet) return given;
   enetjs_lanes_wait(&slot->lanes, lane);
   list_for_feeding(slot);
@@ -157,7 +163,8 @@ static long long give_part(struct enetjs_slot *slot, struct enetjs_outgoing *out
 }
 
 static long long give_whole(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
-  if (enetjs_handshake_send(&slot->handshake, enetjs_peer_of(slot), out->channel, &out->packet) != 0) return -1;
+  if (enetjs_handshake_send(&slot->handshake, enetjs_peer_of(slot), out->channel, &out->packet) != 0)
+    return -1;
   return (long long)out->packet.dataLength;
 }
 
@@ -167,7 +174,8 @@ static long long give_whole(struct enetjs_slot *slot, struct enetjs_outgoing *ou
  */
 static long long give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
   size_t length = out->packet.dataLength;
-  bool reliably = is_sent_reliably(slot, out), is_long = length > slot->room && length > fragment_length(slot);
+  bool reliably = is_sent_reliably(slot, out),
+       is_long = length > slot->room && length > fragment_length(slot);
   long long given = reliably && is_long ? give_part(slot, out) : give_whole(slot, out);
   if (given < 0) return -1;
   slot->inside_bytes += length;
@@ -183,8 +191,8 @@ static long long give_to_enet(struct enetjs_slot *slot, struct enetjs_outgoing *
 }
 
 static struct enetjs_outgoing *outgoing_create(struct enetjs_slot *slot, uint8_t channel, uint32_t flags,
-                                               const uint8_t *data, size_t length, struct enetjs_packet *shared,
-                                               uint32_t token) {
+                                               const uint8_t *data, size_t length,
+                                               struct enetjs_packet *shared, uint32_t token) {
   struct enetjs_outgoing *out = enetjs_libenet_take(sizeof(*out) + (shared ? 0 : length));
   if (!out) return NULL;
   memset(out, 0, sizeof(*out));
@@ -217,13 +225,14 @@ static bool put_in_lane(struct enetjs_slot *slot, struct enetjs_outgoing *out) {
   return true;
 }
 
-double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t flags, const uint8_t *data, size_t length,
-                         struct enetjs_packet *shared, uint32_t token) {
+double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t flags, const uint8_t *data,
+                         size_t length, struct enetjs_packet *shared, uint32_t token) {
   struct enetjs_outgoing *out = outgoing_create(slot, channel, flags, data, length, shared, token);
   bool promoted;
   if (!out) return ENETJS_ERR_MEMORY;
   promoted = !is_reliable(out) && is_sent_reliably(slot, out);
-  if (!(slot->lanes.first || !may_go_inside(slot, out) ? put_in_lane(slot, out) : give_to_enet(slot, out) >= 0)) {
+  if (!(slot->lanes.first || !may_go_inside(slot, out) ? put_in_lane(slot, out)
+                                                       : give_to_enet(slot, out) >= 0)) {
     release_shared(out);
     enetjs_libenet_give(out);
     return ENETJS_ERR_MEMORY;
@@ -234,7 +243,8 @@ double enetjs_queue_send(struct enetjs_slot *slot, uint8_t channel, uint32_t fla
   slot->host->queued_messages++;
   slot->host->queued_of_late += length + 64;
   enetjs_queue_measure(slot);
-  slot->host->header[ENETJS_WORD_QUEUED_BYTES] = (uint32_t)enetjs_smaller(enetjs_queue_counted(slot), UINT32_MAX);
+  slot->host->header[ENETJS_WORD_QUEUED_BYTES] =
+      (uint32_t)enetjs_smaller(enetjs_queue_counted(slot), UINT32_MAX);
   return slot->above_high_water ? 1 : 0;
 }
 
@@ -244,13 +254,39 @@ static void discard_first(struct enetjs_lane *lane) {
   enetjs_libenet_give(out);
 }
 
+/* Messages leave the peer's queue that ENet has not been given. */
+static void leave_all(struct enetjs_slot *slot, size_t messages, size_t bytes, size_t external) {
+  struct enetjs_host *h = slot->host;
+  slot->queued_messages -= messages;
+  slot->queued_bytes -= bytes;
+  h->queued_messages -= messages;
+  h->external_messages -= external;
+  enetjs_queue_count_undelivered(slot, messages, bytes);
+  enetjs_queue_measure(slot);
+}
+
+/* It takes no longer for many messages than for a few, except for those whose sender waits. */
 void enetjs_queue_clear(struct enetjs_slot *slot) {
-  while (slot->lanes.first) {
-    struct enetjs_lane *lane = slot->lanes.first;
+  struct enetjs_outgoing *all = NULL, **end = &all;
+  size_t external = 0, messages, bytes;
+  struct enetjs_lane *lane;
+  if (!slot->lanes.first) return;
+  while ((lane = slot->lanes.first) != NULL) {
     enetjs_lanes_drop_rest(&slot->lanes, lane);
-    while (lane->head) discard_first(lane);
+    for (const struct enetjs_outgoing *out = lane->awaited; out; out = out->packet.userData)
+      enetjs_emit_completion(slot, ENETJS_COMPLETION_UNDELIVERED, out->token, 0);
+    external += lane->external;
+    if (lane->head) {
+      struct enetjs_outgoing *last = lane->tail;
+      *end = enetjs_lane_take_all(lane);
+      end = &last->next;
+    }
     enetjs_lanes_served(&slot->lanes, lane, 0);
   }
+  messages = slot->queued_messages - slot->inside_messages;
+  bytes = slot->queued_bytes - slot->inside_bytes;
+  leave_all(slot, messages, bytes, external);
+  enetjs_discard(slot->host, all, messages);
 }
 
 /* ---- Feeding --------------------------------------------------------------------------------- */
@@ -294,7 +330,8 @@ static bool serve(struct enetjs_slot *slot, struct enetjs_lane *lane) {
 static bool serve_lanes(struct enetjs_slot *slot) {
   struct enetjs_lane *lane;
   bool fed = false;
-  while ((lane = enetjs_lanes_next(&slot->lanes, may_be_served, slot)) != NULL && serve(slot, lane)) fed = true;
+  while ((lane = enetjs_lanes_next(&slot->lanes, may_be_served, slot)) != NULL && serve(slot, lane))
+    fed = true;
   return fed;
 }
 

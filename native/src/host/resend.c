@@ -1,8 +1,9 @@
 /*
- * When lost messages are looked for (enet/fast_retransmit.c): at the end of each service, for the peers that have
- * acknowledged something in it or earlier and may miss something. After LOOK_STEPS, the others wait for the next service.
+ * When lost messages are looked for (enet/fast_retransmit.c): at the end of each service, for the peers that
+ * have acknowledged something in it, and for those at which something may be lost since. One service takes
+ * LOOK_STEPS; the peers that are left come first in the next one.
  *
- * Invariant: a slot that waits for a time is in the list, so that deadline.c finds it.
+ * Invariant: a slot that is to be looked at at a later time is in the list, so that deadline.c finds it.
  * Called with the host's lock held.
  */
 #include "base/clock.h"
@@ -17,7 +18,7 @@ void enetjs_resend_look(struct enetjs_slot *slot) {
   slot->host->to_look_at = slot;
 }
 
-/* The window of a near peer is what it may have under way at once. */
+/* @returns bytes that may be sent again now. A near peer may have its whole window under way at once. */
 static size_t room_of(struct enetjs_slot *slot) {
   if (!slot->far) return ENETJS_WINDOW_NEAR;
   return enetjs_window_resend_room(&slot->window, enetjs_peer_of(slot), enetjs_clock_us());
@@ -34,7 +35,7 @@ static unsigned resend_of(struct enetjs_slot *slot) {
   return resent;
 }
 
-/* Those that have not been looked at, so that their turn comes. */
+/* Puts the slots that have not been looked at before those that have. */
 static void put_first(struct enetjs_host *h, struct enetjs_slot *slots) {
   struct enetjs_slot *looked_at = h->to_look_at, **end = &h->to_look_at;
   h->to_look_at = slots;

@@ -1,9 +1,10 @@
 /*
- * Encrypted connections of a host: the calls of the border, and what the program is told. wire/security has the
- * protocol.
+ * Encrypted connections of a host: the calls of the border, and what the program is told. wire/security has
+ * the protocol.
  *
- * The stage is created when a host is first asked for it, before that no datagram passes it. Keys are copied out of
- * the caller's memory, which the caller wipes. Called with the host's lock held, but for the border's functions.
+ * The stage is created when a host is first asked for it, before that no datagram passes it. Keys are copied
+ * out of the caller's memory, which the caller wipes. Called with the host's lock held, but for the border's
+ * functions.
  */
 #include "wire/security/security.h"
 
@@ -69,7 +70,8 @@ static bool read_pair(struct enetjs_key_pair *pair, const uint8_t *bytes) {
 static int read_server(const uint8_t *bytes, size_t length, struct enetjs_security_server *server) {
   const uint8_t *issuers = bytes + ENETJS_SECURITY_SERVER_ISSUERS;
   memset(server, 0, sizeof(*server));
-  if (length < ENETJS_SECURITY_SERVER_ISSUERS || (length - ENETJS_SECURITY_SERVER_ISSUERS) % ENETJS_KEY_BYTES != 0)
+  if (length < ENETJS_SECURITY_SERVER_ISSUERS ||
+      (length - ENETJS_SECURITY_SERVER_ISSUERS) % ENETJS_KEY_BYTES != 0)
     return ENETJS_ERR_ARGUMENT;
   server->issuer_count = (unsigned)((length - ENETJS_SECURITY_SERVER_ISSUERS) / ENETJS_KEY_BYTES);
   if (server->issuer_count > ENETJS_SECURITY_MAXIMUM_ISSUERS) return ENETJS_ERR_ARGUMENT;
@@ -85,7 +87,8 @@ double enetjs_host_set_security(double host, const uint8_t *bytes, double length
   struct enetjs_security_server server;
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
-  if (bytes && h->bound && enetjs_is_integer(length, 0, 65536)) result = h->guard ? open_stage(h) : ENETJS_ERR_UNGUARDED;
+  if (bytes && h->bound && enetjs_is_integer(length, 0, 65536))
+    result = h->guard ? open_stage(h) : ENETJS_ERR_UNGUARDED;
   if (result == 0) result = read_server(bytes, (size_t)length, &server);
   if (result == 0) enetjs_security_serve(h->security, &server);
   if (enetjs_sodium()) enetjs_sodium()->memzero(&server, sizeof(server));
@@ -96,7 +99,9 @@ double enetjs_host_set_security(double host, const uint8_t *bytes, double length
 /* @returns 0 or an error code */
 static int read_attempt(const uint8_t *bytes, size_t length, struct enetjs_security_attempt *attempt) {
   memset(attempt, 0, sizeof(*attempt));
-  if (length < ENETJS_SECURITY_ATTEMPT_TOKEN || length > ENETJS_SECURITY_ATTEMPT_TOKEN + ENETJS_SECURITY_MAXIMUM_TOKEN) return ENETJS_ERR_ARGUMENT;
+  if (length < ENETJS_SECURITY_ATTEMPT_TOKEN ||
+      length > ENETJS_SECURITY_ATTEMPT_TOKEN + ENETJS_SECURITY_MAXIMUM_TOKEN)
+    return ENETJS_ERR_ARGUMENT;
   attempt->has_psk = (bytes[0] & ENETJS_SECURITY_PSK) != 0;
   attempt->has_keys = (bytes[0] & ENETJS_SECURITY_KEYS) != 0;
   memcpy(attempt->psk, bytes + ENETJS_SECURITY_PSK_AT, ENETJS_KEY_BYTES);
@@ -104,7 +109,8 @@ static int read_attempt(const uint8_t *bytes, size_t length, struct enetjs_secur
   attempt->token = bytes + ENETJS_SECURITY_ATTEMPT_TOKEN;
   attempt->token_bytes = length - ENETJS_SECURITY_ATTEMPT_TOKEN;
   if (attempt->has_psk && attempt->has_keys) return ENETJS_ERR_ARGUMENT;
-  if (attempt->has_keys && !read_pair(&attempt->keys, bytes + ENETJS_SECURITY_PAIR_AT)) return ENETJS_ERR_KEY_PAIR;
+  if (attempt->has_keys && !read_pair(&attempt->keys, bytes + ENETJS_SECURITY_PAIR_AT))
+    return ENETJS_ERR_KEY_PAIR;
   return 0;
 }
 
@@ -156,8 +162,9 @@ double enetjs_question_security(double host, double question, uint8_t *out, doub
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
   if (out && capacity >= ENETJS_SECURITY_FACTS_BYTES && enetjs_is_integer(question, 0, UINT32_MAX))
-    result = h->guard && enetjs_guard_questioner(h->guard, (uint32_t)question, &from) ? write_facts(h, &from, out)
-                                                                                     : ENETJS_ERR_STALE;
+    result = h->guard && enetjs_guard_questioner(h->guard, (uint32_t)question, &from)
+                 ? write_facts(h, &from, out)
+                 : ENETJS_ERR_STALE;
   enetjs_host_release(h);
   return result;
 }
@@ -175,11 +182,12 @@ double enetjs_sodium_version(uint8_t *out, double capacity) {
 static struct enetjs_slot *slot_of(struct enetjs_host *h, const struct enetjs_endpoint *session) {
   ENetAddress address = enetjs_endpoint_plain(session);
   for (size_t i = 0; i < h->enet->peerCount; i++)
-    if (enetjs_is_live(&h->enet->peers[i]) && h->enet->peers[i].address.host == address.host) return &h->slots[i];
+    if (enetjs_is_live(&h->enet->peers[i]) && h->enet->peers[i].address.host == address.host)
+      return &h->slots[i];
   return NULL;
 }
 
-void enetjs_security_emit_client(const struct enetjs_slot *slot) {
+void enetjs_security_emit_client(struct enetjs_slot *slot) {
   struct enetjs_host *h = slot->host;
   struct enetjs_endpoint session = enetjs_endpoint_of(&enetjs_peer_of(slot)->address);
   uint32_t record[ENETJS_RECORD_BYTES / 4] = {0};
@@ -192,7 +200,7 @@ void enetjs_security_emit_client(const struct enetjs_slot *slot) {
   enetjs_pool_charge(NULL);
   if (!packet) return;
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CLIENT;
-  enetjs_emit_event(h, NULL, record, packet);
+  enetjs_emit_event(h, slot, record, packet);
 }
 
 /* Of a connected peer: its new address. */
@@ -202,7 +210,7 @@ static void tell_moved(struct enetjs_slot *slot, const struct enetjs_endpoint *s
   if (slot->host->peer_ids) enetjs_peer_ids_moved(slot->host->peer_ids, enetjs_peer_of(slot));
   if (!slot->connected) return;
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_MOVED;
-  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, &real);
+  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, slot, &real);
   record[ENETJS_RECORD_EXTRA] = real.port;
   enetjs_emit_event(slot->host, slot, record, NULL);
 }
@@ -231,8 +239,8 @@ void enetjs_security_tell(struct enetjs_host *h) {
 void enetjs_security_count_sessions(struct enetjs_host *h) {
   uint64_t plain = 0;
   for (size_t i = 0; i < h->enet->peerCount; i++)
-    plain += h->slots[i].connected &&
-             ENET_NET_TO_HOST_32(h->enet->peers[i].address.host) < ENETJS_FIRST_SESSION;
+    plain +=
+        h->slots[i].connected && ENET_NET_TO_HOST_32(h->enet->peers[i].address.host) < ENETJS_FIRST_SESSION;
   h->counters[ENETJS_HOST_STAT_SECURITY_PLAIN_PEERS] = plain;
   enetjs_security_gauges(h->security, &h->counters[ENETJS_HOST_STAT_SECURITY_SESSIONS],
                          &h->counters[ENETJS_HOST_STAT_SECURITY_HALF_OPEN]);

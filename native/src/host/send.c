@@ -1,9 +1,9 @@
 /*
  * What JavaScript sends: to one connection, or to many at once.
  *
- * A message is checked here, and queued by queue.c. Its bytes come from shared memory, from a buffer, or from a
- * packet that many queues refer to. A broadcast leaves out peers that cannot take the message, and fails only when
- * there is no memory.
+ * A message is checked here, and queued by queue.c. Its bytes come from shared memory, from a buffer, or from
+ * a packet that many queues refer to. A broadcast leaves out peers that cannot take the message, and fails
+ * only when there is no memory.
  *
  * Each function takes the lock of its host. Only the consumer may call.
  */
@@ -51,7 +51,8 @@ double enetjs_peer_send(double host, double peer, double channel, double flags, 
   struct enetjs_slot *slot = enetjs_slot_acquire(host, peer, &error);
   if (!slot) return error;
   m.data = enetjs_shared_at(slot->host, offset, length);
-  if (!m.data || !message_valid(&m, channel, flags, token)) return enetjs_slot_finish(slot, ENETJS_ERR_ARGUMENT);
+  if (!m.data || !message_valid(&m, channel, flags, token))
+    return enetjs_slot_finish(slot, ENETJS_ERR_ARGUMENT);
   m.length = (size_t)length;
   return finish_send(slot, send_message(slot, &m));
 }
@@ -69,7 +70,8 @@ double enetjs_peer_send_buffer(double host, double peer, double channel, double 
   return finish_send(slot, send_message(slot, &m));
 }
 
-double enetjs_peer_send_packet(double host, double peer, double channel, double flags, double packet, double token) {
+double enetjs_peer_send_packet(double host, double peer, double channel, double flags, double packet,
+                               double token) {
   double error;
   struct message m = {0};
   struct enetjs_slot *slot = enetjs_slot_acquire(host, peer, &error);
@@ -87,7 +89,9 @@ double enetjs_peer_send_packet(double host, double peer, double channel, double 
 
 /* ---- Broadcasting ---------------------------------------------------------------------------- */
 
-/* Peer ids as JavaScript gives them: the only recipients, or all but these. Some connections may have ended. */
+/*
+ * Peer ids as JavaScript gives them: the only recipients, or all but these. Some connections may have ended.
+ */
 struct recipients {
   const uint8_t *ids;
   size_t count;
@@ -171,41 +175,45 @@ static double broadcast(struct enetjs_host *h, struct message *m, const struct r
   return result;
 }
 
+/* Broadcasts a payload; `m` has its bytes, or NULL where the program has named none. */
+static double broadcast_bytes(struct enetjs_host *h, struct message *m, double channel, double flags,
+                              const uint8_t *peers, double bytes, double mode) {
+  struct recipients r;
+  if (!m->data || !message_valid(m, channel, flags, 0) || !recipients_valid(&r, peers, bytes, mode))
+    return ENETJS_ERR_ARGUMENT;
+  return broadcast(h, m, &r);
+}
+
 double enetjs_host_broadcast(double host, double channel, double flags, double offset, double length,
                              const uint8_t *peers, double bytes, double mode) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   struct message m = {0};
-  struct recipients r;
-  double result = ENETJS_ERR_ARGUMENT;
+  double result;
   if (!h) return ENETJS_ERR_CLOSED;
   m.data = enetjs_shared_at(h, offset, length);
-  if (m.data && message_valid(&m, channel, flags, 0) && recipients_valid(&r, peers, bytes, mode)) {
-    m.length = (size_t)length;
-    result = broadcast(h, &m, &r);
-  }
+  if (m.data) m.length = (size_t)length;
+  result = broadcast_bytes(h, &m, channel, flags, peers, bytes, mode);
   enetjs_host_release(h);
   return result;
 }
 
-double enetjs_host_broadcast_buffer(double host, double channel, double flags, const uint8_t *data, double length,
-                                    const uint8_t *peers, double bytes, double mode) {
+double enetjs_host_broadcast_buffer(double host, double channel, double flags, const uint8_t *data,
+                                    double length, const uint8_t *peers, double bytes, double mode) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   struct message m = {0};
-  struct recipients r;
-  double result = ENETJS_ERR_ARGUMENT;
+  double result;
   if (!h) return ENETJS_ERR_CLOSED;
-  if (data && enetjs_is_integer(length, 0, UINT32_MAX) && message_valid(&m, channel, flags, 0) &&
-      recipients_valid(&r, peers, bytes, mode)) {
+  if (data && enetjs_is_integer(length, 0, UINT32_MAX)) {
     m.data = data;
     m.length = (size_t)length;
-    result = broadcast(h, &m, &r);
   }
+  result = broadcast_bytes(h, &m, channel, flags, peers, bytes, mode);
   enetjs_host_release(h);
   return result;
 }
 
-double enetjs_host_broadcast_packet(double host, double channel, double flags, double packet, const uint8_t *peers,
-                                    double bytes, double mode) {
+double enetjs_host_broadcast_packet(double host, double channel, double flags, double packet,
+                                    const uint8_t *peers, double bytes, double mode) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   struct message m = {0};
   struct recipients r;

@@ -1,8 +1,13 @@
 /*
- * The service of ENet under the lock: by the consumer, or by the pump in its place. What comes of it are records in
- * the rings (event.c), and datagrams that leave at the end of the batch (wire/socket.c).
+ * Services ENet: it reads datagrams, sends what is due, and reports events. The consumer does that, or the
+ * pump in its place. Events become records in the rings (event.c). Datagrams leave at the end of the batch
+ * (wire/socket.c).
  *
- * Invariant: ENet's totals are zero between two services; what they were is in the host's counters.
+ * Invariant: ENet's totals are zero between two services, because they have been added to the host's
+ * counters.
+ *
+ * The exported functions take the host's lock and are called by the consumer. All others are called with it
+ * held.
  */
 #include "base/clock.h"
 #include "base/pool.h"
@@ -16,13 +21,13 @@
 #include "wire/socket.h"
 
 #define TRANSIENT_ERROR_LIMIT 64
-#define RECEIVE_LIMIT 256   /* datagrams that ENet reads before it looks up */
-#define DISPATCH_LIMIT 4096 /* events that a service takes after a datagram, and leaves the rest to the next one */
+#define RECEIVE_LIMIT 256   /* datagrams that ENet reads in one enet_host_service */
+#define DISPATCH_LIMIT 4096 /* events that a round takes; the rest waits for the next service */
 
 /*
- * ENet reports a timeout straight from its sending phase, and everything the other side decided
- * through its dispatch queue. A peer that has not been in that queue has a NULL link, because we
- * clear it whenever a peer leaves the queue.
+ * Whether the other side caused the event. ENet reports a timeout straight from its sending phase, and all
+ * other events through its dispatch queue. A peer that has not been in the queue has a NULL link, because the
+ * link is cleared whenever a peer leaves the queue.
  */
 static bool came_through_queue(const ENetPeer *peer) {
   return peer->dispatchList.next != NULL && !enetjs_in_dispatch_queue(peer);
@@ -64,14 +69,16 @@ static void handle_event(struct enetjs_host *h, ENetEvent *event, bool received)
 }
 
 /*
- * What ENet has queued must leave it before ENet reads on, because a disconnect would drop it. One message can set free
- * thousands that have waited for it. So a service takes a limited number; while some are left, ENet reads nothing.
- * @returns how many events it has taken
+ * Takes the messages that ENet has queued. They must be taken before ENet reads on, because a disconnect
+ * drops them. One message can release thousands that have waited for it. So a service takes a limited number,
+ * and while some are left, ENet reads nothing.
+ * @returns how many events were taken
  */
 static unsigned dispatch(struct enetjs_host *h, unsigned limit) {
   ENetEvent event;
   unsigned events = 0;
-  for (; events < limit && h->steps < ENETJS_SERVICE_STEPS && enet_host_check_events(h->enet, &event) > 0; events++)
+  for (; events < limit && h->steps < ENETJS_SERVICE_STEPS && enet_host_check_events(h->enet, &event) > 0;
+       events++)
     handle_event(h, &event, true);
   return events;
 }
@@ -95,11 +102,12 @@ bool enetjs_datagrams_prefetched(const struct enetjs_host *h) {
 }
 
 /*
- * One round of ENet's service. @returns how many datagrams or events it took at most, 0 when it has taken
- * all there was: what comes while the consumer looks at that is for its next service, which then answers
- * more of it at once.
- * Errors that concern one destination or one datagram are counted and survived: ENet has taken the
- * offending command off its queue, so the next round gets past it.
+ * One call of enet_host_service, and the events that it leaves.
+ *
+ * An error that concerns one destination or one datagram is counted, and the next round goes on: ENet has
+ * taken the command off its queue.
+ * @returns how many datagrams and events were taken; 0 when no more were there. Datagrams that arrive after
+ * that are left to the next service, which then acknowledges more of them at once
  */
 static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   ENetEvent event;
@@ -118,7 +126,7 @@ static unsigned service_round(struct enetjs_host *h, unsigned *errors) {
   h->read_from = NULL;
   received = h->enet->totalReceivedPackets - received_before;
   if (result >= 0) {
-    /* Other events end ENet's round at once, as does a message that was left of an earlier one. */
+    /* ENet stops reading at other events, and at a message that was left of an earlier round. */
     bool whole = result == 0 || (event.type == ENET_EVENT_TYPE_RECEIVE && received > 0);
     unsigned events = h->messages_taken;
     if (result > 0) {
@@ -155,23 +163,25 @@ void enetjs_service_protocol(struct enetjs_host *h) {
   unsigned errors = 0, taken = 0, more;
   if (h->failed) return;
   h->services++;
-  h->queued_of_late = h->fed = h->resent = h->steps = 0;
+  h->queued_of_late = h->fed = h->resent = h->steps = h->discarded = 0;
   enetjs_read_unreachable(h);
   enetjs_batch_begin(h->batch);
   enetjs_security_tick(h->security);
   while ((more = service_round(h, &errors)) > 0) {
     taken += more;
-    if (taken >= h->events.capacity || h->steps >= ENETJS_SERVICE_STEPS || (h->consumer && h->events.held.head)) break;
+    if (taken >= h->events.capacity || h->steps >= ENETJS_SERVICE_STEPS ||
+        (h->consumer && h->events.held.head))
+      break;
   }
   if (h->limits) enetjs_limits_enforce(h);
   if (h->security) enetjs_security_tell(h);
   /*
-   * Cut short, it has not sent the acknowledgements of what it has read. They must go out before the
-   * consumer can disconnect a peer, which drops them: a peer that lacks the handshake's last one
-   * ignores the disconnect.
+   * A service that was cut short has not sent the acknowledgements of what it has read. They must leave
+   * before the consumer can disconnect a peer, because a disconnect drops them, and a peer that lacks the
+   * last acknowledgement of its handshake ignores the DISCONNECT.
    */
   if (!h->failed && (enetjs_queue_feed(h, false) || more > 0)) enetjs_flush_protocol(h);
-  /* Nothing may be unread that could acknowledge what seems lost. */
+  /* Only after all datagrams were read: an unread one could acknowledge what seems lost. */
   if (!h->failed && more == 0 && enetjs_resend_lost(h)) enetjs_flush_protocol(h);
   enetjs_reset_stuck_peers(h);
   enetjs_end_silent(h);
@@ -181,8 +191,8 @@ void enetjs_service_protocol(struct enetjs_host *h) {
 }
 
 /*
- * Its window full, ENet can send nothing more before it has read what was acknowledged. What comes of
- * that is held, as when the pump services, for the program is not prepared for events now.
+ * When its window is full, ENet can send nothing more before it has read acknowledgements. Records of events
+ * are held, as when the pump services, because the program does not expect events within a send.
  */
 void enetjs_service_between_sends(struct enetjs_host *h) {
   if (h->queued_of_late < ENETJS_SEND_TURN_BYTES || !h->pump_running || h->signalled) return;
@@ -193,15 +203,18 @@ void enetjs_service_between_sends(struct enetjs_host *h) {
 }
 
 static double records_ready(const struct enetjs_host *h) {
-  return (double)(h->events.head - *h->events.tail_word) + (double)(h->completions.head - *h->completions.tail_word);
+  return (double)(h->events.head - *h->events.tail_word) +
+         (double)(h->completions.head - *h->completions.tail_word);
 }
 
 /* Waits on the socket without the lock. @returns false when the time is up */
 static bool wait_for_socket(struct enetjs_host *h, enet_uint32 until) {
   enetjs_pollfd fd = {0};
-  int wait = enetjs_next_wait(h), left = (int)(until - enet_time_get()); /* ENet's macros compare within a day */
+  /* ENet's macros compare within a day */
+  int wait = enetjs_next_wait(h), left = (int)(until - enet_time_get());
   if (left <= 0) return false;
-  if (wait == 0 && !enetjs_datagrams_prefetched(h)) wait = 1; /* what a service left undone cannot be due at once */
+  /* what the last service has left undone must not make this a busy loop */
+  if (wait == 0 && !enetjs_datagrams_prefetched(h)) wait = 1;
   if (wait < 0 || wait > left) wait = left;
   fd.fd = h->enet->socket;
   fd.events = POLLIN;
@@ -213,7 +226,7 @@ static bool wait_for_socket(struct enetjs_host *h, enet_uint32 until) {
 static void service_for_consumer(struct enetjs_host *h) {
   uint32_t events = h->events.head, completions = h->completions.head;
   uint64_t before = h->counters[ENETJS_HOST_STAT_RECEIVED_PACKETS];
-  struct enetjs_service_result result = {.woken = h->signalled};
+  struct enetjs_service_result result = {.woken = h->signalled, .sent = h->queued_of_late > 0};
   h->signalled = false;
   h->servicing = true;
   enetjs_refill(h);
@@ -227,7 +240,7 @@ static void service_for_consumer(struct enetjs_host *h) {
   h->empty_wakeups = result.found ? 0 : h->empty_wakeups + 1;
   enetjs_pool_relax();
   if (!h->pump_running) {
-    enetjs_pool_trim();
+    enetjs_background_trim(); /* as the pump would */
     return;
   }
   result.now_us = enetjs_clock_us();
@@ -257,6 +270,7 @@ double enetjs_host_flush(double host) {
   struct enetjs_host *h = enetjs_host_acquire(host);
   if (!h) return ENETJS_ERR_CLOSED;
   h->fed = 0;
+  if (h->queued_of_late > 0) enetjs_pace_sent(&h->pace, enetjs_clock_us());
   enetjs_flush_protocol(h);
   enetjs_pump_rearm(h);
   enetjs_host_release(h);
@@ -269,7 +283,7 @@ static void count_guard(struct enetjs_host *h) {
       ENETJS_HOST_STAT_REFUSED_UNDECIDED, ENETJS_HOST_STAT_REFUSED_DUPLICATE};
   struct enetjs_guard_stats stats;
   if (!h->guard) return;
-  enetjs_batch_begin(h->batch); /* an attempt whose time is up is refused */
+  enetjs_batch_begin(h->batch); /* the guard sends refusals to attempts whose time is up */
   stats = enetjs_guard_stats(h->guard);
   enetjs_batch_end(h->batch);
   h->counters[ENETJS_HOST_STAT_HALF_OPEN] = stats.half_open;

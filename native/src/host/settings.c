@@ -1,8 +1,8 @@
 /*
  * The settings of a host that may change while it lives, each checked against its range.
  *
- * A new host gets those of `options`, in that order. Channels and bandwidths it has from enet_host_create already.
- * Called with the host's lock held.
+ * A new host gets those of `options`, in that order. Channels and bandwidths it has from enet_host_create
+ * already. Called with the host's lock held.
  */
 #include "base/number.h"
 #include "enet/compress.h"
@@ -18,8 +18,9 @@ static void set_mtu(ENetHost *enet, enet_uint32 mtu) {
 }
 
 /*
- * allowance.c enforces this limit. Where libenet's memory cannot be counted, ENet's own limit is used. That one is
- * never below what a correct sender can have under way; otherwise it would refuse the message that others wait for.
+ * allowance.c enforces this limit. Where libenet's memory cannot be counted, ENet's own limit is used. That
+ * one is never below what a correct sender can have under way; otherwise it would refuse the message that
+ * others wait for.
  */
 static void set_maximum_waiting(struct enetjs_host *h, size_t bytes) {
   size_t ahead = (size_t)ENETJS_PACKETS_AHEAD * ENET_PROTOCOL_MAXIMUM_MTU;
@@ -48,7 +49,8 @@ static double set_accept(struct enetjs_host *h, double value) {
 
 static double host_option(struct enetjs_host *h, int option, double value, double second) {
   ENetHost *enet = h->enet;
-  if (!enetjs_is_integer(value, 0, UINT32_MAX) || !enetjs_is_integer(second, 0, UINT32_MAX)) return ENETJS_ERR_ARGUMENT;
+  if (!enetjs_is_integer(value, 0, UINT32_MAX) || !enetjs_is_integer(second, 0, UINT32_MAX))
+    return ENETJS_ERR_ARGUMENT;
   switch (option) {
     case ENETJS_CONFIG_INCOMING_BANDWIDTH:
       enet_host_bandwidth_limit(enet, (enet_uint32)value, (enet_uint32)second);
@@ -128,7 +130,8 @@ double enetjs_settings_apply(struct enetjs_host *h, const double *c) {
   for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
     int option = options[i];
     double result;
-    if ((option == ENETJS_CONFIG_RECEIVE_BUFFER || option == ENETJS_CONFIG_SEND_BUFFER) && c[option] == 0) continue;
+    if ((option == ENETJS_CONFIG_RECEIVE_BUFFER || option == ENETJS_CONFIG_SEND_BUFFER) && c[option] == 0)
+      continue;
     result = host_option(h, option, c[option], 0);
     if (result < 0) return result;
   }
@@ -139,7 +142,8 @@ double enetjs_host_set(double host, double option, double value, double second) 
   struct enetjs_host *h = enetjs_host_acquire(host);
   double result = ENETJS_ERR_ARGUMENT;
   if (!h) return ENETJS_ERR_CLOSED;
-  if (enetjs_is_integer(option, 0, ENETJS_CONFIG_COUNT - 1)) result = host_option(h, (int)option, value, second);
+  if (enetjs_is_integer(option, 0, ENETJS_CONFIG_COUNT - 1))
+    result = host_option(h, (int)option, value, second);
   enetjs_host_release(h);
   return result;
 }

@@ -1,20 +1,22 @@
 /*
  * Ends a peer that has acknowledged nothing for its timeoutMaximum, whatever it has sent before.
  *
- * ENet's own timeouts do not ensure that. ENet looks at a command's timeout only when it has passed, and then doubles
- * it. The first timeout is the round-trip time and four times its variance. ENet computes these from the sent times
- * that the peer's acknowledgements repeat, and a peer may claim times of up to 65 s ago. So a peer can make ENet wait
- * for minutes before it looks. A peer with a real round trip of a second is noticed after 63 s instead of 30. While a
- * peer is being disconnected, any acknowledgement keeps it alive, even one of something that was never sent.
+ * ENet's own timeouts do not ensure that. ENet looks at a command's timeout only when it has passed, and then
+ * doubles it. The first timeout is the round-trip time and four times its variance. ENet computes these from
+ * the sent times that the peer's acknowledgements repeat, and a peer may claim times of up to 65 s ago. So a
+ * peer can make ENet wait for minutes before it looks. A peer with a real round trip of a second is noticed
+ * after 63 s instead of 30. While a peer is being disconnected, any acknowledgement keeps it alive, even one
+ * of something that was never sent.
  *
- * So once a second this file adds up the time in which something was to be acknowledged and nothing was. For messages
- * the queue tells that (queue.c). For pings and the fragments of a large message, a few commands in ENet's lists are
- * watched: only its acknowledgement takes a command out of them. While a connection begins or ends, only the awaited
- * acknowledgement counts. Time without a service does not count, because what came then has not been read. A margin
- * lets ENet's own timeout end the peer first, where ENet has computed it from true times.
+ * So once a second this file adds up the time in which something was to be acknowledged and nothing was. For
+ * messages the queue tells that (queue.c). For pings and the fragments of a large message, a few commands in
+ * ENet's lists are watched: only its acknowledgement takes a command out of them. While a connection begins
+ * or ends, only the awaited acknowledgement counts. Time without a service does not count, because what came
+ * then has not been read. A margin lets ENet's own timeout end the peer first, where ENet has computed it
+ * from true times.
  *
- * A look at a peer may walk all that is under way to it. So after LOOK_STEPS the next service goes on with the other
- * peers.
+ * A look at a peer may walk all that is under way to it. So after LOOK_STEPS the next service goes on with
+ * the other peers.
  *
  * Called with the host's lock held.
  */

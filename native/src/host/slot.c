@@ -1,18 +1,19 @@
 /*
  * Slots: finding the connection of a handle, and what is done when a connection begins and ends.
  *
- * A handle is an index and a generation. A slot is used again for other connections, each with a generation of its
- * own, so the handle of an ended connection finds nothing.
+ * A handle is an index and a generation. A slot is used again for other connections, each with a generation
+ * of its own, so the handle of an ended connection finds nothing.
  *
  * Invariant: a slot is `connected` from its connect event to its disconnect event, and `outgoing` from
- * enetjs_host_connect until either of them. ENet's peer may be connected while its slot is neither: until ENet has
- * reported it, and after enetjs_slot_end. It may also be connected while its slot is `tentative`. Then the connect event
- * waits until the server confirms it, and a disconnect that comes first is a refusal.
+ * enetjs_host_connect until either of them. ENet's peer may be connected while its slot is neither: until
+ * ENet has reported it, and after enetjs_slot_end. It may also be connected while its slot is `tentative`.
+ * Then the connect event waits until the server confirms it, and a disconnect that comes first is a refusal.
  *
  * Call with the host's lock held; enetjs_slot_acquire takes it.
  */
 #include <string.h>
 
+#include "base/handle.h"
 #include "enet/dispatch_queue.h"
 #include "host/internal.h"
 #include "wire/addresses.h"
@@ -21,13 +22,12 @@
 /* ---- Handles --------------------------------------------------------------------------------- */
 
 struct enetjs_slot *enetjs_slot_find(struct enetjs_host *h, double peer) {
-  uint64_t number;
+  struct enetjs_handle handle;
   struct enetjs_slot *slot;
-  if (!enetjs_is_integer(peer, 0, 9007199254740991.0)) return NULL;
-  number = (uint64_t)peer;
-  if (number % ENETJS_PEER_SLOTS >= h->enet->peerCount) return NULL;
-  slot = &h->slots[number % ENETJS_PEER_SLOTS];
-  if (slot->generation != number / ENETJS_PEER_SLOTS || !(slot->connected || slot->outgoing)) return NULL;
+  if (!enetjs_handle_read(peer, ENETJS_PEER_SLOTS, &handle) || handle.index >= h->enet->peerCount)
+    return NULL;
+  slot = &h->slots[handle.index];
+  if (slot->generation != handle.generation || !(slot->connected || slot->outgoing)) return NULL;
   return slot;
 }
 
@@ -66,7 +66,7 @@ static void establish(struct enetjs_slot *slot, uint32_t data) {
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_CONNECT;
   record[ENETJS_RECORD_DATA] = data;
   record[ENETJS_RECORD_LENGTH] = (uint32_t)peer->channelCount;
-  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, &address);
+  record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, slot, &address);
   record[ENETJS_RECORD_EXTRA] = address.port;
   enetjs_emit_event(slot->host, slot, record, NULL);
 }
@@ -101,7 +101,6 @@ void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data) {
   struct enetjs_host *h = slot->host;
   ENetPeer *peer = enetjs_peer_of(slot);
   if (h->security) tell_security(slot);
-  h->steps += slot->queued_messages;
   enetjs_queue_clear(slot);
   enetjs_lanes_end(&slot->lanes);
   enetjs_flow_ended(slot);

@@ -40,7 +40,10 @@ struct enetjs_outgoing {
   uint8_t channel;
 };
 
-/** How a peer whose messages are refused is kept from timing out; see allowance.c. Times are ENet's, 0 for none. */
+/**
+ * How a peer whose messages are refused is kept from timing out; see allowance.c. Times are ENet's, 0 for
+ * none.
+ */
 struct enetjs_stall {
   enet_uint32 since; /**< when this message was first refused, or when the room for it was used up */
   enet_uint16 sequence;
@@ -75,7 +78,7 @@ struct enetjs_quality {
   uint64_t refused_datagrams;
 };
 
-/** What we know of one ENetPeer beyond ENet, same index. */
+/** What this library knows of one ENetPeer; it has the same index. */
 struct enetjs_slot {
   struct enetjs_host *host;
   uint32_t index;
@@ -93,10 +96,10 @@ struct enetjs_slot {
   bool to_feed;                   /**< in the host's list of slots that may have something to feed to ENet */
   bool told_too_large;            /**< the consumer knows of a message that was refused for its size */
   bool undelivered;               /**< counted in ENETJS_HOST_STAT_UNDELIVERED_PEERS */
-  bool stopped;                   /**< more is refused, because so much is held */
+  bool stopped;                   /**< its messages are refused, because too many bytes are held */
   bool abandoned;                 /**< an attempt that is only to tell the other side that it is over */
   bool left_out;                  /**< of the broadcast under way */
-  uint32_t close_data;            /**< what the other side is told */
+  uint32_t close_data;            /**< data of the DISCONNECT */
   struct enetjs_remote remote;    /**< of the connection, once it is connected */
   struct enetjs_account *account; /**< of the connection that charged_connect_id tells, or NULL */
   enet_uint32 charged_connect_id;
@@ -104,17 +107,18 @@ struct enetjs_slot {
   size_t waiting_commands; /**< messages that ENet has received and not delivered, at most */
   struct enetjs_stall stall;
   struct enetjs_silence silence;
-  size_t held_bytes;                    /**< messages of the current connection, with overhead */
-  size_t held_cost;                     /**< the memory that they take */
-  size_t queued_bytes, queued_messages; /**< ours and ENet's queue together */
-  size_t inside_bytes, inside_messages; /**< ENet's */
-  size_t room;                          /**< bytes of reliable messages that ENet may still be given in this turn */
+  size_t held_bytes;                    /**< bytes of held messages of the connection, with overhead */
+  size_t held_cost;                     /**< memory that these messages take */
+  size_t queued_bytes, queued_messages; /**< in our queue and in ENet's */
+  size_t inside_bytes, inside_messages; /**< in ENet's queue */
+  /** bytes of reliable messages that ENet may still be given in this turn */
+  size_t room;
   uint64_t sent_reliably;               /**< unreliable messages that were larger than a datagram */
   struct enetjs_quality quality;
   struct enetjs_lanes lanes; /**< our queue */
   struct enetjs_window window;
   bool far;                  /**< the window follows the link, see flow.c */
-  bool flows;                /**< in the host's list of peers that have something reliable under way */
+  bool flows;                /**< in the host's list of flows, see flow.c */
   struct enetjs_slot *next_flow;
   struct enetjs_ping_barriers ping_barriers;
   struct enetjs_throttle throttle;
@@ -134,7 +138,7 @@ struct enetjs_slot *enetjs_slot_acquire(double host, double peer, double *error)
 double enetjs_slot_finish(struct enetjs_slot *slot, double result);
 bool enetjs_slot_sends(const struct enetjs_slot *slot); /**< whether messages can be queued */
 void enetjs_slot_connected(struct enetjs_slot *slot, uint32_t data);
-/** The server has sent what it sends only after it has accepted. */
+/** The server has sent a command that shows that it has accepted the attempt. */
 void enetjs_slot_confirm(struct enetjs_slot *slot);
 void enetjs_slot_end(struct enetjs_slot *slot, uint32_t reason, uint32_t data);
 

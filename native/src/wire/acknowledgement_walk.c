@@ -1,6 +1,6 @@
 /*
- * See acknowledgement_walk.h. The lists are those that enet_protocol_remove_sent_reliable_command in ENet's protocol.c
- * walks.
+ * See acknowledgement_walk.h. The lists are those that enet_protocol_remove_sent_reliable_command in ENet's
+ * protocol.c walks.
  */
 #include "wire/acknowledgement_walk.h"
 
@@ -14,7 +14,8 @@ static bool matches(ENetListIterator i, enet_uint16 sequence, enet_uint8 channel
 /* Among what it has not sent, ENet gives up at the first reliable command that has never been sent. */
 static bool ends_search(ENetListIterator i) {
   const ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
-  return (command->command.header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE) && command->sendAttempts < 1;
+  return (command->command.header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE) &&
+         command->sendAttempts < 1;
 }
 
 static bool count(struct enetjs_acknowledgement_walk *walk, size_t steps) {

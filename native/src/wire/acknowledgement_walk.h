@@ -2,11 +2,12 @@
  * @file acknowledgement_walk.h
  * @brief How far ENet walks to find the commands that the acknowledgements of a datagram acknowledge.
  *
- * ENet searches sentReliableCommands from the front. If the command is not there, it searches the commands in front of
- * the first reliable one in outgoingCommands that was never sent; in ENet 1.3.18, in outgoingSendReliableCommands, too.
+ * ENet searches sentReliableCommands from the front. If the command is not there, it searches the commands in
+ * front of the first reliable one in outgoingCommands that was never sent; in ENet 1.3.18, in
+ * outgoingSendReliableCommands, too.
  *
- * The lists are those before the datagram, but ENet removes what is acknowledged. Acknowledgements come in the order of
- * the list, so the next one is as far from the front as the last one was.
+ * The lists are those before the datagram, but ENet removes what is acknowledged. Acknowledgements come in
+ * the order of the list, so the next one is as far from the front as the last one was.
  *
  * Call with the host's lock held, within ENet's intercept callback.
  */
@@ -18,9 +19,10 @@
 #include <stddef.h>
 
 /**
- * Steps that the acknowledgements of a datagram may cause. One takes 5 to 12 ns, because the lists do not fit the first
- * cache. A stock ENet puts 32 commands into a datagram. libenetjs lets ENet have ENETJS_INSIDE_MESSAGES (2600) of its
- * commands unacknowledged, or fragments of ENETJS_WINDOW_MAXIMUM bytes. 32 acknowledgements fit in, wherever they are.
+ * Steps that the acknowledgements of a datagram may cause. One takes 5 to 12 ns, because the lists do not fit
+ * the first cache. A stock ENet puts 32 commands into a datagram. libenetjs lets ENet have
+ * ENETJS_INSIDE_MESSAGES (2600) of its commands unacknowledged, or fragments of ENETJS_WINDOW_MAXIMUM bytes.
+ * 32 acknowledgements fit in, wherever they are.
  */
 #define ENETJS_ACKNOWLEDGEMENT_STEPS_MAXIMUM 98304
 
@@ -28,8 +30,8 @@
 struct enetjs_acknowledgement_walk {
   ENetPeer *peer;
   size_t steps;           /**< that ENet makes so far, at most */
-  ENetListIterator after; /**< where the next acknowledgement is looked for first, */
-  size_t before;          /**< and how many commands ENet passes to get there */
+  ENetListIterator after; /**< where the command of the next acknowledgement is looked for first */
+  size_t before;          /**< commands that ENet passes to get there */
 };
 
 /** Begins with a datagram of a peer. */

@@ -1,9 +1,9 @@
 /*
- * See addresses.h. A number is 240.0.0.0 plus the index of an entry, in its lowest bits, and how often that entry
- * has been given, above them. Entries are found by their address in hash chains with a random seed.
+ * See addresses.h. A number is 240.0.0.0 plus the index of an entry, in its lowest bits, and how often that
+ * entry has been given, above them. Entries are found by their address in hash chains with a random seed.
  *
- * Nothing tells the map that a peer is gone. When all entries are used, those whose number no peer of ENet has are
- * freed: at least half, so that looking for them costs little for each number that is given.
+ * Nothing tells the map that a peer is gone. When all entries are used, those whose number no peer of ENet
+ * has are freed: at least half, so that looking for them costs little for each number that is given.
  */
 #include "wire/addresses.h"
 
@@ -14,7 +14,8 @@
 
 #define INDEX_BITS 14
 #define INDEX_MASK ((1u << INDEX_BITS) - 1)
-#define ROUNDS ((1u << (27 - INDEX_BITS)) - 1) /* the other half of the numbers is for sessions, see endpoint.h */
+/* the other half of the numbers is for sessions, see endpoint.h */
+#define ROUNDS ((1u << (27 - INDEX_BITS)) - 1)
 #define SPARE 16
 #define NONE UINT32_MAX
 
@@ -138,8 +139,8 @@ struct enetjs_endpoint enetjs_addresses_find(const struct enetjs_addresses *map,
 }
 
 /* The datagram that is being read may be from another stranger. */
-int enetjs_addresses_send(struct enetjs_addresses *map, const ENetHost *enet, const struct enetjs_endpoint *to,
-                          const ENetBuffer *buffer) {
+int enetjs_addresses_send(struct enetjs_addresses *map, const ENetHost *enet,
+                          const struct enetjs_endpoint *to, const ENetBuffer *buffer) {
   struct enetjs_endpoint reading = {0};
   ENetAddress address;
   int sent;

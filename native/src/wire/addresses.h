@@ -1,18 +1,19 @@
 /**
  * @file addresses.h
- * @brief The address map: ENet knows IPv4 addresses only, so a remote IPv6 address has a number that looks like one.
+ * @brief The address map: ENet knows IPv4 addresses only, so a remote IPv6 address has a number that looks
+ * like one.
  *
- * Numbers are from 240.0.0.0/4, which no IPv4 host has. ENet, and what decides by ENet's addresses, see the number
- * with the real port; everything below sees the real endpoint. IPv4 addresses are the same on both sides, also where
- * they come over an IPv6 socket.
+ * Numbers are from 240.0.0.0/4, which no IPv4 host has. ENet, and what decides by ENet's addresses, see the
+ * number with the real port; everything below sees the real endpoint. IPv4 addresses are the same on both
+ * sides, also where they come over an IPv6 socket.
  *
  * A number is given when this host connects to an address, or when an address has proved itself. Until then a
- * datagram comes from ENETJS_STRANGER, whose real endpoint is that of the last such datagram. So forged addresses
- * take no numbers.
+ * datagram comes from ENETJS_STRANGER, whose real endpoint is that of the last such datagram. So forged
+ * addresses take no numbers.
  *
- * A number stays that of its address while a peer has it. The table has room for twice as many addresses as the host
- * has peers. When it is full, the numbers that no peer has are free again. A number that is given anew is another one
- * for thousands of times.
+ * A number stays that of its address while a peer has it. The table has room for twice as many addresses as
+ * the host has peers. When it is full, the numbers that no peer has are free again. A number that is given
+ * anew is another one for thousands of times.
  *
  * Where there is no map, NULL stands in for it, and all addresses are IPv4. Call with the host's lock held.
  */
@@ -49,8 +50,8 @@ ENetAddress enetjs_addresses_give(struct enetjs_addresses *map, const struct ene
 struct enetjs_endpoint enetjs_addresses_find(const struct enetjs_addresses *map, const ENetAddress *address);
 
 /** As enet_socket_send, to an endpoint that needs no number. */
-int enetjs_addresses_send(struct enetjs_addresses *map, const ENetHost *enet, const struct enetjs_endpoint *to,
-                          const ENetBuffer *buffer);
+int enetjs_addresses_send(struct enetjs_addresses *map, const ENetHost *enet,
+                          const struct enetjs_endpoint *to, const ENetBuffer *buffer);
 
 /** How many addresses have a number. */
 size_t enetjs_addresses_count(const struct enetjs_addresses *map);
@@ -58,7 +59,8 @@ size_t enetjs_addresses_count(const struct enetjs_addresses *map);
 /** The endpoint that an address of ENet stands for. */
 static inline struct enetjs_endpoint enetjs_addresses_real(const struct enetjs_addresses *map,
                                                            const ENetAddress *address) {
-  return map && enetjs_address_is_virtual(address) ? enetjs_addresses_find(map, address) : enetjs_endpoint_of(address);
+  return map && enetjs_address_is_virtual(address) ? enetjs_addresses_find(map, address)
+                                                   : enetjs_endpoint_of(address);
 }
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * See answers.h. The fields follow enet_protocol_handle_connect in ENet's protocol.c, so a stock client cannot
- * tell this answer from ENet's own. The answer is compressed where ENet would compress it, because hosts whose settings
- * differ must not connect.
+ * See answers.h. The fields follow enet_protocol_handle_connect in ENet's protocol.c, so a stock client
+ * cannot tell this answer from ENet's own. The answer is compressed where ENet would compress it, because
+ * hosts whose settings differ must not connect.
  *
  * Call with the host's lock held.
  */
@@ -42,11 +42,12 @@ enet_uint32 enetjs_answer_channels(const ENetHost *enet, const struct enetjs_att
 }
 
 static enet_uint32 window_of(const ENetHost *enet, const ENetProtocolConnect *connect) {
-  enet_uint32 ours = enet->incomingBandwidth == 0
-                         ? ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE
-                         : enet->incomingBandwidth / ENET_PEER_WINDOW_SIZE_SCALE * ENET_PROTOCOL_MINIMUM_WINDOW_SIZE;
+  enet_uint32 ours = enet->incomingBandwidth == 0 ? ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE
+                                                  : enet->incomingBandwidth / ENET_PEER_WINDOW_SIZE_SCALE *
+                                                        ENET_PROTOCOL_MINIMUM_WINDOW_SIZE;
   enet_uint32 theirs = ENET_NET_TO_HOST_32(connect->windowSize);
-  return limit(ours < theirs ? ours : theirs, ENET_PROTOCOL_MINIMUM_WINDOW_SIZE, ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE);
+  return limit(ours < theirs ? ours : theirs, ENET_PROTOCOL_MINIMUM_WINDOW_SIZE,
+               ENET_PROTOCOL_MAXIMUM_WINDOW_SIZE);
 }
 
 static void put_assigned(const ENetHost *enet, const struct enetjs_attempt *attempt,
@@ -111,7 +112,8 @@ static void send_answer(ENetHost *enet, struct enetjs_addresses *map, struct ene
   send_datagram(enet, map, attempt, bytes, length);
 }
 
-bool enetjs_answer_within_credit(ENetHost *enet, struct enetjs_addresses *map, struct enetjs_attempt *attempt) {
+bool enetjs_answer_within_credit(ENetHost *enet, struct enetjs_addresses *map,
+                                 struct enetjs_attempt *attempt) {
   enet_uint8 bytes[ANSWER_BYTES];
   size_t length = write_answer(enet, attempt, bytes);
   if (attempt->sent + length > attempt->received) return false;
@@ -128,8 +130,8 @@ void enetjs_answer_again(ENetHost *enet, struct enetjs_addresses *map, struct en
 
 bool enetjs_answer_refusal(ENetHost *enet, struct enetjs_addresses *map, struct enetjs_attempt *attempt) {
   enetjs_disconnect_room datagram;
-  size_t length = enetjs_datagram_disconnect(enet, datagram, enetjs_answer_header(attempt), attempt->connect.connectID,
-                                             attempt->refusal);
+  size_t length = enetjs_datagram_disconnect(enet, datagram, enetjs_answer_header(attempt),
+                                             attempt->connect.connectID, attempt->refusal);
   if (!attempt->proved && attempt->sent + length > attempt->received) return false;
   send_datagram(enet, map, attempt, datagram, length);
   return true;

@@ -7,10 +7,14 @@
 
 #define DRAWS 64           /* of an id that no peer of the address has */
 #define PATIENT_DRAWS 56   /* of an id that no other attempt of the address has, either */
-#define FITTING_DRAWS 8    /* of an answer that compresses to what may be sent; one in twelve does not at first */
-#define LEAST_SEQUENCE 256 /* ENet uses the numbers below soon, and a late acknowledgement must not hit those */
+/* of an answer that compresses to what may be sent; one in twelve does not at first */
+#define FITTING_DRAWS 8
+/* ENet uses the numbers below soon, and a late acknowledgement must not hit those */
+#define LEAST_SEQUENCE 256
 
-/* Another session than the last one in that place, so that late datagrams of that one are not taken for ours. */
+/*
+ * Another session than the last one in that place, so that late datagrams of that one are not taken for ours.
+ */
 static enet_uint8 draw_session(enet_uint8 random, enet_uint8 last) {
   enet_uint8 session = random % ENETJS_SESSIONS;
   return session == last ? (session + 1) % ENETJS_SESSIONS : session;
@@ -41,8 +45,9 @@ bool enetjs_assign(const struct enetjs_peer_ids *ids, struct enetjs_attempts *at
   return false;
 }
 
-void enetjs_assign_and_answer(ENetHost *enet, struct enetjs_addresses *addresses, const struct enetjs_peer_ids *ids,
-                              struct enetjs_attempts *attempts, struct enetjs_attempt *attempt) {
+void enetjs_assign_and_answer(ENetHost *enet, struct enetjs_addresses *addresses,
+                              const struct enetjs_peer_ids *ids, struct enetjs_attempts *attempts,
+                              struct enetjs_attempt *attempt) {
   unsigned draws = attempt->sent > 0 ? 1 : FITTING_DRAWS;
   while (!enetjs_answer_within_credit(enet, addresses, attempt) && --draws > 0)
     if (!enetjs_assign(ids, attempts, attempt)) return;

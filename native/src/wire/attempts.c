@@ -1,10 +1,10 @@
 /*
- * See attempts.h. The attempts lie in one array. A free place is in a list, a used one is in a chain for each key
- * and in the queue of its state.
+ * See attempts.h. The attempts lie in one array. A free place is in a list, a used one is in a chain for each
+ * key and in the queue of its state.
  *
- * Invariants: an attempt is in both chains and in one queue, always. All places are used when the array grows. The
- * attempts that the program has not been asked about are the newest of the ASKING queue, because questions are asked
- * in their order.
+ * Invariants: an attempt is in both chains and in one queue, always. All places are used when the array
+ * grows. The attempts that the program has not been asked about are the newest of the ASKING queue, because
+ * questions are asked in their order.
  *
  * Call with the host's lock held.
  */
@@ -17,7 +17,8 @@
 
 /* ---- Chains ---------------------------------------------------------------------------------- */
 
-uint64_t enetjs_attempts_hash(const struct enetjs_attempts *table, const struct enetjs_endpoint *address, enet_uint32 number) {
+uint64_t enetjs_attempts_hash(const struct enetjs_attempts *table, const struct enetjs_endpoint *address,
+                              enet_uint32 number) {
   /* An address and port may open thousands of attempts, so the number takes part in every bit. */
   uint64_t hash = (address->high ^ table->seed) * 0x9E3779B97F4A7C15u;
   hash = (hash ^ hash >> 32 ^ address->low) * 0xC4CEB9FE1A85EC53u;
@@ -26,9 +27,10 @@ uint64_t enetjs_attempts_hash(const struct enetjs_attempts *table, const struct 
   return (hash ^ hash >> 32) * 0x9E3779B97F4A7C15u;
 }
 
-static uint32_t *bucket_of(const struct enetjs_attempts *table, enum enetjs_attempt_key key, const struct enetjs_endpoint *address,
-                           enet_uint32 number) {
-  return &table->buckets[key * table->room + (enetjs_attempts_hash(table, address, number) >> 32 & (table->room - 1))];
+static uint32_t *bucket_of(const struct enetjs_attempts *table, enum enetjs_attempt_key key,
+                           const struct enetjs_endpoint *address, enet_uint32 number) {
+  return &table->buckets[key * table->room +
+                         (enetjs_attempts_hash(table, address, number) >> 32 & (table->room - 1))];
 }
 
 static enet_uint32 number_of(const struct enetjs_attempt *attempt, enum enetjs_attempt_key key) {
@@ -63,7 +65,8 @@ bool enetjs_attempt_is_from(const struct enetjs_attempt *attempt, const struct e
 struct enetjs_attempt *enetjs_attempts_find(const struct enetjs_attempts *table, enum enetjs_attempt_key key,
                                             const struct enetjs_endpoint *from, enet_uint32 number) {
   if (table->count == 0) return NULL;
-  for (uint32_t i = *bucket_of(table, key, from, number); i != ENETJS_NO_ATTEMPT; i = table->attempts[i].next[key])
+  for (uint32_t i = *bucket_of(table, key, from, number); i != ENETJS_NO_ATTEMPT;
+       i = table->attempts[i].next[key])
     if (enetjs_attempt_is_from(&table->attempts[i], from) && number_of(&table->attempts[i], key) == number)
       return &table->attempts[i];
   return NULL;
@@ -167,14 +170,16 @@ static bool is_unasked(const struct enetjs_attempts *table, const struct enetjs_
 /* The program answers most questions in their order, so the search is short. */
 struct enetjs_attempt *enetjs_attempts_find_question(const struct enetjs_attempts *table, uint32_t question) {
   if (table->count == 0) return NULL;
-  for (uint32_t i = table->queues[ENETJS_ATTEMPT_ASKING].oldest; i != ENETJS_NO_ATTEMPT; i = table->attempts[i].newer)
+  for (uint32_t i = table->queues[ENETJS_ATTEMPT_ASKING].oldest; i != ENETJS_NO_ATTEMPT;
+       i = table->attempts[i].newer)
     if (table->attempts[i].question == question) return &table->attempts[i];
   return NULL;
 }
 
 /* ---- Queues ---------------------------------------------------------------------------------- */
 
-struct enetjs_attempt *enetjs_attempts_oldest(const struct enetjs_attempts *table, enum enetjs_attempt_state state) {
+struct enetjs_attempt *enetjs_attempts_oldest(const struct enetjs_attempts *table,
+                                              enum enetjs_attempt_state state) {
   uint32_t oldest = table->queues[state].oldest;
   return oldest == ENETJS_NO_ATTEMPT ? NULL : &table->attempts[oldest];
 }
@@ -183,7 +188,8 @@ size_t enetjs_attempts_count(const struct enetjs_attempts *table, enum enetjs_at
   return table->queues[state].count;
 }
 
-static void enqueue(struct enetjs_attempts *table, enum enetjs_attempt_state state, uint32_t index, enet_uint32 now) {
+static void enqueue(struct enetjs_attempts *table, enum enetjs_attempt_state state, uint32_t index,
+                    enet_uint32 now) {
   struct enetjs_attempt *attempt = &table->attempts[index];
   struct enetjs_attempt_queue *queue = &table->queues[state];
   attempt->state = (enet_uint8)state;
@@ -209,8 +215,10 @@ static void dequeue(struct enetjs_attempts *table, uint32_t index) {
     enetjs_attempts_asked(table);
   else if (is_unasked(table, attempt))
     table->unasked_count--;
-  *(attempt->older == ENETJS_NO_ATTEMPT ? &queue->oldest : &table->attempts[attempt->older].newer) = attempt->newer;
-  *(attempt->newer == ENETJS_NO_ATTEMPT ? &queue->newest : &table->attempts[attempt->newer].older) = attempt->older;
+  *(attempt->older == ENETJS_NO_ATTEMPT ? &queue->oldest : &table->attempts[attempt->older].newer) =
+      attempt->newer;
+  *(attempt->newer == ENETJS_NO_ATTEMPT ? &queue->newest : &table->attempts[attempt->newer].older) =
+      attempt->older;
 }
 
 void enetjs_attempts_move(struct enetjs_attempts *table, struct enetjs_attempt *attempt,

@@ -2,12 +2,13 @@
  * @file attempts.h
  * @brief The table of half-open connections: every attempt that an address has begun and not completed.
  *
- * The table finds an attempt by its address and port, together with its connect id or its assigned peer id. Each
- * attempt is in one state, and each state has a queue, the oldest attempt first. The table knows no datagrams: what
- * becomes of an attempt is decided in guard.c.
+ * The table finds an attempt by its address and port, together with its connect id or its assigned peer id.
+ * Each attempt is in one state, and each state has a queue, the oldest attempt first. The table knows no
+ * datagrams: what becomes of an attempt is decided in guard.c.
  *
- * The memory grows on demand up to ENETJS_ATTEMPTS attempts, and is freed when the last attempt leaves. A full table
- * makes room for a new attempt: the oldest refused one goes first, then the oldest of the other states.
+ * The memory grows on demand up to ENETJS_ATTEMPTS attempts, and is freed when the last attempt leaves. A
+ * full table makes room for a new attempt: the oldest refused one goes first, then the oldest of the other
+ * states.
  *
  * Call with the host's lock held. Adding an attempt may move the others, so a pointer is valid until then.
  */
@@ -35,7 +36,8 @@ enum enetjs_attempt_state {
   ENETJS_ATTEMPT_ID_SEEN, /**< a datagram has carried the assigned id and session */
   ENETJS_ATTEMPT_ASKING,  /**< the program has not decided yet */
   ENETJS_ATTEMPT_WAITING, /**< its address is proved, and the free places are promised to others */
-  ENETJS_ATTEMPT_ADMITTED, /**< the program has accepted it, and its address is proved: it is to be handed to ENet */
+  /** the program has accepted it, and its address is proved: it is to be handed to ENet */
+  ENETJS_ATTEMPT_ADMITTED,
   ENETJS_ATTEMPT_REFUSED, /**< the refusal is remembered, so that it can be repeated */
   ENETJS_ATTEMPT_STATES
 };
@@ -54,14 +56,16 @@ struct enetjs_attempt {
   bool promised : 1;             /**< its answer says that it has a place; see places.h */
   bool told : 1;                 /**< the client has been told of its refusal, which has been counted */
   enet_uint8 cause;              /**< of a refusal, an enetjs_refusal */
-  enet_uint16 acknowledged;      /**< the time of ours that the acknowledgement names, once the address is proved */
+  /** the time of ours that the acknowledgement names, once the address is proved */
+  enet_uint16 acknowledged;
   uint16_t share;                /**< of its real network, see enetjs_attempts_share_of */
   uint32_t question;             /**< its number, while the attempt is ASKING */
   enet_uint32 refusal;           /**< the number that the client is told */
   enet_uint32 began, answered;   /**< when the attempt began, and when it was last answered */
   enet_uint32 queued;            /**< when it came into its queue */
   enet_uint32 received, sent;    /**< bytes */
-  uint32_t next[ENETJS_ATTEMPT_KEYS]; /**< the next attempt with the same hash; of a free place, the next free one */
+  /** the next attempt with the same hash; of a free place, the next free one */
+  uint32_t next[ENETJS_ATTEMPT_KEYS];
   uint32_t older, newer;              /**< in its queue */
   ENetProtocolConnect connect;
 };
@@ -86,9 +90,10 @@ struct enetjs_attempts {
   uint32_t room, count, free;
   struct enetjs_attempt_queue queues[ENETJS_ATTEMPT_STATES];
   uint32_t unasked;       /**< the oldest ASKING attempt that the program was not asked about */
-  uint32_t unasked_count; /**< and how many such attempts there are */
+  uint32_t unasked_count; /**< ASKING attempts that the program was not asked about */
   uint32_t promised;      /**< attempts that are promised a place */
-  bool lapsed;            /**< an attempt has left that was still promised a place; for places.c, which clears it */
+  /** an attempt has left that was still promised a place; for places.c, which clears it */
+  bool lapsed;
   struct enetjs_attempt_share shares[ENETJS_ATTEMPT_SHARES];
 };
 
@@ -96,12 +101,16 @@ struct enetjs_attempts {
 void enetjs_attempts_clear(struct enetjs_attempts *table);
 
 /** @returns a hash of an address, a port and a number, which a stranger cannot foresee */
-uint64_t enetjs_attempts_hash(const struct enetjs_attempts *table, const struct enetjs_endpoint *address, enet_uint32 number);
+uint64_t enetjs_attempts_hash(const struct enetjs_attempts *table, const struct enetjs_endpoint *address,
+                              enet_uint32 number);
 
 /** @returns which share the attempts of a network have, which a stranger cannot foresee */
 uint16_t enetjs_attempts_share_of(const struct enetjs_attempts *table, uint64_t network);
 
-/** @returns the attempt in the table, in state FRESH; NULL when there is neither memory nor an attempt to replace */
+/**
+ * @returns the attempt in the table, in state FRESH; NULL when there is neither memory nor an attempt to
+ * replace
+ */
 struct enetjs_attempt *enetjs_attempts_add(struct enetjs_attempts *table, const struct enetjs_attempt *wanted,
                                            enet_uint32 now);
 void enetjs_attempts_drop(struct enetjs_attempts *table, struct enetjs_attempt *attempt);
@@ -117,7 +126,8 @@ struct enetjs_attempt *enetjs_attempts_find(const struct enetjs_attempts *table,
 struct enetjs_attempt *enetjs_attempts_find_question(const struct enetjs_attempts *table, uint32_t question);
 
 /** @returns the oldest attempt in a state, or NULL */
-struct enetjs_attempt *enetjs_attempts_oldest(const struct enetjs_attempts *table, enum enetjs_attempt_state state);
+struct enetjs_attempt *enetjs_attempts_oldest(const struct enetjs_attempts *table,
+                                              enum enetjs_attempt_state state);
 size_t enetjs_attempts_count(const struct enetjs_attempts *table, enum enetjs_attempt_state state);
 
 /** Promises an attempt a place, or notes that the promise is kept. */

@@ -1,6 +1,6 @@
 /*
- * See batch_in.h. Messages before `index` are done with; `offset` is where the next datagram begins in the message at
- * `index`.
+ * See batch_in.h. Messages before `index` are done with; `offset` is where the next datagram begins in the
+ * message at `index`.
  */
 #if defined(__linux__)
 
@@ -17,8 +17,9 @@
 #include "wire/unreachable.h"
 
 enum {
-  ROUND = 32,            /* datagrams that ENet is handed in a round, */
-  PEERS_A_DATAGRAM = 16, /* or one for so many peers, because each round looks at all of them */
+  ROUND = 32,            /* datagrams that ENet is handed in a round, at least */
+  /* with many peers a datagram for each of these, because a round looks at all peers */
+  PEERS_A_DATAGRAM = 16,
   IN_MESSAGES = 16,
   IN_BYTES = 65536 /* of one message: as much as the system joins */
 };
@@ -114,8 +115,8 @@ static bool is_from_nowhere(const struct enetjs_endpoint *from) {
 }
 
 /*
- * Takes the next prefetched datagram that ENet can read. An empty one would tell ENet that there is none, and one that
- * is larger than ENet's buffer is not ENet's.
+ * Takes the next prefetched datagram that ENet can read. An empty one would tell ENet that there is none, and
+ * one that is larger than ENet's buffer is not ENet's.
  * @returns its length, or 0
  */
 static size_t take(struct enetjs_in *in, struct enetjs_endpoint *from, ENetBuffer *buffer) {
@@ -145,9 +146,10 @@ static size_t take(struct enetjs_in *in, struct enetjs_endpoint *from, ENetBuffe
 }
 
 /*
- * ENet asks until it is told that there is no datagram. When the last call of the system returned less than there was
- * room for, that answer is given without another call; poll() sees what has come since. It is also given when all
- * datagrams of a call were useless, so that a flood of them does not delay what ENet has to send.
+ * ENet asks until it is told that there is no datagram. When the last call of the system returned less than
+ * there was room for, that answer is given without another call; poll() sees what has come since. It is also
+ * given when all datagrams of a call were useless, so that a flood of them does not delay what ENet has to
+ * send.
  */
 static int next_datagram(struct enetjs_in *in, struct enetjs_endpoint *from, ENetBuffer *buffer) {
   size_t length = take(in, from, buffer);

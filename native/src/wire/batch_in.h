@@ -2,8 +2,8 @@
  * @file batch_in.h
  * @brief The way in of a batch: one system call fetches many datagrams, and ENet receives them one by one.
  *
- * A recvmmsg fills several messages, each of which may be many datagrams of one sender (UDP GRO). ENet may stop
- * before the last one. The rest waits here for the next service, where poll() does not see it.
+ * A recvmmsg fills several messages, each of which may be many datagrams of one sender (UDP GRO). ENet may
+ * stop before the last one. The rest waits here for the next service, where poll() does not see it.
  *
  * ENet receives datagrams in rounds, so that it dispatches the messages of a round from the cache.
  *

@@ -1,6 +1,6 @@
 /*
- * See batch_out.h. The bytes of gathered datagrams lie one behind the other in one block. A run is a list of pieces of
- * that block: datagrams of a run that are also consecutive in memory are one piece.
+ * See batch_out.h. The bytes of gathered datagrams lie one behind the other in one block. A run is a list of
+ * pieces of that block: datagrams of a run that are also consecutive in memory are one piece.
  *
  * A table tells the newest run of each destination. Sending empties the table.
  */
@@ -125,9 +125,9 @@ static bool send_one_by_one(struct enetjs_out *out, const struct run *run) {
 }
 
 /*
- * Whether an error may mean that the system refuses segmentation: the device computes no checksums, a segment is larger
- * than the path's MTU, or the socket has no checksums. The error does mean that if the datagrams can be sent one by
- * one.
+ * Whether an error may mean that the system refuses segmentation: the device computes no checksums, a segment
+ * is larger than the path's MTU, or the socket has no checksums. The error does mean that if the datagrams
+ * can be sent one by one.
  */
 static bool may_refuse_segmentation(int error) {
   return error == EIO || error == EINVAL || error == EMSGSIZE || error == ENOPROTOOPT || error == EOPNOTSUPP;
@@ -242,8 +242,8 @@ static void append(struct enetjs_out *out, struct run *run, uint8_t *data, size_
 
 bool enetjs_out_takes(size_t length) { return length > 0 && length <= RUN_BYTES; }
 
-void enetjs_out_add(struct enetjs_out *out, const struct enetjs_endpoint *to, const ENetBuffer *buffers, size_t count,
-                    size_t length) {
+void enetjs_out_add(struct enetjs_out *out, const struct enetjs_endpoint *to, const ENetBuffer *buffers,
+                    size_t count, size_t length) {
   uint8_t *data;
   if (out->datagrams == OUT_DATAGRAMS || length > OUT_BYTES - out->used) enetjs_out_send(out);
   data = out->bytes + out->used;
@@ -256,7 +256,8 @@ void enetjs_out_add(struct enetjs_out *out, const struct enetjs_endpoint *to, co
 }
 
 void enetjs_out_begin(struct enetjs_out *out) {
-  if (out && out->refused && ENET_TIME_DIFFERENCE(enet_time_get(), out->refused_at) >= REFUSED_MS) out->refused = false;
+  if (out && out->refused && ENET_TIME_DIFFERENCE(enet_time_get(), out->refused_at) >= REFUSED_MS)
+    out->refused = false;
 }
 
 struct enetjs_out *enetjs_out_create(ENetHost *enet, bool ipv6, uint64_t *errors) {

@@ -2,12 +2,13 @@
  * @file batch_out.h
  * @brief The way out of a batch: datagrams are gathered, and leave with one system call.
  *
- * Datagrams are copied, because ENet's buffers are valid only during the call. They are gathered in runs: a run goes
- * to one destination, and its datagrams have one length, except for the last one. A run is one message with a segment
- * size (UDP GSO), and all runs are one sendmmsg. Order is kept for each destination, not between destinations.
+ * Datagrams are copied, because ENet's buffers are valid only during the call. They are gathered in runs: a
+ * run goes to one destination, and its datagrams have one length, except for the last one. A run is one
+ * message with a segment size (UDP GSO), and all runs are one sendmmsg. Order is kept for each destination,
+ * not between destinations.
  *
- * ENet has counted a datagram as sent when it leaves. What the system refuses is taken off ENet's totals again, and
- * is otherwise lost like any datagram.
+ * ENet has counted a datagram as sent when it leaves. What the system refuses is taken off ENet's totals
+ * again, and is otherwise lost like any datagram.
  *
  * Linux only. Call with the host's lock held.
  */
@@ -35,8 +36,8 @@ void enetjs_out_destroy(struct enetjs_out *out);
 bool enetjs_out_takes(size_t length);
 
 /** Gathers a datagram. When there is no more room, what was gathered before leaves first. */
-void enetjs_out_add(struct enetjs_out *out, const struct enetjs_endpoint *to, const ENetBuffer *buffers, size_t count,
-                    size_t length);
+void enetjs_out_add(struct enetjs_out *out, const struct enetjs_endpoint *to, const ENetBuffer *buffers,
+                    size_t count, size_t length);
 
 /** Sends what was gathered. NULL does nothing. */
 void enetjs_out_send(struct enetjs_out *out);

@@ -25,7 +25,10 @@ struct enetjs_command {
   size_t length; /**< with its data */
 };
 
-/** How long commands of a kind are, and where the length of their data is: 0 in those without. Size 0: no such kind. */
+/**
+ * How long commands of a kind are, and where the length of their data is: 0 in those without. Size 0: no such
+ * kind.
+ */
 struct enetjs_command_form {
   enet_uint8 size, data_length_at;
 };
@@ -33,7 +36,8 @@ extern const struct enetjs_command_form enetjs_command_forms[ENET_PROTOCOL_COMMA
 
 /**
  * Reads the command at the beginning of some bytes.
- * @returns false where ENet would read no further: there is none, it is of no known kind, or it or its data is cut
+ * @returns false where ENet would read no further: there is none, it is of no known kind, or it or its data
+ * is cut
  */
 static inline bool enetjs_command_read(enet_uint8 *bytes, size_t length, struct enetjs_command *command) {
   const struct enetjs_command_form *form;
@@ -50,9 +54,10 @@ static inline bool enetjs_command_read(enet_uint8 *bytes, size_t length, struct 
 }
 
 /** The first command of an opened datagram. @returns false when it has none */
-static inline bool enetjs_command_first(const struct enetjs_datagram *datagram, struct enetjs_command *command) {
-  return enetjs_command_read(datagram->bytes + datagram->header_bytes, datagram->length - datagram->header_bytes,
-                             command);
+static inline bool enetjs_command_first(const struct enetjs_datagram *datagram,
+                                        struct enetjs_command *command) {
+  return enetjs_command_read(datagram->bytes + datagram->header_bytes,
+                             datagram->length - datagram->header_bytes, command);
 }
 
 /** Whether a command with data is the only or the first part of its message. */

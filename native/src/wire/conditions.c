@@ -4,22 +4,23 @@
  * A link has two paths, one for each direction. A datagram that enters a path passes these in order:
  *
  *   blackout   drops every datagram until its end
- *   rate       carries one datagram after the other; the others wait in a queue of limited bytes, and a datagram that
- *              finds no room there is dropped
+ *   rate       carries one datagram after the other; the others wait in a queue of limited bytes, and a
+ *              datagram that finds no room there is dropped
  *   loss       drops datagrams by the two states of Gilbert and Elliott; they have used the rate
  *   corrupt    flips one bit
  *   delay      latency and jitter; datagrams arrive in the order in which they entered,
  *   reorder    except those that are delayed more, which later ones overtake
  *   duplicate  the datagram arrives twice in a row
  *
- * Determinism: each path has a generator of its own, and every datagram takes DRAWS numbers from it whatever its fate.
- * So the fate of the n-th datagram of a path depends on the seed and on n. It depends neither on the other settings nor
- * on the fate of the datagrams before it. The generator is PCG32: a linear congruential generator of 64 bits with a
- * permuted output (M. E. O'Neill, "PCG: A Family of Simple Fast Space-Efficient Statistically Good Algorithms for
- * Random Number Generation", 2014); the increment selects the path's sequence.
+ * Determinism: each path has a generator of its own, and every datagram takes DRAWS numbers from it whatever
+ * its fate. So the fate of the n-th datagram of a path depends on the seed and on n. It depends neither on
+ * the other settings nor on the fate of the datagrams before it. The generator is PCG32: a linear
+ * congruential generator of 64 bits with a permuted output (M. E. O'Neill, "PCG: A Family of Simple Fast
+ * Space-Efficient Statistically Good Algorithms for Random Number Generation", 2014); the increment selects
+ * the path's sequence.
  *
- * Memory: what is held takes ENETJS_HELD_BYTES for each direction at most, with the overhead of each datagram. What
- * exceeds that is lost and counted.
+ * Memory: what is held takes ENETJS_HELD_BYTES for each direction at most, with the overhead of each
+ * datagram. What exceeds that is lost and counted.
  */
 #include "wire/conditions.h"
 
@@ -158,7 +159,8 @@ static void pop(struct queue *queue) {
 }
 
 /* @returns a copy that is held, or NULL where there is no room for it */
-static struct held *hold(struct enetjs_conditions *conditions, const struct entering *entering, uint64_t due_us) {
+static struct held *hold(struct enetjs_conditions *conditions, const struct entering *entering,
+                         uint64_t due_us) {
   struct queue *queue = &conditions->queues[entering->direction];
   uint8_t *end;
   struct held *held;
@@ -170,7 +172,8 @@ static struct held *hold(struct enetjs_conditions *conditions, const struct ente
   held->passed.length = entering->length;
   held->passed.bytes = end = held->bytes;
   for (size_t i = 0; i < entering->count; end += entering->buffers[i++].dataLength)
-    if (entering->buffers[i].dataLength > 0) memcpy(end, entering->buffers[i].data, entering->buffers[i].dataLength);
+    if (entering->buffers[i].dataLength > 0)
+      memcpy(end, entering->buffers[i].data, entering->buffers[i].dataLength);
   held->due_us = due_us;
   held->number = conditions->entered++;
   push(queue, held);
@@ -207,7 +210,8 @@ static struct link *link_of(struct enetjs_conditions *conditions, const struct e
   if (!enetjs_endpoint_is_ipv4(address)) return conditions->links;
   for (size_t i = 1; i < conditions->count; i++) {
     struct link *link = &conditions->links[i];
-    if (host >= link->first && host <= link->last && (link->port == 0 || link->port == address->port)) return link;
+    if (host >= link->first && host <= link->last && (link->port == 0 || link->port == address->port))
+      return link;
   }
   return conditions->links;
 }
@@ -218,7 +222,8 @@ static bool loses(struct path *path, const uint32_t *drawn) {
   bool changes =
       happens(drawn[DRAW_STATE], condition[path->bad ? ENETJS_CONDITION_TO_GOOD : ENETJS_CONDITION_TO_BAD]);
   path->bad = path->bad != changes;
-  return !happens(drawn[DRAW_LOSS], condition[path->bad ? ENETJS_CONDITION_PASS_BAD : ENETJS_CONDITION_PASS_GOOD]);
+  return !happens(drawn[DRAW_LOSS],
+                  condition[path->bad ? ENETJS_CONDITION_PASS_BAD : ENETJS_CONDITION_PASS_GOOD]);
 }
 
 /* In jitters. */
@@ -226,7 +231,9 @@ static double deviation(const struct path *path, const uint32_t *drawn) {
   double even = drawn[DRAW_JITTER] / TWO_TO_32, sum;
   switch ((int)path->condition[ENETJS_CONDITION_DISTRIBUTION]) {
     case ENETJS_JITTER_NORMAL:
-      /* The sum of four even numbers is close to normal, has no tails, and is the same with every C library. */
+      /*
+       * The sum of four even numbers is close to normal, has no tails, and is the same with every C library.
+       */
       sum = (drawn[DRAW_JITTER] >> 16) + (drawn[DRAW_JITTER] & 0xFFFF) + (drawn[DRAW_MORE_JITTER] >> 16) +
             (double)(drawn[DRAW_MORE_JITTER] & 0xFFFF);
       return (sum / 65536 - 2) * sqrt(3);
@@ -268,8 +275,8 @@ static uint64_t arrival_us(struct path *path, const uint32_t *drawn, bool late, 
 }
 
 /* It has passed, and arrives once or twice, perhaps changed. @returns false where there is no room for it */
-static bool arrive(struct enetjs_conditions *conditions, const struct entering *entering, const double *condition,
-                   uint64_t due_us) {
+static bool arrive(struct enetjs_conditions *conditions, const struct entering *entering,
+                   const double *condition, uint64_t due_us) {
   const uint32_t *drawn = entering->drawn;
   double *fates = conditions->fates[entering->direction];
   struct held *held = hold(conditions, entering, due_us), *second;
@@ -301,7 +308,8 @@ static int fate_of(struct enetjs_conditions *conditions, struct path *path, cons
 }
 
 void enetjs_conditions_enter(struct enetjs_conditions *conditions, enum enetjs_direction direction,
-                             const struct enetjs_endpoint *address, const ENetBuffer *buffers, size_t count, uint64_t now_us) {
+                             const struct enetjs_endpoint *address, const ENetBuffer *buffers, size_t count,
+                             uint64_t now_us) {
   struct entering entering = {direction, address, buffers, count, 0, now_us, {0}};
   struct path *path;
   for (size_t i = 0; i < count; i++) entering.length += buffers[i].dataLength;
@@ -330,19 +338,24 @@ void enetjs_conditions_stats(const struct enetjs_conditions *conditions, double 
 _Static_assert(ENETJS_LINK_RECEIVED == ENETJS_LINK_SENT + ENETJS_CONDITION_COUNT, "a path follows the other");
 _Static_assert(ENETJS_LINK_COUNT == ENETJS_LINK_RECEIVED + ENETJS_CONDITION_COUNT, "paths end a link");
 
-static bool is_between(double value, double minimum, double maximum) { return value >= minimum && value <= maximum; }
+static bool is_between(double value, double minimum, double maximum) {
+  return value >= minimum && value <= maximum;
+}
 
 static bool path_valid(const double *condition) {
-  static const int shares[] = {ENETJS_CONDITION_TO_BAD,    ENETJS_CONDITION_TO_GOOD,   ENETJS_CONDITION_PASS_BAD,
-                               ENETJS_CONDITION_PASS_GOOD, ENETJS_CONDITION_DUPLICATE, ENETJS_CONDITION_REORDER,
+  static const int shares[] = {ENETJS_CONDITION_TO_BAD,    ENETJS_CONDITION_TO_GOOD,
+                               ENETJS_CONDITION_PASS_BAD,  ENETJS_CONDITION_PASS_GOOD,
+                               ENETJS_CONDITION_DUPLICATE, ENETJS_CONDITION_REORDER,
                                ENETJS_CONDITION_CORRUPT};
-  static const int times[] = {ENETJS_CONDITION_LATENCY_MS, ENETJS_CONDITION_JITTER_MS, ENETJS_CONDITION_REORDER_MS};
+  static const int times[] = {ENETJS_CONDITION_LATENCY_MS, ENETJS_CONDITION_JITTER_MS,
+                              ENETJS_CONDITION_REORDER_MS};
   for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
     if (!is_between(condition[shares[i]], 0, 1)) return false;
   for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
     if (!is_between(condition[times[i]], 0, MAXIMUM_MS)) return false;
   return enetjs_is_integer(condition[ENETJS_CONDITION_DISTRIBUTION], 0, ENETJS_JITTER_PARETO) &&
-         (condition[ENETJS_CONDITION_RATE] == 0 || is_between(condition[ENETJS_CONDITION_RATE], 1, UINT32_MAX)) &&
+         (condition[ENETJS_CONDITION_RATE] == 0 ||
+          is_between(condition[ENETJS_CONDITION_RATE], 1, UINT32_MAX)) &&
          is_between(condition[ENETJS_CONDITION_QUEUE_BYTES], 0, UINT32_MAX);
 }
 
@@ -365,7 +378,8 @@ static uint64_t latest_of(const struct enetjs_conditions *conditions, int direct
   return latest_us;
 }
 
-bool enetjs_conditions_replace(struct enetjs_conditions *conditions, const double *links, size_t count, uint32_t seed) {
+bool enetjs_conditions_replace(struct enetjs_conditions *conditions, const double *links, size_t count,
+                               uint32_t seed) {
   struct link *replacement = calloc(count, sizeof(*replacement));
   if (!replacement) return false;
   for (size_t i = 0; i < count; i++, links += ENETJS_LINK_COUNT) {
@@ -374,7 +388,8 @@ bool enetjs_conditions_replace(struct enetjs_conditions *conditions, const doubl
     replacement[i].port = (uint16_t)links[ENETJS_LINK_PORT];
     for (int direction = 0; direction < ENETJS_DIRECTIONS; direction++) {
       struct path *path = &replacement[i].paths[direction];
-      memcpy(path->condition, links + ENETJS_LINK_SENT + direction * ENETJS_CONDITION_COUNT, sizeof(path->condition));
+      memcpy(path->condition, links + ENETJS_LINK_SENT + direction * ENETJS_CONDITION_COUNT,
+             sizeof(path->condition));
       seed_generator(&path->generator, seed, i * ENETJS_DIRECTIONS + (size_t)direction);
       path->latest_us = latest_of(conditions, direction);
     }
@@ -398,7 +413,9 @@ bool enetjs_conditions_over(const struct enetjs_conditions *conditions) {
          conditions->queues[ENETJS_RECEIVED].count == 0;
 }
 
-struct enetjs_conditions *enetjs_conditions_create(void) { return calloc(1, sizeof(struct enetjs_conditions)); }
+struct enetjs_conditions *enetjs_conditions_create(void) {
+  return calloc(1, sizeof(struct enetjs_conditions));
+}
 
 void enetjs_conditions_destroy(struct enetjs_conditions *conditions) {
   if (!conditions) return;

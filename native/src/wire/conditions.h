@@ -1,10 +1,12 @@
 /**
  * @file conditions.h
- * @brief A simulated network between a host and its socket: delay, jitter, loss, a rate with a queue, and so on.
+ * @brief A simulated network between a host and its socket: delay, jitter, loss, a rate with a queue, and so
+ * on.
  *
- * What is sent and what is received each pass a link, which decides about every datagram when it enters: it is lost,
- * or held until it is due, and perhaps changed or doubled. The fates follow from a seed and from the order of the
- * datagrams on the link. Only the queue of a rate and a blackout also depend on time, and time is a parameter.
+ * What is sent and what is received each pass a link, which decides about every datagram when it enters: it
+ * is lost, or held until it is due, and perhaps changed or doubled. The fates follow from a seed and from the
+ * order of the datagrams on the link. Only the queue of a rate and a blackout also depend on time, and time
+ * is a parameter.
  *
  * Called with the lock of the host that the conditions belong to.
  */
@@ -38,12 +40,13 @@ void enetjs_conditions_destroy(struct enetjs_conditions *conditions);
 bool enetjs_conditions_valid(const double *links, size_t count);
 
 /**
- * Replaces all links, and starts the random numbers and the counters anew. What is held stays until it is due, and
- * what enters afterwards does not overtake it.
+ * Replaces all links, and starts the random numbers and the counters anew. What is held stays until it is
+ * due, and what enters afterwards does not overtake it.
  * @param links ENETJS_LINK_COUNT doubles each, which are valid
  * @returns false when there is no memory; then nothing has changed
  */
-bool enetjs_conditions_replace(struct enetjs_conditions *conditions, const double *links, size_t count, uint32_t seed);
+bool enetjs_conditions_replace(struct enetjs_conditions *conditions, const double *links, size_t count,
+                               uint32_t seed);
 
 /** From now on there are no links: what is held is due, in its order, and what enters passes at once. */
 void enetjs_conditions_end(struct enetjs_conditions *conditions);
@@ -56,7 +59,8 @@ void enetjs_conditions_blackout(struct enetjs_conditions *conditions, uint64_t u
 
 /** A datagram enters. Its bytes are copied. */
 void enetjs_conditions_enter(struct enetjs_conditions *conditions, enum enetjs_direction direction,
-                             const struct enetjs_endpoint *address, const ENetBuffer *buffers, size_t count, uint64_t now_us);
+                             const struct enetjs_endpoint *address, const ENetBuffer *buffers, size_t count,
+                             uint64_t now_us);
 
 /** @returns the next datagram that is due, which stays valid until enetjs_conditions_release; or NULL */
 const struct enetjs_passed *enetjs_conditions_due(const struct enetjs_conditions *conditions,

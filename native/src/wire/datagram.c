@@ -10,16 +10,19 @@ static ENETJS_THREAD_LOCAL struct {
   enet_uint32 sum;
 } verified;
 
-bool enetjs_datagram_parse(const ENetHost *enet, enet_uint8 *bytes, size_t length, struct enetjs_datagram *datagram) {
+bool enetjs_datagram_parse(const ENetHost *enet, enet_uint8 *bytes, size_t length,
+                           struct enetjs_datagram *datagram) {
   enet_uint16 word;
   if (length < offsetof(ENetProtocolHeader, sentTime)) return false;
   memcpy(&word, bytes, sizeof(word));
   word = ENET_NET_TO_HOST_16(word);
   datagram->bytes = bytes;
   datagram->length = length;
-  datagram->session = (enet_uint8)((word & ENET_PROTOCOL_HEADER_SESSION_MASK) >> ENET_PROTOCOL_HEADER_SESSION_SHIFT);
+  datagram->session =
+      (enet_uint8)((word & ENET_PROTOCOL_HEADER_SESSION_MASK) >> ENET_PROTOCOL_HEADER_SESSION_SHIFT);
   datagram->flags = word & ENET_PROTOCOL_HEADER_FLAG_MASK;
-  datagram->peer = (enet_uint16)(word & ~(ENET_PROTOCOL_HEADER_FLAG_MASK | ENET_PROTOCOL_HEADER_SESSION_MASK));
+  datagram->peer =
+      (enet_uint16)(word & ~(ENET_PROTOCOL_HEADER_FLAG_MASK | ENET_PROTOCOL_HEADER_SESSION_MASK));
   datagram->header_bytes = datagram->flags & ENET_PROTOCOL_HEADER_FLAG_SENT_TIME
                                ? sizeof(ENetProtocolHeader)
                                : offsetof(ENetProtocolHeader, sentTime);
@@ -30,8 +33,8 @@ bool enetjs_datagram_parse(const ENetHost *enet, enet_uint8 *bytes, size_t lengt
 static bool decompress(ENetHost *enet, struct enetjs_datagram *datagram, enet_uint8 *room) {
   size_t header = datagram->header_bytes, limit = ENET_PROTOCOL_MAXIMUM_MTU - header, length;
   if (!enet->compressor.context || !enet->compressor.decompress) return false;
-  length = enet->compressor.decompress(enet->compressor.context, datagram->bytes + header, datagram->length - header,
-                                       room + header, limit);
+  length = enet->compressor.decompress(enet->compressor.context, datagram->bytes + header,
+                                       datagram->length - header, room + header, limit);
   if (length == 0 || length > limit) return false;
   memcpy(room, datagram->bytes, header);
   datagram->bytes = room;
@@ -54,7 +57,8 @@ static bool verify(ENetHost *enet, const struct enetjs_datagram *datagram, enet_
 
 bool enetjs_datagram_open(ENetHost *enet, struct enetjs_datagram *datagram, enetjs_datagram_room room,
                           enet_uint32 connect_id) {
-  if ((datagram->flags & ENET_PROTOCOL_HEADER_FLAG_COMPRESSED) && !decompress(enet, datagram, room)) return false;
+  if ((datagram->flags & ENET_PROTOCOL_HEADER_FLAG_COMPRESSED) && !decompress(enet, datagram, room))
+    return false;
   return !enet->checksum || verify(enet, datagram, connect_id);
 }
 
@@ -72,13 +76,15 @@ void enetjs_datagram_hand_over(ENetHost *enet, const struct enetjs_datagram *dat
     datagram->bytes[0] &= (enet_uint8)~(ENET_PROTOCOL_HEADER_FLAG_COMPRESSED >> 8);
   if (enet->checksum) {
     verified.bytes = datagram->bytes;
-    memcpy(&verified.sum, datagram->bytes + datagram->header_bytes - sizeof(verified.sum), sizeof(verified.sum));
+    memcpy(&verified.sum, datagram->bytes + datagram->header_bytes - sizeof(verified.sum),
+           sizeof(verified.sum));
   }
   enet->receivedData = datagram->bytes;
   enet->receivedDataLength = datagram->length;
 }
 
-void enetjs_datagram_sign(const ENetHost *enet, enet_uint8 *bytes, size_t at, size_t length, enet_uint32 connect_id) {
+void enetjs_datagram_sign(const ENetHost *enet, enet_uint8 *bytes, size_t at, size_t length,
+                          enet_uint32 connect_id) {
   ENetBuffer buffer;
   enet_uint32 sum;
   memcpy(bytes + at, &connect_id, sizeof(connect_id));

@@ -31,7 +31,8 @@ struct enetjs_datagram {
 typedef enet_uint8 enetjs_datagram_room[ENET_PROTOCOL_MAXIMUM_MTU];
 
 /** Reads the header. @returns false when there is none */
-bool enetjs_datagram_parse(const ENetHost *enet, enet_uint8 *bytes, size_t length, struct enetjs_datagram *datagram);
+bool enetjs_datagram_parse(const ENetHost *enet, enet_uint8 *bytes, size_t length,
+                           struct enetjs_datagram *datagram);
 
 /**
  * Decompresses and verifies a parsed datagram.
@@ -44,7 +45,10 @@ bool enetjs_datagram_open(ENetHost *enet, struct enetjs_datagram *datagram, enet
 /** Writes another peer id into the header of an opened datagram. */
 void enetjs_datagram_readdress(struct enetjs_datagram *datagram, enet_uint16 peer);
 
-/** Has ENet take an opened datagram in place of the one that it has received. Only within its intercept callback. */
+/**
+ * Has ENet take an opened datagram in place of the one that it has received. Only within its intercept
+ * callback.
+ */
 void enetjs_datagram_hand_over(ENetHost *enet, const struct enetjs_datagram *datagram);
 
 /**
@@ -52,14 +56,15 @@ void enetjs_datagram_hand_over(ENetHost *enet, const struct enetjs_datagram *dat
  * @param at where its field is
  * @param connect_id of the peer that it is for
  */
-void enetjs_datagram_sign(const ENetHost *enet, enet_uint8 *bytes, size_t at, size_t length, enet_uint32 connect_id);
+void enetjs_datagram_sign(const ENetHost *enet, enet_uint8 *bytes, size_t at, size_t length,
+                          enet_uint32 connect_id);
 
 /** Room for one DISCONNECT. */
 typedef enet_uint8
     enetjs_disconnect_room[sizeof(enet_uint16) + sizeof(enet_uint32) + sizeof(ENetProtocolDisconnect)];
 
 /**
- * Writes a datagram of one unsequenced DISCONNECT, which nobody acknowledges.
+ * Writes a datagram of one unsequenced DISCONNECT, which is not acknowledged.
  * @param word the receiver's peer id and session, as in a header
  * @returns its length: 10 bytes, 14 with a checksum
  */

@@ -35,11 +35,14 @@ static inline bool enetjs_endpoint_is_ipv4(const struct enetjs_endpoint *endpoin
 }
 
 /** Of an IPv4 endpoint. @returns the address in host byte order */
-static inline uint32_t enetjs_endpoint_ipv4(const struct enetjs_endpoint *endpoint) { return (uint32_t)endpoint->low; }
+static inline uint32_t enetjs_endpoint_ipv4(const struct enetjs_endpoint *endpoint) {
+  return (uint32_t)endpoint->low;
+}
 
 /**
- * Numbers of encrypted sessions (wire/security/sessions.h), host byte order: from 248.0.0.0 on, which no host has. Above
- * the security stage an endpoint with such an address stands for a session, whatever the session's real address is.
+ * Numbers of encrypted sessions (wire/security/sessions.h), host byte order: from 248.0.0.0 on, which no host
+ * has. Above the security stage an endpoint with such an address stands for a session, whatever the session's
+ * real address is.
  */
 #define ENETJS_FIRST_SESSION 0xF8000000u
 #define ENETJS_SESSION_IPV6 0x04000000u /**< a bit: the session began over IPv6 */
@@ -63,7 +66,8 @@ static inline uint32_t enetjs_endpoint_word(const struct enetjs_endpoint *endpoi
   return (uint32_t)((index < 2 ? endpoint->high : endpoint->low) >> (index % 2 ? 0 : 32));
 }
 
-static inline bool enetjs_endpoint_same_host(const struct enetjs_endpoint *a, const struct enetjs_endpoint *b) {
+static inline bool enetjs_endpoint_same_host(const struct enetjs_endpoint *a,
+                                             const struct enetjs_endpoint *b) {
   return a->low == b->low && a->high == b->high && a->scope == b->scope;
 }
 
@@ -72,8 +76,9 @@ static inline bool enetjs_endpoint_same(const struct enetjs_endpoint *a, const s
 }
 
 /**
- * What counts as one address for limits: an IPv4 address, or the /64 of an IPv6 address, because whoever has one
- * address of a /64 usually has all. The networks of link-local addresses differ by their interface.
+ * What counts as one address for limits: an IPv4 address, or the /64 of an IPv6 address, because the
+ * owner of one address of a /64 usually has all. The networks of link-local addresses differ by their
+ * interface.
  */
 static inline uint64_t enetjs_endpoint_network(const struct enetjs_endpoint *endpoint) {
   return enetjs_endpoint_is_ipv4(endpoint) ? endpoint->low : endpoint->high ^ endpoint->scope;

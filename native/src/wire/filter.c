@@ -1,6 +1,6 @@
 /*
- * The address filter: sorted, disjoint ranges, looked up by halving. A denied range comes before an allowed one;
- * where any range is allowed, of either version of IP, all other addresses are denied.
+ * The address filter: sorted, disjoint ranges, looked up by halving. A denied range comes before an allowed
+ * one; where any range is allowed, of either version of IP, all other addresses are denied.
  */
 #include "wire/filter.h"
 
@@ -100,7 +100,8 @@ static bool rules_valid(const uint8_t *rules, size_t count) {
   return true;
 }
 
-static bool collect_ranges(struct enetjs_ranges *ranges, const uint8_t *rules, size_t count, bool allowed, bool ipv6) {
+static bool collect_ranges(struct enetjs_ranges *ranges, const uint8_t *rules, size_t count, bool allowed,
+                           bool ipv6) {
   struct rule rule;
   size_t found = 0;
   for (size_t i = 0; i < count;) {

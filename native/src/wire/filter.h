@@ -48,7 +48,8 @@ void enetjs_filter_clear(struct enetjs_filter *filter);
 bool enetjs_filter_finds(const struct enetjs_filter *filter, const struct enetjs_endpoint *from);
 
 /** Whether datagrams from an address are to be dropped. */
-static inline bool enetjs_filter_denies(const struct enetjs_filter *filter, const struct enetjs_endpoint *from) {
+static inline bool enetjs_filter_denies(const struct enetjs_filter *filter,
+                                        const struct enetjs_endpoint *from) {
   return filter->has_rules && enetjs_filter_finds(filter, from);
 }
 

@@ -6,7 +6,8 @@ enet_uint32 enetjs_fragment_part(const ENetProtocolSendFragment *fragment) {
   enet_uint32 number = ENET_NET_TO_HOST_32(fragment->fragmentNumber);
   enet_uint32 offset = ENET_NET_TO_HOST_32(fragment->fragmentOffset);
   enet_uint32 length = ENET_NET_TO_HOST_16(fragment->dataLength), part;
-  if (count > ENET_PROTOCOL_MAXIMUM_FRAGMENT_COUNT || number >= count || length > total || offset > total - length)
+  if (count > ENET_PROTOCOL_MAXIMUM_FRAGMENT_COUNT || number >= count || length > total ||
+      offset > total - length)
     return 0;
   if (number < count - 1)
     part = length;

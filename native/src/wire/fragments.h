@@ -2,8 +2,8 @@
  * @file fragments.h
  * @brief Whether a fragment fits the other fragments of its message.
  *
- * All fragments of a message but the last have one length. ENet does not check that: it would hand out a message with
- * holes, which show what was in that memory before.
+ * All fragments of a message but the last have one length. ENet does not check that: it would hand out a
+ * message with holes, which show what was in that memory before.
  *
  * Functions that change nothing but their own state.
  */
@@ -15,7 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** @returns the length of all fragments of the message but the last one, or 0 when the fragment can be of no message */
+/**
+ * @returns the length of all fragments of the message but the last one, or 0 when the fragment can be of no
+ * message
+ */
 enet_uint32 enetjs_fragment_part(const ENetProtocolSendFragment *fragment);
 
 /** Whether a fragment is of the message that ENet has a part of. @param start what ENet has */

@@ -1,10 +1,10 @@
 /*
- * ENet numbers the unreliable messages of a channel from each reliable one on, and unsequenced messages by the
- * connection. A sender numbers a message when the program sends it, so what the sender's throttle drops is
- * missing here as well. How many were missing between the last one and a reliable message is not known.
+ * ENet numbers the unreliable messages of a channel from each reliable one on, and unsequenced messages by
+ * the connection. A sender numbers a message when the program sends it, so what the sender's throttle drops
+ * is missing here as well. How many were missing between the last one and a reliable message is not known.
  *
- * Of a message in fragments, the first one counts. ENETJS_GAPS_CHANNELS channels are followed at a time; where two of
- * them share a place, gaps between their turns are not seen.
+ * Of a message in fragments, the first one counts. ENETJS_GAPS_CHANNELS channels are followed at a time;
+ * where two of them share a place, gaps between their turns are not seen.
  */
 #include "wire/gaps.h"
 

@@ -1,22 +1,23 @@
 /*
- * A connection from its CONNECT to the guard's answer, and the program's decision about it; proof.c goes on from there.
+ * A connection from its CONNECT to the guard's answer, and the program's decision about it; proof.c goes on
+ * from there.
  *
- * The guard answers a CONNECT with a VERIFY_CONNECT whose numbers are random (assignment.h). Clients echo these and
- * check none. The exact acknowledgement proves the address, and ENet is handed the attempt (handover.h). Where the
- * program decides about attempts, it is asked in between (questions.h). Who gets the last places is decided in
- * places.h. An attempt that is refused is remembered for a while (refusals.h). All attempts are in one table
- * (attempts.h).
+ * The guard answers a CONNECT with a VERIFY_CONNECT whose numbers are random (assignment.h). Clients echo
+ * these and check none. The exact acknowledgement proves the address, and ENet is handed the attempt
+ * (handover.h). Where the program decides about attempts, it is asked in between (questions.h). places.h
+ * decides which attempts get the last places. An attempt that is refused is remembered for a while
+ * (refusals.h). All attempts are in one table (attempts.h).
  *
  * What a stranger can spend
- *   Bytes: an address is sent no more bytes for an attempt than it has sent. There is one exception, for a client
- *   whose acknowledgement was lost. Such a client believes that it is connected, and sends only pings. So at most
- *   three datagrams with the assigned id and session are each answered once more.
- *   Memory: the table holds ENETJS_ATTEMPTS. A FRESH attempt leaves after LIFETIME_MS, or when the table is full and
- *   it is the oldest. An attempt that has shown its id and session stays for ID_SEEN_MS, and leaves after the others.
- *   Peers: an attempt takes none before its acknowledgement.
+ *   Bytes: an address is sent no more bytes for an attempt than it has sent. There is one exception, for a
+ *   client whose acknowledgement was lost. Such a client believes that it is connected, and sends only pings.
+ *   So at most three datagrams with the assigned id and session are each answered once more.
+ *   Memory: the table holds ENETJS_ATTEMPTS. A FRESH attempt leaves after LIFETIME_MS, or when the table is
+ *   full and it is the oldest. An attempt that has shown its id and session stays for ID_SEEN_MS, and leaves
+ *   after the others. Peers: an attempt takes none before its acknowledgement.
  *   Time: an attempt is found in a hash chain.
- *   Guesses: a wrong acknowledgement is counted and has no other effect. A sender that forges an address must not
- *   be able to lock that address out.
+ *   Guesses: a wrong acknowledgement is counted and has no other effect. A sender that forges an address must
+ *   not be able to lock that address out.
  *
  * Call with the host's lock held.
  */
@@ -63,13 +64,14 @@ void enetjs_guard_expire(struct enetjs_guard *guard, enet_uint32 now) {
 /* ---- CONNECT --------------------------------------------------------------------------------- */
 
 /*
- * A flood of CONNECTs does not have all peers walked for each: what was found for the last datagram still holds for
- * the next one. Datagrams are numbered anew in each service, and only between services, or in a datagram, does a
- * connection end.
+ * A flood of CONNECTs does not have all peers walked for each: what was found for the last datagram still
+ * holds for the next one. Datagrams are numbered anew in each service, and only between services, or in a
+ * datagram, does a connection end.
  */
 static bool is_full(struct enetjs_guard *guard) {
   enet_uint32 number = guard->enet->totalReceivedPackets;
-  bool full = (guard->full_at != 0 && number == guard->full_at + 1) || enetjs_handover_free_peer(guard->enet) == NULL;
+  bool full =
+      (guard->full_at != 0 && number == guard->full_at + 1) || enetjs_handover_free_peer(guard->enet) == NULL;
   guard->full_at = full ? number : 0;
   return full;
 }
@@ -90,7 +92,8 @@ static bool begin(struct enetjs_guard *guard, const struct enetjs_attempt *wante
     enetjs_attempts_drop(&guard->attempts, attempt);
     return false;
   }
-  if (enetjs_questions_ask_unproved(&guard->questions, &guard->attempts, attempt, attempt->began)) return true;
+  if (enetjs_questions_ask_unproved(&guard->questions, &guard->attempts, attempt, attempt->began))
+    return true;
   answer_connect(guard, attempt);
   return false;
 }
@@ -109,15 +112,15 @@ static void answer_again(struct enetjs_guard *guard, struct enetjs_attempt *atte
 static struct enetjs_attempt *find_copy(struct enetjs_guard *guard, const struct enetjs_attempt *wanted) {
   struct enetjs_attempt *attempt;
   enetjs_guard_expire(guard, guard->enet->serviceTime);
-  attempt =
-      enetjs_attempts_find(&guard->attempts, ENETJS_ATTEMPT_BY_CONNECT, &wanted->address, wanted->connect.connectID);
+  attempt = enetjs_attempts_find(&guard->attempts, ENETJS_ATTEMPT_BY_CONNECT, &wanted->address,
+                                 wanted->connect.connectID);
   if (attempt) attempt->received += wanted->received;
   return attempt;
 }
 
 /* @returns whether it is a CONNECT that this host can accept */
-static bool read_connect(const struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
-                         struct enetjs_attempt *attempt) {
+static bool read_connect(const struct enetjs_guard *guard, const struct enetjs_datagram *connect,
+                         size_t received, struct enetjs_attempt *attempt) {
   if (!enetjs_handshake_read_connect(guard->enet, guard->addresses, connect, received, attempt)) return false;
   attempt->share =
       enetjs_attempts_share_of(&guard->attempts, enetjs_peer_ids_network(guard->ids, &attempt->address));
@@ -144,7 +147,8 @@ bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
   if (guard->closes)
     enetjs_refusals_refuse_unlisted(&guard->refusals, &wanted, ENETJS_REFUSAL_FULL, ENETJS_CODE_CLOSING);
   else if (census.same_host >= guard->enet->duplicatePeers)
-    enetjs_refusals_refuse_unlisted(&guard->refusals, &wanted, ENETJS_REFUSAL_DUPLICATE, ENETJS_CODE_DUPLICATE);
+    enetjs_refusals_refuse_unlisted(&guard->refusals, &wanted, ENETJS_REFUSAL_DUPLICATE,
+                                    ENETJS_CODE_DUPLICATE);
   else if (!has_memory || is_full(guard))
     enetjs_refusals_refuse_unlisted(&guard->refusals, &wanted, ENETJS_REFUSAL_FULL, ENETJS_CODE_FULL);
   else
@@ -203,7 +207,8 @@ static struct enetjs_attempt *find_question(struct enetjs_guard *guard, uint32_t
   return enetjs_attempts_find_question(&guard->attempts, number);
 }
 
-bool enetjs_guard_questioner(const struct enetjs_guard *guard, uint32_t question, struct enetjs_endpoint *from) {
+bool enetjs_guard_questioner(const struct enetjs_guard *guard, uint32_t question,
+                             struct enetjs_endpoint *from) {
   const struct enetjs_attempt *attempt = enetjs_attempts_find_question(&guard->attempts, question);
   if (attempt) *from = attempt->address;
   return attempt != NULL;
@@ -214,9 +219,13 @@ bool enetjs_guard_accept(struct enetjs_guard *guard, uint32_t question) {
   if (!attempt) return false;
   guard->enet->serviceTime = enet_time_get(); /* the answer carries it */
   attempt->accepted = true;
-  /* ENet takes the acknowledgement for a round trip, and the time that the decision has taken is no part of that. */
+  /*
+   * ENet takes the acknowledgement for a round trip, and the time that the decision has taken is no part of
+   * that.
+   */
   if (attempt->proved) attempt->acknowledged += (enet_uint16)(guard->enet->serviceTime - attempt->queued);
-  enetjs_attempts_move(&guard->attempts, attempt, attempt->proved ? ENETJS_ATTEMPT_WAITING : ENETJS_ATTEMPT_FRESH,
+  enetjs_attempts_move(&guard->attempts, attempt,
+                       attempt->proved ? ENETJS_ATTEMPT_WAITING : ENETJS_ATTEMPT_FRESH,
                        guard->enet->serviceTime);
   if (attempt->proved)
     enetjs_guard_settle(guard);

@@ -1,12 +1,14 @@
 /**
  * @file guard.h
- * @brief The handshake: a client gets a peer only once it has shown that it receives what is sent to its address.
+ * @brief The handshake: a client gets a peer only once it has shown that it receives what is sent to its
+ * address.
  *
- * The guard answers a CONNECT in ENet's place, and keeps the attempt in a table of its own. The acknowledgement of that
- * answer repeats numbers that nobody else has seen. Only then ENet is handed the attempt, and gives it a peer.
+ * The guard answers a CONNECT in ENet's place, and keeps the attempt in a table of its own. The
+ * acknowledgement of that answer repeats numbers that nobody else has seen. Only then ENet is handed the
+ * attempt, and gives it a peer.
  *
- * Call with the host's lock held. Functions marked "In the callback" may be called only within ENet's intercept
- * callback.
+ * Call with the host's lock held. Functions marked "In the callback" may be called only within ENet's
+ * intercept callback.
  */
 #ifndef ENETJS_GUARD_H
 #define ENETJS_GUARD_H
@@ -64,10 +66,16 @@ enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct 
 /** Sets whether the program decides about attempts. Questions that it has been asked stay open. */
 void enetjs_guard_set_asks(struct enetjs_guard *guard, bool asks);
 
-/** The host closes: all attempts, and all that come, are refused with ENETJS_CODE_CLOSING. Not in the callback. */
+/**
+ * The host closes: all attempts, and all that come, are refused with ENETJS_CODE_CLOSING. Not in the
+ * callback.
+ */
 void enetjs_guard_close(struct enetjs_guard *guard);
 
-/** The oldest question that the program has not been asked and that is still open. @returns NULL when there is none */
+/**
+ * The oldest question that the program has not been asked and that is still open. @returns NULL when there is
+ * none
+ */
 const struct enetjs_guard_question *enetjs_guard_question(struct enetjs_guard *guard);
 /** The program has been asked that question now. */
 void enetjs_guard_asked(struct enetjs_guard *guard);
@@ -75,7 +83,8 @@ void enetjs_guard_asked(struct enetjs_guard *guard);
 uint32_t enetjs_guard_unasked(const struct enetjs_guard *guard);
 
 /** Where the client of an open question is. @returns false when there is no such question, or no longer */
-bool enetjs_guard_questioner(const struct enetjs_guard *guard, uint32_t question, struct enetjs_endpoint *from);
+bool enetjs_guard_questioner(const struct enetjs_guard *guard, uint32_t question,
+                             struct enetjs_endpoint *from);
 
 /** The program's decision. @returns false when there is no such question, or no longer */
 bool enetjs_guard_accept(struct enetjs_guard *guard, uint32_t question);
@@ -104,8 +113,12 @@ bool enetjs_guard_returns(struct enetjs_guard *guard, struct enetjs_datagram *da
 /** Whether ENet has been handed a CONNECT, and is to receive the client's datagram next. */
 bool enetjs_guard_pending(const struct enetjs_guard *guard);
 
-/** Whether ENet's own answer to a CONNECT is about to be sent, which the client has had from the guard already. */
-bool enetjs_guard_swallows(const struct enetjs_guard *guard, const ENetAddress *to, const ENetBuffer *datagram);
+/**
+ * Whether ENet's own answer to a CONNECT is about to be sent, which the client has had from the guard
+ * already.
+ */
+bool enetjs_guard_swallows(const struct enetjs_guard *guard, const ENetAddress *to,
+                           const ENetBuffer *datagram);
 
 struct enetjs_guard_stats enetjs_guard_stats(struct enetjs_guard *guard);
 

@@ -1,6 +1,7 @@
 /*
- * See handover.h. What is done here follows protocol.c of ENet 1.3.17: enet_protocol_handle_connect takes the first
- * free peer, and enet_protocol_handle_acknowledge ignores an acknowledgement of what ENet has not sent yet.
+ * See handover.h. What is done here follows protocol.c of ENet 1.3.17: enet_protocol_handle_connect takes the
+ * first free peer, and enet_protocol_handle_acknowledge ignores an acknowledgement of what ENet has not sent
+ * yet.
  *
  * Call with the host's lock held.
  */
@@ -21,16 +22,18 @@ ENetPeer *enetjs_handover_free_peer(const ENetHost *enet) {
 }
 
 /*
- * ENet counts up the sessions that a peer had before. Where these are 0xFF, ENet counts up from the sessions in the
- * CONNECT, and so arrives at what was assigned.
+ * ENet counts up the sessions that a peer had before. Where these are 0xFF, ENet counts up from the sessions
+ * in the CONNECT, and so arrives at what was assigned.
  */
-static void prepare_sessions(ENetPeer *peer, ENetProtocolConnect *connect, const struct enetjs_attempt *attempt) {
+static void prepare_sessions(ENetPeer *peer, ENetProtocolConnect *connect,
+                             const struct enetjs_attempt *attempt) {
   peer->incomingSessionID = peer->outgoingSessionID = 0xFF;
   connect->incomingSessionID = (attempt->outgoing + ENETJS_SESSIONS - 1) % ENETJS_SESSIONS;
   connect->outgoingSessionID = (attempt->incoming + ENETJS_SESSIONS - 1) % ENETJS_SESSIONS;
 }
 
-static void hand_over_connect(struct enetjs_handover *handover, ENetHost *enet, const ENetProtocolConnect *connect) {
+static void hand_over_connect(struct enetjs_handover *handover, ENetHost *enet,
+                              const ENetProtocolConnect *connect) {
   enet_uint16 word = ENET_HOST_TO_NET_16(ENET_PROTOCOL_MAXIMUM_PEER_ID);
   struct enetjs_datagram datagram;
   size_t length = sizeof(word) + (enet->checksum ? sizeof(enet_uint32) : 0);
@@ -59,7 +62,9 @@ void enetjs_handover_begin(struct enetjs_handover *handover, ENetHost *enet, str
 
 /* ---- ENet's answer to it --------------------------------------------------------------------- */
 
-static bool is_same(const ENetAddress *a, const ENetAddress *b) { return a->host == b->host && a->port == b->port; }
+static bool is_same(const ENetAddress *a, const ENetAddress *b) {
+  return a->host == b->host && a->port == b->port;
+}
 
 static bool is_accepted(const struct enetjs_handover *handover) {
   return handover->peer->state == ENET_PEER_STATE_ACKNOWLEDGING_CONNECT &&
@@ -68,8 +73,8 @@ static bool is_accepted(const struct enetjs_handover *handover) {
 }
 
 /*
- * Marks the VERIFY_CONNECT as sent, because ENet ignores the acknowledgement of what it has not sent. A command that
- * ENet has sent is in the other list.
+ * Marks the VERIFY_CONNECT as sent, because ENet ignores the acknowledgement of what it has not sent. A
+ * command that ENet has sent is in the other list.
  * @returns false when ENet had no memory for the command; the peer would never be connected
  */
 static bool mark_as_sent(ENetPeer *peer) {
@@ -125,14 +130,16 @@ void enetjs_handover_put_acknowledgement(const ENetHost *enet, const struct enet
   memcpy(first, &command, sizeof(command));
 }
 
-static size_t write_acknowledgement(const ENetHost *enet, const struct enetjs_attempt *attempt, enet_uint8 *bytes) {
-  enet_uint16 word =
-      ENET_HOST_TO_NET_16((enet_uint16)(attempt->id | attempt->incoming << ENET_PROTOCOL_HEADER_SESSION_SHIFT));
+static size_t write_acknowledgement(const ENetHost *enet, const struct enetjs_attempt *attempt,
+                                    enet_uint8 *bytes) {
+  enet_uint16 word = ENET_HOST_TO_NET_16(
+      (enet_uint16)(attempt->id | attempt->incoming << ENET_PROTOCOL_HEADER_SESSION_SHIFT));
   size_t header = sizeof(word) + (enet->checksum ? sizeof(enet_uint32) : 0);
   ENetProtocolAcknowledge command;
   command.header.command = ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
   command.header.channelID = 0xFF;
-  command.header.reliableSequenceNumber = command.receivedReliableSequenceNumber = ENET_HOST_TO_NET_16(ENETS_SEQUENCE);
+  command.header.reliableSequenceNumber = command.receivedReliableSequenceNumber =
+      ENET_HOST_TO_NET_16(ENETS_SEQUENCE);
   command.receivedSentTime = ENET_HOST_TO_NET_16(attempt->acknowledged);
   memset(bytes, 0, header);
   memcpy(bytes, &word, sizeof(word));

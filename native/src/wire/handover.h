@@ -2,10 +2,10 @@
  * @file handover.h
  * @brief How ENet learns of a connection whose handshake the guard has done.
  *
- * ENet is handed the CONNECT of the attempt, and gives it a peer. As the next datagram ENet receives the client's
- * own, which begins with an acknowledgement. In it stands the sequence number that ENet has given to its own
- * VERIFY_CONNECT. That VERIFY_CONNECT counts as sent, and never leaves. So the client sees one handshake and ENet
- * another one, with the same sessions.
+ * ENet is handed the CONNECT of the attempt, and gives it a peer. As the next datagram ENet receives the
+ * client's own, which begins with an acknowledgement. In it stands the sequence number that ENet has given to
+ * its own VERIFY_CONNECT. That VERIFY_CONNECT counts as sent, and never leaves. So the client sees one
+ * handshake and ENet another one, with the same sessions.
  *
  * Call with the host's lock held. One handover is under way at a time.
  */
@@ -40,14 +40,18 @@ void enetjs_handover_begin(struct enetjs_handover *handover, ENetHost *enet, str
                            ENetPeer *peer, const ENetAddress *address, const struct enetjs_attempt *attempt,
                            struct enetjs_datagram *datagram);
 
-/** ENet has had the CONNECT, and the handover is no longer active. @returns false when there is no connection */
+/**
+ * ENet has had the CONNECT, and the handover is no longer active. @returns false when there is no connection
+ */
 bool enetjs_handover_end(struct enetjs_handover *handover);
 
 /** Has ENet receive the client's datagram. @returns its length */
 size_t enetjs_handover_follow(struct enetjs_handover *handover, ENetHost *enet, ENetAddress *address,
                               ENetBuffer *buffer);
 
-/** Whether a datagram is ENet's own answer to the CONNECT, which the client has had from the guard already. */
+/**
+ * Whether a datagram is ENet's own answer to the CONNECT, which the client has had from the guard already.
+ */
 bool enetjs_handover_swallows(const struct enetjs_handover *handover, const ENetAddress *to,
                               const ENetBuffer *datagram);
 

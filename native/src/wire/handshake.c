@@ -1,4 +1,7 @@
-/* See handshake.h. What a CONNECT must hold is what enet_protocol_handle_connect in ENet's protocol.c asks of it. */
+/*
+ * See handshake.h. What a CONNECT must hold is what enet_protocol_handle_connect in ENet's protocol.c asks of
+ * it.
+ */
 #include "wire/handshake.h"
 
 #include <string.h>
@@ -39,8 +42,8 @@ enum enetjs_handshake_proof enetjs_handshake_proof_in(const struct enetjs_datagr
 
 bool enetjs_handshake_disconnects(const struct enetjs_datagram *datagram, bool *awaits) {
   struct enetjs_command command;
-  for (size_t at = datagram->header_bytes; enetjs_command_read(datagram->bytes + at, datagram->length - at, &command);
-       at += command.length) {
+  for (size_t at = datagram->header_bytes;
+       enetjs_command_read(datagram->bytes + at, datagram->length - at, &command); at += command.length) {
     if (command.kind != ENET_PROTOCOL_COMMAND_DISCONNECT) continue;
     *awaits = (datagram->bytes[at] & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE) != 0;
     return true;

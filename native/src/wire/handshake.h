@@ -30,8 +30,8 @@ enum enetjs_handshake_proof {
 };
 
 /**
- * Only the first command counts: a client has received nothing else that it could acknowledge, and a datagram of
- * guesses may hold hundreds.
+ * Only the first command counts: a client has received nothing else that it could acknowledge, and a datagram
+ * of guesses may hold hundreds.
  */
 enum enetjs_handshake_proof enetjs_handshake_proof_in(const struct enetjs_datagram *datagram,
                                                       const struct enetjs_attempt *attempt);

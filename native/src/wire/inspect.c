@@ -1,16 +1,17 @@
 /*
- * See inspect.h. Everything here follows ENet 1.3.17's protocol.c and peer.c: which commands allocate what, and which
- * lists ENet walks for them.
+ * See inspect.h. Everything here follows ENet 1.3.17's protocol.c and peer.c: which commands allocate what,
+ * and which lists ENet walks for them.
  *
  *   Reliable messages: ENet finds the place in incomingReliableCommands (message_walk.h).
- *   Unreliable messages: ENet finds the place in incomingUnreliableCommands. Then it walks the incomplete messages at
- *   the front of that list, which belong to the current reliable sequence number.
+ *   Unreliable messages: ENet finds the place in incomingUnreliableCommands. Then it walks the incomplete
+ *   messages at the front of that list, which belong to the current reliable sequence number.
  *   Acknowledgements: ENet finds the command that is acknowledged (acknowledgement_walk.h).
  *
  * A walk that removes what it passes is not counted, because each command is removed once.
  *
- * The lists are those before the datagram. Of the changes that its own commands make, those that honest datagrams need
- * are followed: messages come in the order of a channel, and acknowledgements in the order of the list.
+ * The lists are those before the datagram. Of the changes that its own commands make, those that honest
+ * datagrams need are followed: messages come in the order of a channel, and acknowledgements in the order of
+ * the list.
  *
  * Called with the host's lock held, within ENet's intercept callback.
  */
@@ -37,7 +38,8 @@ struct inspector {
   struct {
     bool known;
     enet_uint8 channel;
-    enet_uint16 sequence; /* the next on the channel, after the messages that the datagram has brought in order */
+    /* the next on the channel, after the messages that the datagram has brought in order */
+    enet_uint16 sequence;
   } next[CHANNELS_FOLLOWED];
   struct enetjs_message_walk messages;
   struct enetjs_acknowledgement_walk acknowledgements;
@@ -74,8 +76,9 @@ static bool spend(struct inspector *in, size_t cost, size_t allowed) {
 }
 
 static size_t acknowledgement_of(const struct inspector *in, const ENetProtocol *command) {
-  return in->acknowledged && command->header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE ? in->acknowledgement_cost
-                                                                                              : 0;
+  return in->acknowledged && command->header.command & ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE
+             ? in->acknowledgement_cost
+             : 0;
 }
 
 static bool spend_control(struct inspector *in, const ENetProtocol *command) {
@@ -117,7 +120,8 @@ static void drop(ENetListIterator i) {
 
 static bool is_incomplete(const ENetChannel *channel, ENetListIterator i) {
   const ENetIncomingCommand *command = (ENetIncomingCommand *)i;
-  return command->reliableSequenceNumber == channel->incomingReliableSequenceNumber && command->fragmentsRemaining > 0;
+  return command->reliableSequenceNumber == channel->incomingReliableSequenceNumber &&
+         command->fragmentsRemaining > 0;
 }
 
 static void drop_first(struct inspector *in, ENetList *list) {
@@ -126,7 +130,10 @@ static void drop_first(struct inspector *in, ENetList *list) {
   enetjs_message_walk_forget(&in->messages);
 }
 
-/* Bounds what ENet walks for each unreliable message, which is the incomplete ones. @returns false to refuse it */
+/*
+ * Bounds what ENet walks for each unreliable message, which is the incomplete ones. @returns false to refuse
+ * it
+ */
 static bool bound_incomplete(struct inspector *in, ENetChannel *channel) {
   ENetList *list = &channel->incomingUnreliableCommands;
   size_t count = 0;
@@ -144,7 +151,9 @@ static size_t next_allowed(const struct inspector *in, size_t fragments) {
   return in->left.assembly < in->left.host ? in->left.assembly : in->left.host;
 }
 
-/* Drops unreliable messages to make room for the message that others wait for. Unreliable ones may be lost. */
+/*
+ * Drops unreliable messages to make room for the message that others wait for. Unreliable ones may be lost.
+ */
 static void drop_waiting_unreliable(struct inspector *in, size_t needed, size_t fragments) {
   if (in->relies) return;
   for (size_t c = 0; c < in->peer->channelCount; c++) {
@@ -163,10 +172,12 @@ static void drop_waiting_unreliable(struct inspector *in, size_t needed, size_t 
 /* ---- Commands -------------------------------------------------------------------------------- */
 
 /*
- * Messages far ahead must not use up the room of nearer ones that are missing. A sender goes on while some are missing,
- * and doubles the timeout of each message that is refused. Room is kept as if all messages in between were as long.
+ * Messages far ahead must not use up the room of nearer ones that are missing. A sender goes on while some
+ * are missing, and doubles the timeout of each message that is refused. Room is kept as if all messages in
+ * between were as long.
  */
-static bool is_too_far(const struct inspector *in, const ENetChannel *channel, enet_uint16 sequence, size_t cost) {
+static bool is_too_far(const struct inspector *in, const ENetChannel *channel, enet_uint16 sequence,
+                       size_t cost) {
   return (size_t)(enet_uint16)(sequence - channel->incomingReliableSequenceNumber) * cost > in->left.span;
 }
 
@@ -214,13 +225,14 @@ static bool begin_sparse(struct inspector *in, const ENetProtocol *command, size
 static bool reliable_message(struct inspector *in, const ENetProtocol *command, ENetChannel *channel,
                              enet_uint16 sequence, size_t length, size_t fragments) {
   enet_uint8 id = command->header.channelID;
-  bool next = sequence == (enet_uint16)(channel->incomingReliableSequenceNumber + 1) || follows(in, id, sequence);
+  bool next =
+      sequence == (enet_uint16)(channel->incomingReliableSequenceNumber + 1) || follows(in, id, sequence);
   size_t acknowledgement = acknowledgement_of(in, command), cost, allowed;
   struct enetjs_message_place place;
   if (!in_window(channel, sequence) || sequence == channel->incomingReliableSequenceNumber)
     return spend_control(in, command);
-  place =
-      enetjs_message_walk_find(&in->messages, &channel->incomingReliableCommands, channel, sequence, 0, fragments);
+  place = enetjs_message_walk_find(&in->messages, &channel->incomingReliableCommands, channel, sequence, 0,
+                                   fragments);
   if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
   if (place.known && fragments) return fragment_of(in, command, place.known);
   if (place.known) return spend_control(in, command);
@@ -245,26 +257,26 @@ static bool reliable_message(struct inspector *in, const ENetProtocol *command, 
 }
 
 /* @param start what ENet has of the message, or NULL */
-static bool fits(struct inspector *in, const ENetProtocolSendFragment *fragment, const ENetIncomingCommand *start,
-                 enet_uint16 reliable, enet_uint16 unreliable) {
+static bool fits(struct inspector *in, const ENetProtocolSendFragment *fragment,
+                 const ENetIncomingCommand *start, enet_uint16 reliable, enet_uint16 unreliable) {
   return start ? enetjs_fragment_continues(fragment, start)
                : enetjs_fragment_begins(&in->begun, fragment, reliable, unreliable);
 }
 
-static bool unreliable_message(struct inspector *in, const ENetProtocol *command, ENetChannel *channel, size_t length,
-                               size_t fragments) {
+static bool unreliable_message(struct inspector *in, const ENetProtocol *command, ENetChannel *channel,
+                               size_t length, size_t fragments) {
   enet_uint16 reliable = ENET_NET_TO_HOST_16(command->header.reliableSequenceNumber);
   enet_uint16 unreliable = ENET_NET_TO_HOST_16(command->sendUnreliable.unreliableSequenceNumber);
   bool current = reliable == channel->incomingReliableSequenceNumber ||
                  follows(in, command->header.channelID, (enet_uint16)(reliable + 1));
   struct enetjs_message_place place;
   size_t cost;
-  if (!in_window(channel, reliable) ||
-      (reliable == channel->incomingReliableSequenceNumber && unreliable <= channel->incomingUnreliableSequenceNumber))
+  if (!in_window(channel, reliable) || (reliable == channel->incomingReliableSequenceNumber &&
+                                        unreliable <= channel->incomingUnreliableSequenceNumber))
     return spend_control(in, command);
   if (!bound_incomplete(in, channel)) return false;
-  place = enetjs_message_walk_find(&in->messages, &channel->incomingUnreliableCommands, channel, reliable, unreliable,
-                                     fragments);
+  place = enetjs_message_walk_find(&in->messages, &channel->incomingUnreliableCommands, channel, reliable,
+                                   unreliable, fragments);
   if (place.refused) return refuse(in, ENETJS_CUT_EXCESS);
   in->relies = true;
   if (fragments && !fits(in, &command->sendFragment, place.known, reliable, unreliable))
@@ -283,15 +295,17 @@ static bool may_have_data(const struct inspector *in, const struct enetjs_comman
 
 static bool send_message(struct inspector *in, const ENetProtocol *command, unsigned kind, size_t length) {
   ENetChannel *channel = &in->peer->channels[command->header.channelID];
-  if (in->plenty && kind == ENET_PROTOCOL_COMMAND_SEND_RELIABLE && enet_list_empty(&channel->incomingReliableCommands))
+  if (in->plenty && kind == ENET_PROTOCOL_COMMAND_SEND_RELIABLE &&
+      enet_list_empty(&channel->incomingReliableCommands))
     return add_command(in, false);
   if (in->plenty && enet_list_empty(&channel->incomingUnreliableCommands) &&
       kind != ENET_PROTOCOL_COMMAND_SEND_RELIABLE)
     return add_command(in, false);
   if (kind == ENET_PROTOCOL_COMMAND_SEND_RELIABLE)
-    return reliable_message(in, command, channel, ENET_NET_TO_HOST_16(command->header.reliableSequenceNumber), length,
-                            0);
-  if (kind == ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE) return unreliable_message(in, command, channel, length, 0);
+    return reliable_message(in, command, channel, ENET_NET_TO_HOST_16(command->header.reliableSequenceNumber),
+                            length, 0);
+  if (kind == ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE)
+    return unreliable_message(in, command, channel, length, 0);
   if (!bound_incomplete(in, channel) || !add_command(in, false)) return false;
   return spend(in, message_cost(in, length, 0) + acknowledgement_of(in, command),
                enetjs_larger(in->left.ahead, in->left.next));
@@ -307,13 +321,14 @@ static bool send_fragment(struct inspector *in, const ENetProtocol *command, uns
     return refuse(in, ENETJS_CUT_EXCESS);
   }
   if (kind == ENET_PROTOCOL_COMMAND_SEND_FRAGMENT)
-    return reliable_message(in, command, channel, ENET_NET_TO_HOST_16(command->sendFragment.startSequenceNumber), total,
-                            count);
+    return reliable_message(in, command, channel,
+                            ENET_NET_TO_HOST_16(command->sendFragment.startSequenceNumber), total, count);
   return unreliable_message(in, command, channel, total, count);
 }
 
 static bool acknowledge(struct inspector *in, const ENetProtocolAcknowledge *acknowledgement) {
-  return enetjs_acknowledgement_walk_find(&in->acknowledgements, acknowledgement) || refuse(in, ENETJS_CUT_EXCESS);
+  return enetjs_acknowledgement_walk_find(&in->acknowledgements, acknowledgement) ||
+         refuse(in, ENETJS_CUT_EXCESS);
 }
 
 /* @returns false when ENet is not to see the command */
@@ -322,14 +337,16 @@ static bool inspect_command(struct inspector *in, const struct enetjs_command *r
   switch (read->kind) {
     case ENET_PROTOCOL_COMMAND_ACKNOWLEDGE:
       /*
-       * The acknowledgement of a CONNECT makes ENet wait for the VERIFY_CONNECT without a timeout. No command has
-       * number 0, so ENet ignores this acknowledgement, and goes on with the VERIFY_CONNECT alone.
+       * The acknowledgement of a CONNECT makes ENet wait for the VERIFY_CONNECT without a timeout. No command
+       * has number 0, so ENet ignores this acknowledgement, and goes on with the VERIFY_CONNECT alone.
        */
-      if (in->peer->state == ENET_PEER_STATE_CONNECTING) command->acknowledge.receivedReliableSequenceNumber = 0;
+      if (in->peer->state == ENET_PEER_STATE_CONNECTING)
+        command->acknowledge.receivedReliableSequenceNumber = 0;
       return acknowledge(in, &command->acknowledge);
     case ENET_PROTOCOL_COMMAND_SEND_RELIABLE:
     case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE:
-    case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED: return send_message(in, command, read->kind, read->data_length);
+    case ENET_PROTOCOL_COMMAND_SEND_UNSEQUENCED:
+      return send_message(in, command, read->kind, read->data_length);
     case ENET_PROTOCOL_COMMAND_SEND_FRAGMENT:
     case ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT: return send_fragment(in, command, read->kind);
     case ENET_PROTOCOL_COMMAND_DISCONNECT:

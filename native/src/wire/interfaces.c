@@ -1,5 +1,6 @@
 /*
- * Names and numbers of network interfaces, for the zones of link-local IPv6 addresses. Any thread may call these.
+ * Names and numbers of network interfaces, for the zones of link-local IPv6 addresses. Any thread may call
+ * these.
  */
 #include <string.h>
 

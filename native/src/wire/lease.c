@@ -35,8 +35,8 @@ static socklen_t address_of(const uint32_t *name, struct sockaddr_un *address) {
   int length;
   memset(address, 0, sizeof(*address));
   address->sun_family = AF_UNIX;
-  length = snprintf(address->sun_path + 1, sizeof(address->sun_path) - 1, "enetjs-%08x%08x%08x%08x", name[0], name[1],
-                    name[2], name[3]);
+  length = snprintf(address->sun_path + 1, sizeof(address->sun_path) - 1, "enetjs-%08x%08x%08x%08x", name[0],
+                    name[1], name[2], name[3]);
   return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
 }
 
@@ -75,7 +75,8 @@ static int receive_grant(int connection, int *socket) {
   *socket = length > 0 ? descriptor_in(&message) : ENETJS_FD_NONE;
   if (length == 1 && byte == TAKEN) return ENETJS_ERR_SOCKETS_TAKEN;
   if (*socket != ENETJS_FD_NONE) return 0;
-  return length == 1 ? ENETJS_ERR_LIMIT : ENETJS_ERR_NO_HOLDER; /* a descriptor that found no room is dropped */
+  /* a descriptor that found no room is dropped */
+  return length == 1 ? ENETJS_ERR_LIMIT : ENETJS_ERR_NO_HOLDER;
 }
 
 static int connect_to(int connection, const uint32_t *name) {

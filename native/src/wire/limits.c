@@ -7,9 +7,9 @@
 #include "wire/command.h"
 
 /*
- * A bucket is one number: the time at which it will be full again. A unit moves that time ahead by the time after which
- * it comes back. It is refused if the time would then be further ahead than a whole burst needs. Times are in 2^-16
- * microseconds, which last nine years; the time of a unit has 8 bits more.
+ * A bucket is one number: the time at which it will be full again. A unit moves that time ahead by the time
+ * after which it comes back. It is refused if the time would then be further ahead than a whole burst needs.
+ * Times are in 2^-16 microseconds, which last nine years; the time of a unit has 8 bits more.
  */
 #define TIME_BITS 16
 #define UNIT_BITS 8
@@ -70,14 +70,19 @@ void enetjs_limits_set_time(struct enetjs_limits *l, uint64_t now_us) {
 /* For as many units as a datagram has bytes. */
 static uint64_t time_for(const struct rate *rate, size_t units) { return units * rate->unit >> UNIT_BITS; }
 
-/* When the bucket would be full again after so many units more. After a change of the limit it may be too far ahead. */
+/*
+ * When the bucket would be full again after so many units more. After a change of the limit it may be too far
+ * ahead.
+ */
 static uint64_t full_after(const struct rate *rate, uint64_t *full_at, uint64_t now, size_t units) {
   if (*full_at < now) return now + time_for(rate, units);
   if (*full_at - now > rate->tolerance) *full_at = now + rate->tolerance;
   return *full_at + time_for(rate, units);
 }
 
-static bool exceeds(const struct rate *rate, uint64_t full_at, uint64_t now) { return full_at - now > rate->tolerance; }
+static bool exceeds(const struct rate *rate, uint64_t full_at, uint64_t now) {
+  return full_at - now > rate->tolerance;
+}
 
 static bool refuse(struct enetjs_limits *l, int limit, uint64_t units) {
   l->refused[limit] += units;
@@ -201,7 +206,8 @@ static struct peer_account *peer_account_of(struct enetjs_limits *l, const ENetP
 
 /* @returns the limit that it exceeds, or -1 when it has been charged */
 static int charge(struct enetjs_limits *l, struct peer_account *account, const struct data *data) {
-  const struct rate *by_number = &l->rate[ENETJS_LIMIT_MESSAGES], *by_bytes = &l->rate[ENETJS_LIMIT_MESSAGE_BYTES];
+  const struct rate *by_number = &l->rate[ENETJS_LIMIT_MESSAGES],
+                    *by_bytes = &l->rate[ENETJS_LIMIT_MESSAGE_BYTES];
   uint64_t now = time_of(l);
   uint64_t number_full_at = full_after(by_number, &account->messages_full_at, now, data->counts);
   uint64_t bytes_full_at = full_after(by_bytes, &account->bytes_full_at, now, data->end - data->at);
@@ -212,7 +218,8 @@ static int charge(struct enetjs_limits *l, struct peer_account *account, const s
   return -1;
 }
 
-static void count_refused(struct enetjs_limits *l, int limit, const struct enetjs_datagram *datagram, size_t at) {
+static void count_refused(struct enetjs_limits *l, int limit, const struct enetjs_datagram *datagram,
+                          size_t at) {
   struct data data;
   for (; next_data(datagram, at, &data); at = data.end)
     refuse(l, limit, limit == ENETJS_LIMIT_MESSAGES ? data.counts : data.end - data.at);
@@ -223,7 +230,8 @@ static void mark(struct enetjs_limits *l, struct peer_account *account) {
   l->over++;
 }
 
-bool enetjs_limits_admit_messages(struct enetjs_limits *l, struct enetjs_datagram *datagram, const ENetPeer *peer) {
+bool enetjs_limits_admit_messages(struct enetjs_limits *l, struct enetjs_datagram *datagram,
+                                  const ENetPeer *peer) {
   struct peer_account *account;
   struct data data;
   /* Messages of a peer that is disconnecting are dropped anyway. */
@@ -258,8 +266,8 @@ bool enetjs_limits_take_excess(struct enetjs_limits *l, size_t *peer, uint32_t *
 
 static bool rule_valid(const struct enetjs_limit_rule *rule, double minimum_burst) {
   if (rule->per_second == 0) return true;
-  return rule->per_second >= MINIMUM_RATE && rule->per_second <= MAXIMUM_UNITS && rule->burst >= minimum_burst &&
-         rule->burst <= MAXIMUM_UNITS;
+  return rule->per_second >= MINIMUM_RATE && rule->per_second <= MAXIMUM_UNITS &&
+         rule->burst >= minimum_burst && rule->burst <= MAXIMUM_UNITS;
 }
 
 /* A burst must be large enough for any single datagram. */
@@ -281,7 +289,9 @@ static struct rate rate_of(const struct enetjs_limit_rule *rule) {
   return rate;
 }
 
-static bool has(const struct enetjs_limit_rules *rules, int limit) { return rules->rule[limit].per_second > 0; }
+static bool has(const struct enetjs_limit_rules *rules, int limit) {
+  return rules->rule[limit].per_second > 0;
+}
 
 static void *provided(void *memory, bool needed, size_t count, size_t size) {
   return needed && !memory ? calloc(count, size) : memory;
@@ -308,7 +318,8 @@ static struct needs needs_of(const struct enetjs_limit_rules *rules) {
 static bool provide_all(struct enetjs_limits *l, struct needs needs) {
   size_t places = SETS * WAYS;
   l->tables[UNPROVED] = provided(l->tables[UNPROVED], needs.unproved, places, sizeof(struct account));
-  l->tables[ESTABLISHED] = provided(l->tables[ESTABLISHED], needs.established, places, sizeof(struct account));
+  l->tables[ESTABLISHED] =
+      provided(l->tables[ESTABLISHED], needs.established, places, sizeof(struct account));
   l->peers = provided(l->peers, needs.peers, l->peer_count, sizeof(*l->peers));
   return (l->tables[UNPROVED] || !needs.unproved) && (l->tables[ESTABLISHED] || !needs.established) &&
          (l->peers || !needs.peers);
@@ -330,8 +341,8 @@ static struct enetjs_limits *create(size_t peers, uint64_t seed, uint64_t *refus
   return l;
 }
 
-bool enetjs_limits_replace(struct enetjs_limits **limits, const struct enetjs_limit_rules *rules, size_t peers,
-                           uint64_t seed, uint64_t *refused) {
+bool enetjs_limits_replace(struct enetjs_limits **limits, const struct enetjs_limit_rules *rules,
+                           size_t peers, uint64_t seed, uint64_t *refused) {
   struct needs needs = needs_of(rules);
   struct enetjs_limits *l = *limits;
   if (!needs.established && !needs.peers) {

@@ -2,25 +2,27 @@
  * @file limits.h
  * @brief Rates that a source address and a peer may not exceed, enforced before ENet sees a datagram.
  *
- * A limit is a token bucket: `burst` units may come at once, and `per_second` units a second come back. A datagram that
- * is refused takes none.
+ * A limit is a token bucket: `burst` units may come at once, and `per_second` units a second come back. A
+ * datagram that is refused takes none.
  *
  * What counts as an address is its network: an IPv4 address, or the /64 of an IPv6 address (endpoint.h).
  *
- * An address has two accounts with the same limits. Datagrams of its established peers are charged to one account, all
- * others with its source address to the other. So datagrams that forge an address do not use up the limits of its
- * peers. A CONNECT is charged to the first account once the address has completed the handshake, so forged CONNECTs do
- * not count. Where there is no guard (guard.h), a CONNECT is charged when it comes.
+ * An address has two accounts with the same limits. Datagrams of its established peers are charged to one
+ * account, all others with its source address to the other. So datagrams that forge an address do not use up
+ * the limits of its peers. A CONNECT is charged to the first account once the address has completed the
+ * handshake, so forged CONNECTs do not count. Where there is no guard (guard.h), a CONNECT is charged when it
+ * comes.
  *
- * The accounts of addresses lie in two tables of fixed size, which are set-associative with a random seed. A new
- * address replaces the one in its set that has been silent longest, and begins with a full burst. So an attacker that
- * cycles through addresses can make the library forget accounts. Nobody is refused because of that. An attacker gains
- * little: each address pays for its burst, and its own account is forgotten only after some 16,000 datagrams from other
- * addresses, because the sets are secret and an address that sends is the last of its set to be replaced. Limits for an
- * address do not bound what many addresses send together. The second table has accounts of established peers only, so
- * forged addresses replace none there.
+ * The accounts of addresses lie in two tables of fixed size, which are set-associative with a random seed. A
+ * new address replaces the one in its set that has been silent longest, and begins with a full burst. So an
+ * attacker that cycles through addresses can make the library forget accounts. Nobody is refused because of
+ * that. An attacker gains little: each address pays for its burst, and its own account is forgotten only
+ * after some 16,000 datagrams from other addresses, because the sets are secret and an address that sends is
+ * the last of its set to be replaced. Limits for an address do not bound what many addresses send together.
+ * The second table has accounts of established peers only, so forged addresses replace none there.
  *
- * Each place of a peer has an account. A new connection, which is known by its connect id, begins with a full burst.
+ * Each place of a peer has an account. A new connection, which is known by its connect id, begins with a full
+ * burst.
  *
  * Call with the host's lock held.
  */
@@ -56,11 +58,14 @@ bool enetjs_limit_rules_valid(const struct enetjs_limit_rules *rules);
  * @param refused counts what each limit refuses, in its units: ENETJS_LIMIT_COUNT numbers
  * @returns false when memory is short; then nothing has changed
  */
-bool enetjs_limits_replace(struct enetjs_limits **limits, const struct enetjs_limit_rules *rules, size_t peers,
-                           uint64_t seed, uint64_t *refused);
+bool enetjs_limits_replace(struct enetjs_limits **limits, const struct enetjs_limit_rules *rules,
+                           size_t peers, uint64_t seed, uint64_t *refused);
 void enetjs_limits_destroy(struct enetjs_limits *limits);
 
-/** Reads the clock again when the time is next needed. All datagrams of one round count as arrived at one time. */
+/**
+ * Reads the clock again when the time is next needed. All datagrams of one round count as arrived at one
+ * time.
+ */
 void enetjs_limits_begin_round(struct enetjs_limits *limits);
 /** Sets the time in place of the clock, until the next round. */
 void enetjs_limits_set_time(struct enetjs_limits *limits, uint64_t now_us);
@@ -71,12 +76,19 @@ void enetjs_limits_set_time(struct enetjs_limits *limits, uint64_t now_us);
  * @param established it names an established peer of this host, and comes from that peer's address and port
  * @returns false when it is to be dropped
  */
-bool enetjs_limits_admit_datagram(struct enetjs_limits *limits, uint64_t network, size_t bytes, bool established);
+bool enetjs_limits_admit_datagram(struct enetjs_limits *limits, uint64_t network, size_t bytes,
+                                  bool established);
 
-/** Takes back the charge for a datagram of an established peer, which could not be opened and so may be forged. */
+/**
+ * Takes back the charge for a datagram of an established peer, which could not be opened and so may be
+ * forged.
+ */
 void enetjs_limits_refund_datagram(struct enetjs_limits *limits, uint64_t network, size_t bytes);
 
-/** Whether a CONNECT may be answered. Nothing is charged, for its address may be forged. @returns false: drop it */
+/**
+ * Whether a CONNECT may be answered. Nothing is charged, for its address may be forged. @returns false: drop
+ * it
+ */
 bool enetjs_limits_admit_connect(struct enetjs_limits *limits, uint64_t network);
 
 /** Charges a connection to an address that has shown that it is there. */

@@ -1,7 +1,8 @@
 /*
  * See message_walk.h. The order is that of enet_peer_queue_incoming_command in peer.c of ENet 1.3.17.
  *
- * The messages of a datagram mostly lie side by side, so a search begins where the last one in the same list ended.
+ * The messages of a datagram mostly lie side by side, so a search begins where the last one in the same list
+ * ended.
  */
 #include "wire/message_walk.h"
 
@@ -22,7 +23,8 @@ static int compare(const ENetChannel *channel, const ENetIncomingCommand *other,
     return 1;
   }
   if (other->reliableSequenceNumber != reliable) return other->reliableSequenceNumber < reliable ? 1 : -1;
-  if (other->unreliableSequenceNumber != unreliable) return other->unreliableSequenceNumber < unreliable ? 1 : -1;
+  if (other->unreliableSequenceNumber != unreliable)
+    return other->unreliableSequenceNumber < unreliable ? 1 : -1;
   return 0;
 }
 
@@ -38,7 +40,8 @@ static ENetListIterator search(struct enetjs_message_walk *walk, ENetList *list,
     i = next;
     --*walked;
   }
-  while (i != end && *walked <= left && compare(channel, (ENetIncomingCommand *)i, reliable, unreliable) < 0) {
+  while (i != end && *walked <= left &&
+         compare(channel, (ENetIncomingCommand *)i, reliable, unreliable) < 0) {
     i = enet_list_previous(i);
     ++*walked;
   }

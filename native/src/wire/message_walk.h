@@ -2,9 +2,9 @@
  * @file message_walk.h
  * @brief How far ENet walks to find the place of a message among those that have arrived and wait.
  *
- * ENet keeps the messages of a channel that wait in two lists, and searches each from its end. The search here finds
- * what ENet will find, counts the steps that ENet will make, and refuses a message when the steps of a datagram are
- * used up. It changes no list.
+ * ENet keeps the messages of a channel that wait in two lists, and searches each from its end. The search
+ * here finds what ENet will find, counts the steps that ENet will make, and refuses a message when the steps
+ * of a datagram are used up. It changes no list.
  *
  * Call with the host's lock held, within ENet's intercept callback.
  */
@@ -16,8 +16,8 @@
 #include <stddef.h>
 
 /**
- * Steps in these lists that the messages of a datagram may cause. One takes 5 to 12 ns, because the lists do not fit
- * the first cache.
+ * Steps in these lists that the messages of a datagram may cause. One takes 5 to 12 ns, because the lists do
+ * not fit the first cache.
  */
 #define ENETJS_STEPS_MAXIMUM 98304
 

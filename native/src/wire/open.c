@@ -3,8 +3,9 @@
  * port stays taken for as long as the child lives. So the socket that is bound is close-on-exec from the
  * start, and takes the place of ENet's, which was never bound. Any thread may call it.
  *
- * Several sockets may have one port (SO_REUSEPORT). Linux then gives each sender's datagrams to one of them, by a hash
- * of the two addresses and ports that is scaled to the number of sockets. Other systems give all of them to one socket.
+ * Several sockets may have one port (SO_REUSEPORT). Linux then gives each sender's datagrams to one of them,
+ * by a hash of the two addresses and ports that is scaled to the number of sockets. Other systems give all of
+ * them to one socket.
  */
 #include "wire/open.h"
 
@@ -78,8 +79,9 @@ bool enetjs_socket_address(enetjs_fd socket, struct enetjs_endpoint *address) {
 }
 
 /*
- * A client drops answers that come from another address than that which it has sent to, and what it knows is the public
- * one. A socket on every interface would answer from a temporary address (RFC 8981), where the machine has some.
+ * A client drops answers that come from another address than that which it has sent to, and what it knows is
+ * the public one. A socket on every interface would answer from a temporary address (RFC 8981), where the
+ * machine has some.
  */
 static void prefer_public_address(ENetSocket socket) {
 #if defined(__linux__)
@@ -93,9 +95,9 @@ static void prefer_public_address(ENetSocket socket) {
 #if defined(__linux__)
 
 /*
- * Linux accepts an IPv6 packet whose source stands for an IPv4 address (::ffff:127.0.0.1), and reports that address: a
- * stranger could pass for this machine, or for an address that the filter admits. The system drops such packets before
- * they reach the socket. A sandbox may know no such filters; then they come.
+ * Linux accepts an IPv6 packet whose source stands for an IPv4 address (::ffff:127.0.0.1), and reports that
+ * address: a stranger could pass for this machine, or for an address that the filter admits. The system drops
+ * such packets before they reach the socket. A sandbox may know no such filters; then they come.
  */
 static void refuse_mapped(ENetSocket socket) {
   enum { SOURCE = SKF_NET_OFF + 8 };
@@ -169,7 +171,10 @@ int enetjs_sharing_supported(void) { return ENETJS_ERR_REUSE_PORT; }
 
 #endif
 
-/* Set before bind, the option asks for the sockets that have the port already; set afterwards, it lets others come. */
+/*
+ * Set before bind, the option asks for the sockets that have the port already; set afterwards, it lets others
+ * come.
+ */
 static bool bind_shared(ENetSocket socket, const struct enetjs_local *local) {
   if (local->sharing == ENETJS_SHARING_JOIN && !let_others_bind(socket)) return false;
   if (!bind_to(socket, local)) return false;

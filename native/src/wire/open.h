@@ -36,7 +36,9 @@ int enetjs_socket_open(const struct enetjs_local *local, enetjs_fd *socket);
 /** Gives a socket that another host has used the options of a new one. What that host left unread stays. */
 void enetjs_socket_renew(enetjs_fd socket, const struct enetjs_local *local);
 
-/** Where a socket is that another one has opened, but for its sharing. @returns false where it can't be told */
+/**
+ * Where a socket is that another one has opened, but for its sharing. @returns false where it can't be told
+ */
 bool enetjs_socket_local(enetjs_fd socket, struct enetjs_local *local);
 
 /** The address of a socket. @returns false where it can't be read */

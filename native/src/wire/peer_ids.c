@@ -1,9 +1,9 @@
 /*
  * Random peer ids: the chains of peers by id, and the draw of a new one.
  *
- * A peer keeps its id until its place is used again, so this file need not learn that ENet has reset a peer. Searches
- * pass over a peer that is not connected. The id of an attempt of this host is not drawn again for a while, so that a
- * late answer to an abandoned attempt does not reach another connection.
+ * A peer keeps its id until its place is used again, so this file need not learn that ENet has reset a peer.
+ * Searches pass over a peer that is not connected. The id of an attempt of this host is not drawn again for a
+ * while, so that a late answer to an abandoned attempt does not reach another connection.
  */
 #include "wire/peer_ids.h"
 
@@ -30,7 +30,8 @@ struct enetjs_peer_ids {
   enet_uint16 first[IDS];
   enet_uint16 recent[RECENT];
   unsigned recent_at;
-  uint64_t *networks; /* of the addresses, for each peer: a census, which any stranger can cause, walks these only */
+  /* of the addresses, for each peer: a census, which any stranger can cause, walks these only */
+  uint64_t *networks;
   struct place place[];
 };
 
@@ -61,14 +62,17 @@ void enetjs_peer_ids_set_security(struct enetjs_peer_ids *ids, const struct enet
   ids->security = security;
 }
 
-static bool same(const ENetAddress *a, const ENetAddress *b) { return a->host == b->host && a->port == b->port; }
+static bool same(const ENetAddress *a, const ENetAddress *b) {
+  return a->host == b->host && a->port == b->port;
+}
 
 ENetPeer *enetjs_peer_ids_find(const struct enetjs_peer_ids *ids, const ENetAddress *from, enet_uint16 id) {
   if (id >= IDS) return NULL;
   for (enet_uint16 at = ids->first[id]; at != IDS; at = ids->place[at].next) {
     ENetPeer *peer = &ids->enet->peers[at];
     if (!enetjs_is_live(peer)) continue;
-    if (same(&peer->address, from) || (peer->address.host == ENET_HOST_BROADCAST && !enetjs_address_is_virtual(from)))
+    if (same(&peer->address, from) ||
+        (peer->address.host == ENET_HOST_BROADCAST && !enetjs_address_is_virtual(from)))
       return peer;
   }
   return NULL;
@@ -83,7 +87,8 @@ static bool is_broadcast(const struct enetjs_endpoint *address) {
 }
 
 /* The answer to a broadcast may come from any IPv4 address, so its id is shared with none. */
-bool enetjs_peer_ids_usable(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address, enet_uint16 id) {
+bool enetjs_peer_ids_usable(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address,
+                            enet_uint16 id) {
   if (id >= ids->limit) return false;
   for (size_t i = 0; i < RECENT; i++)
     if (ids->recent[i] == id) return false;
@@ -107,8 +112,8 @@ static void unlink_place(struct enetjs_peer_ids *ids, enet_uint16 index) {
   *link = place->next;
 }
 
-void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer, const struct enetjs_endpoint *address,
-                            enet_uint16 id) {
+void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer,
+                            const struct enetjs_endpoint *address, enet_uint16 id) {
   struct place *place = &ids->place[peer->incomingPeerID];
   unlink_place(ids, peer->incomingPeerID);
   place->address = *address;
@@ -119,7 +124,8 @@ void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer, c
 }
 
 void enetjs_peer_ids_moved(struct enetjs_peer_ids *ids, const ENetPeer *peer) {
-  ids->networks[peer->incomingPeerID] = enetjs_peer_ids_network(ids, &ids->place[peer->incomingPeerID].address);
+  const struct place *place = &ids->place[peer->incomingPeerID];
+  ids->networks[peer->incomingPeerID] = enetjs_peer_ids_network(ids, &place->address);
 }
 
 static enet_uint16 draw(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address) {
@@ -155,7 +161,8 @@ struct enetjs_peer_census enetjs_peer_ids_census(const struct enetjs_peer_ids *i
     if (ids->networks[i] != network || ids->place[i].id == IDS) continue;
     if (peer->state == ENET_PEER_STATE_DISCONNECTED || peer->state == ENET_PEER_STATE_CONNECTING) continue;
     census.same_host++;
-    if (peer->connectID == connect_id && enetjs_endpoint_same(address, &ids->place[i].address)) census.known = true;
+    if (peer->connectID == connect_id && enetjs_endpoint_same(address, &ids->place[i].address))
+      census.known = true;
   }
   return census;
 }

@@ -2,10 +2,10 @@
  * @file peer_ids.h
  * @brief Which peer the id in a datagram's header means.
  *
- * ENet's own id of a peer is its index, so a stranger can guess it, and what was sent to one
- * connection reaches the next one in the same place. The ids that a host gives out here are random and
- * differ for each connection of an address and port; incoming headers are rewritten before ENet reads
- * them. Ids from ENETJS_SECURITY_MAXIMUM_PEERS on mark the datagrams of sessions (wire/security), so they are given out only
+ * ENet's own id of a peer is its index, so a stranger can guess it, and what was sent to one connection
+ * reaches the next one in the same place. The ids that a host gives out here are random and differ for each
+ * connection of an address and port; incoming headers are rewritten before ENet reads them. Ids from
+ * ENETJS_SECURITY_MAXIMUM_PEERS on mark the datagrams of sessions (wire/security), so they are given out only
  * where there are more peers than that. Call with the host's lock held.
  */
 #ifndef ENETJS_PEER_IDS_H
@@ -39,11 +39,12 @@ ENetPeer *enetjs_peer_ids_find(const struct enetjs_peer_ids *ids, const ENetAddr
 enet_uint16 enetjs_peer_ids_of(const struct enetjs_peer_ids *ids, const ENetPeer *peer);
 
 /** Whether no other connection with this address has the id, or had it of late. */
-bool enetjs_peer_ids_usable(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address, enet_uint16 id);
+bool enetjs_peer_ids_usable(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address,
+                            enet_uint16 id);
 
 /** From now on the id means this peer, which is about to have the address. */
-void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer, const struct enetjs_endpoint *address,
-                            enet_uint16 id);
+void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer,
+                            const struct enetjs_endpoint *address, enet_uint16 id);
 
 /** Draws an id for a connection that enet_host_connect() has just begun, and puts it into its CONNECT. */
 void enetjs_peer_ids_of_connecting(struct enetjs_peer_ids *ids, ENetPeer *peer);

@@ -1,6 +1,7 @@
 /*
- * See places.h. Invariant: a proved attempt without a promise takes a place only while more places are free than are
- * promised. So every promise can be kept, unless the host opens connections of its own with its last places.
+ * See places.h. Invariant: a proved attempt without a promise takes a place only while more places are free
+ * than are promised. So every promise can be kept, unless the host opens connections of its own with its last
+ * places.
  *
  * Call with the host's lock held.
  */
@@ -69,7 +70,8 @@ enum enetjs_place enetjs_places_find(const struct enetjs_places *places, const s
   return free > others ? ENETJS_PLACE_FREE : ENETJS_PLACE_PROMISED;
 }
 
-bool enetjs_places_address_is_promised(const struct enetjs_places *places, const struct enetjs_attempt *attempt) {
+bool enetjs_places_address_is_promised(const struct enetjs_places *places,
+                                       const struct enetjs_attempt *attempt) {
   size_t most = places->enet->duplicatePeers;
   if (attempt->promised || !address_is_limited(places)) return false;
   return same_host(places, attempt) < most && of_address(places, attempt) >= most;

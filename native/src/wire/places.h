@@ -2,13 +2,14 @@
  * @file places.h
  * @brief Which attempts get the places that are free, and which ones are promised one.
  *
- * A client believes that it is connected when it is answered, and takes a place a round trip later, when its address is
- * proved. Meanwhile others may take the last place. So the answer promises a place, or tells a client of this library
- * that a refusal may still follow (answers.h). A proved attempt without a promise takes no place that is promised. When
- * no other is free, it waits until the promise is kept or lapses.
+ * A client believes that it is connected when it is answered, and takes a place a round trip later, when its
+ * address is proved. Meanwhile others may take the last place. So the answer promises a place, or tells a
+ * client of this library that a refusal may still follow (answers.h). A proved attempt without a promise
+ * takes no place that is promised. When no other is free, it waits until the promise is kept or lapses.
  *
- * A stranger can have places promised to forged addresses. So a promise lapses with its attempt, and at most half of
- * the free places are promised, or the last one. That one is not promised for a while after a promise has lapsed.
+ * A stranger can have places promised to forged addresses. So a promise lapses with its attempt, and at most
+ * half of the free places are promised, or the last one. That one is not promised for a while after a promise
+ * has lapsed.
  *
  * Call with the host's lock held.
  */
@@ -46,9 +47,10 @@ enum enetjs_place enetjs_places_find(const struct enetjs_places *places, const s
                                      size_t ahead);
 
 /**
- * Whether all connections that the address of an attempt may still have are promised to its other attempts. The client
- * will send again what it has sent.
+ * Whether all connections that the address of an attempt may still have are promised to its other attempts.
+ * The client will send again what it has sent.
  */
-bool enetjs_places_address_is_promised(const struct enetjs_places *places, const struct enetjs_attempt *attempt);
+bool enetjs_places_address_is_promised(const struct enetjs_places *places,
+                                       const struct enetjs_attempt *attempt);
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * From the acknowledgement of the guard's answer to a connection of ENet. These are functions of guard.h; guard.c has
- * those for what comes before.
+ * From the acknowledgement of the guard's answer to a connection of ENet. These are functions of guard.h;
+ * guard.c has those for what comes before.
  *
- * A client may be answered before the program has decided about it, and before it is sure that there is a place for it.
- * As long as that is open, the guard takes nothing of what the client sends, and the client sends it again.
+ * A client may be answered before the program has decided about it, and before it is sure that there is a
+ * place for it. As long as that is open, the guard takes nothing of what the client sends, and the client
+ * sends it again.
  *
  * Call with the host's lock held.
  */
@@ -35,8 +36,8 @@ static enum enetjs_guard_verdict taken_as_bad(struct enetjs_guard *guard) {
 }
 
 /*
- * A client that waits for an acknowledgement is told 0. A client that does not wait may be connecting anew, and would
- * take that for a refusal.
+ * A client that waits for an acknowledgement is told 0. A client that does not wait may be connecting anew,
+ * and would take that for a refusal.
  */
 static void end_undecided(struct enetjs_guard *guard, struct enetjs_attempt *attempt, bool awaits) {
   if (!awaits)
@@ -82,12 +83,16 @@ static enum enetjs_guard_verdict ask_about_proved(struct enetjs_guard *guard, st
   return ENETJS_GUARD_TAKEN;
 }
 
-/* The client has been answered and believes that it is connected, while the program has not decided or has refused. */
+/*
+ * The client has been answered and believes that it is connected, while the program has not decided or has
+ * refused.
+ */
 static enum enetjs_guard_verdict from_undecided(struct enetjs_guard *guard, struct enetjs_attempt *attempt,
                                                 struct enetjs_datagram *datagram, enetjs_datagram_room room) {
   bool awaits;
   if (!attempt->proved) return ENETJS_GUARD_STRANGER;
-  if (!enetjs_datagram_open(guard->enet, datagram, room, attempt->connect.connectID)) return taken_as_bad(guard);
+  if (!enetjs_datagram_open(guard->enet, datagram, room, attempt->connect.connectID))
+    return taken_as_bad(guard);
   if (enetjs_handshake_disconnects(datagram, &awaits))
     end_undecided(guard, attempt, awaits);
   else if (attempt->state == ENETJS_ATTEMPT_REFUSED)
@@ -96,10 +101,11 @@ static enum enetjs_guard_verdict from_undecided(struct enetjs_guard *guard, stru
 }
 
 /*
- * A proved address has a limited number of connections and of open questions, and completes a limited number of
- * handshakes.
+ * A proved address has a limited number of connections and of open questions, and completes a limited number
+ * of handshakes.
  */
-static bool may_go_on(struct enetjs_guard *guard, const struct enetjs_attempt *attempt, struct enetjs_limits *limits) {
+static bool may_go_on(struct enetjs_guard *guard, const struct enetjs_attempt *attempt,
+                      struct enetjs_limits *limits) {
   uint64_t network = enetjs_endpoint_network(&attempt->address);
   bool asks = enetjs_questions_needed(&guard->questions, attempt);
   if (asks && !enetjs_questions_address_may_ask(&guard->attempts, attempt)) return false;
@@ -150,7 +156,8 @@ enum enetjs_guard_verdict enetjs_guard_prove(struct enetjs_guard *guard, struct 
   }
   if (attempt->state != ENETJS_ATTEMPT_FRESH && attempt->state != ENETJS_ATTEMPT_ID_SEEN)
     return from_undecided(guard, attempt, datagram, room);
-  if (!enetjs_datagram_open(guard->enet, datagram, room, attempt->connect.connectID)) return taken_as_bad(guard);
+  if (!enetjs_datagram_open(guard->enet, datagram, room, attempt->connect.connectID))
+    return taken_as_bad(guard);
   proof = enetjs_handshake_proof_in(datagram, attempt);
   if (proof == ENETJS_HANDSHAKE_WRONG) return taken_as_bad(guard);
   if (proof == ENETJS_HANDSHAKE_SILENT) {
@@ -177,12 +184,16 @@ enum enetjs_guard_verdict enetjs_guard_resume(struct enetjs_guard *guard) {
   struct enetjs_datagram datagram;
   if (!guard->resumes) return ENETJS_GUARD_STRANGER;
   guard->resumes = false;
-  if (!enetjs_datagram_parse(guard->enet, guard->enet->receivedData, guard->enet->receivedDataLength, &datagram))
+  if (!enetjs_datagram_parse(guard->enet, guard->enet->receivedData, guard->enet->receivedDataLength,
+                             &datagram))
     return ENETJS_GUARD_TAKEN;
   return hand_over(guard, oldest_admitted(guard), &datagram);
 }
 
-/* ENet takes an acknowledgement for a round trip, and the time that the attempt has waited is no part of that. */
+/*
+ * ENet takes an acknowledgement for a round trip, and the time that the attempt has waited is no part of
+ * that.
+ */
 static void admit(struct enetjs_guard *guard, struct enetjs_attempt *attempt) {
   attempt->acknowledged += (enet_uint16)(guard->enet->serviceTime - attempt->queued);
   enetjs_attempts_move(&guard->attempts, attempt, ENETJS_ATTEMPT_ADMITTED, guard->enet->serviceTime);
@@ -201,7 +212,9 @@ void enetjs_guard_settle(struct enetjs_guard *guard) {
   }
 }
 
-/* ENet has not accepted the CONNECT. Other attempts of the address may have been completed since that came. */
+/*
+ * ENet has not accepted the CONNECT. Other attempts of the address may have been completed since that came.
+ */
 static void refuse_leftover(struct enetjs_guard *guard, struct enetjs_attempt *attempt) {
   size_t same = enetjs_peer_ids_census(guard->ids, &attempt->address, attempt->connect.connectID).same_host;
   if (same >= guard->enet->duplicatePeers)
@@ -229,11 +242,13 @@ size_t enetjs_guard_take(struct enetjs_guard *guard, ENetAddress *address, ENetB
 bool enetjs_guard_returns(struct enetjs_guard *guard, struct enetjs_datagram *datagram) {
   if (!guard->handover.returns) return false;
   guard->handover.returns = false;
-  return enetjs_datagram_parse(guard->enet, guard->enet->receivedData, guard->enet->receivedDataLength, datagram);
+  return enetjs_datagram_parse(guard->enet, guard->enet->receivedData, guard->enet->receivedDataLength,
+                               datagram);
 }
 
 bool enetjs_guard_pending(const struct enetjs_guard *guard) { return guard->handover.active; }
 
-bool enetjs_guard_swallows(const struct enetjs_guard *guard, const ENetAddress *to, const ENetBuffer *datagram) {
+bool enetjs_guard_swallows(const struct enetjs_guard *guard, const ENetAddress *to,
+                           const ENetBuffer *datagram) {
   return enetjs_handover_swallows(&guard->handover, to, datagram);
 }

@@ -12,7 +12,8 @@ bool enetjs_questions_needed(const struct enetjs_questions *questions, const str
   return questions->wanted && !attempt->accepted;
 }
 
-bool enetjs_questions_address_may_ask(struct enetjs_attempts *attempts, const struct enetjs_attempt *attempt) {
+bool enetjs_questions_address_may_ask(struct enetjs_attempts *attempts,
+                                      const struct enetjs_attempt *attempt) {
   return enetjs_attempts_share(attempts, attempt)->asking < ADDRESS_QUESTIONS;
 }
 
@@ -37,8 +38,10 @@ bool enetjs_questions_ask_unproved(struct enetjs_questions *questions, struct en
   return true;
 }
 
-const struct enetjs_guard_question *enetjs_questions_describe(struct enetjs_questions *questions, const ENetHost *enet,
-                                                              const struct enetjs_attempt *attempt, enet_uint32 now) {
+const struct enetjs_guard_question *enetjs_questions_describe(struct enetjs_questions *questions,
+                                                              const ENetHost *enet,
+                                                              const struct enetjs_attempt *attempt,
+                                                              enet_uint32 now) {
   struct enetjs_guard_question *described = &questions->described;
   described->number = attempt->question;
   described->age_ms = ENET_TIME_LESS(now, attempt->queued) ? 0 : now - attempt->queued;

@@ -2,13 +2,13 @@
  * @file questions.h
  * @brief Asking the program whether it accepts an attempt: when it is asked, and how often.
  *
- * The program is asked when a CONNECT comes, but about unproved addresses at most 200 times a second. Beyond that rate
- * an address is answered first, and the program is asked once the address has acknowledged the answer. The client then
- * believes that it is connected, so a refusal reaches it as a disconnect.
+ * The program is asked when a CONNECT comes, but about unproved addresses at most 200 times a second. Beyond
+ * that rate an address is answered first, and the program is asked once the address has acknowledged the
+ * answer. The client then believes that it is connected, so a refusal reaches it as a disconnect.
  *
- * At most ENETJS_QUESTIONS attempts wait for a decision, each for ENETJS_DECISION_MS. The program has a timer of that
- * length of its own, because no attempt wakes a thread; the limit here is for a program that is stuck. Each proved
- * address has a limited number of open questions.
+ * At most ENETJS_QUESTIONS attempts wait for a decision, each for ENETJS_DECISION_MS. The program has a timer
+ * of that length of its own, because no attempt wakes a thread; the limit here is for a program that is
+ * stuck. Each proved address has a limited number of open questions.
  *
  * Call with the host's lock held.
  */
@@ -39,7 +39,8 @@ bool enetjs_questions_needed(const struct enetjs_questions *questions, const str
 
 /**
  * Moves a new attempt to ASKING.
- * @returns false when the program does not decide, or has had its share of such questions; nothing is changed then
+ * @returns false when the program does not decide, or has had its share of such questions; nothing is changed
+ * then
  */
 bool enetjs_questions_ask_unproved(struct enetjs_questions *questions, struct enetjs_attempts *attempts,
                                    struct enetjs_attempt *attempt, enet_uint32 now);
@@ -52,7 +53,9 @@ bool enetjs_questions_ask_proved(struct enetjs_questions *questions, struct enet
 bool enetjs_questions_address_may_ask(struct enetjs_attempts *attempts, const struct enetjs_attempt *attempt);
 
 /** @returns what the program is told about an ASKING attempt; valid until the next call */
-const struct enetjs_guard_question *enetjs_questions_describe(struct enetjs_questions *questions, const ENetHost *enet,
-                                                              const struct enetjs_attempt *attempt, enet_uint32 now);
+const struct enetjs_guard_question *enetjs_questions_describe(struct enetjs_questions *questions,
+                                                              const ENetHost *enet,
+                                                              const struct enetjs_attempt *attempt,
+                                                              enet_uint32 now);
 
 #endif

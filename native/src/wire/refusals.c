@@ -10,8 +10,8 @@
 #define ADDRESS_REFUSED (ENETJS_ATTEMPTS_REFUSED / 8) /* remembered for one proved address */
 
 /*
- * Most refused attempts are in no table when their CONNECT is repeated, so a hash tells whether one was counted. Two
- * attempts whose hashes share a place may count again.
+ * Most refused attempts are in no table when their CONNECT is repeated, so a hash tells whether one was
+ * counted. Two attempts whose hashes share a place may count again.
  */
 static void count_once(struct enetjs_refusals *refusals, struct enetjs_attempt *attempt) {
   uint64_t hash = enetjs_attempts_hash(refusals->attempts, &attempt->address, attempt->connect.connectID);
@@ -45,8 +45,8 @@ static void remember(struct enetjs_refusals *refusals, struct enetjs_attempt *at
   enetjs_attempts_move(attempts, attempt, ENETJS_ATTEMPT_REFUSED, refusals->enet->serviceTime);
 }
 
-void enetjs_refusals_refuse(struct enetjs_refusals *refusals, struct enetjs_attempt *attempt, enum enetjs_refusal cause,
-                            enet_uint32 number) {
+void enetjs_refusals_refuse(struct enetjs_refusals *refusals, struct enetjs_attempt *attempt,
+                            enum enetjs_refusal cause, enet_uint32 number) {
   enetjs_refusals_refuse_unlisted(refusals, attempt, cause, number);
   if (attempt->promised) enetjs_attempts_promise(refusals->attempts, attempt, false);
   remember(refusals, attempt);

@@ -1,6 +1,7 @@
 /**
  * @file sockaddr.h
- * @brief Endpoints as the system's addresses. An IPv6 socket has IPv6 addresses only, and IPv4-mapped ones for IPv4.
+ * @brief Endpoints as the system's addresses. An IPv6 socket has IPv6 addresses only, and IPv4-mapped ones
+ * for IPv4.
  */
 #ifndef ENETJS_SOCKADDR_H
 #define ENETJS_SOCKADDR_H
@@ -40,8 +41,8 @@ static inline struct enetjs_endpoint enetjs_sockaddr_read(const union enetjs_soc
 }
 
 /** @param ipv6 whether it is for an IPv6 socket @returns its length */
-static inline socklen_t enetjs_sockaddr_write(union enetjs_sockaddr *address, const struct enetjs_endpoint *endpoint,
-                                              bool ipv6) {
+static inline socklen_t enetjs_sockaddr_write(union enetjs_sockaddr *address,
+                                              const struct enetjs_endpoint *endpoint, bool ipv6) {
   memset(address, 0, sizeof(*address));
   if (!ipv6) {
     address->v4.sin_family = AF_INET;

@@ -1,26 +1,27 @@
 /*
- * ENet's two socket functions, on Linux. libenetjs defines them itself. Loaded as the dependency of libenetjs,
- * libenet calls these instead of its own, by the ordinary lookup of symbols. So what ENet sends and receives one
- * datagram at a time goes to the system many at a time: batch_out.c is the way out, batch_in.c the way in.
+ * ENet's two socket functions, on Linux; unbatched.c stands in for this file elsewhere. libenetjs defines
+ * them itself. Loaded as the dependency of libenetjs, libenet calls these instead of its own, by the ordinary
+ * lookup of symbols. So what ENet sends and receives one datagram at a time goes to the system many at a
+ * time: batch_out.c is the way out, batch_in.c the way in.
  *
- * libenet's calls do not arrive here if the process loaded libenet before libenetjs, or a libenet that was linked so
- * that it keeps its calls to itself. No other file has to know that. Datagrams are batched when calls arrive here, and
- * the first such call also sets the socket's option.
+ * libenet's calls do not arrive here if the process loaded libenet before libenetjs, or a libenet that was
+ * linked so that it keeps its calls to itself. No other file has to know that. Datagrams are batched when
+ * calls arrive here, and the first such call also sets the socket's option.
  *
- * Only calls between enetjs_batch_begin and _end, on that thread and for that host's socket, are batched. All other
- * calls in the process are passed on to libenet's own functions.
+ * Only calls between enetjs_batch_begin and _end, on that thread and for that host's socket, are batched. All
+ * other calls in the process are passed on to libenet's own functions.
  *
- * With a simulated network (conditions.h), each datagram passes through it alone: an outgoing one before it is
- * gathered, an incoming one after it was taken out of its message.
+ * With a simulated network (conditions.h), each datagram passes through it alone: an outgoing one before it
+ * is gathered, an incoming one after it was taken out of its message.
  *
- * With the security stage (security/security.h), what ENet sends to a session is sealed before the simulated network,
- * and what comes is opened after it.
+ * With the security stage (security/security.h), what ENet sends to a session is sealed before the simulated
+ * network, and what comes is opened after it.
  *
- * Where there is an address map (addresses.h), the socket is one of IPv6, and ENet's addresses end here: what is
- * gathered, or passes the simulated network, has its real endpoint.
+ * Where there is an address map (addresses.h), the socket is one of IPv6, and ENet's addresses end here: what
+ * is gathered, or passes the simulated network, has its real endpoint.
  *
- * Invariant: gathered datagrams leave before ENet reads, when there is no more room, and at the end of the section.
- * None outlives the section.
+ * Invariant: gathered datagrams leave before ENet reads, when there is no more room, and at the end of the
+ * section. None outlives the section.
  */
 #include "wire/socket.h"
 
@@ -77,7 +78,8 @@ static struct {
 } libenet;
 static enetjs_once libenet_once = ENETJS_ONCE_INIT;
 
-static int cannot_send(ENetSocket socket, const ENetAddress *address, const ENetBuffer *buffers, size_t count) {
+static int cannot_send(ENetSocket socket, const ENetAddress *address, const ENetBuffer *buffers,
+                       size_t count) {
   (void)socket, (void)address, (void)buffers, (void)count;
   errno = ENOSYS;
   return -1;
@@ -93,14 +95,16 @@ static int cannot_receive(ENetSocket socket, ENetAddress *address, ENetBuffer *b
 static void find_libenet(void) {
   Dl_info info;
   void *handle = NULL;
-  if (dladdr((void *)enet_linked_version, &info) != 0) handle = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+  if (dladdr((void *)enet_linked_version, &info) != 0)
+    handle = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
   libenet.send = handle ? (send_function)dlsym(handle, "enet_socket_send") : NULL;
   libenet.receive = handle ? (receive_function)dlsym(handle, "enet_socket_receive") : NULL;
   if (!libenet.send || libenet.send == enet_socket_send) libenet.send = cannot_send;
   if (!libenet.receive || libenet.receive == enet_socket_receive) libenet.receive = cannot_receive;
 }
 
-static int send_plain(ENetSocket socket, const ENetAddress *address, const ENetBuffer *buffers, size_t count) {
+static int send_plain(ENetSocket socket, const ENetAddress *address, const ENetBuffer *buffers,
+                      size_t count) {
   enetjs_once_run(&libenet_once, find_libenet);
   return libenet.send(socket, address, buffers, count);
 }
@@ -153,7 +157,8 @@ static void send_gathered(struct enetjs_batch *batch) {
   enetjs_out_send(batch->out);
 }
 
-static int take_due(struct enetjs_batch *batch, struct enetjs_endpoint *from, ENetBuffer *buffer, uint64_t now_us) {
+static int take_due(struct enetjs_batch *batch, struct enetjs_endpoint *from, ENetBuffer *buffer,
+                    uint64_t now_us) {
   const struct enetjs_passed *passed = enetjs_conditions_due(batch->conditions, ENETJS_RECEIVED, now_us);
   int length;
   if (!passed) return 0;
@@ -190,7 +195,8 @@ static int pass_on(struct enetjs_batch *batch, const struct enetjs_endpoint *to,
 /* ---- The security stage ---------------------------------------------------------------------- */
 
 /* @returns the length of what leaves, which is 0 when nothing does */
-static int seal(struct enetjs_batch *batch, struct enetjs_endpoint *to, const ENetBuffer *buffers, size_t count) {
+static int seal(struct enetjs_batch *batch, struct enetjs_endpoint *to, const ENetBuffer *buffers,
+                size_t count) {
   enetjs_sealed_room sealed;
   ENetBuffer buffer;
   buffer.data = sealed;
@@ -231,7 +237,8 @@ ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, c
   struct enetjs_batch *batch = current;
   struct enetjs_endpoint to;
   int length;
-  if (!batch || !address || batch->enet->socket != socket) return send_plain(socket, address, buffers, bufferCount);
+  if (!batch || !address || batch->enet->socket != socket)
+    return send_plain(socket, address, buffers, bufferCount);
   if (batch->probe) {
     batch->probe_sent = true;
     return 0;
@@ -249,7 +256,8 @@ ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, c
   return length;
 }
 
-ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENetBuffer *buffers, size_t bufferCount) {
+ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENetBuffer *buffers,
+                                   size_t bufferCount) {
   struct enetjs_batch *batch = current;
   struct enetjs_endpoint from;
   size_t passed;
@@ -281,7 +289,8 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
 
 /* ---- For the host ---------------------------------------------------------------------------- */
 
-int enetjs_batch_send(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const ENetBuffer *buffer) {
+int enetjs_batch_send(struct enetjs_batch *batch, const struct enetjs_endpoint *to,
+                      const ENetBuffer *buffer) {
   int length;
   if (!batch->conditions) return enetjs_out_one(batch->enet, batch->addresses != NULL, to, buffer, 1);
   enetjs_batch_begin(batch);
@@ -346,7 +355,8 @@ void enetjs_batch_end(struct enetjs_batch *batch) {
   send_gathered(batch);
   if (--batch->depth > 0) return;
   current = NULL;
-  if (batch->conditions && enetjs_conditions_over(batch->conditions)) enetjs_batch_set_conditions(batch, NULL);
+  if (batch->conditions && enetjs_conditions_over(batch->conditions))
+    enetjs_batch_set_conditions(batch, NULL);
 }
 
 static bool has_due(const struct enetjs_batch *batch) {
@@ -409,64 +419,6 @@ int enetjs_batch_arrives(void) {
   enet_host_destroy(enet);
   atomic_store(&known, result);
   return result;
-}
-
-#else
-
-int enetjs_batch_arrives(void) { return 0; }
-
-struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts) {
-  (void)parts;
-  return NULL;
-}
-
-void enetjs_batch_destroy(struct enetjs_batch *batch) { (void)batch; }
-void enetjs_batch_set_conditions(struct enetjs_batch *batch, struct enetjs_conditions *conditions) {
-  (void)batch, (void)conditions;
-}
-
-struct enetjs_conditions *enetjs_batch_conditions(const struct enetjs_batch *batch) {
-  (void)batch;
-  return NULL;
-}
-
-void enetjs_batch_set_security(struct enetjs_batch *batch, struct enetjs_security *security) {
-  (void)batch, (void)security;
-}
-
-void enetjs_batch_put(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const uint8_t *bytes,
-                      size_t length) {
-  (void)batch, (void)to, (void)bytes, (void)length;
-}
-
-int enetjs_batch_wait(const struct enetjs_batch *batch) {
-  (void)batch;
-  return -1;
-}
-
-int enetjs_batch_send(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const ENetBuffer *buffer) {
-  (void)batch, (void)to, (void)buffer;
-  return -1;
-}
-
-void enetjs_batch_begin(struct enetjs_batch *batch) { (void)batch; }
-void enetjs_batch_end(struct enetjs_batch *batch) { (void)batch; }
-
-bool enetjs_batch_prefetched(const struct enetjs_batch *batch) {
-  (void)batch;
-  return false;
-}
-
-void enetjs_batch_stop(struct enetjs_batch *batch) { (void)batch; }
-
-bool enetjs_batch_unread(const struct enetjs_batch *batch) {
-  (void)batch;
-  return false;
-}
-
-unsigned enetjs_batch_take_source_changes(struct enetjs_batch *batch) {
-  (void)batch;
-  return 0;
 }
 
 #endif

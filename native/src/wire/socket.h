@@ -2,8 +2,8 @@
  * @file socket.h
  * @brief What ENet sends and receives goes to the system many datagrams at a time.
  *
- * A batch belongs to one ENetHost. Called with the lock of the host that it belongs to. Where there is no batch
- * (another system than Linux, or no memory), NULL stands in for it everywhere, and nothing is batched.
+ * A batch belongs to one ENetHost. Called with the lock of the host that it belongs to. Where there is no
+ * batch (another system than Linux, or no memory), NULL stands in for it everywhere, and nothing is batched.
  */
 #ifndef ENETJS_SOCKET_H
 #define ENETJS_SOCKET_H
@@ -26,9 +26,14 @@ struct enetjs_batch_parts {
   struct enetjs_addresses *addresses; /**< or NULL: the socket is one of IPv4 */
   struct enetjs_guard *guard;         /**< or NULL */
   uint64_t *errors;           /**< counts datagrams that the system refused, and those that are no use */
-  /** Is told of each datagram that ENet sends, within enet_socket_send: ENet may have more for the same peer. */
+  /**
+   * Is told of each datagram that ENet sends, within enet_socket_send: ENet may have more for the same peer.
+   */
   void (*on_sent)(void *owner, const ENetAddress *to);
-  /** Is called before ENet reads each datagram, and with `done` when it is about to be told that there is none. */
+  /**
+   * Is called before ENet reads each datagram, and with `done` when it is about to be told that there is
+   * none.
+   */
   void (*on_read)(void *owner, bool done);
   void *owner;
 };
@@ -44,7 +49,9 @@ void enetjs_batch_set_security(struct enetjs_batch *batch, struct enetjs_securit
 void enetjs_batch_put(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const uint8_t *bytes,
                       size_t length);
 
-/** Puts a simulated network in the way of all datagrams. The batch owns it, and destroys it once it has ended. */
+/**
+ * Puts a simulated network in the way of all datagrams. The batch owns it, and destroys it once it has ended.
+ */
 void enetjs_batch_set_conditions(struct enetjs_batch *batch, struct enetjs_conditions *conditions);
 /** @returns NULL where there is none */
 struct enetjs_conditions *enetjs_batch_conditions(const struct enetjs_batch *batch);
@@ -52,8 +59,8 @@ struct enetjs_conditions *enetjs_batch_conditions(const struct enetjs_batch *bat
 int enetjs_batch_wait(const struct enetjs_batch *batch);
 
 /**
- * Enclose every call in which ENet may send or receive: a section. What ENet sends in a section leaves at its end at
- * the latest. ENet's totals are right only after that. Sections may be nested.
+ * Enclose every call in which ENet may send or receive: a section. What ENet sends in a section leaves at its
+ * end at the latest. ENet's totals are right only after that. Sections may be nested.
  */
 void enetjs_batch_begin(struct enetjs_batch *batch);
 void enetjs_batch_end(struct enetjs_batch *batch);
@@ -64,10 +71,15 @@ void enetjs_batch_end(struct enetjs_batch *batch);
  */
 int enetjs_batch_send(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const ENetBuffer *buffer);
 
-/** Whether libenet's calls arrive here. Only once ENet is initialized. @returns 1, 0, or an error code: unknown */
+/**
+ * Whether libenet's calls arrive here. Only once ENet is initialized. @returns 1, 0, or an error code:
+ * unknown
+ */
 int enetjs_batch_arrives(void);
 
-/** Whether datagrams were taken from the socket that ENet has not read. A simulated network's do not count. */
+/**
+ * Whether datagrams were taken from the socket that ENet has not read. A simulated network's do not count.
+ */
 bool enetjs_batch_prefetched(const struct enetjs_batch *batch);
 
 /** ENet reads no more in this section. */

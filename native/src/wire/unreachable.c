@@ -46,7 +46,9 @@ void enetjs_unreachable_end(struct enetjs_unreachable *watch, ENetSocket socket)
   (void)getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &length);
 }
 
-/* The codes of ICMPv6: no route, prohibited, beyond the scope, address, port, source address, rejected route. */
+/*
+ * The codes of ICMPv6: no route, prohibited, beyond the scope, address, port, source address, rejected route.
+ */
 static uint8_t code_of_icmp6(uint8_t code) {
   static const uint8_t codes[] = {0, 13, 0, 1, 3, 13, 13};
   return code < sizeof(codes) ? codes[code] : 1;
@@ -97,8 +99,12 @@ bool enetjs_unreachable_next(struct enetjs_unreachable *watch, ENetSocket socket
 
 #else
 
-void enetjs_unreachable_watch(struct enetjs_unreachable *watch, ENetSocket socket) { (void)watch, (void)socket; }
-void enetjs_unreachable_end(struct enetjs_unreachable *watch, ENetSocket socket) { (void)watch, (void)socket; }
+void enetjs_unreachable_watch(struct enetjs_unreachable *watch, ENetSocket socket) {
+  (void)watch, (void)socket;
+}
+void enetjs_unreachable_end(struct enetjs_unreachable *watch, ENetSocket socket) {
+  (void)watch, (void)socket;
+}
 
 bool enetjs_unreachable_next(struct enetjs_unreachable *watch, ENetSocket socket, struct enetjs_endpoint *to,
                              uint8_t *code) {

@@ -2,9 +2,9 @@
  * @file unreachable.h
  * @brief Reads ICMP messages about datagrams that a host has sent: why their destination is unreachable.
  *
- * Linux reports these messages on the socket that sent the datagram, if the socket asks for them; other systems do not.
- * Each report makes one later call on the socket fail, and poll() returns until it is read. Anybody can forge these
- * messages, so only a few are read. Call with the host's lock held.
+ * Linux reports these messages on the socket that sent the datagram, if the socket asks for them; other
+ * systems do not. Each report makes one later call on the socket fail, and poll() returns until it is read.
+ * Anybody can forge these messages, so only a few are read. Call with the host's lock held.
  */
 #ifndef ENETJS_UNREACHABLE_H
 #define ENETJS_UNREACHABLE_H
@@ -41,7 +41,8 @@ bool enetjs_unreachable_next(struct enetjs_unreachable *watch, ENetSocket socket
 /** Whether a call on a socket may have failed because of a report, which has nothing to do with the call. */
 static inline bool enetjs_unreachable_error(int error) {
   return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH || error == EHOSTDOWN ||
-         error == ENONET || error == ENOPROTOOPT || error == EOPNOTSUPP || error == EPROTO || error == EMSGSIZE;
+         error == ENONET || error == ENOPROTOOPT || error == EOPNOTSUPP || error == EPROTO ||
+         error == EMSGSIZE;
 }
 #endif
 

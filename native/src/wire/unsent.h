@@ -2,8 +2,8 @@
  * @file unsent.h
  * @brief Where ENet keeps commands that it has not sent, and those that it is to send again.
  *
- * ENet 1.3.18 has a list of its own for reliable messages; earlier versions have one list for everything. With the lock
- * of the host that the peer belongs to held.
+ * ENet 1.3.18 has a list of its own for reliable messages; earlier versions have one list for everything.
+ * With the lock of the host that the peer belongs to held.
  */
 #ifndef ENETJS_UNSENT_H
 #define ENETJS_UNSENT_H

@@ -1,4 +1,4 @@
-/* What the pool gives back, and what becomes of a host for which it has nothing. */
+/* Accounts of the pool: what a freed block gives back, and a host whose allocations fail. */
 #include "base/pool.h"
 #include "../consumer.h"
 #include "../resident.h"
@@ -7,9 +7,11 @@
 /* ---- Giving back ----------------------------------------------------------------------------- */
 
 #ifdef ENETJS_HAS_RESIDENT
-static void flood(struct consumer *server, struct consumer *client, double peer, uint32_t size, unsigned count) {
+static void flood(struct consumer *server, struct consumer *client, double peer, uint32_t size,
+                  unsigned count) {
   static uint8_t bytes[20000];
-  for (unsigned i = 0; i < count; i++) CHECK(enetjs_peer_send_buffer(client->host, peer, 0, 1, bytes, size, 0) >= 0);
+  for (unsigned i = 0; i < count; i++)
+    CHECK(enetjs_peer_send_buffer(client->host, peer, 0, 1, bytes, size, 0) >= 0);
   (void)server;
 }
 
@@ -49,7 +51,8 @@ static void check_gives_back(bool pump, uint32_t size, unsigned count) {
     UNTIL(resident() < before + (16 << 20), poll_both(&client, &server));
     consumer_close(&client);
   }
-  printf("# %u bytes each: %zu KiB before, %zu at most, %zu after\n", size, before >> 10, most >> 10, resident() >> 10);
+  printf("# %u bytes each: %zu KiB before, %zu at most, %zu after\n", size, before >> 10, most >> 10,
+         resident() >> 10);
   consumer_close(&server);
   check_nothing_left();
 }
@@ -128,7 +131,8 @@ static bool live_without(int64_t n) {
     for (uint32_t i = 0; i < 6 && client.closed == 0; i++)
       enetjs_peer_send_buffer(client.host, peer, 0, i % 2, bytes, i < 3 ? 10 : 5000, 1 + i);
     for (int i = 0; i < 20; i++) move_on(&client, &server);
-    if (client.closed == 0) CHECK(enetjs_peer_disconnect(client.host, peer, 0, (double)(n % 3)) >= ENETJS_ERR_STALE);
+    if (client.closed == 0)
+      CHECK(enetjs_peer_disconnect(client.host, peer, 0, (double)(n % 3)) >= ENETJS_ERR_STALE);
   }
   UNTIL(is_at_rest(&client) && is_at_rest(&server), move_on(&client, &server));
   has_failed = atomic_load(&enetjs_pool_test_countdown) <= 0;

@@ -28,10 +28,10 @@ static void add_double(double value) { add(ENETJS_CALL_DOUBLE, &value, sizeof va
 
 static double call(void) { return enetjs_call((uint8_t *)frame, sizeof frame); }
 
-static double weigh(int8_t a, double b, float c, int64_t d, uint16_t e, double f, int g, int h, float i, int64_t j,
-                    double k, int l, double m, double n, double o, float p, double q, int r) {
-  return a + 2 * b + 3 * c + 4 * (double)d + 5 * e + 6 * f + 7 * g + 8 * h + 9 * i + 10 * (double)j + 11 * k + 12 * l +
-         13 * m + 14 * n + 15 * o + 16 * p + 17 * q + 18 * r;
+static double weigh(int8_t a, double b, float c, int64_t d, uint16_t e, double f, int g, int h, float i,
+                    int64_t j, double k, int l, double m, double n, double o, float p, double q, int r) {
+  return a + 2 * b + 3 * c + 4 * (double)d + 5 * e + 6 * f + 7 * g + 8 * h + 9 * i + 10 * (double)j + 11 * k +
+         12 * l + 13 * m + 14 * n + 15 * o + 16 * p + 17 * q + 18 * r;
 }
 
 static float halve(float value) { return value / 2; }

@@ -1,3 +1,4 @@
+/* The memory pool: blocks of every size, several threads, trims, and counts. */
 #include "base/pool.h"
 
 #include <stdatomic.h>
@@ -6,7 +7,7 @@
 #include "base/threads.h"
 #include "../harness.h"
 
-/* Every test runs on both: they are the same, unless built with ENETJS_SYSTEM_MALLOC. */
+/* Both allocators, for tests that run on either. They are the same when built with ENETJS_SYSTEM_MALLOC. */
 typedef void *(*allocate)(size_t);
 
 static const allocate allocators[] = {enetjs_pool_malloc, enetjs_pool_block_take};
@@ -19,7 +20,9 @@ static struct enetjs_pool_stats stats_now(void) {
   return stats;
 }
 
-/* What a block takes: one of enetjs_pool_block_take is never a malloc of its own while a class has its size. */
+/*
+ * What a block takes: one of enetjs_pool_block_take is never a malloc of its own while a class has its size.
+ */
 static size_t cost_with(allocate take, size_t size) {
   enum { HEADER = 16, OVERHEAD = 32, STEPS = 8 };
   size_t step = 16;
@@ -61,7 +64,8 @@ static bool stamp_intact(const unsigned char *memory) {
 /* Mostly small, some of each class, few above the largest; at least a stamp. */
 static struct stamp stamp_random(uint64_t *random) {
   uint32_t limit = 16u << test_random_below(random, 11);
-  return (struct stamp){(uint32_t)sizeof(struct stamp) + test_random_below(random, limit), test_random_u32(random)};
+  return (struct stamp){(uint32_t)sizeof(struct stamp) + test_random_below(random, limit),
+                        test_random_u32(random)};
 }
 
 static void check_sizes(allocate take) {

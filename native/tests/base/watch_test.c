@@ -1,4 +1,6 @@
-/* Watches of descriptors: one byte for each time that an armed one is ready, and an end that comes at once. */
+/*
+ * Watches of descriptors: one byte for each time that an armed one is ready, and an end that comes at once.
+ */
 #ifdef _WIN32
 int main(void) { return 0; }
 #else

@@ -1,7 +1,7 @@
 /*
  * The protocol of a channel's ring, checked in every interleaving of its two ends for a small ring.
  *
- * The model has the steps of channel_ring.c, one for each access to shared memory that is sequentially
+ * The model has the steps of channel/ring.c, one for each access to shared memory that is sequentially
  * consistent; what is written between two of them is published by the later one. Each end is a program
  * counter and its variables. Messages have all sizes, and are plain or offered; an offer may be withdrawn at
  * any time. All states that can be reached are visited, and in each of them:
@@ -48,7 +48,8 @@ enum flaw { NONE, NO_SECOND_LOOK_BY_CONSUMER, NO_SECOND_LOOK_BY_PRODUCER, NO_WRA
 struct state {
   /* Shared. */
   uint8_t head, tail, wrap, producer_waits, consumer_waits;
-  uint8_t cell[SIZE];                 /* which message a unit of the ring holds, or FREE once that is consumed */
+  /* which message a unit of the ring holds, or FREE once that is consumed */
+  uint8_t cell[SIZE];
   uint8_t lengths[SIZE], kinds[SIZE]; /* of the record that begins at a unit */
   /* Producer. */
   uint8_t step, count, at, number, need, skip, offer, offer_at, offer_end, producer_token;
@@ -148,7 +149,8 @@ static void withdraw(struct state s) {
     s.kinds[s.offer_at] = WITHDRAWN;
     s.withdrawn |= (uint8_t)(1u << s.number);
   }
-  if (s.withdrawn >> s.number & 1 && s.expected > s.number) wrong("a message that was withdrawn has been taken");
+  if (s.withdrawn >> s.number & 1 && s.expected > s.number)
+    wrong("a message that was withdrawn has been taken");
   begin_message(s);
 }
 

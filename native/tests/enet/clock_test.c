@@ -1,4 +1,4 @@
-/* The clock that ENet goes by: what the wall clock does is of no matter to it. */
+/* The clock of ENet: a step of the wall clock does not change it. */
 #include "../consumer.h"
 
 #if defined(__linux__)

@@ -1,6 +1,6 @@
 /*
- * Others in the process that use libenet: a program of its own, or a second copy of this library. The test
- * loads all of them as a runtime loads a library, so it links none. Each case has a process to itself.
+ * Other code in the process that uses libenet: the program itself, or a second copy of this library. The test
+ * loads them as a runtime loads a library, so it links none. Each case runs in a process of its own.
  */
 #include "../harness.h"
 
@@ -61,8 +61,8 @@ static void plain_open(struct plain *p, void *libenet) {
   p->libenet = libenet;
   address.host = ENET_HOST_TO_NET_32(LOOPBACK);
   CHECK_EQ_INT(FIND(libenet, int, enet_initialize, void)(), 0);
-  p->host = FIND(libenet, ENetHost *, enet_host_create, const ENetAddress *, size_t, size_t, enet_uint32, enet_uint32)(
-      &address, 8, 2, 0, 0);
+  p->host = FIND(libenet, ENetHost *, enet_host_create, const ENetAddress *, size_t, size_t, enet_uint32,
+                 enet_uint32)(&address, 8, 2, 0, 0);
   CHECK(p->host != NULL);
 }
 
@@ -78,12 +78,14 @@ static void plain_send(struct plain *p) {
   ENetPacket *packet = FIND(p->libenet, ENetPacket *, enet_packet_create, const void *, size_t, enet_uint32)(
       "from another program", 20, ENET_PACKET_FLAG_RELIABLE);
   CHECK(packet != NULL);
-  CHECK_EQ_INT(FIND(p->libenet, int, enet_peer_send, ENetPeer *, enet_uint8, ENetPacket *)(p->peer, 0, packet), 0);
+  CHECK_EQ_INT(
+      FIND(p->libenet, int, enet_peer_send, ENetPeer *, enet_uint8, ENetPacket *)(p->peer, 0, packet), 0);
 }
 
 static void plain_poll(struct plain *p) {
   ENetEvent event;
-  while (FIND(p->libenet, int, enet_host_service, ENetHost *, ENetEvent *, enet_uint32)(p->host, &event, 0) > 0) {
+  while (FIND(p->libenet, int, enet_host_service, ENetHost *, ENetEvent *, enet_uint32)(p->host, &event, 0) >
+         0) {
     if (event.type == ENET_EVENT_TYPE_CONNECT) {
       p->connects++;
       p->peer = event.peer;
@@ -135,22 +137,25 @@ static double ours_open(struct ours *o, void *library, double address, bool ungu
   c[ENETJS_CONFIG_ARENA_BYTES] = ARENA_BYTES;
   c[ENETJS_CONFIG_SCRATCH_BYTES] = 65536;
   c[ENETJS_CONFIG_UNGUARDED] = unguarded;
-  return o->host =
-             FIND(library, double, enetjs_host_create, const uint8_t *, double, uint8_t *, double, uint8_t *, double)(
-                 (uint8_t *)c, sizeof(c), (uint8_t *)o->block, BLOCK_BYTES, (uint8_t *)o->arena, ARENA_BYTES);
+  return o->host = FIND(library, double, enetjs_host_create, const uint8_t *, double, uint8_t *, double,
+                        uint8_t *, double)((uint8_t *)c, sizeof(c), (uint8_t *)o->block, BLOCK_BYTES,
+                                           (uint8_t *)o->arena, ARENA_BYTES);
 }
 
-static uint16_t ours_port(struct ours *o) { return (uint16_t)((uint64_t)CALL(o, enetjs_host_address) & 0xFFFF); }
+static uint16_t ours_port(struct ours *o) {
+  return (uint16_t)((uint64_t)CALL(o, enetjs_host_address) & 0xFFFF);
+}
 
 static void ours_connect(struct ours *o, uint16_t port) {
-  CHECK(FIND(o->library, double, enetjs_host_connect, double, double, double, double, double)(o->host, LOOPBACK, port,
-                                                                                              2, 0) > 0);
+  CHECK(FIND(o->library, double, enetjs_host_connect, double, double, double, double, double)(
+            o->host, LOOPBACK, port, 2, 0) > 0);
 }
 
 static void ours_send(struct ours *o) {
-  CHECK_EQ_INT(FIND(o->library, double, enetjs_peer_send_buffer, double, double, double, double, const uint8_t *,
-                    double, double)(o->host, o->peer, 0, ENET_PACKET_FLAG_RELIABLE, (const uint8_t *)"ours", 4, 0),
-               0);
+  CHECK_EQ_INT(
+      FIND(o->library, double, enetjs_peer_send_buffer, double, double, double, double, const uint8_t *,
+           double, double)(o->host, o->peer, 0, ENET_PACKET_FLAG_RELIABLE, (const uint8_t *)"ours", 4, 0),
+      0);
 }
 
 static void ours_service(struct ours *o) {
@@ -162,7 +167,8 @@ static void ours_poll(struct ours *o) {
   ours_service(o);
   words[ENETJS_WORD_COMPLETION_TAIL] = words[ENETJS_WORD_COMPLETION_HEAD];
   for (; *tail != words[ENETJS_WORD_EVENT_HEAD]; ++*tail) {
-    const uint32_t *record = words + words[ENETJS_WORD_EVENT_OFFSET] / 4 + *tail % EVENTS * (ENETJS_RECORD_BYTES / 4);
+    const uint32_t *record =
+        words + words[ENETJS_WORD_EVENT_OFFSET] / 4 + *tail % EVENTS * (ENETJS_RECORD_BYTES / 4);
     words[ENETJS_WORD_ARENA_TAIL] = record[ENETJS_RECORD_ARENA_TAIL];
     if ((record[ENETJS_RECORD_TYPE] & 0xFF) == ENETJS_EVENT_CONNECT) {
       o->connects++;
@@ -207,7 +213,7 @@ static void exchange_ours(struct ours *a, struct ours *b) {
 
 /* ---- The cases ------------------------------------------------------------------------------- */
 
-/* In a process of its own, whose libenet nobody has used. */
+/* Runs a case in a process of its own, in which no code has used libenet. */
 static void apart(void (*run)(void)) {
   int status = 0;
   pid_t child;
@@ -315,7 +321,8 @@ static void copy_library(const char *to) {
   char bytes[65536];
   size_t length;
   CHECK(from && copy);
-  while ((length = fread(bytes, 1, sizeof(bytes), from)) > 0) CHECK_EQ_INT(fwrite(bytes, 1, length, copy), length);
+  while ((length = fread(bytes, 1, sizeof(bytes), from)) > 0)
+    CHECK_EQ_INT(fwrite(bytes, 1, length, copy), length);
   CHECK_EQ_INT(fclose(copy), 0);
   fclose(from);
 }
@@ -344,7 +351,7 @@ static void two_copies(void) {
 
 TEST(two_copies_of_the_library_share_one_memory) { apart(two_copies); }
 
-/* Whoever's clock it is, libenetjs reads the time that libenet reads. */
+/* libenetjs reads the same time as libenet, whichever library has loaded it. */
 static void one_time(void) {
   void *libenet = load(LIBENET, RTLD_LOCAL), *library = load(ENETJS_LIBRARY, RTLD_LOCAL);
   enet_uint32 (*theirs)(void) = FIND(libenet, enet_uint32, enet_time_get, void);

@@ -32,7 +32,8 @@ struct flow {
 struct link {
   double rate, queue_us, loss; /* bytes a second; its queue in microseconds */
   uint64_t rtt_us, now_us, random;
-  double idle_us, longest_us; /* when all that has entered is carried; the longest that something has waited */
+  /* when all that has entered is carried; the longest that something has waited */
+  double idle_us, longest_us;
   double waited_us, carried;
   struct flow flows[FLOWS];
   unsigned count;
@@ -138,8 +139,8 @@ static void check_fills(double mbit, uint64_t rtt_ms) {
   double got;
   run(link, 4000);
   got = share(link, 0, 6000);
-  printf("# %g Mbit/s, %u ms: %.2f of the link, waits for %.1f ms, %.1f at most\n", mbit, (unsigned)rtt_ms, got,
-         mean_wait_ms(link), link->longest_us / 1000);
+  printf("# %g Mbit/s, %u ms: %.2f of the link, waits for %.1f ms, %.1f at most\n", mbit, (unsigned)rtt_ms,
+         got, mean_wait_ms(link), link->longest_us / 1000);
   CHECK(got > 0.9);
   CHECK(mean_wait_ms(link) < 12);
 }
@@ -166,7 +167,7 @@ TEST(the_bandwidth_is_that_of_the_link) {
 
 TEST(a_short_round_trip_is_near_and_is_not_judged) {
   struct enetjs_congestion c = {0};
-  CHECK(enetjs_congestion_near(&c));
+  CHECK(!enetjs_congestion_near(&c)); /* nothing is known */
   enetjs_congestion_measured(&c, 40, 1000);
   CHECK(!enetjs_congestion_near(&c));
   enetjs_congestion_measured(&c, ENETJS_NEAR_MS - 1, 2000);
@@ -203,6 +204,39 @@ TEST(it_backs_off_when_the_link_becomes_slower) {
   CHECK(enetjs_congestion_window(&link->flows[0].congestion) < before / 3);
   CHECK(share(link, 0, 3000) > 0.85);
   CHECK(mean_wait_ms(link) < 15);
+}
+
+/* Of 100 Mbit/s, 1 is left, with a queue of 12 KB: ENet's window would overflow it without end. */
+TEST(it_overflows_no_queue_of_a_very_slow_link) {
+  struct link *link = link_open(100, 50, 1);
+  run(link, 4000);
+  link->rate /= 100;
+  run(link, 4000);
+  forget(link);
+  run(link, 4000);
+  printf("# lost %.3f, waits for %.1f ms\n",
+         link->flows[0].lost / (link->flows[0].lost + link->flows[0].delivered), mean_wait_ms(link));
+  CHECK(link->flows[0].lost < 0.05 * link->flows[0].delivered);
+  CHECK(link->flows[0].delivered > 0.9 * 4 * link->rate);
+  link->rate *= 100;
+  run(link, 4000);
+  CHECK(share(link, 0, 3000) > 0.85);
+}
+
+/* A radio that loses much, and a path that becomes longer: a smaller window would change nothing. */
+TEST(loss_that_a_smaller_window_does_not_change_is_not_its_own) {
+  static const unsigned longer_ms[] = {20, 70};
+  for (unsigned i = 0; i < 2; i++) {
+    struct link *link = link_open(100, 50, 1);
+    double got;
+    link->loss = 0.2;
+    run(link, 4000);
+    link->rtt_us += longer_ms[i] * 1000;
+    run(link, 25000);
+    got = share(link, 0, 4000) * link->rate;
+    printf("# %.0f KB/s\n", got / 1e3);
+    CHECK(got > 0.7 * ENETJS_WINDOW_MINIMUM * 1000 / (50 + longer_ms[i]));
+  }
 }
 
 TEST(it_finds_more_when_there_is_more) {
@@ -256,7 +290,10 @@ TEST(two_flows_share_a_link) {
   check_even(3000);
 }
 
-/* @returns what the second flow gets of both, from 2 s after it has begun on. Both know the shortest round trip */
+/*
+ * @returns what the second flow gets of both, from 2 s after it has begun on. Both know the shortest round
+ * trip
+ */
 static double newcomer(double mbit, uint64_t rtt_ms, unsigned lead_ms, unsigned ms) {
   struct link *link = link_open(mbit, rtt_ms, 2);
   double part;
@@ -267,7 +304,8 @@ static double newcomer(double mbit, uint64_t rtt_ms, unsigned lead_ms, unsigned 
   forget(link);
   run(link, ms);
   part = link->flows[1].delivered / (link->flows[0].delivered + link->flows[1].delivered);
-  printf("# %g Mbit/s, %u ms, second begins after %u ms: %.2f of both\n", mbit, (unsigned)rtt_ms, lead_ms, part);
+  printf("# %g Mbit/s, %u ms, second begins after %u ms: %.2f of both\n", mbit, (unsigned)rtt_ms, lead_ms,
+         part);
   return part;
 }
 
@@ -324,6 +362,26 @@ TEST(beside_tcp_it_keeps_at_least_half_of_what_enet_gets) {
   check_beside_tcp(100, 50);
 }
 
+/* Of a peer that invents what it acknowledges, and when that was sent. */
+TEST(invented_acknowledgements_keep_within_bounds) {
+  struct enetjs_congestion c = {0};
+  uint64_t random = 7, now_us = 1000000;
+  for (unsigned i = 0; i < 200000; i++) {
+    uint32_t rtt_ms = test_random_below(&random, 2) ? 3 : test_random_below(&random, 0x8000);
+    now_us += test_random_below(&random, 3) * test_random_below(&random, 20000);
+    enetjs_congestion_measured(&c, rtt_ms, now_us);
+    enetjs_congestion_waits(&c);
+    enetjs_congestion_sent(&c, test_random_below(&random, 100000));
+    if (test_random_below(&random, 8) == 0) enetjs_congestion_lost(&c, test_random_below(&random, 1 << 20));
+    enetjs_congestion_acknowledged(&c, test_random_below(&random, 1 << 30), now_us);
+    CHECK(enetjs_congestion_window(&c) >= ENETJS_WINDOW_LEAST / 2);
+    CHECK(enetjs_congestion_window(&c) <= ENETJS_WINDOW_MAXIMUM);
+    CHECK(enetjs_congestion_credit(&c, now_us) <= 128 * 1024);
+    CHECK(enetjs_congestion_wait(&c, now_us) >= 0 && enetjs_congestion_wait(&c, now_us) <= 1000);
+    CHECK(enetjs_congestion_rate(&c) > 0 && enetjs_congestion_rate(&c) < 1e11);
+  }
+}
+
 TEST(what_leaves_at_once_is_bounded) {
   struct link *link = link_open(100, 50, 1);
   struct enetjs_congestion *c = &link->flows[0].congestion;
@@ -356,6 +414,8 @@ int main(void) {
       TEST_CASE(random_loss_is_borne),
       TEST_CASE(loss_of_a_short_queue_makes_it_back_off),
       TEST_CASE(it_backs_off_when_the_link_becomes_slower),
+      TEST_CASE(it_overflows_no_queue_of_a_very_slow_link),
+      TEST_CASE(loss_that_a_smaller_window_does_not_change_is_not_its_own),
       TEST_CASE(it_finds_more_when_there_is_more),
       TEST_CASE(a_longer_path_is_not_taken_for_a_queue),
       TEST_CASE(the_minimum_is_enets_window_and_behind_a_queue_half_of_it),
@@ -363,6 +423,7 @@ int main(void) {
       TEST_CASE(a_newcomer_soon_has_its_share),
       TEST_CASE(a_fixed_window_beside_it_keeps_its_share),
       TEST_CASE(beside_tcp_it_keeps_at_least_half_of_what_enet_gets),
+      TEST_CASE(invented_acknowledgements_keep_within_bounds),
       TEST_CASE(what_leaves_at_once_is_bounded),
       TEST_CASE(a_program_that_sends_little_does_not_raise_it),
   };

@@ -1,4 +1,7 @@
-/* How long a lost reliable message takes, what reordering costs, and what a peer that lies about acknowledgements gets. */
+/*
+ * Fast retransmit: how soon a lost reliable message arrives, how many messages reordering sends twice, and
+ * peers that forge acknowledgements.
+ */
 #include "../ages.h"
 #include "../link.h"
 #include "../wire/forger.h"
@@ -14,7 +17,9 @@ static void on_event(struct consumer *c, const struct record *r) {
   if (r->type == ENETJS_EVENT_RECEIVE) ages_note(c->context, r->payload);
 }
 
-static struct enetjs_fast_retransmit *fast_of(struct linked *l) { return &host_of(&l->client)->slots[0].fast; }
+static struct enetjs_fast_retransmit *fast_of(struct linked *l) {
+  return &host_of(&l->client)->slots[0].fast;
+}
 
 /* A message each tick in both directions: from this library, and from plain ENet. */
 static void stream(struct linked *l, struct ages *ours, struct ages *plain) {
@@ -25,8 +30,8 @@ static void stream(struct linked *l, struct ages *ours, struct ages *plain) {
   l->client.context = plain;
   for (unsigned ms = 0; ms < SECONDS * 1000; ms++) {
     if (ms % TICK_MS == 0) {
-      CHECK(enetjs_peer_send_buffer(l->client.host, l->peer, 0, ENET_PACKET_FLAG_RELIABLE, (uint8_t *)&l->link.now,
-                                    sizeof(l->link.now), 0) >= 0);
+      CHECK(enetjs_peer_send_buffer(l->client.host, l->peer, 0, ENET_PACKET_FLAG_RELIABLE,
+                                    (uint8_t *)&l->link.now, sizeof(l->link.now), 0) >= 0);
       plain_send(&l->server, 0, ENET_PACKET_FLAG_RELIABLE, &l->link.now, sizeof(l->link.now));
     }
     linked_step(l);
@@ -36,11 +41,11 @@ static void stream(struct linked *l, struct ages *ours, struct ages *plain) {
 }
 
 static void print_ages(const char *name, struct linked *l, struct ages *ours, struct ages *plain) {
-  printf("# %s: age p50 %d, p99 %d, p99.9 %d ms; of plain ENet %d, %d, %d; ", name, ages_percentile(ours, 500),
-         ages_percentile(ours, 990), ages_percentile(ours, 999), ages_percentile(plain, 500),
-         ages_percentile(plain, 990), ages_percentile(plain, 999));
-  printf("sent again %u, needlessly %u; lost %u + %u\n", (unsigned)fast_of(l)->resent, (unsigned)fast_of(l)->needless,
-         l->link.lost[0], l->link.lost[1]);
+  printf("# %s: age p50 %d, p99 %d, p99.9 %d ms; of plain ENet %d, %d, %d; ", name,
+         ages_percentile(ours, 500), ages_percentile(ours, 990), ages_percentile(ours, 999),
+         ages_percentile(plain, 500), ages_percentile(plain, 990), ages_percentile(plain, 999));
+  printf("sent again %u, needlessly %u; lost %u + %u\n", (unsigned)fast_of(l)->resent,
+         (unsigned)fast_of(l)->needless, l->link.lost[0], l->link.lost[1]);
 }
 
 static void stream_over(const char *name, uint32_t (*fate)(struct link *, bool, const uint8_t *, size_t),
@@ -106,7 +111,10 @@ static uint32_t overtaken(struct link *l, bool to_client, const uint8_t *bytes, 
   return link_chance(l, 50) ? 40 : 0;
 }
 
-/* Those at the beginning, until it is known by how much datagrams are overtaken, and once an interval of 10 s. */
+/*
+ * Those at the beginning, until it is known by how much datagrams are overtaken, and once an interval of 10
+ * s.
+ */
 TEST(reordering_costs_hardly_any_message) {
   static struct linked l;
   static struct ages ours, plain;
@@ -145,9 +153,11 @@ TEST(fragments_of_a_large_message_are_sent_again_together) {
   for (int i = 0; i < 4 * ROUND_TRIP_MS; i++) linked_step(&l);
   payload_fill(bytes, sizeof(bytes), sizeof(bytes));
   began = l.link.now;
-  CHECK(enetjs_peer_send_buffer(l.client.host, l.peer, 0, ENET_PACKET_FLAG_RELIABLE, bytes, sizeof(bytes), 0) >= 0);
+  CHECK(enetjs_peer_send_buffer(l.client.host, l.peer, 0, ENET_PACKET_FLAG_RELIABLE, bytes, sizeof(bytes),
+                                0) >= 0);
   UNTIL(arrived, linked_step(&l));
-  printf("# %u ms, %u datagrams lost, %u sent again\n", arrived - began, dropped, (unsigned)fast_of(&l)->resent);
+  printf("# %u ms, %u datagrams lost, %u sent again\n", arrived - began, dropped,
+         (unsigned)fast_of(&l)->resent);
   CHECK(dropped > 10 && fast_of(&l)->resent > 0);
   CHECK(arrived - began < 20 * ROUND_TRIP_MS);
   CHECK_EQ_INT(fast_of(&l)->needless, 0);
@@ -178,14 +188,18 @@ static void hear(struct forger *f, struct heard *heard) {
   }
 }
 
-static void send_one(struct consumer *server, uint8_t channel, unsigned ms, struct forger *f, struct heard *heard) {
+static void send_one(struct consumer *server, uint8_t channel, unsigned ms, struct forger *f,
+                     struct heard *heard) {
   CHECK(enetjs_peer_send_buffer(server->host, server->peer, channel, 1, (const uint8_t *)"x", 1, 0) >= 0);
   consumer_poll(server);
   enet_time_set(enet_time_get() + ms);
   hear(f, heard);
 }
 
-/* On channel 1, the peer has a round trip of 300 ms, so that ENet's timer is slow. On channel 0, MESSAGES are under way. */
+/*
+ * On channel 1, the peer has a round trip of 300 ms, so that ENet's timer is slow. On channel 0, MESSAGES are
+ * under way.
+ */
 static void open_liar(struct consumer *server, struct forger *f, struct heard *heard) {
   server_open(server);
   forger_open(f);
@@ -195,7 +209,8 @@ static void open_liar(struct consumer *server, struct forger *f, struct heard *h
     heard->commands = 0;
     send_one(server, 1, 300, f, heard);
     forge_begin(f);
-    for (unsigned k = 0; k < heard->commands; k++) forge_acknowledge(f, 1, heard->sequence[k], heard->sent_time[k]);
+    for (unsigned k = 0; k < heard->commands; k++)
+      forge_acknowledge(f, 1, heard->sequence[k], heard->sent_time[k]);
     forge_flush(f);
     consumer_poll(server);
   }
@@ -238,7 +253,8 @@ TEST(acknowledgements_with_an_invented_time_move_nothing) {
   static struct heard heard;
   open_liar(&server, &f, &heard);
   for (uint16_t i = 0; i < MESSAGES / 2; i++)
-    acknowledge(&server, &f, (uint16_t)(MESSAGES - i), ENET_HOST_TO_NET_16((uint16_t)(enet_time_get() + 1)), &heard);
+    acknowledge(&server, &f, (uint16_t)(MESSAGES - i), ENET_HOST_TO_NET_16((uint16_t)(enet_time_get() + 1)),
+                &heard);
   CHECK_EQ_INT(heard.commands, MESSAGES);
   close_liar(&server, &f);
 }
@@ -309,7 +325,10 @@ static uint32_t nothing(struct link *l, bool to_client, const uint8_t *bytes, si
   return LINK_LOST;
 }
 
-/* Whether something was sent again for acknowledgements just before is of no account: it is given up no earlier. */
+/*
+ * Whether something was sent again for acknowledgements just before is of no account: it is given up no
+ * earlier.
+ */
 TEST(a_silent_peer_is_given_up_no_earlier) {
   struct linked l;
   struct ages ours = {0};

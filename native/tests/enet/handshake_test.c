@@ -1,8 +1,8 @@
 /*
- * The first messages of a connection, when they overtake the last acknowledgement of the handshake or that
- * is lost. Between this library's client and a server on plain ENet is a relay that reorders by script.
- * The server is serviced only after a whole batch has been passed on, and nothing is retransmitted in
- * between: what it has then, has come at the first attempt.
+ * The first messages of a connection, when the last acknowledgement of the handshake is overtaken or lost.
+ * A relay between this library's client and a server on plain ENet reorders datagrams by a script. The
+ * server is serviced only after a whole batch has been passed on, and nothing is retransmitted in between.
+ * So every message that the server has then came with the first transmission.
  */
 #include "../consumer.h"
 
@@ -49,8 +49,9 @@ static void serve(void) {
 /* Takes what the client has sent. */
 static void gather(void) {
   int length;
-  while (relay.count < DATAGRAMS && (length = socket_receive(relay.front, &relay.client_port,
-                                                             relay.datagram[relay.count].bytes, DATAGRAM_BYTES)) > 0)
+  while (relay.count < DATAGRAMS &&
+         (length = socket_receive(relay.front, &relay.client_port, relay.datagram[relay.count].bytes,
+                                  DATAGRAM_BYTES)) > 0)
     relay.datagram[relay.count++].length = (size_t)length;
   CHECK(relay.count < DATAGRAMS);
 }
@@ -122,7 +123,8 @@ static void send_bytes(size_t length, uint32_t flags) {
 /* Nothing more has to be sent for it. */
 static void settle(void) {
   struct enetjs_host *h = host_of(&relay.client);
-  UNTIL(h->handshakes.first == NULL && peer_statistic(&relay.client, relay.peer, ENETJS_PEER_STAT_QUEUED_MESSAGES) == 0,
+  UNTIL(h->handshakes.first == NULL &&
+            peer_statistic(&relay.client, relay.peer, ENETJS_PEER_STAT_QUEUED_MESSAGES) == 0,
         (pass_in_order(), pass_back(), consumer_poll(&relay.client)));
 }
 

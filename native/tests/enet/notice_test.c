@@ -1,4 +1,7 @@
-/* What the other side hears when a host ends, whoever ends it; the other side is plain ENet. */
+/*
+ * The DISCONNECT that peers on plain ENet get when a host ends: by a close, with its thread, or with the
+ * process.
+ */
 #ifndef _WIN32
 #include <spawn.h>
 #include <sys/wait.h>
@@ -29,7 +32,8 @@ static int ENET_CALLBACK count_datagram(ENetHost *enet, ENetEvent *event) {
   (void)event;
   s->datagrams++;
   if (enet->receivedDataLength == header + sizeof(ENetProtocolDisconnect) &&
-      enet->receivedData[header] == (ENET_PROTOCOL_COMMAND_DISCONNECT | ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED))
+      enet->receivedData[header] ==
+          (ENET_PROTOCOL_COMMAND_DISCONNECT | ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED))
     s->notices++;
   return 0;
 }
@@ -98,7 +102,9 @@ static void check_all_told_once(struct stock *s, size_t count) {
 }
 
 /* The server is serviced, and nobody takes its events. */
-static void service_untaken(const struct consumer *server) { CHECK(enetjs_host_service(server->host, 0) >= 0); }
+static void service_untaken(const struct consumer *server) {
+  CHECK(enetjs_host_service(server->host, 0) >= 0);
+}
 
 static void pumped_open(struct consumer *c) {
   consumer_start(c);
@@ -142,7 +148,8 @@ static void check_close_tells(bool checksum, bool compress) {
     if (checksum) clients[i].enet->checksum = enet_crc32;
     if (compress) enet_host_compress_with_range_coder(clients[i].enet);
   }
-  UNTIL(connects_of(clients, CLIENTS) == CLIENTS && statistic(&server, ENETJS_HOST_STAT_CONNECTED_PEERS) == CLIENTS,
+  UNTIL(connects_of(clients, CLIENTS) == CLIENTS &&
+            statistic(&server, ENETJS_HOST_STAT_CONNECTED_PEERS) == CLIENTS,
         (service_untaken(&server), poll_all(clients, CLIENTS)));
   consumer_close(&server);
   check_all_told_once(clients, CLIENTS);
@@ -242,7 +249,8 @@ TEST(shutting_down_waits_for_peers_whose_connect_events_were_not_taken) {
   struct stock clients[CLIENTS];
   server_open(&server);
   connect_all(clients, CLIENTS, port_of(&server));
-  UNTIL(connects_of(clients, CLIENTS) == CLIENTS && statistic(&server, ENETJS_HOST_STAT_CONNECTED_PEERS) == CLIENTS,
+  UNTIL(connects_of(clients, CLIENTS) == CLIENTS &&
+            statistic(&server, ENETJS_HOST_STAT_CONNECTED_PEERS) == CLIENTS,
         (service_untaken(&server), poll_all(clients, CLIENTS)));
   CHECK_EQ_INT(enetjs_host_shutdown(server.host, 0), 1);
   UNTIL(server.shutdowns == 1, (consumer_poll(&server), poll_all(clients, CLIENTS)));
@@ -277,7 +285,10 @@ TEST(shutting_down_delivers_what_is_queued) {
   stock_end(&server);
 }
 
-/* An own attempt is answered while the host is shut down: the other side is told, the program hears of its end only. */
+/*
+ * An own attempt is answered while the host is shut down: the other side is told, the program hears of its
+ * end only.
+ */
 TEST(shutting_down_ends_an_attempt_once_it_is_answered) {
   struct consumer client;
   struct stock server;
@@ -330,7 +341,8 @@ TEST(a_closed_wake_up_tells_all_peers) {
   struct stock clients[CLIENTS];
   pumped_open(&server);
   connect_all(clients, CLIENTS, port_of(&server));
-  UNTIL(connects_of(clients, CLIENTS) == CLIENTS && statistic(&server, ENETJS_HOST_STAT_CONNECTED_PEERS) == CLIENTS,
+  UNTIL(connects_of(clients, CLIENTS) == CLIENTS &&
+            statistic(&server, ENETJS_HOST_STAT_CONNECTED_PEERS) == CLIENTS,
         poll_all(clients, CLIENTS));
   enetjs_fd_close(server.wake);
   server.wake = ENETJS_FD_NONE;

@@ -1,9 +1,10 @@
-/* Floods of unreliable messages, which go out in step with who reads them. */
+/* Floods of unreliable messages are sent no faster than the other side reads them. */
 #include "../consumer.h"
 
 /*
- * A busy machine may stop this program for longer than a barrier waits, which then lets everything pass. So while a
- * flood is queued the clock stands still, and while it is read the clock moves by a step for each look at it.
+ * A busy machine may stop this program for longer than a barrier waits, which then lets everything pass. So
+ * while a flood is queued the clock stands still, and while it is read the clock moves by a step for each
+ * look at it.
  */
 #if defined(__linux__)
 
@@ -56,7 +57,8 @@ static double queued(struct consumer *c, double peer) {
 static void send_flood(struct consumer *c, double peer, uint32_t flags) {
   uint8_t bytes[MESSAGE_BYTES] = {0};
   stop_clock();
-  for (int i = 0; i < FLOOD; i++) CHECK(enetjs_peer_send_buffer(c->host, peer, 0, flags, bytes, sizeof(bytes), 0) >= 0);
+  for (int i = 0; i < FLOOD; i++)
+    CHECK(enetjs_peer_send_buffer(c->host, peer, 0, flags, bytes, sizeof(bytes), 0) >= 0);
   CHECK_EQ_INT(enetjs_host_flush(c->host), 0);
   CHECK(queued(c, peer) > FLOOD / 2);
 }
@@ -91,7 +93,7 @@ TEST(a_flood_arrives) { check_flood_arrives(0, false); }
 TEST(a_flood_of_unsequenced_messages_arrives) { check_flood_arrives(ENET_PACKET_FLAG_UNSEQUENCED, false); }
 TEST(a_flood_arrives_before_a_later_disconnect) { check_flood_arrives(0, true); }
 
-/* The server does not answer, so that each step ends by time: none for ever, and the host knows when. */
+/* The server does not answer, so each step ends by time, and enetjs_next_wait tells when. */
 TEST(a_flood_that_nobody_reads_goes_on) {
   struct consumer server, client;
   double peer;

@@ -1,9 +1,18 @@
-/* What is lost where nothing follows that could show it, what is lost twice, and acknowledgements that are lost. */
+/*
+ * Losses that are hard to notice: of the last message, of the same message twice, and of acknowledgements.
+ */
 #include "../ages.h"
 #include "../link.h"
 #include "wire/command.h"
 
-enum { LATENCY_MS = 25, ROUND_TRIP_MS = 2 * LATENCY_MS, MESSAGE_BYTES = 100, WARM_UP = 50, TIMES = 8, PAUSE_MS = 400 };
+enum {
+  LATENCY_MS = 25,
+  ROUND_TRIP_MS = 2 * LATENCY_MS,
+  MESSAGE_BYTES = 100,
+  WARM_UP = 50,
+  TIMES = 8,
+  PAUSE_MS = 400
+};
 
 /* ---- What is lost ---------------------------------------------------------------------------- */
 
@@ -14,8 +23,8 @@ struct losses {
 
 static bool is_to_lose(struct losses *losses, const struct enetjs_command *command) {
   unsigned number = ENET_NET_TO_HOST_16(command->protocol->header.reliableSequenceNumber);
-  return command->kind == ENET_PROTOCOL_COMMAND_SEND_RELIABLE && number > WARM_UP && number % losses->every == 0 &&
-         losses->seen[number]++ < losses->copies;
+  return command->kind == ENET_PROTOCOL_COMMAND_SEND_RELIABLE && number > WARM_UP &&
+         number % losses->every == 0 && losses->seen[number]++ < losses->copies;
 }
 
 static uint32_t lose_copies(struct link *l, bool to_client, const uint8_t *bytes, size_t length) {
@@ -48,7 +57,8 @@ static void on_packet(struct plain *p, const ENetPacket *packet) { ages_note(p->
 static void send_message(struct linked *l) {
   uint8_t bytes[MESSAGE_BYTES] = {0};
   memcpy(bytes, &l->link.now, sizeof(l->link.now));
-  CHECK(enetjs_peer_send_buffer(l->client.host, l->peer, 0, ENET_PACKET_FLAG_RELIABLE, bytes, sizeof(bytes), 0) >= 0);
+  CHECK(enetjs_peer_send_buffer(l->client.host, l->peer, 0, ENET_PACKET_FLAG_RELIABLE, bytes, sizeof(bytes),
+                                0) >= 0);
   CHECK_EQ_INT(enetjs_host_flush(l->client.host), 0);
 }
 

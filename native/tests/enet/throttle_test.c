@@ -1,4 +1,7 @@
-/* What of unreliable messages is sent when delay changes and nothing is lost, with plain ENet on the other side. */
+/*
+ * ENet's throttle: how many unreliable messages are sent when the delay changes and nothing is lost, with
+ * plain ENet on the other side.
+ */
 #include "../link.h"
 
 enum { NEAR_MS = 25, FAR_MS = 60, PHASE_MS = 1500 / SLOW, EVERY_MS = 5 };
@@ -20,7 +23,10 @@ static void send_to_plain(struct linked *l, uint32_t flags) {
   CHECK(enetjs_peer_send_buffer(l->client.host, l->peer, 0, flags, message, sizeof(message), 0) >= 0);
 }
 
-/* Both sides send: unreliable messages, and now and then a reliable one, whose acknowledgement measures a round trip. */
+/*
+ * Both sides send: unreliable messages, and now and then a reliable one, whose acknowledgement measures a
+ * round trip.
+ */
 static void send_for(struct linked *l, struct flow *flow, unsigned ms) {
   for (unsigned i = 0; i < ms; i++) {
     if (i % EVERY_MS == 0) {
@@ -48,7 +54,9 @@ struct shares {
   double arrived, returned, throttled; /**< exact where they are 0 or 1 */
 };
 
-/* @returns what share of unreliable messages has arrived while the delay rose from 25 to 60 ms and fell again */
+/*
+ * @returns what share of unreliable messages has arrived while the delay rose from 25 to 60 ms and fell again
+ */
 static struct shares shares_with(int throttle, bool ask) {
   struct linked l;
   struct flow flow = {0};
@@ -67,8 +75,8 @@ static struct shares shares_with(int throttle, bool ask) {
   shares.arrived = (double)arrived / flow.sent;
   shares.returned = (double)flow.returned / flow.sent;
   shares.throttled = peer_statistic(&l.client, l.peer, ENETJS_PEER_STAT_THROTTLED) / flow.sent;
-  printf("# of %u arrive %.4f, from the plain side %.4f; counted as dropped %.4f\n", flow.sent, shares.arrived,
-         shares.returned, shares.throttled);
+  printf("# of %u arrive %.4f, from the plain side %.4f; counted as dropped %.4f\n", flow.sent,
+         shares.arrived, shares.returned, shares.throttled);
   linked_close(&l);
   return shares;
 }
@@ -95,7 +103,7 @@ TEST(asking_the_other_side_leaves_the_throttle_of_this_one_on) {
   CHECK(shares.arrived < 0.95 && shares.returned == 1);
 }
 
-/* ---- Who sets the deceleration --------------------------------------------------------------- */
+/* ---- Which side sets the deceleration -------------------------------------------------------- */
 
 static void settle(struct linked *l) {
   for (int i = 0; i < 4 * NEAR_MS; i++) linked_step(l);
@@ -183,7 +191,10 @@ TEST(a_bandwidth_limit_still_counts_and_only_while_it_is_exceeded) {
 
 /* ---- Ping barriers --------------------------------------------------------------------------- */
 
-/* A flood has many of their pings acknowledged late. In the time of one ping of ENet's own, one of them counts. */
+/*
+ * A flood has many of their pings acknowledged late. In the time of one ping of ENet's own, one of them
+ * counts.
+ */
 TEST(the_pings_of_a_flood_move_the_throttle_no_more_often_than_those_of_enet) {
   struct linked l;
   uint8_t bytes[1000] = {0};

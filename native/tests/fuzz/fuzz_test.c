@@ -8,7 +8,8 @@
  *   --seed N --datagrams M   one run; a host lives for some thousand datagrams
  *   --strict WHAT            enforces memory, handshakes, time or all, see subject.h
  *   --save FILE              where a failure, or the costliest datagram, leaves the script of its host
- *   --costliest N            measures the costliest datagrams again, as often as it takes to see their true cost
+ *   --costliest N            measures the costliest datagrams again, as often as it takes to see their true
+ *                            cost
  *   --replay FILE            runs a script
  *   --shrink FILE            takes from a script that fails every step that it fails without
  *   --progress               a line now and then
@@ -44,7 +45,8 @@ static struct {
 static void print_last_steps(void) {
   size_t at = 0, from[LAST_STEPS] = {0};
   struct step step;
-  for (size_t here = 0, i = 0; script_next(&subject.script, &at, &step); here = at) from[i++ % LAST_STEPS] = here;
+  for (size_t here = 0, i = 0; script_next(&subject.script, &at, &step); here = at)
+    from[i++ % LAST_STEPS] = here;
   for (size_t oldest = SIZE_MAX, count = 0; count < LAST_STEPS; count++) {
     size_t next = SIZE_MAX;
     for (size_t i = 0; i < LAST_STEPS; i++)
@@ -63,7 +65,8 @@ static void report(void) {
   printf("# Repeat with: fuzz_test --seed %llu --datagrams %llu --strict %s\n# The last steps:\n",
          (unsigned long long)run.seed, (unsigned long long)subject.datagrams, run.strict);
   print_last_steps();
-  if (run.save && script_save(&subject.script, run.save, "found by the fuzzer")) printf("# Saved as %s\n", run.save);
+  if (run.save && script_save(&subject.script, run.save, "found by the fuzzer"))
+    printf("# Saved as %s\n", run.save);
   fflush(stdout);
 }
 
@@ -148,8 +151,9 @@ static void tell(void) {
          (unsigned long long)subject.connects, (unsigned long long)subject.receives);
   printf("# peak %.0f KiB above an idle host, over budget %llu times\n", subject.peak / 1024,
          (unsigned long long)subject.over_memory);
-  printf("# CPU time, with interrupts: costliest datagram %.3f ms, %llu above 1 ms; longest service %.3f ms\n",
-         (double)meter.noted[0].ns / 1e6, (unsigned long long)meter.slow, (double)subject.longest_ns / 1e6);
+  printf(
+      "# CPU time, with interrupts: costliest datagram %.3f ms, %llu above 1 ms; longest service %.3f ms\n",
+      (double)meter.noted[0].ns / 1e6, (unsigned long long)meter.slow, (double)subject.longest_ns / 1e6);
   printf("# unproved addresses exceeded %llu times, connections guessed %llu\n",
          (unsigned long long)world.unproved_excess, (unsigned long long)world.guessed);
 }

@@ -103,7 +103,8 @@ static uint16_t ahead_of(uint16_t last, uint32_t by) {
 
 static void put_reliable(uint32_t channel, uint16_t sequence, size_t length) {
   if (!fits(6 + length)) return;
-  put_command(ENET_PROTOCOL_COMMAND_SEND_RELIABLE | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, channel, sequence);
+  put_command(ENET_PROTOCOL_COMMAND_SEND_RELIABLE | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, channel,
+              sequence);
   put((uint32_t)length, 2);
   put_payload(length);
 }
@@ -145,7 +146,8 @@ static void put_fragment(uint32_t command, uint32_t channel, const struct fragme
 static void put_anything(void) {
   static const uint8_t flags[] = {0, 0x40, 0x80, 0x80, 0x80, 0xC0};
   uint32_t number = below(ENET_PROTOCOL_COMMAND_COUNT + 1);
-  size_t size = number > 0 && number < ENET_PROTOCOL_COMMAND_COUNT ? enet_protocol_command_size((uint8_t)number) : 20;
+  size_t size =
+      number > 0 && number < ENET_PROTOCOL_COMMAND_COUNT ? enet_protocol_command_size((uint8_t)number) : 20;
   const struct endpoint *e = &world.endpoint[generator.current];
   uint32_t channel = chance(10) ? 0xFF : chance(5) ? odd_number() : some_channel();
   if (number == ENET_PROTOCOL_COMMAND_DISCONNECT && chance(90)) number = ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
@@ -238,8 +240,10 @@ static void fill_parts(struct endpoint *e) {
   while (commands-- > 0) {
     uint32_t part = 1 + (uint32_t)small_length(), count = 2 + below(chance(10) ? 4000 : 30);
     bool reliable = chance(60);
-    struct fragment f = {.count = count, .total = (count - 1) * part + 1 + below(part), .number = below(count)};
-    f.start = reliable ? (uint16_t)(e->reliable[channel] + 1 + (chance(20) ? 0 : below(200))) : (uint16_t)below(200);
+    struct fragment f = {
+        .count = count, .total = (count - 1) * part + 1 + below(part), .number = below(count)};
+    f.start = reliable ? (uint16_t)(e->reliable[channel] + 1 + (chance(20) ? 0 : below(200)))
+                       : (uint16_t)below(200);
     f.sequence = reliable ? (uint16_t)(f.start + f.number) : (uint16_t)(e->reliable[channel] + below(4));
     f.offset = f.number * part;
     f.length = f.number == count - 1 ? f.total - f.offset : part;
@@ -367,10 +371,13 @@ static void send_from(uint32_t index, struct endpoint *e) {
 static void greet(uint32_t index) {
   struct endpoint *e = &world.endpoint[index];
   uint32_t id = e->standing == GREETED && chance(70) ? e->connect_id : ++generator.connect_id;
-  do_step(STEP_HELLO, index, chance(95) ? generator.channels : odd_number(), id, chance(90) ? 0 : odd_number());
+  do_step(STEP_HELLO, index, chance(95) ? generator.channels : odd_number(), id,
+          chance(90) ? 0 : odd_number());
 }
 
-/* What the host thinks of it: for deep states, most of what is sent should be to a connection that is there. */
+/*
+ * What the host thinks of it: for deep states, most of what is sent should be to a connection that is there.
+ */
 static const ENetPeer *peer_of(const struct endpoint *e) {
   for (size_t i = 0; i < world.enet->peerCount; i++) {
     const ENetPeer *peer = &world.enet->peers[i];
@@ -390,7 +397,8 @@ static void follow(struct endpoint *e, const ENetPeer *peer) {
 static void change_mood(struct endpoint *e) {
   if (e->mood_left-- > 0) return;
   e->mood = below(3) == 0 ? MOOD_HONEST : below(MOOD_COUNT);
-  if ((e->mood == MOOD_RUSH || e->mood == MOOD_EMPTY) && chance(70)) e->mood = MOOD_HONEST; /* they take long */
+  /* they take long */
+  if ((e->mood == MOOD_RUSH || e->mood == MOOD_EMPTY) && chance(70)) e->mood = MOOD_HONEST;
   e->mood_left = 10 + below(600);
 }
 
@@ -435,7 +443,8 @@ static void of_reader(void) {
   if (e->standing == JOINED)
     of_joined(index, e);
   else if (e->standing == CALLED && chance(80))
-    do_step(STEP_VERIFY, index, chance(95) ? 0 : odd_number(), chance(95) ? generator.channels : odd_number(), 0);
+    do_step(STEP_VERIFY, index, chance(95) ? 0 : odd_number(), chance(95) ? generator.channels : odd_number(),
+            0);
   else if (e->standing == GREETED && e->pending > 0 && chance(80))
     do_step(STEP_ACK, index, WORLD_PENDING, 0, 0);
   else if (chance(80))
@@ -509,13 +518,15 @@ static void fail_something(void) {
 
 static void generate_open(void) {
   uint8_t setting[SETTING_COUNT];
-  struct step step = {.kind = STEP_OPEN, .a = chance(20) ? UINT32_MAX - below(100000) : 1000 + below(1 << 20)};
+  struct step step = {.kind = STEP_OPEN,
+                      .a = chance(20) ? UINT32_MAX - below(100000) : 1000 + below(1 << 20)};
   setting[SETTING_PEERS] = (uint8_t)(chance(30) ? 1 : chance(70) ? 2 + below(11) : 1 + below(40));
   setting[SETTING_CHANNELS] = (uint8_t)(1 + below(8));
   setting[SETTING_MTU] = (uint8_t)(chance(70) ? 87 : 36 + below(220));
-  setting[SETTING_SWITCHES] = (uint8_t)((chance(25) ? SWITCH_COMPRESS : 0) | (chance(25) ? SWITCH_CHECKSUM : 0) |
-                                        (chance(25) ? SWITCH_DATAGRAMS : 0) | (chance(5) ? SWITCH_UNBOUND : 0) |
-                                        (chance(80) ? SWITCH_JOINS : 0) | (chance(40) ? SWITCH_IPV6 : 0));
+  setting[SETTING_SWITCHES] =
+      (uint8_t)((chance(25) ? SWITCH_COMPRESS : 0) | (chance(25) ? SWITCH_CHECKSUM : 0) |
+                (chance(25) ? SWITCH_DATAGRAMS : 0) | (chance(5) ? SWITCH_UNBOUND : 0) |
+                (chance(80) ? SWITCH_JOINS : 0) | (chance(40) ? SWITCH_IPV6 : 0));
   setting[SETTING_EVENTS] = (uint8_t)(4 + below(5));
   setting[SETTING_ARENA] = (uint8_t)(12 + below(6));
   setting[SETTING_WAITING_KIB] = (uint8_t)(chance(80) ? 64 : 1 + below(255));

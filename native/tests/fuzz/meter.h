@@ -2,10 +2,10 @@
  * @file meter.h
  * @brief What each datagram costs the host, in CPU time of this thread.
  *
- * A datagram costs what is computed from the moment that ENet has it until ENet has the next one, or until the
- * service is over. What the simulated system computes is left out. A single measurement may be too high, because
- * it includes interrupts and page faults. So the costliest datagrams are noted by seed and number, and a run with
- * the same seed measures them again.
+ * A datagram costs what is computed from the moment that ENet has it until ENet has the next one, or until
+ * the service is over. What the simulated system computes is left out. A single measurement may be too high,
+ * because it includes interrupts and page faults. So the costliest datagrams are noted by seed and number,
+ * and a run with the same seed measures them again.
  */
 #ifndef ENETJS_TESTS_FUZZ_METER_H
 #define ENETJS_TESTS_FUZZ_METER_H
@@ -41,7 +41,9 @@ static void meter_note(const struct cost *cost) {
   meter.noted[at] = *cost;
 }
 
-/** The service is over, or the next datagram has come. @param counts whether the time is the datagram's doing */
+/**
+ * The service is over, or the next datagram has come. @param counts whether the time is the datagram's doing
+ */
 static void meter_end(bool counts) {
   if (meter.since == 0) return;
   meter.now.ns = meter_ns() - meter.since;
@@ -57,8 +59,9 @@ static void count_commands(ENetHost *enet) {
   size_t header = enet->receivedData[0] & 0x80 ? 4 : 2; /* ENET_PROTOCOL_HEADER_FLAG_SENT_TIME */
   struct enetjs_command command;
   if (enet->checksum) header += 4;
-  for (size_t at = header; at < enet->receivedDataLength &&
-                           enetjs_command_read(enet->receivedData + at, enet->receivedDataLength - at, &command);
+  for (size_t at = header;
+       at < enet->receivedDataLength &&
+       enetjs_command_read(enet->receivedData + at, enet->receivedDataLength - at, &command);
        at += command.length)
     meter.now.commands[command.kind]++;
   simulated.own_ns += system_cpu_ns() - before;
@@ -98,8 +101,8 @@ static void meter_print(const struct cost *cost) {
                                                                  "bandwidth limit",
                                                                  "throttle configure",
                                                                  "send unreliable fragment"};
-  printf("# %.3f ms: datagram %llu of seed %llu, %zu bytes", (double)cost->ns / 1e6, (unsigned long long)cost->number,
-         (unsigned long long)cost->seed, cost->length);
+  printf("# %.3f ms: datagram %llu of seed %llu, %zu bytes", (double)cost->ns / 1e6,
+         (unsigned long long)cost->number, (unsigned long long)cost->seed, cost->length);
   for (size_t i = 0; i < ENET_PROTOCOL_COMMAND_COUNT; i++)
     if (cost->commands[i] > 0) printf(", %u x %s", cost->commands[i], names[i]);
   printf("\n");

@@ -16,7 +16,8 @@ enum step_kind {
   STEP_FROM,   /**< endpoint a sends the bytes; b: what is flipped in its header, c: its age, d: COMPOSE_… */
   STEP_ACK,    /**< endpoint a acknowledges; b: how many at most, c: the age of its header */
   STEP_HELLO,  /**< endpoint a sends CONNECT; b: channels, c: connect id, d: incoming bandwidth */
-  STEP_VERIFY, /**< endpoint a answers the host's CONNECT; b: what is flipped in the connect id, c: channels */
+  /** endpoint a answers the host's CONNECT; b: what is flipped in the connect id, c: channels */
+  STEP_VERIFY,
   STEP_LEAVE,  /**< endpoint a sends DISCONNECT; b: 1 for an acknowledged one */
   STEP_TIME,   /**< a ms pass, and b microseconds */
   STEP_WALL,   /**< the wall clock moves by a - b seconds */
@@ -75,10 +76,12 @@ static bool step_read(const char *line, struct step *step, uint8_t *room) {
   char name[16];
   int at = 0;
   memset(step, 0, sizeof(*step));
-  if (sscanf(line, "%15s %u %u %u %u %n", name, &step->a, &step->b, &step->c, &step->d, &at) < 5) return false;
+  if (sscanf(line, "%15s %u %u %u %u %n", name, &step->a, &step->b, &step->c, &step->d, &at) < 5)
+    return false;
   while (step->kind < STEP_COUNT && strcmp(name, step_names[step->kind]) != 0) step->kind++;
   if (step->kind == STEP_COUNT) return false;
-  for (unsigned byte; at > 0 && step->length < SYSTEM_DATAGRAM && sscanf(line + at, "%2x", &byte) == 1; at += 2)
+  for (unsigned byte; at > 0 && step->length < SYSTEM_DATAGRAM && sscanf(line + at, "%2x", &byte) == 1;
+       at += 2)
     room[step->length++] = (uint8_t)byte;
   step->bytes = room;
   return true;

@@ -25,7 +25,8 @@ enum budget {
 #define ENFORCED (BUDGET_MEMORY | BUDGET_HANDSHAKES)
 
 #define SERVICE_LIMIT_MS 50
-#define SENDS 16               /* queued by the program; with more, what a service takes is not the peers' doing */
+/* queued by the program; with more, what a service takes is not the peers' doing */
+#define SENDS 16
 #define PEER_SLACK (1 << 20)   /* of each connection, beyond what its settings allow */
 #define HOST_SLACK (512 << 10) /* a range coder, datagrams, acknowledgements before they are sent */
 #define HANDLES 16             /* peers that calls are made for; some of them are stale */
@@ -176,8 +177,8 @@ static double allocated(void) {
 /* What the program itself has queued, and large packets that it has been told of. */
 static double of_program(void) {
   const struct enetjs_host *h = subject_host();
-  double bytes =
-      (double)h->queued_messages * 1024 + (double)(atomic_load(&h->listed_bytes) + atomic_load(&h->kept_bytes));
+  double bytes = (double)h->queued_messages * 1024 +
+                 (double)(atomic_load(&h->listed_bytes) + atomic_load(&h->kept_bytes));
   for (size_t i = 0; i < h->enet->peerCount; i++) bytes += 2 * (double)h->slots[i].queued_bytes;
   return bytes;
 }
@@ -194,7 +195,8 @@ static void check_memory(void) {
   double bytes = allocated();
   if (bytes - subject.base > subject.peak) subject.peak = bytes - subject.base;
   if (bytes <= subject.limit || bytes <= subject.limit + of_program()) return;
-  if (subject.enforced & BUDGET_MEMORY) violated("bytes that the host holds", bytes, subject.limit + of_program());
+  if (subject.enforced & BUDGET_MEMORY)
+    violated("bytes that the host holds", bytes, subject.limit + of_program());
   subject.over_memory++;
   subject.over_budget = true;
 }
@@ -243,12 +245,20 @@ static void subject_service(void) {
 
 /* ---- Its life -------------------------------------------------------------------------------- */
 
+/* The simulated clock stands still meanwhile. */
+static void await_background(void) {
+  uint64_t deadline = system_real_ms() + PATIENCE_MS;
+  while (diagnostic(ENETJS_DIAGNOSTIC_ALLOCATIONS) > 0 && system_real_ms() < deadline) test_yield();
+  CHECK_EQ_INT(diagnostic(ENETJS_DIAGNOSTIC_ALLOCATIONS), 0);
+}
+
 static void subject_close(void) {
   if (!subject.open) return;
   subject.open = false;
   enet_range_coder_destroy(world.coder);
   world.coder = NULL;
   consumer_close(&subject.consumer);
+  await_background();
   check_nothing_left();
 }
 
@@ -311,17 +321,19 @@ static void subject_open(const struct step *step) {
 static bool may_queue(void) { return subject_host()->queued_messages < 500 && of_program() < 1 << 20; }
 
 /* To some of those that calls are made for, to all but these, or to all. */
-static void call_broadcast(const struct step *s, double channel, double flag, const uint8_t *bytes, double length) {
+static void call_broadcast(const struct step *s, double channel, double flag, const uint8_t *bytes,
+                           double length) {
   double named = s->b / HANDLES % (HANDLES + 1), mode = s->b / HANDLES / (HANDLES + 1) % 2;
-  enetjs_host_broadcast_buffer(subject.consumer.host, channel, flag, bytes, length, (const uint8_t *)subject.handle,
-                               named * sizeof(*subject.handle), mode);
+  enetjs_host_broadcast_buffer(subject.consumer.host, channel, flag, bytes, length,
+                               (const uint8_t *)subject.handle, named * sizeof(*subject.handle), mode);
 }
 
 static void call_send(double peer, const struct step *s) {
   static const uint32_t flags[] = {ENET_PACKET_FLAG_RELIABLE, 0, ENET_PACKET_FLAG_UNSEQUENCED,
                                    ENET_PACKET_FLAG_UNRELIABLE_FRAGMENT};
   static uint8_t bytes[16384];
-  double host = subject.consumer.host, channel = s->c % 256 % 9, flag = flags[s->c / 256 % 4], length = s->d % 16384;
+  double host = subject.consumer.host, channel = s->c % 256 % 9, flag = flags[s->c / 256 % 4],
+         length = s->d % 16384;
   for (uint32_t left = s->d % 8 ? 1 : 1 + s->d / 16384 % 64; left > 0 && may_queue(); left--) {
     bool watched = subject_host()->completions.held.count < 64;
     if (s->a == CALL_SEND)
@@ -340,8 +352,12 @@ static void call_set(const struct step *s) {
     case 3: enetjs_host_set(host, ENETJS_CONFIG_CHECKSUM, s->c % 2, 0); break;
     case 4: enetjs_host_set(host, ENETJS_CONFIG_MTU, 576 + s->c % 3521, 0); break;
     case 5: enetjs_host_set(host, ENETJS_CONFIG_DUPLICATE_PEERS, s->c % 8, 0); break;
-    case 6: enetjs_host_set(host, ENETJS_CONFIG_MAXIMUM_PACKET_SIZE, s->c % (subject.maximum_packet + 1), 0); break;
-    case 7: enetjs_host_set(host, ENETJS_CONFIG_MAXIMUM_WAITING_DATA, s->c % (subject.maximum_waiting + 1), 0); break;
+    case 6:
+      enetjs_host_set(host, ENETJS_CONFIG_MAXIMUM_PACKET_SIZE, s->c % (subject.maximum_packet + 1), 0);
+      break;
+    case 7:
+      enetjs_host_set(host, ENETJS_CONFIG_MAXIMUM_WAITING_DATA, s->c % (subject.maximum_waiting + 1), 0);
+      break;
     default: enetjs_host_set(host, ENETJS_CONFIG_DATAGRAMS, s->c % 2, 0);
   }
 }
@@ -364,7 +380,9 @@ static void call_connect(const struct step *s) {
   subject.handle[subject.handles++ % HANDLES] = peer;
 }
 
-/* Whether the program is asked about clients, what it says of the last ones, and whether the filter refuses. */
+/*
+ * Whether the program is asked about clients, what it says of the last ones, and whether the filter refuses.
+ */
 static void call_decide(const struct step *s) {
   double host = subject.consumer.host;
   if (s->b % 8 == 0) enetjs_host_set(host, ENETJS_CONFIG_ACCEPT, s->c % 4 > 0, 0);
@@ -376,7 +394,8 @@ static void call_decide(const struct step *s) {
 
 static void call_filter(const struct step *s) {
   uint32_t first = world_address(s->b % 12), second = world_address(s->c % 12);
-  uint32_t rules[15] = {first, first + s->c % 3, 0, WORLD_ADDRESS, WORLD_ADDRESS + 65535, 1, second, second, 0};
+  uint32_t rules[15] = {first,  first + s->c % 3, 0, WORLD_ADDRESS, WORLD_ADDRESS + 65535, 1,
+                        second, second,           0};
   uint32_t *ipv6 = rules + 9, words[4];
   system_words(second | 1, words);
   memcpy(ipv6, words, 8);
@@ -408,8 +427,12 @@ static void subject_call(const struct step *s) {
     case CALL_DISCONNECT: enetjs_peer_disconnect(host, peer, s->d, s->c % 4); break;
     case CALL_RESET: enetjs_peer_reset(host, peer); break;
     case CALL_PAUSE: enetjs_peer_set(host, peer, ENETJS_PEER_PAUSED, s->c % 2, 0, 0); break;
-    case CALL_THROTTLE: enetjs_peer_set(host, peer, ENETJS_PEER_THROTTLE, s->c, s->d % 64, s->d / 64 % 64); break;
-    case CALL_TIMEOUT: enetjs_peer_set(host, peer, ENETJS_PEER_TIMEOUT, s->c % 64, s->d % 8000, s->d % 40000); break;
+    case CALL_THROTTLE:
+      enetjs_peer_set(host, peer, ENETJS_PEER_THROTTLE, s->c, s->d % 64, s->d / 64 % 64);
+      break;
+    case CALL_TIMEOUT:
+      enetjs_peer_set(host, peer, ENETJS_PEER_TIMEOUT, s->c % 64, s->d % 8000, s->d % 40000);
+      break;
     case CALL_INTERVAL: enetjs_peer_set(host, peer, ENETJS_PEER_PING_INTERVAL, s->c % 2000, 0, 0); break;
     case CALL_PING: enetjs_peer_ping(host, peer); break;
     case CALL_SET: call_set(s); break;
@@ -427,8 +450,8 @@ static void subject_call(const struct step *s) {
 
 /* ---- What the endpoints do ------------------------------------------------------------------- */
 
-static void send_composed(uint32_t index, const struct endpoint *as, const struct step *s, const uint8_t *body,
-                          size_t length) {
+static void send_composed(uint32_t index, const struct endpoint *as, const struct step *s,
+                          const uint8_t *body, size_t length) {
   struct system_datagram *d = system_queue();
   struct endpoint *e = &world.endpoint[index];
   if (d) {
@@ -447,7 +470,8 @@ static void send_composed(uint32_t index, const struct endpoint *as, const struc
 
 static void do_from(const struct step *s) {
   uint32_t index = s->a % WORLD_ENDPOINTS, other = s->d >> COMPOSE_AS_SHIFT;
-  send_composed(index, &world.endpoint[other ? (other - 1) % WORLD_ENDPOINTS : index], s, s->bytes, s->length);
+  send_composed(index, &world.endpoint[other ? (other - 1) % WORLD_ENDPOINTS : index], s, s->bytes,
+                s->length);
 }
 
 static void send_body(uint32_t index, uint32_t age, const void *body, size_t length) {
@@ -506,7 +530,8 @@ static void do_hello(const struct step *s) {
 static void do_verify(const struct step *s) {
   struct endpoint *e = &world.endpoint[s->a % WORLD_ENDPOINTS];
   ENetProtocolVerifyConnect body = {
-      .header = {ENET_PROTOCOL_COMMAND_VERIFY_CONNECT | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF, htons(1)}};
+      .header = {ENET_PROTOCOL_COMMAND_VERIFY_CONNECT | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF,
+                 htons(1)}};
   if (e->standing != CALLED) return;
   number_anew(e);
   body.outgoingPeerID = htons((uint16_t)(s->a % WORLD_ENDPOINTS));
@@ -524,7 +549,8 @@ static void do_verify(const struct step *s) {
 static void do_leave(const struct step *s) {
   struct endpoint *e = &world.endpoint[s->a % WORLD_ENDPOINTS];
   ENetProtocolDisconnect body = {.header = {ENET_PROTOCOL_COMMAND_DISCONNECT, 0xFF, 0}};
-  body.header.command |= s->b ? ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE : ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED;
+  body.header.command |=
+      s->b ? ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE : ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED;
   if (s->b) body.header.reliableSequenceNumber = htons(++e->control);
   send_body(s->a % WORLD_ENDPOINTS, 0, &body, sizeof(body));
   forget(e);
@@ -545,8 +571,8 @@ static void put_row_command(ENetProtocol *command, const struct step *s, uint32_
 
 static void do_row(const struct step *s) {
   uint8_t body[ROW_BYTES];
-  size_t size =
-      s->d % ROW_CHANNEL == ROW_RELIABLE ? sizeof(ENetProtocolSendReliable) : sizeof(ENetProtocolSendUnreliable);
+  size_t size = s->d % ROW_CHANNEL == ROW_RELIABLE ? sizeof(ENetProtocolSendReliable)
+                                                   : sizeof(ENetProtocolSendUnreliable);
   size_t length = 0;
   for (uint32_t i = 0; i < s->b && i < UINT16_MAX; i++) {
     ENetProtocol command;

@@ -38,13 +38,14 @@ struct system_datagram {
 };
 
 static struct {
-  uint64_t now_us;
+  _Atomic uint64_t now_us; /* also read by the background of the library */
   int64_t wall_us; /* what the wall clock is ahead of the other one */
   uint64_t random;
   struct system_datagram inbox[SYSTEM_INBOX];
   unsigned queued, taken;
   bool ipv6;                     /* the host's socket is one of IPv6 */
-  bool joins;                    /* gives consecutive datagrams of one sender as one message, as UDP_GRO does */
+  /* gives consecutive datagrams of one sender as one message, as UDP_GRO does */
+  bool joins;
   int receive_error, send_error; /* of the next such call, or 0 */
   uint64_t own_ns;               /* CPU time that these functions have taken */
   void (*deliver)(uint32_t address, uint16_t port, uint8_t *bytes, size_t length);
@@ -52,7 +53,10 @@ static struct {
 
 /* ---- Addresses ------------------------------------------------------------------------------- */
 
-/* Over an IPv6 socket, half of the addresses are of IPv6: two of them share a /64, and the last word tells which it is. */
+/*
+ * Over an IPv6 socket, half of the addresses are of IPv6: two of them share a /64, and the last word tells
+ * which it is.
+ */
 static bool system_is_ipv6(uint32_t address) { return simulated.ipv6 && address % 2 == 1; }
 
 static void system_words(uint32_t address, uint32_t *words) {
@@ -83,7 +87,8 @@ static uint32_t system_address_of(const struct sockaddr *name) {
   struct sockaddr_in6 expected;
   uint32_t address;
   if (!simulated.ipv6) return ntohl(((const struct sockaddr_in *)(const void *)name)->sin_addr.s_addr);
-  memcpy(&address, ((const struct sockaddr_in6 *)(const void *)name)->sin6_addr.s6_addr + 12, sizeof(address));
+  memcpy(&address, ((const struct sockaddr_in6 *)(const void *)name)->sin6_addr.s6_addr + 12,
+         sizeof(address));
   system_name(&expected, ntohl(address), 0);
   CHECK(memcmp(&expected.sin6_addr, &((const struct sockaddr_in6 *)(const void *)name)->sin6_addr,
                sizeof(expected.sin6_addr)) == 0);
@@ -108,8 +113,8 @@ static struct system_datagram *system_queue(void) {
 }
 
 static bool joins_last(const struct system_datagram *next, const struct system_datagram *first, size_t last) {
-  return simulated.joins && next->address == first->address && next->port == first->port && last == first->length &&
-         next->length <= first->length && next->length > 0;
+  return simulated.joins && next->address == first->address && next->port == first->port &&
+         last == first->length && next->length <= first->length && next->length > 0;
 }
 
 static void set_joined(struct msghdr *header, int segment) {
@@ -133,7 +138,8 @@ static size_t receive_one(struct msghdr *header) {
     length += last;
     joined++;
     next = &simulated.inbox[++simulated.taken];
-  } while (simulated.taken < simulated.queued && joins_last(next, first, last) && length + next->length <= room);
+  } while (simulated.taken < simulated.queued && joins_last(next, first, last) &&
+           length + next->length <= room);
   header->msg_namelen = system_name(header->msg_name, first->address, first->port);
   if (joined > 1)
     set_joined(header, (int)first->length);
@@ -161,7 +167,8 @@ ENETJS_API ssize_t recvmsg(int fd, struct msghdr *header, int flags) {
   return length;
 }
 
-ENETJS_API int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
+ENETJS_API int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                        struct timespec *timeout) {
   uint64_t before = system_cpu_ns();
   unsigned received = 0;
   (void)fd, (void)flags, (void)timeout;
@@ -195,7 +202,8 @@ static ssize_t send_message(const struct msghdr *message) {
   if (errno) return -1;
   for (size_t i = 0; i < header.msg_iovlen; i++) {
     CHECK(length + header.msg_iov[i].iov_len <= sizeof(bytes));
-    if (header.msg_iov[i].iov_len > 0) memcpy(bytes + length, header.msg_iov[i].iov_base, header.msg_iov[i].iov_len);
+    if (header.msg_iov[i].iov_len > 0)
+      memcpy(bytes + length, header.msg_iov[i].iov_base, header.msg_iov[i].iov_len);
     length += header.msg_iov[i].iov_len;
   }
   segment = segment_to_send(&header, length);

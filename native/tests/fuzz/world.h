@@ -1,6 +1,6 @@
 /**
  * @file world.h
- * @brief Who the host under test talks to: peers that do true handshakes, and strangers.
+ * @brief The other sides of the host under test: peers that do true handshakes, and strangers.
  *
  * A reader takes what the host sends: it remembers sessions and peer ids, and what it is to acknowledge.
  * Strangers never see an answer, as if their source addresses were forged. Datagrams are composed from
@@ -103,7 +103,8 @@ static void read_command(struct endpoint *e, const struct enetjs_command *comman
 
 static void read_commands(struct endpoint *e, const uint8_t *bytes, size_t length, uint16_t sent_time) {
   struct enetjs_command command;
-  for (size_t at = 0; enetjs_command_read((uint8_t *)(uintptr_t)bytes + at, length - at, &command); at += command.length)
+  for (size_t at = 0; enetjs_command_read((uint8_t *)(uintptr_t)bytes + at, length - at, &command);
+       at += command.length)
     read_command(e, &command, sent_time);
 }
 
@@ -137,7 +138,8 @@ enum compose_flags {
   COMPOSE_RAW = 2,  /* the bytes are the whole datagram */
   COMPOSE_BAD_CHECKSUM = 4,
   COMPOSE_COMPRESS = 8,
-  COMPOSE_AS_SHIFT = 8 /* with the header of this endpoint; 0 for its own, otherwise one more than its index */
+  COMPOSE_AS_SHIFT =
+      8 /* with the header of this endpoint; 0 for its own, otherwise one more than its index */
 };
 
 static bool named(const struct endpoint *e) { return e->standing == JOINED || e->standing == CALLED; }
@@ -154,7 +156,8 @@ static size_t compressed(uint8_t *out, const uint8_t *body, size_t length) {
   return result < length ? result : 0;
 }
 
-static void put_checksum(const struct endpoint *e, uint8_t *bytes, size_t at, size_t length, uint32_t damage) {
+static void put_checksum(const struct endpoint *e, uint8_t *bytes, size_t at, size_t length,
+                         uint32_t damage) {
   uint32_t sum = named(e) ? e->connect_id : 0;
   ENetBuffer buffer = {.data = bytes, .dataLength = length};
   memcpy(bytes + at, &sum, sizeof(sum));
@@ -167,12 +170,13 @@ static void put_checksum(const struct endpoint *e, uint8_t *bytes, size_t at, si
  * @param change what is flipped in the header's first word
  * @param age how long ago it claims to have been sent, ms
  */
-static size_t world_compose(uint8_t *out, const struct endpoint *e, uint32_t change, uint32_t age, uint32_t flags,
-                            const uint8_t *body, size_t length) {
+static size_t world_compose(uint8_t *out, const struct endpoint *e, uint32_t change, uint32_t age,
+                            uint32_t flags, const uint8_t *body, size_t length) {
   static uint8_t small[SYSTEM_DATAGRAM];
   size_t packed = flags & COMPOSE_COMPRESS ? compressed(small, body, length) : 0;
   uint16_t word = (uint16_t)(header_word(e) ^ change), time = (uint16_t)(world_time() - age);
-  size_t at = word & ENET_PROTOCOL_HEADER_FLAG_SENT_TIME ? 4 : 2, header = at + (world.enet->checksum ? 4 : 0);
+  size_t at = word & ENET_PROTOCOL_HEADER_FLAG_SENT_TIME ? 4 : 2,
+         header = at + (world.enet->checksum ? 4 : 0);
   if (packed > 0) word |= ENET_PROTOCOL_HEADER_FLAG_COMPRESSED;
   if (length > SYSTEM_DATAGRAM - header) length = SYSTEM_DATAGRAM - header;
   out[0] = (uint8_t)(word >> 8);

@@ -1,4 +1,7 @@
-/* Encrypted connections of two hosts, with their pumps: new keys under load, silence for strangers, and their end. */
+/*
+ * Encrypted connections of two hosts, with their pumps: new keys under load, silence for strangers, and their
+ * end.
+ */
 #include "../consumer.h"
 
 #if defined(__linux__)
@@ -74,7 +77,8 @@ TEST(new_keys_under_load_lose_nothing) {
   expected = 0;
   for (unsigned i = 0; i < MESSAGES; i++) {
     memcpy(message, &i, sizeof(i));
-    UNTIL(enetjs_peer_send_buffer(client.host, client.peer, 0, ENET_PACKET_FLAG_RELIABLE, message, sizeof(message), 0) == 0,
+    UNTIL(enetjs_peer_send_buffer(client.host, client.peer, 0, ENET_PACKET_FLAG_RELIABLE, message,
+                                  sizeof(message), 0) == 0,
           poll_both(&client, &server));
     if (i % NEW_KEYS == 0) {
       age_keys(&client);
@@ -178,7 +182,8 @@ TEST(a_session_has_one_connection) {
   struct consumer client, server;
   connect_both(&client, &server);
   connect_within_session(&client);
-  UNTIL(server.connects > 1 || statistic(&server, ENETJS_HOST_STAT_SECURITY_MALFORMED) > 0, poll_both(&client, &server));
+  UNTIL(server.connects > 1 || statistic(&server, ENETJS_HOST_STAT_SECURITY_MALFORMED) > 0,
+        poll_both(&client, &server));
   CHECK_EQ_INT(server.connects, 1);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
   consumer_close(&client);
@@ -195,7 +200,8 @@ TEST(a_server_cannot_connect_to_its_client) {
   CHECK(connect_encrypted(&client, &server, 0) > 0);
   UNTIL(client.connects > 0 && server.connects > 0, poll_both(&client, &server));
   connect_within_session(&server);
-  UNTIL(client.connects > 1 || statistic(&client, ENETJS_HOST_STAT_SECURITY_MALFORMED) > 0, poll_both(&client, &server));
+  UNTIL(client.connects > 1 || statistic(&client, ENETJS_HOST_STAT_SECURITY_MALFORMED) > 0,
+        poll_both(&client, &server));
   CHECK_EQ_INT(client.connects, 1);
   consumer_close(&client);
   consumer_close(&server);

@@ -1,4 +1,7 @@
-/* What is under way to a far peer, over a simulated network: windows, pieces of long messages, and what is left of them. */
+/*
+ * Bytes under way to a far peer over a simulated network: windows, and long messages that are sent in pieces
+ * or given up.
+ */
 #include "../consumer.h"
 
 #include "enet/congestion.h"
@@ -51,7 +54,8 @@ static void close_pair(struct pair *pair) {
   check_nothing_left();
 }
 
-static double send_bytes(struct pair *pair, unsigned channel, const uint8_t *bytes, size_t length, double token) {
+static double send_bytes(struct pair *pair, unsigned channel, const uint8_t *bytes, size_t length,
+                         double token) {
   return enetjs_peer_send_buffer(pair->client.host, pair->peer, channel, ENET_PACKET_FLAG_RELIABLE, bytes,
                                  (double)length, token);
 }
@@ -63,7 +67,10 @@ static void pour(struct pair *pair) {
   poll_pair(pair);
 }
 
-/* As on a link that carries so much. On a busy machine, round trips are too uneven for the controller to find that. */
+/*
+ * As on a link that carries so much. On a busy machine, round trips are too uneven for the controller to find
+ * that.
+ */
 static void pour_with_window(struct pair *pair, size_t window) {
   slot_of(pair)->window.congestion.phase = ENETJS_STEADY;
   slot_of(pair)->window.congestion.window = (double)window;
@@ -258,11 +265,15 @@ TEST(channels_share_by_their_priority) {
   unsigned left = 0;
   open_far(&pair, 4e6);
   CHECK_EQ_INT(enetjs_peer_set(pair.client.host, pair.peer, ENETJS_PEER_PRIORITY, 1, 4, 0), 0);
-  CHECK_EQ_INT(enetjs_peer_set(pair.client.host, pair.peer, ENETJS_PEER_PRIORITY, 2, 4, 0), ENETJS_ERR_CHANNEL);
-  CHECK_EQ_INT(enetjs_peer_set(pair.client.host, pair.peer, ENETJS_PEER_PRIORITY, 1, 0, 0), ENETJS_ERR_ARGUMENT);
-  CHECK_EQ_INT(enetjs_peer_set(pair.client.host, pair.peer, ENETJS_PEER_PRIORITY, 1, 101, 0), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(enetjs_peer_set(pair.client.host, pair.peer, ENETJS_PEER_PRIORITY, 2, 4, 0),
+               ENETJS_ERR_CHANNEL);
+  CHECK_EQ_INT(enetjs_peer_set(pair.client.host, pair.peer, ENETJS_PEER_PRIORITY, 1, 0, 0),
+               ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(enetjs_peer_set(pair.client.host, pair.peer, ENETJS_PEER_PRIORITY, 1, 101, 0),
+               ENETJS_ERR_ARGUMENT);
   for (unsigned i = 0; i < 100; i++)
-    for (unsigned channel = 0; channel < 2; channel++) send_bytes(&pair, channel, bytes, sizeof(bytes), channel + 1);
+    for (unsigned channel = 0; channel < 2; channel++)
+      send_bytes(&pair, channel, bytes, sizeof(bytes), channel + 1);
   UNTIL(slot_of(&pair)->lanes.lane[1].head == NULL, poll_pair(&pair));
   for (const struct enetjs_outgoing *out = slot_of(&pair)->lanes.lane[0].head; out; out = out->next) left++;
   printf("# %u of 100 were left\n", left);

@@ -230,7 +230,8 @@ TEST(live_options_are_taken) {
   CHECK_EQ_INT(peer_statistic(&client, client.peer, ENETJS_PEER_STAT_TIMEOUT_LIMIT), 5);
   CHECK_EQ_INT(peer_statistic(&client, client.peer, ENETJS_PEER_STAT_TIMEOUT_MINIMUM), 600);
   CHECK_EQ_INT(peer_statistic(&client, client.peer, ENETJS_PEER_STAT_TIMEOUT_MAXIMUM), 700);
-  UNTIL(peer_statistic(&c, c.peer, ENETJS_PEER_STAT_PACKET_THROTTLE_ACCELERATION) == 3, poll_both(&client, &c));
+  UNTIL(peer_statistic(&c, c.peer, ENETJS_PEER_STAT_PACKET_THROTTLE_ACCELERATION) == 3,
+        poll_both(&client, &c));
   CHECK_EQ_INT(statistic(&c, ENETJS_HOST_STAT_CONNECTED_PEERS), 1);
   consumer_close(&client);
   consumer_close(&c);
@@ -242,8 +243,8 @@ TEST(live_options_are_taken) {
 static uint64_t arena[1 << 15];
 
 static double create(double *config, uint8_t *block, double bytes) {
-  return enetjs_host_create((uint8_t *)config, ENETJS_CONFIG_COUNT * sizeof(double), block, bytes, (uint8_t *)arena,
-                            config ? config[ENETJS_CONFIG_ARENA_BYTES] : 0);
+  return enetjs_host_create((uint8_t *)config, ENETJS_CONFIG_COUNT * sizeof(double), block, bytes,
+                            (uint8_t *)arena, config ? config[ENETJS_CONFIG_ARENA_BYTES] : 0);
 }
 
 static void check_bad_config(unsigned option, double value, double expected) {
@@ -279,7 +280,8 @@ TEST(impossible_configurations_are_refused) {
                                   {ENETJS_CONFIG_ARENA_BYTES, 2048},
                                   {ENETJS_CONFIG_ARENA_BYTES, 5000},
                                   {ENETJS_CONFIG_UNGUARDED, 2}};
-  for (size_t i = 0; i < TEST_COUNT(bad); i++) check_bad_config((unsigned)bad[i][0], bad[i][1], ENETJS_ERR_ARGUMENT);
+  for (size_t i = 0; i < TEST_COUNT(bad); i++)
+    check_bad_config((unsigned)bad[i][0], bad[i][1], ENETJS_ERR_ARGUMENT);
   for (unsigned option = 0; option < ENETJS_CONFIG_COUNT; option++) {
     double c[ENETJS_CONFIG_COUNT];
     static uint64_t block[1 << 16];
@@ -305,19 +307,20 @@ TEST(shared_memory_must_fit) {
   CHECK_EQ_INT(create(c, (uint8_t *)block + 4, bytes), ENETJS_ERR_LAYOUT);
   CHECK_EQ_INT(create(c, NULL, bytes), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(create(NULL, (uint8_t *)block, bytes), ENETJS_ERR_ARGUMENT);
-  CHECK_EQ_INT(
-      enetjs_host_create((uint8_t *)c, sizeof(c) - 8, (uint8_t *)block, bytes, (uint8_t *)arena, sizeof(arena)),
-      ENETJS_ERR_ARGUMENT);
-  CHECK_EQ_INT(enetjs_host_create((uint8_t *)c, NAN, (uint8_t *)block, bytes, (uint8_t *)arena, sizeof(arena)),
+  CHECK_EQ_INT(enetjs_host_create((uint8_t *)c, sizeof(c) - 8, (uint8_t *)block, bytes, (uint8_t *)arena,
+                                  sizeof(arena)),
                ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(
+      enetjs_host_create((uint8_t *)c, NAN, (uint8_t *)block, bytes, (uint8_t *)arena, sizeof(arena)),
+      ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_host_create((uint8_t *)c, sizeof(c), (uint8_t *)block, bytes, NULL, sizeof(arena)),
                ENETJS_ERR_ARGUMENT);
-  CHECK_EQ_INT(
-      enetjs_host_create((uint8_t *)c, sizeof(c), (uint8_t *)block, bytes, (uint8_t *)arena, sizeof(arena) - 8),
-      ENETJS_ERR_LAYOUT);
-  CHECK_EQ_INT(
-      enetjs_host_create((uint8_t *)c, sizeof(c), (uint8_t *)block, bytes, (uint8_t *)arena + 4, sizeof(arena)),
-      ENETJS_ERR_LAYOUT);
+  CHECK_EQ_INT(enetjs_host_create((uint8_t *)c, sizeof(c), (uint8_t *)block, bytes, (uint8_t *)arena,
+                                  sizeof(arena) - 8),
+               ENETJS_ERR_LAYOUT);
+  CHECK_EQ_INT(enetjs_host_create((uint8_t *)c, sizeof(c), (uint8_t *)block, bytes, (uint8_t *)arena + 4,
+                                  sizeof(arena)),
+               ENETJS_ERR_LAYOUT);
   check_nothing_left();
 }
 
@@ -386,7 +389,8 @@ TEST(layout_version_and_texts) {
   CHECK_EQ_INT(enetjs_error_text(ENETJS_ERR_MEMORY, text, 0), 0);
   CHECK_EQ_INT(enetjs_error_text(ENETJS_ERR_MEMORY, text, NAN), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_error_text(ENETJS_ERR_MEMORY, NULL, 3), ENETJS_ERR_ARGUMENT);
-  for (size_t i = 0; i < TEST_COUNT(nonsense); i++) CHECK(enetjs_error_text(nonsense[i], text, sizeof(text)) > 0);
+  for (size_t i = 0; i < TEST_COUNT(nonsense); i++)
+    CHECK(enetjs_error_text(nonsense[i], text, sizeof(text)) > 0);
 }
 
 /* ---- Messages -------------------------------------------------------------------------------- */
@@ -486,7 +490,8 @@ static double lost_with_empty_messages(void) {
   server.context = &next;
   server.on_event = expect_lengths;
   for (unsigned i = 0; i < 1000; i++)
-    CHECK_EQ_INT(enetjs_peer_send(client.host, peer, 0, 1, client.words[ENETJS_WORD_SCRATCH_OFFSET], i % 5, 0), 0);
+    CHECK_EQ_INT(
+        enetjs_peer_send(client.host, peer, 0, 1, client.words[ENETJS_WORD_SCRATCH_OFFSET], i % 5, 0), 0);
   UNTIL(next == 1000, poll_both(&client, &server));
   lost = peer_statistic(&client, peer, ENETJS_PEER_STAT_PACKETS_LOST);
   consumer_close(&client);
@@ -521,8 +526,8 @@ static void check_each_once(const struct tokens *tokens) {
 
 static void send_tokens(struct consumer *client, double peer) {
   for (unsigned token = 1; token <= TOKENS; token++)
-    CHECK(enetjs_peer_send(client->host, peer, token % 2, 1, client->words[ENETJS_WORD_SCRATCH_OFFSET], 100, token) >=
-          0);
+    CHECK(enetjs_peer_send(client->host, peer, token % 2, 1, client->words[ENETJS_WORD_SCRATCH_OFFSET], 100,
+                           token) >= 0);
   CHECK(enetjs_peer_send(client->host, peer, 0, 1, client->words[ENETJS_WORD_SCRATCH_OFFSET], 100, 0) >= 0);
 }
 
@@ -541,12 +546,15 @@ static void check_tokens(enum ending ending) {
   send_tokens(&client, peer);
   /* Some are on their way, some inside ENet, some before it. */
   if (ending != ALL_DELIVERED) UNTIL(client.delivered > 50, poll_both(&client, &server));
-  if (ending == DISCONNECTED) CHECK_EQ_INT(enetjs_peer_disconnect(client.host, peer, 1, ENETJS_DISCONNECT), 0);
-  if (ending == DISCONNECTED_NOW) CHECK_EQ_INT(enetjs_peer_disconnect(client.host, peer, 1, ENETJS_DISCONNECT_NOW), 0);
+  if (ending == DISCONNECTED)
+    CHECK_EQ_INT(enetjs_peer_disconnect(client.host, peer, 1, ENETJS_DISCONNECT), 0);
+  if (ending == DISCONNECTED_NOW)
+    CHECK_EQ_INT(enetjs_peer_disconnect(client.host, peer, 1, ENETJS_DISCONNECT_NOW), 0);
   if (ending == DISCONNECTED_LATER)
     CHECK_EQ_INT(enetjs_peer_disconnect(client.host, peer, 1, ENETJS_DISCONNECT_LATER), 0);
   if (ending == RESET) CHECK_EQ_INT(enetjs_peer_reset(client.host, peer), 0);
-  if (ending == REMOTE) CHECK_EQ_INT(enetjs_peer_disconnect(server.host, server.peer, 1, ENETJS_DISCONNECT), 0);
+  if (ending == REMOTE)
+    CHECK_EQ_INT(enetjs_peer_disconnect(server.host, server.peer, 1, ENETJS_DISCONNECT), 0);
   UNTIL(client.delivered + client.undelivered == TOKENS, poll_both(&client, &server));
   check_each_once(&tokens);
   if (ending == ALL_DELIVERED || ending == DISCONNECTED_LATER)
@@ -710,8 +718,10 @@ TEST(high_water_is_reported_and_drained_once) {
   peer = connect_pair_of(&client, &server);
   offset = client.words[ENETJS_WORD_SCRATCH_OFFSET];
   for (int round = 1; round <= 5; round++) {
-    for (int i = 1; i <= 10; i++, sent++) CHECK_EQ_INT(enetjs_peer_send(client.host, peer, 0, 1, offset, 1000, 0), 0);
-    for (int i = 1; i <= 5; i++, sent++) CHECK_EQ_INT(enetjs_peer_send(client.host, peer, 0, 1, offset, 1000, 0), 1);
+    for (int i = 1; i <= 10; i++, sent++)
+      CHECK_EQ_INT(enetjs_peer_send(client.host, peer, 0, 1, offset, 1000, 0), 0);
+    for (int i = 1; i <= 5; i++, sent++)
+      CHECK_EQ_INT(enetjs_peer_send(client.host, peer, 0, 1, offset, 1000, 0), 1);
     CHECK_EQ_INT(peer_statistic(&client, peer, ENETJS_PEER_STAT_QUEUED_BYTES), 15000);
     CHECK_EQ_INT(peer_statistic(&client, peer, ENETJS_PEER_STAT_QUEUED_MESSAGES), 15);
     UNTIL(server.receives == sent && peer_statistic(&client, peer, ENETJS_PEER_STAT_QUEUED_MESSAGES) == 0,
@@ -754,7 +764,8 @@ TEST(a_long_queue_keeps_its_order_and_enets_short) {
   for (uint32_t i = 0; i < COUNT; i++) {
     uint8_t bytes[2000];
     memcpy(bytes, &i, sizeof(i));
-    CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, i % 100 == 0 ? 2000 : 4, i == COUNT - 1) >= 0);
+    CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, i % 100 == 0 ? 2000 : 4, i == COUNT - 1) >=
+          0);
   }
   CHECK_EQ_INT(peer_statistic(&client, peer, ENETJS_PEER_STAT_QUEUED_MESSAGES), COUNT);
   UNTIL(next == COUNT && client.delivered == 1, (poll_both(&client, &server), check_inside(&client)));
@@ -819,8 +830,11 @@ TEST(broadcasts_share_what_is_large) {
   CHECK_EQ_INT(diagnostic(ENETJS_DIAGNOSTIC_PACKETS), 1);
   CHECK(diagnostic(ENETJS_DIAGNOSTIC_ALLOCATED_BYTES) - before < 20000 + CLIENTS * 4000);
   memcpy(server.block + server.words[ENETJS_WORD_SCRATCH_OFFSET], bytes, 5000);
-  CHECK_EQ_INT(enetjs_host_broadcast(server.host, 1, 1, server.words[ENETJS_WORD_SCRATCH_OFFSET], 5000, TO_ALL), CLIENTS);
-  CHECK_EQ_INT(enetjs_host_broadcast(server.host, 1, 1, server.words[ENETJS_WORD_SCRATCH_OFFSET], 0, TO_ALL), CLIENTS);
+  CHECK_EQ_INT(
+      enetjs_host_broadcast(server.host, 1, 1, server.words[ENETJS_WORD_SCRATCH_OFFSET], 5000, TO_ALL),
+      CLIENTS);
+  CHECK_EQ_INT(enetjs_host_broadcast(server.host, 1, 1, server.words[ENETJS_WORD_SCRATCH_OFFSET], 0, TO_ALL),
+               CLIENTS);
   CHECK_EQ_INT(enetjs_host_broadcast(server.host, 3, 1, 0, 1, TO_ALL), 0); /* no such channel */
   UNTIL(fewest_received(clients) == 3, poll_clients(clients, &server));
   UNTIL(diagnostic(ENETJS_DIAGNOSTIC_PACKETS) == 0, poll_clients(clients, &server));
@@ -1012,7 +1026,8 @@ TEST(an_attempt_can_be_given_up) {
 /* A DISCONNECT in answer to a CONNECT, as a server sends it that does not want the peer. */
 static void refuse(ENetSocket s) {
   uint8_t refusal[] = {
-      0, 0, ENET_PROTOCOL_COMMAND_DISCONNECT | ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED, 0xFF, 0, 0, 0xF0, 0, 0, 1};
+      0, 0, ENET_PROTOCOL_COMMAND_DISCONNECT | ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED, 0xFF, 0, 0, 0xF0, 0,
+      0, 1};
   uint8_t datagram[4096];
   uint16_t port;
   if (socket_receive(s, &port, datagram, sizeof(datagram)) <= 0) return;
@@ -1062,8 +1077,9 @@ TEST(connect_ids_do_not_follow_from_each_other) {
   consumer_close(&client);
 }
 
-/* From the client's own address, as a stranger forges it, who has to guess the connect id. */
-static void send_disconnect(const struct consumer *client, const struct consumer *server, enet_uint32 connect_id) {
+/* Comes from the client's own address, as if a stranger had forged it, which has to guess the connect id. */
+static void send_disconnect(const struct consumer *client, const struct consumer *server,
+                            enet_uint32 connect_id) {
   const ENetPeer *peer = &host_of(client)->enet->peers[0];
   uint8_t bytes[14] = {0};
   ENetBuffer buffer;
@@ -1077,7 +1093,8 @@ static void send_disconnect(const struct consumer *client, const struct consumer
   bytes[7] = 0xFF;
   sum = enet_crc32(&buffer, 1);
   memcpy(bytes + 2, &sum, sizeof(sum));
-  CHECK_EQ_INT(socket_send(host_of(client)->enet->socket, port_of(server), bytes, sizeof(bytes)), sizeof(bytes));
+  CHECK_EQ_INT(socket_send(host_of(client)->enet->socket, port_of(server), bytes, sizeof(bytes)),
+               sizeof(bytes));
 }
 
 TEST(a_checksum_keeps_forged_disconnects_out) {
@@ -1104,7 +1121,9 @@ TEST(a_checksum_keeps_forged_disconnects_out) {
 }
 
 static bool memory_is_out;
-static void *ENET_CALLBACK take_if_there(size_t size) { return memory_is_out ? NULL : enetjs_pool_malloc(size); }
+static void *ENET_CALLBACK take_if_there(size_t size) {
+  return memory_is_out ? NULL : enetjs_pool_malloc(size);
+}
 static void ENET_CALLBACK none_there(void) {}
 
 TEST(out_of_memory_is_not_out_of_peers) {
@@ -1170,7 +1189,7 @@ TEST(an_end_that_a_flush_brought_is_due_at_once) {
   consumer_close(&server);
 }
 
-/* ---- Who may reach the host ------------------------------------------------------------------ */
+/* ---- Which addresses may reach the host ------------------------------------------------------ */
 
 static void filter(struct consumer *c, const uint32_t *rules, size_t count) {
   CHECK_EQ_INT(enetjs_host_set_filter(c->host, (const uint8_t *)rules, (double)(count * 12)), 0);
@@ -1181,7 +1200,8 @@ static bool gets_through(struct consumer *server, ENetSocket s) {
   unsigned before = server->datagrams;
   double filtered = statistic(server, ENETJS_HOST_STAT_FILTERED);
   CHECK_EQ_INT(socket_send(s, port_of(server), "ping!", 5), 5);
-  UNTIL(server->datagrams > before || statistic(server, ENETJS_HOST_STAT_FILTERED) > filtered, consumer_poll(server));
+  UNTIL(server->datagrams > before || statistic(server, ENETJS_HOST_STAT_FILTERED) > filtered,
+        consumer_poll(server));
   return server->datagrams > before;
 }
 
@@ -1380,7 +1400,8 @@ static void check_datagrams(double compression, double checksum) {
   /* And back. */
   server.on_event = NULL;
   memcpy(server.block + server.words[ENETJS_WORD_SCRATCH_OFFSET], "pong", 4);
-  CHECK_EQ_INT(enetjs_host_send_datagram(server.host, LOOPBACK, port, server.words[ENETJS_WORD_SCRATCH_OFFSET], 4), 4);
+  CHECK_EQ_INT(
+      enetjs_host_send_datagram(server.host, LOOPBACK, port, server.words[ENETJS_WORD_SCRATCH_OFFSET], 4), 4);
   UNTIL(socket_receive(s, NULL, bytes, sizeof(bytes)) == 4, test_yield());
   CHECK(memcmp(bytes, "pong", 4) == 0);
   /* ENet's own go on being ENet's. */
@@ -1468,7 +1489,8 @@ TEST(unreachable_destinations_do_not_stop_the_host) {
   CHECK_EQ_INT(client.last_completion.extra, ENETJS_REASON_TIMEOUT);
   CHECK(statistic(&client, ENETJS_HOST_STAT_SOCKET_ERRORS) > 0);
   CHECK_EQ_INT(enetjs_host_send_datagram(client.host, 0xC0000201u, 9, 0, 4), 0);
-  CHECK_EQ_INT(enetjs_host_send_datagram(client.host, LOOPBACK, port_of(&server), 0, 66000), ENETJS_ERR_TOO_LARGE);
+  CHECK_EQ_INT(enetjs_host_send_datagram(client.host, LOOPBACK, port_of(&server), 0, 66000),
+               ENETJS_ERR_TOO_LARGE);
   CHECK_EQ_INT(client.failures + server.failures, 0);
   consumer_close(&client);
   consumer_close(&server);
@@ -1569,8 +1591,9 @@ TEST(a_flood_behind_a_lost_packet_does_not_keep_it_out) {
   }
   CHECK_EQ_INT(server.receives, received);
   CHECK_EQ_INT(send_text(&client, peer, 1, "last", 0), 0);
-  UNTIL(server.last.length == 4 && server.last.type == ENETJS_EVENT_RECEIVE && server.receives >= received + 2,
-        poll_both(&client, &server));
+  UNTIL(
+      server.last.length == 4 && server.last.type == ENETJS_EVENT_RECEIVE && server.receives >= received + 2,
+      poll_both(&client, &server));
   consumer_close(&client);
   consumer_close(&server);
 }

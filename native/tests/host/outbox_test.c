@@ -1,4 +1,4 @@
-/* The outbox: messages that the consumer has written to shared memory, and what is wrong with some. */
+/* The outbox: messages that the consumer has written to shared memory, valid ones and others. */
 #include "../consumer.h"
 
 #define HEADER_WORDS (ENETJS_OUTBOX_HEADER_BYTES / 4)
@@ -22,7 +22,8 @@ static void peers_close(struct peers *p) {
 static uint32_t filled(const struct consumer *c) { return c->words[ENETJS_WORD_OUTBOX_FILLED]; }
 
 /** Puts a message behind those that are there, with its numbers as they are given. */
-static void put(struct consumer *c, double peer, uint32_t kind, uint32_t length, const void *data, size_t bytes) {
+static void put(struct consumer *c, double peer, uint32_t kind, uint32_t length, const void *data,
+                size_t bytes) {
   uint32_t header[HEADER_WORDS], at = filled(c);
   uint8_t *outbox = c->block + c->words[ENETJS_WORD_SCRATCH_OFFSET];
   header[0] = (uint32_t)fmod(peer, ENETJS_PEER_SLOTS);
@@ -89,8 +90,10 @@ TEST(messages_that_cannot_be_sent_are_lost_alone) {
   p.server.on_event = expect_numbers;
   CHECK_EQ_INT(enetjs_host_set(p.client.host, ENETJS_CONFIG_MAXIMUM_PACKET_SIZE, 4, 0), 0);
   put_number(&p.client, p.peer, 0);
-  put(&p.client, p.peer, reliable, 5, "large", 5);                                     /* than a packet may be */
-  put(&p.client, p.peer + ENETJS_PEER_SLOTS, reliable, 4, "late", 4);                  /* another connection */
+  /* than a packet may be */
+  put(&p.client, p.peer, reliable, 5, "large", 5);
+  /* another connection */
+  put(&p.client, p.peer + ENETJS_PEER_SLOTS, reliable, 4, "late", 4);
   put(&p.client, p.peer + 1, reliable, 4, "none", 4);                                  /* a free slot */
   put(&p.client, ENETJS_PEER_SLOTS + ENETJS_PEER_SLOTS - 1.0, reliable, 4, "away", 4); /* no slot */
   put_number(&p.client, p.peer, 1);

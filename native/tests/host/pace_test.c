@@ -20,7 +20,8 @@ static struct scene scene(int spin) {
 
 /** A wake-up some time after the last one, with so many datagrams and changes of their source. */
 static void wake(struct scene *s, uint64_t after_us, unsigned datagrams, unsigned source_changes) {
-  struct enetjs_service_result result = {.woken = true, .found = true, .datagrams = datagrams, .source_changes = source_changes};
+  struct enetjs_service_result result = {
+      .woken = true, .found = true, .datagrams = datagrams, .source_changes = source_changes};
   s->now += after_us;
   result.now_us = s->now;
   enetjs_pace_observe(&s->pace, s->spin, &result);
@@ -34,7 +35,9 @@ static void take(struct scene *s, uint64_t after_us, unsigned datagrams) {
   enetjs_pace_observe(&s->pace, s->spin, &result);
 }
 
-/** A peer sends a datagram every `gap_us`, `burst` of them at most without an answer. @returns how many were dozed for
+/**
+ * A peer sends a datagram every `gap_us`, `burst` of them at most without an answer. @returns how many were
+ * dozed for
  */
 static unsigned take_stream(struct scene *s, unsigned services, unsigned gap_us, unsigned burst) {
   unsigned dozed = 0;
@@ -99,12 +102,45 @@ TEST(a_single_peer_is_not_coalesced) {
   }
 }
 
-TEST(rare_messages_of_many_peers_are_not_coalesced) {
+TEST(rare_messages_that_are_answered_at_once_are_not_coalesced) {
   struct scene s = scene(ENETJS_SPIN_AUTO);
   for (int i = 0; i < 10000; i++) {
     wake(&s, 2000, 1, 1);
+    enetjs_pace_sent(&s.pace, s.now + 50);
     CHECK(!s.pace.coalescing.on && !s.pace.attending);
   }
+}
+
+/** Peers send every two milliseconds; the program sends something when so much time is over. */
+static unsigned wake_by_players(struct scene *s, unsigned wakes, uint64_t tick_us) {
+  unsigned coalesced = 0;
+  uint64_t next = s->now + tick_us;
+  for (unsigned i = 0; i < wakes; i++) {
+    unsigned datagrams = s->pace.coalescing.on ? 1 + s->pace.rest_ms / 2 : 1;
+    wake(s, datagrams * 2000, datagrams, datagrams);
+    coalesced += s->pace.coalescing.on;
+    for (; next <= s->now; next += tick_us) enetjs_pace_sent(&s->pace, next);
+  }
+  return coalesced;
+}
+
+TEST(rare_messages_are_coalesced_while_the_program_sends_from_a_timer) {
+  struct scene s = scene(ENETJS_SPIN_AUTO);
+  wake_by_players(&s, 1000, 50000);
+  CHECK_EQ_INT(wake_by_players(&s, 1000, 50000), 1000);
+  CHECK_EQ_INT(s.pace.rest_ms, 4);
+  for (int i = 0; i < 100; i++) {
+    wake(&s, 2000, 1, 1);
+    enetjs_pace_sent(&s.pace, s.now + 50);
+  }
+  CHECK(!s.pace.coalescing.on);
+  CHECK_EQ_INT(s.pace.rest_ms, 1);
+}
+
+TEST(a_quarter_of_the_time_until_an_answer_is_waited_at_most) {
+  struct scene s = scene(ENETJS_SPIN_AUTO);
+  wake_by_players(&s, 10000, 9000);
+  CHECK(s.pace.rest_ms <= 2);
 }
 
 TEST(peers_that_wait_for_answers_are_not_kept_waiting) {
@@ -283,7 +319,9 @@ int main(void) {
       TEST_CASE(a_crowd_is_coalesced_whose_first_messages_came_in_a_burst),
       TEST_CASE(a_crowd_that_leaves_is_no_longer_coalesced),
       TEST_CASE(a_single_peer_is_not_coalesced),
-      TEST_CASE(rare_messages_of_many_peers_are_not_coalesced),
+      TEST_CASE(rare_messages_that_are_answered_at_once_are_not_coalesced),
+      TEST_CASE(rare_messages_are_coalesced_while_the_program_sends_from_a_timer),
+      TEST_CASE(a_quarter_of_the_time_until_an_answer_is_waited_at_most),
       TEST_CASE(peers_that_wait_for_answers_are_not_kept_waiting),
       TEST_CASE(close_messages_of_one_peer_are_attended),
       TEST_CASE(attending_in_vain_gets_rare),

@@ -1,4 +1,4 @@
-/* Packets that JavaScript refers to: who owns their bytes, and for how long. */
+/* Packets that JavaScript refers to: which side owns their bytes, and for how long. */
 #include "../consumer.h"
 #include "base/pool.h"
 
@@ -77,11 +77,13 @@ TEST(one_allocation_serves_every_receiver) {
   packet = enetjs_packet_create(60000);
   payload_fill(bytes, 60000, 3);
   CHECK_EQ_INT(enetjs_packet_write(packet, bytes, 60000), 60000);
-  for (size_t i = 0; i < RECEIVERS; i++) CHECK(enetjs_peer_send_packet(server.host, peers[i], 0, 1, packet, 0) >= 0);
+  for (size_t i = 0; i < RECEIVERS; i++)
+    CHECK(enetjs_peer_send_packet(server.host, peers[i], 0, 1, packet, 0) >= 0);
   CHECK_EQ_INT(enetjs_packet_references(packet), 1 + RECEIVERS);
   CHECK_EQ_INT(enetjs_packet_release(packet), 0);
   CHECK_EQ_INT(diagnostic(ENETJS_DIAGNOSTIC_PACKETS), 1);
-  UNTIL(client.receives == RECEIVERS && diagnostic(ENETJS_DIAGNOSTIC_PACKETS) == 0, poll_both(&client, &server));
+  UNTIL(client.receives == RECEIVERS && diagnostic(ENETJS_DIAGNOSTIC_PACKETS) == 0,
+        poll_both(&client, &server));
   CHECK_EQ_INT(diagnostic(ENETJS_DIAGNOSTIC_PACKETS_EVER), ever + 1);
   consumer_close(&client);
   consumer_close(&server);
@@ -233,7 +235,8 @@ TEST(what_rings_refer_to_is_bounded) {
   server_open(&server);
   client_open(&client);
   peer = connect_pair_of(&client, &server);
-  for (int i = 0; i < COUNT; i++) CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 1, large, SIZE, 0) >= 0);
+  for (int i = 0; i < COUNT; i++)
+    CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 1, large, SIZE, 0) >= 0);
   /* A consumer that services but takes nothing; then it takes one after the other. */
   UNTIL(server.words[ENETJS_WORD_HELD] > 4, (consumer_poll(&client), enetjs_host_service(server.host, 0)));
   CHECK(diagnostic(ENETJS_DIAGNOSTIC_PACKETS) <= ENETJS_LISTED_BYTES / SIZE);

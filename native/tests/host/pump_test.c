@@ -101,7 +101,8 @@ TEST(an_echo_runs_on_wake_ups_alone) {
   pumped_open(&client, -1);
   peer = enetjs_host_connect(client.host, LOOPBACK, port_of(&server), 2, 0);
   CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
-  UNTIL(client.connects == 1 && server.connects == 1, (serve_when_woken(&server, 1), serve_when_woken(&client, 1)));
+  UNTIL(client.connects == 1 && server.connects == 1,
+        (serve_when_woken(&server, 1), serve_when_woken(&client, 1)));
   for (unsigned i = 1; i <= 500 / SLOW; i++) {
     CHECK_EQ_INT(send_text(&client, peer, 1, "ping", 0), 0);
     CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
@@ -177,7 +178,8 @@ TEST(a_stalled_consumer_loses_neither_peers_nor_messages) {
   end = test_deadline_ms(2500);
   while (!test_deadline_passed(end)) {
     uint32_t number = stream.sent;
-    if (enetjs_peer_send_buffer(client.host, peer, 0, 1, (uint8_t *)&number, sizeof(number), 0) == 0) stream.sent++;
+    if (enetjs_peer_send_buffer(client.host, peer, 0, 1, (uint8_t *)&number, sizeof(number), 0) == 0)
+      stream.sent++;
     CHECK(enetjs_host_service(client.host, 1) >= 0);
     consumer_drain(&client);
     CHECK_EQ_INT(client.disconnects, 0);
@@ -197,11 +199,11 @@ TEST(a_stalled_consumer_loses_neither_peers_nor_messages) {
 
 static bool sleeps(const struct consumer *c) {
   struct enetjs_host *h = host_of(c);
-  uint32_t until;
+  bool watching;
   enetjs_mutex_lock(&h->lock);
-  until = h->pump_until; /* it is written before the pump goes to sleep */
+  watching = h->sleeper.watching;
   enetjs_mutex_unlock(&h->lock);
-  return until != 0;
+  return watching;
 }
 
 TEST(a_pump_that_has_slept_for_days_is_told_of_a_deadline) {
@@ -249,7 +251,8 @@ TEST(silent_peers_cost_no_more_than_their_pings) {
   client.config[ENETJS_CONFIG_ADDRESS] = -1;
   client.config[ENETJS_CONFIG_PEERS] = PEERS;
   consumer_open(&client);
-  for (int i = 0; i < PEERS; i++) CHECK(enetjs_host_connect(client.host, LOOPBACK, port_of(&server), 1, 0) > 0);
+  for (int i = 0; i < PEERS; i++)
+    CHECK(enetjs_host_connect(client.host, LOOPBACK, port_of(&server), 1, 0) > 0);
   UNTIL(client.connects == PEERS && server.connects == PEERS, poll_both(&client, &server));
   while (wake_waits(&server, 20)) serve_when_woken(&server, 0);
   wakes = statistic(&server, ENETJS_HOST_STAT_WAKE_UPS);
@@ -445,7 +448,8 @@ TEST(a_closed_wake_up_closes_the_host) {
     if (round % 2) CHECK(enetjs_host_service(client.host, 0) >= 0);
     enetjs_fd_close(server.wake);
     server.wake = ENETJS_FD_NONE;
-    UNTIL(diagnostic(ENETJS_DIAGNOSTIC_PUMPS) == 0 && diagnostic(ENETJS_DIAGNOSTIC_HOSTS) == 1, consumer_poll(&client));
+    UNTIL(diagnostic(ENETJS_DIAGNOSTIC_PUMPS) == 0 && diagnostic(ENETJS_DIAGNOSTIC_HOSTS) == 1,
+          consumer_poll(&client));
     CHECK_EQ_INT(enetjs_host_service(server.host, 0), ENETJS_ERR_CLOSED);
     CHECK_EQ_INT(enetjs_host_close(server.host), ENETJS_ERR_CLOSED);
     consumer_free(&server);

@@ -1,4 +1,4 @@
-/* What the statistics of a connection say of a link whose delay and loss are known. */
+/* The statistics of a connection, on a link whose delay and loss are known. */
 #include "../link.h"
 
 enum { LATENCY_MS = 40, LOSS = 50 /* of a thousand */, TICK_MS = 5, SECONDS = 20 / SLOW };
@@ -24,7 +24,9 @@ static void open_link(struct linked *l, uint32_t (*fate)(struct link *, bool, co
 
 static double stat(struct linked *l, unsigned index) { return peer_statistic(&l->client, l->peer, index); }
 
-/* Unreliable and reliable messages in both directions. @returns how many unreliable ones plain ENet has sent */
+/*
+ * Unreliable and reliable messages in both directions. @returns how many unreliable ones plain ENet has sent
+ */
 static unsigned run(struct linked *l, unsigned seconds) {
   static const uint8_t message[50];
   unsigned sent = 0;
@@ -40,14 +42,16 @@ static unsigned run(struct linked *l, unsigned seconds) {
 }
 
 static void print(struct linked *l) {
-  printf("# round trip %.1f ms, at least %.0f, jitter %.1f; loss %.3f out, %.3f in; %u sent again, %u of them fast, %u "
-         "needlessly; %u unreliable missing\n",
-         stat(l, ENETJS_PEER_STAT_SMOOTHED_ROUND_TRIP), stat(l, ENETJS_PEER_STAT_MINIMUM_ROUND_TRIP),
-         stat(l, ENETJS_PEER_STAT_JITTER), stat(l, ENETJS_PEER_STAT_OUTGOING_LOSS),
-         stat(l, ENETJS_PEER_STAT_INCOMING_LOSS), (unsigned)stat(l, ENETJS_PEER_STAT_RETRANSMITTED),
-         (unsigned)stat(l, ENETJS_PEER_STAT_FAST_RETRANSMITTED),
-         (unsigned)stat(l, ENETJS_PEER_STAT_NEEDLESSLY_RETRANSMITTED),
-         (unsigned)stat(l, ENETJS_PEER_STAT_UNRELIABLE_MISSING));
+  printf(
+      "# round trip %.1f ms, at least %.0f, jitter %.1f; loss %.3f out, %.3f in; %u sent again, %u of them "
+      "fast, %u "
+      "needlessly; %u unreliable missing\n",
+      stat(l, ENETJS_PEER_STAT_SMOOTHED_ROUND_TRIP), stat(l, ENETJS_PEER_STAT_MINIMUM_ROUND_TRIP),
+      stat(l, ENETJS_PEER_STAT_JITTER), stat(l, ENETJS_PEER_STAT_OUTGOING_LOSS),
+      stat(l, ENETJS_PEER_STAT_INCOMING_LOSS), (unsigned)stat(l, ENETJS_PEER_STAT_RETRANSMITTED),
+      (unsigned)stat(l, ENETJS_PEER_STAT_FAST_RETRANSMITTED),
+      (unsigned)stat(l, ENETJS_PEER_STAT_NEEDLESSLY_RETRANSMITTED),
+      (unsigned)stat(l, ENETJS_PEER_STAT_UNRELIABLE_MISSING));
 }
 
 TEST(a_quiet_link_has_a_round_trip_and_nothing_else) {
@@ -126,14 +130,17 @@ TEST(a_new_connection_begins_at_zero) {
   l.peer = enetjs_host_connect(l.client.host, LOOPBACK, l.link.front_port, 2, 0);
   CHECK(l.peer > 0);
   UNTIL(l.client.connects == 2 && l.server.peer, linked_step(&l));
-  for (unsigned i = ENETJS_PEER_STAT_OUTGOING_LOSS; i < ENETJS_PEER_STAT_COUNT; i++) CHECK_EQ_INT(stat(&l, i), 0);
+  for (unsigned i = ENETJS_PEER_STAT_OUTGOING_LOSS; i < ENETJS_PEER_STAT_COUNT; i++)
+    CHECK_EQ_INT(stat(&l, i), 0);
   linked_close(&l);
 }
 
 int main(void) {
   static const struct test_case cases[] = {
-      TEST_CASE(a_quiet_link_has_a_round_trip_and_nothing_else), TEST_CASE(loss_shows_in_both_directions),
-      TEST_CASE(delay_that_varies_shows_as_jitter),             TEST_CASE(the_shortest_round_trip_is_forgotten),
+      TEST_CASE(a_quiet_link_has_a_round_trip_and_nothing_else),
+      TEST_CASE(loss_shows_in_both_directions),
+      TEST_CASE(delay_that_varies_shows_as_jitter),
+      TEST_CASE(the_shortest_round_trip_is_forgotten),
       TEST_CASE(a_new_connection_begins_at_zero),
   };
   return test_run(cases, TEST_COUNT(cases));

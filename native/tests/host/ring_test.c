@@ -13,10 +13,12 @@ struct numbers {
 static uint32_t length_of(uint32_t number, uint32_t limit) {
   uint64_t random = number;
   test_random_u32(&random);
-  return test_random_below(&random, 5) == 0 ? test_random_below(&random, limit + 1) : test_random_below(&random, 40);
+  return test_random_below(&random, 5) == 0 ? test_random_below(&random, limit + 1)
+                                            : test_random_below(&random, 40);
 }
 
-static bool send_number(struct consumer *c, double peer, uint32_t channel, uint32_t limit, struct numbers *numbers) {
+static bool send_number(struct consumer *c, double peer, uint32_t channel, uint32_t limit,
+                        struct numbers *numbers) {
   static uint8_t bytes[1 << 20];
   uint32_t number = numbers->next_sent[channel], length = 4 + length_of(number, limit);
   memcpy(bytes, &number, 4);
@@ -111,10 +113,12 @@ TEST(positions_wrap_around_32_bits) {
   tiny_open(&server, &numbers);
   h = host_of(&server);
   enetjs_mutex_lock(&h->lock);
-  h->events.head = server.words[ENETJS_WORD_EVENT_HEAD] = server.words[ENETJS_WORD_EVENT_TAIL] = UINT32_MAX - 500;
+  h->events.head = server.words[ENETJS_WORD_EVENT_HEAD] = server.words[ENETJS_WORD_EVENT_TAIL] =
+      UINT32_MAX - 500;
   h->completions.head = server.words[ENETJS_WORD_COMPLETION_HEAD] = UINT32_MAX - 10;
   server.words[ENETJS_WORD_COMPLETION_TAIL] = UINT32_MAX - 10;
-  h->arena.head = server.words[ENETJS_WORD_ARENA_HEAD] = server.words[ENETJS_WORD_ARENA_TAIL] = UINT32_MAX - 4095;
+  h->arena.head = server.words[ENETJS_WORD_ARENA_HEAD] = server.words[ENETJS_WORD_ARENA_TAIL] =
+      UINT32_MAX - 4095;
   enetjs_mutex_unlock(&h->lock);
   client_open(&client);
   peer = connect_pair_of(&client, &server);
@@ -316,8 +320,9 @@ TEST(a_paused_peer_keeps_its_messages_back) {
   peers[1] = connect_pair_of(&clients[1], &server);
   for (uint32_t i = 0; i < 300; i++) CHECK(send_number(&clients[0], peers[0], 0, 500, &numbers));
   for (uint32_t i = 0; i < 300; i++) CHECK(send_number(&clients[1], peers[1], 1, 500, &numbers));
-  UNTIL(numbers.next[1] == 300 && peer_statistic(&clients[0], peers[0], ENETJS_PEER_STAT_QUEUED_MESSAGES) == 0,
-        (poll_both(&clients[0], &server), consumer_poll(&clients[1])));
+  UNTIL(
+      numbers.next[1] == 300 && peer_statistic(&clients[0], peers[0], ENETJS_PEER_STAT_QUEUED_MESSAGES) == 0,
+      (poll_both(&clients[0], &server), consumer_poll(&clients[1])));
   CHECK_EQ_INT(numbers.next[0], 0);
   CHECK(peer_statistic(&server, paused, ENETJS_PEER_STAT_TOTAL_WAITING_DATA) > 300 * 4);
   CHECK_EQ_INT(enetjs_peer_set(server.host, paused, ENETJS_PEER_PAUSED, 0, 0, 0), 0);
@@ -328,14 +333,18 @@ TEST(a_paused_peer_keeps_its_messages_back) {
   /* And again, closing with everything held. */
   CHECK_EQ_INT(enetjs_peer_set(server.host, paused, ENETJS_PEER_PAUSED, 1, 0, 0), 0);
   for (uint32_t i = 0; i < 300; i++) CHECK(send_number(&clients[0], peers[0], 0, 500, &numbers));
-  UNTIL(peer_statistic(&clients[0], peers[0], ENETJS_PEER_STAT_QUEUED_MESSAGES) == 0, poll_both(&clients[0], &server));
+  UNTIL(peer_statistic(&clients[0], peers[0], ENETJS_PEER_STAT_QUEUED_MESSAGES) == 0,
+        poll_both(&clients[0], &server));
   consumer_close(&server);
   consumer_close(&clients[0]);
   consumer_close(&clients[1]);
   check_nothing_left();
 }
 
-/* A program can transfer the arena away, which the consumer notices before it services, and not before other calls. */
+/*
+ * A program can transfer the arena away, which the consumer notices before it services, and not before other
+ * calls.
+ */
 static void check_arena_outside_services(bool reset) {
   struct consumer server, client;
   struct numbers numbers;
@@ -464,7 +473,8 @@ static void check_bound(bool pause, uint32_t size) {
   if (pause) pause_peer(&server, 1);
   CHECK_EQ_INT(enetjs_peer_set(client.host, peer, ENETJS_PEER_TIMEOUT, 1000, 60000, 60000), 0);
   if (size > 1000) sent = 1000;
-  for (unsigned i = 0; i < sent; i++) CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, size, 0) >= 0);
+  for (unsigned i = 0; i < sent; i++)
+    CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, size, 0) >= 0);
   UNTIL(h->slots[0].stopped, (consumer_poll(&client), enetjs_host_service(server.host, 0)));
   for (int i = 0; i < 300; i++) {
     consumer_poll(&client);
@@ -481,7 +491,8 @@ static void check_bound(bool pause, uint32_t size) {
     consumer_poll(&client);
     CHECK(enetjs_host_service(server.host, 0) >= 0);
     while (event_take(&server))
-      if (server.last.type == ENETJS_EVENT_PACKET) CHECK_EQ_INT(enetjs_packet_release(packet_of(&server.last)), 0);
+      if (server.last.type == ENETJS_EVENT_PACKET)
+        CHECK_EQ_INT(enetjs_packet_release(packet_of(&server.last)), 0);
   });
   CHECK_EQ_INT(h->slots[0].held_bytes, 0);
   CHECK_EQ_INT(h->slots[0].stopped, false);
@@ -516,7 +527,8 @@ TEST(closing_with_the_limit_reached_frees_all) {
     client_open(&client);
     peer = connect_pair_of(&client, &server);
     if (pause) pause_peer(&server, 1);
-    for (unsigned i = 0; i < 1000; i++) CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, 500, 0) >= 0);
+    for (unsigned i = 0; i < 1000; i++)
+      CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, 500, 0) >= 0);
     UNTIL(host_of(&server)->slots[0].stopped, (consumer_poll(&client), enetjs_host_service(server.host, 0)));
     consumer_close(&server);
     consumer_close(&client);

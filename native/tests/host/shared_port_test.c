@@ -116,7 +116,8 @@ TEST(only_who_asks_for_it_shares_a_port) {
   consumer_start(&other);
   other.config[ENETJS_CONFIG_PORT] = held_port();
   CHECK_EQ_INT(error_of(&other), ENETJS_ERR_ADDRESS_IN_USE);
-  CHECK_EQ_INT(hold(other.config, 2), ENETJS_ERR_ADDRESS_IN_USE); /* a second holder would divide the clients */
+  /* a second holder would divide the clients */
+  CHECK_EQ_INT(hold(other.config, 2), ENETJS_ERR_ADDRESS_IN_USE);
   CHECK_EQ_INT(enetjs_port_close(port), 0);
 }
 
@@ -258,7 +259,8 @@ TEST(wrong_arguments_are_refused) {
   CHECK_EQ_INT(hold(config, 0), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(hold(config, ENETJS_MAXIMUM_WORKERS + 1), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_port_open(NULL, sizeof(config), 1, (uint8_t *)told, sizeof(told)), ENETJS_ERR_ARGUMENT);
-  CHECK_EQ_INT(enetjs_port_open((uint8_t *)config, sizeof(config), 1, (uint8_t *)told, 8), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(enetjs_port_open((uint8_t *)config, sizeof(config), 1, (uint8_t *)told, 8),
+               ENETJS_ERR_ARGUMENT);
   config[ENETJS_CONFIG_ADDRESS] = -1;
   CHECK_EQ_INT(hold(config, 1), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_port_close(-1), ENETJS_ERR_CLOSED);
@@ -322,7 +324,7 @@ TEST(another_user_gets_no_socket) {
   CHECK_EQ_INT(enetjs_port_close(port), 0);
 }
 
-/* Runs in a child: another user, who connects again and again. */
+/* Runs in a child: another user connects again and again. */
 static void flood(const struct sockaddr_un *address, socklen_t length) {
   alarm(FLOOD_SECONDS);
   if (setuid(65534) != 0) _exit(1);

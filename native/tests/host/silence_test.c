@@ -1,9 +1,14 @@
-/* How soon a peer that acknowledges nothing is ended, whatever it has had ENet believe of its round-trip time. */
+/*
+ * How soon a peer that acknowledges nothing is ended, also when it has forged a long round-trip time.
+ */
 #include "../wire/forger.h"
 
 enum { STEP_MS = 10, LATE_MS = 32000, WITHIN_MS = ENET_PEER_TIMEOUT_MAXIMUM + 4000 };
 
-/* Every second one as if what the server has sent had come long ago: the 16 bits of time always reach back so far. */
+/*
+ * Every second one as if what the server has sent had come long ago: the 16 bits of time always reach back so
+ * far.
+ */
 static void acknowledge_late(struct forger *f, bool late) {
   uint8_t in[ENET_PROTOCOL_MAXIMUM_MTU];
   ENetProtocolCommandHeader command;
@@ -67,7 +72,8 @@ static void check_kick(bool acknowledges) {
   unsigned ms = 0;
   open_late(&server, &f);
   CHECK_EQ_INT(enetjs_peer_disconnect(server.host, server.peer, 0, ENETJS_DISCONNECT), 0);
-  for (; host_of(&server)->enet->peers[0].state != ENET_PEER_STATE_DISCONNECTED && ms < 10 * WITHIN_MS; ms += STEP_MS) {
+  for (; host_of(&server)->enet->peers[0].state != ENET_PEER_STATE_DISCONNECTED && ms < 10 * WITHIN_MS;
+       ms += STEP_MS) {
     pass_time(&server);
     forger_drain(&f);
     if (!acknowledges || ms % 1000 > 0) continue;
@@ -97,12 +103,14 @@ static void check_invented(int how) {
     CHECK(enetjs_peer_send_buffer(server.host, server.peer, 0, 1, (const uint8_t *)"x", 1, 0) >= 0);
     CHECK_EQ_INT(enetjs_peer_disconnect(server.host, server.peer, 0, how), 0);
   }
-  for (; host_of(&server)->enet->peers[0].state != ENET_PEER_STATE_DISCONNECTED && ms < 10 * WITHIN_MS; ms += STEP_MS) {
+  for (; host_of(&server)->enet->peers[0].state != ENET_PEER_STATE_DISCONNECTED && ms < 10 * WITHIN_MS;
+       ms += STEP_MS) {
     pass_time(&server);
     forger_drain(&f);
     if (ms % 1000 > 0) continue;
     forge_begin(&f);
-    forge_acknowledge(&f, 0, 0x7000, ENET_HOST_TO_NET_16((uint16_t)(enet_time_get() - (ms / 1000 % 2 ? 65000 : 0))));
+    forge_acknowledge(&f, 0, 0x7000,
+                      ENET_HOST_TO_NET_16((uint16_t)(enet_time_get() - (ms / 1000 % 2 ? 65000 : 0))));
     forge_flush(&f);
   }
   printf("# free after %u ms\n", ms);

@@ -53,8 +53,10 @@ TEST(an_address_has_one_number_and_keeps_its_ports) {
 TEST(ipv4_addresses_are_what_they_are) {
   ENetHost *enet = enet_of(PEERS);
   struct enetjs_addresses *map = enetjs_addresses_create(enet);
-  struct enetjs_endpoint loopback = enetjs_endpoint_of_ipv4(LOOPBACK, 9), broadcast = enetjs_endpoint_of_ipv4(UINT32_MAX, 9);
-  ENetAddress with = enetjs_addresses_arrive(map, &loopback), without = enetjs_addresses_arrive(NULL, &loopback);
+  struct enetjs_endpoint loopback = enetjs_endpoint_of_ipv4(LOOPBACK, 9),
+                         broadcast = enetjs_endpoint_of_ipv4(UINT32_MAX, 9);
+  ENetAddress with = enetjs_addresses_arrive(map, &loopback),
+              without = enetjs_addresses_arrive(NULL, &loopback);
   ENetAddress all = enetjs_addresses_give(map, &broadcast);
   CHECK(number_of(&with) == LOOPBACK && number_of(&without) == LOOPBACK && with.port == 9);
   CHECK(all.host == ENET_HOST_BROADCAST && !enetjs_address_is_virtual(&all));
@@ -120,9 +122,12 @@ TEST(a_number_of_a_peer_that_is_gone_is_nobodys) {
 }
 
 TEST(a_network_is_what_limits_count) {
-  struct enetjs_endpoint a = endpoint_of(NETWORK, 1, 0, 1), b = endpoint_of(NETWORK, 2, 0, 2), c = endpoint_of(NETWORK + 1, 1, 0, 1);
-  struct enetjs_endpoint link1 = endpoint_of(0xFE80000000000000u, 1, 1, 1), link2 = endpoint_of(0xFE80000000000000u, 1, 2, 1);
-  struct enetjs_endpoint v4 = enetjs_endpoint_of_ipv4(LOOPBACK, 1), other_v4 = enetjs_endpoint_of_ipv4(LOOPBACK + 1, 1);
+  struct enetjs_endpoint a = endpoint_of(NETWORK, 1, 0, 1), b = endpoint_of(NETWORK, 2, 0, 2),
+                         c = endpoint_of(NETWORK + 1, 1, 0, 1);
+  struct enetjs_endpoint link1 = endpoint_of(0xFE80000000000000u, 1, 1, 1),
+                         link2 = endpoint_of(0xFE80000000000000u, 1, 2, 1);
+  struct enetjs_endpoint v4 = enetjs_endpoint_of_ipv4(LOOPBACK, 1),
+                         other_v4 = enetjs_endpoint_of_ipv4(LOOPBACK + 1, 1);
   CHECK(enetjs_endpoint_network(&a) == enetjs_endpoint_network(&b));
   CHECK(enetjs_endpoint_network(&a) != enetjs_endpoint_network(&c));
   CHECK(enetjs_endpoint_network(&link1) != enetjs_endpoint_network(&link2));

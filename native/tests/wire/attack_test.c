@@ -10,7 +10,10 @@ static void pass_seconds(struct consumer *c, unsigned seconds) {
   }
 }
 
-/* ENet acknowledges nothing in a datagram without a sent time, and waits for having acknowledged a DISCONNECT. */
+/*
+ * ENet acknowledges nothing in a datagram without a sent time, and waits for having acknowledged a
+ * DISCONNECT.
+ */
 TEST(a_disconnect_that_cannot_be_acknowledged_ends_the_connection) {
   struct consumer server;
   struct forger f;
@@ -19,7 +22,8 @@ TEST(a_disconnect_that_cannot_be_acknowledged_ends_the_connection) {
   server_open(&server);
   forger_open(&f);
   forger_connect(&f, &server, 2);
-  command.header = forge_header(ENET_PROTOCOL_COMMAND_DISCONNECT, ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF, 1);
+  command.header =
+      forge_header(ENET_PROTOCOL_COMMAND_DISCONNECT, ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF, 1);
   command.data = 0;
   word = ENET_HOST_TO_NET_16((uint16_t)(f.header & ~ENET_PROTOCOL_HEADER_FLAG_SENT_TIME));
   memcpy(f.bytes, &word, sizeof(word));

@@ -71,8 +71,8 @@ static ENetAddress address_of(uint32_t host, uint16_t port) {
   return address;
 }
 
-static void enter_from(struct enetjs_conditions *conditions, enum enetjs_direction direction, ENetAddress address,
-                       uint32_t number, size_t length, uint64_t now_us) {
+static void enter_from(struct enetjs_conditions *conditions, enum enetjs_direction direction,
+                       ENetAddress address, uint32_t number, size_t length, uint64_t now_us) {
   struct enetjs_endpoint endpoint = enetjs_endpoint_of(&address);
   uint8_t data[2048] = {0};
   ENetBuffer halves[2];
@@ -108,7 +108,9 @@ static double sent_fate(const struct enetjs_conditions *conditions, int which) {
   return fate(conditions, ENETJS_SENT, which);
 }
 
-static bool is_near(double value, double expected, double tolerance) { return fabs(value - expected) <= tolerance; }
+static bool is_near(double value, double expected, double tolerance) {
+  return fabs(value - expected) <= tolerance;
+}
 
 /* @returns when the only datagram that is held is due */
 static uint64_t due_of(struct enetjs_conditions *conditions, uint64_t from_us) {
@@ -281,7 +283,8 @@ TEST(the_two_states_have_their_own_loss) {
   enetjs_conditions_destroy(conditions);
 }
 
-static void check_jitter(int distribution, double low, double high, double mean, double deviation, double tolerance) {
+static void check_jitter(int distribution, double low, double high, double mean, double deviation,
+                         double tolerance) {
   struct links links = links_with(ENETJS_CONDITION_JITTER_MS, 10);
   struct enetjs_conditions *conditions;
   double sum = 0, squares = 0;
@@ -340,7 +343,8 @@ TEST(jitter_changes_no_order) {
 }
 
 TEST(less_latency_changes_no_order) {
-  struct links slow = links_with(ENETJS_CONDITION_LATENCY_MS, 200), fast = links_with(ENETJS_CONDITION_LATENCY_MS, 10);
+  struct links slow = links_with(ENETJS_CONDITION_LATENCY_MS, 200),
+               fast = links_with(ENETJS_CONDITION_LATENCY_MS, 10);
   struct enetjs_conditions *conditions = conditions_of(&slow, SEED);
   enter(conditions, 0, 8, START);
   replace(conditions, &fast, SEED);
@@ -602,8 +606,8 @@ static void send_numbered(struct pair *pair, uint32_t number, size_t length) {
   uint8_t bytes[2000];
   memcpy(bytes, &number, sizeof(number));
   payload_fill(bytes + sizeof(number), length - sizeof(number), number);
-  CHECK(enetjs_peer_send_buffer(pair->client.host, pair->peer, 0, ENET_PACKET_FLAG_RELIABLE, bytes, (double)length,
-                                0) >= 0);
+  CHECK(enetjs_peer_send_buffer(pair->client.host, pair->peer, 0, ENET_PACKET_FLAG_RELIABLE, bytes,
+                                (double)length, 0) >= 0);
 }
 
 TEST(reliable_messages_survive_everything) {
@@ -688,7 +692,8 @@ TEST(the_next_deadline_knows_what_is_held) {
   wait = enetjs_next_wait(host_of(&c));
   CHECK(wait < 0 || wait > 40);
   memcpy(c.block + c.words[ENETJS_WORD_SCRATCH_OFFSET] + 4096, "later", 5);
-  CHECK_EQ_INT(enetjs_host_send_datagram(c.host, LOOPBACK, port, c.words[ENETJS_WORD_SCRATCH_OFFSET] + 4096.0, 5), 5);
+  CHECK_EQ_INT(
+      enetjs_host_send_datagram(c.host, LOOPBACK, port, c.words[ENETJS_WORD_SCRATCH_OFFSET] + 4096.0, 5), 5);
   wait = enetjs_next_wait(host_of(&c));
   CHECK(wait >= 0 && wait <= 40);
   enet_socket_destroy(s);
@@ -767,7 +772,8 @@ TEST(without_conditions_again_what_is_under_way_arrives_at_once) {
 
 /* The notice of a close is not waited for, and is lost if the conditions lose it. */
 TEST(a_close_sends_what_has_passed) {
-  struct links slow = links_with(ENETJS_CONDITION_LATENCY_MS, 60000), lossy = links_with(ENETJS_CONDITION_PASS_GOOD, 0);
+  struct links slow = links_with(ENETJS_CONDITION_LATENCY_MS, 60000),
+               lossy = links_with(ENETJS_CONDITION_PASS_GOOD, 0);
   struct pair pair;
   pair_open(&pair, &slow, 0);
   consumer_close(&pair.client);
@@ -802,7 +808,8 @@ TEST(batches_are_split_before_fates_are_decided) {
   uint8_t *bytes = calloc(1, 400000);
   double lost, passed;
   pair_open(&pair, &links, 0);
-  CHECK(enetjs_peer_send_buffer(pair.client.host, pair.peer, 0, ENET_PACKET_FLAG_RELIABLE, bytes, 400000, 0) >= 0);
+  CHECK(enetjs_peer_send_buffer(pair.client.host, pair.peer, 0, ENET_PACKET_FLAG_RELIABLE, bytes, 400000,
+                                0) >= 0);
   CHECK_EQ_INT(enetjs_host_flush(pair.client.host), 0); /* a window of datagrams of one length, as one run */
   lost = host_fate(&pair.client, ENETJS_SENT, ENETJS_FATE_LOST);
   passed = host_fate(&pair.client, ENETJS_SENT, ENETJS_FATE_PASSED);
@@ -847,7 +854,8 @@ TEST(a_stock_peer_notices_nothing_but_a_bad_network) {
   });
   for (unsigned n = 0; n < 50; n++) {
     payload_fill(bytes, sizeof(bytes), n);
-    CHECK(enetjs_peer_send_buffer(client.host, peer, 0, ENET_PACKET_FLAG_RELIABLE, bytes, sizeof(bytes), 0) >= 0);
+    CHECK(enetjs_peer_send_buffer(client.host, peer, 0, ENET_PACKET_FLAG_RELIABLE, bytes, sizeof(bytes), 0) >=
+          0);
   }
   UNTIL(receives == 50, {
     consumer_poll(&client);

@@ -1,6 +1,6 @@
 /**
  * @file forger.h
- * @brief A peer by hand: it has shaken hands as any other, and sends what no ENet would.
+ * @brief A peer that completes the handshake, and then sends datagrams that ENet never would.
  */
 #ifndef ENETJS_TESTS_FORGER_H
 #define ENETJS_TESTS_FORGER_H
@@ -38,7 +38,9 @@ static inline void forge_begin(struct forger *f) {
   f->length = sizeof(words);
 }
 
-static inline bool forge_fits(const struct forger *f, size_t length, size_t mtu) { return f->length + length <= mtu; }
+static inline bool forge_fits(const struct forger *f, size_t length, size_t mtu) {
+  return f->length + length <= mtu;
+}
 
 static inline void forge_put(struct forger *f, const void *command, size_t size) {
   memcpy(f->bytes + f->length, command, size);
@@ -49,7 +51,8 @@ static inline void forge_flush(struct forger *f) {
   CHECK(socket_send(f->socket, f->to, f->bytes, f->length) == (int)f->length);
 }
 
-static inline ENetProtocolCommandHeader forge_header(unsigned kind, unsigned flags, uint8_t channel, uint16_t sequence) {
+static inline ENetProtocolCommandHeader forge_header(unsigned kind, unsigned flags, uint8_t channel,
+                                                     uint16_t sequence) {
   ENetProtocolCommandHeader header;
   header.command = (enet_uint8)(kind | flags);
   header.channelID = channel;
@@ -60,7 +63,8 @@ static inline ENetProtocolCommandHeader forge_header(unsigned kind, unsigned fla
 static inline void forge_reliable(struct forger *f, uint8_t channel, uint16_t sequence, uint16_t length) {
   static const uint8_t zeroes[ENET_PROTOCOL_MAXIMUM_MTU];
   ENetProtocolSendReliable command;
-  command.header = forge_header(ENET_PROTOCOL_COMMAND_SEND_RELIABLE, ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, channel, sequence);
+  command.header = forge_header(ENET_PROTOCOL_COMMAND_SEND_RELIABLE, ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE,
+                                channel, sequence);
   command.dataLength = ENET_HOST_TO_NET_16(length);
   forge_put(f, &command, sizeof(command));
   forge_put(f, zeroes, length);
@@ -74,41 +78,42 @@ static inline void forge_unreliable(struct forger *f, uint8_t channel, uint16_t 
   forge_put(f, &command, sizeof(command));
 }
 
-static inline void forge_fragment(struct forger *f, unsigned kind, uint8_t channel, uint16_t reliable, uint16_t start,
-                                  uint32_t count, uint32_t number, uint32_t total, uint32_t offset) {
+/** A fragment with the bytes and lengths that are given, whether or not they make sense. */
+static inline void forge_fragment_of(struct forger *f, unsigned kind, uint8_t channel, uint16_t reliable,
+                                     uint16_t start, uint32_t count, uint32_t number, uint32_t total,
+                                     uint32_t offset, const void *bytes, uint16_t length) {
+  bool acknowledged = kind == ENET_PROTOCOL_COMMAND_SEND_FRAGMENT;
   ENetProtocolSendFragment command;
-  command.header = forge_header(kind, kind == ENET_PROTOCOL_COMMAND_SEND_FRAGMENT ? ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE : 0,
-                                channel, reliable);
+  command.header =
+      forge_header(kind, acknowledged ? ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE : 0, channel, reliable);
   command.startSequenceNumber = ENET_HOST_TO_NET_16(start);
-  command.dataLength = ENET_HOST_TO_NET_16(1);
+  command.dataLength = ENET_HOST_TO_NET_16(length);
   command.fragmentCount = ENET_HOST_TO_NET_32(count);
   command.fragmentNumber = ENET_HOST_TO_NET_32(number);
   command.totalLength = ENET_HOST_TO_NET_32(total);
   command.fragmentOffset = ENET_HOST_TO_NET_32(offset);
   forge_put(f, &command, sizeof(command));
-  forge_put(f, "x", 1);
+  forge_put(f, bytes, length);
+}
+
+/** A fragment of one byte. */
+static inline void forge_fragment(struct forger *f, unsigned kind, uint8_t channel, uint16_t reliable,
+                                  uint16_t start, uint32_t count, uint32_t number, uint32_t total,
+                                  uint32_t offset) {
+  forge_fragment_of(f, kind, channel, reliable, start, count, number, total, offset, "x", 1);
 }
 
 /** One fragment of a message, as ENet divides it into fragments of `size` bytes. */
-static inline void forge_part(struct forger *f, unsigned kind, uint8_t channel, uint16_t reliable, uint16_t start,
-                              uint32_t total, uint16_t size, uint32_t number) {
+static inline void forge_part(struct forger *f, unsigned kind, uint8_t channel, uint16_t reliable,
+                              uint16_t start, uint32_t total, uint16_t size, uint32_t number) {
   static const uint8_t zeroes[ENET_PROTOCOL_MAXIMUM_MTU];
   uint32_t offset = number * size, left = total - offset;
-  uint16_t length = left < size ? (uint16_t)left : size;
-  ENetProtocolSendFragment command;
-  command.header = forge_header(kind, kind == ENET_PROTOCOL_COMMAND_SEND_FRAGMENT ? ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE : 0,
-                                channel, reliable);
-  command.startSequenceNumber = ENET_HOST_TO_NET_16(start);
-  command.dataLength = ENET_HOST_TO_NET_16(length);
-  command.fragmentCount = ENET_HOST_TO_NET_32((total + size - 1) / size);
-  command.fragmentNumber = ENET_HOST_TO_NET_32(number);
-  command.totalLength = ENET_HOST_TO_NET_32(total);
-  command.fragmentOffset = ENET_HOST_TO_NET_32(offset);
-  forge_put(f, &command, sizeof(command));
-  forge_put(f, zeroes, length);
+  forge_fragment_of(f, kind, channel, reliable, start, (total + size - 1) / size, number, total, offset,
+                    zeroes, left < size ? (uint16_t)left : size);
 }
 
-static inline void forge_acknowledge(struct forger *f, uint8_t channel, uint16_t sequence, uint16_t sent_time) {
+static inline void forge_acknowledge(struct forger *f, uint8_t channel, uint16_t sequence,
+                                     uint16_t sent_time) {
   ENetProtocolAcknowledge command;
   command.header = forge_header(ENET_PROTOCOL_COMMAND_ACKNOWLEDGE, 0, channel, sequence);
   command.receivedReliableSequenceNumber = ENET_HOST_TO_NET_16(sequence);
@@ -118,7 +123,8 @@ static inline void forge_acknowledge(struct forger *f, uint8_t channel, uint16_t
 
 static inline void forge_disconnect(struct forger *f) {
   ENetProtocolDisconnect command;
-  command.header = forge_header(ENET_PROTOCOL_COMMAND_DISCONNECT, ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED, 0xFF, 0);
+  command.header =
+      forge_header(ENET_PROTOCOL_COMMAND_DISCONNECT, ENET_PROTOCOL_COMMAND_FLAG_UNSEQUENCED, 0xFF, 0);
   command.data = 0;
   forge_begin(f);
   forge_put(f, &command, sizeof(command));
@@ -127,7 +133,8 @@ static inline void forge_disconnect(struct forger *f) {
 
 static inline void forge_connect_command(struct forger *f, uint32_t channels) {
   ENetProtocolConnect c;
-  uint16_t words[2] = {ENET_HOST_TO_NET_16(ENET_PROTOCOL_MAXIMUM_PEER_ID | ENET_PROTOCOL_HEADER_FLAG_SENT_TIME), 0};
+  uint16_t words[2] = {
+      ENET_HOST_TO_NET_16(ENET_PROTOCOL_MAXIMUM_PEER_ID | ENET_PROTOCOL_HEADER_FLAG_SENT_TIME), 0};
   memset(&c, 0, sizeof(c));
   c.header = forge_header(ENET_PROTOCOL_COMMAND_CONNECT, ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF, 1);
   c.incomingSessionID = c.outgoingSessionID = 0xFF;
@@ -153,8 +160,8 @@ static inline bool forge_verified(struct forger *f) {
   if ((v.header.command & ENET_PROTOCOL_COMMAND_MASK) != ENET_PROTOCOL_COMMAND_VERIFY_CONNECT) return false;
   memcpy(&sent_time, in + 2, sizeof(sent_time));
   session = v.outgoingSessionID;
-  f->header = (uint16_t)(ENET_NET_TO_HOST_16(v.outgoingPeerID) | session << ENET_PROTOCOL_HEADER_SESSION_SHIFT |
-                         ENET_PROTOCOL_HEADER_FLAG_SENT_TIME);
+  f->header = (uint16_t)(ENET_NET_TO_HOST_16(v.outgoingPeerID) |
+                         session << ENET_PROTOCOL_HEADER_SESSION_SHIFT | ENET_PROTOCOL_HEADER_FLAG_SENT_TIME);
   forge_begin(f);
   forge_acknowledge(f, 0xFF, ENET_NET_TO_HOST_16(v.header.reliableSequenceNumber), sent_time);
   forge_flush(f);

@@ -1,4 +1,4 @@
-/* What the numbers of unreliable messages tell of those that are missing. */
+/* Counting missing unreliable messages by the gaps in their numbers. */
 #include "wire/gaps.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
 /*
- * How connections begin: what a stranger can spend, and that stock ENet clients notice nothing of it.
+ * How connections begin: what a stranger can make the host spend, and that stock ENet clients connect as
+ * ever.
  */
 #include "handshaker.h"
 
@@ -52,7 +53,8 @@ static void relay_poll(struct relay *r) {
     while ((length = socket_receive(r->socket[direction], &port, bytes, sizeof(bytes))) > 0) {
       unsigned times = r->copies(direction, r->number[direction]++);
       if (direction == TO_SERVER) r->client_port = port;
-      if (direction == TO_SERVER && r->number[0] == 1) memcpy(r->first, bytes, r->first_length = (size_t)length);
+      if (direction == TO_SERVER && r->number[0] == 1)
+        memcpy(r->first, bytes, r->first_length = (size_t)length);
       if (times == AFTER_THE_NEXT) {
         memcpy(r->kept, bytes, r->kept_length[direction] = (size_t)length);
         continue;
@@ -63,7 +65,10 @@ static void relay_poll(struct relay *r) {
     }
 }
 
-/* Connects through a relay, and exchanges a message. @param early sent before the connection is complete there */
+/*
+ * Connects through a relay, and exchanges a message. @param early sent before the connection is complete
+ * there
+ */
 static void connect_through(copies copies, const char *early, unsigned *to_client) {
   struct consumer server;
   struct client client;
@@ -152,7 +157,9 @@ static unsigned each_twice(int direction, unsigned number) {
   return 2;
 }
 
-static unsigned lose_the_answer(int direction, unsigned number) { return direction == TO_SERVER || number > 0; }
+static unsigned lose_the_answer(int direction, unsigned number) {
+  return direction == TO_SERVER || number > 0;
+}
 
 /* The client's first, its CONNECT, arrives; its second holds the acknowledgement. */
 static unsigned lose_the_acknowledgement(int direction, unsigned number) {
@@ -330,7 +337,8 @@ TEST(only_the_first_command_is_a_guess) {
     commands[i].header.reliableSequenceNumber = commands[i].receivedReliableSequenceNumber = sequence;
     commands[i].receivedSentTime = ENET_HOST_TO_NET_16(f.time);
   }
-  forger_send(&f, (uint16_t)(f.id | f.outgoing << ENET_PROTOCOL_HEADER_SESSION_SHIFT), commands, sizeof(commands));
+  forger_send(&f, (uint16_t)(f.id | f.outgoing << ENET_PROTOCOL_HEADER_SESSION_SHIFT), commands,
+              sizeof(commands));
   settle(&server);
   CHECK_EQ_INT(server.connects, 0);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_BAD_HANDSHAKE), 1);
@@ -349,7 +357,8 @@ TEST(each_assigned_number_must_be_right) {
   settle(&server);
   CHECK_EQ_INT(server.connects, 0);
   CHECK_EQ_INT(forger_receive(&f), 0);
-  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_BAD_HANDSHAKE), 2); /* one named another attempt, or none */
+  /* one named another attempt, or none */
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_BAD_HANDSHAKE), 2);
   forger_acknowledge(&f); /* wrong guesses lock nobody out */
   UNTIL(server.connects == 1, consumer_poll(&server));
   close_both(&f, &server);
@@ -574,7 +583,8 @@ static void take_the_last_place(unsigned option) {
   CHECK_EQ_INT(forger_receive(&f[1]), 10);
   CHECK_EQ_INT(f[1].refusal, option == ENETJS_CONFIG_PEERS ? ENETJS_CODE_FULL : ENETJS_CODE_DUPLICATE);
   CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_FULL), option == ENETJS_CONFIG_PEERS);
-  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_DUPLICATE), option == ENETJS_CONFIG_DUPLICATE_PEERS);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_REFUSED_DUPLICATE),
+               option == ENETJS_CONFIG_DUPLICATE_PEERS);
   for (int i = 0; i < 2; i++) forger_close(&f[i]);
   consumer_close(&server);
 }
@@ -884,8 +894,8 @@ static void expect_free_id(struct forger *f, struct consumer *server, enet_uint3
 }
 
 /*
- * An answer that does not compress well enough for what may be sent gets other numbers. When the program has decided,
- * the datagram that ENet has received last is somebody else's.
+ * An answer that does not compress well enough for what may be sent gets other numbers. When the program has
+ * decided, the datagram that ENet has received last is somebody else's.
  */
 TEST(ids_stay_apart_when_the_program_decides) {
   static bool assigned[ENET_PROTOCOL_MAXIMUM_PEER_ID];
@@ -965,7 +975,8 @@ TEST(a_flood_pushes_no_question_out) {
     consumer_poll(&server);
   }
   CHECK_EQ_INT(server.questions, UNPROVED_QUESTIONS);
-  CHECK_EQ_INT(enetjs_host_answer(server.host, server.question.extra - UNPROVED_QUESTIONS + 1, ENETJS_ACCEPT), 0);
+  CHECK_EQ_INT(enetjs_host_answer(server.host, server.question.extra - UNPROVED_QUESTIONS + 1, ENETJS_ACCEPT),
+               0);
   UNTIL(forger_receive(&asked) > 0, consumer_poll(&server));
   forger_acknowledge(&asked);
   UNTIL(server.connects == 1, consumer_poll(&server));
@@ -1089,7 +1100,8 @@ static void client_prove(struct client *c, struct consumer *server, struct wire 
   asking_open(server, wire);
   ask_the_most(server, wire, now);
   client_begin(c, wire, port_of(server));
-  UNTIL(c->connects == 1 && server->questions == UNPROVED_QUESTIONS + 1, (enet_time_set(now), poll_with(c, server)));
+  UNTIL(c->connects == 1 && server->questions == UNPROVED_QUESTIONS + 1,
+        (enet_time_set(now), poll_with(c, server)));
 }
 
 TEST(a_client_that_leaves_undecided_becomes_no_peer) {
@@ -1109,7 +1121,8 @@ TEST(a_client_that_leaves_undecided_becomes_no_peer) {
       enet_peer_disconnect(client.peer, 0);
       UNTIL(client.disconnects == 1, (enet_time_set(now), poll_with(&client, &server)));
     }
-    UNTIL(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN) < half_open, (enet_time_set(now), consumer_poll(&server)));
+    UNTIL(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN) < half_open,
+          (enet_time_set(now), consumer_poll(&server)));
     CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), half_open - 1);
     CHECK_EQ_INT(answer_with(&server, ENETJS_ACCEPT), ENETJS_ERR_STALE);
     settle(&server);
@@ -1135,7 +1148,8 @@ TEST(a_host_that_closes_declines_what_is_undecided) {
     forger_connect(&unproved);
     UNTIL(server.questions == UNPROVED_QUESTIONS + 2, consumer_poll(&server));
     consumer_close(&server);
-    UNTIL(proved.disconnects == 1 && unproved.refusal != 0, (client_poll(&proved), forger_receive(&unproved)));
+    UNTIL(proved.disconnects == 1 && unproved.refusal != 0,
+          (client_poll(&proved), forger_receive(&unproved)));
     CHECK_EQ_INT(proved.data, ENETJS_CODE_CLOSING);
     CHECK_EQ_INT(unproved.refusal, ENETJS_CODE_CLOSING);
     CHECK(unproved.received <= unproved.sent);
@@ -1252,9 +1266,9 @@ TEST(an_address_with_as_many_peers_as_it_may_have_is_told) {
 /* ---- Where ENet looks up --------------------------------------------------------------------- */
 
 /*
- * ENet sends after 256 datagrams, also when the last of them was the CONNECT that it was handed. A host with the most
- * peers hands it 255 from the socket in a round. Another one is the CONNECT of a client that was decided about, which
- * ENet refuses here, for there is a peer of its address.
+ * ENet sends after 256 datagrams, also when the last of them was the CONNECT that it was handed. A host with
+ * the most peers hands it 255 from the socket in a round. Another one is the CONNECT of a client that was
+ * decided about, which ENet refuses here, for there is a peer of its address.
  * @param before how many datagrams ENet is shown before the CONNECT
  */
 static void hand_over_after(unsigned before) {
@@ -1366,7 +1380,8 @@ TEST(answers_to_abandoned_attempts_miss) {
     abandoned.outgoingPeerID = server.connect.outgoingPeerID;
     answer_with_verify(&server, &abandoned);
     answer_with_verify(&server, &server.connect);
-    UNTIL(client.connects == i || client.last_completion.extra == ENETJS_REASON_REFUSED, consumer_poll(&client));
+    UNTIL(client.connects == i || client.last_completion.extra == ENETJS_REASON_REFUSED,
+          consumer_poll(&client));
     CHECK_EQ_INT(client.connects, i);
     CHECK_EQ_INT(client.disconnects, 0);
     CHECK_EQ_INT(enetjs_peer_reset(client.host, client.peer), 0);

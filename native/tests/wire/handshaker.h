@@ -1,6 +1,7 @@
 /**
  * @file handshaker.h
- * @brief Clients that shake hands with a guarded host: a plain socket that writes ENet's protocol itself, and stock ENet.
+ * @brief Clients that shake hands with a guarded host: a plain socket that writes ENet's protocol itself, and
+ * stock ENet.
  */
 #ifndef ENETJS_TESTS_HANDSHAKER_H
 #define ENETJS_TESTS_HANDSHAKER_H
@@ -62,7 +63,9 @@ static inline void forger_open_at(struct forger *f, const struct consumer *serve
   f->connect.connectID = next_connect_id();
 }
 
-static inline void forger_open(struct forger *f, const struct consumer *server) { forger_open_at(f, server, LOOPBACK); }
+static inline void forger_open(struct forger *f, const struct consumer *server) {
+  forger_open_at(f, server, LOOPBACK);
+}
 
 static inline void forger_close(struct forger *f) { enet_socket_destroy(f->socket); }
 
@@ -97,28 +100,34 @@ static inline void forger_send(struct forger *f, uint16_t word, const void *comm
 }
 
 static inline void forger_connect(struct forger *f) {
-  forger_send(f, ENET_PROTOCOL_MAXIMUM_PEER_ID | ENET_PROTOCOL_HEADER_FLAG_SENT_TIME, &f->connect, sizeof(f->connect));
+  forger_send(f, ENET_PROTOCOL_MAXIMUM_PEER_ID | ENET_PROTOCOL_HEADER_FLAG_SENT_TIME, &f->connect,
+              sizeof(f->connect));
 }
 
-static inline void acknowledge(struct forger *f, uint16_t id, uint8_t session, uint16_t sequence, uint16_t time) {
+static inline void acknowledge(struct forger *f, uint16_t id, uint8_t session, uint16_t sequence,
+                               uint16_t time) {
   ENetProtocolAcknowledge command;
   command.header.command = ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
   command.header.channelID = 0xFF;
-  command.header.reliableSequenceNumber = command.receivedReliableSequenceNumber = ENET_HOST_TO_NET_16(sequence);
+  command.header.reliableSequenceNumber = command.receivedReliableSequenceNumber =
+      ENET_HOST_TO_NET_16(sequence);
   command.receivedSentTime = ENET_HOST_TO_NET_16(time);
   forger_send(f, (uint16_t)(id | session << ENET_PROTOCOL_HEADER_SESSION_SHIFT), &command, sizeof(command));
 }
 
-static inline void forger_acknowledge(struct forger *f) { acknowledge(f, f->id, f->outgoing, f->sequence, f->time); }
+static inline void forger_acknowledge(struct forger *f) {
+  acknowledge(f, f->id, f->outgoing, f->sequence, f->time);
+}
 
 static inline void forger_ping(struct forger *f, uint8_t session) {
   ENetProtocolPing command;
   command.header.command = ENET_PROTOCOL_COMMAND_PING | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
   command.header.channelID = 0xFF;
   command.header.reliableSequenceNumber = ENET_HOST_TO_NET_16(2);
-  forger_send(f,
-              (uint16_t)(f->id | session << ENET_PROTOCOL_HEADER_SESSION_SHIFT | ENET_PROTOCOL_HEADER_FLAG_SENT_TIME),
-              &command, sizeof(command));
+  forger_send(
+      f,
+      (uint16_t)(f->id | session << ENET_PROTOCOL_HEADER_SESSION_SHIFT | ENET_PROTOCOL_HEADER_FLAG_SENT_TIME),
+      &command, sizeof(command));
 }
 
 static inline void note_answer(struct forger *f, const uint8_t *commands, uint16_t time) {
@@ -240,7 +249,8 @@ static inline void poll_with(struct client *c, struct consumer *server) {
 }
 
 static inline void client_send(struct client *c, const char *text) {
-  CHECK_EQ_INT(enet_peer_send(c->peer, 0, enet_packet_create(text, strlen(text), ENET_PACKET_FLAG_RELIABLE)), 0);
+  CHECK_EQ_INT(enet_peer_send(c->peer, 0, enet_packet_create(text, strlen(text), ENET_PACKET_FLAG_RELIABLE)),
+               0);
 }
 
 static inline void client_exchange(struct client *c, struct consumer *server) {

@@ -1,6 +1,7 @@
 /*
  * What a peer can make the host spend: memory, and list steps for one datagram. The peer is forged, so
- * that it can send what no ENet would. Memory is what the pool has handed out, whoever counts it.
+ * that it can send what no ENet would. Memory is what the pool has handed out, whatever account it is charged
+ * to.
  */
 #include "../resident.h"
 #include "base/pool.h"
@@ -43,8 +44,8 @@ static void check_bomb(uint32_t total) {
   forge_begin(&f);
   for (unsigned i = 0; i < 7000; i++) {
     if (!forge_fits(&f, 32, MTU)) forger_send(&f, &server);
-    forge_fragment(&f, ENET_PROTOCOL_COMMAND_SEND_FRAGMENT, (uint8_t)(i % 255), 0, (uint16_t)(2 + i / 255), 1 << 20, 0,
-                   total, 0);
+    forge_fragment(&f, ENET_PROTOCOL_COMMAND_SEND_FRAGMENT, (uint8_t)(i % 255), 0, (uint16_t)(2 + i / 255),
+                   1 << 20, 0, total, 0);
     if (allocated() - before > most) most = allocated() - before;
   }
   forger_send(&f, &server);
@@ -101,7 +102,10 @@ TEST(messages_have_all_their_bytes) {
         .offset = offsets[i / 4]});
 }
 
-/* The missing messages of all channels get in, and all that has waited for them comes out. @returns how many that are */
+/*
+ * The missing messages of all channels get in, and all that has waited for them comes out. @returns how many
+ * that are
+ */
 static unsigned fill_the_gaps(struct forger *f, struct consumer *server) {
   for (unsigned channel = 0; channel < 8; channel++) forge_reliable(f, (uint8_t)channel, 1, 0);
   forger_send(f, server);
@@ -181,7 +185,8 @@ TEST(random_messages_stay_within_the_budget) {
       case 0: sequence = (uint16_t)(1 + i / 16); /* fall through */
       case 1: forge_reliable(&f, channel, sequence, length); break;
       case 2:
-        forge_part(&f, ENET_PROTOCOL_COMMAND_SEND_FRAGMENT, channel, 0, sequence, 5000, (uint16_t)(1 + length), 0);
+        forge_part(&f, ENET_PROTOCOL_COMMAND_SEND_FRAGMENT, channel, 0, sequence, 5000,
+                   (uint16_t)(1 + length), 0);
         break;
       default:
         forge_part(&f, ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT, channel, 0, sequence, 5000,
@@ -349,7 +354,8 @@ TEST(memory_that_claims_really_take_is_counted) {
     forge_begin(&f[i]);
     for (uint32_t number = 0; number < CLAIM / PART; number += 4096 / PART * SLOW) {
       if (!forge_fits(&f[i], 24 + PART, MTU)) forger_send(&f[i], &server);
-      forge_part(&f[i], ENET_PROTOCOL_COMMAND_SEND_FRAGMENT, 0, (uint16_t)(1 + number), 1, CLAIM, PART, number);
+      forge_part(&f[i], ENET_PROTOCOL_COMMAND_SEND_FRAGMENT, 0, (uint16_t)(1 + number), 1, CLAIM, PART,
+                 number);
     }
     forger_send(&f[i], &server);
     CHECK(enetjs_host_data(h) <= 64 << 20);
@@ -358,7 +364,8 @@ TEST(memory_that_claims_really_take_is_counted) {
 #endif
   }
 #ifdef ENETJS_HAS_RESIDENT
-  printf("# %zu MiB resident before, %zu after, %zu counted\n", before >> 20, most >> 20, enetjs_host_data(h) >> 20);
+  printf("# %zu MiB resident before, %zu after, %zu counted\n", before >> 20, most >> 20,
+         enetjs_host_data(h) >> 20);
   CHECK(most < before + (64 << 20) + SLACK);
 #endif
   CHECK(enetjs_host_data(h) > 40 << 20); /* it was tried */
@@ -466,8 +473,8 @@ static size_t steps_of_acknowledgement(ENetPeer *peer, uint16_t sequence) {
 }
 
 /* @param count of messages that are acknowledged, in their order @returns what was found of the datagram */
-static struct enetjs_inspection check_acknowledgements(struct consumer *server, struct forger *f, uint16_t first,
-                                                       uint16_t count) {
+static struct enetjs_inspection check_acknowledgements(struct consumer *server, struct forger *f,
+                                                       uint16_t first, uint16_t count) {
   struct enetjs_inspection inspection;
   ENetPeer *peer = &host_of(server)->enet->peers[0];
   size_t before = enet_list_size(&peer->sentReliableCommands), steps = 0;
@@ -511,7 +518,8 @@ TEST(incomplete_unreliable_messages_are_bounded) {
   for (unsigned i = 1; i < 20000; i++) {
     if (!forge_fits(&f, 32, MTU)) forger_send(&f, &server);
     forge_fragment(&f, ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT, 0, 0, (uint16_t)i, 2, 0, 2, 0);
-    CHECK(enet_list_size(&h->enet->peers[0].channels[0].incomingUnreliableCommands) < ENETJS_INCOMPLETE_MAXIMUM + 60);
+    CHECK(enet_list_size(&h->enet->peers[0].channels[0].incomingUnreliableCommands) <
+          ENETJS_INCOMPLETE_MAXIMUM + 60);
   }
   finish(&f, &server);
 }
@@ -569,7 +577,8 @@ static void check_stall(uint32_t size) {
   UNTIL(has_nothing_to_send(&client) && has_nothing_to_send(&server), poll_both(&client, &server));
   up = difference(&client, &server);
   down = difference(&server, &client);
-  for (unsigned i = 0; i < sent; i++) CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, size, 0) >= 0);
+  for (unsigned i = 0; i < sent; i++)
+    CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, size, 0) >= 0);
   UNTIL(host_of(&server)->slots[0].stopped, (consumer_poll(&client), enetjs_host_service(server.host, 0)));
   start = enet_time_get();
   while (ENET_TIME_DIFFERENCE(enet_time_get(), start) < 60000) {
@@ -582,7 +591,8 @@ static void check_stall(uint32_t size) {
     CHECK((size_t)host_of(&server)->account->bytes < (size_t)(1 << 20) + (32 << 20) + SLACK);
   }
   printf("# %u bytes each: %lld bytes held after 60 s\n", size, (long long)host_of(&server)->account->bytes);
-  UNTIL(server.receives + server.packets == sent, (enet_time_set(enet_time_get() + 5), poll_both(&client, &server)));
+  UNTIL(server.receives + server.packets == sent,
+        (enet_time_set(enet_time_get() + 5), poll_both(&client, &server)));
   consumer_close(&client);
   consumer_close(&server);
   check_nothing_left();
@@ -615,7 +625,8 @@ TEST(what_a_stalled_receiver_lets_in_need_not_be_in_order) {
   forge_begin(&f);
   forge_reliable(&f, 0, (uint16_t)(next + 2), 1000);
   forge_flush(&f);
-  UNTIL(!enet_list_empty(&channel->incomingReliableCommands), CHECK(enetjs_host_service(server.host, 0) >= 0));
+  UNTIL(!enet_list_empty(&channel->incomingReliableCommands),
+        CHECK(enetjs_host_service(server.host, 0) >= 0));
   forge_begin(&f);
   forge_reliable(&f, 0, (uint16_t)(next + 1), 1000);
   forge_flush(&f);

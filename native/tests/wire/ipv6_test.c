@@ -1,4 +1,4 @@
-/* A host with an IPv6 socket, whose datagrams come from anywhere. */
+/* A host with an IPv6 socket, which IPv4 and IPv6 addresses reach. */
 #include "../consumer.h"
 
 #if defined(__linux__)
@@ -19,8 +19,8 @@
 #define NETWORK 0x20010DB800000000u
 
 /*
- * What the host receives comes from here, where it is set. With `ipv6`, each datagram comes from another address: its
- * last bytes are a number.
+ * What the host receives comes from here, where it is set. With `ipv6`, each datagram comes from another
+ * address: its last bytes are a number.
  */
 static struct {
   bool ipv6, ipv4, port_0;
@@ -51,13 +51,16 @@ static void forge(struct sockaddr_in6 *from, const struct mmsghdr *message) {
   uint32_t low, address = htonl(forged.address);
   memcpy(&low, (uint8_t *)message->msg_hdr.msg_iov->iov_base + message->msg_len - sizeof(low), sizeof(low));
   if (forged.ipv6 && from->sin6_family == AF_INET6) write_address(from, forged.high, low);
-  if (forged.ipv4 && from->sin6_family == AF_INET6) memcpy(from->sin6_addr.s6_addr + 12, &address, sizeof(address));
-  if (forged.ipv4 && from->sin6_family == AF_INET) ((struct sockaddr_in *)(void *)from)->sin_addr.s_addr = address;
+  if (forged.ipv4 && from->sin6_family == AF_INET6)
+    memcpy(from->sin6_addr.s6_addr + 12, &address, sizeof(address));
+  if (forged.ipv4 && from->sin6_family == AF_INET)
+    ((struct sockaddr_in *)(void *)from)->sin_addr.s_addr = address;
   if (forged.port_0) from->sin6_port = 0; /* which is that of IPv4, too */
 }
 
 /* The system's own functions, found first, so that addresses can be forged without being root. */
-ENETJS_API int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout) {
+ENETJS_API int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                        struct timespec *timeout) {
   int received = (int)syscall(SYS_recvmmsg, fd, messages, count, flags, timeout);
   for (int i = 0; i < received; i++) {
     move(messages[i].msg_hdr.msg_name, false);
@@ -131,9 +134,12 @@ static int sender_open(uint16_t port, int family) {
   return fd;
 }
 
-/* The connect id is the end of the datagram but for the data, and so the forged address is another for each. */
+/*
+ * The connect id is the end of the datagram but for the data, and so the forged address is another for each.
+ */
 static size_t write_connect(uint8_t *bytes, uint32_t number) {
-  uint16_t words[2] = {ENET_HOST_TO_NET_16(ENET_PROTOCOL_MAXIMUM_PEER_ID | ENET_PROTOCOL_HEADER_FLAG_SENT_TIME), 0};
+  uint16_t words[2] = {
+      ENET_HOST_TO_NET_16(ENET_PROTOCOL_MAXIMUM_PEER_ID | ENET_PROTOCOL_HEADER_FLAG_SENT_TIME), 0};
   ENetProtocolConnect connect = {0};
   connect.header.command = ENET_PROTOCOL_COMMAND_CONNECT | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
   connect.header.channelID = 0xFF;
@@ -371,7 +377,8 @@ static bool send_mapped(uint16_t port) {
     struct udphdr udp;
     char data[6];
   } packet = {.data = "forged"};
-  struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_protocol = htons(ETHERTYPE_IPV6), .sll_halen = ETH_ALEN};
+  struct sockaddr_ll to = {
+      .sll_family = AF_PACKET, .sll_protocol = htons(ETHERTYPE_IPV6), .sll_halen = ETH_ALEN};
   const size_t length = sizeof(packet.udp) + sizeof(packet.data);
   uint32_t sum;
   ssize_t sent;
@@ -396,7 +403,9 @@ static bool send_mapped(uint16_t port) {
   return sent == (ssize_t)sizeof(packet);
 }
 
-/* An IPv6 packet can claim to come from an address that stands for one of IPv4, such as this machine's own. */
+/*
+ * An IPv6 packet can claim to come from an address that stands for one of IPv4, such as this machine's own.
+ */
 TEST(no_ipv6_packet_comes_from_an_ipv4_address) {
   struct consumer server;
   int fd;
@@ -500,6 +509,8 @@ int main(void) {
   };
   if (ipv6_works()) return test_run(cases, TEST_COUNT(cases));
 #endif
-  puts("1..1\nok 1 - ipv6 # SKIP this machine has no IPv6 loopback address, or libenet's calls do not reach the library");
+  puts(
+      "1..1\nok 1 - ipv6 # SKIP this machine has no IPv6 loopback address, or libenet's calls do not reach "
+      "the library");
   return EXIT_SUCCESS;
 }

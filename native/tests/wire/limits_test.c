@@ -1,4 +1,7 @@
-/* Limits: what buckets let pass, whose account pays, what is cut off, and what a host does about it. */
+/*
+ * Limits: token buckets, the address that is charged, the commands that are cut off, and how a host enforces
+ * them.
+ */
 #include "../consumer.h"
 #include "wire/limits.h"
 
@@ -45,7 +48,8 @@ static unsigned connects_of(struct enetjs_limits *limits, uint32_t address, unsi
   return admitted;
 }
 
-static unsigned datagrams_of(struct enetjs_limits *limits, uint32_t address, bool established, unsigned attempts) {
+static unsigned datagrams_of(struct enetjs_limits *limits, uint32_t address, bool established,
+                             unsigned attempts) {
   unsigned admitted = 0;
   while (attempts-- > 0) admitted += enetjs_limits_admit_datagram(limits, address, 100, established);
   return admitted;
@@ -145,7 +149,7 @@ TEST(cycling_through_addresses_forgives_and_refuses_nobody) {
   for (uint32_t i = 0; i < MANY; i++) {
     enetjs_limits_set_time(limits, START + i);
     admitted += datagrams_of(limits, 0x40000000u + i * 7, false, 1);
-    /* Who goes on sending is not forgotten, so it goes on being refused. */
+    /* An address that goes on sending keeps its bucket, so it goes on being refused. */
     if (i % 16 == 0) CHECK_EQ_INT(datagrams_of(limits, chatty, false, 1), 0);
   }
   CHECK_EQ_INT(admitted, MANY);
@@ -197,7 +201,8 @@ static void build_begin(struct built *b) {
 /* A command; where it has a payload, of that length and for fragments with that number. */
 static void build(struct built *b, enet_uint8 command, size_t payload, enet_uint8 fragment) {
   enet_uint8 *at = b->bytes + b->datagram.length;
-  size_t size = enet_protocol_command_size(command), field = command == ENET_PROTOCOL_COMMAND_SEND_RELIABLE ? 4 : 6;
+  size_t size = enet_protocol_command_size(command),
+         field = command == ENET_PROTOCOL_COMMAND_SEND_RELIABLE ? 4 : 6;
   at[0] = command | ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE;
   if (command >= ENET_PROTOCOL_COMMAND_SEND_RELIABLE && command != ENET_PROTOCOL_COMMAND_BANDWIDTH_LIMIT) {
     at[field] = (enet_uint8)(payload >> 8);
@@ -245,8 +250,10 @@ TEST(a_message_in_fragments_counts_once) {
   for (enet_uint8 message = 0; message < 5; message++)
     for (enet_uint8 fragment = 0; fragment < 20; fragment++) {
       build_begin(&b);
-      build(&b, message % 2 ? ENET_PROTOCOL_COMMAND_SEND_FRAGMENT : ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT, 500,
-            fragment);
+      build(
+          &b,
+          message % 2 ? ENET_PROTOCOL_COMMAND_SEND_FRAGMENT : ENET_PROTOCOL_COMMAND_SEND_UNRELIABLE_FRAGMENT,
+          500, fragment);
       CHECK(enetjs_limits_admit_messages(limits, &b.datagram, &peer));
     }
   build_begin(&b);
@@ -398,7 +405,8 @@ TEST(the_largest_burst_and_the_smallest_rate_do_not_overflow) {
 /* ---- A host with limits ---------------------------------------------------------------------- */
 
 static double set_rules(struct consumer *c, const struct enetjs_limit_rules *rules) {
-  return enetjs_host_set_limits(c->host, (const uint8_t *)rules->rule, sizeof(rules->rule), rules->disconnects);
+  return enetjs_host_set_limits(c->host, (const uint8_t *)rules->rule, sizeof(rules->rule),
+                                rules->disconnects);
 }
 
 static void set_limit(struct consumer *c, int limit, double per_second, double burst, bool disconnects) {
@@ -416,7 +424,8 @@ TEST(a_host_checks_its_arguments) {
   host = server.host;
   CHECK_EQ_INT(enetjs_host_set_limits(host, NULL, sizeof(rules.rule), 0), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_host_set_limits(host, (uint8_t *)rules.rule, 8, 0), ENETJS_ERR_ARGUMENT);
-  CHECK_EQ_INT(enetjs_host_set_limits(host, (uint8_t *)rules.rule, sizeof(rules.rule), 2), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(enetjs_host_set_limits(host, (uint8_t *)rules.rule, sizeof(rules.rule), 2),
+               ENETJS_ERR_ARGUMENT);
   CHECK(host_of(&server)->limits == NULL);
   CHECK_EQ_INT(set_rules(&server, &rules), 0);
   CHECK(host_of(&server)->limits != NULL);
@@ -489,7 +498,8 @@ static void check_order(struct consumer *c, const struct record *r) {
 
 static void send_numbers(struct consumer *c, double peer, uint32_t count) {
   for (uint32_t i = 0; i < count; i++)
-    CHECK(enetjs_peer_send_buffer(c->host, peer, 0, ENET_PACKET_FLAG_RELIABLE, (uint8_t *)&i, sizeof(i), 0) >= 0);
+    CHECK(enetjs_peer_send_buffer(c->host, peer, 0, ENET_PACKET_FLAG_RELIABLE, (uint8_t *)&i, sizeof(i), 0) >=
+          0);
 }
 
 TEST(what_is_reliable_arrives_in_the_end_where_excess_is_dropped) {

@@ -117,7 +117,8 @@ static size_t invent_command(struct relay *r, uint8_t *out) {
   }
   put_16(out + 2, number(r)); /* sequence number */
   if (command == ENET_PROTOCOL_COMMAND_DISCONNECT && below(r, 50) > 0) out[0] = ENET_PROTOCOL_COMMAND_PING;
-  if (command == ENET_PROTOCOL_COMMAND_CONNECT && below(r, 10) > 0) out[0] = ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
+  if (command == ENET_PROTOCOL_COMMAND_CONNECT && below(r, 10) > 0)
+    out[0] = ENET_PROTOCOL_COMMAND_ACKNOWLEDGE;
   return length;
 }
 
@@ -188,7 +189,7 @@ static void take(struct consumer *c, const struct record *r) {
   if (r->type == ENETJS_EVENT_PACKET) CHECK_EQ_INT(enetjs_packet_release(packet_of(r)), 0);
 }
 
-/* Answers whoever sends, as far as possible: the answers are captured too. */
+/* Answers every sender, as far as possible: the answers are captured, too. */
 static void answer(struct consumer *c, const struct record *r) {
   take(c, r);
   if (r->type == ENETJS_EVENT_RECEIVE && r->length < 5000)
@@ -199,7 +200,8 @@ static void send_mixture(struct consumer *c, double peer, uint32_t turn) {
   static const uint32_t kinds[] = {1, 0, 2, 8, 1};
   static uint8_t bytes[4000];
   payload_fill(bytes, sizeof(bytes), turn);
-  enetjs_peer_send_buffer(c->host, peer, turn % 2, kinds[turn % 5], bytes, turn % 7 == 0 ? 4000 : turn % 90, 0);
+  enetjs_peer_send_buffer(c->host, peer, turn % 2, kinds[turn % 5], bytes, turn % 7 == 0 ? 4000 : turn % 90,
+                          0);
 }
 
 /* A client of its own, straight to the server. */
@@ -229,7 +231,8 @@ static void check_usable(struct consumer *server, const struct consumer *like) {
 static double renew(struct relay *r, struct consumer *client, struct consumer *server, double peer) {
   struct enetjs_host *h = host_of(client);
   unsigned before;
-  if (peer > 0 && enetjs_peer_state(client->host, peer) >= 0) CHECK_EQ_INT(enetjs_peer_reset(client->host, peer), 0);
+  if (peer > 0 && enetjs_peer_state(client->host, peer) >= 0)
+    CHECK_EQ_INT(enetjs_peer_reset(client->host, peer), 0);
   enetjs_peer_reset(server->host, server->peer);
   relay_close(r);
   relay_open(r, server);

@@ -1,5 +1,6 @@
 /*
- * Who gets the last places of a host, and that an attempt of this library is never established and then refused.
+ * The last places of a host: which attempts get them, and that no attempt of this library is established and
+ * then refused.
  */
 #include "handshaker.h"
 #include "wire/answers.h"
@@ -22,7 +23,8 @@ static void crowd_open(struct consumer *client) {
 }
 
 static void begin(struct consumer *client, const struct consumer *server, unsigned times) {
-  for (unsigned i = 0; i < times; i++) CHECK(enetjs_host_connect(client->host, LOOPBACK, port_of(server), 2, 7) > 0);
+  for (unsigned i = 0; i < times; i++)
+    CHECK(enetjs_host_connect(client->host, LOOPBACK, port_of(server), 2, 7) > 0);
 }
 
 static void forger_answered(struct forger *f, struct consumer *server) {
@@ -280,7 +282,8 @@ TEST(stock_servers_answer_once_and_for_all) {
   crowd_open(&client);
   CHECK(enetjs_host_connect(client.host, LOOPBACK, address.port, 2, 7) > 0);
   consumer_poll(&client);
-  UNTIL(server->peers[0].state == ENET_PEER_STATE_ACKNOWLEDGING_CONNECT, enet_host_service(server, &event, 0));
+  UNTIL(server->peers[0].state == ENET_PEER_STATE_ACKNOWLEDGING_CONNECT,
+        enet_host_service(server, &event, 0));
   UNTIL(client.connected == 1, consumer_poll(&client)); /* while the server does nothing more */
   CHECK_EQ_INT(client.connects, 1);
   consumer_close(&client);

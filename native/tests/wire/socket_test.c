@@ -157,7 +157,8 @@ TEST(calls_of_libenet_arrive) {
 }
 
 TEST(all_leaves_at_the_end_of_a_section_in_order) {
-  static const size_t lengths[] = {100, 100, 100, 40, 100, 1, 1, 1400, 1400, 1400, 1399, 1400, 2, 3, 4096, 4096, 60000};
+  static const size_t lengths[] = {100,  100,  100,  40, 100, 1,    1,    1400, 1400,
+                                   1400, 1399, 1400, 2,  3,   4096, 4096, 60000};
   struct consumer c;
   struct enetjs_host *h;
   uint16_t port;
@@ -404,7 +405,8 @@ TEST(raw_datagrams_leave_at_once) {
   for (uint32_t i = 0; i < 5; i++) {
     uint8_t *scratch = c.block + c.words[ENETJS_WORD_SCRATCH_OFFSET];
     payload_fill(scratch, 200, i);
-    CHECK_EQ_INT(enetjs_host_send_datagram(c.host, LOOPBACK, port, c.words[ENETJS_WORD_SCRATCH_OFFSET], 200), 200);
+    CHECK_EQ_INT(enetjs_host_send_datagram(c.host, LOOPBACK, port, c.words[ENETJS_WORD_SCRATCH_OFFSET], 200),
+                 200);
     check_received(s, i, 200);
   }
   consumer_close(&c);
@@ -732,7 +734,8 @@ TEST(hosts_of_others_are_left_alone) {
     if (enet_host_service(server, &event, 0) > 0) connected += event.type == ENET_EVENT_TYPE_CONNECT;
     if (enet_host_service(client, &event, 0) > 0) connected += event.type == ENET_EVENT_TYPE_CONNECT;
   });
-  for (int i = 0; i < 50; i++) enet_peer_send(peer, 0, enet_packet_create("text", 4, ENET_PACKET_FLAG_RELIABLE));
+  for (int i = 0; i < 50; i++)
+    enet_peer_send(peer, 0, enet_packet_create("text", 4, ENET_PACKET_FLAG_RELIABLE));
   UNTIL(received == 50, {
     enet_host_service(client, &event, 0);
     while (enet_host_service(server, &event, 0) > 0) {

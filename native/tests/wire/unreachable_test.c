@@ -1,4 +1,4 @@
-/* ICMP messages about attempts to connect: they are told, and change nothing else. */
+/* ICMP messages about attempts to connect: the consumer is told, and nothing else changes. */
 #include "../consumer.h"
 #include "wire/socket.h"
 
@@ -104,7 +104,9 @@ TEST(an_established_connection_loses_nothing) {
   for (unsigned i = 0; i < READ / 2; i++) {
     /* The report comes while the datagram is sent, and the next call on the socket sends the message. */
     client.block[client.words[ENETJS_WORD_SCRATCH_OFFSET]] = 'x';
-    CHECK_EQ_INT(enetjs_host_send_datagram(client.host, LOOPBACK, port, client.words[ENETJS_WORD_SCRATCH_OFFSET], 1), 1);
+    CHECK_EQ_INT(
+        enetjs_host_send_datagram(client.host, LOOPBACK, port, client.words[ENETJS_WORD_SCRATCH_OFFSET], 1),
+        1);
     CHECK_EQ_INT(send_text(&client, peer, 0, "unreliable", 0), 0);
     CHECK_EQ_INT(enetjs_host_flush(client.host), 0);
     sent++;
@@ -149,7 +151,9 @@ TEST(a_flood_of_reports_ends_the_watch) {
   CHECK(enetjs_host_connect(client.host, LOOPBACK, port, 1, 0) > 0);
   CHECK_EQ_INT(host_of(&client)->unreachable.left, READ);
   for (unsigned i = 0; i < 4 * READ; i++)
-    CHECK_EQ_INT(enetjs_host_send_datagram(client.host, LOOPBACK, port, client.words[ENETJS_WORD_SCRATCH_OFFSET], 1), 1);
+    CHECK_EQ_INT(
+        enetjs_host_send_datagram(client.host, LOOPBACK, port, client.words[ENETJS_WORD_SCRATCH_OFFSET], 1),
+        1);
   consumer_poll(&client);
   CHECK_EQ_INT(host_of(&client)->unreachable.left, 0);
   CHECK(socket_is_quiet(&client));

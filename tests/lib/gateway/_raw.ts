@@ -83,6 +83,9 @@ export function handshake(
   return `${line}\r\n${lines.join("")}\r\n`;
 }
 
+/** As much of a server as is needed to connect. */
+type Listening = Pick<SocketServer, "address" | "url">;
+
 /** A connection to a server. */
 export class RawClient implements AsyncDisposable {
   readonly socket: Socket;
@@ -118,7 +121,7 @@ export class RawClient implements AsyncDisposable {
   }
 
   /** Connects, without a handshake. */
-  static async connect(server: SocketServer, options: tls.ConnectionOptions = {}) {
+  static async connect(server: Listening, options: tls.ConnectionOptions = {}) {
     const { address } = server;
     const isTls = server.url.startsWith("wss");
     const socket = "unixSocket" in address
@@ -140,7 +143,7 @@ export class RawClient implements AsyncDisposable {
   }
 
   /** Connects, and does the handshake. */
-  static async open(server: SocketServer, headers: Record<string, string | undefined> = {}) {
+  static async open(server: Listening, headers: Record<string, string | undefined> = {}) {
     const client = await RawClient.connect(server);
     client.write(handshake(headers));
     const head = await client.head();

@@ -57,6 +57,28 @@ test("Without a reader messages wait, the oldest are dropped whole, and a reader
 });
 
 test(
+  "A message counts as 64 bytes at least, so that empty ones are bounded, too",
+  { skip },
+  async () => {
+    await using out = openSink({ limitBytes: 1000 });
+    for (let i = 0; i < 25; i++) out.sink.push(new Uint8Array(i % 2));
+    assert.equal(out.sink.queuedBytes, 15 * 64);
+    assert.equal(out.sink.stats.dropped, 10);
+    using reader = PipeEnd.reader(out.path);
+    await opened(out.sink, 15);
+    assert.equal((await reader.read(7)).length, 7);
+    assert.equal(out.sink.queuedBytes, 0);
+
+    await using waiting = openSink({ limitBytes: 1000, drops: false });
+    for (let i = 0; i < 16; i++) waiting.sink.push(new Uint8Array(0));
+    assert.equal(waiting.sink.isFull, true);
+    using late = PipeEnd.reader(waiting.path);
+    await until(() => waiting.drained === 1, 30_000, "room");
+    assert.ok(late.isEmpty);
+  },
+);
+
+test(
   "A message larger than the queue's limit is written, or dropped for a newer one",
   { skip },
   async () => {

@@ -190,11 +190,11 @@ test("200,000 unreliable messages that wait take no more than the mark", () => {
   for (let i = 0; i < 100; i++) a.send(0, pattern(1000), 1);
   pass(a, b);
   const before = a.link.queuedBytes;
-  for (let i = 0; i < 200_000; i++) a.send(0, "0123456789", i % 2 === 0 ? 0 : 2);
+  for (let i = 0; i < 200_000; i++) a.send(0, pattern(100), i % 2 === 0 ? 0 : 2);
   assert.ok(a.link.queuedBytes - before <= 10_000, String(a.link.queuedBytes - before));
   b.link.inbox.paused = false;
   pass(a, b);
-  assert.equal(b.got.length, 100 + 1000);
+  assert.equal(b.got.length, 100 + 100);
 });
 
 test("A late pong makes less be under way, prompt ones more", async () => {

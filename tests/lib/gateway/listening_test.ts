@@ -154,6 +154,17 @@ test("A Unix socket is served, has no address, and is removed in the end", { ski
   assert.equal(existsSync(unixSocket), false);
 });
 
+test(
+  "A Unix socket in a folder that does not exist is an error that says so",
+  { skip },
+  async () => {
+    await assert.rejects(listenSockets({ unixSocket: "/no/such/folder/ws" }), {
+      code: "ENETJS_ERR_ADDRESS_UNAVAILABLE",
+      message: "Listening on /no/such/folder/ws: the folder does not exist",
+    });
+  },
+);
+
 test("A Unix socket that a crash has left is replaced, a file is not", { skip }, async () => {
   using temporary = folder();
   const file = `${temporary.path}/file`;

@@ -82,10 +82,12 @@ test("The server's refusals reach the browser, also that it does not answer", as
     peers: 2,
     accept: ({ data }) => data === 0 || data,
   }, {});
+  const told: (string | undefined)[] = [];
   await using gateway = await Gateway.listen({
     to: host.address,
     hostname: "127.0.0.1",
     browsers: 2,
+    onServer: (fault) => void told.push(fault?.code),
   });
   const refused = async (data: number, options = {}) => {
     const error = await EnetSocket.connect(gateway.url, { timeoutMs: 20_000, ...options }).catch((
@@ -97,13 +99,17 @@ test("The server's refusals reach the browser, also that it does not answer", as
   await using _one = await EnetSocket.connect(gateway.url);
   await using _two = await EnetSocket.connect(gateway.url);
   await refused(DisconnectCode.FULL);
-  const { address } = host;
+  const { port } = host.address;
   await _one.disconnect();
   await _two.disconnect();
   await host.close();
   await until(() => gateway.stats.browsers === 0, DEADLINE, "no browser");
-  assert.ok(address.port > 0);
-  await refused(DisconnectCode.UNDECIDED);
+  assert.deepEqual(told, []);
+  await Promise.all([refused(DisconnectCode.UNDECIDED), refused(DisconnectCode.UNDECIDED)]);
+  assert.deepEqual(told, ["ENETJS_ERR_TIMEOUT"]);
+  await using _again = await Host.listen({ hostname: "127.0.0.1", port }, {});
+  await using _three = await EnetSocket.connect(gateway.url);
+  assert.deepEqual(told, ["ENETJS_ERR_TIMEOUT", undefined]);
   assert.deepEqual(gateway.stats.refused.full, 1);
 });
 

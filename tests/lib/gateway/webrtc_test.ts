@@ -319,6 +319,10 @@ test("Wrong options are refused by name", async () => {
     serve({}, {}, { webrtc: true, hostname: undefined, unixSocket: "/tmp/enetjs-no-such" }),
     /webrtc needs addresses with unixSocket/,
   );
+  await assert.rejects(
+    serve({}, {}, { webrtc: true, proxies: ["127.0.0.1"] }),
+    /webrtc needs addresses with proxies/,
+  );
 });
 
 const countIn = (folder: string) => existsSync(folder) ? readdirSync(folder).length : 0;

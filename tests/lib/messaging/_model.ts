@@ -6,14 +6,14 @@
  */
 import assert from "node:assert/strict";
 import { Deadlines } from "../../../lib/messaging/deadlines.ts";
+import { Machine } from "../../../lib/messaging/machine.ts";
 import {
   type Effects,
   type Failure,
   Get,
-  Machine,
   type MachineEnd,
   type MachineSettings,
-} from "../../../lib/messaging/machine.ts";
+} from "../../../lib/messaging/machine_contract.ts";
 import { CLOSE_CODE, TYPE } from "../../../lib/messaging/wire.ts";
 
 /** Times and limits of the model: short, so that every one of them matters. */

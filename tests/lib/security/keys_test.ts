@@ -14,8 +14,9 @@ import {
   readToken,
 } from "../../../lib/security/mod.ts";
 import { planConnectSecurity, planHostSecurity } from "../../../lib/encryption.ts";
+import { toHex } from "../../../lib/internal/hex.ts";
 import { refuses } from "../_refuses.ts";
-import { fromHex, issuer, SEED, SERVERS, toHex } from "./_tokens.ts";
+import { fromHex, issuer, SEED, SERVERS } from "./_tokens.ts";
 
 const LENGTHS: Record<KeyKind, number> = {
   host_public: 32,
@@ -154,7 +155,7 @@ test("An issuer's secret key with another public key in it is refused", async ()
 /** Calls with another `crypto`, as other runtimes and browsers have it. */
 async function withCrypto<T>(crypto: unknown, call: () => Promise<T>): Promise<T> {
   const before = Object.getOwnPropertyDescriptor(globalThis, "crypto")!;
-  Object.defineProperty(globalThis, "crypto", { ...before, get: () => crypto, set: undefined });
+  Object.defineProperty(globalThis, "crypto", { configurable: true, get: () => crypto });
   try {
     return await call();
   } finally {

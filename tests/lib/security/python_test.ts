@@ -17,6 +17,7 @@ import {
   readToken,
   type TokenFault,
 } from "../../../lib/security/mod.ts";
+import { toHex } from "../../../lib/internal/hex.ts";
 import { spawnProgram } from "../../_helpers.ts";
 import {
   asText,
@@ -29,7 +30,6 @@ import {
   SEED,
   SERVERS,
   signed,
-  toHex,
   tokenOf,
 } from "./_tokens.ts";
 

@@ -230,9 +230,9 @@ test("Text that is no token is malformed, and the message does not repeat it", a
     ["", /does not begin with "token_"/],
     [good.slice(6), /does not begin with "token_"/],
     [`Bearer ${good}`, /does not begin with "token_"/],
-    [`${good}\n`, /it is not base64url/],
-    [`${good}=`, /it is not base64url/],
-    [good.replace(/.$/, "+"), /it is not base64url/],
+    [`${good}\n`, /it is not base64url, or it was cut off/],
+    [`${good}=`, /it is not base64url, or it was cut off/],
+    [good.replace(/.$/, "+"), /it is not base64url, or it was cut off/],
     [`token_${"x".repeat(1_000_000)}`, /has 1000006 characters, not 1028 at most/],
     ["token_", /ends after 0 bytes/],
   ];

@@ -1,6 +1,6 @@
 /*
- * The client's side of handshakes: the HELLO is sent until there is a REPLY, with the newest cookie. ENet's CONNECT
- * waits meanwhile, and leaves at once when the session is open.
+ * The client's side of handshakes: the HELLO is sent until there is a REPLY, with the newest cookie. ENet's
+ * CONNECT waits meanwhile, and leaves at once when the session is open.
  *
  * Call with the host's lock held.
  */
@@ -36,7 +36,8 @@ static void begin_noise(struct enetjs_hello *hello, const struct enetjs_security
 }
 
 /* @returns false when the server's key is none */
-static bool write_hello(struct enetjs_hello *hello, uint32_t index, const struct enetjs_security_attempt *attempt) {
+static bool write_hello(struct enetjs_hello *hello, uint32_t index,
+                        const struct enetjs_security_attempt *attempt) {
   enum enetjs_noise_pattern pattern = pattern_of(attempt);
   size_t around = ENETJS_AT_NOISE + enetjs_noise_overhead(pattern, true), length = 2 + attempt->token_bytes;
   uint8_t payload[2 + ENETJS_TOKEN_BYTES + ENETJS_HELLO_LEAST] = {0};
@@ -110,7 +111,8 @@ static struct enetjs_session *asking(struct enetjs_security *security, const str
     return NULL;
   }
   session = enetjs_sessions_by_index(&security->sessions, enetjs_get_u32(answer + ENETJS_AT_INDEX));
-  if (session && session->state == ENETJS_SESSION_HELLO && enetjs_endpoint_same(&session->real, from)) return session;
+  if (session && session->state == ENETJS_SESSION_HELLO && enetjs_endpoint_same(&session->real, from))
+    return session;
   if (!session || session->server) enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_UNKNOWN);
   return NULL;
 }
@@ -127,8 +129,8 @@ static void send_held(struct enetjs_security *security, struct enetjs_session *s
   uint8_t out[ENETJS_HELD_DATAGRAM + ENETJS_SEAL_OVERHEAD];
   size_t length;
   if (session->hello->held == 0) return;
-  length = enetjs_seal(&session->sealing, ENETJS_TYPE_DATA, session->hello->held_bytes, session->hello->held, out,
-                       now_us);
+  length = enetjs_seal(&session->sealing, ENETJS_TYPE_DATA, session->hello->held_bytes, session->hello->held,
+                       out, now_us);
   enetjs_security_send(security, &session->real, out, length);
 }
 
@@ -155,8 +157,8 @@ void enetjs_security_take_reply(struct enetjs_security *security, const struct e
   if (!session) return;
   before = session->hello->noise;
   if (reply[ENETJS_AT_PATTERN] != before.pattern ||
-      !enetjs_noise_read(&session->hello->noise, reply + ENETJS_AT_REPLY_NOISE, length - ENETJS_AT_REPLY_NOISE,
-                         payload)) {
+      !enetjs_noise_read(&session->hello->noise, reply + ENETJS_AT_REPLY_NOISE,
+                         length - ENETJS_AT_REPLY_NOISE, payload)) {
     session->hello->noise = before;
     enetjs_noise_wipe(&before);
     enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_FORGED);

@@ -1,4 +1,7 @@
-/* See cookie.h. A cookie is its generation, the time in milliseconds, and a SipHash of all that it depends on. */
+/*
+ * See cookie.h. A cookie is its generation, the time in milliseconds, and a SipHash of all that it depends
+ * on.
+ */
 #include "wire/security/cookie.h"
 
 #include <string.h>
@@ -10,7 +13,7 @@
 #define SECRET_US 120000000u
 #define SUBJECT_BYTES 62
 
-/* Draws the next secret when the one in use is old. A host that was not asked yet, or not for long, has neither. */
+/* Draws the next secret when the one in use is old. A host that was not asked for long has neither. */
 static void renew(struct enetjs_cookies *cookies, uint64_t now_us) {
   uint64_t age = now_us - cookies->drawn_us;
   bool first = cookies->drawn_us == 0;
@@ -34,16 +37,16 @@ static void sign(const struct enetjs_cookies *cookies, const struct enetjs_cooki
   enetjs_sodium()->siphash(cookie + 8, in, sizeof(in), cookies->secrets[enetjs_get_u32(cookie) % 2]);
 }
 
-void enetjs_cookie_make(struct enetjs_cookies *cookies, const struct enetjs_cookie_subject *subject, uint64_t now_us,
-                        uint8_t cookie[ENETJS_COOKIE_BYTES]) {
+void enetjs_cookie_make(struct enetjs_cookies *cookies, const struct enetjs_cookie_subject *subject,
+                        uint64_t now_us, uint8_t cookie[ENETJS_COOKIE_BYTES]) {
   renew(cookies, now_us);
   enetjs_put_u32(cookie, cookies->generation);
   enetjs_put_u32(cookie + 4, (uint32_t)(now_us / 1000));
   sign(cookies, subject, cookie);
 }
 
-bool enetjs_cookie_check(struct enetjs_cookies *cookies, const struct enetjs_cookie_subject *subject, uint64_t now_us,
-                         const uint8_t cookie[ENETJS_COOKIE_BYTES]) {
+bool enetjs_cookie_check(struct enetjs_cookies *cookies, const struct enetjs_cookie_subject *subject,
+                         uint64_t now_us, const uint8_t cookie[ENETJS_COOKIE_BYTES]) {
   uint32_t generation = enetjs_get_u32(cookie), made_ms = enetjs_get_u32(cookie + 4);
   uint8_t expected[ENETJS_COOKIE_BYTES];
   renew(cookies, now_us);

@@ -1,6 +1,7 @@
 /**
  * @file cookie.h
- * @brief What a client has to send back before the server keeps anything for it; see docs/security-protocol.md.
+ * @brief What a client has to send back before the server keeps anything for it; see docs/security-
+ * protocol.md.
  *
  * A cookie costs one SipHash to make and one to check, and no memory. Call with the host's lock held.
  */
@@ -28,9 +29,9 @@ struct enetjs_cookie_subject {
   const uint8_t *ephemeral; /**< 32 bytes: the client's key, as in its HELLO */
 };
 
-void enetjs_cookie_make(struct enetjs_cookies *cookies, const struct enetjs_cookie_subject *subject, uint64_t now_us,
-                        uint8_t cookie[ENETJS_COOKIE_BYTES]);
-bool enetjs_cookie_check(struct enetjs_cookies *cookies, const struct enetjs_cookie_subject *subject, uint64_t now_us,
-                         const uint8_t cookie[ENETJS_COOKIE_BYTES]);
+void enetjs_cookie_make(struct enetjs_cookies *cookies, const struct enetjs_cookie_subject *subject,
+                        uint64_t now_us, uint8_t cookie[ENETJS_COOKIE_BYTES]);
+bool enetjs_cookie_check(struct enetjs_cookies *cookies, const struct enetjs_cookie_subject *subject,
+                         uint64_t now_us, const uint8_t cookie[ENETJS_COOKIE_BYTES]);
 
 #endif

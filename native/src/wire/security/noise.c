@@ -1,8 +1,9 @@
 /*
- * See noise.h. The functions have the names of the specification: https://noiseprotocol.org/noise.html, revision 34.
+ * See noise.h. The functions have the names of the specification: https://noiseprotocol.org/noise.html,
+ * revision 34.
  *
- * A handshake is a list of tokens for each message. The initiator's and the responder's code is the same: a token says
- * which two keys meet, and `initiator` which of them is ours.
+ * A handshake is a list of tokens for each message. The initiator's and the responder's code is the same: a
+ * token says which two keys meet, and `initiator` which of them is ours.
  */
 #include "wire/security/noise.h"
 
@@ -45,8 +46,8 @@ static void hmac(uint8_t out[ENETJS_HASH_BYTES], const uint8_t *key, const uint8
   enetjs_sodium()->memzero(outer, sizeof(outer));
 }
 
-static void hkdf(const uint8_t *chaining, const uint8_t *input, size_t length, uint8_t out[][ENETJS_HASH_BYTES],
-                 unsigned count) {
+static void hkdf(const uint8_t *chaining, const uint8_t *input, size_t length,
+                 uint8_t out[][ENETJS_HASH_BYTES], unsigned count) {
   uint8_t temporary[ENETJS_HASH_BYTES], block[ENETJS_HASH_BYTES + 1];
   hmac(temporary, chaining, input, length);
   for (unsigned i = 0; i < count; i++) {
@@ -97,12 +98,14 @@ static void put_nonce(uint8_t nonce[ENETJS_NONCE_BYTES], uint64_t number) {
 }
 
 /* @returns bytes of the ciphertext; without a key, the plaintext */
-static size_t encrypt_and_hash(struct enetjs_noise *noise, const uint8_t *plain, size_t length, uint8_t *out) {
+static size_t encrypt_and_hash(struct enetjs_noise *noise, const uint8_t *plain, size_t length,
+                               uint8_t *out) {
   uint8_t nonce[ENETJS_NONCE_BYTES];
   unsigned long long written = length;
   if (noise->has_key) {
     put_nonce(nonce, noise->nonce++);
-    enetjs_sodium()->encrypt(out, &written, plain, length, noise->hash, ENETJS_HASH_BYTES, NULL, nonce, noise->key);
+    enetjs_sodium()->encrypt(out, &written, plain, length, noise->hash, ENETJS_HASH_BYTES, NULL, nonce,
+                             noise->key);
   } else if (length > 0) {
     memcpy(out, plain, length);
   }
@@ -114,7 +117,8 @@ static bool decrypt_and_hash(struct enetjs_noise *noise, const uint8_t *in, size
   uint8_t nonce[ENETJS_NONCE_BYTES];
   if (noise->has_key) {
     put_nonce(nonce, noise->nonce++);
-    if (enetjs_sodium()->decrypt(plain, NULL, NULL, in, length, noise->hash, ENETJS_HASH_BYTES, nonce, noise->key) != 0)
+    if (enetjs_sodium()->decrypt(plain, NULL, NULL, in, length, noise->hash, ENETJS_HASH_BYTES, nonce,
+                                 noise->key) != 0)
       return false;
   } else if (length > 0) {
     memcpy(plain, in, length);
@@ -153,7 +157,8 @@ size_t enetjs_noise_overhead(enum enetjs_noise_pattern pattern, bool first) {
   return first && pattern == ENETJS_NOISE_IK ? bytes + ENETJS_KEY_BYTES + ENETJS_TAG_BYTES : bytes;
 }
 
-size_t enetjs_noise_write(struct enetjs_noise *noise, const uint8_t *payload, size_t length, uint8_t *message) {
+size_t enetjs_noise_write(struct enetjs_noise *noise, const uint8_t *payload, size_t length,
+                          uint8_t *message) {
   uint8_t *at = message;
   for (const enum token *token = tokens_of(noise, true); *token != END; token++) {
     if (*token == E) {

@@ -2,8 +2,8 @@
  * @file noise.h
  * @brief The Noise Protocol Framework, revision 34: the handshakes that docs/security-protocol.md names.
  *
- * All have two messages: the initiator writes the first and reads the second. X25519, ChaCha20-Poly1305, BLAKE2b.
- * A state is used by one thread. Needs libsodium: enetjs_sodium() is not NULL.
+ * All have two messages: the initiator writes the first and reads the second. X25519, ChaCha20-Poly1305,
+ * BLAKE2b. A state is used by one thread. Needs libsodium: enetjs_sodium() is not NULL.
  */
 #ifndef ENETJS_NOISE_H
 #define ENETJS_NOISE_H
@@ -49,7 +49,8 @@ void enetjs_noise_begin(struct enetjs_noise *noise, bool initiator, const struct
 size_t enetjs_noise_overhead(enum enetjs_noise_pattern pattern, bool first);
 
 /** Writes this side's message. @returns its length, or 0 when a Diffie-Hellman result is all zero */
-size_t enetjs_noise_write(struct enetjs_noise *noise, const uint8_t *payload, size_t length, uint8_t *message);
+size_t enetjs_noise_write(struct enetjs_noise *noise, const uint8_t *payload, size_t length,
+                          uint8_t *message);
 
 /**
  * Reads the other side's message. @param payload has room for its length less the overhead
@@ -57,7 +58,9 @@ size_t enetjs_noise_write(struct enetjs_noise *noise, const uint8_t *payload, si
  */
 bool enetjs_noise_read(struct enetjs_noise *noise, const uint8_t *message, size_t length, uint8_t *payload);
 
-/** After both messages: the key of the initiator's datagrams, and the key of the responder's. Wipes the state. */
+/**
+ * After both messages: the key of the initiator's datagrams, and the key of the responder's. Wipes the state.
+ */
 void enetjs_noise_split(struct enetjs_noise *noise, uint8_t initiators[ENETJS_KEY_BYTES],
                         uint8_t responders[ENETJS_KEY_BYTES]);
 

@@ -2,8 +2,9 @@
  * @file replay.h
  * @brief Which of the last datagrams of a session have been authentic already.
  *
- * A window of ENETJS_REPLAY_WINDOW numbers ends with the highest one that was noted. As in RFC 6479, the bits lie in a
- * ring of words. A word is cleared when the window reaches it, so nothing is shifted. All zero is an empty window.
+ * A window of ENETJS_REPLAY_WINDOW numbers ends with the highest one that was noted. As in RFC 6479, the bits
+ * lie in a ring of words. A word is cleared when the window reaches it, so nothing is shifted. All zero is an
+ * empty window.
  */
 #ifndef ENETJS_REPLAY_H
 #define ENETJS_REPLAY_H
@@ -12,7 +13,8 @@
 #include <stdint.h>
 
 #define ENETJS_REPLAY_WINDOW 4096
-#define ENETJS_REPLAY_WORDS (ENETJS_REPLAY_WINDOW / 64 + 1) /**< one more, which the highest number has begun */
+#define ENETJS_REPLAY_WORDS \
+  (ENETJS_REPLAY_WINDOW / 64 + 1) /**< one more, which the highest number has begun */
 
 struct enetjs_replay {
   uint64_t end; /**< the highest number noted, and 1 */
@@ -21,13 +23,17 @@ struct enetjs_replay {
 
 enum enetjs_replay_verdict { ENETJS_REPLAY_NEW, ENETJS_REPLAY_SEEN, ENETJS_REPLAY_OLD };
 
-static inline enum enetjs_replay_verdict enetjs_replay_look(const struct enetjs_replay *replay, uint64_t number) {
+static inline enum enetjs_replay_verdict enetjs_replay_look(const struct enetjs_replay *replay,
+                                                            uint64_t number) {
   if (number >= replay->end) return ENETJS_REPLAY_NEW;
   if (replay->end - number > ENETJS_REPLAY_WINDOW) return ENETJS_REPLAY_OLD;
-  return replay->words[number / 64 % ENETJS_REPLAY_WORDS] >> number % 64 & 1 ? ENETJS_REPLAY_SEEN : ENETJS_REPLAY_NEW;
+  return replay->words[number / 64 % ENETJS_REPLAY_WORDS] >> number % 64 & 1 ? ENETJS_REPLAY_SEEN
+                                                                             : ENETJS_REPLAY_NEW;
 }
 
-/** Notes a number that enetjs_replay_look has found to be new. @returns whether it is higher than all before */
+/**
+ * Notes a number that enetjs_replay_look has found to be new. @returns whether it is higher than all before
+ */
 static inline bool enetjs_replay_note(struct enetjs_replay *replay, uint64_t number) {
   bool higher = number >= replay->end;
   if (higher) {

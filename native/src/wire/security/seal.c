@@ -1,4 +1,6 @@
-/* See seal.h. The next epoch's key is computed ahead, so that a forged epoch costs no more than a forged tag. */
+/*
+ * See seal.h. The next epoch's key is computed ahead, so that a forged epoch costs no more than a forged tag.
+ */
 #include "wire/security/seal.h"
 
 #include <string.h>
@@ -38,8 +40,8 @@ static void change_key(struct enetjs_sealing *sealing, uint64_t now_us) {
   sealing->changed_us = now_us;
 }
 
-size_t enetjs_seal(struct enetjs_sealing *sealing, uint8_t type, const uint8_t *plain, size_t length, uint8_t *out,
-                   uint64_t now_us) {
+size_t enetjs_seal(struct enetjs_sealing *sealing, uint8_t type, const uint8_t *plain, size_t length,
+                   uint8_t *out, uint64_t now_us) {
   uint8_t nonce[ENETJS_NONCE_BYTES];
   unsigned long long written;
   uint64_t counter;
@@ -50,8 +52,8 @@ size_t enetjs_seal(struct enetjs_sealing *sealing, uint8_t type, const uint8_t *
   enetjs_put_u32(out + 1, sealing->index);
   enetjs_put_u64(out + 5, counter);
   put_nonce(nonce, counter);
-  enetjs_sodium()->encrypt(out + ENETJS_SEAL_HEADER_BYTES, &written, plain, length, out, ENETJS_SEAL_HEADER_BYTES, NULL,
-                           nonce, sealing->key);
+  enetjs_sodium()->encrypt(out + ENETJS_SEAL_HEADER_BYTES, &written, plain, length, out,
+                           ENETJS_SEAL_HEADER_BYTES, NULL, nonce, sealing->key);
   return ENETJS_SEAL_HEADER_BYTES + (size_t)written;
 }
 
@@ -62,7 +64,8 @@ static void compute_following(struct enetjs_opening *opening) {
   enetjs_noise_rekey(opening->following);
 }
 
-void enetjs_opening_begin(struct enetjs_opening *opening, const uint8_t key[ENETJS_KEY_BYTES], uint64_t now_us) {
+void enetjs_opening_begin(struct enetjs_opening *opening, const uint8_t key[ENETJS_KEY_BYTES],
+                          uint64_t now_us) {
   memset(opening, 0, sizeof(*opening));
   memcpy(opening->key, key, ENETJS_KEY_BYTES);
   opening->changed_us = opening->heard_us = now_us;
@@ -73,8 +76,8 @@ static bool decrypt(const uint8_t *key, const uint8_t *datagram, size_t length, 
   uint8_t nonce[ENETJS_NONCE_BYTES];
   put_nonce(nonce, enetjs_get_u64(datagram + 5));
   return enetjs_sodium()->decrypt(plain, NULL, NULL, datagram + ENETJS_SEAL_HEADER_BYTES,
-                                  length - ENETJS_SEAL_HEADER_BYTES, datagram, ENETJS_SEAL_HEADER_BYTES, nonce,
-                                  key) == 0;
+                                  length - ENETJS_SEAL_HEADER_BYTES, datagram, ENETJS_SEAL_HEADER_BYTES,
+                                  nonce, key) == 0;
 }
 
 /* The sender has begun a later epoch. */
@@ -89,8 +92,8 @@ static void move_on(struct enetjs_opening *opening, unsigned steps, uint64_t now
   opening->changed_us = now_us;
 }
 
-static bool decrypt_ahead(struct enetjs_opening *opening, unsigned steps, const uint8_t *datagram, size_t length,
-                          uint8_t *plain, uint64_t now_us) {
+static bool decrypt_ahead(struct enetjs_opening *opening, unsigned steps, const uint8_t *datagram,
+                          size_t length, uint8_t *plain, uint64_t now_us) {
   uint8_t key[ENETJS_KEY_BYTES];
   bool authentic;
   if (steps > 1 && now_us - opening->heard_us < SILENT_US) return false;

@@ -2,8 +2,8 @@
  * @file seal.h
  * @brief DATA and CONTROL of a session: keys, counters, new keys and replays; see docs/security-protocol.md.
  *
- * One side of a session seals with one struct and opens with another. Functions are told the time, in microseconds of
- * a clock that is never set. Call with the host's lock held.
+ * One side of a session seals with one struct and opens with another. Functions are told the time, in
+ * microseconds of a clock that is never set. Call with the host's lock held.
  */
 #ifndef ENETJS_SEAL_H
 #define ENETJS_SEAL_H
@@ -35,15 +35,16 @@ struct enetjs_opening {
 
 void enetjs_sealing_begin(struct enetjs_sealing *sealing, const uint8_t key[ENETJS_KEY_BYTES], uint32_t index,
                           uint64_t now_us);
-void enetjs_opening_begin(struct enetjs_opening *opening, const uint8_t key[ENETJS_KEY_BYTES], uint64_t now_us);
+void enetjs_opening_begin(struct enetjs_opening *opening, const uint8_t key[ENETJS_KEY_BYTES],
+                          uint64_t now_us);
 
 /**
  * Seals a datagram.
  * @param out has room for ENETJS_SEAL_OVERHEAD bytes more than `plain`, and does not overlap it
  * @returns its length, or 0 when all numbers are used up
  */
-size_t enetjs_seal(struct enetjs_sealing *sealing, uint8_t type, const uint8_t *plain, size_t length, uint8_t *out,
-                   uint64_t now_us);
+size_t enetjs_seal(struct enetjs_sealing *sealing, uint8_t type, const uint8_t *plain, size_t length,
+                   uint8_t *out, uint64_t now_us);
 
 enum enetjs_open_verdict {
   ENETJS_OPEN_AUTHENTIC,

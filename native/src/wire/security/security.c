@@ -1,7 +1,8 @@
 /*
  * See security.h. This file has the way in, the way out, path challenges, and the end of sessions.
  *
- * Once a second the stage looks which sessions ENet's peers have: ENet resets some peers without telling anybody.
+ * Once a second the stage looks which sessions ENet's peers have: ENet resets some peers without telling
+ * anybody.
  */
 #include "wire/security/security.h"
 
@@ -14,10 +15,10 @@
 #include "wire/security/bytes.h"
 #include "wire/security/security_state.h"
 
-#define LOOK_US 1000000u         /* how often it is looked which sessions have a peer */
-#define ALONE_US 25000000u       /* until a session ends that no peer has had: longer than an attempt may wait, */
-#define PEER_GONE_US 1000000u    /* and one whose peer is gone */
-#define CHALLENGE_US 50000u      /* between challenges, whomever they are sent to */
+#define LOOK_US 1000000u      /* how often it is looked which sessions have a peer */
+#define ALONE_US 25000000u    /* until a session ends that no peer has had; an attempt may wait so long, */
+#define PEER_GONE_US 1000000u /* and one whose peer is gone */
+#define CHALLENGE_US 50000u   /* between challenges, whomever they are sent to */
 #define CHALLENGE_LIFE_US 3000000u
 #define CONTROL_BYTES 5
 #define KIND_CHALLENGE 1
@@ -66,7 +67,8 @@ static void take_response(struct enetjs_security *security, struct enetjs_sessio
 }
 
 static void take_control(struct enetjs_security *security, struct enetjs_session *session,
-                         const struct enetjs_endpoint *from, const uint8_t *plain, size_t length, uint64_t now_us) {
+                         const struct enetjs_endpoint *from, const uint8_t *plain, size_t length,
+                         uint64_t now_us) {
   if (length == CONTROL_BYTES && plain[0] == KIND_CHALLENGE && !session->server)
     send_control(security, session, &session->real, KIND_RESPONSE, enetjs_get_u32(plain + 1), now_us);
   else if (length == CONTROL_BYTES && plain[0] == KIND_RESPONSE && session->server)
@@ -78,10 +80,13 @@ static void take_control(struct enetjs_security *security, struct enetjs_session
 /* ---- The way in ------------------------------------------------------------------------------ */
 
 /* Opens a datagram of a session. @returns the session, when the datagram is authentic and goes on */
-static struct enetjs_session *open_datagram(struct enetjs_security *security, const struct enetjs_endpoint *from,
-                                            const uint8_t *datagram, size_t length, uint64_t now_us) {
-  struct enetjs_session *session = enetjs_sessions_by_index(&security->sessions, enetjs_get_u32(datagram + 1));
-  bool has_keys = session && (session->state == ENETJS_SESSION_OPEN || session->state == ENETJS_SESSION_HALF_OPEN);
+static struct enetjs_session *open_datagram(struct enetjs_security *security,
+                                            const struct enetjs_endpoint *from, const uint8_t *datagram,
+                                            size_t length, uint64_t now_us) {
+  struct enetjs_session *session =
+      enetjs_sessions_by_index(&security->sessions, enetjs_get_u32(datagram + 1));
+  bool has_keys =
+      session && (session->state == ENETJS_SESSION_OPEN || session->state == ENETJS_SESSION_HALF_OPEN);
   enum enetjs_open_verdict verdict;
   bool elsewhere = !has_keys || !enetjs_endpoint_same(&session->real, from);
   if (elsewhere && !security->parts.admits(security->parts.owner, from, length)) return NULL;
@@ -101,8 +106,8 @@ static struct enetjs_session *open_datagram(struct enetjs_security *security, co
   return session;
 }
 
-static int take_sealed(struct enetjs_security *security, struct enetjs_endpoint *from, const uint8_t *datagram,
-                       size_t length, ENetBuffer *out) {
+static int take_sealed(struct enetjs_security *security, struct enetjs_endpoint *from,
+                       const uint8_t *datagram, size_t length, ENetBuffer *out) {
   uint64_t now_us = enetjs_clock_us();
   size_t plain = length - ENETJS_SEAL_OVERHEAD;
   struct enetjs_session *session;
@@ -121,8 +126,8 @@ static int take_sealed(struct enetjs_security *security, struct enetjs_endpoint 
   return (int)plain;
 }
 
-int enetjs_security_arrive(struct enetjs_security *security, struct enetjs_endpoint *from, const uint8_t *datagram,
-                           size_t length, ENetBuffer *out) {
+int enetjs_security_arrive(struct enetjs_security *security, struct enetjs_endpoint *from,
+                           const uint8_t *datagram, size_t length, ENetBuffer *out) {
   if (length < 2 || (datagram[0] & 0x0F) != 0x0F || datagram[1] == 0xFF) return ENETJS_SECURITY_PLAIN;
   switch (datagram[0]) {
     case ENETJS_TYPE_HELLO:
@@ -153,13 +158,14 @@ static size_t gather(uint8_t *out, size_t room, const ENetBuffer *buffers, size_
   return length;
 }
 
-size_t enetjs_security_leave(struct enetjs_security *security, struct enetjs_endpoint *to, const ENetBuffer *buffers,
-                             size_t count, enetjs_sealed_room out) {
+size_t enetjs_security_leave(struct enetjs_security *security, struct enetjs_endpoint *to,
+                             const ENetBuffer *buffers, size_t count, enetjs_sealed_room out) {
   struct enetjs_session *session = enetjs_sessions_by_number(&security->sessions, enetjs_endpoint_ipv4(to));
   size_t length;
   if (!session) return 0;
   if (session->state == ENETJS_SESSION_HELLO)
-    session->hello->held = gather(session->hello->held_bytes, sizeof(session->hello->held_bytes), buffers, count);
+    session->hello->held =
+        gather(session->hello->held_bytes, sizeof(session->hello->held_bytes), buffers, count);
   if (session->state != ENETJS_SESSION_OPEN) return 0;
   length = gather(security->plain, sizeof(security->plain), buffers, count);
   if (length == 0) return 0;
@@ -236,9 +242,10 @@ int enetjs_security_wait(const struct enetjs_security *security) {
 }
 
 void enetjs_security_peer_gone(struct enetjs_security *security, const struct enetjs_endpoint *endpoint) {
-  struct enetjs_session *session = enetjs_endpoint_is_session(endpoint)
-                                       ? enetjs_sessions_by_number(&security->sessions, enetjs_endpoint_ipv4(endpoint))
-                                       : NULL;
+  struct enetjs_session *session =
+      enetjs_endpoint_is_session(endpoint)
+          ? enetjs_sessions_by_number(&security->sessions, enetjs_endpoint_ipv4(endpoint))
+          : NULL;
   if (!session) return;
   if (session->state == ENETJS_SESSION_HELLO) { /* the REPLY would have ENet's CONNECT leave */
     end_session(security, session);
@@ -250,7 +257,8 @@ void enetjs_security_peer_gone(struct enetjs_security *security, const struct en
 
 bool enetjs_security_takes_connect(struct enetjs_security *security, const struct enetjs_endpoint *endpoint,
                                    uint32_t connect_id) {
-  struct enetjs_session *session = enetjs_sessions_by_number(&security->sessions, enetjs_endpoint_ipv4(endpoint));
+  struct enetjs_session *session =
+      enetjs_sessions_by_number(&security->sessions, enetjs_endpoint_ipv4(endpoint));
   if (session && session->server && (!session->has_connect || session->connect_id == connect_id)) {
     session->has_connect = true;
     session->connect_id = connect_id;

@@ -1,9 +1,11 @@
 /**
  * @file security.h
- * @brief The security stage: what ENet sends to a session leaves sealed, and what comes for a session is opened.
+ * @brief The security stage: what ENet sends to a session leaves sealed, and what comes for a session is
+ * opened.
  *
- * docs/security-protocol.md specifies it. security.c has the way in and the way out, server.c and client.c the
- * handshakes. Above the stage a session is an endpoint with its number in place of an address (endpoint.h).
+ * docs/security-protocol.md specifies it. security.c has the way in and the way out, server.c and client.c
+ * the handshakes. Above the stage a session is an endpoint with its number in place of an address
+ * (endpoint.h).
  *
  * Call with the host's lock held. Needs libsodium.
  */
@@ -71,10 +73,11 @@ int enetjs_security_connect(struct enetjs_security *security, const struct enetj
  * Takes a datagram that has come.
  * @param from becomes the endpoint of its session
  * @param out receives what ENet is to be shown
- * @returns its length; 0 when there is nothing for ENet; ENETJS_SECURITY_PLAIN when the datagram is not of the protocol
+ * @returns its length; 0 when there is nothing for ENet; ENETJS_SECURITY_PLAIN when the datagram is not of
+ * the protocol
  */
-int enetjs_security_arrive(struct enetjs_security *security, struct enetjs_endpoint *from, const uint8_t *datagram,
-                           size_t length, ENetBuffer *out);
+int enetjs_security_arrive(struct enetjs_security *security, struct enetjs_endpoint *from,
+                           const uint8_t *datagram, size_t length, ENetBuffer *out);
 
 /** Room for what ENet sends, sealed. */
 typedef uint8_t enetjs_sealed_room[ENET_PROTOCOL_MAXIMUM_MTU + ENETJS_SEAL_OVERHEAD];
@@ -84,8 +87,8 @@ typedef uint8_t enetjs_sealed_room[ENET_PROTOCOL_MAXIMUM_MTU + ENETJS_SEAL_OVERH
  * @param to is the endpoint of a session, and becomes its real one
  * @returns the length; 0 when nothing is to be sent now
  */
-size_t enetjs_security_leave(struct enetjs_security *security, struct enetjs_endpoint *to, const ENetBuffer *buffers,
-                             size_t count, enetjs_sealed_room out);
+size_t enetjs_security_leave(struct enetjs_security *security, struct enetjs_endpoint *to,
+                             const ENetBuffer *buffers, size_t count, enetjs_sealed_room out);
 
 /** What is due: HELLOs are sent, sessions end. Outside of ENet's receive loop, in a section of the batch. */
 void enetjs_security_tick(struct enetjs_security *security);
@@ -93,14 +96,14 @@ void enetjs_security_tick(struct enetjs_security *security);
 int enetjs_security_wait(const struct enetjs_security *security);
 
 /**
- * A connection of a session has ended, or did not begin: the session ends soon, unless ENet still has a peer of it; at
- * once, when there was no REPLY.
+ * A connection of a session has ended, or did not begin: the session ends soon, unless ENet still has a peer
+ * of it; at once, when there was no REPLY.
  */
 void enetjs_security_peer_gone(struct enetjs_security *security, const struct enetjs_endpoint *session);
 
 /**
- * Takes ENet's CONNECT of a session, and copies of it. A session has one connection: its handshake was charged once, and
- * its token is used once.
+ * Takes ENet's CONNECT of a session, and copies of it. A session has one connection: its handshake was charged
+ * once, and its token is used once.
  * @returns false when the session has had another CONNECT, is this host's own attempt, or is gone
  */
 bool enetjs_security_takes_connect(struct enetjs_security *security, const struct enetjs_endpoint *session,
@@ -127,7 +130,11 @@ bool enetjs_security_facts(const struct enetjs_security *security, const struct 
                            struct enetjs_security_facts *facts);
 
 /** What has become of a session. */
-enum enetjs_security_report { ENETJS_SESSION_HAS_OPENED = 1, ENETJS_SESSION_WAS_REJECTED, ENETJS_SESSION_HAS_MOVED };
+enum enetjs_security_report {
+  ENETJS_SESSION_HAS_OPENED = 1,
+  ENETJS_SESSION_WAS_REJECTED,
+  ENETJS_SESSION_HAS_MOVED
+};
 
 /**
  * Takes a report: a session of a client has opened or was rejected, or one of a server has moved.

@@ -27,8 +27,8 @@ enum enetjs_security_type {
 #define ENETJS_AT_PATTERN 2
 #define ENETJS_AT_INDEX 4
 #define ENETJS_AT_COOKIE 8
-#define ENETJS_AT_NOISE 24       /**< of a HELLO */
-#define ENETJS_AT_REPLY_NOISE 8  /**< of a REPLY */
+#define ENETJS_AT_NOISE 24      /**< of a HELLO */
+#define ENETJS_AT_REPLY_NOISE 8 /**< of a REPLY */
 #define ENETJS_RETRY_BYTES 24
 #define ENETJS_REPLY_PAYLOAD 8 /**< server index and status */
 
@@ -41,13 +41,13 @@ struct enetjs_security {
   struct enetjs_security_server server;
   struct enetjs_cookies cookies;
   struct enetjs_tokens tokens;
-  uint64_t budget_us;  /**< when the budget of handshakes was last looked at, */
-  double budget;       /**< and what was left of it */
-  uint64_t share_us;   /**< when the second began in which handshakes of networks are counted */
+  uint64_t budget_us; /**< when the budget of handshakes was last looked at, */
+  double budget;      /**< and what was left of it */
+  uint64_t share_us;  /**< when the second began in which handshakes of networks are counted */
   uint8_t shares[ENETJS_NETWORK_SHARES]; /**< networks are spread over these by a random seed */
-  uint64_t looked_us;  /**< when it was last looked which sessions ENet's peers have */
-  unsigned hellos;     /**< sessions in ENETJS_SESSION_HELLO */
-  unsigned reports;    /**< sessions with a report */
+  uint64_t looked_us;                    /**< when it was last looked which sessions ENet's peers have */
+  unsigned hellos;                       /**< sessions in ENETJS_SESSION_HELLO */
+  unsigned reports;                      /**< sessions with a report */
   uint8_t plain[ENET_PROTOCOL_MAXIMUM_MTU];
 };
 
@@ -60,7 +60,8 @@ static inline void enetjs_security_send(struct enetjs_security *security, const 
   security->parts.send(security->parts.owner, to, bytes, length);
 }
 
-static inline void enetjs_security_put_report(struct enetjs_security *security, struct enetjs_session *session,
+static inline void enetjs_security_put_report(struct enetjs_security *security,
+                                              struct enetjs_session *session,
                                               enum enetjs_security_report report) {
   security->reports += session->report == 0;
   session->report = (uint8_t)report;
@@ -76,7 +77,10 @@ void enetjs_security_make_room(struct enetjs_security *security, uint64_t now_us
 /* ---- server.c -------------------------------------------------------------------------------- */
 void enetjs_security_take_hello(struct enetjs_security *security, const struct enetjs_endpoint *from,
                                 const uint8_t *hello, size_t length, uint64_t now_us);
-/** Something authentic has come to a half-open session. @returns false when it is not to be opened, and is gone */
+/**
+ * Something authentic has come to a half-open session. @returns false when it is not to be opened, and is
+ * gone
+ */
 bool enetjs_security_confirm(struct enetjs_security *security, struct enetjs_session *session);
 void enetjs_security_drop_half_open(struct enetjs_security *security, uint64_t now_us);
 
@@ -86,6 +90,7 @@ void enetjs_security_take_retry(struct enetjs_security *security, const struct e
 void enetjs_security_take_reply(struct enetjs_security *security, const struct enetjs_endpoint *from,
                                 const uint8_t *reply, size_t length, uint64_t now_us);
 void enetjs_security_send_hellos(struct enetjs_security *security, uint64_t now_us);
-uint64_t enetjs_security_next_hello(const struct enetjs_security *security); /**< when the next one is due, µs */
+uint64_t enetjs_security_next_hello(
+    const struct enetjs_security *security); /**< when the next one is due, µs */
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * The server's side of handshakes: HELLO, RETRY, REPLY. Until a HELLO brings a good cookie, its sender takes a SipHash
- * and no memory. What costs more is bounded: by the rate of the network, by the budget of the host, and by the number
- * of half-open sessions.
+ * The server's side of handshakes: HELLO, RETRY, REPLY. Until a HELLO brings a good cookie, its sender takes
+ * a SipHash and no memory. What costs more is bounded: by the rate of the network, by the budget of the host,
+ * and by the number of half-open sessions.
  *
  * Call with the host's lock held.
  */
@@ -18,7 +18,8 @@
 #define SECOND_US 1000000u
 #define HALF_OPEN_US 5000000u
 
-_Static_assert(ENETJS_NOISE_PAYLOAD >= ENETJS_HELLO_BYTES - ENETJS_AT_NOISE - ENETJS_KEY_BYTES - ENETJS_TAG_BYTES,
+_Static_assert(ENETJS_NOISE_PAYLOAD >=
+                   ENETJS_HELLO_BYTES - ENETJS_AT_NOISE - ENETJS_KEY_BYTES - ENETJS_TAG_BYTES,
                "the longest HELLO can be read");
 
 static uint64_t wall_ms(void) {
@@ -29,8 +30,8 @@ static uint64_t wall_ms(void) {
 
 /* ---- Cookies --------------------------------------------------------------------------------- */
 
-static void send_retry(struct enetjs_security *security, const struct enetjs_endpoint *to, const uint8_t *hello,
-                       const struct enetjs_cookie_subject *subject, uint64_t now_us) {
+static void send_retry(struct enetjs_security *security, const struct enetjs_endpoint *to,
+                       const uint8_t *hello, const struct enetjs_cookie_subject *subject, uint64_t now_us) {
   uint8_t retry[ENETJS_RETRY_BYTES] = {ENETJS_TYPE_RETRY, ENETJS_SECURITY_VERSION};
   memcpy(retry + ENETJS_AT_INDEX, hello + ENETJS_AT_INDEX, 4);
   enetjs_cookie_make(&security->cookies, subject, now_us, retry + ENETJS_AT_COOKIE);
@@ -39,8 +40,8 @@ static void send_retry(struct enetjs_security *security, const struct enetjs_end
 }
 
 /* Whether a HELLO has a good cookie; else it is answered. */
-static bool has_cookie(struct enetjs_security *security, const struct enetjs_endpoint *from, const uint8_t *hello,
-                       uint64_t now_us) {
+static bool has_cookie(struct enetjs_security *security, const struct enetjs_endpoint *from,
+                       const uint8_t *hello, uint64_t now_us) {
   struct enetjs_cookie_subject subject = {from, hello + ENETJS_AT_INDEX, hello + ENETJS_AT_NOISE};
   if (enetjs_cookie_check(&security->cookies, &subject, now_us, hello + ENETJS_AT_COOKIE)) return true;
   send_retry(security, from, hello, &subject, now_us);
@@ -73,7 +74,8 @@ static bool has_share(struct enetjs_security *security, const struct enetjs_endp
   return true;
 }
 
-static bool may_handshake(struct enetjs_security *security, const struct enetjs_endpoint *from, uint64_t now_us) {
+static bool may_handshake(struct enetjs_security *security, const struct enetjs_endpoint *from,
+                          uint64_t now_us) {
   if (has_share(security, from, now_us) && security->parts.admits_handshake(security->parts.owner, from) &&
       has_budget(security, now_us))
     return true;
@@ -82,7 +84,8 @@ static bool may_handshake(struct enetjs_security *security, const struct enetjs_
 }
 
 /* A HELLO that was sent again gets the same REPLY. @returns whether there is a session of it */
-static bool repeat_reply(struct enetjs_security *security, const struct enetjs_endpoint *from, const uint8_t *hello) {
+static bool repeat_reply(struct enetjs_security *security, const struct enetjs_endpoint *from,
+                         const uint8_t *hello) {
   const struct enetjs_session *session =
       enetjs_sessions_by_hello(&security->sessions, hello + ENETJS_AT_NOISE, from);
   if (!session) return false;
@@ -129,8 +132,8 @@ static bool write_reply(struct enetjs_noise *noise, const uint8_t *hello, uint32
   return enetjs_noise_write(noise, payload, sizeof(payload), reply + ENETJS_AT_REPLY_NOISE) > 0;
 }
 
-static void reject(struct enetjs_security *security, const struct enetjs_endpoint *to, struct enetjs_noise *noise,
-                   const uint8_t *hello, unsigned status) {
+static void reject(struct enetjs_security *security, const struct enetjs_endpoint *to,
+                   struct enetjs_noise *noise, const uint8_t *hello, unsigned status) {
   uint8_t reply[ENETJS_REPLY_BYTES];
   enetjs_security_count(security, ENETJS_HOST_STAT_TOKEN_MISSING + status - ENETJS_TOKEN_MISSING);
   if (write_reply(noise, hello, 0, status, reply)) enetjs_security_send(security, to, reply, sizeof(reply));
@@ -145,8 +148,9 @@ static bool keep_token(struct enetjs_session *session, const uint8_t *token, siz
   return true;
 }
 
-static void accept_client(struct enetjs_security *security, const struct enetjs_endpoint *from, struct enetjs_noise *noise,
-                   const uint8_t *hello, const uint8_t *token, size_t token_bytes, uint64_t now_us) {
+static void accept_client(struct enetjs_security *security, const struct enetjs_endpoint *from,
+                          struct enetjs_noise *noise, const uint8_t *hello, const uint8_t *token,
+                          size_t token_bytes, uint64_t now_us) {
   struct enetjs_session *session;
   uint8_t clients[ENETJS_KEY_BYTES], servers[ENETJS_KEY_BYTES];
   enetjs_security_make_room(security, now_us);
@@ -170,10 +174,10 @@ static void accept_client(struct enetjs_security *security, const struct enetjs_
   enetjs_security_send(security, from, session->reply, sizeof(session->reply));
 }
 
-static void handshake(struct enetjs_security *security, const struct enetjs_endpoint *from, const uint8_t *hello,
-                      size_t length, uint64_t now_us) {
-  size_t payload_bytes =
-      length - ENETJS_AT_NOISE - enetjs_noise_overhead(hello[ENETJS_AT_PATTERN], true), token_bytes;
+static void handshake(struct enetjs_security *security, const struct enetjs_endpoint *from,
+                      const uint8_t *hello, size_t length, uint64_t now_us) {
+  size_t payload_bytes = length - ENETJS_AT_NOISE - enetjs_noise_overhead(hello[ENETJS_AT_PATTERN], true),
+         token_bytes;
   uint8_t payload[ENETJS_HELLO_BYTES];
   struct enetjs_noise noise;
   unsigned status;
@@ -201,8 +205,8 @@ void enetjs_security_take_hello(struct enetjs_security *security, const struct e
                                 const uint8_t *hello, size_t length, uint64_t now_us) {
   if (!security->serves || !security->parts.admits(security->parts.owner, from, length)) return;
   if (length < ENETJS_HELLO_LEAST || length > ENETJS_HELLO_BYTES ||
-      hello[ENETJS_AT_VERSION] != ENETJS_SECURITY_VERSION || !takes_pattern(security, hello[ENETJS_AT_PATTERN]) ||
-      hello[ENETJS_AT_INDEX] == 0xFF) {
+      hello[ENETJS_AT_VERSION] != ENETJS_SECURITY_VERSION ||
+      !takes_pattern(security, hello[ENETJS_AT_PATTERN]) || hello[ENETJS_AT_INDEX] == 0xFF) {
     enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_MALFORMED);
     return;
   }

@@ -12,7 +12,8 @@
 #define ROUNDS ((1u << 12) - 1) /* fewer than the bits hold, so that 255.255.255.255 is never given */
 #define MAXIMUM_ROOM (PLACE_MASK + 1)
 
-_Static_assert(ENETJS_SECURITY_MAXIMUM_PEERS + ENETJS_HALF_OPEN_SESSIONS + ENETJS_SPARE_SESSIONS < MAXIMUM_ROOM,
+_Static_assert(ENETJS_SECURITY_MAXIMUM_PEERS + ENETJS_HALF_OPEN_SESSIONS + ENETJS_SPARE_SESSIONS <
+                   MAXIMUM_ROOM,
                "every session has a place");
 
 bool enetjs_sessions_create(struct enetjs_sessions *table, size_t peers) {
@@ -105,7 +106,8 @@ static uint32_t draw_index(uint32_t place) {
   return (index & ~PLACE_MASK) | place;
 }
 
-struct enetjs_session *enetjs_sessions_add(struct enetjs_sessions *table, const struct enetjs_endpoint *real) {
+struct enetjs_session *enetjs_sessions_add(struct enetjs_sessions *table,
+                                           const struct enetjs_endpoint *real) {
   struct enetjs_session *session;
   uint32_t place;
   if (table->half_open >= ENETJS_HALF_OPEN_SESSIONS) enetjs_sessions_remove(table, table->oldest);

@@ -2,9 +2,9 @@
  * @file sessions.h
  * @brief The table of sessions, and what a session is.
  *
- * A session has a number that looks like an IPv4 address, from 248.0.0.0 on: ENet, the guard and the peer ids know it
- * by that address and the port that it began with. Datagrams name a session by an index, which is random but for the
- * lowest bits. Sessions do not move in memory. Call with the host's lock held.
+ * A session has a number that looks like an IPv4 address, from 248.0.0.0 on: ENet, the guard and the peer ids
+ * know it by that address and the port that it began with. Datagrams name a session by an index, which is
+ * random but for the lowest bits. Sessions do not move in memory. Call with the host's lock held.
  */
 #ifndef ENETJS_SESSIONS_H
 #define ENETJS_SESSIONS_H
@@ -46,9 +46,9 @@ struct enetjs_session {
   uint16_t port;   /**< ENet's port for it */
   uint8_t state;
   bool server;
-  uint8_t report;  /**< enetjs_security_report: what the host was not told; 0: nothing */
-  bool peered;     /**< an ENet peer has or had it */
-  uint8_t status;  /**< of a REPLY that rejects, or of a REPLY that accepts: 0 */
+  uint8_t report; /**< enetjs_security_report: what the host was not told; 0: nothing */
+  bool peered;    /**< an ENet peer has or had it */
+  uint8_t status; /**< of a REPLY that rejects, or of a REPLY that accepts: 0 */
   struct enetjs_endpoint real;
   struct enetjs_sealing sealing;
   struct enetjs_opening opening;
@@ -80,7 +80,9 @@ struct enetjs_sessions {
 bool enetjs_sessions_create(struct enetjs_sessions *table, size_t peers);
 void enetjs_sessions_destroy(struct enetjs_sessions *table);
 
-/** @returns a session with an index and a number, all else zero; or NULL when there is neither room nor memory */
+/**
+ * @returns a session with an index and a number, all else zero; or NULL when there is neither room nor memory
+ */
 struct enetjs_session *enetjs_sessions_add(struct enetjs_sessions *table, const struct enetjs_endpoint *real);
 /** Wipes a session and frees it. */
 void enetjs_sessions_remove(struct enetjs_sessions *table, struct enetjs_session *session);
@@ -91,7 +93,7 @@ void enetjs_sessions_set_open(struct enetjs_sessions *table, struct enetjs_sessi
 
 struct enetjs_session *enetjs_sessions_by_index(const struct enetjs_sessions *table, uint32_t index);
 struct enetjs_session *enetjs_sessions_by_number(const struct enetjs_sessions *table, uint32_t number);
-/** A server's session of a HELLO. Somebody else may have sent a copy of the HELLO: that has a session of its own. */
+/** A server's session of a HELLO. A copy of it from another address has a session of its own. */
 struct enetjs_session *enetjs_sessions_by_hello(const struct enetjs_sessions *table, const uint8_t *ephemeral,
                                                 const struct enetjs_endpoint *from);
 

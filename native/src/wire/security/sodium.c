@@ -79,6 +79,8 @@ const struct enetjs_sodium *enetjs_sodium(void) {
 
 #else
 
-const struct enetjs_sodium *enetjs_sodium(void) { return NULL; } /* datagrams pass this library on Linux only */
+const struct enetjs_sodium *enetjs_sodium(void) {
+  return NULL;
+} /* datagrams pass this library on Linux only */
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * See tokens.h. Used tokens are in a hash table with linear probing. A place whose token has expired is as good as
- * free, but a search goes on behind it. When half of the places are taken, the table is made anew without what has
- * expired, once a second at most; a table that is still as full takes no more tokens.
+ * See tokens.h. Used tokens are in a hash table with linear probing. A place whose token has expired is as
+ * good as free, but a search goes on behind it. When half of the places are taken, the table is made anew
+ * without what has expired, once a second at most; a table that is still as full takes no more tokens.
  */
 #include "wire/security/tokens.h"
 
@@ -59,7 +59,8 @@ static bool parse(const uint8_t *token, size_t length, struct parts *parts) {
   size_t at, client, user_data;
   if (length < CLIENT || length > ENETJS_TOKEN_BYTES || token[0] != VERSION) return false;
   client = token[CLIENT_LENGTH];
-  if (token[KIND] == KIND_NUMBER ? client != 8 : token[KIND] != KIND_TEXT || client < 1 || client > TEXT_MAXIMUM)
+  if (token[KIND] == KIND_NUMBER ? client != 8
+                                 : token[KIND] != KIND_TEXT || client < 1 || client > TEXT_MAXIMUM)
     return false;
   at = CLIENT + client;
   if (length < at + 1 || token[at] > SERVERS_MAXIMUM) return false;
@@ -144,7 +145,8 @@ static bool was_used(const struct enetjs_tokens *tokens, const uint8_t *id) {
   return tokens->uses && find(tokens, id)->expiry_ms != 0;
 }
 
-unsigned enetjs_token_check(struct enetjs_tokens *tokens, const uint8_t *token, size_t length, uint64_t wall_ms) {
+unsigned enetjs_token_check(struct enetjs_tokens *tokens, const uint8_t *token, size_t length,
+                            uint64_t wall_ms) {
   struct parts parts;
   if (tokens->issuer_count == 0) return ENETJS_TOKEN_ACCEPTED;
   if (length == 0) return ENETJS_TOKEN_MISSING;

@@ -1,6 +1,7 @@
 /**
  * @file tokens.h
- * @brief Connect tokens: reading them, verifying them, and remembering which were used; see docs/security-protocol.md.
+ * @brief Connect tokens: reading them, verifying them, and remembering which were used; see docs/security-
+ * protocol.md.
  *
  * Call with the host's lock held.
  */
@@ -34,9 +35,13 @@ struct enetjs_tokens {
 };
 
 /** @returns ENETJS_TOKEN_…: accepted, or why it is not */
-unsigned enetjs_token_check(struct enetjs_tokens *tokens, const uint8_t *token, size_t length, uint64_t wall_ms);
+unsigned enetjs_token_check(struct enetjs_tokens *tokens, const uint8_t *token, size_t length,
+                            uint64_t wall_ms);
 
-/** Uses a token that enetjs_token_check has accepted. @returns false when it was used meanwhile, or there is no room */
+/**
+ * Uses a token that enetjs_token_check has accepted. @returns false when it was used meanwhile, or there is
+ * no room
+ */
 bool enetjs_token_use(struct enetjs_tokens *tokens, const uint8_t *token, uint64_t wall_ms);
 
 void enetjs_tokens_clear(struct enetjs_tokens *tokens);

@@ -84,7 +84,8 @@ TEST(the_published_vectors_are_met) {
     enetjs_noise_split(&sides.initiator, keys[0], keys[1]);
     enetjs_noise_split(&sides.responder, others[0], others[1]);
     CHECK(memcmp(keys, others, sizeof(keys)) == 0);
-    for (unsigned message = 2; message < VECTOR_MESSAGES; message++) pass_transport(vector, message, keys[message % 2]);
+    for (unsigned message = 2; message < VECTOR_MESSAGES; message++)
+      pass_transport(vector, message, keys[message % 2]);
   }
 }
 
@@ -159,9 +160,12 @@ TEST(a_new_key_differs_and_is_the_same_on_both_sides) {
 
 int main(void) {
   static const struct test_case cases[] = {
-      TEST_CASE(the_published_vectors_are_met),        TEST_CASE(a_responder_knows_the_initiators_key),
-      TEST_CASE(changed_messages_are_not_authentic),   TEST_CASE(other_keys_are_not_authentic),
-      TEST_CASE(a_zero_ephemeral_key_is_refused),      TEST_CASE(a_new_key_differs_and_is_the_same_on_both_sides),
+      TEST_CASE(the_published_vectors_are_met),
+      TEST_CASE(a_responder_knows_the_initiators_key),
+      TEST_CASE(changed_messages_are_not_authentic),
+      TEST_CASE(other_keys_are_not_authentic),
+      TEST_CASE(a_zero_ephemeral_key_is_refused),
+      TEST_CASE(a_new_key_differs_and_is_the_same_on_both_sides),
   };
   return test_run(cases, TEST_COUNT(cases));
 }

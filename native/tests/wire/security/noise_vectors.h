@@ -1,7 +1,7 @@
 /**
  * @file noise_vectors.h
- * @brief Published vectors of three Noise protocols, from cacophony (https://github.com/haskell-cryptography/cacophony,
- * vectors/cacophony.txt), in hexadecimal.
+ * @brief Published vectors of three Noise protocols, from cacophony (https://github.com/haskell-
+ * cryptography/cacophony, vectors/cacophony.txt), in hexadecimal.
  */
 #ifndef ENETJS_TESTS_NOISE_VECTORS_H
 #define ENETJS_TESTS_NOISE_VECTORS_H
@@ -12,7 +12,8 @@
 
 struct noise_vector {
   enum enetjs_noise_pattern pattern;
-  const char *prologue, *psk, *initiator_static, *initiator_ephemeral, *responder_static, *responder_ephemeral;
+  const char *prologue, *psk, *initiator_static, *initiator_ephemeral;
+  const char *responder_static, *responder_ephemeral;
   const char *handshake_hash;
   struct {
     const char *payload, *ciphertext;

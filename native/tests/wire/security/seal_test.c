@@ -1,10 +1,14 @@
-/* Sealed datagrams: counters, new keys with loss and reordering, and cookies; with a time that the test moves. */
+/*
+ * Sealed datagrams: counters, new keys with loss and reordering, and cookies; with a time that the test
+ * moves.
+ */
+#include "wire/security/seal.h"
+
 #include <string.h>
 
 #include "../../harness.h"
 #include "wire/security/bytes.h"
 #include "wire/security/cookie.h"
-#include "wire/security/seal.h"
 
 #define SECOND 1000000u
 #define ROOM 64
@@ -36,7 +40,8 @@ static struct sealed seal(struct ends *ends) {
 
 static enum enetjs_open_verdict open_sealed(struct ends *ends, const struct sealed *sealed) {
   uint8_t plain[ROOM] = {0};
-  enum enetjs_open_verdict verdict = enetjs_open(&ends->opening, sealed->bytes, sealed->length, plain, ends->now_us);
+  enum enetjs_open_verdict verdict =
+      enetjs_open(&ends->opening, sealed->bytes, sealed->length, plain, ends->now_us);
   if (verdict == ENETJS_OPEN_NEWER || verdict == ENETJS_OPEN_AUTHENTIC) CHECK(memcmp(plain, "text", 4) == 0);
   return verdict;
 }
@@ -181,9 +186,9 @@ TEST(no_cookie_is_under_a_secret_that_was_not_drawn) {
 
 int main(void) {
   static const struct test_case cases[] = {
-      TEST_CASE(counters_go_up_and_never_start_again), TEST_CASE(new_keys_lose_nothing),
-      TEST_CASE(a_new_key_comes_after_many_datagrams), TEST_CASE(whole_epochs_may_be_lost),
-      TEST_CASE(an_epoch_before_is_opened_for_ten_seconds), TEST_CASE(forged_epochs_change_nothing),
+      TEST_CASE(counters_go_up_and_never_start_again),         TEST_CASE(new_keys_lose_nothing),
+      TEST_CASE(a_new_key_comes_after_many_datagrams),         TEST_CASE(whole_epochs_may_be_lost),
+      TEST_CASE(an_epoch_before_is_opened_for_ten_seconds),    TEST_CASE(forged_epochs_change_nothing),
       TEST_CASE(cookies_are_for_one_address_and_four_seconds),
       TEST_CASE(no_cookie_is_under_a_secret_that_was_not_drawn),
   };

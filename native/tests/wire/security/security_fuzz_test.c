@@ -1,7 +1,8 @@
 /*
- * A million datagrams to a server and a client that have a session: random ones, copies of real ones with changes, and
- * real ones between. Under sanitizers; another number of datagrams as argument. Checked: what a stranger is sent is
- * never longer than what came; tables stay bounded; a real datagram still arrives afterwards.
+ * A million datagrams to a server and a client that have a session: random ones, copies of real ones with
+ * changes, and real ones between. Under sanitizers; another number of datagrams as argument. Checked: what a
+ * stranger is sent is never longer than what came; tables stay bounded; a real datagram still arrives
+ * afterwards.
  */
 #include "stages.h"
 
@@ -17,8 +18,10 @@ static struct sent handshake[4]; /* HELLO, RETRY, HELLO with a cookie, REPLY */
 static size_t change(uint8_t *bytes, size_t length) {
   unsigned changes = test_random_below(&random_state, 4);
   for (unsigned i = 0; i < changes; i++)
-    bytes[test_random_below(&random_state, (uint32_t)length)] ^= (uint8_t)(1u << test_random_below(&random_state, 8));
-  if (test_random_below(&random_state, 8) == 0) length = test_random_below(&random_state, (uint32_t)length + 1);
+    bytes[test_random_below(&random_state, (uint32_t)length)] ^=
+        (uint8_t)(1u << test_random_below(&random_state, 8));
+  if (test_random_below(&random_state, 8) == 0)
+    length = test_random_below(&random_state, (uint32_t)length + 1);
   if (test_random_below(&random_state, 8) == 0) length += test_random_below(&random_state, 64);
   return length < DATAGRAM ? length : DATAGRAM;
 }
@@ -45,7 +48,8 @@ static void strike(struct pair *pair, struct side *side) {
   uint8_t bytes[DATAGRAM + 64];
   struct enetjs_endpoint from = side == &pair->client ? pair->server.address : pair->client.address;
   size_t length = draw(pair, bytes), sent = side->bytes_sent;
-  if (test_random_below(&random_state, 3) == 0) from.port = (uint16_t)(1 + test_random_below(&random_state, 1000));
+  if (test_random_below(&random_state, 3) == 0)
+    from.port = (uint16_t)(1 + test_random_below(&random_state, 1000));
   side_take(side, &from, bytes, length);
   if (side == &pair->server) CHECK(side->bytes_sent - sent <= length);
   CHECK(side->stage->sessions.half_open <= ENETJS_HALF_OPEN_SESSIONS);

@@ -1,6 +1,9 @@
-/* Two security stages: handshakes, datagrams of sessions, and what becomes of every datagram that is not as it was sent. */
-#include "stages.h"
+/*
+ * Two security stages: handshakes, datagrams of sessions, and what becomes of every datagram that is not as
+ * it was sent.
+ */
 #include "base/clock.h"
+#include "stages.h"
 #include "wire/security/bytes.h"
 
 static uint64_t counter(const struct side *side, size_t statistic) { return side->counters[statistic]; }
@@ -240,7 +243,8 @@ TEST(a_repeated_hello_gets_the_same_reply) {
 /* The client forgets its session, and connects again. */
 static void forget(struct pair *pair) {
   struct enetjs_security *client = pair->client.stage;
-  struct enetjs_session *session = enetjs_sessions_by_number(&client->sessions, enetjs_endpoint_ipv4(&pair->session));
+  struct enetjs_session *session =
+      enetjs_sessions_by_number(&client->sessions, enetjs_endpoint_ipv4(&pair->session));
   client->hellos -= session->state == ENETJS_SESSION_HELLO;
   client->reports -= session->report != 0;
   enetjs_sessions_remove(&client->sessions, session);
@@ -321,7 +325,7 @@ TEST(a_copied_hello_does_not_lock_its_client_out) {
   deliver(&pair.client, &pair.server);
   deliver(&pair.server, &pair.client);
   CHECK_EQ_INT(deliver(&pair.client, &pair.server), 7);
-  CHECK_EQ_INT(side_take(&pair.server, &thief, copy.bytes, copy.length), 0); /* the thief's session is its own */
+  CHECK_EQ_INT(side_take(&pair.server, &thief, copy.bytes, copy.length), 0); /* it has its own */
   CHECK_EQ_INT(pair.server.outbox[(pair.server.count - 1) % OUTBOX].length, ENETJS_REPLY_BYTES);
   CHECK_EQ_INT(pair.server.stage->sessions.count, 2);
   pair_end(&pair);
@@ -408,7 +412,8 @@ TEST(a_session_moves_seldom) {
   pair_serve(&pair);
   CHECK_EQ_INT(pair_connect(&pair), 7);
   for (unsigned i = 0; i < 50; i++) {
-    size_t length = side_seal(&pair.client, &pair.session, "from here and from there", room), before = pair.server.count;
+    size_t length = side_seal(&pair.client, &pair.session, "from here and from there", room);
+    size_t before = pair.server.count;
     pair.client.address.port = (uint16_t)(1001 + i % 2);
     CHECK_EQ_INT(side_take(&pair.server, &pair.client.address, room, length), 24);
     if (pair.server.count == before) continue;
@@ -444,7 +449,8 @@ TEST(old_datagrams_and_answers_from_elsewhere_move_nothing) {
   side_take(&pair.server, &thief, first, length);
   CHECK_EQ_INT(pair.server.count, before + 1);
   challenge = pair.server.outbox[before % OUTBOX];
-  side_take(&pair.client, &pair.server.address, challenge.bytes, challenge.length); /* the thief passes it on */
+  side_take(&pair.client, &pair.server.address, challenge.bytes,
+            challenge.length); /* the thief passes it on */
   CHECK_EQ_INT(deliver(&pair.client, &pair.server), 0);
   real = enetjs_security_real(pair.server.stage, &session);
   CHECK(enetjs_endpoint_same(&real, &pair.client.address));

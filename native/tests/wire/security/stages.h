@@ -96,7 +96,8 @@ static void pair_end(struct pair *pair) {
 }
 
 /* Gives a stage a datagram. @returns bytes for ENet, or 0; ENETJS_SECURITY_PLAIN */
-static int side_take(struct side *side, const struct enetjs_endpoint *from, const uint8_t *bytes, size_t length) {
+static int side_take(struct side *side, const struct enetjs_endpoint *from, const uint8_t *bytes,
+                     size_t length) {
   ENetBuffer buffer;
   buffer.data = side->received;
   buffer.dataLength = sizeof(side->received);
@@ -126,7 +127,8 @@ static void pair_serve(struct pair *pair) { enetjs_security_serve(pair->server.s
 /* The client sends its HELLO, with a datagram of ENet that waits. */
 static void pair_hello(struct pair *pair) {
   enetjs_sealed_room room;
-  CHECK_EQ_INT(enetjs_security_connect(pair->client.stage, &pair->server.address, &pair->attempt, &pair->session), 0);
+  CHECK_EQ_INT(
+      enetjs_security_connect(pair->client.stage, &pair->server.address, &pair->attempt, &pair->session), 0);
   pair->client.peers[0].state = ENET_PEER_STATE_CONNECTING;
   pair->client.peers[0].address = enetjs_endpoint_plain(&pair->session);
   CHECK_EQ_INT(side_seal(&pair->client, &pair->session, "CONNECT", room), 0);

@@ -87,11 +87,10 @@ const POISON = 0xDD;
  * `native/include/enetjs_layout.h`. Native code writes to it only inside calls of this thread, so it is
  * read and written plainly.
  *
- * The arena is a buffer of its own. Views of it are lent, and before bytes that have been lent are
- * given back to native code, the buffer is detached from all views of it: they become empty, and
- * never show another message. Its memory stays where it is.
+ * The arena is a buffer of its own. Views of it are lent. Before lent bytes go back to native code, the buffer is
+ * detached from all of its views: they become empty, and never show another message. Its memory stays where it is.
  */
-export class Memory {
+export class HostMemory {
   /** Tells it from other sources of a packet's bytes. */
   readonly kind = "arena";
   /** Whether borrowing is traced, and what has been given back is overwritten. */

@@ -6,13 +6,13 @@ import { endTask, Later, spent } from "../internal/turn.ts";
 import type { ENetError } from "../errors.ts";
 import type { Link } from "./_link.ts";
 import type { Region } from "./_region.ts";
-import { LEND_MINIMUM } from "./_outlet.ts";
+import { LEND_MINIMUM } from "./_sender.ts";
 import { type Found, RingReader } from "./_ring.ts";
 import { copyForHandler } from "./_slab.ts";
 import type { ChannelHandlers, EndPlan } from "./options.ts";
 
 /** The way in: takes messages from the ring to a handler, to an iteration or to `receive`. */
-export class Inlet implements Mail<Uint8Array<ArrayBuffer>> {
+export class Receiver implements Mail<Uint8Array<ArrayBuffer>> {
   readonly #link: Link;
   readonly #reader: RingReader;
   readonly #region: Region;
@@ -105,7 +105,7 @@ export class Inlet implements Mail<Uint8Array<ArrayBuffer>> {
     else if (!this.#delivering) this.#deliver();
   }
 
-  /** Wakes the other end if it waits for the room that there is now. */
+  /** Wakes the other end if that waits for the room that is now free. */
   #released(): void {
     if (this.#reader.takeWakeDue()) this.#link.wake();
   }

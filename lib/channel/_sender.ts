@@ -44,10 +44,10 @@ function settleAll(waiters: Waiter[]): Waiter[] {
 }
 
 /**
- * The way out. A message goes straight into the ring if it has room and nothing is before it; else it
- * waits in a queue of this thread's, which is worked off as the other end makes room.
+ * The way out. A message goes straight into the ring if it has room and nothing is before it; else it waits in a
+ * queue of this thread. The queue moves into the ring as the other end makes room.
  */
-export class Outlet {
+export class Sender {
   readonly #link: Link;
   readonly #writer: RingWriter;
   readonly #region: Region;

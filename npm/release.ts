@@ -10,11 +10,11 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
-import { packed } from "../npm/_check.ts";
-import { name, packageName, version } from "../npm/_manifest.ts";
-import { currentPlatform, PLATFORMS } from "../npm/platforms.ts";
+import { packed } from "./_check.ts";
+import { name, packageName, version } from "./_manifest.ts";
+import { currentPlatform, PLATFORMS } from "./platforms.ts";
 import { sectionOf } from "./_changelog.ts";
-import { fail, print, root, runOrThrow } from "./_run.ts";
+import { fail, print, root, runOrThrow } from "../tools/_run.ts";
 
 const dist = `${root}/npm/dist`;
 
