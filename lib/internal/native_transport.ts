@@ -8,7 +8,7 @@ import { encodeLimits, type ResolvedLimits } from "../limits.ts";
 import { type Data, Packet, packets } from "../packet.ts";
 import { type ClientFacts, clientFacts, PLAIN_CLIENT } from "./client_facts.ts";
 import { NO_LINKS } from "./conditions_plan.ts";
-import { hostAndPort, type IpAddress, parseIp } from "./ip.ts";
+import { hostAndPort, parseIp } from "./ip.ts";
 import type { HostMemory } from "./host_memory.ts";
 import { tryPassAddress } from "./native_address.ts";
 import { Outbox } from "./outbox.ts";
