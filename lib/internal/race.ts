@@ -34,9 +34,12 @@ export interface Race<T> {
   readonly signal: AbortSignal;
 }
 
+/** Errors that a server has answered with. */
+const ANSWERS = ["ENETJS_ERR_REFUSED", "ENETJS_ERR_SECURITY_TOKEN"];
+
 /** The error that tells most: that somebody has refused, or the latest one. */
 function most(errors: readonly unknown[]): unknown {
-  return errors.find((error) => (error as { code?: string }).code === "ENETJS_ERR_REFUSED") ??
+  return errors.find((error) => ANSWERS.includes((error as { code?: string }).code ?? "")) ??
     errors.at(-1);
 }
 

@@ -48,7 +48,13 @@ test("accept is told who wants to connect, and decides by true, false or a numbe
   const connect = () => client.connect(server.address, { data: 0xFFFFFFFF, channels: 5 });
   await connect();
   const { port } = client.address;
-  const attempt = { address: { hostname: LOOPBACK, port }, data: 0xFFFFFFFF, channels: 3 };
+  const plain = { encrypted: false, token: undefined, clientKey: undefined };
+  const attempt = {
+    address: { hostname: LOOPBACK, port },
+    data: 0xFFFFFFFF,
+    channels: 3,
+    ...plain,
+  };
   assert.deepEqual(attempts, [attempt]);
   for (const number of [0, 1, 0x80000000, 0xFFFFFFFF]) {
     verdict = number;

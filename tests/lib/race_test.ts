@@ -85,10 +85,12 @@ test("The next begins at once when the last one has failed or stalls", async () 
 });
 
 test("A refusal tells more than what has failed later", async () => {
-  const course = new Course(2);
-  await course.fail(0, "ENETJS_ERR_REFUSED");
-  await course.fail(1, "ENETJS_ERR_TIMEOUT");
-  await assert.rejects(course.end, /failed 0/);
+  for (const code of ["ENETJS_ERR_REFUSED", "ENETJS_ERR_SECURITY_TOKEN"] as const) {
+    const course = new Course(2);
+    await course.fail(0, code);
+    await course.fail(1, "ENETJS_ERR_TIMEOUT");
+    await assert.rejects(course.end, /failed 0/);
+  }
 });
 
 test("When the winner fails in the end, its error counts", async () => {

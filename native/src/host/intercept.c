@@ -195,6 +195,14 @@ static bool refuses_plain(struct enetjs_host *h) {
   return true;
 }
 
+/* Of a CONNECT of a session. */
+static bool is_another_connect(const struct enetjs_host *h, const struct enetjs_datagram *datagram) {
+  struct enetjs_endpoint session = enetjs_endpoint_of(&h->enet->receivedAddress);
+  struct enetjs_command command;
+  return enetjs_command_first(datagram, &command) &&
+         !enetjs_security_takes_connect(h->security, &session, command.protocol->connect.connectID);
+}
+
 static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram,
                        const struct enetjs_endpoint *from) {
   uint64_t network = enetjs_endpoint_network(from);
@@ -202,6 +210,7 @@ static int from_nobody(struct enetjs_host *h, struct enetjs_datagram *datagram,
   if (!enetjs_datagram_open(h->enet, datagram, h->datagram_room, 0) || !is_connect(datagram))
     return not_enets(h, from);
   if (!h->bound || (h->security && !is_of_session(h) && refuses_plain(h))) return TAKEN;
+  if (is_of_session(h) && is_another_connect(h, datagram)) return TAKEN;
   /* The handshake of a session has been charged. */
   if (h->limits && !is_of_session(h) && !enetjs_limits_admit_connect(h->limits, network)) return TAKEN;
   has_memory = enetjs_allow_connect(h, network);

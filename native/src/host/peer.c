@@ -6,6 +6,7 @@
  */
 #include "host/internal.h"
 #include "wire/guard.h"
+#include "wire/security/security.h"
 #include "wire/socket.h"
 
 #define ABANDONED_MS 3000
@@ -31,6 +32,13 @@ static void disconnect_now(struct enetjs_slot *slot) {
   enet_peer_disconnect_now(enetjs_peer_of(slot), slot->close_data);
 }
 
+/* Whether the CONNECT of an attempt has left: in a session it waits for the REPLY. */
+static bool has_asked(const struct enetjs_slot *slot) {
+  struct enetjs_endpoint endpoint = enetjs_endpoint_of(&enetjs_peer_of(slot)->address);
+  struct enetjs_security_facts facts;
+  return !enetjs_security_facts(slot->host->security, &endpoint, &facts) || facts.open;
+}
+
 /*
  * The other side may have taken a place for an attempt that is still under way. Its answer brings the id that
  * a disconnect has to carry (see enetjs_slot_connected), so that answer is waited for, but not long.
@@ -38,7 +46,7 @@ static void disconnect_now(struct enetjs_slot *slot) {
 static void abandon(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
   slot->abandoned = true;
-  if (peer->state == ENET_PEER_STATE_CONNECTING)
+  if (peer->state == ENET_PEER_STATE_CONNECTING && has_asked(slot))
     enet_peer_timeout(peer, 0, ABANDONED_MS, ABANDONED_MS);
   else
     disconnect_now(slot);

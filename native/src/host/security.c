@@ -122,7 +122,10 @@ static double connect_secured(struct enetjs_host *h, const struct enetjs_endpoin
   if (result == 0) result = read_attempt(bytes, length, &attempt);
   if (result == 0) result = enetjs_security_connect(h->security, to, &attempt, &session);
   if (enetjs_sodium()) enetjs_sodium()->memzero(&attempt, sizeof(attempt));
-  return result == 0 ? enetjs_host_connect_to(h, &session, channels, data) : result;
+  if (result != 0) return result;
+  result = enetjs_host_connect_to(h, &session, channels, data);
+  if (result < 0) enetjs_security_peer_gone(h->security, &session);
+  return result;
 }
 
 double enetjs_host_connect_secured(double host, double address, double port, double channels, double data,

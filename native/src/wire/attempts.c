@@ -121,21 +121,20 @@ static bool grow(struct enetjs_attempts *table) {
 
 /* ---- Shares ---------------------------------------------------------------------------------- */
 
-static struct enetjs_attempt_share *share_of(struct enetjs_attempts *table,
-                                             const struct enetjs_attempt *attempt) {
-  uint64_t hash = (enetjs_endpoint_network(&attempt->address) ^ table->seed) * 0x9E3779B97F4A7C15u;
+uint16_t enetjs_attempts_share_of(const struct enetjs_attempts *table, uint64_t network) {
+  uint64_t hash = (network ^ table->seed) * 0x9E3779B97F4A7C15u;
   hash = (hash ^ hash >> 32) * (table->seed | 1);
-  return &table->shares[hash >> 32 & (ENETJS_ATTEMPT_SHARES - 1)];
+  return (uint16_t)(hash >> 32 & (ENETJS_ATTEMPT_SHARES - 1));
 }
 
 const struct enetjs_attempt_share *enetjs_attempts_share(struct enetjs_attempts *table,
                                                          const struct enetjs_attempt *attempt) {
-  return share_of(table, attempt);
+  return &table->shares[attempt->share];
 }
 
 /* @param by 1 when the attempt enters its queue, −1 when it leaves */
 static void count_share(struct enetjs_attempts *table, const struct enetjs_attempt *attempt, int by) {
-  struct enetjs_attempt_share *share = share_of(table, attempt);
+  struct enetjs_attempt_share *share = &table->shares[attempt->share];
   if (attempt->promised) {
     share->promised = (uint16_t)(share->promised + by);
     table->promised += (uint32_t)by;

@@ -48,8 +48,8 @@ enum enetjs_attempt_key { ENETJS_ATTEMPT_BY_CONNECT, ENETJS_ATTEMPT_BY_ID, ENETJ
 struct enetjs_attempt {
   struct enetjs_endpoint address;
   enet_uint16 id, sequence;      /**< assigned */
-  enet_uint8 incoming, outgoing; /**< assigned sessions, as the peer here will name them */
-  enet_uint8 answers_left;       /**< to datagrams that carry the assigned id and session */
+  enet_uint8 incoming : 2, outgoing : 2; /**< assigned sessions, as the peer here will name them */
+  enet_uint8 answers_left : 2;           /**< to datagrams that carry the assigned id and session */
   enet_uint8 state;              /**< ENETJS_ATTEMPT_…; only the table changes it */
   bool accepted : 1;             /**< by the program */
   bool proved : 1;               /**< the address has acknowledged the answer */
@@ -58,6 +58,7 @@ struct enetjs_attempt {
   enet_uint8 cause;              /**< of a refusal, an enetjs_refusal */
   /** the time of ours that the acknowledgement names, once the address is proved */
   enet_uint16 acknowledged;
+  uint16_t share;                /**< of its real network, see enetjs_attempts_share_of */
   uint32_t question;             /**< its number, while the attempt is ASKING */
   enet_uint32 refusal;           /**< the number that the client is told */
   enet_uint32 began, answered;   /**< when the attempt began, and when it was last answered */
@@ -102,6 +103,9 @@ void enetjs_attempts_clear(struct enetjs_attempts *table);
 /** @returns a hash of an address, a port and a number, which a stranger cannot foresee */
 uint64_t enetjs_attempts_hash(const struct enetjs_attempts *table, const struct enetjs_endpoint *address,
                               enet_uint32 number);
+
+/** @returns which share the attempts of a network have, which a stranger cannot foresee */
+uint16_t enetjs_attempts_share_of(const struct enetjs_attempts *table, uint64_t network);
 
 /**
  * @returns the attempt in the table, in state FRESH; NULL when there is neither memory nor an attempt to

@@ -118,6 +118,15 @@ static struct enetjs_attempt *find_copy(struct enetjs_guard *guard, const struct
   return attempt;
 }
 
+/* @returns whether it is a CONNECT that this host can accept */
+static bool read_connect(const struct enetjs_guard *guard, const struct enetjs_datagram *connect,
+                         size_t received, struct enetjs_attempt *attempt) {
+  if (!enetjs_handshake_read_connect(guard->enet, guard->addresses, connect, received, attempt)) return false;
+  attempt->share =
+      enetjs_attempts_share_of(&guard->attempts, enetjs_peer_ids_network(guard->ids, &attempt->address));
+  return true;
+}
+
 void enetjs_guard_begin(struct enetjs_guard *guard) {
   guard->full_at = 0;
   enetjs_places_changed(&guard->places);
@@ -127,7 +136,7 @@ bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
                           bool has_memory) {
   struct enetjs_peer_census census;
   struct enetjs_attempt wanted, *attempt;
-  if (!enetjs_handshake_read_connect(guard->enet, guard->addresses, connect, received, &wanted)) return false;
+  if (!read_connect(guard, connect, received, &wanted)) return false;
   attempt = find_copy(guard, &wanted);
   if (attempt) {
     answer_again(guard, attempt);
@@ -150,7 +159,7 @@ bool enetjs_guard_connect(struct enetjs_guard *guard, const struct enetjs_datagr
 void enetjs_guard_refuse(struct enetjs_guard *guard, const struct enetjs_datagram *connect, size_t received,
                          enum enetjs_refusal cause, enet_uint32 number) {
   struct enetjs_attempt wanted, *attempt;
-  if (!enetjs_handshake_read_connect(guard->enet, guard->addresses, connect, received, &wanted)) return;
+  if (!read_connect(guard, connect, received, &wanted)) return;
   attempt = find_copy(guard, &wanted);
   if (attempt && attempt->state == ENETJS_ATTEMPT_REFUSED)
     enetjs_refusals_repeat(&guard->refusals, attempt);

@@ -99,6 +99,11 @@ bool enetjs_peer_ids_usable(const struct enetjs_peer_ids *ids, const struct enet
   return true;
 }
 
+uint64_t enetjs_peer_ids_network(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address) {
+  struct enetjs_endpoint real = enetjs_security_real(ids->security, address);
+  return enetjs_endpoint_network(&real);
+}
+
 static void unlink_place(struct enetjs_peer_ids *ids, enet_uint16 index) {
   struct place *place = &ids->place[index];
   enet_uint16 *link;
@@ -110,19 +115,17 @@ static void unlink_place(struct enetjs_peer_ids *ids, enet_uint16 index) {
 void enetjs_peer_ids_assign(struct enetjs_peer_ids *ids, const ENetPeer *peer,
                             const struct enetjs_endpoint *address, enet_uint16 id) {
   struct place *place = &ids->place[peer->incomingPeerID];
-  struct enetjs_endpoint real = enetjs_security_real(ids->security, address);
   unlink_place(ids, peer->incomingPeerID);
   place->address = *address;
-  ids->networks[peer->incomingPeerID] = enetjs_endpoint_network(&real);
+  ids->networks[peer->incomingPeerID] = enetjs_peer_ids_network(ids, address);
   place->id = id;
   place->next = ids->first[id];
   ids->first[id] = peer->incomingPeerID;
 }
 
 void enetjs_peer_ids_moved(struct enetjs_peer_ids *ids, const ENetPeer *peer) {
-  struct enetjs_endpoint real =
-      enetjs_security_real(ids->security, &ids->place[peer->incomingPeerID].address);
-  ids->networks[peer->incomingPeerID] = enetjs_endpoint_network(&real);
+  const struct place *place = &ids->place[peer->incomingPeerID];
+  ids->networks[peer->incomingPeerID] = enetjs_peer_ids_network(ids, &place->address);
 }
 
 static enet_uint16 draw(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address) {
@@ -151,8 +154,7 @@ void enetjs_peer_ids_of_connecting(struct enetjs_peer_ids *ids, ENetPeer *peer) 
 struct enetjs_peer_census enetjs_peer_ids_census(const struct enetjs_peer_ids *ids,
                                                  const struct enetjs_endpoint *address,
                                                  enet_uint32 connect_id) {
-  struct enetjs_endpoint real = enetjs_security_real(ids->security, address);
-  uint64_t network = enetjs_endpoint_network(&real);
+  uint64_t network = enetjs_peer_ids_network(ids, address);
   struct enetjs_peer_census census = {0};
   for (size_t i = 0; i < ids->enet->peerCount; i++) {
     const ENetPeer *peer = &ids->enet->peers[i];

@@ -52,6 +52,9 @@ void enetjs_peer_ids_of_connecting(struct enetjs_peer_ids *ids, ENetPeer *peer);
 /** The session of a peer has another real address now. */
 void enetjs_peer_ids_moved(struct enetjs_peer_ids *ids, const ENetPeer *peer);
 
+/** @returns the network of an address, which for a session is that of its real address */
+uint64_t enetjs_peer_ids_network(const struct enetjs_peer_ids *ids, const struct enetjs_endpoint *address);
+
 /** What a CONNECT from an address would meet. */
 struct enetjs_peer_census {
   size_t same_host; /**< connections from its network (endpoint.h), which count against duplicatePeers */

@@ -6,6 +6,7 @@
 
 #if defined(__linux__)
 
+#include "wire/guard_state.h"
 #include "wire/security/security_state.h"
 
 #define MESSAGES (20000 / SLOW)
@@ -130,6 +131,82 @@ TEST(a_session_ends_with_its_peer) {
   consumer_close(&server);
 }
 
+/* An address has a number of open questions, however many sessions it has. */
+TEST(sessions_of_an_address_share_its_questions) {
+  struct consumer client, server;
+  const struct enetjs_attempt *attempt;
+  struct enetjs_attempts *attempts;
+  struct enetjs_host *h;
+  server_open_encrypted(&server);
+  client_open(&client);
+  CHECK_EQ_INT(enetjs_host_set(server.host, ENETJS_CONFIG_ACCEPT, 1, 0), 0);
+  CHECK(connect_encrypted(&client, &server, 0) > 0);
+  CHECK(connect_encrypted(&client, &server, 0) > 0);
+  UNTIL(server.questions == 2, poll_both(&client, &server));
+  h = enetjs_host_acquire(server.host);
+  attempts = &h->guard->attempts;
+  attempt = enetjs_attempts_oldest(attempts, ENETJS_ATTEMPT_ASKING);
+  CHECK(attempt != NULL);
+  CHECK(enetjs_attempts_share(attempts, attempt) ==
+        enetjs_attempts_share(attempts, &attempts->attempts[attempt->newer]));
+  enetjs_host_release(h);
+  consumer_close(&client);
+  consumer_close(&server);
+}
+
+/* A plain attempt goes on for a while, to tell the server that may have taken a place for it. */
+TEST(an_attempt_that_is_abandoned_before_the_reply_ends_at_once) {
+  struct consumer client, server;
+  double peer;
+  server_open_encrypted(&server);
+  client_open(&client);
+  peer = connect_encrypted(&client, &server, 0);
+  CHECK(peer > 0);
+  CHECK_EQ_INT(enetjs_peer_disconnect(client.host, peer, 0, ENETJS_DISCONNECT_ABANDON), 0);
+  CHECK_EQ_INT(host_of(&client)->security->sessions.count, 0);
+  consumer_close(&client);
+  consumer_close(&server);
+}
+
+/* Another CONNECT in the session of the first peer. */
+static void connect_within_session(struct consumer *c) {
+  struct enetjs_host *h = enetjs_host_acquire(c->host);
+  struct enetjs_endpoint session = enetjs_endpoint_of(&h->enet->peers[0].address);
+  CHECK(enetjs_endpoint_is_session(&session));
+  CHECK(enetjs_host_connect_to(h, &session, 2, 7) > 0);
+  enetjs_host_release(h);
+}
+
+/* A handshake is charged and a token is used once, so a session must not bring in more than one peer. */
+TEST(a_session_has_one_connection) {
+  struct consumer client, server;
+  connect_both(&client, &server);
+  connect_within_session(&client);
+  UNTIL(server.connects > 1 || statistic(&server, ENETJS_HOST_STAT_SECURITY_MALFORMED) > 0,
+        poll_both(&client, &server));
+  CHECK_EQ_INT(server.connects, 1);
+  CHECK_EQ_INT(statistic(&server, ENETJS_HOST_STAT_HALF_OPEN), 0);
+  consumer_close(&client);
+  consumer_close(&server);
+}
+
+/* A host that listens, too, has its own conditions for those who connect to it. */
+TEST(a_server_cannot_connect_to_its_client) {
+  struct consumer client, server;
+  server_open_encrypted(&server);
+  open_pumped(&client, true);
+  consumer_start_pump(&server);
+  consumer_start_pump(&client);
+  CHECK(connect_encrypted(&client, &server, 0) > 0);
+  UNTIL(client.connects > 0 && server.connects > 0, poll_both(&client, &server));
+  connect_within_session(&server);
+  UNTIL(client.connects > 1 || statistic(&client, ENETJS_HOST_STAT_SECURITY_MALFORMED) > 0,
+        poll_both(&client, &server));
+  CHECK_EQ_INT(client.connects, 1);
+  consumer_close(&client);
+  consumer_close(&server);
+}
+
 TEST(nothing_is_left) { check_nothing_left(); }
 
 int main(void) {
@@ -138,6 +215,10 @@ int main(void) {
       TEST_CASE(another_key_and_plain_connects_get_silence),
       TEST_CASE(keys_that_do_not_belong_together_are_refused),
       TEST_CASE(a_session_ends_with_its_peer),
+      TEST_CASE(sessions_of_an_address_share_its_questions),
+      TEST_CASE(an_attempt_that_is_abandoned_before_the_reply_ends_at_once),
+      TEST_CASE(a_session_has_one_connection),
+      TEST_CASE(a_server_cannot_connect_to_its_client),
       TEST_CASE(nothing_is_left),
   };
   return test_run(cases, TEST_COUNT(cases));

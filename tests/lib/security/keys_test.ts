@@ -13,6 +13,7 @@ import {
   readKeyPair,
   readToken,
 } from "../../../lib/security/mod.ts";
+import { planConnectSecurity, planHostSecurity } from "../../../lib/encryption.ts";
 import { toHex } from "../../../lib/internal/hex.ts";
 import { refuses } from "../_refuses.ts";
 import { fromHex, issuer, SEED, SERVERS } from "./_tokens.ts";
@@ -74,6 +75,37 @@ test("The bytes of a key are a copy", async () => {
   const pair = await readKeyPair(bytes);
   bytes.fill(0);
   assert.deepEqual(pair.secretKey, SECRET);
+});
+
+test("A secret in the place of something else does not get into a message", async () => {
+  const shared = keyToText("shared_secret", generateSharedSecret());
+  const host = keyToText("host_secret", SECRET);
+  const issuerSecret = keyToText("issuer_secret", issuer.secretKey);
+  const claims = { clientId: 1, expiresAtMs: Date.now() + 60_000 };
+  const token = await createToken(claims, issuerSecret);
+  const any = (value: unknown) => value as never;
+  const mistakes: [string, () => unknown][] = [
+    [host, () => planHostSecurity(host)],
+    [host, () => planHostSecurity({ keyPair: any(host) })],
+    [host, () => planConnectSecurity({ serverKey: SERVERS[0], keyPair: any(`\n${host}`) })],
+    [issuerSecret, () => planHostSecurity({ keyPair: any({}), tokens: any(issuerSecret) })],
+    [
+      issuerSecret,
+      () => planHostSecurity({ keyPair: any({}), tokens: { issuers: any(issuerSecret) } }),
+    ],
+    [shared, () => planHostSecurity({ keyPair: any({}), tokens: { issuers: any(shared) } })],
+    [token, () => planConnectSecurity(token)],
+    [host, () => keyToText(any(host), "host_secret")],
+    [issuerSecret, () => createToken(any(issuerSecret), any(claims))],
+  ];
+  for (const [secret, call] of mistakes) {
+    const body = secret.slice(secret.lastIndexOf("_", 14) + 1);
+    await assert.rejects(async () => await call(), (error: Error) => {
+      assert.ok(error instanceof TypeError);
+      assert.ok(!error.message.includes(body.slice(0, 8)), error.message);
+      return true;
+    });
+  }
 });
 
 test("What is no key is refused, and a message never has the key in it", async () => {

@@ -16,8 +16,9 @@
 /* Draws the next secret when the one in use is old. A host that was not asked for long has neither. */
 static void renew(struct enetjs_cookies *cookies, uint64_t now_us) {
   uint64_t age = now_us - cookies->drawn_us;
-  if (cookies->drawn_us != 0 && age < SECRET_US) return;
-  if (age >= 2 * (uint64_t)SECRET_US) enetjs_random(cookies->secrets, sizeof(cookies->secrets));
+  bool first = cookies->drawn_us == 0;
+  if (!first && age < SECRET_US) return;
+  if (first || age >= 2 * (uint64_t)SECRET_US) enetjs_random(cookies->secrets, sizeof(cookies->secrets));
   cookies->generation++;
   enetjs_random(cookies->secrets[cookies->generation % 2], ENETJS_SIPHASH_KEY_BYTES);
   cookies->drawn_us = now_us;

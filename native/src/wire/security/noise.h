@@ -14,7 +14,7 @@
 
 enum enetjs_noise_pattern { ENETJS_NOISE_NK, ENETJS_NOISE_NKPSK0, ENETJS_NOISE_IK, ENETJS_NOISE_PATTERNS };
 
-#define ENETJS_NOISE_PAYLOAD 1024 /**< bytes of a payload, at most */
+#define ENETJS_NOISE_PAYLOAD 1152 /**< bytes of a payload, at most */
 
 struct enetjs_key_pair {
   uint8_t secret[ENETJS_KEY_BYTES], public[ENETJS_KEY_BYTES];

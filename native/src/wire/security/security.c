@@ -16,9 +16,9 @@
 #include "wire/security/security_state.h"
 
 #define LOOK_US 1000000u      /* how often it is looked which sessions have a peer */
-#define ALONE_US 10000000u    /* until a session ends that no peer has had, */
+#define ALONE_US 25000000u    /* until a session ends that no peer has had; an attempt may wait so long, */
 #define PEER_GONE_US 1000000u /* and one whose peer is gone */
-#define CHALLENGE_US 50000u   /* between challenges */
+#define CHALLENGE_US 50000u   /* between challenges, whomever they are sent to */
 #define CHALLENGE_LIFE_US 3000000u
 #define CONTROL_BYTES 5
 #define KIND_CHALLENGE 1
@@ -41,12 +41,13 @@ static void send_control(struct enetjs_security *security, struct enetjs_session
 /* Something authentic and new has come from another address. */
 static void challenge(struct enetjs_security *security, struct enetjs_session *session,
                       const struct enetjs_endpoint *from, size_t length, uint64_t now_us) {
-  bool known = session->challenged_us != 0 && enetjs_endpoint_same(&session->candidate, from);
+  bool known = session->has_candidate && enetjs_endpoint_same(&session->candidate, from);
   if (length < CONTROL_BYTES + ENETJS_SEAL_OVERHEAD) return;
-  if (known && now_us - session->challenged_us < CHALLENGE_US) return;
+  if (session->challenged_us != 0 && now_us < session->challenged_us + CHALLENGE_US) return;
   if (!known || now_us - session->challenged_us >= CHALLENGE_LIFE_US)
     enetjs_random(&session->challenge, sizeof(session->challenge));
   session->candidate = *from;
+  session->has_candidate = true;
   session->challenged_us = now_us;
   send_control(security, session, from, KIND_CHALLENGE, session->challenge, now_us);
 }
@@ -54,13 +55,13 @@ static void challenge(struct enetjs_security *security, struct enetjs_session *s
 static void take_response(struct enetjs_security *security, struct enetjs_session *session,
                           const struct enetjs_endpoint *from, const uint8_t *value, uint64_t now_us) {
   uint8_t expected[4];
-  if (session->challenged_us == 0 || now_us - session->challenged_us >= CHALLENGE_LIFE_US ||
+  if (!session->has_candidate || now_us - session->challenged_us >= CHALLENGE_LIFE_US ||
       !enetjs_endpoint_same(&session->candidate, from))
     return;
   enetjs_put_u32(expected, session->challenge);
   if (enetjs_sodium()->memcmp(expected, value, sizeof(expected)) != 0) return;
   session->real = *from;
-  session->challenged_us = 0;
+  session->has_candidate = false;
   enetjs_security_put_report(security, session, ENETJS_SESSION_HAS_MOVED);
   enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_MOVED);
 }
@@ -246,8 +247,25 @@ void enetjs_security_peer_gone(struct enetjs_security *security, const struct en
           ? enetjs_sessions_by_number(&security->sessions, enetjs_endpoint_ipv4(endpoint))
           : NULL;
   if (!session) return;
+  if (session->state == ENETJS_SESSION_HELLO) { /* the REPLY would have ENet's CONNECT leave */
+    end_session(security, session);
+    return;
+  }
   session->peered = true;
   session->alone_us = enetjs_clock_us();
+}
+
+bool enetjs_security_takes_connect(struct enetjs_security *security, const struct enetjs_endpoint *endpoint,
+                                   uint32_t connect_id) {
+  struct enetjs_session *session =
+      enetjs_sessions_by_number(&security->sessions, enetjs_endpoint_ipv4(endpoint));
+  if (session && session->server && (!session->has_connect || session->connect_id == connect_id)) {
+    session->has_connect = true;
+    session->connect_id = connect_id;
+    return true;
+  }
+  enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_MALFORMED);
+  return false;
 }
 
 /* ---- For the host ---------------------------------------------------------------------------- */

@@ -95,8 +95,19 @@ void enetjs_security_tick(struct enetjs_security *security);
 /** @returns milliseconds until something is due, or −1 */
 int enetjs_security_wait(const struct enetjs_security *security);
 
-/** A connection of a session has ended: the session ends soon, unless ENet still has a peer of it. */
+/**
+ * A connection of a session has ended, or did not begin: the session ends soon, unless ENet still has a peer
+ * of it; at once, when there was no REPLY.
+ */
 void enetjs_security_peer_gone(struct enetjs_security *security, const struct enetjs_endpoint *session);
+
+/**
+ * Takes ENet's CONNECT of a session, and copies of it. A session has one connection: its handshake was charged
+ * once, and its token is used once.
+ * @returns false when the session has had another CONNECT, is this host's own attempt, or is gone
+ */
+bool enetjs_security_takes_connect(struct enetjs_security *security, const struct enetjs_endpoint *session,
+                                   uint32_t connect_id);
 
 /** The real endpoint of a session; any other endpoint is real already. */
 struct enetjs_endpoint enetjs_security_real(const struct enetjs_security *security,

@@ -18,6 +18,10 @@
 #define SECOND_US 1000000u
 #define HALF_OPEN_US 5000000u
 
+_Static_assert(ENETJS_NOISE_PAYLOAD >=
+                   ENETJS_HELLO_BYTES - ENETJS_AT_NOISE - ENETJS_KEY_BYTES - ENETJS_TAG_BYTES,
+               "the longest HELLO can be read");
+
 static uint64_t wall_ms(void) {
   struct timespec now;
   timespec_get(&now, TIME_UTC);
@@ -83,9 +87,9 @@ static bool may_handshake(struct enetjs_security *security, const struct enetjs_
 static bool repeat_reply(struct enetjs_security *security, const struct enetjs_endpoint *from,
                          const uint8_t *hello) {
   const struct enetjs_session *session =
-      enetjs_sessions_by_ephemeral(&security->sessions, hello + ENETJS_AT_NOISE);
+      enetjs_sessions_by_hello(&security->sessions, hello + ENETJS_AT_NOISE, from);
   if (!session) return false;
-  if (session->state == ENETJS_SESSION_HALF_OPEN && enetjs_endpoint_same(&session->real, from))
+  if (session->state == ENETJS_SESSION_HALF_OPEN)
     enetjs_security_send(security, from, session->reply, sizeof(session->reply));
   return true;
 }

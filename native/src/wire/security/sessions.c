@@ -54,10 +54,12 @@ static struct enetjs_session **chain_of(struct enetjs_sessions *table, const uin
   return &table->chains[(hash ^ hash >> 32) % ENETJS_SESSION_CHAINS];
 }
 
-struct enetjs_session *enetjs_sessions_by_ephemeral(const struct enetjs_sessions *table,
-                                                    const uint8_t *ephemeral) {
+struct enetjs_session *enetjs_sessions_by_hello(const struct enetjs_sessions *table, const uint8_t *ephemeral,
+                                                const struct enetjs_endpoint *from) {
   struct enetjs_session *session = *chain_of((struct enetjs_sessions *)(uintptr_t)table, ephemeral);
-  while (session && memcmp(session->ephemeral, ephemeral, ENETJS_KEY_BYTES) != 0) session = session->chain;
+  while (session && (memcmp(session->ephemeral, ephemeral, ENETJS_KEY_BYTES) != 0 ||
+                     !enetjs_endpoint_same(&session->real, from)))
+    session = session->chain;
   return session;
 }
 

@@ -56,12 +56,14 @@ struct enetjs_session {
   struct enetjs_hello *hello;  /**< or NULL */
   /* Of a server */
   uint8_t ephemeral[ENETJS_KEY_BYTES], reply[ENETJS_REPLY_BYTES], client_key[ENETJS_KEY_BYTES];
-  bool has_client_key;
+  bool has_client_key, has_connect; /**< ENet's CONNECT has come, */
+  uint32_t connect_id;              /**< with this id */
   uint8_t *token; /**< or NULL */
   size_t token_bytes;
   struct enetjs_endpoint candidate;
   uint32_t challenge;
-  uint64_t challenged_us; /**< 0: there is no candidate */
+  bool has_candidate;     /**< which has been challenged, */
+  uint64_t challenged_us; /**< then; 0: nobody has been */
   struct enetjs_session *chain, *older, *newer;
 };
 
@@ -91,8 +93,9 @@ void enetjs_sessions_set_open(struct enetjs_sessions *table, struct enetjs_sessi
 
 struct enetjs_session *enetjs_sessions_by_index(const struct enetjs_sessions *table, uint32_t index);
 struct enetjs_session *enetjs_sessions_by_number(const struct enetjs_sessions *table, uint32_t number);
-struct enetjs_session *enetjs_sessions_by_ephemeral(const struct enetjs_sessions *table,
-                                                    const uint8_t *ephemeral);
+/** A server's session of a HELLO. A copy of it from another address has a session of its own. */
+struct enetjs_session *enetjs_sessions_by_hello(const struct enetjs_sessions *table, const uint8_t *ephemeral,
+                                                const struct enetjs_endpoint *from);
 
 /** A client's session needs no HELLO any more. */
 void enetjs_session_end_hello(struct enetjs_session *session);

@@ -123,6 +123,8 @@ static void renew(struct enetjs_tokens *tokens, uint64_t wall_ms) {
     if (before[i].expiry_ms > wall_ms) {
       *find(tokens, before[i].id) = before[i];
       tokens->used++;
+    } else if (before[i].expiry_ms > tokens->forgotten_ms) {
+      tokens->forgotten_ms = before[i].expiry_ms;
     }
   free(before);
 }
@@ -133,10 +135,12 @@ static bool has_room(struct enetjs_tokens *tokens, uint64_t wall_ms) {
   return tokens->uses && tokens->used < ENETJS_TOKENS_REMEMBERED;
 }
 
-/*
- * What has expired may be renewed away, so it counts as used only until then; it is refused as expired
- * anyway.
- */
+/* Whether a token has expired, or may have been used and forgotten. */
+static bool is_over(const struct enetjs_tokens *tokens, const uint8_t *token, uint64_t wall_ms) {
+  uint64_t expiry_ms = enetjs_get_u64(token + EXPIRY);
+  return expiry_ms <= wall_ms || expiry_ms <= tokens->forgotten_ms;
+}
+
 static bool was_used(const struct enetjs_tokens *tokens, const uint8_t *id) {
   return tokens->uses && find(tokens, id)->expiry_ms != 0;
 }
@@ -148,7 +152,7 @@ unsigned enetjs_token_check(struct enetjs_tokens *tokens, const uint8_t *token, 
   if (length == 0) return ENETJS_TOKEN_MISSING;
   if (!parse(token, length, &parts)) return ENETJS_TOKEN_MALFORMED;
   if (!is_issuer(tokens, token + ISSUER) || !is_signed(token, length)) return ENETJS_TOKEN_FOREIGN;
-  if (enetjs_get_u64(token + EXPIRY) <= wall_ms) return ENETJS_TOKEN_EXPIRED;
+  if (is_over(tokens, token, wall_ms)) return ENETJS_TOKEN_EXPIRED;
   if (!is_for(&parts, tokens->server)) return ENETJS_TOKEN_OTHER_SERVER;
   if (was_used(tokens, token + ID)) return ENETJS_TOKEN_USED;
   return has_room(tokens, wall_ms) ? ENETJS_TOKEN_ACCEPTED : ENETJS_TOKEN_BUSY;
@@ -158,7 +162,8 @@ bool enetjs_token_use(struct enetjs_tokens *tokens, const uint8_t *token, uint64
   struct enetjs_token_use *use;
   if (!has_room(tokens, wall_ms)) return false;
   use = find(tokens, token + ID);
-  if (use->expiry_ms != 0) return false;
+  /* It may have expired since it was accepted, which is no reason yet. */
+  if (use->expiry_ms != 0 || enetjs_get_u64(token + EXPIRY) <= tokens->forgotten_ms) return false;
   memcpy(use->id, token + ID, ENETJS_TOKEN_ID_BYTES);
   use->expiry_ms = enetjs_get_u64(token + EXPIRY);
   tokens->used++;

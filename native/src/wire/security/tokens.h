@@ -30,7 +30,8 @@ struct enetjs_tokens {
   uint64_t seed;                    /**< where a token's place is, a stranger cannot foresee */
   uint32_t used;
   uint64_t renewed_ms;
-  struct enetjs_token_use *uses; /**< ENETJS_TOKENS_REMEMBERED places, or NULL before the first use */
+  uint64_t forgotten_ms; /**< the latest expiry of what was forgotten: the wall clock may be set back */
+  struct enetjs_token_use *uses; /**< twice ENETJS_TOKENS_REMEMBERED places, or NULL before the first use */
 };
 
 /** @returns ENETJS_TOKEN_…: accepted, or why it is not */

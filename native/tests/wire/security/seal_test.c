@@ -169,12 +169,28 @@ TEST(cookies_are_for_one_address_and_four_seconds) {
   CHECK(!enetjs_cookie_check(&cookies, &subject, 7 * SECOND, cookie));
 }
 
+/* A clock that counts from the start of the machine is small when the first cookie is asked for. */
+TEST(no_cookie_is_under_a_secret_that_was_not_drawn) {
+  struct enetjs_endpoint from = enetjs_endpoint_of_ipv4(0x01020304, 5);
+  uint8_t index[4] = {1, 2, 3, 4}, key[32] = {9}, cookie[ENETJS_COOKIE_BYTES];
+  struct enetjs_cookie_subject subject = {&from, index, key};
+  for (uint64_t now = SECOND; now < 300 * (uint64_t)SECOND; now += 7 * SECOND)
+    for (uint32_t generation = 0; generation < 3; generation++) {
+      struct enetjs_cookies cookies = {0}, zeros = {0};
+      zeros.drawn_us = now;
+      zeros.generation = generation;
+      enetjs_cookie_make(&zeros, &subject, now, cookie);
+      CHECK(!enetjs_cookie_check(&cookies, &subject, now, cookie));
+    }
+}
+
 int main(void) {
   static const struct test_case cases[] = {
       TEST_CASE(counters_go_up_and_never_start_again),         TEST_CASE(new_keys_lose_nothing),
       TEST_CASE(a_new_key_comes_after_many_datagrams),         TEST_CASE(whole_epochs_may_be_lost),
       TEST_CASE(an_epoch_before_is_opened_for_ten_seconds),    TEST_CASE(forged_epochs_change_nothing),
       TEST_CASE(cookies_are_for_one_address_and_four_seconds),
+      TEST_CASE(no_cookie_is_under_a_secret_that_was_not_drawn),
   };
   return test_run(cases, TEST_COUNT(cases));
 }

@@ -92,6 +92,41 @@ TEST(other_keys_are_met_with_silence) {
   pair_end(&pair);
 }
 
+/* As the client's HELLO, by the same key, but as long as a HELLO may be. */
+static void lengthen_hello(struct pair *pair, struct sent *hello) {
+  uint8_t prologue[ENETJS_PROLOGUE_BYTES], payload[ENETJS_HELLO_BYTES] = {0};
+  struct enetjs_noise_keys keys = {0};
+  struct enetjs_noise noise;
+  const struct enetjs_session *session =
+      enetjs_sessions_by_number(&pair->client.stage->sessions, enetjs_endpoint_ipv4(&pair->session));
+  size_t around = ENETJS_AT_NOISE + enetjs_noise_overhead(ENETJS_NOISE_NK, true);
+  enetjs_security_prologue(hello->bytes, prologue);
+  keys.pattern = ENETJS_NOISE_NK;
+  keys.remote = pair->config.keys.public;
+  keys.prologue = prologue;
+  keys.prologue_bytes = sizeof(prologue);
+  enetjs_noise_begin(&noise, true, &keys);
+  noise.ephemeral = session->hello->noise.ephemeral; /* the cookie is bound to it */
+  hello->length = ENETJS_AT_NOISE + enetjs_noise_write(&noise, payload, ENETJS_HELLO_BYTES - around,
+                                                       hello->bytes + ENETJS_AT_NOISE);
+  CHECK_EQ_INT(hello->length, ENETJS_HELLO_BYTES);
+}
+
+TEST(the_longest_hello_is_answered) {
+  struct pair pair;
+  struct sent hello;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair_hello(&pair);
+  deliver(&pair.client, &pair.server);
+  deliver(&pair.server, &pair.client);
+  hello = pair.client.outbox[(pair.client.count - 1) % OUTBOX];
+  lengthen_hello(&pair, &hello);
+  side_take(&pair.server, &pair.client.address, hello.bytes, hello.length);
+  CHECK_EQ_INT(pair.server.outbox[(pair.server.count - 1) % OUTBOX].length, ENETJS_REPLY_BYTES);
+  pair_end(&pair);
+}
+
 /* ---- Every byte of every datagram ------------------------------------------------------------ */
 
 /* Delivers each datagram that differs from the last one sent in one byte, or is shorter. */
@@ -164,6 +199,23 @@ TEST(changed_datagrams_of_a_session_are_ignored) {
   CHECK_EQ_INT(side_take(&pair.server, &pair.client.address, room, length), 0);
   CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_REPLAYED), 1);
   CHECK_EQ_INT(side_take(&pair.client, &pair.server.address, room, length), 0); /* reflected */
+  pair_end(&pair);
+}
+
+/* Else the server would take the CONNECT that waits, and use up the token. */
+TEST(an_attempt_that_was_given_up_sends_no_more) {
+  struct pair pair;
+  size_t before;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair_ask(&pair);
+  before = pair.client.count;
+  enetjs_security_peer_gone(pair.client.stage, &pair.session);
+  CHECK_EQ_INT(deliver(&pair.server, &pair.client), 0);
+  CHECK_EQ_INT(pair.client.count, before);
+  CHECK_EQ_INT(pair.client.stage->sessions.count, 0);
+  enetjs_security_tick(pair.client.stage);
+  CHECK_EQ_INT(pair.client.stage->hellos, 0);
   pair_end(&pair);
 }
 
@@ -255,6 +307,30 @@ TEST(a_network_has_a_share_of_the_handshakes) {
   pair_end(&pair);
 }
 
+/* Who sees a HELLO can repeat it from an address of its own, with a cookie of its own. */
+TEST(a_copied_hello_does_not_lock_its_client_out) {
+  struct pair pair;
+  struct enetjs_endpoint thief = enetjs_endpoint_of_ipv4(0x7F000009, 9);
+  struct sent copy;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair_hello(&pair);
+  copy = pair.client.outbox[(pair.client.count - 1) % OUTBOX];
+  CHECK_EQ_INT(side_take(&pair.server, &thief, copy.bytes, copy.length), 0);
+  memcpy(copy.bytes + ENETJS_AT_COOKIE, pair.server.outbox[0].bytes + ENETJS_AT_COOKIE, ENETJS_COOKIE_BYTES);
+  CHECK_EQ_INT(side_take(&pair.server, &thief, copy.bytes, copy.length), 0);
+  CHECK_EQ_INT(pair.server.outbox[1].length, ENETJS_REPLY_BYTES);
+  deliver(&pair.client, &pair.server);
+  deliver(&pair.server, &pair.client);
+  deliver(&pair.client, &pair.server);
+  deliver(&pair.server, &pair.client);
+  CHECK_EQ_INT(deliver(&pair.client, &pair.server), 7);
+  CHECK_EQ_INT(side_take(&pair.server, &thief, copy.bytes, copy.length), 0); /* it has its own */
+  CHECK_EQ_INT(pair.server.outbox[(pair.server.count - 1) % OUTBOX].length, ENETJS_REPLY_BYTES);
+  CHECK_EQ_INT(pair.server.stage->sessions.count, 2);
+  pair_end(&pair);
+}
+
 TEST(a_full_table_drops_sessions_that_have_no_peer) {
   struct pair pair;
   unsigned room;
@@ -274,6 +350,24 @@ TEST(a_full_table_drops_sessions_that_have_no_peer) {
   CHECK_EQ_INT(pair.server.stage->sessions.count, room);
   CHECK(enetjs_sessions_by_number(&pair.server.stage->sessions,
                                   ENET_NET_TO_HOST_32(pair.server.peers[0].address.host)) != NULL);
+  pair_end(&pair);
+}
+
+/* The server's session, when there was none before. */
+static struct enetjs_session *session_at(struct pair *pair) { return pair->server.stage->sessions.places[1]; }
+
+TEST(a_session_that_waits_for_a_place_lives) {
+  struct pair pair;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  CHECK_EQ_INT(pair_connect(&pair), 7);
+  session_at(&pair)->began_us -= 24000000;
+  enetjs_security_tick(pair.server.stage);
+  CHECK_EQ_INT(pair.server.stage->sessions.count, 1);
+  session_at(&pair)->began_us -= 2000000;
+  pair.server.stage->looked_us = 0;
+  enetjs_security_tick(pair.server.stage);
+  CHECK_EQ_INT(pair.server.stage->sessions.count, 0);
   pair_end(&pair);
 }
 
@@ -309,6 +403,31 @@ TEST(a_session_moves_once_its_new_address_has_answered) {
   pair_end(&pair);
 }
 
+/* Each move is an event of the server's program. */
+TEST(a_session_moves_seldom) {
+  struct pair pair;
+  enetjs_sealed_room room;
+  unsigned moves = 0;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  CHECK_EQ_INT(pair_connect(&pair), 7);
+  for (unsigned i = 0; i < 50; i++) {
+    size_t length = side_seal(&pair.client, &pair.session, "from here and from there", room);
+    size_t before = pair.server.count;
+    pair.client.address.port = (uint16_t)(1001 + i % 2);
+    CHECK_EQ_INT(side_take(&pair.server, &pair.client.address, room, length), 24);
+    if (pair.server.count == before) continue;
+    deliver(&pair.server, &pair.client);
+    deliver(&pair.client, &pair.server);
+    moves++;
+    if (session_at(&pair)->challenged_us != 0) /* no time passes */
+      session_at(&pair)->challenged_us = enetjs_clock_us() + 1000000;
+  }
+  CHECK_EQ_INT(moves, 1);
+  CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_MOVED), 1);
+  pair_end(&pair);
+}
+
 TEST(old_datagrams_and_answers_from_elsewhere_move_nothing) {
   struct pair pair;
   enetjs_sealed_room first, second;
@@ -335,6 +454,29 @@ TEST(old_datagrams_and_answers_from_elsewhere_move_nothing) {
   CHECK_EQ_INT(deliver(&pair.client, &pair.server), 0);
   real = enetjs_security_real(pair.server.stage, &session);
   CHECK(enetjs_endpoint_same(&real, &pair.client.address));
+  pair_end(&pair);
+}
+
+/* A client can send its datagrams with the addresses of others. */
+TEST(challenges_are_few_whatever_the_addresses) {
+  struct pair pair;
+  enetjs_sealed_room room;
+  struct enetjs_endpoint victim = enetjs_endpoint_of_ipv4(0x7F000009, 1);
+  uint32_t number;
+  size_t before;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  CHECK_EQ_INT(pair_connect(&pair), 7);
+  number = enetjs_endpoint_ipv4(&pair.server.from);
+  before = pair.server.count;
+  for (unsigned i = 0; i < 100; i++) {
+    size_t length = side_seal(&pair.client, &pair.session, "from elsewhere", room);
+    struct enetjs_session *session = enetjs_sessions_by_number(&pair.server.stage->sessions, number);
+    victim.port = (uint16_t)(1 + i);
+    if (i > 0) session->challenged_us = i == 50 ? enetjs_clock_us() - 50000 : enetjs_clock_us() + 1000000;
+    CHECK_EQ_INT(side_take(&pair.server, &victim, room, length), 14);
+  }
+  CHECK_EQ_INT(pair.server.count - before, 2);
   pair_end(&pair);
 }
 
@@ -495,27 +637,59 @@ TEST(used_tokens_are_remembered_until_they_expire) {
   enetjs_tokens_clear(&tokens);
 }
 
+/* A table that was full has forgotten what had expired. Then the clock is set back. */
+TEST(what_was_forgotten_is_not_good_again) {
+  struct issuer issuer;
+  struct enetjs_tokens tokens = {0};
+  uint8_t token[ENETJS_TOKEN_BYTES], other[64] = {0};
+  uint64_t now = wall_ms();
+  size_t length;
+  issuer_begin(&issuer);
+  tokens.issuer_count = 1;
+  memcpy(tokens.issuers[0], issuer.public, 32);
+  length = issue(&issuer, now + 1000, NULL, token);
+  CHECK(enetjs_token_use(&tokens, token, now));
+  enetjs_put_u64(other + 33, now + 1000);
+  for (uint32_t i = 1; i < ENETJS_TOKENS_REMEMBERED; i++) {
+    memcpy(other + 41, &i, sizeof(i));
+    CHECK(enetjs_token_use(&tokens, other, now));
+  }
+  enetjs_put_u64(other + 33, now + 9000);
+  memset(other + 41, 0xFF, 16);
+  CHECK(enetjs_token_use(&tokens, other, now + 2000));
+  CHECK_EQ_INT(enetjs_token_check(&tokens, token, length, now), ENETJS_TOKEN_EXPIRED);
+  CHECK(!enetjs_token_use(&tokens, token, now));
+  enetjs_tokens_clear(&tokens);
+}
+
 int main(void) {
   static const struct test_case cases[] = {
       TEST_CASE(a_client_with_the_servers_key_connects),
       TEST_CASE(a_client_with_a_pre_shared_key_connects),
       TEST_CASE(a_client_with_a_key_pair_connects_and_is_known),
       TEST_CASE(other_keys_are_met_with_silence),
+      TEST_CASE(the_longest_hello_is_answered),
       TEST_CASE(no_changed_hello_is_answered_with_a_reply),
       TEST_CASE(changed_answers_do_not_end_an_attempt),
       TEST_CASE(changed_datagrams_of_a_session_are_ignored),
+      TEST_CASE(an_attempt_that_was_given_up_sends_no_more),
       TEST_CASE(a_repeated_hello_gets_the_same_reply),
       TEST_CASE(half_open_sessions_are_bounded),
       TEST_CASE(what_the_host_does_not_admit_is_not_answered),
       TEST_CASE(handshakes_have_a_budget),
       TEST_CASE(a_network_has_a_share_of_the_handshakes),
+      TEST_CASE(a_copied_hello_does_not_lock_its_client_out),
       TEST_CASE(a_full_table_drops_sessions_that_have_no_peer),
+      TEST_CASE(a_session_that_waits_for_a_place_lives),
       TEST_CASE(a_session_moves_once_its_new_address_has_answered),
+      TEST_CASE(a_session_moves_seldom),
       TEST_CASE(old_datagrams_and_answers_from_elsewhere_move_nothing),
+      TEST_CASE(challenges_are_few_whatever_the_addresses),
       TEST_CASE(each_token_gets_its_answer),
       TEST_CASE(a_token_is_used_by_the_first_session_that_opens),
       TEST_CASE(no_changed_token_is_accepted),
       TEST_CASE(used_tokens_are_remembered_until_they_expire),
+      TEST_CASE(what_was_forgotten_is_not_good_again),
   };
   return test_run(cases, TEST_COUNT(cases));
 }
