@@ -102,8 +102,8 @@ int enetjs_security_wait(const struct enetjs_security *security);
 void enetjs_security_peer_gone(struct enetjs_security *security, const struct enetjs_endpoint *session);
 
 /**
- * Takes ENet's CONNECT of a session, and copies of it. A session has one connection: its handshake was charged
- * once, and its token is used once.
+ * Takes ENet's CONNECT of a session, and copies of it. A session has one connection: its handshake was
+ * charged once, and its token is used once.
  * @returns false when the session has had another CONNECT, is this host's own attempt, or is gone
  */
 bool enetjs_security_takes_connect(struct enetjs_security *security, const struct enetjs_endpoint *session,
