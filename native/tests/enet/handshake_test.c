@@ -160,7 +160,7 @@ TEST(the_acknowledgement_may_be_lost) {
 }
 
 static void check_burst(bool checksum, bool compress) {
-  enum { LARGE = 60000, SMALL = 200, SMALL_BYTES = 100 };
+  enum { LARGE = 40000, SMALL = 200, SMALL_BYTES = 100 }; /* ENet's first window has room for all */
   open_relay(checksum, compress);
   send_bytes(LARGE, 1);
   for (int i = 0; i < SMALL; i++) send_bytes(SMALL_BYTES, 1);

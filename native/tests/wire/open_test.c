@@ -68,7 +68,7 @@ TEST(every_descriptor_closes_when_another_program_is_executed) {
     CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     ours++;
   }
-  CHECK_EQ_INT(ours, 2 + 2 + 1); /* two sockets, and the pump has a pair and an eventfd */
+  CHECK_EQ_INT(ours, 2 + 2 + 2); /* two sockets, and the pump has a pair, an epoll instance and a timer */
   consumer_close(&client);
   consumer_close(&server);
   open_descriptors(now);
