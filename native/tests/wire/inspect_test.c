@@ -309,7 +309,7 @@ TEST(claims_do_not_keep_an_honest_message_out) {
     CHECK(enetjs_peer_send_buffer(client.host, peer, 0, 1, bytes, sizeof(bytes), 0) >= 0);
   start = enet_time_get();
   for (unsigned round = 1; server.packets < 2; round++) {
-    CHECK(ENET_TIME_DIFFERENCE(enet_time_get(), start) < 5000);
+    CHECK(ENET_TIME_DIFFERENCE(enet_time_get(), start) < 30000);
     CHECK_EQ_INT(enetjs_peer_state(client.host, peer), ENET_PEER_STATE_CONNECTED);
     enet_time_set(enet_time_get() + 1);
     poll_both(&client, &server);
