@@ -108,11 +108,11 @@ test("Host.close() frees what has arrived and nobody has taken", async (t) => {
   await using pair = await connectedPair({ server: { eventCapacity: 16 } });
   const events = pair.server[Symbol.asyncIterator]();
   assert.equal((await withDeadline(events.next(), 20_000, "an event")).value.type, "connect");
-  for (let i = 0; i < 50; i++) {
-    pair.peer.send(0, new Uint8Array(100_000)); // too large for the arena
-    pair.peer.send(1, new Uint8Array(1000));
-  }
+  // Too large for the arena; small ones of another channel would overtake them, and fill the ring.
+  for (let i = 0; i < 50; i++) pair.peer.send(0, new Uint8Array(100_000));
   await withDeadline(pair.peer.deliver(0, "the last"), 10_000, "a delivery");
+  for (let i = 0; i < 50; i++) pair.peer.send(1, new Uint8Array(1000));
+  await withDeadline(pair.peer.deliver(1, "the last"), 10_000, "a delivery");
   await until(async () => (await diagnostics()).packets > 0, 20_000, "packets in the ring");
   await pair.server.close();
   assert.equal((await diagnostics()).packets, 0);
