@@ -11,24 +11,12 @@ import { setImmediate as turn } from "node:timers/promises";
 import {
   listenSockets,
   prepareMessage,
-  type SocketClient,
   type SocketHandlers,
-  type SocketServer,
   type SocketServerOptions,
 } from "../../../lib/gateway/mod.ts";
 import { currentRuntime, spawnRuntime, until, withDeadline } from "../../_helpers.ts";
+import { CLOSE, listen, only } from "./_clients.ts";
 import { closing, describe, frame, handshake, RawClient, STEP_MS } from "./_raw.ts";
-
-const listen = (options: SocketServerOptions = {}, handlers: SocketHandlers = {}) =>
-  listenSockets({ hostname: "127.0.0.1", pingIntervalMs: 0, ...options }, handlers);
-
-const CLOSE = 8;
-
-/** The only client that a server has. */
-const only = (server: SocketServer): SocketClient => {
-  const [client] = server.clients.values();
-  return client;
-};
 
 test("Open is told once, close once and only after open, and nothing after close", async () => {
   const log: string[] = [];

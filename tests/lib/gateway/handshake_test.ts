@@ -6,16 +6,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
-import {
-  listenSockets,
-  type SocketHandlers,
-  type SocketServerOptions,
-} from "../../../lib/gateway/mod.ts";
+import type { SocketServerOptions } from "../../../lib/gateway/mod.ts";
 import { until } from "../../_helpers.ts";
+import { listen } from "./_clients.ts";
 import { closing, describe, frame, handshake, RawClient, STEP_MS } from "./_raw.ts";
-
-const listen = (options: SocketServerOptions = {}, handlers: SocketHandlers = {}) =>
-  listenSockets({ hostname: "127.0.0.1", pingIntervalMs: 0, ...options }, handlers);
 
 /** The status that a server answers with. */
 async function statusOf(options: SocketServerOptions, request: string): Promise<number> {

@@ -9,26 +9,14 @@ import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import {
-  listenSockets,
   prepareMessage,
   type SocketClient,
   type SocketHandlers,
-  type SocketServer,
   type SocketServerOptions,
 } from "../../../lib/gateway/mod.ts";
 import { until, withDeadline } from "../../_helpers.ts";
+import { CLOSE, listen, only } from "./_clients.ts";
 import { closing, describe, frame, RawClient, STEP_MS } from "./_raw.ts";
-
-const listen = (options: SocketServerOptions = {}, handlers: SocketHandlers = {}) =>
-  listenSockets({ hostname: "127.0.0.1", pingIntervalMs: 0, ...options }, handlers);
-
-const CLOSE = 8;
-
-/** The only client that a server has. */
-const only = (server: SocketServer): SocketClient => {
-  const [client] = server.clients.values();
-  return client;
-};
 
 const PIECE = prepareMessage(new Uint8Array(64 * 1024));
 

@@ -241,11 +241,15 @@ int enetjs_security_wait(const struct enetjs_security *security) {
   return next <= now_us ? 0 : (int)((next - now_us + 999) / 1000);
 }
 
+/* @returns NULL where the endpoint is no session's */
+static struct enetjs_session *session_of(const struct enetjs_security *security,
+                                         const struct enetjs_endpoint *endpoint) {
+  if (!security || !enetjs_endpoint_is_session(endpoint)) return NULL;
+  return enetjs_sessions_by_number(&security->sessions, enetjs_endpoint_ipv4(endpoint));
+}
+
 void enetjs_security_peer_gone(struct enetjs_security *security, const struct enetjs_endpoint *endpoint) {
-  struct enetjs_session *session =
-      enetjs_endpoint_is_session(endpoint)
-          ? enetjs_sessions_by_number(&security->sessions, enetjs_endpoint_ipv4(endpoint))
-          : NULL;
+  struct enetjs_session *session = session_of(security, endpoint);
   if (!session) return;
   if (session->state == ENETJS_SESSION_HELLO) { /* the REPLY would have ENet's CONNECT leave */
     end_session(security, session);
@@ -269,12 +273,6 @@ bool enetjs_security_takes_connect(struct enetjs_security *security, const struc
 }
 
 /* ---- For the host ---------------------------------------------------------------------------- */
-
-static const struct enetjs_session *session_of(const struct enetjs_security *security,
-                                               const struct enetjs_endpoint *endpoint) {
-  if (!security || !enetjs_endpoint_is_session(endpoint)) return NULL;
-  return enetjs_sessions_by_number(&security->sessions, enetjs_endpoint_ipv4(endpoint));
-}
 
 struct enetjs_endpoint enetjs_security_real(const struct enetjs_security *security,
                                             const struct enetjs_endpoint *endpoint) {

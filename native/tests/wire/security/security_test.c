@@ -117,9 +117,7 @@ TEST(the_longest_hello_is_answered) {
   struct sent hello;
   pair_begin(&pair);
   pair_serve(&pair);
-  pair_hello(&pair);
-  deliver(&pair.client, &pair.server);
-  deliver(&pair.server, &pair.client);
+  pair_prove(&pair);
   hello = pair.client.outbox[(pair.client.count - 1) % OUTBOX];
   lengthen_hello(&pair, &hello);
   side_take(&pair.server, &pair.client.address, hello.bytes, hello.length);
@@ -146,9 +144,7 @@ TEST(no_changed_hello_is_answered_with_a_reply) {
   struct pair pair;
   pair_begin(&pair);
   pair_serve(&pair);
-  pair_hello(&pair);
-  deliver(&pair.client, &pair.server);
-  deliver(&pair.server, &pair.client);
+  pair_prove(&pair);
   pair.server.bytes_sent = pair.server.count = 0;
   deliver_changed(&pair.client, &pair.server);
   CHECK_EQ_INT(pair.server.bytes_sent, pair.server.count * ENETJS_RETRY_BYTES);
@@ -279,9 +275,7 @@ TEST(handshakes_have_a_budget) {
   struct pair pair;
   pair_begin(&pair);
   pair_serve(&pair);
-  pair_hello(&pair);
-  deliver(&pair.client, &pair.server);
-  deliver(&pair.server, &pair.client);
+  pair_prove(&pair);
   pair.server.stage->budget = 0;
   pair.server.stage->budget_us = enetjs_clock_us() + 1000000; /* until then nothing is added */
   CHECK_EQ_INT(deliver(&pair.client, &pair.server), 0);
