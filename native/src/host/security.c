@@ -2,9 +2,9 @@
  * Encrypted connections of a host: the calls of the border, and what the program is told. wire/security has
  * the protocol.
  *
- * The stage is created when a host is first asked for it, before that no datagram passes it. Keys are copied
- * out of the caller's memory, which the caller wipes. Called with the host's lock held, but for the border's
- * functions.
+ * The stage is created when a host is first asked for it; before that no datagram passes it. Keys are copied
+ * out of the caller's memory, and the copies are wiped. Called with the host's lock held, but for the
+ * border's functions.
  */
 #include "wire/security/security.h"
 
