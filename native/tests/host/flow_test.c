@@ -2,8 +2,10 @@
  * Bytes under way to a far peer over a simulated network: windows, and long messages that are sent in pieces
  * or given up.
  */
-#include "../consumer.h"
+#include <time.h>
 
+#include "../consumer.h"
+#include "base/clock.h"
 #include "enet/congestion.h"
 
 #define MEBIBYTE ((size_t)1 << 20)
@@ -120,6 +122,15 @@ TEST(the_window_is_enets_where_that_is_asked_for) {
   close_pair(&pair);
 }
 
+/*
+ * Whether the system has run others meanwhile. A service that is interrupted between its turns rightly sends
+ * what the time in between allows, in each of them.
+ */
+static bool was_interrupted(uint64_t start_us, clock_t start_cpu) {
+  const double wall = (double)(enetjs_clock_us() - start_us), cpu = (double)(clock() - start_cpu);
+  return wall > cpu * 1e6 / CLOCKS_PER_SEC + 2000;
+}
+
 TEST(what_is_sent_again_is_no_burst) {
   struct pair pair;
   double before, most = 0;
@@ -129,9 +140,12 @@ TEST(what_is_sent_again_is_no_burst) {
   CHECK_EQ_INT(enetjs_host_blackout(pair.client.host, 300), 0);
   lost = peer_of(&pair)->packetsLost;
   UNTIL(peer_of(&pair)->packetsLost > lost + 300, {
+    uint64_t start_us = enetjs_clock_us();
+    clock_t start_cpu = clock();
     before = sent_bytes(&pair);
     CHECK(enetjs_host_service(pair.client.host, 0) >= 0);
-    if (sent_bytes(&pair) - before > most) most = sent_bytes(&pair) - before;
+    if (!was_interrupted(start_us, start_cpu) && sent_bytes(&pair) - before > most)
+      most = sent_bytes(&pair) - before;
     consumer_drain(&pair.client);
   });
   printf("# %.0f KiB at once at most, of %.0f KiB under way\n", most / 1024, MEBIBYTE / 1024.0);
