@@ -1,6 +1,7 @@
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import { markAsUntransferable, MessageChannel } from "node:worker_threads";
+import { refuseTransfer } from "./_pin.ts";
 import type { NativeSignature, RawCallback, RawFunction, Runtime, Wake } from "./contract.ts";
 
 /** How `bun:ffi` writes a signature. */
@@ -107,12 +108,7 @@ export function createBunRuntime(): Runtime {
     // On Bun, an untransferable buffer can still be transferred by its own methods.
     pin(buffer) {
       markAsUntransferable(buffer);
-      const refuse = () => {
-        throw new TypeError("The buffer is untransferable");
-      };
-      for (const name of ["transfer", "transferToFixedLength"]) {
-        Object.defineProperty(buffer, name, { value: refuse });
-      }
+      refuseTransfer(buffer);
     },
     mayListen: () => Promise.resolve(true),
     env: (name) => process.env[name],

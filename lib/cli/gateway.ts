@@ -6,6 +6,7 @@
 import process from "node:process";
 import { AccessLogFile } from "../gateway/access_log_file.ts";
 import { type Metric, MetricsServer } from "../gateway/metrics.ts";
+import { Disposables } from "../internal/disposables.ts";
 import { type Command, command } from "./command.ts";
 import { checkValues, metricsAddress } from "./gateway_checks.ts";
 import { GATEWAY_OPTIONS, type GatewayValues } from "./gateway_options.ts";
@@ -36,7 +37,7 @@ function onSignal(signal: NodeJS.Signals, call: () => void): Disposable {
  * Resolves at the first signal that asks for the end; the second one ends the process at once. Without TLS, SIGHUP is
  * such a signal, as always: a terminal sends it when it is closed.
  */
-function untilSignal(stack: DisposableStack, withTls: boolean): Promise<void> {
+function untilSignal(stack: Disposables, withTls: boolean): Promise<void> {
   const asked = Promise.withResolvers<void>();
   let count = 0;
   const end = () => {
@@ -65,7 +66,7 @@ function lostLines({ dropped }: AccessLogFile): Metric {
 async function runGateway(values: GatewayValues): Promise<number> {
   checkValues(values);
   const metricsAt = values.metrics === undefined ? undefined : metricsAddress(values.metrics);
-  using stack = new DisposableStack();
+  using stack = new Disposables();
   const withTls = values["ssl-cert"] !== undefined;
   const asked = untilSignal(stack, withTls);
   const logPath = values["access-log"];
