@@ -79,6 +79,7 @@ enetjs_fd enetjs_udp_socket(bool ipv6) { return open_socket(ipv6 ? AF_INET6 : AF
 static enetjs_fd tcp_socket(void) { return open_socket(AF_INET, SOCK_STREAM); }
 
 static bool in_progress(int error) { return error == WSAEWOULDBLOCK; }
+static bool interrupted(int error) { return error == WSAEINTR; }
 
 struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd) {
   struct enetjs_fd_identity none = {0};
@@ -152,6 +153,7 @@ enetjs_fd enetjs_udp_socket(bool ipv6) { return open_socket(ipv6 ? AF_INET6 : AF
 static enetjs_fd tcp_socket(void) { return open_socket(AF_INET, SOCK_STREAM); }
 
 static bool in_progress(int error) { return error == EINPROGRESS; }
+static bool interrupted(int error) { return error == EINTR; }
 
 static int configure(enetjs_fd fd) {
 #if defined(SO_NOSIGPIPE)
@@ -240,10 +242,12 @@ int enetjs_pair(enetjs_fd ends[2]) {
 /* Waits until a connection that is being made has been made. */
 static bool is_connected(enetjs_fd fd) {
   enetjs_pollfd writable = {.fd = fd, .events = POLLOUT};
-  int error = 0;
+  int error = 0, ready;
   socklen_t bytes = sizeof(error);
-  return enetjs_poll(&writable, 1, CONNECT_MS) == 1 &&
-         getsockopt(fd, SOL_SOCKET, SO_ERROR, (void *)&error, &bytes) == 0 && error == 0;
+  do {
+    ready = enetjs_poll(&writable, 1, CONNECT_MS);
+  } while (ready < 0 && interrupted(enetjs_socket_error()));
+  return ready == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, (void *)&error, &bytes) == 0 && error == 0;
 }
 
 static bool greet(enetjs_fd fd, uint16_t port, const uint8_t *greeting, int bytes) {
@@ -267,8 +271,8 @@ int enetjs_connect_loopback(enetjs_fd *fd, uint16_t port, const uint8_t *greetin
 
 void enetjs_fd_close_forgotten(enetjs_fd fd, struct enetjs_fd_identity identity, enetjs_fd other_end) {
   struct enetjs_fd_identity now;
-  enetjs_pollfd other = {0};
-  other.fd = other_end;
+  /* Nothing is sent from the other end. macOS tells of its end only where something is waited for. */
+  enetjs_pollfd other = {.fd = other_end, .events = POLLIN};
   enetjs_poll(&other, 1, 0);
   if (other.revents != 0) return; /* hung up: `fd` is closed, and its number may belong to another file */
   now = enetjs_fd_identify(fd);
