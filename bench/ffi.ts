@@ -110,7 +110,9 @@ const runtime = detectRuntime();
 const results = { i32: "i32", int: "i32", "long long": "i64", size_t: "u64", f64: "f64" } as const;
 
 const version = runtime.name === "node" ? process.version : "";
-console.log(`${runtime.name} ${version}, ns a call, medians of ${ROUNDS} rounds of ${CALLS} in turns\n`);
+console.log(
+  `${runtime.name} ${version}, ns a call, medians of ${ROUNDS} rounds of ${CALLS} in turns\n`,
+);
 console.log("| function | arguments | runtime | library | checked |");
 console.log("| -- | -- | --: | --: | --: |");
 for (const { path, name, signature, native, values, rawValues = values, own } of cases) {

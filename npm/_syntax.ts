@@ -37,7 +37,9 @@ export async function lowerSyntax(folder: string): Promise<string[]> {
       transform(folder, same, "esnext"),
     ]);
     const read = (path: string) => readFileSync(path, "utf8");
-    const newer = modulesIn(folder).filter((path) => read(`${old}/${path}`) !== read(`${same}/${path}`));
+    const newer = modulesIn(folder).filter((path) =>
+      read(`${old}/${path}`) !== read(`${same}/${path}`)
+    );
     for (const path of newer) cpSync(`${old}/${path}`, `${folder}/${path}`);
     return newer;
   } finally {

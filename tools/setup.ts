@@ -11,7 +11,7 @@ import { chromium, isDebian } from "./chromium.ts";
 import { setupDependencies } from "./dependencies.ts";
 
 /** The oldest runtimes that the tests are known to pass on; `engines` says so. Older Node takes koffi. */
-export const minimum = { deno: "2.9.0", bun: "1.4.0", node: "22.18.0" } as const;
+export const minimum = { deno: "2.9.4", bun: "1.4.0", node: "22.18.0" } as const;
 
 /** The oldest that the ordinary tests run on: on Node those with `node:ffi`. */
 const wanted = { ...minimum, node: "26.10.0" } as const;

@@ -5,7 +5,7 @@
  */
 import { pathToFileURL } from "node:url";
 import { capture, root } from "./_run.ts";
-import { TARGET, setupEsbuild } from "./esbuild.ts";
+import { setupEsbuild, TARGET } from "./esbuild.ts";
 import { installNpm } from "./others.ts";
 import { ask, type Runtime } from "./setup.ts";
 
@@ -50,6 +50,7 @@ async function olderNode(): Promise<Record<string, string>> {
 export async function install({ runtime, spec }: Version): Promise<Installed> {
   const executable = capture(["npx", "-y", spec, ...ask[runtime]]);
   if (executable === undefined) throw new Error(`"npx -y ${spec}" does not run`);
-  const hasUsing = runtime !== "node" || capture([executable, "-e", "{ using x = null }"]) !== undefined;
+  const hasUsing = runtime !== "node" ||
+    capture([executable, "-e", "{ using x = null }"]) !== undefined;
   return { executable, env: hasUsing ? {} : await olderNode() };
 }
