@@ -338,11 +338,10 @@ export async function runSuites(suites: Suite[], args: string[]): Promise<never>
   process.exit(failed === 0 ? 0 : 1);
 }
 
-/** What the ordinary tests run with the wake-up of Windows, too: hosts that begin and end, threads, plugins, pipes. */
+/** What the ordinary tests run with the wake-up of Windows, too: hosts that begin and end, programs that end, pipes. */
 const WOKEN = [
   "tests/lib/iteration_test.ts",
   "tests/lib/process_test.ts",
-  "tests/lib/channel/plugin_test.ts",
   "tests/lib/gateway/named_pipe_test.ts",
 ];
 
