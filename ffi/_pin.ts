@@ -1,5 +1,8 @@
-/** Makes the methods of a buffer throw that would transfer it. */
-export function refuseTransfer(buffer: ArrayBuffer): void {
+import { markAsUntransferable } from "node:worker_threads";
+
+/** Makes a buffer untransferable where a marked one can still be transferred by its own methods. */
+export function pinWithMethods(buffer: ArrayBuffer): void {
+  markAsUntransferable(buffer);
   const refuse = () => {
     throw new TypeError("The buffer is untransferable");
   };

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { sep } from "node:path";
 import process from "node:process";
 import { nodeSurroundings } from "./_node.ts";
-import { refuseTransfer } from "./_pin.ts";
+import { pinWithMethods } from "./_pin.ts";
 import type { NativeSignature, NativeType, RawCallback, RawFunction, Runtime } from "./contract.ts";
 import { FfiError } from "./errors.ts";
 
@@ -129,9 +129,9 @@ export function createKoffiRuntime(): Runtime {
     // koffi brings calls of other threads to this one.
     threadSafeCallback: callback,
     addressOf: (bytes) => koffi.address(bytes),
-    map: (address, length) => koffi.view(BigInt(address), length),
-    // Such a view can be transferred by its own methods only. Were it marked as untransferable, Node would abort when
-    // it detaches views at its end.
-    pin: refuseTransfer,
+    // Node refuses to transfer a view of an addon's, and aborts at its end if one was pinned. Its own method gives a
+    // buffer over the same memory that is like any other.
+    map: (address, length) => koffi.view(BigInt(address), length).transfer(),
+    pin: pinWithMethods, // For Node 22.
   };
 }
