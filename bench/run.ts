@@ -4,7 +4,8 @@
  *
  *     deno task bench [--quick] [--only PART] [--runtime NAME] [--rounds N] [--count small]
  *
- * `--only allocator` compares the memory pool with other allocators instead; see `allocator.ts`.
+ * `--only allocator` compares the memory pool with other allocators instead, see `allocator.ts`; `--only waking`
+ * the library without each mechanism of waking with the whole one, see `waking.ts`.
  *
  * @module
  */
@@ -16,6 +17,7 @@ import { build } from "../tools/build.ts";
 import { minimum, type Runtime, setupBuild } from "../tools/setup.ts";
 import type { Count, Job, Plan, Sample } from "./_job.ts";
 import { compareAllocators } from "./allocator.ts";
+import { compareWaking } from "./waking.ts";
 import { toRows, toTable } from "./_report.ts";
 import { compare, verdict } from "./messaging.ts";
 import { jobs as churn } from "./workloads/churn.ts";
@@ -74,13 +76,10 @@ async function runRound(jobs: Job[], name: string): Promise<Sample[]> {
 
 async function main(): Promise<void> {
   const { plan, rounds, only, out } = readArguments();
-  if (only === "allocator") {
-    print(
-      await compareAllocators(
-        [throughput, latency, crowd].flatMap((family) => family(plan)),
-        rounds,
-      ),
-    );
+  const comparison = { allocator: compareAllocators, waking: compareWaking }[only];
+  if (comparison !== undefined) {
+    const families = [throughput, reflect, latency, crowd];
+    print(await comparison(families.flatMap((family) => family(plan)), rounds));
     return;
   }
   const jobs = FAMILIES.flatMap((family) => family(plan))
