@@ -10,7 +10,7 @@
 import { print } from "../tools/_run.ts";
 import { type Allocator, build } from "../tools/build.ts";
 import type { Job } from "./_job.ts";
-import { type ComparedRow, compareLibraries, type Libraries } from "./_libraries.ts";
+import { type ComparedRow, compareVariants, library, type Variants } from "./_variants.ts";
 
 const ROWS: readonly ComparedRow[] = [
   { workload: "receive-64-reliable", metric: "messages/s", more: true },
@@ -24,16 +24,18 @@ const ROWS: readonly ComparedRow[] = [
 ];
 
 /** A library for each allocator that can be built. */
-async function libraries(): Promise<Libraries> {
-  const paths: Libraries = new Map([["pool", `${await build("benches")}/libenetjs.so`]]);
+async function libraries(): Promise<Variants> {
+  const variants: Variants = new Map([
+    ["pool", library(`${await build("benches")}/libenetjs.so`)],
+  ]);
   for (const name of ["system", "mimalloc"] satisfies Allocator[]) {
     try {
-      paths.set(name, `${await build("enetjs", name)}/libenetjs.so`);
+      variants.set(name, library(`${await build("enetjs", name)}/libenetjs.so`));
     } catch (error) {
       print(`${name} is left out: ${error instanceof Error ? error.message : error}\n`);
     }
   }
-  return paths;
+  return variants;
 }
 
 /**
@@ -43,7 +45,7 @@ async function libraries(): Promise<Libraries> {
  * @returns a table of medians, with the ratio to the pool in brackets
  */
 export async function compareAllocators(jobs: Job[], rounds: number): Promise<string> {
-  const { table, worst } = await compareLibraries(jobs, await libraries(), ROWS, rounds);
+  const { table, worst } = await compareVariants(jobs, await libraries(), ROWS, rounds);
   const verdicts = [...worst].map(([name, ratio]) =>
     `${name}: ${ratio.toFixed(2)} in its worst row, ${
       ratio < 0.97 ? "so the pool stays" : "so it can replace the pool"

@@ -48,7 +48,9 @@ async function measure(runtime: Runtime, kind: string, rate: number): Promise<[n
 
 /** @returns microseconds a message */
 async function measureC(rate: number): Promise<number> {
-  await using server = new Program(cCommand("crowd", ["serve", 1, rate, BYTES, SETTLE_SECONDS, SECONDS]));
+  await using server = new Program(
+    cCommand("crowd", ["serve", 1, rate, BYTES, SETTLE_SECONDS, SECONDS]),
+  );
   await using _clients = new Program(
     cCommand("crowd", ["clients", await server.read("port"), 1, rate, BYTES]),
   );

@@ -13,7 +13,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { print, root, run } from "../tools/_run.ts";
 import { build } from "../tools/build.ts";
 import type { Job } from "./_job.ts";
-import { type ComparedRow, compareLibraries, type Libraries } from "./_libraries.ts";
+import { type ComparedRow, compareVariants, library, type Variants } from "./_variants.ts";
 
 /** A mechanism, and the line without which it does nothing. */
 export interface Mechanism {
@@ -35,7 +35,8 @@ export const MECHANISMS: readonly Mechanism[] = [
   {
     name: "coalescing",
     file: "pace.c",
-    line: "decide(trial, terms, elapsed, elapsed < gap * terms->turns && pace->spread > FIXED / 2);",
+    line:
+      "decide(trial, terms, elapsed, elapsed < gap * terms->turns && pace->spread > FIXED / 2);",
     without: "decide(trial, terms, elapsed, gap == 0);",
   },
   { name: "rest", file: "pace.c", line: "REST_LIMIT_MS = 4,", without: "REST_LIMIT_MS = 1," },
@@ -84,7 +85,9 @@ export function leaveOut({ name, file, line, without }: Mechanism, folder: strin
   const path = `${folder}/src/host/${file}`;
   const source = readFileSync(path, "utf8");
   if (source.split(line).length !== 2) {
-    throw new Error(`The line of "${name}" is not in ${file} once: ${line}. Change bench/waking.ts`);
+    throw new Error(
+      `The line of "${name}" is not in ${file} once: ${line}. Change bench/waking.ts`,
+    );
   }
   writeFileSync(path, source.replace(line, without));
 }
@@ -114,13 +117,15 @@ async function buildWithout(mechanism: Mechanism): Promise<string> {
  * @returns a table of medians, with the ratio to the whole library in brackets
  */
 export async function compareWaking(jobs: Job[], rounds: number): Promise<string> {
-  const libraries: Libraries = new Map([["whole", `${await build("benches")}/libenetjs.so`]]);
+  const variants: Variants = new Map([
+    ["whole", library(`${await build("benches")}/libenetjs.so`)],
+  ]);
   for (const mechanism of MECHANISMS) {
     print(`Building the library without "${mechanism.name}"\n`);
-    libraries.set(mechanism.name, await buildWithout(mechanism));
+    variants.set(mechanism.name, library(await buildWithout(mechanism)));
   }
   const handled = jobs.filter(({ title }) => / handler$/.test(title));
-  const { table } = await compareLibraries(handled, libraries, ROWS, rounds);
+  const { table } = await compareVariants(handled, variants, ROWS, rounds);
   return `\nMedians of ${rounds} rounds without each mechanism; in brackets the ratio to the whole library, ` +
     `below 1 is what the mechanism gives\n\n${table}`;
 }

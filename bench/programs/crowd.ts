@@ -7,7 +7,7 @@
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Host, type HostEvent, type HostOptions, PacketFlag, type Peer } from "../../mod.ts";
-import { HOSTNAME, say, sayUsageSince, type Style } from "./_common.ts";
+import { LISTENING, say, sayUsageSince, type Style } from "./_common.ts";
 
 const style = process.argv[2] as Style;
 const [wanted, rate, size, settle, seconds] = process.argv.slice(3).map(Number);
@@ -87,14 +87,14 @@ async function measure(run: (ms: number) => Promise<void> | void): Promise<void>
 
 const options: HostOptions = { peers: wanted };
 if (style === "manual") {
-  using server = await Host.listen({ ...options, hostname: HOSTNAME, pump: false });
+  using server = await Host.listen({ ...options, hostname: LISTENING, pump: false });
   memoryBefore = process.memoryUsage().rss;
   say("port", server.address.port);
   while (peers.length < wanted) serviceUntil(server, performance.now() + 1);
   await measure((ms) => tickByHand(server, ms));
 } else {
   using server = await Host.listen(
-    { ...options, hostname: HOSTNAME },
+    { ...options, hostname: LISTENING },
     style === "handler"
       ? {
         connect: onConnect,

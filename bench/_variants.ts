@@ -1,5 +1,6 @@
 /**
- * Compares builds of the native library: the jobs of the bench are run with each of them in turn, round after round.
+ * Compares variants, such as builds of the native library: the jobs of the bench are run with each in turn, round
+ * after round.
  *
  * @module
  */
@@ -16,43 +17,59 @@ export interface ComparedRow {
   more: boolean;
 }
 
-/** The paths of the libraries by their names; the first is what the others are compared with. */
-export type Libraries = Map<string, string>;
+/**
+ * What the programs find in their environment, by the names of the variants. The first variant is what the others are
+ * compared with.
+ */
+export type Variants = Map<string, Record<string, string>>;
 
-/** The measured values of a row with each library, one a round. */
+/** A variant with another native library. */
+export const library = (path: string): Record<string, string> => ({ ENETJS_LIBRARY: path });
+
+/** The measured values of a row with each variant, one a round. */
 type Values = Map<string, Map<string, number[]>>;
 
 /** What a comparison has brought. */
 export interface Comparison {
-  /** A line for each row, with a cell for each library. */
+  /** A line for each row, with a cell for each variant. */
   table: string;
-  /** For each library but the first: the ratio of its worst row, above 1 where it is better. */
+  /** For each variant but the first: the ratio of its worst row, above 1 where it is better. */
   worst: Map<string, number>;
 }
 
-/** Runs a job with a library. @returns what it has measured of the rows */
-async function measure(job: Job, path: string, rows: readonly ComparedRow[]): Promise<Sample[]> {
-  process.env.ENETJS_LIBRARY = path; // the programs of the job inherit it
-  const samples = await job.run();
+/** Runs a job whose programs find something in their environment. @returns what it has measured of the rows */
+async function measure(
+  job: Job,
+  env: Record<string, string>,
+  rows: readonly ComparedRow[],
+): Promise<Sample[]> {
+  const before = { ...process.env };
+  Object.assign(process.env, env); // the programs of the job inherit it
+  const samples = await job.run().finally(() => {
+    for (const name of Object.keys(env)) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+  });
   return samples.filter(({ workload, metric }) =>
     rows.some((row) => row.workload === workload && row.metric === metric)
   );
 }
 
-/** Runs a job with each library in turn, and adds what it has measured; all or nothing. */
+/** Runs a job with each variant in turn, and adds what it has measured; all or nothing. */
 async function compareOnce(
   job: Job,
-  libraries: Libraries,
+  variants: Variants,
   rows: readonly ComparedRow[],
   values: Values,
 ): Promise<void> {
   const measured: [string, Sample[]][] = [];
-  for (const [name, path] of libraries) measured.push([name, await measure(job, path, rows)]);
+  for (const [name, env] of variants) measured.push([name, await measure(job, env, rows)]);
   for (const [name, samples] of measured) {
     for (const { workload, runtime, style, metric, value } of samples) {
       const row = [workload, metric, runtime, style].join(" ");
       if (!values.has(row)) {
-        values.set(row, new Map([...libraries.keys()].map((name) => [name, []])));
+        values.set(row, new Map([...variants.keys()].map((name) => [name, []])));
       }
       values.get(row)!.get(name)!.push(value);
     }
@@ -60,19 +77,18 @@ async function compareOnce(
 }
 
 /**
- * Compares libraries.
+ * Compares variants.
  *
  * @param jobs of the bench, of which those with the rows are run
- * @returns medians, with the median of the ratios to the first library of the same round in brackets
+ * @returns medians, with the median of the ratios to the first variant of the same round in brackets
  */
-export async function compareLibraries(
+export async function compareVariants(
   jobs: Job[],
-  libraries: Libraries,
+  variants: Variants,
   rows: readonly ComparedRow[],
   rounds: number,
 ): Promise<Comparison> {
-  const before = process.env.ENETJS_LIBRARY;
-  // A server or receiver in C does not use the library.
+  // A server or receiver in C is the same in all variants.
   const wanted = jobs.filter(({ workloads, title }) =>
     !/ c manual$/.test(title) && rows.some(({ workload }) => workloads.includes(workload))
   );
@@ -80,7 +96,7 @@ export async function compareLibraries(
   for (let round = 1; round <= rounds; round++) {
     for (const job of wanted) {
       try {
-        await compareOnce(job, libraries, rows, values);
+        await compareOnce(job, variants, rows, values);
         print(`Round ${round} of ${rounds}: ${job.title}\n`);
       } catch (error) {
         process.exitCode = 1;
@@ -88,14 +104,12 @@ export async function compareLibraries(
       }
     }
   }
-  if (before === undefined) delete process.env.ENETJS_LIBRARY;
-  else process.env.ENETJS_LIBRARY = before;
-  return report(values, [...libraries.keys()], rows);
+  return report(values, [...variants.keys()], rows);
 }
 
 function report(values: Values, names: string[], rows: readonly ComparedRow[]): Comparison {
   const [base, ...others] = names;
-  /** The median of the ratios to the base, above 1 where the library is better. */
+  /** The median of the ratios to the base, above 1 where the variant is better. */
   const ratio = (row: string, of: Map<string, number[]>, name: string): number => {
     const { more } = rows.find(({ workload, metric }) => row.startsWith(`${workload} ${metric} `))!;
     const ratios = of.get(name)!.map((value, round) => value / of.get(base)![round]);
