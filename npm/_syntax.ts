@@ -5,6 +5,7 @@
  */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import process from "node:process";
 import { runOrThrow } from "../tools/_run.ts";
 import { setupEsbuild, TARGET } from "../tools/esbuild.ts";
 
@@ -12,8 +13,10 @@ import { setupEsbuild, TARGET } from "../tools/esbuild.ts";
 async function transform(folder: string, output: string, target: string): Promise<void> {
   const esbuild = await setupEsbuild();
   const flags = ["--platform=node", "--format=esm", `--target=${target}`, "--log-level=error"];
+  // npm has put the executable in place of the script, but on Windows.
+  const launcher = process.platform === "win32" ? ["node"] : [];
   await runOrThrow([
-    ...["node", `${esbuild}/bin/esbuild`, ...modulesIn(folder), ...flags],
+    ...[...launcher, `${esbuild}/bin/esbuild`, ...modulesIn(folder), ...flags],
     ...[`--outdir=${output}`, "--outbase=."],
   ], { cwd: folder });
 }

@@ -41,8 +41,8 @@ const void *enetjs_this_thread(void) {
 }
 
 /*
- * The library stays loaded, because its threads and its hooks may be running when a runtime unloads it. On Linux the
- * linker sees to that (CMakeLists.txt).
+ * The library stays loaded, because its threads and its hooks may be running when a runtime unloads it. On
+ * Linux the linker sees to that (CMakeLists.txt).
  */
 static void stay_loaded(void) {
 #ifdef __APPLE__

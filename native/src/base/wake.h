@@ -2,9 +2,10 @@
  * @file wake.h
  * @brief What a thread of ours wakes JavaScript with: one byte on a stream socket.
  *
- * Either both ends are made here, and JavaScript takes over the descriptor of the consumer's end. Or JavaScript
- * listens on the loopback interface, and our end connects to it: for systems and runtimes where no descriptor
- * can be handed over. JavaScript never writes to its end. So when ours can be read, the other one is closed.
+ * Either both ends are made here, and JavaScript takes over the descriptor of the consumer's end. Or
+ * JavaScript listens on the loopback interface, and our end connects to it: for systems and runtimes where no
+ * descriptor can be handed over. JavaScript never writes to its end. So when ours can be read, the other one
+ * is closed.
  */
 #ifndef ENETJS_WAKE_H
 #define ENETJS_WAKE_H

@@ -1,6 +1,6 @@
 /*
- * The wake-up of a consumer that cannot take over a descriptor: it listens on the loopback interface, and the library
- * connects.
+ * The wake-up of a consumer that cannot take over a descriptor: it listens on the loopback interface, and the
+ * library connects.
  */
 #include <string.h>
 
