@@ -461,11 +461,11 @@ ENETJS_API double enetjs_channel_open(const uint8_t *path, double pathBytes, con
                                       double updateIntervalMs);
 
 /**
- * Starts the thread that loads and runs the plugin. A byte arrives on a stream whenever a wish of this end has
- * come true or the channel's state has changed.
+ * Starts the thread that loads and runs the plugin. A byte arrives on a stream whenever a wish of this end
+ * has come true or the channel's state has changed.
  * @param port where the stream ends, and `secret`, `secretBytes`: as of `enetjs_host_start`
- * @returns the descriptor of the caller's end, which it closes after `enetjs_channel_close`, or 0 with a port.
- *   Or ERR_CLOSED, ARGUMENT (started before), THREAD, SOCKET
+ * @returns the descriptor of the caller's end, which it closes after `enetjs_channel_close`, or 0 with a
+ *   port. Or ERR_CLOSED, ARGUMENT (started before), THREAD, SOCKET
  */
 ENETJS_API double enetjs_channel_start(double channel, double port, const uint8_t *secret,
                                        double secretBytes);
