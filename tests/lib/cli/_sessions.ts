@@ -72,8 +72,10 @@ export const SESSIONS: Readonly<Record<string, readonly Step[]>> = {
   ],
   discover: [typed("enet discover star-chase --count 1")],
   gateway: [{
-    ...typed("enet gateway --std --echo-mode < /dev/null"),
-    args: () => ["gateway", "--std", "--echo-mode", "--addr", "127.0.0.1", "--port", "0"],
+    ...typed("enet gateway --to localhost:7777"),
+    args: (
+      { port },
+    ) => ["gateway", "--to", `127.0.0.1:${port}`, "--addr", "127.0.0.1", "--port", "0"],
     meanwhile: () => Promise.resolve(),
   }],
   keygen: [
