@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { generateKeyPair, keyToText } from "../../../lib/security/mod.ts";
 import { Host } from "../../../mod.ts";
 import { leakCheck } from "../../_helpers.ts";
+import { over6 } from "../_ipv6.ts";
 import { newPlace } from "../discovery/_discovery.ts";
 import { temporaryFolder } from "../gateway/_pipes.ts";
 import { linesOf, outputOf, runHere, serving, usageOf } from "./_run.ts";
@@ -59,7 +60,7 @@ test("The end of the connection by the server ends enet connect, with its number
   assert.deepEqual(linesOf(stdout).at(-1), { type: "ended", reason: "remote", data: 42 });
 });
 
-test("An encrypted server prints the key that clients need, over IPv6, too", async () => {
+over6("An encrypted server prints the key that clients need, over IPv6, too", async () => {
   const { secretKey } = await generateKeyPair();
   using folder = temporaryFolder();
   const key = `${folder.path}/host.key`;
