@@ -56,6 +56,11 @@ export const SYMBOLS = {
   enetjs_host_blackout: ["f64", "f64"], // host, ms
   enetjs_host_fates: ["f64", "buffer", "f64"], // host, out, bytes
 
+  // Captures
+  enetjs_host_capture: ["f64", "buffer", "f64", "f64", "f64", "f64"], // host, path, pathBytes, plain, maximumBytes, files
+  enetjs_host_end_capture: ["f64", "f64"], // host, capture
+  enetjs_capture_state: ["f64", "buffer", "f64"], // capture, out, bytes
+
   // Peer
   enetjs_peer_send: ["f64", "f64", "f64", "f64", "f64", "f64", "f64"], // host, peer, channel, flags, offset, length, token
   enetjs_peer_send_buffer: ["f64", "f64", "f64", "f64", "buffer", "f64", "f64"], // …, data, length, token

@@ -24,6 +24,7 @@
  * - Host: settings
  * - Host: datagrams, address, statistics
  * - Host: simulated network
+ * - Host: captures
  * - Peer
  * - Packet
  * - Channel
@@ -333,6 +334,36 @@ ENETJS_API double enetjs_host_blackout(double host, double ms);
  * @returns 0, or ERR_CLOSED, ARGUMENT, STALE when there is no simulated network
  */
 ENETJS_API double enetjs_host_fates(double host, uint8_t *out, double bytes);
+
+/* ---- Host: captures ------------------------------------------------------------------------- */
+
+/**
+ * Begins to write what a host sends and receives to a pcapng file, which is replaced. A thread writes it: the
+ * host never waits for the disk. Errors of the file that come later are told by enetjs_capture_state.
+ * @param path of the file, without a zero at its end
+ * @param plain 1: before encryption, and without a simulated network; 0: as on the network
+ * @param maximumBytes of a file, from ENETJS_CAPTURE_MINIMUM on; another file begins then
+ * @param files that are kept, 1 to ENETJS_CAPTURE_MAXIMUM_FILES
+ * @returns a handle of the capture, or ERR_CLOSED, ARGUMENT, MEMORY, THREAD, FILE, FILE_IN_USE, LIMIT when the
+ *   host has 4 or the process has 64, UNGUARDED where libenet's calls do not reach this library
+ */
+ENETJS_API double enetjs_host_capture(double host, const uint8_t *path, double pathBytes, double plain,
+                                      double maximumBytes, double files);
+
+/**
+ * Ends a capture. The rest is still written when this returns: enetjs_capture_state tells until when. A capture
+ * also ends with its host.
+ * @returns 0, or ERR_CLOSED, STALE when it has ended
+ */
+ENETJS_API double enetjs_host_end_capture(double host, double capture);
+
+/**
+ * Tells what has become of a capture, also after its host has closed.
+ * @param out receives doubles, ENETJS_CAPTURE_STAT_…
+ * @param bytes size of `out`, which must be that of all of them
+ * @returns 0, or ERR_ARGUMENT, STALE when it ended before 64 others began
+ */
+ENETJS_API double enetjs_capture_state(double capture, uint8_t *out, double bytes);
 
 /* ---- Peer --------------------------------------------------------------------------------- */
 
