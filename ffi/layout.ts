@@ -130,6 +130,7 @@ export const LAYOUT = {
   CAPTURE_MINIMUM: 131072,
   CAPTURE_MAXIMUM_FILES: 1000,
   CAPTURE_STAT_COUNT: 6,
+  NOTHING_HELD: 2147483647,
 } as const;
 
 /** What passes through the memory of a channel; `enetjs_layout` reports it behind `LAYOUT`. */

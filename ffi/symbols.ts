@@ -103,6 +103,14 @@ export const SYMBOLS = {
   enetjs_port_open: ["buffer", "f64", "f64", "buffer", "f64"], // config, configBytes, sockets, out, outBytes
   enetjs_port_workers: ["f64"], // port
   enetjs_port_close: ["f64"], // port
+
+  // Link
+  enetjs_link_open: ["buffer", "f64", "f64"], // link, bytes, seed
+  enetjs_link_enter: ["f64", "f64", "buffer", "f64"], // link, direction, data, length
+  enetjs_link_take: ["f64", "f64", "buffer", "f64"], // link, direction, out, capacity
+  enetjs_link_wait: ["f64"], // link
+  enetjs_link_fates: ["f64", "buffer", "f64"], // link, out, bytes
+  enetjs_link_close: ["f64"], // link
 } as const satisfies SymbolTable;
 
 /** A native function of a table entry. */

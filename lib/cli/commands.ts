@@ -6,7 +6,8 @@
 import type { Command } from "./frame/command.ts";
 import { gateway } from "./gateway/command.ts";
 import { keygen } from "./keygen/command.ts";
+import { sniff } from "./sniff/command.ts";
 import { token } from "./token/command.ts";
 
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly Command[] = [gateway, keygen, token];
+export const COMMANDS: readonly Command[] = [gateway, keygen, sniff, token];

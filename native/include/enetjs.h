@@ -30,6 +30,7 @@
  * - Channel
  * - Watch
  * - Shared port
+ * - Link
  */
 #ifndef ENETJS_H
 #define ENETJS_H
@@ -578,5 +579,41 @@ ENETJS_API double enetjs_port_workers(double port);
  * ERR_CLOSED.
  */
 ENETJS_API double enetjs_port_close(double port);
+
+/* ---- Link --------------------------------------------------------------------------------- */
+
+/**
+ * Opens a link of a simulated network for the datagrams of any program: the caller sends and receives them. It
+ * simulates what enetjs_host_set_conditions does for a host.
+ * @param link ENETJS_LINK_COUNT doubles; the addresses do not count
+ * @param bytes size of `link`
+ * @param seed 0 to 2^32 - 1, of all random numbers
+ * @returns a handle, or ERR_ARGUMENT, MEMORY, LIMIT when there are 4096
+ */
+ENETJS_API double enetjs_link_open(const uint8_t *link, double bytes, double seed);
+
+/**
+ * A datagram enters the link; it is copied.
+ * @param direction 0: as if sent, 1: as if received
+ * @param data not NULL, also without bytes
+ * @returns 0, also when it is lost, or ERR_ARGUMENT, CLOSED
+ */
+ENETJS_API double enetjs_link_enter(double link, double direction, const uint8_t *data, double length);
+
+/**
+ * Takes the next datagram that has passed the link, if one is due.
+ * @returns its length + 1, or 0 when none is due; or ERR_ARGUMENT, CLOSED, TOO_LARGE when `capacity` bytes are
+ *   too few
+ */
+ENETJS_API double enetjs_link_take(double link, double direction, uint8_t *out, double capacity);
+
+/** @returns milliseconds until a datagram is due, ENETJS_NOTHING_HELD when none is on its way, or ERR_CLOSED */
+ENETJS_API double enetjs_link_wait(double link);
+
+/** Counts what has become of the datagrams, as enetjs_host_fates. @returns 0, or ERR_ARGUMENT, CLOSED */
+ENETJS_API double enetjs_link_fates(double link, uint8_t *out, double bytes);
+
+/** Closes the link; what is on its way is lost. @returns 0 or ERR_CLOSED */
+ENETJS_API double enetjs_link_close(double link);
 
 #endif

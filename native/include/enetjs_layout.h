@@ -468,6 +468,9 @@
 
 #define ENETJS_MAXIMUM_LINKS 256
 
+/** What `enetjs_link_wait` tells when nothing is on its way. */
+#define ENETJS_NOTHING_HELD 2147483647
+
 /* ---- Captures -------------------------------------------------------------------------- */
 
 #define ENETJS_CAPTURE_MINIMUM 131072     /**< bytes of a file, that may be the limit */
