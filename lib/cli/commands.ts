@@ -6,8 +6,9 @@
 import type { Command } from "./frame/command.ts";
 import { gateway } from "./gateway/command.ts";
 import { keygen } from "./keygen/command.ts";
+import { sim } from "./sim/command.ts";
 import { sniff } from "./sniff/command.ts";
 import { token } from "./token/command.ts";
 
 /** All commands, in the order of the help. */
-export const COMMANDS: readonly Command[] = [gateway, keygen, sniff, token];
+export const COMMANDS: readonly Command[] = [gateway, keygen, sim, sniff, token];

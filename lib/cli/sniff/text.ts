@@ -10,8 +10,9 @@ const CONNECTION_CHANNEL = 255;
 /** Bytes of a message that are shown. */
 const SHOWN = 16;
 
-const hex = (bytes: Uint8Array) =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+/** The first bytes of a message in hexadecimal digits. */
+export const preview = (bytes: Uint8Array): string =>
+  Array.from(bytes.subarray(0, SHOWN), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 
 const fragment = ({ startSequence, fragments, fragment, totalLength, offset }: Command["fields"]) =>
   `fragment ${fragment + 1} of ${fragments} of #${startSequence}, from ${offset} of ${totalLength} bytes`;
@@ -52,7 +53,7 @@ export function commandText(command: Command, isAgain: boolean, showsData: boole
     DETAILS[name]?.(fields) ?? "",
     isAgain ? "sent again" : "",
     showsData && data !== undefined && data.length > 0
-      ? `[${hex(data.subarray(0, SHOWN))}${data.length > SHOWN ? " …" : ""}]`
+      ? `[${preview(data)}${data.length > SHOWN ? " …" : ""}]`
       : "",
   ];
   return `${name.padEnd(12)} ${parts.filter((part) => part !== "").join(" ")}`.trimEnd();
