@@ -26,7 +26,7 @@ export interface RunSettings {
   readonly input?: string;
   /** Output goes to a terminal of so many columns. */
   readonly columns?: number;
-  /** Gets standard output as it comes. */
+  /** Gets standard output and standard error as they come. */
   readonly onOutput?: (text: string) => void;
 }
 
@@ -70,7 +70,7 @@ export async function runHere(
   settings: RunSettings = {},
 ): Promise<Outcome> {
   const stdin = Readable.from(settings.input === undefined ? [] : [settings.input]);
-  const [stdout, stderr] = [new Kept(settings), new Kept({ columns: settings.columns })];
+  const [stdout, stderr] = [new Kept(settings), new Kept(settings)];
   const running = runWith(args, { stdin, stdout, stderr });
   const status = await withDeadline(running, LIMIT_MS, `enet ${args.join(" ")}`);
   if (args.includes("--json") && status !== 2) checkLines(args[0], stdout.text);
