@@ -31,6 +31,9 @@ class Recent {
 
 /** A flow. */
 export class Flow {
+  /** Who has sent first. */
+  readonly from: string;
+  readonly to: string;
   datagrams = 0;
   bytes = 0;
   /** Datagrams that are neither ENet's nor of its encryption, or damaged. */
@@ -44,7 +47,9 @@ export class Flow {
   connectId: number | undefined;
   readonly #recent: Record<string, Recent>;
 
-  constructor(readonly from: string, readonly to: string) {
+  constructor(from: string, to: string) {
+    this.from = from;
+    this.to = to;
     this.#recent = { [from]: new Recent(), [to]: new Recent() };
   }
 

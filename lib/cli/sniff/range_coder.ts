@@ -24,6 +24,7 @@ const SYMBOLS = 4096;
 
 /** A byte that has followed in a context, and the context of what follows it. */
 class Context {
+  readonly value: number;
   count = 0;
   escapes = 0;
   total = 0;
@@ -32,7 +33,9 @@ class Context {
   /** What has followed, in ascending order. */
   readonly followers: Context[] = [];
 
-  constructor(readonly value: number) {}
+  constructor(value: number) {
+    this.value = value;
+  }
 
   /** Where a byte is among the followers, or would be. */
   indexOf(value: number): number {

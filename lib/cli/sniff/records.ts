@@ -44,7 +44,7 @@ const OPTION_DROP_COUNT = 4;
 /** Bytes of a stream, taken in pieces of a known length. */
 class Input {
   readonly #chunks: AsyncIterator<Uint8Array>;
-  #buffer = new Uint8Array(0);
+  #buffer: Uint8Array = new Uint8Array(0);
   /** Bytes that were taken. */
   at = 0;
 

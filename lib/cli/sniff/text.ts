@@ -15,7 +15,7 @@ export const preview = (bytes: Uint8Array): string =>
   Array.from(bytes.subarray(0, SHOWN), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 
 const fragment = ({ startSequence, fragments, fragment, totalLength, offset }: Command["fields"]) =>
-  `fragment ${fragment + 1} of ${fragments} of #${startSequence}, from ${offset} of ${totalLength} bytes`;
+  `${fragment + 1} of ${fragments} of #${startSequence}, at ${offset} of ${totalLength}`;
 
 const connection = (fields: Command["fields"]) =>
   `id ${fields.connectId.toString(16).padStart(8, "0")}, peer ${fields.outgoingPeer}, ` +
