@@ -123,7 +123,7 @@ test("The dissector takes hostile datagrams without an error of Lua", { skip: sk
 
 test("tcpdump reads a capture, and enet sniff what tcpdump writes", { skip: skipTcpdump }, async () => {
   const count = await capture("127.0.0.1");
-  const read = rowsOf("tcpdump", ["-n", "-v", "-r", path]).flat().join("\n");
+  const read = rowsOf("tcpdump", ["-n", "-vv", "-r", path]).flat().join("\n");
   assertEquals(read.match(/udp sum ok/g)?.length, count);
   assert(!read.includes("bad udp cksum"));
   execFileSync("tcpdump", ["-r", path, "-w", `${folder}/x.pcap`], { stdio: "ignore" });

@@ -55,7 +55,7 @@ export const sniff: Command = command({
   operands: OPERANDS,
   options: OPTIONS,
   lines: LINES,
-  example: "enet sniff --quiet capture.pcapng",
+  example: "enet sniff examples/capture.pcapng --quiet",
   notes: [
     "Captures come from tcpdump, Wireshark, host.capture() and ENETJS_TRACE. Times are seconds since the first " +
     "datagram. A command is the same as an earlier one, sent again, when its channel and its sequence number are.",

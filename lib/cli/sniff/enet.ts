@@ -46,6 +46,8 @@ export interface EnetDatagram {
   readonly commands: readonly Command[];
   /** What is wrong with it; the commands before that are there. */
   readonly fault: string | undefined;
+  /** Whether a host of ENet may have sent that: other datagrams look like commands now and then. */
+  readonly makesSense: boolean;
 }
 
 /** How to read datagrams: what is not in them. */
@@ -258,5 +260,6 @@ export function readEnet(bytes: Uint8Array, rules: EnetRules): EnetDatagram | un
     bytes: reading.body.length,
     commands: reading.commands,
     fault: reading.fault,
+    makesSense: makesSense(reading),
   };
 }

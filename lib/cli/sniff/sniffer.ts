@@ -76,10 +76,14 @@ export class Sniffer {
     }
     const rules = { hasChecksum: this.#hasChecksum, connectId: flow.connectId };
     const enet = readEnet(payload, rules);
-    // The first command decides whether it is ENet's at all; more of it may be damaged.
-    if (enet === undefined || enet.commands.length === 0) {
+    // Where ENet was spoken before, what makes no sense is damaged; elsewhere it is something else.
+    const isEnet = enet !== undefined && enet.commands.length > 0 &&
+      (enet.makesSense || flow.commands.size > 0);
+    if (!isEnet) {
       flow.others++;
-      const reason = enet?.fault ?? "it is too short";
+      const reason = enet === undefined
+        ? "it is too short"
+        : enet.fault ?? "its commands make no sense";
       this.#print(datagram, "other", [`not ENet's: ${reason}`], { fault: reason });
       return;
     }
