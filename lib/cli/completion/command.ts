@@ -22,7 +22,7 @@ export function completionOf(commands: () => readonly Command[]): Command {
     operands: OPERANDS,
     options: {},
     lines: LINES,
-    example: 'eval "$(enet completion bash)"',
+    example: "enet completion bash > enet.bash",
     notes: [
       "The script has a line at its top that says where it goes. It needs no program when it completes: it has all " +
       "commands and options of this version.",

@@ -123,7 +123,7 @@ export const discover: Command = command({
   operands: OPERANDS,
   options: OPTIONS,
   lines: LINES,
-  example: "enet discover star-chase --timeout 1s",
+  example: "enet discover star-chase --count 1 --timeout 10s",
   notes: [
     "Servers answer that announce themselves, with announce() of the library or with enet serve --announce. A server " +
     "is printed when it is found, when it says something else, and when it no longer answers.",

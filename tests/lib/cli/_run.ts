@@ -4,6 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import process from "node:process";
 import { Readable, Writable } from "node:stream";
 import { COMMANDS } from "../../../lib/cli/commands.ts";
 import { COMMON_LINES, type LineTable } from "../../../lib/cli/frame/terminal.ts";
@@ -82,6 +83,49 @@ export async function outputOf(args: readonly string[], settings?: RunSettings):
   const { status, stdout, stderr } = await runHere(args, settings);
   assert.equal(status, 0, `enet ${args.join(" ")}: ${stderr}`);
   return stdout;
+}
+
+/** The lines of JSON of an output. */
+export function linesOf(output: string): Record<string, unknown>[] {
+  return output.trimEnd().split("\n").map((line) => JSON.parse(line));
+}
+
+/** Has the commands of this process end, as Ctrl-C does. */
+export function interrupt(): void {
+  process.emit("SIGINT");
+}
+
+/**
+ * Runs `enet serve` on a free port of the loopback address.
+ *
+ * @param use gets its address; it ends afterwards as by Ctrl-C
+ * @returns what it has printed
+ */
+export async function serving(
+  args: readonly string[],
+  use: (address: string) => Promise<unknown>,
+): Promise<string> {
+  const listening = Promise.withResolvers<string>();
+  let printed = "";
+  const onOutput = (text: string) => {
+    printed += text;
+    const address = printed.match(/127\.0\.0\.1:\d+|\[::1\]:\d+/)?.[0];
+    if (address !== undefined) listening.resolve(address);
+  };
+  const line = [
+    "serve",
+    ...args,
+    "--port",
+    "0",
+    ...args.includes("--addr") ? [] : ["--addr", "127.0.0.1"],
+  ];
+  const running = outputOf(line, { onOutput });
+  try {
+    await use(await Promise.race([listening.promise, running]));
+  } finally {
+    interrupt();
+  }
+  return await running;
 }
 
 /** The complaint of a command line that is used in a wrong way, without the name of the command. */

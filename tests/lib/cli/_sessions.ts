@@ -6,14 +6,13 @@
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import process from "node:process";
 import { COMMANDS } from "../../../lib/cli/commands.ts";
 import { announce } from "../../../lib/discovery/mod.ts";
 import { Host } from "../../../mod.ts";
 import { root } from "../../../tools/_run.ts";
 import { until } from "../../_helpers.ts";
 import { newPlace, type Place as Discovery } from "../discovery/_discovery.ts";
-import { type Outcome, runHere } from "./_run.ts";
+import { interrupt, type Outcome, outputOf, runHere } from "./_run.ts";
 
 /** The port that sessions show. */
 const SHOWN_PORT = 7777;
@@ -36,7 +35,7 @@ interface Step {
   readonly args: (place: Place) => string[];
   readonly input?: string;
   /** Called as soon as it prints something; it ends by Ctrl-C afterwards. */
-  readonly meanwhile?: (output: string) => Promise<void>;
+  readonly meanwhile?: (printed: () => string) => Promise<unknown>;
 }
 
 /** The options that say where to look. */
@@ -61,9 +60,10 @@ export const SESSIONS: Readonly<Record<string, readonly Step[]>> = {
   serve: [{
     ...typed("enet serve chat --port 7777 --verbose"),
     args: () => ["serve", "chat", "--port", "0", "--addr", "127.0.0.1", "--verbose"],
-    async meanwhile(output) {
-      const address = output.match(/on (\S+)/)![1];
-      await runHere(["connect", address, "--linger", "0"], { input: "hello\n" });
+    async meanwhile(printed) {
+      const address = printed().match(/on (\S+)/)![1];
+      await outputOf(["connect", address, "--linger", "0"], { input: "hello\n" });
+      await until(() => printed().includes("left"), 30_000, "the end of the connection");
     },
   }],
   connect: [typed("echo hello | enet connect localhost:7777 --linger 100ms", "hello\n")],
@@ -71,12 +71,12 @@ export const SESSIONS: Readonly<Record<string, readonly Step[]>> = {
   load: [
     typed("enet load localhost:7777 --peers 20 --ramp 200ms --seconds 1.3 --report load.html"),
   ],
-  discover: [typed("enet discover star-chase --count 1")],
+  discover: [typed("enet discover star-chase --count 1 --timeout 10s")],
   sim: [{
     ...typed(`enet sim --to localhost:${SHOWN_PORT} --preset mobile-bad`),
     async meanwhile(output) {
       const address = output.match(/^(\S+) leads to/m)![1];
-      await runHere(["ping", address, "-c", "1"]);
+      await outputOf(["ping", address, "-c", "1"]);
     },
   }],
   sniff: [{
@@ -84,8 +84,10 @@ export const SESSIONS: Readonly<Record<string, readonly Step[]>> = {
     args: () => ["sniff", `${root}/examples/capture.pcapng`, "--count", "4"],
   }],
   gateway: [{
-    ...typed("enet gateway --std --echo-mode < /dev/null"),
-    args: () => ["gateway", "--std", "--echo-mode", "--addr", "127.0.0.1", "--port", "0"],
+    ...typed("enet gateway --to localhost:7777"),
+    args: (
+      { port },
+    ) => ["gateway", "--to", `127.0.0.1:${port}`, "--addr", "127.0.0.1", "--port", "0"],
     meanwhile: () => Promise.resolve(),
   }],
   keygen: [
@@ -113,8 +115,8 @@ async function runStep(step: Step, place: Place): Promise<Outcome> {
   });
   if (step.meanwhile !== undefined) {
     await until(() => printed.includes("\n"), 30_000, "its first line");
-    await step.meanwhile(printed);
-    process.emit("SIGINT");
+    await step.meanwhile(() => printed);
+    interrupt();
   }
   return await running;
 }

@@ -7,7 +7,7 @@ import { commandHelp, programHelp } from "../../../lib/cli/frame/help.ts";
 import { root } from "../../../tools/_run.ts";
 import { temporaryFolder } from "../gateway/_pipes.ts";
 import { madePart, MARK } from "./_page.ts";
-import { outputOf, runHere } from "./_run.ts";
+import { linesOf, outputOf, serving } from "./_run.ts";
 import { masked, recordSessions } from "./_sessions.ts";
 
 const page = readFileSync(`${root}/docs/command-line.md`, "utf8");
@@ -32,7 +32,7 @@ test("The help of every command fits 80 columns, and names each option once", ()
     for (const line of body.split("\n")) assert.ok(line.length <= 80, `${command.name}: ${line}`);
     for (const name of Object.keys(command.options)) {
       assert.equal(
-        help.match(new RegExp(`^ .*--${name}( |$)`, "gm"))?.length,
+        help.match(new RegExp(`^ {2}(-., | {4})--${name}( |$)`, "gm"))?.length,
         1,
         `${command.name} --${name}`,
       );
@@ -50,27 +50,10 @@ test("The player in docs/command-line.md plays", async () => {
   const path = `${folder.path}/player.ts`;
   // The type is erased: the file is outside of every package.
   writeFileSync(path, player);
-  const serving = runHere(["serve", "--port", "0", "--addr", "127.0.0.1"], {
-    async onOutput(text) {
-      const address = text.match(/echo on (\S+)/)?.[1];
-      if (address === undefined) return;
-      const line = [
-        "load",
-        address,
-        "--peers",
-        "5",
-        "--seconds",
-        "0.5",
-        "--script",
-        path,
-        "--json",
-      ];
-      const summary = (await outputOf(line)).trimEnd().split("\n").at(-1)!;
-      const { counters, errors, connected } = JSON.parse(summary);
-      assert.deepEqual([errors, connected], [{}, 5]);
-      assert.ok(counters.snapshots > 0, summary);
-      (await import("node:process")).default.emit("SIGINT");
-    },
+  await serving([], async (address) => {
+    const line = ["load", address, "--peers", "5", "--seconds", "0.5", "--script", path, "--json"];
+    const { counters, errors, connected } = linesOf(await outputOf(line)).at(-1)!;
+    assert.deepEqual([errors, connected], [{}, 5]);
+    assert.ok((counters as { snapshots: number }).snapshots > 0);
   });
-  assert.equal((await serving).status, 0);
 });
