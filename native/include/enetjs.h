@@ -345,15 +345,15 @@ ENETJS_API double enetjs_host_fates(double host, uint8_t *out, double bytes);
  * @param plain 1: before encryption, and without a simulated network; 0: as on the network
  * @param maximumBytes of a file, from ENETJS_CAPTURE_MINIMUM on; another file begins then
  * @param files that are kept, 1 to ENETJS_CAPTURE_MAXIMUM_FILES
- * @returns a handle of the capture, or ERR_CLOSED, ARGUMENT, MEMORY, THREAD, FILE, FILE_IN_USE, LIMIT when the
- *   host has 4 or the process has 64, UNGUARDED where libenet's calls do not reach this library
+ * @returns a handle of the capture, or ERR_CLOSED, ARGUMENT, MEMORY, THREAD, FILE, FILE_IN_USE, LIMIT when
+ *   the host has 4 or the process has 64, UNGUARDED where libenet's calls do not reach this library
  */
 ENETJS_API double enetjs_host_capture(double host, const uint8_t *path, double pathBytes, double plain,
                                       double maximumBytes, double files);
 
 /**
- * Ends a capture. The rest is still written when this returns: enetjs_capture_state tells until when. A capture
- * also ends with its host.
+ * Ends a capture. The rest is still written when this returns: enetjs_capture_state tells until when. A
+ * capture also ends with its host.
  * @returns 0, or ERR_CLOSED, STALE when it has ended
  */
 ENETJS_API double enetjs_host_end_capture(double host, double capture);
@@ -583,8 +583,8 @@ ENETJS_API double enetjs_port_close(double port);
 /* ---- Link --------------------------------------------------------------------------------- */
 
 /**
- * Opens a link of a simulated network for the datagrams of any program: the caller sends and receives them. It
- * simulates what enetjs_host_set_conditions does for a host.
+ * Opens a link of a simulated network for the datagrams of any program: the caller sends and receives them.
+ * It simulates what enetjs_host_set_conditions does for a host.
  * @param link ENETJS_LINK_COUNT doubles; the addresses do not count
  * @param bytes size of `link`
  * @param seed 0 to 2^32 - 1, of all random numbers
@@ -602,12 +602,12 @@ ENETJS_API double enetjs_link_enter(double link, double direction, const uint8_t
 
 /**
  * Takes the next datagram that has passed the link, if one is due.
- * @returns its length + 1, or 0 when none is due; or ERR_ARGUMENT, CLOSED, TOO_LARGE when `capacity` bytes are
- *   too few
+ * @returns its length + 1, or 0 when none is due; or ERR_ARGUMENT, CLOSED, TOO_LARGE when `capacity` bytes
+ *   are too few
  */
 ENETJS_API double enetjs_link_take(double link, double direction, uint8_t *out, double capacity);
 
-/** @returns milliseconds until a datagram is due, ENETJS_NOTHING_HELD when none is on its way, or ERR_CLOSED */
+/** @returns milliseconds until one is due, ENETJS_NOTHING_HELD when none is on its way, or ERR_CLOSED */
 ENETJS_API double enetjs_link_wait(double link);
 
 /** Counts what has become of the datagrams, as enetjs_host_fates. @returns 0, or ERR_ARGUMENT, CLOSED */

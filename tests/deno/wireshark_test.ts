@@ -35,7 +35,8 @@ const path = `${folder}/x.pcapng`;
 /** Runs a program on a file; its standard output as rows of cells. */
 function rowsOf(program: string, args: readonly string[]): string[][] {
   const stdio = ["ignore", "pipe", "pipe"] as const;
-  const text = execFileSync(program, args, { stdio: [...stdio], timeout: SECONDS * 1000 }).toString();
+  const text = execFileSync(program, args, { stdio: [...stdio], timeout: SECONDS * 1000 })
+    .toString();
   return text.trimEnd().split("\n").map((line) => line.split("\t"));
 }
 
@@ -66,30 +67,56 @@ async function capture(hostname: string, options: HostOptions = {}, security?: H
 const GOOD = "1"; // of a checksum
 
 for (const hostname of ["127.0.0.1", "::1"]) {
-  test(`tshark finds right checksums and ENet's commands over ${hostname}`, { skip: skipTshark }, async () => {
-    const count = await capture(hostname);
-    const rows = tshark(path, ["udp.checksum.status", "ip.checksum.status", "_ws.malformed", "enet.command"]);
-    assertEquals(rows.length, count);
-    for (const [udp, ip, malformed] of rows) {
-      assertEquals([udp, ip, malformed], [GOOD, hostname === "::1" ? "" : GOOD, ""]);
-    }
-    const commands = new Set(rows.flatMap(([, , , names]) => names.split(",")));
-    for (const name of ["connect", "verify connect", "fragment", "unsequenced", "acknowledge", "disconnect"]) {
-      assert(commands.has(name), name);
-    }
-  });
+  test(
+    `tshark finds right checksums and ENet's commands over ${hostname}`,
+    { skip: skipTshark },
+    async () => {
+      const count = await capture(hostname);
+      const rows = tshark(path, [
+        "udp.checksum.status",
+        "ip.checksum.status",
+        "_ws.malformed",
+        "enet.command",
+      ]);
+      assertEquals(rows.length, count);
+      for (const [udp, ip, malformed] of rows) {
+        assertEquals([udp, ip, malformed], [GOOD, hostname === "::1" ? "" : GOOD, ""]);
+      }
+      const commands = new Set(rows.flatMap(([, , , names]) => names.split(",")));
+      for (
+        const name of [
+          "connect",
+          "verify connect",
+          "fragment",
+          "unsequenced",
+          "acknowledge",
+          "disconnect",
+        ]
+      ) {
+        assert(commands.has(name), name);
+      }
+    },
+  );
 }
 
 test("tshark and enet sniff agree about every command", { skip: skipTshark }, async () => {
   await capture("127.0.0.1", { checksum: "crc32" });
   const ours = (await outputOf(["sniff", path, "--json"])).trimEnd().split("\n")
     .map((line) => JSON.parse(line)).filter(({ type }) => type === "datagram");
-  const fields = ["enet.command", "enet.channel", "enet.sequence", "enet.peer", "enet.checksum", "frame.time_epoch"];
+  const fields = [
+    "enet.command",
+    "enet.channel",
+    "enet.sequence",
+    "enet.peer",
+    "enet.checksum",
+    "frame.time_epoch",
+  ];
   const theirs = tshark(path, fields);
   assertEquals(theirs.length, ours.length);
   theirs.forEach(([names, channels, sequences, peer, checksum, time], index) => {
     const { commands, timeMs, checksum: verdict, ...datagram } = ours[index];
-    const all = (key: string) => commands.map((command: Record<string, unknown>) => command[key]).join(",");
+    const all = (key: string) =>
+      commands.map((command: Record<string, unknown>) => command[key]).join(",");
     assertEquals([names, channels, sequences], [all("name"), all("channel"), all("sequence")]);
     assertEquals(Number(peer), datagram.peer);
     assertEquals(verdict, "right");
@@ -121,17 +148,21 @@ test("The dissector takes hostile datagrams without an error of Lua", { skip: sk
   assert(rows.every(([error]) => error === ""), rows.find(([error]) => error !== "")?.[0]);
 });
 
-test("tcpdump reads a capture, and enet sniff what tcpdump writes", { skip: skipTcpdump }, async () => {
-  const count = await capture("127.0.0.1");
-  const read = rowsOf("tcpdump", ["-n", "-vv", "-r", path]).flat().join("\n");
-  assertEquals(read.match(/udp sum ok/g)?.length, count);
-  assert(!read.includes("bad udp cksum"));
-  execFileSync("tcpdump", ["-r", path, "-w", `${folder}/x.pcap`], { stdio: "ignore" });
-  const [ours, theirs] = await Promise.all(
-    [path, `${folder}/x.pcap`].map((file) => outputOf(["sniff", file])),
-  );
-  // A pcap file of tcpdump has microseconds.
-  const untimed = (text: string) => text.replace(/^\d+\.\d+ /gm, "");
-  assertEquals(untimed(theirs), untimed(ours));
-  rmSync(folder, { recursive: true, force: true });
-});
+test(
+  "tcpdump reads a capture, and enet sniff what tcpdump writes",
+  { skip: skipTcpdump },
+  async () => {
+    const count = await capture("127.0.0.1");
+    const read = rowsOf("tcpdump", ["-n", "-vv", "-r", path]).flat().join("\n");
+    assertEquals(read.match(/udp sum ok/g)?.length, count);
+    assert(!read.includes("bad udp cksum"));
+    execFileSync("tcpdump", ["-r", path, "-w", `${folder}/x.pcap`], { stdio: "ignore" });
+    const [ours, theirs] = await Promise.all(
+      [path, `${folder}/x.pcap`].map((file) => outputOf(["sniff", file])),
+    );
+    // A pcap file of tcpdump has microseconds.
+    const untimed = (text: string) => text.replace(/^\d+\.\d+ /gm, "");
+    assertEquals(untimed(theirs), untimed(ours));
+    rmSync(folder, { recursive: true, force: true });
+  },
+);

@@ -92,8 +92,13 @@ async function runSim(values: SimValues, terminal: SimTerminal): Promise<number>
     idleMs: values.idle * 1000,
   }, {
     client: (address, port) =>
-      terminal.print("client", { address, port }, `${address} reaches the server from port ${port}`),
-    left: (address) => terminal.print("left", { address }, `${address} has been quiet, and is forgotten`),
+      terminal.print(
+        "client",
+        { address, port },
+        `${address} reaches the server from port ${port}`,
+      ),
+    left: (address) =>
+      terminal.print("left", { address }, `${address} has been quiet, and is forgotten`),
   });
   const address = hostAndPort(relay.address);
   terminal.print(
@@ -102,7 +107,9 @@ async function runSim(values: SimValues, terminal: SimTerminal): Promise<number>
     `${address} leads to ${hostAndPort(to)}: ${JSON.stringify(conditions)}`,
   );
   await watch(relay, values.interval * 1000, terminal);
-  const refused = relay.refused > 0 ? [`${relay.refused} datagrams of other clients were dropped`] : [];
+  const refused = relay.refused > 0
+    ? [`${relay.refused} datagrams of other clients were dropped`]
+    : [];
   terminal.print(
     "summary",
     { clients: relay.clientsEver, ...countersOf(relay) },

@@ -109,7 +109,8 @@ export const OPTIONS = {
 
 const COUNTERS = {
   clients: "at present",
-  toServer: "counters of what clients have sent: those of `host.conditions.stats`, and `bytes` that came",
+  toServer:
+    "counters of what clients have sent: those of `host.conditions.stats`, and `bytes` that came",
   toClients: "the same of what the server has sent",
   refused: "datagrams of clients beyond `--clients`",
 } as const;
@@ -118,7 +119,11 @@ const COUNTERS = {
 export const LINES = {
   listening: {
     help: "at the beginning",
-    fields: { address: "where clients send to", to: "the server", conditions: "as `host.conditions` takes them" },
+    fields: {
+      address: "where clients send to",
+      to: "the server",
+      conditions: "as `host.conditions` takes them",
+    },
   },
   client: {
     help: "when a client appears",

@@ -12,7 +12,7 @@ import type { DatagramFates } from "../../active_conditions.ts";
 import type { Address } from "../../address.ts";
 import { hostAndPort } from "../../internal/ip.ts";
 import { systemError } from "../../internal/system_error.ts";
-import { DIRECTIONS, type Direction, Link } from "./link.ts";
+import { type Direction, DIRECTIONS, Link } from "./link.ts";
 
 /** Counters of a direction. */
 export type Counters = Record<keyof DatagramFates | "bytes", number>;
@@ -141,7 +141,10 @@ export class Relay implements AsyncDisposable {
     this.#plan = plan;
     this.#events = events;
     this.#front = front;
-    front.on("message", (data, from) => this.#fromClient(data, { hostname: from.address, port: from.port }));
+    front.on(
+      "message",
+      (data, from) => this.#fromClient(data, { hostname: from.address, port: from.port }),
+    );
     this.#sweeper = setInterval(() => this.#sweep(), Math.min(plan.idleMs, 1000));
   }
 
@@ -245,6 +248,9 @@ export class Relay implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#sweeper);
     const front = closed(this.#front);
-    await Promise.all([front, ...[...this.#clients].map(([key, client]) => this.#remove(key, client))]);
+    await Promise.all([
+      front,
+      ...[...this.#clients].map(([key, client]) => this.#remove(key, client)),
+    ]);
   }
 }

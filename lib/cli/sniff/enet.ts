@@ -199,7 +199,14 @@ function read(rest: Uint8Array, hasChecksum: boolean, isCompressed: boolean): Re
 }
 
 /** Commands of the connection itself, which are sent on channel 255. */
-const OF_CONNECTION = ["connect", "verify connect", "disconnect", "ping", "bandwidth limit", "throttle"];
+const OF_CONNECTION = [
+  "connect",
+  "verify connect",
+  "disconnect",
+  "ping",
+  "bandwidth limit",
+  "throttle",
+];
 
 /** Whether a host may have sent that. A checksum looks like a ping now and then. */
 function makesSense({ commands, fault }: Reading): boolean {
@@ -213,9 +220,7 @@ function choose(rest: Uint8Array, isCompressed: boolean, wanted: boolean | undef
   const plain = read(rest, false, isCompressed);
   if (makesSense(plain)) return plain;
   const summed = read(rest, true, isCompressed);
-  return makesSense(summed) || summed.commands.length > plain.commands.length
-    ? summed
-    : plain;
+  return makesSense(summed) || summed.commands.length > plain.commands.length ? summed : plain;
 }
 
 /** CRC32 of header, connect id and commands, as ENet computes it. */

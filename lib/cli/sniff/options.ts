@@ -24,7 +24,8 @@ export const OPTIONS = {
     kind: "text",
     short: "i",
     value: "NAME",
-    help: "capture from an interface of this machine, such as eth0, lo or any; needs tcpdump and root",
+    help:
+      "capture from an interface of this machine, such as eth0, lo or any; needs tcpdump and root",
   },
   to: {
     kind: "text",
@@ -66,7 +67,8 @@ export const LINES = {
       peer: "the receiver's number of the peer, 4095 before it has one",
       session: "of ENet's header",
       sentTime: "of ENet's header, where a command has to be acknowledged",
-      checksum: "`none`, `right`, `wrong`, or `unknown` where the capture begins later than the connection",
+      checksum:
+        "`none`, `right`, `wrong`, or `unknown` where the capture begins later than the connection",
       compressed: "bytes of the commands as they were sent, if they were compressed",
       commands:
         "array: `name`, `channel`, `sequence`, `isAcknowledged`, `isUnsequenced`, `isAgain`, `bytes` of data, `data` in hexadecimal digits with `--data`, and the fields of the command in `fields`",
@@ -114,7 +116,9 @@ export function planFilter(to: string | undefined): (address: string) => boolean
   const ip = hostname === undefined || hostname === "" ? undefined : parseIp(hostname);
   if (port === undefined || Number(port) > 65535 || (hostname !== "" && ip === undefined)) {
     throw new UsageError(
-      `--to must be an IP address with a port, such as 192.0.2.7:7777, [2001:db8::7]:7777 or :7777, not ${show(to)}`,
+      `--to must be an IP address with a port, such as 192.0.2.7:7777, [2001:db8::7]:7777 or :7777, not ${
+        show(to)
+      }`,
     );
   }
   if (ip === undefined) return (address) => address.endsWith(`:${Number(port)}`);

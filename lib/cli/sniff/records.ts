@@ -110,7 +110,9 @@ async function* readPcap(
     const length = view.getUint32(12, littleEndian);
     const timeMs = view.getUint32(0, littleEndian) * 1000 + view.getUint32(4, littleEndian) / perMs;
     if (captured > MAXIMUM_RECORD) {
-      throw new CaptureError(`the file is damaged at byte ${input.at - 16}: a packet of ${captured} bytes`);
+      throw new CaptureError(
+        `the file is damaged at byte ${input.at - 16}: a packet of ${captured} bytes`,
+      );
     }
     const bytes = await input.take(captured);
     if (bytes.length < captured) break;
@@ -179,7 +181,11 @@ function readPacket(
 function readSimplePacket(body: DataView, interfaces: readonly Interface[], littleEndian: boolean) {
   if (body.byteLength < 4 || interfaces.length === 0) return undefined;
   const length = body.getUint32(0, littleEndian);
-  const bytes = new Uint8Array(body.buffer, body.byteOffset + 4, Math.min(length, body.byteLength - 4));
+  const bytes = new Uint8Array(
+    body.buffer,
+    body.byteOffset + 4,
+    Math.min(length, body.byteLength - 4),
+  );
   return { timeMs: 0, linkType: interfaces[0].linkType, bytes, length, dropped: 0 };
 }
 

@@ -93,9 +93,7 @@ export class Sniffer {
   #printEnet(datagram: UdpDatagram, enet: EnetDatagram, again: readonly boolean[]): void {
     if (this.#values.quiet) return;
     const { commands, peer, session, sentTime, checksum, compressed, fault } = enet;
-    const lines = commands.map((command, i) =>
-      commandText(command, again[i], this.#values.data)
-    );
+    const lines = commands.map((command, i) => commandText(command, again[i], this.#values.data));
     const missing = datagram.missing > 0 ? "the capture has not all of it" : undefined;
     const wrong = fault === undefined ? undefined : missing ?? fault;
     this.#print(
@@ -171,7 +169,9 @@ export class Sniffer {
     all.forEach((flow, index) => this.#printFlow(flow, index < SHOWN_FLOWS));
     if (all.length > SHOWN_FLOWS) this.#terminal.say(`… and ${all.length - SHOWN_FLOWS} more`);
     const skipped = Object.entries(this.#skipped).filter(([, count]) => count > 0);
-    const told = skipped.map(([reason, count]) => `, ${count} skipped: ${SKIPPED[reason as Skipped]}`);
+    const told = skipped.map(([reason, count]) =>
+      `, ${count} skipped: ${SKIPPED[reason as Skipped]}`
+    );
     this.#terminal.print(
       "summary",
       {
@@ -211,7 +211,9 @@ export class Sniffer {
         sentAgain,
         commands: Object.fromEntries(flow.commands),
       },
-      isShown ? `${head} ${datagrams} datagrams, ${bytes} bytes\n  ${counts.join(", ")}` : undefined,
+      isShown
+        ? `${head} ${datagrams} datagrams, ${bytes} bytes\n  ${counts.join(", ")}`
+        : undefined,
     );
   }
 }

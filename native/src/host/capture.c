@@ -1,6 +1,6 @@
 /*
- * The calls by which the program captures what a host sends and receives; wire/capture.c writes the files. Only
- * the consumer may call, but for enetjs_capture_state, which any thread may.
+ * The calls by which the program captures what a host sends and receives; wire/capture.c writes the files.
+ * Only the consumer may call, but for enetjs_capture_state, which any thread may.
  */
 #include "wire/capture.h"
 

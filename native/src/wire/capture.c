@@ -21,10 +21,10 @@
 #include "wire/route.h"
 
 enum {
-  CAPTURES = 64,          /* that are running, or can still tell what has become of them */
-  GATHER_MS = 10,         /* for which a datagram waits for others before they are written */
+  CAPTURES = 64,            /* that are running, or can still tell what has become of them */
+  GATHER_MS = 10,           /* for which a datagram waits for others before they are written */
   CHUNK_BYTES = 256 * 1024, /* that are written at once */
-  CLOSING_BYTES = 64,     /* of the last block of a file */
+  CLOSING_BYTES = 64,       /* of the last block of a file */
   EXIT_WAIT_MS = 500
 };
 

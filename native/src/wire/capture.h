@@ -2,12 +2,12 @@
  * @file capture.h
  * @brief Captures: what a host sends and receives, written to a pcapng file.
  *
- * The host copies each datagram into a ring of 4 MiB; a thread of the capture's own writes it to the file. So
- * the host never waits for the disk. What finds no room in the ring is missing in the file, which says how
- * many datagrams are. An error of the file ends the capture and nothing else.
+ * The host copies each datagram into a ring of 4 MiB; a thread of the capture's own writes it to the file.
+ * So the host never waits for the disk. What finds no room in the ring is missing in the file, which says
+ * how many datagrams are. An error of the file ends the capture and nothing else.
  *
- * A datagram is in the file about 10 ms after it passed. When the host closes, the thread writes what is left,
- * and nobody waits for it; the end of the process waits for half a second.
+ * A datagram is in the file about 10 ms after it passed. When the host closes, the thread writes what is
+ * left, and nobody waits for it; the end of the process waits for half a second.
  *
  * Linux only: elsewhere no host has batches, so there is nothing that could be captured.
  */

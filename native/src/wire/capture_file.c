@@ -59,7 +59,7 @@ int enetjs_capture_file_append(struct enetjs_capture_file *file, const uint8_t *
     if (result < 0 && errno == EINTR) continue;
     if (result <= 0) {
       int error = result < 0 ? errno : EIO;
-      /* Takes the part of the block out again. What is cut off needs no room, so that is no loss if it fails. */
+      /* Takes the part of the block out again, which needs no room on the disk. */
       if (written > 0 && ftruncate(file->fd, (off_t)file->size) != 0) error = errno;
       return error;
     }

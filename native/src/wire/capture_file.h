@@ -3,7 +3,7 @@
  * @brief The files of a capture: one that grows up to a limit, and the ones before it under numbered names.
  *
  * A file has whole blocks only, also after the disk was full. While a capture writes to a file, no other
- * capture of any process of this library does. Only its owner may read it, because it tells all that was said.
+ * capture does, of this process or another. Only its owner may read it, because it tells all that was said.
  *
  * Linux only. For one thread at a time, which the disk may keep waiting.
  */
@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 struct enetjs_capture_file {
-  char *path;            /**< of the newest */
+  char *path; /**< of the newest */
   int fd;
   uint64_t size;         /**< of the newest, in bytes */
   uint64_t maximum_size; /**< after which the next one begins */

@@ -1,6 +1,6 @@
 /*
- * Links of a simulated network on their own, without a host: for the datagrams of any program, which the caller
- * sends and receives. wire/conditions.c simulates them.
+ * Links of a simulated network on their own, without a host: for the datagrams of any program, which the
+ * caller sends and receives. wire/conditions.c simulates them.
  *
  * JavaScript holds a link by a handle. A link ends when it is closed, or with the thread that opened it. Any
  * thread may call; one lock guards all links, and is held for a copy at most.
@@ -19,7 +19,7 @@
 
 struct slot {
   uint64_t generation;
-  const void *owner; /* names the thread that has opened it, or NULL */
+  const void *owner;                    /* names the thread that has opened it, or NULL */
   struct enetjs_conditions *conditions; /* or NULL while it is free */
 };
 

@@ -1,6 +1,6 @@
 /*
- * See pcapng.h. Numbers of blocks have the byte order of this machine, which the file's header tells; those of
- * IP and UDP are big endian.
+ * See pcapng.h. Numbers of blocks have the byte order of this machine, which the file's header tells; those
+ * of IP and UDP are big endian.
  */
 #include "wire/pcapng.h"
 
@@ -172,7 +172,7 @@ static size_t write_packet(uint8_t *out, const struct enetjs_pcapng_datagram *da
   bool ipv4 = enetjs_endpoint_is_ipv4(&datagram->from);
   size_t header = ipv4 ? IPV4_HEADER : IPV6_HEADER, udp_length = UDP_HEADER + datagram->length;
   uint8_t *udp = out + header;
-  const uint8_t *addresses = ipv4 ? write_ipv4(out, datagram, udp_length) : write_ipv6(out, datagram, udp_length);
+  const uint8_t *addresses = (ipv4 ? write_ipv4 : write_ipv6)(out, datagram, udp_length);
   uint64_t sum = PROTOCOL_UDP + udp_length + sum_of(addresses, ipv4 ? 8 : 32);
   uint32_t checksum;
   write_16(udp, datagram->from.port);

@@ -1,6 +1,6 @@
 /**
  * @file pcapng.h
- * @brief Blocks of the pcapng format, which Wireshark and tcpdump read, of datagrams without their IP headers.
+ * @brief Blocks of the pcapng format, which Wireshark and tcpdump read, of datagrams without IP headers.
  *
  * The link type is raw IP (101). IPv4 or IPv6 headers and UDP headers are made up, with right checksums, and
  * as if nothing had been split into fragments. Times are nanoseconds since 1970.

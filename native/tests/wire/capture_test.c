@@ -1,4 +1,4 @@
-/* Captures: what is in the file, when it has a limit, and what becomes of the host when the disk does not go along. */
+/* Captures: what is in the file, its limits, and what becomes of the host when the disk is full. */
 #include "../consumer.h"
 
 #if defined(__linux__)
@@ -245,7 +245,7 @@ TEST(files_rotate_at_their_limit) {
   enet_socket_destroy(socket);
 }
 
-/* The ring is full while the thread computes checksums. The host has not waited, and the file tells what is missing. */
+/* The ring is full while the thread computes checksums. The host does not wait, and the file tells it. */
 TEST(what_finds_no_room_is_counted_in_the_file) {
   static uint8_t bytes[60000];
   struct enetjs_capture_plan plan = {0};

@@ -1,7 +1,7 @@
 /**
  * @file pcapng_reader.h
- * @brief A strict reader of captures, written from the format and not from what writes it. Any fault fails the
- * test: a block that is cut off, lengths that differ, a wrong checksum.
+ * @brief A strict reader of captures, written from the format and not from what writes it. Any fault fails
+ * the test: a block that is cut off, lengths that differ, a wrong checksum.
  */
 #ifndef ENETJS_TESTS_PCAPNG_READER_H
 #define ENETJS_TESTS_PCAPNG_READER_H
@@ -12,9 +12,9 @@
 
 struct packet_read {
   uint64_t time_ns;
-  uint32_t direction;    /**< 1: received, 2: sent */
+  uint32_t direction; /**< 1: received, 2: sent */
   uint64_t drop_count;
-  unsigned version;      /**< of IP */
+  unsigned version;         /**< of IP */
   uint8_t from[16], to[16]; /**< 4 bytes of them with IPv4 */
   uint16_t from_port, to_port;
   const uint8_t *bytes;
@@ -23,10 +23,10 @@ struct packet_read {
 
 struct capture_read {
   size_t packets;
-  uint64_t dropped;       /**< sum of the drop counts of packets */
-  bool ended;             /**< there are statistics */
+  uint64_t dropped;                  /**< sum of the drop counts of packets */
+  bool ended;                        /**< there are statistics */
   uint64_t counted, counted_dropped; /**< as these say */
-  size_t bytes;           /**< of the file */
+  size_t bytes;                      /**< of the file */
 };
 
 static inline uint32_t u32_at(const uint8_t *at) {
@@ -56,7 +56,8 @@ static inline uint32_t ones_sum(uint32_t sum, const uint8_t *bytes, size_t lengt
 }
 
 /* Finds an option among those of a block. @returns where its value is, or NULL */
-static inline const uint8_t *option_find(const uint8_t *at, const uint8_t *end, unsigned code, size_t length) {
+static inline const uint8_t *option_find(const uint8_t *at, const uint8_t *end, unsigned code,
+                                         size_t length) {
   while (at < end) {
     unsigned found = u16_at(at), bytes = u16_at(at + 2);
     CHECK((size_t)(end - at) >= 4 + (bytes + 3) / 4 * 4);

@@ -75,7 +75,7 @@ export const SESSIONS: Readonly<Record<string, readonly Step[]>> = {
   sim: [{
     ...typed(`enet sim --to localhost:${SHOWN_PORT} --preset mobile-bad`),
     async meanwhile(output) {
-      const address = output.match(/^(\S+) leads to/m)![1];
+      const address = output().match(/^(\S+) leads to/m)![1];
       await outputOf(["ping", address, "-c", "1"]);
     },
   }],

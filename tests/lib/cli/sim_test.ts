@@ -1,17 +1,17 @@
 /** `enet sim`: a relay with a simulated network before a server that knows nothing of it. */
 import assert from "node:assert/strict";
-import process from "node:process";
 import { test } from "node:test";
 import { Host } from "../../../mod.ts";
 import { until } from "../../_helpers.ts";
-import { runHere, usageOf } from "./_run.ts";
+import { interrupt, runHere, usageOf } from "./_run.ts";
 
 const hostname = "127.0.0.1";
 
 /** A running `enet sim --json`, which `end` interrupts. */
 async function startSim(...options: string[]) {
   let output = "";
-  const lines = () => output.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+  const lines = () =>
+    output.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
   const running = runHere(["sim", "--json", ...options], { onOutput: (text) => output += text });
   const isListening = () => lines().some(({ type }) => type === "listening");
   await Promise.race([running, until(isListening, 30_000, "a relay that listens")]);
@@ -20,7 +20,7 @@ async function startSim(...options: string[]) {
     address: address as string,
     lines,
     async end() {
-      process.emit("SIGINT");
+      interrupt();
       const { status } = await running;
       assert.equal(status, 0);
       return lines().at(-1);
@@ -99,7 +99,16 @@ test("enet sim loses everything where it is told to, in one direction", async ()
     },
   });
   const to = `${hostname}:${sink.address.port}`;
-  const sim = await startSim("--to", to, "--loss", "100%", "--direction", "down", "--interval", "100ms");
+  const sim = await startSim(
+    "--to",
+    to,
+    "--loss",
+    "100%",
+    "--direction",
+    "down",
+    "--interval",
+    "100ms",
+  );
   await using client = await Host.create({ datagrams: true }, {
     datagram: () => assert.fail("nothing comes back"),
   });
@@ -116,7 +125,11 @@ test("enet sim forgets clients that are quiet", async () => {
   const sim = await startSim("--to", `${hostname}:${sink.address.port}`, "--idle", "1");
   await using client = await Host.create({ datagrams: true }, {});
   client.sendDatagram(sim.address, "the only word");
-  await until(() => sim.lines().some(({ type }) => type === "left"), 30_000, "a client that has left");
+  await until(
+    () => sim.lines().some(({ type }) => type === "left"),
+    30_000,
+    "a client that has left",
+  );
   const summary = await sim.end();
   assert.equal(summary.toServer.passed, 1);
 });
@@ -124,7 +137,13 @@ test("enet sim forgets clients that are quiet", async () => {
 test("enet sim says what is wrong on the command line", async () => {
   assert.match(await usageOf(["sim"]), /--to HOST:PORT/);
   assert.match(await usageOf(["sim", "--to", "x"]), /--to: address must have a port/);
-  assert.match(await usageOf(["sim", "--to", "127.0.0.1:1", "--loss", "200%"]), /--loss must be a share/);
-  assert.match(await usageOf(["sim", "--to", "127.0.0.1:1", "--loss", "-"]), /--loss must be a share/);
+  assert.match(
+    await usageOf(["sim", "--to", "127.0.0.1:1", "--loss", "200%"]),
+    /--loss must be a share/,
+  );
+  assert.match(
+    await usageOf(["sim", "--to", "127.0.0.1:1", "--loss", "-"]),
+    /--loss must be a share/,
+  );
   assert.match(await usageOf(["sim", "--to", "127.0.0.1:1", "--preset", "bad"]), /mobile-bad/);
 });

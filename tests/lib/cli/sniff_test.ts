@@ -89,7 +89,8 @@ test("enet sniff names datagrams of encryption, and what is not ENet's", async (
 
 test("enet sniff reads pcap of each byte order, and common links", async () => {
   const ip = ipv4(PING);
-  const ethernet = (type: string) => Uint8Array.from([...new Uint8Array(12), ...bytesOf(type), ...ip]);
+  const ethernet = (type: string) =>
+    Uint8Array.from([...new Uint8Array(12), ...bytesOf(type), ...ip]);
   const files = [
     pcap([ip], { littleEndian: false, nanoseconds: true }),
     pcap([ethernet("0800")], { linkType: 1 }),
@@ -146,7 +147,9 @@ test("enet sniff recognizes a checksum, verifies it, and sees what is sent again
   assert.deepEqual(seen.filter(({ checksum, fault }) => checksum !== "right" || fault), []);
   assert.ok(seen.some(({ compressed }) => compressed !== undefined));
   const names = new Set(seen.flatMap(({ commands }) => commands.map(({ name }) => name)));
-  for (const name of ["connect", "verify connect", "reliable", "fragment", "unsequenced", "disconnect"]) {
+  for (
+    const name of ["connect", "verify connect", "reliable", "fragment", "unsequenced", "disconnect"]
+  ) {
     assert.ok(names.has(name), name);
   }
   const fresh = seen.flatMap(({ commands }) => commands.filter(({ isAgain }) => !isAgain));
@@ -177,7 +180,10 @@ test("enet sniff tells what is wrong with a file, and what it knows of it", asyn
 test("enet sniff says what is missing on the command line", async () => {
   assert.match(await usageOf(["sniff"]), /either a FILE or --interface/);
   assert.match(await usageOf(["sniff", "x", "--interface", "lo"]), /either/);
-  assert.match(await usageOf(["sniff", "x", "--to", "example.com:7"]), /--to must be an IP address/);
+  assert.match(
+    await usageOf(["sniff", "x", "--to", "example.com:7"]),
+    /--to must be an IP address/,
+  );
   assert.match(await usageOf(["sniff", "x", "--to", "10.0.0.1:70000"]), /--to must be/);
 });
 
