@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { count } from "../../internal/inspect.ts";
 import type { Json } from "../frame/terminal.ts";
 import { type Checksum, type EnetDatagram, readEnet } from "./enet.ts";
 import { type Flow, Flows } from "./flows.ts";
@@ -45,7 +46,7 @@ export class Sniffer {
   }
 
   async read(source: Source): Promise<void> {
-    const { to, count = Infinity } = this.#values;
+    const { to, count: limit = Infinity } = this.#values;
     const isWanted = planFilter(to);
     for await (const packet of readCapture(source.chunks, this.report)) {
       this.#packets++;
@@ -55,7 +56,7 @@ export class Sniffer {
       if (typeof datagram === "string") this.#skipped[datagram]++;
       else if (isWanted(datagram.from) || isWanted(datagram.to)) {
         this.#explain(datagram);
-        if (++this.datagrams >= count) return;
+        if (++this.datagrams >= limit) return;
       }
       if (this.#terminal.stop.aborted) return;
     }
@@ -138,7 +139,7 @@ export class Sniffer {
     const bytes = payload.length + missing;
     const seconds = ((timeMs - this.#firstMs!) / 1000).toFixed(6);
     const head = this.#terminal.style("bold", `${seconds} ${from} > ${to} ${bytes} bytes`);
-    const missed = dropped > 0 ? [`${dropped} packets are missing before this one`] : [];
+    const missed = dropped > 0 ? [`${count(dropped, "packet")} missing before this one`] : [];
     this.#terminal.print(
       "datagram",
       {
@@ -168,9 +169,9 @@ export class Sniffer {
     const { all, forgotten } = this.#flows;
     all.forEach((flow, index) => this.#printFlow(flow, index < SHOWN_FLOWS));
     if (all.length > SHOWN_FLOWS) this.#terminal.say(`… and ${all.length - SHOWN_FLOWS} more`);
-    const skipped = Object.entries(this.#skipped).filter(([, count]) => count > 0);
-    const told = skipped.map(([reason, count]) =>
-      `, ${count} skipped: ${SKIPPED[reason as Skipped]}`
+    const skipped = Object.entries(this.#skipped).filter(([, number]) => number > 0);
+    const told = skipped.map(([reason, number]) =>
+      `, ${number} skipped: ${SKIPPED[reason as Skipped]}`
     );
     this.#terminal.print(
       "summary",
@@ -182,14 +183,15 @@ export class Sniffer {
         flows: all.length + forgotten,
         isCutOff: this.report.isCutOff,
       },
-      `${this.#packets} packets, ${this.datagrams} datagrams explained${told.join("")}` +
+      `${count(this.#packets, "packet")}, ${count(this.datagrams, "datagram")} explained` +
+        told.join("") +
         (this.#dropped > 0 ? `, ${this.#dropped} missing in the capture` : ""),
     );
   }
 
   #printFlow(flow: Flow, isShown: boolean): void {
     const { from, to, datagrams, bytes, encrypted, others, faults, sentAgain } = flow;
-    const commands = [...flow.commands].map(([name, count]) => `${count} ${name}`);
+    const commands = [...flow.commands].map(([name, number]) => `${number} ${name}`);
     const counts = [
       ...commands,
       ...sentAgain > 0 ? [`${sentAgain} sent again`] : [],
@@ -212,7 +214,7 @@ export class Sniffer {
         commands: Object.fromEntries(flow.commands),
       },
       isShown
-        ? `${head} ${datagrams} datagrams, ${bytes} bytes\n  ${counts.join(", ")}`
+        ? `${head} ${count(datagrams, "datagram")}, ${bytes} bytes\n  ${counts.join(", ")}`
         : undefined,
     );
   }

@@ -53,7 +53,9 @@ export function openInterface(name: string, terminal: Terminal): Source {
   });
   child.on("close", (code) => {
     if (code === 0 || terminal.stop.aborted) return ended.resolve();
-    const [complaint] = complaints.join("").split("\n").filter((line) => line !== "").slice(-1);
+    const said = complaints.join("").split("\n").filter((line) => line.startsWith("tcpdump: "));
+    // The first line says on which interface it listens, where it does.
+    const complaint = said.find((line) => !line.includes("listening on"));
     ended.reject(new Error(complaint ?? `tcpdump has ended with the status ${code}`));
   });
   ended.promise.catch(() => {}); // It is thrown below, unless nobody reads so far.

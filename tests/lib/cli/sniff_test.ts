@@ -106,7 +106,7 @@ test("enet sniff reads pcap of each byte order, and common links", async () => {
   }
   const skipped = [ip, ipv4(PING, 6)];
   const { stdout } = await sniffed(pcap(skipped, { linkType: 101 }));
-  assert.match(stdout, /2 packets, 1 datagrams explained, 1 skipped: not UDP/);
+  assert.match(stdout, /2 packets, 1 datagram explained, 1 skipped: not UDP/);
 });
 
 test("enet sniff filters by address, and ends after a count", async () => {
@@ -162,13 +162,13 @@ test("enet sniff tells what is wrong with a file, and what it knows of it", asyn
   const cut = await sniffed(file.subarray(0, file.length - 3));
   assert.equal(cut.status, 0);
   assert.match(cut.stderr, /ends within a packet/);
-  assert.match(cut.stdout, /1 packets, 1 datagrams/);
+  assert.match(cut.stdout, /1 packet, 1 datagram explained/);
   const damaged = file.slice();
   damaged.fill(0xFF, file.length - 36 - 8, file.length - 36 - 4); // the length of the second packet
   const bad = await sniffed(damaged);
   assert.equal(bad.status, 1, bad.stdout);
   assert.match(bad.stderr, /damaged at byte/);
-  assert.match(bad.stdout, /1 datagrams/);
+  assert.match(bad.stdout, /1 datagram explained/);
   for (const content of ["", "PNG", "this is no capture at all"]) {
     const { status, stderr } = await sniffed(new TextEncoder().encode(content));
     assert.equal(status, 1);
