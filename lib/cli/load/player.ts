@@ -6,7 +6,7 @@
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Data, Packet } from "../../packet.ts";
-import { PacketFlag } from "../../packet_flag.ts";
+import type { PacketFlag } from "../../packet_flag.ts";
 import type { Peer } from "../../peer.ts";
 
 /** One connection of `enet load`, as its player sees it. */

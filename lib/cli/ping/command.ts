@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Peer } from "../../peer.ts";
 import { type Command, command, type Values } from "../frame/command.ts";
 import { type OptionTable, UsageError } from "../frame/options.ts";
 import type { Terminal } from "../frame/terminal.ts";
@@ -140,6 +141,12 @@ function probeOf({ unreliable, size }: PingValues, client: Client): Probe {
   return size === undefined ? enetPing(client) : reliableMessage(client.peer, size);
 }
 
+/** How often ENet had to send something again, apart from what had arrived after all. */
+function lostOnTheWay(peer: Peer): number {
+  const { retransmitted, needlesslyRetransmitted } = peer.stats;
+  return retransmitted - needlesslyRetransmitted;
+}
+
 /** Pings until all is done, the connection has ended or the command is stopped. */
 async function pingAll(
   values: PingValues,
@@ -155,9 +162,9 @@ async function pingAll(
   for (let sequence = 1; sequence <= count && peer.state === "connected"; sequence++) {
     if (stop.aborted) break;
     tally.sent++;
-    const before = peer.stats.retransmitted;
+    const before = lostOnTheWay(peer);
     const roundTripMs = await probe(sequence, timeoutMs, stop);
-    const retransmitted = !values.unreliable && peer.stats.retransmitted > before;
+    const retransmitted = !values.unreliable && lostOnTheWay(peer) > before;
     if (roundTripMs === undefined) {
       // What was on the way when it was stopped is neither answered nor lost.
       if (stop.aborted) tally.sent--;

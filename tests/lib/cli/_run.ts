@@ -9,6 +9,7 @@ import { Readable, Writable } from "node:stream";
 import { COMMANDS } from "../../../lib/cli/commands.ts";
 import { COMMON_LINES, type LineTable } from "../../../lib/cli/frame/terminal.ts";
 import { runWith } from "../../../lib/cli/run.ts";
+import { Host } from "../../../mod.ts";
 import { withDeadline } from "../../_helpers.ts";
 
 /** Time that a command of a test may take. */
@@ -93,6 +94,35 @@ export function linesOf(output: string): Record<string, unknown>[] {
 /** Has the commands of this process end, as Ctrl-C does. */
 export function interrupt(): void {
   process.emit("SIGINT");
+}
+
+/** Runs a command line that ends by Ctrl-C as soon as its output is as it should be. */
+export async function runUntil(
+  args: readonly string[],
+  isEnough: (printed: string) => boolean,
+): Promise<Outcome> {
+  let printed = "";
+  let isOver = false;
+  return await runHere(args, {
+    onOutput(text) {
+      printed += text;
+      // A second Ctrl-C would end this process.
+      if (isOver || !isEnough(printed)) return;
+      isOver = true;
+      interrupt();
+    },
+  });
+}
+
+/** An echo server of this process, which no Ctrl-C ends. */
+export async function echoServer(peers = 64): Promise<AsyncDisposable & { address: string }> {
+  const host = await Host.listen({ hostname: "127.0.0.1", peers }, {
+    receive: (peer, channelId, packet) => void peer.send(channelId, packet, packet.flags),
+  });
+  return {
+    address: `127.0.0.1:${host.address.port}`,
+    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+  };
 }
 
 /**

@@ -170,6 +170,7 @@ export function masked(text: string): string {
     .replace(/\b[0-9a-f]{16,}\b/g, "ID")
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
     .replace(/\d[\d,.]*/g, "N")
-    .replace(/ \(retransmitted\)|, N retransmitted/g, "")
+    // What a busy machine adds.
+    .replace(/ \(retransmitted\)|, N retransmitted|enet load: This process was too busy.*/g, "")
     .replace(/\s+/g, " ");
 }

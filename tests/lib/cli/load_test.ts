@@ -5,23 +5,24 @@ import { test } from "node:test";
 import { Host } from "../../../mod.ts";
 import { leakCheck } from "../../_helpers.ts";
 import { temporaryFolder } from "../gateway/_pipes.ts";
-import { interrupt, linesOf, outputOf, runHere, serving } from "./_run.ts";
+import { echoServer, interrupt, linesOf, outputOf, runHere, runUntil } from "./_run.ts";
 
 test("Peers connect over the ramp-up, send, and get what the server sends back", async (t) => {
   await leakCheck(t);
   using folder = temporaryFolder();
   const report = `${folder.path}/report.html`;
-  await serving(["echo"], async (address) => {
-    // More than one host has peers for.
-    const how = ["-n", "260", "-r", "2", "--ramp", "400ms", "-t", "1.2", "--flags", "reliable"];
-    const lines = linesOf(await outputOf(["load", address, ...how, "--report", report, "--json"]));
-    const last = lines.at(-1) as Record<string, number>;
-    assert.deepEqual([last.begun, last.connected], [260, 260], JSON.stringify(last));
-    assert.ok(last.sent > 260 && last.received > 0 && last.received <= last.sent);
-    assert.ok(last.p50Ms > 0 && last.connectP50Ms > 0);
-    assert.deepEqual([last.failures, last.ends, last.errors], [{}, {}, {}]);
-    assert.ok(lines.some(({ type, peers }) => type === "progress" && peers === 260));
-  });
+  await using server = await echoServer(300);
+  // More than one host has peers for.
+  const how = ["-n", "260", "-r", "2", "--ramp", "400ms", "-t", "60s", "--flags", "reliable"];
+  const { status, stdout } = await runUntil(
+    ["load", server.address, ...how, "--report", report, "--json"],
+    (printed) => /"peers":260,.*"p50Ms":[^0]/.test(printed),
+  );
+  const last = linesOf(stdout).at(-1) as Record<string, number>;
+  assert.deepEqual([status, last.begun, last.connected], [0, 260, 260]);
+  assert.ok(last.sent > 0 && last.received > 0 && last.received <= last.sent, stdout);
+  assert.ok(last.p50Ms > 0 && last.connectP50Ms > 0, stdout);
+  assert.deepEqual([last.failures, last.ends, last.errors], [{}, {}, {}]);
   const page = readFileSync(report, "utf8");
   assert.match(page, /<h1>Load of 127\.0\.0\.1:\d+<\/h1>/);
   assert.equal(page.match(/<svg /g)?.length, 6);
@@ -45,40 +46,36 @@ test("A script plays; what it throws is counted, and escaped in the report", asy
       while (await load.tick());
     };`,
   );
-  await serving([], async (address) => {
-    const how = ["-n", "3", "-r", "50", "-t", "0.4", "--script", script, "--report", report];
-    const { status, stdout } = await runHere(["load", address, ...how, "--json"]);
-    assert.equal(status, 1);
-    const { errors, counters, sent } = linesOf(stdout).at(-1)!;
-    const { "<b>in receive</b>": inReceive, "in play": inPlay } = errors as Record<string, number>;
-    assert.ok(inReceive >= 2 && inPlay === 1, JSON.stringify(errors));
-    assert.deepEqual([counters, sent], [{ played: 3 }, 3]);
-  });
+  await using server = await echoServer();
+  const how = ["-n", "3", "-r", "5", "-t", "60s", "--script", script, "--report", report];
+  const { status, stdout } = await runUntil(
+    ["load", server.address, ...how, "--json"],
+    (printed) => printed.includes('"peers":2,'),
+  );
+  assert.equal(status, 1);
+  const { errors, counters, sent } = linesOf(stdout).at(-1)!;
+  const { "<b>in receive</b>": inReceive, "in play": inPlay } = errors as Record<string, number>;
+  assert.ok(inReceive >= 2 && inPlay === 1, JSON.stringify(errors));
+  assert.deepEqual([counters, sent], [{ played: 3 }, 3]);
   assert.ok(readFileSync(report, "utf8").includes("&lt;b&gt;in receive&lt;/b&gt;"));
   const wrong = `${folder.path}/wrong.mjs`;
   writeFileSync(wrong, "export const play = 1;");
-  const { status, stderr } = await runHere(["load", "127.0.0.1:9", "--script", wrong]);
-  assert.equal(status, 1);
-  assert.match(stderr, /wrong\.mjs must have a function as its default export/);
+  const refused = await runHere(["load", "127.0.0.1:9", "--script", wrong]);
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /wrong\.mjs must have a function as its default export/);
 });
 
 test("Attempts that fail are counted by fault, and the first one is explained", async () => {
   await using host = await Host.listen({ hostname: "127.0.0.1", peers: 2 }, {});
   const line = ["load", `127.0.0.1:${host.address.port}`, "-n", "5", "-t", "20s", "--json"];
-  let told = "";
-  let isOver = false;
-  const { status, stdout } = await runHere(line, {
-    onOutput(text) {
-      told += text;
-      if (isOver || !told.includes('"progress"')) return;
-      isOver = true;
-      interrupt();
-    },
-  });
+  const { status, stdout, stderr } = await runUntil(
+    line,
+    (printed) => printed.includes("it is full") && printed.includes('"peers":2,'),
+  );
   assert.equal(status, 0);
   const { failures, connected } = linesOf(stdout).at(-1)!;
   assert.deepEqual([failures, connected], [{ full: 3 }, 2]);
-  assert.match(told, /enet load: .* it is full, so try again later\n/);
+  assert.match(stderr, /enet load: .* it is full, so try again later\n/);
 });
 
 test("enet bench measures a server and this machine, and Ctrl-C ends it with a result", async () => {
@@ -98,5 +95,6 @@ test("enet bench measures a server and this machine, and Ctrl-C ends it with a r
   setTimeout(interrupt, 300);
   const line = ["bench", address, "--only", "throughput", "-t", "60", "--json"];
   const [throughput] = linesOf(await outputOf(line));
-  assert.equal(throughput.messages, messages);
+  // Acknowledged is what has reached the host, of which the handler may not have had all.
+  assert.ok(messages > 0 && messages <= (throughput.messages as number));
 });

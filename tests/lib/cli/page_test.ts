@@ -7,7 +7,7 @@ import { commandHelp, programHelp } from "../../../lib/cli/frame/help.ts";
 import { root } from "../../../tools/_run.ts";
 import { temporaryFolder } from "../gateway/_pipes.ts";
 import { madePart, MARK } from "./_page.ts";
-import { linesOf, outputOf, serving } from "./_run.ts";
+import { echoServer, linesOf, runUntil } from "./_run.ts";
 import { masked, recordSessions } from "./_sessions.ts";
 
 const page = readFileSync(`${root}/docs/command-line.md`, "utf8");
@@ -50,10 +50,10 @@ test("The player in docs/command-line.md plays", async () => {
   const path = `${folder.path}/player.ts`;
   // The type is erased: the file is outside of every package.
   writeFileSync(path, player);
-  await serving([], async (address) => {
-    const line = ["load", address, "--peers", "5", "--seconds", "0.5", "--script", path, "--json"];
-    const { counters, errors, connected } = linesOf(await outputOf(line)).at(-1)!;
-    assert.deepEqual([errors, connected], [{}, 5]);
-    assert.ok((counters as { snapshots: number }).snapshots > 0);
-  });
+  await using server = await echoServer();
+  const line = ["load", server.address, "-n", "5", "-t", "60s", "--script", path, "--json"];
+  const { stdout } = await runUntil(line, (printed) => printed.includes('"peers":5,'));
+  const { counters, errors, connected } = linesOf(stdout).at(-1)!;
+  assert.deepEqual([errors, connected], [{}, 5]);
+  assert.ok((counters as { snapshots: number }).snapshots > 0);
 });
