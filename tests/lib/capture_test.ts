@@ -20,7 +20,14 @@ import { readSecurity } from "../../lib/cli/sniff/security.ts";
 import { findDatagram, type UdpDatagram } from "../../lib/cli/sniff/udp.ts";
 import { generateKeyPair } from "../../lib/security/mod.ts";
 import { Host } from "../../mod.ts";
-import { connectedPair, leakCheck, rejection } from "../_helpers.ts";
+import {
+  connectedPair,
+  currentRuntime,
+  leakCheck,
+  rejection,
+  spawnRuntime,
+  withDeadline,
+} from "../_helpers.ts";
 
 const hostname = "127.0.0.1";
 const text = (bytes: Uint8Array) => new TextDecoder("latin1").decode(bytes);
@@ -117,6 +124,26 @@ test("ENETJS_TRACE captures every host, and no fault of it stops one", async () 
   assert.ok(existsSync(`${folder.path}/trace-2.pcapng`));
   assert.equal(said.length, 1);
   assert.match(said[0], /^ENETJS_TRACE: .*nowhere/);
+});
+
+test("A process that is killed leaves files that are read up to their ends", async () => {
+  using folder = temporaryFolder();
+  const paths = ["trace", "trace-2"].map((name) => `${folder.path}/${name}.pcapng`);
+  await using program = spawnRuntime(currentRuntime(), "capturing.ts", [], {
+    env: { ENETJS_TRACE: paths[0] },
+  });
+  await program.line("talking");
+  program.process.kill("SIGKILL");
+  await withDeadline(program.ended, 30_000, "the end");
+  for (const path of paths) {
+    let count = 0;
+    // The last packet may be cut off: the system may have been in the middle of a write.
+    for await (const packet of readCapture(createReadStream(path), { isCutOff: false })) {
+      assert.equal(typeof findDatagram(packet), "object");
+      count++;
+    }
+    assert.ok(count > 100, `${count}`);
+  }
 });
 
 test("Host.capture() refuses what can't be written, with the reason", async () => {
