@@ -13,6 +13,7 @@
  * - Host configuration: an array of doubles
  * - Values of settings and of calls
  * - Simulated network: links as arrays of doubles
+ * - Captures
  * - Statistics
  * - Memory of a channel
  */
