@@ -32,6 +32,7 @@ export {
 export { type Accept, type AcceptVerdict, type ConnectAttempt } from "./lib/admission.ts";
 export { type Address, type AddressLike } from "./lib/address.ts";
 export { type AddressFilter } from "./lib/address_filter.ts";
+export { type Capture, type CaptureOptions, type CaptureStats } from "./lib/capture.ts";
 export { type CloseOptions, type Undelivered } from "./lib/close.ts";
 export {
   type AddressConditions,

@@ -13,6 +13,8 @@ import { keygen } from "./keygen/command.ts";
 import { load } from "./load/command.ts";
 import { ping } from "./ping/command.ts";
 import { serve } from "./serve/command.ts";
+import { sim } from "./sim/command.ts";
+import { sniff } from "./sniff/command.ts";
 import { token } from "./token/command.ts";
 
 /** All commands, in the order of the help. */
@@ -23,6 +25,8 @@ export const COMMANDS: readonly Command[] = [
   bench,
   load,
   discover,
+  sim,
+  sniff,
   gateway,
   keygen,
   token,

@@ -13,6 +13,7 @@
  * - Host configuration: an array of doubles
  * - Values of settings and of calls
  * - Simulated network: links as arrays of doubles
+ * - Captures
  * - Statistics
  * - Memory of a channel
  */
@@ -63,6 +64,9 @@
 
 #define ENETJS_ERR_SECURITY (-29)           /**< libsodium is not installed, or this system has no security */
 #define ENETJS_ERR_KEY_PAIR (-30)           /**< the public key is not that of the secret key */
+
+#define ENETJS_ERR_FILE (-31)               /**< the file cannot be opened, or is no regular file */
+#define ENETJS_ERR_FILE_IN_USE (-32)        /**< another capture writes to the file */
 
 /* ---- Shared memory ------------------------------------------------------------------------ */
 /*
@@ -464,6 +468,23 @@
 #define ENETJS_HELD_BYTES 16777216
 
 #define ENETJS_MAXIMUM_LINKS 256
+
+/** What `enetjs_link_wait` tells when nothing is on its way. */
+#define ENETJS_NOTHING_HELD 2147483647
+
+/* ---- Captures -------------------------------------------------------------------------- */
+
+#define ENETJS_CAPTURE_MINIMUM 131072     /**< bytes of a file, that may be the limit */
+#define ENETJS_CAPTURE_MAXIMUM_FILES 1000
+
+/** What `enetjs_capture_state` tells. */
+#define ENETJS_CAPTURE_STAT_DATAGRAMS 0 /**< that were written */
+#define ENETJS_CAPTURE_STAT_DROPPED 1   /**< datagrams that found no room, or could not be written */
+#define ENETJS_CAPTURE_STAT_BYTES 2     /**< that were written, to all files */
+#define ENETJS_CAPTURE_STAT_FILES 3     /**< that were begun */
+#define ENETJS_CAPTURE_STAT_ERROR 4     /**< the errno that has ended it, or 0 */
+#define ENETJS_CAPTURE_STAT_RUNNING 5   /**< 1 until the last file is closed */
+#define ENETJS_CAPTURE_STAT_COUNT 6
 
 /* ---- Statistics ------------------------------------------------------------------------ */
 

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { COMMANDS } from "../../../lib/cli/commands.ts";
 import { announce } from "../../../lib/discovery/mod.ts";
 import { Host } from "../../../mod.ts";
+import { root } from "../../../tools/_run.ts";
 import { until } from "../../_helpers.ts";
 import { newPlace, type Place as Discovery } from "../discovery/_discovery.ts";
 import { interrupt, type Outcome, outputOf, runHere } from "./_run.ts";
@@ -71,6 +72,17 @@ export const SESSIONS: Readonly<Record<string, readonly Step[]>> = {
     typed("enet load localhost:7777 --peers 20 --ramp 200ms --seconds 1.3 --report load.html"),
   ],
   discover: [typed("enet discover star-chase --count 1 --timeout 10s")],
+  sim: [{
+    ...typed(`enet sim --to localhost:${SHOWN_PORT} --preset mobile-bad`),
+    async meanwhile(output) {
+      const address = output().match(/^(\S+) leads to/m)![1];
+      await outputOf(["ping", address, "-c", "1"]);
+    },
+  }],
+  sniff: [{
+    ...typed("enet sniff examples/capture.pcapng --count 4"),
+    args: () => ["sniff", `${root}/examples/capture.pcapng`, "--count", "4"],
+  }],
   gateway: [{
     ...typed("enet gateway --to localhost:7777"),
     args: (
