@@ -55,7 +55,7 @@ struct enetjs_batch {
   struct enetjs_conditions *conditions; /* or NULL */
   struct enetjs_security *security;     /* or NULL */
   uint64_t *errors;
-  void (*on_sent)(void *owner, const ENetAddress *to);
+  void (*on_sent)(void *owner, const ENetAddress *to, int length);
   void (*on_read)(void *owner, bool done);
   void *owner;
   unsigned depth;         /* of nested sections */
@@ -252,7 +252,7 @@ ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, c
     length = seal(batch, &to, buffers, bufferCount);
   else
     length = pass_on(batch, &to, buffers, bufferCount);
-  batch->on_sent(batch->owner, address);
+  batch->on_sent(batch->owner, address, length);
   return length;
 }
 
