@@ -5,13 +5,18 @@
  * @module
  */
 import { isIP } from "node:net";
-import { LAYOUT } from "../../ffi/layout.ts";
-import { validateAddress } from "../address.ts";
-import { checkOrigin, checkPath, checkProtocol, checkUnixSocket } from "../gateway/socket_names.ts";
-import { checkProxy } from "../gateway/socket_proxies.ts";
-import { GATEWAY_OPTIONS, type GatewayValues, PIPE_OPTIONS } from "./gateway_options.ts";
-import { webrtcPorts } from "./gateway_serving.ts";
-import { UsageError } from "./options.ts";
+import { LAYOUT } from "../../../ffi/layout.ts";
+import { validateAddress } from "../../address.ts";
+import {
+  checkOrigin,
+  checkPath,
+  checkProtocol,
+  checkUnixSocket,
+} from "../../gateway/socket_names.ts";
+import { checkProxy } from "../../gateway/socket_proxies.ts";
+import { GATEWAY_OPTIONS, type GatewayValues, PIPE_OPTIONS } from "./options.ts";
+import { webrtcPorts } from "./serving.ts";
+import { UsageError } from "../frame/options.ts";
 
 /** What a check of the library refuses is wrong usage. */
 function asUsage(check: () => void, prefix = ""): void {

@@ -5,21 +5,45 @@
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { show } from "../../ffi/show.ts";
-import { toHex } from "../internal/hex.ts";
-import { dateOf, type TokenClaims } from "../security/claims.ts";
-import { keyFromText, type KeyKind } from "../security/key.ts";
-import { readIssuerKeyPair } from "../security/key_pair.ts";
-import { type ConnectToken, createToken, readToken } from "../security/token.ts";
-import { type Command, command } from "./command.ts";
-import { UsageError } from "./options.ts";
-import { readSecret, writeSecret } from "./secrets.ts";
-import {
-  CREATING_OPTIONS,
-  ISSUER_VARIABLE,
-  TOKEN_OPTIONS,
-  type TokenValues,
-} from "./token_options.ts";
+import { show } from "../../../ffi/show.ts";
+import { toHex } from "../../internal/hex.ts";
+import { dateOf, type TokenClaims } from "../../security/claims.ts";
+import { keyFromText, type KeyKind } from "../../security/key.ts";
+import { readIssuerKeyPair } from "../../security/key_pair.ts";
+import { type ConnectToken, createToken, readToken } from "../../security/token.ts";
+import { type Command, command } from "../frame/command.ts";
+import { UsageError } from "../frame/options.ts";
+import { readSecret, writeSecret } from "../frame/secrets.ts";
+import type { Terminal } from "../frame/terminal.ts";
+import { quoted } from "../frame/text.ts";
+import { CREATING_OPTIONS, ISSUER_VARIABLE, TOKEN_OPTIONS, type TokenValues } from "./options.ts";
+
+const LINES = {
+  made: {
+    help: "a token has been made",
+    fields: {
+      token: "unless `--out` is there",
+      file: "with `--out`, where the token is",
+      id: "of the token",
+      expiresAtMs: "milliseconds since 1970",
+    },
+  },
+  read: {
+    help: "with `--read`, what the token says",
+    fields: {
+      verified: "whether `--issuer` was there; one that is not accepted is a failure",
+      clientId: "who the client is, if that is text",
+      clientNumber: "who the client is, if that is a number; as text",
+      issuer: "public key of its issuer",
+      id: "of the token",
+      expiresAtMs: "milliseconds since 1970",
+      servers: "public keys of the servers where it is good; none: all that know the issuer",
+      userData: "for the server's program, in hexadecimal",
+    },
+  },
+} as const;
+
+type TokenTerminal = Terminal<typeof LINES>;
 
 /** Refuses text that is no key of a kind. */
 function checkKey(option: string, kind: KeyKind, text: string): void {
@@ -57,8 +81,10 @@ function checkTogether(values: TokenValues): void {
 }
 
 /** The issuer's secret key, of a file or of the environment. */
-async function issuerKey(path: string | undefined): Promise<Uint8Array> {
-  const text = path === undefined ? process.env[ISSUER_VARIABLE] : await readSecret("--key", path);
+async function issuerKey(path: string | undefined, terminal: TokenTerminal): Promise<Uint8Array> {
+  const text = path === undefined
+    ? process.env[ISSUER_VARIABLE]
+    : await readSecret("--key", path, terminal);
   if (!text) {
     throw new UsageError(
       `the issuer's secret key is missing: name its file with --key, or set ${ISSUER_VARIABLE}`,
@@ -101,9 +127,9 @@ const OPTION_OF: Readonly<Record<string, string>> = {
   userData: "the user data",
 };
 
-async function create(values: TokenValues): Promise<string> {
+async function create(values: TokenValues, terminal: TokenTerminal): Promise<string> {
   const claims = claimsOf(values);
-  const secretKey = await issuerKey(values.key);
+  const secretKey = await issuerKey(values.key, terminal);
   try {
     return await createToken(claims, secretKey);
   } catch (cause) {
@@ -113,59 +139,47 @@ async function create(values: TokenValues): Promise<string> {
   }
 }
 
-/** What a token says, as JSON has it. */
-function plain(token: ConnectToken, isVerified: boolean): Record<string, unknown> {
-  const { clientId, userData, ...others } = token;
-  return {
-    verified: isVerified,
-    ...typeof clientId === "string" ? { clientId } : { clientNumber: `${clientId}` },
-    ...others,
-    userData: toHex(userData),
-  };
-}
-
-/** Text of strangers on one line, without what terminals obey. */
-function quote(text: string): string {
-  return JSON.stringify(text).replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
-  );
-}
-
 /** What a token says, for people. */
 function rows(token: ConnectToken, isVerified: boolean): string[] {
   const { clientId, expiresAtMs, servers, userData } = token;
   return [
     `verified   ${isVerified ? "yes" : "no: anybody can have made it; verify it with --issuer"}`,
-    `client     ${typeof clientId === "string" ? quote(clientId) : clientId}`,
+    `client     ${typeof clientId === "string" ? quoted(clientId) : clientId}`,
     `issuer     ${token.issuer}`,
     `id         ${token.id}`,
     `expires    ${dateOf(expiresAtMs)}`,
     `servers    ${servers.length === 0 ? "all that know the issuer" : servers.join(" ")}`,
-    `user data  ${userData.length} bytes ${quote(new TextDecoder().decode(userData))}`,
+    `user data  ${userData.length} bytes ${quoted(new TextDecoder().decode(userData))}`,
   ];
 }
 
-/** Does what the command does, apart from printing. @returns what is printed */
-export async function tokenOutput(values: TokenValues): Promise<string> {
-  checkTogether(values);
-  const { read, issuer, server: [server], out, json } = values;
-  if (read !== undefined) {
-    const token = await readToken(await readSecret("--read", read), issuer, { server });
-    const isVerified = issuer !== undefined;
-    if (json) return `${JSON.stringify(plain(token, isVerified))}\n`;
-    return rows(token, isVerified).map((row) => `${row}\n`).join("");
-  }
-  const token = await create(values);
-  if (out !== undefined) writeSecret(out, token);
-  if (!json) return out === undefined ? `${token}\n` : "";
-  const { id, expiresAtMs } = await readToken(token);
-  const made = out === undefined ? { token } : { file: out };
-  return `${JSON.stringify({ ...made, id, expiresAtMs })}\n`;
+async function read(path: string, values: TokenValues, terminal: TokenTerminal): Promise<void> {
+  const { issuer, server: [server] } = values;
+  const token = await readToken(await readSecret("--read", path, terminal), issuer, { server });
+  const { clientId, userData, ...others } = token;
+  const isText = typeof clientId === "string";
+  const verified = issuer !== undefined;
+  terminal.print("read", {
+    verified,
+    clientId: isText ? clientId : undefined,
+    clientNumber: isText ? undefined : `${clientId}`,
+    ...others,
+    userData: toHex(userData),
+  }, rows(token, verified).join("\n"));
 }
 
-async function runToken(values: TokenValues): Promise<number> {
-  process.stdout.write(await tokenOutput(values));
+async function runToken(values: TokenValues, terminal: TokenTerminal): Promise<number> {
+  checkTogether(values);
+  if (values.read !== undefined) {
+    await read(values.read, values, terminal);
+    return 0;
+  }
+  const token = await create(values, terminal);
+  const { id, expiresAtMs } = await readToken(token);
+  const { out } = values;
+  if (out !== undefined) writeSecret(out, token);
+  const told = out === undefined ? token : undefined;
+  terminal.print("made", { token: told, file: out, id, expiresAtMs }, told);
   return 0;
 }
 
@@ -173,7 +187,9 @@ async function runToken(values: TokenValues): Promise<number> {
 export const token: Command = command({
   name: "token",
   summary: "Make a connect token for a client, or read one",
+  operands: {},
   options: TOKEN_OPTIONS,
+  lines: LINES,
   example:
     'ENETJS_ISSUER_SECRET="$(enet keygen --kind issuer --stdout | head -n 1)" enet token --client-id alice',
   notes: [

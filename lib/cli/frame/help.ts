@@ -4,24 +4,12 @@
  * @module
  */
 import type { Command } from "./command.ts";
-import type { Option } from "./options.ts";
+import type { Operand, Option } from "./options.ts";
+import { COLUMNS } from "./terminal.ts";
+import { wrap } from "./text.ts";
 
-const COLUMNS = 80;
 /** Where the descriptions of options begin. */
 const INDENT = 28;
-
-/** Breaks text into lines. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
-}
 
 /** What an option is when it is not given; `undefined` where that goes without saying. */
 export function defaultOf(option: Option): string | undefined {
@@ -41,6 +29,19 @@ export function description(option: Option): string {
   return `${option.help}${choices}${repeatable}`;
 }
 
+/** How a command is written: `enet ping [OPTIONS] HOST:PORT`. */
+export function usage({ name, operands }: Command): string {
+  const words = Object.values(operands).map(({ value, isOptional }) =>
+    isOptional ? ` [${value}]` : ` ${value}`
+  );
+  return `enet ${name} [OPTIONS]${words.join("")}`;
+}
+
+/** What the help says of an operand. */
+export function operandDescription({ help, choices }: Operand): string {
+  return choices === undefined ? help : `${help}: ${choices.join(", ")}`;
+}
+
 function row(left: string, text: string): string {
   const lines = wrap(text, COLUMNS - INDENT);
   const head = `  ${left}`;
@@ -50,14 +51,19 @@ function row(left: string, text: string): string {
 }
 
 /** The help of a command. */
-export function commandHelp({ name, summary, options, example, notes }: Command): string {
+export function commandHelp(command: Command): string {
+  const { summary, operands, options, example, notes } = command;
+  const given = Object.values(operands).map((operand) =>
+    row(operand.value, operandDescription(operand))
+  );
   const rows = Object.entries(options).map(([long, option]) => {
     const initial = defaultOf(option);
     const text = description(option) + (initial === undefined ? "" : ` [${initial}]`);
     return row(`${option.short ? "" : "    "}${spelling(long, option)}`, text);
   });
   const paragraphs = notes.map((note) => `\n${wrap(note, COLUMNS).join("\n")}\n`);
-  return `Usage: enet ${name} [OPTIONS]\n\n${wrap(`${summary}.`, COLUMNS).join("\n")}\n\n` +
+  return `Usage: ${usage(command)}\n\n${wrap(`${summary}.`, COLUMNS).join("\n")}\n\n` +
+    (given.length > 0 ? `Operands:\n${given.join("")}\n` : "") +
     `Options:\n${rows.join("")}${paragraphs.join("")}\nExample:\n  ${example}\n`;
 }
 

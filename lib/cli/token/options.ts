@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { COMMON_OPTIONS, JSON_OPTION, type OptionTable, type OptionValues } from "./options.ts";
+import type { OptionTable, OptionValues } from "../frame/options.ts";
 
 /** The environment variable that may have the issuer's secret key. */
 export const ISSUER_VARIABLE = "ENETJS_ISSUER_SECRET";
@@ -57,8 +57,6 @@ export const TOKEN_OPTIONS = {
     value: "KEY",
     help: "with --read, verify the token by this public key of its issuer",
   },
-  ...JSON_OPTION,
-  ...COMMON_OPTIONS,
 } as const satisfies OptionTable;
 
 /** The values of the options. */

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { COMMON_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
+import type { OptionTable, OptionValues } from "../frame/options.ts";
 
 /** The longest time of a timer, in seconds. */
 const MAXIMUM_S = 2_147_483;
 
-/** One table, from which parsing, help, the check of a configuration file and the documentation come. */
+/** The options of the command itself. */
 export const GATEWAY_OPTIONS = {
   port: {
     kind: "integer",
@@ -205,7 +205,6 @@ export const GATEWAY_OPTIONS = {
     value: "[A:]PORT",
     help: "serve counters for Prometheus at http://A:PORT/metrics; A is 127.0.0.1 unless given",
   },
-  ...COMMON_OPTIONS,
 } as const satisfies OptionTable;
 
 /** The values of the options. */

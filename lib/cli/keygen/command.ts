@@ -3,9 +3,8 @@
  *
  * @module
  */
-import process from "node:process";
-import { show } from "../../ffi/show.ts";
-import { type KeyKind, keyToText } from "../security/key.ts";
+import { show } from "../../../ffi/show.ts";
+import { type KeyKind, keyToText } from "../../security/key.ts";
 import {
   generateIssuerKeyPair,
   generateKeyPair,
@@ -13,19 +12,13 @@ import {
   type KeyPair,
   readIssuerKeyPair,
   readKeyPair,
-} from "../security/key_pair.ts";
-import { type Command, command } from "./command.ts";
-import {
-  COMMON_OPTIONS,
-  JSON_OPTION,
-  type OptionTable,
-  type OptionValues,
-  UsageError,
-} from "./options.ts";
-import { readSecret, writeSecret } from "./secrets.ts";
+} from "../../security/key_pair.ts";
+import { type Command, command } from "../frame/command.ts";
+import { type OptionTable, type OptionValues, UsageError } from "../frame/options.ts";
+import { readSecret, writeSecret } from "../frame/secrets.ts";
+import type { Terminal } from "../frame/terminal.ts";
 
-/** The options of `enet keygen`. */
-export const KEYGEN_OPTIONS = {
+const OPTIONS = {
   kind: {
     kind: "choice",
     value: "KIND",
@@ -45,11 +38,21 @@ export const KEYGEN_OPTIONS = {
     value: "FILE",
     help: "make no key: print the public key of the secret one in this file; - is standard input",
   },
-  ...JSON_OPTION,
-  ...COMMON_OPTIONS,
 } as const satisfies OptionTable;
 
-type KeygenValues = OptionValues<typeof KEYGEN_OPTIONS>;
+const LINES = {
+  key: {
+    help: "the key has been made or read",
+    fields: {
+      secretKey: "with `--stdout`",
+      publicKey: "unless it is a shared secret",
+      file: "with `--out`, where the secret key is",
+    },
+  },
+} as const;
+
+type KeygenValues = OptionValues<typeof OPTIONS>;
+type KeygenTerminal = Terminal<typeof LINES>;
 
 /** Keys as text. A shared secret has no public key. */
 interface TextKeys {
@@ -72,8 +75,8 @@ async function generate(kind: KeygenValues["kind"]): Promise<TextKeys> {
 }
 
 /** The keys of a secret one in a file. */
-async function readKeys(path: string): Promise<TextKeys> {
-  const text = await readSecret("--from", path);
+async function readKeys(path: string, terminal: KeygenTerminal): Promise<TextKeys> {
+  const text = await readSecret("--from", path, terminal);
   const kind = (["host_secret", "issuer_secret"] satisfies KeyKind[])
     .find((kind) => text.startsWith(`${kind}_`));
   if (kind === undefined) {
@@ -92,24 +95,20 @@ async function readKeys(path: string): Promise<TextKeys> {
   }
 }
 
-/** Does what the command does, apart from printing. @returns what is printed */
-export async function keygenOutput(values: KeygenValues): Promise<string> {
-  const { kind, out, stdout, from, json } = values;
+async function runKeygen(values: KeygenValues, terminal: KeygenTerminal): Promise<number> {
+  const { kind, out, stdout, from } = values;
   if (Number(out !== undefined) + Number(stdout) + Number(from !== undefined) !== 1) {
     throw new UsageError(
       "say where the secret key goes, with either --out or --stdout; or where it is, with --from",
     );
   }
-  const { secretKey, publicKey } = from === undefined ? await generate(kind) : await readKeys(from);
+  const { secretKey, publicKey } = from === undefined
+    ? await generate(kind)
+    : await readKeys(from, terminal);
   if (out !== undefined) writeSecret(out, secretKey);
-  const told = { ...stdout && { secretKey }, publicKey, file: out };
-  if (json) return `${JSON.stringify(told)}\n`;
-  return [told.secretKey, publicKey].filter((line) => line !== undefined)
-    .map((line) => `${line}\n`).join("");
-}
-
-async function runKeygen(values: KeygenValues): Promise<number> {
-  process.stdout.write(await keygenOutput(values));
+  const told = { secretKey: stdout ? secretKey : undefined, publicKey };
+  const keys = [told.secretKey, publicKey].filter((line) => line !== undefined);
+  terminal.print("key", { ...told, file: out }, keys.length > 0 ? keys.join("\n") : undefined);
   return 0;
 }
 
@@ -117,7 +116,9 @@ async function runKeygen(values: KeygenValues): Promise<number> {
 export const keygen: Command = command({
   name: "keygen",
   summary: "Make keys for encrypted hosts and for connect tokens",
-  options: KEYGEN_OPTIONS,
+  operands: {},
+  options: OPTIONS,
+  lines: LINES,
   example: "enet keygen --kind issuer --stdout",
   notes: [
     "The public key goes to standard output. The files of --out and --from hold the secret key alone; --from " +

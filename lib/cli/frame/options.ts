@@ -1,13 +1,13 @@
 /**
- * The options of a command as data: a table from which the parser, the check of a configuration file, `--help` and the
- * documentation come.
+ * The operands and options of a command as data: tables from which the parser, the check of a configuration file,
+ * `--help`, completion and the documentation come.
  *
  * @module
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { nearest } from "../../ffi/_nearest.ts";
-import { show } from "../../ffi/show.ts";
+import { nearest } from "../../../ffi/_nearest.ts";
+import { show } from "../../../ffi/show.ts";
 
 /** What every option has. */
 interface OptionBase {
@@ -15,7 +15,7 @@ interface OptionBase {
   readonly short?: string;
   /** What it is for, in the imperative or as a noun, without a full stop. */
   readonly help: string;
-  /** What stands for its value in the help; none for a flag. */
+  /** What stands for its value in the help; none for a flag. `FILE` and `PATH` are completed as names of files. */
   readonly value?: string;
   /** What the help says about the default, where it is not `initial`. */
   readonly told?: string;
@@ -32,7 +32,7 @@ interface TextOption extends OptionBase {
   readonly initial?: string;
 }
 
-/** An integer; or with the kind `seconds` any number. */
+/** An integer; or with the kind `seconds` a time: `10`, `10s`, `500ms`, `2m`. Its value is in seconds. */
 interface NumberOption extends OptionBase {
   readonly kind: "integer" | "seconds";
   readonly minimum: number;
@@ -73,6 +73,31 @@ export type OptionValues<T extends OptionTable> = {
   readonly [K in keyof T]: OptionValue<T[K]>;
 };
 
+/** What a command takes without a name before it. */
+export interface Operand {
+  /** What stands for it in the help: `HOST:PORT`. */
+  readonly value: string;
+  /** What it is, without a full stop. */
+  readonly help: string;
+  /** Whether it may be left out. Only the last ones may. */
+  readonly isOptional?: boolean;
+  /** The words that it may be. */
+  readonly choices?: readonly string[];
+}
+
+/** Operands by their names, in order. */
+export type OperandTable = Readonly<Record<string, Operand>>;
+
+type OperandValue<P extends Operand> = P extends { readonly choices: readonly (infer C)[] } ? C
+  : string;
+
+/** The values of operands: of those that were given. */
+export type OperandValues<T extends OperandTable> = {
+  readonly [K in keyof T]: T[K] extends { readonly isOptional: true }
+    ? OperandValue<T[K]> | undefined
+    : OperandValue<T[K]>;
+};
+
 /** A command was used in a wrong way. The message says how to correct it. */
 export class UsageError extends Error {
   /** Makes the error. */
@@ -94,14 +119,22 @@ function unknownOption(name: string, table: OptionTable, prefix: string): UsageE
   return new UsageError(`there is no option ${prefix}${name}${hint}`);
 }
 
+/** Seconds in the units of times. */
+const UNITS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600 };
+
+function numberOf(text: string, kind: NumberOption["kind"]): number | string {
+  if (kind === "integer") return /^\d+$/.test(text) ? Number(text) : text;
+  const [, digits, unit] = text.match(/^(\d+(?:\.\d+)?)(ms|s|m|h)?$/) ?? [];
+  return digits === undefined ? text : Number(digits) * UNITS[unit ?? "s"];
+}
+
 function checkNumber(value: unknown, { kind, minimum, maximum }: NumberOption): number | string {
-  const pattern = kind === "integer" ? /^\d+$/ : /^\d+(\.\d+)?$/;
-  const number = typeof value === "string" && pattern.test(value) ? Number(value) : value;
+  const number = typeof value === "string" ? numberOf(value, kind) : value;
   const fits = typeof number === "number" && number >= minimum && number <= maximum &&
     (kind === "seconds" || Number.isInteger(number));
   return fits
     ? number
-    : `${kind === "integer" ? "an integer" : "a number"} from ${minimum} to ${maximum}`;
+    : `${kind === "integer" ? "an integer" : "a number of seconds"} from ${minimum} to ${maximum}`;
 }
 
 /** The value that an option takes. @returns it, or in `expected` what it would have to be */
@@ -127,9 +160,10 @@ function check(value: unknown, option: Option): { value: unknown } | { expected:
   }
 }
 
-/** What the command line gives. */
-function readArguments(table: OptionTable, args: readonly string[]): Given {
-  const { tokens } = parseArgs({
+type Tokens = NonNullable<ReturnType<typeof parseArgs>["tokens"]>;
+
+function tokensOf(table: OptionTable, args: readonly string[]): Tokens {
+  return parseArgs({
     args: [...args],
     options: Object.fromEntries(
       Object.entries(table).map(([name, { kind, short }]) => [name, {
@@ -141,37 +175,61 @@ function readArguments(table: OptionTable, args: readonly string[]): Given {
     strict: false,
     allowPositionals: true,
     tokens: true,
-  });
-  const given: Given = new Map();
-  for (const token of tokens) {
-    if (token.kind === "option-terminator") continue;
-    if (token.kind === "positional") {
-      throw new UsageError(`the argument ${show(token.value)} is one too many`);
-    }
-    const option = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
-    if (option === undefined) {
-      if (token.rawName.startsWith("--")) throw unknownOption(token.name, table, "--");
-      throw new UsageError(`there is no option ${token.rawName}`);
-    }
-    const { value } = token;
-    if (option.kind === "flag") {
-      if (value != null) {
-        throw new UsageError(`${token.rawName} takes no value, and got ${show(value)}`);
-      }
-      given.set(token.name, true);
-    } else if (value == null) {
-      throw new UsageError(`${token.rawName} needs a value: ${token.rawName} ${option.value}`);
-    } else {
-      const before = option.kind === "list"
-        ? given.get(token.name) as string[] | undefined
-        : undefined;
-      given.set(
-        token.name,
-        before === undefined && option.kind !== "list" ? value : [...before ?? [], value],
-      );
-    }
+  }).tokens;
+}
+
+/** Takes an option of the command line. */
+function takeOption(
+  given: Given,
+  table: OptionTable,
+  { name, rawName, value }: Extract<Tokens[number], { kind: "option" }>,
+): void {
+  const option = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (option === undefined) {
+    if (rawName.startsWith("--")) throw unknownOption(name, table, "--");
+    throw new UsageError(`there is no option ${rawName}`);
   }
-  return given;
+  if (option.kind === "flag") {
+    if (value != null) throw new UsageError(`${rawName} takes no value, and got ${show(value)}`);
+    given.set(name, true);
+  } else if (value == null) {
+    throw new UsageError(`${rawName} needs a value: ${rawName} ${option.value}`);
+  } else if (option.kind === "list") {
+    given.set(name, [...given.get(name) as string[] | undefined ?? [], value]);
+  } else given.set(name, value);
+}
+
+/** What the command line gives: options, and operands in order. */
+function readArguments(
+  table: OptionTable,
+  args: readonly string[],
+): { options: Given; operands: string[] } {
+  const options: Given = new Map();
+  const operands: string[] = [];
+  for (const token of tokensOf(table, args)) {
+    if (token.kind === "positional") operands.push(token.value);
+    else if (token.kind === "option") takeOption(options, table, token);
+  }
+  return { options, operands };
+}
+
+/** Gives operands their names. */
+function nameOperands(table: OperandTable, given: readonly string[]): Record<string, string> {
+  const entries = Object.entries(table);
+  if (given.length > entries.length) {
+    throw new UsageError(`the argument ${show(given[entries.length])} is one too many`);
+  }
+  const missing = entries.slice(given.length).find(([, { isOptional }]) => !isOptional);
+  if (missing !== undefined) {
+    throw new UsageError(`${missing[1].value} is missing: ${missing[1].help}`);
+  }
+  return Object.fromEntries(given.map((value, index) => {
+    const [name, { value: told, choices }] = entries[index];
+    if (choices !== undefined && !choices.includes(value)) {
+      throw new UsageError(`${told} must be ${choices.join(" or ")}, not ${show(value)}`);
+    }
+    return [name, value];
+  }));
 }
 
 /** What a configuration file gives. */
@@ -197,13 +255,9 @@ function readConfiguration(table: OptionTable, path: string, excluded: readonly 
   return new Map(Object.entries(content));
 }
 
-/** The option of commands whose result programs may want to read. */
-export const JSON_OPTION = {
-  json: { kind: "flag", help: "print one line of JSON" },
-} as const satisfies OptionTable;
-
 /** Options that every command has. */
 export const COMMON_OPTIONS = {
+  json: { kind: "flag", help: "print results as lines of JSON, for programs" },
   config: {
     kind: "text",
     value: "FILE",
@@ -213,18 +267,26 @@ export const COMMON_OPTIONS = {
   help: { kind: "flag", short: "h", help: "print this help" },
 } as const satisfies OptionTable;
 
+/** What a command line is read by. */
+export interface Tables<P extends OperandTable, O extends OptionTable> {
+  readonly operands: P;
+  readonly options: O;
+}
+
 /**
- * Reads options from the command line, and from the file that `config` names.
+ * Reads operands and options from the command line, and options from the file that `config` names. Where `help` or
+ * `version` is asked for, operands may be missing.
  *
- * @param table the options of the command, with {@linkcode COMMON_OPTIONS}
- * @throws {UsageError} When an option does not exist, lacks its value or has one that it does not take.
+ * @throws {UsageError} When an option does not exist, lacks its value or has one that it does not take, and when an
+ *   operand is missing or one too many.
  */
-export function parseOptions<T extends OptionTable>(
-  table: T,
+export function parseOptions<P extends OperandTable, O extends OptionTable>(
+  { operands, options: table }: Tables<P, O>,
   args: readonly string[],
-): OptionValues<T & typeof COMMON_OPTIONS> {
+): OperandValues<P> & OptionValues<O> {
   const ofLine = readArguments(table, args);
-  const config = ofLine.get("config");
+  const { options } = ofLine;
+  const config = options.get("config");
   const values: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(table)) {
     values[name] = option.kind === "flag" ? false : option.kind === "list" ? [] : option.initial;
@@ -238,11 +300,13 @@ export function parseOptions<T extends OptionTable>(
       values[key] = checked.value;
     }
   };
-  // Whoever asks for help gets it, whatever a file says.
-  if (typeof config === "string" && !ofLine.has("help") && !ofLine.has("version")) {
+  // Whoever asks for help gets it, whatever a file says and an operand is.
+  const isAsked = options.has("help") || options.has("version");
+  if (typeof config === "string" && !isAsked) {
     const ofFile = readConfiguration(table, config, Object.keys(COMMON_OPTIONS));
     take(ofFile, (name) => `${config}: ${name}`);
   }
-  take(ofLine, written);
-  return values as OptionValues<T & typeof COMMON_OPTIONS>;
+  take(options, written);
+  if (!isAsked) Object.assign(values, nameOperands(operands, ofLine.operands));
+  return values as OperandValues<P> & OptionValues<O>;
 }

@@ -5,32 +5,31 @@
  * @module
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import process from "node:process";
-import { show } from "../../ffi/show.ts";
+import { show } from "../../../ffi/show.ts";
 import { UsageError } from "./options.ts";
-
-async function readStandardInput(): Promise<string> {
-  let text = "";
-  for await (const chunk of process.stdin.setEncoding("utf8")) text += chunk;
-  return text;
-}
+import type { Terminal } from "./terminal.ts";
 
 /**
  * Reads a key or a token from a file.
  *
  * @param option the option that names the file, for messages
  * @param path the file; `-` is standard input
+ * @param terminal what has the standard input
  * @returns the text without the white space around it
  * @throws {UsageError} When the path is a secret itself.
  */
-export async function readSecret(option: string, path: string): Promise<string> {
+export async function readSecret(
+  option: string,
+  path: string,
+  terminal: Pick<Terminal, "readInput">,
+): Promise<string> {
   if (/^(\w+_secret|token)_[\w-]{40,}$/.test(path)) {
     throw new UsageError(
       `${option} is the name of a file: other users of this machine see the arguments of programs, ` +
         "so write the secret to a file",
     );
   }
-  const text = path === "-" ? await readStandardInput() : readFileSync(path, "utf8");
+  const text = path === "-" ? await terminal.readInput() : readFileSync(path, "utf8");
   return text.trim();
 }
 
