@@ -115,7 +115,9 @@ const ROWS: readonly HostRow[] = [
   counter(
     "insecure_datagrams",
     "Datagrams that encryption refused",
-    ({ security: { unauthentic, limited, malformed, unknown, forged, replayed, plainRefused } }) => ({
+    (
+      { security: { unauthentic, limited, malformed, unknown, forged, replayed, plainRefused } },
+    ) => ({
       ...{ unauthentic, limited, malformed, unknown, forged, replayed, plain: plainRefused },
     }),
     "cause",

@@ -19,4 +19,9 @@ export { metrics, type MetricsOptions } from "./metrics.ts";
 export { observeMetrics, type ObserveOptions } from "./observe.ts";
 export { type MetricsServer, serveMetrics } from "./serve.ts";
 export type { ServeMetricsOptions } from "./serve_options.ts";
-export { labelled, type MetricCollector, type MetricSource, type MetricSources } from "./sources.ts";
+export {
+  labelled,
+  type MetricCollector,
+  type MetricSource,
+  type MetricSources,
+} from "./sources.ts";

@@ -61,7 +61,13 @@ function* distributed(family: MetricFamily): Generator<Observation> {
       const attributes = { ...labels, le };
       yield { ...common, name: `${name}.bucket`, unit: "", value: count, attributes };
     }
-    yield { ...common, name: `${name}.gcount`, unit: "", value: counts.at(-1)!, attributes: labels };
+    yield {
+      ...common,
+      name: `${name}.gcount`,
+      unit: "",
+      value: counts.at(-1)!,
+      attributes: labels,
+    };
     yield { ...common, name: `${name}.gsum`, unit: "", value: sum, attributes: labels };
   }
 }

@@ -54,7 +54,8 @@ export function isLoopbackHost(header: string | undefined): boolean {
 export function planServe(given: ServeMetricsOptions): ServePlan {
   const own = ["hostname", "port", "token", "allowKick", "maximumRequests"];
   checkOptions(given, "options", [...own, "peers"]);
-  const { hostname = "127.0.0.1", port = 0, token, allowKick = false, maximumRequests = 32 } = given;
+  const { hostname = "127.0.0.1", port = 0, token, allowKick = false, maximumRequests = 32 } =
+    given;
   if (typeof hostname !== "string" || hostname === "") {
     throw new TypeError(`hostname must be an address, not ${show(hostname)}`);
   }
