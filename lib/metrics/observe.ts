@@ -95,8 +95,8 @@ class Observer implements Disposable {
   readonly #meter: OpenTelemetryMeter;
   readonly #collect: () => MetricFamily[];
   readonly #instruments = new Map<string, Observable>();
-  /** Those that the callback is registered with. */
-  #registered: Observable[] = [];
+  /** Those that the callback is registered with; undefined once it is over. */
+  #registered: Observable[] | undefined;
   readonly #callback = (result: BatchResult) => this.#observe(result);
 
   constructor(meter: OpenTelemetryMeter, collect: () => MetricFamily[]) {
@@ -126,19 +126,19 @@ class Observer implements Disposable {
 
   /** A family that a source did not have before is observed from the next time on. */
   #observe(result: BatchResult): void {
-    const known = this.#instruments.size;
+    const known = new Set(this.#registered);
     for (const observation of observations(this.#collect())) {
-      const isKnown = this.#registered.includes(this.#instrumentOf(observation));
-      const { name, value, attributes } = observation;
-      if (isKnown) result.observe(this.#instruments.get(name)!, value, attributes);
+      const instrument = this.#instrumentOf(observation);
+      const { value, attributes } = observation;
+      if (known.has(instrument)) result.observe(instrument, value, attributes);
     }
-    if (this.#instruments.size > known) this.#register();
+    if (this.#instruments.size > known.size) this.#register();
   }
 
   [Symbol.dispose](): void {
-    if (this.#registered.length === 0) return;
+    if (this.#registered === undefined) return;
     this.#meter.removeBatchObservableCallback(this.#callback, this.#registered);
-    this.#registered = [];
+    this.#registered = undefined;
   }
 }
 

@@ -84,9 +84,8 @@ test("It serves the page, text in two formats, and JSON; nothing may be stored o
 test("Peers are ordered, filtered and cut; rates come with the second look", async () => {
   await using stack = new AsyncDisposableStack();
   const host = stack.use(await Host.listen({ hostname: LOOPBACK }, {}));
-  const client = stack.use(await Host.create());
-  const quiet = await client.connect(host.address);
-  const loud = await client.connect(host.address);
+  const connect = async () => await stack.use(await Host.create()).connect(host.address);
+  const [quiet, loud] = [await connect(), await connect()];
   await until(() => host.peers.length === 2, STEP_MS, "both peers");
   const server = stack.use(await serveMetrics(host));
   const look = async (query: string) => {
