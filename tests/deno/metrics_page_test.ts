@@ -80,7 +80,7 @@ test(
     await using stack = new AsyncDisposableStack();
     const { server } = await open(stack, { token: TOKEN });
     const page = stack.use(await openPage(server.url));
-    await page.until("!document.getElementById('login').hidden", "the question for the token");
+    await page.until("document.getElementById('login')?.hidden === false", "the question for the token");
     await page.evaluate(`document.getElementById("token").value = "wrong";
       document.getElementById("login").requestSubmit()`);
     await page.until(

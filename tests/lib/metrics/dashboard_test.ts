@@ -1,4 +1,4 @@
-/** The dashboard of `examples/metrics` asks for metrics that there are. */
+/** The dashboard of `examples/metrics` asks for metrics that there are, and the page lists them. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -56,6 +56,17 @@ test("Each expression of the dashboard names metrics and labels that a host or a
   for (const family of ["round_trip_seconds", "queue_bytes", "loss_ratio"]) {
     assert.ok(asked.has(`enet_host_peer_${family}`), family);
   }
+});
+
+test("docs/metrics.md lists the metrics of a host", async () => {
+  await using host = await Host.listen({ hostname: LOOPBACK });
+  const page = readFileSync(`${root}/docs/metrics.md`, "utf8");
+  const rows = [...page.matchAll(/^\| `(\w+)` +\| (counter|gauge|histogram) +\|/gm)];
+  const families = parse(metrics(host)).map(({ name, type }) => {
+    const full = `${name.slice("enet_host_".length)}${type === "counter" ? "_total" : ""}`;
+    return [full, type.replace("gaugehistogram", "histogram")];
+  });
+  assert.deepEqual(rows.map(([, name, type]) => [name, type]), families);
 });
 
 test("The panels have ids of their own and do not overlap", () => {
