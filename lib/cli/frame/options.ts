@@ -32,9 +32,9 @@ interface TextOption extends OptionBase {
   readonly initial?: string;
 }
 
-/** An integer; or with the kind `seconds` a time: `10`, `10s`, `500ms`, `2m`. Its value is in seconds. */
+/** An integer, any number, or with the kind `seconds` a time: `10`, `10s`, `500ms`, `2m`. Its value is in seconds. */
 interface NumberOption extends OptionBase {
-  readonly kind: "integer" | "seconds";
+  readonly kind: "integer" | "number" | "seconds";
   readonly minimum: number;
   readonly maximum: number;
   readonly initial?: number;
@@ -122,19 +122,25 @@ function unknownOption(name: string, table: OptionTable, prefix: string): UsageE
 /** Seconds in the units of times. */
 const UNITS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600 };
 
+/** What the kinds of numbers are called. */
+const NUMBERS = {
+  integer: "an integer",
+  number: "a number",
+  seconds: "a number of seconds",
+} as const satisfies Record<NumberOption["kind"], string>;
+
 function numberOf(text: string, kind: NumberOption["kind"]): number | string {
   if (kind === "integer") return /^\d+$/.test(text) ? Number(text) : text;
   const [, digits, unit] = text.match(/^(\d+(?:\.\d+)?)(ms|s|m|h)?$/) ?? [];
-  return digits === undefined ? text : Number(digits) * UNITS[unit ?? "s"];
+  if (digits === undefined || unit !== undefined && kind !== "seconds") return text;
+  return Number(digits) * UNITS[unit ?? "s"];
 }
 
 function checkNumber(value: unknown, { kind, minimum, maximum }: NumberOption): number | string {
   const number = typeof value === "string" ? numberOf(value, kind) : value;
   const fits = typeof number === "number" && number >= minimum && number <= maximum &&
-    (kind === "seconds" || Number.isInteger(number));
-  return fits
-    ? number
-    : `${kind === "integer" ? "an integer" : "a number of seconds"} from ${minimum} to ${maximum}`;
+    (kind !== "integer" || Number.isInteger(number));
+  return fits ? number : `${NUMBERS[kind]} from ${minimum} to ${maximum}`;
 }
 
 /** The value that an option takes. @returns it, or in `expected` what it would have to be */

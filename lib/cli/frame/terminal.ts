@@ -35,7 +35,13 @@ export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan" | "inve
 export const COMMON_LINES = {
   error: {
     help: "the command has failed; the exit status is 1",
-    fields: { message: "what people read on standard error", code: "of an ENetError" },
+    fields: {
+      message: "what people read on standard error",
+      code: "of an ENetError",
+      fault:
+        "of a connection that could not be made: `name`, `full`, `refused`, `unreachable`, `no answer`, " +
+        "`encryption required`, `encryption` or `token`",
+    },
   },
 } as const satisfies LineTable;
 
@@ -200,10 +206,8 @@ export class Terminal<L extends LineTable = LineTable> {
 
   /** Tells that the command has failed. `run.ts` calls it. */
   fail(error: unknown): void {
-    const { message = String(error), code } = error as { message?: string; code?: unknown };
-    if (this.isJson) {
-      this.#write(JSON.stringify({ type: "error", message, code: `${code ?? ""}` || undefined }));
-    }
+    const { message = String(error), code, fault } = error as Record<string, string | undefined>;
+    if (this.isJson) this.#write(JSON.stringify({ type: "error", message, code, fault }));
     this.report(message);
   }
 

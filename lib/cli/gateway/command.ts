@@ -56,14 +56,12 @@ async function runGateway(values: GatewayValues, terminal: GatewayTerminal): Pro
   const logPath = values["access-log"];
   const log = logPath === undefined ? undefined : stack.use(new AccessLogFile(logPath, report));
   if (log !== undefined) stack.use(terminal.onSignal("SIGUSR1", () => log.reopen()));
-  let serving: Serving | undefined;
-  if (values["ssl-cert"] !== undefined) {
-    const reload = () => serving && reloadTls(serving, values, terminal);
-    stack.use(terminal.onSignal("SIGHUP", reload));
-  }
-  serving = await (values.to === undefined ? servePipes : serveBrowsers)(values, log, report);
+  const serving = await (values.to === undefined ? servePipes : serveBrowsers)(values, log, report);
   const metrics = () => [...serving.metrics(), ...log === undefined ? [] : [lostLines(log)]];
   try {
+    if (values["ssl-cert"] !== undefined) {
+      stack.use(terminal.onSignal("SIGHUP", () => reloadTls(serving, values, terminal)));
+    }
     terminal.print("listening", { url: serving.url }, `listening on ${serving.url}`);
     if (metricsAt !== undefined) {
       const { hostname, port } = metricsAt;

@@ -8,12 +8,11 @@ import process from "node:process";
 import { show } from "../../../ffi/show.ts";
 import { toHex } from "../../internal/hex.ts";
 import { dateOf, type TokenClaims } from "../../security/claims.ts";
-import { keyFromText, type KeyKind } from "../../security/key.ts";
 import { readIssuerKeyPair } from "../../security/key_pair.ts";
 import { type ConnectToken, createToken, readToken } from "../../security/token.ts";
 import { type Command, command } from "../frame/command.ts";
 import { UsageError } from "../frame/options.ts";
-import { readSecret, writeSecret } from "../frame/secrets.ts";
+import { checkKey, readSecret, writeSecret } from "../frame/secrets.ts";
 import type { Terminal } from "../frame/terminal.ts";
 import { quoted } from "../frame/text.ts";
 import { CREATING_OPTIONS, ISSUER_VARIABLE, TOKEN_OPTIONS, type TokenValues } from "./options.ts";
@@ -44,15 +43,6 @@ const LINES = {
 } as const;
 
 type TokenTerminal = Terminal<typeof LINES>;
-
-/** Refuses text that is no key of a kind. */
-function checkKey(option: string, kind: KeyKind, text: string): void {
-  try {
-    keyFromText(kind, text);
-  } catch (cause) {
-    throw new UsageError(`${option}: ${(cause as Error).message}`, { cause });
-  }
-}
 
 function checkTogether(values: TokenValues): void {
   for (const server of values.server) checkKey("--server", "host_public", server);

@@ -57,6 +57,7 @@ td button { min-height: 1.8rem; padding: .1rem .5rem; color: var(--alarm); }
   body { padding: .6rem; }
   .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   th.minor, td.minor { display: none; }
-  th, td { padding: .35rem .3rem; }
+  table { font-size: .85rem; }
+  th, td { padding: .35rem .2rem; }
 }
 `;

@@ -76,7 +76,9 @@ test("Operands have names, and stand anywhere among options", () => {
     "a fish": /^SHELL must be bash or zsh, not "fish"$/,
     "a zsh c": /^the argument "c" is one too many$/,
   };
-  for (const [line, says] of Object.entries(wrong)) assert.throws(() => parse(line), says, line);
+  for (const [line, says] of Object.entries(wrong)) {
+    assert.throws(() => parse(line), { name: "UsageError", message: says }, line);
+  }
   assert.equal(parse("--help").help, true);
 });
 
