@@ -421,6 +421,10 @@ export const PEER_STAT = {
   THROTTLED_FOR_DELAY: 51,
   REFUSED_DATAGRAMS: 52,
   BANDWIDTH_ESTIMATE: 53,
+  SENT_DATA: 54,
+  SENT_PACKETS: 55,
+  RECEIVED_DATA: 56,
+  RECEIVED_PACKETS: 57,
 } as const;
 
 /** Counters of the whole library: positions in what `enetjs_diagnostics` fills. */

@@ -335,6 +335,8 @@ export class HostEntrance implements Destination, Transport {
     put(PEER_STAT.ROUND_TRIP_TIME, [roundTripTime, roundTripTimeVariance]);
     put(PEER_STAT.WINDOW_SIZE, [link.pace.allowed, link.inFlight, link.inbox.waitingBytes]);
     put(PEER_STAT.QUEUED_BYTES, [link.queuedBytes, link.queuedMessages]);
+    put(PEER_STAT.SENT_DATA, [link.sentBytes, 0, link.inbox.receivedBytes]);
+    stats[PEER_STAT.SMOOTHED_ROUND_TRIP] = roundTripTime;
     stats[PEER_STAT.THROTTLED] = link.queue.dropped;
     return stats;
   }

@@ -605,7 +605,12 @@
 #define ENETJS_PEER_STAT_REFUSED_DATAGRAMS 52  /**< of which a limit or a budget has refused all or a part */
 /** reliable bytes a second that the link was seen to carry; 0: unknown */
 #define ENETJS_PEER_STAT_BANDWIDTH_ESTIMATE 53
-#define ENETJS_PEER_STAT_COUNT 54
+/** bytes of datagrams to the peer; 0 where libenet's calls do not arrive, see enetjs_datagrams_batched */
+#define ENETJS_PEER_STAT_SENT_DATA 54
+#define ENETJS_PEER_STAT_SENT_PACKETS 55
+#define ENETJS_PEER_STAT_RECEIVED_DATA 56 /**< bytes of datagrams that this host has let in */
+#define ENETJS_PEER_STAT_RECEIVED_PACKETS 57
+#define ENETJS_PEER_STAT_COUNT 58
 
 /** Counters of the whole library, positions in the array `enetjs_diagnostics` fills. */
 #define ENETJS_DIAGNOSTIC_HOSTS 0
