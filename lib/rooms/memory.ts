@@ -105,12 +105,13 @@ class MemoryConnection implements BackplaneConnection, BackplaneLog, BackplaneSt
   }
 
   publish(topic: string, bytes: Uint8Array): boolean {
+    if (!this.#hub.connections.has(this)) return false;
     for (const other of this.#hub.connections) {
       if (other !== this && other.#topics.has(topic)) {
         queueMicrotask(() => other.hears(topic) && other.handlers.message(topic, bytes));
       }
     }
-    return this.#hub.connections.has(this);
+    return true;
   }
 
   append(topic: string, bytes: Uint8Array): Promise<number> {
