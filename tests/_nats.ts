@@ -28,6 +28,8 @@ export interface NatsServerOptions {
   jetStream?: boolean;
   /** Makes it a member of a cluster, with these others. */
   routes?: readonly string[];
+  /** Where the others reach it, if that is not where it listens. */
+  advertise?: string;
 }
 
 /** The ports in the file that a server has written into its folder, once it has written all of it. */
@@ -43,7 +45,7 @@ function portsIn(folder: string): { nats: string[]; cluster?: string[] } | undef
 
 /** Starts a server. */
 export async function startNats(
-  { jetStream = true, routes }: NatsServerOptions = {},
+  { jetStream = true, routes, advertise }: NatsServerOptions = {},
 ): Promise<NatsServer> {
   await using stack = new AsyncDisposableStack();
   const folder = mkdtempSync(`${tmpdir()}/enetjs-nats-`);
@@ -52,6 +54,7 @@ export async function startNats(
     const cluster = routes === undefined ? [] : [
       "--cluster_name=test",
       `--cluster=nats://127.0.0.1:${clusterPort}`,
+      ...advertise === undefined ? [] : [`--cluster_advertise=${advertise}`],
       ...routes.length > 0 ? [`--routes=${routes.join(",")}`] : [],
     ];
     const store = jetStream ? ["-js", "-sd", `${folder}/store`] : [];
