@@ -3,12 +3,7 @@
  *
  * @module
  */
-import type {
-  Backplane,
-  BackplaneConnection,
-  BackplaneNeeds,
-  LogEntry,
-} from "./backplane.ts";
+import type { Backplane, BackplaneConnection, BackplaneNeeds, LogEntry } from "./backplane.ts";
 
 /** A check of a backplane. */
 export interface BackplaneCheck {
@@ -188,7 +183,7 @@ export const backplaneChecks: readonly BackplaneCheck[] = [
     equal(a.publish(topic, "late"), false, "publish after close");
     await gets(b, [`${topic} last`], "what was published before close");
   }),
-  check("Limits and values of a connection make sense", undefined, ( _topic, { connection }) => {
+  check("Limits and values of a connection make sense", undefined, (_topic, { connection }) => {
     equal(connection.maximumMessageSize >= 131_072, true, "maximumMessageSize of 128 KiB or more");
     equal(connection.queuedBytes >= 0 && connection.lagMs >= 0, true, "queuedBytes and lagMs");
     return Promise.resolve();
@@ -200,7 +195,9 @@ export const backplaneChecks: readonly BackplaneCheck[] = [
     const first = logOf(a).append(topic, bytesOf("0"));
     a.calling = false;
     const offsets = [await first];
-    for (let i = 1; i < 4; i++) offsets.push(await logOf(i % 2 ? b : a).append(topic, bytesOf(`${i}`)));
+    for (let i = 1; i < 4; i++) {
+      offsets.push(await logOf(i % 2 ? b : a).append(topic, bytesOf(`${i}`)));
+    }
     for (const side of [a, b]) {
       await until(() => side.entries.length >= 4, () => `${side.entries.length} of 4 entries came`);
       equal(side.entries.map(({ bytes }) => textOf(bytes)), ["0", "1", "2", "3"], "the order");

@@ -9,8 +9,8 @@ import { Fifo } from "../internal/fifo.ts";
 import { iteration } from "../internal/iteration.ts";
 import { handlers as checkHandlers } from "../internal/validate.ts";
 import type {
-  DroppedEvent,
   ClusterHostEvent,
+  DroppedEvent,
   JoinedEvent,
   LeftEvent,
   LinkEvent,
@@ -93,7 +93,9 @@ export class EventQueue {
   iterate(): AsyncIterableIterator<RoomsEvent> {
     if (this.#iterating) throw new TypeError("The rooms are being iterated over already");
     if (Object.keys(this.#handlers).length > 0) {
-      throw new TypeError("The rooms have handlers, which take the events: iterate, or pass handlers");
+      throw new TypeError(
+        "The rooms have handlers, which take the events: iterate, or pass handlers",
+      );
     }
     this.#iterating = true;
     this.#overflowed = false;

@@ -87,7 +87,9 @@ export function encodeSeveral(
 ): Uint8Array {
   const text = encoder.encode(JSON.stringify([audience.to, audience.except]));
   if (text.length >= MOST_OVERHEAD - HEADER) {
-    throw new RangeError(`the names of the rooms have ${text.length} bytes, too many for a message`);
+    throw new RangeError(
+      `the names of the rooms have ${text.length} bytes, too many for a message`,
+    );
   }
   const header = new Uint8Array(2 + text.length);
   new DataView(header.buffer).setUint16(0, text.length);
@@ -183,7 +185,9 @@ export function decodeLogged(
 }
 
 /** Reads a frame of {@linkcode FRAME.FENCED}; undefined when it is damaged. */
-export function decodeFenced(bytes: Uint8Array): FrameMessage & { readonly fence: number } | undefined {
+export function decodeFenced(
+  bytes: Uint8Array,
+): FrameMessage & { readonly fence: number } | undefined {
   if (bytes.length < HEADER + 8) return undefined;
   const fence = Number(new DataView(bytes.buffer, bytes.byteOffset + HEADER).getBigUint64(0));
   return Number.isSafeInteger(fence) ? { fence, ...messageOf(bytes, 8) } : undefined;

@@ -88,7 +88,9 @@ export async function claimLease(
   let seen: { revision: number; at: number } | undefined;
   for (;;) {
     signal?.throwIfAborted();
-    if (cluster.closed) throw new ENetError("ENETJS_ERR_CLOSED", `claim of ${room}: the rooms are closed`);
+    if (cluster.closed) {
+      throw new ENetError("ENETJS_ERR_CLOSED", `claim of ${room}: the rooms are closed`);
+    }
     const { store } = cluster.link;
     const look = store === undefined ? { failed: true } : await lookAt(store, key);
     if ("value" in look && store !== undefined) {
@@ -103,7 +105,15 @@ export async function claimLease(
         const bytes = encodeRecord({ holder, ttlMs, state });
         const revision = await store.put(key, bytes, value?.revision ?? 0).catch(() => undefined);
         if (revision !== undefined) {
-          return leases.create(cluster, store, { room, key, holder, ttlMs, revision, state, at: now });
+          return leases.create(cluster, store, {
+            room,
+            key,
+            holder,
+            ttlMs,
+            revision,
+            state,
+            at: now,
+          });
         }
       }
     }
@@ -250,7 +260,14 @@ export class Lease implements AsyncDisposable {
   send(channelId: number, data: Data, flags: PacketFlag = PacketFlag.RELIABLE): number {
     if (!this.valid) throw this.#error("send");
     const { room, fence } = this;
-    return this.#cluster.mail.sendFenced(topicOf("room", room), room, fence, channelId, data, flags);
+    return this.#cluster.mail.sendFenced(
+      topicOf("room", room),
+      room,
+      fence,
+      channelId,
+      data,
+      flags,
+    );
   }
 
   /**
@@ -263,7 +280,9 @@ export class Lease implements AsyncDisposable {
     this.#lose();
     await this.#writing;
     const record = { holder: undefined, ttlMs: 0, state: this.#state };
-    await this.#store.put(this.#beginning.key, encodeRecord(record), this.#revision).catch(() => {});
+    await this.#store.put(this.#beginning.key, encodeRecord(record), this.#revision).catch(
+      () => {},
+    );
   }
 
   /** Does the same. */

@@ -104,7 +104,14 @@ export class Mail {
   }
 
   /** Sends a message of a lease's holder. */
-  sendFenced(topic: string, room: string, fence: number, channelId: number, data: Data, flags: PacketFlag): number {
+  sendFenced(
+    topic: string,
+    room: string,
+    fence: number,
+    channelId: number,
+    data: Data,
+    flags: PacketFlag,
+  ): number {
     const bytes = this.#check(channelId, data, flags);
     const local = this.#owner.local.get(topic);
     this.#count(this.total, local, bytes.length, "Out");

@@ -31,9 +31,12 @@ const encoder = new TextEncoder();
 
 /** A name as a part of a topic: letters and digits stay, other bytes of its UTF-8 become `=XX`. */
 export function topicOf(kind: "room" | "user" | "host" | "lease", name: string): string {
-  const safe = name.replace(/[^A-Za-z0-9_-]/gu, (character) =>
-    Array.from(encoder.encode(character), (byte) => `=${byte.toString(16).padStart(2, "0")}`)
-      .join(""));
+  const safe = name.replace(
+    /[^A-Za-z0-9_-]/gu,
+    (character) =>
+      Array.from(encoder.encode(character), (byte) => `=${byte.toString(16).padStart(2, "0")}`)
+        .join(""),
+  );
   return `${kind}.${safe}`;
 }
 

@@ -121,7 +121,10 @@ export class NatsLog implements BackplaneLog {
 
   async append(topic: string, bytes: Uint8Array): Promise<number> {
     try {
-      const { seq } = await this.#manager.jetstream().publish(`${this.#prefix}.log.${topic}`, bytes);
+      const { seq } = await this.#manager.jetstream().publish(
+        `${this.#prefix}.log.${topic}`,
+        bytes,
+      );
       return seq;
     } catch (error) {
       // The server may have lost the stream.

@@ -1,4 +1,4 @@
-import type { ResolvedRate, RateLimit } from "../limits.ts";
+import type { RateLimit, ResolvedRate } from "../limits.ts";
 import { planRate } from "../limits.ts";
 import { boolean, integer, options, show } from "../internal/validate.ts";
 import type { Backplane } from "./backplane.ts";
@@ -94,7 +94,9 @@ export function planRooms(given: unknown): RoomsPlan {
   } = given as RoomsOptions;
   if (typeof Object(backplane).connect !== "function") {
     throw new TypeError(
-      `backplane must be a Backplane, such as memory() or nats({ servers }), not ${show(backplane)}`,
+      `backplane must be a Backplane, such as memory() or nats({ servers }), not ${
+        show(backplane)
+      }`,
     );
   }
   if (address !== undefined && !isAddress(address)) {

@@ -85,7 +85,8 @@ export function encodePresence(message: PresenceMessage): Uint8Array {
   return encoder.encode(JSON.stringify({ t: LETTERS[type], h: host, ...rest, changes }));
 }
 
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && value as number >= 0;
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && value as number >= 0;
 
 function decodeChange(value: unknown): Change | undefined {
   if (!Array.isArray(value) || value.length > 5) return undefined;

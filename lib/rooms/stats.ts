@@ -51,7 +51,9 @@ export interface RoomStats {
 export function readStats(cluster: Cluster): RoomsStats {
   const { replica, local, link, mail, drops, refused } = cluster;
   let localRooms = 0;
-  for (const { name, group } of local.all) localRooms += Number(name !== undefined && group.size > 0);
+  for (const { name, group } of local.all) {
+    localRooms += Number(name !== undefined && group.size > 0);
+  }
   return {
     hosts: replica.hosts.length,
     rooms: replica.roomCount,

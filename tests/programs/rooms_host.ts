@@ -51,6 +51,8 @@ for await (const line of lines) {
   if (what === "join") rooms.join(peers[Number(first) - 1], second, { presence: Number(third) });
   else if (what === "leave") rooms.leave(peers[Number(first) - 1], second);
   else if (what === "send") rooms.to(first).send(0, second);
-  else console.log(`view ${first} ${JSON.stringify({ view: view(), joined: [...joined].sort(), faults })}`);
+  else {console.log(
+      `view ${first} ${JSON.stringify({ view: view(), joined: [...joined].sort(), faults })}`,
+    );}
 }
 process.exit(0);

@@ -115,7 +115,9 @@ export async function runSchedule(seed: number, steps: number): Promise<void> {
     for (const host of hosts) if (host.stopped) host.pause(false);
     await converge(hosts);
   } catch (error) {
-    throw new Error(`seed ${seed}: ${told.join(", ")}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`seed ${seed}: ${told.join(", ")}: ${(error as Error).message}`, {
+      cause: error,
+    });
   } finally {
     await Promise.all(hosts.map((host) => host[Symbol.asyncDispose]()));
   }

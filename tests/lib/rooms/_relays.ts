@@ -66,7 +66,9 @@ export async function startCluster(): Promise<NatsCluster> {
   for (let i = 0; i < 3; i++) {
     const relay = stack.use(await openRelay());
     const routes = relays.map(({ address }) => `nats://${address}`);
-    const server = stack.use(await startNats({ jetStream: false, routes, advertise: relay.address }));
+    const server = stack.use(
+      await startNats({ jetStream: false, routes, advertise: relay.address }),
+    );
     relay.port = Number(server.routes.split(":").at(-1));
     relays.push(relay);
     servers.push(server);

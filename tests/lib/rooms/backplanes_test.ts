@@ -13,7 +13,10 @@ for (const { name, part, run } of backplaneChecks) {
 test("nats() passes the checks", { skip: natsServer() === undefined }, async (t) => {
   await using server = await startNats();
   for (const { name, run } of backplaneChecks) {
-    await t.test(name, () => run(nats({ servers: server.url, prefix: "checks", storage: "memory" })));
+    await t.test(
+      name,
+      () => run(nats({ servers: server.url, prefix: "checks", storage: "memory" })),
+    );
   }
 });
 

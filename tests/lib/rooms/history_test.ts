@@ -2,7 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PacketFlag } from "../../../mod.ts";
-import { type Backplane, type BackplaneHandlers, memory, readLogged } from "../../../lib/rooms/mod.ts";
+import {
+  type Backplane,
+  type BackplaneHandlers,
+  memory,
+  readLogged,
+} from "../../../lib/rooms/mod.ts";
 import { Follower } from "../../../lib/rooms/follower.ts";
 import { until } from "../../_helpers.ts";
 import { agree, type Client, openPlaces } from "./_rooms.ts";
@@ -104,7 +109,11 @@ test("A position that is none is refused, and so is resume without history", asy
 });
 
 /** A backplane whose entries can be withheld from a host. */
-function leaky(): { backplane: Backplane; lose(lose: boolean): void; handlers: BackplaneHandlers[] } {
+function leaky(): {
+  backplane: Backplane;
+  lose(lose: boolean): void;
+  handlers: BackplaneHandlers[];
+} {
   const inner = memory();
   const handlers: BackplaneHandlers[] = [];
   let losing = false;
@@ -155,7 +164,11 @@ test("After the log was lost, what comes is delivered again, and the gap is told
   let epoch = 1;
   const told: string[] = [];
   const follower = new Follower("room.a", {
-    log: () => ({ epoch, append: () => Promise.resolve(0), read: () => Promise.reject(new Error("down")) }),
+    log: () => ({
+      epoch,
+      append: () => Promise.resolve(0),
+      read: () => Promise.reject(new Error("down")),
+    }),
     deliver: ({ offset }, of) => told.push(`${of}:${offset}`),
     gap: () => told.push("gap"),
   });

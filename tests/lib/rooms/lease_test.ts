@@ -128,7 +128,9 @@ test("All hosts name the same host for a room, and a host that goes moves its ow
   const placed = rooms.map((room) => all[0].host(room).id);
   for (const one of all) assert.deepEqual(rooms.map((room) => one.host(room).id), placed);
   assert.equal(all[0].host("x").address, "game.example.com:7777");
-  for (const { id } of all) assert.ok(placed.filter((host) => host === id).length > 60, placed.join());
+  for (const { id } of all) {
+    assert.ok(placed.filter((host) => host === id).length > 60, placed.join());
+  }
   await all[2].close();
   await until(() => all.slice(0, 2).every((one) => one.hosts().length === 2), 20_000, "two hosts");
   for (const [i, room] of rooms.entries()) {

@@ -57,28 +57,32 @@ test("The members of a killed process leave everywhere, exactly once", { skip },
   assert.equal((await watcher.program.lines("left ", 3)).length, 3);
 });
 
-test("When the server is killed and comes back, nobody leaves, and history is read", { skip }, async () => {
-  await using server = await startNats();
-  const options = { history: { length: 100, ageMs: 60_000 } };
-  await using cluster = await openPlaces(2, options, nats({ servers: server.url }));
-  const [north, south] = cluster.places;
-  const [a, b] = [await north.connect(), await south.connect()];
-  north.rooms.join(a.peer, "arena");
-  south.rooms.join(b.peer, "arena");
-  await agree(cluster.places, "arena", 2);
-  north.rooms.to("arena").send(0, "1");
-  await until(() => b.bytes.length === 1, 20_000, "a message");
-  await server.restart();
-  await until(() => cluster.places.every(({ rooms }) => rooms.linked), 20_000, "the links");
-  assert.ok(north.events.some((event) => event.type === "link" && !event.up));
-  north.rooms.to("arena").send(0, "2");
-  await until(() => b.bytes.length === 2, 20_000, "a message of the log");
-  south.rooms.to("arena").send(0, "x", 0);
-  await until(() => a.got.includes("0 x"), 20_000, "a message");
-  for (const { events } of cluster.places) {
-    assert.deepEqual(events.filter(({ type }) => type === "left"), []);
-  }
-});
+test(
+  "When the server is killed and comes back, nobody leaves, and history is read",
+  { skip },
+  async () => {
+    await using server = await startNats();
+    const options = { history: { length: 100, ageMs: 60_000 } };
+    await using cluster = await openPlaces(2, options, nats({ servers: server.url }));
+    const [north, south] = cluster.places;
+    const [a, b] = [await north.connect(), await south.connect()];
+    north.rooms.join(a.peer, "arena");
+    south.rooms.join(b.peer, "arena");
+    await agree(cluster.places, "arena", 2);
+    north.rooms.to("arena").send(0, "1");
+    await until(() => b.bytes.length === 1, 20_000, "a message");
+    await server.restart();
+    await until(() => cluster.places.every(({ rooms }) => rooms.linked), 20_000, "the links");
+    assert.ok(north.events.some((event) => event.type === "link" && !event.up));
+    north.rooms.to("arena").send(0, "2");
+    await until(() => b.bytes.length === 2, 20_000, "a message of the log");
+    south.rooms.to("arena").send(0, "x", 0);
+    await until(() => a.got.includes("0 x"), 20_000, "a message");
+    for (const { events } of cluster.places) {
+      assert.deepEqual(events.filter(({ type }) => type === "left"), []);
+    }
+  },
+);
 
 test("A random schedule over a cluster of three servers converges", { skip }, async () => {
   const seed = { deno: 1, bun: 2, node: 3 }[currentRuntime()];

@@ -54,7 +54,9 @@ test("A client with a connect token gets one for the other host, which accepts i
     issuerSecretKey: issuer.secretKey,
   });
   const to = readRedirect((await peer.receive()).packet.view)!;
-  await client.connect(to.address, { security: { serverKey: to.serverKey, token: to.token } as never });
+  await client.connect(to.address, {
+    security: { serverKey: to.serverKey, token: to.token } as never,
+  });
   const arrived = await until(() => south.peers[0], 20_000, "the peer at the other host");
   assert.equal(arrived.token?.clientId, "ada");
 });
@@ -84,5 +86,8 @@ test("Wrong arguments of redirect are refused", async () => {
   await assert.rejects(redirect(remote, "a"), TypeError);
   await assert.rejects(redirect(remote, "a:1", { validMs: 1 }), RangeError);
   const { secretKey } = await generateIssuerKeyPair();
-  await assert.rejects(redirect(remote, "a:1", { issuerSecretKey: secretKey }), /clientId must be given/);
+  await assert.rejects(
+    redirect(remote, "a:1", { issuerSecretKey: secretKey }),
+    /clientId must be given/,
+  );
 });

@@ -24,7 +24,10 @@ test("A message to a room reaches its members on all hosts once, and not the one
 
   assert.equal(north.rooms.to("arena").except(a.peer).send(0, "hello"), 1);
   assert.equal(north.rooms.to("other").send(0, "end"), 0);
-  assert.equal(south.rooms.to("arena").send(0, new Uint8Array([104, 105]), PacketFlag.UNRELIABLE), 1);
+  assert.equal(
+    south.rooms.to("arena").send(0, new Uint8Array([104, 105]), PacketFlag.UNRELIABLE),
+    1,
+  );
   assert.deepEqual(await messages(d, 1), ["0 end"]);
   assert.deepEqual(await messages(a, 1), ["0 hi"]);
   assert.deepEqual(await messages(b, 2), ["0 hello", "0 hi"]);
@@ -102,7 +105,10 @@ test("Members are told with their presence, updated, and leave with a reason", a
     south.rooms.members("arena").find(({ hostId }) => hostId === north.rooms.id) as Member;
   assert.deepEqual(member().presence, { score: 1 });
   assert.equal(member().peer, undefined);
-  assert.equal(north.rooms.members("arena").find(({ peer }) => peer === a.peer)?.hostId, north.rooms.id);
+  assert.equal(
+    north.rooms.members("arena").find(({ peer }) => peer === a.peer)?.hostId,
+    north.rooms.id,
+  );
   north.rooms.join(a.peer, "arena", { presence: { score: 2 } });
   await until(() => (member().presence as { score: number }).score === 2, 20_000, "the update");
   a.server.disconnect();
@@ -141,7 +147,12 @@ test("A peer that has ended joins nothing, and one in too many rooms no more", a
   await using cluster = await openPlaces(1, { limits: { roomsPerPeer: 2 } });
   const [{ rooms, connect }] = cluster.places;
   const { peer, server } = await connect();
-  assert.deepEqual(["a", "b", "c", "a"].map((room) => rooms.join(peer, room)), [true, true, false, true]);
+  assert.deepEqual(["a", "b", "c", "a"].map((room) => rooms.join(peer, room)), [
+    true,
+    true,
+    false,
+    true,
+  ]);
   rooms.leave(peer, "a");
   assert.equal(rooms.join(peer, "c"), true);
   assert.deepEqual(rooms.roomsOf(peer).toSorted(), ["b", "c"]);
@@ -161,8 +172,15 @@ test("Rates hold for each room, and the program is told what was dropped", async
   rooms.join(peer, "b");
   assert.deepEqual([1, 2, 3].map(() => rooms.to("a").send(0, "x")), [1, 1, 0]);
   assert.equal(rooms.to("b").send(0, "x"), 1);
-  assert.throws(() => rooms.to("b").send(0, "x".repeat(9)), /9 bytes is larger than limits.messageBytes, 8/);
-  const dropped = await until(() => events.find(({ type }) => type === "dropped"), 20_000, "dropped");
+  assert.throws(
+    () => rooms.to("b").send(0, "x".repeat(9)),
+    /9 bytes is larger than limits.messageBytes, 8/,
+  );
+  const dropped = await until(
+    () => events.find(({ type }) => type === "dropped"),
+    20_000,
+    "dropped",
+  );
   assert.deepEqual(dropped, { type: "dropped", reason: "rate", messages: 1, room: "a" });
   assert.equal(rooms.stats.dropped.rate, 1);
 });
@@ -182,7 +200,11 @@ test("What is no name, peer, presence or option is refused with its value", asyn
   refuses(() => other.rooms.join(peer, "a"), TypeError, /peer of another host/);
   refuses(() => rooms.join(peer, "a", { presence: 1n }), TypeError, /JSON/);
   refuses(() => rooms.join(peer, "a", { presence: () => 1 }), TypeError, /JSON/);
-  refuses(() => rooms.join(peer, "a", { presence: "x".repeat(1023) }), RangeError, /1025 characters/);
+  refuses(
+    () => rooms.join(peer, "a", { presence: "x".repeat(1023) }),
+    RangeError,
+    /1025 characters/,
+  );
   refuses(() => rooms.join(peer, "a", { data: 1 } as never), TypeError, /no option "data"/);
   refuses(() => rooms.to("a").send(255, "x"), RangeError, /channelId/);
   refuses(() => rooms.to("a").send(0, 7 as never), TypeError, /7/);
