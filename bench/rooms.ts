@@ -97,8 +97,10 @@ interface Rival {
 async function measure(runtime: Runtime, seconds: number, rival: Rival): Promise<string> {
   await using stack = new AsyncDisposableStack();
   const [file, ...args] = rival.server;
-  const servers = Array.from({ length: HOSTS }, () =>
-    stack.use(new Child(runtimeCommand(runtime, `programs/rooms/${file}`, args))));
+  const servers = Array.from(
+    { length: HOSTS },
+    () => stack.use(new Child(runtimeCommand(runtime, `programs/rooms/${file}`, args))),
+  );
   const ports = await Promise.all(servers.map((server) => server.line("port ")));
   const load = stack.use(
     new Child(
@@ -170,5 +172,7 @@ for (const [name, start] of Object.entries(RIVALS)) {
   if (values.only !== undefined && values.only !== name) continue;
   await using stack = new AsyncDisposableStack();
   const rival = await start(stack);
-  console.log(`${name}: ${await measure(values.runtime as Runtime, Number(values.seconds), rival)}`);
+  console.log(
+    `${name}: ${await measure(values.runtime as Runtime, Number(values.seconds), rival)}`,
+  );
 }

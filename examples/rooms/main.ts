@@ -37,7 +37,12 @@ async function listen() {
 }
 
 /** Enters a room, answers some lines, and leaves after a "Bye". */
-async function enter(name: string, address: Address, room: string, answers: Record<string, string>) {
+async function enter(
+  name: string,
+  address: Address,
+  room: string,
+  answers: Record<string, string>,
+) {
   await using host = await Host.create();
   const peer = await host.connect(address, { channels: 1 });
   peer.send(0, room);

@@ -12,7 +12,6 @@ import { isName, nats, redirect, Rooms } from "@enetjs/enet/rooms";
 import { useNats } from "./nats_server.ts";
 
 const port = Number(process.argv[2] ?? 7001);
-const address = `127.0.0.1:${port}`;
 const natsServer = await useNats(Number(process.env.NATS_PORT ?? 4222));
 
 interface Login {
@@ -36,8 +35,9 @@ function login(peer: Peer<Login>, text: string) {
 
 async function command(peer: Peer<Login>, text: string) {
   const [what, to, ...words] = text.slice(1).split(" ");
-  if (what === "tell" && isName(to)) rooms.toUser(to).send(0, `(${peer.data.name}) ${words.join(" ")}`);
-  else if (what === "go" && isName(to)) await redirect(peer, rooms.host(to).address ?? address);
+  if (what === "tell" && isName(to)) {
+    rooms.toUser(to).send(0, `(${peer.data.name}) ${words.join(" ")}`);
+  } else if (what === "go" && isName(to)) await redirect(peer, rooms.host(to).address ?? address);
   else peer.send(0, "commands: /tell NAME TEXT, /go ROOM");
 }
 
@@ -50,13 +50,15 @@ const host = await Host.listen<Login>({ hostname: "127.0.0.1", port, channels: 1
   },
 });
 
+const address = `127.0.0.1:${host.address.port}`;
 const rooms = new Rooms<{ name: string }>(host, {
   address,
   backplane: nats({ servers: natsServer.address }),
   limits: { messageBytes: 1024, messages: { perSecond: 100 } },
 }, {
   joined: ({ room, member }) => tellHere(room, `* ${member.presence.name} has come`),
-  left: ({ room, member, reason }) => tellHere(room, `* ${member.presence.name} has left: ${reason}`),
+  left: ({ room, member, reason }) =>
+    tellHere(room, `* ${member.presence.name} has left: ${reason}`),
   link: ({ up }) => console.log(up ? "linked again" : "the link to NATS is down"),
 });
 

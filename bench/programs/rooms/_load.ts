@@ -68,7 +68,9 @@ export async function runLoad(
   }
   console.log("measured");
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS / 3));
-  const [here, elsewhere] = [times.here, times.elsewhere].map((all) => Float64Array.from(all).sort());
+  const [here, elsewhere] = [times.here, times.elsewhere].map((all) =>
+    Float64Array.from(all).sort()
+  );
   console.log(JSON.stringify({
     sent,
     received: here.length + elsewhere.length,
