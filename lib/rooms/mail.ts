@@ -30,7 +30,7 @@ import {
 } from "./frame.ts";
 import type { Link } from "./link.ts";
 import type { LocalRoom, LocalRooms, Traffic } from "./local_rooms.ts";
-import { EVERY_HOST } from "./names.ts";
+import { EVERY_HOST, isRoom } from "./names.ts";
 import type { RoomsPlan } from "./options.ts";
 import { encodeLoggedMessage } from "./position.ts";
 import { Rates } from "./rates.ts";
@@ -81,13 +81,37 @@ export class Mail {
   /** Sends a message of the program. @returns how many members of this host it was queued to */
   send(recipients: Recipients, channelId: number, data: Data, flags: PacketFlag): number {
     const bytes = this.#check(channelId, data, flags);
-    const { to, room, exceptPeers, exceptTopics } = recipients;
-    if (!this.#rates.take(to, bytes.length, performance.now())) {
-      this.#drop("rate", room);
+    if (!this.#rates.take(recipients.to, bytes.length, performance.now())) {
+      this.#drop("rate", recipients.room);
       return 0;
     }
-    const isLogged = this.#owner.plan.history !== undefined && flags === PacketFlag.RELIABLE;
-    if (isLogged) return this.#log(recipients, channelId, bytes);
+    if (this.#owner.plan.history !== undefined && flags === PacketFlag.RELIABLE) {
+      return this.#sendKept(recipients, channelId, bytes);
+    }
+    return this.#sendNow(recipients, channelId, data, bytes, flags);
+  }
+
+  /** With history: to the logs of rooms; users have none. */
+  #sendKept(recipients: Recipients, channelId: number, bytes: Uint8Array): number {
+    const users = recipients.to.filter((topic) => !isRoom(topic));
+    const rooms = recipients.to.filter(isRoom);
+    let queued = 0;
+    if (rooms.length > 0) queued += this.#log({ ...recipients, to: rooms }, channelId, bytes);
+    if (users.length > 0) {
+      const { RELIABLE } = PacketFlag;
+      queued += this.#sendNow({ ...recipients, to: users }, channelId, bytes, bytes, RELIABLE);
+    }
+    return queued;
+  }
+
+  #sendNow(
+    recipients: Recipients,
+    channelId: number,
+    data: Data,
+    bytes: Uint8Array,
+    flags: PacketFlag,
+  ): number {
+    const { to, room, exceptPeers, exceptTopics } = recipients;
     const local = to.length === 1 ? this.#owner.local.get(to[0]) : undefined;
     this.#count(this.total, local, bytes.length, "Out");
     if (to.length > 1 || exceptTopics.length > 0) {

@@ -40,5 +40,8 @@ export function topicOf(kind: "room" | "user" | "host" | "lease", name: string):
   return `${kind}.${safe}`;
 }
 
+/** Whether a topic is that of a room. */
+export const isRoom = (topic: string): boolean => topic.startsWith("room.");
+
 /** The topic of what concerns all hosts. */
 export const EVERY_HOST = "hosts";

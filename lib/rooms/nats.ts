@@ -71,6 +71,7 @@ class NatsLink implements BackplaneConnection {
   #confirming = 0;
   /** When the measurement under way began. */
   #askedAt: number | undefined;
+  #pulsedAt = performance.now();
   #subscribed: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -153,8 +154,12 @@ class NatsLink implements BackplaneConnection {
 
   /** Whether the server answers, and how fast. */
   #pulse(): void {
+    const now = performance.now();
+    // This process was stopped or busy: the answer may have come, and has yet to be read.
+    const late = now - this.#pulsedAt > 2 * PULSE_MS;
+    this.#pulsedAt = now;
     if (this.#askedAt === undefined) return void this.#measure();
-    if (performance.now() - this.#askedAt < SILENT_MS) return;
+    if (late || now - this.#askedAt < SILENT_MS) return;
     this.#report(false, new Error(`the server has not answered for ${SILENT_MS} ms`));
   }
 

@@ -69,6 +69,19 @@ test("Who is left out does not get a message that is kept", async () => {
   assert.throws(() => rooms.to("arena").except("other").send(0, "x"), /with history/);
 });
 
+test("Messages to users are not kept, and have no header", async () => {
+  await using cluster = await openPlaces(1, HISTORY);
+  const [{ rooms, connect }] = cluster.places;
+  const { peer, got } = await connect();
+  rooms.identify(peer, "ada");
+  rooms.join(peer, "arena");
+  assert.equal(rooms.toUser("ada").send(1, "for Ada"), 1);
+  await until(() => got.length === 1, 20_000, "the message");
+  assert.equal(rooms.toUser("ada").to("arena").send(1, "both"), 2);
+  await until(() => got.length === 3, 20_000, "two messages");
+  assert.deepEqual(got.map((line) => line.length), [9, 6, 22]);
+});
+
 test("A peer that was away for too long is told, and is a member all the same", async () => {
   await using cluster = await openPlaces(1, HISTORY);
   const [{ rooms, connect }] = cluster.places;

@@ -37,6 +37,37 @@ test("Rooms, history and leases work over NATS", { skip }, async () => {
   assert.ok(south.rooms.stats.lagMs >= 0 && south.rooms.linked);
 });
 
+test(
+  "What may wait on the way to the server is limited, and the rest is told",
+  { skip },
+  async () => {
+    await using server = await startNats({ jetStream: false });
+    const backplane = nats({ servers: server.url, maximumQueuedBytes: 65_536 });
+    await using cluster = await openPlaces(2, {}, backplane);
+    const [{ rooms, events }, south] = cluster.places;
+    const client = await south.connect();
+    south.rooms.join(client.peer, "arena");
+    await agree(cluster.places, "arena", 1);
+    // In one turn of the event loop nothing leaves.
+    for (let i = 0; i < 64; i++) {
+      rooms.to("arena").send(0, new Uint8Array(4096));
+      assert.ok(rooms.stats.queuedBytes <= 65_536, String(rooms.stats.queuedBytes));
+    }
+    const { backplane: dropped } = rooms.stats.dropped;
+    assert.ok(dropped >= 64 - 16, String(dropped));
+    const told = await until(
+      () => events.find(({ type }) => type === "dropped"),
+      20_000,
+      "dropped",
+    );
+    assert.deepEqual(told, { type: "dropped", reason: "backplane", messages: 1, room: "arena" });
+    await messages(client, 64 - dropped);
+    await until(() => rooms.stats.queuedBytes === 0, 20_000, "the server's answer");
+    rooms.to("arena").send(0, "again");
+    assert.equal((await messages(client, 64 - dropped + 1)).at(-1), "0 again");
+  },
+);
+
 test("The members of a killed process leave everywhere, exactly once", { skip }, async (t) => {
   await using server = await startNats();
   await using killed = await HostProcess.start([server.url]);
