@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { isName } from "./names.ts";
 import { PacketFlag } from "../packet_flag.ts";
 
 /** The version of this protocol. */
@@ -48,7 +47,7 @@ export interface FrameMessage {
   readonly data: Uint8Array;
 }
 
-/** Whom {@linkcode FRAME.SEVERAL} is for. */
+/** Whom {@linkcode FRAME.SEVERAL} is for: topics. */
 export interface Audience {
   readonly to: readonly string[];
   readonly except: readonly string[];
@@ -151,7 +150,10 @@ function messageOf(bytes: Uint8Array, offset = 0): FrameMessage {
 /** What follows the header of a frame of presence, or of {@linkcode FRAME.MESSAGE}. */
 export const decodeMessage = (bytes: Uint8Array): FrameMessage => messageOf(bytes);
 
-const isNames = (value: unknown): value is string[] => Array.isArray(value) && value.every(isName);
+/** Topics have letters, digits and few other characters, see `topicOf`. */
+const isTopics = (value: unknown): value is string[] =>
+  Array.isArray(value) &&
+  value.every((topic) => typeof topic === "string" && /^[\w.=-]{1,640}$/.test(topic));
 
 /** Reads a frame of {@linkcode FRAME.SEVERAL}; undefined when it is damaged. */
 export function decodeSeveral(bytes: Uint8Array): FrameMessage & Audience | undefined {
@@ -161,7 +163,7 @@ export function decodeSeveral(bytes: Uint8Array): FrameMessage & Audience | unde
   if (start + length > bytes.length) return undefined;
   try {
     const [to, except] = JSON.parse(decoder.decode(bytes.subarray(start, start + length)));
-    if (!isNames(to) || !isNames(except)) return undefined;
+    if (!isTopics(to) || !isTopics(except)) return undefined;
     return { to, except, ...messageOf(bytes, 2 + length) };
   } catch {
     return undefined;

@@ -54,8 +54,7 @@ test("A packet that is being received is passed on to all hosts", async () => {
 test("A message to several rooms comes once; rooms can be left out", async () => {
   await using cluster = await openPlaces(2);
   const [north, south] = cluster.places;
-  const clients = [await north.connect(), await south.connect(), await south.connect()];
-  const [a, b, c] = clients;
+  const [a, b, c] = [await north.connect(), await south.connect(), await south.connect()];
   for (const room of ["x", "y", "both"]) {
     north.rooms.join(a.peer, room);
     south.rooms.join(b.peer, room);
@@ -69,6 +68,10 @@ test("A message to several rooms comes once; rooms can be left out", async () =>
   assert.deepEqual(await messages(a, 2), ["0 1", "0 2"]);
   assert.deepEqual(await messages(b, 2), ["0 1", "0 2"]);
   assert.deepEqual((await messages(c, 2)).toSorted(), ["0 1", "0 3"]);
+  const long = "ä€".repeat(32); // the longest topics
+  south.rooms.join(c.peer, long);
+  north.rooms.to("none").to(long).send(0, "4");
+  assert.equal((await messages(c, 3))[2], "0 4");
 });
 
 test("Messages to a user reach each of its peers, on whatever host", async () => {
