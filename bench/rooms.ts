@@ -1,8 +1,9 @@
 /**
  * Measures rooms across hosts: four hosts with 500 peers each, in rooms of 20 across the hosts, each with 20 messages of
- * 64 bytes a second. Beside it runs Socket.IO with its Redis adapter, at the same work.
+ * 64 bytes a second. Beside it run Socket.IO with its Redis adapter, at the same work, and Colyseus, whose rooms each are
+ * in one process.
  *
- *     npx -y deno run -A bench/rooms.ts [--seconds 10] [--only enet] [--runtime node]
+ *     npx -y deno run -A bench/rooms.ts [--seconds 10] [--only enet|socketio|colyseus] [--runtime node]
  *
  * It prints what a hop over the backplane adds to the time of a message, and the CPU time of a message: that of the hosts
  * and of the broker, for each message that a client has sent.
@@ -32,8 +33,9 @@ interface Load {
   readonly expected: number;
   readonly p50Here: number;
   readonly p99Here: number;
-  readonly p50Elsewhere: number;
-  readonly p99Elsewhere: number;
+  /** Null where all members of a room are on one host. */
+  readonly p50Elsewhere: number | null;
+  readonly p99Elsewhere: number | null;
 }
 
 /** A child process whose lines are read. */
@@ -87,20 +89,25 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** What is measured. */
 interface Rival {
+  /** The program, and its arguments; `PORT` is a port that is free. */
   readonly server: readonly string[];
   readonly load: string;
   readonly env: Record<string, string>;
-  readonly broker: number;
+  /** The process of the broker, if there is one. */
+  readonly broker: number | undefined;
 }
 
 async function measure(runtime: Runtime, seconds: number, rival: Rival): Promise<string> {
   await using stack = new AsyncDisposableStack();
   const [file, ...args] = rival.server;
-  const servers = Array.from(
-    { length: HOSTS },
-    () => stack.use(new Child(runtimeCommand(runtime, `programs/rooms/${file}`, args))),
-  );
+  const servers: Child[] = [];
+  for (let i = 0; i < HOSTS; i++) {
+    const port = await freePort();
+    const given = args.map((arg) => arg === "PORT" ? port : arg);
+    servers.push(stack.use(new Child(runtimeCommand(runtime, `programs/rooms/${file}`, given))));
+  }
   const ports = await Promise.all(servers.map((server) => server.line("port ")));
   const load = stack.use(
     new Child(
@@ -111,7 +118,7 @@ async function measure(runtime: Runtime, seconds: number, rival: Rival): Promise
   const pids = servers.map((server) => server.process.pid!);
   const cpu = () => ({
     hosts: pids.map(cpuMs).reduce((a, b) => a + b),
-    broker: cpuMs(rival.broker),
+    broker: rival.broker === undefined ? 0 : cpuMs(rival.broker),
   });
   await load.line("measuring");
   const before = cpu();
@@ -119,12 +126,14 @@ async function measure(runtime: Runtime, seconds: number, rival: Rival): Promise
   const after = cpu();
   const result: Load = JSON.parse("{" + await load.line("{"));
   const us = (ms: number) => (ms * 1000 / result.sent).toFixed(0);
-  const ms = (value: number) => value.toFixed(2);
+  const ms = (value: number | null) => value === null ? "–" : value.toFixed(2);
+  const added = (elsewhere: number | null, here: number) =>
+    ms(elsewhere === null ? null : elsewhere - here);
   return [
     `${result.sent} messages, ${(result.received / result.expected * 100).toFixed(1)} % received; `,
     `same host p50 ${ms(result.p50Here)} ms, p99 ${ms(result.p99Here)} ms; `,
-    `added by the hop p50 ${ms(result.p50Elsewhere - result.p50Here)} ms, `,
-    `p99 ${ms(result.p99Elsewhere - result.p99Here)} ms; `,
+    `added by the hop p50 ${added(result.p50Elsewhere, result.p50Here)} ms, `,
+    `p99 ${added(result.p99Elsewhere, result.p99Here)} ms; `,
     `CPU a message: hosts ${us(after.hosts - before.hosts)} µs, `,
     `broker ${us(after.broker - before.broker)} µs`,
   ].join("");
@@ -159,7 +168,16 @@ async function socketio(stack: AsyncDisposableStack): Promise<Rival> {
   };
 }
 
-const RIVALS = { enet, socketio };
+async function colyseus(): Promise<Rival> {
+  return {
+    server: ["colyseus_server.ts", await installNpm("@colyseus/ws-transport", "0.18"), "PORT"],
+    load: "colyseus_load.ts",
+    env: { CLIENT: await installNpm("@colyseus/sdk", "0.18") },
+    broker: undefined,
+  };
+}
+
+const RIVALS = { enet, socketio, colyseus };
 
 const { values } = parseArgs({
   options: {

@@ -25,21 +25,26 @@ function quantile(sorted: Float64Array, part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
 }
 
-/** Runs the clients of one kind. */
+/**
+ * Runs the clients of one kind.
+ *
+ * @param spread whether the members of a room are on all hosts, or on one
+ */
 export async function runLoad(
   connect: (
     port: number,
     room: string,
     receive: (bytes: Uint8Array) => void,
   ) => Promise<RoomClient>,
+  { spread = true }: { spread?: boolean } = {},
 ): Promise<void> {
   const [seconds, ...ports] = process.argv.slice(2).map(Number);
   const times = { here: [] as number[], elsewhere: [] as number[] };
   const senders: { client: RoomClient; host: number }[] = [];
   let counts = false;
   for (let i = 0; i < PEERS * ports.length; i++) {
-    const host = i % ports.length;
     const room = Math.floor(i / MEMBERS);
+    const host = (spread ? i : room) % ports.length;
     const client = await connect(ports[host], `room-${room}`, (bytes) => {
       if (!counts) return;
       const view = new DataView(bytes.buffer, bytes.byteOffset);
