@@ -104,9 +104,9 @@ export async function runSchedule(seed: number, steps: number): Promise<void> {
     const start = async () => {
       const first = below(3);
       const servers = [0, 1, 2].map((i) => cluster.urls[(first + i) % 3]);
-      hosts.push(await HostProcess.start(servers));
+      return await HostProcess.start(servers);
     };
-    for (let i = 0; i < HOSTS; i++) await start();
+    hosts.push(...await Promise.all(Array.from({ length: HOSTS }, start)));
     for (let i = 0; i < steps; i++) {
       told.push(await step(hosts, cluster, below, start));
       await new Promise((resolve) => setTimeout(resolve, below(300)));
@@ -127,14 +127,14 @@ async function step(
   hosts: HostProcess[],
   cluster: NatsCluster,
   below: (limit: number) => number,
-  start: () => Promise<void>,
+  start: () => Promise<HostProcess>,
 ): Promise<string> {
   const host = hosts[below(hosts.length)];
   const what = below(16);
   if (what === 0) {
     await host[Symbol.asyncDispose]();
     hosts.splice(hosts.indexOf(host), 1);
-    await start();
+    hosts.push(await start());
     return `kill ${host.id}`;
   }
   if (what === 1) {

@@ -70,8 +70,9 @@ test(
 
 test("The members of a killed process leave everywhere, exactly once", { skip }, async (t) => {
   await using server = await startNats();
-  await using killed = await HostProcess.start([server.url]);
-  await using watcher = await HostProcess.start([server.url]);
+  await using stack = new AsyncDisposableStack();
+  const start = async () => stack.use(await HostProcess.start([server.url]));
+  const [killed, watcher] = await Promise.all([start(), start()]);
   await using cluster = await openPlaces(1, {}, nats({ servers: server.url }));
   const [{ rooms, events }] = cluster.places;
   for (const peer of [1, 2, 3]) killed.set(peer, "arena", peer);
