@@ -105,10 +105,12 @@ test(
     await until(() => b.bytes.length === 1, 20_000, "a message");
     await server.restart();
     const wentDown = () =>
-    cluster.places.every(({ events }) => events.some((event) => event.type === "link" && !event.up));
-  await until(wentDown, 20_000, "links that are down");
-  await until(() => cluster.places.every(({ rooms }) => rooms.linked), 20_000, "the links");
-  north.rooms.to("arena").send(0, "2");
+      cluster.places.every(({ events }) =>
+        events.some((event) => event.type === "link" && !event.up)
+      );
+    await until(wentDown, 20_000, "links that are down");
+    await until(() => cluster.places.every(({ rooms }) => rooms.linked), 20_000, "the links");
+    north.rooms.to("arena").send(0, "2");
     await until(() => b.bytes.length === 2, 20_000, "a message of the log");
     south.rooms.to("arena").send(0, "x", 0);
     await until(() => a.got.includes("0 x"), 20_000, "a message");
