@@ -7,8 +7,8 @@
 import { isIP } from "node:net";
 import { LAYOUT } from "../../ffi/layout.ts";
 import { validateAddress } from "../address.ts";
-import { checkOrigin, checkPath, checkProtocol, checkUnixSocket } from "../gateway/socket_names.ts";
-import { checkProxy } from "../gateway/socket_proxies.ts";
+import { checkOrigin, checkPath, checkProtocol, checkUnixSocket } from "../gateway/socket/names.ts";
+import { checkProxy } from "../gateway/socket/proxies.ts";
 import { GATEWAY_OPTIONS, type GatewayValues, PIPE_OPTIONS } from "./gateway_options.ts";
 import { webrtcPorts } from "./gateway_serving.ts";
 import { UsageError } from "./options.ts";

@@ -19,8 +19,8 @@ import { type Data, Packet, packets } from "../packet.ts";
 import { PEER_STATES } from "../peer_state.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Destination, Session } from "./session.ts";
-import type { PreparedMessage } from "./socket_contract.ts";
-import { CLOSE, encodeMessage, FRAGMENT, type Hello } from "./wire.ts";
+import type { PreparedMessage } from "./socket/contract.ts";
+import { CLOSE, encodeMessage, FRAGMENT, type Hello } from "./link/wire.ts";
 
 /** Cost of frames that a browser may have under way, at most and at least. */
 const MOST_WINDOW = 128 * 1024;
@@ -160,7 +160,7 @@ export class HostEntrance implements Destination, Transport {
     }
   }
 
-  // What a session tells.
+  // Callbacks of a session.
 
   message(
     session: Session,

@@ -7,7 +7,7 @@ import { createServer, type Server } from "node:http";
 import { once } from "node:events";
 import { hostAndPort } from "../internal/ip.ts";
 import type { WebRtcStats } from "./rtc_server.ts";
-import type { SocketServerStats } from "./socket_contract.ts";
+import type { SocketServerStats } from "./socket/contract.ts";
 
 /** Of a gateway, what concerns its browsers. */
 interface BrowserStats {
