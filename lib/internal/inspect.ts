@@ -16,9 +16,20 @@ export function makeInspectable<T extends object>(
     // The prototype itself is no instance.
     return `${name} { ${this === prototype ? "prototype" : describe(this)} }`;
   }
+  showAs(prototype, inspect);
+}
+
+/**
+ * Makes `console.log` show an object, or what inherits from it, as a text.
+ *
+ * @param inspect returns the text; `this` is what is shown
+ * @returns the object
+ */
+export function showAs<T extends object>(object: T, inspect: (this: T) => string): T {
   for (const symbol of NAMES) {
-    Object.defineProperty(prototype, Symbol.for(symbol), { value: inspect, configurable: true });
+    Object.defineProperty(object, Symbol.for(symbol), { value: inspect, configurable: true });
   }
+  return object;
 }
 
 /** `1 peer`, `2 peers`. */

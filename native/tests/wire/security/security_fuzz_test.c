@@ -1,8 +1,8 @@
 /*
  * A million datagrams to a server and a client that have a session: random ones, copies of real ones with
- * changes, and real ones between. Under sanitizers; another number of datagrams as argument. Checked: what a
- * stranger is sent is never longer than what came; tables stay bounded; a real datagram still arrives
- * afterwards.
+ * changes, and real ones between. Under sanitizers; `--datagrams N` and `--seed S` set how many, and which.
+ * Checked: what a stranger is sent is never longer than what came; tables stay bounded; a real datagram still
+ * arrives afterwards.
  */
 #include "stages.h"
 
@@ -94,6 +94,9 @@ TEST(nothing_that_comes_breaks_a_session) {
 
 int main(int argc, char **argv) {
   static const struct test_case cases[] = {TEST_CASE(nothing_that_comes_breaks_a_session)};
-  if (argc > 1) datagrams = (long)strtod(argv[1], NULL);
+  for (int i = 1; i + 1 < argc; i++) {
+    if (strcmp(argv[i], "--datagrams") == 0) datagrams = (long)strtod(argv[i + 1], NULL);
+    if (strcmp(argv[i], "--seed") == 0) random_state = strtoull(argv[i + 1], NULL, 10);
+  }
   return test_run(cases, TEST_COUNT(cases));
 }
