@@ -16,6 +16,7 @@ struct roaming {
   double peer; /* the client's */
   ENetSocket left[SECONDS];
   unsigned moves;
+  unsigned arrives_in; /* ms until the first datagram from the new port is at the server; 0: it has been */
   uint32_t asked, answered; /* messages of the client, and their echoes */
   enet_uint32 heard, silence; /* when the last echo came; the longest time between two */
 };
@@ -36,9 +37,23 @@ static void note_echo(struct consumer *c, const struct record *r) {
   roaming->heard = enet_time_get();
 }
 
+static void change_port(struct roaming *r) {
+  uint16_t port;
+  r->left[r->moves++] = r->link.back; /* where the server's datagrams wait for nobody */
+  r->link.back = socket_open(&port);
+}
+
 static void step(struct roaming *r) {
   poll_both(&r->client, &r->server);
   link_step(&r->link);
+  if (r->arrives_in > 0 && --r->arrives_in == 0) change_port(r);
+}
+
+/* The NAT has forgotten the port that the server sends to. */
+static uint32_t fate(struct link *l, bool to_client, const uint8_t *bytes, size_t length) {
+  const struct roaming *r = l->context;
+  (void)bytes, (void)length;
+  return to_client && r->arrives_in > 0 ? LINK_LOST : 0;
 }
 
 static void roaming_open(struct roaming *r) {
@@ -59,17 +74,18 @@ static void roaming_open(struct roaming *r) {
                                         sizeof(attempt));
   CHECK(r->peer > 0);
   UNTIL(r->client.connects > 0 && r->server.connects > 0, step(r));
+  r->link.fate = fate;
+  r->link.context = r;
   r->server.on_event = echo;
   r->client.on_event = note_echo;
   r->client.context = r;
   r->heard = enet_time_get();
 }
 
-/* The NAT has forgotten the port: what is sent there is lost. */
+/* The client's NAT has another port for it: what is under way to the old one is lost, too. */
 static void rebind(struct roaming *r) {
-  uint16_t port;
-  r->left[r->moves++] = r->link.back;
-  r->link.back = socket_open(&port);
+  while (r->link.held[1].first) free(link_take(&r->link.held[1]));
+  r->arrives_in = LATENCY_MS;
 }
 
 static void ask(struct roaming *r) {

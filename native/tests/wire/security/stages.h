@@ -155,7 +155,7 @@ static void pair_ask(struct pair *pair) {
 }
 
 /* All of it. @returns bytes of what the client had ENet's CONNECT wait for, as the server's ENet sees it */
-static int pair_connect(struct pair *pair) {
+static inline int pair_connect(struct pair *pair) {
   pair_ask(pair);
   CHECK_EQ_INT(deliver(&pair->server, &pair->client), 0);
   return deliver(&pair->client, &pair->server);

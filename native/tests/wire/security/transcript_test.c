@@ -106,6 +106,8 @@ static void converse(const struct transcript *transcript, struct record *record)
   pair_end(&pair);
 }
 
+#define COLUMNS 96 /* of a string in transcripts.h */
+
 /* ---- Comparing and recording ----------------------------------------------------------------- */
 
 TEST(conversations_are_as_they_were_recorded) {
@@ -127,7 +129,11 @@ static void print_transcript(const struct transcript *transcript) {
   static struct record record;
   converse(transcript, &record);
   printf("    {\"%s\", %d, %d, {\n", transcript->name, transcript->pattern, transcript->aes);
-  for (unsigned line = 0; line < record.count; line++) printf("      \"%s\",\n", record.lines[line]);
+  for (unsigned line = 0; line < record.count; line++) {
+    const char *rest = record.lines[line];
+    for (; strlen(rest) > COLUMNS; rest += COLUMNS) printf("      \"%.*s\"\n", COLUMNS, rest);
+    printf("      \"%s\",\n", rest);
+  }
   printf("    }},\n");
 }
 
