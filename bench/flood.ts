@@ -63,7 +63,7 @@ const rates = process.argv.slice(2).filter((argument) => argument !== "--hellos"
 
 /** The command of a program of this folder, on this runtime. */
 const program = (file: string, ...args: number[]) => [
-  ...["env", `ENCRYPTED=${Number(hellos)}`, process.execPath],
+  ...["env", `ENCRYPTED=${hellos ? "chacha" : ""}`, process.execPath],
   ..."Deno" in globalThis ? ["run", "-A", "--no-check"] : [],
   fileURLToPath(new URL(file, import.meta.url)),
   ...args.map(String),

@@ -1,5 +1,5 @@
 /**
- * The server of bench/flood.ts, encrypted with `ENCRYPTED=1` in the environment. It prints its port; each line that it
+ * The server of bench/flood.ts, encrypted with `ENCRYPTED=chacha` in the environment. It prints its port; each line that it
  * reads begins a measurement, and ends the one before, of which it prints what was used and seen.
  */
 import process from "node:process";

@@ -1,6 +1,10 @@
 import { LAYOUT } from "../ffi/layout.ts";
 import { abortSignal, integer, optionalFunction, options, show, U32 } from "./internal/validate.ts";
-import { type ConnectSecurity, type ConnectSecurityPlan, planConnectSecurity } from "./encryption.ts";
+import {
+  type ConnectSecurity,
+  type ConnectSecurityPlan,
+  planConnectSecurity,
+} from "./encryption.ts";
 import type { ENetError } from "./errors.ts";
 
 /** How `host.connect` and `host.sessions` go on after an attempt that failed. */

@@ -1,6 +1,7 @@
 /**
  * Encrypted connections beside plain ones, in one run: messages a second with `encryption-64`, `-1k` and `-64k`, and
- * round trips with `encryption-echo`. The names with `-plain` are the same without encryption. Beside them stand
+ * round trips with `encryption-echo`. The names with `-plain` are the same without encryption, those with `-aes` with
+ * AES-256-GCM in place of ChaCha20-Poly1305. Beside them stand
  * WebSockets over TLS: `wss` of `ws` on Node, and what is built into Bun and Deno.
  *
  * @module
@@ -22,22 +23,26 @@ const STREAMS = [
 const ROUND_TRIPS = 10_000;
 const SHARE: Record<Count, number> = { full: 1, quick: 0.2, small: 0.005 };
 
-const program = (runtime: Runtime, encrypted: boolean, file: string, args: unknown[]) => [
-  ...["env", `ENCRYPTED=${Number(encrypted)}`],
+/** What encrypts: see `programs/_common.ts`; nothing is plain. */
+const CIPHERS = ["", "chacha", "aes"] as const;
+type Cipher = typeof CIPHERS[number];
+
+const program = (runtime: Runtime, cipher: Cipher, file: string, args: unknown[]) => [
+  ...["env", `ENCRYPTED=${cipher}`],
   ...runtimeCommand(runtime, `programs/${file}`, args),
 ];
 
-const suffix = (encrypted: boolean) => encrypted ? "" : "-plain";
+const SUFFIXES: Record<Cipher, string> = { "": "-plain", chacha: "", aes: "-aes" };
 
 function streamJob(
   runtime: Runtime,
-  encrypted: boolean,
+  cipher: Cipher,
   { name, size, count }: typeof STREAMS[number],
   share: number,
 ): Job {
-  const workload = `encryption-${name}${suffix(encrypted)}`;
+  const workload = `encryption-${name}${SUFFIXES[cipher]}`;
   const messages = Math.ceil(count * share);
-  const start = (args: unknown[]) => new Program(program(runtime, encrypted, "stream.ts", args));
+  const start = (args: unknown[]) => new Program(program(runtime, cipher, "stream.ts", args));
   return {
     workloads: [workload],
     title: `${workload} ${runtime}`,
@@ -55,8 +60,8 @@ function streamJob(
   };
 }
 
-function echoJob(runtime: Runtime, encrypted: boolean, trips: number): Job {
-  const workload = `encryption-echo${suffix(encrypted)}`;
+function echoJob(runtime: Runtime, cipher: Cipher, trips: number): Job {
+  const workload = `encryption-echo${SUFFIXES[cipher]}`;
   return {
     workloads: [workload],
     title: `${workload} ${runtime}`,
@@ -65,7 +70,7 @@ function echoJob(runtime: Runtime, encrypted: boolean, trips: number): Job {
         new Program(
           acrossCores(
             role,
-            program(runtime, encrypted, "echo.ts", [role, "handler", "auto", ...args]),
+            program(runtime, cipher, "echo.ts", [role, "handler", "auto", ...args]),
           ),
         );
       await using server = start("serve", []);
@@ -133,11 +138,9 @@ export function jobs({ runtimes, count }: Plan): Job[] {
   const share = SHARE[count];
   return runtimes.flatMap((runtime) => [
     ...STREAMS.flatMap((stream) =>
-      [false, true].map((encrypted) => streamJob(runtime, encrypted, stream, share))
+      CIPHERS.map((cipher) => streamJob(runtime, cipher, stream, share))
     ),
-    ...[false, true].map((encrypted) =>
-      echoJob(runtime, encrypted, Math.ceil(ROUND_TRIPS * share))
-    ),
+    ...CIPHERS.map((cipher) => echoJob(runtime, cipher, Math.ceil(ROUND_TRIPS * share))),
     wssStreamJob(runtime, share),
     wssEchoJob(runtime, Math.ceil(ROUND_TRIPS * share)),
   ]);

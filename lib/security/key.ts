@@ -125,7 +125,9 @@ export function keyBytes(key: unknown, kind: KeyKind, name: string): Uint8Array<
   }
   if (kind === "host_public" && isOfSmallOrder(bytes)) {
     throw new RangeError(
-      `${name} must be the public key of a host, and ${keyText(kind, bytes)} is none: it is a point of small ` +
+      `${name} must be the public key of a host, and ${
+        keyText(kind, bytes)
+      } is none: it is a point of small ` +
         "order, with which everybody has the same secret; copy the key that generateKeyPair or enet keygen has made",
     );
   }

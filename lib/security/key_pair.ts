@@ -24,7 +24,10 @@ function hideSecret(pair: KeyPair, kind: KeyKind): KeyPair {
 }
 
 async function hostPairOf(secretKey: Uint8Array<ArrayBuffer>): Promise<KeyPair> {
-  return hideSecret({ publicKey: await publicKeyOf("X25519", secretKey), secretKey }, "host_public");
+  return hideSecret(
+    { publicKey: await publicKeyOf("X25519", secretKey), secretKey },
+    "host_public",
+  );
 }
 
 /** An issuer's secret key is the seed and the public key. @param seed is overwritten */

@@ -186,10 +186,7 @@
  * forged. The attempt goes on. DATA: its code. Only on Linux.
  */
 #define ENETJS_COMPLETION_UNREACHABLE 16
-/**
- * The server of an encrypted attempt has shown that it has its key; data: 1 with AES-256-GCM, 0 with ChaCha20-
- * Poly1305.
- */
+/** The server of an encrypted attempt has shown that it has its key; data: 1 with AES-256-GCM, else 0. */
 #define ENETJS_COMPLETION_SECURED 19
 
 /* ---- Why a connection ended ------------------------------------------------------------ */

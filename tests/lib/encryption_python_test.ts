@@ -105,20 +105,24 @@ test("The client in Python connects with AES-256-GCM", { skip: skip || !hasAes }
   });
 });
 
-test("The client in Python needs no RETRY with the cookie of its last session", { skip }, async () => {
-  await using server = await Host.listen({ hostname, security: { keyPair } });
-  const open = async (keys: object): Promise<string> => {
-    await using tunnel = spawnProgram("python3", [FILE], { name: "security_client.py" });
-    tunnel.write(JSON.stringify({ port: server.address.port, serverKey, ...keys }));
-    return (await tunnel.line('{"open": true, "cookie": "')).slice(0, 32);
-  };
-  const cookie = await open({});
-  assert.equal(server.stats.security.retries, 1);
-  await open({ cookie });
-  assert.equal(server.stats.security.retries, 1);
-  await open({ cookie: cookie.replaceAll(/^../g, "00") });
-  assert.equal(server.stats.security.retries, 2);
-});
+test(
+  "The client in Python needs no RETRY with the cookie of its last session",
+  { skip },
+  async () => {
+    await using server = await Host.listen({ hostname, security: { keyPair } });
+    const open = async (keys: object): Promise<string> => {
+      await using tunnel = spawnProgram("python3", [FILE], { name: "security_client.py" });
+      tunnel.write(JSON.stringify({ port: server.address.port, serverKey, ...keys }));
+      return (await tunnel.line('{"open": true, "cookie": "')).slice(0, 32);
+    };
+    const cookie = await open({});
+    assert.equal(server.stats.security.retries, 1);
+    await open({ cookie });
+    assert.equal(server.stats.security.retries, 1);
+    await open({ cookie: cookie.replaceAll(/^../g, "00") });
+    assert.equal(server.stats.security.retries, 2);
+  },
+);
 
 test("The client in Python is told why its token is refused", { skip }, async () => {
   const issuers = [(await generateIssuerKeyPair()).publicKey];

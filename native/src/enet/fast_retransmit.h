@@ -55,7 +55,7 @@ bool enetjs_fast_retransmit_acknowledged(struct enetjs_fast_retransmit *fast, co
                                          const ENetProtocol *command,
                                          struct enetjs_acknowledgement_search *search);
 
-/** The peer has another address now: what is under way is lost, and is sent again by the next call of resend. */
+/** The peer has another address now: what is under way is lost. The next call of resend has it sent again. */
 static inline void enetjs_fast_retransmit_path_lost(struct enetjs_fast_retransmit *fast, enet_uint32 now) {
   fast->path_lost = true;
   fast->path_lost_at = now;

@@ -17,14 +17,14 @@ struct roaming {
   ENetSocket left[SECONDS];
   unsigned moves;
   unsigned arrives_in; /* ms until the first datagram from the new port is at the server; 0: it has been */
-  uint32_t asked, answered; /* messages of the client, and their echoes */
+  uint32_t asked, answered;   /* messages of the client, and their echoes */
   enet_uint32 heard, silence; /* when the last echo came; the longest time between two */
 };
 
 static void echo(struct consumer *c, const struct record *r) {
   if (r->type != ENETJS_EVENT_RECEIVE) return;
-  CHECK_EQ_INT(enetjs_peer_send_buffer(c->host, c->peer, 0, ENET_PACKET_FLAG_RELIABLE, r->payload, r->length, 0),
-               0);
+  CHECK_EQ_INT(
+      enetjs_peer_send_buffer(c->host, c->peer, 0, ENET_PACKET_FLAG_RELIABLE, r->payload, r->length, 0), 0);
 }
 
 static void note_echo(struct consumer *c, const struct record *r) {
@@ -33,7 +33,8 @@ static void note_echo(struct consumer *c, const struct record *r) {
   if (r->type != ENETJS_EVENT_RECEIVE) return;
   memcpy(&number, r->payload, sizeof(number));
   CHECK_EQ_INT(number, roaming->answered++);
-  if (enet_time_get() - roaming->heard > roaming->silence) roaming->silence = enet_time_get() - roaming->heard;
+  if (enet_time_get() - roaming->heard > roaming->silence)
+    roaming->silence = enet_time_get() - roaming->heard;
   roaming->heard = enet_time_get();
 }
 

@@ -155,7 +155,7 @@ static void open_session(struct enetjs_security *security, struct enetjs_session
   send_held(security, session, now_us);
 }
 
-/* @returns false when the REPLY is not one that this session's server can have written; nothing changes then */
+/* @returns false when this session's server cannot have written the REPLY; nothing changes then */
 static bool read_reply(struct enetjs_session *session, const uint8_t *reply, size_t length,
                        uint8_t payload[ENETJS_REPLY_PAYLOAD]) {
   struct enetjs_hello *hello = session->hello;

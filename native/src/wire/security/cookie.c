@@ -62,8 +62,7 @@ bool enetjs_cookie_check(struct enetjs_cookies *cookies, const struct enetjs_coo
   uint32_t generation = enetjs_get_u32(cookie), made_ms = enetjs_get_u32(cookie + 4);
   uint8_t expected[ENETJS_COOKIE_BYTES];
   renew(cookies, now_us);
-  if (cookies->generation - generation > 1 ||
-      (uint32_t)(now_us / 1000) - made_ms > lifetime_ms(cookies))
+  if (cookies->generation - generation > 1 || (uint32_t)(now_us / 1000) - made_ms > lifetime_ms(cookies))
     return false;
   memcpy(expected, cookie, 8);
   sign(cookies, subject, expected);

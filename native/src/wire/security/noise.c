@@ -114,7 +114,8 @@ static bool decrypt_and_hash(struct enetjs_noise *noise, const uint8_t *in, size
   if (noise->has_key) {
     const struct enetjs_cipher *cipher = &enetjs_sodium()->chacha;
     enetjs_put_nonce(cipher, nonce, noise->nonce++);
-    if (cipher->decrypt(plain, NULL, NULL, in, length, noise->hash, ENETJS_HASH_BYTES, nonce, noise->key) != 0)
+    if (cipher->decrypt(plain, NULL, NULL, in, length, noise->hash, ENETJS_HASH_BYTES, nonce, noise->key) !=
+        0)
       return false;
   } else if (length > 0) {
     memcpy(plain, in, length);

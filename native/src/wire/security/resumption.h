@@ -30,7 +30,6 @@ void enetjs_resumption_put(struct enetjs_resumptions *resumptions, const struct 
 
 /** Takes the newest cookie of a server out. @param cookie is left as it is when there is none */
 void enetjs_resumption_take(struct enetjs_resumptions *resumptions, const struct enetjs_endpoint *server,
-                            const uint8_t server_key[ENETJS_KEY_BYTES],
-                            uint8_t cookie[ENETJS_COOKIE_BYTES]);
+                            const uint8_t server_key[ENETJS_KEY_BYTES], uint8_t cookie[ENETJS_COOKIE_BYTES]);
 
 #endif

@@ -12,7 +12,8 @@
 #define NUMBER_BITS 60
 #define NUMBER_LAST (((uint64_t)1 << NUMBER_BITS) - 2)
 #define EPOCH_US 120000000u
-#define EPOCH_DATAGRAMS ((uint64_t)1 << 28) /* of this length, AES-GCM bears no more: RFC 9001, appendix B.1 */
+#define EPOCH_DATAGRAMS \
+  ((uint64_t)1 << 28)         /* of this length, AES-GCM bears no more: RFC 9001, appendix B.1 */
 #define PREVIOUS_US 10000000u /* for how long datagrams of the epoch before are still opened */
 #define SILENT_US 100000000u  /* nothing authentic for so long: whole epochs may have been lost */
 #define AHEAD 7               /* epochs that may have been lost */

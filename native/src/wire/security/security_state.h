@@ -31,7 +31,8 @@ enum enetjs_security_type {
 #define ENETJS_AT_NOISE 24      /**< of a HELLO */
 #define ENETJS_AT_REPLY_NOISE 8 /**< of a REPLY */
 #define ENETJS_RETRY_BYTES 24
-#define ENETJS_HELLO_TOKEN 3    /**< in the payload of a HELLO, behind the length of the token and what is offered */
+#define ENETJS_HELLO_TOKEN \
+  3 /**< in the payload of a HELLO, behind the length of the token and what is offered */
 #define ENETJS_OFFERS_AES 1
 #define ENETJS_REPLY_PAYLOAD 24 /**< server index, status, cipher, two zero bytes, cookie */
 #define ENETJS_REPLY_COOKIE 8   /**< in it */

@@ -14,7 +14,7 @@
 
 #define BUDGET 128 /* handshakes at once, */
 #define BUDGET_A_SECOND 1000.0
-#define SHARE 250     /* handshakes of a network in a second */
+#define SHARE 250       /* handshakes of a network in a second */
 #define NETWORK_SHARE 2 /* for each of these in a second, one of the budget is left to others; */
 #define PREFIX_SHARE 8  /* the same for a prefix of networks */
 #define RESUMED_SHARE 8 /* handshakes of a network in a second without a RETRY */
@@ -55,7 +55,8 @@ static uint16_t *share_of(struct enetjs_security *security, uint64_t network) {
  * a network has few handshakes by such cookies, and none while many sessions are half-open. Others need a
  * RETRY.
  */
-static bool may_resume(struct enetjs_security *security, const struct enetjs_endpoint *from, uint64_t now_us) {
+static bool may_resume(struct enetjs_security *security, const struct enetjs_endpoint *from,
+                       uint64_t now_us) {
   uint16_t *share = share_of(security, ~enetjs_endpoint_network(from) ^ 1); /* which counts nothing else */
   refill_budget(security, now_us);
   if (*share >= RESUMED_SHARE || security->sessions.half_open >= ENETJS_HALF_OPEN_SESSIONS / 4) return false;

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define ENETJS_KEY_BYTES 32 /**< of X25519, of a cipher, of a pre-shared key, and of an Ed25519 public key */
-#define ENETJS_TAG_BYTES 16   /**< of both ciphers */
+#define ENETJS_TAG_BYTES 16 /**< of both ciphers */
 #define ENETJS_NONCE_BYTES 12 /**< of both ciphers */
 #define ENETJS_HASH_BYTES 64  /**< of BLAKE2b, as Noise has it */
 #define ENETJS_SIPHASH_BYTES 8

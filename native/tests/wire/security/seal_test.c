@@ -227,9 +227,12 @@ TEST(no_cookie_is_under_a_secret_that_was_not_drawn) {
 
 int main(void) {
   static const struct test_case cases[] = {
-      TEST_CASE(counters_go_up_and_never_start_again),         TEST_CASE(new_keys_lose_nothing),
-      TEST_CASE(a_new_key_comes_after_many_datagrams),         TEST_CASE(whole_epochs_may_be_lost),
-      TEST_CASE(an_epoch_before_is_opened_for_ten_seconds),    TEST_CASE(forged_epochs_change_nothing),
+      TEST_CASE(counters_go_up_and_never_start_again),
+      TEST_CASE(new_keys_lose_nothing),
+      TEST_CASE(a_new_key_comes_after_many_datagrams),
+      TEST_CASE(whole_epochs_may_be_lost),
+      TEST_CASE(an_epoch_before_is_opened_for_ten_seconds),
+      TEST_CASE(forged_epochs_change_nothing),
       TEST_CASE(aes_does_the_same),
       TEST_CASE(resumption_cookies_are_for_one_address_and_an_hour),
       TEST_CASE(cookies_are_for_one_address_and_four_seconds),

@@ -365,7 +365,7 @@ TEST(a_client_that_comes_back_needs_no_retry) {
   CHECK_EQ_INT(deliver(&pair.server, &pair.client), 0);
   CHECK_EQ_INT(deliver(&pair.client, &pair.server), 7);
   CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_RETRIES), 1);
-  CHECK(resumes(&pair)); /* with the cookie of the second session */
+  CHECK(resumes(&pair));  /* with the cookie of the second session */
   CHECK(!resumes(&pair)); /* which was used */
   CHECK_EQ_INT(deliver(&pair.server, &pair.client), 0);
   CHECK_EQ_INT(deliver(&pair.client, &pair.server), 0);

@@ -49,7 +49,8 @@ static int pass(struct record *record, struct side *from, struct side *to, const
 }
 
 static void say(struct record *record, struct pair *pair, const char *text, bool to_server) {
-  struct side *from = to_server ? &pair->client : &pair->server, *to = to_server ? &pair->server : &pair->client;
+  struct side *from = to_server ? &pair->client : &pair->server,
+              *to = to_server ? &pair->server : &pair->client;
   enetjs_sealed_room room;
   size_t length = side_seal(from, to_server ? &pair->session : &pair->server.from, text, room);
   note(record, to_server ? ">" : "<", room, length);
@@ -63,7 +64,8 @@ static void note_keys(struct record *record, const struct pair *pair) {
 }
 
 static const struct enetjs_hello *hello_of(const struct pair *pair) {
-  return enetjs_sessions_by_number(&pair->client.stage->sessions, enetjs_endpoint_ipv4(&pair->session))->hello;
+  return enetjs_sessions_by_number(&pair->client.stage->sessions, enetjs_endpoint_ipv4(&pair->session))
+      ->hello;
 }
 
 /* A handshake, messages, a new key on both sides, a move, and a second session. */
@@ -142,14 +144,15 @@ static void print_header(void) {
                                             {"NKpsk0", ENETJS_NOISE_NKPSK0, 0, {0}},
                                             {"IK", ENETJS_NOISE_IK, 0, {0}},
                                             {"NK, AES-256-GCM", ENETJS_NOISE_NK, 1, {0}}};
-  printf("/**\n * @file transcripts.h\n * @brief Conversations of a client and a server, recorded by "
-         "transcript_test.c.\n *\n"
-         " * First come secret keys: of the server, the pre-shared one, of the client, and of its HELLO. Then "
-         "datagrams,\n * to the server (>) and from it (<).\n */\n/* clang-format off */\n"
-         "#define TRANSCRIPT_LINES %d\n\nstruct transcript {\n  const char *name;\n  int pattern, aes;\n"
-         "  const char *lines[TRANSCRIPT_LINES];\n};\n\n"
-         "static const struct transcript transcripts[] = {\n",
-         TRANSCRIPT_LINES);
+  printf(
+      "/**\n * @file transcripts.h\n * @brief Conversations of a client and a server, recorded by "
+      "transcript_test.c.\n *\n"
+      " * First come secret keys: of the server, the pre-shared one, of the client, and of its HELLO. Then "
+      "datagrams,\n * to the server (>) and from it (<).\n */\n/* clang-format off */\n"
+      "#define TRANSCRIPT_LINES %d\n\nstruct transcript {\n  const char *name;\n  int pattern, aes;\n"
+      "  const char *lines[TRANSCRIPT_LINES];\n};\n\n"
+      "static const struct transcript transcripts[] = {\n",
+      TRANSCRIPT_LINES);
   for (size_t i = 0; i < TEST_COUNT(kinds); i++) print_transcript(&kinds[i]);
   printf("};\n");
 }
