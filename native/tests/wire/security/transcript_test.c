@@ -5,27 +5,9 @@
  *
  *     native/build/transcript_test --record > native/tests/wire/security/transcripts.h
  */
-#include <sys/types.h>
-#include <time.h>
-
-#include "enetjs.h"
+#include "repeatable.h"
 #include "stages.h"
 #include "transcripts.h"
-
-static uint64_t now_us, random_state;
-
-ENETJS_API int clock_gettime(clockid_t clock, struct timespec *time) {
-  (void)clock;
-  time->tv_sec = (time_t)(now_us / 1000000);
-  time->tv_nsec = (long)(now_us % 1000000 * 1000);
-  return 0;
-}
-
-ENETJS_API ssize_t getrandom(void *out, size_t length, unsigned flags) {
-  (void)flags;
-  for (size_t i = 0; i < length; i++) ((uint8_t *)out)[i] = (uint8_t)test_random_u32(&random_state);
-  return (ssize_t)length;
-}
 
 /* ---- What is said ---------------------------------------------------------------------------- */
 
