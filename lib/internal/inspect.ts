@@ -1,5 +1,5 @@
-/** By these names the runtimes ask an object how `console.log` is to show it. */
-const NAMES = ["nodejs.util.inspect.custom", "Deno.customInspect"];
+/** By this, all runtimes ask an object how `console.log` is to show it. */
+const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
 /**
  * Makes `console.log` show the instances of a class as `Peer { 127.0.0.1:7777, connected }`, rather than as an
@@ -26,10 +26,7 @@ export function makeInspectable<T extends object>(
  * @returns the object
  */
 export function showAs<T extends object>(object: T, inspect: (this: T) => string): T {
-  for (const symbol of NAMES) {
-    Object.defineProperty(object, Symbol.for(symbol), { value: inspect, configurable: true });
-  }
-  return object;
+  return Object.defineProperty(object, INSPECT, { value: inspect, configurable: true });
 }
 
 /** `1 peer`, `2 peers`. */
