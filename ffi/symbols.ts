@@ -27,7 +27,7 @@ export const SYMBOLS = {
   // Host
   enetjs_host_create: ["buffer", "f64", "buffer", "f64", "buffer", "f64"], // config, configBytes, shared, sharedBytes, arena, arenaBytes
   enetjs_host_set_arena: ["f64", "buffer", "f64"], // host, arena, arenaBytes
-  enetjs_host_start: ["f64"], // host
+  enetjs_host_start: ["f64", "f64", "buffer", "f64"], // host, port, secret, secretBytes
   enetjs_host_shutdown: ["f64", "f64"], // host, data
   enetjs_host_close: ["f64"], // host
   enetjs_host_service: ["f64", "f64"], // host, timeoutMs
@@ -85,7 +85,7 @@ export const SYMBOLS = {
 
   // Channel
   enetjs_channel_open: ["buffer", "f64", "buffer", "f64", "f64", "f64", "f64"], // path, pathBytes, configuration, configurationBytes, sendBytes, receiveBytes, updateIntervalMs
-  enetjs_channel_start: ["f64"], // channel
+  enetjs_channel_start: ["f64", "f64", "buffer", "f64"], // channel, port, secret, secretBytes
   enetjs_channel_address: ["f64"], // channel
   enetjs_channel_notify: ["f64"], // channel
   enetjs_channel_state: ["f64"], // channel
@@ -93,7 +93,7 @@ export const SYMBOLS = {
   enetjs_channel_close: ["f64", "f64"], // channel, keepMemory
 
   // Watch
-  enetjs_watch_open: ["f64"], // fd
+  enetjs_watch_open: ["f64", "f64", "buffer", "f64"], // fd, port, secret, secretBytes
   enetjs_watch_descriptor: ["f64"], // watch
   enetjs_watch_arm: ["f64", "f64"], // watch, wanted
   enetjs_watch_ready: ["f64"], // watch

@@ -186,7 +186,7 @@ export async function buildPlatform(folder: string = dist): Promise<string> {
   const output = await runOrThrow(["cmake", "--install", native, "--prefix", target, "--strip"]);
   const absent = librariesOf(platform).filter((file) => !existsSync(`${target}/${file}`));
   if (absent.length > 0) throw new Error(`The build has no ${absent.join(" and no ")}:\n${output}`);
-  print(`${packageName(platform)}${platform.tested ? "" : " (untested)"}\n`);
+  print(`${packageName(platform)}\n`);
   return target;
 }
 

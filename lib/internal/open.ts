@@ -1,6 +1,7 @@
 /** Opens hosts: the native host, what JavaScript keeps beside it, and its wake-up. */
 import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
 import type { Native } from "../../ffi/symbols.ts";
+import { openWake, type StartWaker } from "../../ffi/wake.ts";
 import { check, NATIVE_ERROR } from "../errors.ts";
 import type { HostHandlers } from "../events.ts";
 import { Endpoint } from "./endpoint.ts";
@@ -77,8 +78,12 @@ export async function openHost<Host>(
     traceHost(endpoint);
     const host = make(endpoint, inlet);
     if (pump) {
-      const fd = check(native.enetjs_host_start(handle), "Starting a host");
-      resources.wake = await runtime.attach(fd, wakeUp(inlet));
+      const start: StartWaker = (port, secret) =>
+        check(
+          native.enetjs_host_start(handle, port, secret, secret.length),
+          "Starting a host",
+        );
+      resources.wake = await openWake(library, start, wakeUp(inlet));
     }
     return host;
   } catch (error) {

@@ -127,13 +127,18 @@ ENETJS_API double enetjs_host_create(const uint8_t *config, double configBytes, 
 ENETJS_API double enetjs_host_set_arena(double host, uint8_t *arena, double arenaBytes);
 
 /**
- * Starts the pump thread of a host that was configured with one.
- * @returns the descriptor on which one byte arrives whenever the consumer should call
- *   `enetjs_host_service`. It belongs to the caller, which closes it after `enetjs_host_close`; when it
- *   is closed before that (its thread was terminated), the pump closes the host. Or ERR_CLOSED,
- *   ARGUMENT (no pump configured, or started before), THREAD, LIMIT
+ * Starts the pump thread of a host that was configured with one. One byte on a stream wakes the consumer, which
+ * should then call `enetjs_host_service`. When its end of the stream is closed before `enetjs_host_close` (its
+ * thread was terminated), the pump closes the host.
+ * @param port 0; or where a consumer that cannot take over a descriptor listens for TCP, on 127.0.0.1. The library
+ *   connects there, within two seconds, and sends the secret first
+ * @param secret bytes by which the consumer knows this connection from others; not used where `port` is 0
+ * @param secretBytes how many, 1 to 64
+ * @returns the descriptor of the consumer's end, which belongs to the caller; it closes that after
+ *   `enetjs_host_close`. 0 where the library has connected to a port. Or ERR_CLOSED, ARGUMENT (no pump configured,
+ *   or started before), THREAD, LIMIT, SOCKET
  */
-ENETJS_API double enetjs_host_start(double host);
+ENETJS_API double enetjs_host_start(double host, double port, const uint8_t *secret, double secretBytes);
 
 /**
  * Prepares a host for its end: disconnects every peer once everything queued to it has been delivered,
@@ -488,12 +493,13 @@ ENETJS_API double enetjs_channel_open(const uint8_t *path, double pathBytes, con
                                       double updateIntervalMs);
 
 /**
- * Starts the thread that loads and runs the plugin.
- * @returns the descriptor on which a byte arrives whenever a wish of this end has come true or the
- *   channel's state has changed. It belongs to the caller, which closes it after `enetjs_channel_close`.
- *   Or ERR_CLOSED, ARGUMENT (started before), THREAD
+ * Starts the thread that loads and runs the plugin. A byte arrives on a stream whenever a wish of this end has come
+ * true or the channel's state has changed.
+ * @param port where the stream ends, and `secret`, `secretBytes`: as of `enetjs_host_start`
+ * @returns the descriptor of the caller's end, which it closes after `enetjs_channel_close`, or 0 with a port. Or
+ *   ERR_CLOSED, ARGUMENT (started before), THREAD, SOCKET
  */
-ENETJS_API double enetjs_channel_start(double channel);
+ENETJS_API double enetjs_channel_start(double channel, double port, const uint8_t *secret, double secretBytes);
 
 /** @returns the address of the channel's block, to be used until `enetjs_channel_close`; or ERR_CLOSED. */
 ENETJS_API double enetjs_channel_address(double channel);
@@ -530,13 +536,14 @@ ENETJS_API double enetjs_channel_close(double channel, double keepMemory);
  * loops of runtimes do not take. Windows has sockets only. The watch belongs to the calling thread, and is
  * closed when that exits.
  * @param fd a descriptor of the caller's, to be closed after `enetjs_watch_close`
+ * @param port where the stream ends, and `secret`, `secretBytes`: as of `enetjs_host_start`
  * @returns a handle, or ERR_ARGUMENT, LIMIT, SOCKET, THREAD
  */
-ENETJS_API double enetjs_watch_open(double fd);
+ENETJS_API double enetjs_watch_open(double fd, double port, const uint8_t *secret, double secretBytes);
 
 /**
  * @returns the descriptor on which a byte arrives when an armed watch is ready. It belongs to the caller, who
- *   closes it after `enetjs_watch_close`. Or ERR_CLOSED
+ *   closes it after `enetjs_watch_close`. 0 where the watch was opened with a port. Or ERR_CLOSED
  */
 ENETJS_API double enetjs_watch_descriptor(double watch);
 
