@@ -65,7 +65,7 @@ export class Stopping implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#stack.dispose();
+    this.#stack[Symbol.dispose]();
   }
 
   #listen(signal: NodeJS.Signals, call: () => void): void {

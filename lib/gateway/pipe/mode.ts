@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Disposables } from "../internal/disposables.ts";
+import { Disposables } from "../../internal/disposables.ts";
 import { ByteSink } from "./byte_sink.ts";
 import { type ByteSource, PipeInput, READ_BYTES, StandardInput } from "./byte_source.ts";
 import type { Metric } from "../metrics.ts";
