@@ -8,6 +8,11 @@ export class Disposables implements Disposable {
     return one;
   }
 
+  /** Adds something to be done then. */
+  defer(call: () => void): void {
+    this.#all.push({ [Symbol.dispose]: call });
+  }
+
   /** Disposes of all. A second call does nothing. */
   [Symbol.dispose](): void {
     for (const one of this.#all.splice(0).reverse()) one[Symbol.dispose]();
