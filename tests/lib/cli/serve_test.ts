@@ -8,7 +8,7 @@ import { leakCheck } from "../../_helpers.ts";
 import { over6 } from "../_ipv6.ts";
 import { newPlace } from "../discovery/_discovery.ts";
 import { temporaryFolder } from "../gateway/_pipes.ts";
-import { linesOf, outputOf, runHere, serving, usageOf } from "./_run.ts";
+import { echoServer, linesOf, outputOf, runHere, serving, usageOf } from "./_run.ts";
 
 const BRIEF = ["--linger", "50ms"];
 
@@ -37,6 +37,13 @@ test("--raw sends pieces as they are read, and writes bytes as they come", async
     const output = await outputOf(["connect", address, ...BRIEF, "--raw"], { input: "a\nb" });
     assert.equal(output, "a\nb");
   });
+});
+
+test("A slow reader of the output gets all that has come", async () => {
+  await using server = await echoServer();
+  const input = Array.from({ length: 20 }, (_, i) => `${i}\n`).join("");
+  const line = ["connect", server.address, "--linger", "1ms"];
+  assert.equal(await outputOf(line, { input, slowMs: 10 }), input);
 });
 
 test("A chat passes messages on to all others", async () => {
