@@ -32,6 +32,7 @@ export {
 export { type Accept, type AcceptVerdict, type ConnectAttempt } from "./lib/admission.ts";
 export { type Address, type AddressLike } from "./lib/address.ts";
 export { type AddressFilter } from "./lib/address_filter.ts";
+export { type Capture, type CaptureOptions, type CaptureStats } from "./lib/capture.ts";
 export { type CloseOptions, type Undelivered } from "./lib/close.ts";
 export {
   type AddressConditions,
@@ -60,7 +61,12 @@ export {
   type MovedEvent,
   type ReceiveEvent,
 } from "./lib/events.ts";
-export { type ConnectSecurity, type HostSecurity, type KeyPairLike } from "./lib/encryption.ts";
+export {
+  type Cipher,
+  type ConnectSecurity,
+  type HostSecurity,
+  type KeyPairLike,
+} from "./lib/encryption.ts";
 export { Group, type GroupSendOptions } from "./lib/group.ts";
 export { type BroadcastOptions, Host } from "./lib/host.ts";
 export { type HostStats, type RefusalStats, type SecurityStats } from "./lib/host_stats.ts";

@@ -56,6 +56,11 @@ export const SYMBOLS = {
   enetjs_host_blackout: ["f64", "f64"], // host, ms
   enetjs_host_fates: ["f64", "buffer", "f64"], // host, out, bytes
 
+  // Captures
+  enetjs_host_capture: ["f64", "buffer", "f64", "f64", "f64", "f64"], // host, path, pathBytes, plain, maximumBytes, files
+  enetjs_host_end_capture: ["f64", "f64"], // host, capture
+  enetjs_capture_state: ["f64", "buffer", "f64"], // capture, out, bytes
+
   // Peer
   enetjs_peer_send: ["f64", "f64", "f64", "f64", "f64", "f64", "f64"], // host, peer, channel, flags, offset, length, token
   enetjs_peer_send_buffer: ["f64", "f64", "f64", "f64", "buffer", "f64", "f64"], // …, data, length, token
@@ -98,6 +103,14 @@ export const SYMBOLS = {
   enetjs_port_open: ["buffer", "f64", "f64", "buffer", "f64"], // config, configBytes, sockets, out, outBytes
   enetjs_port_workers: ["f64"], // port
   enetjs_port_close: ["f64"], // port
+
+  // Link
+  enetjs_link_open: ["buffer", "f64", "f64"], // link, bytes, seed
+  enetjs_link_enter: ["f64", "f64", "buffer", "f64"], // link, direction, data, length
+  enetjs_link_take: ["f64", "f64", "buffer", "f64"], // link, direction, out, capacity
+  enetjs_link_wait: ["f64"], // link
+  enetjs_link_fates: ["f64", "buffer", "f64"], // link, out, bytes
+  enetjs_link_close: ["f64"], // link
 } as const satisfies SymbolTable;
 
 /** A native function of a table entry. */

@@ -13,7 +13,10 @@ import { keygen } from "./keygen/command.ts";
 import { load } from "./load/command.ts";
 import { ping } from "./ping/command.ts";
 import { serve } from "./serve/command.ts";
+import { sim } from "./sim/command.ts";
+import { sniff } from "./sniff/command.ts";
 import { token } from "./token/command.ts";
+import { top } from "./top/command.ts";
 
 /** All commands, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
@@ -22,7 +25,10 @@ export const COMMANDS: readonly Command[] = [
   connect,
   bench,
   load,
+  top,
   discover,
+  sim,
+  sniff,
   gateway,
   keygen,
   token,

@@ -13,6 +13,7 @@ import type { HostPlan } from "./plan.ts";
 import { parsePortName } from "./port_name.ts";
 import { closeOnReload } from "./reload.ts";
 import { Resources } from "./resources.ts";
+import { traceHost } from "./trace.ts";
 
 /** How long a host waits for a socket of its shared port: the host that had it may be on its way out. */
 const SOCKET_WAIT_MS = 5000;
@@ -73,6 +74,7 @@ export async function openHost<Host>(
     if (security !== undefined) endpoint.transport.secure(security.bytes);
     resources.closeWith(endpoint);
     if (conditions !== null) endpoint.transport.simulate(conditions, null);
+    traceHost(endpoint);
     const host = make(endpoint, inlet);
     if (pump) {
       const fd = check(native.enetjs_host_start(handle), "Starting a host");

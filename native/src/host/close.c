@@ -13,6 +13,7 @@
 #include "enet/dispatch_queue.h"
 #include "host/internal.h"
 #include "wire/addresses.h"
+#include "wire/capture.h"
 #include "wire/conditions.h"
 #include "wire/guard.h"
 #include "wire/limits.h"
@@ -259,4 +260,7 @@ void enetjs_hosts_on_process_exit(void) {
     enetjs_disconnect_all(h);
     enetjs_mutex_unlock(&h->lock);
   }
+#if defined(__linux__)
+  enetjs_captures_finish();
+#endif
 }
