@@ -105,10 +105,12 @@ export function interrupt(): void {
 export async function runUntil(
   args: readonly string[],
   isEnough: (printed: string) => boolean,
+  input?: string,
 ): Promise<Outcome> {
   let printed = "";
   let isOver = false;
   return await runHere(args, {
+    input,
     onOutput(text) {
       printed += text;
       // A second Ctrl-C would end this process.
