@@ -215,6 +215,9 @@ export function masked(text: string): string {
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
     .replace(/\d[\d,.]*/g, "N")
     // What a busy machine adds.
-    .replace(/ \(retransmitted\)|, N retransmitted|enet load: This process was too busy.*/g, "")
+    .replace(
+      / \(retransmitted\)|, N retransmitted|enet load: This process was too busy[^]*?several processes\./g,
+      "",
+    )
     .replace(/\s+/g, " ");
 }
