@@ -19,6 +19,7 @@ import {
   routeOf,
   TOKEN_OPTION,
 } from "../net/connecting.ts";
+import { pause } from "../net/pause.ts";
 
 const OPTIONS = {
   channel: {
@@ -122,8 +123,8 @@ class Printer {
   readonly #decoder = new TextDecoder("utf-8", { fatal: true });
   readonly #terminal: ConnectTerminal;
   readonly #isRaw: boolean;
-  /** When the last message came. */
-  lastAt = performance.now();
+  /** When it was done with the last message; `Infinity` while it prints one. */
+  doneAt = 0;
 
   constructor(terminal: ConnectTerminal, isRaw: boolean) {
     this.#terminal = terminal;
@@ -133,8 +134,9 @@ class Printer {
   /** Prints until the connection ends. A reader of the output that is slow slows the server down. */
   async run(peer: Peer): Promise<void> {
     for await (const { channelId, packet } of peer) {
-      this.lastAt = performance.now();
+      this.doneAt = Infinity;
       await this.#print(channelId, packet.bytes);
+      this.doneAt = performance.now();
     }
   }
 
@@ -162,13 +164,21 @@ class Printer {
   }
 }
 
-/** Resolves when nothing has come for so many milliseconds. */
-async function untilQuiet(printer: Printer, lingerMs: number): Promise<void> {
+/** How often it is looked whether the server has acknowledged everything. */
+const LOOK_MS = 10;
+
+/** Resolves when the server has acknowledged everything, and nothing has come for so many milliseconds after that. */
+async function untilQuiet(
+  printer: Printer,
+  peer: Peer,
+  lingerMs: number,
+  stop: AbortSignal,
+): Promise<void> {
+  while (peer.queuedBytes > 0 && await pause(LOOK_MS, stop));
   const begun = performance.now();
   for (;;) {
-    const left = Math.max(begun, printer.lastAt) + lingerMs - performance.now();
-    if (left <= 0) return;
-    await new Promise((resolve) => setTimeout(resolve, left));
+    const left = Math.max(begun, printer.doneAt) + lingerMs - performance.now();
+    if (left <= 0 || !await pause(left === Infinity ? LOOK_MS : left, stop)) return;
   }
 }
 
@@ -192,7 +202,9 @@ async function runConnect(values: ConnectValues, terminal: ConnectTerminal): Pro
   }
   const printer = new Printer(terminal, raw);
   const printing = printer.run(peer);
-  const sending = sendInput(values, peer, terminal).then(() => untilQuiet(printer, linger * 1000));
+  const sending = sendInput(values, peer, terminal).then(() =>
+    untilQuiet(printer, peer, linger * 1000, terminal.stop)
+  );
   const outcome = await Promise.race([
     sending.then(() => "sent" as const),
     printing.then(() => "ended" as const),

@@ -81,12 +81,16 @@ export function lineChart(
   seconds: readonly number[],
   series: readonly Series[],
 ): string {
-  const limit = roundUp(Math.max(0, ...series.flatMap(({ values }) => values)));
+  const highest = (values: readonly number[]) => values.reduce((a, b) => Math.max(a, b), 0);
+  const limit = roundUp(highest(series.map(({ values }) => highest(values))));
   const last = seconds.at(-1) ?? 0;
   const x = (second: number) => LEFT + (WIDTH - LEFT) * (last > 0 ? second / last : 0);
   const y = (value: number) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / limit);
   const lines = series.map(({ values }, index) => {
-    const points = values.map((value, i) => `${x(seconds[i]).toFixed(1)},${y(value).toFixed(1)}`);
+    const step = Math.ceil(values.length / WIDTH); // not more points than pixels
+    const points = values.flatMap((value, i) =>
+      i % step === 0 ? [`${x(seconds[i]).toFixed(1)},${y(value).toFixed(1)}`] : []
+    );
     return `<polyline class="s${index}" points="${points.join(" ")}"/>`;
   });
   const names = series.length > 1 ? series.map(({ name }) => name) : [];

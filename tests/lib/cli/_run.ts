@@ -28,6 +28,8 @@ export interface RunSettings {
   readonly input?: string;
   /** Output goes to a terminal of so many columns. */
   readonly columns?: number;
+  /** Milliseconds that the reader of the output takes for each piece. */
+  readonly slowMs?: number;
   /** Gets standard output and standard error as they come. */
   readonly onOutput?: (text: string) => void;
 }
@@ -38,9 +40,11 @@ class Kept extends Writable {
   readonly columns: number | undefined;
   text = "";
   readonly #onOutput: RunSettings["onOutput"];
+  readonly #slowMs: number;
 
-  constructor({ columns, onOutput }: RunSettings) {
-    super({ decodeStrings: false });
+  constructor({ columns, onOutput, slowMs = 0 }: RunSettings) {
+    super({ decodeStrings: false, ...slowMs > 0 && { highWaterMark: 1 } });
+    this.#slowMs = slowMs;
     this.isTTY = columns !== undefined;
     this.columns = columns;
     this.#onOutput = onOutput;
@@ -50,7 +54,8 @@ class Kept extends Writable {
     const text = typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk);
     this.text += text;
     this.#onOutput?.(text);
-    done();
+    if (this.#slowMs > 0) setTimeout(done, this.#slowMs);
+    else done();
   }
 }
 
@@ -100,10 +105,12 @@ export function interrupt(): void {
 export async function runUntil(
   args: readonly string[],
   isEnough: (printed: string) => boolean,
+  input?: string,
 ): Promise<Outcome> {
   let printed = "";
   let isOver = false;
   return await runHere(args, {
+    input,
     onOutput(text) {
       printed += text;
       // A second Ctrl-C would end this process.

@@ -40,6 +40,8 @@ interface Step {
   /** The arguments; the first one is the command. */
   readonly args: (place: Place) => string[];
   readonly input?: string;
+  /** Whether it is shown as if it ended without Ctrl-C. */
+  readonly endsByItself?: boolean;
   /** Called as soon as it prints something; it ends by Ctrl-C afterwards. */
   readonly meanwhile?: (printed: () => string) => Promise<unknown>;
 }
@@ -73,7 +75,13 @@ export const SESSIONS: Readonly<Record<string, readonly Step[]>> = {
       await until(() => printed().includes("left"), 30_000, "the end of the connection");
     },
   }],
-  connect: [typed("echo hello | enet connect localhost:7777 --linger 100ms", "hello\n")],
+  connect: [{
+    ...typed("echo hello | enet connect localhost:7777", "hello\n"),
+    // It ends when it has printed the answer, however long that takes.
+    args: ({ port }) => ["connect", `127.0.0.1:${port}`, "--linger", "60s"],
+    meanwhile: () => Promise.resolve(),
+    endsByItself: true,
+  }],
   bench: [typed("enet bench --local --seconds 0.2")],
   load: [
     typed("enet load localhost:7777 --peers 20 --ramp 200ms --seconds 1.3 --report load.html"),
@@ -182,7 +190,7 @@ export async function recordSessions(): Promise<Map<string, string>> {
         const { stdout, stderr } = await runStep(step, place);
         const lines = shown(stdout + stderr, place).split("\n");
         const rest = lines.length > MOST_LINES ? [...lines.slice(0, MOST_LINES), "…", ""] : lines;
-        const end = step.meanwhile === undefined ? "" : "^C";
+        const end = step.meanwhile === undefined || step.endsByItself ? "" : "^C";
         text += `$ ${step.typed}\n${end === "" ? rest.join("\n") : withInterrupt(rest)}`;
       }
       texts.set(name, text);
@@ -207,6 +215,9 @@ export function masked(text: string): string {
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
     .replace(/\d[\d,.]*/g, "N")
     // What a busy machine adds.
-    .replace(/ \(retransmitted\)|, N retransmitted|enet load: This process was too busy.*/g, "")
+    .replace(
+      / \(retransmitted\)|, N retransmitted|enet load: This process was too busy[^]*?several processes\./g,
+      "",
+    )
     .replace(/\s+/g, " ");
 }

@@ -8,35 +8,53 @@ import { leakCheck } from "../../_helpers.ts";
 import { over6 } from "../_ipv6.ts";
 import { newPlace } from "../discovery/_discovery.ts";
 import { temporaryFolder } from "../gateway/_pipes.ts";
-import { linesOf, outputOf, runHere, serving, usageOf } from "./_run.ts";
+import { echoServer, linesOf, outputOf, runHere, runUntil, serving, usageOf } from "./_run.ts";
 
-const BRIEF = ["--linger", "50ms"];
+/** What `enet connect` prints, which ends as soon as it has printed this. */
+async function exchange(args: readonly string[], input: string, last: string): Promise<string> {
+  const line = ["connect", ...args, "--linger", "60s"];
+  const { status, stdout } = await runUntil(line, (printed) => printed.includes(last), input);
+  assert.equal(status, 0);
+  return stdout;
+}
 
 test("Lines go to the server and come back, on the channel and as reliably as was said", async (t) => {
   await leakCheck(t);
+  await using server = await echoServer();
+  const how = [server.address, "--channel", "1"];
+  assert.equal(await exchange(how, "one\ntwo\nthree", "three\n"), "one\ntwo\nthree\n");
+  const unsequenced = [...how, "--flags", "unsequenced", "--json"];
+  const lines = linesOf(await exchange(unsequenced, "grüße\n", "grüße"));
+  assert.deepEqual(lines.map(({ type }) => type), ["connected", "message", "ended"]);
+  assert.deepEqual(lines[1], { type: "message", channelId: 1, text: "grüße" });
+  assert.deepEqual(lines[2], { type: "ended", reason: "local", data: 0 });
+});
+
+test("enet serve tells who comes and goes, and what is sent", async () => {
   const served = await serving(["--verbose", "--json"], async (address) => {
-    const how = ["connect", address, ...BRIEF, "--channel", "1"];
-    assert.equal(await outputOf(how, { input: "one\ntwo\nthree" }), "one\ntwo\nthree\n");
-    const lines = linesOf(
-      await outputOf([...how, "--flags", "unsequenced", "--json"], { input: "grüße\n" }),
-    );
-    assert.deepEqual(lines.map(({ type }) => type), ["connected", "message", "ended"]);
-    assert.deepEqual(lines[1], { type: "message", channelId: 1, text: "grüße" });
-    assert.deepEqual(lines[2], { type: "ended", reason: "local", data: 0 });
+    await using host = await Host.create({}, {});
+    const peer = await host.connect(address, { data: 7 });
+    peer.send(1, "grüße");
+    const { packet } = await peer.receive();
+    assert.equal(packet.text(), "grüße");
   });
-  const lines = linesOf(served);
-  const last = { type: "summary", clients: 2, messages: 4, bytes: 18 };
-  assert.deepEqual(lines.at(-1), last);
-  assert.deepEqual(lines.filter(({ type }) => type === "message").map(({ text }) => text), [
-    ...["one", "two", "three", "grüße"],
-  ]);
+  const [, joined, message, ...others] = linesOf(served);
+  assert.deepEqual([joined.type, joined.peer, joined.data], ["joined", 1, 7]);
+  const said = { peer: 1, channelId: 1, bytes: 7, text: "grüße" };
+  assert.deepEqual(message, { type: "message", ...said });
+  assert.deepEqual(others.at(-1), { type: "summary", clients: 1, messages: 1, bytes: 7 });
 });
 
 test("--raw sends pieces as they are read, and writes bytes as they come", async () => {
-  await serving([], async (address) => {
-    const output = await outputOf(["connect", address, ...BRIEF, "--raw"], { input: "a\nb" });
-    assert.equal(output, "a\nb");
-  });
+  await using server = await echoServer();
+  assert.equal(await exchange([server.address, "--raw"], "a\nb", "b"), "a\nb");
+});
+
+test("A slow reader of the output gets all that has come", async () => {
+  await using server = await echoServer();
+  const input = Array.from({ length: 20 }, (_, i) => `${i}\n`).join("");
+  const line = ["connect", server.address, "--linger", "1s"];
+  assert.equal(await outputOf(line, { input, slowMs: 100 }), input);
 });
 
 test("A chat passes messages on to all others", async () => {
@@ -67,8 +85,10 @@ over6("An encrypted server prints the key that clients need, over IPv6, too", as
   writeFileSync(key, `${keyToText("host_secret", secretKey)}\n`);
   const served = await serving(["--key", key, "--addr", "::1", "--json"], async (address) => {
     const publicKey = (await outputOf(["keygen", "--from", key])).trim();
-    const how = ["connect", address, ...BRIEF, "--server-key", publicKey];
-    assert.equal(await outputOf(how, { input: "hidden\n" }), "hidden\n");
+    await using host = await Host.create({}, {});
+    const peer = await host.connect(address, { security: { serverKey: publicKey } });
+    peer.send(0, "hidden");
+    assert.equal((await peer.receive()).packet.text(), "hidden");
   });
   const [listening, joined] = linesOf(served);
   assert.match(`${listening.publicKey}`, /^host_public_/);
