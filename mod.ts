@@ -61,7 +61,12 @@ export {
   type MovedEvent,
   type ReceiveEvent,
 } from "./lib/events.ts";
-export { type ConnectSecurity, type HostSecurity, type KeyPairLike } from "./lib/encryption.ts";
+export {
+  type Cipher,
+  type ConnectSecurity,
+  type HostSecurity,
+  type KeyPairLike,
+} from "./lib/encryption.ts";
 export { Group, type GroupSendOptions } from "./lib/group.ts";
 export { type BroadcastOptions, Host } from "./lib/host.ts";
 export { type HostStats, type RefusalStats, type SecurityStats } from "./lib/host_stats.ts";

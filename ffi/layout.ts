@@ -218,11 +218,14 @@ export const SECURITY = {
   REQUIRED: 1,
   PSK: 2,
   KEYS: 4,
+  AES: 8,
   PAIR_AT: 1,
   PSK_AT: 65,
   SERVER_ISSUERS: 97,
   ATTEMPT_SERVER_KEY: 97,
   ATTEMPT_TOKEN: 129,
+  FACTS_HAS_KEY: 1,
+  FACTS_AES: 2,
   FACTS_CLIENT_KEY: 1,
   FACTS_TOKEN: 33,
   FACTS_BYTES: 801,
@@ -421,6 +424,10 @@ export const PEER_STAT = {
   THROTTLED_FOR_DELAY: 51,
   REFUSED_DATAGRAMS: 52,
   BANDWIDTH_ESTIMATE: 53,
+  SENT_DATA: 54,
+  SENT_PACKETS: 55,
+  RECEIVED_DATA: 56,
+  RECEIVED_PACKETS: 57,
 } as const;
 
 /** Counters of the whole library: positions in what `enetjs_diagnostics` fills. */

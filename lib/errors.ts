@@ -51,6 +51,10 @@ export const ERROR_MEANINGS = {
   ENETJS_ERR_CANCELLED: "this side cancelled the request",
   ENETJS_ERR_ALREADY_REPLIED: "the request has been answered already",
   ENETJS_ERR_PROTOCOL: "one side sent what the protocol does not allow",
+  // Errors of rooms.
+  ENETJS_ERR_BACKPLANE: "the backplane can't be reached, or lacks what is asked of it",
+  ENETJS_ERR_LEASE: "another holder has the lease",
+  ENETJS_ERR_OVERFLOW: "more events waited than may wait",
   // Errors of encryption.
   ENETJS_ERR_SECURITY_NO_ANSWER: "no answer came from a holder of the server's key",
   ENETJS_ERR_SECURITY_TOKEN: "the connect token is not accepted",

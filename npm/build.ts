@@ -85,7 +85,7 @@ function referenceLibraries(folder: string): void {
  * instead, but Bun replaces an import of `ws` by a module of its own.
  */
 function nameDependencies(folder: string): void {
-  const file = `${folder}/lib/gateway/_ws.js`;
+  const file = `${folder}/lib/gateway/socket/_ws.js`;
   const text = readFileSync(file, "utf8").replace('import("ws")', 'import("@enetjs/ws")');
   if (!text.includes('import("@enetjs/ws")')) throw new Error(`${file} does not import @enetjs/ws`);
   writeFileSync(file, text);

@@ -172,7 +172,8 @@ test("The README's server and client run as two processes, under 20 lines each",
 });
 
 /** Programs of more than a file, which have tests of their own; and tests, which are run as such. */
-const larger = /^examples\/(demo|arena|browser)\/|^examples\/rendezvous\/(?!main)|_test\.ts$/;
+const larger =
+  /^examples\/(demo|arena|browser)\/|^examples\/(rendezvous|rooms)\/(?!main)|_test\.ts$/;
 
 for (const path of filesIn("examples").filter((path) => !larger.test(path))) {
   test(`${path} runs without arguments`, async () => {

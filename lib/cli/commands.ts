@@ -16,6 +16,7 @@ import { serve } from "./serve/command.ts";
 import { sim } from "./sim/command.ts";
 import { sniff } from "./sniff/command.ts";
 import { token } from "./token/command.ts";
+import { top } from "./top/command.ts";
 
 /** All commands, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
@@ -24,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
   connect,
   bench,
   load,
+  top,
   discover,
   sim,
   sniff,

@@ -85,13 +85,35 @@ await using gateway = await Gateway.listen(options);
 console.log("listening");
 `;
 
+const NATS = `
+import { Host } from "@enetjs/enet";
+import { nats, Rooms } from "@enetjs/enet/rooms";
+await using host = await Host.listen({ hostname: "127.0.0.1" });
+await using rooms = new Rooms(host, { backplane: nats({ servers: "127.0.0.1:1" }) });
+const error = await rooms.ready.catch((error) => error);
+console.log(error.code, error.message);
+`;
+
 for (
-  const [name, remedy] of [
-    ["deno", "deno add npm:node-datachannel"],
-    ["bun", "bun add node-datachannel"],
-    ["node", "npm install node-datachannel"],
+  const [name, install] of [
+    ["deno", "deno add npm:"],
+    ["bun", "bun add "],
+    ["node", "npm install "],
   ] as const
 ) {
+  const remedy = `${install}node-datachannel`;
+
+  test(`On ${name}, rooms over NATS say what to install`, async () => {
+    const project = projects[name];
+    assert(!existsSync(`${project.folder}/node_modules/@nats-io`), "it is optional");
+    writeFileSync(`${project.folder}/nats.mjs`, NATS);
+    const options = name === "deno" ? { onlyFlags: ["run", "-A"] } : {};
+    const { code, stdout, stderr } = await project.run("nats.mjs", [], options);
+    assertEquals(code, 0, stdout + stderr);
+    const line = `^ENETJS_ERR_LIBRARY .*install it: ${install}@nats-io/transport-node$`;
+    assertMatch(stdout, new RegExp(line, "m"));
+  });
+
   test(`On ${name}, a gateway that is asked for WebRTC says what to install`, async () => {
     const project = projects[name];
     assert(!existsSync(`${project.folder}/node_modules/node-datachannel`), "it is optional");
@@ -233,6 +255,7 @@ import "@enetjs/enet/channel";
 import "@enetjs/enet/compat";
 import "@enetjs/enet/discovery";
 import "@enetjs/enet/messaging";
+import "@enetjs/enet/rooms";
 import { createToken, generateIssuerKeyPair, generateKeyPair, readToken } from "@enetjs/enet/security";
 const [host, issuer] = [await generateKeyPair(), await generateIssuerKeyPair()];
 const claims = { clientId: "alice", expiresAtMs: Date.now() + 60_000, servers: [host.publicKey] };

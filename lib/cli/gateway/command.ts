@@ -4,10 +4,11 @@
  * @module
  */
 import { AccessLogFile } from "../../gateway/access_log_file.ts";
-import { type Metric, MetricsServer } from "../../gateway/metrics.ts";
+import type { Metric } from "../../gateway/metrics.ts";
 import { type Command, command } from "../frame/command.ts";
 import type { Terminal } from "../frame/terminal.ts";
 import { checkValues, metricsAddress } from "./checks.ts";
+import { MetricsServer } from "./metrics_server.ts";
 import { GATEWAY_OPTIONS, type GatewayValues } from "./options.ts";
 import { readTls, serveBrowsers, servePipes, type Serving } from "./serving.ts";
 

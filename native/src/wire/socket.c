@@ -61,7 +61,7 @@ struct enetjs_batch {
   unsigned captured;                    /* how many captures there are */
   struct enetjs_capture *captures[CAPTURES];
   uint64_t *errors;
-  void (*on_sent)(void *owner, const ENetAddress *to);
+  void (*on_sent)(void *owner, const ENetAddress *to, int length);
   void (*on_read)(void *owner, bool done);
   void *owner;
   unsigned depth;         /* of nested sections */
@@ -303,7 +303,7 @@ ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, c
     length = seal(batch, &to, buffers, bufferCount);
   else
     length = pass_on(batch, &to, buffers, bufferCount);
-  batch->on_sent(batch->owner, address);
+  batch->on_sent(batch->owner, address, length);
   return length;
 }
 

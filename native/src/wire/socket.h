@@ -29,8 +29,9 @@ struct enetjs_batch_parts {
   uint64_t *errors;           /**< counts datagrams that the system refused, and those that are no use */
   /**
    * Is told of each datagram that ENet sends, within enet_socket_send: ENet may have more for the same peer.
+   * `to` is the pointer that ENet has given, `length` what enet_socket_send is about to return.
    */
-  void (*on_sent)(void *owner, const ENetAddress *to);
+  void (*on_sent)(void *owner, const ENetAddress *to, int length);
   /**
    * Is called before ENet reads each datagram, and with `done` when it is about to be told that there is
    * none.

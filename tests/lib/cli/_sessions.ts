@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { COMMANDS } from "../../../lib/cli/commands.ts";
 import { announce } from "../../../lib/discovery/mod.ts";
+import { serveMetrics } from "../../../lib/metrics/mod.ts";
 import { Host } from "../../../mod.ts";
 import { root } from "../../../tools/_run.ts";
 import { until } from "../../_helpers.ts";
@@ -17,6 +18,9 @@ import { interrupt, type Outcome, outputOf, runHere } from "./_run.ts";
 /** The port that sessions show. */
 const SHOWN_PORT = 7777;
 
+/** The address of metrics that sessions show. */
+const SHOWN_METRICS = "http://localhost:9464/";
+
 /** Where a session takes place. */
 interface Place {
   /** An echo server. */
@@ -25,6 +29,8 @@ interface Place {
   readonly folder: string;
   /** Where a server is announced. */
   readonly discovery: Discovery;
+  /** Where a server with one client serves its metrics. */
+  readonly metrics: string;
 }
 
 /** Something that is typed. */
@@ -46,9 +52,10 @@ function whereOf({ discoveryPort, interfaces: [name] }: Discovery): string[] {
 /** A step that is run as it is typed. */
 function typed(line: string, input?: string): Step {
   const words = line.replace(/^.*\| /, "").replace(/ &$/, "").split(" ").slice(1);
-  const args = ({ port, folder, discovery }: Place) =>
+  const args = ({ port, folder, discovery, metrics }: Place) =>
     words.map((word) =>
       word.replace(`localhost:${SHOWN_PORT}`, `127.0.0.1:${port}`)
+        .replace(SHOWN_METRICS, metrics)
         .replace(/^(load\.html|host\.key|alice\.token|issuer\.key)$/, `${folder}/$1`)
     ).concat(words[0] === "discover" ? whereOf(discovery) : []);
   return { typed: line, args, input };
@@ -71,6 +78,7 @@ export const SESSIONS: Readonly<Record<string, readonly Step[]>> = {
   load: [
     typed("enet load localhost:7777 --peers 20 --ramp 200ms --seconds 1.3 --report load.html"),
   ],
+  top: [typed(`enet top ${SHOWN_METRICS} --count 1`)],
   discover: [typed("enet discover star-chase --count 1 --timeout 10s")],
   sim: [{
     ...typed(`enet sim --to localhost:${SHOWN_PORT} --preset mobile-bad`),
@@ -129,6 +137,32 @@ function shown(text: string, { port, folder }: Place): string {
     .replace(/(ws:\/\/)127\.0\.0\.1:\d+/, "$10.0.0.0:7890");
 }
 
+/** A server with one client, and its metrics. */
+class Watched implements AsyncDisposable {
+  readonly #stack: AsyncDisposableStack;
+  readonly url: string;
+
+  private constructor(stack: AsyncDisposableStack, url: string) {
+    this.#stack = stack;
+    this.url = url;
+  }
+
+  static async open(): Promise<Watched> {
+    await using stack = new AsyncDisposableStack();
+    const host = stack.use(await Host.listen({ hostname: "127.0.0.1" }, {}));
+    const client = stack.use(await Host.create());
+    await client.connect(host.address);
+    const isMeasured = () => host.peers.some(({ stats }) => stats.smoothedRoundTripMs > 0);
+    await until(isMeasured, 30_000, "a round trip");
+    const { url } = stack.use(await serveMetrics(host));
+    return new Watched(stack.move(), url);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+}
+
 /** Runs all sessions. @returns their texts, by the names of the commands */
 export async function recordSessions(): Promise<Map<string, string>> {
   const folder = mkdtempSync(`${tmpdir()}/enetjs-session-`);
@@ -137,7 +171,9 @@ export async function recordSessions(): Promise<Map<string, string>> {
   });
   const discovery = { ...await newPlace(), game: "star-chase" };
   using _announcement = await announce(server, { ...discovery, name: "Alice's game" });
-  const place = { port: server.address.port, folder, discovery };
+  await using watched = await Watched.open();
+  const { url: metrics } = watched;
+  const place = { port: server.address.port, folder, discovery, metrics };
   const texts = new Map<string, string>();
   try {
     for (const { name } of COMMANDS) {

@@ -1,6 +1,6 @@
 /**
- * The examples in the help work as they stand, in a shell. Those of `enet gateway`, `enet keygen` and `enet token` are
- * run by their own tests.
+ * The examples in the help work as they stand, in a shell. Those of `enet gateway`, `enet keygen`, `enet token` and
+ * `enet top` are run by their own tests.
  */
 import assert from "node:assert/strict";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
