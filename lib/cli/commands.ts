@@ -13,6 +13,8 @@ import { keygen } from "./keygen/command.ts";
 import { load } from "./load/command.ts";
 import { ping } from "./ping/command.ts";
 import { serve } from "./serve/command.ts";
+import { sim } from "./sim/command.ts";
+import { sniff } from "./sniff/command.ts";
 import { token } from "./token/command.ts";
 import { top } from "./top/command.ts";
 
@@ -25,6 +27,8 @@ export const COMMANDS: readonly Command[] = [
   load,
   top,
   discover,
+  sim,
+  sniff,
   gateway,
   keygen,
   token,

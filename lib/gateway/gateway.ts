@@ -21,10 +21,10 @@ import type {
   SocketServerOptions,
   SocketServerStats,
   SocketTls,
-} from "./socket_contract.ts";
-import { prepareMessage } from "./socket_message.ts";
-import { listenSockets } from "./socket_server.ts";
-import { FRAGMENT, HEADER, PROTOCOL } from "./wire.ts";
+} from "./socket/contract.ts";
+import { prepareMessage } from "./socket/message.ts";
+import { listenSockets } from "./socket/server.ts";
+import { FRAGMENT, HEADER, PROTOCOL } from "./link/wire.ts";
 
 /** What a gateway has done since it began to listen. */
 export interface GatewayStats {

@@ -5,7 +5,7 @@
  */
 import type { MetricFamily } from "../metrics/family.ts";
 import type { WebRtcStats } from "./rtc_server.ts";
-import type { SocketServerStats } from "./socket_contract.ts";
+import type { SocketServerStats } from "./socket/contract.ts";
 
 /** Of a gateway, what concerns its browsers. */
 interface BrowserStats {

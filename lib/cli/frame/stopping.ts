@@ -5,6 +5,7 @@
  */
 import process from "node:process";
 import type { Writable } from "node:stream";
+import { Disposables } from "../../internal/disposables.ts";
 
 /** Signals that ask for the end. A terminal sends SIGHUP when it is closed. */
 const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const satisfies NodeJS.Signals[];
@@ -21,7 +22,7 @@ export class Stopped extends Error {
 /** Turns signals into an `AbortSignal`, until disposed of. */
 export class Stopping implements Disposable {
   readonly #controller = new AbortController();
-  readonly #stack = new DisposableStack();
+  readonly #stack = new Disposables();
   /** How many listen to a signal in place of the end. */
   readonly #taken = new Map<NodeJS.Signals, number>();
 
@@ -64,7 +65,7 @@ export class Stopping implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#stack.dispose();
+    this.#stack[Symbol.dispose]();
   }
 
   #listen(signal: NodeJS.Signals, call: () => void): void {

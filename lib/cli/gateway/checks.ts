@@ -12,8 +12,8 @@ import {
   checkPath,
   checkProtocol,
   checkUnixSocket,
-} from "../../gateway/socket_names.ts";
-import { checkProxy } from "../../gateway/socket_proxies.ts";
+} from "../../gateway/socket/names.ts";
+import { checkProxy } from "../../gateway/socket/proxies.ts";
 import { GATEWAY_OPTIONS, type GatewayValues, PIPE_OPTIONS } from "./options.ts";
 import { webrtcPorts } from "./serving.ts";
 import { UsageError } from "../frame/options.ts";

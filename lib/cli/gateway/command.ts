@@ -5,6 +5,7 @@
  */
 import { AccessLogFile } from "../../gateway/access_log_file.ts";
 import type { Metric } from "../../gateway/metrics.ts";
+import { Disposables } from "../../internal/disposables.ts";
 import { type Command, command } from "../frame/command.ts";
 import type { Terminal } from "../frame/terminal.ts";
 import { checkValues, metricsAddress } from "./checks.ts";
@@ -52,7 +53,7 @@ async function runGateway(values: GatewayValues, terminal: GatewayTerminal): Pro
   checkValues(values);
   const metricsAt = values.metrics === undefined ? undefined : metricsAddress(values.metrics);
   const report = (text: string) => terminal.report(text);
-  using stack = new DisposableStack();
+  using stack = new Disposables();
   const logPath = values["access-log"];
   const log = logPath === undefined ? undefined : stack.use(new AccessLogFile(logPath, report));
   if (log !== undefined) stack.use(terminal.onSignal("SIGUSR1", () => log.reopen()));

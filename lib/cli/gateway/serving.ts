@@ -7,9 +7,9 @@ import { readFileSync } from "node:fs";
 import type { AccessLogFile } from "../../gateway/access_log_file.ts";
 import { Gateway } from "../../gateway/gateway.ts";
 import { browserMetrics, type Metric, serverMetrics } from "../../gateway/metrics.ts";
-import { PipeMode } from "../../gateway/pipe_mode.ts";
-import type { SocketServerOptions, SocketTls } from "../../gateway/socket_contract.ts";
-import { listenSockets } from "../../gateway/socket_server.ts";
+import { PipeMode } from "../../gateway/pipe/mode.ts";
+import type { SocketServerOptions, SocketTls } from "../../gateway/socket/contract.ts";
+import { listenSockets } from "../../gateway/socket/server.ts";
 import type { WebRtcOptions } from "../../gateway/options.ts";
 import type { GatewayValues } from "./options.ts";
 

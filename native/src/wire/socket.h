@@ -16,6 +16,7 @@
 
 struct enetjs_addresses;
 struct enetjs_batch;
+struct enetjs_capture;
 struct enetjs_conditions;
 struct enetjs_guard;
 struct enetjs_security;
@@ -45,6 +46,11 @@ void enetjs_batch_destroy(struct enetjs_batch *batch);
 
 /** Puts the security stage in the way of all datagrams. The batch does not own it. */
 void enetjs_batch_set_security(struct enetjs_batch *batch, struct enetjs_security *security);
+
+/** Has a capture get all datagrams until it ends, as it does with the batch. @returns false: there are 4 */
+bool enetjs_batch_add_capture(struct enetjs_batch *batch, struct enetjs_capture *capture);
+/** Ends a capture. @returns false when this batch has no such capture */
+bool enetjs_batch_end_capture(struct enetjs_batch *batch, struct enetjs_capture *capture);
 
 /** Sends a datagram of the security stage, in a section. */
 void enetjs_batch_put(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const uint8_t *bytes,

@@ -10,6 +10,7 @@ import { COMMANDS } from "../../../lib/cli/commands.ts";
 import { announce } from "../../../lib/discovery/mod.ts";
 import { serveMetrics } from "../../../lib/metrics/mod.ts";
 import { Host } from "../../../mod.ts";
+import { root } from "../../../tools/_run.ts";
 import { until } from "../../_helpers.ts";
 import { newPlace, type Place as Discovery } from "../discovery/_discovery.ts";
 import { interrupt, type Outcome, outputOf, runHere } from "./_run.ts";
@@ -79,6 +80,17 @@ export const SESSIONS: Readonly<Record<string, readonly Step[]>> = {
   ],
   top: [typed(`enet top ${SHOWN_METRICS} --count 1`)],
   discover: [typed("enet discover star-chase --count 1 --timeout 10s")],
+  sim: [{
+    ...typed(`enet sim --to localhost:${SHOWN_PORT} --preset mobile-bad`),
+    async meanwhile(output) {
+      const address = output().match(/^(\S+) leads to/m)![1];
+      await outputOf(["ping", address, "-c", "1"]);
+    },
+  }],
+  sniff: [{
+    ...typed("enet sniff examples/capture.pcapng --count 4"),
+    args: () => ["sniff", `${root}/examples/capture.pcapng`, "--count", "4"],
+  }],
   gateway: [{
     ...typed("enet gateway --to localhost:7777"),
     args: (
