@@ -93,6 +93,7 @@ function permissionsOf({ code }: Block): string[] {
     "--allow-ffi",
     ...code.includes('"@enetjs/enet/gateway"') ? GATEWAY : [],
     ...code.includes('"@enetjs/enet/discovery"') ? DISCOVERY : [],
+    ...code.includes("serveMetrics") ? ["--allow-net"] : [],
     ...code.includes(".capture(") ? CAPTURE : [],
   ];
 }

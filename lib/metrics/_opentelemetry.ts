@@ -21,19 +21,16 @@ export interface BatchResult {
 /** Is called when numbers are asked for. */
 export type BatchCallback = (result: BatchResult) => void;
 
-interface InstrumentOptions {
-  readonly description?: string;
-  readonly unit?: string;
-}
-
 /** The part of a `Meter` of `@opentelemetry/api` that is used here. */
 export interface OpenTelemetryMeter {
   /** Makes an instrument whose numbers may fall. */
-  createObservableGauge(name: string, options?: InstrumentOptions): Observable;
+  createObservableGauge(name: string, options?: { description?: string; unit?: string }): object;
   /** Makes an instrument whose numbers only grow. */
-  createObservableCounter(name: string, options?: InstrumentOptions): Observable;
-  // deno-lint-ignore no-explicit-any -- the package has types of its own for the parameters, which differ in variance
+  createObservableCounter(name: string, options?: { description?: string; unit?: string }): object;
+  /** Has a function called for the numbers of some instruments, at each export. */
+  // deno-lint-ignore no-explicit-any -- the package has narrower types of its own for the parameters
   addBatchObservableCallback(callback: (result: any) => void, instruments: any[]): void;
+  /** Ends that. */
   // deno-lint-ignore no-explicit-any -- as above
   removeBatchObservableCallback(callback: (result: any) => void, instruments: any[]): void;
 }

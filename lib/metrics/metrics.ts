@@ -23,7 +23,7 @@ export function planMetrics(options: MetricsOptions): Required<MetricsOptions> {
  * What hosts and other sources tell now, as OpenMetrics text, which Prometheus and others read. Its media type is
  * `application/openmetrics-text; version=1.0.0; charset=utf-8`. {@linkcode serveMetrics} answers with it.
  *
- * Nothing is counted for it in between. A host of 4,000 peers takes a few milliseconds.
+ * Nothing is counted for it in between. It takes about 1 µs for each peer, and about 8 with `peers`.
  *
  * @param sources a host, another source, or several
  * @param options whether each peer has samples of its own

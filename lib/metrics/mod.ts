@@ -17,6 +17,7 @@ export type { Distribution, MetricFamily, MetricSample } from "./family.ts";
 export type { OpenTelemetryMeter } from "./_opentelemetry.ts";
 export { metrics, type MetricsOptions } from "./metrics.ts";
 export { observeMetrics, type ObserveOptions } from "./observe.ts";
+export { type RoomsCounters, roomsMetrics } from "./rooms.ts";
 export { type MetricsServer, serveMetrics } from "./serve.ts";
 export type { ServeMetricsOptions } from "./serve_options.ts";
 export {

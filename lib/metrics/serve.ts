@@ -8,6 +8,16 @@ import { Responder } from "./responder.ts";
 import { planServe, type ServeMetricsOptions, type ServePlan } from "./serve_options.ts";
 import { type MetricSources, Sources } from "./sources.ts";
 
+/** How long a client may take to ask, and how often that is looked at. */
+const PATIENCE = {
+  headersTimeout: 10_000,
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 2000,
+};
+
+/** Connections for each request that is answered at the same time: browsers keep several. */
+const CONNECTIONS = 4;
+
 /** A server of metrics, until it is closed. It does not keep the process alive. */
 export interface MetricsServer extends AsyncDisposable {
   /** Where the page is: `http://127.0.0.1:9464/`. The text for Prometheus is at `/metrics`. */
@@ -26,13 +36,15 @@ class Listener implements MetricsServer {
   #url = "";
   #closing: Promise<void> | undefined;
 
-  constructor(responder: Responder) {
-    this.#server = createServer((request, response) => {
+  constructor(responder: Responder, { maximumRequests }: ServePlan) {
+    this.#server = createServer(PATIENCE, (request, response) => {
       responder.respond(request, response).catch((error) => {
         surface(error);
         response.destroy();
       });
     });
+    // Bun does not heed it; there, PATIENCE alone ends those who ask for nothing.
+    this.#server.maxConnections = CONNECTIONS * maximumRequests;
     Object.preventExtensions(this);
   }
 
@@ -106,7 +118,7 @@ export async function serveMetrics(
   options: ServeMetricsOptions = {},
 ): Promise<MetricsServer> {
   const plan = planServe(options);
-  const listener = new Listener(new Responder(new Sources(sources), plan));
+  const listener = new Listener(new Responder(new Sources(sources), plan), plan);
   await listener.listen(plan);
   return listener;
 }

@@ -58,7 +58,8 @@ function bytes(value) {
 const rate = (value) => value === null ? "–" : bytes(value) + "/s";
 const ms = (value) => value === null ? "–" : (value < 10 ? value.toFixed(1) : Math.round(value)) + " ms";
 const percent = (value) => (value * 100).toFixed(value > 0 && value < 0.1 ? 1 : 0) + " %";
-const whole = (value) => value.toLocaleString("en");
+/** JSON has no NaN and no infinity. */
+const whole = (value) => value === null ? "–" : value.toLocaleString("en");
 
 /** A line over the last two minutes. */
 function chart(values) {
@@ -200,7 +201,8 @@ function showOthers(families) {
       const shown = Object.entries(labels).map(([key, text]) => key + "=" + text).join(", ");
       const made = element("tr");
       made.append(element("td", "", shown === "" ? name : name + " " + shown));
-      made.append(element("td", "", type === "gaugehistogram" ? whole(value.counts.reduce((a, b) => a + b, 0)) : whole(value)));
+      const number = type === "gaugehistogram" ? value.counts.reduce((a, b) => a + b, 0) : value;
+      made.append(element("td", "", whole(number)));
       return made;
     })
   );

@@ -8,6 +8,7 @@ import {
   type MetricFamily,
   metrics,
   type MetricSource,
+  roomsMetrics,
 } from "../../../lib/metrics/mod.ts";
 import { Host } from "../../../mod.ts";
 import { connectedPair, leakCheck, until } from "../../_helpers.ts";
@@ -86,6 +87,17 @@ test("Other sources come beside hosts; labels tell two of one kind apart", async
   assert.equal(valueOf(both, "enet_host_peers"), 1);
   // A browser is a peer, whose traffic is that of its messages.
   assert.equal(valueOf(both, "enet_peer_received_bytes_total"), 5);
+});
+
+test("The counters of rooms are a source", () => {
+  const traffic = { messagesOut: 5, bytesOut: 60, messagesIn: 7, bytesIn: 80 };
+  const now = { linked: true, queuedBytes: 9, lagMs: 250 };
+  const stats = { hosts: 2, rooms: 3, members: 4, localRooms: 1, refused: 1, ...traffic, ...now };
+  const families = parse(metrics(roomsMetrics({ stats: { ...stats, dropped: { slow: 6 } } })));
+  assert.equal(valueOf(families, "enet_rooms_members"), 4);
+  assert.equal(valueOf(families, "enet_rooms_lag_seconds"), 0.25);
+  assert.equal(valueOf(families, "enet_rooms_sent_bytes_total"), 60);
+  assert.equal(valueOf(families, "enet_rooms_dropped_messages_total", { reason: "slow" }), 6);
 });
 
 test("What is no source is refused, and so are two kinds of one name", () => {

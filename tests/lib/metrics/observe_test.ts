@@ -111,6 +111,8 @@ test("A family that comes later is observed from the next export on", async () =
 
 test("Without a meter, the provider that is registered gets the instruments", async () => {
   const meter = new Meter();
+  // Types only: the meters of the package are meters here.
+  const _meter: OpenTelemetryMeter = api.createNoopMeter();
   const provider = { getMeter: () => meter } as unknown as api.MeterProvider;
   // On Deno with OTEL_DENO the runtime has registered one.
   api.metrics.disable();

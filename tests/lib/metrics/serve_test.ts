@@ -11,7 +11,15 @@ import {
 } from "../../../lib/metrics/mod.ts";
 import type { Status } from "../../../lib/metrics/status.ts";
 import { Host } from "../../../mod.ts";
-import { connectedPair, journal, leakCheck, until, withDeadline } from "../../_helpers.ts";
+import {
+  connectedPair,
+  currentRuntime,
+  journal,
+  leakCheck,
+  spawnRuntime,
+  until,
+  withDeadline,
+} from "../../_helpers.ts";
 import { LOOPBACK } from "../_host.ts";
 import { parse } from "./_openmetrics.ts";
 
@@ -210,6 +218,26 @@ test("Other paths and methods are refused, and requests beyond the limit", async
   await until(async () => await statusOf(metrics) === 503, STEP_MS, "the place to be taken");
   slow.destroy();
   await until(async () => await statusOf(metrics) === 200, STEP_MS, "the place to be free");
+});
+
+test(
+  "Clients that ask for nothing cannot be many",
+  { skip: currentRuntime() === "bun" },
+  async () => {
+    await using server = await serveMetrics(nothing, { maximumRequests: 1 });
+    const { hostname, port } = new URL(server.url);
+    const idle = Array.from({ length: 8 }, () => connect(Number(port), hostname));
+    let ended = 0;
+    for (const socket of idle) socket.on("error", () => {}).on("close", () => ended++).resume();
+    await until(() => ended >= 4, STEP_MS, "the end of those that are too many");
+    for (const socket of idle) socket.destroy();
+  },
+);
+
+test("It does not keep the process alive", async () => {
+  await using program = spawnRuntime(currentRuntime(), "metrics_alone.ts");
+  const { code, stdout } = await withDeadline(program.ended, 3 * STEP_MS, "the end");
+  assert.deepEqual([code, stdout], [0, "127.0.0.1\n"]);
 });
 
 test("It closes once, also with clients that are connected, and refuses wrong options", async () => {
