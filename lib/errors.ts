@@ -34,6 +34,8 @@ export const ERROR_MEANINGS = {
     "the shared port is closed, or the process that holds it has ended or does not answer",
   ENETJS_ERR_SECURITY: "libsodium, which encryption needs, was not found",
   ENETJS_ERR_KEY_PAIR: "the public key is not that of the secret key",
+  ENETJS_ERR_FILE: "the file cannot be opened, or is no regular file",
+  ENETJS_ERR_FILE_IN_USE: "another capture writes to the file",
   // Errors that are found in JavaScript.
   ENETJS_ERR_TIMEOUT: "the other side did not answer in time",
   ENETJS_ERR_REFUSED: "the other side ended the attempt to connect",

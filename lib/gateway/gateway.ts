@@ -6,6 +6,8 @@ import { count, makeInspectable } from "../internal/inspect.ts";
 import { planFilter } from "../address_filter.ts";
 import { planLimits } from "../limits.ts";
 import { Accounts } from "./accounts.ts";
+import type { MetricFamily } from "../metrics/family.ts";
+import { browserMetrics, gatewayFamilies, serverMetrics } from "./metrics.ts";
 import { loadRtcLibrary } from "./_node_datachannel.ts";
 import { HostEntrance } from "./host_entrance.ts";
 import { type GatewayOptions, type GatewayPlan, planGateway, planGatewayClose } from "./options.ts";
@@ -172,6 +174,15 @@ export class Gateway implements AsyncDisposable {
       sockets: this.#server.stats,
       webrtc: this.#rtc && { ...this.#rtc.counters },
     };
+  }
+
+  /**
+   * Its counters as metrics, `enet_gateway_…`: a gateway is a source of `metrics()` and `serveMetrics()` of
+   * `@enetjs/enet/metrics`.
+   */
+  metrics(): MetricFamily[] {
+    const { stats } = this;
+    return gatewayFamilies([...serverMetrics(stats.sockets), ...browserMetrics(stats)]);
   }
 
   /** Whether `close` has been called. */

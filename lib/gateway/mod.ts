@@ -33,6 +33,7 @@ export type {
   SocketTls,
   Verdict,
 } from "./socket/contract.ts";
+export type { Distribution, MetricFamily, MetricSample } from "../metrics/family.ts";
 export { Gateway, type GatewayStats } from "./gateway.ts";
 export type { GatewayOptions, WebRtcOptions } from "./options.ts";
 export type { GatewayRefusals } from "./reception.ts";

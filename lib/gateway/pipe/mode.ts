@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Disposables } from "../../internal/disposables.ts";
 import { ByteSink } from "./byte_sink.ts";
 import { type ByteSource, PipeInput, READ_BYTES, StandardInput } from "./byte_source.ts";
 import type { Metric } from "../metrics.ts";
@@ -26,7 +27,7 @@ const GRACE_MS = 1000;
 export class PipeMode {
   readonly #options: PipeModeOptions;
   readonly #bridge: PipeBridge;
-  readonly #pipes = new DisposableStack();
+  readonly #pipes = new Disposables();
   readonly #failed = Promise.withResolvers<never>();
   #source: ByteSource | undefined;
   #sink: ByteSink | undefined;
@@ -94,7 +95,7 @@ export class PipeMode {
   async close(): Promise<void> {
     this.#source?.[Symbol.dispose]();
     await this.#sink?.close(GRACE_MS);
-    this.#pipes.dispose();
+    this.#pipes[Symbol.dispose]();
   }
 
   /** What it counts. */

@@ -7,6 +7,7 @@
 import type { Wake } from "../../../ffi/contract.ts";
 import { LAYOUT } from "../../../ffi/layout.ts";
 import type { Library } from "../../../ffi/loader.ts";
+import { openWake, type StartWaker } from "../../../ffi/wake.ts";
 import { check } from "../../errors.ts";
 import { loadLibrary } from "../../internal/library.ts";
 
@@ -35,19 +36,22 @@ export class Readiness implements Disposable {
    * @throws {ENetError} When the native library is missing, or the system has no thread or descriptor left.
    */
   static async of(fd: number, ready: () => void): Promise<Readiness> {
-    const { native, runtime } = await loadLibrary();
-    const watch = check(native.enetjs_watch_open(fd), "Watching a descriptor");
-    const readiness = new Readiness(native, watch, ready);
+    const library = await loadLibrary();
+    const { native } = library;
+    let opened: Readiness | undefined;
+    const start: StartWaker = (port, secret) => {
+      const watch = native.enetjs_watch_open(fd, port, secret, secret.length);
+      opened = new Readiness(native, check(watch, "Watching a descriptor"), ready);
+      return native.enetjs_watch_descriptor(watch);
+    };
     try {
-      readiness.#wake = await runtime.attach(
-        native.enetjs_watch_descriptor(watch),
-        () => readiness.#onWake(),
-      );
+      const wake = await openWake(library, start, () => opened!.#onWake());
+      opened!.#wake = wake;
+      return opened!;
     } catch (error) {
-      native.enetjs_watch_close(watch);
+      opened?.[Symbol.dispose]();
       throw error;
     }
-    return readiness;
   }
 
   /** Waits once; in place of what it waited for before. */
