@@ -122,9 +122,8 @@ async function measure(runtime: Runtime, seconds: number, rival: Rival): Promise
   });
   await load.line("measuring");
   const before = cpu();
-  await load.line("measured");
-  const after = cpu();
   const result: Load = JSON.parse("{" + await load.line("{"));
+  const after = cpu();
   const us = (ms: number) => (ms * 1000 / result.sent).toFixed(0);
   const ms = (value: number | null) => value === null ? "–" : value.toFixed(2);
   const added = (elsewhere: number | null, here: number) =>

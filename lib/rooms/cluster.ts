@@ -46,6 +46,7 @@ export class Cluster {
   readonly ready: Promise<void>;
   readonly #topic: string;
   readonly #closers = new Set<() => Promise<void>>();
+  readonly #hostCloses = () => void this.close();
   #ticker: ReturnType<typeof setInterval> | undefined;
   #gatherer: ReturnType<typeof setTimeout> | undefined;
   #closing: Promise<void> | undefined;
@@ -68,7 +69,7 @@ export class Cluster {
       tell: (to, message) => this.#publish(topicOf("host", to), message),
       event: (event) => this.events.push(event),
     }, performance.now());
-    this.endpoint.closers.add(() => void this.close());
+    this.endpoint.closers.add(this.#hostCloses);
     this.ready = this.#connect();
   }
 
@@ -155,6 +156,7 @@ export class Cluster {
   }
 
   async #close(): Promise<void> {
+    this.endpoint.closers.delete(this.#hostCloses);
     clearInterval(this.#ticker);
     clearTimeout(this.#gatherer);
     const closers = Array.from(this.#closers, (call) => call());

@@ -63,7 +63,7 @@ export class Link {
     const connection = await connectTo(backplane, id, needs, {
       ...handlers,
       status: (up, error) => {
-        if (this.#closed || up === this.#up) return;
+        if (this.#closed || this.#connection === undefined || up === this.#up) return;
         this.#up = up;
         handlers.status(up, error);
       },
@@ -81,7 +81,12 @@ export class Link {
       );
     }
     this.#connection = connection;
-    await Promise.all(Array.from(this.#topics, (topic) => connection.subscribe(topic)));
+    try {
+      await Promise.all(Array.from(this.#topics, (topic) => connection.subscribe(topic)));
+    } catch (error) {
+      await connection.close();
+      throw unreachable(error);
+    }
     if (this.#closed) return false;
     this.#up = true;
     return true;
@@ -119,6 +124,12 @@ export class Link {
   }
 }
 
+function unreachable(error: unknown): ENetError {
+  if (error instanceof ENetError) return error;
+  const what = `the backplane can't be reached: ${Object(error).message}`;
+  return new ENetError("ENETJS_ERR_BACKPLANE", what, { cause: error });
+}
+
 async function connectTo(
   backplane: Backplane,
   id: string,
@@ -129,11 +140,7 @@ async function connectTo(
   try {
     connection = await backplane.connect(id, handlers, needs);
   } catch (error) {
-    if (error instanceof ENetError) throw error;
-    const { message } = Object(error);
-    throw new ENetError("ENETJS_ERR_BACKPLANE", `the backplane can't be reached: ${message}`, {
-      cause: error,
-    });
+    throw unreachable(error);
   }
   const lacks = (["log", "store"] as const).filter((part) => needs[part] && !connection[part]);
   if (lacks.length === 0) return connection;

@@ -21,6 +21,9 @@ const BYTES = 64;
 /** Until all have joined, and before the figures count. */
 const SETTLE_MS = 3000;
 
+/** How long messages may still come in the end. */
+const DRAIN_MS = 30_000;
+
 function quantile(sorted: Float64Array, part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
 }
@@ -71,8 +74,13 @@ export async function runLoad(
     }
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
-  console.log("measured");
-  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS / 3));
+  // On a slow machine messages are still under way.
+  for (let before = -1, end = performance.now() + DRAIN_MS; performance.now() < end;) {
+    const now = times.here.length + times.elsewhere.length;
+    if (now === sent * MEMBERS || now === before) break;
+    before = now;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
   const [here, elsewhere] = [times.here, times.elsewhere].map((all) =>
     Float64Array.from(all).sort()
   );

@@ -80,6 +80,8 @@ export class Simulation {
   readonly random: () => number;
   /** The part of messages that is lost. */
   loss = 0;
+  /** How often a host has asked another for all of its members. */
+  asks = 0;
   #transits: Transit[] = [];
   #made = 0;
 
@@ -101,6 +103,7 @@ export class Simulation {
   }
 
   send(from: SimulatedHost, to: string | undefined, message: PresenceMessage): void {
+    this.asks += Number(message.type === "ask");
     if (!from.linked) return;
     const bytes = encodePresence(message);
     for (const host of this.hosts) {

@@ -46,6 +46,9 @@ test("A change whose messages are all lost is noticed by the next heartbeat", ()
   simulation.loss = 0;
   simulation.pass(TIMES.heartbeatMs + 3 * WAY_MS);
   assertAgree({ hosts: simulation.hosts, truth: simulation.truth() });
+  const { asks } = simulation;
+  simulation.pass(10_000);
+  assert.equal(simulation.asks, asks, "nobody asks who knows everything");
 });
 
 test("The members of a killed host leave exactly once, within 3 s", () => {
