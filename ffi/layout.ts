@@ -127,6 +127,10 @@ export const LAYOUT = {
   EVENT_CLIENT: 20,
   COMPLETION_SECURED: 19,
   REASON_TOKEN: 6,
+  CAPTURE_MINIMUM: 131072,
+  CAPTURE_MAXIMUM_FILES: 1000,
+  CAPTURE_STAT_COUNT: 6,
+  NOTHING_HELD: 2147483647,
 } as const;
 
 /** What passes through the memory of a channel; `enetjs_layout` reports it behind `LAYOUT`. */
@@ -297,6 +301,16 @@ export const FATE = {
   HELD: 8,
 } as const;
 
+/** Positions in what `enetjs_capture_state` fills. */
+export const CAPTURE_STAT = {
+  DATAGRAMS: 0,
+  DROPPED: 1,
+  BYTES: 2,
+  FILES: 3,
+  ERROR: 4,
+  RUNNING: 5,
+} as const;
+
 /** Modes of `enetjs_peer_disconnect`. */
 export const DISCONNECT = { NORMAL: 0, NOW: 1, LATER: 2, ABANDON: 3 } as const;
 
@@ -410,6 +424,10 @@ export const PEER_STAT = {
   THROTTLED_FOR_DELAY: 51,
   REFUSED_DATAGRAMS: 52,
   BANDWIDTH_ESTIMATE: 53,
+  SENT_DATA: 54,
+  SENT_PACKETS: 55,
+  RECEIVED_DATA: 56,
+  RECEIVED_PACKETS: 57,
 } as const;
 
 /** Counters of the whole library: positions in what `enetjs_diagnostics` fills. */

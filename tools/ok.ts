@@ -12,7 +12,7 @@ const steps = [
   "fmt --check",
   "lint",
   ["check", ...await stdAssertFlags()].join(" "),
-  "doc --lint mod.ts ffi/mod.ts lib/channel/mod.ts lib/cli/main.ts lib/compat/mod.ts lib/discovery/mod.ts lib/gateway/mod.ts lib/gateway/browser/mod.ts lib/messaging/mod.ts lib/security/mod.ts",
+  "doc --lint mod.ts ffi/mod.ts lib/channel/mod.ts lib/cli/main.ts lib/compat/mod.ts lib/discovery/mod.ts lib/gateway/mod.ts lib/gateway/browser/mod.ts lib/messaging/mod.ts lib/rooms/mod.ts lib/security/mod.ts",
   "publish --dry-run --allow-dirty",
 ];
 

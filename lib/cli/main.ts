@@ -8,6 +8,7 @@
 import process from "node:process";
 import { run } from "./run.ts";
 
+export type { LoadPeer, Player } from "./load/player.ts";
 export { run };
 
 if (import.meta.main) {

@@ -19,8 +19,8 @@ import { type Data, Packet, packets } from "../packet.ts";
 import { PEER_STATES } from "../peer_state.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Destination, Session } from "./session.ts";
-import type { PreparedMessage } from "./socket_contract.ts";
-import { CLOSE, encodeMessage, FRAGMENT, type Hello } from "./wire.ts";
+import type { PreparedMessage } from "./socket/contract.ts";
+import { CLOSE, encodeMessage, FRAGMENT, type Hello } from "./link/wire.ts";
 
 /** Cost of frames that a browser may have under way, at most and at least. */
 const MOST_WINDOW = 128 * 1024;
@@ -160,7 +160,7 @@ export class HostEntrance implements Destination, Transport {
     }
   }
 
-  // What a session tells.
+  // Callbacks of a session.
 
   message(
     session: Session,
@@ -335,6 +335,8 @@ export class HostEntrance implements Destination, Transport {
     put(PEER_STAT.ROUND_TRIP_TIME, [roundTripTime, roundTripTimeVariance]);
     put(PEER_STAT.WINDOW_SIZE, [link.pace.allowed, link.inFlight, link.inbox.waitingBytes]);
     put(PEER_STAT.QUEUED_BYTES, [link.queuedBytes, link.queuedMessages]);
+    put(PEER_STAT.SENT_DATA, [link.sentBytes, 0, link.inbox.receivedBytes]);
+    stats[PEER_STAT.SMOOTHED_ROUND_TRIP] = roundTripTime;
     stats[PEER_STAT.THROTTLED] = link.queue.dropped;
     return stats;
   }

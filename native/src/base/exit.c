@@ -10,6 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
+#ifdef __APPLE__
+#include <dlfcn.h>
+#endif
 #ifndef _WIN32
 #include <unistd.h>
 #endif
@@ -38,6 +41,18 @@ const void *enetjs_this_thread(void) {
 }
 
 /*
+ * The library stays loaded, because its threads and its hooks may be running when a runtime unloads it. On Linux the
+ * linker sees to that (CMakeLists.txt).
+ */
+static void stay_loaded(void) {
+#ifdef __APPLE__
+  Dl_info self;
+  if (dladdr((const void *)&newest, &self) != 0)
+    dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+#endif
+}
+
+/*
  * The process that registered the first hook. A child that was forked off and exits before it has become
  * another program has none of our threads, and must not send to our peers.
  */
@@ -56,6 +71,7 @@ static void watch(void) {
 #ifndef _WIN32
   owner_process = getpid();
 #endif
+  stay_loaded();
   atexit(on_process_exit);
 #ifdef __linux__
   at_quick_exit(on_process_exit); /* Bun ends with quick_exit on Linux */

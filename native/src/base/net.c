@@ -9,7 +9,12 @@
 
 #include "enetjs.h"
 
+/* How long a connection over the loopback interface may take. It is made by the system alone. */
+#define CONNECT_MS 2000
+
 #if defined(_WIN32)
+
+#include <ws2tcpip.h>
 
 static enetjs_fd open_socket(int family, int type) {
   return WSASocketW(family, type, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
@@ -71,6 +76,11 @@ failed:
 
 enetjs_fd enetjs_udp_socket(bool ipv6) { return open_socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM); }
 
+static enetjs_fd tcp_socket(void) { return open_socket(AF_INET, SOCK_STREAM); }
+
+static bool in_progress(int error) { return error == WSAEWOULDBLOCK; }
+static bool interrupted(int error) { return error == WSAEINTR; }
+
 struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd) {
   struct enetjs_fd_identity none = {0};
   (void)fd;
@@ -107,7 +117,10 @@ int enetjs_socket_error_code(int error) {
 
 #else
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #ifdef __linux__
 #include <sys/eventfd.h>
 #endif
@@ -128,12 +141,19 @@ int enetjs_socket_error_code(int error) {
 
 static bool close_on_exec(enetjs_fd fd) { return CLOSE_ON_EXEC != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) == 0; }
 
-enetjs_fd enetjs_udp_socket(bool ipv6) {
-  enetjs_fd fd = socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | CLOSE_ON_EXEC, 0);
+static enetjs_fd open_socket(int family, int type) {
+  enetjs_fd fd = socket(family, type | CLOSE_ON_EXEC, 0);
   if (fd == ENETJS_FD_NONE || close_on_exec(fd)) return fd;
   close(fd);
   return ENETJS_FD_NONE;
 }
+
+enetjs_fd enetjs_udp_socket(bool ipv6) { return open_socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM); }
+
+static enetjs_fd tcp_socket(void) { return open_socket(AF_INET, SOCK_STREAM); }
+
+static bool in_progress(int error) { return error == EINPROGRESS; }
+static bool interrupted(int error) { return error == EINTR; }
 
 static int configure(enetjs_fd fd) {
 #if defined(SO_NOSIGPIPE)
@@ -219,10 +239,40 @@ int enetjs_pair(enetjs_fd ends[2]) {
   return ENETJS_ERR_SOCKET;
 }
 
+/* Waits until a connection that is being made has been made. */
+static bool is_connected(enetjs_fd fd) {
+  enetjs_pollfd writable = {.fd = fd, .events = POLLOUT};
+  int error = 0, ready;
+  socklen_t bytes = sizeof(error);
+  do {
+    ready = enetjs_poll(&writable, 1, CONNECT_MS);
+  } while (ready < 0 && interrupted(enetjs_socket_error()));
+  return ready == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, (void *)&error, &bytes) == 0 && error == 0;
+}
+
+static bool greet(enetjs_fd fd, uint16_t port, const uint8_t *greeting, int bytes) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+  int at_once = 1; /* a wake-up is one byte, which must not wait for others */
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (configure(fd) != 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, (void *)&at_once, sizeof(at_once)) != 0)
+    return false;
+  if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0 && !in_progress(enetjs_socket_error()))
+    return false;
+  return is_connected(fd) && send(fd, (const void *)greeting, bytes, MSG_NOSIGNAL) == bytes;
+}
+
+int enetjs_connect_loopback(enetjs_fd *fd, uint16_t port, const uint8_t *greeting, int bytes) {
+  *fd = tcp_socket();
+  if (*fd == ENETJS_FD_NONE) return enetjs_socket_error_code(enetjs_socket_error());
+  if (greet(*fd, port, greeting, bytes)) return 0;
+  enetjs_fd_close(*fd);
+  return ENETJS_ERR_SOCKET;
+}
+
 void enetjs_fd_close_forgotten(enetjs_fd fd, struct enetjs_fd_identity identity, enetjs_fd other_end) {
   struct enetjs_fd_identity now;
-  enetjs_pollfd other = {0};
-  other.fd = other_end;
+  /* Nothing is sent from the other end. macOS tells of its end only where something is waited for. */
+  enetjs_pollfd other = {.fd = other_end, .events = POLLIN};
   enetjs_poll(&other, 1, 0);
   if (other.revents != 0) return; /* hung up: `fd` is closed, and its number may belong to another file */
   now = enetjs_fd_identify(fd);

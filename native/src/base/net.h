@@ -28,6 +28,13 @@ typedef struct pollfd enetjs_pollfd;
 int enetjs_pair(enetjs_fd ends[2]);
 
 /**
+ * Connects a non-blocking socket, which no child process inherits, to a port of this machine's loopback interface,
+ * within two seconds. Then it sends these bytes.
+ * @returns 0, or a negative ENETJS_ERR_… code
+ */
+int enetjs_connect_loopback(enetjs_fd *fd, uint16_t port, const uint8_t *greeting, int bytes);
+
+/**
  * Wakes a thread of ours in poll(): an eventfd on Linux, where both members are the same, else a pair of
  * sockets.
  */

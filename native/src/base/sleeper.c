@@ -44,7 +44,7 @@ int enetjs_sleeper_open(struct enetjs_sleeper *s, enetjs_fd socket, enetjs_fd pa
   s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   s->epoll = epoll_create1(EPOLL_CLOEXEC);
   if (s->timer >= 0 && s->epoll >= 0 && control(s, EPOLL_CTL_ADD, s->timer, TIMER, EPOLLIN | EPOLLET) == 0 &&
-      control(s, EPOLL_CTL_ADD, pair, PAIR, 0) == 0 &&
+      control(s, EPOLL_CTL_ADD, pair, PAIR, EPOLLIN) == 0 &&
       control(s, EPOLL_CTL_ADD, socket, SOCKET, EPOLLONESHOT) == 0)
     return 0;
   error = enetjs_socket_error_code(errno);
@@ -130,14 +130,14 @@ enum source { WAKER, PAIR, SOCKET, SOURCES };
 
 unsigned enetjs_sleeper_sleep(struct enetjs_sleeper *s, enetjs_mutex *lock) {
   enetjs_pollfd fds[SOURCES] = {
-      {.fd = s->waker.read, .events = POLLIN}, {.fd = s->pair}, {.fd = s->socket, .events = POLLIN}};
+      {.fd = s->waker.read, .events = POLLIN}, {.fd = s->pair, .events = POLLIN}, {.fd = s->socket, .events = POLLIN}};
   unsigned sources = s->watching ? SOURCES : SOCKET, woken = 0;
   int wait = time_left(s);
   enetjs_mutex_unlock(lock);
   enetjs_poll(fds, sources, wait);
   if (fds[WAKER].revents) enetjs_waker_clear(&s->waker);
   if (fds[SOCKET].revents) woken |= ENETJS_WOKEN_SOCKET;
-  if (fds[PAIR].revents & (POLLHUP | POLLERR | POLLNVAL)) woken |= ENETJS_WOKEN_GONE;
+  if (fds[PAIR].revents) woken |= ENETJS_WOKEN_GONE;
   return woken;
 }
 

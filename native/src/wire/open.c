@@ -51,6 +51,11 @@ bool enetjs_socket_address(enetjs_fd socket, struct enetjs_endpoint *address) {
   return true;
 }
 
+bool enetjs_socket_take_port(enetjs_fd socket) {
+  (void)socket;
+  return false;
+}
+
 static bool set_family(ENetSocket socket, const struct enetjs_local *local) {
   (void)socket;
   return !local->ipv6;
@@ -68,6 +73,11 @@ static bool bind_to(ENetSocket socket, const struct enetjs_local *local) {
   union enetjs_sockaddr name;
   socklen_t length = enetjs_sockaddr_write(&name, &local->address, local->ipv6);
   return bind(socket, &name.any, length) == 0;
+}
+
+bool enetjs_socket_take_port(enetjs_fd socket) {
+  struct enetjs_local local;
+  return enetjs_socket_local(socket, &local) && (local.address.port > 0 || bind_to(socket, &local));
 }
 
 bool enetjs_socket_address(enetjs_fd socket, struct enetjs_endpoint *address) {
