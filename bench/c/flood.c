@@ -4,14 +4,16 @@
  *   bench_flood PORT PER_SECOND SECONDS CLIENTS DELAY_MS
  *   bench_flood PORT PER_SECOND SECONDS
  *
- * Without CLIENTS, what is forged are HELLOs of encrypted connections. Each of CLIENTS goes on connecting through a relay of its own, which delays what it passes on by
- * DELAY_MS in both directions, and disconnects; one that is not connected after GIVE_UP seconds counts
- * as that. The relay gives each connection a port of its own. What the server answers to forged
- * addresses is dropped by the system. Prints `forged`; with clients `connected`, `failed`, and the times
- * `p50`, `p99` and `most` in milliseconds.
+ * Without CLIENTS, what is forged are HELLOs of encrypted connections. Each of CLIENTS goes on connecting
+ * through a relay of its own, which delays what it passes on by DELAY_MS in both directions, and
+ * disconnects; one that is not connected after GIVE_UP seconds counts as that. The relay gives each
+ * connection a port of its own. What the server answers to forged addresses is dropped by the system.
+ * Prints `forged`; with clients also `connected`, `failed`, and the times `p50`, `p99` and `most` in
+ * milliseconds.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "common.h"
