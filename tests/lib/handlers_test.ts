@@ -68,9 +68,15 @@ test("Handlers are called for every kind of event", async (t) => {
   await withDeadline(peer.deliver(0, new Uint8Array([4])), ms, "the last message");
   await peer.disconnect(0x80000000);
   await until(() => events.length === 6, ms, "the disconnect event");
-  client.sendDatagram(server.address, "hello");
-  await until(() => events.length === 7, ms, "the datagram");
-  assert.deepEqual(events, [
+  await until(
+    () => {
+      client.sendDatagram(server.address, "hello"); // UDP may lose one
+      return events.length >= 7;
+    },
+    ms,
+    "the datagram",
+  );
+  assert.deepEqual(events.slice(0, 7), [
     ["connect", 0xFFFFFFFF],
     ["receive", 0, 0, undefined],
     ["receive", 0, 3, 3],

@@ -35,7 +35,11 @@ async function stuckServer(options: ListenOptions) {
 
 async function connectAll(client: Host, server: Host, count: number): Promise<Peer[]> {
   const peers: Peer[] = [];
-  for (let i = 0; i < count; i++) peers.push(await client.connect(server.address, { data: 1 }));
+  for (let i = 0; i < count; i++) {
+    const peer = await client.connect(server.address, { data: 1 });
+    peer.timeout({ minimumMs: 60_000, maximumMs: 120_000 }); // on a busy machine they are held back for long
+    peers.push(peer);
+  }
   return peers;
 }
 
