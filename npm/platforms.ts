@@ -4,6 +4,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { platformName } from "../ffi/_platform.ts";
 
 /** A platform that there is a package for. */
@@ -14,9 +15,8 @@ export interface Platform {
   readonly os: "linux" | "darwin" | "win32";
   readonly cpu: "x64" | "arm64";
   readonly libc?: "glibc" | "musl";
-  /** The file names of libenetjs and of the libenet that it asks for. */
+  /** The file name of libenetjs. */
   readonly library: string;
-  readonly libenet: string;
   /** That of libsodium, where encryption works. */
   readonly libsodium?: string;
   /** Whether the tests are known to pass there. */
@@ -28,12 +28,12 @@ export interface Platform {
 
 /** File names by system. */
 const FILES = {
-  linux: { library: "libenetjs.so", libenet: "libenet.so.7" },
-  darwin: { library: "libenetjs.dylib", libenet: "libenet.7.dylib" },
-  win32: { library: "enetjs.dll", libenet: "libenet-7.dll" },
+  linux: { library: "libenetjs.so" },
+  darwin: { library: "libenetjs.dylib" },
+  win32: { library: "enetjs.dll" },
 } as const;
 
-type Rest = Omit<Platform, "name" | "os" | "library" | "libenet">;
+type Rest = Omit<Platform, "name" | "os" | "library">;
 
 function platform(os: Platform["os"], rest: Rest): Platform {
   const name = `${os}-${rest.cpu}${rest.libc === "musl" ? "-musl" : ""}`;
@@ -61,9 +61,18 @@ export const PLATFORMS: readonly Platform[] = [
   platform("win32", { cpu: "x64", runner: "windows-2025", tested: false }),
 ];
 
+/**
+ * The libenet that a package holds, or none where ENet is built into libenetjs, as in all packages that are
+ * released. A package that is built on Linux without `ENETJS_ENET_SOURCE` has that of the system.
+ */
+export function libenetOf({ os }: Platform): string[] {
+  return os === "linux" && !process.env.ENETJS_ENET_SOURCE ? ["libenet.so.7"] : [];
+}
+
 /** The libraries that a platform package holds. */
-export function librariesOf({ library, libenet, libsodium }: Platform): string[] {
-  return [library, libenet, ...libsodium === undefined ? [] : [libsodium]];
+export function librariesOf(platform: Platform): string[] {
+  const { library, libsodium } = platform;
+  return [library, ...libenetOf(platform), ...libsodium === undefined ? [] : [libsodium]];
 }
 
 /**

@@ -8,7 +8,9 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync } fro
 import { availableParallelism } from "node:os";
 import process from "node:process";
 import { fail, print, root, run } from "./_run.ts";
+import { enetSource } from "./enet_source.ts";
 import { setupBuild } from "./setup.ts";
+import { type Target, TARGETS } from "./targets.ts";
 
 /** Which sanitizer a library is built with. `address` includes the sanitizer of undefined behaviour. */
 export type Sanitizer = "address" | "thread";
@@ -22,10 +24,13 @@ const folders = {
   thread: "build-tsan",
   system: "build-system",
   mimalloc: "build-mimalloc",
+  windows: "build-windows",
+  arm64: "build-arm64",
+  musl: "build-musl",
 } as const;
 
-/** A build for tests or benches only. */
-type Variant = Sanitizer | Allocator;
+/** A build for tests or benches only, or for another platform. */
+export type Variant = Sanitizer | Allocator | Target;
 
 const isSanitizer = (variant: Variant | undefined): variant is Sanitizer =>
   variant === "address" || variant === "thread";
@@ -38,15 +43,40 @@ async function cmake(args: string[]): Promise<void> {
   }
 }
 
+const isTarget = (variant: Variant | undefined): variant is Target =>
+  variant !== undefined && variant in TARGETS;
+
+/** What tells CMake of another platform. */
+function platformFlags(variant: Variant | undefined): string[] {
+  if (!isTarget(variant)) return [];
+  const { compiler, system, processor } = TARGETS[variant];
+  return [
+    `-DCMAKE_C_COMPILER=${compiler}`,
+    "-DSODIUM_INCLUDE_DIR=", // That of this machine is for another compiler.
+    "-DSODIUM_LIBRARY=",
+    ...system ? [`-DCMAKE_SYSTEM_NAME=${system}`, `-DCMAKE_SYSTEM_PROCESSOR=${processor}`] : [],
+  ];
+}
+
+/** The folder of ENet's sources that are built in, or an empty text where the system's libenet is linked. */
+async function sourceFor(variant: Variant | undefined): Promise<string> {
+  const needed = isTarget(variant) || process.platform !== "linux";
+  return needed ? await enetSource() : process.env.ENETJS_ENET_SOURCE ?? "";
+}
+
 async function configure(folder: string, variant?: Variant): Promise<void> {
   const cache = `${folder}/CMakeCache.txt`;
   /** The folder of another libenet than the system's. */
   const libenet = process.env.ENETJS_LIBENET ?? "";
+  const source = await sourceFor(variant);
   if (existsSync(cache)) {
     const values = readFileSync(cache, "utf8");
     const ours = values.includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${root}/native\n`) &&
+      values.includes(`ENETJS_ENET_SOURCE:PATH=${source}\n`) &&
       values.includes(`ENETJS_LIBENET:PATH=${libenet}\n`);
-    if (ours && statSync(cache).mtimeMs > statSync(`${root}/native/CMakeLists.txt`).mtimeMs) return;
+    const lists = ["CMakeLists.txt", "enet.cmake"].map((name) => `${root}/native/${name}`);
+    const { mtimeMs } = statSync(cache);
+    if (ours && lists.every((list) => mtimeMs > statSync(list).mtimeMs)) return;
     // cmake refuses the build folder of a checkout that was moved or copied, and never looks for libenet again.
     if (!ours) rmSync(folder, { recursive: true });
   }
@@ -54,9 +84,11 @@ async function configure(folder: string, variant?: Variant): Promise<void> {
     await cmake([
       ...["-S", `${root}/native`, "-B", folder],
       `-DCMAKE_BUILD_TYPE=${isSanitizer(variant) ? "Debug" : "Release"}`,
+      ...platformFlags(variant),
+      `-DENETJS_ENET_SOURCE=${source}`,
       `-DENETJS_LIBENET=${libenet}`,
       `-DENETJS_SANITIZE=${isSanitizer(variant) ? variant : ""}`,
-      `-DENETJS_ALLOCATOR=${isSanitizer(variant) ? "pool" : variant ?? "pool"}`,
+      `-DENETJS_ALLOCATOR=${variant === "system" || variant === "mimalloc" ? variant : "pool"}`,
     ]);
     utimesSync(cache, new Date(), new Date()); // cmake does not touch it when nothing in it changes.
   } catch (error) {

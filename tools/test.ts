@@ -18,6 +18,7 @@ import { stdAssertFlags } from "./_std_assert.ts";
 import { build, type Sanitizer } from "./build.ts";
 import { setupOthers } from "./others.ts";
 import { type Runtime, runtimes, setup } from "./setup.ts";
+import { setupTarget, type Target, TARGETS } from "./targets.ts";
 
 /** Where the tests are that run on Deno only, and use `@std/assert`. */
 const DENO_ONLY = "tests/deno/";
@@ -219,6 +220,27 @@ export function nativeSuite(
   };
 }
 
+/** A suite that builds the C tests for another platform, and runs them. */
+function targetSuite(target: Target): Suite {
+  const { runner, suffix, env, limitMs } = TARGETS[target];
+  return {
+    name: `${target} native`,
+    files: list("native/tests", "_test.c"),
+    async prepare(files) {
+      await setupTarget(target);
+      const folder = await build("tests", target);
+      return files.map((file): Job => ({
+        title: `${target} native ${file}`,
+        command: [...runner, `${folder}/${file.match(/(\w+)\.c$/)![1]}${suffix}`],
+        env,
+        limitMs,
+        atOnce: AT_ONCE,
+        count: ({ output }) => countTap(output),
+      }));
+    },
+  };
+}
+
 /** What the arguments may be apart from suites and files. `mayInstall()` looks for `--install`. */
 const OPTIONS = ["--", "--install", "--quick"];
 
@@ -349,6 +371,12 @@ if (import.meta.main) {
     ...quick ? [] : sanitized,
     nativeSuite("native"),
   ];
+  const targets = Object.keys(TARGETS) as Target[];
+  for (const target of targets) if (asked.includes(target)) suites.push(targetSuite(target));
+  if (asked.every((arg) => arg.startsWith("-"))) {
+    const tasks = targets.map((target) => `deno task test:${target}`);
+    print(`Not among these tests, other platforms: ${tasks.join(", ")}\n`);
+  }
   if (asked.includes("asan")) {
     suites.push(...(["deno", "bun", "node"] as const).map((name) => sanitizedSuite(name, common)));
   }

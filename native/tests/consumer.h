@@ -72,7 +72,7 @@ static inline void config_initialize(double *c) {
   c[ENETJS_CONFIG_ADDRESS] = LOOPBACK;
   c[ENETJS_CONFIG_PEERS] = 8;
   c[ENETJS_CONFIG_CHANNELS] = 4;
-  c[ENETJS_CONFIG_MTU] = ENET_HOST_DEFAULT_MTU;
+  c[ENETJS_CONFIG_MTU] = ENETJS_DEFAULT_MTU;
   c[ENETJS_CONFIG_DUPLICATE_PEERS] = ENET_PROTOCOL_MAXIMUM_PEER_ID;
   c[ENETJS_CONFIG_MAXIMUM_PACKET_SIZE] = 32 << 20;
   c[ENETJS_CONFIG_MAXIMUM_WAITING_DATA] = 32 << 20;
@@ -82,9 +82,6 @@ static inline void config_initialize(double *c) {
   c[ENETJS_CONFIG_COMPLETION_CAPACITY] = 1024;
   c[ENETJS_CONFIG_ARENA_BYTES] = 1 << 18;
   c[ENETJS_CONFIG_SCRATCH_BYTES] = 65536;
-#if !defined(__linux__)
-  c[ENETJS_CONFIG_UNGUARDED] = 1; /* there is no guard */
-#endif
 }
 
 static inline size_t config_shared_bytes(const double *c) {

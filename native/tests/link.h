@@ -3,32 +3,19 @@
  * @brief Two ENet hosts with a link between them, and a clock that only the test moves: what happens does not
  * depend on how fast the machine is.
  *
- * The clock is the system's own function, defined once more in the test program, as in fuzz/system.h. So
- * UNTIL waits by that clock, too, and its statement must move it. One side is a host of this library, the
- * other one plain ENet. Each datagram is lost or late as `fate` says.
+ * UNTIL waits by that clock, too (clock.h), and its statement must move it. One side is a host of this
+ * library, the other one plain ENet. Each datagram is lost or late as `fate` says.
  */
 #ifndef ENETJS_TESTS_LINK_H
 #define ENETJS_TESTS_LINK_H
 
-#include <time.h>
+#define TEST_CLOCK_NS 1000000000000u
 
+#include "clock.h"
 #include "consumer.h"
 
-static struct timespec link_time = {.tv_sec = 1000};
-
-ENETJS_API int clock_gettime(clockid_t clock, struct timespec *time) {
-  (void)clock;
-  *time = link_time;
-  return 0;
-}
-
 /** A millisecond passes. */
-static inline void link_tick(void) {
-  link_time.tv_nsec += 1000000;
-  if (link_time.tv_nsec < 1000000000) return;
-  link_time.tv_nsec -= 1000000000;
-  link_time.tv_sec++;
-}
+static inline void link_tick(void) { test_clock.ns += 1000000; }
 
 #define LINK_LOST UINT32_MAX
 

@@ -13,7 +13,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { packed } from "../../npm/_check.ts";
 import { exported, version } from "../../npm/_manifest.ts";
-import { currentPlatform, librariesOf } from "../../npm/platforms.ts";
+import { currentPlatform, libenetOf, librariesOf } from "../../npm/platforms.ts";
 import { reachable } from "../../tools/_imports.ts";
 import { dependencies, peerDependencies } from "../../tools/dependencies.ts";
 import { installNpm } from "../../tools/others.ts";
@@ -285,9 +285,9 @@ for (const serverName of names) {
     const paths = mapped(server.process.pid!);
     assertEquals(
       paths.map((path) => path.split("/").at(-1)),
-      [platform.libenet, platform.library].sort(),
+      [...libenetOf(platform), platform.library].sort(),
     );
-    const [first, second] = paths.map((path) => path.replace(/\/[^/]+$/, ""));
+    const [first, second = first] = paths.map((path) => path.replace(/\/[^/]+$/, ""));
     assertEquals(first, second, "both come from one folder");
     assertMatch(first, new RegExp(`/@enetjs/${platform.name}`));
     await Promise.all(names.map(async (clientName) => {

@@ -1,6 +1,10 @@
 /*
  * Calls a function whose address and signature are known at run time only.
  *
+ * On Windows (x86-64), each of the first four arguments has a register of either kind, by its place, and the
+ * others are on the stack. A variadic call fills both registers of the place of an unnamed floating-point
+ * argument. So all but the first are passed as such, with the bits of the argument; the first has two calls.
+ *
  * On x86-64 (System V) and on ARM64 (AAPCS64, on Linux), integers and floating-point numbers fill registers
  * of their own kind, whatever their order. What does not fit goes to the stack, eight bytes each. A function
  * reads only the registers and the stack of its own parameters, and the caller removes the arguments. So one
@@ -20,7 +24,7 @@
 #include "base/number.h"
 #include "enetjs.h"
 
-#if (defined(__x86_64__) && !defined(_WIN32)) || (defined(__aarch64__) && defined(__linux__))
+#if defined(__x86_64__) || (defined(__aarch64__) && defined(__linux__))
 
 _Static_assert(sizeof(void *) == 8 && sizeof(double) == 8,
                "an argument is a register or eight bytes of the stack");
@@ -32,15 +36,56 @@ _Static_assert(sizeof(void *) == 8 && sizeof(double) == 8,
 #define CALLS_BY_ADDRESS
 #endif
 
+#define DOUBLES 8
+#define STACK 16
+
+enum { FUNCTION, RESULT_KIND, COUNT, RESULT, ARGUMENTS };
+
+#define STACK_ARGUMENTS(r)                                                                        \
+  r.stack[0], r.stack[1], r.stack[2], r.stack[3], r.stack[4], r.stack[5], r.stack[6], r.stack[7], \
+      r.stack[8], r.stack[9], r.stack[10], r.stack[11], r.stack[12], r.stack[13], r.stack[14], r.stack[15]
+
+#ifdef _WIN32
+
+#define PLACES 4
+
+struct registers {
+  bool first_is_integer;
+  double place[PLACES];
+  uint64_t stack[STACK];
+};
+
+static bool distribute(struct registers *to, const uint64_t *arguments, uint64_t count) {
+  if (count > PLACES + STACK) return false;
+  to->first_is_integer = count > 0 && arguments[0] == ENETJS_CALL_INTEGER;
+  for (uint64_t i = 0; i < count; i++) {
+    if (i < PLACES)
+      memcpy(&to->place[i], &arguments[2 * i + 1], sizeof to->place[i]);
+    else
+      to->stack[i - PLACES] = arguments[2 * i + 1];
+  }
+  return true;
+}
+
+static uint64_t bits_of(double number) {
+  uint64_t bits;
+  memcpy(&bits, &number, sizeof bits);
+  return bits;
+}
+
+#define CALL_WITH(function, type, first_type, first, r) \
+  ((type (*)(first_type, ...))(function))(first, r.place[1], r.place[2], r.place[3], STACK_ARGUMENTS(r))
+#define CALL(function, type, r)                                                           \
+  (r.first_is_integer ? CALL_WITH(function, type, uint64_t, bits_of(r.place[0]), r)       \
+                      : CALL_WITH(function, type, double, r.place[0], r))
+
+#else
+
 #ifdef __x86_64__
 #define INTEGERS 6
 #else
 #define INTEGERS 8
 #endif
-#define DOUBLES 8
-#define STACK 16
-
-enum { FUNCTION, RESULT_KIND, COUNT, RESULT, ARGUMENTS };
 
 struct registers {
   uint64_t integer[8];
@@ -76,17 +121,17 @@ static bool distribute(struct registers *to, const uint64_t *arguments, uint64_t
 #endif
 #define REAL_ARGUMENTS(r) \
   r.real[0], r.real[1], r.real[2], r.real[3], r.real[4], r.real[5], r.real[6], r.real[7]
-#define STACK_ARGUMENTS(r)                                                                        \
-  r.stack[0], r.stack[1], r.stack[2], r.stack[3], r.stack[4], r.stack[5], r.stack[6], r.stack[7], \
-      r.stack[8], r.stack[9], r.stack[10], r.stack[11], r.stack[12], r.stack[13], r.stack[14], r.stack[15]
 #define CALL(function, type, r) \
   ((type (*)(uint64_t, ...))(function))(INTEGER_ARGUMENTS(r), REAL_ARGUMENTS(r), STACK_ARGUMENTS(r))
 
+#endif
+
 CALLS_BY_ADDRESS double enetjs_call(uint8_t *frame, double bytes) {
   uint64_t *words = (uint64_t *)(void *)frame;
-  struct registers registers = {{0}, {0}, {0}};
+  struct registers registers;
   float small;
   double real;
+  memset(&registers, 0, sizeof registers);
   if (frame == NULL || !enetjs_is_integer(bytes, ARGUMENTS * 8, 65536)) return ENETJS_ERR_ARGUMENT;
   if (words[FUNCTION] == 0 || words[COUNT] > ((uint64_t)bytes / 8 - ARGUMENTS) / 2)
     return ENETJS_ERR_ARGUMENT;

@@ -38,6 +38,18 @@ const void *enetjs_this_thread(void) {
 }
 
 /*
+ * The library stays loaded, because its threads and its hooks may be running when a runtime unloads it. On
+ * other systems the linker sees to that (CMakeLists.txt).
+ */
+static void stay_loaded(void) {
+#ifdef _WIN32
+  HMODULE self;
+  GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+                     (LPCWSTR)(void *)&newest, &self);
+#endif
+}
+
+/*
  * The process that registered the first hook. A child that was forked off and exits before it has become
  * another program has none of our threads, and must not send to our peers.
  */
@@ -56,6 +68,7 @@ static void watch(void) {
 #ifndef _WIN32
   owner_process = getpid();
 #endif
+  stay_loaded();
   atexit(on_process_exit);
 #ifdef __linux__
   at_quick_exit(on_process_exit); /* Bun ends with quick_exit on Linux */

@@ -3,9 +3,9 @@
  * @brief Where a thread sleeps until a socket is readable, a time is over, or the other end of a pair is
  * gone.
  *
- * What it waits for can be changed by other threads while it sleeps. On Linux that wakes nobody: an epoll
- * instance watches the socket and a timer, and both are set where they are. Elsewhere the thread polls, and
- * is woken to look.
+ * What it waits for can be changed by other threads while it sleeps. On Linux and Windows that wakes nobody:
+ * an epoll instance or a set of events watches the socket and a timer, and both are set where they are.
+ * Elsewhere the thread polls, and is woken to look.
  */
 #ifndef ENETJS_SLEEPER_H
 #define ENETJS_SLEEPER_H
@@ -16,9 +16,13 @@
 #include "base/net.h"
 #include "base/threads.h"
 
+#define ENETJS_SLEEPER_EVENTS 3 /* that Windows waits for */
+
 struct enetjs_sleeper {
-#ifdef __linux__
+#if defined(__linux__)
   int epoll, timer;
+#elif defined(_WIN32)
+  HANDLE events[ENETJS_SLEEPER_EVENTS];
 #else
   struct enetjs_waker waker;
 #endif
@@ -52,6 +56,9 @@ void enetjs_sleeper_set_deadline(struct enetjs_sleeper *s, int wait);
 
 /** Whether a deadline in so many milliseconds, or -1, is earlier than the one that is set. */
 bool enetjs_sleeper_earlier(const struct enetjs_sleeper *s, int wait);
+
+/** Notes what has been set. For the files that implement this. */
+void enetjs_sleeper_note_deadline(struct enetjs_sleeper *s, int wait);
 
 /**
  * Sleeps. The owner's lock is held at the call, and is not held when it returns: then `watching` is to be

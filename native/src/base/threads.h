@@ -27,6 +27,8 @@
 #include <time.h>
 #endif
 
+#include "base/clock.h"
+
 /*
  * With the default TLS model of position-independent code, because runtimes load the library by dlopen:
  * initial-exec would take room from a small static reserve, and where that is used up the library would not
@@ -95,8 +97,8 @@ static inline bool enetjs_cond_init(enetjs_cond *cond) {
 
 static inline void enetjs_cond_broadcast(enetjs_cond *cond) { WakeAllConditionVariable(cond); }
 
-/* Milliseconds of a monotonic clock. */
-static inline uint64_t enetjs_now_ms(void) { return GetTickCount64(); }
+/* Milliseconds of a monotonic clock; GetTickCount64 would count in steps of 16. */
+static inline uint64_t enetjs_now_ms(void) { return enetjs_clock_us() / 1000; }
 
 /* Waits until the deadline of enetjs_now_ms at the latest; UINT64_MAX waits without end. */
 static inline void enetjs_cond_wait(enetjs_cond *cond, enetjs_mutex *mutex, uint64_t deadline_ms) {
@@ -105,32 +107,73 @@ static inline void enetjs_cond_wait(enetjs_cond *cond, enetjs_mutex *mutex, uint
   SleepConditionVariableSRW(cond, mutex, rest < INFINITE ? (DWORD)rest : INFINITE, 0);
 }
 
-typedef HANDLE enetjs_thread;
+/*
+ * Two handles, because a thread may be joined by a destructor of a key, at the exit of another thread. Windows
+ * lets one thread at a time exit, so the joined one cannot, and `thread` would not be signalled. `returned`
+ * is signalled before that. A thread that Windows has ended at the exit of the process only has the other.
+ */
+typedef struct enetjs_thread {
+  HANDLE thread, returned;
+} enetjs_thread;
 
-static inline unsigned __stdcall enetjs_thread_entry(void *record) {
-  enetjs_thread_record_run(record);
+struct enetjs_thread_start {
+  struct enetjs_thread_record *record;
+  HANDLE returned;
+};
+
+static inline unsigned __stdcall enetjs_thread_entry(void *argument) {
+  struct enetjs_thread_start start = *(struct enetjs_thread_start *)argument;
+  free(argument);
+  enetjs_thread_record_run(start.record);
+  SetEvent(start.returned);
+  CloseHandle(start.returned);
   return 0;
+}
+
+/* @returns NULL, or what the new thread frees, with a handle of its own */
+static inline struct enetjs_thread_start *enetjs_thread_start_new(enetjs_thread_main run, void *argument,
+                                                                  HANDLE returned) {
+  struct enetjs_thread_start *start = malloc(sizeof(*start));
+  HANDLE process = GetCurrentProcess();
+  if (!start) return NULL;
+  start->record = enetjs_thread_record_new(run, argument);
+  if (start->record &&
+      DuplicateHandle(process, returned, process, &start->returned, 0, FALSE, DUPLICATE_SAME_ACCESS))
+    return start;
+  free(start->record);
+  free(start);
+  return NULL;
 }
 
 /* Starts a thread that calls run(argument). It must be joined or detached exactly once. */
 static inline bool enetjs_thread_start_sized(enetjs_thread *thread, enetjs_thread_main run, void *argument,
                                              size_t stack_bytes) {
-  struct enetjs_thread_record *record = enetjs_thread_record_new(run, argument);
-  if (!record) return false;
-  *thread = (HANDLE)_beginthreadex(NULL, (unsigned)stack_bytes, enetjs_thread_entry, record,
-                                   STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
-  if (!*thread) free(record);
-  return *thread;
+  struct enetjs_thread_start *start = NULL;
+  thread->returned = CreateEventW(NULL, TRUE, FALSE, NULL);
+  if (thread->returned) start = enetjs_thread_start_new(run, argument, thread->returned);
+  if (start) {
+    thread->thread = (HANDLE)_beginthreadex(NULL, (unsigned)stack_bytes, enetjs_thread_entry, start,
+                                            STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
+    if (thread->thread) return true;
+    CloseHandle(start->returned);
+    free(start->record);
+    free(start);
+  }
+  if (thread->returned) CloseHandle(thread->returned);
+  return false;
+}
+
+/* Releases the thread, which goes on by itself. */
+static inline void enetjs_thread_detach(enetjs_thread thread) {
+  CloseHandle(thread.thread);
+  CloseHandle(thread.returned);
 }
 
 /* Waits for the thread to return and releases it. */
 static inline void enetjs_thread_join(enetjs_thread thread) {
-  WaitForSingleObject(thread, INFINITE);
-  CloseHandle(thread);
+  WaitForMultipleObjects(2, &thread.thread, FALSE, INFINITE);
+  enetjs_thread_detach(thread);
 }
-
-/* Releases the thread, which goes on by itself. */
-static inline void enetjs_thread_detach(enetjs_thread thread) { CloseHandle(thread); }
 
 static inline void enetjs_thread_yield(void) { SwitchToThread(); }
 
@@ -210,11 +253,7 @@ static inline bool enetjs_cond_init(enetjs_cond *cond) {
 static inline void enetjs_cond_broadcast(enetjs_cond *cond) { pthread_cond_broadcast(cond); }
 
 /* Milliseconds of a monotonic clock. */
-static inline uint64_t enetjs_now_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+static inline uint64_t enetjs_now_ms(void) { return enetjs_clock_us() / 1000; }
 
 /* Waits until the deadline of enetjs_now_ms at the latest; UINT64_MAX waits without end. */
 static inline void enetjs_cond_wait(enetjs_cond *cond, enetjs_mutex *mutex, uint64_t deadline_ms) {

@@ -18,8 +18,8 @@
  * An acknowledgement counts only if it names a command that is under way, and the time at which that was
  * sent. One that is forged, old or repeated changes nothing. A peer that lies can have each command sent
  * again ATTEMPTS times. Then ENet's timer takes over. Its doubled timeouts end a connection that never
- * acknowledges one command. ENet 1.3.18 counts attempts to end a connection. There ATTEMPTS is 1, and the
- * timeout is doubled as if the timer had fired, so that the connection lasts as long.
+ * acknowledges one command. ENet 1.3.18 counts attempts to end a connection. There the timeout is doubled at
+ * each attempt as if the timer had fired, so that the connection lasts as long.
  *
  * Bounds: SEARCH_STEPS for the acknowledgements of a datagram, RESEND_STEPS for a call of resend. A lost
  * command that may not leave yet stays where it is, because ENet walks what it has to send for each datagram.
@@ -33,13 +33,8 @@
 #include "base/number.h"
 #include "wire/unsent.h"
 
-#if ENETJS_HAS_MESSAGE_LIST
-#define ATTEMPTS 1
-#else
-#define ATTEMPTS 3
-#endif
-
 enum {
+  ATTEMPTS = 3,
   SEARCH_STEPS = 512,
   RESEND_STEPS = 1024,
   INTERVAL_MS = 10000, /* reordering is remembered for one to two of these */
@@ -133,7 +128,8 @@ static void put_back(ENetPeer *peer, ENetOutgoingCommand *command, ENetListItera
   peer->reliableDataInTransit -= command->fragmentLength;
   peer->packetsLost++;
 #if ENETJS_HAS_MESSAGE_LIST
-  command->roundTripTimeout = 2 * (peer->roundTripTime + 4 * peer->roundTripTimeVariance);
+  command->roundTripTimeout = (peer->roundTripTime + 4 * peer->roundTripTimeVariance)
+                              << command->sendAttempts;
 #else
   command->roundTripTimeout = 0; /* ENet sets it when it sends the command */
 #endif

@@ -3,18 +3,19 @@
  * allocator.
  *
  * The clock. libenet reads the wall clock, which can be set. A step forward looks like silence and ends
- * connections; a step back delays retransmissions. So libenetjs defines enet_time_get itself. A libenet that
- * was loaded as the dependency of libenetjs calls that function in place of its own, by the ordinary lookup
- * of symbols (wire/socket.c), and then its time is monotonic. That time begins with the wall clock's, because
- * other code in the process may call libenet's own function and compare.
+ * connections; a step back delays retransmissions. So libenetjs defines enet_time_get itself, and then ENet's
+ * time is monotonic. That time begins with the wall clock's, because other code in the process may call the
+ * function of a libenet that it shares with us, and compare.
  *
  * The allocator. ENet has one for the whole process. It must not change while blocks of the former one live.
- * If libenet's calls arrive here, libenet was loaded as our dependency. Initialization happens when libenetjs
- * is loaded, so no other code can have used libenet before. If the calls do not arrive, other code has loaded
- * libenet, for example a second copy of this library. Then libenet keeps its allocator and its clock. On
- * systems other than Linux calls cannot be redirected, and nothing is replaced.
  *
- * Invariant: this library always reads the same time as libenet. Any thread may call.
+ * ENet that is built in is ours alone. A libenet that was loaded as the dependency of libenetjs is, too: it
+ * calls our function in place of its own, by the ordinary lookup of symbols (wire/socket.c), and
+ * initialization happens when libenetjs is loaded, so no other code can have used libenet before. If the
+ * calls do not arrive, other code has loaded libenet, for example a second copy of this library. Then libenet
+ * keeps its allocator and its clock.
+ *
+ * Invariant: this library always reads the same time as ENet. Any thread may call.
  */
 #include "enet/libenet.h"
 
@@ -23,13 +24,38 @@
 #include "base/clock.h"
 #include "base/threads.h"
 #include "enetjs.h"
+#ifndef ENETJS_ENET_BUILT_IN
+#include <dlfcn.h>
+#endif
 
 bool enetjs_libenet_owned;
 
-#if defined(__linux__)
+static _Atomic enet_uint32 offset_ms; /* of ENet's time from the monotonic clock's */
 
-#include <dlfcn.h>
-#include <sys/time.h>
+static enet_uint32 monotonic_ms(void) { return (enet_uint32)(enetjs_clock_us() / 1000); }
+
+static void begin_with_wall_clock(void) {
+  atomic_store(&offset_ms, (enet_uint32)enetjs_wall_clock_ms() - monotonic_ms());
+}
+
+/* Never returns 0, which means "never" in several fields of ENet. */
+static enet_uint32 our_time(void) {
+  enet_uint32 time = monotonic_ms() + atomic_load_explicit(&offset_ms, memory_order_relaxed);
+  return time ? time : 1;
+}
+
+#ifdef ENETJS_ENET_BUILT_IN
+
+enet_uint32 enet_time_get(void) { return our_time(); }
+
+void enet_time_set(enet_uint32 time) { atomic_store(&offset_ms, time - monotonic_ms()); }
+
+static bool calls_arrive(void) {
+  begin_with_wall_clock();
+  return true;
+}
+
+#else
 
 enum clock_state {
   CLOCK_UNKNOWN, /* until the first call */
@@ -38,9 +64,6 @@ enum clock_state {
 };
 
 static atomic_int clock_state;
-static _Atomic enet_uint32 offset_ms; /* of ENet's time from the monotonic clock's */
-
-static enet_uint32 monotonic_ms(void) { return (enet_uint32)(enetjs_clock_us() / 1000); }
 
 /* The time of libenet's own clock: a flush of a host without peers reads that clock and does nothing else. */
 static enet_uint32 time_of_libenet(void) {
@@ -54,20 +77,11 @@ static enet_uint32 time_of_libenet(void) {
   return time;
 }
 
-static void begin_with_wall_clock(void) {
-  struct timeval now;
-  gettimeofday(&now, NULL);
-  atomic_store(&offset_ms, (enet_uint32)now.tv_sec * 1000 + (enet_uint32)now.tv_usec / 1000 - monotonic_ms());
-}
-
-/* Never returns 0, which means "never" in several fields of ENet. */
 ENETJS_API enet_uint32 enet_time_get(void) {
   int state = atomic_load_explicit(&clock_state, memory_order_relaxed);
-  enet_uint32 time;
   if (state == CLOCK_LIBENETS) return time_of_libenet();
   if (state == CLOCK_UNKNOWN) atomic_store(&clock_state, CLOCK_OURS);
-  time = monotonic_ms() + atomic_load_explicit(&offset_ms, memory_order_relaxed);
-  return time ? time : 1;
+  return our_time();
 }
 
 ENETJS_API void enet_time_set(enet_uint32 time) {
@@ -86,10 +100,6 @@ static bool calls_arrive(void) {
   (void)time_of_libenet();
   return !atomic_compare_exchange_strong(&clock_state, &unknown, CLOCK_LIBENETS);
 }
-
-#else
-
-static bool calls_arrive(void) { return false; }
 
 #endif
 

@@ -38,8 +38,8 @@
 static void look_at_distance(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
   bool limited = enetjs_window_limited(peer);
-  slot->far = slot->host->adaptive && !limited && !enetjs_congestion_near(&slot->window.congestion);
-  if (slot->host->adaptive && !limited && !slot->far) enetjs_window_near(peer);
+  slot->is_far = slot->host->adaptive && !limited && !enetjs_congestion_near(&slot->window.congestion);
+  if (slot->host->adaptive && !limited && !slot->is_far) enetjs_window_near(peer);
 }
 
 void enetjs_flows_set(struct enetjs_host *h, bool adaptive) {
@@ -54,14 +54,14 @@ void enetjs_flows_set(struct enetjs_host *h, bool adaptive) {
 }
 
 size_t enetjs_flow_window(const struct enetjs_slot *slot) {
-  return slot->far ? enetjs_congestion_window(&slot->window.congestion)
+  return slot->is_far ? enetjs_congestion_window(&slot->window.congestion)
                    : enetjs_peer_of(slot)->windowSize;
 }
 
 void enetjs_flow_look(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
   slot->room =
-      slot->far ? enetjs_window_room(&slot->window, peer, enetjs_clock_us()) : enetjs_window_fixed_room(peer);
+      slot->is_far ? enetjs_window_room(&slot->window, peer, enetjs_clock_us()) : enetjs_window_fixed_room(peer);
 }
 
 void enetjs_flow_connected(struct enetjs_slot *slot) {
@@ -72,7 +72,7 @@ void enetjs_flow_connected(struct enetjs_slot *slot) {
 
 void enetjs_flow_ended(struct enetjs_slot *slot) {
   memset(&slot->window, 0, sizeof(slot->window));
-  slot->far = false;
+  slot->is_far = false;
   slot->room = 0;
 }
 
@@ -134,9 +134,9 @@ void enetjs_flows_open(struct enetjs_host *h, bool flush) {
   drop_those_that_are_over(h);
   for (struct enetjs_slot *slot = h->flows; slot; slot = slot->next_flow) {
     if (!flush) let_time_out(slot, now);
-    if (slot->far && flush)
+    if (slot->is_far && flush)
       enetjs_window_open_for_flush(&slot->window, enetjs_peer_of(slot), h->service_us);
-    else if (slot->far)
+    else if (slot->is_far)
       enetjs_window_open(&slot->window, enetjs_peer_of(slot), h->service_us);
     else if (h->adaptive)
       enetjs_window_near(enetjs_peer_of(slot));
@@ -146,21 +146,21 @@ void enetjs_flows_open(struct enetjs_host *h, bool flush) {
 static void reopen(struct enetjs_host *h) {
   for (struct enetjs_slot *slot = h->flows; slot; slot = slot->next_flow) {
     let_time_out(slot, h->enet->serviceTime);
-    if (slot->far) enetjs_window_reopen(&slot->window, enetjs_peer_of(slot), h->service_us);
+    if (slot->is_far) enetjs_window_reopen(&slot->window, enetjs_peer_of(slot), h->service_us);
   }
 }
 
 void enetjs_flows_read(struct enetjs_host *h, bool done) {
   if (!h->flows) return;
   for (struct enetjs_slot *slot = h->flows; slot && !h->reading; slot = slot->next_flow)
-    if (slot->far) enetjs_window_read(&slot->window, enetjs_peer_of(slot));
+    if (slot->is_far) enetjs_window_read(&slot->window, enetjs_peer_of(slot));
   h->reading = !done;
   if (done) reopen(h);
 }
 
 void enetjs_flows_close(struct enetjs_host *h) {
   for (struct enetjs_slot *slot = h->flows; slot; slot = slot->next_flow) {
-    if (slot->far) enetjs_window_close(&slot->window, enetjs_peer_of(slot));
+    if (slot->is_far) enetjs_window_close(&slot->window, enetjs_peer_of(slot));
     enetjs_flow_look(slot);
   }
 }
@@ -174,7 +174,7 @@ int enetjs_flows_wait(const struct enetjs_host *h) {
   int least = -1;
   for (struct enetjs_slot *slot = h->flows; slot; slot = slot->next_flow) {
     int wait = -1;
-    if (slot->far && has_to_send(slot) && slot->inside_messages < ENETJS_INSIDE_MESSAGES)
+    if (slot->is_far && has_to_send(slot) && slot->inside_messages < ENETJS_INSIDE_MESSAGES)
       wait = enetjs_window_wait(&slot->window, enetjs_peer_of(slot), now_us);
     if (wait >= 0 && (least < 0 || wait < least)) least = wait;
   }

@@ -31,7 +31,7 @@ static void quality_of(struct enetjs_slot *slot, double *stats) {
   stats[ENETJS_PEER_STAT_THROTTLED] = (double)quality->throttled;
   stats[ENETJS_PEER_STAT_THROTTLED_FOR_DELAY] = (double)quality->throttled_for_delay;
   stats[ENETJS_PEER_STAT_REFUSED_DATAGRAMS] = (double)quality->refused_datagrams;
-  stats[ENETJS_PEER_STAT_BANDWIDTH_ESTIMATE] = slot->far ? slot->window.congestion.bandwidth : 0;
+  stats[ENETJS_PEER_STAT_BANDWIDTH_ESTIMATE] = slot->is_far ? slot->window.congestion.bandwidth : 0;
 }
 
 double enetjs_peer_stats(double host, double peer) {

@@ -44,7 +44,7 @@ bool enetjs_queue_cut(const struct enetjs_host *h) { return h->fed >= FEED_BYTES
 
 size_t enetjs_queue_counted(const struct enetjs_slot *slot) {
   size_t given = slot->inside_bytes - slot->lanes.rest_bytes;
-  if (given <= ENETJS_WINDOW_MINIMUM || !slot->far) return slot->queued_bytes;
+  if (given <= ENETJS_WINDOW_MINIMUM || !slot->is_far) return slot->queued_bytes;
   return slot->queued_bytes - (given - ENETJS_WINDOW_MINIMUM);
 }
 

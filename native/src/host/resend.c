@@ -20,7 +20,7 @@ void enetjs_resend_look(struct enetjs_slot *slot) {
 
 /* @returns bytes that may be sent again now. A near peer may have its whole window under way at once. */
 static size_t room_of(struct enetjs_slot *slot) {
-  if (!slot->far) return ENETJS_WINDOW_NEAR;
+  if (!slot->is_far) return ENETJS_WINDOW_NEAR;
   return enetjs_window_resend_room(&slot->window, enetjs_peer_of(slot), enetjs_clock_us());
 }
 

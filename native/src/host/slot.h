@@ -117,7 +117,7 @@ struct enetjs_slot {
   struct enetjs_quality quality;
   struct enetjs_lanes lanes; /**< our queue */
   struct enetjs_window window;
-  bool far;                  /**< the window follows the link, see flow.c */
+  bool is_far;               /**< the window follows the link, see flow.c */
   bool flows;                /**< in the host's list of flows, see flow.c */
   struct enetjs_slot *next_flow;
   struct enetjs_ping_barriers ping_barriers;

@@ -1,107 +1,62 @@
 /*
- * See batch_in.h. Messages before `index` are done with; `offset` is where the next datagram begins in the
- * message at `index`.
+ * See batch_in.h. Messages before `index` are done with; `message` is the one at `index`, and `offset` is
+ * where its next datagram begins.
  */
-#if defined(__linux__)
-
 #include "wire/batch_in.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
+#include "base/udp.h"
 #include "wire/addresses.h"
 #include "wire/sockaddr.h"
-#include "wire/udp_options.h"
-#include "wire/unreachable.h"
 
 enum {
-  ROUND = 32,            /* datagrams that ENet is handed in a round, at least */
+  ROUND = 32, /* datagrams that ENet is handed in a round, at least */
   /* with many peers a datagram for each of these, because a round looks at all peers */
-  PEERS_A_DATAGRAM = 16,
-  IN_MESSAGES = 16,
-  IN_BYTES = 65536 /* of one message: as much as the system joins */
-};
-
-union joined_control {
-  char bytes[CMSG_SPACE(sizeof(int))];
-  struct cmsghdr header;
+  PEERS_A_DATAGRAM = 16
 };
 
 struct enetjs_in {
   ENetHost *enet;
   uint64_t *errors;
-  unsigned count, index;   /* of messages */
+  struct enetjs_udp_in *udp;
+  unsigned count, index; /* of messages */
+  struct enetjs_udp_fetched message;
   size_t offset;           /* of the next datagram in the message */
   unsigned handed;         /* datagrams, in this round */
   bool emptied;            /* the socket had no more when it was last read in this section */
   bool cut;                /* the round has been ended while there may be more */
   unsigned source_changes; /* datagrams from another source than the one before */
   struct enetjs_endpoint source;
-  struct mmsghdr message[IN_MESSAGES];
-  struct iovec vector[IN_MESSAGES];
-  union enetjs_sockaddr from[IN_MESSAGES];
-  union joined_control control[IN_MESSAGES];
-  uint8_t bytes[IN_MESSAGES][IN_BYTES];
 };
 
-/* Before each use, for the system writes to the lengths. */
-static void make_ready(struct enetjs_in *in, unsigned index) {
-  in->message[index].msg_hdr.msg_namelen = sizeof(in->from[index]);
-  in->message[index].msg_hdr.msg_controllen = sizeof(in->control[index]);
-}
-
 struct enetjs_in *enetjs_in_create(ENetHost *enet, uint64_t *errors) {
-  static const int on = 1;
-  struct enetjs_in *in = malloc(sizeof(*in));
+  struct enetjs_in *in = calloc(1, sizeof(*in));
   if (!in) return NULL;
   in->enet = enet;
   in->errors = errors;
-  in->count = in->index = in->handed = 0;
+  in->udp = enetjs_udp_in_create(enet->socket);
+  if (in->udp) return in;
+  free(in);
+  return NULL;
+}
+
+static void begin_message(struct enetjs_in *in, unsigned index) {
+  in->index = index;
   in->offset = 0;
-  in->emptied = in->cut = false;
-  in->source_changes = 0;
-  memset(&in->source, 0, sizeof(in->source));
-  memset(in->message, 0, sizeof(in->message));
-  for (unsigned i = 0; i < IN_MESSAGES; i++) {
-    struct msghdr *header = &in->message[i].msg_hdr;
-    in->vector[i].iov_base = in->bytes[i];
-    in->vector[i].iov_len = IN_BYTES;
-    header->msg_iov = &in->vector[i];
-    header->msg_iovlen = 1;
-    header->msg_name = &in->from[i];
-    header->msg_control = &in->control[i];
-    make_ready(in, i);
-  }
-  /* A system without it refuses, and then each message is one datagram. */
-  (void)setsockopt(enet->socket, SOL_UDP, UDP_GRO, &on, sizeof(on));
-  return in;
+  if (index < in->count) in->message = enetjs_udp_in_at(in->udp, index);
 }
 
 /* @returns how many messages there are now, or -1 */
 static int prefetch(struct enetjs_in *in) {
   int count;
-  for (unsigned i = 0; i < in->count; i++) make_ready(in, i);
   in->count = in->index = 0;
-  in->offset = 0;
-  count = recvmmsg(in->enet->socket, in->message, IN_MESSAGES, MSG_DONTWAIT, NULL);
-  if (count < 0) return errno == EAGAIN || enetjs_unreachable_error(errno) ? 0 : -1;
-  in->emptied = count < IN_MESSAGES;
+  count = enetjs_udp_in_fetch(in->udp, in->enet->socket, &in->emptied);
+  if (count < 0) return -1;
   in->count = (unsigned)count;
+  begin_message(in, 0);
   return count;
-}
-
-/* The length of the datagrams that a message consists of, the last of which may be shorter. */
-static size_t segment_of(struct mmsghdr *message) {
-  struct cmsghdr *part = CMSG_FIRSTHDR(&message->msg_hdr);
-  for (; part; part = CMSG_NXTHDR(&message->msg_hdr, part))
-    if (part->cmsg_level == SOL_UDP && part->cmsg_type == UDP_GRO) {
-      int size;
-      memcpy(&size, CMSG_DATA(part), sizeof(size));
-      if (size > 0) return (size_t)size;
-    }
-  return message->msg_len;
 }
 
 static void note_source(struct enetjs_in *in, const struct enetjs_endpoint *from) {
@@ -121,18 +76,14 @@ static bool is_from_nowhere(const struct enetjs_endpoint *from) {
  */
 static size_t take(struct enetjs_in *in, struct enetjs_endpoint *from, ENetBuffer *buffer) {
   while (in->index < in->count) {
-    struct mmsghdr *message = &in->message[in->index];
-    const union enetjs_sockaddr *source = &in->from[in->index];
-    const uint8_t *data = in->bytes[in->index] + in->offset;
-    size_t left = message->msg_len - in->offset, length = segment_of(message);
-    bool cut = (message->msg_hdr.msg_flags & MSG_TRUNC) != 0;
+    const struct enetjs_udp_fetched *message = &in->message;
+    const uint8_t *data = message->bytes + in->offset;
+    size_t left = message->length - in->offset, length = message->segment;
+    bool cut = message->cut;
     if (length > left) length = left;
+    *from = enetjs_sockaddr_read(message->from);
     in->offset += length;
-    if (in->offset == message->msg_len) {
-      in->index++;
-      in->offset = 0;
-    }
-    *from = enetjs_sockaddr_read(source);
+    if (in->offset == message->length) begin_message(in, in->index + 1);
     if (length > buffer->dataLength || cut || is_from_nowhere(from)) {
       ++*in->errors;
       continue;
@@ -191,10 +142,8 @@ unsigned enetjs_in_take_source_changes(struct enetjs_in *in) {
   return changes;
 }
 
-void enetjs_in_destroy(struct enetjs_in *in) { free(in); }
-
-#else
-
-typedef int enetjs_no_batch_in; /* a file of C is not empty */
-
-#endif
+void enetjs_in_destroy(struct enetjs_in *in) {
+  if (!in) return;
+  enetjs_udp_in_destroy(in->udp);
+  free(in);
+}

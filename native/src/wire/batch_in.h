@@ -2,12 +2,12 @@
  * @file batch_in.h
  * @brief The way in of a batch: one system call fetches many datagrams, and ENet receives them one by one.
  *
- * A recvmmsg fills several messages, each of which may be many datagrams of one sender (UDP GRO). ENet may
+ * One call (base/udp.h) fills several messages, each of which may be many datagrams of one sender. ENet may
  * stop before the last one. The rest waits here for the next service, where poll() does not see it.
  *
  * ENet receives datagrams in rounds, so that it dispatches the messages of a round from the cache.
  *
- * Linux only. Call with the host's lock held.
+ * Call with the host's lock held.
  */
 #ifndef ENETJS_BATCH_IN_H
 #define ENETJS_BATCH_IN_H

@@ -4,23 +4,18 @@
  *
  * A table tells the newest run of each destination. Sending empties the table.
  */
-#if defined(__linux__)
-
 #include "wire/batch_out.h"
 
 #include <enet/time.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/number.h"
+#include "base/udp.h"
 #include "wire/sockaddr.h"
-#include "wire/udp_options.h"
-#include "wire/unreachable.h"
 
 enum {
-  OUT_DATAGRAMS = 256,
+  OUT_DATAGRAMS = ENETJS_UDP_OUT,
   OUT_BYTES = 256 * 1024,
   RUN_DATAGRAMS = 64, /* what every system that has segmentation takes */
   RUN_BYTES = 65507,  /* of one UDP message over IPv4; over IPv6 there are 20 more */
@@ -45,11 +40,6 @@ struct run {
   struct piece *first, *last;
 };
 
-union segment_control {
-  char bytes[CMSG_SPACE(sizeof(uint16_t))];
-  struct cmsghdr header;
-};
-
 struct enetjs_out {
   ENetHost *enet;
   uint64_t *errors;
@@ -62,10 +52,8 @@ struct enetjs_out {
   uint16_t latest[DESTINATIONS]; /* the newest run of each destination, a hash table with linear probing */
   struct run run[OUT_DATAGRAMS];
   struct piece piece[OUT_DATAGRAMS];
-  struct mmsghdr message[OUT_DATAGRAMS];
-  union enetjs_sockaddr name[OUT_DATAGRAMS];
-  struct iovec vector[OUT_DATAGRAMS];
-  union segment_control control[OUT_DATAGRAMS];
+  struct enetjs_udp_message message[OUT_DATAGRAMS];
+  enetjs_part part[OUT_DATAGRAMS];
   uint8_t bytes[OUT_BYTES];
 };
 
@@ -88,15 +76,15 @@ static void count_failed(struct enetjs_out *out, unsigned datagrams, size_t byte
 
 int enetjs_out_one(ENetHost *enet, bool ipv6, const struct enetjs_endpoint *to, const ENetBuffer *buffers,
                    size_t count) {
-  union enetjs_sockaddr name;
-  struct msghdr message = {0};
-  ssize_t sent;
-  message.msg_name = &name;
-  message.msg_namelen = enetjs_sockaddr_write(&name, to, ipv6);
-  message.msg_iov = (struct iovec *)(uintptr_t)buffers; /* as ENet does */
-  message.msg_iovlen = count;
-  sent = sendmsg(enet->socket, &message, MSG_NOSIGNAL);
-  return sent < 0 && errno == EAGAIN ? 0 : (int)sent;
+  struct enetjs_udp_message message;
+  size_t length = 0;
+  for (size_t i = 0; i < count; i++) length += buffers[i].dataLength;
+  message.to_bytes = enetjs_sockaddr_write(&message.to, to, ipv6);
+  message.parts = (enetjs_part *)(uintptr_t)buffers; /* as ENet does */
+  message.count = (unsigned)count;
+  message.segment = 0;
+  if (enetjs_udp_send(enet->socket, &message, 1) == 1) return (int)length;
+  return enetjs_socket_error_would_block(enetjs_socket_error()) ? 0 : -1;
 }
 
 static bool send_one(struct enetjs_out *out, const struct run *run, uint8_t *data, size_t length) {
@@ -124,19 +112,10 @@ static bool send_one_by_one(struct enetjs_out *out, const struct run *run) {
   return sent;
 }
 
-/*
- * Whether an error may mean that the system refuses segmentation: the device computes no checksums, a segment
- * is larger than the path's MTU, or the socket has no checksums. The error does mean that if the datagrams
- * can be sent one by one.
- */
-static bool may_refuse_segmentation(int error) {
-  return error == EIO || error == EINVAL || error == EMSGSIZE || error == ENOPROTOOPT || error == EOPNOTSUPP;
-}
-
 static void on_unsent(struct enetjs_out *out, const struct run *run, int error) {
-  if (error == EAGAIN) {
+  if (enetjs_socket_error_would_block(error)) {
     discount(out, run->bytes); /* as ENet does: the socket's buffer is full, so it is lost */
-  } else if (run->datagrams > 1 && may_refuse_segmentation(error)) {
+  } else if (run->datagrams > 1 && enetjs_socket_error_segmentation(error)) {
     if (!send_one_by_one(out, run)) return;
     out->refused = true;
     out->refused_at = enet_time_get();
@@ -145,32 +124,17 @@ static void on_unsent(struct enetjs_out *out, const struct run *run, int error) 
   }
 }
 
-static void set_segment(struct msghdr *header, union segment_control *control, size_t segment) {
-  struct cmsghdr *part = &control->header;
-  uint16_t size = (uint16_t)segment;
-  header->msg_control = control;
-  header->msg_controllen = sizeof(*control);
-  part->cmsg_level = SOL_UDP;
-  part->cmsg_type = UDP_SEGMENT;
-  part->cmsg_len = CMSG_LEN(sizeof(size));
-  memcpy(CMSG_DATA(part), &size, sizeof(size));
-}
-
 static void compose(struct enetjs_out *out) {
-  struct iovec *vector = out->vector;
+  enetjs_part *part = out->part;
   for (unsigned i = 0; i < out->runs; i++) {
     struct run *run = &out->run[i];
-    struct msghdr *header = &out->message[i].msg_hdr;
-    memset(header, 0, sizeof(*header));
-    header->msg_name = &out->name[i];
-    header->msg_namelen = enetjs_sockaddr_write(&out->name[i], &run->to, out->ipv6);
-    header->msg_iov = vector;
-    for (const struct piece *piece = run->first; piece; piece = piece->next) {
-      vector->iov_base = piece->data;
-      vector++->iov_len = piece->length;
-    }
-    header->msg_iovlen = (size_t)(vector - header->msg_iov);
-    if (run->datagrams > 1) set_segment(header, &out->control[i], run->segment);
+    struct enetjs_udp_message *message = &out->message[i];
+    message->to_bytes = enetjs_sockaddr_write(&message->to, &run->to, out->ipv6);
+    message->parts = part;
+    for (const struct piece *piece = run->first; piece; piece = piece->next)
+      enetjs_part_set(part++, piece->data, piece->length);
+    message->count = (unsigned)(part - message->parts);
+    message->segment = run->datagrams > 1 ? run->segment : 0;
   }
 }
 
@@ -179,15 +143,15 @@ void enetjs_out_send(struct enetjs_out *out) {
   if (!out || out->runs == 0) return;
   compose(out);
   while (done < out->runs) {
-    int sent = sendmmsg(out->enet->socket, &out->message[done], out->runs - done, MSG_NOSIGNAL);
+    int sent = enetjs_udp_send(out->enet->socket, &out->message[done], out->runs - done);
     /* An ICMP message about an earlier datagram makes one call fail. */
-    if (sent < 0 && enetjs_unreachable_error(errno))
-      sent = sendmmsg(out->enet->socket, &out->message[done], out->runs - done, MSG_NOSIGNAL);
+    if (sent < 0 && enetjs_socket_error_reported(enetjs_socket_error()))
+      sent = enetjs_udp_send(out->enet->socket, &out->message[done], out->runs - done);
     /* An error is that of the first run; those behind it have not been tried. */
     if (sent > 0)
       done += (unsigned)sent;
     else
-      on_unsent(out, &out->run[done++], errno);
+      on_unsent(out, &out->run[done++], enetjs_socket_error());
   }
   out_clear(out);
 }
@@ -261,8 +225,6 @@ void enetjs_out_begin(struct enetjs_out *out) {
 }
 
 struct enetjs_out *enetjs_out_create(ENetHost *enet, bool ipv6, uint64_t *errors) {
-  int value;
-  socklen_t length = sizeof(value);
   struct enetjs_out *out = malloc(sizeof(*out));
   if (!out) return NULL;
   out->enet = enet;
@@ -271,14 +233,8 @@ struct enetjs_out *enetjs_out_create(ENetHost *enet, bool ipv6, uint64_t *errors
   out->refused = false;
   out_clear(out);
   /* A system that does not know the option would send a whole run as one datagram. */
-  out->segmentation = getsockopt(enet->socket, SOL_UDP, UDP_SEGMENT, &value, &length) == 0;
+  out->segmentation = enetjs_udp_segments(enet->socket);
   return out;
 }
 
 void enetjs_out_destroy(struct enetjs_out *out) { free(out); }
-
-#else
-
-typedef int enetjs_no_batch_out; /* a file of C is not empty */
-
-#endif

@@ -4,13 +4,13 @@
  *
  * Datagrams are copied, because ENet's buffers are valid only during the call. They are gathered in runs: a
  * run goes to one destination, and its datagrams have one length, except for the last one. A run is one
- * message with a segment size (UDP GSO), and all runs are one sendmmsg. Order is kept for each destination,
- * not between destinations.
+ * message with a segment size, and all runs are sent by one call (base/udp.h). Order is kept for each
+ * destination, not between destinations.
  *
  * ENet has counted a datagram as sent when it leaves. What the system refuses is taken off ENet's totals
  * again, and is otherwise lost like any datagram.
  *
- * Linux only. Call with the host's lock held.
+ * Call with the host's lock held.
  */
 #ifndef ENETJS_BATCH_OUT_H
 #define ENETJS_BATCH_OUT_H

@@ -13,10 +13,8 @@
 
 #include "base/random.h"
 #include "enetjs.h"
-#include "wire/unreachable.h"
-#if !defined(_WIN32)
 #include "wire/sockaddr.h"
-#endif
+#include "wire/unreachable.h"
 #if defined(__linux__)
 #include <linux/filter.h>
 #endif
@@ -35,34 +33,6 @@ static void configure(ENetSocket socket) {
 }
 
 /* ---- Addresses ------------------------------------------------------------------------------- */
-
-#if defined(_WIN32)
-
-/* Without batches there is no address map, so no socket is one of IPv6. */
-static bool bind_to(ENetSocket socket, const struct enetjs_local *local) {
-  ENetAddress address = enetjs_endpoint_plain(&local->address);
-  return enet_socket_bind(socket, &address) >= 0;
-}
-
-bool enetjs_socket_address(enetjs_fd socket, struct enetjs_endpoint *address) {
-  ENetAddress plain;
-  if (enet_socket_get_address(socket, &plain) < 0) return false;
-  *address = enetjs_endpoint_of(&plain);
-  return true;
-}
-
-static bool set_family(ENetSocket socket, const struct enetjs_local *local) {
-  (void)socket;
-  return !local->ipv6;
-}
-
-bool enetjs_socket_local(enetjs_fd socket, struct enetjs_local *local) {
-  memset(local, 0, sizeof(*local));
-  local->bound = true;
-  return enetjs_socket_address(socket, &local->address);
-}
-
-#else
 
 static bool bind_to(ENetSocket socket, const struct enetjs_local *local) {
   union enetjs_sockaddr name;
@@ -86,7 +56,7 @@ bool enetjs_socket_address(enetjs_fd socket, struct enetjs_endpoint *address) {
 static void prefer_public_address(ENetSocket socket) {
 #if defined(__linux__)
   const int preferences = 72 /* IPV6_ADDR_PREFERENCES */, public = 2 /* IPV6_PREFER_SRC_PUBLIC */;
-  (void)setsockopt(socket, IPPROTO_IPV6, preferences, &public, sizeof(public));
+  (void)enetjs_socket_set(socket, IPPROTO_IPV6, preferences, public);
 #else
   (void)socket;
 #endif
@@ -125,37 +95,32 @@ static void refuse_mapped(ENetSocket socket) { (void)socket; }
 #endif
 
 static bool set_family(ENetSocket socket, const struct enetjs_local *local) {
-  int only = local->ipv6_only;
   if (!local->ipv6) return true;
-  if (!only) refuse_mapped(socket);
+  if (!local->ipv6_only) refuse_mapped(socket);
   if (local->bound) prefer_public_address(socket);
-  return setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) == 0;
+  return enetjs_socket_set(socket, IPPROTO_IPV6, IPV6_V6ONLY, local->ipv6_only);
 }
 
 bool enetjs_socket_local(enetjs_fd socket, struct enetjs_local *local) {
   union enetjs_sockaddr name;
   socklen_t length = sizeof(name);
   int only = 0;
-  socklen_t only_length = sizeof(only);
   memset(local, 0, sizeof(*local));
   if (getsockname(socket, &name.any, &length) != 0) return false;
   local->bound = true;
   local->ipv6 = name.any.sa_family == AF_INET6;
   local->address = enetjs_sockaddr_read(&name);
-  if (local->ipv6 && getsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &only, &only_length) != 0) return false;
+  if (local->ipv6 && !enetjs_socket_get(socket, IPPROTO_IPV6, IPV6_V6ONLY, &only)) return false;
   local->ipv6_only = only != 0;
   return true;
 }
-
-#endif
 
 /* ---- Sockets --------------------------------------------------------------------------------- */
 
 #if defined(__linux__)
 
 static bool let_others_bind(ENetSocket socket) {
-  int on = 1;
-  return setsockopt(socket, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0;
+  return enetjs_socket_set(socket, SOL_SOCKET, SO_REUSEPORT, 1);
 }
 
 int enetjs_sharing_supported(void) { return 0; }
@@ -181,13 +146,24 @@ static bool bind_shared(ENetSocket socket, const struct enetjs_local *local) {
   return local->sharing != ENETJS_SHARING_FIRST || let_others_bind(socket);
 }
 
+/* Windows refuses to read from a socket that has no port yet; other systems give it one when it sends. */
+static bool leave_unbound(ENetSocket socket, const struct enetjs_local *local) {
+#if defined(_WIN32)
+  return bind_to(socket, local);
+#else
+  (void)socket, (void)local;
+  return true;
+#endif
+}
+
 int enetjs_socket_open(const struct enetjs_local *local, enetjs_fd *socket) {
   int error = local->sharing == ENETJS_SHARING_NONE ? 0 : enetjs_sharing_supported();
   if (error < 0) return error;
   enetjs_socket_error_clear();
   *socket = enetjs_udp_socket(local->ipv6);
   if (*socket == ENETJS_FD_NONE) return code_of_last_error();
-  if (set_family(*socket, local) && (!local->bound || bind_shared(*socket, local))) {
+  if (set_family(*socket, local) &&
+      (local->bound ? bind_shared(*socket, local) : leave_unbound(*socket, local))) {
     configure(*socket);
     return 0;
   }

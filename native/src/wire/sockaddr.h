@@ -6,17 +6,10 @@
 #ifndef ENETJS_SOCKADDR_H
 #define ENETJS_SOCKADDR_H
 
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 
+#include "base/net.h"
 #include "wire/endpoint.h"
-
-union enetjs_sockaddr {
-  struct sockaddr any;
-  struct sockaddr_in v4;
-  struct sockaddr_in6 v6;
-};
 
 static inline uint64_t enetjs_big_endian_read(const uint8_t *bytes) {
   uint32_t words[2];

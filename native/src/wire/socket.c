@@ -1,12 +1,12 @@
 /*
- * ENet's two socket functions, on Linux; unbatched.c stands in for this file elsewhere. libenetjs defines
- * them itself. Loaded as the dependency of libenetjs, libenet calls these instead of its own, by the ordinary
- * lookup of symbols. So what ENet sends and receives one datagram at a time goes to the system many at a
- * time: batch_out.c is the way out, batch_in.c the way in.
+ * ENet's two socket functions. libenetjs defines them itself. Where ENet is built in, its calls arrive here.
+ * A libenet that was loaded as the dependency of libenetjs also calls these instead of its own, by the
+ * ordinary lookup of symbols. So what ENet sends and receives one datagram at a time goes to the system many
+ * at a time: batch_out.c is the way out, batch_in.c the way in.
  *
- * libenet's calls do not arrive here if the process loaded libenet before libenetjs, or a libenet that was
- * linked so that it keeps its calls to itself. No other file has to know that. Datagrams are batched when
- * calls arrive here, and the first such call also sets the socket's option.
+ * The calls of a libenet do not arrive here if the process loaded it before libenetjs, or if it was linked so
+ * that it keeps its calls to itself. No other file has to know that. Datagrams are batched when calls arrive
+ * here, and the first such call also sets the socket's option.
  *
  * Only calls between enetjs_batch_begin and _end, on that thread and for that host's socket, are batched. All
  * other calls in the process are passed on to libenet's own functions.
@@ -25,25 +25,21 @@
  */
 #include "wire/socket.h"
 
-#include "base/pool.h"
-#include "wire/addresses.h"
-#include "wire/guard.h"
-
-#if defined(__linux__)
-
-#include <dlfcn.h>
-#include <enet/time.h>
-#include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/pool.h"
+#include "base/replaces.h"
 #include "base/threads.h"
-#include "enetjs.h"
+#include "wire/addresses.h"
 #include "wire/batch_in.h"
 #include "wire/batch_out.h"
 #include "wire/conditions.h"
+#include "wire/guard.h"
 #include "wire/open.h"
+#include "wire/plain.h"
 #include "wire/security/security.h"
 
 #define ENTERING 256 /* datagrams that may enter the simulated network before ENet gets its turn */
@@ -66,53 +62,6 @@ struct enetjs_batch {
 };
 
 static ENETJS_THREAD_LOCAL struct enetjs_batch *current;
-
-/* ---- libenet's own functions ----------------------------------------------------------------- */
-
-typedef int (*send_function)(ENetSocket, const ENetAddress *, const ENetBuffer *, size_t);
-typedef int (*receive_function)(ENetSocket, ENetAddress *, ENetBuffer *, size_t);
-
-static struct {
-  send_function send;
-  receive_function receive;
-} libenet;
-static enetjs_once libenet_once = ENETJS_ONCE_INIT;
-
-static int cannot_send(ENetSocket socket, const ENetAddress *address, const ENetBuffer *buffers,
-                       size_t count) {
-  (void)socket, (void)address, (void)buffers, (void)count;
-  errno = ENOSYS;
-  return -1;
-}
-
-static int cannot_receive(ENetSocket socket, ENetAddress *address, ENetBuffer *buffers, size_t count) {
-  (void)socket, (void)address, (void)buffers, (void)count;
-  errno = ENOSYS;
-  return -1;
-}
-
-/* Looks in libenet itself, because any other lookup could find the functions of this file. */
-static void find_libenet(void) {
-  Dl_info info;
-  void *handle = NULL;
-  if (dladdr((void *)enet_linked_version, &info) != 0)
-    handle = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
-  libenet.send = handle ? (send_function)dlsym(handle, "enet_socket_send") : NULL;
-  libenet.receive = handle ? (receive_function)dlsym(handle, "enet_socket_receive") : NULL;
-  if (!libenet.send || libenet.send == enet_socket_send) libenet.send = cannot_send;
-  if (!libenet.receive || libenet.receive == enet_socket_receive) libenet.receive = cannot_receive;
-}
-
-static int send_plain(ENetSocket socket, const ENetAddress *address, const ENetBuffer *buffers,
-                      size_t count) {
-  enetjs_once_run(&libenet_once, find_libenet);
-  return libenet.send(socket, address, buffers, count);
-}
-
-static int receive_plain(ENetSocket socket, ENetAddress *address, ENetBuffer *buffers, size_t count) {
-  enetjs_once_run(&libenet_once, find_libenet);
-  return libenet.receive(socket, address, buffers, count);
-}
 
 /* ---- The way out ----------------------------------------------------------------------------- */
 
@@ -232,13 +181,13 @@ static int receive_opened(struct enetjs_batch *batch, struct enetjs_endpoint *fr
 
 /* ---- ENet's two functions -------------------------------------------------------------------- */
 
-ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, const ENetBuffer *buffers,
+ENETJS_REPLACES int enet_socket_send(ENetSocket socket, const ENetAddress *address, const ENetBuffer *buffers,
                                 size_t bufferCount) {
   struct enetjs_batch *batch = current;
   struct enetjs_endpoint to;
   int length;
   if (!batch || !address || batch->enet->socket != socket)
-    return send_plain(socket, address, buffers, bufferCount);
+    return enetjs_plain_send(socket, address, buffers, bufferCount);
   if (batch->probe) {
     batch->probe_sent = true;
     return 0;
@@ -256,14 +205,14 @@ ENETJS_API int enet_socket_send(ENetSocket socket, const ENetAddress *address, c
   return length;
 }
 
-ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENetBuffer *buffers,
+ENETJS_REPLACES int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENetBuffer *buffers,
                                    size_t bufferCount) {
   struct enetjs_batch *batch = current;
   struct enetjs_endpoint from;
   size_t passed;
   int length;
   if (!batch || bufferCount != 1 || batch->enet->socket != socket)
-    return receive_plain(socket, address, buffers, bufferCount);
+    return enetjs_plain_receive(socket, address, buffers, bufferCount);
   if (batch->probe) {
     batch->probe_received = true;
     return 0;
@@ -280,7 +229,7 @@ ENETJS_API int enet_socket_receive(ENetSocket socket, ENetAddress *address, ENet
   if (passed > 0) return (int)passed;
   if (!batch->in) batch->in = enetjs_in_create(batch->enet, batch->errors);
   if (!batch->in) /* without memory: only what needs neither a number of an address nor to be opened */
-    return batch->addresses || batch->security ? 0 : receive_plain(socket, address, buffers, bufferCount);
+    return batch->addresses || batch->security ? 0 : enetjs_plain_receive(socket, address, buffers, bufferCount);
   length = batch->security ? receive_opened(batch, &from, buffers) : receive_real(batch, &from, buffers);
   if (length == 0) batch->on_read(batch->owner, true);
   if (length > 0 && address) *address = enetjs_addresses_arrive(batch->addresses, &from);
@@ -388,6 +337,12 @@ void enetjs_batch_destroy(struct enetjs_batch *batch) {
 }
 
 /* ---- Which path it is ------------------------------------------------------------------------ */
+
+#ifdef ENETJS_ENET_BUILT_IN
+
+int enetjs_batch_arrives(void) { return 1; }
+
+#else
 
 /* A host connects to itself. If its calls arrive here, no datagram leaves it. */
 static bool probe(ENetHost *enet) {

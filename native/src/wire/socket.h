@@ -3,7 +3,7 @@
  * @brief What ENet sends and receives goes to the system many datagrams at a time.
  *
  * A batch belongs to one ENetHost. Called with the lock of the host that it belongs to. Where there is no
- * batch (another system than Linux, or no memory), NULL stands in for it everywhere, and nothing is batched.
+ * memory for a batch, NULL stands in for it everywhere, and nothing is batched.
  */
 #ifndef ENETJS_SOCKET_H
 #define ENETJS_SOCKET_H
@@ -72,8 +72,8 @@ void enetjs_batch_end(struct enetjs_batch *batch);
 int enetjs_batch_send(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const ENetBuffer *buffer);
 
 /**
- * Whether libenet's calls arrive here. Only once ENet is initialized. @returns 1, 0, or an error code:
- * unknown
+ * Whether ENet's calls arrive here, as they always do where it is built in. Only once ENet is initialized.
+ * @returns 1, 0, or an error code: unknown
  */
 int enetjs_batch_arrives(void);
 

@@ -10,7 +10,6 @@
 #define ENETJS_UNREACHABLE_H
 
 #include <enet/enet.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,14 +35,5 @@ void enetjs_unreachable_end(struct enetjs_unreachable *watch, ENetSocket socket)
  */
 bool enetjs_unreachable_next(struct enetjs_unreachable *watch, ENetSocket socket, struct enetjs_endpoint *to,
                              uint8_t *code);
-
-#if defined(__linux__)
-/** Whether a call on a socket may have failed because of a report, which has nothing to do with the call. */
-static inline bool enetjs_unreachable_error(int error) {
-  return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH || error == EHOSTDOWN ||
-         error == ENONET || error == ENOPROTOOPT || error == EOPNOTSUPP || error == EPROTO ||
-         error == EMSGSIZE;
-}
-#endif
 
 #endif

@@ -251,11 +251,13 @@ static double share_of_second(unsigned lead_ms) {
   return other / (one + other);
 }
 
+/* On ENet 1.3.18, a flow that has begun first keeps somewhat more. */
 TEST(two_flows_share_a_link) {
   static const unsigned lead_ms[] = {0, 500, 3000};
+  const double least = ENET_VERSION < ENET_VERSION_CREATE(1, 3, 18) ? 0.4 : 0.35;
   for (unsigned i = 0; i < 3; i++) {
     double share = share_of_second(lead_ms[i]);
-    CHECK(share >= 0.4 && share <= 0.6);
+    CHECK(share >= least && share <= 1 - least);
   }
 }
 
@@ -317,10 +319,6 @@ int main(void) {
       TEST_CASE(plain_enet_keeps_its_share_beside_it),
   };
   size_t count = TEST_COUNT(cases);
-#if !defined(__linux__)
-  printf("1..0 # skip the window is ENet's where datagrams do not pass the wire layer\n");
-  return 0;
-#endif
   if (SLOW > 1) count = 1; /* the others would find no more with sanitizers, and take long */
   return test_run(cases, count);
 }

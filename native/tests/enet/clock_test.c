@@ -21,6 +21,13 @@ ENETJS_API int gettimeofday(struct timeval *restrict time, void *restrict zone) 
 }
 
 /* What libenet would go by alone, and other code in the process reads. */
+#ifdef ENETJS_ENET_BUILT_IN
+
+enet_uint32 enetjs_plain_time(void); /* ENet's own, renamed */
+static enet_uint32 time_by_wall_clock(void) { return enetjs_plain_time(); }
+
+#else
+
 static enet_uint32 time_by_wall_clock(void) {
   enet_uint32 (*get)(void) = NULL;
   Dl_info libenet;
@@ -29,6 +36,8 @@ static enet_uint32 time_by_wall_clock(void) {
   CHECK(get != NULL && get != enet_time_get);
   return get();
 }
+
+#endif
 
 static int32_t ahead_of_wall_clock_ms(void) { return (int32_t)(enet_time_get() - time_by_wall_clock()); }
 
@@ -124,11 +133,6 @@ int main(void) {
 
 #else
 
-TEST(it_goes_on) { CHECK(enet_time_get() - enet_time_get() <= UINT32_MAX); }
-
-int main(void) {
-  static const struct test_case cases[] = {TEST_CASE(it_goes_on)};
-  return test_run(cases, TEST_COUNT(cases));
-}
+int main(void) { return test_skip("the test sets Linux's clock"); }
 
 #endif

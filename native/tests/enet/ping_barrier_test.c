@@ -1,4 +1,5 @@
 /* Floods of unreliable messages are sent no faster than the other side reads them. */
+#include "../clock.h"
 #include "../consumer.h"
 
 /*
@@ -6,46 +7,7 @@
  * while a flood is queued the clock stands still, and while it is read the clock moves by a step for each
  * look at it.
  */
-#if defined(__linux__)
-
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
 enum { STEP_NS = 100000 };
-
-static struct timespec own_time;
-static bool has_own_time;
-
-/* In place of the C library's. */
-ENETJS_API int clock_gettime(clockid_t clock, struct timespec *time) {
-  if (!has_own_time) return (int)syscall(SYS_clock_gettime, clock, time);
-  *time = own_time;
-  return 0;
-}
-
-static void stop_clock(void) {
-  has_own_time = false;
-  clock_gettime(CLOCK_MONOTONIC, &own_time);
-  has_own_time = true;
-}
-
-static void step_clock(void) {
-  own_time.tv_nsec += STEP_NS;
-  if (own_time.tv_nsec < 1000000000) return;
-  own_time.tv_nsec -= 1000000000;
-  own_time.tv_sec++;
-}
-
-static void start_clock(void) { has_own_time = false; }
-
-#else
-
-static void stop_clock(void) {}
-static void step_clock(void) {}
-static void start_clock(void) {}
-
-#endif
 
 enum { MESSAGE_BYTES = 500, FLOOD = 8000 / SLOW /* many times what a socket's buffer holds */ };
 
@@ -56,7 +18,7 @@ static double queued(struct consumer *c, double peer) {
 /* Stops the clock. */
 static void send_flood(struct consumer *c, double peer, uint32_t flags) {
   uint8_t bytes[MESSAGE_BYTES] = {0};
-  stop_clock();
+  test_clock_stop();
   for (int i = 0; i < FLOOD; i++)
     CHECK(enetjs_peer_send_buffer(c->host, peer, 0, flags, bytes, sizeof(bytes), 0) >= 0);
   CHECK_EQ_INT(enetjs_host_flush(c->host), 0);
@@ -64,7 +26,7 @@ static void send_flood(struct consumer *c, double peer, uint32_t flags) {
 }
 
 static void step_both(struct consumer *a, struct consumer *b) {
-  step_clock();
+  test_clock.ns += STEP_NS;
   poll_both(a, b);
 }
 
@@ -82,7 +44,7 @@ static void check_flood_arrives(uint32_t flags, bool disconnect) {
     UNTIL(queued(&client, peer) == 0, step_both(&client, &server));
     for (int i = 0; i < 20; i++) step_both(&client, &server);
   }
-  start_clock();
+  test_clock.stopped = false;
   CHECK(server.receives > FLOOD - FLOOD / 10);
   consumer_close(&client);
   consumer_close(&server);
@@ -104,7 +66,7 @@ TEST(a_flood_that_nobody_reads_goes_on) {
   consumer_open(&client);
   peer = connect_pair_of(&client, &server);
   send_flood(&client, peer, 0);
-  start_clock();
+  test_clock.stopped = false;
   UNTIL(queued(&client, peer) == 0, CHECK(enetjs_host_service(client.host, PATIENCE_MS) >= 0));
   consumer_close(&client);
   consumer_close(&server);

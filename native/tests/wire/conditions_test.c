@@ -905,10 +905,6 @@ int main(void) {
       TEST_CASE(a_stock_peer_notices_nothing_but_a_bad_network),
       TEST_CASE(nothing_is_left),
   };
-#if !defined(__linux__)
-  printf("1..0 # skip datagrams do not pass the wire layer here\n");
-  return 0;
-#endif
   CHECK_EQ_INT(enetjs_host_initialize(), 0);
   return test_run(cases, TEST_COUNT(cases));
 }

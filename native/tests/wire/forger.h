@@ -138,7 +138,7 @@ static inline void forge_connect_command(struct forger *f, uint32_t channels) {
   memset(&c, 0, sizeof(c));
   c.header = forge_header(ENET_PROTOCOL_COMMAND_CONNECT, ENET_PROTOCOL_COMMAND_FLAG_ACKNOWLEDGE, 0xFF, 1);
   c.incomingSessionID = c.outgoingSessionID = 0xFF;
-  c.mtu = ENET_HOST_TO_NET_32(ENET_HOST_DEFAULT_MTU);
+  c.mtu = ENET_HOST_TO_NET_32(ENETJS_DEFAULT_MTU);
   c.windowSize = ENET_HOST_TO_NET_32(65536);
   c.channelCount = ENET_HOST_TO_NET_32(channels);
   c.packetThrottleInterval = ENET_HOST_TO_NET_32(5000);

@@ -7,8 +7,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "wire/security/bytes.h"
 #include "wire/security/security_state.h"
 
@@ -21,12 +21,6 @@
 _Static_assert(ENETJS_NOISE_PAYLOAD >=
                    ENETJS_HELLO_BYTES - ENETJS_AT_NOISE - ENETJS_KEY_BYTES - ENETJS_TAG_BYTES,
                "the longest HELLO can be read");
-
-static uint64_t wall_ms(void) {
-  struct timespec now;
-  timespec_get(&now, TIME_UTC);
-  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- Cookies --------------------------------------------------------------------------------- */
 
@@ -191,7 +185,7 @@ static void handshake(struct enetjs_security *security, const struct enetjs_endp
     goto end;
   }
   if (security->tokens.issuer_count == 0) token_bytes = 0;
-  status = enetjs_token_check(&security->tokens, payload + 2, token_bytes, wall_ms());
+  status = enetjs_token_check(&security->tokens, payload + 2, token_bytes, enetjs_wall_clock_ms());
   if (status == ENETJS_TOKEN_ACCEPTED)
     accept_client(security, from, &noise, hello, payload + 2, token_bytes, now_us);
   else
@@ -221,7 +215,7 @@ void enetjs_security_take_hello(struct enetjs_security *security, const struct e
 /* ---- Half-open sessions ---------------------------------------------------------------------- */
 
 bool enetjs_security_confirm(struct enetjs_security *security, struct enetjs_session *session) {
-  if (session->token && !enetjs_token_use(&security->tokens, session->token, wall_ms())) {
+  if (session->token && !enetjs_token_use(&security->tokens, session->token, enetjs_wall_clock_ms())) {
     enetjs_security_count(security, ENETJS_HOST_STAT_TOKEN_USED);
     enetjs_sessions_remove(&security->sessions, session);
     return false;

@@ -1,12 +1,16 @@
 /* See sodium.h. What has been loaded stays loaded: sessions of other threads may be using it. */
 #include "wire/security/sodium.h"
 
-#if defined(__linux__)
-
-#include <dlfcn.h>
-#include <stdbool.h>
-
+#include "base/shared_library.h"
 #include "base/threads.h"
+
+#if defined(_WIN32)
+#define NAMES "libsodium-26.dll", "libsodium-23.dll", "libsodium.dll"
+#elif defined(__APPLE__)
+#define NAMES "libsodium.26.dylib", "libsodium.23.dylib"
+#else
+#define NAMES "libsodium.so.23", "libsodium.so.26"
+#endif
 
 #if defined(ENETJS_SODIUM_HEADER)
 #include <sodium.h>
@@ -30,6 +34,7 @@ static inline void compare_types(void) {
 
 static enetjs_once once = ENETJS_ONCE_INIT;
 static struct enetjs_sodium table;
+static void *library;
 static bool usable;
 
 struct function {
@@ -39,7 +44,7 @@ struct function {
 
 #define MEMBER(name) (void **)(void *)&table.name
 
-static bool find(void *library) {
+static bool find(void) {
   const struct function functions[] = {
       {MEMBER(init), "sodium_init"},
       {MEMBER(version), "sodium_version_string"},
@@ -54,18 +59,17 @@ static bool find(void *library) {
       {MEMBER(verify), "crypto_sign_verify_detached"},
   };
   for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-    *functions[i].member = dlsym(library, functions[i].name);
+    *functions[i].member = enetjs_shared_library_symbol(library, functions[i].name);
     if (!*functions[i].member) return false;
   }
   return true;
 }
 
-/* A file beside this library comes before the system's, by the library's RUNPATH. */
 static void load(void) {
-  static const char *const names[] = {"libsodium.so.23", "libsodium.so.26"};
+  static const char *const names[] = {NAMES};
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !usable; i++) {
-    void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-    usable = library && find(library) && table.init() >= 0;
+    library = enetjs_shared_library_open(names[i]);
+    usable = library && find() && table.init() >= 0;
   }
 }
 
@@ -77,10 +81,7 @@ const struct enetjs_sodium *enetjs_sodium(void) {
   return usable ? &table : NULL;
 }
 
-#else
-
-const struct enetjs_sodium *enetjs_sodium(void) {
-  return NULL;
-} /* datagrams pass this library on Linux only */
-
-#endif
+bool enetjs_sodium_find(const char *name, void **function) {
+  *function = enetjs_sodium() ? enetjs_shared_library_symbol(library, name) : NULL;
+  return *function != NULL;
+}

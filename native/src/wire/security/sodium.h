@@ -8,6 +8,7 @@
 #ifndef ENETJS_SODIUM_H
 #define ENETJS_SODIUM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,5 +44,8 @@ struct enetjs_sodium {
 
 /** Any thread may call it. @returns NULL where libsodium is not found, or cannot be used */
 const struct enetjs_sodium *enetjs_sodium(void);
+
+/** Finds another function of the libsodium that is in use. For tests. @returns false when there is none */
+bool enetjs_sodium_find(const char *name, void **function);
 
 #endif

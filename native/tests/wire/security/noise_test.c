@@ -167,5 +167,6 @@ int main(void) {
       TEST_CASE(a_zero_ephemeral_key_is_refused),
       TEST_CASE(a_new_key_differs_and_is_the_same_on_both_sides),
   };
+  if (test_lacks("libsodium")) return test_skip("there is no libsodium");
   return test_run(cases, TEST_COUNT(cases));
 }

@@ -192,5 +192,6 @@ int main(void) {
       TEST_CASE(cookies_are_for_one_address_and_four_seconds),
       TEST_CASE(no_cookie_is_under_a_secret_that_was_not_drawn),
   };
+  if (test_lacks("libsodium")) return test_skip("there is no libsodium");
   return test_run(cases, TEST_COUNT(cases));
 }

@@ -95,5 +95,6 @@ TEST(nothing_that_comes_breaks_a_session) {
 int main(int argc, char **argv) {
   static const struct test_case cases[] = {TEST_CASE(nothing_that_comes_breaks_a_session)};
   if (argc > 1) datagrams = (long)strtod(argv[1], NULL);
+  if (test_lacks("libsodium")) return test_skip("there is no libsodium");
   return test_run(cases, TEST_COUNT(cases));
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "stages.h"
 #include "wire/security/bytes.h"
+#include "wire/security/sodium.h"
 
 static uint64_t counter(const struct side *side, size_t statistic) { return side->counters[statistic]; }
 
@@ -486,12 +487,9 @@ struct issuer {
 };
 
 static void issuer_begin(struct issuer *issuer) {
-  void *library = dlopen("libsodium.so.23", RTLD_NOW);
   pair_function draw;
-  if (!library) library = dlopen("libsodium.so.26", RTLD_NOW);
-  CHECK(library != NULL);
-  *(void **)&issuer->sign = dlsym(library, "crypto_sign_detached");
-  *(void **)&draw = dlsym(library, "crypto_sign_keypair");
+  CHECK(enetjs_sodium_find("crypto_sign_detached", (void **)(void *)&issuer->sign));
+  CHECK(enetjs_sodium_find("crypto_sign_keypair", (void **)(void *)&draw));
   draw(issuer->public, issuer->secret);
 }
 
@@ -519,12 +517,6 @@ static size_t issue(const struct issuer *issuer, uint64_t expiry_ms, const uint8
   return length + 64;
 }
 
-static uint64_t wall_ms(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void tokens_begin(struct pair *pair, const struct issuer *issuer) {
   pair_begin(pair);
   pair->config.issuer_count = 1;
@@ -548,7 +540,7 @@ TEST(each_token_gets_its_answer) {
   struct pair pair;
   struct enetjs_security_facts facts;
   uint8_t token[ENETJS_TOKEN_BYTES];
-  uint64_t soon = wall_ms() + 60000;
+  uint64_t soon = enetjs_wall_clock_ms() + 60000;
   size_t length;
   issuer_begin(&issuer);
   issuer_begin(&other);
@@ -556,7 +548,7 @@ TEST(each_token_gets_its_answer) {
   CHECK_EQ_INT(status_of(&pair, NULL, 0), ENETJS_TOKEN_MISSING);
   length = issue(&other, soon, NULL, token);
   CHECK_EQ_INT(status_of(&pair, token, length), ENETJS_TOKEN_FOREIGN);
-  length = issue(&issuer, wall_ms() - 1, NULL, token);
+  length = issue(&issuer, enetjs_wall_clock_ms() - 1, NULL, token);
   CHECK_EQ_INT(status_of(&pair, token, length), ENETJS_TOKEN_EXPIRED);
   length = issue(&issuer, soon, other.public, token);
   CHECK_EQ_INT(status_of(&pair, token, length), ENETJS_TOKEN_OTHER_SERVER);
@@ -582,7 +574,7 @@ TEST(a_token_is_used_by_the_first_session_that_opens) {
   size_t length;
   issuer_begin(&issuer);
   tokens_begin(&pair, &issuer);
-  length = issue(&issuer, wall_ms() + 60000, NULL, token);
+  length = issue(&issuer, enetjs_wall_clock_ms() + 60000, NULL, token);
   CHECK_EQ_INT(status_of(&pair, token, length), ENETJS_TOKEN_ACCEPTED);
   late = pair.client.outbox[(pair.client.count - 1) % OUTBOX];
   CHECK_EQ_INT(status_of(&pair, token, length), ENETJS_TOKEN_ACCEPTED);
@@ -600,15 +592,15 @@ TEST(no_changed_token_is_accepted) {
   issuer_begin(&issuer);
   tokens.issuer_count = 1;
   memcpy(tokens.issuers[0], issuer.public, 32);
-  length = issue(&issuer, wall_ms() + 60000, tokens.server, token);
+  length = issue(&issuer, enetjs_wall_clock_ms() + 60000, tokens.server, token);
   for (size_t at = 0; at < length; at++)
     for (unsigned bit = 1; bit < 256; bit *= 2) {
       token[at] ^= (uint8_t)bit;
-      CHECK(enetjs_token_check(&tokens, token, length, wall_ms()) != ENETJS_TOKEN_ACCEPTED);
+      CHECK(enetjs_token_check(&tokens, token, length, enetjs_wall_clock_ms()) != ENETJS_TOKEN_ACCEPTED);
       token[at] ^= (uint8_t)bit;
-      CHECK(enetjs_token_check(&tokens, token, at, wall_ms()) != ENETJS_TOKEN_ACCEPTED);
+      CHECK(enetjs_token_check(&tokens, token, at, enetjs_wall_clock_ms()) != ENETJS_TOKEN_ACCEPTED);
     }
-  CHECK_EQ_INT(enetjs_token_check(&tokens, token, length, wall_ms()), ENETJS_TOKEN_ACCEPTED);
+  CHECK_EQ_INT(enetjs_token_check(&tokens, token, length, enetjs_wall_clock_ms()), ENETJS_TOKEN_ACCEPTED);
   enetjs_tokens_clear(&tokens);
 }
 
@@ -636,7 +628,7 @@ TEST(what_was_forgotten_is_not_good_again) {
   struct issuer issuer;
   struct enetjs_tokens tokens = {0};
   uint8_t token[ENETJS_TOKEN_BYTES], other[64] = {0};
-  uint64_t now = wall_ms();
+  uint64_t now = enetjs_wall_clock_ms();
   size_t length;
   issuer_begin(&issuer);
   tokens.issuer_count = 1;
@@ -685,5 +677,6 @@ int main(void) {
       TEST_CASE(used_tokens_are_remembered_until_they_expire),
       TEST_CASE(what_was_forgotten_is_not_good_again),
   };
+  if (test_lacks("libsodium")) return test_skip("there is no libsodium");
   return test_run(cases, TEST_COUNT(cases));
 }

@@ -7,7 +7,6 @@
 #ifndef ENETJS_TESTS_STAGES_H
 #define ENETJS_TESTS_STAGES_H
 
-#include <dlfcn.h>
 #include <string.h>
 
 #include "../../harness.h"
