@@ -166,15 +166,14 @@ const REMEDIES: Partial<Record<ENetErrorCode, string>> = {
     "(macOS) names it; port 0 takes any free port",
   ENETJS_ERR_LIBENET: "build it again",
   ENETJS_ERR_UNGUARDED:
-    "the process had loaded libenet before, or the system is not Linux; create a host before that, " +
-    "or listen with unguarded: true",
+    "the process had loaded libenet before; create a host before that, or listen with unguarded: true",
   ENETJS_ERR_REUSE_PORT:
     "only Linux does; give each host a port of its own and tell clients which one to use, or keep " +
     "one host and pass its messages to Workers through channels",
   ENETJS_ERR_SOCKETS_TAKEN: "open the SharedPort with more sockets, or close a worker's host first",
   ENETJS_ERR_SECURITY:
     "install libsodium: `apt-get install libsodium23` (Debian, Ubuntu), `dnf install libsodium`, " +
-    "`pacman -S libsodium`, `apk add libsodium`; only Linux has encryption",
+    "`pacman -S libsodium`, `apk add libsodium`, `brew install libsodium`",
   ENETJS_ERR_KEY_PAIR: "pass both keys of one generateKeyPair(), each by its name",
   ENETJS_ERR_NO_HOLDER:
     "pass on the name of a SharedPort that is open, and keep its process running",

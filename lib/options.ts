@@ -57,15 +57,15 @@ export interface ListenOptions extends HostOptions, Pick<Partial<HostSettings>, 
    */
   sharedPort?: string;
   /**
-   * Encryption: who may connect, and how the server shows who it is; see {@linkcode HostSecurity}. Linux only, with
+   * Encryption: who may connect, and how the server shows who it is; see {@linkcode HostSecurity}. It needs
    * libsodium, else `ENETJS_ERR_SECURITY`. Plain ENet without it. Default none.
    */
   security?: HostSecurity;
   /**
-   * Whether to listen even where nothing protects the host. libenet's calls do not reach this library when
-   * the process had loaded libenet before, and on systems other than Linux. Without protection, strangers can
-   * use up memory and peers, and setting the system's clock ends connections. By default listening then fails
-   * with `ENETJS_ERR_UNGUARDED`. Where the protection works, this changes nothing. Default false.
+   * Whether to listen even where nothing protects the host. In a checkout, libenet's calls do not reach this
+   * library when the process had loaded libenet before. Without protection, strangers can use up memory and
+   * peers, and setting the system's clock ends connections. By default listening then fails with
+   * `ENETJS_ERR_UNGUARDED`. Where the protection works, this changes nothing. Default false.
    */
   unguarded?: boolean;
 }

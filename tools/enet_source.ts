@@ -3,13 +3,34 @@
  *
  * @module
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import process from "node:process";
-import { fail, print, root, run } from "./_run.ts";
+import { fail, print, root, runOrThrow } from "./_run.ts";
 
 /** The tag of ENet that the packages are built with. `native/enet.cmake` also has its checksum. */
 export function enetTag(): string {
   return readFileSync(`${root}/native/enet.cmake`, "utf8").match(/^set\(enet_tags (\S+)/m)![1];
+}
+
+async function download(url: string): Promise<Uint8Array> {
+  try {
+    const response = await fetch(url);
+    if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (error) {
+    throw new Error(
+      `ENet's sources can't be downloaded from ${url} (${(error as Error).message}). Get ${enetTag()} ` +
+        "of github.com/lsalzman/enet, and set ENETJS_ENET_SOURCE to its folder",
+    );
+  }
 }
 
 /**
@@ -31,18 +52,8 @@ export async function enetSource(): Promise<string> {
   const sources = `${staging}/enet`;
   mkdirSync(sources);
   try {
-    const commands = [
-      ["curl", "--fail", "--silent", "--show-error", "--location", "--output", archive, url],
-      ["tar", "-xzf", archive, "-C", sources, "--strip-components=1"],
-    ];
-    for (const command of commands) {
-      const { ok, output, ending } = await run(command);
-      if (ok) continue;
-      throw new Error(
-        `ENet's sources can't be downloaded (${output.trim() || ending}). Get ${tag} of ` +
-          "github.com/lsalzman/enet, and set ENETJS_ENET_SOURCE to its folder",
-      );
-    }
+    writeFileSync(archive, await download(url));
+    await runOrThrow(["tar", "-xzf", archive, "-C", sources, "--strip-components=1"]);
     renameSync(sources, folder);
   } catch (error) {
     if (!existsSync(folder)) throw error; // Otherwise another download was there first.

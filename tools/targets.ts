@@ -5,6 +5,7 @@
  * @module
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import process from "node:process";
 import { capture, root, runOrThrow } from "./_run.ts";
 import { installPackages } from "./setup.ts";
 
@@ -76,6 +77,9 @@ export const TARGETS: Readonly<Record<Target, TargetTools>> = {
     limitMs: 120_000,
   },
 };
+
+/** musl's own library, on a machine that has musl-gcc. */
+export const muslLibrary = (): string => `/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-musl/libc.so`;
 
 /**
  * Downloads packages of another architecture and unpacks them. The system's own lists and packages stay as they

@@ -18,7 +18,7 @@ import { stdAssertFlags } from "./_std_assert.ts";
 import { build, type Sanitizer } from "./build.ts";
 import { setupOthers } from "./others.ts";
 import { type Runtime, runtimes, setup } from "./setup.ts";
-import { setupTarget, type Target, TARGETS } from "./targets.ts";
+import { muslLibrary, setupTarget, type Target, TARGETS } from "./targets.ts";
 
 /** Where the tests are that run on Deno only, and use `@std/assert`. */
 const DENO_ONLY = "tests/deno/";
@@ -229,14 +229,20 @@ function targetSuite(target: Target): Suite {
     async prepare(files) {
       await setupTarget(target);
       const folder = await build("tests", target);
-      return files.map((file): Job => ({
-        title: `${target} native ${file}`,
-        command: [...runner, `${folder}/${file.match(/(\w+)\.c$/)![1]}${suffix}`],
+      const job = (title: string, command: string[]): Job => ({
+        title: `${target} native ${title}`,
+        command,
         env,
         limitMs,
         atOnce: AT_ONCE,
         count: ({ output }) => countTap(output),
-      }));
+      });
+      const jobs = files.map((file) =>
+        job(file, [...runner, `${folder}/${file.match(/(\w+)\.c$/)![1]}${suffix}`])
+      );
+      if (target !== "musl") return jobs;
+      const check = [runtimes().deno, "run", "-A", "tools/musl_symbols.ts"];
+      return [...jobs, job("symbols", [...check, `${folder}/libenetjs.so`, muslLibrary()])];
     },
   };
 }

@@ -54,9 +54,9 @@ ENETJS_API double enetjs_libenet_version(void);
 
 /**
  * Tells how datagrams pass between ENet and the system.
- * @returns 1: many with one system call; 0: one by one, as libenet does by itself. It is 0 on systems
- *   other than Linux, and where libenet's calls do not reach this library, for example because the
- *   process had loaded libenet before
+ * @returns 1: by way of this library, many with one system call where the system can; 0: one by one, as
+ *   libenet does by itself, because its calls do not reach this library, for example because the process had
+ *   loaded libenet before
  */
 ENETJS_API double enetjs_datagrams_batched(void);
 

@@ -7,7 +7,7 @@
 #include "enetjs.h"
 #include "host/internal.h"
 
-#if defined(__linux__)
+#ifndef ENETJS_ENET_BUILT_IN
 /* Runs before other code can use the libenet that was loaded as our dependency; see enet/libenet.c. */
 __attribute__((constructor)) static void on_load(void) { enetjs_host_initialize(); }
 #endif
@@ -48,8 +48,7 @@ double enetjs_error_text(double code, uint8_t *out, double capacity) {
     case ENETJS_ERR_UNGUARDED:
       text =
           "libenet's calls do not reach libenetjs, so nothing protects the host: the process had loaded "
-          "libenet "
-          "before, or the system is not Linux; create a host before that, or listen with unguarded: true";
+          "libenet before; create a host before that, or listen with unguarded: true";
       break;
     case ENETJS_ERR_ADDRESS_FAMILY:
       text = "The system, or the host's socket, does not speak that version of IP";
@@ -61,7 +60,7 @@ double enetjs_error_text(double code, uint8_t *out, double capacity) {
     case ENETJS_ERR_SECURITY:
       text =
           "libsodium, which encryption needs, was not found: install libsodium23 (Debian, Ubuntu) or "
-          "libsodium (Fedora, Arch, Alpine); only Linux has encryption";
+          "libsodium (Fedora, Arch, Alpine, Homebrew), or put libsodium.dll beside enetjs.dll (Windows)";
       break;
     case ENETJS_ERR_KEY_PAIR: text = "The public key is not that of the secret key"; break;
     case ENETJS_ERR_NO_HOLDER:

@@ -219,7 +219,7 @@ static void open_end(struct end *e, const char *path, const char *configuration)
   attach(&e->out, (uint8_t *)(uintptr_t)address, 0);
   attach(&e->in, (uint8_t *)(uintptr_t)address, 1);
   e->fd = (enetjs_fd)enetjs_channel_start(e->handle);
-  CHECK(e->fd >= 0);
+  CHECK(e->fd != ENETJS_FD_NONE);
   CHECK_EQ_INT(enetjs_channel_start(e->handle), ENETJS_ERR_ARGUMENT);
 }
 

@@ -74,7 +74,7 @@ static inline void forger_send(struct forger *f, uint16_t word, const void *comm
   size_t at = 2;
   bool to_peer = (word & 0xFFF) != ENET_PROTOCOL_MAXIMUM_PEER_ID;
   uint32_t sum = to_peer ? f->connect.connectID : 0;
-  ENetBuffer buffer = {bytes, 0}, source = {(void *)(uintptr_t)commands, length};
+  ENetBuffer buffer = {.data = bytes}, source = {.data = (void *)(uintptr_t)commands, .dataLength = length};
   if (f->wire.compressed) word |= ENET_PROTOCOL_HEADER_FLAG_COMPRESSED;
   word = ENET_HOST_TO_NET_16(word);
   memcpy(bytes, &word, 2);
