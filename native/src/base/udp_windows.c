@@ -99,7 +99,7 @@ struct enetjs_udp_in *enetjs_udp_in_create(enetjs_fd fd) {
   struct enetjs_udp_in *in = malloc(sizeof(*in));
   if (!in) return NULL;
   in->receive = find_receive(fd);
-  if (in->receive && !enetjs_socket_set(fd, IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, ENETJS_UDP_IN_BYTES - 1))
+  if (!enetjs_socket_set(fd, IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, ENETJS_UDP_IN_BYTES - 1))
     in->receive = NULL;
   return in;
 }

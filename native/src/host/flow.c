@@ -60,8 +60,9 @@ size_t enetjs_flow_window(const struct enetjs_slot *slot) {
 
 void enetjs_flow_look(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
-  slot->room =
-      slot->is_far ? enetjs_window_room(&slot->window, peer, enetjs_clock_us()) : enetjs_window_fixed_room(peer);
+  slot->room = slot->is_far
+                   ? enetjs_window_room(&slot->window, peer, enetjs_clock_us())
+                   : enetjs_window_fixed_room(peer);
 }
 
 void enetjs_flow_connected(struct enetjs_slot *slot) {

@@ -229,7 +229,9 @@ ENETJS_REPLACES int enet_socket_receive(ENetSocket socket, ENetAddress *address,
   if (passed > 0) return (int)passed;
   if (!batch->in) batch->in = enetjs_in_create(batch->enet, batch->errors);
   if (!batch->in) /* without memory: only what needs neither a number of an address nor to be opened */
-    return batch->addresses || batch->security ? 0 : enetjs_plain_receive(socket, address, buffers, bufferCount);
+    return batch->addresses || batch->security
+               ? 0
+               : enetjs_plain_receive(socket, address, buffers, bufferCount);
   length = batch->security ? receive_opened(batch, &from, buffers) : receive_real(batch, &from, buffers);
   if (length == 0) batch->on_read(batch->owner, true);
   if (length > 0 && address) *address = enetjs_addresses_arrive(batch->addresses, &from);
