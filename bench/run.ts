@@ -4,7 +4,9 @@
  *
  *     deno task bench [--quick] [--only PART] [--runtime NAME] [--rounds N] [--count small]
  *
- * `--only allocator` compares the memory pool with other allocators instead; see `allocator.ts`.
+ * Instead of the library and C, some values of `--only` compare variants of the library: `allocator` the memory
+ * pool with other allocators (`allocator.ts`), `waking` the library without each mechanism of waking with the whole
+ * one (`waking.ts`), `dual-stack` sockets of IPv4 alone with dual stack (`dual_stack.ts`).
  *
  * @module
  */
@@ -16,6 +18,8 @@ import { build } from "../tools/build.ts";
 import { minimum, type Runtime, setupBuild } from "../tools/setup.ts";
 import type { Count, Job, Plan, Sample } from "./_job.ts";
 import { compareAllocators } from "./allocator.ts";
+import { compareSockets } from "./dual_stack.ts";
+import { compareWaking } from "./waking.ts";
 import { toRows, toTable } from "./_report.ts";
 import { compare, verdict } from "./messaging.ts";
 import { jobs as churn } from "./workloads/churn.ts";
@@ -29,6 +33,13 @@ import { jobs as rivals } from "./workloads/rivals.ts";
 import { jobs as throughput } from "./workloads/throughput.ts";
 
 const FAMILIES = [throughput, reflect, latency, rivals, messaging, crowd, churn, hosts, encryption];
+
+/** What is measured instead of all that, by the value of `--only`. */
+const COMPARISONS: Record<string, (jobs: Job[], rounds: number) => Promise<string>> = {
+  allocator: compareAllocators,
+  waking: compareWaking,
+  "dual-stack": compareSockets,
+};
 
 function readArguments() {
   const { values } = parseArgs({
@@ -74,13 +85,9 @@ async function runRound(jobs: Job[], name: string): Promise<Sample[]> {
 
 async function main(): Promise<void> {
   const { plan, rounds, only, out } = readArguments();
-  if (only === "allocator") {
-    print(
-      await compareAllocators(
-        [throughput, latency, crowd].flatMap((family) => family(plan)),
-        rounds,
-      ),
-    );
+  const comparison = COMPARISONS[only];
+  if (comparison !== undefined) {
+    print(await comparison(FAMILIES.flatMap((family) => family(plan)), rounds));
     return;
   }
   const jobs = FAMILIES.flatMap((family) => family(plan))

@@ -17,6 +17,7 @@ import { cCommand, median, Program, runtimeCommand } from "./_program.ts";
 
 const BYTES = 64;
 const SECONDS = 3;
+const SETTLE_SECONDS = 1;
 /** What is measured, in this order; `stream` has no counterpart on Bun, whose sockets take no descriptor. */
 const KINDS = ["buffer", "stream", "datagram", "library"] as const;
 
@@ -47,7 +48,9 @@ async function measure(runtime: Runtime, kind: string, rate: number): Promise<[n
 
 /** @returns microseconds a message */
 async function measureC(rate: number): Promise<number> {
-  await using server = new Program(cCommand("crowd", ["serve", 1, rate, BYTES, SECONDS]));
+  await using server = new Program(
+    cCommand("crowd", ["serve", 1, rate, BYTES, SETTLE_SECONDS, SECONDS]),
+  );
   await using _clients = new Program(
     cCommand("crowd", ["clients", await server.read("port"), 1, rate, BYTES]),
   );

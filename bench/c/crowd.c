@@ -10,7 +10,6 @@
  */
 #include "common.h"
 
-#define SETTLE_SECONDS 1
 #define IDLE_RATE 10 /* how often a second clients that send nothing look at their sockets */
 #define LIFETIME_SECONDS 60
 
@@ -28,7 +27,7 @@ static void send_to_all(ENetHost *host, char *bytes, size_t size) {
   enet_host_flush(host);
 }
 
-static void serve(size_t peers, double rate, size_t size, double seconds) {
+static void serve(size_t peers, double rate, size_t size, double settle, double seconds) {
   ENetHost *host = open_server(peers);
   double before = memory(), tick = 0, start = 0, end = 0, received = 0;
   char *bytes = calloc(1, size + sizeof peers);
@@ -46,7 +45,7 @@ static void serve(size_t peers, double rate, size_t size, double seconds) {
       if (event.type == ENET_EVENT_TYPE_CONNECT && ++connected == peers) {
         time = now();
         tick = rate > 0 ? time : 0;
-        end = time + SETTLE_SECONDS;
+        end = time + settle;
       }
     }
     if (tick > 0 && time >= tick) {
@@ -131,8 +130,9 @@ int main(int argc, char **argv) {
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
   if (enet_initialize() != 0) return EXIT_FAILURE;
-  if (argc == 6 && strcmp(argv[1], "serve") == 0) {
-    serve(strtoul(argv[2], NULL, 10), atof(argv[3]), strtoul(argv[4], NULL, 10), atof(argv[5]));
+  if (argc == 7 && strcmp(argv[1], "serve") == 0) {
+    serve(strtoul(argv[2], NULL, 10), atof(argv[3]), strtoul(argv[4], NULL, 10), atof(argv[5]),
+          atof(argv[6]));
   } else if (argc == 6 && strcmp(argv[1], "clients") == 0) {
     clients(atoi(argv[2]), strtoul(argv[3], NULL, 10), atof(argv[4]), strtoul(argv[5], NULL, 10));
   } else {

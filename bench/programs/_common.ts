@@ -6,13 +6,31 @@
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readKeyPair } from "../../lib/security/mod.ts";
-import type { ConnectSecurity, Host, HostSecurity, Peer } from "../../mod.ts";
+import {
+  type ConnectSecurity,
+  Host,
+  type HostHandlers,
+  type HostOptions,
+  type HostSecurity,
+  type Peer,
+} from "../../mod.ts";
 
 /** How a program takes its events. */
 export type Style = "handler" | "for-await" | "manual";
 
 /** Where the other end is. */
 export const HOSTNAME = "127.0.0.1";
+
+/** `SOCKETS=ipv4` or `dual-stack` in the environment is for comparing the two. */
+const sockets = process.env.SOCKETS;
+/** Where servers listen. */
+export const LISTENING: string = sockets === "dual-stack" ? "::" : HOSTNAME;
+
+/** Opens the host of a client. */
+export function createClient(options: HostOptions, handlers?: HostHandlers): Promise<Host> {
+  if (sockets === "ipv4") return Host.listen({ ...options, hostname: HOSTNAME }, handlers);
+  return Host.create(options, handlers);
+}
 
 /** Prints a line. */
 export function say(word: string, number: number): void {

@@ -4,7 +4,7 @@
  * @module
  */
 import { Host, type HostOptions, type PacketFlag } from "../../mod.ts";
-import { HOSTNAME, hostSecurity, say, type Style } from "./_common.ts";
+import { hostSecurity, LISTENING, say, type Style } from "./_common.ts";
 
 /** How a server answers. */
 export interface Echo {
@@ -20,7 +20,7 @@ export const echoServers: Record<Style, (echo: Echo) => Promise<void>> = {
   async handler({ spin, flags }) {
     const over = Promise.withResolvers<void>();
     await using server = await Host.listen({
-      hostname: HOSTNAME,
+      hostname: LISTENING,
       peers: 1,
       spin,
       security: hostSecurity,
@@ -33,7 +33,7 @@ export const echoServers: Record<Style, (echo: Echo) => Promise<void>> = {
   },
   async "for-await"({ spin, flags }) {
     await using server = await Host.listen({
-      hostname: HOSTNAME,
+      hostname: LISTENING,
       peers: 1,
       spin,
       security: hostSecurity,
@@ -46,7 +46,7 @@ export const echoServers: Record<Style, (echo: Echo) => Promise<void>> = {
   },
   async manual({ flags, flush }) {
     await using server = await Host.listen({
-      hostname: HOSTNAME,
+      hostname: LISTENING,
       peers: 1,
       pump: false,
       security: hostSecurity,

@@ -6,13 +6,13 @@
  */
 import process from "node:process";
 import { Host } from "../../mod.ts";
-import { HOSTNAME, say } from "./_common.ts";
+import { createClient, LISTENING, say } from "./_common.ts";
 
 async function serve(): Promise<void> {
   const over = Promise.withResolvers<void>();
   // More connections a second than one address may open by default.
   const limits = { address: { connects: { perSecond: Infinity } } };
-  using server = await Host.listen({ hostname: HOSTNAME, peers: 128, limits }, {
+  using server = await Host.listen({ hostname: LISTENING, peers: 128, limits }, {
     receive: () => over.resolve(),
   });
   say("port", server.address.port);
@@ -20,8 +20,8 @@ async function serve(): Promise<void> {
 }
 
 async function ask([port, rounds, atOnce, warmup]: number[]): Promise<void> {
-  using host = await Host.create({ peers: atOnce }, {});
-  const address = { hostname: HOSTNAME, port };
+  using host = await createClient({ peers: atOnce }, {});
+  const address = { hostname: LISTENING, port };
   const connections = Array.from({ length: atOnce });
   let start = 0;
   for (let round = -warmup; round < rounds; round++) {

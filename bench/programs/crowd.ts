@@ -2,17 +2,15 @@
  * A server with many peers, which send at a steady rate and are sent to at the same; the
  * counterpart of bench/c/crowd.c, which is also the clients.
  *
- *     crowd.ts STYLE PEERS RATE SIZE SECONDS
+ *     crowd.ts STYLE PEERS RATE SIZE SETTLE SECONDS
  */
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Host, type HostEvent, type HostOptions, PacketFlag, type Peer } from "../../mod.ts";
-import { HOSTNAME, say, sayUsageSince, type Style } from "./_common.ts";
-
-const SETTLE_MS = 1000;
+import { LISTENING, say, sayUsageSince, type Style } from "./_common.ts";
 
 const style = process.argv[2] as Style;
-const [wanted, rate, size, seconds] = process.argv.slice(3).map(Number);
+const [wanted, rate, size, settle, seconds] = process.argv.slice(3).map(Number);
 let memoryBefore = 0;
 const peers: Peer[] = [];
 const complete = Promise.withResolvers<void>();
@@ -75,7 +73,7 @@ function tickByHand(server: Host, ms: number): void {
 
 /** Runs for a time, then for the measured time, and prints what that took. */
 async function measure(run: (ms: number) => Promise<void> | void): Promise<void> {
-  await run(SETTLE_MS);
+  await run(settle * 1000);
   received = 0;
   measuring = true;
   const usage = process.cpuUsage();
@@ -89,14 +87,14 @@ async function measure(run: (ms: number) => Promise<void> | void): Promise<void>
 
 const options: HostOptions = { peers: wanted };
 if (style === "manual") {
-  using server = await Host.listen({ ...options, hostname: HOSTNAME, pump: false });
+  using server = await Host.listen({ ...options, hostname: LISTENING, pump: false });
   memoryBefore = process.memoryUsage().rss;
   say("port", server.address.port);
   while (peers.length < wanted) serviceUntil(server, performance.now() + 1);
   await measure((ms) => tickByHand(server, ms));
 } else {
   using server = await Host.listen(
-    { ...options, hostname: HOSTNAME },
+    { ...options, hostname: LISTENING },
     style === "handler"
       ? {
         connect: onConnect,

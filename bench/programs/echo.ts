@@ -5,8 +5,8 @@
  *     echo.ts ask STYLE SPIN PORT SIZE COUNT WARMUP
  */
 import process from "node:process";
-import { Host, type HostOptions, PacketFlag } from "../../mod.ts";
-import { connect, hasPump, type Style } from "./_common.ts";
+import { type HostOptions, PacketFlag } from "../../mod.ts";
+import { connect, createClient, hasPump, type Style } from "./_common.ts";
 import { echoServers } from "./_echo.ts";
 import { RoundTrips } from "./_measure.ts";
 
@@ -19,7 +19,7 @@ async function ask(style: Style, spin: Spin, port: number, [size, count, warmup]
     trips.answer();
     if (trips.over) over.resolve();
   };
-  await using host = await Host.create(
+  await using host = await createClient(
     { peers: 1, pump: hasPump(style), spin },
     style === "handler" ? { receive: onAnswer } : undefined,
   );

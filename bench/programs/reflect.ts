@@ -5,8 +5,8 @@
  *     reflect.ts ask STYLE FLAGS PORT SIZE COUNT WARMUP AT_ONCE
  */
 import process from "node:process";
-import { Host, type PacketFlag } from "../../mod.ts";
-import { connect, hasPump, say, type Style } from "./_common.ts";
+import type { PacketFlag } from "../../mod.ts";
+import { connect, createClient, hasPump, say, type Style } from "./_common.ts";
 import { echoServers } from "./_echo.ts";
 
 const SILENCE_MS = 200;
@@ -74,7 +74,7 @@ async function ask(style: Style, flags: PacketFlag, port: number, [size, ...numb
     reflections.answer();
     if (reflections.over) over.resolve();
   };
-  await using host = await Host.create(
+  await using host = await createClient(
     { peers: 1, pump: hasPump(style) },
     style === "handler" ? { receive: onAnswer } : undefined,
   );

@@ -9,10 +9,11 @@ import process from "node:process";
 import { Host, type PacketFlag, type Peer } from "../../mod.ts";
 import {
   connect,
+  createClient,
   hasPump,
-  HOSTNAME,
   hostSecurity,
   ignoreEvents,
+  LISTENING,
   say,
   sayUsageSince,
   type Style,
@@ -25,7 +26,7 @@ const receivers: Record<Style, (turnBudgetMs?: number) => Promise<void>> = {
   async handler(turnBudgetMs) {
     const over = Promise.withResolvers<void>();
     await using server = await Host.listen({
-      hostname: HOSTNAME,
+      hostname: LISTENING,
       peers: 1,
       turnBudgetMs,
       security: hostSecurity,
@@ -38,7 +39,7 @@ const receivers: Record<Style, (turnBudgetMs?: number) => Promise<void>> = {
   },
   async "for-await"(turnBudgetMs) {
     await using server = await Host.listen({
-      hostname: HOSTNAME,
+      hostname: LISTENING,
       peers: 1,
       turnBudgetMs,
       security: hostSecurity,
@@ -51,7 +52,7 @@ const receivers: Record<Style, (turnBudgetMs?: number) => Promise<void>> = {
   },
   async manual(turnBudgetMs) {
     await using server = await Host.listen({
-      hostname: HOSTNAME,
+      hostname: LISTENING,
       peers: 1,
       pump: false,
       security: hostSecurity,
@@ -88,7 +89,7 @@ function sendAndService(
 }
 
 async function send(style: Style, port: number, [size, count, warmup, flags]: number[]) {
-  const host = await Host.create(
+  const host = await createClient(
     { peers: 1, pump: hasPump(style) },
     style === "handler" ? {} : undefined,
   );

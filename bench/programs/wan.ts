@@ -14,6 +14,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Bytes, type Carrier, CHANNEL } from "./_carrier.ts";
 import { carrierOf } from "./_carriers.ts";
 import { say } from "./_common.ts";
+import { wallMs } from "./_wall_clock.ts";
 
 const BULK = 1;
 const REQUESTS = 2;
@@ -28,8 +29,6 @@ const TICK_MS = 4;
 
 /** For how long a receiver that is done still takes what comes. */
 const LINGER_MS = 30_000;
-
-const wallMs = () => performance.timeOrigin + performance.now();
 
 function percentile(times: number[], percent: number): number {
   const sorted = times.toSorted((a, b) => a - b);

@@ -33,6 +33,16 @@ const CROWDS: Crowd[] = [
 
 const SECONDS: Record<Count, number> = { full: 2, quick: 0.5, small: 0.2 };
 
+/** Messages after which runtimes have compiled what handles them. */
+const WARM_MESSAGES = 5000;
+const WARM_SECONDS = 15;
+
+/** Seconds that come before what is measured. A server runs for days, so what it compiles at first does not count. */
+function settle({ peers, rate }: Crowd, count: Count): number {
+  if (count !== "full" || rate === 0) return 1;
+  return Math.min(WARM_SECONDS, Math.max(1, WARM_MESSAGES / (peers * rate)));
+}
+
 async function crowd({ peers, rate, size }: Crowd, serve: string[]) {
   await using server = new Program(serve);
   const port = await server.read("port");
@@ -47,9 +57,9 @@ async function crowd({ peers, rate, size }: Crowd, serve: string[]) {
   };
 }
 
-function job(workload: Crowd, runtime: string, style: Style, seconds: number): Job {
+function job(workload: Crowd, runtime: string, style: Style, count: Count): Job {
   const { name, peers, rate, size } = workload;
-  const args = [peers, rate, size, seconds];
+  const args = [peers, rate, size, settle(workload, count), SECONDS[count]];
   const command = runtime === "c"
     ? cCommand("crowd", ["serve", ...args])
     : runtimeCommand(runtime as Plan["runtimes"][number], "programs/crowd.ts", [style, ...args]);
@@ -64,10 +74,10 @@ function job(workload: Crowd, runtime: string, style: Style, seconds: number): J
 export function jobs({ runtimes, count }: Plan): Job[] {
   const isWanted = ({ name }: Crowd) => count !== "quick" || !name.startsWith("growth");
   return CROWDS.filter(isWanted).flatMap((workload) => [
-    job(workload, "c", "manual", SECONDS[count]),
+    job(workload, "c", "manual", count),
     ...runtimes.flatMap((runtime) =>
       (count === "quick" ? ["handler" as const] : workload.styles)
-        .map((style) => job(workload, runtime, style, SECONDS[count]))
+        .map((style) => job(workload, runtime, style, count))
     ),
   ]);
 }

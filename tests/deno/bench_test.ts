@@ -13,6 +13,7 @@ import { type Row, toRows } from "../../bench/_report.ts";
 import { compare, verdict } from "../../bench/messaging.ts";
 import { draw } from "../../bench/plot.ts";
 import { drawWan } from "../../bench/plot_wan.ts";
+import { leaveOut, MECHANISMS } from "../../bench/waking.ts";
 import { run } from "../../tools/_run.ts";
 
 test("The benchmark measures a workload and writes its rows", async (t) => {
@@ -47,6 +48,16 @@ test("The benchmark refuses what it does not know", async () => {
     const { ending, output } = await run([process.execPath, "run", "-A", "bench/run.ts", ...args]);
     assertEquals(ending, "exit 1", output);
     assertMatch(output, /nonsense|must be one of/);
+  }
+});
+
+test("Each mechanism of waking can be left out of the library", (t) => {
+  const folder = mkdtempSync(`${tmpdir()}/enetjs-waking-`);
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const mechanism of MECHANISMS) {
+    leaveOut(mechanism, folder);
+    const source = readFileSync(`${folder}/src/host/${mechanism.file}`, "utf8");
+    assert(source.includes(mechanism.without), mechanism.name);
   }
 });
 
