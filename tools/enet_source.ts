@@ -27,7 +27,9 @@ async function download(url: string): Promise<Uint8Array> {
     return new Uint8Array(await response.arrayBuffer());
   } catch (error) {
     throw new Error(
-      `ENet's sources can't be downloaded from ${url} (${(error as Error).message}). Get ${enetTag()} ` +
+      `ENet's sources can't be downloaded from ${url} (${
+        (error as Error).message
+      }). Get ${enetTag()} ` +
         "of github.com/lsalzman/enet, and set ENETJS_ENET_SOURCE to its folder",
     );
   }

@@ -79,7 +79,8 @@ export const TARGETS: Readonly<Record<Target, TargetTools>> = {
 };
 
 /** musl's own library, on a machine that has musl-gcc. */
-export const muslLibrary = (): string => `/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-musl/libc.so`;
+export const muslLibrary = (): string =>
+  `/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-musl/libc.so`;
 
 /**
  * Downloads packages of another architecture and unpacks them. The system's own lists and packages stay as they
