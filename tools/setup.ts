@@ -108,7 +108,7 @@ const packages: Record<string, Record<Part, string>> = {
     libenet: "enet-dev pkgconf",
     libsodium: "libsodium-dev",
   },
-  brew: { "C compiler": "llvm", cmake: "cmake", libenet: "enet pkgconf", libsodium: "libsodium" },
+  brew: { "C compiler": "llvm", cmake: "cmake", libenet: "", libsodium: "libsodium" },
 };
 
 /** The arguments that make a package manager install without questions. */
@@ -132,9 +132,14 @@ function missing(): Part[] {
   const parts: Part[] = [];
   const flags = capture(["pkg-config", "--cflags", "--libs", "libenet"])?.split(/\s+/) ??
     ["-lenet"];
-  if (!compiles("#include <enet/enet.h>\nint main(void) { return enet_initialize(); }", flags)) {
-    if (compiles("#include <stdio.h>\nint main(void) { return 0; }")) parts.push("libenet");
-    else parts.push("C compiler", "libenet");
+  // Elsewhere ENet's sources are built in.
+  const linksLibenet = process.platform === "linux";
+  if (
+    !linksLibenet ||
+    !compiles("#include <enet/enet.h>\nint main(void) { return enet_initialize(); }", flags)
+  ) {
+    if (!compiles("#include <stdio.h>\nint main(void) { return 0; }")) parts.push("C compiler");
+    if (linksLibenet) parts.push("libenet");
   }
   if (capture(["cmake", "--version"]) === undefined) parts.push("cmake");
   // Without it everything but encryption works; its tests fail.
@@ -153,7 +158,7 @@ async function install(parts: Part[]): Promise<void> {
         parts.join(", ")
       }. Install them with this system's package manager and try again` +
         (process.platform === "win32"
-          ? " (MSYS2: pacman -S mingw-w64-ucrt-x86_64-{gcc,cmake,ninja,enet,pkgconf})"
+          ? " (MSYS2: pacman -S mingw-w64-ucrt-x86_64-{gcc,cmake,ninja})"
           : ""),
     );
   }
