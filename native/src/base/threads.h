@@ -108,9 +108,10 @@ static inline void enetjs_cond_wait(enetjs_cond *cond, enetjs_mutex *mutex, uint
 }
 
 /*
- * Two handles, because a thread may be joined by a destructor of a key, at the exit of another thread. Windows
- * lets one thread at a time exit, so the joined one cannot, and `thread` would not be signalled. `returned`
- * is signalled before that. A thread that Windows has ended at the exit of the process only has the other.
+ * Two handles, because a thread may be joined by a destructor of a key, at the exit of another thread.
+ * Windows lets one thread at a time exit, so the joined one cannot, and `thread` would not be signalled.
+ * `returned` is signalled before that. A thread that Windows has ended at the exit of the process only has
+ * the other.
  */
 typedef struct enetjs_thread {
   HANDLE thread, returned;
