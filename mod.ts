@@ -1,8 +1,8 @@
 /**
  * ENet, the reliable-UDP protocol of games and realtime tools, for Deno, Bun and Node.
  *
- * Runs on Deno 2.9, Bun 1.4 and Node 26.10, or later. Linux x64 is tested; macOS, Windows and other
- * processors are untested. The native part comes from the npm package of the platform, also when the sources
+ * Runs on Deno 2.9.4, Bun 1.4 and Node 26.10, or later, and on Node 22 and 24 with npm's `koffi`. What was
+ * tested where stands in `docs/platforms.md`. The native part comes from the npm package of the platform, also when the sources
  * come from JSR. On Bun and Node, install the library from npm. Deno needs `--allow-ffi`.
  *
  * @example A server and a client
@@ -32,6 +32,7 @@ export {
 export { type Accept, type AcceptVerdict, type ConnectAttempt } from "./lib/admission.ts";
 export { type Address, type AddressLike } from "./lib/address.ts";
 export { type AddressFilter } from "./lib/address_filter.ts";
+export { type Capture, type CaptureOptions, type CaptureStats } from "./lib/capture.ts";
 export { type CloseOptions, type Undelivered } from "./lib/close.ts";
 export {
   type AddressConditions,
@@ -60,7 +61,12 @@ export {
   type MovedEvent,
   type ReceiveEvent,
 } from "./lib/events.ts";
-export { type ConnectSecurity, type HostSecurity, type KeyPairLike } from "./lib/encryption.ts";
+export {
+  type Cipher,
+  type ConnectSecurity,
+  type HostSecurity,
+  type KeyPairLike,
+} from "./lib/encryption.ts";
 export { Group, type GroupSendOptions } from "./lib/group.ts";
 export { type BroadcastOptions, Host } from "./lib/host.ts";
 export { type HostStats, type RefusalStats, type SecurityStats } from "./lib/host_stats.ts";

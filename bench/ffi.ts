@@ -7,6 +7,7 @@
  *     deno run -A bench/ffi.ts
  *     bun bench/ffi.ts
  *     node --disable-warning=ExperimentalWarning bench/ffi.ts
+ *     npx -y node@24 bench/ffi.ts   # through koffi
  *
  * @module
  */
@@ -108,7 +109,10 @@ function median(values: readonly number[]): number {
 const runtime = detectRuntime();
 const results = { i32: "i32", int: "i32", "long long": "i64", size_t: "u64", f64: "f64" } as const;
 
-console.log(`${runtime.name}, ns a call, medians of ${ROUNDS} rounds of ${CALLS} in turns\n`);
+const version = runtime.name === "node" ? process.version : "";
+console.log(
+  `${runtime.name} ${version}, ns a call, medians of ${ROUNDS} rounds of ${CALLS} in turns\n`,
+);
 console.log("| function | arguments | runtime | library | checked |");
 console.log("| -- | -- | --: | --: | --: |");
 for (const { path, name, signature, native, values, rawValues = values, own } of cases) {

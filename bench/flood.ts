@@ -1,11 +1,16 @@
 /**
- * What a flood of forged CONNECTs does to those who want to connect meanwhile, and what it costs the
- * server. The addresses are random ones of 127.0.0.0/8; sixteen honest clients connect with a round
+ * What a flood of forged CONNECTs, or HELLOs of encrypted connections, does to those who want to connect meanwhile, and
+ * what it costs the server. The addresses are random ones of 127.0.0.0/8; sixteen honest clients connect with a round
  * trip of 100 ms, again and again. Run it on the runtime that it is to measure, after
  * `npx -y deno task build`:
  *
  *     deno run -A bench/flood.ts                     0, 5,000 and 50,000 a second, ten seconds each
- *     deno run -A bench/flood.ts 1000 20000          these many a second, up to 100,000
+ *     deno run -A bench/flood.ts 0 20000             these many a second, up to 1,000,000
+ *     deno run -A bench/flood.ts --hellos            HELLOs without a cookie: 0, 50,000 and 300,000 a second
+ *
+ * `user µs` is the CPU time of the server outside the kernel for each HELLO, so all that is not system calls, without
+ * what the server has used while nothing was forged. `a core` is how many HELLOs one core would answer in a second, by
+ * what the server has used, system calls included.
  *
  * @module
  */
@@ -54,30 +59,61 @@ class Program {
 }
 
 const flood = `${await build("benches")}/bench_flood`;
-const rates = process.argv.slice(2).map(Number);
-const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check"] : [];
-const server = new Program([
-  process.execPath,
-  ...runtime,
-  fileURLToPath(new URL("./flood_server.ts", import.meta.url)),
-]);
+const hellos = process.argv.includes("--hellos");
+const rates = process.argv.slice(2).filter((argument) => argument !== "--hellos").map(Number);
+
+/** The command of a program of this folder, on this runtime. */
+const program = (file: string, ...args: number[]) => [
+  ...["env", `ENCRYPTED=${hellos ? "chacha" : ""}`, process.execPath],
+  ..."Deno" in globalThis ? ["run", "-A", "--no-check"] : [],
+  fileURLToPath(new URL(file, import.meta.url)),
+  ...args.map(String),
+];
+
+/** Floods the server. @returns what the flood and the honest clients tell */
+async function load(port: number, rate: number): Promise<Record<string, number>> {
+  const flooding = [flood, ...[port, rate, SECONDS].map(String)];
+  if (!hellos) {
+    const both = new Program([...flooding, `${CLIENTS}`, `${DELAY_MS}`]);
+    const told = await both.read("most");
+    both.end();
+    return told;
+  }
+  const forging = new Program(flooding);
+  const clients = new Program(program("./flood_clients.ts", port, SECONDS, CLIENTS, DELAY_MS));
+  const told = { ...await forging.read("forged"), ...await clients.read("most") };
+  forging.end();
+  clients.end();
+  return told;
+}
+
+const server = new Program(program("./flood_server.ts"));
 const { port } = await server.read("port");
 
-console.log("a second   forged  connected  failed  p50 ms  p99 ms  most ms  CPU %  half-open");
-for (const rate of rates.length > 0 ? rates : [0, 5000, 50_000]) {
-  const load = new Program([flood, ...[port, rate, SECONDS, CLIENTS, DELAY_MS].map(String)]);
+const more = hellos ? "  answered  user µs   a core" : "";
+console.log(
+  `a second   forged  connected  failed  p50 ms  p99 ms  most ms  CPU %  half-open${more}`,
+);
+let userBefore = 0;
+const all = hellos ? [0, 50_000, 300_000] : [0, 5000, 50_000];
+for (const rate of rates.length > 0 ? rates : all) {
   server.mark();
   await server.read("cpu");
-  const { forged, connected, failed, p50, p99, most } = await load.read("most");
+  const { forged, connected, failed, p50, p99, most } = await load(port, rate);
   server.mark();
-  const { cpu, "half-open": halfOpen } = await server.read("cpu");
-  load.end();
+  const { cpu, user, retries, "half-open": halfOpen } = await server.read("cpu");
   const columns: [number, number][] = [[rate, 8], [forged, 9], [connected, 11], [failed, 8]];
   const times: [number, number][] = [[p50, 8], [p99, 8], [most, 9], [100 * cpu / SECONDS, 7]];
+  const ofHellos = [
+    `${retries}`.padStart(10),
+    rate === 0 ? "".padStart(9) : (1e6 * (user - userBefore) / retries).toFixed(2).padStart(9),
+    (retries / cpu).toFixed(0).padStart(9),
+  ];
+  if (rate === 0) userBefore = user;
   console.log(
     columns.map(([number, width]) => `${number}`.padStart(width)).join("") +
       times.map(([number, width]) => number.toFixed(0).padStart(width)).join("") +
-      `${halfOpen}`.padStart(11),
+      `${halfOpen}`.padStart(11) + (hellos ? ofHellos.join("") : ""),
   );
 }
 server.end();

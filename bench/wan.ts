@@ -12,14 +12,14 @@
  * @module
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { capture, fail, print, root } from "../tools/_run.ts";
+import { fail, print, root } from "../tools/_run.ts";
 import { build } from "../tools/build.ts";
 import { dependencyFolder, setupDependencies } from "../tools/dependencies.ts";
 import { installNpm } from "../tools/others.ts";
 import { minimum, type Runtime } from "../tools/setup.ts";
+import { certificateFile } from "./_certificate.ts";
 import { cCommand, median, Program, runtimeCommand } from "./_program.ts";
 import { short } from "./_report.ts";
 import { WS_VERSION } from "./workloads/rivals.ts";
@@ -98,21 +98,6 @@ function readArguments() {
   return { ...values, seconds, rounds, links, chosen, runtime: values.runtime as Runtime };
 }
 
-/** A file with a key and a certificate that signs itself, made with openssl. */
-function quicCertificate(): string | undefined {
-  const file = `${root}/.cache/quic.pem`;
-  if (existsSync(file)) return file;
-  const pem = capture([
-    ...["openssl", "req", "-x509", "-nodes", "-days", "3650", "-keyout", "-", "-out", "-"],
-    ...["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=localhost"],
-    ...["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:FALSE"],
-  ]);
-  if (pem === undefined) return undefined;
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, pem);
-  return file;
-}
-
 /**
  * The programs: stock ENet and the library, each with each; TCP; WebSockets; QUIC, which Deno has; a browser before a
  * gateway, without and with WebRTC.
@@ -128,7 +113,7 @@ async function programs(runtime: Runtime): Promise<Record<string, Ends>> {
     );
   const c = of((args) => cCommand("wan", args));
   const library = carried(runtime, "enet");
-  const certificate = quicCertificate();
+  const certificate = certificateFile();
   if (certificate === undefined) print("QUIC is left out: openssl makes its certificate\n");
   return {
     c,

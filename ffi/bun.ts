@@ -1,6 +1,7 @@
 import process from "node:process";
 import { setImmediate } from "node:timers";
-import { markAsUntransferable, MessageChannel } from "node:worker_threads";
+import { MessageChannel } from "node:worker_threads";
+import { pinWithMethods } from "./_pin.ts";
 import type { NativeSignature, RawCallback, RawFunction, Runtime, Wake } from "./contract.ts";
 
 /** How `bun:ffi` writes a signature. */
@@ -104,16 +105,7 @@ export function createBunRuntime(): Runtime {
     map: (address, length) => ffi.toArrayBuffer(address, 0, length),
     // JavaScriptCore counts a detached buffer as garbage of its full size, so a small copy costs no more.
     copiesUpTo: 512,
-    // On Bun, an untransferable buffer can still be transferred by its own methods.
-    pin(buffer) {
-      markAsUntransferable(buffer);
-      const refuse = () => {
-        throw new TypeError("The buffer is untransferable");
-      };
-      for (const name of ["transfer", "transferToFixedLength"]) {
-        Object.defineProperty(buffer, name, { value: refuse });
-      }
-    },
+    pin: pinWithMethods,
     mayListen: () => Promise.resolve(true),
     env: (name) => process.env[name],
     later: callByMessage(),

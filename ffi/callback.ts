@@ -44,7 +44,7 @@ export interface CallbackOptions {
   /**
    * Whether other threads may call it. It then runs in the event loop and has no result, and its errors are
    * uncaught errors. On Deno the calling thread waits meanwhile. On Bun it does not, so memory behind
-   * pointers may be gone. Node does not support it.
+   * pointers may be gone. Node does not support it by itself; with koffi the calling thread waits, as on Deno.
    */
   threadSafe?: boolean;
 }

@@ -1,6 +1,6 @@
 /**
- * What the library needs of a runtime: the contract of the adapters in `deno.ts`, `bun.ts` and
- * `node.ts`. Types only, so that the adapters, and whatever uses one, depend on this file alone.
+ * What the library needs of a runtime: the contract of the adapters in `deno.ts`, `bun.ts`, `node.ts`
+ * and `koffi.ts`. Types only, so that the adapters, and whatever uses one, depend on this file alone.
  *
  * @module
  */

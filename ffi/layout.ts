@@ -61,7 +61,7 @@ export const LAYOUT = {
   CONFIG_COUNT: 41,
   LIMIT_COUNT: 5,
   HOST_STAT_COUNT: 50,
-  PEER_STAT_COUNT: 54,
+  PEER_STAT_COUNT: 58,
   DIAGNOSTIC_COUNT: 10,
   FLAG_RELIABLE: 1,
   FLAG_UNSEQUENCED: 2,
@@ -127,6 +127,10 @@ export const LAYOUT = {
   EVENT_CLIENT: 20,
   COMPLETION_SECURED: 19,
   REASON_TOKEN: 6,
+  CAPTURE_MINIMUM: 131072,
+  CAPTURE_MAXIMUM_FILES: 1000,
+  CAPTURE_STAT_COUNT: 6,
+  NOTHING_HELD: 2147483647,
 } as const;
 
 /** What passes through the memory of a channel; `enetjs_layout` reports it behind `LAYOUT`. */
@@ -214,11 +218,14 @@ export const SECURITY = {
   REQUIRED: 1,
   PSK: 2,
   KEYS: 4,
+  AES: 8,
   PAIR_AT: 1,
   PSK_AT: 65,
   SERVER_ISSUERS: 97,
   ATTEMPT_SERVER_KEY: 97,
   ATTEMPT_TOKEN: 129,
+  FACTS_HAS_KEY: 1,
+  FACTS_AES: 2,
   FACTS_CLIENT_KEY: 1,
   FACTS_TOKEN: 33,
   FACTS_BYTES: 801,
@@ -292,6 +299,16 @@ export const FATE = {
   REORDERED: 6,
   CORRUPTED: 7,
   HELD: 8,
+} as const;
+
+/** Positions in what `enetjs_capture_state` fills. */
+export const CAPTURE_STAT = {
+  DATAGRAMS: 0,
+  DROPPED: 1,
+  BYTES: 2,
+  FILES: 3,
+  ERROR: 4,
+  RUNNING: 5,
 } as const;
 
 /** Modes of `enetjs_peer_disconnect`. */
@@ -407,6 +424,10 @@ export const PEER_STAT = {
   THROTTLED_FOR_DELAY: 51,
   REFUSED_DATAGRAMS: 52,
   BANDWIDTH_ESTIMATE: 53,
+  SENT_DATA: 54,
+  SENT_PACKETS: 55,
+  RECEIVED_DATA: 56,
+  RECEIVED_PACKETS: 57,
 } as const;
 
 /** Counters of the whole library: positions in what `enetjs_diagnostics` fills. */

@@ -18,6 +18,7 @@ import { FfiError } from "./errors.ts";
 import { LAYOUT } from "./layout.ts";
 import { detectRuntime } from "./runtime.ts";
 import { type Native, openNative, SYMBOLS } from "./symbols.ts";
+import { type WakeKind, wakeKindOf } from "./wake.ts";
 
 /** A loaded libenetjs. */
 export interface Library {
@@ -27,9 +28,14 @@ export interface Library {
   readonly native: Native;
   /** The file it came from. */
   readonly path: string;
+  /** How its threads wake this thread. */
+  readonly wake: WakeKind;
   /** Whether `ENETJS_DEBUG` asks for released memory to be poisoned and late use to be traced. */
   readonly debug: boolean;
 }
+
+/** What does not depend on the file. */
+type Basis = Pick<Library, "runtime" | "wake">;
 
 const ABI_TABLE = { enetjs_abi_version: [] } as const;
 
@@ -42,23 +48,23 @@ function checkAbi(version: number): void {
 }
 
 /** Opens a file and checks its version before anything else of it is used. */
-function open(runtime: Runtime, path: string): Library {
+function open({ runtime, wake }: Basis, path: string): Library {
   checkAbi(openNative(runtime, path, ABI_TABLE).enetjs_abi_version());
   const debug = runtime.env("ENETJS_DEBUG") === "1";
-  return { runtime, native: openNative(runtime, path, SYMBOLS), path, debug };
+  return { runtime, native: openNative(runtime, path, SYMBOLS), path, wake, debug };
 }
 
 /** Opens the library at a place, or says why not. */
-function tryOpen(runtime: Runtime, place: string, find: () => string): Library | Miss {
+function tryOpen(basis: Basis, place: string, find: () => string): Library | Miss {
   try {
-    return open(runtime, find());
+    return open(basis, find());
   } catch (error) {
     return missOf(place, error);
   }
 }
 
 /** Opens the library of the platform package, or says why not. */
-async function tryPackage(runtime: Runtime, platform: string): Promise<Library | Miss> {
+async function tryPackage(basis: Basis, platform: string): Promise<Library | Miss> {
   let found: PlatformPackage;
   try {
     found = await importPackage(platform);
@@ -66,7 +72,7 @@ async function tryPackage(runtime: Runtime, platform: string): Promise<Library |
     return packageMissing(platform, error);
   }
   const { default: path, abi, files } = found;
-  return tryOpen(runtime, path, () => {
+  return tryOpen(basis, path, () => {
     checkAbi(abi);
     return files !== undefined && isEmbedded(path) ? join(unpack(files), libraryName()) : path;
   });
@@ -88,10 +94,11 @@ async function packageMissing(platform: string, error: unknown): Promise<Miss> {
   };
 }
 
-/** The adapter, or the error that this runtime is none that the library can be loaded on. */
-function requireRuntime(): Runtime {
+/** The adapter and its wake-up, or the error that the library cannot be loaded on this runtime. */
+function requireBasis(): Basis {
   try {
-    return detectRuntime();
+    const runtime = detectRuntime();
+    return { runtime, wake: wakeKindOf(runtime) };
   } catch (error) {
     if (!(error instanceof FfiError)) throw error;
     throw new LoadError("ENETJS_ERR_LIBRARY", error.message);
@@ -99,22 +106,23 @@ function requireRuntime(): Runtime {
 }
 
 async function load(): Promise<Library> {
-  const runtime = requireRuntime();
+  const basis = requireBasis();
+  const { runtime } = basis;
   const chosen = runtime.env("ENETJS_LIBRARY");
   if (chosen) {
-    const found = tryOpen(runtime, `ENETJS_LIBRARY=${chosen}`, () => chosen);
+    const found = tryOpen(basis, `ENETJS_LIBRARY=${chosen}`, () => chosen);
     if ("native" in found) return found;
     throw loadFailure({ runtime: runtime.name, first: "chosen" }, [found]);
   }
   const misses: Miss[] = [];
   if (buildFolder !== undefined) {
     const path = fileURLToPath(new URL(libraryName(), buildFolder));
-    const found = tryOpen(runtime, path, () => path);
+    const found = tryOpen(basis, path, () => path);
     if ("native" in found) return found;
     misses.push(found);
   }
   const platform = platformName();
-  const found = await tryPackage(runtime, platform);
+  const found = await tryPackage(basis, platform);
   if ("native" in found) return found;
   const first = buildFolder === undefined ? "package" : "checkout";
   throw loadFailure({ runtime: runtime.name, first, platform }, [...misses, found]);

@@ -1,9 +1,6 @@
 import process from "node:process";
-import { markAsUntransferable } from "node:worker_threads";
-import { setImmediate } from "node:timers";
-import { attachSocket } from "./_socket.ts";
+import { nodeSurroundings } from "./_node.ts";
 import type { NativeSignature, RawFunction, Runtime } from "./contract.ts";
-import { FfiError } from "./errors.ts";
 
 /** How `node:ffi` writes a signature. */
 interface NodeSignature {
@@ -51,19 +48,14 @@ function stayAtExit(): void {
   });
 }
 
-/** Node's `node:ffi`, from 26.10. */
-export function createNodeRuntime(): Runtime {
+/** Node's `node:ffi`, from 26.10; undefined on older versions. */
+export function createNodeRuntime(): Runtime | undefined {
   const ffi = process.getBuiltinModule?.("node:ffi") as unknown as NodeFfi | undefined;
-  if (ffi === undefined) {
-    throw new FfiError(
-      "ENETJS_ERR_FFI_UNSUPPORTED",
-      `Node ${process.versions.node} has no node:ffi: @enetjs/enet needs Node 26.10 or later`,
-    );
-  }
+  if (ffi === undefined) return undefined;
   /** The library that owns the callbacks: Node frees them with their library. */
   let owner: NodeLibrary | undefined;
   return {
-    name: "node",
+    ...nodeSurroundings,
     open(path, table) {
       const definitions = Object.entries(table).map(([name, signature]) =>
         [name, nodeSignature(signature)] as const
@@ -83,13 +75,5 @@ export function createNodeRuntime(): Runtime {
     threadSafeCallback: undefined,
     addressOf: (bytes) => ffi.getRawPointer(bytes),
     map: (address, length) => ffi.toArrayBuffer(BigInt(address), length, false),
-    copiesUpTo: 0,
-    pin: markAsUntransferable,
-    mayListen: () => Promise.resolve(true),
-    env: (name) => process.env[name],
-    later: setImmediate,
-    attach: attachSocket,
-    // `node --watch` starts a new process.
-    onReload: () => {},
   };
 }

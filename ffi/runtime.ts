@@ -1,11 +1,12 @@
 /**
- * Which of the three adapters fits the runtime that this is.
+ * Which of the adapters fits the runtime that this is.
  *
  * @module
  */
 import { createBunRuntime } from "./bun.ts";
 import type { Runtime } from "./contract.ts";
 import { createDenoRuntime } from "./deno.ts";
+import { createKoffiRuntime } from "./koffi.ts";
 import { createNodeRuntime } from "./node.ts";
 
 /** Deno and Bun also report a Node version, so they are asked first. */
@@ -13,7 +14,7 @@ function createRuntime(): Runtime {
   const globals = globalThis as { Deno?: { dlopen?: unknown }; Bun?: unknown };
   if (globals.Deno?.dlopen) return createDenoRuntime();
   if (globals.Bun) return createBunRuntime();
-  return createNodeRuntime();
+  return createNodeRuntime() ?? createKoffiRuntime();
 }
 
 let detected: Runtime | undefined;

@@ -27,7 +27,7 @@ export const SYMBOLS = {
   // Host
   enetjs_host_create: ["buffer", "f64", "buffer", "f64", "buffer", "f64"], // config, configBytes, shared, sharedBytes, arena, arenaBytes
   enetjs_host_set_arena: ["f64", "buffer", "f64"], // host, arena, arenaBytes
-  enetjs_host_start: ["f64"], // host
+  enetjs_host_start: ["f64", "f64", "buffer", "f64"], // host, port, secret, secretBytes
   enetjs_host_shutdown: ["f64", "f64"], // host, data
   enetjs_host_close: ["f64"], // host
   enetjs_host_service: ["f64", "f64"], // host, timeoutMs
@@ -56,6 +56,11 @@ export const SYMBOLS = {
   enetjs_host_blackout: ["f64", "f64"], // host, ms
   enetjs_host_fates: ["f64", "buffer", "f64"], // host, out, bytes
 
+  // Captures
+  enetjs_host_capture: ["f64", "buffer", "f64", "f64", "f64", "f64"], // host, path, pathBytes, plain, maximumBytes, files
+  enetjs_host_end_capture: ["f64", "f64"], // host, capture
+  enetjs_capture_state: ["f64", "buffer", "f64"], // capture, out, bytes
+
   // Peer
   enetjs_peer_send: ["f64", "f64", "f64", "f64", "f64", "f64", "f64"], // host, peer, channel, flags, offset, length, token
   enetjs_peer_send_buffer: ["f64", "f64", "f64", "f64", "buffer", "f64", "f64"], // …, data, length, token
@@ -80,7 +85,7 @@ export const SYMBOLS = {
 
   // Channel
   enetjs_channel_open: ["buffer", "f64", "buffer", "f64", "f64", "f64", "f64"], // path, pathBytes, configuration, configurationBytes, sendBytes, receiveBytes, updateIntervalMs
-  enetjs_channel_start: ["f64"], // channel
+  enetjs_channel_start: ["f64", "f64", "buffer", "f64"], // channel, port, secret, secretBytes
   enetjs_channel_address: ["f64"], // channel
   enetjs_channel_notify: ["f64"], // channel
   enetjs_channel_state: ["f64"], // channel
@@ -88,7 +93,7 @@ export const SYMBOLS = {
   enetjs_channel_close: ["f64", "f64"], // channel, keepMemory
 
   // Watch
-  enetjs_watch_open: ["f64"], // fd
+  enetjs_watch_open: ["f64", "f64", "buffer", "f64"], // fd, port, secret, secretBytes
   enetjs_watch_descriptor: ["f64"], // watch
   enetjs_watch_arm: ["f64", "f64"], // watch, wanted
   enetjs_watch_ready: ["f64"], // watch
@@ -98,6 +103,14 @@ export const SYMBOLS = {
   enetjs_port_open: ["buffer", "f64", "f64", "buffer", "f64"], // config, configBytes, sockets, out, outBytes
   enetjs_port_workers: ["f64"], // port
   enetjs_port_close: ["f64"], // port
+
+  // Link
+  enetjs_link_open: ["buffer", "f64", "f64"], // link, bytes, seed
+  enetjs_link_enter: ["f64", "f64", "buffer", "f64"], // link, direction, data, length
+  enetjs_link_take: ["f64", "f64", "buffer", "f64"], // link, direction, out, capacity
+  enetjs_link_wait: ["f64"], // link
+  enetjs_link_fates: ["f64", "buffer", "f64"], // link, out, bytes
+  enetjs_link_close: ["f64"], // link
 } as const satisfies SymbolTable;
 
 /** A native function of a table entry. */

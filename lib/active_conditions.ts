@@ -107,13 +107,9 @@ export class ActiveConditions implements Conditions {
 
   /** Counters since the conditions were assigned; once they are not in force any more, their last values. */
   get stats(): ConditionStats {
-    if (this.#simulation === undefined) return this.#last as ConditionStats;
-    const values = new Float64Array(2 * LAYOUT.FATE_COUNT);
-    this.#simulation.fates(new Uint8Array(values.buffer));
-    return {
-      send: readFates(values.subarray(0, LAYOUT.FATE_COUNT)),
-      receive: readFates(values.subarray(LAYOUT.FATE_COUNT)),
-    };
+    const simulation = this.#simulation;
+    if (simulation === undefined) return this.#last as ConditionStats;
+    return readConditionStats((out) => simulation.fates(out));
   }
 
   static {
@@ -130,6 +126,16 @@ export class ActiveConditions implements Conditions {
 }
 
 export const simulations: ConditionsInside = inside;
+
+/** Reads the counters of both directions. @param fates fills them in as `enetjs_host_fates` does */
+export function readConditionStats(fates: (out: Uint8Array) => void): ConditionStats {
+  const values = new Float64Array(2 * LAYOUT.FATE_COUNT);
+  fates(new Uint8Array(values.buffer));
+  return {
+    send: readFates(values.subarray(0, LAYOUT.FATE_COUNT)),
+    receive: readFates(values.subarray(LAYOUT.FATE_COUNT)),
+  };
+}
 
 function readFates(values: Float64Array): DatagramFates {
   return {

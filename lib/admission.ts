@@ -1,5 +1,6 @@
 import { optionalFunction } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
+import type { Cipher } from "./encryption.ts";
 import type { ConnectToken } from "./security/token.ts";
 
 /** A client that wants to connect, as `accept` of `Host.listen` gets it. */
@@ -12,6 +13,8 @@ export interface ConnectAttempt {
   readonly channels: number;
   /** Whether the connection would be encrypted. The client then has the address, and the keys or the token. */
   readonly encrypted: boolean;
+  /** What would encrypt the datagrams; `undefined` on a plain connection, and on one of a gateway. */
+  readonly cipher: Cipher | undefined;
   /** What its connect token says, where the host has `security.tokens`. */
   readonly token: ConnectToken | undefined;
   /** Its public key, `host_public_…`, where it connects with a `keyPair`. */

@@ -1,6 +1,10 @@
 import { LAYOUT } from "../ffi/layout.ts";
 import { abortSignal, integer, optionalFunction, options, show, U32 } from "./internal/validate.ts";
-import { type ConnectSecurity, planConnectSecurity, type SecurityPlan } from "./encryption.ts";
+import {
+  type ConnectSecurity,
+  type ConnectSecurityPlan,
+  planConnectSecurity,
+} from "./encryption.ts";
 import type { ENetError } from "./errors.ts";
 
 /** How `host.connect` and `host.sessions` go on after an attempt that failed. */
@@ -66,7 +70,7 @@ export interface ConnectPlan {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
   readonly retry: RetryPlan | undefined;
-  readonly security: SecurityPlan | undefined;
+  readonly security: ConnectSecurityPlan | undefined;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;

@@ -34,6 +34,8 @@ export const ERROR_MEANINGS = {
     "the shared port is closed, or the process that holds it has ended or does not answer",
   ENETJS_ERR_SECURITY: "libsodium, which encryption needs, was not found",
   ENETJS_ERR_KEY_PAIR: "the public key is not that of the secret key",
+  ENETJS_ERR_FILE: "the file cannot be opened, or is no regular file",
+  ENETJS_ERR_FILE_IN_USE: "another capture writes to the file",
   // Errors that are found in JavaScript.
   ENETJS_ERR_TIMEOUT: "the other side did not answer in time",
   ENETJS_ERR_REFUSED: "the other side ended the attempt to connect",
@@ -49,6 +51,10 @@ export const ERROR_MEANINGS = {
   ENETJS_ERR_CANCELLED: "this side cancelled the request",
   ENETJS_ERR_ALREADY_REPLIED: "the request has been answered already",
   ENETJS_ERR_PROTOCOL: "one side sent what the protocol does not allow",
+  // Errors of rooms.
+  ENETJS_ERR_BACKPLANE: "the backplane can't be reached, or lacks what is asked of it",
+  ENETJS_ERR_LEASE: "another holder has the lease",
+  ENETJS_ERR_OVERFLOW: "more events waited than may wait",
   // Errors of encryption.
   ENETJS_ERR_SECURITY_NO_ANSWER: "no answer came from a holder of the server's key",
   ENETJS_ERR_SECURITY_TOKEN: "the connect token is not accepted",

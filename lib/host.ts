@@ -8,6 +8,7 @@ import { count, makeInspectable } from "./internal/inspect.ts";
 import { hostAndPort } from "./internal/ip.ts";
 import { assignSetting, defineSettings } from "./internal/live_settings.ts";
 import { openHost } from "./internal/open.ts";
+import { startCapture } from "./internal/captures.ts";
 import { type HostPlan, planHost } from "./internal/plan.ts";
 import { recipientsOf } from "./internal/recipients.ts";
 import { refuseUnknown } from "./internal/strict.ts";
@@ -15,6 +16,7 @@ import { handlers as checkHandlers, integer } from "./internal/validate.ts";
 import type { ActiveConditions } from "./active_conditions.ts";
 import { type Address, type AddressLike, validateAddress } from "./address.ts";
 import type { AddressFilter } from "./address_filter.ts";
+import { type Capture, type CaptureOptions, planCapture } from "./capture.ts";
 import { type CloseOptions, planClose, type Undelivered } from "./close.ts";
 import type { Conditions } from "./conditions.ts";
 import { type ConnectOptions, planConnect, planRetry } from "./connect.ts";
@@ -387,6 +389,28 @@ export class Host<PeerData = unknown>
   }
   set conditions(conditions: Conditions | null) {
     assignSetting(this.#endpoint, "conditions", conditions);
+  }
+
+  /**
+   * Writes what the host sends and receives from now on to a pcapng file, which Wireshark and `enet sniff` open.
+   * The host never waits for the disk: what comes too fast is dropped, and the file says how much. Linux only.
+   *
+   * The capture ends with the host, and with `close()` of what is returned.
+   *
+   * @param path the file, which is replaced; only its owner may read it. As a `file:` URL or a path
+   * @param options whether before encryption, and how large the files become
+   * @returns the capture
+   * @throws {TypeError} for a path or an option of the wrong type
+   * @throws {RangeError} for a value out of range
+   * @throws {ENetError} `ENETJS_ERR_FILE` when the file cannot be opened, with the system's error as its `cause`;
+   *   `ENETJS_ERR_FILE_IN_USE`, `ENETJS_ERR_LIMIT` when the host has 4 captures or the process has 64,
+   *   `ENETJS_ERR_UNGUARDED` on systems other than Linux, `ENETJS_ERR_MEMORY`, `ENETJS_ERR_THREAD`,
+   *   `ENETJS_ERR_CLOSED`
+   */
+  capture(path: string | URL, options: CaptureOptions = {}): Capture {
+    const plan = planCapture(path, options);
+    this.#endpoint.requireOpen("Capturing");
+    return startCapture(this.#endpoint, plan);
   }
 
   /** Keeps the process alive while the host is open, which is the default. */

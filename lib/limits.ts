@@ -122,6 +122,11 @@ const EXCESS = ["drop", "disconnect"] as const;
 const MINIMUM_RATE = 1 / LAYOUT.SLOWEST_SECONDS;
 
 function validateRate(given: unknown, name: string, minimumBurst: number): ResolvedRate {
+  return readOnly(planRate(given, name, minimumBurst), `host.${name}`, REMEDY);
+}
+
+/** Checks a rate and puts the default burst where there is none. */
+export function planRate(given: unknown, name: string, minimumBurst: number): ResolvedRate {
   options(given, name, ["perSecond", "burst"]);
   const { perSecond, burst: burstGiven } = given as RateLimit;
   if (perSecond === undefined) {
@@ -142,7 +147,7 @@ function validateRate(given: unknown, name: string, minimumBurst: number): Resol
     : burstGiven;
   const unlimited = perSecond === Infinity && burst === Infinity;
   if (!unlimited) integer(burst, `${name}.burst`, minimumBurst, U32);
-  return readOnly({ perSecond, burst }, `host.${name}`, REMEDY);
+  return { perSecond, burst };
 }
 
 /** Checks limits and puts the defaults where there is nothing. The result is frozen. */

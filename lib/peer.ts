@@ -9,6 +9,7 @@ import { integer, show, U32 } from "./internal/validate.ts";
 import type { Address } from "./address.ts";
 import type { DisconnectReason, PeerEnd } from "./disconnect.ts";
 import type { PeerMessage, ReceiveOptions } from "./message.ts";
+import type { Cipher } from "./encryption.ts";
 import { type Data, PacketFlag } from "./packet.ts";
 import type { PeerHost } from "./peer_host.ts";
 import { PEER_STATES, type PeerState } from "./peer_state.ts";
@@ -100,6 +101,11 @@ export class Peer<PeerData = unknown> implements AsyncIterable<PeerMessage> {
   /** Whether the connection is encrypted. */
   get encrypted(): boolean {
     return this.#connection.facts.encrypted;
+  }
+
+  /** What encrypts the datagrams; `undefined` on a plain connection, and on one of a gateway. */
+  get cipher(): Cipher | undefined {
+    return this.#connection.facts.cipher;
   }
 
   /** What the connect token of the client says, on a server with `security.tokens`. */

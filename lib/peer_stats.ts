@@ -144,6 +144,18 @@ export interface PeerStats {
    */
   readonly refusedDatagrams: number;
   /**
+   * Bytes sent to the other side in datagrams, since the connection began. Where `versions()` says that datagrams are
+   * `"plain"`, what is sent is not counted: this and `totalSentPackets` are 0. Of a browser behind a gateway these are
+   * bytes of messages, and its datagrams are 0.
+   */
+  readonly totalSentData: number;
+  /** Datagrams sent to the other side, since the connection began. */
+  readonly totalSentPackets: number;
+  /** Bytes received from the other side in datagrams that this host has let in, since the connection began. */
+  readonly totalReceivedData: number;
+  /** Datagrams received from the other side that this host has let in, since the connection began. */
+  readonly totalReceivedPackets: number;
+  /**
    * What the way to the other side carries, as far as this connection has seen: reliable bytes that were acknowledged
    * in a second, about the most of late. A program that sends less sees its own rate. It stays while nothing is
    * sent, and begins anew after a pause of 10 s. 0 where nothing is known: before the first reliable messages, on a
@@ -220,6 +232,10 @@ export function readPeerStats(stats: Float64Array): PeerStats {
     unreliableMissing: stats[PEER_STAT.UNRELIABLE_MISSING],
     unreliableLate: stats[PEER_STAT.UNRELIABLE_LATE],
     refusedDatagrams: stats[PEER_STAT.REFUSED_DATAGRAMS],
+    totalSentData: stats[PEER_STAT.SENT_DATA],
+    totalSentPackets: stats[PEER_STAT.SENT_PACKETS],
+    totalReceivedData: stats[PEER_STAT.RECEIVED_DATA],
+    totalReceivedPackets: stats[PEER_STAT.RECEIVED_PACKETS],
     bandwidthEstimate: stats[PEER_STAT.BANDWIDTH_ESTIMATE],
   };
 }

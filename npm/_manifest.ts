@@ -70,8 +70,7 @@ export function platformManifest(platform: Platform): Manifest {
   return {
     name: packageName(platform),
     version,
-    description: `The native library of ${name} for ${platform.name}` +
-      (platform.tested ? "" : " (untested)"),
+    description: `The native library of ${name} for ${platform.name}`,
     ...common(),
     exports: { ".": { types: "./mod.d.ts", bun: "./bun.js", default: "./mod.js" } },
     os: [os],

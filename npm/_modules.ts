@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import process from "node:process";
 import { print, root, runOrThrow } from "../tools/_run.ts";
 import { exported, name, version } from "./_manifest.ts";
+import { lowerSyntax } from "./_syntax.ts";
 
 const DNT = "jsr:@deno/dnt@0.42.1";
 
@@ -63,6 +64,7 @@ export async function buildModules(folder: string): Promise<void> {
     else await buildWithPack(temporary);
     mkdirSync(folder, { recursive: true });
     cpSync(`${temporary}/${dnt ? "esm" : "package"}`, folder, { recursive: true });
+    await lowerSyntax(folder);
   } finally {
     rmSync(temporary, { recursive: true });
   }

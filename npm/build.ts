@@ -85,7 +85,7 @@ function referenceLibraries(folder: string): void {
  * instead, but Bun replaces an import of `ws` by a module of its own.
  */
 function nameDependencies(folder: string): void {
-  const file = `${folder}/lib/gateway/_ws.js`;
+  const file = `${folder}/lib/gateway/socket/_ws.js`;
   const text = readFileSync(file, "utf8").replace('import("ws")', 'import("@enetjs/ws")');
   if (!text.includes('import("@enetjs/ws")')) throw new Error(`${file} does not import @enetjs/ws`);
   writeFileSync(file, text);
@@ -186,7 +186,7 @@ export async function buildPlatform(folder: string = dist): Promise<string> {
   const output = await runOrThrow(["cmake", "--install", native, "--prefix", target, "--strip"]);
   const absent = librariesOf(platform).filter((file) => !existsSync(`${target}/${file}`));
   if (absent.length > 0) throw new Error(`The build has no ${absent.join(" and no ")}:\n${output}`);
-  print(`${packageName(platform)}${platform.tested ? "" : " (untested)"}\n`);
+  print(`${packageName(platform)}\n`);
   return target;
 }
 

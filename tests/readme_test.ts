@@ -63,7 +63,8 @@ function fileOf({ place }: Block): string {
 
 for (const block of blocks) {
   // What runs beside this must not be found.
-  const code = block.code.replaceAll('"star-chase"', `"star-chase-${process.pid}"`);
+  const code = block.code.replaceAll('"star-chase"', `"star-chase-${process.pid}"`)
+    .replaceAll('"session.pcapng"', `"${folder}/session.pcapng"`);
   writeFileSync(fileOf(block), code);
 }
 
@@ -83,12 +84,17 @@ const GATEWAY = ["--allow-net", "--allow-env=WS_NO_BUFFER_UTIL,WS_NO_UTF_8_VALID
 /** What discovery needs, as docs/discovery.md says. */
 const DISCOVERY = ["--allow-net", "--allow-sys=networkInterfaces"];
 
+/** What captures need, as docs/capture.md says. */
+const CAPTURE = ["--allow-write"];
+
 /** The permissions that the pages name for what a block imports. */
 function permissionsOf({ code }: Block): string[] {
   return [
     "--allow-ffi",
     ...code.includes('"@enetjs/enet/gateway"') ? GATEWAY : [],
     ...code.includes('"@enetjs/enet/discovery"') ? DISCOVERY : [],
+    ...code.includes("serveMetrics") ? ["--allow-net"] : [],
+    ...code.includes(".capture(") ? CAPTURE : [],
   ];
 }
 
@@ -167,7 +173,8 @@ test("The README's server and client run as two processes, under 20 lines each",
 });
 
 /** Programs of more than a file, which have tests of their own; and tests, which are run as such. */
-const larger = /^examples\/(demo|arena|browser)\/|^examples\/rendezvous\/(?!main)|_test\.ts$/;
+const larger =
+  /^examples\/(demo|arena|browser)\/|^examples\/(rendezvous|rooms)\/(?!main)|_test\.ts$/;
 
 for (const path of filesIn("examples").filter((path) => !larger.test(path))) {
   test(`${path} runs without arguments`, async () => {

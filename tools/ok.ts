@@ -5,6 +5,7 @@
  */
 
 import process from "node:process";
+import config from "../deno.json" with { type: "json" };
 import { print, run } from "./_run.ts";
 import { stdAssertFlags } from "./_std_assert.ts";
 
@@ -12,7 +13,7 @@ const steps = [
   "fmt --check",
   "lint",
   ["check", ...await stdAssertFlags()].join(" "),
-  "doc --lint mod.ts ffi/mod.ts lib/channel/mod.ts lib/cli/main.ts lib/compat/mod.ts lib/discovery/mod.ts lib/gateway/mod.ts lib/gateway/browser/mod.ts lib/messaging/mod.ts lib/security/mod.ts",
+  ["doc --lint", ...Object.values(config.exports)].join(" "),
   "publish --dry-run --allow-dirty",
 ];
 

@@ -1,6 +1,6 @@
 /**
- * Other bindings of ENet, for the tests of interoperability: Debian's python3-enet and the npm package
- * `enet`.
+ * Other programs to test against: Debian's python3-enet and the npm package `enet`, which are other bindings of ENet,
+ * and the server of NATS.
  *
  * @module
  */
@@ -62,30 +62,36 @@ export async function setupNpmEnet(): Promise<string> {
   return await installNpm("enet", NPM_VERSION);
 }
 
+/** The server of NATS, if there is one. Debian's package puts it into a folder that only root has in its PATH. */
+export function natsServer(): string | undefined {
+  return ["nats-server", "/usr/sbin/nats-server"].find((path) =>
+    capture([path, "--version"]) !== undefined
+  );
+}
+
 /**
- * The server of NATS, for the benchmark. Debian's package puts it into a folder that only root has in its PATH.
+ * The server of NATS, for tests of rooms and for the benchmark. It is installed where it is missing.
  *
  * @throws {Error} When it is missing and can't be installed; the message says what to run.
  */
 export async function setupNats(): Promise<string> {
-  const find = () =>
-    ["nats-server", "/usr/sbin/nats-server"].find((path) =>
-      capture([path, "--version"]) !== undefined
-    );
-  if (find() === undefined) await installPackages("apt-get", ["nats-server"], "nats-server");
-  const path = find();
+  if (natsServer() === undefined) await installPackages("apt-get", ["nats-server"], "nats-server");
+  const path = natsServer();
   if (path === undefined) throw new Error("nats-server is installed, but does not run");
   return path;
 }
 
 /**
- * Installs those of the two that are missing. python3-enet is a package of the system. Where it may not be
- * installed, the test against it is skipped.
+ * Installs those that are missing. python3-enet and nats-server are packages of the system. Where they may not be
+ * installed, the tests against them are skipped.
  */
 export async function setupOthers(): Promise<void> {
   await setupNpmEnet();
-  if (pythonEnet() !== undefined || capture(["apt-get", "--version"]) === undefined) return;
-  const names = ["python3-enet"];
-  if (mayInstall()) await installPackages("apt-get", names, "python3-enet, to test against");
-  else print(`No test against python3-enet without it: ${installLine("apt-get", names)}\n`);
+  const names: string[] = [];
+  if (pythonEnet() === undefined) names.push("python3-enet");
+  if (natsServer() === undefined) names.push("nats-server");
+  if (names.length === 0 || capture(["apt-get", "--version"]) === undefined) return;
+  const what = names.join(" and ");
+  if (mayInstall()) await installPackages("apt-get", names, `${what}, to test against`);
+  else print(`No test against ${what} without it: ${installLine("apt-get", names)}\n`);
 }

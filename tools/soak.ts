@@ -1,8 +1,8 @@
 /**
- * Runs the long tests: first the fuzzer with 10⁹ datagrams under address and undefined sanitizers. Then it runs one
- * file at a time on each runtime in turn.
+ * Runs the long tests: first the fuzzer with 10⁹ datagrams under address and undefined sanitizers, and that of
+ * encryption with a tenth of these. Then it runs one file at a time on each runtime in turn.
  *
- * The fuzzer runs in pieces of 10⁷ datagrams. Each piece has a seed and a process of its own. `--datagrams 1e8`
+ * The fuzzers run in pieces of 10⁷ datagrams. Each piece has a seed and a process of its own. `--datagrams 1e8`
  * sets another number. A run that was interrupted goes on with `--seed S --piece N`, as the first lines and the
  * title of each piece tell.
  *
@@ -15,6 +15,7 @@ import { fail, print } from "./_run.ts";
 import { list, nativeSuite, runSuites, runtimeSuite } from "./test.ts";
 
 const PIECE_DATAGRAMS = 1e7;
+const ENCRYPTED_SHARE = 0.1;
 const limitMs = 24 * 3600 * 1000;
 
 /** The number that an option says, `1e7` or `10000000`. */
@@ -63,6 +64,11 @@ async function soak(): Promise<void> {
     nativeSuite("native asan+ubsan", "address", {
       files: ["native/tests/fuzz/fuzz_test.c"],
       argumentLists,
+      limitMs,
+    }),
+    nativeSuite("native encryption asan+ubsan", "address", {
+      files: ["native/tests/wire/security/security_fuzz_test.c"],
+      argumentLists: pieces(Math.ceil(datagrams * ENCRYPTED_SHARE), seed, 1),
       limitMs,
     }),
     runtimeSuite("deno", files, options),

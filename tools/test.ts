@@ -19,6 +19,7 @@ import { build, type Sanitizer } from "./build.ts";
 import { setupOthers } from "./others.ts";
 import { type Runtime, runtimes, setup } from "./setup.ts";
 import { muslLibrary, setupTarget, type Target, TARGETS } from "./targets.ts";
+import { install, type Version, versionOf } from "./versions.ts";
 
 /** Where the tests are that run on Deno only, and use `@std/assert`. */
 const DENO_ONLY = "tests/deno/";
@@ -87,7 +88,7 @@ function countJUnit(xml: string, file: string): Count {
 }
 
 function runtimeJob(runtime: Runtime, file: string, report: string, options: JobOptions): Job {
-  const { limitMs = 300_000, atOnce = AT_ONCE, env, flags } = options;
+  const { limitMs = 300_000, atOnce = AT_ONCE, env, flags, executable } = options;
   const commands: Record<Runtime, string[]> = {
     deno: [
       ...["test", "-A", "--no-check", "--preload=tools/_deno_preload.ts"],
@@ -101,8 +102,8 @@ function runtimeJob(runtime: Runtime, file: string, report: string, options: Job
     ],
   };
   return {
-    title: `${runtime} ${file}`,
-    command: [runtimes()[runtime], ...commands[runtime], runtime === "bun" ? `./${file}` : file],
+    title: `${options.name ?? options.version?.spec ?? runtime} ${file}`,
+    command: [executable, ...commands[runtime], runtime === "bun" ? `./${file}` : file],
     env,
     limitMs,
     atOnce,
@@ -114,16 +115,21 @@ function runtimeJob(runtime: Runtime, file: string, report: string, options: Job
 
 /** How a suite runs its files. */
 export interface SuiteOptions {
+  /** Default: the runtime's, or that of `version`. */
+  name?: string;
   /** After this time a file is killed. Default 5 minutes. */
   limitMs?: number;
   /** A file starts when fewer than so many are running. Default: what `filesAtOnce` says. */
   atOnce?: number;
   /** Variables added to their environment. */
   env?: Record<string, string>;
+  /** Which version runs them. Default: the one that `setup` has found. */
+  version?: Version;
 }
 
 /** How one of them is run. */
 interface JobOptions extends SuiteOptions {
+  executable: string;
   /** Flags for Deno. */
   flags: string[];
 }
@@ -134,19 +140,23 @@ export function runtimeSuite(
   files: string[],
   options: SuiteOptions = {},
 ): Suite {
+  const { version } = options;
   return {
-    name: runtime,
+    name: options.name ?? version?.spec ?? runtime,
     files,
     async prepare(files, reports) {
       const usesAssert = files.some((file) => file.startsWith(DENO_ONLY));
-      const [flags] = await Promise.all([
+      const [flags, installed] = await Promise.all([
         usesAssert ? stdAssertFlags() : [],
+        version === undefined ? undefined : install(version),
         build("tests"),
         setupOthers(),
       ]);
       const folder = mkdtempSync(`${reports}/`);
+      const executable = installed?.executable ?? runtimes()[runtime];
+      const env = { ...options.env, ...installed?.env };
       return files.map((file, i) =>
-        runtimeJob(runtime, file, `${folder}/${i}`, { ...options, flags })
+        runtimeJob(runtime, file, `${folder}/${i}`, { ...options, env, executable, flags })
       );
     },
   };
@@ -247,8 +257,11 @@ function targetSuite(target: Target): Suite {
   };
 }
 
+/** Runs everything with the wake-up that Windows has, see `ffi/wake.ts`. */
+const PORTABLE = "--wake=portable";
+
 /** What the arguments may be apart from suites and files. `mayInstall()` looks for `--install`. */
-const OPTIONS = ["--", "--install", "--quick"];
+const OPTIONS = ["--", "--install", "--quick", PORTABLE];
 
 /** A suite that was asked for, and how its files ended. */
 interface Row {
@@ -332,7 +345,7 @@ export async function runSuites(suites: Suite[], args: string[]): Promise<never>
   process.env.NODE_COMPILE_CACHE ??= `${root}/.cache/node`;
   try {
     const unknown = filters.find((arg) => arg.startsWith("-"));
-    if (unknown) throw new Error(`${unknown}: the options are --install and --quick`);
+    if (unknown) throw new Error(`${unknown}: the options are ${OPTIONS.slice(1).join(", ")}`);
     await setup();
     const chosen = suites
       .filter(({ name }) => names.length === 0 || names.includes(name.split(" ")[0]))
@@ -353,6 +366,13 @@ export async function runSuites(suites: Suite[], args: string[]): Promise<never>
   process.exit(failed === 0 ? 0 : 1);
 }
 
+/** What the ordinary tests run with the wake-up of Windows, too: hosts that begin and end, programs that end, pipes. */
+const WOKEN = [
+  "tests/lib/iteration_test.ts",
+  "tests/lib/process_test.ts",
+  "tests/lib/gateway/named_pipe_test.ts",
+];
+
 /** With `--quick`: the files that find most mistakes in least time. */
 const QUICK = [
   ...["native/tests/base/", "native/tests/host/", "native/tests/wire/open_test.c"],
@@ -369,12 +389,16 @@ if (import.meta.main) {
     nativeSuite("native asan+ubsan", "address"),
     nativeSuite("native tsan", "thread"),
   ];
+  const woken = (["deno", "node", "bun"] as const).map((runtime) => {
+    const env = { ENETJS_WAKE: "portable" };
+    return runtimeSuite(runtime, WOKEN, { name: `portable ${runtime}`, env });
+  });
   // The longest files come first, and short ones last: so no processor is idle for long in the end.
   const suites = [
     runtimeSuite("deno", [...list("tests/deno", "_test.ts"), ...common]),
     runtimeSuite("node", common),
     runtimeSuite("bun", common),
-    ...quick ? [] : sanitized,
+    ...quick ? [] : [...woken, ...sanitized],
     nativeSuite("native"),
   ];
   const targets = Object.keys(TARGETS) as Target[];
@@ -385,6 +409,12 @@ if (import.meta.main) {
   }
   if (asked.includes("asan")) {
     suites.push(...(["deno", "bun", "node"] as const).map((name) => sanitizedSuite(name, common)));
+  }
+  const versions = asked.map(versionOf).filter((version) => version !== undefined);
+  suites.push(...versions.map((version) => runtimeSuite(version.runtime, common, { version })));
+  if (asked.includes(PORTABLE)) {
+    process.env.ENETJS_WAKE = "portable";
+    suites.splice(0, suites.length, ...suites.filter(({ name }) => !/native|portable/.test(name)));
   }
   // The compilers for Windows have no sanitizers, or not all of them.
   const isThere = ({ name }: Suite) => process.platform !== "win32" || !/san/.test(name);

@@ -57,16 +57,19 @@ export function hasPump(style: Style): boolean {
   return style !== "manual";
 }
 
-/** With `ENCRYPTED=1` in the environment, connections are encrypted, with a key that everybody knows. */
-const keyPair = process.env.ENCRYPTED === "1"
-  ? await readKeyPair(new Uint8Array(32).fill(7))
-  : undefined;
+/**
+ * With `ENCRYPTED=chacha` or `ENCRYPTED=aes` in the environment, connections are encrypted, with a key that everybody
+ * knows.
+ */
+const { ENCRYPTED = "" } = process.env;
+const keyPair = ENCRYPTED === "" ? undefined : await readKeyPair(new Uint8Array(32).fill(7));
+const aes = ENCRYPTED === "aes";
 
 /** For `Host.listen`. */
-export const hostSecurity: HostSecurity | undefined = keyPair && { keyPair };
+export const hostSecurity: HostSecurity | undefined = keyPair && { keyPair, aes };
 /** For `host.connect`. */
 export const connectSecurity: ConnectSecurity | undefined = keyPair &&
-  { serverKey: keyPair.publicKey };
+  { serverKey: keyPair.publicKey, aes };
 
 /** Connects a host to a server on this machine, servicing it where its style asks for that. */
 export async function connect(host: Host, port: number, style: Style): Promise<Peer> {

@@ -14,7 +14,7 @@ import {
   PROTOCOL,
   TYPE,
   u32,
-} from "../../lib/gateway/wire.ts";
+} from "../../lib/gateway/link/wire.ts";
 import { HOSTNAME } from "./_common.ts";
 
 /** The first byte of a message that begins a stream to its client. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Server } from "node:https";
 import { createRequire } from "node:module";
 
 /** As much of `ws` as is used here. */
@@ -16,8 +17,9 @@ export interface Ws {
 }
 
 interface WsOptions {
-  host: string;
-  port: number;
+  host?: string;
+  port?: number;
+  server?: Server;
   perMessageDeflate?: boolean;
 }
 

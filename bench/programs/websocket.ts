@@ -4,8 +4,11 @@
  *     websocket.ts receive|serve FOLDER
  *     websocket.ts send|ask FOLDER PORT SIZE COUNT WARMUP
  *
- * FOLDER is that of the npm package `ws`.
+ * FOLDER is that of the npm package `ws`. With `CERTIFICATE` in the environment, a file with key and certificate, they
+ * are over TLS (`wss`).
  */
+import { readFileSync } from "node:fs";
+import { createServer } from "node:https";
 import process from "node:process";
 import { setImmediate as turn } from "node:timers/promises";
 import { HOSTNAME, say, sayUsageSince } from "./_common.ts";
@@ -26,8 +29,13 @@ interface BunApi {
     port: number;
     fetch(request: Request, server: { upgrade(request: Request): boolean }): Response | undefined;
     websocket: { message(socket: { send: Reply }, data: Uint8Array): void };
+    tls: { key: string; cert: string } | undefined;
   }): { port: number };
 }
+
+const { CERTIFICATE } = process.env;
+const pem = CERTIFICATE === undefined ? undefined : readFileSync(CERTIFICATE, "utf8");
+const tls = pem === undefined ? undefined : { key: pem, cert: pem };
 
 const { Bun } = globalThis as unknown as { Bun?: BunApi };
 const [role, folder, port, ...numbers] = process.argv.slice(2);
@@ -42,11 +50,13 @@ function listen(onMessage: OnMessage): Promise<number> {
       websocket: {
         message: (socket, data) => onMessage(data, (bytes) => socket.send(bytes)),
       },
+      tls,
     });
     return Promise.resolve(port);
   }
   if ("Deno" in globalThis) {
-    const { addr } = Deno.serve({ hostname: HOSTNAME, port: 0, onListen() {} }, (request) => {
+    const options = { hostname: HOSTNAME, port: 0, onListen() {}, ...tls };
+    const { addr } = Deno.serve(options, (request) => {
       const { socket, response } = Deno.upgradeWebSocket(request);
       socket.binaryType = "arraybuffer";
       const reply: Reply = (bytes) => socket.send(bytes as Uint8Array<ArrayBuffer>);
@@ -55,7 +65,11 @@ function listen(onMessage: OnMessage): Promise<number> {
     });
     return Promise.resolve(addr.port);
   }
-  const server = new (loadWs(folder).WebSocketServer)({ host: HOSTNAME, port: 0 });
+  const { WebSocketServer } = loadWs(folder);
+  const secure = tls && createServer(tls).listen(0, HOSTNAME);
+  const server = secure
+    ? new WebSocketServer({ server: secure })
+    : new WebSocketServer({ host: HOSTNAME, port: 0 });
   server.on("connection", (socket) => {
     const reply: Reply = (bytes) => socket.send(bytes);
     socket.on("message", (data) => onMessage(data, reply));
@@ -65,7 +79,9 @@ function listen(onMessage: OnMessage): Promise<number> {
 
 async function connect(): Promise<WebSocket> {
   const isNode = Bun === undefined && !("Deno" in globalThis);
-  const socket = new (isNode ? loadWs(folder).WebSocket : WebSocket)(`ws://${HOSTNAME}:${port}`);
+  const socket = new (isNode ? loadWs(folder).WebSocket : WebSocket)(
+    `${tls ? "wss" : "ws"}://${HOSTNAME}:${port}`,
+  );
   socket.binaryType = "arraybuffer";
   await new Promise((resolve) => socket.onopen = resolve);
   return socket;

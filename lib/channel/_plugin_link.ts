@@ -1,6 +1,7 @@
 import { CHANNEL } from "../../ffi/layout.ts";
 import type { Wake } from "../../ffi/contract.ts";
 import type { Library } from "../../ffi/loader.ts";
+import { openWake, type StartWaker } from "../../ffi/wake.ts";
 import { check, ENetError, NATIVE_ERROR, nativeError } from "../errors.ts";
 import { loadLibrary } from "../internal/library.ts";
 import { type Link, type LinkListener, WeakListener } from "./_link.ts";
@@ -70,8 +71,8 @@ export class PluginLink implements Link {
   /** Loads a plugin, and waits until it is initialized. */
   static async open(plan: PluginPlan): Promise<PluginLink> {
     const library = await loadLibrary();
-    const { native, runtime } = library;
-    const { map } = runtime;
+    const { native } = library;
+    const { map } = library.runtime;
     const what = `Loading the plugin ${plan.path}`;
     if (map === undefined) {
       throw new ENetError(
@@ -95,9 +96,10 @@ export class PluginLink implements Link {
     let link: PluginLink | undefined;
     try {
       link = new PluginLink(library, handle, plan.path, map);
-      const fd = check(native.enetjs_channel_start(handle), what);
       const opened = link;
-      link.#wake = await runtime.attach(fd, () => opened.#onWake());
+      const start: StartWaker = (port, secret) =>
+        check(native.enetjs_channel_start(handle, port, secret, secret.length), what);
+      link.#wake = await openWake(library, start, () => opened.#onWake());
       link.#onWake();
       await link.#loaded.promise;
       link.#info = Object.freeze({

@@ -1,5 +1,3 @@
-import process from "node:process";
-import { ENetError } from "../errors.ts";
 import type { Data } from "../packet.ts";
 import type { Receiver } from "./_receiver.ts";
 import { Life } from "./_life.ts";
@@ -23,11 +21,9 @@ import {
   type SendNowOptions,
 } from "./options.ts";
 
-/** A promise of the channel that a function makes; it rejects where Node is too old for what channels use. */
+/** `Promise.try`, which Node 22 lacks. */
 function opening(make: () => Channel): Promise<Channel> {
-  if (typeof Promise.try === "function") return Promise.try(make);
-  const found = `Node ${process.versions.node} is too old: @enetjs/enet needs Node 26.10 or later`;
-  return Promise.reject(new ENetError("ENETJS_ERR_LIBRARY", found));
+  return new Promise((resolve) => resolve(make()));
 }
 
 /**

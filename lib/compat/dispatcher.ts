@@ -50,7 +50,8 @@ export class Dispatcher {
       case "receive":
         return this.#message(peer, event.channelId, event.packet);
       case "moved":
-        return; // the enet package has no such event
+        // The enet package has no such event. Its filter may deny the new address.
+        return this.#backing.filterPeer(peer);
       default:
         event satisfies never;
     }

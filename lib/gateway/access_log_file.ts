@@ -24,7 +24,7 @@ export class AccessLogFile implements Disposable {
   /**
    * Opens the file, or makes it.
    *
-   * @param report is told once when it cannot be written any more
+   * @param report called once when it cannot be written any more
    * @throws {Error} The system's; for a named pipe `ENXIO` when nobody reads it.
    */
   constructor(path: string, report: (text: string) => void) {

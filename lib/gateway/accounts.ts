@@ -35,7 +35,7 @@ export class Accounts {
   #limits: ResolvedLimits;
   #allows: (address: IpAddress) => boolean = () => true;
   #allowsUnknown = true;
-  /** A browser that the filter denies is told so, after its hello. */
+  /** A browser that the filter denies gets its refusal after its hello. */
   refuses = false;
   #isLimited = false;
   readonly #addresses = new Map<string, AddressAccount>();

@@ -6,6 +6,8 @@ import { count, makeInspectable } from "../internal/inspect.ts";
 import { planFilter } from "../address_filter.ts";
 import { planLimits } from "../limits.ts";
 import { Accounts } from "./accounts.ts";
+import type { MetricFamily } from "../metrics/family.ts";
+import { browserMetrics, gatewayFamilies, serverMetrics } from "./metrics.ts";
 import { loadRtcLibrary } from "./_node_datachannel.ts";
 import { HostEntrance } from "./host_entrance.ts";
 import { type GatewayOptions, type GatewayPlan, planGateway, planGatewayClose } from "./options.ts";
@@ -19,10 +21,10 @@ import type {
   SocketServerOptions,
   SocketServerStats,
   SocketTls,
-} from "./socket_contract.ts";
-import { prepareMessage } from "./socket_message.ts";
-import { listenSockets } from "./socket_server.ts";
-import { FRAGMENT, HEADER, PROTOCOL } from "./wire.ts";
+} from "./socket/contract.ts";
+import { prepareMessage } from "./socket/message.ts";
+import { listenSockets } from "./socket/server.ts";
+import { FRAGMENT, HEADER, PROTOCOL } from "./link/wire.ts";
 
 /** What a gateway has done since it began to listen. */
 export interface GatewayStats {
@@ -172,6 +174,15 @@ export class Gateway implements AsyncDisposable {
       sockets: this.#server.stats,
       webrtc: this.#rtc && { ...this.#rtc.counters },
     };
+  }
+
+  /**
+   * Its counters as metrics, `enet_gateway_…`: a gateway is a source of `metrics()` and `serveMetrics()` of
+   * `@enetjs/enet/metrics`.
+   */
+  metrics(): MetricFamily[] {
+    const { stats } = this;
+    return gatewayFamilies([...serverMetrics(stats.sockets), ...browserMetrics(stats)]);
   }
 
   /** Whether `close` has been called. */

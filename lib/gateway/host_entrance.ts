@@ -7,7 +7,7 @@ import { DISCONNECT, LAYOUT, PEER_OPTION, PEER_STAT, type PeerOption } from "../
 import type { AddressFilter } from "../address_filter.ts";
 import { DisconnectCode, type PeerEnd } from "../disconnect.ts";
 import { NATIVE_ERROR } from "../errors.ts";
-import { ENCRYPTED_CLIENT } from "../internal/client_facts.ts";
+import { encryptedBy } from "../internal/client_facts.ts";
 import { BORROWED } from "../internal/borrowing.ts";
 import { Connection } from "../internal/connection.ts";
 import type { Endpoint } from "../internal/endpoint.ts";
@@ -19,8 +19,8 @@ import { type Data, Packet, packets } from "../packet.ts";
 import { PEER_STATES } from "../peer_state.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Destination, Session } from "./session.ts";
-import type { PreparedMessage } from "./socket_contract.ts";
-import { CLOSE, encodeMessage, FRAGMENT, type Hello } from "./wire.ts";
+import type { PreparedMessage } from "./socket/contract.ts";
+import { CLOSE, encodeMessage, FRAGMENT, type Hello } from "./link/wire.ts";
 
 /** Cost of frames that a browser may have under way, at most and at least. */
 const MOST_WINDOW = 128 * 1024;
@@ -99,7 +99,7 @@ export class HostEntrance implements Destination, Transport {
       address: { hostname, port },
       data: hello.data,
       channels: Math.min(hello.channels, settings.channels),
-      ...ENCRYPTED_CLIENT,
+      ...encryptedBy(undefined),
     };
     inlet.onAttempt(this, guest.id, attempt, 0);
     this.#endpoint.change();
@@ -136,7 +136,7 @@ export class HostEntrance implements Destination, Transport {
     session.link.pingIntervalMs = PING_INTERVAL_MS;
     const address = { hostname: session.hostname, port: session.client.port };
     guest.connection = new Connection(endpoint, this, id, address, channels, false);
-    guest.connection.facts = ENCRYPTED_CLIENT;
+    guest.connection.facts = encryptedBy(undefined);
     endpoint.inlet.reportConnect(guest.connection, hello.data);
   }
 
@@ -160,7 +160,7 @@ export class HostEntrance implements Destination, Transport {
     }
   }
 
-  // What a session tells.
+  // Callbacks of a session.
 
   message(
     session: Session,
@@ -335,6 +335,8 @@ export class HostEntrance implements Destination, Transport {
     put(PEER_STAT.ROUND_TRIP_TIME, [roundTripTime, roundTripTimeVariance]);
     put(PEER_STAT.WINDOW_SIZE, [link.pace.allowed, link.inFlight, link.inbox.waitingBytes]);
     put(PEER_STAT.QUEUED_BYTES, [link.queuedBytes, link.queuedMessages]);
+    put(PEER_STAT.SENT_DATA, [link.sentBytes, 0, link.inbox.receivedBytes]);
+    stats[PEER_STAT.SMOOTHED_ROUND_TRIP] = roundTripTime;
     stats[PEER_STAT.THROTTLED] = link.queue.dropped;
     return stats;
   }

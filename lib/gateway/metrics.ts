@@ -1,13 +1,11 @@
 /**
- * What the gateway counts, as Prometheus reads it.
+ * What the gateway counts, for monitoring.
  *
  * @module
  */
-import { createServer, type Server } from "node:http";
-import { once } from "node:events";
-import { hostAndPort } from "../internal/ip.ts";
+import type { MetricFamily } from "../metrics/family.ts";
 import type { WebRtcStats } from "./rtc_server.ts";
-import type { SocketServerStats } from "./socket_contract.ts";
+import type { SocketServerStats } from "./socket/contract.ts";
 
 /** Of a gateway, what concerns its browsers. */
 interface BrowserStats {
@@ -92,54 +90,14 @@ function rtcMetrics({ open, offers, opened, declined, failed }: WebRtcStats): Me
   ];
 }
 
-/** The text that Prometheus reads, format version 0.0.4. */
-export function metricsText(metrics: readonly Metric[]): string {
-  return metrics.map(({ name, help, value, label, isGauge = false }) => {
-    const full = `enet_gateway_${name}${isGauge ? "" : "_total"}`;
-    const samples = typeof value === "number"
-      ? [`${full} ${value}\n`]
-      : Object.entries(value).map(([key, number]) => `${full}{${label}="${key}"} ${number}\n`);
-    return `# HELP ${full} ${help}\n# TYPE ${full} ${isGauge ? "gauge" : "counter"}\n` +
-      samples.join("");
-  }).join("");
-}
-
-/** A server of metrics, until it is disposed of. */
-export class MetricsServer implements Disposable {
-  readonly #server: Server;
-  /** `http://127.0.0.1:9100/metrics` */
-  readonly url: string;
-
-  private constructor(server: Server, hostname: string) {
-    this.#server = server;
-    const { port } = server.address() as { port: number };
-    this.url = `http://${hostAndPort({ hostname, port })}/metrics`;
-  }
-
-  /**
-   * Listens.
-   *
-   * @param read what is counted, at the time of a request
-   * @throws {Error} When the system refuses the address.
-   */
-  static async listen(
-    hostname: string,
-    port: number,
-    read: () => Metric[],
-  ): Promise<MetricsServer> {
-    const server = createServer((request, response) => {
-      const status = request.url !== "/metrics" ? 404 : request.method !== "GET" ? 405 : 200;
-      const headers = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };
-      response.writeHead(status, headers);
-      response.end(status === 200 ? metricsText(read()) : "");
-    });
-    server.listen(port, hostname);
-    await once(server, "listening");
-    return new MetricsServer(server, hostname);
-  }
-
-  [Symbol.dispose](): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
-  }
+/** The same as families, which `lib/metrics` writes as text. */
+export function gatewayFamilies(metrics: readonly Metric[]): MetricFamily[] {
+  return metrics.map(({ name, help, value, label = "", isGauge = false }) => ({
+    name: `enet_gateway_${name}`,
+    type: isGauge ? "gauge" : "counter",
+    help,
+    samples: typeof value === "number"
+      ? [{ value }]
+      : Object.entries(value).map(([key, value]) => ({ labels: { [label]: key }, value })),
+  }));
 }

@@ -32,10 +32,11 @@ export type {
   SocketState,
   SocketTls,
   Verdict,
-} from "./socket_contract.ts";
+} from "./socket/contract.ts";
+export type { Distribution, MetricFamily, MetricSample } from "../metrics/family.ts";
 export { Gateway, type GatewayStats } from "./gateway.ts";
 export type { GatewayOptions, WebRtcOptions } from "./options.ts";
 export type { GatewayRefusals } from "./reception.ts";
 export type { WebRtcStats } from "./rtc_server.ts";
-export { prepareMessage } from "./socket_message.ts";
-export { listenSockets } from "./socket_server.ts";
+export { prepareMessage } from "./socket/message.ts";
+export { listenSockets } from "./socket/server.ts";

@@ -9,8 +9,8 @@ import { integer, optionalFunction, options as checkOptions, show } from "../int
 import type { Limits } from "../limits.ts";
 import type { HostOptions } from "../options.ts";
 import type { RtcPlan } from "./rtc_server.ts";
-import { MOST_ADDRESSES } from "./signalling.ts";
-import type { SocketServerOptions } from "./socket_contract.ts";
+import { MOST_ADDRESSES } from "./link/signalling.ts";
+import type { SocketServerOptions } from "./socket/contract.ts";
 
 /** How browsers reach a gateway by UDP. */
 export interface WebRtcOptions {

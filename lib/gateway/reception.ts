@@ -7,8 +7,8 @@ import { DisconnectCode } from "../disconnect.ts";
 import type { Accounts } from "./accounts.ts";
 import type { RtcConnection, RtcServer, RtcUser } from "./rtc_server.ts";
 import { type Destination, Session, type SessionOwner } from "./session.ts";
-import type { RtcSide } from "./signalling.ts";
-import type { SocketClient, SocketHandlers, SocketRequest, Verdict } from "./socket_contract.ts";
+import type { RtcSide } from "./link/signalling.ts";
+import type { SocketClient, SocketHandlers, SocketRequest, Verdict } from "./socket/contract.ts";
 
 /** How often sessions are looked at, in milliseconds. */
 const TICK_MS = 100;
@@ -16,7 +16,7 @@ const TICK_MS = 100;
 /** WebSockets of an address that are no browsers, at most: they have not said hello, or are being closed. */
 const OTHERS_OF_ADDRESS = 64;
 
-/** Browsers that a gateway has not let in, by cause. They are told, with a {@linkcode DisconnectCode}. */
+/** Browsers that a gateway has not let in, by cause. They get a refusal, with a {@linkcode DisconnectCode}. */
 export interface GatewayRefusals {
   /** There were as many browsers as the gateway takes. */
   full: number;
@@ -68,7 +68,7 @@ export class Reception implements SessionOwner {
 
   /**
    * @param rtc answers offers of data channels, if there is WebRTC
-   * @param warn tells a program that is being debugged
+   * @param warn called with text for a program that is being debugged
    * @param everyTick called before the sessions are looked at
    */
   constructor(
@@ -97,8 +97,8 @@ export class Reception implements SessionOwner {
   }
 
   /**
-   * Whether a request may go on, as far as its address tells, and then as far as `accept` tells. While that decides, the
-   * request counts as a WebSocket that is no browser.
+   * Whether a request may go on: its address decides first, then `accept`. While `accept` decides, the request counts
+   * as a WebSocket that is no browser.
    */
   admits(
     request: SocketRequest,

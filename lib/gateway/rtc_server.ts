@@ -2,21 +2,27 @@
  * The gateway's side of WebRTC: answers the offers of browsers, one for each connection.
  *
  * A stranger can write an offer. So libdatachannel gets a description that is written here, from parts that have been
- * checked. It is told no candidates of the browser, and no other server. It sends UDP only to where a check with this
+ * checked. It gets no candidates of the browser, and no other server. It sends UDP only to where a check with this
  * connection's secret has come from, to at most 14 addresses in a connection.
  *
  * @module
  */
 import { setImmediate } from "node:timers";
 import type { DataChannel, PeerConfig, PeerConnection, RtcLibrary } from "./_node_datachannel.ts";
-import { MOST_CHANNEL_BYTES, type RtcAnswer, type RtcSide, sdpOf, sideOf } from "./signalling.ts";
-import type { RtcChannel } from "./unreliable_path.ts";
+import {
+  MOST_CHANNEL_BYTES,
+  type RtcAnswer,
+  type RtcSide,
+  sdpOf,
+  sideOf,
+} from "./link/signalling.ts";
+import type { RtcChannel } from "./link/unreliable_path.ts";
 
 /** How a gateway offers WebRTC, checked. */
 export interface RtcPlan {
   /** First and last UDP port; undefined takes any. */
   readonly ports: readonly [number, number] | undefined;
-  /** What browsers are told; undefined tells the address at which their WebSocket has arrived. */
+  /** The address that browsers get; undefined means the address at which their WebSocket has arrived. */
   readonly addresses: readonly string[] | undefined;
 }
 
@@ -36,7 +42,7 @@ export interface WebRtcStats {
 
 type Counters = { -readonly [K in keyof WebRtcStats]: number };
 
-/** Whom a connection tells what happens. Nothing is told after `closed`. */
+/** The callbacks of a connection. None comes after `closed`. */
 export interface RtcUser {
   /** To be sent to the browser; without an answer, there will be no connection. */
   answered(answer: RtcAnswer | undefined): void;
@@ -181,8 +187,8 @@ export class RtcConnection implements RtcChannel {
     else counters.declined++;
     this.#isClosed = true;
     // It closes the channel, too. Where both are closed from here, an end that comes from the other side at the same
-    // time can get lost, and then the channel keeps the process alive. It is closed once what libdatachannel has told
-    // already has arrived: a channel of the browser's own that nobody has emptied would hold up a thread for good.
+    // time can get lost, and then the channel keeps the process alive. It is closed once what libdatachannel has
+    // reported already has arrived: a channel of the browser's own that nobody has emptied would hold up a thread for good.
     setImmediate(() => this.#peer?.close());
     this.#user.closed();
   }

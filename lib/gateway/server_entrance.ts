@@ -12,7 +12,7 @@ import { PacketFlag } from "../packet.ts";
 import type { Peer } from "../peer.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Destination, Session } from "./session.ts";
-import { CLOSE, type Hello } from "./wire.ts";
+import { CLOSE, type Hello } from "./link/wire.ts";
 
 /** Cost of frames that a browser may have under way. */
 const WINDOW = 64 * 1024;

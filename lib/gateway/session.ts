@@ -7,11 +7,11 @@
 import { DisconnectCode, type PeerEnd } from "../disconnect.ts";
 import { show } from "../internal/validate.ts";
 import type { Account, Accounts } from "./accounts.ts";
-import { Link, type LinkOwner } from "./link.ts";
+import { Link, type LinkOwner } from "./link/link.ts";
 import type { RtcConnection, RtcUser } from "./rtc_server.ts";
-import { decodeOffer, encodeAnswer, type RtcAnswer, type RtcSide } from "./signalling.ts";
-import type { PreparedMessage, SocketClient } from "./socket_contract.ts";
-import { type RtcChannel, UnreliablePath } from "./unreliable_path.ts";
+import { decodeOffer, encodeAnswer, type RtcAnswer, type RtcSide } from "./link/signalling.ts";
+import type { PreparedMessage, SocketClient } from "./socket/contract.ts";
+import { type RtcChannel, UnreliablePath } from "./link/unreliable_path.ts";
 import {
   CLOSE,
   closeReason,
@@ -21,12 +21,12 @@ import {
   endOf,
   type Hello,
   type Welcome,
-} from "./wire.ts";
+} from "./link/wire.ts";
 
 /** A frame, as it is or encoded for many. */
 export type SessionFrame = Uint8Array | PreparedMessage;
 
-/** What becomes of browsers. Nothing is told of a session after its end. */
+/** What becomes of browsers. No callback of a session comes after its end. */
 export interface Destination {
   /** A browser has said hello. It is answered by `welcome` or `refuse`, at once or later. */
   arrive(session: Session, hello: Hello): void;
@@ -86,11 +86,11 @@ export class Session implements LinkOwner<SessionFrame> {
   readonly #owner: SessionOwner;
   #link: Link<SessionFrame> | undefined;
   #since: number = performance.now();
-  /** How the end will be told that this side has begun. */
+  /** The reason that will be reported for the end that this side has begun. */
   #leaving: PeerEnd | undefined;
   #held = false;
   #limited = false;
-  /** The socket has closed: what has arrived is told without regard to `held`. */
+  /** The socket has closed: what has arrived is handed on, whatever `held` says. */
   #isOver = false;
   /** It has offered a data channel, which a connection may do once. */
   #hasOffered = false;
@@ -124,7 +124,7 @@ export class Session implements LinkOwner<SessionFrame> {
   /**
    * Sends a message over the data channel where it may go there, or queues it.
    *
-   * @param token when not 0, the destination is told with it when the browser has taken the message
+   * @param token when not 0, the destination is notified with it when the browser has taken the message
    * @param encode the frames for the queue
    * @returns whether the queue is above the high-water mark
    */
@@ -204,7 +204,7 @@ export class Session implements LinkOwner<SessionFrame> {
     this.#ended(end);
   }
 
-  // What the socket tells.
+  // Callbacks of the socket.
 
   /** A message. */
   receive(bytes: Uint8Array, isText: boolean): void {
@@ -233,7 +233,7 @@ export class Session implements LinkOwner<SessionFrame> {
     if (this.state === "ended") return;
     const link = this.#link;
     link?.close(this.#leaving !== undefined);
-    // What came before the end is told before it, but for what exceeds a limit.
+    // What came before the end is handed on before it, except for what exceeds a limit.
     this.#isOver = true;
     if (this.#leaving === undefined) this.#pause();
     const end = endOf(code, reason);
@@ -300,7 +300,7 @@ export class Session implements LinkOwner<SessionFrame> {
     if (this.hasArrived) this.#owner.destination.end(this, end);
   }
 
-  // What the data channel tells.
+  // Callbacks of the data channel.
 
   readonly #rtcUser: RtcUser = {
     answered: (answer: RtcAnswer | undefined) => {
@@ -315,7 +315,7 @@ export class Session implements LinkOwner<SessionFrame> {
     closed: () => this.link.path?.close(),
   };
 
-  // What the link tells.
+  // Callbacks of the link.
 
   signal(frame: Uint8Array): boolean {
     const offer = this.#hasOffered ? undefined : decodeOffer(frame);

@@ -1,7 +1,7 @@
 import { LAYOUT } from "../../ffi/layout.ts";
 import type { ConnectAttempt } from "../admission.ts";
 import { ENetError } from "../errors.ts";
-import { ENCRYPTED_CLIENT } from "./client_facts.ts";
+import { cipherOf, encryptedBy } from "./client_facts.ts";
 import type { Connection } from "./connection.ts";
 import { END_REASONS, type Ending } from "./connection_contract.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -96,7 +96,7 @@ export class Completions {
       case LAYOUT.COMPLETION_CLOSED:
         return this.#closed(connection, { reason: END_REASONS[extra], data });
       case LAYOUT.COMPLETION_SECURED:
-        connection.facts = ENCRYPTED_CLIENT;
+        connection.facts = encryptedBy(cipherOf(data));
         return;
       case LAYOUT.COMPLETION_UNREACHABLE:
         connection.unreachable = unreachableOf(data);

@@ -12,7 +12,7 @@ import { LAYOUT } from "../../ffi/layout.ts";
 import type { Address } from "../address.ts";
 import { filterAllows } from "../address_filter.ts";
 import type { ConnectPlan, RetryPlan } from "../connect.ts";
-import { checkCompression, type SecurityPlan } from "../encryption.ts";
+import { checkCompression } from "../encryption.ts";
 import { type Peer, peers } from "../peer.ts";
 import { PEER_STATES } from "../peer_state.ts";
 import { Connection } from "./connection.ts";
@@ -113,17 +113,20 @@ export class Connector {
     channels: number,
     data: number,
     where: string,
-    security?: SecurityPlan,
+    security?: Uint8Array,
   ): Connection {
     this.#endpoint.requireOpen("Connecting");
     if (this.#end.signal.aborted) throw closedError(where);
     const { native, handle } = this.#endpoint;
     const before = receivedDatagrams(this.#endpoint);
     const to = passAddress(this.#endpoint, ip);
-    const bytes = security?.bytes;
-    const id = bytes === undefined
+    const id = security === undefined
       ? native.enetjs_host_connect(handle, to, port, channels, data)
-      : native.enetjs_host_connect_secured(handle, to, port, channels, data, bytes, bytes.length);
+      : native.enetjs_host_connect_secured(
+        ...[handle, to, port, channels, data] as const,
+        security,
+        security.length,
+      );
     if (id === NATIVE_ERROR.PEERS_EXHAUSTED) {
       throw new ENetError(
         "ENETJS_ERR_PEERS_EXHAUSTED",
@@ -163,11 +166,15 @@ export class Connector {
 
   /** Connects, with as many attempts as the plan wants. */
   async connect(to: Address, plan: ConnectPlan): Promise<Peer> {
-    plan.signal?.throwIfAborted();
-    this.#endpoint.requireOpen("Connecting");
-    checkCompression(plan.security, this.#endpoint.settings.compression);
-    const backoff = plan.retry && new Backoff(plan.retry);
-    return await this.#connect(to, plan, backoff);
+    try {
+      plan.signal?.throwIfAborted();
+      this.#endpoint.requireOpen("Connecting");
+      checkCompression(plan.security, this.#endpoint.settings.compression);
+      const backoff = plan.retry && new Backoff(plan.retry);
+      return await this.#connect(to, plan, backoff);
+    } finally {
+      plan.security?.wipe();
+    }
   }
 
   /**
@@ -243,6 +250,8 @@ export class Connector {
     const late = new AbortController();
     const before = receivedDatagrams(this.#endpoint);
     let connection: Connection | undefined;
+    let keys: Uint8Array | undefined;
+    let missing = "the host name is still being resolved";
     const { resources } = this.#endpoint;
     const deadline = new Deadline(timeoutMs, () => {
       if (!resources.open) return;
@@ -251,7 +260,7 @@ export class Connector {
           where,
           `within ${timeoutMs} ms`,
           before,
-          connection,
+          connection ?? missing,
           security !== undefined,
         ),
       );
@@ -263,9 +272,13 @@ export class Connector {
         limit,
         (ended) => abortable(resolveAll(to.hostname), ended),
       );
+      if (security !== undefined) {
+        missing = "the function security.token has not returned a token yet";
+        keys = await this.#untilEnd(to, limit, (ended) => abortable(security.attempt(), ended));
+      }
       limit.throwIfAborted(); // some microtasks have passed
       const begin = (ip: IpAddress) =>
-        connection = this.begin(ip, to.port, channels, data, where, security);
+        connection = this.begin(ip, to.port, channels, data, where, keys);
       const addresses = this.#reachable(resolved, where);
       if (addresses.length === 1) return await this.established(begin(addresses[0]), limit);
       return await race({
@@ -282,6 +295,7 @@ export class Connector {
       throw error;
     } finally {
       deadline.clear();
+      keys?.fill(0);
     }
   }
 
@@ -302,18 +316,18 @@ export class Connector {
     };
   }
 
-  /** @param connection the attempt, once the host name has been resolved */
+  /** @param connection the attempt, or what it has been waiting for */
   #lateError(
     where: string,
     limit: string,
     before: number,
-    connection: Connection | undefined,
+    connection: Connection | string,
     secured: boolean,
   ): ENetError {
     const endpoint = this.#endpoint;
     const what = `Connecting to ${where}: no answer ${limit}`;
-    if (connection === undefined) {
-      return new ENetError("ENETJS_ERR_TIMEOUT", `${what}: the host name is still being resolved`);
+    if (typeof connection === "string") {
+      return new ENetError("ENETJS_ERR_TIMEOUT", `${what}: ${connection}`);
     }
     const encryption = connection.facts.encrypted ? "proved" : secured ? "wanted" : "none";
     const arrived = receivedDatagrams(endpoint) - before;
@@ -338,6 +352,8 @@ export class Connector {
       }
     } catch (error) {
       if (!end.aborted) throw error;
+    } finally {
+      plan.security?.wipe();
     }
   }
 

@@ -1,5 +1,5 @@
-/** By these names the runtimes ask an object how `console.log` is to show it. */
-const NAMES = ["nodejs.util.inspect.custom", "Deno.customInspect"];
+/** By this, all runtimes ask an object how `console.log` is to show it. */
+const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
 /**
  * Makes `console.log` show the instances of a class as `Peer { 127.0.0.1:7777, connected }`, rather than as an
@@ -16,9 +16,17 @@ export function makeInspectable<T extends object>(
     // The prototype itself is no instance.
     return `${name} { ${this === prototype ? "prototype" : describe(this)} }`;
   }
-  for (const symbol of NAMES) {
-    Object.defineProperty(prototype, Symbol.for(symbol), { value: inspect, configurable: true });
-  }
+  showAs(prototype, inspect);
+}
+
+/**
+ * Makes `console.log` show an object, or what inherits from it, as a text.
+ *
+ * @param inspect returns the text; `this` is what is shown
+ * @returns the object
+ */
+export function showAs<T extends object>(object: T, inspect: (this: T) => string): T {
+  return Object.defineProperty(object, INSPECT, { value: inspect, configurable: true });
 }
 
 /** `1 peer`, `2 peers`. */

@@ -225,13 +225,12 @@ export class NativeTransport implements Transport {
     );
   }
 
-  /** Has the host accept encrypted connections. Before its first service. */
+  /** Has the host accept encrypted connections, and overwrites the keys. Before its first service. */
   secure(security: Uint8Array): void {
     const { length } = security;
-    check(
-      this.#native.enetjs_host_set_security(this.#handle, security, length),
-      "Setting up encryption",
-    );
+    const result = this.#native.enetjs_host_set_security(this.#handle, security, length);
+    security.fill(0);
+    check(result, "Setting up encryption");
   }
 
   /** What is known about a client that native code has asked about. */

@@ -1,6 +1,7 @@
 /** Opens hosts: the native host, what JavaScript keeps beside it, and its wake-up. */
 import { CONFIG, LAYOUT } from "../../ffi/layout.ts";
 import type { Native } from "../../ffi/symbols.ts";
+import { openWake, type StartWaker } from "../../ffi/wake.ts";
 import { check, NATIVE_ERROR } from "../errors.ts";
 import type { HostHandlers } from "../events.ts";
 import { Endpoint } from "./endpoint.ts";
@@ -13,6 +14,7 @@ import type { HostPlan } from "./plan.ts";
 import { parsePortName } from "./port_name.ts";
 import { closeOnReload } from "./reload.ts";
 import { Resources } from "./resources.ts";
+import { traceHost } from "./trace.ts";
 
 /** How long a host waits for a socket of its shared port: the host that had it may be on its way out. */
 const SOCKET_WAIT_MS = 5000;
@@ -73,10 +75,15 @@ export async function openHost<Host>(
     if (security !== undefined) endpoint.transport.secure(security.bytes);
     resources.closeWith(endpoint);
     if (conditions !== null) endpoint.transport.simulate(conditions, null);
+    traceHost(endpoint);
     const host = make(endpoint, inlet);
     if (pump) {
-      const fd = check(native.enetjs_host_start(handle), "Starting a host");
-      resources.wake = await runtime.attach(fd, wakeUp(inlet));
+      const start: StartWaker = (port, secret) =>
+        check(
+          native.enetjs_host_start(handle, port, secret, secret.length),
+          "Starting a host",
+        );
+      resources.wake = await openWake(library, start, wakeUp(inlet));
     }
     return host;
   } catch (error) {

@@ -76,6 +76,24 @@ function bytesOfText(text: string, kind: KeyKind, name: string): Uint8Array<Arra
   );
 }
 
+const PRIME = 2n ** 255n - 19n;
+/** The points of Curve25519 whose order is 1, 2, 4 or 8, as libsodium has them, too. */
+const SMALL_ORDER = new Set([
+  0n,
+  1n,
+  325606250916557431795983626356110631294008115727848805560023387167927233504n,
+  39382357235489614581723060781553021112529911719440698176882885853963445705823n,
+  PRIME - 1n,
+  PRIME,
+  PRIME + 1n,
+]);
+
+/** Whether X25519 with this public key gives zero, whatever the secret key is. The highest bit is not looked at. */
+function isOfSmallOrder(publicKey: Uint8Array): boolean {
+  const number = publicKey.reduceRight((high, byte) => high << 8n | BigInt(byte), 0n);
+  return SMALL_ORDER.has(number & (2n ** 255n - 1n));
+}
+
 function copyOf(key: unknown, kind: KeyKind, name: string): Uint8Array<ArrayBuffer> {
   if (!(key instanceof Uint8Array)) {
     throw new TypeError(
@@ -104,6 +122,14 @@ export function keyBytes(key: unknown, kind: KeyKind, name: string): Uint8Array<
   const bytes = isText ? bytesOfText(key, kind, name) : copyOf(key, kind, name);
   if (bytes.every((byte) => byte === 0)) {
     throw new RangeError(`${name} must be a key, not ${bytes.length} bytes that are all 0`);
+  }
+  if (kind === "host_public" && isOfSmallOrder(bytes)) {
+    throw new RangeError(
+      `${name} must be the public key of a host, and ${
+        keyText(kind, bytes)
+      } is none: it is a point of small ` +
+        "order, with which everybody has the same secret; copy the key that generateKeyPair or enet keygen has made",
+    );
   }
   return bytes;
 }

@@ -3,10 +3,14 @@
  *
  * @module
  */
-import { type Key, keyBytes } from "./key.ts";
-import { type Curve, publicKeyOf, randomSecret } from "./webcrypto.ts";
+import { showAs } from "../internal/inspect.ts";
+import { type Key, keyBytes, type KeyKind, keyText } from "./key.ts";
+import { publicKeyOf, randomSecret } from "./webcrypto.ts";
 
-/** A public key and its secret one, as bytes. */
+/**
+ * A public key and its secret one, as bytes. `console.log` of the pair hides the secret key; `console.log` of
+ * `secretKey` and `JSON.stringify` do not.
+ */
 export interface KeyPair {
   /** Others may know it. */
   readonly publicKey: Uint8Array<ArrayBuffer>;
@@ -14,14 +18,29 @@ export interface KeyPair {
   readonly secretKey: Uint8Array<ArrayBuffer>;
 }
 
-async function pairOf(curve: Curve, secretKey: Uint8Array<ArrayBuffer>): Promise<KeyPair> {
-  return { publicKey: await publicKeyOf(curve, secretKey), secretKey };
+/** Makes `console.log` show the public key alone. */
+function hideSecret(pair: KeyPair, kind: KeyKind): KeyPair {
+  return showAs(pair, () => `KeyPair { ${keyText(kind, pair.publicKey)}, secretKey hidden }`);
 }
 
-/** An issuer's secret key is the seed and the public key. */
+async function hostPairOf(secretKey: Uint8Array<ArrayBuffer>): Promise<KeyPair> {
+  return hideSecret(
+    { publicKey: await publicKeyOf("X25519", secretKey), secretKey },
+    "host_public",
+  );
+}
+
+/** An issuer's secret key is the seed and the public key. @param seed is overwritten */
 async function issuerPairOf(seed: Uint8Array<ArrayBuffer>): Promise<KeyPair> {
-  const { publicKey } = await pairOf("Ed25519", seed);
-  return { publicKey, secretKey: new Uint8Array([...seed, ...publicKey]) };
+  try {
+    const publicKey = await publicKeyOf("Ed25519", seed);
+    const secretKey = new Uint8Array(64);
+    secretKey.set(seed);
+    secretKey.set(publicKey, 32);
+    return hideSecret({ publicKey, secretKey }, "issuer_public");
+  } finally {
+    seed.fill(0);
+  }
 }
 
 /**
@@ -41,7 +60,7 @@ async function issuerPairOf(seed: Uint8Array<ArrayBuffer>): Promise<KeyPair> {
  * ```
  */
 export function generateKeyPair(): Promise<KeyPair> {
-  return pairOf("X25519", randomSecret());
+  return hostPairOf(randomSecret());
 }
 
 /**
@@ -53,7 +72,7 @@ export function generateKeyPair(): Promise<KeyPair> {
  * @throws {ENetError} `ENETJS_ERR_SECURITY_UNAVAILABLE`: WebCrypto is missing here.
  */
 export async function readKeyPair(secretKey: Key): Promise<KeyPair> {
-  return await pairOf("X25519", keyBytes(secretKey, "host_secret", "secretKey"));
+  return await hostPairOf(keyBytes(secretKey, "host_secret", "secretKey"));
 }
 
 /**
@@ -82,7 +101,10 @@ export async function readIssuerKeyPair(secretKey: Key): Promise<KeyPair> {
 export async function issuerPair(secretKey: Key, name: string): Promise<KeyPair> {
   const given = keyBytes(secretKey, "issuer_secret", name);
   const pair = await issuerPairOf(given.slice(0, 32));
-  if (pair.secretKey.some((byte, index) => byte !== given[index])) {
+  const differs = pair.secretKey.some((byte, index) => byte !== given[index]);
+  given.fill(0);
+  if (differs) {
+    pair.secretKey.fill(0);
     throw new RangeError(
       `${name} must be an Ed25519 seed and the public key of it, but the public key is of another ` +
         "seed: use a key that generateIssuerKeyPair made",

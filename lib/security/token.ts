@@ -78,7 +78,9 @@ export async function createToken(claims: TokenClaims, issuerSecretKey: Key): Pr
   const { publicKey: issuer, secretKey } = await issuerPair(issuerSecretKey, "issuerSecretKey");
   const id = globalThis.crypto.getRandomValues(new Uint8Array(16));
   const unsigned = encodeFields({ issuer, id, ...checked });
-  const signature = await sign(secretKey.slice(0, 32), signedBytes(unsigned));
+  const signature = await sign(secretKey.subarray(0, 32), signedBytes(unsigned)).finally(() =>
+    secretKey.fill(0)
+  );
   return PREFIX + toBase64Url(new Uint8Array([...unsigned, ...signature]));
 }
 

@@ -42,8 +42,13 @@ async function withSubtle<T>(curve: Curve, call: (subtle: SubtleCrypto) => Promi
 function importSecret(subtle: SubtleCrypto, curve: Curve, secret: Bytes): Promise<CryptoKey> {
   const { identifier, usage } = CURVES[curve];
   const header = [0x30, 0x2E, 2, 1, 0, 0x30, 5, 6, 3, 0x2B, 0x65, identifier, 4, 0x22, 4, 0x20];
-  const pkcs8 = new Uint8Array([...header, ...secret]);
-  return subtle.importKey("pkcs8", pkcs8, { name: curve }, true, [usage]);
+  const pkcs8 = new Uint8Array(header.length + secret.length);
+  pkcs8.set(header);
+  pkcs8.set(secret, header.length);
+  // WebCrypto copies the bytes before it returns.
+  const key = subtle.importKey("pkcs8", pkcs8, { name: curve }, true, [usage]);
+  pkcs8.fill(0);
+  return key;
 }
 
 /** Draws a secret key: 32 bytes; with Ed25519 the seed. */

@@ -24,11 +24,13 @@
  * - Host: settings
  * - Host: datagrams, address, statistics
  * - Host: simulated network
+ * - Host: captures
  * - Peer
  * - Packet
  * - Channel
  * - Watch
  * - Shared port
+ * - Link
  */
 #ifndef ENETJS_H
 #define ENETJS_H
@@ -125,13 +127,18 @@ ENETJS_API double enetjs_host_create(const uint8_t *config, double configBytes, 
 ENETJS_API double enetjs_host_set_arena(double host, uint8_t *arena, double arenaBytes);
 
 /**
- * Starts the pump thread of a host that was configured with one.
- * @returns the descriptor on which one byte arrives whenever the consumer should call
- *   `enetjs_host_service`. It belongs to the caller, which closes it after `enetjs_host_close`; when it
- *   is closed before that (its thread was terminated), the pump closes the host. Or ERR_CLOSED,
- *   ARGUMENT (no pump configured, or started before), THREAD, LIMIT
+ * Starts the pump thread of a host that was configured with one. One byte on a stream wakes the consumer,
+ * which should then call `enetjs_host_service`. When its end of the stream is closed before
+ * `enetjs_host_close` (its thread was terminated), the pump closes the host.
+ * @param port 0; or where a consumer that cannot take over a descriptor listens for TCP, on 127.0.0.1. The
+ *   library connects there, within two seconds, and sends the secret first
+ * @param secret bytes by which the consumer knows this connection from others; not used where `port` is 0
+ * @param secretBytes how many, 1 to 64
+ * @returns the descriptor of the consumer's end, which belongs to the caller; it closes that after
+ *   `enetjs_host_close`. 0 where the library has connected to a port. Or ERR_CLOSED, ARGUMENT (no pump
+ *   configured, or started before), THREAD, LIMIT, SOCKET
  */
-ENETJS_API double enetjs_host_start(double host);
+ENETJS_API double enetjs_host_start(double host, double port, const uint8_t *secret, double secretBytes);
 
 /**
  * Prepares a host for its end: disconnects every peer once everything queued to it has been delivered,
@@ -334,6 +341,36 @@ ENETJS_API double enetjs_host_blackout(double host, double ms);
  */
 ENETJS_API double enetjs_host_fates(double host, uint8_t *out, double bytes);
 
+/* ---- Host: captures ------------------------------------------------------------------------- */
+
+/**
+ * Begins to write what a host sends and receives to a pcapng file, which is replaced. A thread writes it: the
+ * host never waits for the disk. Errors of the file that come later are told by enetjs_capture_state.
+ * @param path of the file, without a zero at its end
+ * @param plain 1: before encryption, and without a simulated network; 0: as on the network
+ * @param maximumBytes of a file, from ENETJS_CAPTURE_MINIMUM on; another file begins then
+ * @param files that are kept, 1 to ENETJS_CAPTURE_MAXIMUM_FILES
+ * @returns a handle of the capture, or ERR_CLOSED, ARGUMENT, MEMORY, THREAD, FILE, FILE_IN_USE, LIMIT when
+ *   the host has 4 or the process has 64, UNGUARDED where libenet's calls do not reach this library
+ */
+ENETJS_API double enetjs_host_capture(double host, const uint8_t *path, double pathBytes, double plain,
+                                      double maximumBytes, double files);
+
+/**
+ * Ends a capture. The rest is still written when this returns: enetjs_capture_state tells until when. A
+ * capture also ends with its host.
+ * @returns 0, or ERR_CLOSED, STALE when it has ended
+ */
+ENETJS_API double enetjs_host_end_capture(double host, double capture);
+
+/**
+ * Tells what has become of a capture, also after its host has closed.
+ * @param out receives doubles, ENETJS_CAPTURE_STAT_…
+ * @param bytes size of `out`, which must be that of all of them
+ * @returns 0, or ERR_ARGUMENT, STALE when it ended before 64 others began
+ */
+ENETJS_API double enetjs_capture_state(double capture, uint8_t *out, double bytes);
+
 /* ---- Peer --------------------------------------------------------------------------------- */
 
 /**
@@ -456,12 +493,14 @@ ENETJS_API double enetjs_channel_open(const uint8_t *path, double pathBytes, con
                                       double updateIntervalMs);
 
 /**
- * Starts the thread that loads and runs the plugin.
- * @returns the descriptor on which a byte arrives whenever a wish of this end has come true or the
- *   channel's state has changed. It belongs to the caller, which closes it after `enetjs_channel_close`.
- *   Or ERR_CLOSED, ARGUMENT (started before), THREAD
+ * Starts the thread that loads and runs the plugin. A byte arrives on a stream whenever a wish of this end
+ * has come true or the channel's state has changed.
+ * @param port where the stream ends, and `secret`, `secretBytes`: as of `enetjs_host_start`
+ * @returns the descriptor of the caller's end, which it closes after `enetjs_channel_close`, or 0 with a
+ *   port. Or ERR_CLOSED, ARGUMENT (started before), THREAD, SOCKET
  */
-ENETJS_API double enetjs_channel_start(double channel);
+ENETJS_API double enetjs_channel_start(double channel, double port, const uint8_t *secret,
+                                       double secretBytes);
 
 /** @returns the address of the channel's block, to be used until `enetjs_channel_close`; or ERR_CLOSED. */
 ENETJS_API double enetjs_channel_address(double channel);
@@ -498,13 +537,14 @@ ENETJS_API double enetjs_channel_close(double channel, double keepMemory);
  * loops of runtimes do not take. Windows has sockets only. The watch belongs to the calling thread, and is
  * closed when that exits.
  * @param fd a descriptor of the caller's, to be closed after `enetjs_watch_close`
+ * @param port where the stream ends, and `secret`, `secretBytes`: as of `enetjs_host_start`
  * @returns a handle, or ERR_ARGUMENT, LIMIT, SOCKET, THREAD
  */
-ENETJS_API double enetjs_watch_open(double fd);
+ENETJS_API double enetjs_watch_open(double fd, double port, const uint8_t *secret, double secretBytes);
 
 /**
  * @returns the descriptor on which a byte arrives when an armed watch is ready. It belongs to the caller, who
- *   closes it after `enetjs_watch_close`. Or ERR_CLOSED
+ *   closes it after `enetjs_watch_close`. 0 where the watch was opened with a port. Or ERR_CLOSED
  */
 ENETJS_API double enetjs_watch_descriptor(double watch);
 
@@ -547,5 +587,41 @@ ENETJS_API double enetjs_port_workers(double port);
  * ERR_CLOSED.
  */
 ENETJS_API double enetjs_port_close(double port);
+
+/* ---- Link --------------------------------------------------------------------------------- */
+
+/**
+ * Opens a link of a simulated network for the datagrams of any program: the caller sends and receives them.
+ * It simulates what enetjs_host_set_conditions does for a host.
+ * @param link ENETJS_LINK_COUNT doubles; the addresses do not count
+ * @param bytes size of `link`
+ * @param seed 0 to 2^32 - 1, of all random numbers
+ * @returns a handle, or ERR_ARGUMENT, MEMORY, LIMIT when there are 4096
+ */
+ENETJS_API double enetjs_link_open(const uint8_t *link, double bytes, double seed);
+
+/**
+ * A datagram enters the link; it is copied.
+ * @param direction 0: as if sent, 1: as if received
+ * @param data not NULL, also without bytes
+ * @returns 0, also when it is lost, or ERR_ARGUMENT, CLOSED
+ */
+ENETJS_API double enetjs_link_enter(double link, double direction, const uint8_t *data, double length);
+
+/**
+ * Takes the next datagram that has passed the link, if one is due.
+ * @returns its length + 1, or 0 when none is due; or ERR_ARGUMENT, CLOSED, TOO_LARGE when `capacity` bytes
+ *   are too few
+ */
+ENETJS_API double enetjs_link_take(double link, double direction, uint8_t *out, double capacity);
+
+/** @returns milliseconds until one is due, ENETJS_NOTHING_HELD when none is on its way, or ERR_CLOSED */
+ENETJS_API double enetjs_link_wait(double link);
+
+/** Counts what has become of the datagrams, as enetjs_host_fates. @returns 0, or ERR_ARGUMENT, CLOSED */
+ENETJS_API double enetjs_link_fates(double link, uint8_t *out, double bytes);
+
+/** Closes the link; what is on its way is lost. @returns 0 or ERR_CLOSED */
+ENETJS_API double enetjs_link_close(double link);
 
 #endif

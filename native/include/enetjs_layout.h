@@ -13,6 +13,7 @@
  * - Host configuration: an array of doubles
  * - Values of settings and of calls
  * - Simulated network: links as arrays of doubles
+ * - Captures
  * - Statistics
  * - Memory of a channel
  */
@@ -63,6 +64,9 @@
 
 #define ENETJS_ERR_SECURITY (-29)           /**< libsodium is not installed, or this system has no security */
 #define ENETJS_ERR_KEY_PAIR (-30)           /**< the public key is not that of the secret key */
+
+#define ENETJS_ERR_FILE (-31)               /**< the file cannot be opened, or is no regular file */
+#define ENETJS_ERR_FILE_IN_USE (-32)        /**< another capture writes to the file */
 
 /* ---- Shared memory ------------------------------------------------------------------------ */
 /*
@@ -186,7 +190,8 @@
  * forged. The attempt goes on. DATA: its code. Only on Linux.
  */
 #define ENETJS_COMPLETION_UNREACHABLE 16
-#define ENETJS_COMPLETION_SECURED 19 /**< the server of an encrypted attempt has shown that it has its key */
+/** The server of an encrypted attempt has shown that it has its key; data: 1 with AES-256-GCM, else 0. */
+#define ENETJS_COMPLETION_SECURED 19
 
 /* ---- Why a connection ended ------------------------------------------------------------ */
 
@@ -385,6 +390,7 @@
 #define ENETJS_SECURITY_REQUIRED 1 /**< plain datagrams never become connections */
 #define ENETJS_SECURITY_PSK 2      /**< there is a pre-shared key */
 #define ENETJS_SECURITY_KEYS 4     /**< the client has a key pair; not together with a pre-shared key */
+#define ENETJS_SECURITY_AES 8      /**< AES-256-GCM, where both sides ask for it and have it in hardware */
 /** Where the parts are in these bytes; a part that is not there is zero. */
 #define ENETJS_SECURITY_PAIR_AT 1     /**< secret key and public key of this side, 32 bytes each */
 #define ENETJS_SECURITY_PSK_AT 65     /**< 32 bytes */
@@ -392,7 +398,9 @@
 #define ENETJS_SECURITY_ATTEMPT_SERVER_KEY 97  /**< 32 bytes */
 #define ENETJS_SECURITY_ATTEMPT_TOKEN 129      /**< up to the end: the connect token */
 
-/** What is known about a client: 1 or 0, whether there is a client key; the key; the token, up to the end. */
+/** What is known about a client: bits of a byte; the client's key; the token, up to the end. */
+#define ENETJS_SECURITY_FACTS_HAS_KEY 1
+#define ENETJS_SECURITY_FACTS_AES 2 /**< its datagrams are under AES-256-GCM */
 #define ENETJS_SECURITY_FACTS_CLIENT_KEY 1
 #define ENETJS_SECURITY_FACTS_TOKEN 33
 #define ENETJS_SECURITY_FACTS_BYTES 801 /**< at most */
@@ -464,6 +472,23 @@
 #define ENETJS_HELD_BYTES 16777216
 
 #define ENETJS_MAXIMUM_LINKS 256
+
+/** What `enetjs_link_wait` tells when nothing is on its way. */
+#define ENETJS_NOTHING_HELD 2147483647
+
+/* ---- Captures -------------------------------------------------------------------------- */
+
+#define ENETJS_CAPTURE_MINIMUM 131072     /**< bytes of a file, that may be the limit */
+#define ENETJS_CAPTURE_MAXIMUM_FILES 1000
+
+/** What `enetjs_capture_state` tells. */
+#define ENETJS_CAPTURE_STAT_DATAGRAMS 0 /**< that were written */
+#define ENETJS_CAPTURE_STAT_DROPPED 1   /**< datagrams that found no room, or could not be written */
+#define ENETJS_CAPTURE_STAT_BYTES 2     /**< that were written, to all files */
+#define ENETJS_CAPTURE_STAT_FILES 3     /**< that were begun */
+#define ENETJS_CAPTURE_STAT_ERROR 4     /**< the errno that has ended it, or 0 */
+#define ENETJS_CAPTURE_STAT_RUNNING 5   /**< 1 until the last file is closed */
+#define ENETJS_CAPTURE_STAT_COUNT 6
 
 /* ---- Statistics ------------------------------------------------------------------------ */
 
@@ -584,7 +609,12 @@
 #define ENETJS_PEER_STAT_REFUSED_DATAGRAMS 52  /**< of which a limit or a budget has refused all or a part */
 /** reliable bytes a second that the link was seen to carry; 0: unknown */
 #define ENETJS_PEER_STAT_BANDWIDTH_ESTIMATE 53
-#define ENETJS_PEER_STAT_COUNT 54
+/** bytes of datagrams to the peer; 0 where libenet's calls do not arrive, see enetjs_datagrams_batched */
+#define ENETJS_PEER_STAT_SENT_DATA 54
+#define ENETJS_PEER_STAT_SENT_PACKETS 55
+#define ENETJS_PEER_STAT_RECEIVED_DATA 56 /**< bytes of datagrams that this host has let in */
+#define ENETJS_PEER_STAT_RECEIVED_PACKETS 57
+#define ENETJS_PEER_STAT_COUNT 58
 
 /** Counters of the whole library, positions in the array `enetjs_diagnostics` fills. */
 #define ENETJS_DIAGNOSTIC_HOSTS 0

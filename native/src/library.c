@@ -19,7 +19,7 @@ double enetjs_libenet_version(void) { return (double)enet_linked_version(); }
 double enetjs_error_text(double code, uint8_t *out, double capacity) {
   const char *text = "Unknown error";
   size_t length;
-  switch (enetjs_is_integer(code, ENETJS_ERR_KEY_PAIR, ENETJS_ERR_ARGUMENT) ? (int)code : 0) {
+  switch (enetjs_is_integer(code, ENETJS_ERR_FILE_IN_USE, ENETJS_ERR_ARGUMENT) ? (int)code : 0) {
     case ENETJS_ERR_ARGUMENT: text = "An argument is outside its range"; break;
     case ENETJS_ERR_MEMORY: text = "Out of memory"; break;
     case ENETJS_ERR_STALE: text = "The connection has ended"; break;
@@ -63,6 +63,8 @@ double enetjs_error_text(double code, uint8_t *out, double capacity) {
           "libsodium (Fedora, Arch, Alpine, Homebrew), or put libsodium.dll beside enetjs.dll (Windows)";
       break;
     case ENETJS_ERR_KEY_PAIR: text = "The public key is not that of the secret key"; break;
+    case ENETJS_ERR_FILE: text = "The file cannot be opened, or is no regular file"; break;
+    case ENETJS_ERR_FILE_IN_USE: text = "Another capture writes to the file"; break;
     case ENETJS_ERR_NO_HOLDER:
       text = "The shared port is closed, or the process that holds it has ended or does not answer";
       break;
@@ -226,6 +228,10 @@ static const double layout[] = {
       ENETJS_EVENT_CLIENT,
       ENETJS_COMPLETION_SECURED,
       ENETJS_REASON_TOKEN,
+      ENETJS_CAPTURE_MINIMUM,
+      ENETJS_CAPTURE_MAXIMUM_FILES,
+      ENETJS_CAPTURE_STAT_COUNT,
+      ENETJS_NOTHING_HELD,
       ENETJS_CHANNEL_DIRECTION_BYTES,
       ENETJS_CHANNEL_GUARD_BYTES,
       ENETJS_CHANNEL_UNIT_BYTES,

@@ -137,7 +137,7 @@ static inline void client_open(struct consumer *c) {
 }
 
 static inline void consumer_start_pump(struct consumer *c) {
-  double fd = enetjs_host_start(c->host);
+  double fd = enetjs_host_start(c->host, 0, NULL, 0);
   CHECK(fd >= 0);
   c->wake = (enetjs_fd)fd;
 }

@@ -6,16 +6,17 @@
  */
 import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { test } from "node:test";
 import { packed } from "../../npm/_check.ts";
 import { exported, version } from "../../npm/_manifest.ts";
+import { lowerSyntax } from "../../npm/_syntax.ts";
 import { currentPlatform, libenetOf, librariesOf } from "../../npm/platforms.ts";
 import { reachable } from "../../tools/_imports.ts";
-import { dependencies, peerDependencies } from "../../tools/dependencies.ts";
+import { dependencies, dependencyFolder, peerDependencies } from "../../tools/dependencies.ts";
 import { installNpm } from "../../tools/others.ts";
 import { print, root, run } from "../../tools/_run.ts";
 import type { Runtime } from "../../tools/setup.ts";
@@ -85,13 +86,35 @@ await using gateway = await Gateway.listen(options);
 console.log("listening");
 `;
 
+const NATS = `
+import { Host } from "@enetjs/enet";
+import { nats, Rooms } from "@enetjs/enet/rooms";
+await using host = await Host.listen({ hostname: "127.0.0.1" });
+await using rooms = new Rooms(host, { backplane: nats({ servers: "127.0.0.1:1" }) });
+const error = await rooms.ready.catch((error) => error);
+console.log(error.code, error.message);
+`;
+
 for (
-  const [name, remedy] of [
-    ["deno", "deno add npm:node-datachannel"],
-    ["bun", "bun add node-datachannel"],
-    ["node", "npm install node-datachannel"],
+  const [name, install] of [
+    ["deno", "deno add npm:"],
+    ["bun", "bun add "],
+    ["node", "npm install "],
   ] as const
 ) {
+  const remedy = `${install}node-datachannel`;
+
+  test(`On ${name}, rooms over NATS say what to install`, async () => {
+    const project = projects[name];
+    assert(!existsSync(`${project.folder}/node_modules/@nats-io`), "it is optional");
+    writeFileSync(`${project.folder}/nats.mjs`, NATS);
+    const options = name === "deno" ? { onlyFlags: ["run", "-A"] } : {};
+    const { code, stdout, stderr } = await project.run("nats.mjs", [], options);
+    assertEquals(code, 0, stdout + stderr);
+    const line = `^ENETJS_ERR_LIBRARY .*install it: ${install}@nats-io/transport-node$`;
+    assertMatch(stdout, new RegExp(line, "m"));
+  });
+
   test(`On ${name}, a gateway that is asked for WebRTC says what to install`, async () => {
     const project = projects[name];
     assert(!existsSync(`${project.folder}/node_modules/node-datachannel`), "it is optional");
@@ -108,6 +131,10 @@ test("The declarations refuse what are no flags and no peers", async () => {
   projects.deno.copy("tests/programs/send_types.ts");
   const { code, stderr } = await projects.deno.command(["deno", "check", "send_types.ts"]);
   assertEquals(code, 0, stderr);
+});
+
+test("No module of the main package has newer syntax than Node 22", async () => {
+  assertEquals(await lowerSyntax(published.main), []);
 });
 
 test("No module of the main package asks where it is", async () => {
@@ -156,6 +183,20 @@ async function oldNode(major: number): Promise<string | undefined> {
   if (ok) return output.trim().split("\n").at(-1);
   print(`No test on Node ${major}, which npm can't get: ${output}\n`);
 }
+
+/** A server and a client, without `using`. */
+const ECHO = `
+import { Host } from "@enetjs/enet";
+const server = await Host.listen({ hostname: "127.0.0.1" }, {
+  receive: (peer, channelId, packet) => void peer.send(channelId, packet),
+});
+const client = await Host.create();
+const peer = await client.connect(server.address);
+peer.send(0, "hello");
+console.log((await peer.receive()).packet.text());
+await client.close();
+await server.close();
+`;
 
 /** The sizes that the page tells, of a package. */
 function toldSizes(name: string): number[] {
@@ -217,8 +258,10 @@ test("The declarations compile with lib ES2023 and DOM, and without @types/node"
   assert(ok, output);
 });
 
+const older: Record<number, string | undefined> = { 20: await oldNode(20), 22: await oldNode(22) };
+
 for (const major of [20, 22]) {
-  const old = await oldNode(major);
+  const old = older[major];
   const skip = old === undefined && `npm can't get Node ${major}`;
   test(
     `Node ${major} makes tokens, and says which version hosts need`,
@@ -233,6 +276,7 @@ import "@enetjs/enet/channel";
 import "@enetjs/enet/compat";
 import "@enetjs/enet/discovery";
 import "@enetjs/enet/messaging";
+import "@enetjs/enet/rooms";
 import { createToken, generateIssuerKeyPair, generateKeyPair, readToken } from "@enetjs/enet/security";
 const [host, issuer] = [await generateKeyPair(), await generateIssuerKeyPair()];
 const claims = { clientId: "alice", expiresAtMs: Date.now() + 60_000, servers: [host.publicKey] };
@@ -245,8 +289,8 @@ for (const call of [() => Host.listen(), async () => dlopen(null, { abs: { param
       );
       const { code, stdout, stderr } = await command([old!, "old.mjs"]);
       assertEquals(code, 0, stderr);
-      const says =
-        `Node ${major}\\.\\d+\\.\\d+ has no node:ffi: @enetjs/enet needs Node 26\\.10 or later`;
+      const says = `Node ${major}\\.\\d+\\.\\d+ has no node:ffi, and no koffi\\. ` +
+        "Use Node 26\\.10 or later, or: npm install koffi";
       assertMatch(
         stdout,
         new RegExp(
@@ -256,6 +300,20 @@ for (const call of [() => Host.listen(), async () => dlopen(null, { abs: { param
     },
   );
 }
+
+test("Node 22 runs hosts once koffi is installed", {
+  skip: older[22] === undefined && "npm can't get Node 22",
+}, async () => {
+  // Beside the program, so that the other tests have a project without it.
+  const { folder, command } = projects.node;
+  for (const name of ["koffi", "@koromix"]) {
+    const target = `${folder}/with_koffi/node_modules/${name}`;
+    cpSync(dependencyFolder(name), target, { recursive: true });
+  }
+  writeFileSync(`${folder}/with_koffi/echo.mjs`, ECHO);
+  const { code, stdout, stderr } = await command([older[22]!, "with_koffi/echo.mjs"]);
+  assertEquals([code, stdout], [0, "hello\n"], stderr);
+});
 
 for (const name of names) {
   test(`Installed on ${name}, ENETJS_DEBUG names the line of the program`, async () => {

@@ -17,8 +17,9 @@ import {
   view,
 } from "../../ffi/mod.ts";
 import { whenIdle } from "../../ffi/_callback.ts";
+import { detectRuntime } from "../../ffi/runtime.ts";
 import { fails, LIBRARY } from "./_ffi.ts";
-import { currentRuntime, until } from "../_helpers.ts";
+import { until } from "../_helpers.ts";
 
 const Inner = struct({ tag: "i8", weight: "f64" });
 
@@ -275,7 +276,7 @@ test("Another thread calls a thread-safe callback; where it cannot, making it is
     callback({ parameters: ["int"], result: "void" }, (value) => seen.push(value), {
       threadSafe: true,
     });
-  if (currentRuntime() === "node") {
+  if (detectRuntime().threadSafeCallback === undefined) {
     const error = fails("ENETJS_ERR_FFI_UNSUPPORTED", make);
     assert.match(error.message, /on node, other threads/);
     return;

@@ -10,6 +10,7 @@ import process from "node:process";
 import { test } from "node:test";
 import * as tables from "../../ffi/layout.ts";
 import {
+  CAPTURE_STAT,
   CHANNEL,
   CONDITION,
   CONFIG,
@@ -87,6 +88,7 @@ test("ffi/layout.ts has the configuration, options, modes and statistics of the 
   assert.deepEqual(LINK, group("LINK_"));
   assert.deepEqual(CONDITION, group("CONDITION_"));
   assert.deepEqual(FATE, group("FATE_"));
+  assert.deepEqual(CAPTURE_STAT, group("CAPTURE_STAT_"));
   assert.deepEqual(PEER_STAT, group("PEER_STAT_"));
   assert.deepEqual(DIAGNOSTIC, group("DIAGNOSTIC_"));
   assert.deepEqual(DISCONNECT, {
@@ -113,7 +115,7 @@ test("No table is so large that V8 would search in it", () => {
 });
 
 test("Positions count up from 0 without a gap, and each group has as many as its count", () => {
-  const groups = { CONDITION, CONFIG, FATE, HOST_STAT, LIMIT, PEER_STAT, DIAGNOSTIC };
+  const groups = { CAPTURE_STAT, CONDITION, CONFIG, FATE, HOST_STAT, LIMIT, PEER_STAT, DIAGNOSTIC };
   for (const [name, table] of Object.entries(groups)) {
     const positions = Object.values(table);
     assert.deepEqual(positions, positions.map((_, index) => index), name);
@@ -144,7 +146,7 @@ test("Every setting can be read and assigned on a host", () => {
 
 test("Native error codes have the names and the order of the header", () => {
   const errors = Object.entries(group("ERR_"));
-  assert.equal(errors.length, 30);
+  assert.equal(errors.length, 32);
   errors.forEach(([name, value], index) => {
     assert.equal(value, -1 - index, name);
     assert.equal(nativeError(value, "x").code, `ENETJS_ERR_${name}`);

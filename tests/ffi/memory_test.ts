@@ -177,7 +177,7 @@ test("toArrayBuffer() with free calls it once nothing refers to the buffer", asy
       for (let i = 0; i < 20; i++) new Uint8Array(1_000_000).fill(i);
       return freed.length > 0;
     },
-    30_000,
+    60_000,
     "a buffer to be collected",
   );
   assert.ok(freed.every((pointer) => made.includes(pointer)));

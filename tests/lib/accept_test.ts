@@ -48,7 +48,7 @@ test("accept is told who wants to connect, and decides by true, false or a numbe
   const connect = () => client.connect(server.address, { data: 0xFFFFFFFF, channels: 5 });
   await connect();
   const { port } = client.address;
-  const plain = { encrypted: false, token: undefined, clientKey: undefined };
+  const plain = { encrypted: false, cipher: undefined, token: undefined, clientKey: undefined };
   const attempt = {
     address: { hostname: LOOPBACK, port },
     data: 0xFFFFFFFF,

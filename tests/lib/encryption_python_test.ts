@@ -33,7 +33,7 @@ const serverKey = keyToText("host_public", keyPair.publicKey);
 /** Connects a plain host through the tunnel, has messages echoed, renews its key and moves it. */
 async function passes(
   security: Partial<HostSecurity>,
-  keys: Record<string, string>,
+  keys: Record<string, string | boolean>,
   look: (remote: Peer, host: Host) => void,
 ): Promise<void> {
   const connected: Peer[] = [];
@@ -46,7 +46,7 @@ async function passes(
   await using tunnel = spawnProgram("python3", [FILE], { name: "security_client.py" });
   tunnel.write(JSON.stringify({ port: server.address.port, serverKey, ...keys }));
   const port = Number.parseInt(await tunnel.line('{"port": '));
-  await tunnel.line('{"open": true}');
+  await tunnel.line('{"open": true');
   await using client = await Host.create();
   const peer = await client.connect({ hostname, port });
   const echo = async (text: string) => {
@@ -90,6 +90,39 @@ test("The client in Python connects with a key pair and a token", { skip }, asyn
     assert.equal(remote.clientKey, keyToText("host_public", mine.publicKey));
   });
 });
+
+/** PyNaCl has no AES-256-GCM. */
+const hasAes = spawnSync("python3", [
+  "-c",
+  "from cryptography.hazmat.primitives.ciphers.aead import AESGCM",
+]).status === 0;
+
+test("The client in Python connects with AES-256-GCM", { skip: skip || !hasAes }, async () => {
+  await passes({ aes: true }, { aes: true }, (remote, host) => {
+    // The processor may have no instructions for it. Then the REPLY says so.
+    assert.ok(remote.cipher === "aes-256-gcm" || remote.cipher === "chacha20-poly1305");
+    assert.equal(host.stats.security.forged, 0);
+  });
+});
+
+test(
+  "The client in Python needs no RETRY with the cookie of its last session",
+  { skip },
+  async () => {
+    await using server = await Host.listen({ hostname, security: { keyPair } });
+    const open = async (keys: object): Promise<string> => {
+      await using tunnel = spawnProgram("python3", [FILE], { name: "security_client.py" });
+      tunnel.write(JSON.stringify({ port: server.address.port, serverKey, ...keys }));
+      return (await tunnel.line('{"open": true, "cookie": "')).slice(0, 32);
+    };
+    const cookie = await open({});
+    assert.equal(server.stats.security.retries, 1);
+    await open({ cookie });
+    assert.equal(server.stats.security.retries, 1);
+    await open({ cookie: cookie.replaceAll(/^../g, "00") });
+    assert.equal(server.stats.security.retries, 2);
+  },
+);
 
 test("The client in Python is told why its token is refused", { skip }, async () => {
   const issuers = [(await generateIssuerKeyPair()).publicKey];

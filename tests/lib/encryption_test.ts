@@ -241,6 +241,77 @@ test("A connect token lets its client in once, and says who it is", async (t) =>
   });
 });
 
+test("A function provides a token for each connection of sessions()", async (t) => {
+  await leakCheck(t);
+  await using server = await listen({ tokens: { issuers: [issuer.publicKey] } });
+  await using client = await Host.create();
+  let tokens = 0;
+  const token = () =>
+    createToken({ clientId: ++tokens, expiresAtMs: Date.now() + 60_000 }, issuer.secretKey);
+  const end = new AbortController();
+  const retry = { minimumMs: 1 };
+  const options = { security: { serverKey, token }, retry, signal: end.signal };
+  for await (const peer of client.sessions(server.host.address, options)) {
+    assert.equal(await echo(peer, "again"), "again");
+    if (tokens === 3) end.abort();
+    else await peer.disconnect();
+  }
+  assert.deepEqual(server.connected.map((peer) => peer.token?.clientId), [1n, 2n, 3n]);
+  assert.equal(server.host.stats.security.retries, 1, "a client that comes back needs no RETRY");
+});
+
+test("What a function of tokens does wrong ends the attempt", async (t) => {
+  await leakCheck(t);
+  await using client = await Host.create();
+  const connecting = (token: unknown, options: object = {}) =>
+    client.connect({ hostname, port: 9 }, {
+      security: { serverKey, token: token as string },
+      ...options,
+    });
+  await assert.rejects(connecting(() => Promise.reject(new Error("login failed"))), /login failed/);
+  await assert.rejects(connecting(() => undefined), /what security\.token returns must be text/);
+  await rejection(connecting(() => "token_x"), "ENETJS_ERR_SECURITY_TOKEN");
+  const never = () => new Promise<string>(() => {});
+  const late = await rejection(connecting(never, { timeoutMs: 50 }), "ENETJS_ERR_TIMEOUT");
+  assert.match(late, /the function security\.token has not returned a token yet$/);
+  await assert.rejects(connecting(never, { signal: AbortSignal.abort() }), { name: "AbortError" });
+  const closing = connecting(never);
+  const closed = rejection(closing, "ENETJS_ERR_CLOSED");
+  await client.close();
+  await closed;
+});
+
+test("AES-256-GCM is used where both sides ask for it", async (t) => {
+  await leakCheck(t);
+  await using server = await listen({ aes: true });
+  await using client = await Host.create();
+  const ask = (aes: boolean) =>
+    client.connect(server.host.address, { security: { serverKey, aes } });
+  const text = "0123456789".repeat(2000);
+  const without = await ask(false);
+  assert.equal(without.cipher, "chacha20-poly1305");
+  const peer = await ask(true);
+  assert.equal(await echo(peer, text), text);
+  await until(() => server.connected.length === 2, 10_000, "both connections");
+  // Both are on this machine, whose processor may have no instructions for it.
+  assert.equal(server.connected[1].cipher, peer.cipher);
+  assert.equal(server.connected[0].cipher, "chacha20-poly1305");
+});
+
+test("The caller's keys stay as they are", async (t) => {
+  await leakCheck(t);
+  const pair = await generateKeyPair();
+  const psk = generateSharedSecret();
+  const before = JSON.stringify([pair, psk]);
+  await using server = await listen({ keyPair: pair, psk });
+  await using client = await Host.create();
+  for (let connections = 0; connections < 2; connections++) {
+    const security = { serverKey: pair.publicKey, psk };
+    await client.connect(server.host.address, { security });
+  }
+  assert.equal(JSON.stringify([pair, psk]), before);
+});
+
 test("A connection follows its client to other ports, and loses no reliable message", async (t) => {
   await leakCheck(t);
   await using server = await listen();
@@ -318,6 +389,11 @@ test("Wrong options of encryption are refused with what to do", async () => {
   await assert.rejects(connecting({ serverKey: "host_secret_x" }), /a key of the kind host_secret/);
   await assert.rejects(connecting({ serverKey: keyPair }), /two keys: pass its publicKey$/);
   await assert.rejects(connecting({ serverKey: new Uint8Array(32) }), /32 bytes that are all 0/);
+  const smallOrder = new Uint8Array(32);
+  smallOrder[0] = 1;
+  smallOrder[31] = 0x80;
+  await assert.rejects(connecting({ serverKey: smallOrder }), /a point of small order/);
+  await assert.rejects(connecting({ serverKey, aes: 1 }), /security\.aes must be a boolean/);
   await assert.rejects(connecting({ serverKey, token: {} }), /pass what createToken resolves with/);
   const psk = generateSharedSecret();
   await assert.rejects(connecting({ serverKey, psk, keyPair }), /leave out the other/);

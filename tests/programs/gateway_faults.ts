@@ -1,6 +1,6 @@
 /* What ENETJS_DEBUG=1 says of browsers that break the rules of a gateway. */
 import { Gateway } from "../../lib/gateway/gateway.ts";
-import { encodeMessage, FRAGMENT } from "../../lib/gateway/wire.ts";
+import { encodeMessage, FRAGMENT } from "../../lib/gateway/link/wire.ts";
 import { Host } from "../../mod.ts";
 import { until } from "../_helpers.ts";
 import { raw } from "../lib/gateway/_gateway.ts";

@@ -7,7 +7,7 @@
  */
 import { openSync, writeSync } from "node:fs";
 import process from "node:process";
-import { encodeFrame } from "../../lib/gateway/strict_codec.ts";
+import { encodeFrame } from "../../lib/gateway/pipe/strict_codec.ts";
 
 const [path, count, byte] = process.argv.slice(2);
 const fd = openSync(path, "w");

@@ -1,10 +1,11 @@
 """The client's side of encrypted connections, written from docs/security-protocol.md alone.
 
 It is a tunnel: a plain ENet client sends to the port that it prints, and what that client sends travels in one session
-to the server. It reads a line of JSON with the server's port and keys as text, and prints lines of JSON:
+to the server. It reads a line of JSON with the server's port and keys as text, "aes" and the "cookie" of a session before. It prints
+lines of JSON:
 
     {"port": ...}                                   before the handshake
-    {"open": true} or {"status": number}            after it
+    {"open": true, "cookie": text} or {"status": number}    after it
     {"moved": port}        after a line "move": it sends from another port from now on
     {"rekeyed": epoch}     after a line "rekey": it has begun a new epoch
 
@@ -64,13 +65,44 @@ except ImportError:
             return None
 
 
+try:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+except ImportError:
+    AESGCM = None
+
+
+class Chacha:
+    @staticmethod
+    def nonce_of(counter):
+        return bytes(4) + struct.pack("<Q", counter)
+
+    encrypt = staticmethod(encrypt)
+    decrypt = staticmethod(decrypt)
+
+
+class Aes:
+    @staticmethod
+    def nonce_of(counter):
+        return bytes(4) + struct.pack(">Q", counter)
+
+    @staticmethod
+    def encrypt(key, nonce, ad, plain):
+        return AESGCM(key).encrypt(nonce, plain, ad)
+
+    @staticmethod
+    def decrypt(key, nonce, ad, sealed):
+        try:
+            return AESGCM(key).decrypt(nonce, sealed, ad)
+        except Exception:
+            return None
+
+
 HELLO, RETRY, REPLY, DATA, CONTROL = 0x0F, 0x1F, 0x2F, 0x3F, 0x4F
 NK, NKPSK0, IK = 0, 1, 2
 NAMES = {NK: "NK", NKPSK0: "NKpsk0", IK: "IK"}
 
 
-def nonce_of(counter):
-    return bytes(4) + struct.pack("<Q", counter)
+nonce_of = Chacha.nonce_of
 
 
 class Noise:
@@ -157,9 +189,11 @@ class Client:
         header = bytes([HELLO, 1, pattern, 0]) + self.index
         server_key = bytes_of(setup["serverKey"], "host_public")
         self.noise = Noise(pattern, b"enetjs security 1" + header, server_key, psk, own)
-        payload = struct.pack(">H", len(token)) + token
+        self.aes = bool(setup.get("aes"))
+        payload = struct.pack(">HB", len(token), self.aes) + token
         payload = payload.ljust(256, b"\0")
-        self.hello = [header, bytes(16), self.noise.first(payload)]
+        cookie = bytes.fromhex(setup.get("cookie", "00" * 16))
+        self.hello = [header, cookie, self.noise.first(payload)]
         self.open_keys = None
         self.number = 0
         self.epoch = 0
@@ -190,11 +224,15 @@ class Client:
             if data[0] == RETRY and len(data) == 24:
                 self.hello[1] = data[8:]
                 self.send_hello()
-            elif data[0] == REPLY and len(data) == 64 and data[2] == self.hello[0][2]:
+            elif data[0] == REPLY and len(data) == 80 and data[2] == self.hello[0][2]:
                 payload = self.noise.second(data[8:])
                 if payload is None:
                     raise SystemExit("the REPLY is not authentic")
-                self.remote, status = payload[:4], payload[4]
+                self.remote, status, cipher = payload[:4], payload[4], payload[5]
+                if cipher > self.aes:
+                    raise SystemExit("a cipher that was not offered")
+                self.cipher = Aes if cipher else Chacha
+                self.cookie = payload[8:]
                 self.sending, self.receiving = self.noise.split()
                 return status
         raise SystemExit("no REPLY")
@@ -203,12 +241,13 @@ class Client:
         counter = self.epoch << 60 | self.number
         self.number += 1
         header = bytes([kind]) + self.remote + struct.pack(">Q", counter)
-        sealed = encrypt(self.sending, nonce_of(counter), header, plain)
+        sealed = self.cipher.encrypt(self.sending, self.cipher.nonce_of(counter), header, plain)
         self.socket.sendto(header + sealed, self.server)
 
     def rekey(self):
         """A new epoch of what this side sends."""
-        self.sending = encrypt(self.sending, nonce_of(2**64 - 1), b"", bytes(32))[:32]
+        nonce = self.cipher.nonce_of(2**64 - 1)
+        self.sending = self.cipher.encrypt(self.sending, nonce, b"", bytes(32))[:32]
         self.epoch = (self.epoch + 1) % 16
 
     def take(self):
@@ -219,7 +258,8 @@ class Client:
         counter = struct.unpack(">Q", data[5:13])[0]
         if counter in self.seen:
             return None
-        plain = decrypt(self.receiving, nonce_of(counter), data[:13], data[13:])
+        nonce = self.cipher.nonce_of(counter)
+        plain = self.cipher.decrypt(self.receiving, nonce, data[:13], data[13:])
         if plain is None:
             return None
         self.seen.add(counter)
@@ -247,7 +287,7 @@ def main():
     if status != 0:
         say(status=status)
         return
-    say(open=True)
+    say(open=True, cookie=client.cookie.hex(), aes=client.cipher is Aes)
     source = None
     while True:
         for ready in select.select([plain, client.socket, sys.stdin], [], [])[0]:

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CLOSE, decodeWelcome, encodeHello, endOf, PROTOCOL, type Welcome } from "../wire.ts";
+import { CLOSE, decodeWelcome, encodeHello, endOf, PROTOCOL, type Welcome } from "../link/wire.ts";
 import { EnetSocketError } from "./errors.ts";
 import type { ConnectPlan } from "./options.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { Fifo } from "../../internal/fifo.ts";
-import type { LinkInbox } from "../link_inbox.ts";
+import type { LinkInbox } from "../link/inbox.ts";
 import { type EnetMessage, EnetPacket } from "./packet.ts";
 
 /** Gives the messages of a link to reads. */

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Link } from "../link.ts";
-import { decodeAnswer, encodeOffer, sdpOf, sideOf } from "../signalling.ts";
-import { type RtcChannel, UnreliablePath } from "../unreliable_path.ts";
+import type { Link } from "../link/link.ts";
+import { decodeAnswer, encodeOffer, sdpOf, sideOf } from "../link/signalling.ts";
+import { type RtcChannel, UnreliablePath } from "../link/unreliable_path.ts";
 
 /** The part of an RTCDataChannel that is used here; Deno, Bun and Node do not know its type. */
 interface PageChannel {

@@ -1,7 +1,7 @@
 import { iteration } from "../../internal/iteration.ts";
 import { PacketFlag } from "../../packet_flag.ts";
-import { Link, type LinkOwner } from "../link.ts";
-import { CLOSE, closeReason, encodeMessage, endOf, type Welcome } from "../wire.ts";
+import { Link, type LinkOwner } from "../link/link.ts";
+import { CLOSE, closeReason, encodeMessage, endOf, type Welcome } from "../link/wire.ts";
 import { EnetSocketError } from "./errors.ts";
 import { greet, WINDOW } from "./greeting.ts";
 import {
@@ -72,7 +72,7 @@ export class EnetSocket implements AsyncIterable<EnetMessage>, AsyncDisposable {
   #closeTimer: ReturnType<typeof setTimeout> | undefined;
   #resolveClosed!: (end: EnetEnd) => void;
   #end: EnetEnd | undefined;
-  /** This side has begun to end it; how that will be told. */
+  /** This side has begun to end it: the reason that will be reported. */
   #leaving: EnetEnd | undefined;
   /** To be closed when everything has been given to the socket. */
   #later = false;

@@ -10,6 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
+#ifdef __APPLE__
+#include <dlfcn.h>
+#endif
 #ifndef _WIN32
 #include <unistd.h>
 #endif
@@ -39,13 +42,17 @@ const void *enetjs_this_thread(void) {
 
 /*
  * The library stays loaded, because its threads and its hooks may be running when a runtime unloads it. On
- * other systems the linker sees to that (CMakeLists.txt).
+ * Linux the linker sees to that (CMakeLists.txt).
  */
 static void stay_loaded(void) {
-#ifdef _WIN32
+#if defined(_WIN32)
   HMODULE self;
   GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
                      (LPCWSTR)(void *)&newest, &self);
+#elif defined(__APPLE__)
+  Dl_info self;
+  if (dladdr((const void *)&newest, &self) != 0)
+    dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 #endif
 }
 

@@ -4,12 +4,18 @@
  */
 #include "base/net.h"
 
+#ifndef _WIN32
+#include <netinet/tcp.h>
+#endif
 #ifdef __linux__
 #include <errno.h>
 #include <sys/eventfd.h>
 #endif
 
 #include "enetjs.h"
+
+/* How long a connection over the loopback interface may take. It is made by the system alone. */
+#define CONNECT_MS 2000
 
 #ifndef MSG_DONTWAIT
 #define MSG_DONTWAIT 0
@@ -32,10 +38,39 @@ bool enetjs_socket_get(enetjs_fd fd, int level, int option, int *value) {
   return getsockopt(fd, level, option, (char *)value, &length) == 0;
 }
 
+/* Waits until a connection that is being made has been made. */
+static bool is_connected(enetjs_fd fd) {
+  enetjs_pollfd writable = {.fd = fd, .events = POLLOUT};
+  int error = 0, ready;
+  do {
+    ready = enetjs_poll(&writable, 1, CONNECT_MS);
+  } while (ready < 0 && enetjs_socket_error_interrupted(enetjs_socket_error()));
+  return ready == 1 && enetjs_socket_get(fd, SOL_SOCKET, SO_ERROR, &error) && error == 0;
+}
+
+/* A wake-up is one byte, which must not wait for others. */
+static bool greet(enetjs_fd fd, uint16_t port, const uint8_t *greeting, int bytes) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (enetjs_stream_configure(fd) != 0 || !enetjs_socket_set(fd, IPPROTO_TCP, TCP_NODELAY, 1)) return false;
+  if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0 &&
+      !enetjs_socket_error_in_progress(enetjs_socket_error()))
+    return false;
+  return is_connected(fd) && send(fd, (const void *)greeting, bytes, MSG_NOSIGNAL) == bytes;
+}
+
+int enetjs_connect_loopback(enetjs_fd *fd, uint16_t port, const uint8_t *greeting, int bytes) {
+  *fd = enetjs_tcp_socket();
+  if (*fd == ENETJS_FD_NONE) return enetjs_socket_error_code(enetjs_socket_error());
+  if (greet(*fd, port, greeting, bytes)) return 0;
+  enetjs_fd_close(*fd);
+  return ENETJS_ERR_SOCKET;
+}
+
 void enetjs_fd_close_forgotten(enetjs_fd fd, struct enetjs_fd_identity identity, enetjs_fd other_end) {
   struct enetjs_fd_identity now;
-  enetjs_pollfd other = {0};
-  other.fd = other_end;
+  /* Nothing is sent from the other end. macOS tells of its end only where something is waited for. */
+  enetjs_pollfd other = {.fd = other_end, .events = POLLIN};
   enetjs_poll(&other, 1, 0);
   if (other.revents != 0) return; /* hung up: `fd` is closed, and its number may belong to another file */
   now = enetjs_fd_identify(fd);

@@ -46,6 +46,16 @@ int enetjs_pair_open(enetjs_fd ends[2]);
 /** Makes a stream socket of ours non-blocking, and its bytes leave at once. @returns 0, or -1 */
 int enetjs_stream_configure(enetjs_fd fd);
 
+/** Creates a TCP socket of IPv4 that no child process inherits. @returns ENETJS_FD_NONE on failure */
+enetjs_fd enetjs_tcp_socket(void);
+
+/**
+ * Connects a non-blocking socket, which no child process inherits, to a port of this machine's loopback
+ * interface, within two seconds. Then it sends these bytes.
+ * @returns 0, or a negative ENETJS_ERR_… code
+ */
+int enetjs_connect_loopback(enetjs_fd *fd, uint16_t port, const uint8_t *greeting, int bytes);
+
 /**
  * Wakes a thread of ours in poll(): an eventfd on Linux, where both members are the same, else a pair of
  * sockets.
@@ -117,6 +127,12 @@ void enetjs_socket_error_clear(void);
 
 /** Whether a call that would have had to wait was given up. */
 bool enetjs_socket_error_would_block(int error);
+
+/** Whether a connection is being made, which a non-blocking socket does not wait for. */
+bool enetjs_socket_error_in_progress(int error);
+
+/** Whether a signal has ended a call. */
+bool enetjs_socket_error_interrupted(int error);
 
 /** Whether a socket call that failed with this error can never succeed again. */
 bool enetjs_socket_error_fatal(int error);

@@ -19,12 +19,16 @@
 
 static bool close_on_exec(enetjs_fd fd) { return CLOSE_ON_EXEC != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) == 0; }
 
-enetjs_fd enetjs_udp_socket(bool ipv6) {
-  enetjs_fd fd = socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | CLOSE_ON_EXEC, 0);
+static enetjs_fd open_socket(int family, int type) {
+  enetjs_fd fd = socket(family, type | CLOSE_ON_EXEC, 0);
   if (fd == ENETJS_FD_NONE || close_on_exec(fd)) return fd;
   close(fd);
   return ENETJS_FD_NONE;
 }
+
+enetjs_fd enetjs_udp_socket(bool ipv6) { return open_socket(ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM); }
+
+enetjs_fd enetjs_tcp_socket(void) { return open_socket(AF_INET, SOCK_STREAM); }
 
 int enetjs_stream_configure(enetjs_fd fd) {
 #if defined(SO_NOSIGPIPE)
@@ -70,6 +74,10 @@ int enetjs_socket_error(void) { return errno; }
 void enetjs_socket_error_clear(void) { errno = 0; }
 
 bool enetjs_socket_error_would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
+
+bool enetjs_socket_error_in_progress(int error) { return error == EINPROGRESS; }
+
+bool enetjs_socket_error_interrupted(int error) { return error == EINTR; }
 
 bool enetjs_socket_error_fatal(int error) { return error == EBADF || error == ENOTSOCK; }
 

@@ -94,6 +94,8 @@ enetjs_fd enetjs_udp_socket(bool ipv6) {
   return fd;
 }
 
+enetjs_fd enetjs_tcp_socket(void) { return open_socket(AF_INET, SOCK_STREAM); }
+
 struct enetjs_fd_identity enetjs_fd_identify(enetjs_fd fd) {
   struct enetjs_fd_identity none = {0};
   (void)fd;
@@ -110,6 +112,10 @@ int enetjs_socket_error(void) { return WSAGetLastError(); }
 void enetjs_socket_error_clear(void) { WSASetLastError(0); }
 
 bool enetjs_socket_error_would_block(int error) { return error == WSAEWOULDBLOCK; }
+
+bool enetjs_socket_error_in_progress(int error) { return error == WSAEWOULDBLOCK; }
+
+bool enetjs_socket_error_interrupted(int error) { return error == WSAEINTR; }
 
 bool enetjs_socket_error_fatal(int error) { return error == WSAENOTSOCK || error == WSAENOTCONN; }
 

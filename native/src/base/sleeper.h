@@ -37,7 +37,7 @@ enum enetjs_woken { ENETJS_WOKEN_SOCKET = 1, ENETJS_WOKEN_GONE = 2 };
 
 /**
  * @param socket is watched when enetjs_sleeper_watch says so
- * @param pair whose other end is watched always
+ * @param pair whose other end is watched always: nothing is sent from there, so what can be read is its end
  * @returns 0, or a negative ENETJS_ERR_… code
  */
 int enetjs_sleeper_open(struct enetjs_sleeper *s, enetjs_fd socket, enetjs_fd pair);

@@ -31,7 +31,7 @@ int enetjs_sleeper_open(struct enetjs_sleeper *s, enetjs_fd socket, enetjs_fd pa
   s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   s->epoll = epoll_create1(EPOLL_CLOEXEC);
   if (s->timer >= 0 && s->epoll >= 0 && control(s, EPOLL_CTL_ADD, s->timer, TIMER, EPOLLIN | EPOLLET) == 0 &&
-      control(s, EPOLL_CTL_ADD, pair, PAIR, 0) == 0 &&
+      control(s, EPOLL_CTL_ADD, pair, PAIR, EPOLLIN) == 0 &&
       control(s, EPOLL_CTL_ADD, socket, SOCKET, EPOLLONESHOT) == 0)
     return 0;
   error = enetjs_socket_error_code(errno);

@@ -37,15 +37,16 @@ static int time_left(const struct enetjs_sleeper *s) {
 enum source { WAKER, PAIR, SOCKET, SOURCES };
 
 unsigned enetjs_sleeper_sleep(struct enetjs_sleeper *s, enetjs_mutex *lock) {
-  enetjs_pollfd fds[SOURCES] = {
-      {.fd = s->waker.read, .events = POLLIN}, {.fd = s->pair}, {.fd = s->socket, .events = POLLIN}};
+  enetjs_pollfd fds[SOURCES] = {{.fd = s->waker.read, .events = POLLIN},
+                                {.fd = s->pair, .events = POLLIN},
+                                {.fd = s->socket, .events = POLLIN}};
   unsigned sources = s->watching ? SOURCES : SOCKET, woken = 0;
   int wait = time_left(s);
   enetjs_mutex_unlock(lock);
   enetjs_poll(fds, sources, wait);
   if (fds[WAKER].revents) enetjs_waker_clear(&s->waker);
   if (fds[SOCKET].revents) woken |= ENETJS_WOKEN_SOCKET;
-  if (fds[PAIR].revents & (POLLHUP | POLLERR | POLLNVAL)) woken |= ENETJS_WOKEN_GONE;
+  if (fds[PAIR].revents) woken |= ENETJS_WOKEN_GONE;
   return woken;
 }
 

@@ -10,9 +10,9 @@
  */
 #include <string.h>
 
-#include "base/net.h"
 #include "base/number.h"
 #include "base/threaded.h"
+#include "base/wake.h"
 #include "enetjs.h"
 
 #define WATCH_LIMIT 256
@@ -23,8 +23,7 @@ struct watch {
   short events; /* of poll(), wanted while armed */
   short ready;  /* of poll(), found since JavaScript asked last */
   enetjs_fd fd;
-  enetjs_fd wake, consumer_end; /* the pair; JavaScript has the second */
-  struct enetjs_fd_identity consumer_identity;
+  struct enetjs_wake wake;
 };
 
 static void wait_until_closed(void *object);
@@ -60,7 +59,7 @@ static void note(struct watch *w, short revents) {
   if (w->armed) {
     w->armed = false;
     w->ready |= revents;
-    enetjs_poke(w->wake);
+    enetjs_poke(w->wake.own);
   }
   enetjs_mutex_unlock(&table.lock);
 }
@@ -79,40 +78,44 @@ static void wait_until_closed(void *object) {
 
 static void release(void *object) {
   struct watch *w = object;
-  enetjs_fd_close(w->wake);
-  if (!w->threaded.open) enetjs_fd_close(w->consumer_end); /* JavaScript has not been given it */
+  if (w->threaded.open)
+    enetjs_fd_close(w->wake.own);
+  else
+    enetjs_wake_cancel(&w->wake);
 }
 
 static void forget(void *object) {
   struct watch *w = object;
-  enetjs_fd_close_forgotten(w->consumer_end, w->consumer_identity, w->wake);
+  enetjs_wake_forget(&w->wake, true);
 }
 
-static int start(void *object, void *fd) {
+/* What a watch is opened with. */
+struct opening {
+  enetjs_fd fd;
+  struct enetjs_wake_place place;
+};
+
+static int start(void *object, void *context) {
+  const struct opening *opening = context;
   struct watch *w = object;
-  enetjs_fd ends[2];
-  int error = enetjs_pair(ends);
+  int error = enetjs_wake_open(&w->wake, opening->place);
   if (error < 0) return error;
-  w->wake = ends[0];
-  w->consumer_end = ends[1];
-  w->consumer_identity = enetjs_fd_identify(ends[1]);
-  w->fd = *(enetjs_fd *)fd;
+  w->fd = opening->fd;
   w->armed = false;
   w->ready = 0;
   return 0;
 }
 
-double enetjs_watch_open(double fd) {
-  enetjs_fd watched;
+double enetjs_watch_open(double fd, double port, const uint8_t *secret, double secretBytes) {
   if (!enetjs_is_integer(fd, 0, INT32_MAX)) return ENETJS_ERR_ARGUMENT;
-  watched = (enetjs_fd)fd;
-  return enetjs_threaded_open(&table, start, &watched);
+  struct opening opening = {(enetjs_fd)fd, {port, secret, secretBytes}};
+  return enetjs_threaded_open(&table, start, &opening);
 }
 
 double enetjs_watch_descriptor(double watch) {
   enetjs_mutex_lock(&table.lock);
   struct watch *w = enetjs_threaded_find(&table, watch);
-  double result = w ? (double)w->consumer_end : ENETJS_ERR_CLOSED;
+  double result = w ? enetjs_wake_descriptor(&w->wake) : ENETJS_ERR_CLOSED;
   enetjs_mutex_unlock(&table.lock);
   return result;
 }

@@ -110,7 +110,7 @@ int enetjs_channel_fail(struct enetjs_channel *c, int code, const char *reason) 
     snprintf(c->reason, sizeof(c->reason), "%s", reason);
   }
   enetjs_channel_begin_closing(c);
-  if (c->running) enetjs_poke(c->wake);
+  if (c->running) enetjs_poke(c->wake.own);
   return ENETJS_PLUGIN_FAULT;
 }
 
@@ -154,33 +154,29 @@ double enetjs_channel_open(const uint8_t *path, double pathBytes, const uint8_t 
 }
 
 /* With the lock held. @returns 0 or an error code */
-static int start(struct enetjs_channel *c) {
-  enetjs_fd wake[2];
+static int start(struct enetjs_channel *c, struct enetjs_wake_place place) {
   enetjs_thread thread;
-  int error = enetjs_pair(wake);
+  int error = enetjs_wake_open(&c->wake, place);
   if (error < 0) return error;
-  c->wake = wake[0];
   c->running = true;
   atomic_fetch_add(&enetjs_live_plugins, 1);
   if (!enetjs_thread_start_sized(&thread, enetjs_channel_main, c, STACK_BYTES)) {
     c->running = false;
     atomic_fetch_sub(&enetjs_live_plugins, 1);
-    enetjs_fd_close(wake[0]);
-    enetjs_fd_close(wake[1]);
+    enetjs_wake_cancel(&c->wake);
     return ENETJS_ERR_THREAD;
   }
   enetjs_thread_detach(thread);
-  c->consumer_end = wake[1];
-  c->consumer_identity = enetjs_fd_identify(wake[1]);
   return 0;
 }
 
-double enetjs_channel_start(double channel) {
+double enetjs_channel_start(double channel, double port, const uint8_t *secret, double secretBytes) {
+  struct enetjs_wake_place place = {port, secret, secretBytes};
   struct enetjs_channel *c = lock_by_handle(channel);
   double result;
   if (!c) return ENETJS_ERR_CLOSED;
-  result = c->running || c->closing || c->released ? ENETJS_ERR_ARGUMENT : start(c);
-  if (result == 0) result = (double)c->consumer_end;
+  result = c->running || c->closing || c->released ? ENETJS_ERR_ARGUMENT : start(c, place);
+  if (result == 0) result = enetjs_wake_descriptor(&c->wake);
   enetjs_mutex_unlock(&c->lock);
   return result;
 }
@@ -252,7 +248,7 @@ static void close_of_thread(const void *owner) {
   for (uint32_t index = 0; (c = channel_at(index)) != NULL; index++) {
     enetjs_mutex_lock(&c->lock);
     if (c->open && !c->released && c->owner == owner) {
-      enetjs_fd_close_forgotten(c->consumer_end, c->consumer_identity, c->running ? c->wake : ENETJS_FD_NONE);
+      enetjs_wake_forget(&c->wake, c->running);
       release(c, false);
     }
     enetjs_mutex_unlock(&c->lock);

@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/net.h"
 #include "base/threads.h"
+#include "base/wake.h"
 #include "channel/plugin.h"
 #include "channel/ring.h"
 #include "enetjs.h"
@@ -38,8 +38,7 @@ struct enetjs_channel {
   int state;     /* ENETJS_CHANNEL_STATE_…, or the error code that ended the channel */
   char reason[ENETJS_CHANNEL_REASON_BYTES];
   const void *owner; /* identifies JavaScript's thread, or NULL */
-  enetjs_fd wake, consumer_end;
-  struct enetjs_fd_identity consumer_identity;
+  struct enetjs_wake wake;
 
   char *path;
   uint8_t *configuration;

@@ -79,7 +79,7 @@ static int commit_locked(struct enetjs_channel *c, int64_t length) {
   }
   if (!enetjs_channel_guards_intact(c))
     return enetjs_channel_fail(c, ENETJS_ERR_FAULT, "a write beyond the memory of a reservation");
-  if (enetjs_channel_ring_commit(&c->out, (uint32_t)length)) enetjs_poke(c->wake);
+  if (enetjs_channel_ring_commit(&c->out, (uint32_t)length)) enetjs_poke(c->wake.own);
   return ENETJS_PLUGIN_OK;
 }
 

@@ -67,14 +67,14 @@ static bool process_one(struct enetjs_channel *c) {
       enetjs_mutex_unlock(&c->lock);
       return false;
     case ENETJS_CHANNEL_RING_OK:
-      if (wake) enetjs_poke(c->wake);
+      if (wake) enetjs_poke(c->wake.own);
       c->plugin.functions->process_message(c->plugin_state, data, length);
       enetjs_channel_check_returned(c, "process_message");
-      if (enetjs_channel_ring_release(&c->in, length)) enetjs_poke(c->wake);
+      if (enetjs_channel_ring_release(&c->in, length)) enetjs_poke(c->wake.own);
       return true;
     case ENETJS_CHANNEL_RING_NONE: break;
   }
-  if (wake) enetjs_poke(c->wake);
+  if (wake) enetjs_poke(c->wake.own);
   return false;
 }
 
@@ -106,8 +106,8 @@ static void finish(struct enetjs_channel *c) {
   enetjs_mutex_lock(&c->lock);
   c->running = false;
   enetjs_cond_broadcast(&c->changed);
-  enetjs_poke(c->wake);
-  enetjs_fd_close(c->wake);
+  enetjs_poke(c->wake.own);
+  enetjs_fd_close(c->wake.own);
   if (c->released) enetjs_channel_destroy(c);
   atomic_fetch_sub(&enetjs_live_plugins, 1);
   enetjs_mutex_unlock(&c->lock);
@@ -118,7 +118,7 @@ void enetjs_channel_main(void *argument) {
   if (load(c) == 0) {
     enetjs_mutex_lock(&c->lock);
     if (c->state == ENETJS_CHANNEL_STATE_LOADING) c->state = ENETJS_CHANNEL_STATE_RUNNING;
-    enetjs_poke(c->wake);
+    enetjs_poke(c->wake.own);
     enetjs_mutex_unlock(&c->lock);
     serve(c);
   }

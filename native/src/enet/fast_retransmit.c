@@ -21,6 +21,9 @@
  * acknowledges one command. ENet 1.3.18 counts attempts to end a connection. There the timeout is doubled at
  * each attempt as if the timer had fired, so that the connection lasts as long.
  *
+ * When the peer has another address, everything is lost that was under way to the old one. It is sent again
+ * without an acknowledgement that would tell so.
+ *
  * Bounds: SEARCH_STEPS for the acknowledgements of a datagram, RESEND_STEPS for a call of resend. A lost
  * command that may not leave yet stays where it is, because ENet walks what it has to send for each datagram.
  *
@@ -118,6 +121,11 @@ static void slow_timer(const struct enetjs_fast_retransmit *fast, ENetPeer *peer
   if (peer->roundTripTimeVariance < least) peer->roundTripTimeVariance = least;
 }
 
+/* Whether it was sent where the peer is no more. */
+static bool missed(const struct enetjs_fast_retransmit *fast, const ENetOutgoingCommand *command) {
+  return fast->path_lost && !ENET_TIME_LESS(fast->path_lost_at, command->sentTime);
+}
+
 /* Commands without a message, such as pings, hold up nothing. */
 static bool may_be_resent(const ENetOutgoingCommand *command) {
   return command->packet && command->sendAttempts <= ATTEMPTS;
@@ -157,11 +165,12 @@ unsigned enetjs_fast_retransmit_resend(struct enetjs_fast_retransmit *fast, ENet
   for (ENetListIterator i = enet_list_begin(&peer->sentReliableCommands);
        i != end && fast->steps < RESEND_STEPS; i = next) {
     ENetOutgoingCommand *command = (ENetOutgoingCommand *)i;
+    const bool is_missed = missed(fast, command);
     next = enet_list_next(i);
     fast->steps++;
-    if (!ENET_TIME_LESS(command->sentTime, fast->newest)) break;
+    if (!is_missed && !ENET_TIME_LESS(command->sentTime, fast->newest)) break;
     if (!may_be_resent(command)) continue;
-    if (ENET_TIME_DIFFERENCE(now, command->sentTime) < limit) {
+    if (!is_missed && ENET_TIME_DIFFERENCE(now, command->sentTime) < limit) {
       fast->waits = true;
       fast->due = command->sentTime + limit;
       break;
@@ -175,6 +184,7 @@ unsigned enetjs_fast_retransmit_resend(struct enetjs_fast_retransmit *fast, ENet
     put_back(peer, command, before);
     resent++;
   }
+  fast->path_lost = fast->path_lost && bytes >= room; /* and goes on when there is room */
   if (resent > 0) set_timer(peer);
   fast->resent += resent;
   return resent;

@@ -15,6 +15,8 @@
 struct enetjs_fast_retransmit {
   bool begun;               /**< something has been acknowledged */
   bool waits;               /**< something may be lost; it is to be looked at again at `due` */
+  bool path_lost;           /**< what was sent up to `path_lost_at` went where the peer is no more */
+  enet_uint32 path_lost_at;
   enet_uint32 newest;       /**< the latest sent time that was acknowledged */
   enet_uint32 round_trip;   /**< how long after `newest` its acknowledgement came */
   enet_uint32 shortest;     /**< the shortest round trip */
@@ -52,6 +54,12 @@ static inline bool enetjs_fast_retransmit_knows(const struct enetjs_fast_retrans
 bool enetjs_fast_retransmit_acknowledged(struct enetjs_fast_retransmit *fast, const ENetPeer *peer,
                                          const ENetProtocol *command,
                                          struct enetjs_acknowledgement_search *search);
+
+/** The peer has another address now: what is under way is lost. The next call of resend has it sent again. */
+static inline void enetjs_fast_retransmit_path_lost(struct enetjs_fast_retransmit *fast, enet_uint32 now) {
+  fast->path_lost = true;
+  fast->path_lost_at = now;
+}
 
 /**
  * Has ENet send again what is lost by now, up to `room` bytes. To be called after ENet has handled all that

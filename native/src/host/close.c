@@ -13,6 +13,7 @@
 #include "enet/dispatch_queue.h"
 #include "host/internal.h"
 #include "wire/addresses.h"
+#include "wire/capture.h"
 #include "wire/conditions.h"
 #include "wire/guard.h"
 #include "wire/limits.h"
@@ -196,7 +197,7 @@ static void close_and_unlock(struct enetjs_host *h, double *stats) {
   if (pump) enetjs_thread_join(h->pump);
   enetjs_mutex_lock(&h->lock);
   if (pump) {
-    enetjs_fd_close(h->wake);
+    enetjs_fd_close(h->wake.own);
     enetjs_sleeper_close(&h->sleeper);
   }
   enetjs_host_destroy_locked(h, stats);
@@ -215,7 +216,7 @@ static void close_of_thread(const void *owner) {
   for (uint32_t index = 0; (h = enetjs_host_at(index)) != NULL; index++) {
     enetjs_mutex_lock(&h->lock);
     if (h->open && !h->closing && h->owner == owner) {
-      if (h->pump_running) enetjs_fd_close_forgotten(h->consumer_end, h->consumer_identity, h->wake);
+      if (h->pump_running) enetjs_wake_forget(&h->wake, true);
       close_and_unlock(h, NULL);
     } else {
       enetjs_mutex_unlock(&h->lock);
@@ -259,4 +260,7 @@ void enetjs_hosts_on_process_exit(void) {
     enetjs_disconnect_all(h);
     enetjs_mutex_unlock(&h->lock);
   }
+#if defined(__linux__)
+  enetjs_captures_finish();
+#endif
 }

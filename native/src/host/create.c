@@ -147,8 +147,22 @@ static void close_guard(struct enetjs_host *h) {
   enetjs_peer_ids_destroy(h->peer_ids);
 }
 
-static void on_sent(void *owner, const ENetAddress *to) {
+/*
+ * ENet sends with `&peer->address` (protocol.c of ENet, enet_protocol_send_outgoing_commands), so the pointer
+ * tells the peer. The library itself sends with addresses of its own.
+ */
+static void count_sent(struct enetjs_host *h, const ENetAddress *to, int length) {
+  uintptr_t first = (uintptr_t)&h->enet->peers[0].address, distance = (uintptr_t)to - first;
+  struct enetjs_traffic *traffic;
+  if (length <= 0 || (uintptr_t)to < first || distance / sizeof(ENetPeer) >= h->enet->peerCount) return;
+  traffic = &h->slots[distance / sizeof(ENetPeer)].quality.sent;
+  traffic->datagrams++;
+  traffic->bytes += (uint64_t)length;
+}
+
+static void on_sent(void *owner, const ENetAddress *to, int length) {
   struct enetjs_host *h = owner;
+  count_sent(h, to, length);
   if (h->handshakes.first) enetjs_handshake_sent(&h->handshakes, h->enet, to);
 }
 

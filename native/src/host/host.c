@@ -116,14 +116,15 @@ void enetjs_host_block_clear(struct enetjs_host *h) {
   memset(&h->open, 0, sizeof(*h) - offsetof(struct enetjs_host, open));
 }
 
-double enetjs_host_start(double host) {
+double enetjs_host_start(double host, double port, const uint8_t *secret, double secretBytes) {
+  struct enetjs_wake_place place = {port, secret, secretBytes};
   struct enetjs_host *h = enetjs_host_acquire(host);
-  enetjs_fd consumer_end = ENETJS_FD_NONE;
-  int result;
+  double result;
   if (!h) return ENETJS_ERR_CLOSED;
-  result = h->pump_configured && !h->pump_running ? enetjs_pump_start(h, &consumer_end) : ENETJS_ERR_ARGUMENT;
+  result = h->pump_configured && !h->pump_running ? enetjs_pump_start(h, place) : ENETJS_ERR_ARGUMENT;
+  if (result == 0) result = enetjs_wake_descriptor(&h->wake);
   enetjs_host_release(h);
-  return result < 0 ? result : (double)consumer_end;
+  return result;
 }
 
 /* ---- Shared memory ----------------------------------------------------------------------------- */

@@ -153,6 +153,8 @@ static int allow(struct enetjs_host *h, struct enetjs_datagram *datagram, const 
       (!h->limits || enetjs_limits_admit_messages(h->limits, datagram, peer)) && enetjs_allow(slot, datagram);
   if (!admitted || datagram->length < length) slot->quality.refused_datagrams++;
   if (!admitted) return TAKEN;
+  slot->quality.received.datagrams++;
+  slot->quality.received.bytes += h->enet->receivedDataLength;
   enetjs_commands_note(slot, datagram);
   h->read_from = slot;
   enetjs_datagram_hand_over(h->enet, datagram);

@@ -21,6 +21,7 @@
 #include "base/number.h"
 #include "base/sleeper.h"
 #include "base/threads.h"
+#include "base/wake.h"
 #include "enet/handshake.h"
 #include "enet/ping_barrier.h"
 #include "enet/resend_disconnect.h"
@@ -189,9 +190,7 @@ struct enetjs_host {
   uint32_t watched_services; /**< `services`, when the pump was last set to watch the socket */
   enetjs_thread pump;
   struct enetjs_sleeper sleeper; /**< where the pump sleeps */
-  enetjs_fd wake;
-  enetjs_fd consumer_end; /**< belongs to the consumer, which closes it */
-  struct enetjs_fd_identity consumer_identity;
+  struct enetjs_wake wake;       /**< while the pump runs */
 
   uint64_t counters[ENETJS_HOST_STAT_COUNT];
   int64_t debts[ENETJS_DEBT_BUCKETS];
@@ -371,7 +370,7 @@ int enetjs_next_wait(const struct enetjs_host *h);
 
 /* ---- pump.c ---------------------------------------------------------------------------------- */
 extern atomic_uint enetjs_live_pumps;
-int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end);
+int enetjs_pump_start(struct enetjs_host *h, struct enetjs_wake_place place);
 void enetjs_pump_rearm(struct enetjs_host *h);
 void enetjs_pump_call(struct enetjs_host *h); /**< wakes the consumer */
 void enetjs_pump_notify(struct enetjs_host *h);

@@ -31,6 +31,10 @@ static void quality_of(struct enetjs_slot *slot, double *stats) {
   stats[ENETJS_PEER_STAT_THROTTLED] = (double)quality->throttled;
   stats[ENETJS_PEER_STAT_THROTTLED_FOR_DELAY] = (double)quality->throttled_for_delay;
   stats[ENETJS_PEER_STAT_REFUSED_DATAGRAMS] = (double)quality->refused_datagrams;
+  stats[ENETJS_PEER_STAT_SENT_DATA] = (double)quality->sent.bytes;
+  stats[ENETJS_PEER_STAT_SENT_PACKETS] = (double)quality->sent.datagrams;
+  stats[ENETJS_PEER_STAT_RECEIVED_DATA] = (double)quality->received.bytes;
+  stats[ENETJS_PEER_STAT_RECEIVED_PACKETS] = (double)quality->received.datagrams;
   stats[ENETJS_PEER_STAT_BANDWIDTH_ESTIMATE] = slot->is_far ? slot->window.congestion.bandwidth : 0;
 }
 

@@ -26,7 +26,7 @@ void enetjs_pump_call(struct enetjs_host *h) {
   h->signalled = true;
   h->signalled_at = enet_time_get();
   h->counters[ENETJS_HOST_STAT_WAKE_UPS]++;
-  enetjs_poke(h->wake);
+  enetjs_poke(h->wake.own);
 }
 
 /* Has the pump look at the host at once. */
@@ -182,7 +182,7 @@ static void abandon(struct enetjs_host *h) {
   if (h->closing) return; /* a closer waits to join us */
   h->closing = true;
   enetjs_thread_detach(h->pump);
-  enetjs_fd_close(h->wake);
+  enetjs_fd_close(h->wake.own);
   enetjs_sleeper_close(&h->sleeper);
   enetjs_host_destroy_locked(h, NULL);
 }
@@ -195,14 +195,12 @@ static void pump_main(void *argument) {
   enetjs_mutex_unlock(&h->lock);
 }
 
-/* @returns 0 with the consumer's end of the wake pair, or an error code */
-int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end) {
-  enetjs_fd wake[2];
-  int error = enetjs_pair(wake);
+/* @returns 0 or an error code */
+int enetjs_pump_start(struct enetjs_host *h, struct enetjs_wake_place place) {
+  int error = enetjs_wake_open(&h->wake, place);
   if (error < 0) return error;
-  error = enetjs_sleeper_open(&h->sleeper, h->enet->socket, wake[0]);
+  error = enetjs_sleeper_open(&h->sleeper, h->enet->socket, h->wake.own);
   if (error < 0) goto no_sleeper;
-  h->wake = wake[0];
   atomic_fetch_add(&enetjs_live_pumps, 1);
   if (!enetjs_thread_start(&h->pump, pump_main, h)) {
     atomic_fetch_sub(&enetjs_live_pumps, 1);
@@ -210,14 +208,10 @@ int enetjs_pump_start(struct enetjs_host *h, enetjs_fd *consumer_end) {
     goto no_thread;
   }
   h->pump_running = true;
-  h->consumer_end = wake[1];
-  h->consumer_identity = enetjs_fd_identify(wake[1]);
-  *consumer_end = wake[1];
   return 0;
 no_thread:
   enetjs_sleeper_close(&h->sleeper);
 no_sleeper:
-  enetjs_fd_close(wake[0]);
-  enetjs_fd_close(wake[1]);
+  enetjs_wake_cancel(&h->wake);
   return error;
 }

@@ -1,7 +1,7 @@
 /*
  * When lost messages are looked for (enet/fast_retransmit.c): at the end of each service, for the peers that
- * have acknowledged something in it, and for those at which something may be lost since. One service takes
- * LOOK_STEPS; the peers that are left come first in the next one.
+ * have acknowledged something in it or have moved, and for those at which something may be lost since. One
+ * service takes LOOK_STEPS; the peers that are left come first in the next one.
  *
  * Invariant: a slot that is to be looked at at a later time is in the list, so that deadline.c finds it.
  * Called with the host's lock held.
@@ -27,11 +27,12 @@ static size_t room_of(struct enetjs_slot *slot) {
 static unsigned resend_of(struct enetjs_slot *slot) {
   ENetPeer *peer = enetjs_peer_of(slot);
   size_t under_way = peer->reliableDataInTransit;
+  bool path_lost = slot->fast.path_lost; /* which tells nothing about the new path */
   unsigned resent;
   slot->fast.waits = false;
   if (peer->state != ENET_PEER_STATE_CONNECTED && peer->state != ENET_PEER_STATE_DISCONNECT_LATER) return 0;
   resent = enetjs_fast_retransmit_resend(&slot->fast, peer, enet_time_get(), room_of(slot));
-  enetjs_congestion_lost(&slot->window.congestion, under_way - peer->reliableDataInTransit);
+  if (!path_lost) enetjs_congestion_lost(&slot->window.congestion, under_way - peer->reliableDataInTransit);
   return resent;
 }
 

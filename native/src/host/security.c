@@ -78,6 +78,7 @@ static int read_server(const uint8_t *bytes, size_t length, struct enetjs_securi
   memcpy(server->issuers, issuers, server->issuer_count * (size_t)ENETJS_KEY_BYTES);
   server->required = (bytes[0] & ENETJS_SECURITY_REQUIRED) != 0;
   server->has_psk = (bytes[0] & ENETJS_SECURITY_PSK) != 0;
+  server->aes = (bytes[0] & ENETJS_SECURITY_AES) != 0;
   memcpy(server->psk, bytes + ENETJS_SECURITY_PSK_AT, ENETJS_KEY_BYTES);
   return read_pair(&server->keys, bytes + ENETJS_SECURITY_PAIR_AT) ? 0 : ENETJS_ERR_KEY_PAIR;
 }
@@ -104,6 +105,7 @@ static int read_attempt(const uint8_t *bytes, size_t length, struct enetjs_secur
     return ENETJS_ERR_ARGUMENT;
   attempt->has_psk = (bytes[0] & ENETJS_SECURITY_PSK) != 0;
   attempt->has_keys = (bytes[0] & ENETJS_SECURITY_KEYS) != 0;
+  attempt->aes = (bytes[0] & ENETJS_SECURITY_AES) != 0;
   memcpy(attempt->psk, bytes + ENETJS_SECURITY_PSK_AT, ENETJS_KEY_BYTES);
   memcpy(attempt->server_key, bytes + ENETJS_SECURITY_ATTEMPT_SERVER_KEY, ENETJS_KEY_BYTES);
   attempt->token = bytes + ENETJS_SECURITY_ATTEMPT_TOKEN;
@@ -148,8 +150,9 @@ static double write_facts(const struct enetjs_host *h, const struct enetjs_endpo
   struct enetjs_security_facts facts;
   memset(out, 0, ENETJS_SECURITY_FACTS_TOKEN);
   if (!h->security || !enetjs_security_facts(h->security, session, &facts)) return 0;
+  if (facts.aes) out[0] |= ENETJS_SECURITY_FACTS_AES;
   if (facts.client_key) {
-    out[0] = 1;
+    out[0] |= ENETJS_SECURITY_FACTS_HAS_KEY;
     memcpy(out + ENETJS_SECURITY_FACTS_CLIENT_KEY, facts.client_key, ENETJS_KEY_BYTES);
   }
   if (facts.token_bytes > 0) memcpy(out + ENETJS_SECURITY_FACTS_TOKEN, facts.token, facts.token_bytes);
@@ -209,10 +212,19 @@ static void tell_moved(struct enetjs_slot *slot, const struct enetjs_endpoint *s
   struct enetjs_endpoint real = enetjs_security_real(slot->host->security, session);
   if (slot->host->peer_ids) enetjs_peer_ids_moved(slot->host->peer_ids, enetjs_peer_of(slot));
   if (!slot->connected) return;
+  enetjs_fast_retransmit_path_lost(&slot->fast, enet_time_get());
+  enetjs_resend_look(slot);
   record[ENETJS_RECORD_TYPE] = ENETJS_EVENT_MOVED;
   record[ENETJS_RECORD_ADDRESS] = enetjs_emit_endpoint(slot->host, slot, &real);
   record[ENETJS_RECORD_EXTRA] = real.port;
   enetjs_emit_event(slot->host, slot, record, NULL);
+}
+
+/* The server has shown that it has its key. */
+static void tell_secured(struct enetjs_slot *slot, const struct enetjs_endpoint *session) {
+  struct enetjs_security_facts facts = {0};
+  enetjs_security_facts(slot->host->security, session, &facts);
+  enetjs_emit_completion(slot, ENETJS_COMPLETION_SECURED, facts.aes, 0);
 }
 
 /* The attempt is over: the server has said why. */
@@ -231,8 +243,7 @@ void enetjs_security_tell(struct enetjs_host *h) {
     if (!slot) continue;
     if (report == ENETJS_SESSION_HAS_MOVED) tell_moved(slot, &session);
     if (report == ENETJS_SESSION_WAS_REJECTED) end_rejected(slot, &session);
-    if (report == ENETJS_SESSION_HAS_OPENED && slot->outgoing)
-      enetjs_emit_completion(slot, ENETJS_COMPLETION_SECURED, 0, 0);
+    if (report == ENETJS_SESSION_HAS_OPENED && slot->outgoing) tell_secured(slot, &session);
   }
 }
 

@@ -66,6 +66,11 @@ struct enetjs_silence {
   uint64_t ms;
 };
 
+/** Datagrams in one direction. */
+struct enetjs_traffic {
+  uint64_t datagrams, bytes;
+};
+
 /** What is counted for the statistics of one connection. All zero at its beginning. */
 struct enetjs_quality {
   struct enetjs_round_trip round_trip;
@@ -76,6 +81,7 @@ struct enetjs_quality {
   uint64_t throttled;          /**< unreliable messages that ENet's throttle has dropped */
   uint64_t throttled_for_delay;
   uint64_t refused_datagrams;
+  struct enetjs_traffic sent, received;
 };
 
 /** What this library knows of one ENetPeer; it has the same index. */

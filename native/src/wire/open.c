@@ -40,6 +40,11 @@ static bool bind_to(ENetSocket socket, const struct enetjs_local *local) {
   return bind(socket, &name.any, length) == 0;
 }
 
+bool enetjs_socket_take_port(enetjs_fd socket) {
+  struct enetjs_local local;
+  return enetjs_socket_local(socket, &local) && (local.address.port > 0 || bind_to(socket, &local));
+}
+
 bool enetjs_socket_address(enetjs_fd socket, struct enetjs_endpoint *address) {
   union enetjs_sockaddr name;
   socklen_t length = sizeof(name);

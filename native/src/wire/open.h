@@ -41,6 +41,9 @@ void enetjs_socket_renew(enetjs_fd socket, const struct enetjs_local *local);
  */
 bool enetjs_socket_local(enetjs_fd socket, struct enetjs_local *local);
 
+/** Gives a socket that has no port yet a free one, as its first datagram would. @returns false on failure */
+bool enetjs_socket_take_port(enetjs_fd socket);
+
 /** The address of a socket. @returns false where it can't be read */
 bool enetjs_socket_address(enetjs_fd socket, struct enetjs_endpoint *address);
 

@@ -20,6 +20,8 @@
  * Where there is an address map (addresses.h), the socket is one of IPv6, and ENet's addresses end here: what
  * is gathered, or passes the simulated network, has its real endpoint.
  *
+ * Captures (capture.h) get copies at one of two places: beside the socket, or above the security stage.
+ *
  * Invariant: gathered datagrams leave before ENet reads, when there is no more room, and at the end of the
  * section. None outlives the section.
  */
@@ -36,12 +38,14 @@
 #include "wire/addresses.h"
 #include "wire/batch_in.h"
 #include "wire/batch_out.h"
+#include "wire/capture.h"
 #include "wire/conditions.h"
 #include "wire/guard.h"
 #include "wire/open.h"
 #include "wire/plain.h"
 #include "wire/security/security.h"
 
+#define CAPTURES 4   /* of a host at a time */
 #define ENTERING 256 /* datagrams that may enter the simulated network before ENet gets its turn */
 
 struct enetjs_batch {
@@ -50,8 +54,10 @@ struct enetjs_batch {
   struct enetjs_guard *guard;           /* or NULL */
   struct enetjs_conditions *conditions; /* or NULL */
   struct enetjs_security *security;     /* or NULL */
+  unsigned captured;                    /* how many captures there are */
+  struct enetjs_capture *captures[CAPTURES];
   uint64_t *errors;
-  void (*on_sent)(void *owner, const ENetAddress *to);
+  void (*on_sent)(void *owner, const ENetAddress *to, int length);
   void (*on_read)(void *owner, bool done);
   void *owner;
   unsigned depth;         /* of nested sections */
@@ -63,6 +69,42 @@ struct enetjs_batch {
 
 static ENETJS_THREAD_LOCAL struct enetjs_batch *current;
 
+/* ---- Captures -------------------------------------------------------------------------------- */
+
+static void copy_to_captures(const struct enetjs_batch *batch, bool plain, bool received,
+                             const struct enetjs_endpoint *remote, const ENetBuffer *buffers, size_t count) {
+  for (unsigned i = 0; i < batch->captured; i++)
+    if (enetjs_capture_is_plain(batch->captures[i]) == plain)
+      enetjs_capture_take(batch->captures[i], received, remote, buffers, count);
+}
+
+/* For captures of what is on the network. */
+static void capture_wire(const struct enetjs_batch *batch, bool received,
+                         const struct enetjs_endpoint *remote, const ENetBuffer *buffers, size_t count) {
+  if (batch->captured > 0) copy_to_captures(batch, false, received, remote, buffers, count);
+}
+
+/* For captures before encryption. @param remote may be a session */
+static void capture_plain(const struct enetjs_batch *batch, bool received,
+                          const struct enetjs_endpoint *remote, const ENetBuffer *buffers, size_t count) {
+  struct enetjs_endpoint real = *remote;
+  if (batch->captured == 0) return;
+  if (batch->security) real = enetjs_security_real(batch->security, remote);
+  copy_to_captures(batch, true, received, &real, buffers, count);
+}
+
+static void capture_received(const struct enetjs_batch *batch, bool plain,
+                             const struct enetjs_endpoint *from, const ENetBuffer *buffer, int length) {
+  ENetBuffer datagram;
+  if (batch->captured == 0 || length <= 0) return;
+  datagram.data = buffer->data;
+  datagram.dataLength = (size_t)length;
+  if (plain)
+    capture_plain(batch, true, from, &datagram, 1);
+  else
+    capture_wire(batch, true, from, &datagram, 1);
+}
+
 /* ---- The way out ----------------------------------------------------------------------------- */
 
 static int collect(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const ENetBuffer *buffers,
@@ -70,6 +112,7 @@ static int collect(struct enetjs_batch *batch, const struct enetjs_endpoint *to,
   bool ipv6 = batch->addresses != NULL;
   size_t length = 0;
   for (size_t i = 0; i < count; i++) length += buffers[i].dataLength;
+  capture_wire(batch, false, to, buffers, count);
   if (!batch->out) batch->out = enetjs_out_create(batch->enet, ipv6, batch->errors);
   if (!batch->out || !enetjs_out_takes(length)) {
     enetjs_out_send(batch->out);
@@ -106,6 +149,13 @@ static void send_gathered(struct enetjs_batch *batch) {
   enetjs_out_send(batch->out);
 }
 
+/* The next datagram that the socket has. @returns its length, 0 or -1 */
+static int fetch(struct enetjs_batch *batch, struct enetjs_endpoint *from, ENetBuffer *buffer) {
+  int length = enetjs_in_next(batch->in, from, buffer);
+  capture_received(batch, false, from, buffer, length);
+  return length;
+}
+
 static int take_due(struct enetjs_batch *batch, struct enetjs_endpoint *from, ENetBuffer *buffer,
                     uint64_t now_us) {
   const struct enetjs_passed *passed = enetjs_conditions_due(batch->conditions, ENETJS_RECEIVED, now_us);
@@ -125,7 +175,7 @@ static int receive_due(struct enetjs_batch *batch, struct enetjs_endpoint *from,
     ENetBuffer datagram;
     int length = take_due(batch, from, buffer, now_us);
     if (length > 0) return length;
-    length = enetjs_in_next(batch->in, from, buffer);
+    length = fetch(batch, from, buffer);
     if (length == 0 && enetjs_in_unread(batch->in)) continue; /* the round is over, and another begins */
     if (length <= 0) return length;
     datagram.data = buffer->data;
@@ -157,7 +207,7 @@ static int seal(struct enetjs_batch *batch, struct enetjs_endpoint *to, const EN
 
 /* The next datagram below the security stage. */
 static int receive_real(struct enetjs_batch *batch, struct enetjs_endpoint *from, ENetBuffer *buffer) {
-  return batch->conditions ? receive_due(batch, from, buffer) : enetjs_in_next(batch->in, from, buffer);
+  return batch->conditions ? receive_due(batch, from, buffer) : fetch(batch, from, buffer);
 }
 
 static int receive_opened(struct enetjs_batch *batch, struct enetjs_endpoint *from, ENetBuffer *buffer) {
@@ -197,11 +247,12 @@ ENETJS_REPLACES int enet_socket_send(ENetSocket socket, const ENetAddress *addre
     return 0;
   }
   to = enetjs_addresses_real(batch->addresses, address);
+  capture_plain(batch, false, &to, buffers, bufferCount);
   if (batch->security && enetjs_endpoint_is_session(&to))
     length = seal(batch, &to, buffers, bufferCount);
   else
     length = pass_on(batch, &to, buffers, bufferCount);
-  batch->on_sent(batch->owner, address);
+  batch->on_sent(batch->owner, address, length);
   return length;
 }
 
@@ -234,6 +285,7 @@ ENETJS_REPLACES int enet_socket_receive(ENetSocket socket, ENetAddress *address,
                : enetjs_plain_receive(socket, address, buffers, bufferCount);
   length = batch->security ? receive_opened(batch, &from, buffers) : receive_real(batch, &from, buffers);
   if (length == 0) batch->on_read(batch->owner, true);
+  capture_received(batch, true, &from, buffers, length);
   if (length > 0 && address) *address = enetjs_addresses_arrive(batch->addresses, &from);
   return length;
 }
@@ -243,7 +295,11 @@ ENETJS_REPLACES int enet_socket_receive(ENetSocket socket, ENetAddress *address,
 int enetjs_batch_send(struct enetjs_batch *batch, const struct enetjs_endpoint *to,
                       const ENetBuffer *buffer) {
   int length;
-  if (!batch->conditions) return enetjs_out_one(batch->enet, batch->addresses != NULL, to, buffer, 1);
+  capture_plain(batch, false, to, buffer, 1);
+  if (!batch->conditions) {
+    capture_wire(batch, false, to, buffer, 1);
+    return enetjs_out_one(batch->enet, batch->addresses != NULL, to, buffer, 1);
+  }
   enetjs_batch_begin(batch);
   length = enter(batch, to, buffer, 1);
   enetjs_batch_end(batch);
@@ -265,6 +321,22 @@ struct enetjs_batch *enetjs_batch_create(const struct enetjs_batch_parts *parts)
 
 void enetjs_batch_set_security(struct enetjs_batch *batch, struct enetjs_security *security) {
   batch->security = security;
+}
+
+bool enetjs_batch_add_capture(struct enetjs_batch *batch, struct enetjs_capture *capture) {
+  if (batch->captured == CAPTURES) return false;
+  batch->captures[batch->captured++] = capture;
+  return true;
+}
+
+bool enetjs_batch_end_capture(struct enetjs_batch *batch, struct enetjs_capture *capture) {
+  for (unsigned i = 0; i < batch->captured; i++) {
+    if (batch->captures[i] != capture) continue;
+    batch->captures[i] = batch->captures[--batch->captured];
+    enetjs_capture_end(capture);
+    return true;
+  }
+  return false;
 }
 
 void enetjs_batch_put(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const uint8_t *bytes,
@@ -332,6 +404,7 @@ unsigned enetjs_batch_take_source_changes(struct enetjs_batch *batch) {
 
 void enetjs_batch_destroy(struct enetjs_batch *batch) {
   if (!batch) return;
+  while (batch->captured > 0) enetjs_capture_end(batch->captures[--batch->captured]);
   enetjs_conditions_destroy(batch->conditions);
   enetjs_out_destroy(batch->out);
   enetjs_in_destroy(batch->in);

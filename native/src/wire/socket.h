@@ -16,6 +16,7 @@
 
 struct enetjs_addresses;
 struct enetjs_batch;
+struct enetjs_capture;
 struct enetjs_conditions;
 struct enetjs_guard;
 struct enetjs_security;
@@ -28,8 +29,9 @@ struct enetjs_batch_parts {
   uint64_t *errors;           /**< counts datagrams that the system refused, and those that are no use */
   /**
    * Is told of each datagram that ENet sends, within enet_socket_send: ENet may have more for the same peer.
+   * `to` is the pointer that ENet has given, `length` what enet_socket_send is about to return.
    */
-  void (*on_sent)(void *owner, const ENetAddress *to);
+  void (*on_sent)(void *owner, const ENetAddress *to, int length);
   /**
    * Is called before ENet reads each datagram, and with `done` when it is about to be told that there is
    * none.
@@ -44,6 +46,11 @@ void enetjs_batch_destroy(struct enetjs_batch *batch);
 
 /** Puts the security stage in the way of all datagrams. The batch does not own it. */
 void enetjs_batch_set_security(struct enetjs_batch *batch, struct enetjs_security *security);
+
+/** Has a capture get all datagrams until it ends, as it does with the batch. @returns false: there are 4 */
+bool enetjs_batch_add_capture(struct enetjs_batch *batch, struct enetjs_capture *capture);
+/** Ends a capture. @returns false when this batch has no such capture */
+bool enetjs_batch_end_capture(struct enetjs_batch *batch, struct enetjs_capture *capture);
 
 /** Sends a datagram of the security stage, in a section. */
 void enetjs_batch_put(struct enetjs_batch *batch, const struct enetjs_endpoint *to, const uint8_t *bytes,

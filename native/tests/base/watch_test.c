@@ -22,7 +22,7 @@ static int wake;
 
 static void begin(int end) {
   CHECK(pipe(ends) == 0);
-  watch = enetjs_watch_open(ends[end]);
+  watch = enetjs_watch_open(ends[end], 0, NULL, 0);
   CHECK(watch >= 0);
   wake = (int)enetjs_watch_descriptor(watch);
   CHECK(wake >= 0);
@@ -86,8 +86,8 @@ TEST(tells_room_and_that_the_reader_is_gone) {
 }
 
 TEST(refuses_wrong_arguments_and_stale_handles) {
-  CHECK_EQ_INT(enetjs_watch_open(-1), ENETJS_ERR_ARGUMENT);
-  CHECK_EQ_INT(enetjs_watch_open(0.5), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(enetjs_watch_open(-1, 0, NULL, 0), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(enetjs_watch_open(0.5, 0, NULL, 0), ENETJS_ERR_ARGUMENT);
   begin(0);
   CHECK_EQ_INT(enetjs_watch_arm(watch, 4), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_watch_arm(watch, -1), ENETJS_ERR_ARGUMENT);
@@ -108,7 +108,7 @@ TEST(many_live_together_and_one_more_is_refused) {
   static int wakes[1024];
   int count = 0;
   CHECK(pipe(ends) == 0);
-  while ((handles[count] = enetjs_watch_open(ends[0])) >= 0) {
+  while ((handles[count] = enetjs_watch_open(ends[0], 0, NULL, 0)) >= 0) {
     wakes[count] = (int)enetjs_watch_descriptor(handles[count]);
     CHECK_EQ_INT(enetjs_watch_arm(handles[count++], ENETJS_WATCH_READ), 0);
   }
@@ -127,7 +127,7 @@ TEST(many_live_together_and_one_more_is_refused) {
 
 static void *open_and_end(void *unused) {
   (void)unused;
-  watch = enetjs_watch_open(ends[0]);
+  watch = enetjs_watch_open(ends[0], 0, NULL, 0);
   wake = (int)enetjs_watch_descriptor(watch);
   return NULL;
 }

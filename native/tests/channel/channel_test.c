@@ -218,9 +218,9 @@ static void open_end(struct end *e, const char *path, const char *configuration)
   CHECK(address > 0);
   attach(&e->out, (uint8_t *)(uintptr_t)address, 0);
   attach(&e->in, (uint8_t *)(uintptr_t)address, 1);
-  e->fd = (enetjs_fd)enetjs_channel_start(e->handle);
+  e->fd = (enetjs_fd)enetjs_channel_start(e->handle, 0, NULL, 0);
   CHECK(e->fd != ENETJS_FD_NONE);
-  CHECK_EQ_INT(enetjs_channel_start(e->handle), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(enetjs_channel_start(e->handle, 0, NULL, 0), ENETJS_ERR_ARGUMENT);
 }
 
 static void await_loaded(struct end *e) {
@@ -407,7 +407,7 @@ TEST(senseless_arguments_are_refused) {
     CHECK_EQ_INT(enetjs_channel_open(path, 1, path, 0, v, 10, 0), ENETJS_ERR_ARGUMENT);
     CHECK_EQ_INT(enetjs_channel_open(path, 1, path, 0, 10, v, 0), ENETJS_ERR_ARGUMENT);
     CHECK_EQ_INT(enetjs_channel_open(path, 1, path, 0, 10, 10, v), ENETJS_ERR_ARGUMENT);
-    CHECK_EQ_INT(enetjs_channel_start(v), ENETJS_ERR_CLOSED);
+    CHECK_EQ_INT(enetjs_channel_start(v, 0, NULL, 0), ENETJS_ERR_CLOSED);
     CHECK_EQ_INT(enetjs_channel_state(v), ENETJS_ERR_CLOSED);
     CHECK_EQ_INT(enetjs_channel_close(v, 0), ENETJS_ERR_CLOSED);
   }

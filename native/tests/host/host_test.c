@@ -11,7 +11,7 @@ static const double nonsense[] = {NAN,   INFINITY, -INFINITY,          -1,      
 static double call_with_host(unsigned function, double host) {
   uint8_t byte = 0, rules[12] = {0};
   switch (function) {
-    case 0: return enetjs_host_start(host);
+    case 0: return enetjs_host_start(host, 0, NULL, 0);
     case 1: return enetjs_host_close(host);
     case 2: return enetjs_host_service(host, 0);
     case 3: return enetjs_host_flush(host);
@@ -183,7 +183,7 @@ TEST(numbers_beyond_their_range_are_refused) {
   CHECK_EQ_INT(enetjs_host_set(h, ENETJS_CONFIG_STALL_LIMIT, 60001, 0), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_host_set(h, ENETJS_CONFIG_PEERS, 1, 0), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_host_set(h, ENETJS_CONFIG_COUNT, 1, 0), ENETJS_ERR_ARGUMENT);
-  CHECK_EQ_INT(enetjs_host_start(h), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(enetjs_host_start(h, 0, NULL, 0), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_peer_set(h, peer, 5, 0, 0, 0), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_peer_disconnect(h, peer, 0, 4), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(enetjs_host_set(h, ENETJS_CONFIG_MAXIMUM_PACKET_SIZE, 3, 0), 0);

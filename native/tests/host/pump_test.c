@@ -59,7 +59,7 @@ static uint32_t services_of(const struct consumer *c) {
 TEST(a_pump_starts_once) {
   struct consumer c;
   pumped_open(&c, LOOPBACK);
-  CHECK_EQ_INT(enetjs_host_start(c.host), ENETJS_ERR_ARGUMENT);
+  CHECK_EQ_INT(enetjs_host_start(c.host, 0, NULL, 0), ENETJS_ERR_ARGUMENT);
   CHECK_EQ_INT(diagnostic(ENETJS_DIAGNOSTIC_PUMPS), 1);
   consumer_close(&c);
   check_nothing_left();

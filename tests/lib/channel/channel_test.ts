@@ -503,15 +503,3 @@ test("What handlers throw is an uncaught error, and the channel goes on", async 
 test("What ends the process shows where the handler of a channel threw", async () => {
   await showsWhereItThrew("throwing_channel.ts");
 });
-
-test("Channel.open() and join() name the version that a Node that is too old lacks", async () => {
-  const descriptor = Object.getOwnPropertyDescriptor(Promise, "try") as PropertyDescriptor;
-  Reflect.deleteProperty(Promise, "try");
-  try {
-    const old = { code: "ENETJS_ERR_LIBRARY", message: /needs Node 26\.10/ };
-    await assert.rejects(async () => await Channel.open(), old);
-    await assert.rejects(async () => await Channel.join({} as ChannelRemote), old);
-  } finally {
-    Object.defineProperty(Promise, "try", descriptor);
-  }
-});

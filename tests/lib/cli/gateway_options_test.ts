@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { EnetSocket } from "../../../lib/gateway/browser/mod.ts";
-import type { SocketServer } from "../../../lib/gateway/socket_contract.ts";
+import type { SocketServer } from "../../../lib/gateway/socket/contract.ts";
 import { Host } from "../../../mod.ts";
 import { skip, temporaryFolder } from "../gateway/_pipes.ts";
 import { describe, frame, handshake, RawClient } from "../gateway/_raw.ts";

@@ -1,17 +1,14 @@
-/** The gateway as a service: certificates, access log, metrics, and a page that says what is so. */
+/** The gateway as a service: certificates, access log and metrics. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { connect } from "node:tls";
-import { GATEWAY_OPTIONS } from "../../../lib/cli/gateway_options.ts";
-import { root } from "../../../tools/_run.ts";
 import { until, withDeadline } from "../../_helpers.ts";
 import { skip, temporaryFolder } from "../gateway/_pipes.ts";
 import { CERT, KEY } from "../messaging/_certificate.ts";
 import { Client, Enet, STEP_MS } from "./_gateway.ts";
-import { optionRows } from "./_table.ts";
 
 /** The name in the certificate of a server. */
 async function subjectAt(url: string): Promise<string> {
@@ -127,13 +124,4 @@ test("--metrics serves counters for Prometheus", { skip }, async () => {
   await other.body?.cancel();
   enet.endInput();
   await enet.ends(0);
-});
-
-test("docs/gateway.md has the table of the options", () => {
-  const page = readFileSync(`${root}/docs/gateway.md`, "utf8");
-  const rows = [...page.matchAll(/^\| (`-.*) \|$/gm)].map(([, row]) =>
-    row.split(" | ").map((cell) => cell.trim())
-  );
-  const told = rows.map(([name, text, initial]) => [name, text, initial]);
-  assert.deepEqual(told.slice(0, Object.keys(GATEWAY_OPTIONS).length), optionRows(GATEWAY_OPTIONS));
 });

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { EnetSocket } from "../../../lib/gateway/browser/mod.ts";
-import { decodeAnswer, encodeOffer } from "../../../lib/gateway/signalling.ts";
+import { decodeAnswer, encodeOffer } from "../../../lib/gateway/link/signalling.ts";
 import { Host } from "../../../mod.ts";
 import { spawnProgram, until, withDeadline } from "../../_helpers.ts";
 import { raw } from "../gateway/_gateway.ts";

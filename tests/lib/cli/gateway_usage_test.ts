@@ -5,12 +5,11 @@ import { createServer } from "node:net";
 import { once } from "node:events";
 import process from "node:process";
 import { test } from "node:test";
-import { gateway } from "../../../lib/cli/gateway.ts";
-import { parseOptions, UsageError } from "../../../lib/cli/options.ts";
 import { root } from "../../../tools/_run.ts";
 import { spawnProgram, withDeadline } from "../../_helpers.ts";
 import { skip, temporaryFolder } from "../gateway/_pipes.ts";
 import { Client, ENET, Enet, STEP_MS } from "./_gateway.ts";
+import { usageOf } from "./_run.ts";
 
 /** Runs `enet` to its end. */
 async function run(status: number, ...args: string[]): Promise<Enet> {
@@ -73,11 +72,7 @@ test("Options that do not go together are wrong usage", async () => {
     "--metrics 65536": /^--metrics must be a port/,
   };
   for (const [args, message] of Object.entries(wrong)) {
-    await assert.rejects(gateway.run(parseOptions(gateway.options, args.split(" "))), (error) => {
-      assert.ok(error instanceof UsageError);
-      assert.match(error.message, message);
-      return true;
-    }, args);
+    assert.match(await usageOf(["gateway", ...args.split(" ")]), message, args);
   }
 });
 

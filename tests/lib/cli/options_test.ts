@@ -7,9 +7,9 @@ import {
   type OptionTable,
   parseOptions,
   UsageError,
-} from "../../../lib/cli/options.ts";
+} from "../../../lib/cli/frame/options.ts";
 
-const TABLE = {
+const OPTIONS = {
   port: {
     kind: "integer",
     short: "p",
@@ -27,6 +27,8 @@ const TABLE = {
   ...COMMON_OPTIONS,
 } as const satisfies OptionTable;
 
+const TABLE = { operands: {}, options: OPTIONS };
+
 const DEFAULTS = {
   port: 80,
   wait: undefined,
@@ -34,6 +36,7 @@ const DEFAULTS = {
   slow: "drop",
   origin: [],
   std: false,
+  json: false,
   config: undefined,
   version: false,
   help: false,
@@ -48,6 +51,35 @@ test("Options have defaults, may have a letter, and what is given last counts", 
     ...DEFAULTS,
     ...{ port: 2, wait: 0.5, name: "a=b", slow: "wait", origin: ["a", "b"], std: true },
   });
+});
+
+test("Times have units", () => {
+  const times = { "10": 10, "10s": 10, "250ms": 0.25, "0.1m": 6 };
+  for (const [text, seconds] of Object.entries(times)) {
+    assert.equal(parseOptions(TABLE, ["--wait", text]).wait, seconds, text);
+  }
+});
+
+test("Operands have names, and stand anywhere among options", () => {
+  const operands = {
+    address: { value: "HOST:PORT", help: "the server" },
+    shell: { value: "SHELL", help: "which", choices: ["bash", "zsh"], isOptional: true },
+  } as const;
+  const parse = (line: string) =>
+    parseOptions({ operands, options: OPTIONS }, line.split(" ").filter((word) => word !== ""));
+  assert.equal(parse("localhost:7").address, "localhost:7");
+  const { address, port, shell } = parse("[::1]:7 --port 2 zsh");
+  assert.deepEqual([address, port, shell], ["[::1]:7", 2, "zsh"]);
+  assert.equal(parse("--std -- --odd").address, "--odd");
+  const wrong = {
+    "": /^HOST:PORT is missing: the server$/,
+    "a fish": /^SHELL must be bash or zsh, not "fish"$/,
+    "a zsh c": /^the argument "c" is one too many$/,
+  };
+  for (const [line, says] of Object.entries(wrong)) {
+    assert.throws(() => parse(line), { name: "UsageError", message: says }, line);
+  }
+  assert.equal(parse("--help").help, true);
 });
 
 test("Wrong usage says what is wrong, and the nearest name", () => {
@@ -65,7 +97,9 @@ test("Wrong usage says what is wrong, and the nearest name", () => {
     "--port 1e3": /^--port must be an integer/,
     "--port 0x10": /^--port must be an integer/,
     "--port=": /^--port must be an integer/,
-    "--wait 11": /^--wait must be a number from 0 to 10, not "11"$/,
+    "--wait 11": /^--wait must be a number of seconds from 0 to 10, not "11"$/,
+    "--wait 11000ms": /^--wait must be a number of seconds from 0 to 10, not "11000ms"$/,
+    "--wait 1d": /^--wait must be a number of seconds/,
     "--slow maybe": /^--slow must be drop or wait, not "maybe"$/,
     "--name=": /^--name must be text, not ""$/,
   };

@@ -6,7 +6,7 @@
 import { EnetSocket } from "../../../lib/gateway/browser/mod.ts";
 import { Gateway } from "../../../lib/gateway/gateway.ts";
 import type { GatewayOptions } from "../../../lib/gateway/options.ts";
-import { encodeHello, encodePong, PROTOCOL, TYPE, u32 } from "../../../lib/gateway/wire.ts";
+import { encodeHello, encodePong, PROTOCOL, TYPE, u32 } from "../../../lib/gateway/link/wire.ts";
 import { Host, type HostHandlers, type ListenOptions } from "../../../mod.ts";
 import { until } from "../../_helpers.ts";
 

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { Link, type LinkOptions } from "../../../lib/gateway/link.ts";
-import { encodeMessage } from "../../../lib/gateway/wire.ts";
+import { Link, type LinkOptions } from "../../../lib/gateway/link/link.ts";
+import { encodeMessage } from "../../../lib/gateway/link/wire.ts";
 
 /** One side. */
 export interface Side {

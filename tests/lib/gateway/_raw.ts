@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import net, { type Socket } from "node:net";
 import tls from "node:tls";
-import type { SocketServer } from "../../../lib/gateway/socket_contract.ts";
+import type { SocketServer } from "../../../lib/gateway/socket/contract.ts";
 import { withDeadline } from "../../_helpers.ts";
 
 /** Time that one step of a test may take. */

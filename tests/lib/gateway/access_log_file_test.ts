@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AccessLogFile } from "../../../lib/gateway/access_log_file.ts";
-import { NamedPipe } from "../../../lib/gateway/named_pipe.ts";
+import { NamedPipe } from "../../../lib/gateway/pipe/named_pipe.ts";
 import { PipeEnd, skip, temporaryFolder } from "./_pipes.ts";
 
 test(

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { unlinkSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { ByteSink, type SinkOptions } from "../../../lib/gateway/byte_sink.ts";
-import { NamedPipe } from "../../../lib/gateway/named_pipe.ts";
+import { ByteSink, type SinkOptions } from "../../../lib/gateway/pipe/byte_sink.ts";
+import { NamedPipe } from "../../../lib/gateway/pipe/named_pipe.ts";
 import { until, withDeadline } from "../../_helpers.ts";
 import { openDescriptors, PipeEnd, skip, temporaryFolder } from "./_pipes.ts";
 

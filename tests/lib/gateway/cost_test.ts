@@ -7,14 +7,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { listenSockets } from "../../../lib/gateway/mod.ts";
-import type { SocketServer } from "../../../lib/gateway/socket_contract.ts";
-import { encodeMessage } from "../../../lib/gateway/wire.ts";
+import type { SocketServer } from "../../../lib/gateway/socket/contract.ts";
+import { encodeMessage } from "../../../lib/gateway/link/wire.ts";
 import { PacketFlag } from "../../../mod.ts";
 import { journal, leakCheck, until, withDeadline } from "../../_helpers.ts";
 import { raw, serve } from "./_gateway.ts";
 import { pass, side } from "./_pipe.ts";
 import { handshake, RawClient } from "./_raw.ts";
-import { formatLogLine } from "../../../lib/gateway/socket_log.ts";
+import { formatLogLine } from "../../../lib/gateway/socket/log.ts";
 
 const DEADLINE = 30_000;
 const turn = () => new Promise((resolve) => setTimeout(resolve));

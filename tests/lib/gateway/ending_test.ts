@@ -13,8 +13,8 @@ import { Host } from "../../../mod.ts";
 import { leakCheck, until, withDeadline } from "../../_helpers.ts";
 import { raw, serve } from "./_gateway.ts";
 import { frame, handshake, RawClient } from "./_raw.ts";
-import type { SocketServer } from "../../../lib/gateway/socket_contract.ts";
-import { encodeHello } from "../../../lib/gateway/wire.ts";
+import type { SocketServer } from "../../../lib/gateway/socket/contract.ts";
+import { encodeHello } from "../../../lib/gateway/link/wire.ts";
 
 const DEADLINE = 30_000;
 

@@ -12,7 +12,7 @@ import {
   encodeMessage,
   encodePing,
   FRAGMENT,
-} from "../../../lib/gateway/wire.ts";
+} from "../../../lib/gateway/link/wire.ts";
 import {
   DisconnectCode,
   Host,

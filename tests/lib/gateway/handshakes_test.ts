@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Handshakes } from "../../../lib/gateway/socket_handshakes.ts";
+import { Handshakes } from "../../../lib/gateway/socket/handshakes.ts";
 
 /** A handshake that does nothing but end. */
 class Idle {

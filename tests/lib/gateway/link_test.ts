@@ -14,8 +14,8 @@ import {
   FRAGMENT,
   FRAME_COST,
   u32,
-} from "../../../lib/gateway/wire.ts";
-import { Link } from "../../../lib/gateway/link.ts";
+} from "../../../lib/gateway/link/wire.ts";
+import { Link } from "../../../lib/gateway/link/link.ts";
 import { equalBytes } from "../../_helpers.ts";
 import { pass, side } from "./_pipe.ts";
 

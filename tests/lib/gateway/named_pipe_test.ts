@@ -12,8 +12,8 @@ import {
 import process from "node:process";
 import { test } from "node:test";
 import { mkfifo, OPEN } from "../../../ffi/posix.ts";
-import { PipeInput } from "../../../lib/gateway/byte_source.ts";
-import { NamedPipe } from "../../../lib/gateway/named_pipe.ts";
+import { PipeInput } from "../../../lib/gateway/pipe/byte_source.ts";
+import { NamedPipe } from "../../../lib/gateway/pipe/named_pipe.ts";
 import { spawnProgram, until, withDeadline } from "../../_helpers.ts";
 import { openDescriptors, PipeEnd, skip, temporaryFolder } from "./_pipes.ts";
 

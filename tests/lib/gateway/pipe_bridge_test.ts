@@ -4,17 +4,17 @@ import { Buffer } from "node:buffer";
 import process from "node:process";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { ByteSink } from "../../../lib/gateway/byte_sink.ts";
-import type { ByteSource } from "../../../lib/gateway/byte_source.ts";
-import { NamedPipe } from "../../../lib/gateway/named_pipe.ts";
-import { type BridgeOptions, PipeBridge } from "../../../lib/gateway/pipe_bridge.ts";
+import { ByteSink } from "../../../lib/gateway/pipe/byte_sink.ts";
+import type { ByteSource } from "../../../lib/gateway/pipe/byte_source.ts";
+import { NamedPipe } from "../../../lib/gateway/pipe/named_pipe.ts";
+import { type BridgeOptions, PipeBridge } from "../../../lib/gateway/pipe/bridge.ts";
 import type {
   PreparedMessage,
   SlowPolicy,
   SocketClient,
   SocketServer,
-} from "../../../lib/gateway/socket_contract.ts";
-import { encodeFrame, FrameType } from "../../../lib/gateway/strict_codec.ts";
+} from "../../../lib/gateway/socket/contract.ts";
+import { encodeFrame, FrameType } from "../../../lib/gateway/pipe/strict_codec.ts";
 import { spawnProgram, until, withDeadline } from "../../_helpers.ts";
 import { PipeEnd, skip, temporaryFolder } from "./_pipes.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import { LineSplitter, ReadSplitter } from "../../../lib/gateway/plain_codec.ts";
+import { LineSplitter, ReadSplitter } from "../../../lib/gateway/pipe/plain_codec.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 

@@ -13,7 +13,7 @@ import type {
   RtcLibrary,
 } from "../../../lib/gateway/_node_datachannel.ts";
 import { RtcServer, type RtcUser } from "../../../lib/gateway/rtc_server.ts";
-import { type RtcAnswer, type RtcSide, sdpOf } from "../../../lib/gateway/signalling.ts";
+import { type RtcAnswer, type RtcSide, sdpOf } from "../../../lib/gateway/link/signalling.ts";
 
 const side: RtcSide = {
   fingerprint: new Uint8Array(32),

@@ -10,7 +10,7 @@ import {
   type RtcSide,
   sdpOf,
   sideOf,
-} from "../../../lib/gateway/signalling.ts";
+} from "../../../lib/gateway/link/signalling.ts";
 
 const fingerprint = Uint8Array.from({ length: 32 }, (_, i) => i * 7);
 const hash = Array.from(fingerprint, (byte) => byte.toString(16).padStart(2, "0")).join(":");

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeMessage, FRAGMENT } from "../../../lib/gateway/wire.ts";
+import { encodeMessage, FRAGMENT } from "../../../lib/gateway/link/wire.ts";
 import { PacketFlag } from "../../../mod.ts";
 import { journal, leakCheck, until, withDeadline } from "../../_helpers.ts";
 import { collect, raw, serve } from "./_gateway.ts";

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Host } from "../../../mod.ts";
 import { Gateway, listenSockets } from "../../../lib/gateway/mod.ts";
-import { clientAddress, planProxies } from "../../../lib/gateway/socket_proxies.ts";
+import { clientAddress, planProxies } from "../../../lib/gateway/socket/proxies.ts";
 import { until } from "../../_helpers.ts";
 import { handshake, RawClient, STEP_MS } from "./_raw.ts";
 import { skip, temporaryFolder } from "./_pipes.ts";

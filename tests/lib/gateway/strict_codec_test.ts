@@ -7,7 +7,7 @@ import {
   FrameDecoder,
   FrameType,
   HEADER_BYTES,
-} from "../../../lib/gateway/strict_codec.ts";
+} from "../../../lib/gateway/pipe/strict_codec.ts";
 
 /** What a decoder tells, in order, as text that can be compared. */
 interface Told {

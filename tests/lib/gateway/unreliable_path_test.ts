@@ -1,9 +1,9 @@
 /** The way of unreliable messages over a data channel: order beside the WebSocket, bounds, and when it is not used. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LinkOptions } from "../../../lib/gateway/link.ts";
-import { UnreliablePath } from "../../../lib/gateway/unreliable_path.ts";
-import { encodeMessage, FRAGMENT } from "../../../lib/gateway/wire.ts";
+import type { LinkOptions } from "../../../lib/gateway/link/link.ts";
+import { UnreliablePath } from "../../../lib/gateway/link/unreliable_path.ts";
+import { encodeMessage, FRAGMENT } from "../../../lib/gateway/link/wire.ts";
 import { pass, type Side, side } from "./_pipe.ts";
 
 /** A side with a data channel, of which frames wait until the test lets them pass. */

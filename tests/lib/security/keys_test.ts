@@ -1,6 +1,7 @@
 /** Keys as bytes and text, and what is said of others. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as util from "node:util";
 import {
   createToken,
   generateIssuerKeyPair,
@@ -199,4 +200,47 @@ test("Where WebCrypto is missing or too old, the error says so", async () => {
     issuer.secretKey,
   );
   await withCrypto(old, () => refuses(() => readToken(token), code, "has no Ed25519"));
+});
+
+test("A key that is a point of small order is refused wherever a public key of a host stands", async () => {
+  // Both points of order 8 are little-endian numbers of libsodium's list; the others are around 0 and 2^255 - 19.
+  const points = [
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+    "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  ].map(fromHex);
+  for (const point of points) {
+    for (const highest of [0, 0x80]) {
+      const key = new Uint8Array(point);
+      key[31] |= highest;
+      assert.throws(
+        () => planConnectSecurity({ serverKey: key }),
+        /security\.serverKey must be .*: it is a point of small order/,
+      );
+      const claims = { clientId: 1, expiresAtMs: Date.now() + 60_000, servers: [key] };
+      await assert.rejects(createToken(claims, issuer.secretKey), /claims\.servers\[0\] must be/);
+    }
+  }
+});
+
+test("console.log of a key pair shows the public key alone", async () => {
+  const { Deno, Bun } = globalThis as unknown as Record<"Deno" | "Bun", typeof util | undefined>;
+  const pairs = [
+    ["host", await generateKeyPair()],
+    ["host", await readKeyPair(SECRET)],
+    ["issuer", await generateIssuerKeyPair()],
+    ["issuer", await readIssuerKeyPair(issuer.secretKey)],
+  ] as const;
+  for (const [owner, pair] of pairs) {
+    const shown = `KeyPair { ${keyToText(`${owner}_public`, pair.publicKey)}, secretKey hidden }`;
+    for (const inspect of [util.inspect, (Deno ?? Bun ?? util).inspect]) {
+      assert.equal(inspect(pair), shown);
+      assert.ok(inspect({ security: { keyPair: pair } }).includes(shown));
+    }
+    assert.deepEqual(Object.keys(pair), ["publicKey", "secretKey"]);
+    assert.deepEqual(structuredClone(pair), pair);
+  }
 });

@@ -19,10 +19,14 @@ static inline void enetjs_put_u64(uint8_t *at, uint64_t value) {
   enetjs_put_u32(at + 4, (uint32_t)value);
 }
 
-/** Four zero bytes and the number in little-endian order, as Noise has it. */
-static inline void enetjs_put_nonce(uint8_t nonce[ENETJS_NONCE_BYTES], uint64_t number) {
+/** Four zero bytes and the number in the cipher's order, as Noise has it. */
+static inline void enetjs_put_nonce(const struct enetjs_cipher *cipher, uint8_t nonce[ENETJS_NONCE_BYTES],
+                                    uint64_t number) {
   memset(nonce, 0, ENETJS_NONCE_BYTES);
-  for (unsigned i = 0; i < 8; i++) nonce[4 + i] = (uint8_t)(number >> 8 * i);
+  if (cipher->big_endian)
+    enetjs_put_u64(nonce + 4, number);
+  else
+    for (unsigned i = 0; i < 8; i++) nonce[4 + i] = (uint8_t)(number >> 8 * i);
 }
 
 static inline uint16_t enetjs_get_u16(const uint8_t *at) { return (uint16_t)(at[0] << 8 | at[1]); }

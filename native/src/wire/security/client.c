@@ -39,16 +39,19 @@ static void begin_noise(struct enetjs_hello *hello, const struct enetjs_security
 static bool write_hello(struct enetjs_hello *hello, uint32_t index,
                         const struct enetjs_security_attempt *attempt) {
   enum enetjs_noise_pattern pattern = pattern_of(attempt);
-  size_t around = ENETJS_AT_NOISE + enetjs_noise_overhead(pattern, true), length = 2 + attempt->token_bytes;
-  uint8_t payload[2 + ENETJS_TOKEN_BYTES + ENETJS_HELLO_LEAST] = {0};
+  size_t around = ENETJS_AT_NOISE + enetjs_noise_overhead(pattern, true),
+         length = ENETJS_HELLO_TOKEN + attempt->token_bytes;
+  uint8_t payload[ENETJS_HELLO_TOKEN + ENETJS_TOKEN_BYTES + ENETJS_HELLO_LEAST] = {0};
   payload[0] = (uint8_t)(attempt->token_bytes >> 8);
   payload[1] = (uint8_t)attempt->token_bytes;
-  if (attempt->token_bytes > 0) memcpy(payload + 2, attempt->token, attempt->token_bytes);
+  payload[2] = hello->offers_aes ? ENETJS_OFFERS_AES : 0;
+  if (attempt->token_bytes > 0) memcpy(payload + ENETJS_HELLO_TOKEN, attempt->token, attempt->token_bytes);
   if (around + length < ENETJS_HELLO_LEAST) length = ENETJS_HELLO_LEAST - around;
   hello->bytes[0] = ENETJS_TYPE_HELLO;
   hello->bytes[ENETJS_AT_VERSION] = ENETJS_SECURITY_VERSION;
   hello->bytes[ENETJS_AT_PATTERN] = (uint8_t)pattern;
   enetjs_put_u32(hello->bytes + ENETJS_AT_INDEX, index);
+  memcpy(hello->server_key, attempt->server_key, ENETJS_KEY_BYTES);
   begin_noise(hello, attempt);
   length = enetjs_noise_write(&hello->noise, payload, length, hello->bytes + ENETJS_AT_NOISE);
   hello->length = ENETJS_AT_NOISE + length;
@@ -61,11 +64,14 @@ int enetjs_security_connect(struct enetjs_security *security, const struct enetj
   struct enetjs_session *session = enetjs_sessions_add(&security->sessions, to);
   if (!session) return ENETJS_ERR_MEMORY;
   session->hello = calloc(1, sizeof(*session->hello));
+  if (session->hello) session->hello->offers_aes = attempt->aes && enetjs_sodium()->has_aes;
   if (!session->hello || !write_hello(session->hello, session->local, attempt)) {
     int error = session->hello ? ENETJS_ERR_ARGUMENT : ENETJS_ERR_MEMORY;
     enetjs_sessions_remove(&security->sessions, session);
     return error;
   }
+  enetjs_resumption_take(&security->resumptions, to, attempt->server_key,
+                         session->hello->bytes + ENETJS_AT_COOKIE);
   session->state = ENETJS_SESSION_HELLO;
   session->began_us = session->alone_us = session->hello->due_us = enetjs_clock_us();
   security->hellos++;
@@ -134,42 +140,49 @@ static void send_held(struct enetjs_security *security, struct enetjs_session *s
   enetjs_security_send(security, &session->real, out, length);
 }
 
-static void open_session(struct enetjs_security *security, struct enetjs_session *session, uint32_t remote,
-                         uint64_t now_us) {
+static void open_session(struct enetjs_security *security, struct enetjs_session *session,
+                         const uint8_t payload[ENETJS_REPLY_PAYLOAD], uint64_t now_us) {
   uint8_t clients[ENETJS_KEY_BYTES], servers[ENETJS_KEY_BYTES];
   enetjs_noise_split(&session->hello->noise, clients, servers);
-  enetjs_sealing_begin(&session->sealing, clients, remote, now_us);
-  enetjs_opening_begin(&session->opening, servers, now_us);
+  enetjs_session_begin_keys(session, clients, servers, enetjs_get_u32(payload), now_us);
   enetjs_sodium()->memzero(clients, sizeof(clients));
   enetjs_sodium()->memzero(servers, sizeof(servers));
+  enetjs_resumption_put(&security->resumptions, &session->real, session->hello->server_key,
+                        payload + ENETJS_REPLY_COOKIE);
   enetjs_sessions_set_open(&security->sessions, session);
   enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_HANDSHAKES);
   enetjs_security_put_report(security, session, ENETJS_SESSION_HAS_OPENED);
   send_held(security, session, now_us);
 }
 
+/* @returns false when this session's server cannot have written the REPLY; nothing changes then */
+static bool read_reply(struct enetjs_session *session, const uint8_t *reply, size_t length,
+                       uint8_t payload[ENETJS_REPLY_PAYLOAD]) {
+  struct enetjs_hello *hello = session->hello;
+  struct enetjs_noise before = hello->noise;
+  bool good = reply[ENETJS_AT_PATTERN] == before.pattern &&
+              enetjs_noise_read(&hello->noise, reply + ENETJS_AT_REPLY_NOISE, length - ENETJS_AT_REPLY_NOISE,
+                                payload) &&
+              payload[5] <= (hello->offers_aes ? ENETJS_OFFERS_AES : 0);
+  if (!good) hello->noise = before;
+  enetjs_noise_wipe(&before);
+  return good;
+}
+
 void enetjs_security_take_reply(struct enetjs_security *security, const struct enetjs_endpoint *from,
                                 const uint8_t *reply, size_t length, uint64_t now_us) {
   struct enetjs_session *session = asking(security, from, reply, length, ENETJS_REPLY_BYTES);
   uint8_t payload[ENETJS_REPLY_PAYLOAD];
-  struct enetjs_noise before;
-  uint32_t remote;
   if (!session) return;
-  before = session->hello->noise;
-  if (reply[ENETJS_AT_PATTERN] != before.pattern ||
-      !enetjs_noise_read(&session->hello->noise, reply + ENETJS_AT_REPLY_NOISE,
-                         length - ENETJS_AT_REPLY_NOISE, payload)) {
-    session->hello->noise = before;
-    enetjs_noise_wipe(&before);
+  if (!read_reply(session, reply, length, payload)) {
     enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_FORGED);
     return;
   }
-  enetjs_noise_wipe(&before);
-  remote = enetjs_get_u32(payload);
   session->status = payload[4];
+  session->aes = payload[5] == ENETJS_OFFERS_AES;
   security->hellos--;
   if (session->status == ENETJS_TOKEN_ACCEPTED) {
-    open_session(security, session, remote, now_us);
+    open_session(security, session, payload, now_us);
   } else {
     session->state = ENETJS_SESSION_REJECTED;
     enetjs_security_put_report(security, session, ENETJS_SESSION_WAS_REJECTED);

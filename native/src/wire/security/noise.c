@@ -99,9 +99,9 @@ static size_t encrypt_and_hash(struct enetjs_noise *noise, const uint8_t *plain,
   uint8_t nonce[ENETJS_NONCE_BYTES];
   unsigned long long written = length;
   if (noise->has_key) {
-    enetjs_put_nonce(nonce, noise->nonce++);
-    enetjs_sodium()->encrypt(out, &written, plain, length, noise->hash, ENETJS_HASH_BYTES, NULL, nonce,
-                             noise->key);
+    const struct enetjs_cipher *cipher = &enetjs_sodium()->chacha;
+    enetjs_put_nonce(cipher, nonce, noise->nonce++);
+    cipher->encrypt(out, &written, plain, length, noise->hash, ENETJS_HASH_BYTES, NULL, nonce, noise->key);
   } else if (length > 0) {
     memcpy(out, plain, length);
   }
@@ -112,9 +112,10 @@ static size_t encrypt_and_hash(struct enetjs_noise *noise, const uint8_t *plain,
 static bool decrypt_and_hash(struct enetjs_noise *noise, const uint8_t *in, size_t length, uint8_t *plain) {
   uint8_t nonce[ENETJS_NONCE_BYTES];
   if (noise->has_key) {
-    enetjs_put_nonce(nonce, noise->nonce++);
-    if (enetjs_sodium()->decrypt(plain, NULL, NULL, in, length, noise->hash, ENETJS_HASH_BYTES, nonce,
-                                 noise->key) != 0)
+    const struct enetjs_cipher *cipher = &enetjs_sodium()->chacha;
+    enetjs_put_nonce(cipher, nonce, noise->nonce++);
+    if (cipher->decrypt(plain, NULL, NULL, in, length, noise->hash, ENETJS_HASH_BYTES, nonce, noise->key) !=
+        0)
       return false;
   } else if (length > 0) {
     memcpy(plain, in, length);
@@ -232,12 +233,12 @@ void enetjs_noise_split(struct enetjs_noise *noise, uint8_t initiators[ENETJS_KE
   enetjs_noise_wipe(noise);
 }
 
-void enetjs_noise_rekey(uint8_t key[ENETJS_KEY_BYTES]) {
+void enetjs_noise_rekey(const struct enetjs_cipher *cipher, uint8_t key[ENETJS_KEY_BYTES]) {
   static const uint8_t zeros[ENETJS_KEY_BYTES];
   uint8_t nonce[ENETJS_NONCE_BYTES], out[ENETJS_KEY_BYTES + ENETJS_TAG_BYTES];
   unsigned long long length;
-  enetjs_put_nonce(nonce, UINT64_MAX);
-  enetjs_sodium()->encrypt(out, &length, zeros, sizeof(zeros), NULL, 0, NULL, nonce, key);
+  enetjs_put_nonce(cipher, nonce, UINT64_MAX);
+  cipher->encrypt(out, &length, zeros, sizeof(zeros), NULL, 0, NULL, nonce, key);
   memcpy(key, out, ENETJS_KEY_BYTES);
   enetjs_sodium()->memzero(out, sizeof(out));
 }

@@ -64,8 +64,8 @@ bool enetjs_noise_read(struct enetjs_noise *noise, const uint8_t *message, size_
 void enetjs_noise_split(struct enetjs_noise *noise, uint8_t initiators[ENETJS_KEY_BYTES],
                         uint8_t responders[ENETJS_KEY_BYTES]);
 
-/** Noise's REKEY, in place. */
-void enetjs_noise_rekey(uint8_t key[ENETJS_KEY_BYTES]);
+/** Noise's REKEY, in place, of a key of the cipher. */
+void enetjs_noise_rekey(const struct enetjs_cipher *cipher, uint8_t key[ENETJS_KEY_BYTES]);
 
 /** Forgets all keys. */
 void enetjs_noise_wipe(struct enetjs_noise *noise);

@@ -17,6 +17,7 @@
 #define ENETJS_SEAL_OVERHEAD (ENETJS_SEAL_HEADER_BYTES + ENETJS_TAG_BYTES)
 
 struct enetjs_sealing {
+  const struct enetjs_cipher *cipher;
   uint8_t key[ENETJS_KEY_BYTES];
   uint32_t index;      /**< of the receiver */
   unsigned epoch;      /**< modulo 16 */
@@ -26,6 +27,7 @@ struct enetjs_sealing {
 };
 
 struct enetjs_opening {
+  const struct enetjs_cipher *cipher;
   uint8_t key[ENETJS_KEY_BYTES], following[ENETJS_KEY_BYTES], previous[ENETJS_KEY_BYTES];
   unsigned epoch;    /**< of the newest authentic datagram, modulo 16 */
   bool has_previous; /**< `previous` is a key */
@@ -33,10 +35,10 @@ struct enetjs_opening {
   struct enetjs_replay replay;
 };
 
-void enetjs_sealing_begin(struct enetjs_sealing *sealing, const uint8_t key[ENETJS_KEY_BYTES], uint32_t index,
-                          uint64_t now_us);
-void enetjs_opening_begin(struct enetjs_opening *opening, const uint8_t key[ENETJS_KEY_BYTES],
-                          uint64_t now_us);
+void enetjs_sealing_begin(struct enetjs_sealing *sealing, const struct enetjs_cipher *cipher,
+                          const uint8_t key[ENETJS_KEY_BYTES], uint32_t index, uint64_t now_us);
+void enetjs_opening_begin(struct enetjs_opening *opening, const struct enetjs_cipher *cipher,
+                          const uint8_t key[ENETJS_KEY_BYTES], uint64_t now_us);
 
 /**
  * Seals a datagram.

@@ -82,7 +82,7 @@ static void take_control(struct enetjs_security *security, struct enetjs_session
 /* Opens a datagram of a session. @returns the session, when the datagram is authentic and goes on */
 static struct enetjs_session *open_datagram(struct enetjs_security *security,
                                             const struct enetjs_endpoint *from, const uint8_t *datagram,
-                                            size_t length, uint64_t now_us) {
+                                            size_t length, uint8_t *plain, uint64_t now_us) {
   struct enetjs_session *session =
       enetjs_sessions_by_index(&security->sessions, enetjs_get_u32(datagram + 1));
   bool has_keys =
@@ -94,7 +94,7 @@ static struct enetjs_session *open_datagram(struct enetjs_security *security,
     enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_UNKNOWN);
     return NULL;
   }
-  verdict = enetjs_open(&session->opening, datagram, length, security->plain, now_us);
+  verdict = enetjs_open(&session->opening, datagram, length, plain, now_us);
   if (verdict != ENETJS_OPEN_AUTHENTIC && verdict != ENETJS_OPEN_NEWER) {
     enetjs_security_count(security, verdict == ENETJS_OPEN_REPLAYED ? ENETJS_HOST_STAT_SECURITY_REPLAYED
                                                                     : ENETJS_HOST_STAT_SECURITY_FORGED);
@@ -111,17 +111,16 @@ static int take_sealed(struct enetjs_security *security, struct enetjs_endpoint 
   uint64_t now_us = enetjs_clock_us();
   size_t plain = length - ENETJS_SEAL_OVERHEAD;
   struct enetjs_session *session;
-  if (length <= ENETJS_SEAL_OVERHEAD || plain > sizeof(security->plain) || plain > out->dataLength) {
+  if (length <= ENETJS_SEAL_OVERHEAD || plain > out->dataLength) {
     enetjs_security_count(security, ENETJS_HOST_STAT_SECURITY_MALFORMED);
     return 0;
   }
-  session = open_datagram(security, from, datagram, length, now_us);
+  session = open_datagram(security, from, datagram, length, out->data, now_us);
   if (!session) return 0;
   if (datagram[0] == ENETJS_TYPE_CONTROL) {
-    take_control(security, session, from, security->plain, plain, now_us);
+    take_control(security, session, from, out->data, plain, now_us);
     return 0;
   }
-  memcpy(out->data, security->plain, plain);
   *from = enetjs_endpoint_of_ipv4(session->number, session->port);
   return (int)plain;
 }
@@ -285,6 +284,7 @@ bool enetjs_security_facts(const struct enetjs_security *security, const struct 
   const struct enetjs_session *session = session_of(security, endpoint);
   if (!session) return false;
   facts->open = session->state == ENETJS_SESSION_OPEN;
+  facts->aes = session->aes;
   facts->status = session->status;
   facts->client_key = session->has_client_key ? session->client_key : NULL;
   facts->token = session->token;
@@ -329,6 +329,7 @@ struct enetjs_security *enetjs_security_create(const struct enetjs_security_part
   struct enetjs_security *security = calloc(1, sizeof(*security));
   if (!security) return NULL;
   security->parts = *parts;
+  security->resumption_cookies.resumption = true;
   if (enetjs_sessions_create(&security->sessions, parts->enet->peerCount)) return security;
   free(security);
   return NULL;

@@ -35,7 +35,7 @@ struct enetjs_security_parts {
 /** Of a server. */
 struct enetjs_security_server {
   struct enetjs_key_pair keys;
-  bool has_psk, required;
+  bool has_psk, required, aes; /**< aes: AES-256-GCM is asked for */
   uint8_t psk[ENETJS_KEY_BYTES];
   unsigned issuer_count;
   uint8_t issuers[ENETJS_SECURITY_MAXIMUM_ISSUERS][ENETJS_KEY_BYTES];
@@ -46,6 +46,7 @@ struct enetjs_security_attempt {
   uint8_t server_key[ENETJS_KEY_BYTES], psk[ENETJS_KEY_BYTES];
   struct enetjs_key_pair keys;
   bool has_psk, has_keys; /**< not both */
+  bool aes;               /**< AES-256-GCM is asked for */
   const uint8_t *token;   /**< or NULL */
   size_t token_bytes;
 };
@@ -118,7 +119,7 @@ void enetjs_security_gauges(const struct enetjs_security *security, uint64_t *op
 
 /** What the program may know of a session. */
 struct enetjs_security_facts {
-  bool open;
+  bool open, aes;            /**< aes: its datagrams are under AES-256-GCM */
   unsigned status;           /**< ENETJS_TOKEN_…, of a REPLY */
   const uint8_t *client_key; /**< of a server's session, or NULL */
   const uint8_t *token;      /**< of a server's session, or NULL */

@@ -6,6 +6,7 @@
 #define ENETJS_SECURITY_STATE_H
 
 #include "wire/security/cookie.h"
+#include "wire/security/resumption.h"
 #include "wire/security/security.h"
 #include "wire/security/sessions.h"
 #include "wire/security/tokens.h"
@@ -30,7 +31,11 @@ enum enetjs_security_type {
 #define ENETJS_AT_NOISE 24      /**< of a HELLO */
 #define ENETJS_AT_REPLY_NOISE 8 /**< of a REPLY */
 #define ENETJS_RETRY_BYTES 24
-#define ENETJS_REPLY_PAYLOAD 8 /**< server index and status */
+#define ENETJS_HELLO_TOKEN \
+  3 /**< in the payload of a HELLO, behind the length of the token and what is offered */
+#define ENETJS_OFFERS_AES 1
+#define ENETJS_REPLY_PAYLOAD 24 /**< server index, status, cipher, two zero bytes, cookie */
+#define ENETJS_REPLY_COOKIE 8   /**< in it */
 
 #define ENETJS_NETWORK_SHARES 4096 /**< a power of two */
 
@@ -39,12 +44,13 @@ struct enetjs_security {
   struct enetjs_sessions sessions;
   bool serves;
   struct enetjs_security_server server;
-  struct enetjs_cookies cookies;
+  struct enetjs_cookies cookies, resumption_cookies;
+  struct enetjs_resumptions resumptions; /**< of this host as a client */
   struct enetjs_tokens tokens;
   uint64_t budget_us; /**< when the budget of handshakes was last looked at, */
   double budget;      /**< and what was left of it */
-  uint64_t share_us;  /**< when the second began in which handshakes of networks are counted */
-  uint8_t shares[ENETJS_NETWORK_SHARES]; /**< networks are spread over these by a random seed */
+  uint64_t share_us;  /**< when the second began in which handshakes are counted for networks */
+  uint16_t shares[ENETJS_NETWORK_SHARES]; /**< networks are spread over these by a random seed */
   uint64_t looked_us;                    /**< when it was last looked which sessions ENet's peers have */
   unsigned hellos;                       /**< sessions in ENETJS_SESSION_HELLO */
   unsigned reports;                      /**< sessions with a report */

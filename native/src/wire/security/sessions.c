@@ -126,6 +126,13 @@ struct enetjs_session *enetjs_sessions_add(struct enetjs_sessions *table,
   return session;
 }
 
+void enetjs_session_begin_keys(struct enetjs_session *session, const uint8_t sealing[ENETJS_KEY_BYTES],
+                               const uint8_t opening[ENETJS_KEY_BYTES], uint32_t remote, uint64_t now_us) {
+  const struct enetjs_cipher *cipher = session->aes ? &enetjs_sodium()->aes : &enetjs_sodium()->chacha;
+  enetjs_sealing_begin(&session->sealing, cipher, sealing, remote, now_us);
+  enetjs_opening_begin(&session->opening, cipher, opening, now_us);
+}
+
 void enetjs_session_end_hello(struct enetjs_session *session) {
   if (!session->hello) return;
   enetjs_sodium()->memzero(session->hello, sizeof(*session->hello));

@@ -19,7 +19,7 @@
 #define ENETJS_SESSION_CHAINS 1024     /**< a power of two */
 #define ENETJS_HELLO_BYTES 1200        /**< at most */
 #define ENETJS_HELLO_LEAST 256
-#define ENETJS_REPLY_BYTES 64
+#define ENETJS_REPLY_BYTES 80
 #define ENETJS_HELD_DATAGRAM 256 /**< ENet's CONNECT while the handshake goes on */
 
 enum enetjs_session_state {
@@ -32,8 +32,10 @@ enum enetjs_session_state {
 /** What only a client's session has until it is open. */
 struct enetjs_hello {
   struct enetjs_noise noise;
+  uint8_t server_key[ENETJS_KEY_BYTES];
   uint8_t bytes[ENETJS_HELLO_BYTES];
   size_t length;
+  bool offers_aes;
   uint64_t due_us; /**< when it is sent again */
   unsigned sent, at_once;
   size_t held; /**< bytes of ENet's datagram below, 0: none */
@@ -48,6 +50,7 @@ struct enetjs_session {
   bool server;
   uint8_t report; /**< enetjs_security_report: what the host was not told; 0: nothing */
   bool peered;    /**< an ENet peer has or had it */
+  bool aes;       /**< its datagrams are under AES-256-GCM */
   uint8_t status; /**< of a client: what the REPLY says, ENETJS_TOKEN_… */
   struct enetjs_endpoint real;
   struct enetjs_sealing sealing;
@@ -96,6 +99,12 @@ struct enetjs_session *enetjs_sessions_by_number(const struct enetjs_sessions *t
 /** A server's session of a HELLO. A copy of it from another address has a session of its own. */
 struct enetjs_session *enetjs_sessions_by_hello(const struct enetjs_sessions *table, const uint8_t *ephemeral,
                                                 const struct enetjs_endpoint *from);
+
+/**
+ * The keys of a session, after its handshake. @param remote is the index of the other side
+ */
+void enetjs_session_begin_keys(struct enetjs_session *session, const uint8_t sealing[ENETJS_KEY_BYTES],
+                               const uint8_t opening[ENETJS_KEY_BYTES], uint32_t remote, uint64_t now_us);
 
 /** A client's session needs no HELLO any more. */
 void enetjs_session_end_hello(struct enetjs_session *session);

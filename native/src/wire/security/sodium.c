@@ -26,8 +26,11 @@ static inline void compare_types(void) {
   SAME(scalarmult_base, crypto_scalarmult_base);
   SAME(blake2b, crypto_generichash_blake2b);
   SAME(siphash, crypto_shorthash);
-  SAME(encrypt, crypto_aead_chacha20poly1305_ietf_encrypt);
-  SAME(decrypt, crypto_aead_chacha20poly1305_ietf_decrypt);
+  SAME(chacha.encrypt, crypto_aead_chacha20poly1305_ietf_encrypt);
+  SAME(chacha.decrypt, crypto_aead_chacha20poly1305_ietf_decrypt);
+  SAME(aes.encrypt, crypto_aead_aes256gcm_encrypt);
+  SAME(aes.decrypt, crypto_aead_aes256gcm_decrypt);
+  SAME(aes_available, crypto_aead_aes256gcm_is_available);
   SAME(verify, crypto_sign_verify_detached);
 }
 #endif
@@ -54,8 +57,11 @@ static bool find(void) {
       {MEMBER(scalarmult_base), "crypto_scalarmult_base"},
       {MEMBER(blake2b), "crypto_generichash_blake2b"},
       {MEMBER(siphash), "crypto_shorthash"},
-      {MEMBER(encrypt), "crypto_aead_chacha20poly1305_ietf_encrypt"},
-      {MEMBER(decrypt), "crypto_aead_chacha20poly1305_ietf_decrypt"},
+      {MEMBER(chacha.encrypt), "crypto_aead_chacha20poly1305_ietf_encrypt"},
+      {MEMBER(chacha.decrypt), "crypto_aead_chacha20poly1305_ietf_decrypt"},
+      {MEMBER(aes.encrypt), "crypto_aead_aes256gcm_encrypt"},
+      {MEMBER(aes.decrypt), "crypto_aead_aes256gcm_decrypt"},
+      {MEMBER(aes_available), "crypto_aead_aes256gcm_is_available"},
       {MEMBER(verify), "crypto_sign_verify_detached"},
   };
   for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
@@ -71,6 +77,8 @@ static void load(void) {
     library = enetjs_shared_library_open(names[i]);
     usable = library && find() && table.init() >= 0;
   }
+  table.aes.big_endian = true;
+  table.has_aes = usable && table.aes_available();
 }
 
 const struct enetjs_sodium *enetjs_sodium(void) {

@@ -13,12 +13,23 @@
 #include <stdint.h>
 
 #define ENETJS_KEY_BYTES 32 /**< of X25519, of a cipher, of a pre-shared key, and of an Ed25519 public key */
-#define ENETJS_TAG_BYTES 16 /**< of ChaCha20-Poly1305 */
-#define ENETJS_NONCE_BYTES 12 /**< of ChaCha20-Poly1305 */
+#define ENETJS_TAG_BYTES 16 /**< of both ciphers */
+#define ENETJS_NONCE_BYTES 12 /**< of both ciphers */
 #define ENETJS_HASH_BYTES 64  /**< of BLAKE2b, as Noise has it */
 #define ENETJS_SIPHASH_BYTES 8
 #define ENETJS_SIPHASH_KEY_BYTES 16
 #define ENETJS_SIGNATURE_BYTES 64 /**< of Ed25519 */
+
+/** A cipher with associated data; see Noise, section 12. */
+struct enetjs_cipher {
+  int (*encrypt)(unsigned char *out, unsigned long long *out_length, const unsigned char *plain,
+                 unsigned long long length, const unsigned char *ad, unsigned long long ad_length,
+                 const unsigned char *none, const unsigned char *nonce, const unsigned char *key);
+  int (*decrypt)(unsigned char *plain, unsigned long long *plain_length, unsigned char *none,
+                 const unsigned char *in, unsigned long long length, const unsigned char *ad,
+                 unsigned long long ad_length, const unsigned char *nonce, const unsigned char *key);
+  bool big_endian; /**< the order in which a number stands in its nonce */
+};
 
 struct enetjs_sodium {
   int (*init)(void);
@@ -32,14 +43,12 @@ struct enetjs_sodium {
                  const unsigned char *key, size_t key_length);
   int (*siphash)(unsigned char *out, const unsigned char *in, unsigned long long length,
                  const unsigned char *key);
-  int (*encrypt)(unsigned char *out, unsigned long long *out_length, const unsigned char *plain,
-                 unsigned long long length, const unsigned char *ad, unsigned long long ad_length,
-                 const unsigned char *none, const unsigned char *nonce, const unsigned char *key);
-  int (*decrypt)(unsigned char *plain, unsigned long long *plain_length, unsigned char *none,
-                 const unsigned char *in, unsigned long long length, const unsigned char *ad,
-                 unsigned long long ad_length, const unsigned char *nonce, const unsigned char *key);
   int (*verify)(const unsigned char *signature, const unsigned char *in, unsigned long long length,
                 const unsigned char *public);
+  struct enetjs_cipher chacha; /**< ChaCha20-Poly1305 of RFC 8439 */
+  struct enetjs_cipher aes;    /**< AES-256-GCM, where `has_aes` */
+  int (*aes_available)(void);
+  bool has_aes; /**< the processor has instructions for it */
 };
 
 /** Any thread may call it. @returns NULL where libsodium is not found, or cannot be used */

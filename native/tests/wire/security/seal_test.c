@@ -24,12 +24,14 @@ struct sealed {
   size_t length;
 };
 
+static bool with_aes;
+
 static void begin(struct ends *ends) {
+  const struct enetjs_cipher *cipher = with_aes ? &enetjs_sodium()->aes : &enetjs_sodium()->chacha;
   uint8_t key[ENETJS_KEY_BYTES] = {5};
-  CHECK(enetjs_sodium() != NULL);
   ends->now_us = 50 * SECOND;
-  enetjs_sealing_begin(&ends->sealing, key, 0x01020304, ends->now_us);
-  enetjs_opening_begin(&ends->opening, key, ends->now_us);
+  enetjs_sealing_begin(&ends->sealing, cipher, key, 0x01020304, ends->now_us);
+  enetjs_opening_begin(&ends->opening, cipher, key, ends->now_us);
 }
 
 static struct sealed seal(struct ends *ends) {
@@ -88,7 +90,7 @@ TEST(a_new_key_comes_after_many_datagrams) {
   struct ends ends;
   struct sealed sealed;
   begin(&ends);
-  ends.sealing.next = (uint64_t)1 << 32;
+  ends.sealing.next = (uint64_t)1 << 28;
   sealed = seal(&ends);
   CHECK_EQ_INT(sealed.bytes[5] >> 4, 1);
   CHECK_EQ_INT(open_sealed(&ends, &sealed), ENETJS_OPEN_NEWER);
@@ -141,6 +143,45 @@ TEST(forged_epochs_change_nothing) {
   CHECK_EQ_INT(open_sealed(&ends, &sealed), ENETJS_OPEN_NEWER);
 }
 
+/* Nonces are in another order, and the next key is made by another cipher. */
+TEST(aes_does_the_same) {
+  if (!enetjs_sodium()->has_aes) {
+    printf("# skipped: this processor has no instructions for AES-256-GCM\n");
+    return;
+  }
+  with_aes = true;
+  counters_go_up_and_never_start_again();
+  new_keys_lose_nothing();
+  whole_epochs_may_be_lost();
+  an_epoch_before_is_opened_for_ten_seconds();
+  forged_epochs_change_nothing();
+  with_aes = false;
+}
+
+TEST(resumption_cookies_are_for_one_address_and_an_hour) {
+  struct enetjs_cookies cookies = {.resumption = true}, retries = {0};
+  struct enetjs_endpoint from = enetjs_endpoint_of_ipv4(0x01020304, 5), port = from, other = from;
+  uint8_t index[4] = {1, 2, 3, 4}, key[32] = {9}, cookie[ENETJS_COOKIE_BYTES], retry[ENETJS_COOKIE_BYTES];
+  struct enetjs_cookie_subject subject = {&from, NULL, NULL}, again = {&port, index, key},
+                               elsewhere = {&other, index, key};
+  port.port = 6;
+  other.low ^= 1;
+  for (uint64_t now = 7 * SECOND; now < 20000 * (uint64_t)SECOND; now += 1000 * SECOND) {
+    enetjs_cookie_make(&cookies, &subject, now, cookie);
+    enetjs_cookie_make(&retries, &again, now, retry);
+    CHECK(enetjs_cookie_check(&cookies, &again, now + 3599 * (uint64_t)SECOND, cookie));
+    CHECK(!enetjs_cookie_check(&cookies, &again, now + 3601 * (uint64_t)SECOND, cookie));
+    CHECK(!enetjs_cookie_check(&cookies, &elsewhere, now, cookie));
+    CHECK(!enetjs_cookie_check(&retries, &again, now, cookie));
+    CHECK(!enetjs_cookie_check(&cookies, &again, now, retry));
+    for (unsigned at = 0; at < sizeof(cookie); at++) {
+      cookie[at] ^= 1;
+      CHECK(!enetjs_cookie_check(&cookies, &again, now, cookie));
+      cookie[at] ^= 1;
+    }
+  }
+}
+
 TEST(cookies_are_for_one_address_and_four_seconds) {
   struct enetjs_cookies cookies = {0};
   struct enetjs_endpoint from = enetjs_endpoint_of_ipv4(0x01020304, 5), other = from;
@@ -186,9 +227,14 @@ TEST(no_cookie_is_under_a_secret_that_was_not_drawn) {
 
 int main(void) {
   static const struct test_case cases[] = {
-      TEST_CASE(counters_go_up_and_never_start_again),         TEST_CASE(new_keys_lose_nothing),
-      TEST_CASE(a_new_key_comes_after_many_datagrams),         TEST_CASE(whole_epochs_may_be_lost),
-      TEST_CASE(an_epoch_before_is_opened_for_ten_seconds),    TEST_CASE(forged_epochs_change_nothing),
+      TEST_CASE(counters_go_up_and_never_start_again),
+      TEST_CASE(new_keys_lose_nothing),
+      TEST_CASE(a_new_key_comes_after_many_datagrams),
+      TEST_CASE(whole_epochs_may_be_lost),
+      TEST_CASE(an_epoch_before_is_opened_for_ten_seconds),
+      TEST_CASE(forged_epochs_change_nothing),
+      TEST_CASE(aes_does_the_same),
+      TEST_CASE(resumption_cookies_are_for_one_address_and_an_hour),
       TEST_CASE(cookies_are_for_one_address_and_four_seconds),
       TEST_CASE(no_cookie_is_under_a_secret_that_was_not_drawn),
   };

@@ -292,13 +292,172 @@ TEST(a_network_has_a_share_of_the_handshakes) {
   pair_serve(&pair);
   pair.server.stage->share_us = enetjs_clock_us();
   for (unsigned i = 0; i < 300; i++) {
-    pair.server.stage->budget = 1;
+    pair.server.stage->budget = 128;
     answered += is_answered(&pair);
     pair.server.stage->share_us = enetjs_clock_us();
     forget(&pair);
   }
   CHECK_EQ_INT(answered, 250);
   CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_LIMITED), 50);
+  pair_end(&pair);
+}
+
+/* @returns how many handshakes an address can have before it is limited */
+static unsigned handshakes_from(struct pair *pair, uint32_t address, unsigned most) {
+  unsigned answered = 0;
+  pair->client.address = enetjs_endpoint_of_ipv4(address, 1000);
+  while (answered < most) {
+    bool is_limited;
+    pair->server.stage->share_us = enetjs_clock_us(); /* the second goes on */
+    is_limited = !is_answered(pair);
+    forget(pair);
+    if (is_limited) break;
+    answered++;
+  }
+  return answered;
+}
+
+TEST(a_few_networks_leave_handshakes_to_others) {
+  struct pair pair;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair.server.stage->budget = 128;
+  pair.server.stage->budget_us = enetjs_clock_us() + 60000000; /* until then nothing is added */
+  CHECK_EQ_INT(handshakes_from(&pair, 0x0A000001, 300), 86);
+  CHECK(handshakes_from(&pair, 0x0B000001, 300) > 0); /* as one of few */
+  CHECK(handshakes_from(&pair, 0x0C000001, 300) > 0);
+  CHECK(handshakes_from(&pair, 0x0D000001, 300) > 0);
+  CHECK_EQ_INT(handshakes_from(&pair, 0x0E000001, 1), 1);
+  CHECK_EQ_INT(handshakes_from(&pair, 0x0A000001, 1), 0);
+  pair_end(&pair);
+}
+
+TEST(the_networks_of_a_prefix_leave_handshakes_to_others) {
+  struct pair pair;
+  unsigned answered = 0;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  pair.server.stage->budget = 128;
+  pair.server.stage->budget_us = enetjs_clock_us() + 60000000;
+  for (unsigned i = 0; i < 200; i++) answered += handshakes_from(&pair, 0x0A000001 + i, 1);
+  CHECK(answered > 100 && answered < 120);
+  CHECK_EQ_INT(handshakes_from(&pair, 0x0A0001FF, 1), 1);
+  pair_end(&pair);
+}
+
+/* ---- Cookies of last sessions ---------------------------------------------------------------- */
+
+/* A HELLO with what is left of the last session. @returns whether the server answers with a REPLY at once */
+static bool resumes(struct pair *pair) {
+  forget(pair);
+  pair->server.stage->share_us = enetjs_clock_us(); /* the second goes on */
+  pair_hello_again(pair);
+  deliver(&pair->client, &pair->server);
+  return pair->server.outbox[(pair->server.count - 1) % OUTBOX].length == ENETJS_REPLY_BYTES;
+}
+
+TEST(a_client_that_comes_back_needs_no_retry) {
+  struct pair pair;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  connects(&pair);
+  pair.client.address.port = 1234;
+  CHECK(resumes(&pair));
+  CHECK_EQ_INT(deliver(&pair.server, &pair.client), 0);
+  CHECK_EQ_INT(deliver(&pair.client, &pair.server), 7);
+  CHECK_EQ_INT(counter(&pair.server, ENETJS_HOST_STAT_SECURITY_RETRIES), 1);
+  CHECK(resumes(&pair));  /* with the cookie of the second session */
+  CHECK(!resumes(&pair)); /* which was used */
+  CHECK_EQ_INT(deliver(&pair.server, &pair.client), 0);
+  CHECK_EQ_INT(deliver(&pair.client, &pair.server), 0);
+  CHECK_EQ_INT(deliver(&pair.server, &pair.client), 0);
+  CHECK_EQ_INT(deliver(&pair.client, &pair.server), 7);
+  pair_end(&pair);
+}
+
+TEST(from_another_address_or_after_a_restart_a_retry_is_needed) {
+  struct pair pair;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  connects(&pair);
+  pair.client.address = enetjs_endpoint_of_ipv4(0x7F000003, 1000);
+  CHECK(!resumes(&pair));
+  CHECK_EQ_INT(pair_connect(&pair), 7);
+  enetjs_security_destroy(pair.server.stage);
+  side_begin(&pair.server, 0x7F000002, 2000);
+  pair_serve(&pair);
+  CHECK(!resumes(&pair));
+  pair_end(&pair);
+}
+
+/* Whoever has had an address can send its cookie from there. */
+TEST(cookies_of_last_sessions_bring_in_few) {
+  struct pair pair;
+  struct enetjs_resumptions kept;
+  unsigned resumed = 0;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  connects(&pair);
+  kept = pair.client.stage->resumptions;
+  pair.server.stage->budget_us = enetjs_clock_us() + 60000000;
+  for (unsigned i = 0; i < 20; i++) {
+    pair.client.stage->resumptions = kept;
+    resumed += resumes(&pair);
+  }
+  CHECK_EQ_INT(resumed, 8);
+  memset(pair.server.stage->shares, 0, sizeof(pair.server.stage->shares));
+  pair.server.stage->sessions.half_open += ENETJS_HALF_OPEN_SESSIONS / 4;
+  pair.client.stage->resumptions = kept;
+  CHECK(!resumes(&pair));
+  pair.server.stage->sessions.half_open -= ENETJS_HALF_OPEN_SESSIONS / 4;
+  pair_end(&pair);
+}
+
+/* ---- AES-256-GCM ----------------------------------------------------------------------------- */
+
+static bool uses_aes(struct pair *pair, bool client, bool server) {
+  struct enetjs_security_facts facts, remote;
+  bool aes;
+  pair_begin(pair);
+  pair->attempt.aes = client;
+  pair->config.aes = server;
+  pair_serve(pair);
+  connects(pair);
+  CHECK(enetjs_security_facts(pair->client.stage, &pair->session, &facts));
+  CHECK(enetjs_security_facts(pair->server.stage, &pair->server.from, &remote));
+  aes = facts.aes;
+  CHECK_EQ_INT(remote.aes, aes);
+  pair_end(pair);
+  return aes;
+}
+
+TEST(aes_is_used_where_both_sides_ask_for_it_and_have_it) {
+  struct enetjs_sodium *sodium = (struct enetjs_sodium *)(uintptr_t)enetjs_sodium();
+  bool has_aes = sodium->has_aes;
+  struct pair pair;
+  CHECK_EQ_INT(uses_aes(&pair, true, true), has_aes);
+  CHECK(!uses_aes(&pair, true, false));
+  CHECK(!uses_aes(&pair, false, true));
+  sodium->has_aes = false;
+  CHECK(!uses_aes(&pair, true, true));
+  sodium->has_aes = has_aes;
+}
+
+/* Who has no server key can't offer for a client, nor choose for a server: see no_changed_hello_…. */
+TEST(a_cipher_that_was_not_offered_is_no_answer) {
+  struct pair pair;
+  if (!enetjs_sodium()->has_aes) return;
+  pair_begin(&pair);
+  pair.attempt.aes = pair.config.aes = true;
+  pair_serve(&pair);
+  pair_ask(&pair);
+  pair.client.stage->sessions.places[enetjs_endpoint_ipv4(&pair.session) & 0x3FFF]->hello->offers_aes = false;
+  CHECK_EQ_INT(deliver(&pair.server, &pair.client), 0);
+  CHECK_EQ_INT(counter(&pair.client, ENETJS_HOST_STAT_SECURITY_FORGED), 1);
+  CHECK_EQ_INT(counter(&pair.client, ENETJS_HOST_STAT_SECURITY_HANDSHAKES), 0);
+  pair.client.stage->sessions.places[enetjs_endpoint_ipv4(&pair.session) & 0x3FFF]->hello->offers_aes = true;
+  CHECK_EQ_INT(deliver(&pair.server, &pair.client), 0);
+  CHECK_EQ_INT(deliver(&pair.client, &pair.server), 7);
   pair_end(&pair);
 }
 
@@ -449,6 +608,32 @@ TEST(old_datagrams_and_answers_from_elsewhere_move_nothing) {
   CHECK_EQ_INT(deliver(&pair.client, &pair.server), 0);
   real = enetjs_security_real(pair.server.stage, &session);
   CHECK(enetjs_endpoint_same(&real, &pair.client.address));
+  pair_end(&pair);
+}
+
+/* The filter of the host, or the rate of the network. */
+TEST(a_session_does_not_move_to_an_address_that_the_host_does_not_admit) {
+  struct pair pair;
+  enetjs_sealed_room room;
+  struct enetjs_endpoint session, real;
+  size_t length, before;
+  pair_begin(&pair);
+  pair_serve(&pair);
+  CHECK_EQ_INT(pair_connect(&pair), 7);
+  session = pair.server.from;
+  pair.client.address.port = 1001;
+  length = side_seal(&pair.client, &pair.session, "from elsewhere", room);
+  before = pair.server.count;
+  pair.server.refuses = true;
+  CHECK_EQ_INT(side_take(&pair.server, &pair.client.address, room, length), 0);
+  CHECK_EQ_INT(pair.server.count, before);
+  pair.server.refuses = false;
+  CHECK_EQ_INT(side_take(&pair.server, &pair.client.address, room, length), 14);
+  pair.server.refuses = true; /* once it is challenged */
+  deliver(&pair.server, &pair.client);
+  CHECK_EQ_INT(deliver(&pair.client, &pair.server), 0);
+  real = enetjs_security_real(pair.server.stage, &session);
+  CHECK_EQ_INT(real.port, 1000);
   pair_end(&pair);
 }
 
@@ -664,12 +849,20 @@ int main(void) {
       TEST_CASE(what_the_host_does_not_admit_is_not_answered),
       TEST_CASE(handshakes_have_a_budget),
       TEST_CASE(a_network_has_a_share_of_the_handshakes),
+      TEST_CASE(a_few_networks_leave_handshakes_to_others),
+      TEST_CASE(the_networks_of_a_prefix_leave_handshakes_to_others),
+      TEST_CASE(a_client_that_comes_back_needs_no_retry),
+      TEST_CASE(from_another_address_or_after_a_restart_a_retry_is_needed),
+      TEST_CASE(cookies_of_last_sessions_bring_in_few),
+      TEST_CASE(aes_is_used_where_both_sides_ask_for_it_and_have_it),
+      TEST_CASE(a_cipher_that_was_not_offered_is_no_answer),
       TEST_CASE(a_copied_hello_does_not_lock_its_client_out),
       TEST_CASE(a_full_table_drops_sessions_that_have_no_peer),
       TEST_CASE(a_session_that_waits_for_a_place_lives),
       TEST_CASE(a_session_moves_once_its_new_address_has_answered),
       TEST_CASE(a_session_moves_seldom),
       TEST_CASE(old_datagrams_and_answers_from_elsewhere_move_nothing),
+      TEST_CASE(a_session_does_not_move_to_an_address_that_the_host_does_not_admit),
       TEST_CASE(challenges_are_few_whatever_the_addresses),
       TEST_CASE(each_token_gets_its_answer),
       TEST_CASE(a_token_is_used_by_the_first_session_that_opens),
