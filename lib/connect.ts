@@ -50,7 +50,7 @@ export interface ConnectOptions {
    */
   signal?: AbortSignal;
   /**
-   * Encrypts the connection, and makes sure who the server is; see {@linkcode ConnectSecurity}. Linux only, with
+   * Encrypts the connection, and makes sure who the server is; see {@linkcode ConnectSecurity}. It needs
    * libsodium, else `ENETJS_ERR_SECURITY`. Plain ENet without it. Default none.
    */
   security?: ConnectSecurity;
