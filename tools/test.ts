@@ -403,10 +403,6 @@ if (import.meta.main) {
   ];
   const targets = Object.keys(TARGETS) as Target[];
   for (const target of targets) if (asked.includes(target)) suites.push(targetSuite(target));
-  if (asked.every((arg) => arg.startsWith("-"))) {
-    const tasks = targets.map((target) => `deno task test:${target}`);
-    print(`Not among these tests, other platforms: ${tasks.join(", ")}\n`);
-  }
   if (asked.includes("asan")) {
     suites.push(...(["deno", "bun", "node"] as const).map((name) => sanitizedSuite(name, common)));
   }
