@@ -100,7 +100,7 @@ local function makes_sense(buffer, at)
 end
 
 local SECURITY = { [0] = "HELLO", "RETRY", "REPLY", "DATA", "CONTROL" }
-local LENGTHS = { [0] = { 256, 1200 }, { 24, 24 }, { 64, 64 }, { 31, 65507 }, { 34, 34 } }
+local LENGTHS = { [0] = { 256, 1200 }, { 24, 24 }, { 80, 80 }, { 31, 65507 }, { 34, 34 } }
 
 -- A datagram of this library's encryption. @return its name, or nil
 local function security_of(buffer)

@@ -16,16 +16,20 @@
  *   });
  *   const rooms = new Rooms(host, { backplane });
  *   await rooms.ready;
- *   return host;
+ *   return { host, rooms };
  * }
  *
- * await using north = await listen("north");
- * await using south = await listen("south");
+ * const north = await listen("north");
+ * const south = await listen("south");
  * await using clients = await Host.create();
- * const ada = await clients.connect(north.address);
- * const grace = await clients.connect(south.address);
+ * const ada = await clients.connect(north.host.address);
+ * const grace = await clients.connect(south.host.address);
+ * for await (const _event of north.rooms) {
+ *   if (north.rooms.members("lobby").length === 2) break;
+ * }
  * ada.send(0, "hello from the north");
  * console.log((await grace.receive()).packet.text()); // hello from the north
+ * await Promise.all([north.host.close(), south.host.close()]);
  * ```
  *
  * @module

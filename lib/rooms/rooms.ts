@@ -43,13 +43,15 @@ export interface ResumeOptions<Presence = unknown> extends JoinOptions<Presence>
  *     void rooms.to("lobby").except(peer).send(channelId, packet),
  * });
  * await using rooms = new Rooms<{ name: string }>(server, {}, {
- *   joined: ({ room, member }) => console.log(member.presence.name, "is in", room), // Ada is in lobby
+ *   joined({ room, member }) {
+ *     console.log(member.presence.name, "is in", room); // Ada is in lobby
+ *     console.log(rooms.members(room).length); // 1
+ *   },
  * });
  * await rooms.ready;
  *
  * await using client = await Host.create();
  * await client.connect(server.address);
- * console.log(rooms.members("lobby").length); // 1
  * ```
  */
 export class Rooms<Presence = unknown>

@@ -84,5 +84,5 @@ for (
 test("The tests refuse options that they do not know", { skip }, async () => {
   const { ok, output } = await onMachine(["tools/test.ts", "--nonsense"], PERSONAL);
   assert(!ok);
-  assertMatch(output, /^--nonsense: the options are --install and --quick$/m);
+  assertMatch(output, /^--nonsense: the options are --install, --quick, --wake=portable$/m);
 });

@@ -31,7 +31,7 @@ test("Peer.stats are complete, and finite numbers", async (t) => {
   for (const stats of [peer.stats, remote.stats]) {
     const { state, ...numbers } = stats;
     assert.equal(state, "connected");
-    assert.equal(Object.keys(numbers).length, 54);
+    assert.equal(Object.keys(numbers).length, 58);
     for (const [name, value] of Object.entries(numbers)) {
       assert.ok(typeof value === "number" && Number.isFinite(value), `${name} is ${value}`);
       assert.ok(value >= (name.startsWith("since") ? -1 : 0), `${name} is ${value}`);

@@ -227,12 +227,14 @@ export class Relay implements AsyncDisposable {
   }
 
   async #remove(key: string, client: Client): Promise<void> {
+    if (this.#clients.get(key) !== client) return;
     this.#clients.delete(key);
-    await client[Symbol.asyncDispose]();
+    // Before anything is awaited, so that the sums never lack a client.
     const { send, receive } = client.link.stats;
     addTo(this.#totals[0], send);
     addTo(this.#totals[1], receive);
     for (const totals of this.#totals) totals.held = 0;
+    await client[Symbol.asyncDispose]();
   }
 
   #sweep(): void {

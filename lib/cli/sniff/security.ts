@@ -48,7 +48,7 @@ export function readSecurity(bytes: Uint8Array): SecurityDatagram | undefined {
       if (length !== 24 || bytes[1] !== VERSION) return undefined;
       return { kind: "RETRY", fields: { index: view.getUint32(4) } };
     case 2:
-      return length === 64 ? { kind: "REPLY", fields: {} } : undefined;
+      return length === 80 ? { kind: "REPLY", fields: {} } : undefined;
     case 3:
       if (length < SHORTEST_DATA) return undefined;
       return { kind: "DATA", fields: { ...sealed(view), enetBytes: length - OVERHEAD } };

@@ -59,7 +59,7 @@ test("enet sim has clients reach the server over a bad network, each by a port o
   assert.equal(summary.type, "summary");
   assert.equal(summary.clients, 2);
   for (const { passed, lost, duplicated, bytes } of [summary.toServer, summary.toClients]) {
-    assert.ok(passed > 10 && bytes > 100, JSON.stringify(summary));
+    assert.ok(passed >= 5 && bytes > 100, JSON.stringify(summary));
     assert.ok(lost + duplicated >= 0);
   }
 });
