@@ -46,10 +46,8 @@ async function measure(
   const before = { ...process.env };
   Object.assign(process.env, env); // the programs of the job inherit it
   const samples = await job.run().finally(() => {
-    for (const name of Object.keys(env)) {
-      if (before[name] === undefined) delete process.env[name];
-      else process.env[name] = before[name];
-    }
+    for (const name of Object.keys(env)) delete process.env[name];
+    Object.assign(process.env, before);
   });
   return samples.filter(({ workload, metric }) =>
     rows.some((row) => row.workload === workload && row.metric === metric)

@@ -6,8 +6,8 @@
  *
  * @module
  */
-import process from "node:process";
 import { ENetError } from "../errors.ts";
+import { whyNotLoaded } from "../internal/optional_package.ts";
 
 /** How a connection is made. */
 export interface PeerConfig {
@@ -54,12 +54,6 @@ export interface RtcLibrary {
 
 const PACKAGE = "node-datachannel";
 
-/** What installs it, for the runtime that runs this. */
-function installLine(): string {
-  if ("deno" in process.versions) return `deno add npm:${PACKAGE}`;
-  return "bun" in process.versions ? `bun add ${PACKAGE}` : `npm install ${PACKAGE}`;
-}
-
 /**
  * Loads the package.
  *
@@ -71,18 +65,14 @@ export async function loadRtcLibrary(): Promise<RtcLibrary> {
   try {
     library = await import(PACKAGE);
   } catch (error) {
-    const { name, code = "", message } = error as Error & { code?: string };
+    const { name, message } = error as Error;
     if (name === "NotCapable" || /Requires \w+ access|addons is disabled/.test(message)) {
       const what =
         `webrtc: ${PACKAGE} is a native addon, which this process may not load; run with ` +
         "--allow-ffi --allow-read (Deno), or --allow-addons (Node with --permission)";
       throw new ENetError("ENETJS_ERR_PERMISSION", what, { cause: error });
     }
-    const isAbsent = code.endsWith("MODULE_NOT_FOUND") ||
-      /not a dependency|not prefixed/.test(message);
-    const what = isAbsent
-      ? `webrtc: the package ${PACKAGE} is not installed; install it: ${installLine()}`
-      : `webrtc: the package ${PACKAGE} can't be loaded here: ${message}`;
+    const what = `webrtc: ${whyNotLoaded(PACKAGE, error)}`;
     throw new ENetError("ENETJS_ERR_LIBRARY", what, { cause: error });
   }
   if (typeof library.PeerConnection === "function") return library;

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import process from "node:process";
 import { ENetError } from "../errors.ts";
+import { installLine } from "../internal/optional_package.ts";
 
 /** The attributes of a number. */
 export type Attributes = Readonly<Record<string, string>>;
@@ -41,12 +41,6 @@ interface Api {
 
 const PACKAGE = "@opentelemetry/api";
 
-/** What installs it, for the runtime that runs this. */
-function installLine(): string {
-  if ("deno" in process.versions) return `deno add npm:${PACKAGE}`;
-  return "bun" in process.versions ? `bun add ${PACKAGE}` : `npm install ${PACKAGE}`;
-}
-
 /**
  * The meter of this library, of the provider that the program or its runtime has registered.
  *
@@ -60,7 +54,7 @@ export async function loadMeter(): Promise<OpenTelemetryMeter> {
     const { message } = cause as Error;
     throw new ENetError(
       "ENETJS_ERR_LIBRARY",
-      `the package ${PACKAGE} can't be loaded; install it: ${installLine()}. ${message}`,
+      `the package ${PACKAGE} can't be loaded; install it: ${installLine(PACKAGE)}. ${message}`,
       { cause },
     );
   }

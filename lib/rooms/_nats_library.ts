@@ -5,8 +5,8 @@
  *
  * @module
  */
-import process from "node:process";
 import { ENetError } from "../errors.ts";
+import { whyNotLoaded } from "../internal/optional_package.ts";
 
 /** A message of NATS. */
 export interface NatsMessage {
@@ -78,22 +78,11 @@ export interface StreamManager {
   };
 }
 
-/** What installs a package, for the runtime that runs this. */
-function installLine(name: string): string {
-  if ("deno" in process.versions) return `deno add npm:${name}`;
-  return "bun" in process.versions ? `bun add ${name}` : `npm install ${name}`;
-}
-
 async function load<Library>(name: string, load: () => Promise<unknown>): Promise<Library> {
   try {
     return await load() as Library;
   } catch (error) {
-    const { code = "", message } = Object(error);
-    const isAbsent = String(code).endsWith("MODULE_NOT_FOUND") ||
-      /not a dependency|not prefixed/.test(message);
-    const what = isAbsent
-      ? `nats(): the package ${name} is not installed; install it: ${installLine(name)}`
-      : `nats(): the package ${name} can't be loaded here: ${message}`;
+    const what = `nats(): ${whyNotLoaded(name, error)}`;
     throw new ENetError("ENETJS_ERR_LIBRARY", what, { cause: error });
   }
 }

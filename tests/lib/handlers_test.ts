@@ -85,6 +85,7 @@ test("Handlers are called for every kind of event", async (t) => {
     ["disconnect", "remote", 0x80000000],
     ["datagram", "127.0.0.1", "hello"],
   ]);
+  for (const again of events.slice(7)) assert.deepEqual(again, events[6]);
   assert.equal(peers.size, 1);
 });
 

@@ -138,8 +138,9 @@ static void capture_wire(const struct enetjs_batch *batch, bool received,
 /* For captures before encryption. @param remote may be a session */
 static void capture_plain(const struct enetjs_batch *batch, bool received,
                           const struct enetjs_endpoint *remote, const ENetBuffer *buffers, size_t count) {
-  struct enetjs_endpoint real = *remote;
+  struct enetjs_endpoint real;
   if (batch->captured == 0) return;
+  real = *remote;
   if (batch->security) real = enetjs_security_real(batch->security, remote);
   copy_to_captures(batch, true, received, &real, buffers, count);
 }
